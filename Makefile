@@ -1,0 +1,51 @@
+# Two commands do everything: `make demo` and `make test`. Each sets up its own environment first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+.PHONY: help setup demo test check bench fmt lock clean
+.DEFAULT_GOAL := help
+
+help:          ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+
+setup: $(VENV)/ready      ## .venv with all that running, testing and checking need
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "tocsin needs Python 3.11 or newer; try: make setup PYTHON=python3.12")'
+	@echo "setting up $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup    ## the whole system on this machine; ARGS='--for 30 --json' ends by itself
+	@$(BIN)/tocsin demo $(ARGS)
+
+test: setup    ## every test that fits in eight minutes, against a real nats-server
+	$(BIN)/pytest -q -n 2 --dist worksteal $(ARGS)
+
+check: setup   ## ruff, mypy, import contracts, generated files, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs schemas bus adapters examples
+	$(BIN)/python -m schemas.export --check
+	$(BIN)/python docs/check.py
+
+bench: setup   ## tocsin beside raw JetStream, a plain signed version and FastStream + pydantic + JWS
+	$(BIN)/python -m tests.bench.run $(ARGS)
+
+fmt: setup     ## format, sort imports, regenerate
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	$(BIN)/python -m schemas.export
+
+lock:          ## requirement files from the *.in files, hashed, naming no registry (needs uv)
+	cd requirements && for n in run dev; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$n.in -o $$n.txt; done
+
+clean:         ## everything that was generated and is not kept
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage tocsin-demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,281 @@
+"""Reads the indicator tables of Meta's threat reports (``meta-threat-csv``), comma or tab separated whatever their file is called.
+
+Two families of layout: kill chain tables (Tactic, Technique, Procedure, Indicator, and sometimes Notes or Comments), whose Indicator
+column holds values, counts of accounts, and prose; and flat tables (indicator_type, indicator_value, comment, ds). A kill chain table
+gives one draft of kind `fimi` and scope `network`. A flat table gives the same when its rows speak of coordinated inauthentic behaviour,
+else a `cyber-threat`. The table of the kill chain itself reports nothing and is refused.
+
+Source: the public threat research repository of Meta; the Online Operations Kill Chain (2023).
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from adapters.drafting import finished
+from adapters.gathering import Gathering
+from adapters.observables import classify
+from adapters.prose import carried
+from adapters.reading import Format, FormatError, Losses, ReadContext, ReadResult, decode_text, sha256_hex
+from schemas.bodies.cyber import CyberThreat
+from schemas.bodies.foreign import Abcde, Fimi
+from schemas.bulletin import Draft
+from schemas.parts import Info, Provenance, Ttp
+from schemas.scalars import MAX_COUNT
+
+__all__ = ["FORMAT", "read_meta_threat"]
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_ROWS: Final = 200_000
+MAX_TTPS: Final = 100
+MAX_CHANNELS: Final = 30
+
+_CHAIN: Final = ("tactic", "technique", "procedure", "indicator")
+_CHAIN_ENDS: Final = ((), ("notes",), ("comments",), ("comment",))
+_FLAT: Final = ("indicator_type", "indicator_value", "comment", "ds")
+
+_NUMBERED: Final = re.compile(r"(\d{1,2}(?:\.\d{1,3}){0,3})\.?\s*(.*)", re.DOTALL)
+_COUNTED: Final = re.compile(
+    r"(?:about |around |approximately )?(\d{1,3}(?:[,. ]\d{3})+|\d{1,9})\s+(?:[\w/]+ ){0,2}?"
+    r"(?:ac{1,2}ounts?|pages?|groups?|channels?|profiles?|events?)\.?",
+    re.IGNORECASE,
+)
+# Words in a procedure -> platform slug.
+_PLATFORMS: Final = (
+    ("facebook", "facebook"),
+    ("instagram", "instagram"),
+    ("whatsapp", "whatsapp"),
+    ("twitter", "x"),
+    ("youtube", "youtube"),
+    ("tiktok", "tiktok"),
+    ("telegram", "telegram"),
+    ("reddit", "reddit"),
+    ("medium", "medium"),
+    ("pinterest", "pinterest"),
+    ("linkedin", "linkedin"),
+)
+_SYNTHETIC: Final = re.compile(r"generative adversarial|\bGANs?\b|AI-generated|artificial intelligence|deepfake", re.IGNORECASE)
+_SPOOFING: Final = re.compile(r"spoof|impersonat|typosquat|mimic", re.IGNORECASE)
+_INAUTHENTIC: Final = re.compile(r"\bCIB\b|inauthentic", re.IGNORECASE)
+
+
+def read_meta_threat(data: bytes, context: ReadContext) -> ReadResult:
+    """Reads one table.
+
+    Args:
+        data: CSV or TSV with a header, at most 32 MiB and 200 000 rows.
+        context: When and by which adapter it was received.
+
+    Returns:
+        One draft, and what was not carried over.
+
+    Raises:
+        FormatError: ``unknown-layout``, ``catalogue-not-a-report``, ``empty``, ``malformed-row``, ``too-many-rows``, ``too-large``, or
+            a reason of the text reader.
+    """
+    if len(data) > MAX_BYTES:
+        raise FormatError(f"{len(data)} bytes; a table may hold {MAX_BYTES}", reason="too-large")
+    losses = Losses()
+    rows = _rows(decode_text(data))
+    header = next(rows, ())
+    table: _Chain | _Flat
+    if header[:4] == _CHAIN and header[4:] in _CHAIN_ENDS:
+        table = _Chain(losses)
+    elif header == _FLAT:
+        table = _Flat(losses)
+    elif header == _CHAIN[:3]:
+        raise FormatError("the kill chain itself, without indicators", reason="catalogue-not-a-report")
+    else:
+        raise FormatError("no header of a threat report table", reason="unknown-layout")
+    for row in rows:
+        table.row(row)
+    draft = table.draft()
+    origin = Provenance(format=FORMAT.id, adapter=context.adapter, original_sha256=sha256_hex(data), received=context.received)
+    draft = finished(draft, context=context, losses=losses, origin=origin)
+    return ReadResult(drafts=(draft,), losses=losses.found)
+
+
+class _Chain:
+    """A kill chain table being read."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+        self._gathering = Gathering(losses)
+        self._ttps: dict[str, Ttp] = {}
+        self._behaviour: dict[str, None] = {}
+        self._degree: dict[str, None] = {}
+        self._platforms: dict[str, None] = {}
+        self._methods: dict[str, None] = {"inauthentic-network": None}
+        self._funding: tuple[str, ...] = ()
+        self._synthetic: str | None = None
+        self._channels = 0
+
+    def row(self, cells: Sequence[str]) -> None:
+        tactic, technique, procedure, indicator, *more = cells
+        number, name = _numbered(procedure) or _numbered(technique) or _numbered(tactic) or ("", "")
+        note = more[0] if more else ""
+        if number:
+            words = carried(" ".join(name.split()), limit=160, path="Procedure", losses=self._losses)
+            self._ttps.setdefault(number, Ttp(framework="meta-kc", id=number, name=words))
+        self._methods_of(number, indicator, note)
+        if not indicator:
+            return
+        platform = next((slug for word, slug in _PLATFORMS if word in procedure.lower()), None)
+        counted = _COUNTED.fullmatch(indicator)
+        if counted and number.startswith("0."):
+            self._channels += int(re.sub(r"\D", "", counted[1]))
+            if platform:
+                self._platforms.setdefault(platform)
+        elif found := classify(indicator):
+            role, actionable = _use(number, found.type, found.value, note)
+            if number.startswith("0.9"):
+                self._channels += 1
+            if shown := found.platform or (platform if number.startswith("0.9") else None):
+                self._platforms.setdefault(shown)
+            self._gathering.add(found, path="Indicator", role=role, actionable=actionable, platform=platform, note=note)
+        else:
+            prose = self._degree if number.startswith("7.") and any(c.isdigit() for c in indicator) else self._behaviour
+            prose.setdefault(" ".join(f"{indicator} {note}".split()))
+
+    def draft(self) -> Draft:
+        if not (self._ttps or len(self._gathering)):
+            raise FormatError("a header without indicators", reason="empty")
+        losses = self._losses
+        ttps = tuple(self._ttps.values())
+        if len(ttps) > MAX_TTPS:
+            losses.add("Procedure", f"{len(ttps) - MAX_TTPS} of {len(ttps)} techniques: a bulletin holds {MAX_TTPS}")
+        if self._channels > MAX_COUNT:
+            losses.add("Indicator", f"{self._channels} accounts are more than a bulletin can count")
+        observables = self._gathering.chosen(None)
+        platforms = tuple(self._platforms)[:MAX_CHANNELS]
+        on = f" on {', '.join(platforms)}" if platforms else ""
+        headline = f"Coordinated inauthentic network: {self._channels} accounts, pages and groups, {len(observables)} observables"
+        return Draft(
+            info=(
+                Info(lang="en", headline=headline[:160], summary=f"{headline}{on}; {len(ttps)} techniques of the kill chain."[:2_000]),
+            ),
+            body=Fimi(
+                scope="network",
+                methods=tuple(self._methods),
+                abcde=Abcde(
+                    behaviour=carried("\n".join(self._behaviour), limit=2_000, path="Indicator", losses=losses),
+                    degree=carried("\n".join(self._degree), limit=2_000, path="Indicator", losses=losses),
+                ),
+                channels=platforms,
+                channel_count=min(self._channels, MAX_COUNT),
+                synthetic=self._synthetic,
+                funding=self._funding,
+            ),
+            ttps=ttps[:MAX_TTPS],
+            observables=observables,
+        )
+
+    def _methods_of(self, number: str, indicator: str, note: str) -> None:
+        if _SPOOFING.search(note) and number.startswith("0.6"):
+            self._methods.setdefault("website-cloning")
+        if number.startswith("7.1"):
+            self._methods.setdefault("covert-advertising")
+            self._funding = ("ad-purchases",)
+        if number.startswith("3.5"):
+            self._methods.setdefault("bot-amplification")
+        if _SYNTHETIC.search(indicator) or _SYNTHETIC.search(note):
+            self._synthetic = "suspected"
+
+
+class _Flat:
+    """A flat table being read."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+        self._gathering = Gathering(losses)
+        self._comments: dict[str, None] = {}
+        self._inauthentic = False
+
+    def row(self, cells: Sequence[str]) -> None:
+        kind, value, comment, day = cells
+        if _INAUTHENTIC.search(comment) or kind.lower().startswith("cib"):
+            self._inauthentic = True
+        if comment:
+            self._comments.setdefault(" ".join(comment.split()))
+        if day:
+            self._losses.add("ds", "the day of publication has no place in an observable")
+        found = classify(value)
+        if found is None:
+            self._losses.add(f"indicator_value[{kind[:40]}]", "neither domain, address, URL nor digest")
+            return
+        actionable = found.type != "url"
+        role = "infrastructure" if actionable else "content"
+        self._gathering.add(found, path="indicator_value", role=role, actionable=actionable, note=comment)
+
+    def draft(self) -> Draft:
+        if not len(self._gathering):
+            raise FormatError("a header without indicators", reason="empty")
+        observables = self._gathering.chosen(None)
+        description = carried("\n".join(self._comments), limit=2_000, path="comment", losses=self._losses)
+        if self._inauthentic:
+            headline = f"Coordinated inauthentic network: {len(observables)} observables"
+            body: Fimi | CyberThreat = Fimi(
+                scope="network", methods=("inauthentic-network",), abcde=Abcde(behaviour=description)
+            )
+        else:
+            headline = f"Threat indicators of a platform's report: {len(observables)} observables"
+            body = CyberThreat(title=headline, description=description)
+        summary = f"{headline}\n\n{description or ''}"[:2_000].strip()
+        return Draft(info=(Info(lang="en", headline=headline, summary=summary),), body=body, observables=observables)
+
+
+def _rows(text: str) -> Iterator[tuple[str, ...]]:
+    """The header in lower case, then the rows that hold anything; every cell trimmed."""
+    delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    width = 0
+    try:
+        for number, row in enumerate(reader):
+            cells = tuple(cell.strip() for cell in row)
+            if not width:
+                width = len(cells)
+                yield tuple(cell.lower() for cell in cells)
+                continue
+            if number > MAX_ROWS:
+                raise FormatError(f"more than {MAX_ROWS} rows", reason="too-many-rows")
+            if not any(cells):
+                continue
+            if len(cells) < width or any(cells[width:]):
+                raise FormatError(f"line {reader.line_num}: {len(cells)} cells under {width} columns", reason="malformed-row")
+            yield cells[:width]
+    except csv.Error as error:
+        raise FormatError(f"line {reader.line_num}: {error}", reason="malformed-row") from None
+
+
+def _numbered(cell: str) -> tuple[str, str] | None:
+    """The number and the name of ``0.9.1 Acquiring Facebook assets``."""
+    found = _NUMBERED.match(cell)
+    return (found[1], found[2].strip() or cell) if found else None
+
+
+def _use(number: str, kind: str, value: str, note: str) -> tuple[str, bool]:
+    """The role of a value and whether it is fit for automated matching: domains that the network itself holds are."""
+    owned = number.startswith(("0.6", "0.8", "9.5")) and (kind == "domain-name" or value.rstrip("/").count("/") == 2)
+    if number.startswith("0.6") and _SPOOFING.search(note):
+        return "impersonating-site", owned
+    if owned:
+        return "infrastructure", True
+    if number.startswith("0.9"):
+        return "publisher", False
+    return "content", False
+
+
+def _sniff(data: bytes) -> bool:
+    line = data[:512].lstrip(b"\xef\xbb\xbf").partition(b"\n")[0].lower()
+    return line.startswith((b"tactic", b"indicator_type,", b"indicator_type\t"))
+
+
+FORMAT: Final = Format(
+    id="meta-threat-csv",
+    title="Meta threat report indicators (CSV or TSV)",
+    media_types=("text/csv", "text/tab-separated-values"),
+    read=read_meta_threat,
+    sniff=_sniff,
+)

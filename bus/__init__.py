@@ -1,0 +1,20 @@
+"""The bus: moves bulletins. Begins by making sure that its generic neighbours are the ones it came with."""
+
+import importlib.util as _importlib_util
+from pathlib import Path as _Path
+
+
+def _refuse_strangers() -> None:
+    """Name a foreign package that stands where ours should; `schemas` and `adapters` are common names."""
+    home = _Path(__file__).resolve().parent.parent
+    for name, marker in (("schemas", "bulletin.py"), ("adapters", "sdk.py")):
+        spec = _importlib_util.find_spec(name)
+        places = list(spec.submodule_search_locations or ()) if spec else []
+        if places and not any((_Path(place) / marker).is_file() for place in places):
+            raise ImportError(
+                f"the package {name!r} at {places[0]} is not tocsin's (expected {home / name}); "
+                "give tocsin an environment of its own, or rename that package"
+            )
+
+
+_refuse_strangers()

@@ -1,0 +1,92 @@
+"""`tocsin hub`: a country's subscriber. Admits, keeps, shows; never re-signs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import click
+
+from bus.cli.app import App, command
+
+
+@click.group()
+def hub() -> None:
+    """A national hub's store and its reading."""
+
+
+@command(hub, "run")
+def run(app: App) -> None:
+    """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted."""
+    asyncio.run(_run(app))
+
+
+async def _run(app: App) -> None:
+    from bus.cli.server import ended, production_registry
+    from bus.cli.session import endpoint, open_registry, open_store
+    from bus.cli.watch import show
+    from bus.hub.run import HubService
+
+    production_registry(app)
+    name, context = app.context()
+    async with open_store(app) as store:
+        service = HubService(
+            authority_id=context.authority,
+            store=store,
+            registry=lambda: open_registry(context, app.now()),
+            endpoint=endpoint(context, f"{name} hub"),
+            clock=app.now,
+        )
+
+        async def tell() -> None:
+            async for row in store.follow(await store.row_before(app.now())):
+                show(app, row)
+
+        tasks = [
+            asyncio.create_task(service.run()),
+            asyncio.create_task(tell()),
+            asyncio.create_task(ended()),
+        ]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        for task in done:
+            task.result()
+
+
+@command(hub, "rebuild")
+def rebuild(app: App) -> None:
+    """Make the projection anew from the signed bytes in the store; nothing is read from the bus."""
+    from bus.cli.session import open_store
+
+    async def work() -> int:
+        async with open_store(app) as store:
+            return await store.rebuild()
+
+    count = asyncio.run(work())
+    if app.json:
+        app.data({"rebuilt": count})
+    else:
+        app.note(f"projection rebuilt from {count} bulletins")
+
+
+@command(hub, "status")
+def status(app: App) -> None:
+    """Counts, cursors, lag and what waits, from the store."""
+    from bus.cli.session import open_registry, open_store
+
+    async def work() -> dict[str, object]:
+        async with open_store(app) as store:
+            return await store.status()
+
+    _, context = app.context()
+    found = asyncio.run(work())
+    now = app.now()
+    registry = open_registry(context, now)
+    found = {**found, "trust": str(registry.state(now)), "registry_version": registry.version}
+    if app.json:
+        app.data(found)
+    else:
+        app.table(("what", "value"), sorted((key, value) for key, value in found.items()))

@@ -1,0 +1,134 @@
+"""The program `tocsin`: its commands, found by name and imported only when asked for, and its exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from bus.cli.app import App, global_options, safe
+
+# name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "demo": ("bus.cli.demo", "demo", "the whole system on this machine, from nothing"),
+    "publish": ("bus.cli.publish", "publish", "drafts become signed bulletins on the bus"),
+    "watch": ("bus.cli.watch", "watch", "bulletins by topic, verified, as they arrive"),
+    "verify": ("bus.cli.verify", "verify", "check a bulletin file offline: who signed, which key"),
+    "bulletin": ("bus.cli.bulletin", "bulletin", "draft, check, show, list bulletins"),
+    "preview": ("bus.cli.preview", "preview", "exactly who would be able to read a draft"),
+    "trace": ("bus.cli.trace", "trace", "the whole life of one bulletin"),
+    "channels": ("bus.cli.picture", "channels", "every channel: live, late, silent; gaps and forks"),
+    "picture": ("bus.cli.picture", "picture", "the situation now"),
+    "quarantine": ("bus.cli.picture", "quarantine", "what was refused, and why"),
+    "key": ("bus.cli.key", "key", "signing keys and transport keys"),
+    "registry": ("bus.cli.registry", "registry", "the signed trust registry: who may say and read what"),
+    "server": ("bus.cli.server", "server", "the broker: configuration, start, checks"),
+    "hub": ("bus.cli.hub", "hub", "a national hub: run, rebuild, status"),
+    "outbox": ("bus.cli.outbox", "outbox", "what still must go out; recovery"),
+    "adapter": ("bus.cli.adapter", "adapter", "join an authority's own systems"),
+    "schema": ("bus.cli.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),
+    "doctor": ("bus.cli.doctor", "doctor", "what is wrong here, and the command that mends it"),
+    "context": ("bus.cli.context", "context", "identities: list, use, add"),
+    "config": ("bus.cli.context", "config", "settings and where each came from"),
+    "completion": ("bus.cli.topics", "completion", "shell completion for bash, zsh, fish"),
+    "help": ("bus.cli.topics", "help_", "topics: exit-codes, environment, formatting"),
+}
+
+
+class Program(click.Group):
+    """A group whose commands are imported when first used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of daily use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        found: click.Command = getattr(importlib.import_module(module), attribute)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from the table above alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=Program, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None}
+)
+@click.version_option(package_name="tocsin", prog_name="tocsin")
+@global_options
+@click.pass_context
+def program(ctx: click.Context) -> None:
+    """Signed threat bulletins between authorities, before, during and after elections."""
+    ctx.ensure_object(App)
+
+
+def _failure(exc: Exception) -> tuple[int, str, str] | None:
+    """Exit code, reason and sentence of an error of ours; None for anything else."""
+    from schemas.errors import SchemaError, TocsinError
+
+    if not isinstance(exc, TocsinError):
+        return None
+    code = getattr(exc, "exit_code", None)
+    if code is None:
+        code = 5 if isinstance(exc, SchemaError) else 1
+    return code, exc.reason, str(exc)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the program and end the process with the documented exit code."""
+    app = App()
+    try:
+        outcome: Any = program.main(args=args, standalone_mode=False, obj=app)
+        code = outcome if isinstance(outcome, int) else 0
+    except click.exceptions.Exit as exc:
+        code = exc.exit_code
+    except click.Abort:
+        code = _say(app, 130, "interrupted", "interrupted")
+    except KeyboardInterrupt:
+        code = _say(app, 130, "interrupted", "interrupted")
+    except click.UsageError as exc:
+        where = f" (see: {exc.ctx.command_path} --help)" if exc.ctx else ""
+        code = _say(app, 2, "usage", f"{exc.format_message()}{where}")
+    except click.ClickException as exc:
+        code = _say(app, exc.exit_code, "failure", exc.format_message())
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; say nothing and leave quietly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as exc:
+        known = _failure(exc)
+        if known is None:
+            if app.verbosity > 0:
+                raise
+            code = _say(
+                app,
+                1,
+                "bug",
+                f"this is a bug in tocsin: {type(exc).__name__}: {exc} (run again with -v for the details)",
+            )
+        else:
+            code = _say(app, *known)
+    sys.exit(code)
+
+
+def _say(app: App, code: int, reason: str, text: str) -> int:
+    """One error on standard error, as a sentence, or as JSON when JSON was asked for."""
+    if app.json:
+        import msgspec
+
+        click.echo(
+            msgspec.json.encode({"error": {"reason": reason, "text": text, "exit_code": code}}).decode(),
+            err=True,
+        )
+    else:
+        click.echo(f"tocsin: {safe(text)}", err=True)
+    return code

@@ -1,0 +1,93 @@
+"""`tocsin picture`, `channels`, `quarantine`: the state of things, from the reader's store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+import msgspec
+
+from bus.cli.app import App, command
+
+if TYPE_CHECKING:
+    import sqlite3
+
+T = TypeVar("T")
+
+
+def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
+    """One pure read of the store of the chosen context."""
+    from bus.cli.session import open_store
+
+    async def work() -> T:
+        async with open_store(app) as store:
+            return await store.ask(question)
+
+    return asyncio.run(work())
+
+
+@command()
+def picture(app: App) -> None:
+    """The situation now: what is in force, by dimension and country, and what stands out."""
+    from bus.cli.session import open_registry
+    from bus.hub import views
+
+    now = app.now()
+    registry = open_registry(app.context()[1], now)
+    found = ask(app, lambda tx: views.picture(tx, now, registry))
+    if app.json:
+        app.data(found)
+        return
+    app.block(views.as_text(found))
+
+
+@command()
+def channels(app: App) -> None:
+    """Every channel this identity may read: live, late, silent or never heard; gaps, forks, refusals."""
+    from bus.cli.session import open_registry
+    from bus.hub import views
+
+    _, context = app.context()
+    now = app.now()
+    registry = open_registry(context, now)
+    found = ask(app, lambda tx: views.channels(tx, now, registry, context.authority))
+    if app.json:
+        app.data(found)
+        return
+    app.table(
+        ("state", "authority", "channel", "last", "issued", "gaps", "forks", "refused"),
+        [
+            (
+                row.state,
+                row.authority,
+                row.channel,
+                row.last_seq or "-",
+                f"{row.last_issued:%Y-%m-%d %H:%M:%S}" if row.last_issued else "-",
+                row.gaps,
+                row.forks,
+                row.refused,
+            )
+            for row in found
+        ],
+    )
+
+
+@command()
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+def quarantine(app: App, *, limit: int) -> None:
+    """What was refused and is kept as evidence: when, on which subject, for which reason."""
+    from bus.hub import views
+
+    found = ask(app, lambda tx: views.quarantine(tx, limit))
+    if app.json:
+        for row in found:
+            app.data(msgspec.to_builtins(row, enc_hook=str))
+        return
+    app.table(
+        ("at", "reason", "subject", "detail"),
+        [(f"{r.at:%Y-%m-%d %H:%M:%S}", r.reason, r.subject, r.detail) for r in found],
+    )
+    if not found:
+        app.note("nothing was refused")

@@ -1,0 +1,72 @@
+"""`tocsin preview`: before signing, exactly who would be able to read a draft, and by which grant."""
+
+from __future__ import annotations
+
+import click
+
+from bus.cli.app import App, command
+
+
+@command()
+@click.argument("file", metavar="FILE")
+@click.option("--audience", help="sharing group or organisation, instead of the draft's")
+@click.option("--tlp", type=click.Choice(["red", "amber+strict", "amber", "green", "clear"]))
+def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> None:
+    """Who will be able to read the draft FILE, computed by the code that enforces it.
+
+    Exits 5 when this authority may not say it there at all.
+    """
+    import secrets
+
+    from bus.cli.drafts import read_draft
+    from bus.cli.publish import marked
+    from bus.cli.session import defaults, open_registry
+    from schemas.bulletin import new_id, stamp
+    from schemas.rules import check
+    from schemas.subject import channel_of, subject_for
+
+    _, context = app.context()
+    now = app.now()
+    registry = open_registry(context, now)
+    bulletin = stamp(
+        marked(read_draft(file), audience, tlp),
+        id=new_id(now, secrets.token_bytes(10)),
+        seq=1,
+        prev=None,
+        issuer=registry.issuer(context.authority),
+        issued=now,
+        defaults=defaults(context),
+    )
+    check(bulletin)
+    registry.permit(bulletin)
+    channel = channel_of(bulletin)
+    readers = [
+        {
+            "authority": reader,
+            "name": registry.authority(reader).name,
+            "country": registry.authority(reader).country,
+            "kind": registry.authority(reader).kind,
+            "member": reader in registry.document.audiences[bulletin.audience].members
+            if bulletin.audience in registry.document.audiences
+            else reader == bulletin.audience,
+        }
+        for reader in registry.readers(channel)
+    ]
+    if app.json:
+        app.data(
+            {
+                "subject": subject_for(bulletin),
+                "channel": str(channel),
+                "public": bulletin.tlp == "clear",
+                "readers": readers,
+            }
+        )
+        return
+    app.line(f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, as {channel}")
+    if bulletin.tlp == "clear":
+        app.line("TLP:CLEAR: every recipient may give it to the world")
+    app.table(
+        ("reader", "name", "country", "kind", "by"),
+        [(r["authority"], r["name"], r["country"], r["kind"], f"read grant {channel.name}") for r in readers],
+    )
+    app.note(f"{len(readers)} readers; besides them only the broker's operator, who sees what passes")

@@ -1,0 +1,157 @@
+"""`tocsin publish`: drafts become signed bulletins, and you are told how far each has come."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.app import App, command
+
+if TYPE_CHECKING:
+    from bus.publisher import Accepted
+    from schemas.bulletin import Draft
+
+DEFAULT_WAIT_S = 5.0
+QUEUED = 75
+PARTLY = 8
+
+
+class Wait(click.ParamType):
+    """`STATE` or `STATE=SECONDS`."""
+
+    name = "state[=seconds]"
+    states = ("accepted", "stored")
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float | None]:
+        """Split and check."""
+        if isinstance(value, tuple):
+            return value
+        state, _, seconds = str(value).partition("=")
+        if state not in self.states:
+            self.fail(f"{state!r} is none of: {', '.join(self.states)}", param, ctx)
+        try:
+            return state, float(seconds) if seconds else None
+        except ValueError:
+            self.fail(f"{seconds!r} is no number of seconds", param, ctx)
+
+
+@command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--audience", help="sharing group or organisation, instead of the draft's")
+@click.option(
+    "--tlp",
+    type=click.Choice(["red", "amber+strict", "amber", "green", "clear"]),
+    help="marking, instead of the draft's",
+)
+@click.option(
+    "--wait",
+    type=Wait(),
+    default="stored",
+    show_default=True,
+    help="how far to wait: accepted, stored[=SECONDS]",
+)
+@click.option("--dry-run", is_flag=True, help="stamp, validate, permit and address; sign and keep nothing")
+def publish(
+    app: App,
+    files: tuple[str, ...],
+    *,
+    audience: str | None,
+    tlp: str | None,
+    wait: tuple[str, float | None],
+    dry_run: bool,
+) -> None:
+    """Sign and send drafts (JSON or TOML; - is standard input).
+
+    Exits 0 when every bulletin is as far as asked, 75 when it is safe on this disk but the bus has not
+    acknowledged it yet, 5 when a draft is refused, 8 when some of several are.
+    """
+    code = asyncio.run(_publish(app, files, audience, tlp, wait, dry_run=dry_run))
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def marked(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
+    """The draft with the audience and marking given on the command line."""
+    import msgspec
+
+    from schemas.vocab import Tlp
+
+    changes: dict[str, object] = {}
+    if audience is not None:
+        changes["audience"] = audience
+    if tlp is not None:
+        changes["tlp"] = Tlp(tlp)
+    return msgspec.structs.replace(draft, **changes) if changes else draft
+
+
+async def _publish(
+    app: App,
+    files: tuple[str, ...],
+    audience: str | None,
+    tlp: str | None,
+    wait: tuple[str, float | None],
+    *,
+    dry_run: bool,
+) -> int:
+    from bus.cli.drafts import read_draft
+    from bus.cli.session import open_publisher
+    from schemas.errors import TocsinError
+
+    state, seconds = wait
+    patience = seconds if seconds is not None else app.timeout(DEFAULT_WAIT_S)
+    done: list[Accepted] = []
+    first_refusal: TocsinError | None = None
+    async with open_publisher(app, offline=dry_run or state == "accepted") as publisher:
+        for name in files:
+            try:
+                draft = marked(read_draft(name), audience, tlp)
+                done.append(await (publisher.rehearse(draft) if dry_run else publisher.publish(draft)))
+            except TocsinError as exc:
+                if len(files) == 1:
+                    raise
+                first_refusal = first_refusal or exc
+                app.note(f"{name}: {exc}")
+        states = ["dry-run"] * len(done) if dry_run else ["accepted"] * len(done)
+        if state == "stored" and not dry_run:
+            deadline = asyncio.get_running_loop().time() + patience
+            for place, accepted in enumerate(done):
+                left = max(0.0, deadline - asyncio.get_running_loop().time())
+                states[place] = await publisher.settled(accepted.digest, left)
+    for accepted, reached in zip(done, states, strict=True):
+        _report(app, accepted, reached)
+    if first_refusal is not None:
+        return PARTLY if done else getattr(first_refusal, "exit_code", 5)
+    if "parked" in states:
+        app.note(
+            "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
+        )
+        return 4
+    if state == "stored" and "accepted" in states:
+        app.note(
+            "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
+        )
+        return QUEUED
+    return 0
+
+
+def _report(app: App, accepted: Accepted, state: str) -> None:
+    if app.json:
+        app.data(
+            {
+                "id": accepted.id,
+                "channel": accepted.channel,
+                "seq": accepted.seq,
+                "digest": accepted.digest,
+                "subject": accepted.subject,
+                "state": state,
+            }
+        )
+    else:
+        app.table(
+            ("state", "channel", "seq", "id", "digest"),
+            [(state, accepted.channel, accepted.seq, accepted.id, accepted.digest)],
+        )

@@ -1,0 +1,151 @@
+"""`tocsin server`: the broker's configuration from the registry, a broker on this machine, and its checks."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.app import App, command
+
+if TYPE_CHECKING:
+    from bus.trust import VerifiedRegistry
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+NOT_SOUND = 1
+
+
+@click.group()
+def server() -> None:
+    """The nats-server of a country: users and permissions follow the registry."""
+
+
+@command(server, "conf")
+@click.argument("folder", type=FOLDER)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=4222, show_default=True)
+@click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
+def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
+    """Write the broker's configuration into FOLDER, generated from the context's registry."""
+    from bus.config import write_atomically
+    from bus.server import ServerSettings, render_conf
+
+    registry = production_registry(app)
+    settings = ServerSettings(host=host, port=port, monitor_port=port + 4000)
+    text = render_conf(registry, settings=settings, provisioner_nkey=_provisioner(folder)[1])
+    if stdout:
+        click.echo(text)
+        return
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / "nats-server.conf"
+    write_atomically(path, text.encode())
+    if app.json:
+        app.data({"file": str(path), "registry_version": registry.version})
+    else:
+        app.note(
+            f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID"
+        )
+
+
+@command(server, "run")
+@click.argument("folder", type=FOLDER)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=4222, show_default=True)
+@click.option("--binary", type=click.Path(path_type=Path), help="nats-server [env: TOCSIN_NATS_SERVER]")
+def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) -> None:
+    """Run a broker on this machine with its store in FOLDER, and make its streams and consumers."""
+    asyncio.run(_run(app, folder, host, port, binary))
+
+
+async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None) -> None:
+    from bus.server import NatsServer, ServerSettings, provision, render_conf
+
+    registry = production_registry(app)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    seed, public = _provisioner(folder)
+    settings = ServerSettings(host=host, port=port, monitor_port=port + 4000)
+    text = render_conf(registry, settings=settings, provisioner_nkey=public)
+    async with NatsServer(folder, text, binary=binary) as broker:
+        await provision(broker.url, seed, registry)
+        app.note(
+            f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
+        )
+        await ended()
+
+
+@command(server, "check")
+@click.argument("folder", type=FOLDER)
+@click.option("--url", help="nats://host:port, instead of the context's server")
+@click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
+def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> None:
+    """Check every assumption about the running broker; FOLDER holds the provisioner's key.
+
+    Exits 1 when a hard one fails.
+    """
+    from bus.cli.session import open_registry
+    from bus.server.checks import check as run_checks
+
+    _, context = app.context()
+    address = url or context.server
+    if address is None:
+        raise click.UsageError("which broker? add --url nats://host:port")
+    host, _, port = address.removeprefix("nats://").partition(":")
+    checks = asyncio.run(
+        run_checks(
+            url=address,
+            monitor_url=monitor or f"http://{host}:{int(port or 4222) + 4000}",
+            provisioner_seed=_provisioner(folder)[0],
+            registry=open_registry(context, app.now()),
+        )
+    )
+    if app.json:
+        app.data(checks)
+    else:
+        app.table(
+            ("", "check", "found"),
+            [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks],
+        )
+    if any(c.hard and not c.ok for c in checks):
+        raise click.exceptions.Exit(NOT_SOUND)
+
+
+def production_registry(app: App) -> VerifiedRegistry:
+    """The context's registry, refused when it is a demonstration's."""
+    from bus.cli.session import open_registry
+    from bus.errors import ConfigError
+
+    registry = open_registry(app.context()[1], app.now())
+    if registry.domain.startswith("demo-"):
+        raise ConfigError(
+            f"{registry.domain} is a demonstration: its keys protect nothing; run `tocsin demo`, or make a registry: tocsin registry init",
+            reason="demo-domain",
+        )
+    return registry
+
+
+def _provisioner(folder: Path) -> tuple[str, str]:
+    """The seed and public key of the identity that makes streams; made when first asked for."""
+    from bus import nkey
+
+    path = folder / "provisioner.nk"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        nkey.save_nkey(path, nkey.generate()[0])
+    seed = nkey.load_nkey(path)
+    return seed, nkey.public_of(seed)
+
+
+async def ended() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)

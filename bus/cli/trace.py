@@ -1,0 +1,48 @@
+"""`tocsin trace`: the whole life of one bulletin, as far as this identity's own stores tell it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.app import App, command
+
+if TYPE_CHECKING:
+    from bus.hub.trace import Step
+
+
+@command()
+@click.argument("bulletin_id", metavar="ID")
+def trace(app: App, bulletin_id: str) -> None:
+    """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
+    steps = asyncio.run(_steps(app, bulletin_id))
+    if not steps:
+        from schemas.errors import TocsinError
+
+        error = TocsinError(
+            f"neither the outbox nor the store of this context knows {bulletin_id}", reason="not-found"
+        )
+        error.exit_code = 3  # type: ignore[attr-defined]  # read by the program
+        raise error
+    steps.sort(key=lambda step: step.at)
+    if app.json:
+        app.data({"id": bulletin_id, "steps": steps})
+        return
+    app.table(("at", "what", "detail"), [(f"{s.at:%Y-%m-%d %H:%M:%S.%f}", s.what, s.detail) for s in steps])
+
+
+async def _steps(app: App, bulletin_id: str) -> list[Step]:
+    from bus.cli.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_store
+    from bus.hub import trace as traces
+
+    folder = app.state_folder()
+    steps: list[Step] = []
+    if (folder / OUTBOX_FILE).exists():
+        async with open_outbox(app) as box:
+            steps += await box.ask(lambda tx: traces.of_outbox(tx, bulletin_id))
+    if (folder / STORE_FILE).exists():
+        async with open_store(app) as store:
+            steps += await store.ask(lambda tx: traces.of_store(tx, bulletin_id))
+    return steps

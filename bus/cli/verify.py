@@ -1,0 +1,107 @@
+"""`tocsin verify`: an offline check of a bulletin file; who signed it, with which key, in what state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.app import App, command
+
+if TYPE_CHECKING:
+    from bus.admission import Admitted
+    from bus.trust import VerifiedRegistry
+
+EXPIRED_REGISTRY = 6
+
+
+@command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--registry",
+    "registry_file",
+    type=click.Path(path_type=Path),
+    help="registry file, instead of the context's",
+)
+@click.option("--pin", help="digest that --registry must have; without it the file is believed as it is")
+@click.option("--at", metavar="TIME", help="judge as of this time (2027-05-23T18:00:00Z)")
+@click.option("--require-fresh", is_flag=True, help="fail unless the registry is known to be the current one")
+def verify(
+    app: App, file: Path, *, registry_file: Path | None, pin: str | None, at: str | None, require_fresh: bool
+) -> None:
+    """Check FILE (*.tocsin.json) by its signature, the registry, and every rule. Nothing is fetched.
+
+    Exits 0 when it stands, 6 with the reason code when it does not.
+    """
+    from bus.admission import verify_file
+    from bus.cli.session import open_registry
+    from bus.errors import TrustError
+    from bus.trust import TrustState, VerifiedRegistry
+    from schemas.codec import parse_time
+
+    now = parse_time(at) if at else app.now()
+    if registry_file is not None:
+        registry = VerifiedRegistry.open(read_file(registry_file), pin=pin)
+    else:
+        registry = open_registry(app.context()[1], now)
+    admitted = verify_file(read_file(file), registry=registry, now=now)
+    state = registry.state(now)
+    if require_fresh and state is not TrustState.FRESH:
+        raise TrustError(
+            f"the bulletin stands, but the registry is {state}; fetch the current registry and beacon",
+            reason="not-fresh",
+        )
+    report(app, admitted, registry, state)
+
+
+def read_file(path: Path) -> bytes:
+    """A file's bytes, or one sentence."""
+    from bus.cli.drafts import DraftFileError
+
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        error = DraftFileError(f"there is no file {path}", reason="file-missing")
+        error.exit_code = 3
+        raise error from None
+    except OSError as exc:
+        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
+
+
+def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str) -> None:
+    """Say who signed, with which key, and under what trust."""
+    bulletin = admitted.bulletin
+    signer = registry.authority(bulletin.issuer.id)
+    found = {
+        "verified": True,
+        "issuer": bulletin.issuer.id,
+        "name": signer.name,
+        "kid": admitted.signer_kid,
+        "id": bulletin.id,
+        "kind": bulletin.kind,
+        "channel": str(admitted.channel),
+        "seq": bulletin.seq,
+        "digest": admitted.digest,
+        "issued": bulletin.issued,
+        "subject": admitted.subject,
+        "endorsers": list(admitted.endorsers),
+        "labels": sorted(admitted.labels),
+        "trust": str(state),
+        "registry_version": registry.version,
+    }
+    if app.json:
+        app.data(found)
+        return
+    app.line(f"verified: {bulletin.info[0].headline}")
+    app.line(f"  signed by  {signer.name} ({bulletin.issuer.id})")
+    app.line(f"  key        {admitted.signer_kid}")
+    app.line(f"  marking    TLP:{bulletin.tlp.upper()}, PAP:{bulletin.pap.upper()}, status {bulletin.status}")
+    app.line(f"  channel    {admitted.channel}, number {bulletin.seq}")
+    app.line(f"  issued     {bulletin.issued:%Y-%m-%d %H:%M:%S} UTC")
+    app.line(f"  digest     {admitted.digest}")
+    app.line(f"  trust      {state} (registry version {registry.version})")
+    if admitted.endorsers:
+        app.line(f"  endorsed   {', '.join(admitted.endorsers)}")
+    if admitted.labels:
+        app.line(f"  labels     {', '.join(sorted(admitted.labels))}")

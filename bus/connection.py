@@ -1,0 +1,394 @@
+"""One NATS connection: endless, watched, private; every error of the client mapped to ours.
+
+What had to be learned about the client, and is dealt with here: its defaults notice a dead link after six
+minutes; a black hole with data in flight needs TCP_USER_TIMEOUT; some server errors close it for good; a publish
+that failed while disconnected may still be sent later; a denied publish is reported to the error callback alone,
+in lower case; and of repeated headers it keeps only the last, so received headers are parsed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import nats
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from bus import nkey
+from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.topology import inbox_prefix
+
+PING_INTERVAL_S = 10
+CONNECT_TIMEOUT_S = 3
+REQUEST_TIMEOUT_S = 2.0
+TCP_USER_TIMEOUT_MS = 8000
+BACKOFF_S = (0.05, 2.0)
+STREAM_FULL = frozenset({10023, 10077})
+_TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
+_DENIED_PUBLISH = 'permissions violation for publish to "'
+
+log = structlog.get_logger()
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and as whom to connect. `inbox` differs from the identity's own only for the provisioner."""
+
+    url: str
+    authority_id: str
+    nkey_seed: str
+    name: str
+    inbox: str = ""
+
+    @property
+    def private_inbox(self) -> str:
+        """The prefix of this identity's replies."""
+        return self.inbox or inbox_prefix(self.authority_id)
+
+
+class PubAck(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream's durable acknowledgement."""
+
+    stream: str
+    seq: int
+    duplicate: bool = False
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """One message to be published."""
+
+    subject: str
+    payload: bytes
+    headers: dict[str, str]
+
+
+class _Client(Client):
+    """nats-py's client with an nkey login of our own and headers as they came."""
+
+    def __init__(self, public_nkey: str) -> None:
+        super().__init__()
+        self._public_nkey = public_nkey
+
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        return _RawHeaders(headers) if headers else None
+
+
+class _RawHeaders(dict[str, str]):
+    """Header lines as pairs, repeated and odd ones included; as a mapping for the client's own use."""
+
+    def __init__(self, raw: bytes) -> None:
+        status, _, rest = raw.partition(b"\r\n")
+        # Latin-1 keeps every byte; what is not ASCII is refused where it matters, at admission.
+        pairs = []
+        for line in rest.split(b"\r\n"):
+            name, colon, value = line.partition(b":")
+            if colon:
+                pairs.append((name.decode("latin-1"), value.decode("latin-1").strip(" \t")))
+        self.pairs: tuple[tuple[str, str], ...] = tuple(pairs)
+        super().__init__(pairs)
+        if inline := status.removeprefix(b"NATS/1.0").strip():
+            code, _, description = inline.decode("latin-1").partition(" ")
+            self["Status"], self["Description"] = code, description
+
+
+def header_pairs(message: Msg) -> tuple[tuple[str, str], ...]:
+    """The headers of a received message, in order, with repeats."""
+    found = message.headers
+    return found.pairs if isinstance(found, _RawHeaders) else ()
+
+
+class Connection:
+    """A connection that comes back. Use `Connection.open`."""
+
+    def __init__(self, endpoint: Endpoint, on_denied: Callable[[str], None] | None) -> None:
+        self.endpoint = endpoint
+        self.problem = "not connected yet"
+        self.denied = False
+        self.epoch = 0  # grows with every connect and reconnect
+        self._on_denied = on_denied
+        self._client: Client | None = None
+        self._connected = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._acks: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._ack_subject = ""
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, endpoint: Endpoint, *, on_denied: Callable[[str], None] | None = None
+    ) -> AsyncIterator[Connection]:
+        """Connect in the background, for as long as the context lasts.
+
+        Args:
+            endpoint: where and as whom.
+            on_denied: called with the lower-cased subject of a publish that the broker's permissions forbid.
+        """
+        connection = cls(endpoint, on_denied)
+        keeper = asyncio.create_task(connection._keep(), name=f"connection {endpoint.name}")
+        try:
+            yield connection
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+            await connection._close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker answers, as far as is known."""
+        return self._connected.is_set() and self._client is not None and self._client.is_connected
+
+    async def until_connected(self, timeout: float) -> None:
+        """Wait for the broker.
+
+        Raises:
+            DeniedError: it refuses this identity.
+            UnreachableError: it does not answer in time.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._connected.wait()
+        except TimeoutError:
+            text = f"the bus at {self.endpoint.url} does not answer ({self.problem})"
+            if self.denied:
+                raise DeniedError(
+                    f"the bus at {self.endpoint.url} refuses {self.endpoint.authority_id}; is its transport key in the registry?"
+                ) from None
+            raise UnreachableError(f"{text}; is the server running?") from None
+
+    # -- publishing ---------------------------------------------------------------------------------------------
+
+    async def publish(
+        self, subject: str, payload: bytes, headers: dict[str, str], timeout: float = REQUEST_TIMEOUT_S
+    ) -> PubAck:
+        """Publish one message and wait for the stream's acknowledgement; many may be on their way at once.
+
+        Raises:
+            UnreachableError: no answer. The message may still have been stored: send the same again.
+            BrokerError: `hub-full`, `no-stream`, or what the server said.
+        """
+        client = self._live()
+        token = secrets.token_hex(8)
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._acks[token] = answer
+        try:
+            with _mapped():
+                await client.publish(subject, payload, reply=f"{self._ack_subject}.{token}", headers=headers)
+                async with asyncio.timeout(timeout):
+                    found = await answer
+        finally:
+            self._acks.pop(token, None)
+        return _ack(found)
+
+    async def publish_batch(
+        self, batch: Sequence[Outgoing], timeout: float = REQUEST_TIMEOUT_S
+    ) -> list[PubAck]:
+        """Publish several messages of one stream, all or nothing (JetStream atomic batch, ADR-50).
+
+        Raises:
+            UnreachableError: no answer.
+            BrokerError: what the server said; nothing of the batch was stored.
+        """
+        client = self._live()
+        name = secrets.token_hex(12)
+        with _mapped():
+            for place, each in enumerate(batch[:-1], 1):
+                headers = {**each.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
+                await client.publish(each.subject, each.payload, headers=headers)
+        last = batch[-1]
+        headers = {
+            **last.headers,
+            "Nats-Batch-Id": name,
+            "Nats-Batch-Sequence": str(len(batch)),
+            "Nats-Batch-Commit": "1",
+        }
+        ack = await self.publish(last.subject, last.payload, headers, timeout)
+        return [
+            PubAck(stream=ack.stream, seq=ack.seq - len(batch) + place) for place in range(1, len(batch) + 1)
+        ]
+
+    async def _on_ack(self, message: Msg) -> None:
+        answer = self._acks.get(message.subject.rsplit(".", 1)[1])
+        if answer is None or answer.done():
+            return
+        if dict(message.headers or {}).get("Status") == "503":
+            answer.set_result(
+                {"error": {"err_code": 0, "description": "no stream listens there", "code": 503}}
+            )
+            return
+        try:
+            answer.set_result(json.loads(message.data))
+        except ValueError:
+            answer.set_result({"error": {"err_code": 0, "description": "not an acknowledgement"}})
+
+    # -- the JetStream API ----------------------------------------------------------------------------------------
+
+    async def js_api(
+        self, call: str, body: Mapping[str, Any] | None = None, timeout: float = REQUEST_TIMEOUT_S
+    ) -> dict[str, Any]:
+        """One request to `$JS.API.<call>`.
+
+        Raises:
+            UnreachableError: no answer, which is also what a forbidden call gets.
+            BrokerError: with JetStream's code.
+        """
+        with _mapped():
+            answer = await self._live().request(
+                f"$JS.API.{call}", b"" if body is None else json.dumps(body).encode(), timeout=timeout
+            )
+        found: dict[str, Any] = json.loads(answer.data)
+        if "error" in found:
+            raise _refusal(found["error"])
+        return found
+
+    def client(self) -> Client:
+        """The client itself, for `bus.pull`.
+
+        Raises:
+            UnreachableError: it is not connected.
+        """
+        return self._live()
+
+    # -- keeping it up --------------------------------------------------------------------------------------------
+
+    def _live(self) -> Client:
+        if self._client is None or not self._client.is_connected:
+            raise UnreachableError(f"the bus at {self.endpoint.url} does not answer ({self.problem})")
+        return self._client
+
+    async def _keep(self) -> None:
+        """Connect, and connect anew whenever the client has closed for good."""
+        wait = BACKOFF_S[0]
+        while True:
+            self._closed.clear()
+            try:
+                await self._connect()
+            except (OSError, nats.errors.Error, TimeoutError) as exc:
+                self.denied = (
+                    isinstance(exc, nats.errors.AuthorizationError) or "authorization" in str(exc).lower()
+                )
+                self.problem = str(exc) or type(exc).__name__
+                await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not secrecy)
+                wait = min(wait * 2, BACKOFF_S[1])
+                continue
+            wait = BACKOFF_S[0]
+            await self._closed.wait()
+            self._connected.clear()
+            log.warning("connection_closed", endpoint=self.endpoint.name, problem=self.problem)
+
+    async def _connect(self) -> None:
+        endpoint = self.endpoint
+        await self._close()
+        client = _Client(nkey.public_of(endpoint.nkey_seed))
+        await client.connect(
+            servers=[endpoint.url],
+            name=endpoint.name,
+            signature_cb=self._sign_nonce,
+            inbox_prefix=endpoint.private_inbox.encode(),
+            connect_timeout=CONNECT_TIMEOUT_S,
+            ping_interval=PING_INTERVAL_S,
+            max_outstanding_pings=2,
+            allow_reconnect=False,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            closed_cb=self._on_closed,
+        )
+        self._ack_subject = f"{endpoint.private_inbox}.ack.{secrets.token_hex(6)}"
+        await client.subscribe(
+            f"{self._ack_subject}.*", cb=self._on_ack, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        self._tune(client)
+        self._client = client
+        self.denied = False
+        self.problem = ""
+        self.epoch += 1
+        self._connected.set()
+        log.debug("connection_opened", endpoint=endpoint.name)
+
+    def _sign_nonce(self, nonce: str) -> bytes:
+        return base64.b64encode(nkey.signature(self.endpoint.nkey_seed, nonce.encode()))
+
+    @staticmethod
+    def _tune(client: Client) -> None:
+        transport = getattr(client, "_transport", None)
+        writer = getattr(transport, "_io_writer", None)
+        sock = writer.get_extra_info("socket") if writer is not None else None
+        if sock is not None and _TCP_USER_TIMEOUT is not None:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+
+    async def _on_error(self, error: Exception) -> None:
+        text = str(error)
+        self.problem = text or type(error).__name__
+        lowered = text.lower()
+        if _DENIED_PUBLISH in lowered and self._on_denied is not None:
+            self._on_denied(lowered.split(_DENIED_PUBLISH, 1)[1].split('"', 1)[0])
+        else:
+            log.debug("connection_error", endpoint=self.endpoint.name, problem=self.problem)
+
+    async def _on_disconnected(self) -> None:
+        self._connected.clear()
+        self._fail_waiting()
+        self._closed.set()
+
+    async def _on_closed(self) -> None:
+        self._connected.clear()
+        self._fail_waiting()
+        self._closed.set()
+
+    def _fail_waiting(self) -> None:
+        """Whoever waits for an acknowledgement is told at once that it will not come on this connection."""
+        for answer in self._acks.values():
+            if not answer.done():
+                answer.set_exception(
+                    UnreachableError("the connection was lost before the acknowledgement came")
+                )
+
+    async def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    await client.close()
+
+
+@contextlib.contextmanager
+def _mapped():  # type: ignore[no-untyped-def]  # a context manager of nothing
+    """Turn the client's exceptions into ours."""
+    try:
+        yield
+    except nats.errors.NoRespondersError:
+        raise BrokerError("nothing on the bus answers there", reason="no-stream") from None
+    except TimeoutError:
+        raise UnreachableError("the bus did not answer in time") from None
+    except nats.errors.MaxPayloadError:
+        raise BrokerError("larger than the bus accepts", reason="too-large") from None
+    except (nats.errors.Error, OSError) as exc:
+        raise UnreachableError(f"the bus does not answer ({str(exc) or type(exc).__name__})") from None
+
+
+def _ack(found: dict[str, Any]) -> PubAck:
+    if "error" in found:
+        raise _refusal(found["error"])
+    return PubAck(stream=found["stream"], seq=found["seq"], duplicate=bool(found.get("duplicate", False)))
+
+
+def _refusal(error: dict[str, Any]) -> BrokerError:
+    code = int(error.get("err_code", 0))
+    text = str(error.get("description", "the broker refuses"))
+    if code in STREAM_FULL:
+        return BrokerError(f"the hub is full: {text}", reason="hub-full", code=code)
+    if error.get("code") == 503:
+        return BrokerError(text, reason="no-stream", code=code)
+    return BrokerError(text, code=code)

@@ -1,0 +1,1 @@
+"""The demonstration: two fictitious countries, eight authorities and two hubs on one machine, for real."""

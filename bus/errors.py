@@ -1,0 +1,117 @@
+"""What can go wrong on the bus; every class has the exit code with which the program ends for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from schemas.errors import TocsinError
+
+if TYPE_CHECKING:
+    from schemas.subject import Channel
+
+
+class BusError(TocsinError):
+    """Anything below; by itself a plain failure."""
+
+    exit_code: int = 1
+
+
+class ConfigError(BusError):
+    """A setting that is missing, unknown or ill-typed."""
+
+    reason = "config"
+    exit_code = 2
+
+
+class KeyFileError(BusError):
+    """A key file that is missing, exposed, weakly encrypted or damaged."""
+
+    reason = "key-file"
+    exit_code = 6
+
+
+class TrustError(BusError):
+    """A registry, beacon, key or signature that does not stand."""
+
+    reason = "trust"
+    exit_code = 6
+
+
+class PermitError(BusError):
+    """The registry does not let this authority say this, to them, here; found before anything is signed."""
+
+    reason = "not-permitted"
+    exit_code = 5
+
+
+class Place:
+    """Where in a chain a refused but signed bulletin stands."""
+
+    __slots__ = ("channel", "digest", "id", "prev", "seq")
+
+    def __init__(self, *, channel: Channel, seq: int, digest: str, prev: str | None, id: str) -> None:  # noqa: A002
+        self.channel = channel
+        self.seq = seq
+        self.digest = digest
+        self.prev = prev
+        self.id = id
+
+
+class AdmissionError(BusError):
+    """Received bytes that are refused; `bus.admission.REASONS` lists the codes.
+
+    Attributes:
+        place: its place in a chain, when the signature stood and that much could be read.
+        retry_at: when to try again; only for `from-the-future`.
+    """
+
+    reason = "refused"
+    exit_code = 6
+
+    def __init__(
+        self, detail: str, *, reason: str, place: Place | None = None, retry_at: dt.datetime | None = None
+    ) -> None:
+        super().__init__(detail, reason=reason)
+        self.place = place
+        self.retry_at = retry_at
+
+
+class UnreachableError(BusError):
+    """The broker does not answer."""
+
+    reason = "unreachable"
+    exit_code = 7
+
+
+class BrokerError(BusError):
+    """The broker answered with an error.
+
+    Attributes:
+        code: JetStream's error code, 0 when there is none.
+    """
+
+    reason = "broker"
+
+    def __init__(self, detail: str, *, reason: str | None = None, code: int = 0) -> None:
+        super().__init__(detail, reason=reason)
+        self.code = code
+
+
+class DeniedError(BusError):
+    """The broker's permissions forbid it."""
+
+    reason = "refused-by-broker"
+    exit_code = 4
+
+
+class StoreError(BusError):
+    """A SQLite store that is damaged, full or in use."""
+
+    reason = "store"
+
+
+class OutboxError(BusError):
+    """An outbox that must not publish as it is."""
+
+    reason = "outbox"

@@ -1,0 +1,1 @@
+"""The national hub: projection of admitted bulletins, and the questions put to it."""

@@ -1,0 +1,16 @@
+"""The broker for real: its binary, its configuration from the registry, its process, its streams."""
+
+from bus.server.binary import MINIMUM_VERSION, check_version, find_binary
+from bus.server.conf import ServerSettings, render_conf
+from bus.server.process import NatsServer
+from bus.server.provision import provision
+
+__all__ = [
+    "MINIMUM_VERSION",
+    "NatsServer",
+    "ServerSettings",
+    "check_version",
+    "find_binary",
+    "provision",
+    "render_conf",
+]

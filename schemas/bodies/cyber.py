@@ -1,0 +1,87 @@
+"""Bodies of the cyber domain: incidents, threats, vulnerabilities."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.scalars import Count, Country, Open, Part, Slug, Text80, Text160, Text2000, Text8000, Time, Uri
+from schemas.vocab import Nis2Stage
+
+
+class CyberIncident(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="cyber-incident",
+):
+    """A staged incident report: NIS2 Article 23(4)."""
+
+    stage: Nis2Stage
+    classification: Annotated[
+        str, Meta(pattern=r"^[a-z-]{3,40}:[a-z0-9-]{2,48}$(?!\n)", description="RSIT predicate:value")
+    ]
+    detected: Time
+    significant: bool
+    suspected_malicious: bool | None = None
+    cross_border: bool | None = None
+    sector: Slug | None = None
+    assets: Annotated[tuple[Slug, ...], Meta(max_length=20), Open("election-asset")] = ()
+    impact: Annotated[
+        Slug | None,
+        Meta(description="one of none, minor, large, very-large (NIS2 blueprint white/green/yellow/red)"),
+    ] = None
+    outlook: Annotated[Slug | None, Meta(description="one of improving, stable, worsening (next 6 h)")] = None
+    root_cause: Annotated[Slug | None, Open("root-cause")] = None
+    users_affected: Count | None = None
+    downtime_s: Count | None = None
+    countries: Annotated[tuple[Country, ...], Meta(max_length=40)] = ()
+    description: Text8000 | None = None
+    mitigation: Text8000 | None = None
+    dpa_notified: bool | None = None
+
+
+class CyberThreat(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="cyber-threat",
+):
+    """A significant cyber threat, a campaign, or a set of indicators."""
+
+    title: Text160
+    classification: Annotated[tuple[Annotated[str, Meta(max_length=90)], ...], Meta(max_length=10)] = ()
+    malware: Annotated[tuple[Text80, ...], Meta(max_length=20)] = ()
+    exploited: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^(?:CVE|EUVD)-[0-9]{4}-[0-9]{4,12}$(?!\n)")], ...],
+        Meta(max_length=100),
+    ] = ()
+    description: Text8000 | None = None
+    detection: Annotated[
+        tuple[Text8000, ...],
+        Meta(max_length=20, description="rules as text, prefixed sigma:/yara:/suricata:"),
+    ] = ()
+
+
+class Vulnerability(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="vulnerability",
+):
+    """A vulnerability and what to do about it."""
+
+    ids: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^(?:CVE|EUVD|GHSA)-[0-9A-Za-z-]{4,24}$(?!\n)")], ...],
+        Meta(min_length=1, max_length=100),
+    ]
+    products: Annotated[tuple[Text160, ...], Meta(min_length=1, max_length=200)]
+    cvss: Annotated[str, Meta(pattern=r"^CVSS:[34]\.[01]/", max_length=200)] | None = None
+    score_x10: Annotated[int, Meta(ge=0, le=100)] | None = None
+    exploited: bool | None = None
+    status: Annotated[Slug, Meta(description="product status"), Open("csaf")] = "known-affected"
+    remediation: Text2000 | None = None
+    advisory: Uri | None = None
+    assets: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()

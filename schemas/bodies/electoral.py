@@ -1,0 +1,65 @@
+"""Bodies of the electoral domain: calendars and incidents."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.scalars import Celex, Count, Open, Part, Slug, Text160, Text2000, Text8000, Time, Uri
+from schemas.vocab import Phase
+
+
+class PhaseWindow(Part, frozen=True, kw_only=True):
+    """One window of an election calendar; windows may overlap."""
+
+    phase: Phase
+    start: Time
+    end: Time
+    round: Annotated[int, Meta(ge=1, le=5)] = 1
+    note: Text160 | None = None
+
+
+class ElectionCalendar(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="election-calendar",
+):
+    """The phases of one election."""
+
+    windows: Annotated[tuple[PhaseWindow, ...], Meta(min_length=1, max_length=60)]
+    tz: Annotated[str, Meta(pattern=r"^[A-Za-z_]+(?:/[A-Za-z_+-]+){0,2}$(?!\n)", max_length=40)]
+    legal: Annotated[tuple[Celex, ...], Meta(max_length=10)] = ()
+    official_url: Uri | None = None
+    results_embargo_until: Annotated[Time | None, Meta(description="no result publication before")] = None
+    confirmed: bool = True
+
+
+class ElectionIncident(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="election-incident",
+):
+    """Something that happened to the conduct of an election."""
+
+    category: Annotated[Slug, Open("election-incident")]
+    stage: Phase
+    units_affected: Annotated[Count | None, Meta(description="polling places / constituencies")] = None
+    voters_affected: Count | None = None
+    electorate_share_ppm: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None, Meta(description="parts per million of roll")
+    ] = None
+    process_effect: Annotated[
+        Slug, Meta(description="one of none, delay, suspension, repeat-vote, recount, unknown")
+    ] = "unknown"
+    description: Text8000 | None = None
+    device_type: Annotated[Slug | None, Meta(description="NIST 1500-101 DeviceType")] = None
+    log_events: Annotated[
+        tuple[Annotated[str, Meta(max_length=200)], ...],
+        Meta(max_length=50, description="NIST 1500-101 Event Id/Sequence"),
+    ] = ()
+    correct_information: Annotated[
+        Text2000 | None, Meta(description="authoritative fact voters should receive")
+    ] = None

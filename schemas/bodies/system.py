@@ -1,0 +1,100 @@
+"""Bodies of the network itself: heartbeats, receipts, sealed bulletins, re-anchoring."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.scalars import MAX_INTEGER, Count, Digest, OrgId, Part, Slug, Text500, Time, Uuid
+from schemas.vocab import ChannelState, Posture, ReceiptStage
+
+
+class Head(Part, frozen=True, kw_only=True):
+    """The last bulletin of a channel: what a reader must hold by now."""
+
+    channel: Annotated[
+        str, Meta(min_length=3, max_length=120, description="status.tlp.audience of this issuer")
+    ]
+    seq: Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+    digest: Digest | None = None
+
+
+class ChannelStatus(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="channel-status",
+):
+    """A heartbeat: the state of a channel, and the heads of its issuer."""
+
+    state: ChannelState
+    posture: Posture
+    interval_s: Annotated[int, Meta(ge=10, le=86400)]
+    last_seq: Count
+    duty: Annotated[Slug, Meta(description="one of staffed-24x7, office-hours, on-call, unstaffed")]
+    comcheck: Annotated[Uuid | None, Meta(description="bulletin id of the communication check answered")] = (
+        None
+    )
+    kinds: Annotated[tuple[Slug, ...], Meta(max_length=30)] = ()
+    until: Time | None = None
+    heads: Annotated[
+        tuple[Head, ...],
+        Meta(
+            max_length=200,
+            description="the issuer's own channels at this TLP and audience: what a reader must hold by now",
+        ),
+    ] = ()
+
+
+class ReceiptItem(Part, frozen=True, kw_only=True):
+    """One bulletin that is answered for."""
+
+    id: Uuid
+    digest: Digest
+    at: Time
+
+
+class Receipt(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="receipt",
+):
+    """Machine receipts, batched: what happened to the bytes, never a judgement."""
+
+    stage: ReceiptStage
+    items: Annotated[tuple[ReceiptItem, ...], Meta(min_length=1, max_length=500)]
+
+
+class Sealed(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="sealed",
+):
+    """An ordinary signed bulletin encrypted to named recipients; the outer header is coarse."""
+
+    jwe: Annotated[
+        str, Meta(min_length=2, max_length=200_000, description="JWE JSON general serialisation, as text")
+    ]
+    recipients: Annotated[tuple[OrgId, ...], Meta(min_length=1, max_length=64)]
+    inner_digest: Annotated[
+        Digest, Meta(description="of the inner signed file form: proves later which text was sealed")
+    ]
+
+
+class Reanchor(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="reanchor",
+    rename={"from_": "from"},
+):
+    """A chain continued by decision after theft or loss: from the last honest head, naming what is lost."""
+
+    from_: Head
+    lost: Annotated[tuple[Head, ...], Meta(max_length=200)] = ()
+    reason: Text500

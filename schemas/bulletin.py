@@ -1,0 +1,228 @@
+"""The bulletin, the draft it is stamped from, and the stamping."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from schemas.bodies import Body, kind_of
+from schemas.errors import SchemaError
+from schemas.parts import (
+    Action,
+    Area,
+    Attribution,
+    Authority,
+    Confidence,
+    Deadline,
+    ElectionRef,
+    Evidence,
+    Handling,
+    Info,
+    Legal,
+    Observable,
+    PersonalData,
+    Provenance,
+    Ref,
+    Rights,
+    SealedSection,
+    Target,
+    Ttp,
+)
+from schemas.scalars import MAX_INTEGER, AudienceName, Digest, Label, Part, Slug, Time, Uuid
+from schemas.vocab import Certainty, Dimension, MsgType, Pap, Severity, Status, Tlp, Urgency
+
+SPEC: Literal["tocsin/1"] = "tocsin/1"
+DEFAULT_LIFETIME_DAYS = 30
+
+
+class Bulletin(Part, frozen=True, kw_only=True):
+    """One statement by one authority: the unit of everything here, immutable once signed."""
+
+    spec: Literal["tocsin/1"]
+    id: Uuid
+    seq: Annotated[int, Meta(ge=1, le=MAX_INTEGER, description="gap-free per channel")]
+    prev: Annotated[
+        Digest | None, Meta(description="digest of the previous payload on this channel; null at seq 1")
+    ]
+    issuer: Authority
+    issued: Time
+    status: Status
+    msg_type: MsgType
+    tlp: Tlp
+    pap: Pap
+    audience: AudienceName
+    handling: Handling
+    dimensions: Annotated[tuple[Dimension, ...], Meta(min_length=1, max_length=9)]
+    areas: Annotated[tuple[Area, ...], Meta(min_length=1, max_length=60)]
+    urgency: Urgency
+    severity: Severity
+    certainty: Certainty
+    confidence: Confidence
+    expires: Time
+    info: Annotated[tuple[Info, ...], Meta(min_length=1, max_length=26)]
+    body: Body
+    co_issuers: Annotated[tuple[Authority, ...], Meta(max_length=20)] = ()
+    exercise_id: Slug | None = None
+    incident_id: Uuid | None = None
+    references: Annotated[tuple[Ref, ...], Meta(max_length=50)] = ()
+    election: ElectionRef | None = None
+    effective: Time | None = None
+    onset: Time | None = None
+    ttps: Annotated[tuple[Ttp, ...], Meta(max_length=100)] = ()
+    observables: Annotated[tuple[Observable, ...], Meta(max_length=500)] = ()
+    attribution: Attribution | None = None
+    targets: Annotated[tuple[Target, ...], Meta(max_length=50)] = ()
+    actions: Annotated[tuple[Action, ...], Meta(max_length=30)] = ()
+    legal: Annotated[tuple[Legal, ...], Meta(max_length=20)] = ()
+    deadlines: Annotated[tuple[Deadline, ...], Meta(max_length=10)] = ()
+    personal_data: PersonalData | None = None
+    rights: Rights | None = None
+    evidence: Annotated[tuple[Evidence, ...], Meta(max_length=50)] = ()
+    provenance: Annotated[tuple[Provenance, ...], Meta(max_length=20)] = ()
+    labels: Annotated[tuple[Label, ...], Meta(max_length=32)] = ()
+    sections: Annotated[tuple[SealedSection, ...], Meta(max_length=16)] = ()
+
+    @property
+    def kind(self) -> str:
+        """The tag of the body."""
+        return kind_of(self.body)
+
+
+class Draft(Part, frozen=True, kw_only=True):
+    """A bulletin before it is stamped: what its author says; the rest comes from the stamp and the defaults."""
+
+    info: Annotated[tuple[Info, ...], Meta(min_length=1, max_length=26)]
+    body: Body
+    status: Status = Status.ACTUAL
+    msg_type: MsgType = MsgType.ALERT
+    tlp: Tlp | None = None
+    pap: Pap | None = None
+    audience: AudienceName | None = None
+    handling: Handling = Handling()
+    dimensions: Annotated[tuple[Dimension, ...], Meta(min_length=1, max_length=9)] | None = None
+    areas: Annotated[tuple[Area, ...], Meta(min_length=1, max_length=60)] | None = None
+    urgency: Urgency = Urgency.UNKNOWN
+    severity: Severity = Severity.UNKNOWN
+    certainty: Certainty = Certainty.UNKNOWN
+    confidence: Confidence = Confidence(credibility=6)
+    expires: Time | None = None
+    co_issuers: Annotated[tuple[Authority, ...], Meta(max_length=20)] = ()
+    exercise_id: Slug | None = None
+    incident_id: Uuid | None = None
+    references: Annotated[tuple[Ref, ...], Meta(max_length=50)] = ()
+    election: ElectionRef | None = None
+    effective: Time | None = None
+    onset: Time | None = None
+    ttps: Annotated[tuple[Ttp, ...], Meta(max_length=100)] = ()
+    observables: Annotated[tuple[Observable, ...], Meta(max_length=500)] = ()
+    attribution: Attribution | None = None
+    targets: Annotated[tuple[Target, ...], Meta(max_length=50)] = ()
+    actions: Annotated[tuple[Action, ...], Meta(max_length=30)] = ()
+    legal: Annotated[tuple[Legal, ...], Meta(max_length=20)] = ()
+    deadlines: Annotated[tuple[Deadline, ...], Meta(max_length=10)] = ()
+    personal_data: PersonalData | None = None
+    rights: Rights | None = None
+    evidence: Annotated[tuple[Evidence, ...], Meta(max_length=50)] = ()
+    provenance: Annotated[tuple[Provenance, ...], Meta(max_length=20)] = ()
+    labels: Annotated[tuple[Label, ...], Meta(max_length=32)] = ()
+
+    @property
+    def kind(self) -> str:
+        """The tag of the body."""
+        return kind_of(self.body)
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a manifest or a context fills into a draft that leaves it out."""
+
+    tlp: Tlp | None = None
+    pap: Pap | None = None
+    audience: str | None = None
+    areas: tuple[Area, ...] | None = None
+    dimensions: tuple[Dimension, ...] | None = None
+    lifetime_days: int = DEFAULT_LIFETIME_DAYS
+
+
+_DIMENSION_OF: Mapping[str, Dimension] = MappingProxyType(
+    {
+        "content-notice": Dimension.DISINFORMATION,
+        "content-order": Dimension.DISINFORMATION,
+        "platform-measure": Dimension.DISINFORMATION,
+        "systemic-risk": Dimension.DISINFORMATION,
+        "political-ad": Dimension.FOREIGN_INTERFERENCE,
+        "cyber-incident": Dimension.CYBERCRIME,
+        "cyber-threat": Dimension.CYBERCRIME,
+        "vulnerability": Dimension.CYBERCRIME,
+        "data-breach": Dimension.DATA_PROTECTION,
+        "fimi": Dimension.FOREIGN_INTERFERENCE,
+        "sanctions-listing": Dimension.FOREIGN_INTERFERENCE,
+        "legal-referral": Dimension.CORRUPTION,
+    }
+)
+"""The dimension a kind is about when nobody says; what is missing here is about the electoral process."""
+
+
+def stamp(
+    draft: Draft,
+    *,
+    id: str,  # noqa: A002 (the field's own name)
+    seq: int,
+    prev: str | None,
+    issuer: Authority,
+    issued: dt.datetime,
+    defaults: Defaults,
+) -> Bulletin:
+    """Make the bulletin that a draft becomes at one place of a channel.
+
+    Args:
+        draft: what the author says.
+        id: UUID version 7 of the bulletin.
+        seq: its number on the channel, from 1.
+        prev: digest of the bulletin before it on the channel; None at 1.
+        issuer: the speaker, as the registry describes it.
+        issued: the present, aware.
+        defaults: what the draft leaves out.
+
+    Raises:
+        SchemaError: `schema`, when neither draft nor defaults give TLP, PAP or audience.
+    """
+    fields: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__struct_fields__}
+    for name in ("tlp", "pap", "audience"):
+        if fields[name] is None:
+            fields[name] = getattr(defaults, name)
+        if fields[name] is None:
+            raise SchemaError(
+                f"the draft has no {name} and there is no default for it; add it", path=f"$.{name}"
+            )
+    if fields["areas"] is None:
+        fields["areas"] = defaults.areas or (Area(scope=_scope(issuer.country), country=issuer.country),)
+    if fields["dimensions"] is None:
+        fields["dimensions"] = defaults.dimensions or (
+            _DIMENSION_OF.get(draft.kind, Dimension.ELECTORAL_PROCESS),
+        )
+    if fields["expires"] is None:
+        fields["expires"] = issued + dt.timedelta(days=defaults.lifetime_days)
+    return Bulletin(spec=SPEC, id=id, seq=seq, prev=prev, issuer=issuer, issued=issued, **fields)
+
+
+def _scope(country: str) -> str:
+    return {"EU": "eu", "INT": "international"}.get(country, "country")
+
+
+def new_id(now: dt.datetime, random: bytes) -> str:
+    """A UUID version 7 (RFC 9562, section 5.7): 48 bits of milliseconds, then 74 random bits.
+
+    Args:
+        now: the present, aware.
+        random: ten random bytes.
+    """
+    milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
+    noise = int.from_bytes(random[:10])
+    value = milliseconds << 80 | 0x7 << 76 | (noise >> 62 & 0xFFF) << 64 | 0b10 << 62 | noise & (1 << 62) - 1
+    return str(uuid.UUID(int=value))

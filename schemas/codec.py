@@ -1,0 +1,243 @@
+"""The one encode and decode pair, with the gate that foreign bytes pass before they are typed.
+
+The gate (I-JSON, RFC 7493): a UTF-8 object that begins with `{` and ends with `}`; no duplicate names, however
+they are escaped; no fractions, no NaN or Infinity; integers within 2^53-1; no lone surrogates; bounded depth and
+size; wire times exactly `YYYY-MM-DDTHH:MM:SS[.1-6 digits]Z`. msgspec alone keeps the last of duplicate members
+and accepts looser times, which is why the gate reads every member once with the standard library's parser.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import json
+import re
+from functools import cache
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import msgspec
+
+from schemas.bulletin import Bulletin, Draft
+from schemas.errors import SchemaError
+from schemas.scalars import MAX_INTEGER
+
+MAX_PAYLOAD_BYTES = 262_144
+MAX_SEALED_INNER_BYTES = 65_536
+MAX_DEPTH = 32
+_MAX_DIGITS = len(str(MAX_INTEGER)) + 1  # and a sign
+
+_TIME = re.compile(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?Z",
+    re.ASCII,
+)
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_WHERE = re.compile(r"^(?P<text>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+
+_T = TypeVar("_T")
+
+
+def encode(value: msgspec.Struct) -> bytes:
+    """The bytes of a struct: UTF-8 JSON, members in the order of the struct, defaults left out."""
+    return msgspec.json.encode(value)
+
+
+def decode(raw: bytes) -> Bulletin:
+    """The bulletin in `raw`, gated and typed; its rules are not checked here.
+
+    Raises:
+        SchemaError: `empty`, `too-large`, `malformed-payload`, `duplicate-member` or `schema`.
+    """
+    gate(raw)
+    return _typed(_decoder(Bulletin), raw)
+
+
+def decode_draft(raw: bytes) -> Draft:
+    """The draft in `raw`; as strict as `decode`."""
+    gate(raw)
+    return _typed(_decoder(Draft), raw)
+
+
+def decode_as(type_: type[_T], raw: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> _T:
+    """The value of any struct type in `raw`; as strict as `decode`."""
+    gate(raw, max_bytes=max_bytes)
+    return _typed(_decoder(type_), raw)
+
+
+def digest(raw: bytes) -> str:
+    """SHA-256 of `raw` in unpadded base64url (43 characters): a bulletin's identity."""
+    return base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).rstrip(b"=").decode("ascii")
+
+
+def encode_time(moment: dt.datetime) -> str:
+    """A wire time.
+
+    Raises:
+        SchemaError: the time is naive.
+    """
+    if moment.tzinfo is None:
+        raise SchemaError("a time without zone has no place on the wire")
+    text = moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat()
+    return f"{text}Z"
+
+
+def parse_time(text: str) -> dt.datetime:
+    """The aware time that a wire time names.
+
+    Raises:
+        SchemaError: anything but `YYYY-MM-DDTHH:MM:SS[.1-6 digits]Z`.
+    """
+    if not _TIME.fullmatch(text):
+        raise SchemaError(f"{text!r} is no time of the form 2027-05-23T18:00:00Z")
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise SchemaError(f"there is no such time as {text}") from None
+
+
+# -- the gate -------------------------------------------------------------------------------------------------
+
+
+def gate(raw: bytes, *, max_bytes: int = MAX_PAYLOAD_BYTES) -> None:
+    """Refuse what is not a bounded I-JSON object.
+
+    Args:
+        raw: the bytes as they came.
+        max_bytes: the bound.
+
+    Raises:
+        SchemaError: `empty`, `too-large`, `malformed-payload` or `duplicate-member`.
+    """
+    if not raw:
+        raise SchemaError("there is nothing here", reason="empty")
+    if len(raw) > max_bytes:
+        raise SchemaError(f"{len(raw)} bytes; at most {max_bytes} are allowed", reason="too-large")
+    if raw[:1] != b"{" or raw[-1:] != b"}":
+        raise _malformed("a JSON object must begin with { and end with }, with nothing around it")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise _malformed(f"not UTF-8 at byte {exc.start}") from None
+    try:
+        value = _PARSER.decode(text)
+    except (ValueError, RecursionError) as exc:
+        raise _malformed(f"not JSON: {exc}") from None
+    _bound_depth(value)
+    if _HALF.search(text):
+        _refuse_lone_surrogates(value)
+
+
+def _malformed(text: str) -> SchemaError:
+    return SchemaError(text, reason="malformed-payload")
+
+
+def _bound_depth(value: object) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if type(parent) is dict else parent)  # type: ignore[attr-defined]
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
+            return
+    raise _malformed(f"nested more than {MAX_DEPTH} deep")
+
+
+def _refuse_lone_surrogates(value: object) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise _malformed("an escape names half of a surrogate pair") from None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SchemaError(f"the member {twice!r} stands twice in one object", reason="duplicate-member")
+    for name in members.keys() & _time_names():
+        value = members[name]
+        if type(value) is str and "T" in value.upper() and not _TIME.fullmatch(value):
+            raise SchemaError(f"{value!r} is no wire time (2027-05-23T18:00:00Z)", path=f"$..{name}")
+    return members
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS or abs(value := int(text)) > MAX_INTEGER:
+        raise _malformed("an integer is beyond 2^53-1")
+    return value
+
+
+def _fraction(text: str) -> float:
+    raise _malformed(f"{text[:20]} is not an integer; fractions have no place on the wire")
+
+
+def _constant(text: str) -> float:
+    raise _malformed(f"{text} is not JSON")
+
+
+_PARSER = json.JSONDecoder(
+    object_pairs_hook=_members, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
+)
+
+
+# -- typed decoding -------------------------------------------------------------------------------------------
+
+
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def _decoder(type_: type[_T]) -> msgspec.json.Decoder[_T]:
+    found = _DECODERS.get(type_)
+    if found is None:
+        found = _DECODERS[type_] = msgspec.json.Decoder(type_)
+    return found
+
+
+def _typed(decoder: msgspec.json.Decoder[_T], raw: bytes) -> _T:
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as exc:
+        found = _WHERE.match(str(exc))
+        text, path = (found["text"], found["path"] or "") if found else (str(exc), "")
+        raise SchemaError(f"{text} at {path}" if path else text, path=path) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise _malformed(f"not JSON: {exc}") from None
+
+
+@cache
+def _time_names() -> frozenset[str]:
+    """The member names that hold wire times in some struct of the wire, found in the types themselves."""
+    found: set[str] = set()
+    for type_ in wire_types():
+        for field in msgspec.structs.fields(type_):
+            if _mentions_time(field.type):
+                found.add(field.encode_name)
+    return frozenset(found)
+
+
+def _mentions_time(annotation: object) -> bool:
+    if annotation is dt.datetime:
+        return True
+    return any(_mentions_time(part) for part in get_args(annotation))
+
+
+@cache
+def wire_types() -> tuple[type[msgspec.Struct], ...]:
+    """Every struct type that can stand inside a bulletin, a registry or a beacon."""
+    from schemas.registry import Beacon, Registry  # the registry document is decoded with this same codec
+
+    found: dict[type[msgspec.Struct], None] = {}
+    waiting: list[object] = [Bulletin, Draft, Registry, Beacon]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, type) and issubclass(each, msgspec.Struct):
+            if each not in found:
+                found[each] = None
+                waiting.extend(get_type_hints(each).values())
+        else:
+            waiting.extend(get_args(each))
+    return tuple(found)

@@ -1,0 +1,73 @@
+"""Pure questions about election calendars: which phase is it there, now?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.vocab import ElectionType, Phase
+
+RANKING = (
+    Phase.POLLING,
+    Phase.COUNTING,
+    Phase.SILENCE,
+    Phase.ADVANCE_VOTING,
+    Phase.CERTIFICATION,
+    Phase.DISPUTE,
+    Phase.CAMPAIGN,
+    Phase.REGISTRATION,
+    Phase.ANNOUNCED,
+    Phase.REVIEW,
+)
+"""Windows overlap; the first of these that is open gives the phase."""
+
+_COARSE: Mapping[Phase, str] = MappingProxyType(
+    {
+        Phase.NONE: "none",
+        Phase.ANNOUNCED: "before",
+        Phase.REGISTRATION: "before",
+        Phase.CAMPAIGN: "before",
+        Phase.SILENCE: "during",
+        Phase.ADVANCE_VOTING: "during",
+        Phase.POLLING: "during",
+        Phase.COUNTING: "during",
+        Phase.CERTIFICATION: "during",
+        Phase.DISPUTE: "after",
+        Phase.REVIEW: "after",
+    }
+)
+
+TYPE_TOKENS: Mapping[str, ElectionType] = MappingProxyType(
+    {
+        "ep": ElectionType.EUROPEAN_PARLIAMENT,
+        "pres": ElectionType.PRESIDENTIAL,
+        "parl": ElectionType.PARLIAMENTARY,
+        "sen": ElectionType.UPPER_HOUSE,
+        "reg": ElectionType.REGIONAL,
+        "mun": ElectionType.MUNICIPAL,
+        "ref": ElectionType.REFERENDUM,
+        "byel": ElectionType.BY_ELECTION,
+        "oth": ElectionType.OTHER,
+    }
+)
+"""The type token of an election id, such as `parl` in `xa-parl-2027`."""
+
+
+def phase_at(calendar: ElectionCalendar, now: dt.datetime) -> Phase:
+    """The highest ranked phase whose window is open; a window includes its start and excludes its end."""
+    open_now = {window.phase for window in calendar.windows if window.start <= now < window.end}
+    return next((phase for phase in RANKING if phase in open_now), Phase.NONE)
+
+
+def coarse(phase: Phase) -> str:
+    """`before`, `during`, `after` or `none`."""
+    return _COARSE[phase]
+
+
+def next_change(calendar: ElectionCalendar, now: dt.datetime) -> dt.datetime | None:
+    """The next moment at which the phase becomes another one; None when it stays as it is."""
+    present = phase_at(calendar, now)
+    edges = sorted({edge for window in calendar.windows for edge in (window.start, window.end) if edge > now})
+    return next((edge for edge in edges if phase_at(calendar, edge) is not present), None)

@@ -1,0 +1,60 @@
+"""The root of every error, and the errors of bytes and shapes. The reason is public API, the text is not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class TocsinError(Exception):
+    """Anything tocsin refuses or cannot do.
+
+    Attributes:
+        reason: a stable kebab-case code; a class has a default.
+        detail: one sentence for a person.
+    """
+
+    reason: str = "failure"
+
+    def __init__(self, detail: str, *, reason: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        if reason is not None:
+            self.reason = reason
+
+
+class Violation(NamedTuple):
+    """One broken rule: its number, where, and in words."""
+
+    rule: str
+    path: str
+    text: str
+
+
+class SchemaError(TocsinError):
+    """Bytes that are not a bulletin, or not of the type asked for.
+
+    Attributes:
+        path: where in the document, such as `$.info[0].headline`; empty when nowhere in particular.
+    """
+
+    reason = "schema"
+
+    def __init__(self, detail: str, *, reason: str | None = None, path: str = "") -> None:
+        super().__init__(detail, reason=reason)
+        self.path = path
+
+
+class RuleError(SchemaError):
+    """A well-formed bulletin that breaks cross-field rules; the reason names the first, as `rule:R7`."""
+
+    def __init__(self, violations: tuple[Violation, ...]) -> None:
+        first = violations[0]
+        text = "; ".join(f"{v.rule} at {v.path}: {v.text}" for v in violations)
+        super().__init__(text, reason=f"rule:{first.rule}", path=first.path)
+        self.violations = violations
+
+
+class EnvelopeError(TocsinError):
+    """A signature header or a signed file that is not well formed."""
+
+    reason = "malformed-envelope"

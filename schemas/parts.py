@@ -1,0 +1,293 @@
+"""The parts that bulletins of every kind share."""
+
+import datetime as dt
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.scalars import (
+    Celex,
+    Count,
+    Country,
+    Digest,
+    ElectionId,
+    Lang,
+    Open,
+    OrgId,
+    Part,
+    Percent,
+    Sha256,
+    Slug,
+    Text80,
+    Text160,
+    Text500,
+    Text2000,
+    Time,
+    Uri,
+    Uuid,
+)
+from schemas.vocab import (
+    Affiliation,
+    AttributionLevel,
+    AttributionRule,
+    Domain,
+    ElectionType,
+    PersonalFlag,
+    Phase,
+    RefRel,
+)
+
+
+class Authority(Part, frozen=True, kw_only=True):
+    """Who speaks: the bus identity (its id is the publish-permission token) and what it is."""
+
+    id: Annotated[OrgId, Meta(description="bus identity = publish-permission token; 'xa-csirt'")]
+    kind: Annotated[Slug, Open("authority-kind")]
+    domain: Domain
+    country: Country
+    name: Text160 | None = None
+
+
+class Ref(Part, frozen=True, kw_only=True):
+    """A tie to another bulletin, and of which kind."""
+
+    id: Uuid
+    rel: RefRel
+    issuer: OrgId | None = None
+
+
+class Handling(Part, frozen=True, kw_only=True):
+    """How a bulletin may be passed on, beside its TLP and PAP (FIRST IEP 2.0 words where they exist)."""
+
+    releasable_to: Annotated[tuple[Country, ...], Meta(max_length=60)] = ()
+    embargo_until: Time | None = None
+    anonymise_source: Annotated[
+        bool, Meta(description="TLP:EX:CHR / Chatham House: source must not be disclosed")
+    ] = False
+    attribution: Annotated[
+        AttributionRule, Meta(description="IEP 2.0 attribution of provider on redistribution")
+    ] = AttributionRule.MAY
+    notify_affected: Annotated[
+        bool, Meta(description="IEP affected_party_notifications: may(True)/must-not(False)")
+    ] = True
+    silence_safe: Annotated[
+        bool, Meta(description="publication does not breach national pre-poll silence rules")
+    ] = False
+    retention_days: Annotated[int, Meta(ge=1, le=3650)] = 365
+
+
+class Area(Part, frozen=True, kw_only=True):
+    """A place a bulletin is about."""
+
+    scope: Annotated[Slug, Open("area-scope")]
+    country: Country | None = None
+    code: Annotated[str, Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,64}$(?!\n)")] | None = None
+    system: Annotated[
+        Slug | None, Meta(description="one of iso3166-1, iso3166-2, nuts-2024, lau-2024, ocd-id, emb-local")
+    ] = None
+    name: Text160 | None = None
+
+
+class ElectionRef(Part, frozen=True, kw_only=True):
+    """The election a bulletin concerns, and its phase when the bulletin was issued."""
+
+    id: ElectionId
+    type: ElectionType
+    phase: Phase
+    round: Annotated[int, Meta(ge=1, le=5)] = 1
+    polling_first: dt.date | None = None
+    polling_last: dt.date | None = None
+
+
+class Info(Part, frozen=True, kw_only=True):
+    """The words for people, in one language (CAP 1.2 `info`)."""
+
+    lang: Lang
+    headline: Text160
+    summary: Text2000
+    public_line: Annotated[
+        Annotated[str, Meta(max_length=600)] | None, Meta(description="wording cleared for publication as is")
+    ] = None
+    instruction: Annotated[str, Meta(max_length=1000)] | None = None
+    web: Uri | None = None
+    machine_translated: bool = False
+
+
+class Confidence(Part, frozen=True, kw_only=True):
+    """How sure the issuer is: STIX 2.1 score, Admiralty source and credibility, ICD 203 likelihood."""
+
+    score: Annotated[Percent | None, Meta(description="STIX 2.1 confidence")] = None
+    source: Annotated[
+        Annotated[str, Meta(pattern=r"^[A-F]$(?!\n)")] | None, Meta(description="Admiralty reliability")
+    ] = None
+    credibility: Annotated[
+        Annotated[int, Meta(ge=1, le=6)] | None, Meta(description="Admiralty credibility")
+    ] = None
+    likelihood: Annotated[Slug | None, Meta(description="ICD 203"), Open("likelihood")] = None
+    basis: Text500 | None = None
+
+
+class Ttp(Part, frozen=True, kw_only=True):
+    """One technique of a named framework; the id is data, frameworks change."""
+
+    framework: Annotated[
+        Slug,
+        Meta(
+            description="one of disarm, attack-enterprise, attack-mobile, attack-ics, atlas, amitt, meta-kc"
+        ),
+    ]
+    id: Annotated[str, Meta(pattern=r"^[A-Z]{0,3}[0-9][0-9A-Z.]{0,15}$(?!\n)")]
+    version: Annotated[str, Meta(max_length=16)] | None = None
+    name: Text160 | None = None
+
+
+class Observable(Part, frozen=True, kw_only=True):
+    """One thing that can be seen or matched; its value in clear or as a keyed hash."""
+
+    type: Annotated[Slug, Open("observable-type")]
+    personal: PersonalFlag
+    value: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    value_hmac: Annotated[
+        Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None,
+        Meta(description="HMAC-SHA-256 of normalised value"),
+    ] = None
+    key_id: Slug | None = None
+    role: Annotated[Slug, Open("observable-role")] = "infrastructure"
+    actionable: Annotated[bool, Meta(description="= MISP to_ids: fit for automated matching")] = False
+    platform: Slug | None = None
+    first_seen: Time | None = None
+    last_seen: Time | None = None
+    count: Count | None = None
+    note: Text500 | None = None
+
+
+class Actor(Part, frozen=True, kw_only=True):
+    """Somebody a bulletin names as acting."""
+
+    name: Text160
+    kind: Annotated[Slug, Open("actor-kind")]
+    country: Country | None = None
+    aliases: Annotated[tuple[Text160, ...], Meta(max_length=20)] = ()
+    affiliation: Affiliation | None = None
+    public_role: Annotated[
+        bool,
+        Meta(description="office-holder, listed or otherwise public; else name forbidden below amber+strict"),
+    ] = False
+
+
+class Attribution(Part, frozen=True, kw_only=True):
+    """Who is held responsible, how firmly, and by whom."""
+
+    level: AttributionLevel
+    actors: Annotated[tuple[Actor, ...], Meta(max_length=20)] = ()
+    statement: Text2000 | None = None
+    by: Annotated[tuple[OrgId, ...], Meta(max_length=30)] = ()
+    state_responsibility: Annotated[Slug | None, Meta(description="OV, MISP state-responsibility")] = None
+    public_since: dt.date | None = None
+
+
+class Target(Part, frozen=True, kw_only=True):
+    """Whom or what the threat is aimed at; institutions and public roles only."""
+
+    kind: Annotated[Slug, Open("target-kind")]
+    name: Annotated[Text160 | None, Meta(description="institutions and public roles only")] = None
+    country: Country | None = None
+
+
+class Action(Part, frozen=True, kw_only=True):
+    """Something that somebody is asked to do."""
+
+    kind: Annotated[Slug, Open("action-kind")]
+    to: Annotated[
+        tuple[Slug, ...], Meta(min_length=1, max_length=20, description="authority-kind values or org ids")
+    ]
+    text: Text500
+    due: Time | None = None
+    legal_basis: Annotated[tuple[Celex, ...], Meta(max_length=8)] = ()
+    counter: Annotated[
+        Annotated[str, Meta(pattern=r"^C[0-9]{5}$(?!\n)")] | None, Meta(description="DISARM Blue counter id")
+    ] = None
+
+
+class Legal(Part, frozen=True, kw_only=True):
+    """A legal text and the part it plays."""
+
+    ref: Celex
+    role: Annotated[Slug, Meta(description="one of power, duty, offence, safeguard, soft-law")]
+    note: Text500 | None = None
+
+
+class Deadline(Part, frozen=True, kw_only=True):
+    """A running clock of the registry, with its start and end."""
+
+    clock: Annotated[Slug, Meta(description="registry id, 3.9")]
+    started: Time
+    due: Time
+    met: Time | None = None
+
+
+class PersonalData(Part, frozen=True, kw_only=True):
+    """Why and how long personal data travels with a bulletin (GDPR Article 5)."""
+
+    flag: Annotated[PersonalFlag, Meta(description="max over all observables and text")]
+    lawful_basis: Celex
+    purpose: Text160
+    retention_until: dt.date
+    categories: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()
+    subjects: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()
+    controller: OrgId | None = None
+
+
+class Rights(Part, frozen=True, kw_only=True):
+    """The fundamental-rights check behind a restrictive measure."""
+
+    legality: bool
+    necessity: bool
+    proportionality: bool
+    charter: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=54)], ...],
+        Meta(max_length=20, description="EU Charter articles engaged"),
+    ] = ()
+    content_status: Annotated[
+        Slug, Meta(description="one of lawful, illegal, terms-violation, unassessed")
+    ] = "unassessed"
+    editorial_or_satire: bool = False
+    redress: Text500 | None = None
+    reviewer: Slug | None = None
+
+
+class Evidence(Part, frozen=True, kw_only=True):
+    """A file kept elsewhere, named by its hash; never fetched by tocsin."""
+
+    title: Text160
+    sha256: Sha256
+    media_type: Annotated[str, Meta(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$(?!\n)", max_length=100)]
+    size: Annotated[int, Meta(ge=0, le=2_147_483_648)]
+    uri: Uri | None = None
+    captured: Time | None = None
+    method: Annotated[
+        Slug | None, Meta(description="one of screenshot, warc, har, pcap, log, forensic-image, statement")
+    ] = None
+
+
+class Provenance(Part, frozen=True, kw_only=True):
+    """The native document a bulletin was read from, and what of it was not carried over."""
+
+    format: Annotated[Slug, Meta(description="registry id, section 7")]
+    adapter: Text80
+    original_sha256: Sha256
+    format_version: Annotated[str, Meta(max_length=24)] | None = None
+    original_id: Annotated[str, Meta(max_length=500)] | None = None
+    received: Time | None = None
+    lost: Annotated[
+        tuple[Text80, ...], Meta(max_length=64, description="source fields not carried over")
+    ] = ()
+
+
+class SealedSection(Part, frozen=True, kw_only=True):
+    """A part of a bulletin encrypted to named recipients; its label says what it holds, never the content."""
+
+    label: Slug
+    recipients: Annotated[tuple[OrgId, ...], Meta(min_length=1, max_length=64)]
+    jwe: Annotated[str, Meta(min_length=2, max_length=200_000)]
+    inner_digest: Digest

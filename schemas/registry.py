@@ -1,0 +1,130 @@
+"""The trust-registry document and its beacon: shapes and bounds; whether they stand is decided in `bus.trust`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from schemas.scalars import (
+    MAX_INTEGER,
+    AudienceName,
+    Celex,
+    Country,
+    Digest,
+    OrgId,
+    Part,
+    Slug,
+    Text160,
+    Time,
+)
+from schemas.vocab import Domain, Scope, SealPolicy, Status, Tlp
+
+SPEC: Literal["tocsin-registry/1"] = "tocsin-registry/1"
+BEACON_SPEC: Literal["tocsin-beacon/1"] = "tocsin-beacon/1"
+MAX_REGISTRY_BYTES = 8 * 1024 * 1024
+MAX_BEACON_BYTES = 65_536
+
+Algorithm = Literal["Ed25519", "ES256", "ML-DSA-65"]
+Kid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$(?!\n)", description="RFC 7638 thumbprint")]
+Jwk = dict[Annotated[str, Meta(max_length=16)], Annotated[str, Meta(max_length=4096)]]
+DomainName = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9.-]{1,62}$(?!\n)", description="name of the federation")
+]
+NkeyUser = Annotated[str, Meta(pattern=r"^U[A-Z2-7]{55}$(?!\n)", description="public NATS user key")]
+KindPattern = Annotated[str, Meta(pattern=r"^(?:\*|[a-z0-9][a-z0-9-]{0,63})$(?!\n)")]
+AreaPattern = Annotated[str, Meta(pattern=r"^(?:\*|[A-Z]{2}|INT)$(?!\n)")]
+
+
+class KeyRecord(Part, frozen=True, kw_only=True):
+    """A public key, its one algorithm, and the window in which it may sign."""
+
+    alg: Algorithm
+    jwk: Jwk
+    not_before: Time
+    not_after: Time
+    revoked_since: Time | None = None
+
+
+class Role(Part, frozen=True, kw_only=True):
+    """Keys of which a threshold must sign."""
+
+    threshold: Annotated[int, Meta(ge=1, le=32)]
+    keys: Annotated[dict[Kid, KeyRecord], Meta(min_length=1, max_length=32)]
+
+
+class PublishGrant(Part, frozen=True, kw_only=True):
+    """A right to say: exact sets; `*` only for kinds and areas."""
+
+    statuses: Annotated[tuple[Status, ...], Meta(min_length=1, max_length=4)]
+    tlps: Annotated[tuple[Tlp, ...], Meta(min_length=1, max_length=5)]
+    audiences: Annotated[tuple[AudienceName, ...], Meta(min_length=1, max_length=256)]
+    kinds: Annotated[tuple[KindPattern, ...], Meta(min_length=1, max_length=64)]
+    areas: Annotated[tuple[AreaPattern, ...], Meta(min_length=1, max_length=256)]
+
+
+class ReadGrant(Part, frozen=True, kw_only=True):
+    """A right to read: exact sets."""
+
+    statuses: Annotated[tuple[Status, ...], Meta(min_length=1, max_length=4)]
+    tlps: Annotated[tuple[Tlp, ...], Meta(min_length=1, max_length=5)]
+    audiences: Annotated[tuple[AudienceName, ...], Meta(min_length=1, max_length=256)]
+
+
+class Audience(Part, frozen=True, kw_only=True):
+    """A sharing group: who belongs to it, how far it reaches, when its bulletins are sealed."""
+
+    scope: Scope
+    members: Annotated[tuple[OrgId, ...], Meta(max_length=4096)] = ()
+    seal: SealPolicy = SealPolicy.NEVER
+
+
+class Clock(Part, frozen=True, kw_only=True):
+    """A legal deadline as data: what triggers it, how long it runs, and where that is written."""
+
+    trigger: Slug
+    due_s: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+    ref: Celex
+
+
+class AuthorityRecord(Part, frozen=True, kw_only=True):
+    """One authority or hub: who it is, its keys, and its grants."""
+
+    name: Text160
+    kind: Slug
+    domain: Domain
+    country: Country
+    keys: Annotated[dict[Kid, KeyRecord], Meta(max_length=32)] = {}  # noqa: RUF012 (msgspec copies it)
+    nkeys: Annotated[tuple[NkeyUser, ...], Meta(max_length=32)] = ()
+    require: Annotated[tuple[Algorithm, ...], Meta(min_length=1, max_length=3)] = ("Ed25519",)
+    seal_keys: Annotated[dict[Kid, KeyRecord], Meta(max_length=32)] = {}  # noqa: RUF012 (msgspec copies it)
+    heartbeat_s: Annotated[int, Meta(ge=10, le=86_400)] = 300
+    publish: Annotated[tuple[PublishGrant, ...], Meta(max_length=64)] = ()
+    read: Annotated[tuple[ReadGrant, ...], Meta(max_length=64)] = ()
+
+
+class Registry(Part, frozen=True, kw_only=True):
+    """The whole document; versions follow one another without a hole, each naming the digest before it."""
+
+    spec: Literal["tocsin-registry/1"]
+    domain: DomainName
+    version: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+    prev: Digest | None
+    issued: Time
+    expires: Time
+    root: Role
+    beacon: Role
+    audiences: Annotated[dict[AudienceName, Audience], Meta(max_length=4096)]
+    clocks: Annotated[dict[Slug, Clock], Meta(max_length=256)]
+    authorities: Annotated[dict[OrgId, AuthorityRecord], Meta(max_length=8192)]
+
+
+class Beacon(Part, frozen=True, kw_only=True):
+    """Which version is current, said often and for a short time."""
+
+    spec: Literal["tocsin-beacon/1"]
+    domain: DomainName
+    version: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+    digest: Digest
+    issued: Time
+    expires: Time

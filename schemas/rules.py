@@ -1,0 +1,311 @@
+"""The cross-field rules R1 to R26: what a well-formed bulletin must also satisfy, one function a rule.
+
+R25 compares an answer with the bulletin it refers to, so it stands apart. R1's other half, that only the
+original issuer updates or cancels, needs what a hub holds and is decided there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from schemas.bodies.coordination import Feedback, StratCom
+from schemas.bodies.cyber import CyberIncident
+from schemas.bodies.data import DataBreach
+from schemas.bodies.digital import ContentOrder
+from schemas.bodies.foreign import LegalReferral, SanctionsListing
+from schemas.bulletin import Bulletin
+from schemas.errors import RuleError, SchemaError, Violation
+from schemas.subject import HIDDEN, MAX_SUBJECT, subject_for
+from schemas.vocab import (
+    BROAD_AUDIENCES,
+    PERSONAL_RANK,
+    TLP_RANK,
+    AttributionLevel,
+    BreachRisk,
+    FeedbackKind,
+    MsgType,
+    Nis2Stage,
+    NotifyState,
+    Pap,
+    PersonalFlag,
+    Phase,
+    RefRel,
+    Status,
+    Tlp,
+)
+
+MAX_LIFETIME = dt.timedelta(days=400)
+GDPR_CLOCK = "gdpr-33"
+
+RESTRICTIVE_ACTIONS = frozenset(
+    {
+        "request-takedown-order",
+        "request-account-measure",
+        "order-information",
+        "criminal-referral",
+        "sanctions-proposal",
+        "asset-freeze-check",
+        "block-access-order",
+        "suspend-broadcast",
+    }
+)
+"""Actions that restrict a fundamental right; each needs a legal basis and a passed rights check (R11)."""
+
+Broken = Iterator[tuple[str, str]]
+"""Path and sentence of each violation."""
+
+
+def r1(b: Bulletin) -> Broken:
+    """An update or cancel names what it supersedes or cancels."""
+    wanted = {MsgType.UPDATE: RefRel.SUPERSEDES, MsgType.CANCEL: RefRel.CANCELS}.get(b.msg_type)
+    if wanted and not any(ref.rel is wanted for ref in b.references):
+        yield "$.references", f"{b.msg_type} needs a reference with rel {wanted}"
+
+
+def r2(b: Bulletin) -> Broken:
+    """`ack` and `error` belong to the feedback verdicts ack and reject, and to nothing else."""
+    if isinstance(b.body, Feedback):
+        verdicts = {FeedbackKind.ACK: MsgType.ACK, FeedbackKind.REJECT: MsgType.ERROR}
+        wanted = verdicts.get(b.body.verdict, MsgType.ALERT)
+        if b.msg_type is not wanted:
+            yield "$.msg_type", f"feedback with verdict {b.body.verdict} has msg_type {wanted}"
+    elif b.msg_type in (MsgType.ACK, MsgType.ERROR):
+        yield "$.msg_type", f"{b.msg_type} is only for feedback"
+
+
+def r3(b: Bulletin) -> Broken:
+    """Feedback refers to something."""
+    if isinstance(b.body, Feedback) and not b.references:
+        yield "$.references", "feedback needs a reference to what it answers"
+
+
+def r4(b: Bulletin) -> Broken:
+    """An exercise names itself."""
+    if b.status is Status.EXERCISE and not b.exercise_id:
+        yield "$.exercise_id", "status exercise needs an exercise_id"
+
+
+def r5(b: Bulletin) -> Broken:
+    """A bulletin ends after it begins, and within 400 days."""
+    if b.expires <= b.issued:
+        yield "$.expires", "must be after issued"
+    elif b.expires - b.issued > MAX_LIFETIME:
+        yield "$.expires", f"at most {MAX_LIFETIME.days} days after issued"
+
+
+def _worst(b: Bulletin) -> int:
+    return max((PERSONAL_RANK[each.personal] for each in b.observables), default=0)
+
+
+def r6(b: Bulletin) -> Broken:
+    """Personal observables travel with a statement of why and how long, at least as strict as the worst."""
+    worst = _worst(b)
+    if worst and b.personal_data is None:
+        yield "$.personal_data", "an observable is personal data; say lawful basis, purpose and retention"
+    elif b.personal_data is not None and PERSONAL_RANK[b.personal_data.flag] < worst:
+        yield "$.personal_data.flag", "weaker than the flag of an observable"
+
+
+def r7(b: Bulletin) -> Broken:
+    """TLP:CLEAR carries no personal data, but for official listings."""
+    if (
+        b.tlp is Tlp.CLEAR
+        and _worst(b) >= PERSONAL_RANK[PersonalFlag.PERSONAL]
+        and not isinstance(b.body, SanctionsListing)
+    ):
+        yield "$.observables", "no personal data at TLP:CLEAR"
+
+
+def r8(b: Bulletin) -> Broken:
+    """Special categories and criminal suspicion are at least AMBER+STRICT."""
+    if _worst(b) >= PERSONAL_RANK[PersonalFlag.SPECIAL_CATEGORY] and _below_strict(b):
+        yield "$.tlp", "special-category or criminal-offence data needs TLP:AMBER+STRICT or RED"
+
+
+def r9(b: Bulletin) -> Broken:
+    """A value stands in clear or as a keyed hash, never both; special categories only as a hash."""
+    for n, each in enumerate(b.observables):
+        where = f"$.observables[{n}]"
+        if (each.value is None) == (each.value_hmac is None):
+            yield where, "exactly one of value and value_hmac"
+        if each.personal is PersonalFlag.SPECIAL_CATEGORY and each.value is not None:
+            yield f"{where}.value", "special-category data travels only as value_hmac"
+        if each.value_hmac is not None and each.key_id is None:
+            yield f"{where}.key_id", "value_hmac needs the key_id it was made with"
+
+
+def r10(b: Bulletin) -> Broken:
+    """What few may read, not everybody may act on."""
+    if b.tlp is Tlp.RED and b.pap is Pap.CLEAR:
+        yield "$.pap", "TLP:RED with PAP:CLEAR contradicts itself"
+
+
+def r11(b: Bulletin) -> Broken:
+    """A restrictive measure passed legality, necessity and proportionality, and names its legal basis."""
+    restrictive = [(n, each) for n, each in enumerate(b.actions) if each.kind in RESTRICTIVE_ACTIONS]
+    if restrictive or isinstance(b.body, ContentOrder):
+        rights = b.rights
+        if rights is None or not (rights.legality and rights.necessity and rights.proportionality):
+            yield "$.rights", "a restrictive measure needs legality, necessity and proportionality, all true"
+    for n, each in restrictive:
+        if not each.legal_basis:
+            yield f"$.actions[{n}].legal_basis", f"{each.kind} needs a legal basis"
+
+
+def r12(b: Bulletin) -> Broken:
+    """A firm attribution says by whom; a public one since when."""
+    if b.attribution is None:
+        return
+    firm = (AttributionLevel.CONFIRMED, AttributionLevel.PUBLIC)
+    if b.attribution.level in firm and not b.attribution.by:
+        yield "$.attribution.by", f"level {b.attribution.level} needs by"
+    if b.attribution.level is AttributionLevel.PUBLIC and b.attribution.public_since is None:
+        yield "$.attribution.public_since", "level public needs its date"
+
+
+def r13(b: Bulletin) -> Broken:
+    """At TLP:CLEAR a state is named only where the attribution is public."""
+    if b.attribution is None or b.tlp is not Tlp.CLEAR:
+        return
+    inner = (AttributionLevel.SUSPECTED, AttributionLevel.ASSESSED, AttributionLevel.CONFIRMED)
+    if b.attribution.level in inner and any(actor.country for actor in b.attribution.actors):
+        yield "$.attribution.level", "naming a state at TLP:CLEAR needs level public"
+
+
+def r14(b: Bulletin) -> Broken:
+    """A private person is named only at AMBER+STRICT or RED."""
+    if b.attribution is None or not _below_strict(b):
+        return
+    for n, actor in enumerate(b.attribution.actors):
+        if actor.kind == "individual" and not actor.public_role:
+            yield (
+                f"$.attribution.actors[{n}]",
+                "a private individual is named only at TLP:AMBER+STRICT or RED",
+            )
+
+
+def r15(b: Bulletin) -> Broken:
+    """One block of words per language."""
+    languages = [info.lang for info in b.info]
+    if len(set(languages)) != len(languages):
+        yield "$.info", "one info per language"
+
+
+def r16(b: Bulletin) -> Broken:
+    """Strategic communication brings words cleared for the public, unless its line is silence."""
+    speaks = isinstance(b.body, StratCom) and b.body.mode != "strategic-silence"
+    if speaks and not any(info.public_line for info in b.info):
+        yield "$.info", "stratcom needs a public_line"
+
+
+def r17(b: Bulletin) -> Broken:
+    """During electoral silence, strategic communication says that it keeps it."""
+    silent = b.election is not None and b.election.phase is Phase.SILENCE
+    if silent and isinstance(b.body, StratCom) and not b.handling.silence_safe:
+        yield "$.handling.silence_safe", "stratcom in phase silence must be silence_safe"
+
+
+def r18(b: Bulletin) -> Broken:
+    """Staged reports carry what their stage demands."""
+    if (
+        isinstance(b.body, CyberIncident)
+        and b.body.stage is not Nis2Stage.EARLY_WARNING
+        and b.body.impact is None
+    ):
+        yield "$.body.impact", f"stage {b.body.stage} needs impact"
+    if isinstance(b.body, DataBreach):
+        if not any(each.clock == GDPR_CLOCK for each in b.deadlines):
+            yield "$.deadlines", f"a data-breach needs its {GDPR_CLOCK} deadline"
+        if b.body.risk is BreachRisk.HIGH_RISK and b.body.art34 is NotifyState.NOT_REQUIRED:
+            yield "$.body.art34", "at high risk the persons concerned must be told, or the exception named"
+
+
+def r19(b: Bulletin) -> Broken:
+    """Judicial secrecy is kept."""
+    if isinstance(b.body, LegalReferral) and b.body.judicial_secrecy and _below_strict(b):
+        yield "$.tlp", "judicial secrecy needs TLP:AMBER+STRICT or RED"
+
+
+def r20(b: Bulletin) -> Broken:
+    """A sanctions listing is a public act."""
+    if isinstance(b.body, SanctionsListing) and b.tlp is not Tlp.CLEAR:
+        yield "$.tlp", "a sanctions-listing is TLP:CLEAR; a proposal travels as an action"
+
+
+def r21(b: Bulletin) -> Broken:
+    """An issuer's id begins with its country."""
+    if b.issuer.id.split("-", 1)[0] != b.issuer.country.lower():
+        yield "$.issuer.id", f"must begin with {b.issuer.country.lower()}-"
+
+
+def r22(b: Bulletin) -> Broken:
+    """A subject stays short enough for every broker."""
+    if len(subject_for(b)) > MAX_SUBJECT:
+        yield "$", f"its subject is longer than {MAX_SUBJECT} characters"
+
+
+def r23(b: Bulletin) -> Broken:
+    """A TLP:RED subject shows neither kind nor area nor election."""
+    if b.tlp is Tlp.RED and subject_for(b).split(".")[8:11] != [HIDDEN] * 3:
+        yield "$.tlp", "the subject of TLP:RED must hide kind, area and election"
+
+
+def r24(b: Bulletin) -> Broken:
+    """CLEAR and the audience `public` go together; RED goes to nobody in general."""
+    if (b.tlp is Tlp.CLEAR) != (b.audience == "public"):
+        yield "$.audience", "TLP:CLEAR goes to the audience public, and nothing else does"
+    if b.tlp is Tlp.RED and b.audience in BROAD_AUDIENCES:
+        yield "$.audience", f"TLP:RED does not go to {b.audience}"
+
+
+def r26(b: Bulletin) -> Broken:
+    """Confidence says something."""
+    if b.confidence.score is None and b.confidence.credibility is None:
+        yield "$.confidence", "give a score or a credibility (6 is: cannot be judged)"
+
+
+def r25(answer: Bulletin, referred: Bulletin) -> Broken:
+    """An answer is at least as narrow as what it refers to, and stays with the same audience or its issuer."""
+    if TLP_RANK[answer.tlp] < TLP_RANK[referred.tlp]:
+        yield "$.tlp", f"an answer to TLP:{referred.tlp.upper()} is at least as narrow"
+    if answer.audience not in (referred.audience, referred.issuer.id):
+        yield "$.audience", f"an answer goes to {referred.audience} or to {referred.issuer.id}"
+
+
+RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
+    {
+        f"R{n}": rule
+        for n, rule in (
+            *enumerate(
+                (r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15, r16, r17, r18, r19, r20), 1
+            ),
+            *enumerate((r21, r22, r23, r24), 21),
+            (26, r26),
+        )
+    }
+)
+"""Every rule that one bulletin alone can break, by number."""
+
+
+def violations(bulletin: Bulletin) -> tuple[Violation, ...]:
+    """Every rule that the bulletin breaks, in order of their numbers."""
+    return tuple(Violation(name, path, text) for name, rule in RULES.items() for path, text in rule(bulletin))
+
+
+def check(bulletin: Bulletin) -> None:
+    """Refuse a bulletin that contradicts itself.
+
+    Raises:
+        SchemaError: `schema`, when `prev` is null elsewhere than at number 1, or missing.
+        RuleError: `rule:R<n>` of the first broken rule; it carries all of them.
+    """
+    if (bulletin.seq == 1) != (bulletin.prev is None):
+        raise SchemaError("prev is null exactly at seq 1", path="$.prev")
+    if broken := violations(bulletin):
+        raise RuleError(broken)
+
+
+def _below_strict(b: Bulletin) -> bool:
+    return TLP_RANK[b.tlp] < TLP_RANK[Tlp.AMBER_STRICT]

@@ -1,0 +1,87 @@
+r"""The scalar types: every string, number and time a bulletin may hold, with its bounds.
+
+A pattern that guards an identifier ends in `$(?!\n)`: a bare `$` also matches before a final newline in
+Python, and `\Z` is not ECMAScript, which the exported JSON Schemas need.
+"""
+
+import datetime as dt
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+MAX_INTEGER = 2**53 - 1  # RFC 7493 (I-JSON) section 2.2
+MAX_COUNT = 2_000_000_000
+
+Uuid = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)",
+        description="UUID version 7, RFC 9562",
+    ),
+]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$(?!\n)")]
+OrgId = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?$(?!\n)",
+        description="country or int, then the organisation: xa-csirt",
+    ),
+]
+AudienceName = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{1,40}$(?!\n)", description="sharing group or organisation id")
+]
+Country = Annotated[
+    str, Meta(pattern=r"^(?:[A-Z]{2}|INT)$(?!\n)", description="ISO 3166-1 alpha-2, EU or INT")
+]
+Lang = Annotated[
+    str, Meta(pattern=r"^[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?$(?!\n)", description="BCP 47")
+]
+Time = Annotated[dt.datetime, Meta(tz=True, description="RFC 3339, Z, at most six fractional digits")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
+Digest = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$(?!\n)", description="SHA-256, base64url, RFC 7515")
+]
+Uri = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]{1,20}:[^\s]{1,2000}$(?!\n)", max_length=2048)]
+Text80 = Annotated[str, Meta(min_length=1, max_length=80)]
+Text160 = Annotated[str, Meta(min_length=1, max_length=160)]
+Text500 = Annotated[str, Meta(min_length=1, max_length=500)]
+Text2000 = Annotated[str, Meta(min_length=1, max_length=2000)]
+Text8000 = Annotated[str, Meta(min_length=1, max_length=8000)]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
+Celex = Annotated[
+    str,
+    Meta(
+        pattern=(
+            r"^(?:celex:[0-9A-Z()]{8,20}|eli:[^\s]{3,200}|national:[A-Z]{2}:[^\s]{1,120}|soft:[a-z0-9-]{3,60})"
+            r"(?:#[0-9A-Za-z().-]{1,24})?$(?!\n)"
+        ),
+        description="a legal text: celex:32022L2555#23.4.a, eli:..., national:XA:..., soft:...",
+    ),
+]
+ElectionId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z]{2}-(?:ep|pres|parl|sen|reg|mun|ref|byel|oth)-[0-9]{4}(?:-[a-z0-9]{1,12})?$(?!\n)",
+        description="country, type, year: xa-parl-2027",
+    ),
+]
+Label = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9-]{1,40}:[A-Za-z0-9_.+-]{1,60}(?:=\"[^\"]{1,120}\")?$(?!\n)",
+        description="MISP machine tag",
+    ),
+]
+
+
+def Open(vocabulary: str) -> Meta:  # noqa: N802 (reads as a type where it stands)
+    """Mark a slug as a word of an open vocabulary: an unknown one decodes and is linted, never refused."""
+    return Meta(extra={"vocabulary": vocabulary}, extra_json_schema={"x-tocsin-vocabulary": vocabulary})
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What every struct of the wire is: immutable, closed, and silent about defaults.
+
+    msgspec hands these settings on to subclasses, all but `kw_only`, which each must repeat.
+    """

@@ -1,0 +1,277 @@
+"""The subject grammar: where a bulletin travels, derived from what it says, and how a reader asks for it.
+
+    tocsin.v1.<status>.<tlp>.<audience>.<cc>.<org>.<domain>.<kind>.<area>.<election>.<priority>
+
+Twelve tokens, always. The left part carries permissions and streams, the right part interest. A subject is
+derived, never chosen; a bulletin on another subject than its own is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.bodies import KINDS
+from schemas.bulletin import Bulletin
+from schemas.errors import SchemaError
+from schemas.vocab import Certainty, Domain, Severity, Status, Tlp, Urgency
+
+PREFIX = "tocsin.v1"
+TOKENS = 12
+MAX_SUBJECT = 200
+HIDDEN = "x"  # kind, area and election of a TLP:RED bulletin
+PRIORITIES = ("p1", "p2", "p3", "p4")
+
+_AUDIENCE = re.compile(r"[a-z0-9][a-z0-9-]{1,40}")
+_ISSUER = re.compile(r"(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")
+_AREA = re.compile(r"[a-z]{2}|multi|intl|x")
+_ELECTION = re.compile(
+    r"none|x|[a-z]{2}-(?:ep|pres|parl|sen|reg|mun|ref|byel|oth)-[0-9]{4}(?:-[a-z0-9]{1,12})?"
+)
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One authority speaking to one audience at one TLP and status: the unit of chains, grants and liveness."""
+
+    issuer: str
+    status: Status
+    tlp: Tlp
+    audience: str
+
+    @property
+    def name(self) -> str:
+        """`<status>.<tlp>.<audience>`: the channel among those of its issuer."""
+        return f"{self.status}.{tlp_token(self.tlp)}.{self.audience}"
+
+    @property
+    def prefix(self) -> str:
+        """The first seven tokens of every subject of the channel."""
+        cc, org = self.issuer.split("-", 1)
+        return f"{PREFIX}.{self.name}.{cc}.{org}"
+
+    def __str__(self) -> str:
+        return f"{self.issuer}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Channel:
+        """The channel that `str` wrote.
+
+        Raises:
+            SchemaError: `malformed-subject`.
+        """
+        issuer, _, name = text.partition("/")
+        parts = name.split(".")
+        if len(parts) != 3 or not _ISSUER.fullmatch(issuer) or not _AUDIENCE.fullmatch(parts[2]):
+            raise SchemaError(f"{text!r} is no channel", reason="malformed-subject")
+        status, tlp = _status(parts[0], text), tlp_from_token(parts[1])
+        return cls(issuer=issuer, status=status, tlp=tlp, audience=parts[2])
+
+
+class Subject(NamedTuple):
+    """A subject taken apart."""
+
+    status: Status
+    tlp: Tlp
+    audience: str
+    issuer: str
+    domain: Domain
+    kind: str
+    area: str
+    election: str
+    priority: str
+
+    @property
+    def channel(self) -> Channel:
+        """The channel the subject belongs to."""
+        return Channel(issuer=self.issuer, status=self.status, tlp=self.tlp, audience=self.audience)
+
+
+def channel_of(bulletin: Bulletin) -> Channel:
+    """The channel a bulletin belongs to."""
+    return Channel(
+        issuer=bulletin.issuer.id, status=bulletin.status, tlp=bulletin.tlp, audience=bulletin.audience
+    )
+
+
+def subject_for(bulletin: Bulletin) -> str:
+    """The one subject of a bulletin. A TLP:RED subject hides kind, area and election."""
+    cc, _, org = bulletin.issuer.id.partition("-")
+    if bulletin.tlp is Tlp.RED:
+        what = f"{HIDDEN}.{HIDDEN}.{HIDDEN}"
+    else:
+        election = bulletin.election.id if bulletin.election else "none"
+        what = f"{bulletin.kind}.{area_token(bulletin)}.{election}"
+    return (
+        f"{PREFIX}.{bulletin.status}.{tlp_token(bulletin.tlp)}.{bulletin.audience}.{cc}.{org}."
+        f"{bulletin.issuer.domain}.{what}.{priority(bulletin)}"
+    )
+
+
+def priority(bulletin: Bulletin) -> str:
+    """`p1` (wake somebody) to `p4`, from urgency, severity and certainty; system and test are always `p4`."""
+    if bulletin.status not in (Status.ACTUAL, Status.EXERCISE):
+        return "p4"
+    pressing = bulletin.urgency in (Urgency.IMMEDIATE, Urgency.EXPECTED)
+    sure = bulletin.certainty in (Certainty.OBSERVED, Certainty.LIKELY)
+    if bulletin.severity is Severity.EXTREME and pressing and sure:
+        return "p1"
+    if bulletin.severity in (Severity.EXTREME, Severity.SEVERE) and pressing:
+        return "p2"
+    grave = bulletin.severity in (Severity.EXTREME, Severity.SEVERE, Severity.MODERATE)
+    return "p3" if grave and bulletin.urgency is not Urgency.PAST else "p4"
+
+
+def area_token(bulletin: Bulletin) -> str:
+    """The affected country in lower case, or `eu`, `multi`, `intl`."""
+    if any(area.scope == "eu" for area in bulletin.areas):
+        return "eu"
+    countries = {area.country for area in bulletin.areas if area.country}
+    if len(countries) > 1:
+        return "multi"
+    only = next(iter(countries), "INT")
+    return "intl" if only == "INT" else only.lower()
+
+
+def tlp_token(tlp: Tlp) -> str:
+    """The marking as a subject token: `+` is outside what NATS recommends."""
+    return tlp.replace("+", "-")
+
+
+def tlp_from_token(token: str) -> Tlp:
+    """The marking a token names.
+
+    Raises:
+        SchemaError: `malformed-subject`.
+    """
+    found = _tlps().get(token)
+    if found is None:
+        raise SchemaError(f"{token!r} is no TLP token", reason="malformed-subject")
+    return found
+
+
+@cache
+def _tlps() -> dict[str, Tlp]:
+    return {tlp_token(tlp): tlp for tlp in Tlp}
+
+
+def _status(token: str, where: str) -> Status:
+    try:
+        return Status(token)
+    except ValueError:
+        raise SchemaError(f"{where!r}: {token!r} is no status", reason="malformed-subject") from None
+
+
+def parse(subject: str) -> Subject:
+    """Take a subject apart, strictly: no wildcards, no empty tokens, known vocabulary.
+
+    Raises:
+        SchemaError: `malformed-subject`.
+    """
+    tokens = subject.split(".")
+    if len(tokens) != TOKENS or len(subject) > MAX_SUBJECT or tokens[:2] != ["tocsin", "v1"]:
+        raise SchemaError(f"{subject[:250]!r} is no bulletin subject", reason="malformed-subject")
+    status, tlp, audience, cc, org, domain, kind, area, election, prio = tokens[2:]
+    issuer = f"{cc}-{org}"
+    bad = (
+        not _AUDIENCE.fullmatch(audience)
+        or not _ISSUER.fullmatch(issuer)
+        or domain not in _DOMAINS
+        or (kind not in KINDS and kind != HIDDEN)
+        or not _AREA.fullmatch(area)
+        or not _ELECTION.fullmatch(election)
+        or prio not in PRIORITIES
+    )
+    if bad:
+        raise SchemaError(f"{subject!r} has a token outside the grammar", reason="malformed-subject")
+    return Subject(
+        _status(status, subject),
+        tlp_from_token(tlp),
+        audience,
+        issuer,
+        Domain(domain),
+        kind,
+        area,
+        election,
+        prio,
+    )
+
+
+_DOMAINS = frozenset(Domain)
+
+
+class Interest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader wants: empty means any. Topics are domains or kinds."""
+
+    topics: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
+    elections: tuple[str, ...] = ()
+    statuses: tuple[Status, ...] = (Status.ACTUAL,)
+    min_priority: str = "p4"
+
+    def matches(self, subject: Subject) -> bool:
+        """Whether a subject is wanted. A hidden token (TLP:RED) may be anything, so it is."""
+        return (
+            subject.status in self.statuses
+            and (not self.topics or subject.domain in self.topics or subject.kind in (*self.topics, HIDDEN))
+            and (not self.countries or subject.issuer.split("-", 1)[0] in self.countries)
+            and (not self.areas or subject.area in (*self.areas, HIDDEN))
+            and (not self.elections or subject.election in (*self.elections, HIDDEN))
+            and subject.priority <= self.min_priority
+        )
+
+    def patterns(self) -> tuple[str, ...]:
+        """The interest as NATS patterns over all audiences and markings."""
+        return tuple(self.narrowed("*", "*"))
+
+    def narrowed(self, tlp: str, audience: str, statuses: Iterable[Status] | None = None) -> Iterator[str]:
+        """The patterns for one TLP token and audience, and for some of the statuses."""
+        prios = ("*",) if self.min_priority == "p4" else PRIORITIES[: PRIORITIES.index(self.min_priority) + 1]
+        domains = [(t, "*") for t in self.topics if t in _DOMAINS]
+        kinds = [("*", t) for t in self.topics if t not in _DOMAINS]
+        for status in self.statuses if statuses is None else statuses:
+            for cc in self.countries or ("*",):
+                for domain, kind in [*domains, *kinds] or [("*", "*")]:
+                    for area in self.areas or ("*",):
+                        for election in self.elections or ("*",):
+                            for prio in prios:
+                                tail = _shorten(f"{cc}.*.{domain}.{kind}.{area}.{election}.{prio}")
+                                yield f"{PREFIX}.{status}.{tlp}.{audience}.{tail}"
+
+
+def _shorten(tail: str) -> str:
+    """Trailing `*` tokens become one `>`."""
+    tokens = tail.split(".")
+    if tokens[-1] != "*":
+        return tail
+    while tokens and tokens[-1] == "*":
+        tokens.pop()
+    return ".".join([*tokens, ">"])
+
+
+def expand(interest: Interest, prefixes: Iterable[tuple[Status, Tlp, str]]) -> tuple[str, ...]:
+    """An interest over a reader's grants.
+
+    Allow lists do not narrow a wider subscription, they refuse it; so a client asks for exactly what it may
+    read, one pattern for each granted (status, tlp, audience).
+    """
+    found: dict[str, None] = {}
+    for status, tlp, audience in prefixes:
+        if status in interest.statuses:
+            found.update(dict.fromkeys(interest.narrowed(tlp_token(tlp), audience, (status,))))
+    return tuple(found)
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Whether a NATS pattern (`*` one token, `>` one or more at the end) covers a subject."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for place, token in enumerate(wanted):
+        if token == ">":
+            return place == len(wanted) - 1 and len(given) > place
+        if place >= len(given) or token not in ("*", given[place]):
+            return False
+    return len(wanted) == len(given)

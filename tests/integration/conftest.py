@@ -1,0 +1,38 @@
+"""A real nats-server, configured and provisioned from a test world's registry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus import nkey
+from bus.connection import Endpoint
+from bus.server import NatsServer, ServerSettings, provision, render_conf
+from tests.worlds import World, shared_world
+
+
+class Bus(msgspec.Struct, frozen=True, kw_only=True):
+    """A running broker and the world it serves."""
+
+    world: World
+    server: NatsServer
+    provisioner: tuple[str, str]
+
+    def endpoint(self, identity: str) -> Endpoint:
+        """An identity's place on the bus."""
+        seed, _ = self.world.nkeys[identity]
+        return Endpoint(url=self.server.url, authority_id=identity, nkey_seed=seed, name=f"test {identity}")
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
+    """A fresh broker for one test."""
+    world = shared_world()
+    seed, public = nkey.generate()
+    conf = render_conf(world.registry, settings=ServerSettings(), provisioner_nkey=public)
+    async with NatsServer(tmp_path / "server", conf) as server:
+        await provision(server.url, seed, world.registry)
+        yield Bus(world=world, server=server, provisioner=(seed, public))

@@ -1,0 +1,28 @@
+"""The broker, for real: it starts from the registry, and its walls stand where the registry puts them."""
+
+from __future__ import annotations
+
+from bus.connection import Connection
+from bus.pull import Pull
+from tests.integration.conftest import Bus
+from tests.worlds import chain
+
+
+async def test_what_an_authority_publishes_a_hub_of_another_country_reads(bus: Bus) -> None:
+    """A signed bulletin crosses the broker unchanged, headers and all."""
+    messages = chain(bus.world, 3)
+    async with (
+        Connection.open(bus.endpoint("xa-csirt")) as speaker,
+        Connection.open(bus.endpoint("xb-hub")) as reader,
+    ):
+        await speaker.until_connected(5)
+        await reader.until_connected(5)
+        for message in messages:
+            ack = await speaker.publish(message.subject, message.payload, dict(message.headers))
+            assert not ack.duplicate
+        got = []
+        async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:
+            while len(got) < 3:
+                got += await pull.next(10, 5)
+        assert [(g.subject, g.payload) for g in got] == [(m.subject, m.payload) for m in messages]
+        assert {name for name, _ in messages[0].headers} <= {name for name, _ in got[0].headers}
