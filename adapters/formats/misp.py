@@ -301,7 +301,7 @@ def _events(document: object) -> Iterator[Member]:
             yield _checked(document)
         case [_, *_]:
             for item in document:
-                if isinstance(item, Mapping) and "Event" not in item and not item.keys() & {"Attribute", "Object"}:
+                if isinstance(item, Mapping) and "info" in item and not item.keys() & {"Attribute", "Event", "Object"}:
                     raise FormatError("a list of event headers, not of events", reason="search-index")
                 yield from _events(item)
         case _:

@@ -112,7 +112,7 @@ class NatsServer:
         Raises:
             ServerError: `server-reload`, with what the server said; it keeps its old configuration.
         """
-        # The server may rewrite nothing that a client has connected to: the ports it got stay.
+        # A listening port cannot change while running; a free one (-1) stays the one it got.
         self.conf = conf
         self._write()
         before = self._log_size()

@@ -1,0 +1,122 @@
+"""The way out over a real broker: nothing accepted is lost, whatever dies."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bus.connection import Connection
+from bus.outbox import Outbox
+from bus.publisher import Publisher
+from bus.pull import Pull, Received
+from tests.integration.conftest import Bus
+from tests.worlds import DEFAULTS, draft
+
+
+@asynccontextmanager
+async def speaking(bus: Bus, path: Path, identity: str = "xa-csirt") -> AsyncIterator[Publisher]:
+    """A publisher over its own outbox."""
+    async with (
+        Outbox.open(path) as outbox,
+        Publisher.open(
+            authority_id=identity,
+            outbox=outbox,
+            registry=lambda: bus.world.registry,
+            signers=(bus.world.signers[identity],),
+            endpoint=bus.endpoint(identity),
+            defaults=DEFAULTS,
+            clock=lambda: bus.world.now,
+            rng=secrets.token_bytes,
+        ) as publisher,
+    ):
+        yield publisher
+
+
+async def stored(bus: Bus, count: int) -> list[Received]:
+    """The first `count` messages of the world stream, as a hub reads them."""
+    found: list[Received] = []
+    async with Connection.open(bus.endpoint("xb-hub")) as reader:
+        await reader.until_connected(5)
+        async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:
+            while len(found) < count:
+                more = await pull.next(count - len(found), 10)
+                assert more, f"only {len(found)} of {count} came"
+                found += more
+            assert not await pull.next(10, 0.3)
+    return found
+
+
+async def test_an_accepted_bulletin_is_stored(bus: Bus, tmp_path: Path) -> None:
+    """With the bus there, `stored` follows `accepted` at once."""
+    async with speaking(bus, tmp_path / "outbox.db") as publisher:
+        accepted = await publisher.publish(draft())
+        assert await publisher.settled(accepted.digest, 5) == "stored"
+    assert [m.subject for m in await stored(bus, 1)] == [accepted.subject]
+
+
+@pytest.mark.timeout(90)
+async def test_a_thousand_survive_the_death_of_the_server_in_their_midst(bus: Bus, tmp_path: Path) -> None:
+    """Kill -9 of the server in the middle of 1000 publishes loses, doubles and reorders nothing."""
+    accepted = []
+    async with speaking(bus, tmp_path / "outbox.db") as publisher:
+        for n in range(1000):
+            accepted.append(await publisher.publish(draft(f"number {n}")))
+            if n == 400:
+                bus.server.kill()
+            if n == 700:
+                await bus.server.restart()
+        assert await publisher.idle(60)
+    found = await stored(bus, 1000)
+    assert [a.subject for a in accepted] == [m.subject for m in found]
+    assert [a.digest for a in accepted] == [dict(m.headers)["Nats-Msg-Id"] for m in found]
+
+
+async def test_publish_does_not_wait_for_a_dead_bus(bus: Bus, tmp_path: Path) -> None:
+    """With the server gone, `publish` accepts at once, and a later server gets it all."""
+    bus.server.kill()
+    async with speaking(bus, tmp_path / "outbox.db") as publisher:
+        async with asyncio.timeout(2):
+            accepted = await publisher.publish(draft())
+        assert await publisher.settled(accepted.digest, 0.2) == "accepted"
+        await bus.server.restart()
+        assert await publisher.settled(accepted.digest, 10) == "stored"
+
+
+async def test_a_lost_outbox_refuses_until_it_has_recovered(bus: Bus, tmp_path: Path) -> None:
+    """An empty outbox over a channel that is not empty sends nothing, and goes on after recovery."""
+    from bus.errors import OutboxError
+
+    async with speaking(bus, tmp_path / "first.db") as publisher:
+        for n in range(3):
+            last = await publisher.publish(draft(f"number {n}"))
+        assert await publisher.settled(last.digest, 5) == "stored"
+    async with speaking(bus, tmp_path / "second.db") as publisher:
+        unsent = await publisher.publish(draft("kept before it knew"))
+        assert unsent.seq == 1
+        assert await publisher.settled(unsent.digest, 1) == "accepted"
+        with pytest.raises(OutboxError, match="outbox recover"):
+            await publisher.publish(draft())
+        found = await publisher.recover()
+        assert found == {"read": 3, "adopted": 1, "restamped": 1}
+        after = await publisher.publish(draft("goes on"))
+        assert after.seq == 5
+        assert await publisher.settled(after.digest, 5) == "stored"
+    assert len(await stored(bus, 5)) == 5
+
+
+async def test_what_the_broker_forbids_is_parked_and_told(bus: Bus, tmp_path: Path) -> None:
+    """A broker whose permissions are narrower than the registry parks the bulletin as refused-by-broker."""
+    from bus.server import ServerSettings, render_conf
+
+    conf = render_conf(bus.world.registry, settings=ServerSettings(), provisioner_nkey=bus.provisioner[1])
+    narrow = conf.replace('"tocsin.v1.actual.green.community.xa.csirt.>", ', "")
+    assert narrow != conf
+    await bus.server.reload(narrow)
+    async with speaking(bus, tmp_path / "outbox.db") as publisher:
+        accepted = await publisher.publish(draft())
+        assert await publisher.settled(accepted.digest, 10) == "parked"
