@@ -49,7 +49,9 @@ def finished(draft: Draft, *, context: ReadContext, losses: Losses, origin: Prov
         if not held:
             raise FormatError(f"{size} bytes without any observable", reason="too-large")
         keep = min(held - 1, held * MAX_DRAFT_BYTES // size)
-        losses.add("observables", f"{held - keep} of {held} values: a bulletin holds {MAX_PAYLOAD_BYTES} bytes")
+        losses.add(
+            "observables", f"{held - keep} of {held} values: a bulletin holds {MAX_PAYLOAD_BYTES} bytes"
+        )
         shorter = msgspec.structs.replace(draft, observables=shaped.observables[:keep])
         shaped = _shaped(shorter, context.received, losses, origin)
     try:
@@ -83,7 +85,7 @@ def instant(text: object) -> dt.datetime | None:
     if isinstance(text, bool) or not isinstance(text, int | str):
         return None
     try:
-        if isinstance(text, int) or text.isascii() and text.isdigit():
+        if isinstance(text, int) or (text.isascii() and text.isdigit()):
             return dt.datetime.fromtimestamp(int(text), dt.UTC) if 0 < int(text) < 1 << 34 else None
         moment = dt.datetime.fromisoformat(text.strip())
         return moment.astimezone(dt.UTC) if moment.tzinfo else None

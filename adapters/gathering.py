@@ -1,7 +1,7 @@
 """Collects the observables of one draft: one entry per value, personal data held to the marking, the most useful first when there are too many."""
 
 import datetime as dt
-from typing import Final
+from typing import Final, TypeVar
 
 from adapters.observables import Sighted
 from adapters.prose import carried
@@ -10,7 +10,9 @@ from schemas.parts import Observable
 from schemas.scalars import MAX_COUNT
 from schemas.vocab import PERSONAL_RANK, PersonalFlag, Tlp
 
-__all__ = ["MAX_OBSERVABLES", "Gathering"]
+__all__ = ["MAX_OBSERVABLES", "Gathering", "at_most"]
+
+_T = TypeVar("_T")
 
 MAX_OBSERVABLES: Final = 500
 _NOTE_CHARS: Final = 500
@@ -104,10 +106,16 @@ class Gathering:
             worst = PERSONAL_RANK[PersonalFlag.PERSONAL]
             public = [item for item in kept if PERSONAL_RANK[item.personal] < worst]
             if len(public) < len(kept):
-                self._losses.add("observables", f"{len(kept) - len(public)} personal values: none may travel at TLP:CLEAR (rule R7)")
+                self._losses.add(
+                    "observables",
+                    f"{len(kept) - len(public)} personal values: none may travel at TLP:CLEAR (rule R7)",
+                )
             kept = public
         if len(kept) > limit:
-            self._losses.add("observables", f"{len(kept) - limit} of {len(kept)} values: a bulletin holds {limit}, actionable ones first")
+            self._losses.add(
+                "observables",
+                f"{len(kept) - limit} of {len(kept)} values: a bulletin holds {limit}, actionable ones first",
+            )
             kept = sorted(kept, key=lambda item: (not item.actionable, item.note is None))[:limit]
         return tuple(kept)
 
@@ -117,6 +125,13 @@ class Gathering:
             return item
         fields = {name: getattr(item, name) for name in Observable.__struct_fields__}
         return Observable(**(fields | {"actionable": False}))
+
+
+def at_most(found: tuple[_T, ...], most: int, path: str, losses: Losses) -> tuple[_T, ...]:
+    """The first of many things, as many as a bulletin holds; the rest is counted in the losses."""
+    if len(found) > most:
+        losses.add(path, f"{len(found) - most} of {len(found)}: a bulletin holds {most}")
+    return found[:most]
 
 
 def _window(moments: tuple[dt.datetime | None, ...]) -> tuple[dt.datetime | None, dt.datetime | None]:

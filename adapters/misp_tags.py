@@ -5,8 +5,9 @@ Sources: the MISP taxonomies tlp, PAP, exercise, rsit, admiralty-scale, estimati
 
 import re
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import Final
 
+from adapters.gathering import at_most
 from adapters.markings import Mark, read_mark
 from adapters.observables import holds_email
 from adapters.prose import carried
@@ -22,7 +23,6 @@ MAX_ACTORS: Final = 20
 MAX_LABELS: Final = 32
 MAX_CLASSIFICATIONS: Final = 10
 
-_T = TypeVar("_T")
 _LABEL: Final = re.compile(r'[a-z0-9-]{1,40}:[A-Za-z0-9_.+-]{1,60}(?:="[^"\x00-\x1f]{1,120}")?')
 _MACHINE: Final = re.compile(r'([\w-]+):([^=]+?)(?:="([^"]*)")?\s*$')
 _TECHNIQUE: Final = re.compile(r"[A-Z]{0,3}[0-9][0-9A-Z.]{0,15}")
@@ -36,7 +36,12 @@ _MALWARE_GALAXIES: Final = frozenset(
     }
 )  # fmt: skip
 _ACTOR_GALAXIES: Final = frozenset(
-    {"microsoft-activity-group", "mitre-enterprise-attack-intrusion-set", "mitre-intrusion-set", "threat-actor"}
+    {
+        "microsoft-activity-group",
+        "mitre-enterprise-attack-intrusion-set",
+        "mitre-intrusion-set",
+        "threat-actor",
+    }
 )
 _CERTAINTY: Final = {
     "almost-certain": Certainty.LIKELY,
@@ -110,31 +115,40 @@ class TagReader:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return self._bounded(tuple(self._labels), MAX_LABELS, "Tag")
+        """Machine tags that have no field of their own."""
+        return at_most(tuple(self._labels), MAX_LABELS, "Tag", self._losses)
 
     @property
     def ttps(self) -> tuple[Ttp, ...]:
-        return self._bounded(tuple(self._ttps.values()), MAX_TTPS, "Galaxy")
+        """Techniques, each once."""
+        return at_most(tuple(self._ttps.values()), MAX_TTPS, "Galaxy", self._losses)
 
     @property
     def families(self) -> tuple[str, ...]:
-        return self._bounded(tuple(self._malware), MAX_MALWARE, "Galaxy")
+        """Names of malware."""
+        return at_most(tuple(self._malware), MAX_MALWARE, "Galaxy", self._losses)
 
     @property
     def classification(self) -> tuple[str, ...]:
+        """RSIT classifications, `predicate:value`."""
         return tuple(self._classification)[:MAX_CLASSIFICATIONS]
 
     @property
     def attribution(self) -> Attribution | None:
-        actors = self._bounded(tuple(self._actors.values()), MAX_ACTORS, "Galaxy")
+        """Clusters of actors, or None."""
+        actors = at_most(tuple(self._actors.values()), MAX_ACTORS, "Galaxy", self._losses)
         return Attribution(level=AttributionLevel.CLUSTER, actors=actors) if actors else None
 
     @property
     def confidence(self) -> Confidence:
-        return Confidence(source=self._source, credibility=self._credibility or 6, likelihood=self._likelihood)
+        """What the Admiralty and ICD 203 tags say; credibility 6 (cannot be judged) when they say nothing."""
+        return Confidence(
+            source=self._source, credibility=self._credibility or 6, likelihood=self._likelihood
+        )
 
     @property
     def certainty(self) -> Certainty:
+        """The CAP certainty that the likelihood stands for."""
         return _CERTAINTY.get(self._likelihood or "", Certainty.UNKNOWN)
 
     # --- single taxonomies
@@ -173,11 +187,6 @@ class TagReader:
     def _name(self, text: str, limit: int, path: str) -> str | None:
         return carried(" ".join(text.split()), limit=limit, path=path, losses=self._losses)
 
-    def _bounded(self, found: tuple[_T, ...], most: int, path: str) -> tuple[_T, ...]:
-        if len(found) > most:
-            self._losses.add(path, f"{len(found) - most} of {len(found)}: a bulletin holds {most}")
-        return found[:most]
-
 
 def _framework(galaxy: str) -> str | None:
     if galaxy == "disarm-techniques":
@@ -186,6 +195,14 @@ def _framework(galaxy: str) -> str | None:
         return "amitt"
     if galaxy == "mitre-atlas-attack-pattern":
         return "atlas"
-    if galaxy.endswith("attack-pattern") and galaxy.startswith("mitre-") or galaxy == "mitre-ics-techniques":
-        return "attack-mobile" if "mobile" in galaxy else "attack-ics" if "ics" in galaxy.split("-") else "attack-enterprise"
+    if (
+        galaxy.endswith("attack-pattern") and galaxy.startswith("mitre-")
+    ) or galaxy == "mitre-ics-techniques":
+        return (
+            "attack-mobile"
+            if "mobile" in galaxy
+            else "attack-ics"
+            if "ics" in galaxy.split("-")
+            else "attack-enterprise"
+        )
     return None

@@ -41,7 +41,9 @@ _HASH_CHARS: Final = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sh
 HASH_TYPES: Final = frozenset(_HASH_CHARS.values())
 
 _PSEUDONYMOUS: Final = frozenset({"ipv4-addr", "ipv6-addr", "mac-addr", "ad-id", "crypto-wallet"})
-_PERSONAL: Final = frozenset({"user-account", "email-addr", "email-message", "phone-number", "bank-account", "channel"})
+_PERSONAL: Final = frozenset(
+    {"user-account", "email-addr", "email-message", "phone-number", "bank-account", "channel"}
+)
 
 _PLATFORMS: Final = {
     "facebook.com": "facebook",
@@ -70,12 +72,32 @@ _PLATFORMS: Final = {
 }
 # First path segments that lead to content or to a place of the platform, not to somebody's account.
 _NOT_AN_ACCOUNT: Final = frozenset(
-    {"", "explore", "group", "groups", "hashtag", "p", "pin", "playlist", "r", "reel", "search", "tag", "tags", "topic", "watch"}
+    {
+        "",
+        "explore",
+        "group",
+        "groups",
+        "hashtag",
+        "p",
+        "pin",
+        "playlist",
+        "r",
+        "reel",
+        "search",
+        "tag",
+        "tags",
+        "topic",
+        "watch",
+    }
 )
 
 EMAIL: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[\w-]{1,63}\.){1,8}[\w-]{2,63}")
-_HOME: Final = re.compile(r"(?:[\\/]users|[\\/]home|[\\/]documents and settings)[\\/](?!public\b|%|\$)[^\\/]+", re.IGNORECASE)
-_DOMAIN: Final = re.compile(r"(?=.{4,253}$)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+(?:[^\W\d_]{2,63}|xn--[a-z0-9-]{2,59})")
+_HOME: Final = re.compile(
+    r"(?:[\\/]users|[\\/]home|[\\/]documents and settings)[\\/](?!public\b|%|\$)[^\\/]+", re.IGNORECASE
+)
+_DOMAIN: Final = re.compile(
+    r"(?=.{4,253}$)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+(?:[^\W\d_]{2,63}|xn--[a-z0-9-]{2,59})"
+)
 _UNDERSCORED: Final = re.compile(r"(?=.{4,253}$)(?:[\w-]{1,63}\.)+(?:[^\W\d_]{2,63}|xn--[a-z0-9-]{2,59})")
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s/?#][^\s]*", re.IGNORECASE)
 _BARE_URL: Final = re.compile(r"([^\s/?#:]+)(?::\d{1,5})?[/?#]\S*")

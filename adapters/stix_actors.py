@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from adapters.gathering import at_most
 from adapters.markings import Marking
 from adapters.prose import carried
 from adapters.reading import Losses
@@ -56,13 +57,18 @@ def attribution_of(scope: Scope, marking: Marking, losses: Losses) -> Attributio
         if aliases and kind == "threat-actor" and not marking.may_name_individuals:
             losses.add("threat-actor.aliases", "may name natural persons: not carried below TLP:AMBER+STRICT")
             aliases = ()
-        plain = (carried(" ".join(alias.split()), limit=160, path=f"{kind}.aliases", losses=losses) for alias in aliases)
+        plain = (
+            carried(" ".join(alias.split()), limit=160, path=f"{kind}.aliases", losses=losses)
+            for alias in aliases
+        )
         types = {each.lower() for each in references(item, "threat_actor_types")}
         actors.setdefault(
             name,
             Actor(
                 name=name,
-                kind="individual" if person else next((_KINDS[each] for each in sorted(types) if each in _KINDS), "unknown"),
+                kind="individual"
+                if person
+                else next((_KINDS[each] for each in sorted(types) if each in _KINDS), "unknown"),
                 aliases=tuple(dict.fromkeys(alias for alias in plain if alias))[:MAX_ALIASES],
                 affiliation=Affiliation.STATE_LINKED if "nation-state" in types else None,
             ),
@@ -72,9 +78,11 @@ def attribution_of(scope: Scope, marking: Marking, losses: Losses) -> Attributio
     people = sum(1 for item in scope.of("identity") if _is_person(item))
     if people:
         losses.add("identity", f"{people} natural persons: not named")
-    if len(actors) > MAX_ACTORS:
-        losses.add("threat-actor", f"{len(actors) - MAX_ACTORS} of {len(actors)} actors: a bulletin holds {MAX_ACTORS}")
-    return Attribution(level=level, actors=tuple(actors.values())[:MAX_ACTORS]) if actors else None
+    return (
+        Attribution(level=level, actors=at_most(tuple(actors.values()), MAX_ACTORS, "threat-actor", losses))
+        if actors
+        else None
+    )
 
 
 def targets_of(scope: Scope, losses: Losses) -> tuple[Target, ...]:
@@ -91,9 +99,7 @@ def targets_of(scope: Scope, losses: Losses) -> tuple[Target, ...]:
             losses.add("relationship[targets]", "leads to nothing that a bulletin can name as a target")
         else:
             targets.setdefault(target)
-    if len(targets) > MAX_TARGETS:
-        losses.add("relationship[targets]", f"{len(targets) - MAX_TARGETS} of {len(targets)}: a bulletin holds {MAX_TARGETS}")
-    return tuple(targets)[:MAX_TARGETS]
+    return at_most(tuple(targets), MAX_TARGETS, "relationship[targets]", losses)
 
 
 def _target(aim: Member, losses: Losses) -> Target | None:

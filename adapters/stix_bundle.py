@@ -86,7 +86,9 @@ class Scope:
     def _read(self, reference: str, path: str) -> tuple[Mark, ...]:
         marks = marks_of(reference, self._known.get(reference), path)
         if marks is None:
-            raise FormatError(f"{path}: nobody can tell what {reference[:80]} allows", reason="unknown-marking")
+            raise FormatError(
+                f"{path}: nobody can tell what {reference[:80]} allows", reason="unknown-marking"
+            )
         return marks
 
 
@@ -109,11 +111,16 @@ def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
     if not kinds - _ABOUT_OBJECTS:
         raise FormatError("no object that says anything", reason="empty")
     if not kinds & _NEWS:
-        raise FormatError(f"a catalogue of {', '.join(sorted(kinds))}: nothing that has happened", reason="catalogue-not-a-report")
+        raise FormatError(
+            f"a catalogue of {', '.join(sorted(kinds))}: nothing that has happened",
+            reason="catalogue-not-a-report",
+        )
     known = {text_of(item, "id"): item for item in objects if text_of(item, "id")}
     reports = [item for item in objects if text_of(item, "type") in REPORT_TYPES]
     if len(reports) > MAX_REPORTS:
-        raise FormatError(f"{len(reports)} reports; a document may hold {MAX_REPORTS}", reason="too-many-reports")
+        raise FormatError(
+            f"{len(reports)} reports; a document may hold {MAX_REPORTS}", reason="too-many-reports"
+        )
     if len(reports) < 2:
         return (Scope(reports[0] if reports else None, objects, known),)
     found: list[Scope] = []
@@ -158,8 +165,12 @@ def _objects(document: object) -> list[Member]:
         case _:
             raise FormatError("JSON, but no STIX", reason="not-stix")
     if len(found) > MAX_OBJECTS:
-        raise FormatError(f"{len(found)} objects; a document may hold {MAX_OBJECTS}", reason="too-many-objects")
-    items = [item for item in found if isinstance(item, Mapping) and text_of(item, "type") and text_of(item, "id")]
+        raise FormatError(
+            f"{len(found)} objects; a document may hold {MAX_OBJECTS}", reason="too-many-objects"
+        )
+    items = [
+        item for item in found if isinstance(item, Mapping) and text_of(item, "type") and text_of(item, "id")
+    ]
     if found and not items:
         raise FormatError("a list of something else than STIX objects", reason="not-stix")
     return items
@@ -170,7 +181,9 @@ def _versioned(objects: list[Member], losses: Losses) -> list[Member]:
     current: list[Member] = []
     others: Counter[str] = Counter()
     for item in objects:
-        version = text_of(item, "spec_version") or ("2.1" if text_of(item, "type") in OBSERVABLE_TYPES else "2.0")
+        version = text_of(item, "spec_version") or (
+            "2.1" if text_of(item, "type") in OBSERVABLE_TYPES else "2.0"
+        )
         if version == "2.1":
             current.append(item)
         else:

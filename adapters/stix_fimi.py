@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from adapters.gathering import at_most
 from adapters.markings import Marking
 from adapters.prose import carried
 from adapters.reading import Losses, slug
@@ -30,9 +31,15 @@ _METHODS: Final = (
     ("astroturf", "astroturfing"),
     ("hashtag", "hashtag-hijack"),
     ("typosquat|lookalike|clone|spoof|parody", "website-cloning"),
-    ("impersonat.*(news|media|outlet|entity|organi)|(news|media) (outlet|site).*persona", "media-impersonation"),
+    (
+        "impersonat.*(news|media|outlet|entity|organi)|(news|media) (outlet|site).*persona",
+        "media-impersonation",
+    ),
     (r"\bbots?\b|botnet|automate", "bot-amplification"),
-    ("inauthentic (account|site|news|website)|fake account|sock ?puppet|anonymous account|cyborg", "inauthentic-network"),
+    (
+        "inauthentic (account|site|news|website)|fake account|sock ?puppet|anonymous account|cyborg",
+        "inauthentic-network",
+    ),
     ("paid influencer|influencer", "paid-influencers"),
     (r"\bads?\b|advert|targeted ad", "covert-advertising"),
     ("forge|fabricat|leak altered|false document", "fabricated-document"),
@@ -60,23 +67,34 @@ def fimi_of(scope: Scope, ttps: Sequence[Ttp], marking: Marking, prose: str | No
         losses: Where what does not fit is recorded.
     """
     campaigns = [text_of(item, "name") for item in scope.of("campaign")]
-    platforms = [held.platform or held.found.platform for item in scope.of("user-account", "url", "media-content") for held in held_values(item)]
+    platforms = [
+        held.platform or held.found.platform
+        for item in scope.of("user-account", "url", "media-content")
+        for held in held_values(item)
+    ]
     platforms += [slug(each) for item in scope.of("channel") for each in references(item, "channel_types")]
     narratives: dict[str, Narrative] = {}
     for item in scope.of("narrative"):
-        text = carried(text_of(item, "name") or text_of(item, "description"), limit=500, path="narrative.name", losses=losses)
+        text = carried(
+            text_of(item, "name") or text_of(item, "description"),
+            limit=500,
+            path="narrative.name",
+            losses=losses,
+        )
         if text:
             lang = text_of(item, "lang")
-            narratives.setdefault(text, Narrative(text=text, lang=lang if re.fullmatch("[a-z]{2,3}", lang) else None))
-    if len(narratives) > MAX_NARRATIVES:
-        losses.add("narrative", f"{len(narratives) - MAX_NARRATIVES} of {len(narratives)}: a bulletin holds {MAX_NARRATIVES}")
+            narratives.setdefault(
+                text, Narrative(text=text, lang=lang if re.fullmatch("[a-z]{2,3}", lang) else None)
+            )
     behaviour = carried(prose or "", limit=2_000, path="report.description", losses=losses)
     return Fimi(
         scope="campaign" if campaigns else "incident",
-        name=carried(" ".join(campaigns[0].split()), limit=160, path="campaign.name", losses=losses) if campaigns else None,
+        name=carried(" ".join(campaigns[0].split()), limit=160, path="campaign.name", losses=losses)
+        if campaigns
+        else None,
         methods=_methods(ttps),
         abcde=Abcde(behaviour=behaviour),
-        narratives=tuple(narratives.values())[:MAX_NARRATIVES],
+        narratives=at_most(tuple(narratives.values()), MAX_NARRATIVES, "narrative", losses),
         channels=tuple(dict.fromkeys(platform for platform in platforms if platform))[:MAX_CHANNELS],
         exposed=marking.tlp is Tlp.CLEAR,
     )

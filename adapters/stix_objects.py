@@ -18,7 +18,17 @@ from adapters.stix_patterns import NamedValue
 from schemas.parts import Ttp
 from schemas.vocab import Tlp
 
-__all__ = ["OBSERVABLE_TYPES", "Held", "held_values", "marks_of", "named_value", "references", "technique_of", "text_of"]
+__all__ = [
+    "OBSERVABLE_TYPES",
+    "Held",
+    "held_values",
+    "listed",
+    "marks_of",
+    "named_value",
+    "references",
+    "technique_of",
+    "text_of",
+]
 
 Member = Mapping[str, object]
 
@@ -175,7 +185,14 @@ def _hashed(kind: str, item: Member) -> tuple[Held, ...]:
 
 
 def _account(item: Member) -> tuple[Held, ...]:
-    value = next((text for name in ("account_login", "user_id", "display_name") if (text := text_of(item, name).strip())), "")
+    value = next(
+        (
+            text
+            for name in ("account_login", "user_id", "display_name")
+            if (text := text_of(item, name).strip())
+        ),
+        "",
+    )
     seen = sighted("user-account", value)
     kind = text_of(item, "account_type").lower()
     platform = kind if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", kind) else None
@@ -198,7 +215,7 @@ def technique_of(item: Member) -> Ttp | None:
     """The technique that an ``attack-pattern`` (or an Attack Flow action) names, its framework made explicit; None without an id."""
     if identifier := text_of(item, "technique_id"):
         return _technique("attack-ics" if identifier.startswith("T0") else "attack-enterprise", identifier)
-    for reference in _listed(item, "external_references"):
+    for reference in listed(item, "external_references"):
         source = text_of(reference, "source_name").strip().lower()
         identifier = text_of(reference, "external_id").strip()
         if source in _ATTACK_SOURCES and _TECHNIQUE.fullmatch(identifier):
@@ -214,7 +231,7 @@ def _technique(framework: str, identifier: str) -> Ttp | None:
 
 
 def _framework(item: Member, reference: Member, source: str) -> str:
-    chains = {text_of(phase, "kill_chain_name").lower() for phase in _listed(item, "kill_chain_phases")}
+    chains = {text_of(phase, "kill_chain_name").lower() for phase in listed(item, "kill_chain_phases")}
     if "disarm" in text_of(reference, "url").lower() or "disarm" in chains:
         return "disarm"
     for domain in references(item, "x_mitre_domains"):
@@ -256,11 +273,14 @@ def marks_of(reference: str, definition: Member | None, path: str) -> tuple[Mark
     labels += [text_of(definition, name) for name in ("name", "x_opencti_definition")]
     labels += [text_of(inside, "statement")]
     marks += [mark for label in labels if label and (mark := read_mark(label, path))]
-    kind = (text_of(definition, "definition_type") or text_of(definition, "x_opencti_definition_type")).lower()
+    kind = (
+        text_of(definition, "definition_type") or text_of(definition, "x_opencti_definition_type")
+    ).lower()
     # A statement is about copyright; any other kind of marking without a level may mean a narrower circle than we know.
     return tuple(marks) if marks or kind == "statement" else None
 
 
-def _listed(owner: Member, name: str) -> tuple[Member, ...]:
+def listed(owner: Member, name: str) -> tuple[Member, ...]:
+    """A list of objects, or nothing."""
     found = owner.get(name)
     return tuple(item for item in found if isinstance(item, Mapping)) if isinstance(found, list) else ()

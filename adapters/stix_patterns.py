@@ -38,7 +38,9 @@ _JOINERS: Final = frozenset({"AND", "OR", "FOLLOWEDBY"})
 _QUALIFIERS: Final = frozenset({"START", "WITHIN", "REPEATS"})
 _WORD_OPERATORS: Final = frozenset({"LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"})
 _LITERALS: Final = frozenset({"string", "int", "float", "time", "hex", "binary"})
-_KEYWORDS: Final = _JOINERS | _QUALIFIERS | _WORD_OPERATORS | {"NOT", "IN", "EXISTS", "STOP", "SECONDS", "TIMES"}
+_KEYWORDS: Final = (
+    _JOINERS | _QUALIFIERS | _WORD_OPERATORS | {"NOT", "IN", "EXISTS", "STOP", "SECONDS", "TIMES"}
+)
 
 
 class PatternError(ValueError):

@@ -6,8 +6,6 @@ fork their own chain; sending is for the one that holds the lease.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -18,10 +16,10 @@ from typing import TypeVar
 
 import msgspec
 
+from bus import lease
 from bus.sqlite import Database
 
 T = TypeVar("T")
-LEASE_S = 10.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -46,8 +44,9 @@ CREATE TABLE IF NOT EXISTS outbox (
 CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (n) WHERE state = 'kept';
 CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS lease (name TEXT PRIMARY KEY, owner TEXT NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
 """
+
+SCHEMA += lease.SCHEMA
 
 
 class State(StrEnum):
@@ -208,17 +207,9 @@ class Outbox:
 
     # -- the sender's lease ---------------------------------------------------------------------------------------
 
-    async def take_lease(self, owner: str, now: float, ttl: float = LEASE_S) -> bool:
+    async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
         """Become or stay the one sender. A lease whose time is up, or whose process is gone, is free."""
-
-        def work(db: sqlite3.Connection) -> bool:
-            row = db.execute("SELECT owner, until FROM lease WHERE name = 'sender'").fetchone()
-            if row is not None and row["owner"] != owner and row["until"] > now and _alive(row["owner"]):
-                return False
-            db.execute("REPLACE INTO lease (name, owner, until) VALUES ('sender', ?, ?)", (owner, now + ttl))
-            return True
-
-        return await self._db.write(work)
+        return await self._db.write(lambda db: lease.take(db, owner, now, ttl))
 
     async def drop_lease(self, owner: str) -> None:
         """Let another process send."""
@@ -238,29 +229,6 @@ class Outbox:
     async def move_own_cursor(self, stream: str, seq: int) -> None:
         """Remember how far the own channels have been read back."""
         await self._db.write(lambda db: db.execute("REPLACE INTO own_cursors VALUES (?, ?)", (stream, seq)))
-
-
-def owner_name() -> str:
-    """This process, recognisable as gone when it is: host boot, process id, and when it began."""
-    return f"{_boot_id()}:{os.getpid()}:{_began(os.getpid())}"
-
-
-def _alive(owner: str) -> bool:
-    boot, _, rest = owner.partition(":")
-    pid, _, began = rest.partition(":")
-    return boot == _boot_id() and pid.isdigit() and _began(int(pid)) == began.split("#")[0] != ""
-
-
-def _boot_id() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return "host"
-
-
-def _began(pid: int) -> str:
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[19]
-    return ""
 
 
 def head(db: sqlite3.Connection, channel: str) -> Head | None:

@@ -149,13 +149,30 @@ class Publisher:
             OutboxError: `outbox-behind`, when this outbox does not know what was already said.
             StoreError: the disk is full or fails; nothing was kept.
         """
-        if self._sender is not None and self._sender.behind:
-            raise OutboxError(self._sender.behind, reason="outbox-behind")
+        self._refuse_when_behind()
         registry, moment = self._registry(), self._clock()
         accepted = await self._outbox.keep(lambda db: self._keep(db, draft, defaults, registry, moment))
         if self._sender is not None:
             self._sender.nudge()
         return accepted
+
+    async def ready(self, timeout: float) -> bool:
+        """Wait until the outbox has been compared with the own channels on the bus; whether that came true.
+
+        Raises:
+            OutboxError: `outbox-behind`.
+        """
+        if self._sender is None:
+            return False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._sender.compared.wait()
+        self._refuse_when_behind()
+        return self._sender.compared.is_set()
+
+    def _refuse_when_behind(self) -> None:
+        if self._sender is not None and self._sender.behind:
+            raise OutboxError(self._sender.behind, reason="outbox-behind")
 
     async def rehearse(self, draft: Draft) -> Accepted:
         """Steps 1 to 5 as they would be now; nothing is signed or kept.

@@ -11,14 +11,14 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
-import secrets
 from collections.abc import Callable, Sequence
 
 import structlog
 
 from bus.connection import Connection, Endpoint, Outgoing, PubAck
 from bus.errors import BrokerError, DeniedError, UnreachableError
-from bus.outbox import LEASE_S, Outbox, Row, Settled, owner_name
+from bus.lease import LEASE_S, owner_name
+from bus.outbox import Outbox, Row, Settled
 from bus.recovery import behind_by
 from bus.trust import VerifiedRegistry
 
@@ -55,10 +55,11 @@ class Sender:
         self._outbox = outbox
         self._registry = registry
         self._clock = clock
-        self._owner = f"{owner_name()}#{secrets.token_hex(4)}"
+        self._owner = owner_name()
         self._wake = asyncio.Event()
         self._denied: set[str] = set()
         self._checked = False
+        self.compared = asyncio.Event()
 
     def nudge(self) -> None:
         """Something was kept; look at once."""
@@ -67,6 +68,7 @@ class Sender:
     def forget_check(self) -> None:
         """Compare the outbox with the own channels anew before the next send."""
         self._checked = False
+        self.compared.clear()
         self.behind = ""
         self.nudge()
 
@@ -133,6 +135,7 @@ class Sender:
                     "is another outbox in use? if not, run: tocsin outbox recover"
                 )
                 log.error("outbox_behind", authority=self.authority_id, missing=missing)
+            self.compared.set()
         return [] if self.behind else rows
 
     async def _offer(self, connection: Connection, rows: list[Row]) -> bool:

@@ -16,7 +16,16 @@ from typing import Final
 from adapters.drafting import finished
 from adapters.dsa_statements import Statement, Sum, read_statement, summed
 from adapters.prose import carried
-from adapters.reading import Format, FormatError, Losses, ReadContext, ReadResult, decode_text, sha256_hex, strict_json
+from adapters.reading import (
+    Format,
+    FormatError,
+    Losses,
+    ReadContext,
+    ReadResult,
+    decode_text,
+    sha256_hex,
+    strict_json,
+)
 from schemas.bodies.digital import PlatformMeasure
 from schemas.bulletin import Draft
 from schemas.parts import Area, Info, Provenance
@@ -34,7 +43,9 @@ MAX_CONTENT_TYPES: Final = 8
 MAX_TERRITORIES: Final = 32
 _UNION: Final = 27
 
-_REQUIRED_COLUMNS: Final = frozenset({"decision_visibility", "decision_ground", "category", "source_type", "platform_name"})
+_REQUIRED_COLUMNS: Final = frozenset(
+    {"decision_visibility", "decision_ground", "category", "source_type", "platform_name"}
+)
 _CARRIED: Final = frozenset(
     {
         "application_date", "automated_decision", "automated_detection", "category", "category_specification", "content_type",
@@ -51,7 +62,10 @@ _FREE_TEXT: Final = frozenset(
     }
 )  # fmt: skip
 _DIMENSIONS: Final = {
-    "negative-effects-on-civic-discourse-or-elections": (Dimension.DISINFORMATION, Dimension.ELECTORAL_PROCESS),
+    "negative-effects-on-civic-discourse-or-elections": (
+        Dimension.DISINFORMATION,
+        Dimension.ELECTORAL_PROCESS,
+    ),
     "scams-and-fraud": (Dimension.CYBERCRIME,),
     "data-protection-and-privacy-violations": (Dimension.DATA_PROTECTION,),
 }
@@ -71,7 +85,9 @@ def read_dsa_sor_json(data: bytes, context: ReadContext) -> ReadResult:
         FormatError: ``empty``, ``error-answer``, ``not-a-statement``, ``malformed-statement``, or a reason of the JSON reader.
     """
     members = tuple(_members(strict_json(data, max_bytes=MAX_JSON_BYTES)))
-    present = Counter(name for each in members for name, value in each.items() if value not in (None, "", [], {}))
+    present = Counter(
+        name for each in members for name, value in each.items() if value not in (None, "", [], {})
+    )
     statements = (read_statement(each, f"statements[{number}]") for number, each in enumerate(members))
     return _result(statements, present, JSON_FORMAT.id, sha256_hex(data), context)
 
@@ -138,10 +154,16 @@ def _rows(text: str, present: Counter[str]) -> Iterator[Statement]:
                 continue
             where = f"line {reader.line_num}"
             if len(row) != len(header):
-                raise FormatError(f"{where}: {len(row)} cells under {len(header)} columns", reason="malformed-row")
+                raise FormatError(
+                    f"{where}: {len(row)} cells under {len(header)} columns", reason="malformed-row"
+                )
             if number >= MAX_ROWS:
                 raise FormatError(f"more than {MAX_ROWS} statements", reason="too-many-rows")
-            members = {name: value for name, value in zip(header, row, strict=True) if value and value not in ("[]", "null")}
+            members = {
+                name: value
+                for name, value in zip(header, row, strict=True)
+                if value and value not in ("[]", "null")
+            }
             present.update(members.keys())
             yield read_statement(members, where)
     except csv.Error as error:
@@ -158,23 +180,32 @@ def _result(
     if not count:
         raise FormatError("a header without statements", reason="empty")
     if beyond:
-        losses.add("statements", f"{beyond} of {count} statements are in sums beyond the {MAX_DRAFTS} largest")
+        losses.add(
+            "statements", f"{beyond} of {count} statements are in sums beyond the {MAX_DRAFTS} largest"
+        )
     single = count == 1
     for name, times in sorted(present.items()):
         if name in _CARRIED or (single and name in _OF_ONE):
             continue
         why = "free text, which may speak of persons" if name in _FREE_TEXT else "has no place in a sum"
         losses.add(f"statements.{name[:60]}", f"{why}: {times} not carried")
-    return ReadResult(drafts=tuple(_draft(each, single, format_id, digest, context, losses) for each in sums), losses=losses.found)
+    return ReadResult(
+        drafts=tuple(_draft(each, single, format_id, digest, context, losses) for each in sums),
+        losses=losses.found,
+    )
 
 
-def _draft(each: Sum, single: bool, format_id: str, digest: str, context: ReadContext, losses: Losses) -> Draft:
+def _draft(
+    each: Sum, single: bool, format_id: str, digest: str, context: ReadContext, losses: Losses
+) -> Draft:
     first = each.first
     count = min(each.count, MAX_COUNT)
     if count < each.count:
         losses.add("count", f"{each.count} is more than a bulletin can count: {MAX_COUNT}")
     if each.unread_territories:
-        losses.add("statements.territorial_scope", f"{each.unread_territories} entries that are no country codes")
+        losses.add(
+            "statements.territorial_scope", f"{each.unread_territories} entries that are no country codes"
+        )
     keywords = _common(each.keywords, MAX_KEYWORDS, "category_specification", losses)
     content_types = _common(each.content_types, MAX_CONTENT_TYPES, "content_type", losses)
     territories = _common(each.territories, MAX_TERRITORIES, "territorial_scope", losses)
@@ -201,7 +232,11 @@ def _draft(each: Sum, single: bool, format_id: str, digest: str, context: ReadCo
         period_end=each.end,
     )
     draft = Draft(
-        info=(Info(lang="en", headline=_headline(first, count, category), summary=_summary(each, count, category)),),
+        info=(
+            Info(
+                lang="en", headline=_headline(first, count, category), summary=_summary(each, count, category)
+            ),
+        ),
         body=body,
         dimensions=_DIMENSIONS.get(first.category),
         areas=_areas(territories),
@@ -209,7 +244,9 @@ def _draft(each: Sum, single: bool, format_id: str, digest: str, context: ReadCo
         certainty=Certainty.OBSERVED,
         onset=dt.datetime.combine(each.begin, dt.time(), dt.UTC) if each.begin else None,
     )
-    origin = Provenance(format=format_id, adapter=context.adapter, original_sha256=digest, received=context.received)
+    origin = Provenance(
+        format=format_id, adapter=context.adapter, original_sha256=digest, received=context.received
+    )
     return finished(draft, context=context, losses=losses, origin=origin)
 
 
@@ -222,7 +259,11 @@ def _summary(each: Sum, count: int, category: str) -> str:
     decisions = [f"visibility {item}" for item in first.visibility]
     decisions += [
         f"{name} {value}"
-        for name, value in (("monetary", first.monetary), ("provision", first.provision), ("account", first.account))
+        for name, value in (
+            ("monetary", first.monetary),
+            ("provision", first.provision),
+            ("account", first.account),
+        )
         if value
     ]
     period = f" from {each.begin} to {each.end}" if each.begin else ""
@@ -254,7 +295,7 @@ def _sniff_json(data: bytes) -> bool:
 
 def _sniff_csv(data: bytes) -> bool:
     line = data[:4096].partition(b"\n")[0]
-    return b"decision_ground" in line and b"source_type" in line and b"," in line
+    return b"decision_ground" in line and b"source_type" in line and b'"' not in line
 
 
 JSON_FORMAT: Final = Format(

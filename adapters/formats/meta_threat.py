@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from adapters.drafting import finished
-from adapters.gathering import Gathering
+from adapters.gathering import Gathering, at_most
 from adapters.observables import classify
 from adapters.prose import carried
 from adapters.reading import Format, FormatError, Losses, ReadContext, ReadResult, decode_text, sha256_hex
@@ -56,7 +56,9 @@ _PLATFORMS: Final = (
     ("pinterest", "pinterest"),
     ("linkedin", "linkedin"),
 )
-_SYNTHETIC: Final = re.compile(r"generative adversarial|\bGANs?\b|AI-generated|artificial intelligence|deepfake", re.IGNORECASE)
+_SYNTHETIC: Final = re.compile(
+    r"generative adversarial|\bGANs?\b|AI-generated|artificial intelligence|deepfake", re.IGNORECASE
+)
 _SPOOFING: Final = re.compile(r"spoof|impersonat|typosquat|mimic", re.IGNORECASE)
 _INAUTHENTIC: Final = re.compile(r"\bCIB\b|inauthentic", re.IGNORECASE)
 
@@ -92,7 +94,9 @@ def read_meta_threat(data: bytes, context: ReadContext) -> ReadResult:
     for row in rows:
         table.row(row)
     draft = table.draft()
-    origin = Provenance(format=FORMAT.id, adapter=context.adapter, original_sha256=sha256_hex(data), received=context.received)
+    origin = Provenance(
+        format=FORMAT.id, adapter=context.adapter, original_sha256=sha256_hex(data), received=context.received
+    )
     draft = finished(draft, context=context, losses=losses, origin=origin)
     return ReadResult(drafts=(draft,), losses=losses.found)
 
@@ -134,18 +138,22 @@ class _Chain:
                 self._channels += 1
             if shown := found.platform or (platform if number.startswith("0.9") else None):
                 self._platforms.setdefault(shown)
-            self._gathering.add(found, path="Indicator", role=role, actionable=actionable, platform=platform, note=note)
+            self._gathering.add(
+                found, path="Indicator", role=role, actionable=actionable, platform=platform, note=note
+            )
         else:
-            prose = self._degree if number.startswith("7.") and any(c.isdigit() for c in indicator) else self._behaviour
+            prose = (
+                self._degree
+                if number.startswith("7.") and any(c.isdigit() for c in indicator)
+                else self._behaviour
+            )
             prose.setdefault(" ".join(f"{indicator} {note}".split()))
 
     def draft(self) -> Draft:
         if not (self._ttps or len(self._gathering)):
             raise FormatError("a header without indicators", reason="empty")
         losses = self._losses
-        ttps = tuple(self._ttps.values())
-        if len(ttps) > MAX_TTPS:
-            losses.add("Procedure", f"{len(ttps) - MAX_TTPS} of {len(ttps)} techniques: a bulletin holds {MAX_TTPS}")
+        ttps = at_most(tuple(self._ttps.values()), MAX_TTPS, "Procedure", losses)
         if self._channels > MAX_COUNT:
             losses.add("Indicator", f"{self._channels} accounts are more than a bulletin can count")
         observables = self._gathering.chosen(None)
@@ -154,21 +162,27 @@ class _Chain:
         headline = f"Coordinated inauthentic network: {self._channels} accounts, pages and groups, {len(observables)} observables"
         return Draft(
             info=(
-                Info(lang="en", headline=headline[:160], summary=f"{headline}{on}; {len(ttps)} techniques of the kill chain."[:2_000]),
+                Info(
+                    lang="en",
+                    headline=headline[:160],
+                    summary=f"{headline}{on}; {len(ttps)} techniques of the kill chain."[:2_000],
+                ),
             ),
             body=Fimi(
                 scope="network",
                 methods=tuple(self._methods),
                 abcde=Abcde(
-                    behaviour=carried("\n".join(self._behaviour), limit=2_000, path="Indicator", losses=losses),
+                    behaviour=carried(
+                        "\n".join(self._behaviour), limit=2_000, path="Indicator", losses=losses
+                    ),
                     degree=carried("\n".join(self._degree), limit=2_000, path="Indicator", losses=losses),
                 ),
                 channels=platforms,
-                channel_count=min(self._channels, MAX_COUNT),
+                channel_count=min(self._channels, MAX_COUNT) or None,
                 synthetic=self._synthetic,
                 funding=self._funding,
             ),
-            ttps=ttps[:MAX_TTPS],
+            ttps=ttps,
             observables=observables,
         )
 
@@ -223,7 +237,9 @@ class _Flat:
             headline = f"Threat indicators of a platform's report: {len(observables)} observables"
             body = CyberThreat(title=headline, description=description)
         summary = f"{headline}\n\n{description or ''}"[:2_000].strip()
-        return Draft(info=(Info(lang="en", headline=headline, summary=summary),), body=body, observables=observables)
+        return Draft(
+            info=(Info(lang="en", headline=headline, summary=summary),), body=body, observables=observables
+        )
 
 
 def _rows(text: str) -> Iterator[tuple[str, ...]]:
@@ -243,7 +259,10 @@ def _rows(text: str) -> Iterator[tuple[str, ...]]:
             if not any(cells):
                 continue
             if len(cells) < width or any(cells[width:]):
-                raise FormatError(f"line {reader.line_num}: {len(cells)} cells under {width} columns", reason="malformed-row")
+                raise FormatError(
+                    f"line {reader.line_num}: {len(cells)} cells under {width} columns",
+                    reason="malformed-row",
+                )
             yield cells[:width]
     except csv.Error as error:
         raise FormatError(f"line {reader.line_num}: {error}", reason="malformed-row") from None
@@ -257,7 +276,9 @@ def _numbered(cell: str) -> tuple[str, str] | None:
 
 def _use(number: str, kind: str, value: str, note: str) -> tuple[str, bool]:
     """The role of a value and whether it is fit for automated matching: domains that the network itself holds are."""
-    owned = number.startswith(("0.6", "0.8", "9.5")) and (kind == "domain-name" or value.rstrip("/").count("/") == 2)
+    owned = number.startswith(("0.6", "0.8", "9.5")) and (
+        kind == "domain-name" or value.rstrip("/").count("/") == 2
+    )
     if number.startswith("0.6") and _SPOOFING.search(note):
         return "impersonating-site", owned
     if owned:

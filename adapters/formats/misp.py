@@ -10,18 +10,27 @@ its event's is left out.
 Source: MISP core format (draft-dulaunoy-misp-core-format).
 """
 
-import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from adapters.drafting import finished, instant
-from adapters.gathering import Gathering
+from adapters.gathering import Gathering, at_most
 from adapters.markings import Mark, Marking, strictest
 from adapters.misp_attributes import DETECTION_TYPES, TEXT_TYPES, NotCarried, read_attribute
+from adapters.misp_export import Member, day_of, events_of, is_true, members, sightings, text_of
 from adapters.misp_tags import TagReader
 from adapters.prose import carried, headline_of
-from adapters.reading import Format, FormatError, Loss, Losses, ReadContext, ReadResult, sha256_hex, strict_json
+from adapters.reading import (
+    Format,
+    FormatError,
+    Loss,
+    Losses,
+    ReadContext,
+    ReadResult,
+    sha256_hex,
+    strict_json,
+)
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Draft
 from schemas.parts import Handling, Info, Provenance
@@ -33,10 +42,6 @@ MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_EVENTS: Final = 200
 MAX_ATTRIBUTES: Final = 100_000
 
-_EVENT_MEMBERS: Final = frozenset({"Attribute", "Object", "Orgc", "analysis", "date", "distribution", "threat_level_id", "uuid"})
-_DEFINITION_MEMBERS: Final = frozenset(
-    {"GalaxyCluster", "attributes", "kill_chain_order", "namespace", "predicates", "requiredOneOf", "values"}
-)
 _SEVERITIES: Final = {"1": Severity.SEVERE, "2": Severity.MODERATE, "3": Severity.MINOR}
 # Distribution levels from narrow to wide: own organisation, sharing group, community, connected communities, all; 5 inherits.
 _WIDTH: Final = {"0": 0, "4": 1, "1": 2, "2": 3, "3": 4}
@@ -54,8 +59,6 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGN
 _CVE: Final = re.compile(r"(?:CVE|EUVD)-[0-9]{4}-[0-9]{4,12}")
 _URI: Final = re.compile(r"https?://\S{1,2000}")
 
-Member = Mapping[str, object]
-
 
 def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
     """Reads a MISP export.
@@ -71,7 +74,7 @@ def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
         FormatError: With ``not-an-event``, ``attributes-without-event``, ``search-index``, ``feed-manifest``, ``definition``, ``empty``,
             ``too-many-events``, ``malformed-event``, ``unknown-marking``, ``classified``, or a reason of the JSON reader.
     """
-    events = tuple(_events(strict_json(data, max_bytes=MAX_BYTES)))
+    events = tuple(events_of(strict_json(data, max_bytes=MAX_BYTES)))
     if len(events) > MAX_EVENTS:
         raise FormatError(f"{len(events)} events; a file may hold {MAX_EVENTS}", reason="too-many-events")
     digest = sha256_hex(data)
@@ -99,49 +102,51 @@ class _Event:
         self._detection: dict[str, None] = {}
         self._exploited: dict[str, None] = {}
         self._web: str | None = None
-        self._width = _WIDTH.get(_text(event, "distribution"))
+        self._width = _WIDTH.get(text_of(event, "distribution"))
 
     def draft(self, digest: str) -> Draft:
         event, path, losses = self._event, self._path, self._losses
-        headline = headline_of(_text(event, "info"), path=f"{path}.info", losses=losses)
+        headline = headline_of(text_of(event, "info"), path=f"{path}.info", losses=losses)
         if headline is None:
             raise FormatError(f"{path}.info holds no word", reason="malformed-event")
-        self._unread(event, path, ("ShadowAttribute", "RelatedEvent", "event_creator_email", "Orgc", "SharingGroup"))
+        self._unread(
+            event, path, ("ShadowAttribute", "RelatedEvent", "event_creator_email", "Orgc", "SharingGroup")
+        )
         self._labelled(event, path)
         for name in ("Tag", "EventTag"):
-            for entry in _members(event, name):
+            for entry in members(event, name):
                 tag = entry.get("Tag", entry)
                 if isinstance(tag, Mapping):
-                    self._tags.tag(_text(tag, "name"), f"{path}.{name}")
-        for report in _members(event, "EventReport"):
-            self._texts += [text for text in (_text(report, "name"), _text(report, "content")) if text]
+                    self._tags.tag(text_of(tag, "name"), f"{path}.{name}")
+        for report in members(event, "EventReport"):
+            self._texts += [text for text in (text_of(report, "name"), text_of(report, "content")) if text]
         self._attributes(event, path, "")
-        for item in _members(event, "Object"):
+        for item in members(event, "Object"):
             self._object(item, f"{path}.Object")
         return self._complete(headline, digest)
 
     # --- parts
 
     def _object(self, item: Member, path: str) -> None:
-        if _is_true(item.get("deleted")):
+        if is_true(item.get("deleted")):
             self._losses.add(path, "deleted in the source")
             return
         if self._narrower(item):
             self._losses.add(path, "shared more narrowly than its event")
             return
         self._unread(item, path, ("ObjectReference",))
-        context = ": ".join(text for text in (_text(item, "name"), _text(item, "comment")) if text)
+        context = ": ".join(text for text in (text_of(item, "name"), text_of(item, "comment")) if text)
         self._attributes(item, path, context)
 
     def _attributes(self, owner: Member, path: str, context: str) -> None:
-        attributes = _members(owner, "Attribute")
+        attributes = members(owner, "Attribute")
         if len(attributes) > MAX_ATTRIBUTES:
             raise FormatError(f"{len(attributes)} attributes", reason="too-large")
         for attribute in attributes:
             self._attribute(attribute, f"{path}.Attribute", context)
 
     def _attribute(self, attribute: Member, path: str, context: str) -> None:
-        if _is_true(attribute.get("deleted")):
+        if is_true(attribute.get("deleted")):
             self._losses.add(path, "deleted in the source")
             return
         if self._narrower(attribute):
@@ -149,9 +154,9 @@ class _Event:
             return
         self._unread(attribute, path, ("ShadowAttribute", "data"))
         self._labelled(attribute, path)
-        for tag in _members(attribute, "Tag"):
-            self._tags.tag(_text(tag, "name"), f"{path}.Tag")
-        kind, value = _text(attribute, "type"), _text(attribute, "value")
+        for tag in members(attribute, "Tag"):
+            self._tags.tag(text_of(tag, "name"), f"{path}.Tag")
+        kind, value = text_of(attribute, "type"), text_of(attribute, "value")
         where = f"{path}[{kind[:40]}]"
         if not kind or not value.strip():
             self._losses.add(where, "without type or value")
@@ -160,14 +165,20 @@ class _Event:
 
     def _told(self, kind: str, value: str, attribute: Member, where: str) -> bool:
         """Reads what goes elsewhere than into observables; tells whether it did."""
-        if kind in TEXT_TYPES and not attribute.get("object_relation") and _text(attribute, "category") != "Person":
+        if (
+            kind in TEXT_TYPES
+            and not attribute.get("object_relation")
+            and text_of(attribute, "category") != "Person"
+        ):
             self._texts.append(value)
         elif kind == "vulnerability" and _CVE.fullmatch(value.strip().upper()):
             self._exploited.setdefault(value.strip().upper())
         elif kind == "malware-type":
             self._tags.malware(value, where)
         elif prefix := DETECTION_TYPES.get(kind):
-            rule = carried(value, limit=8_000 - len(prefix) - 1, path=where, losses=self._losses, verbatim=True)
+            rule = carried(
+                value, limit=8_000 - len(prefix) - 1, path=where, losses=self._losses, verbatim=True
+            )
             if rule is not None:
                 self._detection.setdefault(f"{prefix}:{rule}")
         elif kind == "link":
@@ -180,20 +191,20 @@ class _Event:
         return True
 
     def _matched(self, kind: str, value: str, attribute: Member, where: str, context: str) -> None:
-        values = read_attribute(kind, _text(attribute, "category"), value)
+        values = read_attribute(kind, text_of(attribute, "category"), value)
         if isinstance(values, NotCarried):
             self._losses.add(where, values.why)
             return
-        count, seen, doubted = _sightings(attribute)
+        count, seen, doubted = sightings(attribute)
         first = min((t for t in (instant(attribute.get("first_seen")), *seen) if t), default=None)
         last = max((t for t in (instant(attribute.get("last_seen")), *seen) if t), default=None)
         for each in values:
-            words = (context, _text(attribute, "comment"), each.note or "")
+            words = (context, text_of(attribute, "comment"), each.note or "")
             self._gathering.add(
                 each.found,
                 path=where,
                 role=each.role,
-                actionable=_is_true(attribute.get("to_ids")),
+                actionable=is_true(attribute.get("to_ids")),
                 platform=each.platform,
                 first_seen=first,
                 last_seen=last,
@@ -201,18 +212,20 @@ class _Event:
                 note="; ".join(dict.fromkeys(word.strip() for word in words if word.strip())),
             )
             if doubted:
-                self._losses.add(f"{where}.Sighting", "false positive or expired: no longer fit for automated matching")
+                self._losses.add(
+                    f"{where}.Sighting", "false positive or expired: no longer fit for automated matching"
+                )
                 self._gathering.doubt(each.found)
 
     def _labelled(self, owner: Member, path: str) -> None:
-        for galaxy in _members(owner, "Galaxy"):
-            for cluster in _members(galaxy, "GalaxyCluster"):
+        for galaxy in members(owner, "Galaxy"):
+            for cluster in members(galaxy, "GalaxyCluster"):
                 meta = cluster.get("meta")
                 ids = meta.get("external_id") if isinstance(meta, Mapping) else None
                 external = [ids] if isinstance(ids, str) else ids if isinstance(ids, list) else []
-                kind = _text(cluster, "type") or _text(galaxy, "type")
+                kind = text_of(cluster, "type") or text_of(galaxy, "type")
                 words = [each for each in external if isinstance(each, str)]
-                if not self._tags.cluster(kind, _text(cluster, "value"), words, f"{path}.Galaxy"):
+                if not self._tags.cluster(kind, text_of(cluster, "value"), words, f"{path}.Galaxy"):
                     self._losses.add(f"{path}.Galaxy[{kind[:40]}]", "no place for clusters of this galaxy")
 
     def _unread(self, owner: Member, path: str, names: tuple[str, ...]) -> None:
@@ -221,14 +234,14 @@ class _Event:
                 self._losses.add(f"{path}.{name}", _UNREAD[name])
 
     def _narrower(self, part: Member) -> bool:
-        width = _WIDTH.get(_text(part, "distribution"))
+        width = _WIDTH.get(text_of(part, "distribution"))
         return width is not None and self._width is not None and width < self._width
 
     # --- the whole
 
     def _marking(self) -> Marking:
         marks = list(self._tags.marks)
-        level = _text(self._event, "distribution")
+        level = text_of(self._event, "distribution")
         if level in _IMPLIED and not any(mark.tlp for mark in marks):
             marks.append(Mark(path=f"{self._path}.distribution", tlp=_IMPLIED[level]))
         return strictest(marks, self._losses)
@@ -237,19 +250,22 @@ class _Event:
         event, tags = self._event, self._tags
         marking = self._marking()
         description = carried(
-            "\n\n".join(dict.fromkeys(self._texts)), limit=8_000, path=f"{self._path}.text", losses=self._losses
+            "\n\n".join(dict.fromkeys(self._texts)),
+            limit=8_000,
+            path=f"{self._path}.text",
+            losses=self._losses,
         )
         observables = self._gathering.chosen(marking.tlp)
-        day = _day(_text(event, "date"))
+        day = day_of(text_of(event, "date"))
         when = f" of {day:%Y-%m-%d}" if day else ""
         summary = f"{headline}\n\nMISP event{when}: {len(observables)} observables, {len(tags.ttps)} techniques carried over."
         body = CyberThreat(
             title=headline,
             classification=tags.classification,
             malware=tags.families,
-            exploited=self._most(self._exploited, 100, "vulnerability"),
+            exploited=at_most(tuple(self._exploited), 100, f"{self._path}.vulnerability", self._losses),
             description=description,
-            detection=self._most(self._detection, 20, "detection rules"),
+            detection=at_most(tuple(self._detection), 20, f"{self._path}.detection", self._losses),
         )
         draft = Draft(
             # MISP does not say in which language an event is written.
@@ -264,7 +280,7 @@ class _Event:
                 anonymise_source=marking.anonymise_source,
                 attribution=AttributionRule.MUST_NOT if marking.anonymise_source else AttributionRule.MAY,
             ),
-            severity=_SEVERITIES.get(_text(event, "threat_level_id"), Severity.UNKNOWN),
+            severity=_SEVERITIES.get(text_of(event, "threat_level_id"), Severity.UNKNOWN),
             certainty=tags.certainty,
             confidence=tags.confidence,
             onset=day,
@@ -273,7 +289,7 @@ class _Event:
             attribution=tags.attribution,
             labels=tags.labels,
         )
-        uuid = _text(event, "uuid")
+        uuid = text_of(event, "uuid")
         origin = Provenance(
             format=FORMAT.id,
             adapter=self._context.adapter,
@@ -283,85 +299,12 @@ class _Event:
         )
         return finished(draft, context=self._context, losses=self._losses, origin=origin)
 
-    def _most(self, found: Mapping[str, None], most: int, what: str) -> tuple[str, ...]:
-        if len(found) > most:
-            self._losses.add(f"{self._path}.{what}", f"{len(found) - most} of {len(found)}: a bulletin holds {most}")
-        return tuple(found)[:most]
-
-
-def _events(document: object) -> Iterator[Member]:
-    match document:
-        case {"response": inner}:
-            if isinstance(inner, Mapping) and "Attribute" in inner and "info" not in inner:
-                raise FormatError("attributes alone: the marking stands in their event", reason="attributes-without-event")
-            yield from _events(inner)
-        case {"Event": Mapping() as event}:
-            yield _checked(event)
-        case Mapping() if document:
-            yield _checked(document)
-        case [_, *_]:
-            for item in document:
-                if isinstance(item, Mapping) and "info" in item and not item.keys() & {"Attribute", "Event", "Object"}:
-                    raise FormatError("a list of event headers, not of events", reason="search-index")
-                yield from _events(item)
-        case _:
-            raise FormatError("no event in it", reason="empty")
-
-
-def _checked(event: Member) -> Member:
-    if "info" in event and event.keys() & _EVENT_MEMBERS:
-        if not isinstance(event["info"], str):
-            raise FormatError("the event's info is no text", reason="malformed-event")
-        return event
-    if event and all(_UUID.fullmatch(str(key)) for key in event):
-        raise FormatError("the manifest of a feed, which lists events without holding them", reason="feed-manifest")
-    if event.keys() & {"Attribute", "Object"}:
-        raise FormatError("attributes alone: the marking stands in their event", reason="attributes-without-event")
-    if event.keys() & _DEFINITION_MEMBERS:
-        raise FormatError("a definition of a taxonomy, galaxy or object template", reason="definition")
-    raise FormatError("JSON, but no MISP event", reason="not-an-event")
-
-
-def _sightings(attribute: Member) -> tuple[int, list[dt.datetime], bool]:
-    """How often a value was sighted, when, and whether anybody called it harmless or run out (MISP sighting types 1 and 2)."""
-    count, seen, doubted = 0, [], False
-    for sighting in _members(attribute, "Sighting"):
-        if _text(sighting, "type") in ("1", "2"):
-            doubted = True
-            continue
-        count += 1
-        if moment := instant(sighting.get("date_sighting")):
-            seen.append(moment)
-    return count, seen, doubted
-
-
-def _members(owner: Member, name: str) -> list[Member]:
-    found = owner.get(name)
-    listed = found if isinstance(found, list) else [found]
-    return [item for item in listed if isinstance(item, Mapping)]
-
-
-def _text(owner: Member, name: str) -> str:
-    found = owner.get(name)
-    if isinstance(found, str):
-        return found
-    return str(found) if isinstance(found, int | float) and not isinstance(found, bool) else ""
-
-
-def _is_true(found: object) -> bool:
-    return found is True or (isinstance(found, str) and found.lower() in ("1", "true")) or found == 1
-
-
-def _day(text: str) -> dt.datetime | None:
-    try:
-        return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC)
-    except ValueError:
-        return None
-
 
 def _sniff(data: bytes) -> bool:
     head = data[:4096]
-    return b'"Event"' in head or (b'"info"' in head and (b'"threat_level_id"' in head or b'"Attribute"' in head))
+    return b'"Event"' in head or (
+        b'"info"' in head and (b'"threat_level_id"' in head or b'"Attribute"' in head)
+    )
 
 
 FORMAT: Final = Format(

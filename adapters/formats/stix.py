@@ -12,18 +12,28 @@ Source: STIX Version 2.1, OASIS Standard, 10 June 2021.
 import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 from adapters.drafting import finished, instant, integer
-from adapters.gathering import Gathering
+from adapters.gathering import Gathering, at_most
 from adapters.markings import Marking
 from adapters.prose import carried, headline_of
 from adapters.reading import Format, Loss, Losses, ReadContext, ReadResult, sha256_hex, strict_json
 from adapters.stix_actors import attribution_of, targets_of
 from adapters.stix_bundle import Scope, scopes
 from adapters.stix_fimi import fimi_of, is_manipulation
-from adapters.stix_objects import OBSERVABLE_TYPES, Member, held_values, named_value, references, technique_of, text_of
+from adapters.stix_objects import (
+    OBSERVABLE_TYPES,
+    Member,
+    held_values,
+    listed,
+    named_value,
+    references,
+    technique_of,
+    text_of,
+)
 from adapters.stix_patterns import MAX_PATTERN_CHARS, PatternError, read_pattern
+from adapters.stix_threat import threat_of
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
 from schemas.bulletin import Draft
@@ -33,13 +43,20 @@ __all__ = ["FORMAT", "read_stix"]
 
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_TTPS: Final = 100
-MAX_MALWARE: Final = 20
-MAX_DETECTION: Final = 20
-MAX_EXPLOITED: Final = 100
 MAX_LABELS: Final = 32
 
 # Where a title comes from when there is no report, in this order.
-_TITLED: Final = ("incident", "campaign", "attack-flow", "event", "intrusion-set", "malware", "infrastructure", "vulnerability", "indicator")
+_TITLED: Final = (
+    "incident",
+    "campaign",
+    "attack-flow",
+    "event",
+    "intrusion-set",
+    "malware",
+    "infrastructure",
+    "vulnerability",
+    "indicator",
+)
 _HARMLESS: Final = frozenset({"benign"})
 _READ: Final = OBSERVABLE_TYPES | frozenset(
     {
@@ -48,13 +65,11 @@ _READ: Final = OBSERVABLE_TYPES | frozenset(
         "sighting", "threat-actor", "tool", "vulnerability",
     }
 )  # fmt: skip
-_CVE: Final = re.compile(r"(?:CVE|EUVD)-[0-9]{4}-[0-9]{4,12}")
 _LANG: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?")
 _LABEL: Final = re.compile(r'[a-z0-9-]{1,40}:[A-Za-z0-9_.+-]{1,60}(?:="[^"]{1,120}")?')
 _URI: Final = re.compile(r"https?://\S{1,2000}")
 _RULES: Final = frozenset({"pcre", "sigma", "snort", "spl", "suricata", "yara"})
 
-_T = TypeVar("_T")
 Window = tuple[int | None, dt.datetime | None, dt.datetime | None]
 
 
@@ -111,9 +126,11 @@ class _Reading:
         if is_manipulation(scope, ttps):
             body = fimi_of(scope, ttps, marking, prose, losses)
             if self._detection:
-                losses.add("indicator.pattern", f"{len(self._detection)} detection rules: a fimi body holds none")
+                losses.add(
+                    "indicator.pattern", f"{len(self._detection)} detection rules: a fimi body holds none"
+                )
         else:
-            body = self._threat(title, prose)
+            body = threat_of(scope, title, prose, tuple(self._detection), losses)
         return self._complete(title, prose, body, ttps, marking, top, digest)
 
     # --- observables
@@ -182,11 +199,19 @@ class _Reading:
     def _observed(self) -> None:
         """Notes when and how often things were observed or sighted, by the id of the thing."""
         for item in self._scope.of("observed-data"):
-            window = (integer(item.get("number_observed")), instant(item.get("first_observed")), instant(item.get("last_observed")))
+            window = (
+                integer(item.get("number_observed")),
+                instant(item.get("first_observed")),
+                instant(item.get("last_observed")),
+            )
             for identifier in references(item, "object_refs"):
                 self._windows[identifier] = window
         for item in self._scope.of("sighting"):
-            window = (integer(item.get("count")), instant(item.get("first_seen")), instant(item.get("last_seen")))
+            window = (
+                integer(item.get("count")),
+                instant(item.get("first_seen")),
+                instant(item.get("last_seen")),
+            )
             self._windows[text_of(item, "sighting_of_ref")] = window
 
     def _embedded(self) -> Iterator[Member]:
@@ -194,21 +219,34 @@ class _Reading:
         for item in self._scope.of("observed-data"):
             inside = item.get("objects")
             if isinstance(inside, Mapping):
-                self.losses.add("observed-data.objects", "deprecated: read as if they were objects of the bundle")
-                yield from (each for each in inside.values() if isinstance(each, Mapping) and text_of(each, "type") in OBSERVABLE_TYPES)
+                self.losses.add(
+                    "observed-data.objects", "deprecated: read as if they were objects of the bundle"
+                )
+                yield from (
+                    each
+                    for each in inside.values()
+                    if isinstance(each, Mapping) and text_of(each, "type") in OBSERVABLE_TYPES
+                )
 
     # --- words
 
     def _title(self) -> str:
         for item in (*([self._scope.report] if self._scope.report else []), *self._scope.of(*_TITLED)):
             kind = text_of(item, "type")
-            title = headline_of(text_of(item, "name") or text_of(item, "description"), path=f"{kind}.name", losses=self.losses)
+            title = headline_of(
+                text_of(item, "name") or text_of(item, "description"), path=f"{kind}.name", losses=self.losses
+            )
             if title:
                 return title
         return "Observables shared as STIX 2.1"
 
     def _prose(self, top: Member) -> str | None:
-        return carried(text_of(top, "description"), limit=8_000, path=f"{text_of(top, 'type')}.description", losses=self.losses)
+        return carried(
+            text_of(top, "description"),
+            limit=8_000,
+            path=f"{text_of(top, 'type')}.description",
+            losses=self.losses,
+        )
 
     def _techniques(self) -> tuple[Ttp, ...]:
         found: dict[tuple[str, str], Ttp] = {}
@@ -220,33 +258,19 @@ class _Reading:
                 continue
             name = headline_of(text_of(item, "name"), path=f"{kind}.name", losses=self.losses)
             found.setdefault((ttp.framework, ttp.id), Ttp(framework=ttp.framework, id=ttp.id, name=name))
-        return self._most("attack-pattern", tuple(found.values()), MAX_TTPS)
-
-    def _threat(self, title: str, prose: str | None) -> CyberThreat:
-        names: dict[str, None] = {}
-        for item in self._scope.of("malware", "tool"):
-            name = carried(" ".join(text_of(item, "name").split()), limit=80, path="malware.name", losses=self.losses)
-            if name:
-                names.setdefault(name)
-        exploited: dict[str, None] = {}
-        for item in self._scope.of("vulnerability"):
-            texts = [text_of(item, "name"), *(text_of(each, "external_id") for each in _references(item))]
-            ids = [text.strip().upper() for text in texts if _CVE.fullmatch(text.strip().upper())]
-            if not ids:
-                self.losses.add("vulnerability", "without a CVE or EUVD id")
-            exploited |= dict.fromkeys(ids)
-        return CyberThreat(
-            title=title,
-            malware=self._most("malware", tuple(names), MAX_MALWARE),
-            exploited=self._most("vulnerability", tuple(exploited), MAX_EXPLOITED),
-            description=prose,
-            detection=self._most("indicator.pattern", tuple(self._detection), MAX_DETECTION),
-        )
+        return at_most(tuple(found.values()), MAX_TTPS, "attack-pattern", self.losses)
 
     # --- the whole
 
     def _complete(
-        self, title: str, prose: str | None, body: CyberThreat | Fimi, ttps: tuple[Ttp, ...], marking: Marking, top: Member, digest: str
+        self,
+        title: str,
+        prose: str | None,
+        body: CyberThreat | Fimi,
+        ttps: tuple[Ttp, ...],
+        marking: Marking,
+        top: Member,
+        digest: str,
     ) -> Draft:
         losses = self.losses
         observables = self._gathering.chosen(marking.tlp)
@@ -261,14 +285,23 @@ class _Reading:
                     lang=lang if _LANG.fullmatch(lang) else "en",
                     headline=title,
                     summary=f"{summary}\n\n{counted}",
-                    web=next((url for each in _references(top) if _URI.fullmatch(url := text_of(each, "url"))), None),
+                    web=next(
+                        (
+                            url
+                            for each in listed(top, "external_references")
+                            if _URI.fullmatch(url := text_of(each, "url"))
+                        ),
+                        None,
+                    ),
                 ),
             ),
             body=body,
             tlp=marking.tlp,
             pap=marking.pap,
             audience=marking.audience,
-            confidence=Confidence(score=confidence) if confidence is not None and 0 <= confidence <= 100 else Confidence(credibility=6),
+            confidence=Confidence(score=confidence)
+            if confidence is not None and 0 <= confidence <= 100
+            else Confidence(credibility=6),
             onset=instant(top.get("first_seen")) or instant(top.get("published")),
             ttps=ttps,
             observables=observables,
@@ -287,7 +320,9 @@ class _Reading:
         return finished(draft, context=self._context, losses=losses, origin=origin)
 
     def _labels(self, top: Member) -> tuple[str, ...]:
-        found = [label for label in references(top, "labels") if _LABEL.fullmatch(label) and label.isprintable()]
+        found = [
+            label for label in references(top, "labels") if _LABEL.fullmatch(label) and label.isprintable()
+        ]
         if len(found) < len(references(top, "labels")):
             self.losses.add(f"{text_of(top, 'type')}.labels", "labels that are no machine tags")
         return tuple(dict.fromkeys(found))[:MAX_LABELS]
@@ -301,11 +336,15 @@ class _Reading:
             kind = text_of(item, "relationship_type")
             start, stop = instant(item.get("start_time")), instant(item.get("stop_time"))
             if start and stop and stop <= start:
-                self.losses.add("relationship.stop_time", "not later than start_time, which the standard asks for")
+                self.losses.add(
+                    "relationship.stop_time", "not later than start_time, which the standard asks for"
+                )
             if not all(self._scope.get(text_of(item, end)) for end in ("source_ref", "target_ref")):
                 self.losses.add(f"relationship[{kind[:40]}]", "leads to an object that is not there")
             elif kind not in ("targets", "attributed-to"):
-                self.losses.add(f"relationship[{kind[:40]}]", "ties between objects have no place in a bulletin")
+                self.losses.add(
+                    f"relationship[{kind[:40]}]", "ties between objects have no place in a bulletin"
+                )
         report = self._scope.report or {}
         missing = sum(1 for each in references(report, "object_refs") if self._scope.get(each) is None)
         if missing:
@@ -313,20 +352,10 @@ class _Reading:
         if report.get("x_opencti_files"):
             self.losses.add("report.x_opencti_files", "files are not carried")
 
-    def _most(self, path: str, found: tuple[_T, ...], most: int) -> tuple[_T, ...]:
-        if len(found) > most:
-            self.losses.add(path, f"{len(found) - most} of {len(found)}: a bulletin holds {most}")
-        return found[:most]
-
-
-def _references(item: Member) -> tuple[Member, ...]:
-    found = item.get("external_references")
-    return tuple(each for each in found if isinstance(each, Mapping)) if isinstance(found, list) else ()
-
 
 def _sniff(data: bytes) -> bool:
     head = data[:4096]
-    return b'"bundle--' in head or b'"spec_version"' in head and b'"type"' in head
+    return b'"bundle--' in head or (b'"spec_version"' in head and b'"type"' in head)
 
 
 FORMAT: Final = Format(

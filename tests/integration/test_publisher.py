@@ -98,9 +98,11 @@ async def test_a_lost_outbox_refuses_until_it_has_recovered(bus: Bus, tmp_path: 
     async with speaking(bus, tmp_path / "second.db") as publisher:
         unsent = await publisher.publish(draft("kept before it knew"))
         assert unsent.seq == 1
-        assert await publisher.settled(unsent.digest, 1) == "accepted"
+        with pytest.raises(OutboxError, match="outbox recover"):
+            await publisher.ready(10)
         with pytest.raises(OutboxError, match="outbox recover"):
             await publisher.publish(draft())
+        assert await publisher.settled(unsent.digest, 0) == "accepted"
         found = await publisher.recover()
         assert found == {"read": 3, "adopted": 1, "restamped": 1}
         after = await publisher.publish(draft("goes on"))

@@ -7,11 +7,11 @@ from itertools import count
 from typing import Any
 
 import pytest
+from adapters.reading import FormatError, ReadResult
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.formats.stix import FORMAT, read_stix
-from adapters.reading import FormatError, ReadResult
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
 from schemas.vocab import AttributionLevel, Pap, PersonalFlag, Tlp
@@ -37,16 +37,29 @@ def item(kind: str, **members: object) -> dict[str, Any]:
 
 
 def indicator(pattern: str, **members: object) -> dict[str, Any]:
-    return item("indicator", pattern=pattern, pattern_type="stix", valid_from="2027-05-20T08:00:00Z", **members)
+    return item(
+        "indicator", pattern=pattern, pattern_type="stix", valid_from="2027-05-20T08:00:00Z", **members
+    )
 
 
 def bundle(*objects: dict[str, Any], **members: object) -> dict[str, Any]:
-    return {"type": "bundle", "id": "bundle--0190a0b1-2c3d-4e5f-8a9b-000000000000", "objects": list(objects), **members}
+    return {
+        "type": "bundle",
+        "id": "bundle--0190a0b1-2c3d-4e5f-8a9b-000000000000",
+        "objects": list(objects),
+        **members,
+    }
 
 
 def report(*objects: dict[str, Any], **members: object) -> dict[str, Any]:
     refs = [each["id"] for each in objects]
-    return item("report", **({"name": "Attack on the portal", "published": "2027-05-20T08:00:00Z", "object_refs": refs} | members))
+    return item(
+        "report",
+        **(
+            {"name": "Attack on the portal", "published": "2027-05-20T08:00:00Z", "object_refs": refs}
+            | members
+        ),
+    )
 
 
 def read(document: object) -> ReadResult:
@@ -81,7 +94,11 @@ def test_a_report_carries_its_words_confidence_and_origin() -> None:
     assert (draft.provenance[0].original_id, draft.provenance[0].format_version) == (top["id"], "2.1")
 
 
-@pytest.mark.parametrize("wrapped", [lambda i: bundle(i), lambda i: [i], lambda i: i, lambda i: {"more": False, "objects": [i]}], ids=["bundle", "list", "single", "taxii"])
+@pytest.mark.parametrize(
+    "wrapped",
+    [lambda i: bundle(i), lambda i: [i], lambda i: i, lambda i: {"more": False, "objects": [i]}],
+    ids=["bundle", "list", "single", "taxii"],
+)
 def test_every_wrapping_is_read(wrapped: Any) -> None:
     """A bundle, a list, a single object and a TAXII envelope mean the same."""
     result = read(wrapped(indicator("[domain-name:value = 'a.example']")))
@@ -90,7 +107,9 @@ def test_every_wrapping_is_read(wrapped: Any) -> None:
 
 def test_an_exact_indicator_is_actionable() -> None:
     """A pattern that lists alternatives gives actionable observables and no rule beside them."""
-    draft = one(indicator("[ipv4-addr:value = '192.0.2.1' OR file:hashes.'SHA-256' = '" + "AB" * 32 + "']", name="C2"))
+    draft = one(
+        indicator("[ipv4-addr:value = '192.0.2.1' OR file:hashes.'SHA-256' = '" + "AB" * 32 + "']", name="C2")
+    )
     assert {(o.type, o.value, o.actionable, o.note) for o in draft.observables} == {
         ("ipv4-addr", "192.0.2.1", True, "C2"),
         ("file", "ab" * 32, True, "C2"),
@@ -129,7 +148,11 @@ def test_rules_of_other_languages_keep_their_name() -> None:
     assert "no STIX pattern" in reasons(result)
 
 
-@pytest.mark.parametrize("members", [{"valid_until": "2027-05-21T00:00:00Z"}, {"indicator_types": ["benign"]}], ids=["expired", "benign"])
+@pytest.mark.parametrize(
+    "members",
+    [{"valid_until": "2027-05-21T00:00:00Z"}, {"indicator_types": ["benign"]}],
+    ids=["expired", "benign"],
+)
 def test_an_indicator_that_no_longer_holds_is_not_actionable(members: dict[str, Any]) -> None:
     """Expired and benign indicators are carried as context only."""
     assert not one(indicator("[domain-name:value = 'a.example']", **members)).observables[0].actionable
@@ -180,17 +203,31 @@ def test_observables_of_every_type_are_typed() -> None:
 def test_observations_and_sightings_date_and_count() -> None:
     """Observed data and sightings put their window and number on what they refer to."""
     domain = item("domain-name", value="a.example")
-    seen = item("observed-data", number_observed=7, first_observed="2027-05-01T00:00:00Z", last_observed="2027-05-02T00:00:00Z", object_refs=[domain["id"]])
+    seen = item(
+        "observed-data",
+        number_observed=7,
+        first_observed="2027-05-01T00:00:00Z",
+        last_observed="2027-05-02T00:00:00Z",
+        object_refs=[domain["id"]],
+    )
     (found,) = one(domain, seen).observables
     assert (found.count, found.first_seen.day, found.last_seen.day) == (7, 1, 2)
     rule = indicator("[domain-name:value = 'b.example']")
-    (found,) = one(rule, item("sighting", sighting_of_ref=rule["id"], count=3, last_seen="2027-05-03T00:00:00Z")).observables
+    (found,) = one(
+        rule, item("sighting", sighting_of_ref=rule["id"], count=3, last_seen="2027-05-03T00:00:00Z")
+    ).observables
     assert (found.count, found.last_seen.day) == (3, 3)
 
 
 def test_deprecated_observations_are_read() -> None:
     """Observables inside an `observed-data` object are read, and the deviation recorded."""
-    result = read(bundle(item("observed-data", number_observed=1, objects={"0": {"type": "ipv4-addr", "value": "192.0.2.1"}})))
+    result = read(
+        bundle(
+            item(
+                "observed-data", number_observed=1, objects={"0": {"type": "ipv4-addr", "value": "192.0.2.1"}}
+            )
+        )
+    )
     assert [o.value for o in result.drafts[0].observables] == ["192.0.2.1"]
     assert "deprecated" in reasons(result)
 
@@ -201,21 +238,41 @@ def test_deprecated_observations_are_read() -> None:
         (tlp("white"), Tlp.CLEAR),
         (tlp("clear"), Tlp.CLEAR),
         (tlp("amber+strict"), Tlp.AMBER_STRICT),
-        (item("marking-definition", name="TLP:AMBER", extensions={TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": "amber"}}), Tlp.AMBER),
-        (item("marking-definition", definition_type="TLP", name="TLP:RED", definition={"TLP": "TLP:RED"}), Tlp.RED),
-        (item("marking-definition", definition_type="statement", definition={"statement": "TLP:AMBER"}), Tlp.AMBER),
-        (item("marking-definition", definition_type="statement", definition={"statement": "Copyright XA"}), None),
+        (
+            item(
+                "marking-definition",
+                name="TLP:AMBER",
+                extensions={TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": "amber"}},
+            ),
+            Tlp.AMBER,
+        ),
+        (
+            item("marking-definition", definition_type="TLP", name="TLP:RED", definition={"TLP": "TLP:RED"}),
+            Tlp.RED,
+        ),
+        (
+            item("marking-definition", definition_type="statement", definition={"statement": "TLP:AMBER"}),
+            Tlp.AMBER,
+        ),
+        (
+            item("marking-definition", definition_type="statement", definition={"statement": "Copyright XA"}),
+            None,
+        ),
     ],
     ids=["v1-white", "v1-clear", "v1-strict", "v2", "name", "statement", "copyright"],
 )
 def test_marking_definitions_of_both_versions_are_read(definition: dict[str, Any], level: Tlp | None) -> None:
     """TLP 1 and 2, in the property, the extension or the name, become the marking of the draft."""
-    draft = one(definition, indicator("[domain-name:value = 'a.example']", object_marking_refs=[definition["id"]]))
+    draft = one(
+        definition, indicator("[domain-name:value = 'a.example']", object_marking_refs=[definition["id"]])
+    )
     assert draft.tlp is level
     assert draft.audience == ("public" if level is Tlp.CLEAR else None)
 
 
-@pytest.mark.parametrize(("reference", "level"), [(GREEN_1, Tlp.GREEN), (CLEAR_1, Tlp.CLEAR), (STRICT_2, Tlp.AMBER_STRICT)])
+@pytest.mark.parametrize(
+    ("reference", "level"), [(GREEN_1, Tlp.GREEN), (CLEAR_1, Tlp.CLEAR), (STRICT_2, Tlp.AMBER_STRICT)]
+)
 def test_the_published_markings_are_known_by_id(reference: str, level: Tlp) -> None:
     """The TLP objects that the standards publish need not be in the bundle."""
     assert one(indicator("[domain-name:value = 'a.example']", object_marking_refs=[reference])).tlp is level
@@ -227,21 +284,56 @@ def test_the_strictest_mark_of_any_object_holds() -> None:
     granular = [{"marking_ref": red["id"], "selectors": ["description"]}]
     plain = item("domain-name", value="b.example")
     assert one(amber, red, report(plain, object_marking_refs=[amber["id"]]), plain).tlp is Tlp.AMBER
-    assert one(amber, red, report(plain), item("url", value="http://a.example", granular_markings=granular), plain).tlp is Tlp.RED
+    assert (
+        one(
+            amber,
+            red,
+            report(plain),
+            item("url", value="http://a.example", granular_markings=granular),
+            plain,
+        ).tlp
+        is Tlp.RED
+    )
     assert one(report(plain, labels=["tlp:amber+strict", "PAP:AMBER"]), plain).pap is Pap.AMBER
 
 
 def test_techniques_name_their_framework() -> None:
     """DISARM ids under the source name of ATT&CK are told apart; ids that no longer exist are kept."""
-    disarm = {"source_name": "mitre-attack", "external_id": "T0104.001", "url": "https://github.example/DISARMFoundation/T0104.001.md"}
+    disarm = {
+        "source_name": "mitre-attack",
+        "external_id": "T0104.001",
+        "url": "https://github.example/DISARMFoundation/T0104.001.md",
+    }
     draft = one(
         report(),
-        item("attack-pattern", name="Phishing", external_references=[{"source_name": "mitre-attack", "external_id": "T1566"}]),
+        item(
+            "attack-pattern",
+            name="Phishing",
+            external_references=[{"source_name": "mitre-attack", "external_id": "T1566"}],
+        ),
         item("attack-pattern", name="Old", external_references=[disarm]),
-        item("attack-pattern", name="Chained", x_mitre_id="T0013", kill_chain_phases=[{"kill_chain_name": "disarm", "phase_name": "x"}]),
-        item("attack-pattern", name="Stop", x_mitre_domains=["ics-attack"], external_references=[{"source_name": "mitre-attack", "external_id": "T0809"}]),
-        item("attack-pattern", name="Call", external_references=[{"source_name": "mitre-mobile-attack", "external_id": "T1616"}]),
-        item("attack-pattern", name="Weakness", external_references=[{"source_name": "capec", "external_id": "CAPEC-163"}]),
+        item(
+            "attack-pattern",
+            name="Chained",
+            x_mitre_id="T0013",
+            kill_chain_phases=[{"kill_chain_name": "disarm", "phase_name": "x"}],
+        ),
+        item(
+            "attack-pattern",
+            name="Stop",
+            x_mitre_domains=["ics-attack"],
+            external_references=[{"source_name": "mitre-attack", "external_id": "T0809"}],
+        ),
+        item(
+            "attack-pattern",
+            name="Call",
+            external_references=[{"source_name": "mitre-mobile-attack", "external_id": "T1616"}],
+        ),
+        item(
+            "attack-pattern",
+            name="Weakness",
+            external_references=[{"source_name": "capec", "external_id": "CAPEC-163"}],
+        ),
         item("attack-action", name="Flow", technique_id="T1133"),
     )
     assert {(t.framework, t.id, t.name) for t in draft.ttps} == {
@@ -261,7 +353,11 @@ def test_malware_and_vulnerabilities_have_their_places() -> None:
         item("malware", name="Inkwell", is_family=True),
         item("tool", name="Scanner"),
         item("vulnerability", name="CVE-2027-12345"),
-        item("vulnerability", name="the other", external_references=[{"source_name": "cve", "external_id": "CVE-2026-99999"}]),
+        item(
+            "vulnerability",
+            name="the other",
+            external_references=[{"source_name": "cve", "external_id": "CVE-2026-99999"}],
+        ),
     )
     assert draft.body.malware == ("Inkwell", "Scanner")
     assert draft.body.exploited == ("CVE-2027-12345", "CVE-2026-99999")
@@ -276,7 +372,12 @@ def test_manipulation_becomes_fimi() -> None:
         item("campaign", name="Paper Kite"),
         item("narrative", name="The vote is moved"),
         item("channel", name="kite news", channel_types=["Telegram"]),
-        item("attack-pattern", name="Hijack Hashtags", x_mitre_id="T0019.002", kill_chain_phases=[{"kill_chain_name": "disarm", "phase_name": "x"}]),
+        item(
+            "attack-pattern",
+            name="Hijack Hashtags",
+            x_mitre_id="T0019.002",
+            kill_chain_phases=[{"kill_chain_name": "disarm", "phase_name": "x"}],
+        ),
     )
     assert isinstance(draft.body, Fimi)
     assert (draft.body.scope, draft.body.name, draft.body.exposed) == ("campaign", "Paper Kite", True)
@@ -287,7 +388,9 @@ def test_manipulation_becomes_fimi() -> None:
 
 def test_natural_persons_are_named_at_amber_strict_only() -> None:
     """Individuals and the aliases of threat actors stay behind below AMBER+STRICT (rule R14)."""
-    actor = item("threat-actor", name="Grey Heron", threat_actor_types=["nation-state"], aliases=["Ada Example"])
+    actor = item(
+        "threat-actor", name="Grey Heron", threat_actor_types=["nation-state"], aliases=["Ada Example"]
+    )
     person = item("threat-actor", name="Bob Example", resource_level="individual")
     who = item("identity", name="Carol Example", identity_class="individual")
     strict = tlp("amber+strict")
@@ -296,7 +399,10 @@ def test_natural_persons_are_named_at_amber_strict_only() -> None:
     assert low.attribution.level is AttributionLevel.SUSPECTED
     assert "Example" not in repr(low)
     high = one(strict, report(object_marking_refs=[strict["id"]]), actor, person, who)
-    assert [(a.name, a.aliases) for a in high.attribution.actors] == [("Grey Heron", ("Ada Example",)), ("Bob Example", ())]
+    assert [(a.name, a.aliases) for a in high.attribution.actors] == [
+        ("Grey Heron", ("Ada Example",)),
+        ("Bob Example", ()),
+    ]
     assert "Carol" not in repr(high)
 
 
@@ -304,21 +410,36 @@ def test_targets_are_institutions_and_countries() -> None:
     """`targets` relationships to organisations and places are carried, to persons not."""
     actor = item("intrusion-set", name="Grey Heron")
     aims = (
-        item("identity", name="Ministry of XA", identity_class="organization", sectors=["government-national"]),
+        item(
+            "identity", name="Ministry of XA", identity_class="organization", sectors=["government-national"]
+        ),
         item("identity", name="Ada Example", identity_class="individual"),
         item("location", country="XA"),
         item("location", country="a long country name"),
     )
-    ties = [item("relationship", relationship_type="targets", source_ref=actor["id"], target_ref=each["id"]) for each in aims]
+    ties = [
+        item("relationship", relationship_type="targets", source_ref=actor["id"], target_ref=each["id"])
+        for each in aims
+    ]
     draft = one(report(), actor, *aims, *ties)
-    assert [(t.kind, t.name, t.country) for t in draft.targets] == [("government", "Ministry of XA", None), ("other", None, "XA")]
+    assert [(t.kind, t.name, t.country) for t in draft.targets] == [
+        ("government", "Ministry of XA", None),
+        ("other", None, "XA"),
+    ]
     assert draft.attribution.level is AttributionLevel.CLUSTER
 
 
 def test_personal_observables_do_not_travel_clear() -> None:
     """At TLP:CLEAR accounts and e-mail addresses are dropped, with a loss (rule R7)."""
     clear = tlp("clear")
-    result = read(bundle(clear, report(object_marking_refs=[clear["id"]]), item("email-addr", value="a@b.example"), item("domain-name", value="c.example")))
+    result = read(
+        bundle(
+            clear,
+            report(object_marking_refs=[clear["id"]]),
+            item("email-addr", value="a@b.example"),
+            item("domain-name", value="c.example"),
+        )
+    )
     (bulletin,) = all_stand(result)
     assert [o.value for o in bulletin.observables] == ["c.example"]
     assert "R7" in reasons(result)
@@ -328,7 +449,10 @@ def test_each_of_several_reports_takes_its_own_objects() -> None:
     """Two reports give two drafts; what no report refers to is a loss."""
     a, b, c = (item("domain-name", value=f"{name}.example") for name in "abc")
     result = read(bundle(report(a, name="A"), report(b, name="B"), a, b, c))
-    assert [[o.value for o in bulletin.observables] for bulletin in all_stand(result)] == [["a.example"], ["b.example"]]
+    assert [[o.value for o in bulletin.observables] for bulletin in all_stand(result)] == [
+        ["a.example"],
+        ["b.example"],
+    ]
     assert "in none of the reports" in reasons(result)
 
 
@@ -336,11 +460,31 @@ def test_deviations_are_losses() -> None:
     """Dangling references, windows that end as they begin, custom types and embedded files are read over and recorded."""
     domain = item("domain-name", value="a.example")
     now = "2027-05-20T08:00:00Z"
-    tie = item("relationship", relationship_type="related-to", source_ref=domain["id"], target_ref="malware--gone", start_time=now, stop_time=now)
+    tie = item(
+        "relationship",
+        relationship_type="related-to",
+        source_ref=domain["id"],
+        target_ref="malware--gone",
+        start_time=now,
+        stop_time=now,
+    )
     custom = item("x-opencti-task", name="x")
-    result = read(bundle(report(domain, object_refs=[domain["id"], "malware--gone"], x_opencti_files=[{"data": "QQ=="}]), domain, tie, custom))
+    result = read(
+        bundle(
+            report(domain, object_refs=[domain["id"], "malware--gone"], x_opencti_files=[{"data": "QQ=="}]),
+            domain,
+            tie,
+            custom,
+        )
+    )
     paths = {loss.path for loss in result.losses}
-    assert {"relationship.stop_time", "relationship[related-to]", "report.object_refs", "report.x_opencti_files", "x-opencti-task"} <= paths
+    assert {
+        "relationship.stop_time",
+        "relationship[related-to]",
+        "report.object_refs",
+        "report.x_opencti_files",
+        "x-opencti-task",
+    } <= paths
 
 
 def test_revoked_and_older_versions_are_left_out() -> None:
@@ -350,10 +494,17 @@ def test_revoked_and_older_versions_are_left_out() -> None:
     gone = indicator("[domain-name:value = 'gone.example']", revoked=True)
     result = read(bundle(new, old, gone))
     assert [o.value for o in result.drafts[0].observables] == ["new.example"]
-    assert {"an older version of the same object", "revoked by its author"} <= {loss.why for loss in result.losses}
+    assert {"an older version of the same object", "revoked by its author"} <= {
+        loss.why for loss in result.losses
+    }
 
 
-V20 = {"type": "indicator", "id": "indicator--1", "pattern": "[domain-name:value = 'a.example']", "labels": []}
+V20 = {
+    "type": "indicator",
+    "id": "indicator--1",
+    "pattern": "[domain-name:value = 'a.example']",
+    "labels": [],
+}
 UNKNOWN = item("marking-definition", definition_type="x-house-rules", definition={"level": 3})
 BAD = {
     "empty object": ({}, "not-stix"),
@@ -369,9 +520,18 @@ BAD = {
     "STIX 2.0 object": (V20, "unsupported-version"),
     "a later version": (item("indicator", spec_version="2.2"), "unsupported-version"),
     "a technique": (bundle(item("attack-pattern", name="x")), "catalogue-not-a-report"),
-    "a framework": (bundle(item("x-mitre-matrix"), item("attack-pattern"), item("malware")), "catalogue-not-a-report"),
-    "unknown TLP": (bundle(marked := tlp("mauve"), report(object_marking_refs=[marked["id"]])), "unknown-marking"),
-    "unknown kind of marking": (bundle(UNKNOWN, report(object_marking_refs=[UNKNOWN["id"]])), "unknown-marking"),
+    "a framework": (
+        bundle(item("x-mitre-matrix"), item("attack-pattern"), item("malware")),
+        "catalogue-not-a-report",
+    ),
+    "unknown TLP": (
+        bundle(marked := tlp("mauve"), report(object_marking_refs=[marked["id"]])),
+        "unknown-marking",
+    ),
+    "unknown kind of marking": (
+        bundle(UNKNOWN, report(object_marking_refs=[UNKNOWN["id"]])),
+        "unknown-marking",
+    ),
     "dangling marking": (bundle(report(object_marking_refs=["marking-definition--gone"])), "unknown-marking"),
     "unknown TLP in a label": (bundle(report(labels=["tlp:mauve"])), "unknown-marking"),
     "too many reports": (bundle(*(report() for _ in range(201))), "too-many-reports"),
@@ -393,7 +553,11 @@ WHOLE = json.dumps(
         domain := item("domain-name", value="a.example"),
         rule := indicator("[ipv4-addr:value = '192.0.2.1' OR url:value = 'http://a.example/']"),
         item("sighting", sighting_of_ref=rule["id"], count=2),
-        item("attack-pattern", name="P", external_references=[{"source_name": "mitre-attack", "external_id": "T1566"}]),
+        item(
+            "attack-pattern",
+            name="P",
+            external_references=[{"source_name": "mitre-attack", "external_id": "T1566"}],
+        ),
         item("threat-actor", name="Grey Heron"),
         report(domain, rule, object_marking_refs=[AMBER["id"]]),
     )
@@ -414,19 +578,71 @@ def test_a_damaged_bundle_is_read_or_refused(at: int, byte: int, cut: bool) -> N
 
 
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 2**70) | st.text(max_size=8) | st.sampled_from(["tlp:red", "indicator--1", "a.example", "2027-05-20T08:00:00Z"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["source_name", "external_id", "url", "marking_ref", "0", "MD5"]), inner, max_size=2),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 2**70)
+    | st.text(max_size=8)
+    | st.sampled_from(["tlp:red", "indicator--1", "a.example", "2027-05-20T08:00:00Z"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["source_name", "external_id", "url", "marking_ref", "0", "MD5"]),
+            inner,
+            max_size=2,
+        )
+    ),
     max_leaves=5,
 )
-NAMES = (
-    "name description value labels object_refs object_marking_refs granular_markings external_references hashes pattern pattern_type "
-    "confidence lang number count first_observed number_observed objects aliases threat_actor_types identity_class revoked modified definition"
-).split()
-KINDS = "report indicator file user-account observed-data sighting attack-pattern threat-actor narrative channel relationship marking-definition".split()
+NAMES = [
+    "name",
+    "description",
+    "value",
+    "labels",
+    "object_refs",
+    "object_marking_refs",
+    "granular_markings",
+    "external_references",
+    "hashes",
+    "pattern",
+    "pattern_type",
+    "confidence",
+    "lang",
+    "number",
+    "count",
+    "first_observed",
+    "number_observed",
+    "objects",
+    "aliases",
+    "threat_actor_types",
+    "identity_class",
+    "revoked",
+    "modified",
+    "definition",
+]
+KINDS = [
+    "report",
+    "indicator",
+    "file",
+    "user-account",
+    "observed-data",
+    "sighting",
+    "attack-pattern",
+    "threat-actor",
+    "narrative",
+    "channel",
+    "relationship",
+    "marking-definition",
+]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(objects=st.lists(st.tuples(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(NAMES), JUNK, max_size=5)), min_size=1, max_size=4))
+@given(
+    objects=st.lists(
+        st.tuples(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(NAMES), JUNK, max_size=5)),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_properties_of_any_shape_are_read_or_refused(objects: list[tuple[str, dict[str, object]]]) -> None:
     """Whatever stands where a list, a text or a number belongs, the bundle is read without it or refused."""
     try:

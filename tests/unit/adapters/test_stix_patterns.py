@@ -10,7 +10,10 @@ from adapters.stix_patterns import MAX_PATTERN_CHARS, PatternError, read_pattern
 
 EXACT = {
     "[ipv4-addr:value = '192.0.2.1']": ["192.0.2.1"],
-    "[ url:value == 'http://a.example/' OR domain-name:value='a.example' ]": ["http://a.example/", "a.example"],
+    "[ url:value == 'http://a.example/' OR domain-name:value='a.example' ]": [
+        "http://a.example/",
+        "a.example",
+    ],
     "[domain-name:value IN ('a.example', 'b.example')]": ["a.example", "b.example"],
     "[url:value = 'a'] OR [url:value = 'b']": ["a", "b"],
     "([file:hashes.'SHA-256' = 'ab'])": ["ab"],
@@ -76,7 +79,9 @@ def test_a_pattern_that_means_more_is_not_exact(text: str) -> None:
 
 def test_a_negated_value_is_never_named() -> None:
     """What a pattern excludes is not among the values it asks for."""
-    assert [n.value for n in read_pattern("[url:value NOT = 'a' OR url:value NOT IN ('b', 'c')]").values] == []
+    assert [
+        n.value for n in read_pattern("[url:value NOT = 'a' OR url:value NOT IN ('b', 'c')]").values
+    ] == []
 
 
 def test_the_path_of_a_value_is_kept() -> None:

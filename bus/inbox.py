@@ -1,0 +1,209 @@
+"""The reader's store: what was admitted, what was refused and why, and where reading goes on.
+
+One file per reader identity. Effect, cursor and row are one transaction: the projector, the hub's picture, writes
+into this same file. Whoever holds the lease reads the bus; other processes follow the admitted table by its rows.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from bus import lease
+from bus.records import SCHEMA, Cursor, Judged, Message, Refused, Stored, stored
+from bus.settling import TRIES, Projector, Settling
+from bus.sqlite import Database
+
+T = TypeVar("T")
+FOLLOW_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Inbox:
+    """A reader's store. Use `Inbox.open`."""
+
+    def __init__(self, database: Database, projector: Projector | None, hold_s: float) -> None:
+        self._db = database
+        self._settling = Settling(projector, hold_s)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, path: Path, *, projector: Projector | None = None, hold_s: float = 30.0
+    ) -> AsyncIterator[Inbox]:
+        """Open or make the file.
+
+        Args:
+            path: the file.
+            projector: the hub's picture, kept in the same file.
+            hold_s: how long a bulletin waits for the one before it.
+
+        Raises:
+            StoreError: it is damaged or unreadable.
+        """
+        schema = SCHEMA + lease.SCHEMA + (projector.schema if projector else "")
+        async with Database.open(path, schema) as database:
+            yield cls(database, projector, hold_s)
+
+    # -- reading the bus --------------------------------------------------------------------------------------------
+
+    async def cursor(self, stream: str) -> Cursor:
+        """Up to where a stream has been read."""
+        row = await self._db.read(
+            lambda db: db.execute("SELECT seq, digest FROM cursors WHERE stream = ?", (stream,)).fetchone()
+        )
+        return Cursor(seq=row["seq"], digest=row["digest"]) if row else Cursor()
+
+    async def rewind(self, stream: str) -> None:
+        """Read a stream from its beginning; what is known is recognised by its digest."""
+        await self._db.write(lambda db: db.execute("DELETE FROM cursors WHERE stream = ?", (stream,)))
+
+    async def settle(
+        self, judged: Sequence[Judged | Refused], stream: str | None, cursor: Cursor | None, now: dt.datetime
+    ) -> Mapping[str, int]:
+        """Take a batch in: chain, hold back, keep, project, quarantine, and move the cursor, all in one transaction.
+
+        Args:
+            judged: messages in the order of the stream.
+            stream: where they came from.
+            cursor: where that stream has been read to with them.
+            now: the present.
+
+        Returns:
+            How many were admitted, held, duplicate, refused.
+        """
+        return await self._db.write(lambda db: self._settling.settle(db, judged, stream, cursor, now))
+
+    async def release(self, now: dt.datetime) -> Mapping[str, int]:
+        """Let go what has waited long enough for the bulletin before it, and try again what failed to project."""
+        due = await self._db.read(
+            lambda db: db.execute(
+                "SELECT (SELECT count(*) FROM held WHERE until <= ?) + (SELECT count(*) FROM admitted WHERE tries BETWEEN 1 AND ?)",
+                (now.timestamp(), TRIES - 1),
+            ).fetchone()[0]
+        )
+        if not due:
+            return {}
+        return await self._db.write(lambda db: self._settling.release(db, now))
+
+    async def due_future(self, now: dt.datetime) -> list[Message]:
+        """Messages whose time has come; taken out, to be judged again."""
+
+        def work(db: sqlite3.Connection) -> list[Message]:
+            rows = db.execute(
+                "SELECT digest, message FROM future WHERE retry_at <= ?", (now.timestamp(),)
+            ).fetchall()
+            db.executemany("DELETE FROM future WHERE digest = ?", [(row["digest"],) for row in rows])
+            return [msgspec.msgpack.decode(row["message"], type=Message) for row in rows]
+
+        waiting = await self._db.read(
+            lambda db: db.execute(
+                "SELECT 1 FROM future WHERE retry_at <= ? LIMIT 1", (now.timestamp(),)
+            ).fetchone()
+        )
+        return await self._db.write(work) if waiting else []
+
+    async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
+        """Become or stay the one process that reads the bus for this store."""
+        return await self._db.write(lambda db: lease.take(db, owner, now, ttl))
+
+    async def drop_lease(self, owner: str) -> None:
+        """Let another process read."""
+        await self._db.write(lambda db: lease.drop(db, owner))
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """A pure read."""
+        return await self._db.read(question)
+
+    async def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Stored]:
+        """Admitted bulletins after a row, in order; for ever when `live`, whoever admits them."""
+        mark = -1
+        while True:
+            mark = await self._db.changed(mark, 0)
+            start = after
+            rows = await self._db.read(
+                lambda db, start=start: [  # type: ignore[misc]  # bound now, read in the store's thread
+                    stored(row)
+                    for row in db.execute(
+                        "SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT 500", (start,)
+                    )
+                ]
+            )
+            for row in rows:
+                after = row.rowid
+                yield row
+            if not rows:
+                if not live:
+                    return
+                mark = await self._db.changed(mark, FOLLOW_S)
+
+    async def row_before(self, moment: dt.datetime) -> int:
+        """The last row admitted before a moment; 0 when there is none."""
+        found = await self._db.read(
+            lambda db: db.execute(
+                "SELECT max(row) FROM admitted WHERE admitted_at < ?", (moment.timestamp(),)
+            ).fetchone()[0]
+        )
+        return int(found or 0)
+
+    async def status(self) -> dict[str, object]:
+        """Counts and cursors, fit for JSON."""
+
+        def work(db: sqlite3.Connection) -> dict[str, object]:
+            counters = {row["name"]: row["value"] for row in db.execute("SELECT * FROM counters")}
+            last = db.execute("SELECT max(admitted_at) FROM admitted").fetchone()[0]
+            return {
+                "admitted": db.execute("SELECT count(*) FROM admitted").fetchone()[0],
+                "duplicates": counters.get("duplicate", 0),
+                "waiting_for_predecessor": db.execute("SELECT count(*) FROM held").fetchone()[0],
+                "waiting_for_its_time": db.execute("SELECT count(*) FROM future").fetchone()[0],
+                "parked": db.execute("SELECT count(*) FROM admitted WHERE tries >= ?", (TRIES,)).fetchone()[
+                    0
+                ],
+                "refused": {
+                    row["reason"]: row["c"]
+                    for row in db.execute(
+                        "SELECT reason, count(*) c FROM quarantine GROUP BY reason ORDER BY reason"
+                    )
+                },
+                "cursors": {
+                    row["stream"]: row["seq"] for row in db.execute("SELECT * FROM cursors ORDER BY stream")
+                },
+                "last_admitted": dt.datetime.fromtimestamp(last, dt.UTC).isoformat() if last else None,
+            }
+
+        return await self._db.read(work)
+
+    async def rebuild(self) -> int:
+        """Make the projection anew from the signed bytes; how many bulletins it was made from."""
+
+        def work(db: sqlite3.Connection) -> int:
+            projector = self._settling.projector
+            if projector is None:
+                return 0
+            projector.clear(db)
+            count = 0
+            for row in db.execute("SELECT * FROM admitted WHERE tries < ? ORDER BY row", (TRIES,)).fetchall():
+                projector.apply(db, stored(row))
+                count += 1
+            return count
+
+        return await self._db.write(work)
+
+    async def redrive(self) -> int:
+        """Try parked bulletins again; how many there are."""
+
+        def work(db: sqlite3.Connection) -> int:
+            return db.execute("UPDATE admitted SET tries = 1 WHERE tries >= ?", (TRIES,)).rowcount
+
+        return await self._db.write(work)

@@ -1,0 +1,55 @@
+"""A lease in a shared SQLite file: of several processes, one does a thing, and another takes over when it is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+
+LEASE_S = 10.0
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS lease (one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, until REAL NOT NULL);
+"""
+
+
+def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:
+    """Become or stay the holder, inside a transaction; whether that came true.
+
+    A lease whose time is up, or whose process is gone, is free.
+    """
+    row = db.execute("SELECT owner, until FROM lease").fetchone()
+    if row is not None and row["owner"] != owner and row["until"] > now and _alive(row["owner"]):
+        return False
+    db.execute("REPLACE INTO lease (one, owner, until) VALUES (1, ?, ?)", (owner, now + ttl))
+    return True
+
+
+def drop(db: sqlite3.Connection, owner: str) -> None:
+    """Give it up, inside a transaction."""
+    db.execute("DELETE FROM lease WHERE owner = ?", (owner,))
+
+
+def owner_name() -> str:
+    """A holder's name, by which its process can be recognised as gone: host boot, process id, when it began."""
+    return f"{_boot_id()}:{os.getpid()}:{_began(os.getpid())}:{secrets.token_hex(4)}"
+
+
+def _alive(owner: str) -> bool:
+    boot, pid, began, _ = owner.split(":")
+    # Of another host, or where /proc tells nothing, only the time limit counts.
+    return boot != _boot_id() or not began or _began(int(pid)) == began
+
+
+def _boot_id() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return "host"
+
+
+def _began(pid: int) -> str:
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[19]
+    return ""

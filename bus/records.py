@@ -1,0 +1,179 @@
+"""The records of a reader's store: messages as they came, as they were judged, and as they are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+from functools import cached_property
+
+import msgspec
+
+from bus.admission import Admitted
+from bus.errors import Place
+from schemas.bulletin import Bulletin
+from schemas.codec import decode
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS admitted (
+  row INTEGER PRIMARY KEY AUTOINCREMENT,
+  digest TEXT NOT NULL UNIQUE,
+  id TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  signature TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  kid TEXT NOT NULL,
+  admitted_at REAL NOT NULL,
+  labels TEXT NOT NULL,
+  trust TEXT NOT NULL,
+  endorsers TEXT NOT NULL,
+  stream TEXT,
+  stream_seq INTEGER,
+  tries INTEGER NOT NULL DEFAULT 0,
+  problem TEXT
+);
+CREATE INDEX IF NOT EXISTS admitted_by_id ON admitted (id);
+CREATE INDEX IF NOT EXISTS admitted_troubled ON admitted (row) WHERE tries > 0;
+CREATE TABLE IF NOT EXISTS links (
+  channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
+  PRIMARY KEY (channel, seq)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
+CREATE TABLE IF NOT EXISTS held (
+  digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, message BLOB NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS held_by_place ON held (channel, seq);
+CREATE TABLE IF NOT EXISTS future (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
+  headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT,
+  stream TEXT, stream_seq INTEGER,
+  UNIQUE (digest, reason, subject)
+);
+CREATE TABLE IF NOT EXISTS cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One admitted bulletin as it is kept."""
+
+    rowid: int
+    digest: str
+    id: str
+    channel: str
+    seq: int
+    subject: str
+    signature: str
+    payload: bytes
+    kid: str
+    admitted_at: dt.datetime
+    labels: frozenset[str]
+    trust: str
+    endorsers: tuple[str, ...]
+
+    @cached_property
+    def bulletin(self) -> Bulletin:
+        """What it says; read from the signed bytes."""
+        return decode(self.payload)
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it came, so that it can be judged again later."""
+
+    subject: str
+    headers: tuple[tuple[str, str], ...]
+    payload: bytes
+    stream: str
+    stream_seq: int
+    digest: str
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A message with the reason it was refused for."""
+
+    message: Message
+    reason: str
+    detail: str
+    channel: str | None = None
+    seq: int | None = None
+    prev: str | None = None
+    id: str | None = None
+    retry_at: dt.datetime | None = None
+
+    @classmethod
+    def of(
+        cls, message: Message, reason: str, detail: str, place: Place | None, retry_at: dt.datetime | None
+    ) -> Refused:
+        """With the place it would have had, if that could be read."""
+        if place is None:
+            return cls(message=message, reason=reason, detail=detail, retry_at=retry_at)
+        return cls(
+            message=message,
+            reason=reason,
+            detail=detail,
+            channel=str(place.channel),
+            seq=place.seq,
+            prev=place.prev,
+            id=place.id,
+            retry_at=retry_at,
+        )
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that admission let pass."""
+
+    message: Message
+    admitted: Admitted
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to where a stream has been read, and what was there."""
+
+    seq: int = 0
+    digest: str = ""
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """An admitted bulletin that waits for its predecessor, with what admission found."""
+
+    message: Message
+    signature: str
+    kid: str
+    labels: tuple[str, ...]
+    trust: str
+    endorsers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, judged: Judged) -> Waiting:
+        """What is needed to keep it later."""
+        found = judged.admitted
+        return cls(
+            message=judged.message,
+            signature=found.signature,
+            kid=found.signer_kid,
+            labels=tuple(sorted(found.labels)),
+            trust=str(found.trust),
+            endorsers=found.endorsers,
+        )
+
+
+def stored(row: sqlite3.Row) -> Stored:
+    """A row of the admitted table."""
+    return Stored(
+        rowid=row["row"],
+        digest=row["digest"],
+        id=row["id"],
+        channel=row["channel"],
+        seq=row["seq"],
+        subject=row["subject"],
+        signature=row["signature"],
+        payload=row["payload"],
+        kid=row["kid"],
+        admitted_at=dt.datetime.fromtimestamp(row["admitted_at"], dt.UTC),
+        labels=frozenset(json.loads(row["labels"])),
+        trust=row["trust"],
+        endorsers=tuple(json.loads(row["endorsers"])),
+    )
