@@ -8,6 +8,7 @@ Sources: STIX 2.1 section 6 (observable types); Regulation (EU) 2016/679, articl
 
 import ipaddress
 import re
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -102,7 +103,6 @@ _UNDERSCORED: Final = re.compile(r"(?=.{4,253}$)(?:[\w-]{1,63}\.)+(?:[^\W\d_]{2,
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s/?#][^\s]*", re.IGNORECASE)
 _BARE_URL: Final = re.compile(r"([^\s/?#:]+)(?::\d{1,5})?[/?#]\S*")
 _HASHTAG: Final = re.compile(r"#[^\W_][\w]{0,139}")
-_CVE: Final = re.compile(r"CVE-\d{4}-\d{4,12}", re.IGNORECASE)
 _MAC: Final = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}(?:(?:[:-][0-9a-f]{2}){2})?", re.IGNORECASE)
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
 
@@ -195,30 +195,11 @@ def sighted(observable_type: str, text: str) -> Sighted | None:
     value = text.strip()
     if not value or len(value) > MAX_VALUE_CHARS:
         return None
-    match observable_type:
-        case "ipv4-addr" | "ipv6-addr":
-            if not (kind := _address(value)):
-                return None
-            return _sighted(kind, _canonical_address(value))
-        case "domain-name":
-            return _domain(value)
-        case "url":
-            return _url(value)
-        case "email-addr":
-            if not EMAIL.fullmatch(value):
-                return None
-            local, _, host = value.rpartition("@")
-            return _sighted("email-addr", f"{local}@{host.lower()}")
-        case "mac-addr":
-            return _sighted("mac-addr", value.lower().replace("-", ":")) if _MAC.fullmatch(value) else None
-        case "file" if _HEX.fullmatch(value) and len(value) in _HASH_CHARS:
-            return _sighted("file", value.lower())
-        case "hashtag":
-            return _sighted("hashtag", value) if _HASHTAG.fullmatch(value) else None
-        case "vulnerability":
-            return _sighted("vulnerability", value.upper()) if _CVE.fullmatch(value) else None
-        case _:
-            return _sighted(observable_type, value)
+    if reader := _READERS.get(observable_type):
+        return reader(value)
+    if observable_type == "file" and _HEX.fullmatch(value) and len(value) in _HASH_CHARS:
+        value = value.lower()
+    return _sighted(observable_type, value)
 
 
 def _sighted(observable_type: str, value: str) -> Sighted:
@@ -298,3 +279,34 @@ def _names_account(split: SplitResult) -> bool:
         return False
     first = split.path.strip("/").split("/", 1)[0].lower()
     return first.startswith("@") or first not in _NOT_AN_ACCOUNT
+
+
+def _network(value: str) -> Sighted | None:
+    kind = _address(value)
+    return _sighted(kind, _canonical_address(value)) if kind else None
+
+
+def _email(value: str) -> Sighted | None:
+    if not EMAIL.fullmatch(value):
+        return None
+    local, _, host = value.rpartition("@")
+    return _sighted("email-addr", f"{local}@{host.lower()}")
+
+
+def _mac(value: str) -> Sighted | None:
+    return _sighted("mac-addr", value.lower().replace("-", ":")) if _MAC.fullmatch(value) else None
+
+
+def _hashtag(value: str) -> Sighted | None:
+    return _sighted("hashtag", value) if _HASHTAG.fullmatch(value) else None
+
+
+_READERS: Final[Mapping[str, Callable[[str], Sighted | None]]] = {
+    "domain-name": _domain,
+    "email-addr": _email,
+    "hashtag": _hashtag,
+    "ipv4-addr": _network,
+    "ipv6-addr": _network,
+    "mac-addr": _mac,
+    "url": _url,
+}

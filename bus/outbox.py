@@ -213,9 +213,7 @@ class Outbox:
 
     async def drop_lease(self, owner: str) -> None:
         """Let another process send."""
-        await self._db.write(
-            lambda db: db.execute("DELETE FROM lease WHERE name = 'sender' AND owner = ?", (owner,))
-        )
+        await self._db.write(lambda db: lease.drop(db, owner))
 
     # -- what the own channels hold ---------------------------------------------------------------------------------
 

@@ -97,6 +97,8 @@ async def _own(
 ) -> AsyncIterator[tuple[int, Admitted | None]]:
     """The authority's own bulletins on a stream from a sequence on, each verified; None for what is not one."""
     info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
+    if int(info["delivered"]["stream_seq"]) + int(info.get("num_pending", 0)) < start - 1:
+        start = 1  # the stream is shorter than it was: it was lost or rewound, so all of it is read
     async with Pull.attach(connection, stream, consumer, start) as pull:
         info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
         left = int(info.get("num_pending", 0))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from bus.connection import Connection, Endpoint, Outgoing, PubAck
-from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.errors import BrokerError, DeniedError, StoreError, UnreachableError
 from bus.lease import LEASE_S, owner_name
 from bus.outbox import Outbox, Row, Settled
 from bus.recovery import behind_by
@@ -78,9 +78,7 @@ class Sender:
             async with Connection.open(self.endpoint, on_denied=self._denied.add) as connection:
                 await self._send(connection)
         finally:
-            with contextlib.suppress(
-                Exception
-            ):  # the file may be gone with its folder; the lease runs out by itself
+            with contextlib.suppress(StoreError):
                 await self._outbox.drop_lease(self._owner)
 
     async def _send(self, connection: Connection) -> None:
@@ -97,7 +95,7 @@ class Sender:
                     if rows and await self._offer(connection, rows):
                         wait, self.problem = BACKOFF_S[0], ""
                         continue
-                except UnreachableError as exc:
+                except (UnreachableError, BrokerError) as exc:
                     self.problem = str(exc)
                     rows = []
             if rows:

@@ -159,7 +159,8 @@ class _Chain:
         observables = self._gathering.chosen(None)
         platforms = tuple(self._platforms)[:MAX_CHANNELS]
         on = f" on {', '.join(platforms)}" if platforms else ""
-        headline = f"Coordinated inauthentic network: {self._channels} accounts, pages and groups, {len(observables)} observables"
+        size = f"{self._channels} accounts, pages and groups, " if self._channels else ""
+        headline = f"Coordinated inauthentic network: {size}{len(observables)} observables"
         return Draft(
             info=(
                 Info(

@@ -301,10 +301,10 @@ class _Event:
 
 
 def _sniff(data: bytes) -> bool:
-    head = data[:4096]
-    return b'"Event"' in head or (
-        b'"info"' in head and (b'"threat_level_id"' in head or b'"Attribute"' in head)
-    )
+    head = data[:65_536]
+    wrapped = b'"Event"' in head and b'"info"' in head
+    bare = b'"threat_level_id"' in head or b'"to_ids"' in head
+    return wrapped or (bare and head.lstrip()[:1] in (b"{", b"["))
 
 
 FORMAT: Final = Format(

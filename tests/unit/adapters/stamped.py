@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
-from adapters.reading import ReadContext, ReadResult
+from adapters.reading import FormatError, ReadContext, ReadResult
 
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import MAX_PAYLOAD_BYTES, decode, encode
@@ -45,6 +46,19 @@ def all_stand(result: ReadResult) -> tuple[Bulletin, ...]:
     """All drafts of a result, stamped; at least one."""
     assert result.drafts
     return tuple(stamped(draft) for draft in result.drafts)
+
+
+def stands_or_is_refused(
+    read: Callable[[bytes, ReadContext], ReadResult], raw: bytes, context: ReadContext
+) -> None:
+    """What any bytes must come to: bulletins that stand, or a refusal with a reason; anything else fails."""
+    try:
+        result = read(raw, context)
+    except FormatError as refused:
+        if not refused.reason:
+            raise AssertionError("a refusal without a reason") from refused
+        return
+    all_stand(result)
 
 
 def reasons(result: ReadResult) -> str:

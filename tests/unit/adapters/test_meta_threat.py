@@ -11,7 +11,7 @@ from adapters.formats.meta_threat import FORMAT, read_meta_threat
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
 from schemas.vocab import PersonalFlag
-from tests.unit.adapters.stamped import DIGITAL, all_stand, reasons
+from tests.unit.adapters.stamped import DIGITAL, all_stand, reasons, stands_or_is_refused
 
 ASSETS = "0. Acquiring assets,0.9 Acquiring social media accounts"
 DOMAINS = "0. Acquiring assets,0.6 Acquiring domains,0.6.2 Acquiring domains to support influence operations"
@@ -35,10 +35,12 @@ with an app"
 
 
 def read(text: str | bytes) -> ReadResult:
+    """Reads a table."""
     return read_meta_threat(text if isinstance(text, bytes) else text.encode(), DIGITAL)
 
 
 def fimi(text: str | bytes) -> tuple[Fimi, ReadResult]:
+    """Reads a table whose one draft stands and is a `fimi`."""
     result = read(text)
     all_stand(result)
     (draft,) = result.drafts
@@ -191,12 +193,7 @@ def test_a_damaged_table_is_read_or_refused(at: int, byte: int, cut: bool) -> No
     """Any cut and any changed byte ends in a valid draft or in a refusal with a reason."""
     whole = CHAIN.encode()
     raw = whole[:at] if cut else whole[:at] + bytes([byte]) + whole[at + 1 :]
-    try:
-        result = read_meta_threat(raw, DIGITAL)
-    except FormatError as refused:
-        assert refused.reason
-    else:
-        all_stand(result)
+    stands_or_is_refused(read_meta_threat, raw, DIGITAL)
 
 
 @settings(max_examples=100, deadline=None)
@@ -208,12 +205,7 @@ def test_a_damaged_table_is_read_or_refused(at: int, byte: int, cut: bool) -> No
 def test_cells_of_any_text_are_carried_or_refused(cells: list[str]) -> None:
     """No text in a cell makes an invalid bulletin."""
     quoted = ",".join('"' + cell.replace('"', '""') + '"' for cell in cells)
-    try:
-        result = read(f"{CHAIN}{quoted}\n")
-    except FormatError as refused:
-        assert refused.reason
-    else:
-        all_stand(result)
+    stands_or_is_refused(read_meta_threat, f"{CHAIN}{quoted}\n".encode(), DIGITAL)
 
 
 def test_sniff_knows_its_own() -> None:
