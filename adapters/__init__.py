@@ -1,0 +1,1 @@
+"""Adapters: how authorities join with the systems they have."""

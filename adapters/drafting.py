@@ -105,7 +105,8 @@ def integer(value: object) -> int | None:
 
 
 def _shaped(draft: Draft, received: dt.datetime, losses: Losses, origin: Provenance) -> Draft:
-    lost = tuple(dict.fromkeys(loss.path[:80] for loss in losses.found if loss.path))[:64]
+    paths = ("".join(c if c.isprintable() else "?" for c in loss.path[:80]) for loss in losses.found)
+    lost = tuple(dict.fromkeys(path for path in paths if path))[:64]
     return msgspec.structs.replace(
         draft,
         personal_data=personal_data(draft.observables, received),

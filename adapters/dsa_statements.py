@@ -219,9 +219,10 @@ def _listed(members: Mapping[str, object], name: str, where: str) -> tuple[str, 
     if found is None or found in ("", "null"):
         return ()
     items = found if isinstance(found, list) else [found]
-    if len(items) > MAX_LIST or not all(isinstance(each, str) for each in items):
+    texts = tuple(each for each in items if isinstance(each, str))
+    if len(items) > MAX_LIST or len(texts) < len(items):
         raise FormatError(f"{where}: {name} is no list of constants", reason="malformed-statement")
-    return tuple(each for each in items if each)
+    return tuple(each for each in texts if each)
 
 
 def _slugged(name: str, constant: str, where: str) -> str:

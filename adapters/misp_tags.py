@@ -24,6 +24,7 @@ MAX_LABELS: Final = 32
 MAX_CLASSIFICATIONS: Final = 10
 
 _LABEL: Final = re.compile(r'[a-z0-9-]{1,40}:[A-Za-z0-9_.+-]{1,60}(?:="[^"\x00-\x1f]{1,120}")?')
+_CLASSIFICATION: Final = re.compile(r"[a-z-]{3,40}:[a-z0-9-]{2,48}")
 _MACHINE: Final = re.compile(r'([\w-]+):([^=]+?)(?:="([^"]*)")?\s*$')
 _TECHNIQUE: Final = re.compile(r"[A-Z]{0,3}[0-9][0-9A-Z.]{0,15}")
 _TRAILING_ID: Final = re.compile(r"\s+-\s+([A-Z]{1,3}\d[0-9.]*)\s*$")
@@ -71,8 +72,14 @@ class TagReader:
         self.status = Status.ACTUAL
         self.exercise_id: str | None = None
 
-    def tag(self, name: str, path: str) -> None:
+    def tag(self, name: str, path: str, *, of_event: bool = True, travels: bool = True) -> None:
         """Reads one tag.
+
+        Args:
+            name: The tag.
+            path: Where it stands.
+            of_event: It stands on the event; how reliable a source is, a tag on a part does not say for the whole.
+            travels: It may be shown to others; else only what it says about sharing, drill and test counts.
 
         Raises:
             FormatError: The tag is a sharing mark of unknown level, or a classification.
@@ -84,9 +91,14 @@ class TagReader:
         machine = _MACHINE.match(name)
         if machine is not None:
             space, predicate, value = machine.groups()
-            if space == "misp-galaxy" and value and self.cluster(predicate, value, (), path):
+            if space == "misp-galaxy" and value and travels and self.cluster(predicate, value, (), path):
                 return
-            self._known(space.lower(), predicate.lower(), (value or "").strip())
+            self._purpose(space.lower(), predicate.lower(), (value or "").strip())
+            if of_event and travels:
+                self._known(space.lower(), predicate.lower(), (value or "").strip().lower())
+        if not travels:
+            self._losses.add(path, "a tag that its owner does not share")
+            return
         if _LABEL.fullmatch(name) and name.isprintable() and not holds_email(name):
             self._labels.setdefault(name)
         else:
@@ -153,24 +165,24 @@ class TagReader:
 
     # --- single taxonomies
 
+    def _purpose(self, space: str, predicate: str, value: str) -> None:
+        if space == "exercise":
+            self.status = Status.EXERCISE
+            self.exercise_id = slug(f"{predicate}-{value}" if value else predicate)
+        elif (space, predicate) == ("rsit", "test") and self.status is Status.ACTUAL:
+            self.status = Status.TEST
+
     def _known(self, space: str, predicate: str, value: str) -> None:
-        low = value.lower()
         match space, predicate:
-            case "exercise", _:
-                self.status = Status.EXERCISE
-                self.exercise_id = slug(f"{predicate}-{value}" if value else predicate)
-            case "rsit", "test":
-                if self.status is Status.ACTUAL:
-                    self.status = Status.TEST
-            case "rsit", _ if value:
-                self._classification.setdefault(f"{predicate}:{low}"[:90])
-            case "admiralty-scale", "source-reliability" if low[:1] in set("abcdefg"):
+            case "rsit", _ if _CLASSIFICATION.fullmatch(f"{predicate}:{value}"):
+                self._classification.setdefault(f"{predicate}:{value}")
+            case "admiralty-scale", "source-reliability" if value[:1] in set("abcdefg"):
                 # "g" (deliberately deceptive) has no letter in the Admiralty code itself.
-                self._source = "E" if low[0] == "g" else low[0].upper()
-            case "admiralty-scale", "information-credibility" if low[:1] in set("123456"):
-                self._credibility = int(low[0])
-            case "estimative-language", "likelihood-probability" if low in _CERTAINTY:
-                self._likelihood = low
+                self._source = "E" if value[0] == "g" else value[0].upper()
+            case "admiralty-scale", "information-credibility" if value[:1] in set("123456"):
+                self._credibility = int(value[0])
+            case "estimative-language", "likelihood-probability" if value in _CERTAINTY:
+                self._likelihood = value
             case _:
                 pass
 

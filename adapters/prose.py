@@ -7,7 +7,7 @@ from typing import Final
 from adapters.observables import EMAIL
 from adapters.reading import Losses, clip
 
-__all__ = ["carried", "headline_of"]
+__all__ = ["carried", "headline_of", "link_of"]
 
 # Everything below the space except tab and newline, DEL, the C1 range; lone surrogates and noncharacters (RFC 7493, section 2.1).
 _UNCARRIED: Final = re.compile(
@@ -17,6 +17,7 @@ _UNCARRIED: Final = re.compile(
 )
 # Embeddings, overrides and isolates make a line read differently from what it says; plain marks (U+200E, U+200F) stay.
 _REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_LINK: Final = re.compile(r"https?://\S+")
 _REMOVED: Final = "[e-mail address removed]"
 
 
@@ -63,3 +64,11 @@ def headline_of(text: str, *, path: str, losses: Losses) -> str | None:
     if found is None or not any(unicodedata.category(c)[0] in "LNPS" for c in found):
         return None
     return found
+
+
+def link_of(text: str) -> str | None:
+    """An http or https URL that a bulletin may show as a link, or None."""
+    link = text.strip()
+    if len(link) > 2_000 or not link.isprintable() or EMAIL.search(link):
+        return None
+    return link if _LINK.fullmatch(link) else None

@@ -106,7 +106,7 @@ def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
         FormatError: ``not-stix``, ``unsupported-version``, ``empty``, ``too-many-objects``, ``too-many-reports``,
             ``catalogue-not-a-report``.
     """
-    objects = _current(_versioned(_objects(document), losses), losses)
+    objects = _current(_versioned(_objects(document, losses), losses), losses)
     kinds = {text_of(item, "type") for item in objects}
     if not kinds - _ABOUT_OBJECTS:
         raise FormatError("no object that says anything", reason="empty")
@@ -150,7 +150,8 @@ def _members(report: Member, known: Mapping[str, Member]) -> set[str]:
     return members
 
 
-def _objects(document: object) -> list[Member]:
+def _objects(document: object, losses: Losses) -> list[Member]:
+    found: Sequence[object]
     match document:
         case {"type": "bundle", "spec_version": "2.0"}:
             raise FormatError("a STIX 2.0 bundle", reason="unsupported-version")
@@ -173,6 +174,8 @@ def _objects(document: object) -> list[Member]:
     ]
     if found and not items:
         raise FormatError("a list of something else than STIX objects", reason="not-stix")
+    if len(items) < len(found):
+        losses.add("objects", f"{len(found) - len(items)} entries without type and id")
     return items
 
 

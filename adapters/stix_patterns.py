@@ -205,7 +205,7 @@ class _Reader:
 
     def _test(self, object_type: str, path: tuple[str, ...], *, negated: bool) -> None:
         if self._accept("=", "=="):
-            found = (self._literal(_LITERALS),)
+            found: tuple[str, ...] = (self._literal(_LITERALS),)
         elif self._accept("IN"):
             found = self._set()
         else:

@@ -1,0 +1,1 @@
+"""The adapters that ship: one authority each, with its manifest beside it."""

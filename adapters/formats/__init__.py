@@ -1,0 +1,1 @@
+"""Native formats: one module each, pure functions from bytes to drafts with a loss report."""

@@ -10,7 +10,7 @@ import csv
 import datetime as dt
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from adapters.drafting import finished
@@ -124,7 +124,7 @@ def _members(document: object) -> Iterator[Mapping[str, object]]:
             raise FormatError("no statement in it", reason="empty")
 
 
-def _all(statements: list[object]) -> Iterator[Mapping[str, object]]:
+def _all(statements: Sequence[object]) -> Iterator[Mapping[str, object]]:
     if not statements:
         raise FormatError("no statement in it", reason="empty")
     if len(statements) > MAX_ROWS:

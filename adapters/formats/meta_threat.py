@@ -36,9 +36,9 @@ _CHAIN: Final = ("tactic", "technique", "procedure", "indicator")
 _CHAIN_ENDS: Final = ((), ("notes",), ("comments",), ("comment",))
 _FLAT: Final = ("indicator_type", "indicator_value", "comment", "ds")
 
-_NUMBERED: Final = re.compile(r"(\d{1,2}(?:\.\d{1,3}){0,3})\.?\s*(.*)", re.DOTALL)
+_NUMBERED: Final = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,3}){0,3})\.?\s*(.*)", re.DOTALL)
 _COUNTED: Final = re.compile(
-    r"(?:about |around |approximately )?(\d{1,3}(?:[,. ]\d{3})+|\d{1,9})\s+(?:[\w/]+ ){0,2}?"
+    r"(?:about |around |approximately )?([0-9]{1,3}(?:[,. ][0-9]{3}){1,3}|[0-9]{1,9})\s+(?:[\w/]+ ){0,2}?"
     r"(?:ac{1,2}ounts?|pages?|groups?|channels?|profiles?|events?)\.?",
     re.IGNORECASE,
 )
@@ -129,7 +129,7 @@ class _Chain:
         platform = next((slug for word, slug in _PLATFORMS if word in procedure.lower()), None)
         counted = _COUNTED.fullmatch(indicator)
         if counted and number.startswith("0."):
-            self._channels += int(re.sub(r"\D", "", counted[1]))
+            self._channels += int(re.sub("[,. ]", "", counted[1]))
             if platform:
                 self._platforms.setdefault(platform)
         elif found := classify(indicator):

@@ -20,7 +20,7 @@ from adapters.markings import Mark, Marking, strictest
 from adapters.misp_attributes import DETECTION_TYPES, TEXT_TYPES, NotCarried, read_attribute
 from adapters.misp_export import Member, day_of, events_of, is_true, members, sightings, text_of
 from adapters.misp_tags import TagReader
-from adapters.prose import carried, headline_of
+from adapters.prose import carried, headline_of, link_of
 from adapters.reading import (
     Format,
     FormatError,
@@ -45,7 +45,9 @@ MAX_ATTRIBUTES: Final = 100_000
 _SEVERITIES: Final = {"1": Severity.SEVERE, "2": Severity.MODERATE, "3": Severity.MINOR}
 # Distribution levels from narrow to wide: own organisation, sharing group, community, connected communities, all; 5 inherits.
 _WIDTH: Final = {"0": 0, "4": 1, "1": 2, "2": 3, "3": 4}
-_IMPLIED: Final = {"0": Tlp.AMBER_STRICT, "4": Tlp.AMBER}
+_SHARING_GROUP: Final = "4"
+_INHERITED: Final = "5"
+_IMPLIED: Final = {"0": Tlp.AMBER_STRICT, _SHARING_GROUP: Tlp.AMBER}
 _UNREAD: Final = {
     "ShadowAttribute": "proposals are not part of the event until they are accepted",
     "RelatedEvent": "related events are named by ids of another system",
@@ -54,10 +56,10 @@ _UNREAD: Final = {
     "SharingGroup": "sharing groups are not audiences of the bus",
     "ObjectReference": "references between objects have no place in a bulletin",
     "data": "files are not carried",
+    "extends_uuid": "the event it extends is named by an id of another system",
 }
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _CVE: Final = re.compile(r"(?:CVE|EUVD)-[0-9]{4}-[0-9]{4,12}")
-_URI: Final = re.compile(r"https?://\S{1,2000}")
 
 
 def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
@@ -102,7 +104,6 @@ class _Event:
         self._detection: dict[str, None] = {}
         self._exploited: dict[str, None] = {}
         self._web: str | None = None
-        self._width = _WIDTH.get(text_of(event, "distribution"))
 
     def draft(self, digest: str) -> Draft:
         event, path, losses = self._event, self._path, self._losses
@@ -110,14 +111,23 @@ class _Event:
         if headline is None:
             raise FormatError(f"{path}.info holds no word", reason="malformed-event")
         self._unread(
-            event, path, ("ShadowAttribute", "RelatedEvent", "event_creator_email", "Orgc", "SharingGroup")
+            event,
+            path,
+            (
+                "ShadowAttribute",
+                "RelatedEvent",
+                "event_creator_email",
+                "Orgc",
+                "SharingGroup",
+                "extends_uuid",
+            ),
         )
         self._labelled(event, path)
         for name in ("Tag", "EventTag"):
             for entry in members(event, name):
                 tag = entry.get("Tag", entry)
                 if isinstance(tag, Mapping):
-                    self._tags.tag(text_of(tag, "name"), f"{path}.{name}")
+                    self._tag(tag, f"{path}.{name}", of_event=True)
         for report in members(event, "EventReport"):
             self._texts += [text for text in (text_of(report, "name"), text_of(report, "content")) if text]
         self._attributes(event, path, "")
@@ -155,7 +165,7 @@ class _Event:
         self._unread(attribute, path, ("ShadowAttribute", "data"))
         self._labelled(attribute, path)
         for tag in members(attribute, "Tag"):
-            self._tags.tag(text_of(tag, "name"), f"{path}.Tag")
+            self._tag(tag, f"{path}.Tag", of_event=False)
         kind, value = text_of(attribute, "type"), text_of(attribute, "value")
         where = f"{path}[{kind[:40]}]"
         if not kind or not value.strip():
@@ -182,8 +192,8 @@ class _Event:
             if rule is not None:
                 self._detection.setdefault(f"{prefix}:{rule}")
         elif kind == "link":
-            if self._web is None and _URI.fullmatch(value.strip()):
-                self._web = value.strip()
+            if self._web is None:
+                self._web = link_of(value)
             else:
                 self._losses.add(where, "a bulletin holds one link")
         else:
@@ -228,20 +238,35 @@ class _Event:
                 if not self._tags.cluster(kind, text_of(cluster, "value"), words, f"{path}.Galaxy"):
                     self._losses.add(f"{path}.Galaxy[{kind[:40]}]", "no place for clusters of this galaxy")
 
+    def _tag(self, tag: Member, path: str, *, of_event: bool) -> None:
+        # A local tag, and one that is not exportable, is not for others to read; its marking holds all the same.
+        travels = not is_true(tag.get("local")) and tag.get("exportable") is not False
+        self._tags.tag(text_of(tag, "name"), path, of_event=of_event, travels=travels)
+
     def _unread(self, owner: Member, path: str, names: tuple[str, ...]) -> None:
         for name in names:
             if owner.get(name):
                 self._losses.add(f"{path}.{name}", _UNREAD[name])
 
     def _narrower(self, part: Member) -> bool:
-        width = _WIDTH.get(text_of(part, "distribution"))
-        return width is not None and self._width is not None and width < self._width
+        """Whether a part is shared with fewer than its event, or with another sharing group."""
+        level, whole = text_of(part, "distribution"), text_of(self._event, "distribution")
+        if level in ("", _INHERITED):
+            return False
+        if level not in _WIDTH:
+            return True
+        groups = {text_of(each, "sharing_group_id") for each in (part, self._event)}
+        if level == whole == _SHARING_GROUP:
+            return len(groups) > 1
+        return whole in _WIDTH and _WIDTH[level] < _WIDTH[whole]
 
     # --- the whole
 
     def _marking(self) -> Marking:
         marks = list(self._tags.marks)
         level = text_of(self._event, "distribution")
+        if level and level not in _WIDTH and level != _INHERITED:
+            raise FormatError(f"{self._path}.distribution: no known level", reason="unknown-marking")
         if level in _IMPLIED and not any(mark.tlp for mark in marks):
             marks.append(Mark(path=f"{self._path}.distribution", tlp=_IMPLIED[level]))
         return strictest(marks, self._losses)

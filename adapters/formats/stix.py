@@ -17,7 +17,7 @@ from typing import Final
 from adapters.drafting import finished, instant, integer
 from adapters.gathering import Gathering, at_most
 from adapters.markings import Marking
-from adapters.prose import carried, headline_of
+from adapters.prose import carried, headline_of, link_of
 from adapters.reading import Format, Loss, Losses, ReadContext, ReadResult, sha256_hex, strict_json
 from adapters.stix_actors import attribution_of, targets_of
 from adapters.stix_bundle import Scope, scopes
@@ -60,14 +60,14 @@ _TITLED: Final = (
 _HARMLESS: Final = frozenset({"benign"})
 _READ: Final = OBSERVABLE_TYPES | frozenset(
     {
-        "attack-action", "attack-pattern", "attack-flow", "campaign", "event", "grouping", "identity", "incident", "indicator",
-        "intrusion-set", "location", "malware", "marking-definition", "narrative", "observed-data", "relationship", "report",
-        "sighting", "threat-actor", "tool", "vulnerability",
+        "attack-action", "attack-flow", "attack-pattern", "campaign", "extension-definition", "grouping", "identity", "incident",
+        "indicator", "intrusion-set", "location", "malware", "marking-definition", "narrative", "observed-data", "relationship",
+        "report", "sighting", "threat-actor", "tool", "vulnerability",
     }
 )  # fmt: skip
+_ONLY_THREAT: Final = ("malware", "tool", "vulnerability")
 _LANG: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?")
 _LABEL: Final = re.compile(r'[a-z0-9-]{1,40}:[A-Za-z0-9_.+-]{1,60}(?:="[^"]{1,120}")?')
-_URI: Final = re.compile(r"https?://\S{1,2000}")
 _RULES: Final = frozenset({"pcre", "sigma", "snort", "spl", "suricata", "yara"})
 
 Window = tuple[int | None, dt.datetime | None, dt.datetime | None]
@@ -125,9 +125,10 @@ class _Reading:
         body: CyberThreat | Fimi
         if is_manipulation(scope, ttps):
             body = fimi_of(scope, ttps, marking, prose, losses)
-            if self._detection:
+            beside = len(self._detection) + len(scope.of(*_ONLY_THREAT))
+            if beside:
                 losses.add(
-                    "indicator.pattern", f"{len(self._detection)} detection rules: a fimi body holds none"
+                    "body", f"{beside} detection rules, malware and vulnerabilities: a fimi body holds none"
                 )
         else:
             body = threat_of(scope, title, prose, tuple(self._detection), losses)
@@ -276,7 +277,7 @@ class _Reading:
         observables = self._gathering.chosen(marking.tlp)
         counted = f"STIX 2.1: {len(observables)} observables, {len(ttps)} techniques carried over."
         summary = carried(prose or title, limit=1_900, path="report.description", losses=Losses())
-        lang = text_of(top, "lang")
+        lang, identifier = text_of(top, "lang"), text_of(top, "id")[:500]
         confidence = integer(top.get("confidence"))
         draft = Draft(
             # Without `lang`, the content of a STIX object is in English (section 3.2).
@@ -289,7 +290,7 @@ class _Reading:
                         (
                             url
                             for each in listed(top, "external_references")
-                            if _URI.fullmatch(url := text_of(each, "url"))
+                            if (url := link_of(text_of(each, "url")))
                         ),
                         None,
                     ),
@@ -314,7 +315,7 @@ class _Reading:
             adapter=self._context.adapter,
             original_sha256=digest,
             format_version="2.1",
-            original_id=text_of(top, "id")[:500] or None,
+            original_id=identifier if identifier.isprintable() and identifier else None,
             received=self._context.received,
         )
         return finished(draft, context=self._context, losses=losses, origin=origin)
@@ -331,7 +332,7 @@ class _Reading:
         """Records what has no place in a bulletin, and where the source departs from the standard."""
         for kind, count in sorted(self._scope.counts().items()):
             if kind not in _READ:
-                self.losses.add(kind[:60], f"{count} objects of a type that has no place in a bulletin")
+                self.losses.add(kind[:60], f"no place in a bulletin for objects of this type ({count})")
         for item in self._scope.of("relationship"):
             kind = text_of(item, "relationship_type")
             start, stop = instant(item.get("start_time")), instant(item.get("stop_time"))
@@ -345,6 +346,14 @@ class _Reading:
                 self.losses.add(
                     f"relationship[{kind[:40]}]", "ties between objects have no place in a bulletin"
                 )
+        aimed = {
+            text_of(tie, "target_ref")
+            for tie in self._scope.of("relationship")
+            if text_of(tie, "relationship_type") == "targets"
+        }
+        for item in self._scope.of("identity", "location"):
+            if text_of(item, "id") not in aimed and text_of(item, "identity_class") != "individual":
+                self.losses.add(text_of(item, "type"), "carried as a target only")
         report = self._scope.report or {}
         missing = sum(1 for each in references(report, "object_refs") if self._scope.get(each) is None)
         if missing:

@@ -276,7 +276,7 @@ def test_a_count_beyond_the_bound_is_capped() -> None:
     assert "5000000000" in "".join(loss.why for loss in losses.found)
 
 
-BAD_JSON = {
+BAD_JSON: dict[str, tuple[object, str]] = {
     "empty": ({}, "empty"),
     "null": (None, "empty"),
     "empty list": ([], "empty"),

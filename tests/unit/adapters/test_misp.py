@@ -368,3 +368,30 @@ def test_a_draft_fits_into_a_bulletin() -> None:
     (bulletin,) = all_stand(result)
     assert 100 < len(bulletin.observables) < 400
     assert "262144 bytes" in reasons(result)
+
+
+def test_an_attribute_of_another_sharing_group_stays_behind() -> None:
+    """Two sharing groups are two circles, even at the same level."""
+    inside = attribute("domain", "in.example", distribution="4", sharing_group_id="7")
+    outside = attribute("domain", "out.example", distribution="4", sharing_group_id="8")
+    draft = one(inside, outside, tags=(), distribution="4", sharing_group_id="7")
+    assert [o.value for o in draft.observables] == ["in.example"]
+    assert draft.tlp is Tlp.AMBER
+
+
+def test_tags_that_are_not_shared_still_mark() -> None:
+    """A local or unexportable tag is not shown to others, but its marking holds."""
+    tags = [{"name": "tlp:amber", "exportable": False}, {"name": 'case:number="7"', "local": True}]
+    draft = one(Tag=tags)
+    assert draft.tlp is Tlp.AMBER
+    assert draft.labels == ()
+
+
+def test_a_tag_on_an_attribute_says_nothing_of_the_reliability_of_the_event() -> None:
+    """Confidence is read from the tags of the event alone."""
+    tag = {"name": 'admiralty-scale:source-reliability="f"'}
+    draft = one(
+        attribute("domain", "a.example", Tag=[tag]),
+        tags=("tlp:green", 'admiralty-scale:source-reliability="a"'),
+    )
+    assert draft.confidence.source == "A"

@@ -45,6 +45,7 @@ BAD = {
         event(attribute("domain", "a.example", Tag=[{"name": "tlp:mauve"}])),
         "unknown-marking",
     ),
+    "unknown distribution": (event(distribution="9"), "unknown-marking"),
     "classified": (event(tags=('euci:classification="R-UE/EU-R"',)), "classified"),
     "too many events": ([{"Event": event()} for _ in range(201)], "too-many-events"),
 }

@@ -1,0 +1,209 @@
+"""The whole extension surface on one page: what an adapter is, and how it is found.
+
+A *format* translates bytes into drafts, purely. A *source* observes an authority's system and yields such bytes. A
+*manifest* says what the adapter is for, as data; the run loop holds it to that. An adapter never sees the broker,
+keys, retries, ids or sequence numbers. Ours come through the same door as a stranger's: the entry-point group
+`tocsin.adapters`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from schemas.bulletin import Defaults, Draft
+from schemas.errors import TocsinError
+from schemas.scalars import AudienceName, Slug
+from schemas.vocab import Domain, Pap, PersonalFlag, Tlp
+
+ENTRY_POINTS = "tocsin.adapters"
+
+
+class AdapterError(TocsinError):
+    """An adapter, or what it was given, is at fault; the bus is not."""
+
+    reason = "adapter"
+    exit_code = 5
+
+
+class FormatError(AdapterError):
+    """A native document that is refused; nothing of it is published."""
+
+    reason = "malformed"
+
+
+class ReadContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a translation may know beside the bytes."""
+
+    received: dt.datetime
+    adapter: str
+    country: str = "XA"
+    tz: str = "UTC"
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """A part of the source that was not carried over, and why."""
+
+    path: str
+    why: str
+
+
+class ReadResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a document became. No drafts only with a loss that says why."""
+
+    drafts: tuple[Draft, ...] = ()
+    losses: tuple[Loss, ...] = ()
+
+
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """A native format: how it is recognised and read."""
+
+    id: str
+    title: str
+    media_types: tuple[str, ...]
+    sniff: Callable[[bytes], bool]
+    read: Callable[[bytes, ReadContext], ReadResult]
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """One native document as a source found it.
+
+    `settle` is called once, when the document's drafts are kept or it is refused; until then the source may offer the
+    same document again after a crash.
+    """
+
+    name: str
+    data: bytes
+    settle: Callable[[Verdict], None]
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a document."""
+
+    accepted: bool
+    reason: str = ""
+    detail: str = ""
+    bulletins: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
+
+
+class Source(Protocol):
+    """Where native documents come from."""
+
+    def observe(self) -> AsyncIterator[Observation]:
+        """Documents as they turn up; ends within a second when cancelled."""
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """A synthetic document in a true native format, for a demonstration or a test."""
+
+    name: str
+    data: bytes
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where bulletins go that their source marks narrower than the default; never wider, which is an error."""
+
+    tlp: Tlp
+    audience: AudienceName
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an adapter is for; data beside its code."""
+
+    name: Slug
+    authority_kind: Slug
+    domain: Domain
+    formats: tuple[str, ...]
+    kinds: tuple[str, ...]
+    tlp: Tlp
+    pap: Pap
+    audience: AudienceName
+    network: Network
+    public_kinds: tuple[str, ...] = ()
+    lifetime_days: int = 30
+    max_personal: PersonalFlag = PersonalFlag.NONE
+    personal_statement: str = ""
+    max_per_day: int = 10_000
+    poll_interval_s: float = 1.0
+
+    def defaults(self) -> Defaults:
+        """What its drafts leave out."""
+        return Defaults(tlp=self.tlp, pap=self.pap, audience=self.audience, lifetime_days=self.lifetime_days)
+
+
+class Publishing(Protocol):
+    """What an adapter's run loop needs of a publisher."""
+
+    async def publish(self, draft: Draft, *, defaults: Defaults | None = None) -> Kept:
+        """Keep a draft as a signed bulletin; raises what the bus refuses."""
+
+
+class Kept(Protocol):
+    """A kept bulletin, as far as a run loop needs to know it."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+
+class Adapter(Protocol):
+    """One authority's way onto the bus."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What it is for."""
+
+    @property
+    def formats(self) -> Mapping[str, Format]:
+        """The formats it reads, by id."""
+
+    def samples(self, country: str, now: dt.datetime, serial: int) -> Iterator[Sample]:
+        """Fresh synthetic documents for a demonstration; another serial gives other documents."""
+
+    async def run(self, source: Source, publisher: Publishing, *, memory: Path, context: ReadContext) -> None:
+        """Read a source and publish until cancelled."""
+
+    def folder(self, spool: Path) -> Source:
+        """A source over a spool folder."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """An installed adapter, or why it could not be loaded."""
+
+    name: str
+    adapter: Adapter | None
+    problem: str = ""
+
+
+def discover() -> tuple[Found, ...]:
+    """Every installed adapter, by name; a broken one is reported and hinders no other."""
+    found = []
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name):
+        try:
+            found.append(Found(name=entry.name, adapter=entry.load()))
+        except Exception as exc:  # noqa: BLE001 (a stranger's module may fail in any way)
+            found.append(Found(name=entry.name, adapter=None, problem=f"{type(exc).__name__}: {exc}"))
+    return tuple(found)
+
+
+def adapter_named(name: str) -> Adapter:
+    """One installed adapter.
+
+    Raises:
+        AdapterError: `unknown-adapter`, or `broken-adapter`.
+    """
+    known = {each.name: each for each in discover()}
+    if name not in known:
+        raise AdapterError(
+            f"there is no adapter {name!r}; installed: {', '.join(known) or 'none'}", reason="unknown-adapter"
+        )
+    adapter = known[name].adapter
+    if adapter is None:
+        raise AdapterError(f"adapter {name} does not load: {known[name].problem}", reason="broken-adapter")
+    return adapter
