@@ -1,1 +1,126 @@
-"""What an adapter author imports."""
+"""Everything an adapter author imports.
+
+    from adapters.sdk import AuthorityAdapter, Format, ReadContext, ReadResult
+
+An adapter is a manifest (`<module>.manifest.toml` beside its module), formats, and samples. Everything else, spool
+folders, retries, ids, signatures, the broker, is done for it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import string
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from adapters.reading import Losses, clip, sha256_hex, slug, strict_json
+from adapters.runloop import RunLoop
+from adapters.sources import FolderSource, StdinSource
+from bus.plugin import (
+    AdapterError,
+    Format,
+    FormatError,
+    Loss,
+    Manifest,
+    Publishing,
+    ReadContext,
+    ReadResult,
+    Sample,
+    Source,
+)
+
+__all__ = [
+    "AdapterError",
+    "AuthorityAdapter",
+    "FolderSource",
+    "Format",
+    "FormatError",
+    "Loss",
+    "Losses",
+    "Manifest",
+    "ReadContext",
+    "ReadResult",
+    "RunLoop",
+    "Sample",
+    "StdinSource",
+    "clip",
+    "read_manifest",
+    "sha256_hex",
+    "slug",
+    "strict_json",
+]
+
+
+def read_manifest(module_file: str) -> Manifest:
+    """The manifest beside a module: `x.py` has `x.manifest.toml`.
+
+    Raises:
+        AdapterError: `manifest`, saying what is wrong with it.
+    """
+    path = Path(module_file).with_suffix(".manifest.toml")
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Manifest, strict=True)
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
+        raise AdapterError(f"{path.name}: {exc}", reason="manifest") from None
+
+
+class AuthorityAdapter:
+    """An adapter made of a manifest, formats and a folder of sample templates."""
+
+    def __init__(self, module_file: str, formats: tuple[Format, ...]) -> None:
+        """Read the manifest beside the module.
+
+        Args:
+            module_file: the module's `__file__`.
+            formats: what it reads.
+
+        Raises:
+            AdapterError: the manifest is malformed, or names other formats.
+        """
+        self.manifest = read_manifest(module_file)
+        self.formats: Mapping[str, Format] = {each.id: each for each in formats}
+        self._samples = Path(module_file).parent / "samples" / self.manifest.name
+        if set(self.manifest.formats) != set(self.formats):
+            raise AdapterError(
+                f"{self.manifest.name}: the manifest names other formats than the module", reason="manifest"
+            )
+
+    def samples(self, country: str, now: dt.datetime, serial: int) -> Iterator[Sample]:
+        """The sample templates, filled in: `${cc}`, `${CC}`, `${serial}`, `${uuid}`, dates and times around `now`."""
+        day = dt.timedelta(days=1)
+        values = {
+            "CC": country,
+            "cc": country.lower(),
+            "serial": str(serial),
+            "hex": f"{serial:012x}",
+            "now": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "epoch": str(int(now.timestamp())),
+            "today": f"{now:%Y-%m-%d}",
+            "yesterday": f"{now - day:%Y-%m-%d}",
+            "earlier": f"{now - day / 4:%Y-%m-%dT%H:%M:%SZ}",
+            "polling_day": f"{now + 30 * day:%Y-%m-%d}",
+            "nomination_day": f"{now - 10 * day:%Y-%m-%d}",
+            "year": str((now + 30 * day).year),
+        }
+        if not self._samples.is_dir():
+            return
+        for path in sorted(self._samples.iterdir()):
+            text = string.Template(path.read_text("utf-8")).substitute(values)
+            yield Sample(name=f"{path.stem}-{serial}{path.suffix}", data=text.encode())
+
+    async def run(
+        self, source: Source, publisher: Publishing, *, country: str, clock: Callable[[], dt.datetime]
+    ) -> None:
+        """Read a source and publish until the source ends."""
+        await RunLoop(self.manifest, self.formats, publisher, country=country, clock=clock).run(source)
+
+    def folder(self, spool: Path) -> FolderSource:
+        """A source over a spool folder."""
+        return FolderSource(spool, poll_s=self.manifest.poll_interval_s)
+
+    def standard_input(self) -> StdinSource:
+        """A source of the one document on standard input."""
+        return StdinSource()

@@ -39,8 +39,11 @@ CREATE TABLE IF NOT EXISTS outbox (
   stream_seq INTEGER,
   state TEXT NOT NULL DEFAULT 'kept',
   problem TEXT,
+  once TEXT UNIQUE,
+  origin TEXT,
   UNIQUE (channel, seq)
 );
+CREATE INDEX IF NOT EXISTS outbox_origin ON outbox (origin, n) WHERE origin IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (n) WHERE state = 'kept';
 CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
@@ -76,6 +79,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     stream_seq: int | None
     state: str
     problem: str | None
+    once: str | None
+    origin: str | None
 
     def header_map(self) -> dict[str, str]:
         """The headers it is sent with."""
@@ -247,14 +252,40 @@ def insert(
     headers: dict[str, str],
     payload: bytes,
     now: float,
+    once: str | None = None,
+    origin: str | None = None,
 ) -> None:
     """Keep a signed bulletin and make it the head of its channel, inside a transaction."""
     db.execute(
-        "INSERT INTO outbox (channel, seq, id, digest, prev, subject, headers, payload, kept_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (channel, seq, id, digest, prev, subject, msgspec.json.encode(headers).decode(), payload, now),
+        "INSERT INTO outbox (channel, seq, id, digest, prev, subject, headers, payload, kept_at, once, origin) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            channel,
+            seq,
+            id,
+            digest,
+            prev,
+            subject,
+            msgspec.json.encode(headers).decode(),
+            payload,
+            now,
+            once,
+            origin,
+        ),
     )
     set_head(db, channel, seq, digest)
+
+
+def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
+    """The row kept under a key that gives one bulletin only, inside a transaction."""
+    found = _rows(db, "SELECT * FROM outbox WHERE once = ?", (once,))
+    return found[0] if found else None
+
+
+def last_of_origin(db: sqlite3.Connection, origin: str) -> Row | None:
+    """The newest row about one thing in its own system, inside a transaction."""
+    found = _rows(db, "SELECT * FROM outbox WHERE origin = ? ORDER BY n DESC LIMIT 1", (origin,))
+    return found[0] if found else None
 
 
 def set_head(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:

@@ -70,6 +70,16 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[bytes, ReadContext], ReadResult]
 
 
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a document."""
+
+    accepted: bool
+    reason: str = ""
+    detail: str = ""
+    bulletins: tuple[str, ...] = ()
+    losses: tuple[Loss, ...] = ()
+
+
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """One native document as a source found it.
 
@@ -80,16 +90,6 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     data: bytes
     settle: Callable[[Verdict], None]
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a document."""
-
-    accepted: bool
-    reason: str = ""
-    detail: str = ""
-    bulletins: tuple[str, ...] = ()
-    losses: tuple[Loss, ...] = ()
 
 
 class Source(Protocol):
@@ -140,8 +140,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Publishing(Protocol):
     """What an adapter's run loop needs of a publisher."""
 
-    async def publish(self, draft: Draft, *, defaults: Defaults | None = None) -> Kept:
-        """Keep a draft as a signed bulletin; raises what the bus refuses."""
+    async def publish(
+        self,
+        draft: Draft,
+        *,
+        defaults: Defaults | None = None,
+        once: str | None = None,
+        origin: str | None = None,
+    ) -> Kept:
+        """Keep a draft as a signed bulletin; raises what the bus refuses.
+
+        Args:
+            draft: what to say.
+            defaults: what the draft leaves out.
+            once: the same key gives no second bulletin, but the first one again.
+            origin: what the draft is about in its own system; a later draft of one origin supersedes the earlier.
+        """
 
 
 class Kept(Protocol):
@@ -150,6 +164,10 @@ class Kept(Protocol):
     @property
     def id(self) -> str:
         """Its id."""
+
+    @property
+    def state(self) -> str:
+        """`accepted`, or `known` when the same was kept before."""
 
 
 class Adapter(Protocol):
@@ -166,11 +184,16 @@ class Adapter(Protocol):
     def samples(self, country: str, now: dt.datetime, serial: int) -> Iterator[Sample]:
         """Fresh synthetic documents for a demonstration; another serial gives other documents."""
 
-    async def run(self, source: Source, publisher: Publishing, *, memory: Path, context: ReadContext) -> None:
-        """Read a source and publish until cancelled."""
+    async def run(
+        self, source: Source, publisher: Publishing, *, country: str, clock: Callable[[], dt.datetime]
+    ) -> None:
+        """Read a source and publish until the source ends."""
 
     def folder(self, spool: Path) -> Source:
         """A source over a spool folder."""
+
+    def standard_input(self) -> Source:
+        """A source of the one document on standard input."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

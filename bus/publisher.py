@@ -36,7 +36,9 @@ from schemas import rules
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import decode, digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.parts import Ref
 from schemas.subject import channel_of, subject_for
+from schemas.vocab import MsgType, RefRel
 
 ID_NOISE_BYTES = 10
 
@@ -136,12 +138,21 @@ class Publisher:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
-    async def publish(self, draft: Draft, *, defaults: Defaults | None = None) -> Accepted:
+    async def publish(
+        self,
+        draft: Draft,
+        *,
+        defaults: Defaults | None = None,
+        once: str | None = None,
+        origin: str | None = None,
+    ) -> Accepted:
         """Sign a draft and keep it; returns when it is safe on this disk.
 
         Args:
             draft: what to say.
             defaults: instead of the publisher's own.
+            once: a key under which only one bulletin is ever kept; the first one comes back, with state `known`.
+            origin: what the draft is about in its own system; it supersedes the last bulletin of the same origin.
 
         Raises:
             SchemaError, RuleError: the draft is incomplete or contradicts itself.
@@ -151,7 +162,9 @@ class Publisher:
         """
         self._refuse_when_behind()
         registry, moment = self._registry(), self._clock()
-        accepted = await self._outbox.keep(lambda db: self._keep(db, draft, defaults, registry, moment))
+        accepted = await self._outbox.keep(
+            lambda db: self._keep(db, draft, defaults, registry, moment, once, origin)
+        )
         if self._sender is not None:
             self._sender.nudge()
         return accepted
@@ -226,9 +239,15 @@ class Publisher:
         defaults: Defaults | None,
         registry: VerifiedRegistry,
         moment: dt.datetime,
+        once: str | None,
+        origin: str | None,
     ) -> Accepted:
+        if once is not None and (known := table.kept_once(db, once)) is not None:
+            return _accepted(decode(known.payload), known.digest, state="known")
+        if origin is not None and (earlier := table.last_of_origin(db, origin)) is not None:
+            draft = _superseding(draft, earlier.id)
         bulletin, payload = self._compose(db, draft, defaults, registry, moment)
-        return self.sign_and_keep(db, bulletin, payload, moment)
+        return self.sign_and_keep(db, bulletin, payload, moment, once=once, origin=origin)
 
     def _compose(
         self,
@@ -261,7 +280,14 @@ class Publisher:
         return bulletin, payload
 
     def sign_and_keep(
-        self, db: sqlite3.Connection, bulletin: Bulletin, payload: bytes, moment: dt.datetime
+        self,
+        db: sqlite3.Connection,
+        bulletin: Bulletin,
+        payload: bytes,
+        moment: dt.datetime,
+        *,
+        once: str | None = None,
+        origin: str | None = None,
     ) -> Accepted:
         """Steps 5 to 7 for a composed bulletin, inside a transaction of the outbox."""
         # 5 address
@@ -281,8 +307,15 @@ class Publisher:
             headers={SIG_HEADER: format_header(entries), **hints(bulletin, found)},
             payload=payload,
             now=moment.timestamp(),
+            once=once,
+            origin=origin,
         )
         return _accepted(bulletin, found)
+
+
+def _superseding(draft: Draft, earlier: str) -> Draft:
+    ref = Ref(id=earlier, rel=RefRel.SUPERSEDES)
+    return msgspec.structs.replace(draft, msg_type=MsgType.UPDATE, references=(*draft.references, ref))
 
 
 def _accepted(bulletin: Bulletin, found: str, state: str = "accepted") -> Accepted:

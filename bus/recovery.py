@@ -150,6 +150,6 @@ def _adopt(
             if head is None:
                 continue
             bulletin = msgspec.structs.replace(decode(row.payload), seq=head.seq + 1, prev=head.digest)
-            publisher.sign_and_keep(db, bulletin, encode(bulletin), moment)
+            publisher.sign_and_keep(db, bulletin, encode(bulletin), moment, once=row.once, origin=row.origin)
             restamped += 1
     return restamped

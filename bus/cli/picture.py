@@ -36,7 +36,7 @@ def picture(app: App) -> None:
 
     now = app.now()
     registry = open_registry(app.context()[1], now)
-    found = ask(app, lambda tx: views.picture(tx, now, registry))
+    found = ask(app, lambda tx: views.picture(tx, now, registry, app.context()[1].authority))
     if app.json:
         app.data(found)
         return

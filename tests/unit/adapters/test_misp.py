@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from adapters.reading import ReadResult
 
 from adapters.formats.misp import read_misp_event
+from adapters.reading import ReadResult
 from schemas.bodies.cyber import CyberThreat
 from schemas.vocab import AttributionRule, Pap, PersonalFlag, Severity, Status, Tlp
 from tests.unit.adapters.making import UUID, attribute, event

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from adapters.reading import FormatError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.formats.misp import FORMAT, read_misp_event
+from adapters.reading import FormatError
 from tests.unit.adapters.making import UUID, attribute, event
 from tests.unit.adapters.stamped import CYBER, stands_or_is_refused
 

@@ -1,0 +1,94 @@
+"""The life of one bulletin, as the outbox and the store each know their part of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+
+import msgspec
+
+from bus.records import stored
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a bulletin."""
+
+    at: dt.datetime
+    what: str
+    detail: str = ""
+
+
+def of_outbox(db: sqlite3.Connection, wanted: str) -> list[Step]:
+    """What its publisher's outbox knows; `wanted` is an id or a digest."""
+    row = db.execute("SELECT * FROM outbox WHERE id = ?1 OR digest = ?1", (wanted,)).fetchone()
+    if row is None:
+        return []
+    steps = [
+        Step(
+            at=_time(row["kept_at"]),
+            what="accepted",
+            detail=f"{row['channel']} number {row['seq']}, digest {row['digest']}",
+        )
+    ]
+    if row["attempted_at"] is not None:
+        steps.append(Step(at=_time(row["attempted_at"]), what="sent", detail=row["subject"]))
+    if row["stored_at"] is not None:
+        steps.append(
+            Step(at=_time(row["stored_at"]), what="stored", detail=f"{row['stream']} {row['stream_seq']}")
+        )
+    if row["problem"]:
+        last = row["attempted_at"] or row["kept_at"]
+        steps.append(Step(at=_time(last), what=row["state"], detail=row["problem"]))
+    return steps
+
+
+def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
+    """What a reader's store knows; `wanted` is an id or a digest."""
+    steps: list[Step] = []
+    for row in db.execute("SELECT * FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
+        kept = stored(row)
+        bulletin = kept.bulletin
+        labels = f", labels {', '.join(sorted(kept.labels))}" if kept.labels else ""
+        steps.append(
+            Step(
+                at=bulletin.issued, what="issued", detail=f"{bulletin.issuer.id}: {bulletin.info[0].headline}"
+            )
+        )
+        steps.append(
+            Step(
+                at=kept.admitted_at,
+                what="admitted",
+                detail=f"{kept.channel} number {kept.seq}, key {kept.kid}, trust {kept.trust}{labels}, from {row['stream']} {row['stream_seq']}",
+            )
+        )
+        steps += _ended(db, bulletin.id)
+    for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
+        steps.append(Step(at=_time(row["at"]), what="refused", detail=f"{row['reason']}: {row['detail']}"))
+    for row in db.execute("SELECT * FROM held WHERE digest = ?", (wanted,)).fetchall():
+        steps.append(
+            Step(
+                at=_time(row["until"]),
+                what="waits",
+                detail=f"{row['channel']} number {row['seq']}, for the one before it",
+            )
+        )
+    return steps
+
+
+def _ended(db: sqlite3.Connection, bulletin_id: str) -> list[Step]:
+    sql = (
+        "SELECT e.how, e.by, a.admitted_at, a.payload FROM endings e JOIN admitted a ON a.row = e.row "
+        "WHERE e.target = ? ORDER BY e.row"
+    )
+    found = []
+    for row in db.execute(sql, (bulletin_id,)).fetchall():
+        issuer = json.loads(row["payload"])["issuer"]["id"]
+        found.append(
+            Step(at=_time(row["admitted_at"]), what=row["how"], detail=f"by {row['by']} of {issuer}")
+        )
+    return found
+
+
+def _time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

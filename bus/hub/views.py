@@ -1,0 +1,287 @@
+"""Questions to a hub's store: pure reads, answered as structs that are fit for JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+from collections.abc import Iterable
+
+import msgspec
+
+from bus.records import stored
+from bus.trust import VerifiedRegistry
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.elections import coarse, next_change, phase_at
+from schemas.subject import Channel
+from schemas.vocab import Status
+
+TOP = 10
+LATE_BEATS = 1
+SILENT_BEATS = 2
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One bulletin in force, in a line."""
+
+    id: str
+    issuer: str
+    kind: str
+    priority: str
+    severity: str
+    tlp: str
+    audience: str
+    area: str
+    election: str | None
+    headline: str
+    issued: dt.datetime
+    expires: dt.datetime
+
+
+class Election(msgspec.Struct, frozen=True, kw_only=True):
+    """An election whose calendar is known."""
+
+    election: str
+    issuer: str
+    phase: str
+    coarse: str
+    next_change: dt.datetime | None
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """The situation at one moment; actual bulletins only."""
+
+    at: dt.datetime
+    trust: str
+    registry_version: int
+    in_force: int
+    by_priority: dict[str, int]
+    by_dimension: dict[str, dict[str, int]]
+    by_kind: dict[str, int]
+    top: tuple[Item, ...]
+    elections: tuple[Election, ...]
+    channels_by_state: dict[str, int]
+    withdrawn: int
+    expired: int
+    refused: int
+    exercises_in_force: int
+
+
+class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel as a reader sees it."""
+
+    authority: str
+    channel: str
+    state: str
+    last_seq: int | None
+    last_issued: dt.datetime | None
+    last_heard: dt.datetime | None
+    gaps: int
+    forks: int
+    refused: int
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """One refused message."""
+
+    at: dt.datetime
+    reason: str
+    detail: str
+    subject: str
+    digest: str
+    channel: str | None
+    seq: int | None
+
+
+def picture(
+    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str | None = None
+) -> Picture:
+    """The situation now."""
+    moment = now.timestamp()
+    rows = db.execute("SELECT * FROM actual WHERE ended_by IS NULL AND expires > ?", (moment,)).fetchall()
+    dimensions: dict[str, dict[str, int]] = {}
+    for row in rows:
+        for dimension in json.loads(row["dimensions"]):
+            by_area = dimensions.setdefault(dimension, {})
+            by_area[row["area"]] = by_area.get(row["area"], 0) + 1
+    ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"]))
+    seen = channels(db, now, registry, reader) if reader else ()
+    return Picture(
+        at=now,
+        trust=str(registry.state(now)),
+        registry_version=registry.version,
+        in_force=len(rows),
+        by_priority=_count(row["priority"] for row in rows),
+        by_dimension={name: dict(sorted(areas.items())) for name, areas in sorted(dimensions.items())},
+        by_kind=_count(row["kind"] for row in rows),
+        top=tuple(_item(row) for row in ranked[:TOP]),
+        elections=elections(db, now),
+        channels_by_state=_count(row.state for row in seen),
+        withdrawn=_one(db, "SELECT count(*) FROM actual WHERE ended_how = 'cancelled'"),
+        expired=_one(db, "SELECT count(*) FROM actual WHERE ended_by IS NULL AND expires <= ?", moment),
+        refused=_one(db, "SELECT count(*) FROM quarantine"),
+        exercises_in_force=_one(
+            db, "SELECT count(*) FROM exercise WHERE ended_by IS NULL AND expires > ?", moment
+        ),
+    )
+
+
+def elections(db: sqlite3.Connection, now: dt.datetime) -> tuple[Election, ...]:
+    """Every election whose calendar is held and not withdrawn, with its phase now."""
+    found = []
+    sql = (
+        "SELECT c.election, c.issuer, a.* FROM calendars c JOIN admitted a ON a.row = c.row "
+        "JOIN actual t ON t.row = c.row WHERE t.ended_how IS NOT 'cancelled' ORDER BY c.election"
+    )
+    for row in db.execute(sql):
+        body = stored(row).bulletin.body
+        if isinstance(body, ElectionCalendar):
+            phase = phase_at(body, now)
+            found.append(
+                Election(
+                    election=row["election"],
+                    issuer=row["issuer"],
+                    phase=phase,
+                    coarse=coarse(phase),
+                    next_change=next_change(body, now),
+                )
+            )
+    return tuple(found)
+
+
+def channels(
+    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
+) -> tuple[ChannelRow, ...]:
+    """Every channel the reader has a grant for, heard or not, and every other it has heard."""
+    heard = {row["channel"]: row for row in db.execute("SELECT * FROM channels")}
+    refused = dict(
+        db.execute(
+            "SELECT channel, count(*) FROM quarantine WHERE channel IS NOT NULL GROUP BY channel"
+        ).fetchall()
+    )
+    forks = dict(
+        db.execute(
+            "SELECT channel, count(*) FROM quarantine WHERE reason = 'fork' GROUP BY channel"
+        ).fetchall()
+    )
+    spans = {
+        row["channel"]: row["top"] - row["low"] + 1 - row["held"]
+        for row in db.execute(
+            "SELECT channel, max(seq) top, min(seq) low, count(*) held FROM links GROUP BY channel"
+        )
+    }
+    names = set(heard) | {
+        str(Channel(issuer=name, status=status, tlp=tlp, audience=audience))
+        for name in registry.document.authorities
+        for status, tlp, audience in registry.publish_prefixes(name)
+        if status is Status.ACTUAL
+        and registry.may_read(reader, Channel(issuer=name, status=status, tlp=tlp, audience=audience))
+    }
+    found = []
+    for name in sorted(names):
+        row = heard.get(name)
+        authority, _, channel = name.partition("/")
+        record = registry.document.authorities.get(authority)
+        interval = (row["interval_s"] if row else None) or (record.heartbeat_s if record else 300)
+        found.append(
+            ChannelRow(
+                authority=authority,
+                channel=channel,
+                state=_liveness(row["last_heard"] if row else None, interval, now),
+                last_seq=row["last_seq"] if row else None,
+                last_issued=_time(row["last_issued"]) if row else None,
+                last_heard=_time(row["last_heard"]) if row else None,
+                gaps=spans.get(name, 0),
+                forks=forks.get(name, 0),
+                refused=refused.get(name, 0),
+            )
+        )
+    return tuple(found)
+
+
+def _liveness(last_heard: float | None, interval_s: int, now: dt.datetime) -> str:
+    if last_heard is None:
+        return "never"
+    missed = (now.timestamp() - last_heard) / interval_s
+    return "live" if missed <= LATE_BEATS else "late" if missed <= SILENT_BEATS else "silent"
+
+
+def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
+    """The newest refusals."""
+    return tuple(
+        Quarantined(
+            at=_time(row["at"]),
+            reason=row["reason"],
+            detail=row["detail"],
+            subject=row["subject"],
+            digest=row["digest"],
+            channel=row["channel"],
+            seq=row["seq"],
+        )
+        for row in db.execute("SELECT * FROM quarantine ORDER BY n DESC LIMIT ?", (limit,))
+    )
+
+
+def as_text(found: Picture) -> str:
+    """The picture for a terminal; every symbol is also a word."""
+    lines = [
+        f"{found.at:%Y-%m-%d %H:%M:%S} UTC   trust {found.trust} (registry version {found.registry_version})",
+        f"{found.in_force} bulletins in force: " + (_spell(found.by_priority) or "none"),
+    ]
+    if found.by_dimension:
+        lines += ["", "by dimension and area"]
+        lines += [f"  {name:<22} {_spell(areas)}" for name, areas in found.by_dimension.items()]
+    if found.top:
+        lines += ["", "what stands out"]
+        lines += [
+            f"  {item.priority} {item.issued:%m-%d %H:%M} {item.issuer:<9} {item.kind:<18} TLP:{item.tlp.upper():<12} {item.headline}"
+            for item in found.top
+        ]
+    if found.elections:
+        lines += ["", "elections"]
+        lines += [
+            f"  {e.election:<18} {e.phase} ({e.coarse})"
+            + (f", next change {e.next_change:%Y-%m-%d %H:%M} UTC" if e.next_change else "")
+            for e in found.elections
+        ]
+    lines += ["", f"channels: {_spell(found.channels_by_state) or 'none heard yet'}"]
+    lines.append(
+        f"withdrawn {found.withdrawn}, expired {found.expired}, refused {found.refused}, exercises in force {found.exercises_in_force}"
+    )
+    return "\n".join(lines)
+
+
+def _spell(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _count(values: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for value in values:
+        found[value] = found.get(value, 0) + 1
+    return dict(sorted(found.items()))
+
+
+def _item(row: sqlite3.Row) -> Item:
+    return Item(
+        id=row["id"],
+        issuer=row["issuer"],
+        kind=row["kind"],
+        priority=row["priority"],
+        severity=row["severity"],
+        tlp=row["tlp"],
+        audience=row["audience"],
+        area=row["area"],
+        election=row["election"],
+        headline=row["headline"],
+        issued=_time(row["issued"]),
+        expires=_time(row["expires"]),
+    )
+
+
+def _one(db: sqlite3.Connection, sql: str, *arguments: object) -> int:
+    return int(db.execute(sql, arguments).fetchone()[0])
+
+
+def _time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
