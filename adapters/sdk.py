@@ -89,7 +89,7 @@ class AuthorityAdapter:
             )
 
     def samples(self, country: str, now: dt.datetime, serial: int) -> Iterator[Sample]:
-        """The sample templates, filled in: `${cc}`, `${CC}`, `${serial}`, `${uuid}`, dates and times around `now`."""
+        """The sample templates of the adapter's folder, filled in with the country, the serial, and dates around `now`."""
         day = dt.timedelta(days=1)
         values = {
             "CC": country,
@@ -103,7 +103,12 @@ class AuthorityAdapter:
             "earlier": f"{now - day / 4:%Y-%m-%dT%H:%M:%SZ}",
             "polling_day": f"{now + 30 * day:%Y-%m-%d}",
             "nomination_day": f"{now - 10 * day:%Y-%m-%d}",
+            "nomination_before": f"{now - 20 * day:%Y-%m-%d}",
             "year": str((now + 30 * day).year),
+            "this_year": str(now.year),
+            "this_month": str(now.month),
+            "octet": str(serial % 254 + 1),
+            "sha": sha256_hex(f"{country} {serial}".encode()),
         }
         if not self._samples.is_dir():
             return

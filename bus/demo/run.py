@@ -1,13 +1,38 @@
-"""The demonstration, running: one broker, eight authorities with their adapters, two hubs, and the tally."""
+"""The demonstration, running: one broker, eight authorities with their adapters, two hubs, and the tally at the end."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import fcntl
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
 import msgspec
 
-BEACON_EVERY = dt.timedelta(hours=1)
+from bus import nkey, plugin
+from bus.connection import Endpoint
+from bus.demo.world import HUBS, MEMBERS, Folder, Member, point_to_server, prepare, refresh_beacon
+from bus.errors import ConfigError
+from bus.hub.projection import Projection
+from bus.hub.run import HubService
+from bus.inbox import Inbox
+from bus.keyfiles import load_signer, read_secret
+from bus.outbox import Outbox, State
+from bus.publisher import Publisher
+from bus.records import Stored
+from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.trust import VerifiedRegistry
+from schemas.bulletin import Defaults
+from schemas.subject import parse
+from schemas.vocab import Pap, Status, Tlp
+
+BEACON_EVERY_S = 3600.0
+ROUND_EVERY_S = 60.0
 DRAIN_S = 20.0
+PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +47,221 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def complete(self) -> bool:
-        """Whether each hub admitted everything published that its grants let it read."""
-        stored_all = all(each["stored"] == each["published"] for each in self.authorities.values())
-        return self.lost == 0 and self.refused == 0 and self.published > 0 and stored_all
+        """Whether all that was published is stored, and each hub admitted what its grants let it read."""
+        stored = all(each["stored"] == each["published"] for each in self.authorities.values())
+        return self.published > 0 and self.lost == 0 and self.refused == 0 and stored
+
+
+class Demo:
+    """A demonstration in one folder. Use `Demo.open`."""
+
+    def __init__(
+        self, folder: Folder, registry: VerifiedRegistry, server: NatsServer, began: dt.datetime
+    ) -> None:
+        self.folder = folder
+        self.registry = registry
+        self.server = server
+        self.outboxes: dict[str, Outbox] = {}
+        self.publishers: dict[str, Publisher] = {}
+        self.stores: dict[str, Inbox] = {}
+        self.began = began
+        self._serial = int(began.timestamp())
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, root: Path, *, port: int, clock: Callable[[], dt.datetime]) -> AsyncIterator[Demo]:
+        """Found or go on, start everything, and stop it at the end.
+
+        Args:
+            root: the folder.
+            port: where the broker listens; -1 is any free port.
+            clock: the present, aware.
+
+        Raises:
+            ConfigError: `demo-running`, when another demonstration runs in the folder.
+        """
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_locked(root))
+            registry = await asyncio.to_thread(prepare, root, now=clock())
+            folder = Folder(root)
+            seed = nkey.load_nkey(folder.provisioner)
+            conf = render_conf(
+                registry,
+                settings=ServerSettings(port=port, name="tocsin-demo"),
+                provisioner_nkey=nkey.public_of(seed),
+            )
+            server = await stack.enter_async_context(NatsServer(folder.server, conf))
+            await provision(server.url, seed, registry)
+            point_to_server(root, server.url)
+            demo = cls(folder, registry, server, clock())
+            await demo._start(stack, clock)
+            try:
+                yield demo
+            finally:
+                for task in demo._tasks:
+                    task.cancel()
+                await asyncio.gather(*demo._tasks, return_exceptions=True)
+
+    async def _start(self, stack: AsyncExitStack, clock: Callable[[], dt.datetime]) -> None:
+        adapters = {each.name: each.adapter for each in plugin.discover()}
+        for hub in HUBS:
+            store = await stack.enter_async_context(
+                Inbox.open(self.folder.state(hub.id) / "store.db", projector=Projection())
+            )
+            self.stores[hub.id] = store
+            service = HubService(
+                authority_id=hub.id,
+                store=store,
+                registry=lambda: self.registry,
+                endpoint=self._endpoint(hub),
+                clock=clock,
+            )
+            self._run(service.run())
+        for member in MEMBERS:
+            if member.office is None:
+                continue
+            outbox = await stack.enter_async_context(Outbox.open(self.folder.state(member.id) / "outbox.db"))
+            publisher = await stack.enter_async_context(
+                Publisher.open(
+                    authority_id=member.id,
+                    outbox=outbox,
+                    registry=lambda: self.registry,
+                    signers=(await asyncio.to_thread(self._signer, member),),
+                    endpoint=self._endpoint(member),
+                    defaults=PUBLISHER_DEFAULTS,
+                    clock=clock,
+                    rng=secrets.token_bytes,
+                )
+            )
+            self.outboxes[member.id], self.publishers[member.id] = outbox, publisher
+            adapter = adapters.get(member.office.adapter)
+            if adapter is None:
+                raise ConfigError(
+                    f"the adapter {member.office.adapter} is not installed", reason="no-adapter"
+                )
+            source = adapter.folder(self.folder.spool(member.id))
+            self._run(adapter.run(source, publisher, country=member.country, clock=clock))
+        self._run(self._keep_fresh(clock))
+
+    def _run(self, work: object) -> None:
+        self._tasks.append(asyncio.ensure_future(work))  # type: ignore[arg-type]  # every caller passes a coroutine
+
+    def failed(self) -> BaseException | None:
+        """The error of a part that has ended, if one has."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                return error
+        return None
+
+    async def feed(self, now: dt.datetime) -> int:
+        """Drop a round of fresh sample files into every authority's spool; how many."""
+        self._serial += 1
+        count = 0
+        adapters = {each.name: each.adapter for each in plugin.discover()}
+        for n, member in enumerate(MEMBERS):
+            adapter = adapters.get(member.office.adapter) if member.office else None
+            if adapter is None:
+                continue
+            incoming = self.folder.spool(member.id) / "in"
+            incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for sample in adapter.samples(member.country, now, self._serial * 10 + n):
+                partial = incoming / f"{sample.name}.part"
+                partial.write_bytes(sample.data)
+                partial.rename(incoming / sample.name)
+                count += 1
+        return count
+
+    async def follow(self, hub: str) -> AsyncIterator[Stored]:
+        """What a hub admits from now on."""
+        store = self.stores[hub]
+        async for row in store.follow(await store.row_before(self.began)):
+            yield row
+
+    async def drain(self, timeout: float = DRAIN_S) -> None:
+        """Wait until every spool is read, every outbox is empty and every hub holds what it may."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        while asyncio.get_running_loop().time() < deadline:
+            spooled = any(any((self.folder.spool(m.id) / "in").glob("*")) for m in MEMBERS)
+            waiting = any([(await outbox.counts())[State.KEPT] for outbox in self.outboxes.values()])
+            if not spooled and not waiting and (await self.tally()).lost == 0:
+                return
+            await asyncio.sleep(0.1)
+
+    async def tally(self) -> Tally:
+        """Count this run."""
+        since = self.began.timestamp()
+        authorities: dict[str, dict[str, int]] = {}
+        expected: dict[str, set[str]] = {hub: set() for hub in self.stores}
+        kinds: set[str] = set()
+        for name, outbox in self.outboxes.items():
+            rows = await outbox.ask(
+                lambda db: db.execute(
+                    "SELECT digest, subject, state FROM outbox WHERE kept_at >= ?", (since,)
+                ).fetchall()
+            )
+            spoken = [(row, parse(row["subject"])) for row in rows]
+            spoken = [(row, subject) for row, subject in spoken if subject.status is not Status.SYSTEM]
+            authorities[name] = {
+                "published": len(spoken),
+                "stored": sum(row["state"] == State.STORED for row, _ in spoken),
+            }
+            kinds |= {subject.kind for _, subject in spoken}
+            for row, subject in spoken:
+                for hub, digests in expected.items():
+                    if self.registry.may_read(hub, subject.channel):
+                        digests.add(row["digest"])
+        hubs: dict[str, dict[str, int]] = {}
+        lost = 0
+        for name, store in self.stores.items():
+            held, refused = await store.ask(
+                lambda db: (
+                    {
+                        row[0]
+                        for row in db.execute("SELECT digest FROM admitted WHERE admitted_at >= ?", (since,))
+                    },
+                    int(db.execute("SELECT count(*) FROM quarantine WHERE at >= ?", (since,)).fetchone()[0]),
+                )
+            )
+            hubs[name] = {"admitted": len(held), "refused": refused}
+            lost += len(expected[name] - held)
+        spool_refused = sum(
+            path.stat().st_mtime >= since
+            for member in MEMBERS
+            for path in (self.folder.spool(member.id) / "refused").glob("*.reason.json")
+        )
+        return Tally(
+            authorities=authorities,
+            hubs=hubs,
+            published=sum(each["published"] for each in authorities.values()),
+            refused=sum(each["refused"] for each in hubs.values()) + spool_refused,
+            lost=lost,
+            kinds=tuple(sorted(kinds)),
+        )
+
+    async def _keep_fresh(self, clock: Callable[[], dt.datetime]) -> None:
+        while True:
+            await asyncio.sleep(BEACON_EVERY_S)
+            self.registry = await asyncio.to_thread(refresh_beacon, self.folder, self.registry, now=clock())
+
+    def _endpoint(self, member: Member) -> Endpoint:
+        seed = nkey.load_nkey(self.folder.keys(member.id) / "transport.nk")
+        return Endpoint(url=self.server.url, authority_id=member.id, nkey_seed=seed, name=f"{member.id} demo")
+
+    def _signer(self, member: Member):  # type: ignore[no-untyped-def]  # as load_signer
+        home = self.folder.keys(member.id)
+        return load_signer(home / "signing.pem", read_secret(home / "signing.pass"))
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """One demonstration per folder."""
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (root / "demo.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(
+                f"a demonstration is already running in {root}; use another --dir", reason="demo-running"
+            ) from None
+        yield

@@ -1,0 +1,216 @@
+"""Reads election definitions and candidate lists of EML-NL (``eml-nl-xml``): messages 110a, 110b and 230b.
+
+One message gives one election calendar. Its dates have no zone, so they are read in the reader's and that is told as
+an assumption. Names of candidates and parties are not carried.
+
+Source: OASIS Election Markup Language 5.0 as profiled by the Dutch Electoral Council (Kiesraad), whose extensions
+have a namespace of their own.
+"""
+
+import datetime as dt
+import re
+from typing import Final
+from xml.etree.ElementTree import Element
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from adapters.drafting import finished
+from adapters.reading import (
+    Format,
+    FormatError,
+    Losses,
+    ReadContext,
+    ReadResult,
+    clip,
+    safe_xml,
+    sha256_hex,
+    slug,
+)
+from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
+from schemas.bulletin import Draft
+from schemas.elections import TYPE_TOKENS, phase_at
+from schemas.parts import Area, ElectionRef, Info, Provenance
+from schemas.vocab import Certainty, Phase, Severity, Urgency
+
+__all__ = ["FORMAT", "read_eml_nl"]
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+EML: Final = "{urn:oasis:names:tc:evs:schema:eml}"
+KR: Final = "{http://www.kiesraad.nl/extensions}"
+_MESSAGES: Final = {"110a": "election definition", "110b": "polling places", "230b": "candidate lists"}
+# Election categories of EML-NL -> token of an election id; what is not here is `oth`.
+_TOKENS: Final = {"TK": "parl", "EK": "sen", "EP": "ep", "GR": "mun", "PS": "reg"}
+_CERTIFICATION_DAYS: Final = 7
+
+
+def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
+    """The calendar of the one election that a message is about.
+
+    Raises:
+        FormatError: ``hostile-xml``, ``malformed``, ``unsupported-message``, ``no-election`` or ``bad-date``.
+    """
+    root = safe_xml(data, max_bytes=MAX_BYTES)
+    if root.tag != f"{EML}EML":
+        raise FormatError("the root is not an EML element", reason="not-eml")
+    message = root.get("Id", "")
+    if message not in _MESSAGES:
+        raise FormatError(
+            f"EML message {message or '(none)'}; read are {', '.join(_MESSAGES)}",
+            reason="unsupported-message",
+        )
+    losses = Losses()
+    identifier = root.find(f".//{EML}ElectionIdentifier")
+    if identifier is None:
+        raise FormatError("no ElectionIdentifier", reason="no-election")
+    name = _text(identifier, f"{EML}ElectionName") or "election"
+    category = _text(identifier, f"{EML}ElectionCategory")
+    polling = _date(identifier, "ElectionDate")
+    if polling is None:
+        raise FormatError("no ElectionDate", reason="bad-date")
+    token = _TOKENS.get(category, "oth")
+    if token == "oth":
+        losses.add(
+            "ElectionIdentifier/ElectionCategory", f"category {category or '(none)'} has no type of its own"
+        )
+    zone = _zone(context)
+    losses.add("ElectionIdentifier/ElectionDate", f"a date without zone, read in {context.tz}")
+    windows = _windows(root, identifier, polling, zone, losses)
+    calendar = ElectionCalendar(windows=windows, tz=context.tz, confirmed=True)
+    domain = identifier.find(f"{KR}ElectionDomain")
+    place = (
+        slug(domain.text or "").replace("-", "")[:12]
+        if domain is not None and (domain.text or "").strip()
+        else ""
+    )
+    local = f"-{place}" if place and token in ("mun", "reg", "oth") else ""
+    election = ElectionRef(
+        id=f"{context.country.lower()}-{token}-{polling.year}{local}",
+        type=TYPE_TOKENS[token],
+        phase=phase_at(calendar, context.received),
+        polling_first=polling,
+        polling_last=polling,
+    )
+    lists = _not_carried(root, losses)
+    summary = f"{name}: polling on {polling.isoformat()} ({context.tz})."
+    if lists:
+        summary += f" {lists} lists of candidates are published."
+    draft = Draft(
+        info=(
+            Info(
+                lang="nl",
+                headline=clip(f"{name}: verkiezingsdag {polling.isoformat()}", 160),
+                summary=clip(summary, 2000),
+            ),
+        ),
+        body=calendar,
+        areas=(Area(scope="country", country=context.country),),
+        election=election,
+        urgency=Urgency.FUTURE if polling > context.received.date() else Urgency.PAST,
+        severity=Severity.UNKNOWN,
+        certainty=Certainty.OBSERVED,
+    )
+    origin = Provenance(
+        format="eml-nl-xml",
+        format_version=clip(root.get("SchemaVersion", ""), 24) or None,
+        adapter=context.adapter,
+        original_sha256=sha256_hex(data),
+        original_id=clip(f"{identifier.get('Id', '')} {message}", 500),
+        received=context.received,
+    )
+    return ReadResult(
+        drafts=(finished(draft, context=context, losses=losses, origin=origin),), losses=losses.found
+    )
+
+
+def _windows(
+    root: Element, identifier: Element, polling: dt.date, zone: ZoneInfo, losses: Losses
+) -> tuple[PhaseWindow, ...]:
+    """Registration up to nomination day, campaign up to polling day, polling day, and the days of counting."""
+    opens, day = _midnight(polling, zone), dt.timedelta(days=1)
+    closes = _midnight(polling + day, zone)
+    found = []
+    nominated = _date(identifier, "NominationDate")
+    issued = _plain_date(_text(root, f"{EML}IssueDate"))
+    if nominated is None or nominated >= polling:
+        losses.add(
+            "ElectionIdentifier/NominationDate", "missing, or not before polling day: no window made of it"
+        )
+    else:
+        if issued is not None and issued < nominated:
+            found.append(
+                PhaseWindow(
+                    phase=Phase.REGISTRATION,
+                    start=_midnight(issued, zone),
+                    end=_midnight(nominated + day, zone),
+                )
+            )
+        found.append(PhaseWindow(phase=Phase.CAMPAIGN, start=_midnight(nominated + day, zone), end=opens))
+    found.append(PhaseWindow(phase=Phase.POLLING, start=opens, end=closes))
+    end = _midnight(polling + dt.timedelta(days=_CERTIFICATION_DAYS), zone)
+    found.append(
+        PhaseWindow(phase=Phase.COUNTING, start=closes, end=end, note="assumed: a week after polling day")
+    )
+    losses.add("(counting)", f"the message names no end of counting; {_CERTIFICATION_DAYS} days are assumed")
+    return tuple(found)
+
+
+def _not_carried(root: Element, losses: Losses) -> int:
+    """Tell what is left behind; the number of candidate lists."""
+    candidates = sum(1 for _ in root.iter(f"{EML}Candidate"))
+    if candidates:
+        losses.add("Affiliation/Candidate", f"{candidates} candidates: personal data, not carried")
+    parties = sum(1 for _ in root.iter(f"{KR}RegisteredParty"))
+    if parties:
+        losses.add("RegisteredParties", f"{parties} parties are not part of a calendar")
+    if root.find(f".//{KR}ElectionTree") is not None:
+        losses.add("ElectionTree", "regions and committees are not part of a calendar")
+    places = sum(1 for _ in root.iter(f"{EML}PollingPlace"))
+    if places:
+        losses.add("PollingPlace", f"{places} polling places are not part of a calendar")
+    return sum(1 for _ in root.iter(f"{EML}Affiliation"))
+
+
+def _text(element: Element, path: str) -> str:
+    found = element.find(path)
+    return (found.text or "").strip() if found is not None else ""
+
+
+def _date(identifier: Element, name: str) -> dt.date | None:
+    text = _text(identifier, f"{KR}{name}")
+    if not text:
+        return None
+    found = _plain_date(text)
+    if found is None:
+        raise FormatError(f"{name} {text[:40]!r} is no date", reason="bad-date")
+    return found
+
+
+def _plain_date(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else None
+    except ValueError:
+        return None
+
+
+def _zone(context: ReadContext) -> ZoneInfo:
+    try:
+        return ZoneInfo(context.tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise FormatError(f"there is no time zone {context.tz!r}", reason="bad-zone") from None
+
+
+def _midnight(day: dt.date, zone: ZoneInfo) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC)
+
+
+def _sniff(data: bytes) -> bool:
+    head = data[:4096]
+    return b"urn:oasis:names:tc:evs:schema:eml" in head and b"<EML" in head
+
+
+FORMAT = Format(
+    id="eml-nl-xml",
+    title="EML-NL election definition and candidate lists (110a, 110b, 230b)",
+    media_types=("application/xml", "text/xml"),
+    sniff=_sniff,
+    read=read_eml_nl,
+)

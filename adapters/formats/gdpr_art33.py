@@ -1,0 +1,156 @@
+"""Reads notifications of personal-data breaches (``gdpr-art33-json``), in a small profile of this project's own.
+
+No European machine format exists; authorities use portals. The profile holds what GDPR Article 33(3) asks for, each
+field traced to its paragraph in `gdpr_art33.schema.json`. Names of controllers and contacts are never carried.
+"""
+
+import datetime as dt
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from adapters.drafting import finished
+from adapters.reading import (
+    Format,
+    FormatError,
+    Losses,
+    ReadContext,
+    ReadResult,
+    clip,
+    sha256_hex,
+    strict_json,
+)
+from schemas.bodies.data import DataBreach
+from schemas.bulletin import Draft
+from schemas.codec import parse_time
+from schemas.errors import SchemaError
+from schemas.parts import Area, Deadline, Info, Provenance
+from schemas.scalars import Count, Lang, Slug
+from schemas.vocab import BreachNature, BreachRisk, Certainty, NotifyState, Severity, Tlp, Urgency
+
+__all__ = ["FORMAT", "PROFILE", "read_gdpr_art33"]
+
+MAX_BYTES: Final = 1024 * 1024
+PROFILE: Final = "tocsin-gdpr-art33/1"
+NOTIFY_WITHIN: Final = dt.timedelta(hours=72)
+
+Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$(?!\n)")]
+
+
+class _Controller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    kind: Slug
+    name: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class _Notification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    profile: Literal["tocsin-gdpr-art33/1"]
+    reference: Annotated[str, Meta(min_length=1, max_length=200)]
+    stage: Literal["initial", "supplement", "final", "bundled"]
+    controller: _Controller
+    aware_at: Moment
+    nature: Annotated[tuple[BreachNature, ...], Meta(min_length=1, max_length=3)]
+    data_categories: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=30)]
+    subject_categories: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=30)]
+    risk: BreachRisk
+    summary: Annotated[str, Meta(min_length=1, max_length=2000)]
+    lang: Lang = "en"
+    tlp: Tlp | None = None
+    subjects_approx: Count | None = None
+    records_approx: Count | None = None
+    started: Moment | None = None
+    ended: Moment | None = None
+    cause: Slug | None = None
+    consequences: Annotated[str, Meta(min_length=1, max_length=8000)] | None = None
+    measures: Annotated[str, Meta(min_length=1, max_length=8000)] | None = None
+    dpo_contact: Annotated[str, Meta(max_length=500)] | None = None
+    delay_reason: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    art34: NotifyState = NotifyState.REQUIRED
+    cross_border: bool | None = None
+    processor_involved: bool | None = None
+
+
+def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
+    """The breach that a notification tells of, with its 72-hour clock.
+
+    Raises:
+        FormatError: what `strict_json` raises, ``not-a-notification`` or ``schema``.
+    """
+    document = strict_json(data, max_bytes=MAX_BYTES)
+    if not isinstance(document, dict) or document.get("profile") != PROFILE:
+        raise FormatError(f"no member profile with {PROFILE}", reason="not-a-notification")
+    try:
+        note = msgspec.convert(document, _Notification, strict=True)
+        moments = {name: _moment(getattr(note, name)) for name in ("aware_at", "started", "ended")}
+    except (msgspec.ValidationError, SchemaError) as exc:
+        raise FormatError(str(exc), reason="schema") from None
+    losses = Losses()
+    if note.controller.name is not None:
+        losses.add("controller.name", "names of controllers are not carried")
+    if note.dpo_contact is not None:
+        losses.add("dpo_contact", "contacts are not carried; ask the issuing authority")
+    aware = moments["aware_at"]
+    if aware is None or aware > context.received + dt.timedelta(minutes=5):
+        raise FormatError("aware_at is in the future", reason="schema")
+    body = DataBreach(
+        nature=note.nature,
+        aware=aware,
+        controller_kind=note.controller.kind,
+        data_categories=note.data_categories,
+        subject_categories=note.subject_categories,
+        risk=note.risk,
+        subjects_approx=note.subjects_approx,
+        records_approx=note.records_approx,
+        started=moments["started"],
+        ended=moments["ended"],
+        cause=note.cause,
+        consequences=note.consequences,
+        measures=note.measures,
+        phased=note.stage,
+        delay_reason=note.delay_reason,
+        art34=note.art34,
+        cross_border=note.cross_border,
+        processor_involved=note.processor_involved,
+    )
+    draft = Draft(
+        info=(Info(lang=note.lang, headline=clip(note.summary, 160), summary=note.summary),),
+        body=body,
+        tlp=note.tlp,
+        areas=(Area(scope="country", country=context.country),),
+        urgency=Urgency.EXPECTED if note.stage == "initial" else Urgency.PAST,
+        severity=Severity.SEVERE if note.risk is BreachRisk.HIGH_RISK else Severity.MODERATE,
+        certainty=Certainty.LIKELY if note.stage == "initial" else Certainty.OBSERVED,
+        deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),),
+    )
+    origin = Provenance(
+        format="gdpr-art33-json",
+        format_version="1",
+        adapter=context.adapter,
+        original_sha256=sha256_hex(data),
+        original_id=note.reference,
+        received=context.received,
+    )
+    return ReadResult(
+        drafts=(finished(draft, context=context, losses=losses, origin=origin),), losses=losses.found
+    )
+
+
+def _moment(text: str | None) -> dt.datetime | None:
+    return parse_time(text) if text is not None else None
+
+
+def _sniff(data: bytes) -> bool:
+    return (
+        PROFILE.encode() in data[:65_536]
+        and b'"profile"' in data[:65_536]
+        and b'"$schema"' not in data[:1024]
+    )
+
+
+FORMAT = Format(
+    id="gdpr-art33-json",
+    title="Notification of a personal-data breach, GDPR Article 33 (profile of this project)",
+    media_types=("application/json",),
+    sniff=_sniff,
+    read=read_gdpr_art33,
+)

@@ -1,0 +1,187 @@
+"""Reads event logs of voting equipment (``nist-1500-101-json``): one election incident per device that failed.
+
+Both published versions of the schema are read, and the `Events` that vendors write for `Event`. User ids are dropped.
+A log without a failure gives no draft, and says so.
+
+Source: NIST SP 1500-101, Election Event Logging Common Data Format.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from adapters.drafting import finished, instant
+from adapters.reading import (
+    Format,
+    FormatError,
+    Losses,
+    ReadContext,
+    ReadResult,
+    clip,
+    sha256_hex,
+    slug,
+    strict_json,
+)
+from schemas.bodies.electoral import ElectionIncident
+from schemas.bulletin import Draft
+from schemas.parts import Area, Info, Provenance
+from schemas.vocab import Certainty, Phase, Severity, Urgency
+
+__all__ = ["FORMAT", "read_nist_1500_101"]
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_DEVICES: Final = 2000
+MAX_INCIDENTS: Final = 200
+MAX_LOGGED: Final = 50
+
+# The two versions of the schema name the same thing differently.
+_SAME_DEVICE: Final = {"bmd": "ballot-marking"}
+_CATEGORY: Final = {
+    "electronic-poll-book": "pollbook-failure",
+    "transmission-sending": "transmission-failure",
+    "transmission-receiving": "transmission-failure",
+    "ballot-printing": "ballot-printing-error",
+    "blank-ballot-printing": "ballot-printing-error",
+    "ems": "outage",
+    "adjudication": "outage",
+}
+_GRAVE: Final = re.compile(r"\b(?:fatal|critical|emergency|alert|severe|high)\b", re.IGNORECASE)
+_WRONG: Final = re.compile(r"\b(?:error|err|fail(?:ed|ure)?|fault)\b", re.IGNORECASE)
+
+
+def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
+    """An incident for each device with a failure.
+
+    Raises:
+        FormatError: what `strict_json` raises, ``not-an-event-log`` or ``too-large``.
+    """
+    document = strict_json(data, max_bytes=MAX_BYTES)
+    if not isinstance(document, dict) or "$schema" in document or "definitions" in document:
+        raise FormatError("not an election event log", reason="not-an-event-log")
+    log = document.get("ElectionEventLog", document)
+    devices = log.get("Device") if isinstance(log, dict) else None
+    if not isinstance(log, dict) or "GeneratedTime" not in log or not isinstance(devices, list):
+        raise FormatError("no GeneratedTime or no list of Device", reason="not-an-event-log")
+    if len(devices) > MAX_DEVICES:
+        raise FormatError(f"{len(devices)} devices; at most {MAX_DEVICES} are read", reason="too-large")
+    losses = Losses()
+    if log.get("ElectionId"):
+        losses.add("ElectionId", "a local id; no election of the bus is named by it")
+    drafts: list[Draft] = []
+    for n, device in enumerate(devices):
+        if not isinstance(device, dict):
+            raise FormatError(f"Device[{n}] is no object", reason="not-an-event-log")
+        draft = _incident(device, n, losses, context, sha256_hex(data), str(log.get("GeneratedTime", "")))
+        if draft is not None and len(drafts) < MAX_INCIDENTS:
+            drafts.append(draft)
+        elif draft is not None:
+            losses.add(f"Device[{n}]", f"more than {MAX_INCIDENTS} devices failed; this one is not told")
+    if not drafts:
+        losses.add("Device", f"no failure in {len(devices)} devices: nothing to tell")
+    return ReadResult(drafts=tuple(drafts), losses=losses.found)
+
+
+def _incident(
+    device: dict[str, object], n: int, losses: Losses, context: ReadContext, digest: str, generated: str
+) -> Draft | None:
+    failures = []
+    total = 0
+    for event in _events(device, n, losses):
+        total += 1
+        if "UserId" in event:
+            losses.add("Device/Event/UserId", "personal data, not carried")
+        if any(key in event for key in ("Description", "Details", "Hash")):
+            losses.add("Device/Event/Details", "free text of a vendor, not carried")
+        if _failed(event):
+            failures.append(event)
+    if not failures:
+        return None
+    kind = slug(str(device.get("Type", "other")))
+    kind = _SAME_DEVICE.get(kind, kind)
+    grave = any(_GRAVE.search(str(event.get("Severity", ""))) for event in failures)
+    named = clip(str(device.get("Id", f"device {n + 1}")), 80)
+    times = sorted(moment for event in failures if (moment := instant(event.get("TimeStamp"))) is not None)
+    if len(times) < len(failures):
+        losses.add("Device/Event/TimeStamp", "a time without zone or no time")
+    logged = tuple(
+        clip(f"{event.get('Id', '?')}/{event.get('Sequence', '?')} {event.get('Type', '')}", 200)
+        for event in failures[:MAX_LOGGED]
+    )
+    if len(failures) > MAX_LOGGED:
+        losses.add(
+            f"Device[{n}]/Event", f"{len(failures) - MAX_LOGGED} of {len(failures)} failures are only counted"
+        )
+    if device.get("Manufacturer") or device.get("Model") or device.get("Version"):
+        losses.add("Device/Manufacturer", "maker and model are not carried")
+    words = f"{len(failures)} failures in {total} logged events of {kind} {named}"
+    body = ElectionIncident(
+        category=_CATEGORY.get(kind, "voting-device-failure"),
+        stage=Phase.POLLING,
+        units_affected=1,
+        description=words,
+        device_type=kind,
+        log_events=logged,
+    )
+    draft = Draft(
+        info=(
+            Info(
+                lang="en", headline=clip(words, 160), summary=f"{words}; log generated {clip(generated, 40)}."
+            ),
+        ),
+        body=body,
+        areas=(Area(scope="country", country=context.country),),
+        onset=times[0] if times else None,
+        urgency=Urgency.IMMEDIATE if _recent(times, context.received) else Urgency.PAST,
+        severity=Severity.MODERATE if grave else Severity.MINOR,
+        certainty=Certainty.OBSERVED,
+    )
+    origin = Provenance(
+        format="nist-1500-101-json",
+        adapter=context.adapter,
+        original_sha256=digest,
+        original_id=clip(f"{named} {generated}", 500),
+        received=context.received,
+    )
+    return finished(draft, context=context, losses=losses, origin=origin)
+
+
+def _events(device: dict[str, object], n: int, losses: Losses) -> Iterator[dict[str, object]]:
+    events = device.get("Event")
+    if events is None and "Events" in device:
+        losses.add("Device/Events", "a vendor's spelling of Event, read as such")
+        events = device["Events"]
+    if events is None:
+        return
+    if not isinstance(events, list):
+        raise FormatError(f"Device[{n}]/Event is no list", reason="not-an-event-log")
+    for event in events:
+        if not isinstance(event, dict):
+            raise FormatError(
+                f"Device[{n}]/Event holds something else than events", reason="not-an-event-log"
+            )
+        yield event
+
+
+def _failed(event: dict[str, object]) -> bool:
+    severity = str(event.get("Severity", ""))
+    return str(event.get("Disposition", "")).lower() == "failure" or bool(
+        _GRAVE.search(severity) or _WRONG.search(severity)
+    )
+
+
+def _recent(times: list[dt.datetime], received: dt.datetime) -> bool:
+    return bool(times) and received - times[-1] < dt.timedelta(hours=12)
+
+
+def _sniff(data: bytes) -> bool:
+    return b'"GeneratedTime"' in data[:65_536] and b'"Device"' in data and b'"$schema"' not in data[:2048]
+
+
+FORMAT = Format(
+    id="nist-1500-101-json",
+    title="NIST SP 1500-101 election event log",
+    media_types=("application/json",),
+    sniff=_sniff,
+    read=read_nist_1500_101,
+)

@@ -1,0 +1,221 @@
+"""Reads structured breach reports (``veris-json``) of the VERIS vocabulary, versions 1.3 and 1.4.
+
+An incident that broke confidentiality, integrity or availability gives one `data-breach`; victims' names are dropped,
+and a partial date is read as the start of what it names, which is told.
+
+Source: the VERIS framework of the Verizon RISK team.
+"""
+
+import datetime as dt
+from typing import Any, Final
+
+from adapters.drafting import finished
+from adapters.reading import (
+    Format,
+    FormatError,
+    Losses,
+    ReadContext,
+    ReadResult,
+    clip,
+    sha256_hex,
+    slug,
+    strict_json,
+)
+from schemas.bodies.data import DataBreach
+from schemas.bulletin import Draft
+from schemas.parts import Area, Confidence, Deadline, Info, Provenance
+from schemas.scalars import MAX_COUNT
+from schemas.vocab import BreachNature, BreachRisk, Certainty, Severity, Urgency
+
+__all__ = ["FORMAT", "read_veris"]
+
+MAX_BYTES: Final = 8 * 1024 * 1024
+NOTIFY_WITHIN: Final = dt.timedelta(hours=72)
+_NATURES: Final = {
+    "confidentiality": BreachNature.CONFIDENTIALITY,
+    "integrity": BreachNature.INTEGRITY,
+    "availability": BreachNature.AVAILABILITY,
+}
+# VERIS data varieties -> data categories; what is not here is `other`.
+_CATEGORIES: Final = {
+    "Personal": "contact",
+    "Sensitive Personal": "special-other",
+    "Medical": "special-other",
+    "Credentials": "credentials",
+    "Payment": "financial",
+    "Bank": "financial",
+    "Virtual currency": "financial",
+    "Digital certificate": "credentials",
+}
+_SENSITIVE: Final = frozenset({"Sensitive Personal", "Medical", "Credentials", "Bank", "Payment"})
+_SUBJECTS: Final = {
+    "Customer": "account-holders",
+    "Employee": "staff",
+    "Patient": "patients",
+    "Student": "students",
+}
+_NOT_CARRIED: Final = {
+    "victim": "victims' names are not carried",
+    "actor": "actors are not carried",
+    "reference": "sources of the report are not carried",
+    "notes": "free text of analysts, not carried",
+    "asset": "assets are not carried",
+    "impact": "losses in money are not carried",
+    "plus": "extension fields are not carried",
+}
+_SCORES: Final = {"High": 85, "Medium": 50, "Low": 15, "None": 5}
+
+
+def read_veris(data: bytes, context: ReadContext) -> ReadResult:
+    """The breach of one incident.
+
+    Raises:
+        FormatError: what `strict_json` raises, ``not-an-incident``, ``no-breach`` or ``not-confirmed``.
+    """
+    incident = strict_json(data, max_bytes=MAX_BYTES)
+    if (
+        not isinstance(incident, dict)
+        or not isinstance(incident.get("action"), dict)
+        or "actor" not in incident
+    ):
+        raise FormatError("not a VERIS incident: no action and actor", reason="not-an-incident")
+    if str(incident.get("security_incident", "Confirmed")) in ("False positive", "Near miss"):
+        raise FormatError(f"the incident is a {incident['security_incident']!s}", reason="not-confirmed")
+    attribute = incident.get("attribute")
+    broken = [name for name in _NATURES if isinstance(attribute, dict) and name in attribute]
+    if not isinstance(attribute, dict) or not broken:
+        raise FormatError("no confidentiality, integrity or availability was broken", reason="no-breach")
+    losses = Losses()
+    for name, why in (
+        ("victim", "victims' names are not carried"),
+        ("actor", "actors are not carried"),
+        ("reference", "sources of the report are not carried"),
+        ("notes", "free text of analysts, not carried"),
+        ("asset", "assets are not carried"),
+        ("impact", "losses in money are not carried"),
+        ("plus", "extension fields are not carried"),
+    ):
+        if incident.get(name):
+            losses.add(name, why)
+    confidentiality = _dict(attribute.get("confidentiality"))
+    varieties = [str(_dict(each).get("variety", "")) for each in _list(confidentiality.get("data"))]
+    started = _when(_dict(_dict(incident.get("timeline")).get("incident")), losses)
+    aware = started if started is not None and started < context.received else context.received
+    losses.add(
+        "timeline",
+        "when the controller became aware is not told; the start of the incident, or now, is assumed",
+    )
+    summary = clip(str(incident.get("summary") or "A breach of data, as reported."), 2000)
+    subjects = sorted(
+        {_SUBJECTS.get(str(each), slug(str(each))) for each in _list(confidentiality.get("data_victim"))}
+    )
+    sensitive = bool(_SENSITIVE & set(varieties))
+    body = DataBreach(
+        nature=tuple(_NATURES[name] for name in broken),
+        aware=aware,
+        controller_kind="other",
+        data_categories=tuple(sorted({_CATEGORIES.get(each, "other") for each in varieties}))[:30]
+        or ("other",),
+        subject_categories=tuple(subjects[:30]) or ("unknown",),
+        risk=BreachRisk.HIGH_RISK if sensitive else BreachRisk.RISK,
+        records_approx=_count(confidentiality, losses),
+        started=started,
+        cause=_cause(incident["action"]),
+        phased="final",
+    )
+    countries = [str(each) for each in _list(_dict(incident.get("victim")).get("country"))]
+    known = sorted(
+        {
+            each
+            for each in countries
+            if len(each) == 2 and each.isascii() and each.isalpha() and each.isupper()
+        }
+    )[:60]
+    draft = Draft(
+        info=(
+            Info(
+                lang="en",
+                headline=clip(summary.splitlines()[0] if summary else "Breach", 160),
+                summary=summary,
+            ),
+        ),
+        body=body,
+        areas=tuple(Area(scope="country", country=each) for each in known)
+        or (Area(scope="country", country=context.country),),
+        urgency=Urgency.PAST,
+        severity=Severity.SEVERE if sensitive else Severity.MODERATE,
+        certainty=Certainty.OBSERVED
+        if incident.get("security_incident") == "Confirmed"
+        else Certainty.POSSIBLE,
+        confidence=Confidence(score=_SCORES.get(str(incident.get("confidence")), 50)),
+        deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),),
+    )
+    origin = Provenance(
+        format="veris-json",
+        format_version=clip(str(incident.get("schema_version", "")), 24) or None,
+        adapter=context.adapter,
+        original_sha256=sha256_hex(data),
+        original_id=clip(str(incident.get("incident_id", "")), 500) or None,
+        received=context.received,
+    )
+    return ReadResult(
+        drafts=(finished(draft, context=context, losses=losses, origin=origin),), losses=losses.found
+    )
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def _count(confidentiality: dict[str, Any], losses: Losses) -> int | None:
+    total = confidentiality.get("data_total")
+    if isinstance(total, bool) or not isinstance(total, int) or total < 0:
+        if total is not None:
+            losses.add("attribute.confidentiality.data_total", "not a count")
+        return None
+    if total > MAX_COUNT:
+        losses.add("attribute.confidentiality.data_total", f"above {MAX_COUNT}, told as that")
+    return min(total, MAX_COUNT)
+
+
+def _cause(action: dict[str, Any]) -> str | None:
+    known = [
+        name
+        for name in ("hacking", "malware", "social", "misuse", "physical", "error", "environmental")
+        if name in action
+    ]
+    return known[0] if known else None
+
+
+def _when(moment: dict[str, Any], losses: Losses) -> dt.datetime | None:
+    parts = [moment.get(name) for name in ("year", "month", "day")]
+    if not isinstance(parts[0], int) or isinstance(parts[0], bool):
+        return None
+    if parts[1] is None or parts[2] is None:
+        losses.add("timeline.incident", "a partial date, read as the first day of what it names")
+    try:
+        year, month, day = (part if isinstance(part, int) else 1 for part in parts)
+        return dt.datetime(year, month, day, tzinfo=dt.UTC) if year >= 1970 else None
+    except (ValueError, OverflowError):
+        losses.add("timeline.incident", "not a date")
+        return None
+
+
+def _sniff(data: bytes) -> bool:
+    return (
+        all(mark in data for mark in (b'"action"', b'"actor"', b'"attribute"'))
+        and b'"$schema"' not in data[:1024]
+    )
+
+
+FORMAT = Format(
+    id="veris-json",
+    title="VERIS incident",
+    media_types=("application/json",),
+    sniff=_sniff,
+    read=read_veris,
+)

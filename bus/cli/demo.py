@@ -1,0 +1,121 @@
+"""`tocsin demo`: the whole system on this machine, from nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.app import App, command
+
+if TYPE_CHECKING:
+    from bus.demo.run import Demo
+
+DEFAULT_FOLDER = Path("tocsin-demo")
+INCOMPLETE = 8
+QUIET_END_S = 6.0
+
+
+@command()
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    help="registry, keys, stores and spools; gone on from next time",
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="where the broker listens; any free port otherwise"
+)
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(min=5),
+    help="end by itself after so many seconds, with a summary",
+)
+@click.option(
+    "--no-browser", is_flag=True, hidden=True, help="accepted for scripts; there is no browser to open"
+)
+def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_browser: bool) -> None:  # noqa: ARG001
+    """Start a broker, two countries with eight authorities, and two hubs; show bulletins as they arrive.
+
+    Each authority's adapter reads sample files in native formats from its spool folder. Exits 0 only when each
+    hub admitted everything published that its grants let it read.
+    """
+    complete = asyncio.run(_demo(app, folder.absolute(), port, seconds))
+    if not complete:
+        raise click.exceptions.Exit(INCOMPLETE)
+
+
+async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> bool:
+    import structlog
+
+    from bus.demo.run import ROUND_EVERY_S, Demo
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(10 if app.verbosity > 0 else 40))
+    app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, ended.set)
+    async with Demo.open(folder, port=port or -1, clock=app.now) as running:
+        _greet(app, folder, running)
+        telling = (
+            [asyncio.create_task(_tell(app, running, hub)) for hub in running.stores] if not app.json else []
+        )
+        deadline = loop.time() + seconds if seconds else None
+        next_round = 0.0
+        while not ended.is_set():
+            if (error := running.failed()) is not None:
+                raise error
+            now = loop.time()
+            if deadline is not None and now >= deadline:
+                break
+            if now >= next_round and (deadline is None or deadline - now > QUIET_END_S):
+                await running.feed(app.now())
+                next_round = now + ROUND_EVERY_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await ended.wait()
+        await running.drain()
+        tally = await running.tally()
+        for task in telling:
+            task.cancel()
+    if app.json:
+        app.data(tally)
+    else:
+        app.line("")
+        app.table(
+            ("authority", "published", "stored"),
+            [(name, each["published"], each["stored"]) for name, each in tally.authorities.items()],
+        )
+        app.table(
+            ("hub", "admitted", "refused"),
+            [(name, each["admitted"], each["refused"]) for name, each in tally.hubs.items()],
+        )
+        app.line(
+            f"published {tally.published}, refused {tally.refused}, lost {tally.lost}; kinds: {', '.join(tally.kinds)}"
+        )
+    return tally.complete
+
+
+def _greet(app: App, folder: Path, running: Demo) -> None:
+    app.note(
+        f"broker {running.server.url}, registry {running.registry.domain} version {running.registry.version}"
+    )
+    app.note(f"in another terminal:  export TOCSIN_HOME={folder}")
+    app.note("                      tocsin --context xb-hub watch --topic cyber --since all")
+    app.note("                      tocsin --context xa-csirt publish examples/drafts/cyber.toml")
+    app.note(f"drop your own native files into {folder}/spool/<authority>/in; end with Ctrl-C\n")
+
+
+async def _tell(app: App, running: Demo, hub: str) -> None:
+    from bus.cli.watch import headline
+
+    async for row in running.follow(hub):
+        app.line(f"{hub}  {headline(row.bulletin, row.labels)}")
