@@ -139,9 +139,10 @@ class Connection:
         try:
             yield connection
         finally:
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
+            # The client swallows a cancellation that meets it while connecting; so insist.
+            while not keeper.done():
+                keeper.cancel()
+                await asyncio.wait({keeper}, timeout=0.1)
             await connection._close()
 
     @property
@@ -285,7 +286,7 @@ class Connection:
             wait = BACKOFF_S[0]
             await self._closed.wait()
             self._connected.clear()
-            log.warning("connection_closed", endpoint=self.endpoint.name, problem=self.problem)
+            log.info("connection_closed", endpoint=self.endpoint.name, problem=self.problem)
 
     async def _connect(self) -> None:
         endpoint = self.endpoint

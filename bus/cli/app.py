@@ -78,6 +78,16 @@ class App:
         """The present, aware, UTC."""
         return dt.datetime.now(dt.UTC)
 
+    def logs(self) -> None:
+        """Send the library's log to standard error: warnings and worse, or everything with -v."""
+        import structlog
+
+        level = 10 if self.verbosity > 0 else 30 if self.verbosity == 0 else 50
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(level),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
+
     # -- output ---------------------------------------------------------------------------------------------
 
     def data(self, value: object) -> None:

@@ -53,11 +53,9 @@ def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_
 
 
 async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> bool:
-    import structlog
-
     from bus.demo.run import ROUND_EVERY_S, Demo
 
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(10 if app.verbosity > 0 else 40))
+    app.logs()
     app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -111,7 +109,7 @@ def _greet(app: App, folder: Path, running: Demo) -> None:
     app.note(f"in another terminal:  export TOCSIN_HOME={folder}")
     app.note("                      tocsin --context xb-hub watch --topic cyber --since all")
     app.note("                      tocsin --context xa-csirt publish examples/drafts/cyber.toml")
-    app.note(f"drop your own native files into {folder}/spool/<authority>/in; end with Ctrl-C\n")
+    app.note(f"drop your own native files into {folder}/spool/<authority>/in; end with Ctrl-C")
 
 
 async def _tell(app: App, running: Demo, hub: str) -> None:

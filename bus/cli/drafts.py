@@ -31,7 +31,7 @@ def read_draft(name: str) -> Draft:
     """
     raw = _bytes(name)
     try:
-        return decode_draft(raw if raw.lstrip()[:1] == b"{" else _from_toml(raw))
+        return decode_draft(raw.strip() if raw.lstrip()[:1] == b"{" else _from_toml(raw))
     except SchemaError as exc:
         raise SchemaError(f"{name}: {exc}", reason=exc.reason, path=exc.path) from None
 

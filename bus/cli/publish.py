@@ -18,7 +18,7 @@ QUEUED = 75
 PARTLY = 8
 
 
-class Wait(click.ParamType):
+class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
     """`STATE` or `STATE=SECONDS`."""
 
     name = "state[=seconds]"

@@ -14,6 +14,7 @@ from bus.cli.app import App, command
 if TYPE_CHECKING:
     from bus.signing import FileSigner
     from schemas.registry import KeyRecord, Registry
+    from schemas.vocab import Tlp
 
 FILE = click.Path(path_type=Path)
 KEY_LIFETIME_DAYS = 365
@@ -361,7 +362,7 @@ def _proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:
     ), f" (after version {standing.version})"
 
 
-def _way(text: str, parts: int) -> tuple[object, str, str]:
+def _way(text: str, parts: int) -> tuple[Tlp, str, str]:
     from schemas.vocab import Tlp
 
     tlp, *rest = text.split(":", parts - 1)

@@ -63,8 +63,8 @@ def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) ->
 async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None) -> None:
     from bus.server import NatsServer, ServerSettings, provision, render_conf
 
+    app.logs()
     registry = production_registry(app)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     seed, public = _provisioner(folder)
     settings = ServerSettings(host=host, port=port, monitor_port=port + 4000)
     text = render_conf(registry, settings=settings, provisioner_nkey=public)

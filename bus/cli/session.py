@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bus.cli.app import App
 from bus.config import Context
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bus.publisher import Publisher
     from bus.signing import FileSigner
     from bus.trust import VerifiedRegistry
+
+V = TypeVar("V", Tlp, Pap)
 
 OUTBOX_FILE = "outbox.db"
 STORE_FILE = "store.db"
@@ -83,7 +85,7 @@ def defaults(context: Context) -> Defaults:
     )
 
 
-def _member(vocabulary: type[Tlp] | type[Pap], value: str | None, field: str) -> Tlp | Pap | None:
+def _member(vocabulary: type[V], value: str | None, field: str) -> V | None:
     if value is None:
         return None
     try:
@@ -97,6 +99,7 @@ def _member(vocabulary: type[Tlp] | type[Pap], value: str | None, field: str) ->
 @asynccontextmanager
 async def open_publisher(app: App, *, offline: bool = False) -> AsyncIterator[Publisher]:
     """The publisher of the chosen context over its own outbox; sends in the background unless `offline`."""
+    app.logs()
     from bus.outbox import Outbox
     from bus.publisher import Publisher
 
@@ -123,6 +126,7 @@ async def open_publisher(app: App, *, offline: bool = False) -> AsyncIterator[Pu
 @asynccontextmanager
 async def open_outbox(app: App) -> AsyncIterator[Outbox]:
     """The outbox of the chosen context."""
+    app.logs()
     from bus.outbox import Outbox
 
     async with Outbox.open(private_folder(app.state_folder()) / OUTBOX_FILE) as outbox:
@@ -132,6 +136,7 @@ async def open_outbox(app: App) -> AsyncIterator[Outbox]:
 @asynccontextmanager
 async def open_store(app: App) -> AsyncIterator[Inbox]:
     """The reader's store of the chosen context, with the hub's projection in it."""
+    app.logs()
     from bus.hub.projection import Projection
     from bus.inbox import Inbox
 

@@ -17,7 +17,8 @@ import click
 from bus.cli.app import App, command
 
 if TYPE_CHECKING:
-    from bus.inbox import Inbox, Stored
+    from bus.inbox import Inbox
+    from bus.records import Stored
     from schemas.bulletin import Bulletin
     from schemas.subject import Interest
 
@@ -25,7 +26,7 @@ _SINCE = re.compile(r"(\d+)([smhd])")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-class Since(click.ParamType):
+class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
     """`all`, `now`, or a span such as `2h`."""
 
     name = "span"
@@ -35,7 +36,7 @@ class Since(click.ParamType):
     ) -> dt.timedelta | str:
         """A timedelta, or the word."""
         if isinstance(value, dt.timedelta) or value in ("all", "now"):
-            return value  # type: ignore[return-value]  # one of the two words
+            return value
         if found := _SINCE.fullmatch(str(value)):
             return dt.timedelta(**{_UNIT[found[2]]: int(found[1])})
         self.fail(f"{value!r} is neither all, now, nor a span such as 30m, 2h or 7d", param, ctx)

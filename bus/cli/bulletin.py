@@ -1,0 +1,210 @@
+"""`tocsin bulletin`: begin a draft, check it, look at bulletins."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.cli.app import App, command
+
+if TYPE_CHECKING:
+    from bus.records import Stored
+
+REFUSED = 5
+
+
+@click.group()
+def bulletin() -> None:
+    """Drafts and bulletins."""
+
+
+@command(bulletin, "draft")
+@click.argument("kind")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="write it here and open it in $EDITOR; otherwise it is printed",
+)
+def draft(app: App, kind: str, *, out: Path | None) -> None:
+    """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
+    import difflib
+
+    from bus.cli.template import template
+    from schemas.bodies import KINDS
+
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, n=1)
+        raise click.UsageError(
+            f"there is no kind {kind!r}"
+            + (f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(KINDS)}")
+        )
+    text = template(kind, app.now())
+    if out is None:
+        if app.json:
+            app.data({"kind": kind, "toml": text})
+        else:
+            click.echo(text, nl=False)
+        return
+    if out.exists():
+        raise click.UsageError(f"{out} is there already; choose a new name")
+    out.write_text(text, "utf-8")
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+    if editor and app.may_ask():
+        subprocess.run([*shlex.split(editor), str(out)], check=False)
+    app.note(f"draft written to {out}; check it: tocsin bulletin check {out}")
+
+
+@command(bulletin, "check")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def check(app: App, files: tuple[str, ...]) -> None:
+    """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does."""
+    from schemas.errors import RuleError, SchemaError, TocsinError, Violation
+
+    failed = 0
+    for name in files:
+        broken: tuple[Violation, ...] = ()
+        try:
+            _stamped(app, name)
+        except RuleError as exc:
+            broken = exc.violations
+        except SchemaError as exc:
+            broken = (
+                Violation("schema" if exc.reason == "schema" else exc.reason, exc.path or "$", exc.detail),
+            )
+        except TocsinError as exc:
+            broken = (Violation(exc.reason, "$", exc.detail),)
+        failed += bool(broken)
+        if app.json:
+            app.data({"file": name, "ok": not broken, "violations": [each._asdict() for each in broken]})
+        elif broken:
+            for each in broken:
+                app.line(f"{name}: {each.rule} at {each.path}: {each.text}")
+        else:
+            app.line(f"{name}: ok")
+    if failed:
+        raise click.exceptions.Exit(REFUSED)
+
+
+def _stamped(app: App, name: str) -> None:
+    """Stamp a draft as the context's authority, or as nobody in particular, and check everything."""
+    import secrets
+
+    from bus.cli.drafts import read_draft
+    from bus.cli.session import defaults, open_registry
+    from bus.errors import ConfigError
+    from schemas import rules
+    from schemas.bulletin import Defaults, new_id, stamp
+    from schemas.codec import decode, encode
+    from schemas.parts import Authority
+    from schemas.vocab import Domain, Pap, Tlp
+
+    now = app.now()
+    read = read_draft(name)
+    registry = None
+    try:
+        _, context = app.context()
+        registry = open_registry(context, now)
+        issuer, given = registry.issuer(context.authority), defaults(context)
+    except ConfigError:
+        issuer = Authority(id="xa-nobody", kind="other", domain=Domain.COORD, country="XA")
+        given = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
+    made = stamp(
+        read,
+        id=new_id(now, secrets.token_bytes(10)),
+        seq=1,
+        prev=None,
+        issuer=issuer,
+        issued=now,
+        defaults=given,
+    )
+    made = decode(encode(made))
+    rules.check(made)
+    if registry is not None:
+        registry.permit(made)
+
+
+@command(bulletin, "show")
+@click.argument("bulletin_id", metavar="ID")
+@click.option("--raw", is_flag=True, help="the signed file form (*.tocsin.json), which `verify` accepts")
+def show(app: App, bulletin_id: str, *, raw: bool) -> None:
+    """Show one bulletin of the store or the outbox; ID is an id or a digest."""
+    signature, payload = asyncio.run(_find(app, bulletin_id))
+    if raw:
+        from schemas.envelope import parse_header, write_signed
+
+        click.echo(write_signed(payload, parse_header(signature)).decode(), nl=False)
+        return
+    if app.json:
+        app.data(msgspec.Raw(payload))
+        return
+    app.block(msgspec.json.format(payload, indent=2).decode())
+
+
+@command(bulletin, "list")
+@click.option("--kind", help="only this kind")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+def list_(app: App, *, kind: str | None, limit: int) -> None:
+    """List bulletins of the store, newest first."""
+    from bus.cli.picture import ask
+    from bus.cli.watch import headline
+    from bus.records import stored
+
+    def question(db: object) -> list[Stored]:
+        import sqlite3
+
+        if not isinstance(db, sqlite3.Connection):
+            raise TypeError(db)
+        return [
+            stored(row) for row in db.execute("SELECT * FROM admitted ORDER BY row DESC LIMIT ?", (limit,))
+        ]
+
+    for row in ask(app, question):
+        if kind is not None and row.bulletin.kind != kind:
+            continue
+        if app.json:
+            app.data(
+                {
+                    "id": row.id,
+                    "digest": row.digest,
+                    "subject": row.subject,
+                    "admitted_at": row.admitted_at,
+                    "labels": sorted(row.labels),
+                    "headline": row.bulletin.info[0].headline,
+                }
+            )
+        else:
+            app.line(f"{row.id}  {headline(row.bulletin, row.labels)}")
+
+
+async def _find(app: App, wanted: str) -> tuple[str, bytes]:
+    from bus.cli.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_store
+    from schemas.envelope import SIG_HEADER
+    from schemas.errors import TocsinError
+
+    folder = app.state_folder()
+    if (folder / STORE_FILE).exists():
+        async with open_store(app) as store:
+            row = await store.ask(
+                lambda db: db.execute(
+                    "SELECT signature, payload FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
+                ).fetchone()
+            )
+        if row is not None:
+            return row["signature"], row["payload"]
+    if (folder / OUTBOX_FILE).exists():
+        async with open_outbox(app) as box:
+            kept = await box.get(wanted)
+        if kept is not None:
+            return kept.header_map()[SIG_HEADER], kept.payload
+    error = TocsinError(
+        f"neither the store nor the outbox of this context holds {wanted}", reason="not-found"
+    )
+    error.exit_code = 3  # type: ignore[attr-defined]  # read by the program
+    raise error

@@ -1,0 +1,107 @@
+"""A commented draft in TOML for any kind, made from the structs themselves so that it cannot fall behind them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from schemas.bodies import KINDS
+from schemas.bulletin import Draft
+
+WIDTH = 46
+_PLACEHOLDERS = {
+    "headline": "Say in one line what happened",
+    "summary": "What is known, what is not, and what readers should do.",
+}
+
+
+def template(kind: str, now: dt.datetime) -> str:
+    """The draft file for a kind: required fields to fill in, optional ones commented out.
+
+    Args:
+        kind: a kind of body.
+        now: the present, for example times.
+    """
+    lines = [
+        f"# Draft of a {kind}. Fill in what stands here; take away the # before what you want to add.",
+        "# Check it:    tocsin bulletin check FILE",
+        "# See readers: tocsin preview FILE",
+        "# Send it:     tocsin publish FILE",
+        "",
+        "# Marking and audience come from your context unless you name them here.",
+    ]
+    skip = {"info", "body"}
+    lines += [
+        line
+        for field in msgspec.structs.fields(Draft)
+        if field.name not in skip
+        for line in _plain(Draft, field, now)
+    ]
+    lines += ["", "[[info]]", 'lang = "en"']
+    lines += [f'{name} = "{text}"' for name, text in _PLACEHOLDERS.items()]
+    lines += ["", "[body]", f'kind = "{kind}"']
+    body = KINDS[kind]
+    lines += [line for field in msgspec.structs.fields(body) for line in _plain(body, field, now)]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(struct: type, field: msgspec.structs.FieldInfo, now: dt.datetime) -> Iterator[str]:
+    hint = get_type_hints(struct, include_extras=True)[field.name]
+    value, remark = _example(hint, now)
+    lead = "" if field.required else "# "
+    yield f"{lead}{field.encode_name} = {value}".ljust(WIDTH) + (f"  # {remark}" if remark else "")
+
+
+def _example(hint: Any, now: dt.datetime) -> tuple[str, str]:
+    """An example value in TOML, and what may stand there."""
+    remarks: list[str] = []
+    while get_origin(hint) is Annotated or get_origin(hint) in (Union, UnionType):
+        if get_origin(hint) is Annotated:
+            remarks += [text for meta in hint.__metadata__ if (text := _remark(meta))]
+            hint = hint.__origin__
+        else:
+            hint = next(each for each in get_args(hint) if each is not type(None))
+    value, more = _value(hint, now)
+    return value, "; ".join(dict.fromkeys([*remarks, *([more] if more else [])]))
+
+
+def _remark(meta: msgspec.Meta) -> str:
+    found = [meta.description or ""]
+    if meta.extra:
+        found.append(f"a word of {meta.extra['vocabulary']}")
+    if meta.max_length is not None:
+        found.append(f"at most {meta.max_length}")
+    if meta.le is not None:
+        found.append(f"at most {meta.le}")
+    return ", ".join(each for each in found if each)
+
+
+def _value(hint: Any, now: dt.datetime) -> tuple[str, str]:
+    if get_origin(hint) is tuple:
+        inner, remark = _example(get_args(hint)[0], now)
+        return f"[{inner}]", remark
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        words = [str(each.value) for each in hint]
+        return f'"{words[0]}"', " | ".join(words)
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        required = [field for field in msgspec.structs.fields(hint) if field.required]
+        inner = ", ".join(
+            f"{f.encode_name} = {_example(get_type_hints(hint, include_extras=True)[f.name], now)[0]}"
+            for f in required
+        )
+        others = [f.encode_name for f in msgspec.structs.fields(hint) if not f.required]
+        return "{ " + inner + " }", f"may have {', '.join(others)}" if others else ""
+    if hint is bool:
+        return "false", ""
+    if hint is int:
+        return "1", ""
+    if hint is dt.datetime:
+        return f'"{now:%Y-%m-%dT%H:%M:%SZ}"', ""
+    if hint is dt.date:
+        return f'"{now:%Y-%m-%d}"', ""
+    return '"..."', ""

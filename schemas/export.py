@@ -1,0 +1,147 @@
+"""Writes the contract for other languages: JSON Schemas (2020-12) and an AsyncAPI 3.0 document.
+
+`python -m schemas.export` writes `schemas/json/`; with `--check` it compares instead and fails on drift. The AsyncAPI
+document is written as JSON, which every YAML 1.2 reader reads.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.bulletin import Bulletin, Draft
+from schemas.codec import MAX_PAYLOAD_BYTES
+from schemas.envelope import CE_TYPE, MAX_HEADER_BYTES, SIG_HEADER
+from schemas.registry import Beacon, Registry
+from schemas.subject import PREFIX
+from schemas.vocab import Domain, Status, Tlp
+
+FOLDER = Path(__file__).parent / "json"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_ROOTS: dict[str, type[msgspec.Struct]] = {"bulletin": Bulletin, "draft": Draft, "registry": Registry, "beacon": Beacon}
+
+_ADDRESS = (
+    ("status", "whether it is meant", [str(each) for each in Status]),
+    ("tlp", "marking, with - for +", [each.replace("+", "-") for each in Tlp]),
+    ("audience", "sharing group or organisation", None),
+    ("cc", "first token of the issuer's id", None),
+    ("org", "rest of the issuer's id", None),
+    ("domain", "the issuer's domain", [str(each) for each in Domain]),
+    ("kind", "kind of body, x under TLP:RED", None),
+    ("area", "affected country, eu, multi, intl; x under TLP:RED", None),
+    ("election", "election id or none; x under TLP:RED", None),
+    ("priority", "p1 to p4", ["p1", "p2", "p3", "p4"]),
+)
+
+
+def documents() -> dict[str, str]:
+    """Every document by its file name."""
+    found = {f"{name}.schema.json": _text(_schema(name, type_)) for name, type_ in _ROOTS.items()}
+    found["asyncapi.yaml"] = _text(asyncapi())
+    return found
+
+
+def _schema(name: str, type_: type[msgspec.Struct]) -> dict[str, Any]:
+    (reference,), components = msgspec.json.schema_components([type_], ref_template="#/$defs/{name}")
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:tocsin:schema:{name}:1",
+        "title": f"tocsin {name}",
+        **reference,
+        "$defs": dict(sorted(components.items())),
+    }
+
+
+def asyncapi() -> dict[str, Any]:
+    """The channels and messages of the bus, AsyncAPI 3.0."""
+    (reference,), components = msgspec.json.schema_components([Bulletin], ref_template="#/components/schemas/{name}")
+    parameters = {
+        name: {"description": text, **({"enum": words} if words else {})} for name, text, words in _ADDRESS
+    }
+    header = {"type": "string"}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "tocsin",
+            "version": "1.0.0",
+            "description": "Signed threat bulletins between authorities, over NATS JetStream. The payload is signed as "
+            f"it is; the header {SIG_HEADER} carries detached JWS signatures. See SPEC.md.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "bulletins": {
+                "address": ".".join([PREFIX, *(f"{{{name}}}" for name, _, _ in _ADDRESS)]),
+                "messages": {"bulletin": {"$ref": "#/components/messages/bulletin"}},
+                "parameters": parameters,
+            }
+        },
+        "operations": {
+            "publish": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/bulletins"},
+                "summary": "an authority says something on one of its own channels",
+            },
+            "read": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/bulletins"},
+                "summary": "a reader reads what its grants name, and verifies it",
+            },
+        },
+        "components": {
+            "messages": {
+                "bulletin": {
+                    "name": CE_TYPE,
+                    "contentType": "application/json",
+                    "description": f"at most {MAX_PAYLOAD_BYTES} bytes",
+                    "headers": {
+                        "type": "object",
+                        "required": [SIG_HEADER],
+                        "properties": {
+                            SIG_HEADER: {**header, "maxLength": MAX_HEADER_BYTES},
+                            "Nats-Msg-Id": {**header, "description": "digest of the payload"},
+                            "ce-specversion": {**header, "const": "1.0"},
+                            "ce-id": header,
+                            "ce-source": header,
+                            "ce-type": {**header, "const": CE_TYPE},
+                            "ce-time": header,
+                            "ce-datacontenttype": {**header, "const": "application/json"},
+                        },
+                    },
+                    "payload": reference,
+                }
+            },
+            "schemas": dict(sorted(components.items())),
+        },
+    }
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the documents, or compare them with what stands; 1 when one has drifted."""
+    made = documents()
+    if "--check" in arguments:
+        drifted = [name for name, text in made.items() if not _same(FOLDER / name, text)]
+        strange = [path.name for path in FOLDER.iterdir() if path.name not in made]
+        for name in (*drifted, *strange):
+            sys.stderr.write(f"schemas/json/{name} has drifted; run: python -m schemas.export\n")
+        return 1 if drifted or strange else 0
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in made.items():
+        (FOLDER / name).write_text(text, "utf-8")
+    return 0
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_text("utf-8") == text
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
