@@ -1,8 +1,9 @@
 """The run loop: documents in, bulletins out, and nothing an adapter meets may stop another one.
 
-Each document is recognised, translated, placed on a channel by its marking, held to the manifest, and published. A
-document that is refused is set aside with its reason and is not tried again; the bus being unreachable is no concern
-here, because publishing only needs the disk.
+Each document is recognised, translated, placed on a channel by its marking, held to the manifest, proved against every
+rule, and published. A document that is refused is set aside with its reason and is not tried again. A fault that is not
+the document's, such as a full disk, leaves it where it is. The bus being unreachable is no concern here, because
+publishing only needs the disk.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 import structlog
 
 from adapters.reading import sha256_hex
+from bus.errors import OutboxError, StoreError, TrustError, UnreachableError
 from bus.plugin import (
     AdapterError,
     Format,
@@ -24,15 +26,29 @@ from bus.plugin import (
     Observation,
     Publishing,
     ReadContext,
-    ReadResult,
     Source,
     Verdict,
+    translate,
 )
-from schemas.bulletin import Draft
+from schemas import rules
+from schemas.bulletin import Draft, new_id, stamp
+from schemas.codec import decode, encode
 from schemas.errors import TocsinError
+from schemas.parts import Authority
 from schemas.vocab import PERSONAL_RANK, TLP_RANK, Tlp
 
 DAY_S = 86_400.0
+PUBLIC = "public"
+
+
+class RateError(AdapterError):
+    """The day's bulletins are used up; the document waits."""
+
+    reason = "rate"
+
+
+HELD = (RateError, StoreError, OutboxError, TrustError, UnreachableError)
+"""What is no fault of a document: it stays where it is and is offered again."""
 
 log = structlog.get_logger()
 
@@ -70,49 +86,80 @@ class RunLoop:
         """Work until the source ends."""
         async for observation in source.observe():
             self.counts["seen"] += 1
+            verdict = await self._judge(observation)
+            self.counts["read" if verdict.accepted else "held" if verdict.later else "refused"] += 1
             try:
-                verdict = await self.handle(observation)
-            except TocsinError as exc:
-                self.counts["refused"] += 1
-                verdict = Verdict(accepted=False, reason=exc.reason, detail=exc.detail)
-                log.warning(
-                    "document_refused",
-                    adapter=self._manifest.name,
-                    document=observation.name,
-                    reason=exc.reason,
-                    detail=exc.detail,
-                )
-            observation.settle(verdict)
+                observation.settle(verdict)
+            except OSError as exc:
+                # The document is offered again and gives no second bulletin: the publisher knows its digest.
+                log.warning("document_not_settled", document=observation.name, problem=str(exc))
+        log.info("source_ended", adapter=self._manifest.name, **self.counts)
+
+    async def _judge(self, observation: Observation) -> Verdict:
+        known = {"adapter": self._manifest.name, "document": observation.name}
+        try:
+            verdict = await self.handle(observation)
+        except HELD as exc:
+            log.warning("document_held", **known, reason=exc.reason, detail=exc.detail)
+            return Verdict(accepted=False, later=True, reason=exc.reason, detail=exc.detail)
+        except TocsinError as exc:
+            verdict = Verdict(accepted=False, reason=exc.reason, detail=exc.detail)
+        if not verdict.accepted:
+            log.warning("document_refused", **known, reason=verdict.reason, detail=verdict.detail)
+        return verdict
 
     async def handle(self, observation: Observation) -> Verdict:
-        """One document, whole: either all its drafts are kept or it is refused.
+        """One document, whole: every draft is checked before the first is kept.
+
+        Returns:
+            What became of it. Only the registry can still refuse some drafts of several; then the verdict is a refusal
+            that names the bulletins that did go out.
 
         Raises:
-            TocsinError: what is wrong with it, with its reason.
+            TocsinError: what is wrong with it, with its reason; one of `HELD` when the fault is not the document's.
         """
         now = self._clock()
         context = ReadContext(received=now, adapter=f"tocsin-{self._manifest.name}", country=self._country)
         format_ = recognise(observation.data, self._formats.values())
-        result = _read(format_, observation.data, context)
+        result = translate(format_, observation.data, context)
         losses = list(result.losses)
         drafts = []
         for draft in result.drafts:
             placed, more = place(draft, self._manifest)
             hold_to(placed, self._manifest)
+            prove(placed, self._manifest, self._country, now)
             drafts.append(placed)
             losses += more
         self._hold_rate(len(drafts), now)
         digest = sha256_hex(observation.data)
-        ids = []
+        ids: list[str] = []
+        told: Counter[str] = Counter()
         for n, draft in enumerate(drafts):
-            kept = await self._publisher.publish(
-                draft,
-                defaults=self._manifest.defaults(),
-                once=f"{digest}/{n}",
-                origin=f"{self._manifest.name}:{format_.id}:{_origin(draft, observation.name)}:{n}",
-            )
+            origin = f"{self._manifest.name}:{format_.id}:{_origin(draft, observation.name)}"
+            told[origin] += 1
+            try:
+                kept = await self._publisher.publish(
+                    draft,
+                    defaults=self._manifest.defaults(),
+                    once=f"{digest}/{n}",
+                    origin=f"{origin}:{told[origin] - 1}",
+                )
+            except HELD:
+                raise
+            except TocsinError as exc:
+                return Verdict(
+                    accepted=False,
+                    reason=exc.reason,
+                    detail=exc.detail,
+                    bulletins=tuple(ids),
+                    losses=tuple(losses),
+                )
             ids.append(kept.id)
-            self.counts["known" if kept.state == "known" else "published"] += 1
+            if kept.state == "known":
+                self.counts["known"] += 1
+            else:
+                self.counts["published"] += 1
+                self._today.append(now.timestamp())
         log.info(
             "document_read",
             adapter=self._manifest.name,
@@ -124,15 +171,16 @@ class RunLoop:
         return Verdict(accepted=True, bulletins=tuple(ids), losses=tuple(losses))
 
     def _hold_rate(self, count: int, now: dt.datetime) -> None:
-        """Refuse a flood: an adapter that goes mad must not drown its authority's readers."""
-        moment = now.timestamp()
-        self._today = [each for each in self._today if each > moment - DAY_S]
-        if len(self._today) + count > self._manifest.max_per_day:
+        """Hold a flood back: an adapter that goes mad must not drown its authority's readers."""
+        most = self._manifest.max_per_day
+        if count > most:
             raise AdapterError(
-                f"more than {self._manifest.max_per_day} bulletins in a day; the manifest allows no more",
-                reason="rate",
+                f"{count} bulletins in one document; the manifest allows {most} in a day", reason="rate"
             )
-        self._today += [moment] * count
+        earliest = now.timestamp() - DAY_S
+        self._today = [each for each in self._today if each > earliest]
+        if len(self._today) + count > most:
+            raise RateError(f"{most} bulletins in a day are all that the manifest allows")
 
 
 def recognise(data: bytes, formats: Iterable[Format]) -> Format:
@@ -142,7 +190,7 @@ def recognise(data: bytes, formats: Iterable[Format]) -> Format:
         FormatError: `unknown-format` or `ambiguous-format`.
     """
     offered = list(formats)
-    found = [each for each in offered if each.sniff(data)]
+    found = [each for each in offered if _sniffs(each, data)]
     if not found:
         raise FormatError(f"none of {', '.join(each.id for each in offered)}", reason="unknown-format")
     if len(found) > 1:
@@ -150,16 +198,12 @@ def recognise(data: bytes, formats: Iterable[Format]) -> Format:
     return found[0]
 
 
-def _read(format_: Format, data: bytes, context: ReadContext) -> ReadResult:
+def _sniffs(format_: Format, data: bytes) -> bool:
     try:
-        return format_.read(data, context)
-    except TocsinError:
-        raise
-    except Exception as exc:  # a format's own bug is contained here and named, with the document kept
+        return bool(format_.sniff(data))
+    except Exception:
         log.exception("format_failed", format=format_.id)
-        raise FormatError(
-            f"the format module {format_.id} failed: {type(exc).__name__}", reason="format-failed"
-        ) from exc
+        return False
 
 
 def place(draft: Draft, manifest: Manifest) -> tuple[Draft, tuple[Loss, ...]]:
@@ -168,20 +212,18 @@ def place(draft: Draft, manifest: Manifest) -> tuple[Draft, tuple[Loss, ...]]:
     Raises:
         AdapterError: `marking`, when there is no channel narrow enough.
     """
-    public = draft.kind in manifest.public_kinds
-    tlp = draft.tlp or (Tlp.CLEAR if public else manifest.tlp)
-    if tlp is Tlp.CLEAR and public:
-        return msgspec.structs.replace(draft, tlp=tlp, audience="public"), ()
+    tlp = draft.tlp or (Tlp.CLEAR if draft.kind in manifest.public_kinds else manifest.tlp)
+    named = draft.audience if draft.audience != PUBLIC else None
+    if tlp is Tlp.CLEAR and draft.kind in manifest.public_kinds and named is None:
+        return msgspec.structs.replace(draft, tlp=tlp, audience=PUBLIC), ()
     if TLP_RANK[tlp] <= TLP_RANK[manifest.tlp]:
-        target, audience = (
-            manifest.tlp,
-            draft.audience if draft.audience not in (None, "public") else manifest.audience,
-        )
+        target, usual = manifest.tlp, manifest.audience
     elif TLP_RANK[tlp] <= TLP_RANK[manifest.network.tlp]:
-        target, audience = manifest.network.tlp, manifest.network.audience
+        target, usual = manifest.network.tlp, manifest.network.audience
     else:
         raise AdapterError(f"{manifest.name} has no channel for TLP:{tlp.upper()}", reason="marking")
-    placed = msgspec.structs.replace(draft, tlp=target, audience=audience)
+    # An audience that the source names is kept: the usual one might be wider. Whether it exists, the registry says.
+    placed = msgspec.structs.replace(draft, tlp=target, audience=named or usual)
     if draft.tlp is None or target is tlp:
         return placed, ()
     return placed, (Loss("tlp", f"raised from {tlp} to {target}: {manifest.name} has no channel at {tlp}"),)
@@ -195,11 +237,38 @@ def hold_to(draft: Draft, manifest: Manifest) -> None:
     """
     if draft.kind not in manifest.kinds:
         raise AdapterError(f"{manifest.name} does not publish {draft.kind}", reason="kind")
-    worst = max((PERSONAL_RANK[each.personal] for each in draft.observables), default=0)
+    flags = [each.personal for each in draft.observables]
+    if draft.personal_data is not None:
+        flags.append(draft.personal_data.flag)
+    worst = max((PERSONAL_RANK[each] for each in flags), default=0)
     if worst > PERSONAL_RANK[manifest.max_personal]:
         raise AdapterError(
             f"{manifest.name} declares no personal data above {manifest.max_personal}", reason="personal-data"
         )
+
+
+def prove(draft: Draft, manifest: Manifest, country: str, now: dt.datetime) -> None:
+    """Stamp a draft as its authority would, read the bytes back, and hold it to every rule; nothing is kept.
+
+    Raises:
+        SchemaError, RuleError: the draft would not stand as a bulletin.
+    """
+    issuer = Authority(
+        id=f"{country.lower()}-{manifest.authority_kind}",
+        kind=manifest.authority_kind,
+        domain=manifest.domain,
+        country=country,
+    )
+    bulletin = stamp(
+        draft,
+        id=new_id(now, bytes(10)),
+        seq=1,
+        prev=None,
+        issuer=issuer,
+        issued=now,
+        defaults=manifest.defaults(),
+    )
+    rules.check(decode(encode(bulletin)))
 
 
 def _origin(draft: Draft, name: str) -> str:

@@ -89,7 +89,10 @@ class AuthorityAdapter:
             )
 
     def samples(self, country: str, now: dt.datetime, serial: int) -> Iterator[Sample]:
-        """The sample templates of the adapter's folder, filled in with the country, the serial, and dates around `now`."""
+        """The templates of `samples/<name>/` beside the module, filled in with country, serial, and dates around `now`.
+
+        A template is the native format with `${CC}`, `${serial}` and the other names below; a dollar sign is `$$`.
+        """
         day = dt.timedelta(days=1)
         values = {
             "CC": country,
@@ -113,6 +116,8 @@ class AuthorityAdapter:
         if not self._samples.is_dir():
             return
         for path in sorted(self._samples.iterdir()):
+            if path.name.startswith(".") or not path.is_file():
+                continue
             text = string.Template(path.read_text("utf-8")).substitute(values)
             yield Sample(name=f"{path.stem}-{serial}{path.suffix}", data=text.encode())
 

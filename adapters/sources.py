@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import json
 import os
+import select
 import stat
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+import structlog
 
 from bus.plugin import AdapterError, Observation, Verdict
 
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 UNFINISHED = (".part", ".tmp", ".swp", "~")
+LONGEST_WAIT_S = 30.0
+# A file name is at most 255 bytes on common file systems; this leaves room for a number and `.reason.json`.
+MAX_NAME_BYTES = 200
+STDIN_CHUNK_BYTES = 65_536
+STDIN_LOOK_S = 0.2
+
+log = structlog.get_logger()
 
 
 class FolderSource:
     """A spool folder: files appear in `in/` by renaming, and end in `done/` or, with their reason beside, in `refused/`.
 
-    A file is moved only after its bulletins are kept, so a crash offers it again; the publisher's key then keeps it
-    from giving a second bulletin.
+    The order is publish, write the report, move. A crash between any two offers the file again; the publisher keeps the
+    digest of the document in the same transaction as its bulletins, so the second time gives the first bulletins back
+    and the report and the move are repeated. A file that is replaced while it is being read stays, as a new document.
     """
 
     def __init__(
@@ -39,56 +52,79 @@ class FolderSource:
         self._poll_s = poll_s
         self._max_bytes = max_bytes
         self._once = once
+        self._left = False
 
     async def observe(self) -> AsyncIterator[Observation]:
-        """Files in the order of their names."""
-        for folder in (self.incoming, self.done, self.refused):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Files in the order of their names; after one that has to wait, nothing until the next look."""
+        wait_s = self._poll_s
         while True:
+            self._left = False
             for path in await asyncio.to_thread(self._waiting):
-                try:
-                    data = await asyncio.to_thread(self._read, path)
-                except AdapterError as exc:
-                    self._settle(path, Verdict(accepted=False, reason=exc.reason, detail=exc.detail))
-                    continue
-                except FileNotFoundError:
-                    continue
-                yield Observation(name=path.name, data=data, settle=functools.partial(self._settle, path))
+                observation = await asyncio.to_thread(self._offer, path)
+                if observation is not None:
+                    yield observation
+                if self._left:
+                    break
             if self._once:
                 return
-            await asyncio.sleep(self._poll_s)
+            wait_s = min(wait_s * 2, LONGEST_WAIT_S) if self._left else self._poll_s
+            await asyncio.sleep(wait_s)
 
     def _waiting(self) -> list[Path]:
-        return sorted(
-            path
-            for path in self.incoming.iterdir()
-            if not path.name.startswith(".") and not path.name.endswith(UNFINISHED)
-        )
+        try:
+            for folder in (self.incoming, self.done, self.refused):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return sorted(
+                path
+                for path in self.incoming.iterdir()
+                if not path.name.startswith(".") and not path.name.endswith(UNFINISHED)
+            )
+        except OSError as exc:
+            log.warning("spool_unreadable", spool=str(self.incoming), problem=str(exc))
+            self._left = True
+            return []
 
-    def _read(self, path: Path) -> bytes:
+    def _offer(self, path: Path) -> Observation | None:
+        try:
+            data, found = self._read(path)
+        except FileNotFoundError:
+            return None
+        except AdapterError as exc:
+            log.warning("document_refused", document=_shown(path), reason=exc.reason, detail=exc.detail)
+            try:
+                self._settle(path, None, Verdict(accepted=False, reason=exc.reason, detail=exc.detail))
+            except OSError as problem:
+                log.warning("document_not_settled", document=_shown(path), problem=str(problem))
+            return None
+        return Observation(name=_shown(path), data=data, settle=functools.partial(self._settle, path, found))
+
+    def _read(self, path: Path) -> tuple[bytes, os.stat_result]:
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             raise
         except OSError as exc:
-            raise AdapterError(f"cannot be read: {exc.strerror}", reason="unreadable") from None
-        with os.fdopen(handle, "rb") as file:
-            found = os.fstat(file.fileno())
+            reason = "not-a-file" if exc.errno in (errno.ELOOP, errno.ENXIO) else "unreadable"
+            raise AdapterError(f"cannot be read: {exc.strerror}", reason=reason) from None
+        try:
+            found = os.fstat(handle)
             if not stat.S_ISREG(found.st_mode):
                 raise AdapterError("not a regular file", reason="not-a-file")
-            if found.st_size > self._max_bytes:
-                raise AdapterError(
-                    f"{found.st_size} bytes; at most {self._max_bytes} are read", reason="too-large"
-                )
-            return file.read(self._max_bytes + 1)
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                data = file.read(self._max_bytes + 1)
+        except OSError as exc:
+            raise AdapterError(f"cannot be read: {exc.strerror}", reason="unreadable") from None
+        finally:
+            os.close(handle)
+        if len(data) > self._max_bytes:
+            raise AdapterError(f"at most {self._max_bytes} bytes are read", reason="too-large")
+        return data, found
 
-    def _settle(self, path: Path, verdict: Verdict) -> None:
-        folder = self.done if verdict.accepted else self.refused
-        target = folder / path.name
-        count = 1
-        while target.exists() or target.is_symlink():
-            count += 1
-            target = folder / f"{path.stem}.{count}{path.suffix}"
+    def _settle(self, path: Path, found: os.stat_result | None, verdict: Verdict) -> None:
+        if verdict.later:
+            self._left = True
+            return
+        target = _free(self.done if verdict.accepted else self.refused, path)
         report = {
             "accepted": verdict.accepted,
             "reason": verdict.reason,
@@ -96,10 +132,17 @@ class FolderSource:
             "bulletins": list(verdict.bulletins),
             "losses": [{"path": loss.path, "why": loss.why} for loss in verdict.losses],
         }
-        target.with_name(f"{target.name}.{'report' if verdict.accepted else 'reason'}.json").write_text(
-            json.dumps(report, ensure_ascii=False, indent=1), "utf-8"
-        )
-        path.replace(target)
+        beside = target.with_name(f"{target.name}.{'report' if verdict.accepted else 'reason'}.json")
+        try:
+            text = json.dumps(report, ensure_ascii=False, indent=1)
+            beside.write_bytes(text.encode("utf-8", "backslashreplace"))
+            if found is None or _same(path, found):
+                path.replace(target)
+            else:
+                log.info("document_replaced_meanwhile", document=_shown(path))
+        except OSError:
+            self._left = True
+            raise
 
 
 class StdinSource:
@@ -114,7 +157,11 @@ class StdinSource:
         Raises:
             AdapterError: `too-large`.
         """
-        data = await asyncio.to_thread(sys.stdin.buffer.read, self._max_bytes + 1)
+        stop = threading.Event()
+        try:
+            data = await asyncio.to_thread(self._read, stop)
+        finally:
+            stop.set()
         if len(data) > self._max_bytes:
             raise AdapterError(f"at most {self._max_bytes} bytes are read", reason="too-large")
 
@@ -123,3 +170,43 @@ class StdinSource:
                 raise AdapterError(verdict.detail, reason=verdict.reason)
 
         yield Observation(name="standard input", data=data, settle=settle)
+
+    def _read(self, stop: threading.Event) -> bytes:
+        """Read to the end or until told to stop: a plain read would keep the program from ending on Ctrl-C."""
+        handle, chunks, size = sys.stdin.fileno(), [], 0
+        while not stop.is_set() and size <= self._max_bytes:
+            if not select.select([handle], [], [], STDIN_LOOK_S)[0]:
+                continue
+            chunk = os.read(handle, STDIN_CHUNK_BYTES)
+            if not chunk:
+                break
+            chunks.append(chunk)
+            size += len(chunk)
+        return b"".join(chunks)
+
+
+def _shown(path: Path) -> str:
+    """A file's name as text that can be stored and printed; names on disk are any bytes."""
+    return path.name.encode("utf-8", "replace").decode()
+
+
+def _free(folder: Path, path: Path) -> Path:
+    stem, suffix = path.stem, path.suffix
+    while len(os.fsencode(stem + suffix)) > MAX_NAME_BYTES:
+        stem, suffix = (stem[:-1], suffix) if len(stem) > 1 else (stem, suffix[:-1])
+    target, count = folder / f"{stem}{suffix}", 1
+    while target.exists() or target.is_symlink():
+        count += 1
+        target = folder / f"{stem}.{count}{suffix}"
+    return target
+
+
+def _same(path: Path, found: os.stat_result) -> bool:
+    """Whether the name still stands for the file that was read."""
+    now = path.lstat()
+    return (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns) == (
+        found.st_dev,
+        found.st_ino,
+        found.st_size,
+        found.st_mtime_ns,
+    )

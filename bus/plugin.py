@@ -9,12 +9,14 @@ keys, retries, ids or sequence numbers. Ours come through the same door as a str
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from schemas.bulletin import Defaults, Draft
 from schemas.errors import TocsinError
@@ -22,6 +24,8 @@ from schemas.scalars import AudienceName, Slug
 from schemas.vocab import Domain, Pap, PersonalFlag, Tlp
 
 ENTRY_POINTS = "tocsin.adapters"
+
+log = structlog.get_logger()
 
 
 class AdapterError(TocsinError):
@@ -70,10 +74,33 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[bytes, ReadContext], ReadResult]
 
 
+def translate(format_: Format, data: bytes, context: ReadContext) -> ReadResult:
+    """What a format makes of a document; whatever goes wrong inside a format comes out as an error of ours.
+
+    Raises:
+        FormatError: the document is refused; `format-failed` when the fault is the format's own.
+    """
+    try:
+        result = format_.read(data, context)
+    except TocsinError:
+        raise
+    except Exception as exc:
+        log.exception("format_failed", format=format_.id)
+        raise FormatError(
+            f"the format {format_.id} failed: {type(exc).__name__}", reason="format-failed"
+        ) from exc
+    if not isinstance(result, ReadResult):
+        raise FormatError(f"the format {format_.id} gave no ReadResult", reason="format-failed")
+    if not result.drafts and not result.losses:
+        raise FormatError(f"the format {format_.id} read nothing and does not say why", reason="nothing-read")
+    return result
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a document."""
+    """What became of a document. `later`: the fault is not the document's; it is to be offered again."""
 
     accepted: bool
+    later: bool = False
     reason: str = ""
     detail: str = ""
     bulletins: tuple[str, ...] = ()
@@ -83,8 +110,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """One native document as a source found it.
 
-    `settle` is called once, when the document's drafts are kept or it is refused; until then the source may offer the
-    same document again after a crash.
+    `settle` is called once: its drafts are kept, or it is refused, or it is to be offered again later. Until then the
+    source may offer the same document again after a crash.
     """
 
     name: str
@@ -206,13 +233,40 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 def discover() -> tuple[Found, ...]:
     """Every installed adapter, by name; a broken one is reported and hinders no other."""
-    found = []
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name):
-        try:
-            found.append(Found(name=entry.name, adapter=entry.load()))
-        except Exception as exc:  # noqa: BLE001 (a stranger's module may fail in any way)
-            found.append(Found(name=entry.name, adapter=None, problem=f"{type(exc).__name__}: {exc}"))
-    return tuple(found)
+    entries = sorted(set(entry_points(group=ENTRY_POINTS)), key=lambda each: (each.name, each.value))
+    claims = Counter(each.name for each in entries)
+    return tuple(
+        _load(each)
+        if claims[each.name] == 1
+        else Found(
+            name=each.name,
+            adapter=None,
+            problem=f"{each.value}: several packages offer this name; remove one",
+        )
+        for each in entries
+    )
+
+
+def _load(entry: EntryPoint) -> Found:
+    try:
+        found = entry.load()
+        missing = [name for name in _PARTS if not hasattr(found, name)]
+        if missing:
+            return Found(name=entry.name, adapter=None, problem=f"{entry.value} has no {', '.join(missing)}")
+        manifest, formats = found.manifest, found.formats
+        if not isinstance(manifest, Manifest) or not all(
+            isinstance(each, Format) for each in formats.values()
+        ):
+            return Found(
+                name=entry.name, adapter=None, problem=f"{entry.value}: a manifest or format of another type"
+            )
+    except (Exception, SystemExit) as exc:  # a stranger's module may fail in any way
+        log.debug("adapter_broken", adapter=entry.name, exc_info=True)
+        return Found(name=entry.name, adapter=None, problem=f"{type(exc).__name__}: {exc}")
+    return Found(name=entry.name, adapter=found)
+
+
+_PARTS = ("manifest", "formats", "samples", "run", "folder", "standard_input")
 
 
 def adapter_named(name: str) -> Adapter:

@@ -22,7 +22,12 @@ from schemas.vocab import Domain, Status, Tlp
 
 FOLDER = Path(__file__).parent / "json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_ROOTS: dict[str, type[msgspec.Struct]] = {"bulletin": Bulletin, "draft": Draft, "registry": Registry, "beacon": Beacon}
+_ROOTS: dict[str, type[msgspec.Struct]] = {
+    "bulletin": Bulletin,
+    "draft": Draft,
+    "registry": Registry,
+    "beacon": Beacon,
+}
 
 _ADDRESS = (
     ("status", "whether it is meant", [str(each) for each in Status]),
@@ -58,7 +63,9 @@ def _schema(name: str, type_: type[msgspec.Struct]) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """The channels and messages of the bus, AsyncAPI 3.0."""
-    (reference,), components = msgspec.json.schema_components([Bulletin], ref_template="#/components/schemas/{name}")
+    (reference,), components = msgspec.json.schema_components(
+        [Bulletin], ref_template="#/components/schemas/{name}"
+    )
     parameters = {
         name: {"description": text, **({"enum": words} if words else {})} for name, text, words in _ADDRESS
     }

@@ -14,7 +14,7 @@ import msgspec
 from bus.cli.app import App, command
 
 if TYPE_CHECKING:
-    from bus.plugin import Format, ReadResult
+    from bus.plugin import Format, ReadContext, ReadResult
 
 PARTLY = 8
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -139,8 +139,8 @@ def format_named(format_id: str) -> Format:
     return known[format_id]
 
 
-def _convert(path: Path, format_: Format, context: object) -> tuple[ReadResult | None, str, str]:
-    from bus.plugin import ReadContext
+def _convert(path: Path, format_: Format, context: ReadContext) -> tuple[ReadResult | None, str, str]:
+    from bus.plugin import translate
     from schemas.errors import TocsinError
 
     try:
@@ -148,9 +148,7 @@ def _convert(path: Path, format_: Format, context: object) -> tuple[ReadResult |
             data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
             return None, "too-large", f"at most {MAX_FILE_BYTES} bytes are read"
-        if not isinstance(context, ReadContext):
-            raise TypeError(context)
-        return format_.read(data, context), "", ""
+        return translate(format_, data, context), "", ""
     except OSError as exc:
         return None, "unreadable", str(exc.strerror)
     except TocsinError as exc:

@@ -222,9 +222,11 @@ def command(
     """Declare a command that receives the App first and accepts the shared options and `--json`."""
 
     def declare(function: Callable[..., None]) -> click.Command:
-        body = click.make_pass_decorator(App, ensure=True)(function)
-        body = json_option(global_options(body))
-        made = click.command(name, **settings)(body)
+        @functools.wraps(function)
+        def body(*arguments: object, **options: object) -> None:
+            function(click.get_current_context().ensure_object(App), *arguments, **options)
+
+        made: click.Command = click.command(name, **settings)(json_option(global_options(body)))
         if group is not None:
             group.add_command(made)
         return made

@@ -27,6 +27,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 @command()
 def doctor(app: App) -> None:
     """Look at Python, packages, nats-server, settings, keys, registry, disk and bus, in that order."""
+    app.logs()
     findings = list(_findings(app))
     if app.json:
         app.data(findings)

@@ -130,5 +130,6 @@ def _say(app: App, code: int, reason: str, text: str) -> int:
             err=True,
         )
     else:
-        click.echo(f"tocsin: {safe(text)}", err=True)
+        code_word = f" [{reason}]" if reason not in ("usage", "failure", "interrupted") else ""
+        click.echo(f"tocsin: {safe(text)}{code_word}", err=True)
     return code

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from bus.cli.app import App, command
-
-if TYPE_CHECKING:
-    from bus.signing import FileSigner
-    from schemas.registry import KeyRecord, Registry
-    from schemas.vocab import Tlp
+from bus.cli.ceremony import (
+    REGISTRY_LIFETIME_DAYS,
+    key_record,
+    proposal,
+    read,
+    replace,
+    say,
+    signer_of,
+    way,
+    write_new,
+)
 
 FILE = click.Path(path_type=Path)
-KEY_LIFETIME_DAYS = 365
-REGISTRY_LIFETIME_DAYS = 90
 
 
 @click.group()
@@ -73,9 +76,9 @@ def init(
     now = app.now()
     document = ceremony.new_registry(
         domain=domain,
-        root_keys=[_key_record(path, now) for path in roots],
+        root_keys=[key_record(path, now) for path in roots],
         root_threshold=threshold,
-        beacon_keys=[_key_record(path, now) for path in beacons],
+        beacon_keys=[key_record(path, now) for path in beacons],
         beacon_threshold=1,
         audiences={
             "public": Audience(scope=Scope.PUBLIC, members=()),
@@ -84,8 +87,8 @@ def init(
         now=now,
         lifetime=dt.timedelta(days=days),
     )
-    _write_new(file, ceremony.unsigned(document))
-    _say(app, file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
+    write_new(file, ceremony.unsigned(document))
+    say(app, file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
 
 
 @command(registry, "add")
@@ -130,8 +133,8 @@ def add(
     from schemas.vocab import Domain
 
     now = app.now()
-    records = [_key_record(path, now) for path in keys]
-    document, note = _proposal(file, now)
+    records = [key_record(path, now) for path in keys]
+    document, note = proposal(file, now)
     record = msgspec.convert(
         {
             "name": name,
@@ -144,8 +147,8 @@ def add(
         AuthorityRecord,
     )
     document = ceremony.add_authority(document, authority, record, member_of=audiences)
-    _replace(out or file, ceremony.unsigned(document))
-    _say(
+    replace(out or file, ceremony.unsigned(document))
+    say(
         app,
         out or file,
         f"{authority} proposed for version {document.version}{note}; signatures are needed anew",
@@ -193,7 +196,7 @@ def grant(
     spoken = tuple(Status(each) for each in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
     says: list[PublishGrant] = []
     for text in publishes:
-        tlp, audience, kinds = _way(text, 3)
+        tlp, audience, kinds = way(text, 3)
         listed = tuple(kinds.split(",")) if kinds else ("*",)
         says.append(
             PublishGrant(
@@ -214,13 +217,13 @@ def grant(
         ReadGrant(
             statuses=spoken if statuses else (*spoken, Status.SYSTEM), tlps=(tlp,), audiences=(audience,)
         )
-        for tlp, audience, _ in (_way(text, 2) for text in reads)
+        for tlp, audience, _ in (way(text, 2) for text in reads)
     ]
     now = app.now()
-    document, note = _proposal(file, now)
+    document, note = proposal(file, now)
     document = ceremony.grant(document, authority, publish=says, read=hears)
-    _replace(out or file, ceremony.unsigned(document))
-    _say(
+    replace(out or file, ceremony.unsigned(document))
+    say(
         app,
         out or file,
         f"grants of {authority} proposed for version {document.version}{note}; signatures are needed anew",
@@ -235,15 +238,15 @@ def sign(app: App, file: Path, *, key_file: Path, passphrase_file: Path | None) 
     """Add one root signature to FILE."""
     from bus import ceremony
 
-    signer = _signer(app, key_file, passphrase_file)
-    raw = ceremony.sign_registry(_read(file), signer)
-    _replace(file, raw)
+    signer = signer_of(app, key_file, passphrase_file)
+    raw = ceremony.sign_registry(read(file), signer)
+    replace(file, raw)
     document = ceremony.document_of(raw)
     count = len([kid for kid in ceremony.signatures(raw) if kid in document.root.keys])
     enough = (
         "it stands" if count >= document.root.threshold else f"{document.root.threshold - count} more needed"
     )
-    _say(
+    say(
         app,
         file,
         f"version {document.version} has {count} of {document.root.threshold} root signatures: {enough}",
@@ -263,13 +266,13 @@ def beacon(
     from bus import ceremony
     from bus.trust import VerifiedRegistry
 
-    verified = VerifiedRegistry.open(_read(file))
+    verified = VerifiedRegistry.open(read(file))
     raw = ceremony.new_beacon(
-        verified, _signer(app, key_file, passphrase_file), app.now(), dt.timedelta(hours=hours)
+        verified, signer_of(app, key_file, passphrase_file), app.now(), dt.timedelta(hours=hours)
     )
     verified.with_beacon(raw, app.now())
-    _replace(out, raw)
-    _say(app, out, f"beacon for version {verified.version}, good for {hours} h")
+    replace(out, raw)
+    say(app, out, f"beacon for version {verified.version}, good for {hours} h")
 
 
 @command(registry, "show")
@@ -280,7 +283,7 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
     from bus import ceremony
     from schemas.errors import TocsinError
 
-    document = ceremony.document_of(_read(file or app.context()[1].registry))
+    document = ceremony.document_of(read(file or app.context()[1].registry))
     if authority is not None and authority not in document.authorities:
         error = TocsinError(f"{authority} is not in this registry", reason="unknown-authority")
         error.exit_code = 3  # type: ignore[attr-defined]  # read by the program
@@ -317,9 +320,9 @@ def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | Non
     from bus.trust import VerifiedRegistry
 
     context = None if file else app.context()[1]
-    raw = _read(file or app.context()[1].registry)
+    raw = read(file or app.context()[1].registry)
     if previous is not None:
-        verified = VerifiedRegistry.open(_read(previous)).update(raw, app.now())
+        verified = VerifiedRegistry.open(read(previous)).update(raw, app.now())
     else:
         verified = VerifiedRegistry.open(raw, pin=pin or (context.pin if context else None))
     found = {
@@ -341,81 +344,3 @@ def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | Non
         app.note(
             "no --pin was given: the file is consistent in itself; compare its digest with one you were told"
         )
-
-
-def _proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:
-    """The document to edit: a proposal goes on as it is, a standing registry becomes its next version."""
-    from bus import ceremony
-    from bus.errors import TrustError
-    from bus.trust import VerifiedRegistry
-
-    raw = _read(file)
-    try:
-        standing = VerifiedRegistry.open(raw)
-    except TrustError as exc:
-        if exc.reason != "threshold":
-            raise
-        return ceremony.document_of(raw), ""
-    lifetime = dt.timedelta(days=REGISTRY_LIFETIME_DAYS)
-    return ceremony.next_version(
-        standing.document, standing.digest, now, lifetime
-    ), f" (after version {standing.version})"
-
-
-def _way(text: str, parts: int) -> tuple[Tlp, str, str]:
-    from schemas.vocab import Tlp
-
-    tlp, *rest = text.split(":", parts - 1)
-    if not rest or tlp not in set(Tlp):
-        raise click.UsageError(f"{text!r} is not TLP:AUDIENCE; TLP is one of {', '.join(Tlp)}")
-    return Tlp(tlp), rest[0], rest[1] if len(rest) > 1 else ""
-
-
-def _key_record(path: Path, now: dt.datetime) -> KeyRecord:
-    from schemas.errors import SchemaError
-    from schemas.registry import KeyRecord
-
-    try:
-        jwk = msgspec.json.decode(_read(path), type=dict[str, str])
-    except msgspec.MsgspecError as exc:
-        raise SchemaError(
-            f"{path} is no JWK file ({exc}); make one: tocsin key export", reason="schema"
-        ) from None
-    alg = jwk.pop("alg", "Ed25519") if jwk.get("kty") != "AKP" else jwk["alg"]
-    kept = {name: jwk[name] for name in ("kty", "crv", "x", "y", "alg", "pub") if name in jwk}
-    begin = now.replace(microsecond=0)
-    return KeyRecord(
-        alg=alg, jwk=kept, not_before=begin, not_after=begin + dt.timedelta(days=KEY_LIFETIME_DAYS)
-    )
-
-
-def _signer(app: App, key_file: Path, passphrase_file: Path | None) -> FileSigner:
-    from bus.cli.key import read_passphrase
-    from bus.keyfiles import load_signer
-
-    return load_signer(key_file, read_passphrase(app, passphrase_file))
-
-
-def _read(path: Path) -> bytes:
-    from bus.cli.verify import read_file
-
-    return read_file(path)
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    if path.exists():
-        raise click.UsageError(f"{path} is there already; choose a new name")
-    _replace(path, data)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    from bus.config import write_atomically
-
-    write_atomically(path, data, mode=0o644)
-
-
-def _say(app: App, file: Path, text: str) -> None:
-    if app.json:
-        app.data({"file": str(file), "text": text})
-    else:
-        app.note(text)

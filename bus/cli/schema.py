@@ -20,6 +20,7 @@ def schema() -> None:
 def export(app: App, *, out: Path | None, name: str | None) -> None:
     """Write the documents into a folder, or print one."""
     import msgspec
+
     from schemas.export import documents
 
     made = documents()

@@ -84,7 +84,7 @@ def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
     from schemas.vocab import Domain, Status
 
     topics = tuple(parts.get("topics") or ())
-    known = {*KINDS, *Domain}
+    known = {*KINDS, *(str(each) for each in Domain)}
     for topic in topics:
         if topic not in known:
             import difflib

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -144,8 +144,8 @@ class Demo:
             self._run(adapter.run(source, publisher, country=member.country, clock=clock))
         self._run(self._keep_fresh(clock))
 
-    def _run(self, work: object) -> None:
-        self._tasks.append(asyncio.ensure_future(work))  # type: ignore[arg-type]  # every caller passes a coroutine
+    def _run(self, work: Coroutine[object, object, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
 
     def failed(self) -> BaseException | None:
         """The error of a part that has ended, if one has."""

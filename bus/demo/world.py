@@ -189,7 +189,13 @@ def _keep(key: Path, passphrase_file: Path) -> FileSigner:
 
 def _record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
     begin = (now - CLOCK_SLACK).replace(microsecond=0)
-    return KeyRecord(alg=signer.alg, jwk=signer.jwk, not_before=begin, not_after=begin + KEY_LIFETIME)
+    fields: dict[str, object] = {
+        "alg": signer.alg,
+        "jwk": signer.jwk,
+        "not_before": begin,
+        "not_after": begin + KEY_LIFETIME,
+    }
+    return msgspec.convert(fields, KeyRecord)
 
 
 def _authority(folder: Folder, member: Member, now: dt.datetime) -> AuthorityRecord:

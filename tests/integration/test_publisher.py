@@ -92,8 +92,7 @@ async def test_a_lost_outbox_refuses_until_it_has_recovered(bus: Bus, tmp_path: 
     from bus.errors import OutboxError
 
     async with speaking(bus, tmp_path / "first.db") as publisher:
-        for n in range(3):
-            last = await publisher.publish(draft(f"number {n}"))
+        last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
         assert await publisher.settled(last.digest, 5) == "stored"
     async with speaking(bus, tmp_path / "second.db") as publisher:
         unsent = await publisher.publish(draft("kept before it knew"))

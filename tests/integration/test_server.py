@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bus.connection import Connection
-from bus.pull import Pull
+from bus.pull import Pull, Received
 from tests.integration.conftest import Bus
 from tests.worlds import chain
 
@@ -20,7 +20,7 @@ async def test_what_an_authority_publishes_a_hub_of_another_country_reads(bus: B
         for message in messages:
             ack = await speaker.publish(message.subject, message.payload, dict(message.headers))
             assert not ack.duplicate
-        got = []
+        got: list[Received] = []
         async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:
             while len(got) < 3:
                 got += await pull.next(10, 5)

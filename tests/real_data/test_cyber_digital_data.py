@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from adapters.reading import FormatError, ReadContext, ReadResult
 
 from adapters.formats.dsa_sor import read_dsa_sor_csv, read_dsa_sor_json
 from adapters.formats.meta_threat import read_meta_threat
 from adapters.formats.misp import read_misp_event
 from adapters.formats.stix import read_stix
+from adapters.reading import FormatError, ReadContext, ReadResult
 from adapters.stix_patterns import PatternError, read_pattern
 from schemas.bodies.foreign import Fimi
 from schemas.vocab import Tlp

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import Callable
 
 from adapters.reading import FormatError, ReadContext, ReadResult
-
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import MAX_PAYLOAD_BYTES, decode, encode
 from schemas.parts import Authority

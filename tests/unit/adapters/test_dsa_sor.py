@@ -8,12 +8,12 @@ import json
 from typing import Any
 
 import pytest
-from adapters.reading import FormatError, ReadResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.dsa_statements import read_statement, summed
 from adapters.formats.dsa_sor import CSV_FORMAT, JSON_FORMAT, read_dsa_sor_csv, read_dsa_sor_json
+from adapters.reading import FormatError, ReadResult
 from schemas.bodies.digital import PlatformMeasure
 from schemas.vocab import Dimension, Urgency
 from tests.unit.adapters.stamped import DIGITAL, all_stand, reasons, stamped, stands_or_is_refused
@@ -265,9 +265,8 @@ def test_a_count_beyond_the_bound_is_capped() -> None:
     assert measure(result).count == 2
     (big,), _ = summed([read_statement(statement(), "x")], 1)
     big.count = 5_000_000_000
-    from adapters.reading import Losses
-
     from adapters.formats import dsa_sor
+    from adapters.reading import Losses
 
     losses = Losses()
     draft = dsa_sor._draft(big, False, "dsa-sor-csv", "0" * 64, DIGITAL, losses)

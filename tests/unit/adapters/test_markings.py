@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from adapters.reading import FormatError, Losses
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.markings import Mark, read_mark, strictest
+from adapters.reading import FormatError, Losses
 from schemas.vocab import TLP_RANK, Pap, Tlp
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from adapters.reading import FormatError, ReadResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.formats.meta_threat import FORMAT, read_meta_threat
+from adapters.reading import FormatError, ReadResult
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
 from schemas.vocab import PersonalFlag

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from adapters.reading import ReadResult
 
 from adapters.formats.stix import read_stix
+from adapters.reading import ReadResult
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
 from schemas.vocab import PersonalFlag

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from adapters.reading import FormatError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.formats.stix import FORMAT, read_stix
+from adapters.reading import FormatError
 from tests.unit.adapters.making import bundle, indicator, item, report, tlp
 from tests.unit.adapters.stamped import CYBER, stands_or_is_refused
 

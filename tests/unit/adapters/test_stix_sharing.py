@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from adapters.reading import ReadResult
 
 from adapters.formats.stix import read_stix
+from adapters.reading import ReadResult
 from schemas.vocab import AttributionLevel, Pap, Tlp
 from tests.unit.adapters.making import bundle, indicator, item, report, tlp
 from tests.unit.adapters.stamped import CYBER, all_stand, reasons

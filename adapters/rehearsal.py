@@ -1,0 +1,123 @@
+"""One authority on a disk of its own and without a bus: the real registry, keys and outbox, to try an adapter against.
+
+Nothing here is a stand-in. What is published is stamped, checked, permitted, signed and kept as in service; only nobody
+sends it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from adapters.runloop import PUBLIC
+from bus import ceremony
+from bus.outbox import Outbox
+from bus.plugin import Manifest
+from bus.publisher import Publisher
+from bus.signing import FileSigner
+from bus.trust import VerifiedRegistry
+from schemas.bulletin import Bulletin
+from schemas.codec import decode
+from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant
+from schemas.vocab import Scope, Status, Tlp
+
+REGISTRY_LIFETIME = dt.timedelta(days=30)
+CLOCK_SLACK = dt.timedelta(hours=1)
+
+
+class Rehearsal:
+    """An authority with exactly the grants that a manifest needs. Use `Rehearsal.open`."""
+
+    def __init__(self, publisher: Publisher, outbox: Outbox) -> None:
+        self.publisher = publisher
+        self._outbox = outbox
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, manifest: Manifest, folder: Path, *, country: str, clock: Callable[[], dt.datetime]
+    ) -> AsyncIterator[Rehearsal]:
+        """Found the authority that a manifest describes, or go on with its outbox.
+
+        Args:
+            manifest: what the adapter is for.
+            folder: where the outbox lies; the same folder again is a restart.
+            country: the authority's country.
+            clock: the present, aware.
+        """
+        authority_id = f"{country.lower()}-{manifest.authority_kind}"
+        signer = FileSigner.generate()
+        registry = registry_for(manifest, authority_id, signer, country=country, now=clock())
+        async with (
+            Outbox.open(folder / "outbox.db") as outbox,
+            Publisher.open(
+                authority_id=authority_id,
+                outbox=outbox,
+                registry=lambda: registry,
+                signers=(signer,),
+                endpoint=None,
+                defaults=manifest.defaults(),
+                clock=clock,
+                rng=secrets.token_bytes,
+            ) as publisher,
+        ):
+            yield cls(publisher, outbox)
+
+    async def bulletins(self) -> tuple[Bulletin, ...]:
+        """Everything kept so far, in order."""
+        rows = await self._outbox.rows()
+        return tuple(decode(row.payload) for row in sorted(rows, key=lambda row: row.n))
+
+
+def registry_for(
+    manifest: Manifest, authority_id: str, signer: FileSigner, *, country: str, now: dt.datetime
+) -> VerifiedRegistry:
+    """A signed registry with one authority that may say what its manifest declares, and nothing else."""
+    root = FileSigner.generate()
+    channels = [(manifest.tlp, manifest.audience), (manifest.network.tlp, manifest.network.audience)]
+    if manifest.public_kinds:
+        channels.append((Tlp.CLEAR, PUBLIC))
+    document = ceremony.new_registry(
+        domain="rehearsal",
+        root_keys=[_record(root, now)],
+        root_threshold=1,
+        beacon_keys=[_record(root, now)],
+        beacon_threshold=1,
+        audiences={
+            name: Audience(scope=Scope.PUBLIC if name == PUBLIC else Scope.UNION, members=(authority_id,))
+            for _, name in channels
+        },
+        now=now - CLOCK_SLACK,
+        lifetime=REGISTRY_LIFETIME,
+    )
+    document = ceremony.add_authority(
+        document,
+        authority_id,
+        AuthorityRecord(
+            name=f"{manifest.name} of {country}",
+            kind=manifest.authority_kind,
+            domain=manifest.domain,
+            country=country,
+            keys={signer.kid: _record(signer, now)},
+            publish=tuple(
+                PublishGrant(
+                    statuses=(Status.ACTUAL, Status.EXERCISE, Status.TEST),
+                    tlps=(tlp,),
+                    audiences=(audience,),
+                    kinds=manifest.kinds,
+                    areas=("*",),
+                )
+                for tlp, audience in channels
+            ),
+        ),
+    )
+    return VerifiedRegistry.open(ceremony.sign_registry(ceremony.unsigned(document), root))
+
+
+def _record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
+    return KeyRecord(
+        alg=signer.alg, jwk=signer.jwk, not_before=now - CLOCK_SLACK, not_after=now + REGISTRY_LIFETIME
+    )

@@ -1,0 +1,83 @@
+"""Checks the documents against the code: links, decision records, reason codes, commands, exit codes, module sizes."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from bus.admission import REASONS
+from bus.cli.main import COMMANDS, program
+from bus.cli.topics import EXIT_CODES
+
+ROOT = Path(__file__).resolve().parent.parent
+LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")
+MAX_LINES = 400
+
+
+def links() -> Iterator[str]:
+    """Relative links that lead nowhere."""
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "schemas").glob("*.md")]:
+        for target in LINK.findall(page.read_text("utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                yield f"{page.relative_to(ROOT)}: {target} is not there"
+
+
+def records() -> Iterator[str]:
+    """Decision records that their index does not name."""
+    folder = ROOT / "docs" / "adr"
+    index = (folder / "README.md").read_text("utf-8")
+    for record in sorted(folder.glob("[0-9]*.md")):
+        title = record.read_text("utf-8").splitlines()[0].removeprefix("# ")
+        if f"[{title}]({record.name})" not in index:
+            yield f"docs/adr/README.md does not list {record.name} by its title"
+
+
+def reasons() -> Iterator[str]:
+    """Reason codes that no document explains."""
+    for page in (ROOT / "docs" / "reason-codes.md", ROOT / "schemas" / "SPEC.md"):
+        text = page.read_text("utf-8")
+        yield from (
+            f"{page.relative_to(ROOT)} does not name {reason}"
+            for reason in REASONS
+            if f"`{reason}`" not in text
+        )
+
+
+def commands() -> Iterator[str]:
+    """Commands that docs/cli.md does not describe, and exit codes it does not list."""
+    text = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    context = click.Context(program)
+    for name in COMMANDS:
+        found = program.get_command(context, name)
+        parts = [f"{name} {sub}" for sub in found.commands] if isinstance(found, click.Group) else [name]
+        yield from (
+            f"docs/cli.md does not describe `tocsin {part}`" for part in parts if f"`{part}" not in text
+        )
+    yield from (
+        f"docs/cli.md does not list exit code {code}" for code in EXIT_CODES if f"| {code} |" not in text
+    )
+
+
+def sizes() -> Iterator[str]:
+    """Modules of more than one idea."""
+    for package in ("schemas", "bus", "adapters"):
+        for module in (ROOT / package).rglob("*.py"):
+            count = len(module.read_text("utf-8").splitlines())
+            if count > MAX_LINES:
+                yield f"{module.relative_to(ROOT)} has {count} lines; at most {MAX_LINES}"
+
+
+def main() -> int:
+    """Print every fault; 1 when there is one."""
+    faults = [fault for check in (links, records, reasons, commands, sizes) for fault in check()]
+    for fault in faults:
+        sys.stderr.write(f"{fault}\n")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+// Verifies a bulletin with the npm package jose: node verify.mjs BULLETIN.tocsin.json KEY.jwk.json
+import { readFileSync } from "node:fs";
+import { generalVerify, importJWK } from "jose";
+
+const [bulletin, key] = process.argv.slice(2, 4).map((name) => JSON.parse(readFileSync(name, "utf8")));
+const { payload, protectedHeader } = await generalVerify(bulletin, await importJWK(key, "Ed25519"), { algorithms: ["Ed25519"] });
+const said = JSON.parse(new TextDecoder().decode(payload));
+console.log(`${said.issuer.id}: ${said.info[0].headline} (key ${protectedHeader.kid})`);
