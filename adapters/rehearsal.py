@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
+
 from adapters.runloop import PUBLIC
 from bus import ceremony
 from bus.outbox import Outbox
@@ -118,6 +120,10 @@ def registry_for(
 
 
 def _record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
-    return KeyRecord(
-        alg=signer.alg, jwk=signer.jwk, not_before=now - CLOCK_SLACK, not_after=now + REGISTRY_LIFETIME
-    )
+    fields = {
+        "alg": signer.alg,
+        "jwk": signer.jwk,
+        "not_before": now - CLOCK_SLACK,
+        "not_after": now + REGISTRY_LIFETIME,
+    }
+    return msgspec.convert(fields, KeyRecord)

@@ -212,7 +212,7 @@ def place(draft: Draft, manifest: Manifest) -> tuple[Draft, tuple[Loss, ...]]:
     Raises:
         AdapterError: `marking`, when there is no channel narrow enough.
     """
-    tlp = draft.tlp or (Tlp.CLEAR if draft.kind in manifest.public_kinds else manifest.tlp)
+    tlp = draft.tlp or _usual(draft.kind, manifest)
     named = draft.audience if draft.audience != PUBLIC else None
     if tlp is Tlp.CLEAR and draft.kind in manifest.public_kinds and named is None:
         return msgspec.structs.replace(draft, tlp=tlp, audience=PUBLIC), ()
@@ -227,6 +227,13 @@ def place(draft: Draft, manifest: Manifest) -> tuple[Draft, tuple[Loss, ...]]:
     if draft.tlp is None or target is tlp:
         return placed, ()
     return placed, (Loss("tlp", f"raised from {tlp} to {target}: {manifest.name} has no channel at {tlp}"),)
+
+
+def _usual(kind: str, manifest: Manifest) -> Tlp:
+    """The marking of a kind whose source marks nothing."""
+    if kind in manifest.public_kinds:
+        return Tlp.CLEAR
+    return manifest.network.tlp if kind in manifest.network_kinds else manifest.tlp
 
 
 def hold_to(draft: Draft, manifest: Manifest) -> None:

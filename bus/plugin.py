@@ -134,7 +134,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where bulletins go that their source marks narrower than the default; never wider, which is an error."""
+    """Where bulletins go that their source marks narrower than the default, or whose kind the manifest keeps narrow."""
 
     tlp: Tlp
     audience: AudienceName
@@ -153,6 +153,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     audience: AudienceName
     network: Network
     public_kinds: tuple[str, ...] = ()
+    network_kinds: tuple[str, ...] = ()
     lifetime_days: int = 30
     max_personal: PersonalFlag = PersonalFlag.NONE
     personal_statement: str = ""

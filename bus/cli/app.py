@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
-import msgspec
 
 if TYPE_CHECKING:
     from bus.config import Context, Loaded
@@ -92,6 +91,8 @@ class App:
 
     def data(self, value: object) -> None:
         """One JSON value on standard output, on a line of its own."""
+        import msgspec
+
         click.echo(msgspec.json.encode(value, enc_hook=str).decode())
 
     def line(self, text: str) -> None:
@@ -226,7 +227,7 @@ def command(
         def body(*arguments: object, **options: object) -> None:
             function(click.get_current_context().ensure_object(App), *arguments, **options)
 
-        made: click.Command = click.command(name, **settings)(json_option(global_options(body)))
+        made: click.Command = click.command(name, **settings)(json_option(global_options(body)))  # type: ignore[no-untyped-call]
         if group is not None:
             group.add_command(made)
         return made

@@ -122,7 +122,8 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def _say(app: App, code: int, reason: str, text: str) -> int:
     """One error on standard error, as a sentence, or as JSON when JSON was asked for."""
-    if app.json:
+    # A wrong flag ends the parsing before --json has been seen.
+    if app.json or "--json" in sys.argv[1:]:
         import msgspec
 
         click.echo(

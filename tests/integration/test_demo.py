@@ -1,0 +1,217 @@
+"""The demonstration and the command line over it, as a newcomer meets them: real processes, real files."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOCSIN = Path(sys.executable).parent / "tocsin"
+DRAFTS = ROOT / "examples" / "drafts"
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A demonstration in its folder."""
+
+    folder: Path
+    process: subprocess.Popen[str]
+
+    def run(self, *arguments: str, context: str = "xa-csirt") -> subprocess.CompletedProcess[str]:
+        """One command over it."""
+        env = {**os.environ, "TOCSIN_HOME": str(self.folder), "NO_COLOR": "1"}
+        return subprocess.run(
+            [TOCSIN, "--context", context, *arguments],
+            env=env,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A running demonstration whose first round of samples has been admitted."""
+    folder = tmp_path_factory.mktemp("demo")
+    log = folder / "demo.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [TOCSIN, "demo", "--dir", str(folder), "--json"], cwd=ROOT, stdout=out, stderr=out, text=True
+        )
+    running = Running(folder=folder, process=process)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            status = (
+                running.run("hub", "status", "--json", context="xb-hub")
+                if (folder / "config.toml").exists()
+                else None
+            )
+            if status and status.returncode == 0 and json.loads(status.stdout)["admitted"] >= 16:
+                break
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, "the demonstration did not come up"
+            time.sleep(0.2)
+        yield running
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def published(demo: Running) -> dict[str, Any]:
+    """One more bulletin of the CSIRT of XA."""
+    done = demo.run("publish", str(DRAFTS / "cyber.json"), "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_publish_answers_stored_within_a_second_or_so(demo: Running) -> None:
+    """An officer's bulletin is stored while the authority's adapter runs in another process."""
+    began = time.monotonic()
+    found = published(demo)
+    assert set(found) == {"id", "channel", "seq", "digest", "subject", "state"}
+    assert found["state"] == "stored"
+    assert found["channel"] == "xa-csirt/actual.green.community"
+    assert time.monotonic() - began < 5  # a loaded machine; a quiet one needs half a second
+
+
+def test_watch_shows_it_verified_and_verify_names_the_signer(demo: Running, tmp_path: Path) -> None:
+    """What one country's officer says, the other country's hub shows; its file form verifies anywhere."""
+    found = published(demo)
+    deadline = time.monotonic() + 10
+    while True:
+        seen = demo.run(
+            "watch", "--topic", "cyber", "--since", "all", "--no-follow", "--json", context="xb-hub"
+        )
+        rows = [json.loads(line) for line in seen.stdout.splitlines()]
+        if found["digest"] in {row["digest"] for row in rows}:
+            break
+        assert time.monotonic() < deadline
+    assert {"bulletin", "digest", "subject", "admitted_at", "late", "trust", "labels"} == set(rows[-1])
+    assert {row["trust"] for row in rows} == {"fresh"}
+    raw = demo.run("bulletin", "show", found["id"], "--raw", context="xb-hub").stdout
+    path = tmp_path / "b.tocsin.json"
+    path.write_text(raw)
+    good = demo.run("verify", str(path), "--json", context="xb-hub")
+    assert good.returncode == 0
+    assert json.loads(good.stdout)["issuer"] == "xa-csirt"
+    file = json.loads(raw)
+    payload = bytearray(base64.urlsafe_b64decode(file["payload"] + "==="))
+    payload[100] ^= 1
+    file["payload"] = base64.urlsafe_b64encode(bytes(payload)).rstrip(b"=").decode()
+    path.write_text(json.dumps(file))
+    bad = demo.run("verify", str(path), "--json", context="xb-hub")
+    assert (bad.returncode, json.loads(bad.stderr)["error"]["reason"]) == (6, "bad-signature")
+
+
+def test_an_authority_cannot_say_what_it_has_no_grant_for(demo: Running) -> None:
+    """Refused before signing, with exit code 5, and nothing is kept."""
+    before = json.loads(demo.run("outbox", "status", "--json").stdout)["counts"]
+    refused = demo.run(
+        "publish", str(DRAFTS / "electoral.toml"), "--tlp", "clear", "--audience", "public", "--json"
+    )
+    assert (refused.returncode, json.loads(refused.stderr)["error"]["reason"]) == (5, "not-permitted")
+    assert json.loads(demo.run("outbox", "status", "--json").stdout)["counts"] == before
+
+
+def test_trace_tells_both_halves_of_a_life(demo: Running) -> None:
+    """The publisher's half and the reader's half of one bulletin."""
+    found = published(demo)
+    mine = json.loads(demo.run("trace", found["id"], "--json").stdout)
+    assert [step["what"] for step in mine["steps"]] == ["accepted", "sent", "stored"]
+    theirs = demo.run("trace", found["id"], context="xb-hub")
+    assert "admitted" in theirs.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (("--bogus",), 2, "usage"),
+        (("publish", "nowhere.json"), 3, "file-missing"),
+        (("publish", "README.md"), 5, "malformed-payload"),
+        (("trace", "0196fe2f-9be0-7000-8000-000000000009"), 3, "not-found"),
+        (("verify", "examples/drafts/cyber.json"), 6, "malformed-envelope"),
+        (("watch", "--topic", "cybr"), 2, "usage"),
+        (("key", "show", "README.md", "--passphrase-file", "README.md"), 6, "key-permissions"),
+    ],
+)
+def test_each_error_is_one_sentence_with_its_exit_code(
+    demo: Running, arguments: tuple[str, ...], code: int, reason: str
+) -> None:
+    """A wrong flag, a missing file, a bad file: what happened, in one object, with the documented code."""
+    done = demo.run(*arguments, "--json")
+    assert done.returncode == code, done.stderr
+    assert json.loads(done.stderr.splitlines()[-1])["error"]["reason"] == reason
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["picture", "channels", "quarantine", "doctor", "context ls", "config show", "adapter list"]
+)
+def test_every_view_has_a_json_twin(demo: Running, command: str) -> None:
+    """`--json` prints JSON and nothing else on standard output."""
+    done = demo.run(*command.split(), "--json", context="xb-hub")
+    assert done.returncode == 0, done.stderr
+    for line in done.stdout.splitlines():
+        json.loads(line)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """`--help` loads neither the NATS client nor cryptography, which is what keeps it quick."""
+    code = (
+        "import sys; from bus.cli.main import program\n"
+        "try: program.main(['--help'], standalone_mode=False)\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('nats', 'cryptography', 'structlog', 'msgspec') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT)
+    assert done.stderr.strip() == "[]"
+    assert "publish" in done.stdout
+
+
+def test_a_dead_bus_queues_with_exit_75(demo: Running, tmp_path: Path) -> None:
+    """With no server there, the bulletin is safe on the disk and the exit code says so."""
+    settings = (demo.folder / "config.toml").read_text()
+    home = tmp_path / "home"
+    home.mkdir()
+    for part in ("registry", "keys"):
+        (home / part).symlink_to(demo.folder / part)
+    server = next(line for line in settings.splitlines() if line.startswith("server"))
+    (home / "config.toml").write_text(settings.replace(server, 'server = "nats://127.0.0.1:9"'))
+    env = {**os.environ, "TOCSIN_HOME": str(home)}
+    done = subprocess.run(
+        [TOCSIN, "--context", "xb-csirt", "publish", str(DRAFTS / "cyber.json"), "--wait", "stored=1", "--json"],
+        env=env, cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 75, done.stderr
+    assert json.loads(done.stdout)["state"] == "accepted"
+
+
+def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(tmp_path: Path) -> None:
+    """Eight authorities, at least four kinds, nothing refused, nothing lost; twice in the same folder."""
+    for _ in range(2):
+        done = subprocess.run(
+            [TOCSIN, "demo", "--dir", str(tmp_path / "d"), "--for", "8", "--json"],
+            cwd=ROOT, capture_output=True, text=True, timeout=100,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        tally = json.loads(done.stdout.splitlines()[-1])
+        assert len(tally["authorities"]) == 8
+        assert all(each["published"] == each["stored"] > 0 for each in tally["authorities"].values())
+        assert len(tally["kinds"]) >= 4
+        assert (tally["refused"], tally["lost"]) == (0, 0)
+        assert tally["hubs"]["xb-hub"]["admitted"] == tally["published"] - 2  # the two of eu-dpas
