@@ -37,7 +37,6 @@ from schemas.vocab import TLP_RANK, RefRel, Tlp
 NOW = dt.datetime(2027, 5, 23, 18, 0, tzinfo=dt.UTC)
 COUNTRY = "XA"
 CANCEL_S = 1.0
-SMALL_SPOOL_BYTES = 16
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +159,9 @@ class AdapterConformance:
             async with self._desk() as desk:
                 await desk.drop("document", data)
                 before = await desk.bulletins()
-                (desk.spool / "done" / "document").rename(desk.spool / "in" / "document")
+                settled = desk.spool / "done" / "document"
+                _expect(settled.is_file(), f"it was not published: {desk.verdicts()}")
+                settled.rename(desk.spool / "in" / "document")
                 async with desk.restarted() as again:
                     await again.work()
                     _expect(await again.bulletins() == before, "a second bulletin")
@@ -228,7 +229,7 @@ class AdapterConformance:
         async def swollen(data: bytes) -> None:
             async with self._desk() as desk:
                 await desk.write("swollen", data)
-                await desk.work(max_bytes=SMALL_SPOOL_BYTES)
+                await desk.work(max_bytes=len(data) - 1)
                 _expect(not await desk.bulletins(), "it was published")
                 _expect([each["reason"] for each in desk.verdicts()] == ["too-large"], f"{desk.verdicts()}")
 

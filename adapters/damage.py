@@ -21,14 +21,16 @@ def damaged(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Ways in which a document arrives broken; deterministic, so that a failure can be repeated."""
     for eighth in range(8):
         yield f"cut after {eighth}/8", data[: len(data) * eighth // 8]
-    for place_ in range(0, len(data), max(1, len(data) // 61)):
-        yield f"bit flipped at {place_}", data[:place_] + bytes((data[place_] ^ 0x10,)) + data[place_ + 1 :]
+    for n, at in enumerate(range(0, len(data), max(1, len(data) // 61))):
+        bit = 0x80 if n % 2 else 0x10
+        yield f"bit {bit:#x} flipped at {at}", data[:at] + bytes((data[at] ^ bit,)) + data[at + 1 :]
     text = data.decode("utf-8", "replace")
     yield "as UTF-16", text.encode("utf-16")
     yield "with a BOM", b"\xef\xbb\xbf" + data
     yield "with NULs", data.replace(b"e", b"\x00")
     yield "with lone Latin-1", data.replace(b"e", b"\xe9")
     yield "twice", data + data
+    yield "with noise behind it", data + b"\xff\xfe\x00"
     yield "its digits nines", bytes(0x39 if 0x30 <= each <= 0x39 else each for each in data)
     yield "its strings empty", data.replace(b'": "', b'": "" , "x": "')
 

@@ -28,6 +28,7 @@ from bus.plugin import (
     ReadContext,
     Source,
     Verdict,
+    note_failure,
     translate,
 )
 from schemas import rules
@@ -201,8 +202,8 @@ def recognise(data: bytes, formats: Iterable[Format]) -> Format:
 def _sniffs(format_: Format, data: bytes) -> bool:
     try:
         return bool(format_.sniff(data))
-    except Exception:
-        log.exception("format_failed", format=format_.id)
+    except Exception as exc:  # noqa: BLE001 (a stranger's format may fail in any way; this one recognises nothing)
+        note_failure(format_, exc)
         return False
 
 

@@ -9,6 +9,7 @@ keys, retries, ids or sequence numbers. Ours come through the same door as a str
 from __future__ import annotations
 
 import datetime as dt
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -85,7 +86,7 @@ def translate(format_: Format, data: bytes, context: ReadContext) -> ReadResult:
     except TocsinError:
         raise
     except Exception as exc:
-        log.exception("format_failed", format=format_.id)
+        note_failure(format_, exc)
         raise FormatError(
             f"the format {format_.id} failed: {type(exc).__name__}", reason="format-failed"
         ) from exc
@@ -94,6 +95,14 @@ def translate(format_: Format, data: bytes, context: ReadContext) -> ReadResult:
     if not result.drafts and not result.losses:
         raise FormatError(f"the format {format_.id} read nothing and does not say why", reason="nothing-read")
     return result
+
+
+def note_failure(format_: Format, exc: Exception) -> None:
+    """Log where a format failed; never its variables, which hold the document."""
+    frame = traceback.extract_tb(exc.__traceback__)[-1]
+    log.error(
+        "format_failed", format=format_.id, error=type(exc).__name__, where=f"{frame.filename}:{frame.lineno}"
+    )
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,8 +270,7 @@ def _load(entry: EntryPoint) -> Found:
             return Found(
                 name=entry.name, adapter=None, problem=f"{entry.value}: a manifest or format of another type"
             )
-    except (Exception, SystemExit) as exc:  # a stranger's module may fail in any way
-        log.debug("adapter_broken", adapter=entry.name, exc_info=True)
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 (a stranger's module may fail in any way)
         return Found(name=entry.name, adapter=None, problem=f"{type(exc).__name__}: {exc}")
     return Found(name=entry.name, adapter=found)
 

@@ -239,15 +239,15 @@ class Interest(msgspec.Struct, frozen=True, kw_only=True):
                     for area in self.areas or ("*",):
                         for election in self.elections or ("*",):
                             for prio in prios:
-                                tail = _shorten(f"{cc}.*.{domain}.{kind}.{area}.{election}.{prio}")
-                                yield f"{PREFIX}.{status}.{tlp}.{audience}.{tail}"
+                                about = f"{cc}.*.{domain}.{kind}.{area}.{election}.{prio}"
+                                yield _shorten(f"{PREFIX}.{status}.{tlp}.{audience}.{about}")
 
 
-def _shorten(tail: str) -> str:
+def _shorten(pattern: str) -> str:
     """Trailing `*` tokens become one `>`."""
-    tokens = tail.split(".")
+    tokens = pattern.split(".")
     if tokens[-1] != "*":
-        return tail
+        return pattern
     while tokens and tokens[-1] == "*":
         tokens.pop()
     return ".".join([*tokens, ">"])

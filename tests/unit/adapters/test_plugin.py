@@ -54,8 +54,12 @@ BROKEN = {
         "another type",
     ),
     "its manifest is a trap": (
-        "class A:\n formats = samples = run = folder = standard_input = None\n"
-        " @property\n def manifest(self): raise OSError('gone')\nADAPTER = A()",
+        """class A:
+    formats = samples = run = folder = standard_input = None
+    @property
+    def manifest(self):
+        raise OSError("gone")
+ADAPTER = A()""",
         "OSError: gone",
     ),
 }
@@ -77,7 +81,9 @@ def test_a_broken_adapter_is_reported_and_hinders_no_other(name: str, install: I
 
 def test_a_name_that_two_packages_offer_is_nobody_s(install: Install) -> None:
     """A stranger's package cannot take the place of an adapter by taking its name."""
-    install("tocsin_usurper", "from adapters.authorities.cyber import ADAPTER", cyber="tocsin_usurper:ADAPTER")
+    install(
+        "tocsin_usurper", "from adapters.authorities.cyber import ADAPTER", cyber="tocsin_usurper:ADAPTER"
+    )
     claims = [each for each in discover() if each.name == "cyber"]
     assert len(claims) == 2
     assert all(each.adapter is None and "remove one" in each.problem for each in claims)

@@ -116,6 +116,13 @@ def refusal(tmp_path: Path, name: str) -> dict[str, Any]:
     return found
 
 
+async def true_soon(condition: Callable[[], bool]) -> None:
+    """Wait for something outside this program, up to a deadline."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 # -- placing -------------------------------------------------------------------------------------------------------------
 
 PLACES: dict[str, tuple[Draft, Tlp, str, bool]] = {
@@ -276,7 +283,7 @@ async def test_a_document_of_nothing_that_says_why_is_done(tmp_path: Path) -> No
 
 async def test_an_amended_file_supersedes_what_it_said_before(tmp_path: Path) -> None:
     """The same name with other words gives an update, each draft of its own predecessor."""
-    async with desk(tmp_path) as (rehearsal, work):
+    async with desk(tmp_path, msgspec.structs.replace(MANIFEST, max_per_day=50)) as (rehearsal, work):
         await work(a="note\none\ntwo")
         loop = await work(a="note\nONE\nTWO")
         first, second, third, fourth = await rehearsal.bulletins()
@@ -364,11 +371,9 @@ async def test_one_adapter_s_end_is_not_another_s(tmp_path: Path) -> None:
             for loop, spool in zip(loops, spools, strict=True)
         ]
         tasks[0].cancel()
-        async with asyncio.timeout(5):
-            while not (spools[1] / "in").is_dir():
-                await asyncio.sleep(0.01)
-            (spools[1] / "in" / "a").write_text("note\nstill here")
-            while not await rehearsal.bulletins():
-                await asyncio.sleep(0.01)
+        await true_soon(lambda: (spools[1] / "in").is_dir())
+        (spools[1] / "in" / "a").write_text("note\nstill here")
+        await true_soon(lambda: (spools[1] / "done" / "a").is_file())
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        assert len(await rehearsal.bulletins()) == 1
