@@ -28,7 +28,7 @@ from adapters.damage import POISON, damaged, no_way_out
 from adapters.rehearsal import Rehearsal
 from adapters.runloop import hold_to, place, recognise
 from adapters.sources import FolderSource
-from bus.plugin import Adapter, AdapterError, ReadContext, translate
+from bus.plugin import Adapter, AdapterError, ReadContext, ReadResult, translate
 from schemas.bodies import KINDS
 from schemas.bulletin import Bulletin
 from schemas.errors import TocsinError
@@ -111,14 +111,14 @@ class AdapterConformance:
         """The same bytes and context give the same result, with no connection and no other process."""
         for case in self._good():
             with _named(case.name), no_way_out():
-                first, second = self._read(case.data), self._read(case.data)
+                first, second = self.read(case.data), self.read(case.data)
                 _expect(first == second, "two readings differ")
 
     def test_it_keeps_to_its_manifest(self) -> None:
         """Kinds and personal data stay within the manifest; provenance names the format and the document."""
         for case in self._good():
             with _named(case.name):
-                for draft in self._read(case.data).drafts:
+                for draft in self.read(case.data).drafts:
                     hold_to(draft, self.adapter.manifest)
                     formats = {each.format for each in draft.provenance}
                     _expect(bool(formats & set(self.adapter.formats)), "provenance does not name the format")
@@ -127,7 +127,7 @@ class AdapterConformance:
         """A bulletin is published at the marking of its source or a narrower one, and a raise is told."""
         for case in self._good():
             with _named(case.name):
-                for draft in self._read(case.data).drafts:
+                for draft in self.read(case.data).drafts:
                     placed, told = place(draft, self.adapter.manifest)
                     if draft.tlp is None or placed.tlp is None:
                         continue
@@ -198,7 +198,7 @@ class AdapterConformance:
             for what, data in damaged(case.data):
                 with _named(f"{case.name}, {what}"):
                     try:
-                        self._read(data)
+                        self.read(data)
                     except AdapterError as refused:
                         _expect(bool(refused.reason), "refused without a reason")
                         _expect(refused.reason != "format-failed", f"the format failed: {refused.detail}")
@@ -274,7 +274,8 @@ class AdapterConformance:
         _expect(bool(good), "no case that is read")
         return good
 
-    def _read(self, data: bytes) -> Any:
+    def read(self, data: bytes) -> ReadResult:
+        """What the adapter makes of a document, for tests of an author's own."""
         context = ReadContext(received=NOW, adapter=f"tocsin-{self.adapter.manifest.name}", country=COUNTRY)
         return translate(recognise(data, self.adapter.formats.values()), data, context)
 

@@ -16,7 +16,17 @@ from pathlib import Path
 
 import msgspec
 
-from adapters.reading import Losses, clip, sha256_hex, slug, strict_json
+from adapters.drafting import finished
+from adapters.reading import (
+    Losses,
+    clip,
+    decode_text,
+    read_csv,
+    safe_xml,
+    sha256_hex,
+    slug,
+    strict_json,
+)
 from adapters.runloop import RunLoop
 from adapters.sources import FolderSource, StdinSource
 from bus.plugin import (
@@ -31,10 +41,12 @@ from bus.plugin import (
     Sample,
     Source,
 )
+from schemas.bulletin import Draft
 
 __all__ = [
     "AdapterError",
     "AuthorityAdapter",
+    "Draft",
     "FolderSource",
     "Format",
     "FormatError",
@@ -47,7 +59,11 @@ __all__ = [
     "Sample",
     "StdinSource",
     "clip",
+    "decode_text",
+    "finished",
+    "read_csv",
     "read_manifest",
+    "safe_xml",
     "sha256_hex",
     "slug",
     "strict_json",

@@ -292,19 +292,25 @@ class Connection:
         endpoint = self.endpoint
         await self._close()
         client = _Client(nkey.public_of(endpoint.nkey_seed))
-        await client.connect(
-            servers=[endpoint.url],
-            name=endpoint.name,
-            signature_cb=self._sign_nonce,
-            inbox_prefix=endpoint.private_inbox.encode(),
-            connect_timeout=CONNECT_TIMEOUT_S,
-            ping_interval=PING_INTERVAL_S,
-            max_outstanding_pings=2,
-            allow_reconnect=False,
-            error_cb=self._on_error,
-            disconnected_cb=self._on_disconnected,
-            closed_cb=self._on_closed,
-        )
+        try:
+            await client.connect(
+                servers=[endpoint.url],
+                name=endpoint.name,
+                signature_cb=self._sign_nonce,
+                inbox_prefix=endpoint.private_inbox.encode(),
+                connect_timeout=CONNECT_TIMEOUT_S,
+                ping_interval=PING_INTERVAL_S,
+                max_outstanding_pings=2,
+                allow_reconnect=False,
+                error_cb=self._on_error,
+                disconnected_cb=self._on_lost,
+                closed_cb=self._on_lost,
+            )
+        except BaseException:
+            # A client that was sent away leaves its socket open.
+            if (transport := getattr(client, "_transport", None)) is not None:
+                transport.close()
+            raise
         self._ack_subject = f"{endpoint.private_inbox}.ack.{secrets.token_hex(6)}"
         await client.subscribe(
             f"{self._ack_subject}.*", cb=self._on_ack, pending_msgs_limit=-1, pending_bytes_limit=-1
@@ -338,12 +344,7 @@ class Connection:
         else:
             log.debug("connection_error", endpoint=self.endpoint.name, problem=self.problem)
 
-    async def _on_disconnected(self) -> None:
-        self._connected.clear()
-        self._fail_waiting()
-        self._closed.set()
-
-    async def _on_closed(self) -> None:
+    async def _on_lost(self) -> None:
         self._connected.clear()
         self._fail_waiting()
         self._closed.set()

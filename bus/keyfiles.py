@@ -24,7 +24,7 @@ from bus.signing import FileSigner
 MAX_KEY_FILE_BYTES = 65_536
 MIN_PBKDF2_ROUNDS = 600_000
 MIN_SCRYPT_WORK = 2**14 * 8  # N times r
-SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**15, 8, 1
+SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 4  # the most memory that OpenSSL opens a key with is 32 MiB
 _SCRYPT_MEMORY = 128 * SCRYPT_N * SCRYPT_R * 2
 
 _PBES2 = "1.2.840.113549.1.5.13"
@@ -132,10 +132,11 @@ def _read_private(path: Path) -> bytes:
                 f"{path} is a symbolic link; name the file itself", reason="key-symlink"
             ) from None
         raise KeyFileError(f"cannot read {path}: {exc.strerror}", reason="key-unreadable") from None
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        raise KeyFileError(f"{path} is not a file", reason="key-unreadable")
     with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise KeyFileError(f"{path} is not a file", reason="key-unreadable")
         if found.st_mode & 0o077:
             raise KeyFileError(f"others may read {path}; run: chmod 600 {path}", reason="key-permissions")
         data = file.read(MAX_KEY_FILE_BYTES + 1)

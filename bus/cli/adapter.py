@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
 
 PARTLY = 8
+QUEUED = 75
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
@@ -103,26 +105,35 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
 )
 @click.option("--stdin", "from_stdin", is_flag=True, help="read one document from standard input instead")
 def run(app: App, name: str, *, spool: Path | None, from_stdin: bool) -> None:
-    """Publish what appears in a spool folder, as the chosen context, until Ctrl-C."""
+    """Publish what appears in a spool folder, as the chosen context, until Ctrl-C.
+
+    With --stdin: exits 0 when the bulletins are stored, 75 when they are safe here and will be sent later, 5 when the
+    document is refused.
+    """
     from bus.cli.session import open_publisher, open_registry
-    from bus.plugin import adapter_named
+    from bus.plugin import adapter_named, discover
 
     if (spool is None) != from_stdin:
         raise click.UsageError("name a --spool folder, or --stdin")
+    installed = [each.name for each in discover()]
+    if name not in installed:
+        raise click.UsageError(f"there is no adapter {name!r}{_hint(name, installed)}")
     chosen = adapter_named(name)
     _, context = app.context()
     country = open_registry(context, app.now()).authority(context.authority).country
 
-    async def work() -> None:
+    async def work() -> bool:
         async with open_publisher(app) as publisher:
             source = chosen.standard_input() if spool is None else chosen.folder(spool)
             await chosen.run(source, publisher, country=country, clock=app.now)
-            await publisher.idle(app.timeout(5.0))
+            return await publisher.idle(app.timeout(5.0))
 
     if spool is not None:
         app.note(f"reading {spool}/in as {context.authority}; end with Ctrl-C")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(work())
+        if not asyncio.run(work()):
+            app.note("safe on this disk; the bus has not confirmed it yet, and it is sent later")
+            raise click.exceptions.Exit(QUEUED)
 
 
 def format_named(format_id: str) -> Format:
@@ -133,10 +144,13 @@ def format_named(format_id: str) -> Format:
         name: found for each in discover() if each.adapter for name, found in each.adapter.formats.items()
     }
     if format_id not in known:
-        near = difflib.get_close_matches(format_id, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
-        raise click.UsageError(f"there is no format {format_id!r}{hint}")
+        raise click.UsageError(f"there is no format {format_id!r}{_hint(format_id, known)}")
     return known[format_id]
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
 
 
 def _convert(path: Path, format_: Format, context: ReadContext) -> tuple[ReadResult | None, str, str]:

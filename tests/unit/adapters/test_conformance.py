@@ -264,7 +264,7 @@ def test_a_wrong_expectation_is_found() -> None:
         {"lost": ("elsewhere",)},
         {"says": says},
     ):
-        case = msgspec.structs.replace(good, **changes)  # type: ignore[arg-type]
+        case = msgspec.structs.replace(good, **changes)
         assert "cases_become_what_they_should" in failures(Notes(), (good, case))
 
 

@@ -1,0 +1,1 @@
+"""Joins an election hotline to tocsin."""
