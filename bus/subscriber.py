@@ -58,6 +58,7 @@ class Subscriber:
         """
         self.counts: Counter[str] = Counter()
         self.pending: dict[str, int] = {}
+        self.attached = 0
         self.problem = ""
         self._authority_id = authority_id
         self._inbox = inbox
@@ -88,6 +89,7 @@ class Subscriber:
         cursor = await self._inbox.cursor(stream)
         # Begin with what was read last: another bulletin there means that the stream is not the one we knew.
         async with Pull.attach(connection, stream, consumer, max(cursor.seq, 1)) as pull:
+            self.attached += 1
             anchored = cursor.seq == 0
             while True:
                 batch = await pull.next(MOST, 5.0)

@@ -1,7 +1,7 @@
 """Streams, consumers and permissions, as data from the registry. Pure.
 
 One account. `<CC>_<STATUS>` captures what a country's own authorities say, with its own duplicate window, so that
-nobody can suppress another country's bulletins by re-using their message ids. `WORLD_<STATUS>` has no subjects and
+nobody can suppress another country's bulletins by reusing their message ids. `WORLD_<STATUS>` has no subjects and
 no duplicate window; it sources all of them and is what readers read. The provisioner makes all this; every other
 identity has exactly the subjects listed here, as allow lists: a deny list leaks where a wildcard is wider.
 """

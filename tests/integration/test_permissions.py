@@ -120,7 +120,7 @@ async def test_its_own_calls_read_only_its_grants(withheld: Withheld) -> None:
         reply="_INBOX_xb-hub.snoop",
     )
     async with asyncio.timeout(5):
-        while not withheld.heard:  # noqa: ASYNC110 (the answer comes from another program)
+        while not withheld.heard:
             await asyncio.sleep(0.01)
     assert withheld.heard == [b""]  # no messages
 

@@ -119,7 +119,7 @@ def refusal(tmp_path: Path, name: str) -> dict[str, Any]:
 async def true_soon(condition: Callable[[], bool]) -> None:
     """Wait for something outside this program, up to a deadline."""
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 (a file system has no event to wait for)
+        while not condition():
             await asyncio.sleep(0.01)
 
 

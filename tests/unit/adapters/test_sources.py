@@ -163,7 +163,7 @@ async def test_a_spool_that_vanishes_comes_back(tmp_path: Path, incoming: Path) 
     waiting: asyncio.Task[Observation] = asyncio.ensure_future(anext(watching))
     shutil.rmtree(tmp_path / "in")
     async with asyncio.timeout(5):
-        while not (tmp_path / "in").is_dir():  # noqa: ASYNC110 (a file system has no event to wait for)
+        while not (tmp_path / "in").is_dir():
             await asyncio.sleep(0.01)
         (incoming / "b").write_bytes(b"2")
         assert (await waiting).name == "b"

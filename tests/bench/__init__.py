@@ -1,0 +1,1 @@
+"""Benchmarks beside peers; never part of the test suite."""
