@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS outbox (
   UNIQUE (channel, seq)
 );
 CREATE INDEX IF NOT EXISTS outbox_origin ON outbox (origin, n) WHERE origin IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (channel, seq) WHERE state = 'parked';
 CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (n) WHERE state = 'kept';
 CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;

@@ -160,9 +160,9 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def stored(row: sqlite3.Row) -> Stored:
-    """A row of the admitted table."""
-    return Stored(
+def stored(row: sqlite3.Row, bulletin: Bulletin | None = None) -> Stored:
+    """A row of the admitted table; its bulletin is read again only when nobody has it at hand."""
+    found = Stored(
         rowid=row["row"],
         digest=row["digest"],
         id=row["id"],
@@ -177,3 +177,6 @@ def stored(row: sqlite3.Row) -> Stored:
         trust=row["trust"],
         endorsers=tuple(json.loads(row["endorsers"])),
     )
+    if bulletin is not None:
+        found.__dict__["bulletin"] = bulletin
+    return found

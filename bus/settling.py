@@ -93,7 +93,7 @@ class Settling:
                 ),
             )
             return "held"
-        self._keep(db, Waiting.of(judged), channel, frozenset(), now)
+        self._keep(db, Waiting.of(judged), bulletin, channel, frozenset(), now)
         self._let_go(db, channel, bulletin.seq, now)
         return "admitted"
 
@@ -141,14 +141,19 @@ class Settling:
             self._quarantine(db, refused, now)
             return False
         if outcome is not Outcome.DUPLICATE:
-            self._keep(db, waiting, channel, labels, now)
+            self._keep(db, waiting, bulletin, channel, labels, now)
         return True
 
     def _keep(
-        self, db: sqlite3.Connection, waiting: Waiting, channel: str, labels: frozenset[str], now: dt.datetime
+        self,
+        db: sqlite3.Connection,
+        waiting: Waiting,
+        bulletin: Bulletin,
+        channel: str,
+        labels: frozenset[str],
+        now: dt.datetime,
     ) -> None:
         message = waiting.message
-        bulletin = decode(message.payload)
         cursor = db.execute(
             "INSERT INTO admitted (digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, "
             "endorsers, stream, stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -173,8 +178,9 @@ class Settling:
             "INSERT INTO links VALUES (?, ?, ?, ?, ?, NULL)",
             (channel, bulletin.seq, message.digest, bulletin.prev, bulletin.id),
         )
-        row = db.execute("SELECT * FROM admitted WHERE row = ?", (cursor.lastrowid,)).fetchone()
-        self.project(db, stored(row))
+        if self.projector is not None:
+            row = db.execute("SELECT * FROM admitted WHERE row = ?", (cursor.lastrowid,)).fetchone()
+            self.project(db, stored(row, bulletin))
 
     def project(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take a bulletin into the picture; a fault of the picture loses nothing and stops nothing else."""

@@ -123,4 +123,5 @@ async def consumer(role: Role) -> None:
     role.done()
 
 
-main(producer, consumer)
+if __name__ == "__main__":
+    main(producer, consumer)

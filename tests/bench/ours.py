@@ -124,4 +124,5 @@ async def consumer(role: Role) -> None:
         role.done()
 
 
-main(producer, consumer)
+if __name__ == "__main__":
+    main(producer, consumer)
