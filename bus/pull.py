@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BATCH = 500
 EXPIRES_S = 30.0
 HEARTBEAT_S = 3.0
+LINGER_FROM = 64
+LINGER_S = 0.01
 _NS = 1_000_000_000
 _ENDED = frozenset({"404", "408", "409"})
 
@@ -93,9 +95,16 @@ class Pull:
             async with asyncio.timeout(timeout):
                 while not found:
                     await self._take(found, wait=True)
+        await self._drain(found, most)
+        if found and found[-1].pending > LINGER_FROM and len(found) < LINGER_FROM:
+            # A burst: a larger batch costs one commit instead of many.
+            await asyncio.sleep(LINGER_S)
+            await self._drain(found, most)
+        return found
+
+    async def _drain(self, found: list[Received], most: int) -> None:
         while len(found) < most and not self._queue.empty():
             await self._take(found, wait=False)
-        return found
 
     async def _take(self, found: list[Received], *, wait: bool) -> None:
         message = await self._patient() if wait else self._queue.get_nowait()
