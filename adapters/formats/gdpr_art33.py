@@ -35,6 +35,34 @@ MAX_BYTES: Final = 1024 * 1024
 PROFILE: Final = "tocsin-gdpr-art33/1"
 NOTIFY_WITHIN: Final = dt.timedelta(hours=72)
 
+# What in GDPR each field answers; the JSON Schema carries it.
+ARTICLES: Final = {
+    "profile": "name and version of this profile",
+    "reference": "the authority's own file number",
+    "stage": "Article 33(4): information in phases",
+    "controller": "Article 33(1): the controller that notifies; its name is never carried over",
+    "aware_at": "Article 33(1): when the controller became aware; starts the 72 hours",
+    "nature": "Article 33(3)(a): nature of the breach; EDPB Guidelines 9/2022",
+    "data_categories": "Article 33(3)(a): categories of records",
+    "subject_categories": "Article 33(3)(a): categories of data subjects",
+    "risk": "Articles 33(1) and 34(1): risk to the rights and freedoms of natural persons",
+    "summary": "Article 33(3)(a): the breach in words, without personal data",
+    "lang": "language of the summary, BCP 47",
+    "tlp": "marking of the notifying authority; empty takes the adapter's default",
+    "subjects_approx": "Article 33(3)(a): approximate number of data subjects",
+    "records_approx": "Article 33(3)(a): approximate number of records",
+    "started": "Article 33(5): facts relating to the breach",
+    "ended": "Article 33(5): facts relating to the breach",
+    "cause": "Article 33(5): facts relating to the breach",
+    "consequences": "Article 33(3)(c): likely consequences",
+    "measures": "Article 33(3)(d): measures taken or proposed",
+    "dpo_contact": "Article 33(3)(b): contact point; never carried over",
+    "delay_reason": "Article 33(1): reasons for a notification after 72 hours",
+    "art34": "Article 34: communication to the data subject",
+    "cross_border": "Article 4(23): cross-border processing",
+    "processor_involved": "Article 33(2): notified by a processor",
+}
+
 Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z$(?!\n)")]
 
 
@@ -133,6 +161,21 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
     return ReadResult(
         drafts=(finished(draft, context=context, losses=losses, origin=origin),), losses=losses.found
     )
+
+
+def json_schema() -> dict[str, object]:
+    """The profile as JSON Schema 2020-12, each field with what it answers; kept in `gdpr_art33.schema.json`."""
+    (reference,), components = msgspec.json.schema_components([_Notification], ref_template="#/$defs/{name}")
+    for name, text in ARTICLES.items():
+        field = components["_Notification"]["properties"][name]
+        components["_Notification"]["properties"][name] = {"description": text, **field}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:tocsin:schema:gdpr-art33:1",
+        "title": "Notification of a personal-data breach (GDPR Article 33), profile of this project",
+        **reference,
+        "$defs": components,
+    }
 
 
 def _moment(text: str | None) -> dt.datetime | None:

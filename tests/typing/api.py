@@ -1,0 +1,43 @@
+"""What a user's code looks like to a type checker; checked, never run."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import assert_type
+
+from adapters.sdk import AuthorityAdapter, Format, ReadContext, ReadResult
+from bus.admission import Admitted, admit
+from bus.publisher import Accepted, Publisher
+from bus.trust import TrustState, VerifiedRegistry
+from schemas.bulletin import Bulletin, Draft
+from schemas.codec import decode
+from schemas.parts import Info
+from schemas.subject import Channel, channel_of, subject_for
+
+
+async def publish(publisher: Publisher, draft: Draft) -> None:
+    """An officer's program."""
+    accepted = await publisher.publish(draft)
+    assert_type(accepted, Accepted)
+    assert_type(await publisher.settled(accepted.digest, 5.0), str)
+
+
+def read(
+    subject: str, headers: dict[str, str], payload: bytes, registry: VerifiedRegistry, now: dt.datetime
+) -> None:
+    """A reader's program."""
+    admitted = admit(subject, headers, payload, registry=registry, now=now)
+    assert_type(admitted, Admitted)
+    assert_type(admitted.bulletin, Bulletin)
+    assert_type(admitted.bulletin.info, tuple[Info, ...])
+    assert_type(admitted.trust, TrustState)
+    assert_type(channel_of(decode(payload)), Channel)
+    assert_type(subject_for(admitted.bulletin), str)
+
+
+def my_reader(data: bytes, context: ReadContext) -> ReadResult:
+    """An adapter author's format."""
+    return ReadResult(drafts=())
+
+
+ADAPTER = AuthorityAdapter(__file__, (Format(id="x", title="X", media_types=(), sniff=bool, read=my_reader),))
