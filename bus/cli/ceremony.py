@@ -27,6 +27,8 @@ def proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:
     from bus.trust import VerifiedRegistry
 
     raw = read(file)
+    if not ceremony.signatures(raw):
+        return ceremony.document_of(raw), ""
     try:
         standing = VerifiedRegistry.open(raw)
     except TrustError as exc:

@@ -88,6 +88,7 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
     from bus.cli.session import open_registry
     from bus.server.checks import check as run_checks
 
+    app.logs()
     _, context = app.context()
     address = url or context.server
     if address is None:

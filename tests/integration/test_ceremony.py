@@ -1,0 +1,238 @@
+"""The operator's guide, followed from nothing: keys, a registry signed by two of three, a broker, a hub, a publisher."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOCSIN = str(Path(sys.executable).parent / "tocsin")
+
+pytestmark = pytest.mark.timeout(120)
+
+
+class Office:
+    """A folder in which commands are run, each expected to succeed unless said otherwise."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {**os.environ, "TOCSIN_HOME": str(folder / "home"), "NO_COLOR": "1"}
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """One command; its standard output, or its standard error when it is to fail."""
+        done = subprocess.run(
+            [TOCSIN, *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        return done.stderr if code else done.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """One command in the background, its output in a file."""
+        with (self.folder / f"{arguments[0]}.log").open("ab") as out:
+            return subprocess.Popen(
+                [TOCSIN, *arguments], cwd=self.folder, env=self.env, stdout=out, stderr=out
+            )
+
+    def key(self, name: str) -> dict[str, Any]:
+        """A signing key with its passphrase and public half."""
+        self.run("key", "new", f"{name}.pem", "--passphrase-file", f"{name}.pass", "--new-passphrase")
+        public = self.run("key", "export", f"{name}.pem", "--passphrase-file", f"{name}.pass")
+        (self.folder / f"{name}.jwk").write_text(public)
+        found: dict[str, Any] = json.loads(public)
+        return found
+
+    def sign(self, root: str) -> None:
+        """One root keeper's signature."""
+        self.run(
+            "registry",
+            "sign",
+            "registry.tocsin.json",
+            "--key",
+            f"{root}.pem",
+            "--passphrase-file",
+            f"{root}.pass",
+        )
+
+
+def free_port() -> int:
+    """A port nobody listens on, and whose monitoring twin is free too."""
+    while True:
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            if port > 60_000:
+                continue
+            try:
+                two.bind(("127.0.0.1", port + 4000))
+            except OSError:
+                continue
+            return port
+
+
+def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:
+    """Every command of the operator's guide, in order, and a bulletin through it all."""
+    office = Office(tmp_path)
+    for name in ("root-a", "root-b", "root-c", "beacon", "xa-csirt"):
+        office.key(name)
+    nkeys = {
+        name: office.run("key", "new", "--transport", f"{name}.nk").strip() for name in ("xa-csirt", "xa-hub")
+    }
+    roots = [part for name in ("root-a", "root-b", "root-c") for part in ("--root", f"{name}.jwk")]
+    base = ("registry", "init", "registry.tocsin.json", *roots, "--threshold", "2", "--beacon", "beacon.jwk")
+    assert "demo-" in office.run(*base, "--domain", "demo-mine", code=2)
+    office.run(*base, "--domain", "nations")
+    office.run(
+        "registry", "add", "registry.tocsin.json", "xa-csirt", "--name", "CSIRT of XA", "--kind", "csirt",
+        "--domain", "cyber", "--country", "XA", "--key", "xa-csirt.jwk", "--nkey", nkeys["xa-csirt"], "--member-of", "community",
+    )  # fmt: skip
+    office.run(
+        "registry", "add", "registry.tocsin.json", "xa-hub", "--name", "Hub of XA", "--kind", "hub",
+        "--domain", "coord", "--country", "XA", "--nkey", nkeys["xa-hub"], "--member-of", "community",
+    )  # fmt: skip
+    office.run("registry", "grant", "registry.tocsin.json", "xa-csirt", "--publish", "green:community")
+    office.run("registry", "grant", "registry.tocsin.json", "xa-hub", "--read", "green:community")
+    office.sign("root-a")
+    assert "threshold" in office.run("registry", "verify", "registry.tocsin.json", code=6)
+    office.sign("root-b")
+    found = json.loads(office.run("registry", "verify", "registry.tocsin.json", "--json"))
+    assert (found["version"], found["authorities"]) == (1, 2)
+    office.run(
+        "registry",
+        "beacon",
+        "registry.tocsin.json",
+        "--key",
+        "beacon.pem",
+        "--passphrase-file",
+        "beacon.pass",
+        "--out",
+        "beacon.tocsin.json",
+    )
+    port = free_port()
+    shared = (
+        "--domain",
+        "nations",
+        "--pin",
+        found["digest"],
+        "--registry",
+        "registry.tocsin.json",
+        "--beacon",
+        "beacon.tocsin.json",
+        "--server",
+        f"nats://127.0.0.1:{port}",
+    )
+    office.run(
+        "context", "add", "xa-csirt", "--authority", "xa-csirt", *shared, "--key", "xa-csirt.pem", "--passphrase-file", "xa-csirt.pass",
+        "--nkey", "xa-csirt.nk", "--state", "state-csirt", "--use",
+    )  # fmt: skip
+    office.run(
+        "context",
+        "add",
+        "xa-hub",
+        "--authority",
+        "xa-hub",
+        *shared,
+        "--nkey",
+        "xa-hub.nk",
+        "--state",
+        "state-hub",
+    )
+    server = office.start("server", "run", "broker", "--port", str(port))
+    hub = None
+    try:
+        deadline = time.monotonic() + 30
+        while subprocess.run(
+            [TOCSIN, "doctor"], cwd=tmp_path, env=office.env, capture_output=True
+        ).returncode:
+            assert time.monotonic() < deadline, (tmp_path / "server.log").read_text()
+            time.sleep(0.2)
+        checks = json.loads(office.run("server", "check", "broker", "--json"))
+        assert all(each["ok"] for each in checks if each["hard"]), checks
+        hub = office.start("--context", "xa-hub", "hub", "run")
+        sent = json.loads(
+            office.run(
+                "publish",
+                str(ROOT / "examples" / "drafts" / "cyber.json"),
+                "--tlp",
+                "green",
+                "--audience",
+                "community",
+                "--json",
+            )
+        )
+        assert sent["state"] == "stored"
+        while sent["digest"] not in office.run(
+            "--context", "xa-hub", "watch", "--since", "all", "--no-follow", "--json"
+        ):
+            assert time.monotonic() < deadline, (tmp_path / "hub.log").read_text()
+            time.sleep(0.2)
+        again = office.run("--context", "xa-hub", "hub", "run", code=1)
+        assert "another process is reading" in again
+    finally:
+        for process in (hub, server):
+            if process is not None:
+                process.send_signal(signal.SIGINT)
+                process.wait(20)
+
+
+def test_a_change_is_the_next_version_under_both_quorums(tmp_path: Path) -> None:
+    """Editing a standing registry makes a proposal of the next version, which `verify --previous` accepts once signed."""
+    office = Office(tmp_path)
+    for name in ("root-a", "root-b", "beacon"):
+        office.key(name)
+    office.run(
+        "registry", "init", "registry.tocsin.json", "--domain", "nations", "--root", "root-a.jwk", "--root", "root-b.jwk",
+        "--threshold", "2", "--beacon", "beacon.jwk",
+    )  # fmt: skip
+    office.sign("root-a")
+    office.sign("root-b")
+    (tmp_path / "v1.tocsin.json").write_bytes((tmp_path / "registry.tocsin.json").read_bytes())
+    office.run(
+        "registry",
+        "add",
+        "registry.tocsin.json",
+        "xa-emb",
+        "--name",
+        "EMB",
+        "--kind",
+        "emb",
+        "--domain",
+        "electoral",
+        "--country",
+        "XA",
+    )
+    office.run("registry", "verify", "registry.tocsin.json", "--previous", "v1.tocsin.json", code=6)
+    office.sign("root-a")
+    office.sign("root-b")
+    found = json.loads(
+        office.run("registry", "verify", "registry.tocsin.json", "--previous", "v1.tocsin.json", "--json")
+    )
+    assert found["version"] == 2
+    assert (
+        json.loads(office.run("registry", "show", "registry.tocsin.json", "--authority", "xa-emb", "--json"))[
+            "kind"
+        ]
+        == "emb"
+    )
+    office.run("registry", "show", "registry.tocsin.json", "--authority", "xa-nobody", code=3)
+
+
+@pytest.mark.parametrize(
+    "kind", ["cyber-incident", "data-breach", "election-calendar", "fimi", "stratcom", "post-election-report"]
+)
+def test_a_begun_draft_is_toml(tmp_path: Path, kind: str) -> None:
+    """What `bulletin draft` prints is a file that `bulletin check` reads, and asks only for what is left to fill in."""
+    import tomllib
+
+    office = Office(tmp_path)
+    text = office.run("bulletin", "draft", kind)
+    assert tomllib.loads(text)["body"]["kind"] == kind
+    assert "tocsin publish FILE" in text
