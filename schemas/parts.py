@@ -182,7 +182,7 @@ class Attribution(Part, frozen=True, kw_only=True):
     actors: Annotated[tuple[Actor, ...], Meta(max_length=20)] = ()
     statement: Text2000 | None = None
     by: Annotated[tuple[OrgId, ...], Meta(max_length=30)] = ()
-    state_responsibility: Annotated[Slug | None, Meta(description="OV, MISP state-responsibility")] = None
+    state_responsibility: Annotated[Slug | None, Open("state-responsibility")] = None
     public_since: dt.date | None = None
 
 

@@ -65,7 +65,9 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def check(app: App, files: tuple[str, ...]) -> None:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does."""
+    from bus.cli.drafts import read_draft
     from schemas.errors import RuleError, SchemaError, TocsinError, Violation
+    from schemas.lint import lint
 
     failed = 0
     for name in files:
@@ -80,6 +82,9 @@ def check(app: App, files: tuple[str, ...]) -> None:
             )
         except TocsinError as exc:
             broken = (Violation(exc.reason, "$", exc.detail),)
+        else:
+            for remark in lint(read_draft(name)):
+                app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")
         failed += bool(broken)
         if app.json:
             app.data({"file": name, "ok": not broken, "violations": [each._asdict() for each in broken]})

@@ -81,7 +81,7 @@ class Vulnerability(
     cvss: Annotated[str, Meta(pattern=r"^CVSS:[34]\.[01]/", max_length=200)] | None = None
     score_x10: Annotated[int, Meta(ge=0, le=100)] | None = None
     exploited: bool | None = None
-    status: Annotated[Slug, Meta(description="product status"), Open("csaf")] = "known-affected"
+    status: Annotated[Slug, Open("csaf")] = "known-affected"
     remediation: Text2000 | None = None
     advisory: Uri | None = None
     assets: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()

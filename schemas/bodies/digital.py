@@ -35,9 +35,7 @@ class ContentItem(Part, frozen=True, kw_only=True):
     content_types: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=8), Open("dsa-content-type")]
     lang: Lang | None = None
     posted: dt.date | None = None
-    synthetic: Annotated[
-        Slug | None, Meta(description=": none|suspected|confirmed|labelled"), Open("synthetic")
-    ] = None
+    synthetic: Annotated[Slug | None, Open("synthetic")] = None
     reach: Annotated[Count | None, Meta(description="views at capture time")] = None
     sha256: Sha256 | None = None
 

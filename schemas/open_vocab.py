@@ -1,0 +1,226 @@
+"""The open vocabularies: words that are known, each list with its source; an unknown word is linted, never refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class OpenVocabulary(NamedTuple):
+    """One open vocabulary."""
+
+    name: str
+    values: frozenset[str]
+    source: str
+
+
+def _words(name: str, source: str, words: str) -> OpenVocabulary:
+    return OpenVocabulary(name, frozenset(words.split()), source)
+
+
+_OWN = "tocsin"
+
+OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
+    {
+        each.name: each
+        for each in (
+            _words(
+                "authority-kind",
+                _OWN,
+                "dsc ec-digital ads-authority csirt nis-authority dpa emb election-network ecne party-finance-authority "
+                "media-regulator fimi-watchdog foreign-service sanctions-authority prosecutor police government-comms intl-partner "
+                "observer platform trusted-flagger fact-checker media civil-society researcher educator election-vendor "
+                "financial-institution registrar data-controller hub",
+            ),
+            _words(
+                "area-scope",
+                _OWN,
+                "country region municipality constituency polling-place eu abroad international online",
+            ),
+            _words(
+                "likelihood",
+                "ICD 203",
+                "almost-no-chance very-unlikely unlikely roughly-even-chance likely very-likely almost-certain",
+            ),
+            _words(
+                "observable-type",
+                "STIX 2.1 cyber-observable objects, OpenCTI extensions, tocsin",
+                "artifact autonomous-system directory domain-name email-addr email-message file ipv4-addr ipv6-addr mac-addr mutex "
+                "network-traffic process software url user-account windows-registry-key x509-certificate channel media-content text "
+                "hashtag image-phash ad-id crypto-wallet phone-number bank-account",
+            ),
+            _words(
+                "observable-role",
+                _OWN,
+                "infrastructure source impersonating-site impersonated publisher amplifier content payment victim victim-canary",
+            ),
+            _words(
+                "actor-kind",
+                _OWN,
+                "state state-body proxy contractor media-outlet hacktivist criminal-group mercenary-group political-party influencer "
+                "individual unknown",
+            ),
+            _words(
+                "target-kind",
+                _OWN,
+                "electorate candidate party elected-official emb voter-register election-infrastructure results-portal media-outlet "
+                "journalist fact-checker platform minority-group diaspora government eu-institution international-organisation "
+                "civil-society other",
+            ),
+            _words(
+                "state-responsibility",
+                "MISP taxonomy state-responsibility",
+                "state-prohibited state-prohibited-but-inadequate state-ignored state-encouraged state-shaped state-coordinated "
+                "state-ordered state-rogue-conducted state-executed state-integrated",
+            ),
+            _words(
+                "action-kind",
+                "CAP 1.2 responseType, refined by tocsin",
+                "monitor verify preserve-evidence share-upward escalate-csirts-network escalate-ras escalate-g7-rrm "
+                "activate-crisis-protocol activate-ipcr pre-bunk debunk voter-information strategic-communication holding-line "
+                "strategic-silence public-attribution label-or-contextualise notify-platform request-takedown-order "
+                "request-account-measure order-information suspend-broadcast mitigate-technical patch rotate-credentials "
+                "notify-affected block-indicator block-access-order legal-referral criminal-referral sanctions-proposal "
+                "asset-freeze-check diplomatic-demarche media-literacy exercise all-clear",
+            ),
+            _words(
+                "notice-channel",
+                "Regulation (EU) 2022/2065, Articles 16 and 22",
+                "art16-notice art22-trusted-flagger rapid-response-system voluntary-cooperation",
+            ),
+            _words(
+                "notice-outcome",
+                "practice of rapid response systems, 2024",
+                "removed partly-removed account-banned labelled labelled-and-other demoted no-violation not-addressed pending",
+            ),
+            _words("order-effect", _OWN, "given partly-given not-given contested impossible"),
+            _words(
+                "dsa-category",
+                "DSA Transparency Database",
+                "animal-welfare consumer-information cyber-violence cyber-violence-against-women "
+                "data-protection-and-privacy-violations illegal-or-harmful-speech intellectual-property-infringements "
+                "negative-effects-on-civic-discourse-or-elections not-specified-notice other-violation-tc protection-of-minors "
+                "risk-for-public-security scams-and-fraud self-harm unsafe-and-prohibited-products violence",
+            ),
+            _words(
+                "dsa-keyword",
+                "DSA Transparency Database, those that touch elections",
+                "misinformation-disinformation violation-eu-law violation-national-law impersonation-account-hijacking "
+                "inauthentic-accounts coordinated-harm female-gendered-disinformation hidden-advertisement data-falsification "
+                "defamation hate-speech incitement-violence-hatred illegal-organizations cyber-harassment phishing "
+                "biometric-data-breach missing-processing-ground other",
+            ),
+            _words(
+                "dsa-content-type",
+                "DSA Transparency Database",
+                "app audio image product synthetic-media text video other",
+            ),
+            _words(
+                "dsa-source",
+                "DSA Transparency Database",
+                "article-16 trusted-flagger voluntary type-other-notification",
+            ),
+            _words(
+                "dsa-systemic-risk",
+                "Regulation (EU) 2022/2065, Article 34",
+                "illegal-content fundamental-rights civic-discourse electoral-processes public-security public-health minors "
+                "gender-based-violence well-being",
+            ),
+            _words(
+                "dsa-mitigation",
+                "Guidelines C/2024/3014",
+                "internal-election-team official-information media-literacy recommender-adaptation demonetisation political-ad-label "
+                "genai-label authority-cooperation fact-checker-cooperation incident-response-mechanism post-election-review",
+            ),
+            _words("synthetic", _OWN, "none suspected confirmed labelled"),
+            _words(
+                "ttpa-infringement",
+                "Regulation (EU) 2024/900",
+                "no-label no-transparency-notice sponsor-hidden payer-hidden third-country-sponsor funds-origin-hidden "
+                "no-consent-targeting special-category-profiling minor-targeting repository-missing notice-channel-missing",
+            ),
+            _words(
+                "election-asset",
+                "NIS Cooperation Group compendium on election technology, extended",
+                "voter-register candidate-register pollbook voting-device internet-voting postal-system tabulation transmission "
+                "results-portal emb-website emb-mail party-it candidate-account media-results-desk election-supplier id-scheme "
+                "ads-repository",
+            ),
+            _words(
+                "root-cause",
+                "MISP taxonomy nis2",
+                "system-failures natural-phenomena human-errors malicious-actions third-party-failures",
+            ),
+            _words(
+                "csaf",
+                "CSAF 2.0 product status",
+                "first-affected first-fixed fixed known-affected known-not-affected last-affected recommended under-investigation",
+            ),
+            _words(
+                "controller-kind",
+                _OWN,
+                "emb municipality party campaign-supplier platform media election-vendor ngo other",
+            ),
+            _words(
+                "election-incident",
+                "practice of OSCE and Council of Europe observers, extended",
+                "false-voting-information voter-intimidation observer-obstruction ballot-shortage ballot-printing-error "
+                "ballot-box-tampering pollbook-failure voting-device-failure transmission-failure results-portal-failure "
+                "count-discrepancy protocol-falsification registration-irregularity candidate-registration-dispute "
+                "postal-vote-problem abroad-vote-problem multiple-voting campaign-finance-irregularity "
+                "misuse-of-administrative-resources unequal-media-access early-result-publication silence-breach bomb-threat violence "
+                "vote-buying outage accessibility-failure legal-challenge",
+            ),
+            _words(
+                "manipulation-method",
+                "stress-test themes of the European Commission, MISP objects",
+                "deepfake-video deepfake-audio deepfake-image ai-generated-text cheap-fake media-impersonation "
+                "authority-impersonation candidate-impersonation fact-checker-flooding website-cloning inauthentic-network "
+                "bot-amplification astroturfing hashtag-hijack paid-influencers covert-advertising false-voting-information "
+                "fabricated-document hack-and-leak harassment incitement llm-poisoning payments-to-politicians vote-buying other",
+            ),
+            _words("claim-verdict", _OWN, "false misleading missing-context satire true unproven"),
+            _words(
+                "ine-criteria",
+                "French decree 2021-922",
+                "fundamental-interests foreign-actor manifestly-false artificial-spread",
+            ),
+            _words(
+                "funding-trail",
+                _OWN,
+                "ad-purchases bank-transfer cash cryptocurrency shell-company crowdfunding in-kind unknown",
+            ),
+            _words(
+                "sanction-measure",
+                "Regulation (EU) 2024/2642 and Decision (CFSP) 2024/2643",
+                "asset-freeze funds-ban travel-ban asset-transaction-ban financial-transaction-ban broadcasting-suspension",
+            ),
+            _words(
+                "destabilising-conduct",
+                "Decision (CFSP) 2024/2643, Article 1",
+                "election-obstruction violent-demonstrations violence-or-intimidation information-manipulation "
+                "institutions-or-services-attack migrant-instrumentalisation armed-conflict-exploitation association-or-support",
+            ),
+            _words(
+                "offence",
+                _OWN,
+                "electoral-offence corruption-bribery illegal-party-funding vote-buying foreign-agent-activity computer-intrusion "
+                "data-interference fraud identity-misuse forgery money-laundering sanctions-violation threats incitement-hatred",
+            ),
+            _words(
+                "lesson-area",
+                _OWN,
+                "detection information-sharing response-time stratcom platform-cooperation legal-framework resources training "
+                "technology rights international",
+            ),
+            _words(
+                "feedback-reason",
+                _OWN,
+                "duplicate legitimate-owner satire-or-opinion outdated wrong-jurisdiction insufficient-evidence schema-invalid "
+                "signature-invalid tlp-violation cannot-decrypt other",
+            ),
+        )
+    }
+)
+"""Every open vocabulary by the name that a field's `x-tocsin-vocabulary` gives."""

@@ -1,0 +1,32 @@
+"""Open vocabularies: every field that names one has it, and unknown words are remarked, never refused."""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas import codec, rules
+from schemas.lint import fields_of, lint
+from schemas.open_vocab import OPEN
+from schemas.parts import Target
+from tests.worlds import bulletin, draft, shared_world
+
+
+def test_every_named_vocabulary_exists_and_is_used() -> None:
+    """No field points at a list that is not there, and every word could stand in its field."""
+    named = {name for type_ in codec.wire_types() for _, _, name in fields_of(type_) if name is not None}
+    assert named == set(OPEN)
+    for vocabulary in OPEN.values():
+        assert vocabulary.values
+        assert vocabulary.source
+        assert all(word == word.lower() and len(word) <= 64 for word in vocabulary.values)
+
+
+def test_an_unknown_word_is_remarked_with_its_path() -> None:
+    """It decodes, keeps every rule, and is told."""
+    made = bulletin(
+        shared_world(), say=draft(targets=(Target(kind="electorate"), Target(kind="weather-service")))
+    )
+    read = codec.decode(codec.encode(made))
+    rules.check(read)
+    assert [(v.rule, v.path) for v in lint(read)] == [("target-kind", "$.targets[1].kind")]
+    assert lint(msgspec.structs.replace(read, targets=())) == ()
