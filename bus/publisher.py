@@ -27,7 +27,7 @@ import msgspec
 
 from bus import outbox as table
 from bus.connection import Endpoint
-from bus.errors import OutboxError, TrustError
+from bus.errors import OutboxError, PermitError
 from bus.outbox import Outbox, State
 from bus.sender import Sender
 from bus.signing import Signer, sign_entry
@@ -105,14 +105,14 @@ class Publisher:
             rng: random bytes.
 
         Raises:
-            TrustError: `unknown-key`, when a signer is not the authority's in the registry.
+            PermitError: `not-your-key`, when a signer is not the authority's in the registry.
         """
         for signer in signers:
             found = registry().key(signer.kid)
             if found is None or found.authority_id != authority_id:
-                raise TrustError(
-                    f"key {signer.kid} is not {authority_id}'s in registry version {registry().version}",
-                    reason="unknown-key",
+                raise PermitError(
+                    f"key {signer.kid} is not {authority_id}'s in registry version {registry().version}; nobody speaks as another",
+                    reason="not-your-key",
                 )
         sender = None
         if endpoint is not None:

@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+import structlog
+
 from bus import nkey
 from bus.keyfiles import save_signer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in CONTESTANTS}
     for _ in range(options.rounds):
         for name, (module, mode, count) in CONTESTANTS.items():

@@ -128,6 +128,21 @@ def test_an_authority_cannot_say_what_it_has_no_grant_for(demo: Running) -> None
     assert json.loads(demo.run("outbox", "status", "--json").stdout)["counts"] == before
 
 
+def test_an_authority_cannot_speak_as_another(demo: Running, tmp_path: Path) -> None:
+    """With another's name over its own key it is refused before signing, with exit code 5."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for part in ("registry", "keys"):
+        (home / part).symlink_to(demo.folder / part)
+    settings = (demo.folder / "config.toml").read_text()
+    (home / "config.toml").write_text(settings.replace("keys/xa-emb/signing", "keys/xa-csirt/signing"))
+    done = subprocess.run(
+        [TOCSIN, "--context", "xa-emb", "publish", str(DRAFTS / "electoral.toml"), "--json"],
+        env={**os.environ, "TOCSIN_HOME": str(home)}, cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, json.loads(done.stderr)["error"]["reason"]) == (5, "not-your-key")
+
+
 def test_trace_tells_both_halves_of_a_life(demo: Running) -> None:
     """The publisher's half and the reader's half of one bulletin."""
     found = published(demo)
