@@ -29,6 +29,7 @@ from bus import outbox as table
 from bus.connection import Endpoint
 from bus.errors import OutboxError, PermitError
 from bus.outbox import Outbox, State
+from bus.recovery import recover
 from bus.sender import Sender
 from bus.signing import Signer, sign_entry
 from bus.trust import VerifiedRegistry
@@ -224,11 +225,18 @@ class Publisher:
         Raises:
             UnreachableError: the bus does not answer.
         """
-        from bus.recovery import recover  # rare, and reads the bus: kept out of the daily path
-
         if self._sender is None:
             raise OutboxError("recovery reads the bus; give this publisher an endpoint", reason="no-bus")
-        return await recover(self, self._sender, self._outbox, self._registry(), self._clock, timeout)
+        found = await recover(
+            endpoint=self._sender.endpoint,
+            outbox=self._outbox,
+            registry=self._registry(),
+            clock=self._clock,
+            timeout=timeout,
+            keep=self._sign_and_keep,
+        )
+        self._sender.forget_check()
+        return found
 
     # -- the seven steps, inside the transaction ---------------------------------------------------------------------
 
@@ -247,7 +255,7 @@ class Publisher:
         if origin is not None and (earlier := table.last_of_origin(db, origin)) is not None:
             draft = _superseding(draft, earlier.id)
         bulletin, payload = self._compose(db, draft, defaults, registry, moment)
-        return self.sign_and_keep(db, bulletin, payload, moment, once=once, origin=origin)
+        return self._sign_and_keep(db, bulletin, payload, moment, once, origin)
 
     def _compose(
         self,
@@ -279,15 +287,14 @@ class Publisher:
         registry.permit(bulletin)
         return bulletin, payload
 
-    def sign_and_keep(
+    def _sign_and_keep(
         self,
         db: sqlite3.Connection,
         bulletin: Bulletin,
         payload: bytes,
         moment: dt.datetime,
-        *,
-        once: str | None = None,
-        origin: str | None = None,
+        once: str | None,
+        origin: str | None,
     ) -> Accepted:
         """Steps 5 to 7 for a composed bulletin, inside a transaction of the outbox."""
         # 5 address

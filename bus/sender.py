@@ -19,7 +19,7 @@ from bus.connection import Connection, Endpoint, Outgoing, PubAck
 from bus.errors import BrokerError, DeniedError, StoreError, UnreachableError
 from bus.lease import LEASE_S, owner_name
 from bus.outbox import Outbox, Row, Settled
-from bus.recovery import behind_by
+from bus.own_channels import behind_by
 from bus.trust import VerifiedRegistry
 
 WINDOW = 32
