@@ -114,7 +114,7 @@ def _incident(
         )
     if device.get("Manufacturer") or device.get("Model") or device.get("Version"):
         losses.add("Device/Manufacturer", "maker and model are not carried")
-    words = f"{len(failures)} failures in {total} logged events of {kind} {named}"
+    words = f"{len(failures)} {'failure' if len(failures) == 1 else 'failures'} in {total} logged events of {kind} {named}"
     body = ElectionIncident(
         category=_CATEGORY.get(kind, "voting-device-failure"),
         stage=Phase.POLLING,
