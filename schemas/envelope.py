@@ -153,7 +153,7 @@ class _FileSignature(Part, frozen=True, kw_only=True):
 
 class _File(Part, frozen=True, kw_only=True):
     payload: str
-    signatures: Annotated[tuple[_FileSignature, ...], Meta(max_length=MAX_FILE_SIGNATURES)]
+    signatures: tuple[_FileSignature, ...]
 
 
 def read_signed(
@@ -185,10 +185,9 @@ def read_signed(
         raise EnvelopeError(f"the payload has {len(payload)} bytes; at most {max_bytes}", reason="too-large")
     if not file.signatures and not unsigned:
         raise EnvelopeError("the file has no signature")
-    if typ == TYP_BULLETIN and len(file.signatures) > MAX_SIGNATURES:
-        raise EnvelopeError(
-            f"{len(file.signatures)} signatures; at most {MAX_SIGNATURES}", reason="too-large"
-        )
+    most = MAX_SIGNATURES if typ == TYP_BULLETIN else MAX_FILE_SIGNATURES
+    if len(file.signatures) > most:
+        raise EnvelopeError(f"{len(file.signatures)} signatures; at most {most}", reason="too-large")
     entries = [_entry(each.protected, each.signature, typ) for each in file.signatures]
     _refuse_repeated_kid(entries)
     return SignedFile(payload=payload, entries=tuple(entries))

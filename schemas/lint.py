@@ -1,4 +1,4 @@
-"""Remarks about a bulletin that stands: words of open vocabularies that nobody here knows. Never a refusal."""
+"""Remarks about a bulletin that stands: words that nobody here knows, markings that do not travel. Never a refusal."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from schemas.open_vocab import OPEN
 
 
 def lint(bulletin: Bulletin | Draft) -> tuple[Violation, ...]:
-    """Every word that its open vocabulary does not list, with its path."""
-    return tuple(_walk(bulletin, "$"))
+    """Every word that its open vocabulary does not list, and every EU classification, with its path."""
+    classified = (
+        Violation("euci", f"$.labels[{n}]", f"{label}: classified information does not travel here")
+        for n, label in enumerate(bulletin.labels)
+        if label.startswith("euci:") and label != "euci:none"
+    )
+    return (*_walk(bulletin, "$"), *classified)
 
 
 def _walk(value: object, path: str) -> Iterator[Violation]:

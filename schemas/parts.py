@@ -220,7 +220,7 @@ class Legal(Part, frozen=True, kw_only=True):
 class Deadline(Part, frozen=True, kw_only=True):
     """A running clock of the registry, with its start and end."""
 
-    clock: Annotated[Slug, Meta(description="registry id, 3.9")]
+    clock: Annotated[Slug, Meta(description="id of a clock in the registry: gdpr-33")]
     started: Time
     due: Time
     met: Time | None = None
@@ -273,7 +273,7 @@ class Evidence(Part, frozen=True, kw_only=True):
 class Provenance(Part, frozen=True, kw_only=True):
     """The native document a bulletin was read from, and what of it was not carried over."""
 
-    format: Annotated[Slug, Meta(description="registry id, section 7")]
+    format: Annotated[Slug, Meta(description="id of the native format: misp-event")]
     adapter: Text80
     original_sha256: Sha256
     format_version: Annotated[str, Meta(max_length=24)] | None = None

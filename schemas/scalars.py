@@ -12,6 +12,10 @@ from msgspec import Meta, Struct
 MAX_INTEGER = 2**53 - 1  # RFC 7493 (I-JSON) section 2.2
 MAX_COUNT = 2_000_000_000
 
+# Neither space nor control character. Python and ECMAScript disagree about U+001C to U+001F, U+0085 and U+FEFF in \s,
+# so these are named.
+_VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\ufeff]"
+
 Uuid = Annotated[
     str,
     Meta(
@@ -41,7 +45,7 @@ Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 Digest = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$(?!\n)", description="SHA-256, base64url, RFC 7515")
 ]
-Uri = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]{1,20}:[^\s]{1,2000}$(?!\n)", max_length=2048)]
+Uri = Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9+.-]{{1,20}}:{_VISIBLE}{{1,2000}}$(?!\n)", max_length=2048)]
 Text80 = Annotated[str, Meta(min_length=1, max_length=80)]
 Text160 = Annotated[str, Meta(min_length=1, max_length=160)]
 Text500 = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -53,7 +57,7 @@ Celex = Annotated[
     str,
     Meta(
         pattern=(
-            r"^(?:celex:[0-9A-Z()]{8,20}|eli:[^\s]{3,200}|national:[A-Z]{2}:[^\s]{1,120}|soft:[a-z0-9-]{3,60})"
+            rf"^(?:celex:[0-9A-Z()]{{8,20}}|eli:{_VISIBLE}{{3,200}}|national:[A-Z]{{2}}:{_VISIBLE}{{1,120}}|soft:[a-z0-9-]{{3,60}})"
             r"(?:#[0-9A-Za-z().-]{1,24})?$(?!\n)"
         ),
         description="a legal text: celex:32022L2555#23.4.a, eli:..., national:XA:..., soft:...",

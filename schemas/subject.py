@@ -8,6 +8,7 @@ derived, never chosen; a bulletin on another subject than its own is refused.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -215,9 +216,15 @@ class Interest(msgspec.Struct, frozen=True, kw_only=True):
 
     def matches(self, subject: Subject) -> bool:
         """Whether a subject is wanted. A hidden token (TLP:RED) may be anything, so it is."""
+        kinds = self._kinds()
         return (
             subject.status in self.statuses
-            and (not self.topics or subject.domain in self.topics or subject.kind in (*self.topics, HIDDEN))
+            and (
+                not self.topics
+                or subject.domain in self.topics
+                or subject.kind in kinds
+                or (subject.kind == HIDDEN and bool(kinds))
+            )
             and (not self.countries or subject.issuer.split("-", 1)[0] in self.countries)
             and (not self.areas or subject.area in (*self.areas, HIDDEN))
             and (not self.elections or subject.election in (*self.elections, HIDDEN))
@@ -229,18 +236,32 @@ class Interest(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(self.narrowed("*", "*"))
 
     def narrowed(self, tlp: str, audience: str, statuses: Iterable[Status] | None = None) -> Iterator[str]:
-        """The patterns for one TLP token and audience, and for some of the statuses."""
+        """The patterns for one TLP token and audience, and for some of the statuses.
+
+        Where the marking hides kind, area and election, those parts of the interest ask for everything: what might
+        be meant for a reader is not withheld from him.
+        """
+        hidden = tlp == Tlp.RED
         prios = ("*",) if self.min_priority == "p4" else PRIORITIES[: PRIORITIES.index(self.min_priority) + 1]
         domains = [(t, "*") for t in self.topics if t in _DOMAINS]
-        kinds = [("*", t) for t in self.topics if t not in _DOMAINS]
-        for status in self.statuses if statuses is None else statuses:
-            for cc in self.countries or ("*",):
-                for domain, kind in [*domains, *kinds] or [("*", "*")]:
-                    for area in self.areas or ("*",):
-                        for election in self.elections or ("*",):
-                            for prio in prios:
-                                about = f"{cc}.*.{domain}.{kind}.{area}.{election}.{prio}"
-                                yield _shorten(f"{PREFIX}.{status}.{tlp}.{audience}.{about}")
+        kinds = [("*", t) for t in self._kinds()]
+        topics = [*domains, *kinds]
+        if not topics or (hidden and kinds):
+            topics = [("*", "*")]
+        abouts = itertools.product(
+            self.statuses if statuses is None else statuses,
+            self.countries or ("*",),
+            topics,
+            ("*",) if hidden else self.areas or ("*",),
+            ("*",) if hidden else self.elections or ("*",),
+            prios,
+        )
+        for status, cc, (domain, kind), area, election, prio in abouts:
+            about = f"{cc}.*.{domain}.{kind}.{area}.{election}.{prio}"
+            yield _shorten(f"{PREFIX}.{status}.{tlp}.{audience}.{about}")
+
+    def _kinds(self) -> tuple[str, ...]:
+        return tuple(topic for topic in self.topics if topic not in _DOMAINS)
 
 
 def _shorten(pattern: str) -> str:

@@ -78,7 +78,12 @@ class Vulnerability(
         Meta(min_length=1, max_length=100),
     ]
     products: Annotated[tuple[Text160, ...], Meta(min_length=1, max_length=200)]
-    cvss: Annotated[str, Meta(pattern=r"^CVSS:[34]\.[01]/", max_length=200)] | None = None
+    cvss: (
+        Annotated[
+            str, Meta(pattern=r"^CVSS:[34]\.[01](?:/[A-Z]{1,3}:[A-Za-z]{1,12})+$(?!\n)", max_length=200)
+        ]
+        | None
+    ) = None
     score_x10: Annotated[int, Meta(ge=0, le=100)] | None = None
     exploited: bool | None = None
     status: Annotated[Slug, Open("csaf")] = "known-affected"

@@ -1,495 +1,149 @@
-"""Makes the vectors of `schemas/vectors`: fixed keys, fixed times, nothing random. `--check` compares instead.
-
-The keys are public on purpose: seeds 00 01 .. 1f and their like protect nothing.
-"""
+"""Makes the files of `schemas/vectors`: fixed keys, fixed times, nothing random. `--check` compares instead."""
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from bus import ceremony
-from bus.signing import FileSigner, sign_entry
-from bus.trust import VerifiedRegistry
-from schemas.bodies.cyber import CyberIncident
-from schemas.bulletin import Bulletin, Defaults, Draft, stamp
-from schemas.codec import digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Entry, b64u, format_header, hints, write_signed
-from schemas.parts import Authority, Confidence, Info, Observable
-from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant
-from schemas.subject import subject_for
-from schemas.vocab import (
-    Certainty,
-    Domain,
-    Nis2Stage,
-    Pap,
-    PersonalFlag,
-    Scope,
-    Severity,
-    Status,
-    Tlp,
-    Urgency,
-)
+from schemas.codec import encode
+from schemas.envelope import write_signed
+from tests.vectors import admission, codec_cases, rule_cases, subject_cases
+from tests.vectors.scene import KEY, example, signed
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "schemas" / "vectors"
-NOW = dt.datetime(2027, 5, 23, 19, 45, tzinfo=dt.UTC)
-ISSUED = dt.datetime(2027, 5, 23, 19, 41, tzinfo=dt.UTC)
-DAY = dt.timedelta(days=1)
 
-KEY = FileSigner.from_seed(bytes(range(32)))
-OTHER = FileSigner.from_seed(bytes(range(1, 33)))
-REVOKED = FileSigner.from_seed(bytes(range(2, 34)))
-STRANGER = FileSigner.from_seed(bytes(range(3, 35)))
-ROOTS = tuple(FileSigner.from_seed(bytes([n]) * 32) for n in (101, 102, 103))
-BEACON = FileSigner.from_seed(bytes([104]) * 32)
-
-
-def record(signer: FileSigner, **changes: Any) -> KeyRecord:
-    """A key's record in the vectors' registry."""
-    fields: dict[str, Any] = {
-        "alg": signer.alg,
-        "jwk": signer.jwk,
-        "not_before": ISSUED - 30 * DAY,
-        "not_after": ISSUED + 300 * DAY,
-    }
-    return KeyRecord(**{**fields, **changes})
-
-
-def registry() -> bytes:
-    """Two authorities; the second has a revoked key beside its good one."""
-    document = ceremony.new_registry(
-        domain="vectors",
-        root_keys=[record(each) for each in ROOTS],
-        root_threshold=2,
-        beacon_keys=[record(BEACON)],
-        beacon_threshold=1,
-        audiences={
-            "community": Audience(scope=Scope.UNION, members=("xa-csirt", "xb-csirt")),
-            "public": Audience(scope=Scope.PUBLIC),
-        },
-        now=ISSUED - DAY,
-        lifetime=90 * DAY,
-    )
-    grant = PublishGrant(
-        statuses=(Status.ACTUAL, Status.EXERCISE),
-        tlps=(Tlp.GREEN,),
-        audiences=("community",),
-        kinds=("cyber-incident", "cyber-threat"),
-        areas=("XA", "XB"),
-    )
-    for name, country, keys in (
-        ("xa-csirt", "XA", {KEY.kid: record(KEY)}),
-        ("xb-csirt", "XB", {OTHER.kid: record(OTHER), REVOKED.kid: record(REVOKED, revoked_since=ISSUED)}),
-    ):
-        document = ceremony.add_authority(
-            document,
-            name,
-            AuthorityRecord(
-                name=f"CSIRT of {country}",
-                kind="csirt",
-                domain=Domain.CYBER,
-                country=country,
-                keys=keys,
-                publish=(grant,),
-            ),
-        )
-    raw = ceremony.unsigned(document)
-    for root in ROOTS[:2]:
-        raw = ceremony.sign_registry(raw, root)
-    return raw
-
-
-def example() -> Bulletin:
-    """The one complete example."""
-    draft = Draft(
-        info=(
-            Info(
-                lang="en",
-                headline="DDoS on the results portal 90 minutes before polls close",
-                summary="HTTP/2 flood on results.example since 18:05Z; counting and transmission are unaffected.",
-            ),
-        ),
-        body=CyberIncident(
-            stage=Nis2Stage.EARLY_WARNING,
-            classification="availability:ddos",
-            detected=ISSUED - dt.timedelta(minutes=94),
-            significant=True,
-            assets=("results-portal",),
-        ),
-        urgency=Urgency.IMMEDIATE,
-        severity=Severity.SEVERE,
-        certainty=Certainty.OBSERVED,
-        confidence=Confidence(score=75, source="A", credibility=2),
-        observables=(
-            Observable(type="domain-name", personal=PersonalFlag.NONE, value="c2.stresser.example"),
-        ),
-    )
-    return stamp(
-        draft,
-        id="0196fe2f-9be0-7000-8000-000000000001",
-        seq=1,
-        prev=None,
-        issuer=Authority(id="xa-csirt", kind="csirt", domain=Domain.CYBER, country="XA", name="CSIRT of XA"),
-        issued=ISSUED,
-        defaults=Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community"),
-    )
-
-
-def signed(payload: bytes, *signers: FileSigner, typ: str = TYP_BULLETIN) -> tuple[Entry, ...]:
-    """Signatures over a payload."""
-    return tuple(sign_entry(signer, payload, typ=typ) for signer in signers)
-
-
-Case = tuple[str, str, str | None, list[list[str]], bytes, str, str]
-
-
-def cases() -> Iterator[Case]:
-    """Comment, flag, subject, headers, payload, result, reason."""
-    good = example()
-    payload = encode(good)
-    subject = subject_for(good)
-
-    def headers(raw: bytes, *signers: FileSigner) -> list[list[str]]:
-        return [[SIG_HEADER, format_header(signed(raw, *(signers or (KEY,))))]]
-
-    def changed(**changes: Any) -> bytes:
-        return encode(msgspec.structs.replace(good, **changes))
-
-    def spoilt(edit: Callable[[bytes], bytes]) -> bytes:
-        return edit(payload)
-
-    value = headers(payload)[0][1]
-    protected, _, signature = value.partition("..")
-    flipped = payload.replace(b"results.example", b"resultz.example")
-    everything = [[name, text] for name, text in {SIG_HEADER: value, **hints(good, digest(payload))}.items()]
-    yield ("a bulletin as it should be", "Good", subject, everything, payload, "valid", "")
-    yield ("without hints", "Good", subject, headers(payload), payload, "valid", "")
-    yield ("header name in another case", "Good", subject, [["tocsin-sig", value]], payload, "valid", "")
-    yield (
-        "endorsed by another authority",
-        "Good",
-        subject,
-        headers(payload, KEY, OTHER),
-        payload,
-        "valid",
-        "",
-    )
-    yield (
-        "beside a signature of an unknown key",
-        "Good",
-        subject,
-        headers(payload, KEY, STRANGER),
-        payload,
-        "valid",
-        "",
-    )
-    yield ("no payload", "Bounds", subject, headers(payload), b"", "invalid", "empty")
-    yield ("no signature header", "Header", subject, [], payload, "invalid", "malformed-envelope")
-    yield (
-        "two signature headers",
-        "Header",
-        subject,
-        [[SIG_HEADER, value], ["tocsin-sig", value]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "three-part JWS",
-        "Header",
-        subject,
-        [[SIG_HEADER, value.replace("..", ".e30.")]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "padding",
-        "Header",
-        subject,
-        [[SIG_HEADER, value + "="]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "a space inside",
-        "Header",
-        subject,
-        [[SIG_HEADER, value[:20] + " " + value[20:]]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "one key twice",
-        "Header",
-        subject,
-        [[SIG_HEADER, f"{value},{value}"]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "nine signatures",
-        "Header",
-        subject,
-        [[SIG_HEADER, ",".join([value] * 9)]],
-        payload,
-        "invalid",
-        "too-large",
-    )
-    for name, header in (
-        ("crit", {"alg": "Ed25519", "kid": KEY.kid, "typ": TYP_BULLETIN, "crit": ["b64"], "b64": False}),
-        ("embedded key", {"alg": "Ed25519", "kid": KEY.kid, "typ": TYP_BULLETIN, "jwk": KEY.jwk}),
-        ("no kid", {"alg": "Ed25519", "typ": TYP_BULLETIN}),
-    ):
-        odd = b64u(json.dumps(header, separators=(",", ":")).encode())
-        yield (
-            name,
-            "Header",
-            subject,
-            [[SIG_HEADER, f"{odd}..{signature}"]],
-            payload,
-            "invalid",
-            "malformed-envelope",
-        )
-    entry = signed(payload, KEY, typ="vnd.tocsin.registry")
-    yield (
-        "signed as a registry",
-        "Type",
-        subject,
-        [[SIG_HEADER, format_header(entry)]],
-        payload,
-        "invalid",
-        "unknown-type",
-    )
-    for alg in ("none", "EdDSA", "ES256", "HS256", "ed25519"):
-        odd = b64u(
-            json.dumps({"alg": alg, "kid": KEY.kid, "typ": TYP_BULLETIN}, separators=(",", ":")).encode()
-        )
-        yield (
-            f"algorithm {alg}",
-            "Algorithm",
-            subject,
-            [[SIG_HEADER, f"{odd}..{signature}"]],
-            payload,
-            "invalid",
-            "wrong-algorithm",
-        )
-    yield (
-        "only an unknown key",
-        "Key",
-        subject,
-        headers(payload, STRANGER),
-        payload,
-        "invalid",
-        "unknown-key",
-    )
-    yield (
-        "payload changed",
-        "Signature",
-        subject,
-        [[SIG_HEADER, value]],
-        flipped,
-        "invalid",
-        "bad-signature",
-    )
-    yield (
-        "a newline after the payload",
-        "Signature",
-        subject,
-        [[SIG_HEADER, value]],
-        payload + b"\n",
-        "invalid",
-        "bad-signature",
-    )
-    zeros = b64u(bytes(64))
-    yield (
-        "signature of zeros",
-        "Signature",
-        subject,
-        [[SIG_HEADER, f"{protected}..{zeros}"]],
-        payload,
-        "invalid",
-        "bad-signature",
-    )
-    for comment, raw, reason in (
-        ("not an object", b"[1]", "malformed-payload"),
-        ("byte-order mark", b"\xef\xbb\xbf" + payload, "malformed-payload"),
-        ("fraction", spoilt(lambda p: p.replace(b'"seq":1', b'"seq":1.0')), "malformed-payload"),
-        (
-            "integer beyond 2^53-1",
-            spoilt(lambda p: p.replace(b'"seq":1', b'"seq":9007199254740992')),
-            "malformed-payload",
-        ),
-        ("lone surrogate", spoilt(lambda p: p.replace(b"HTTP/2", b"\\ud800")), "malformed-payload"),
-        ("deep", b'{"a":' + b"[" * 100 + b"]" * 100 + b"}", "malformed-payload"),
-        ("member twice", spoilt(lambda p: p.replace(b'"seq":1', b'"seq":1,"seq":1')), "duplicate-member"),
-        (
-            "member twice, escaped",
-            spoilt(lambda p: p.replace(b'"seq":1', b'"seq":1,"\\u0073eq":2')),
-            "duplicate-member",
-        ),
-        ("unknown member", spoilt(lambda p: p.replace(b'"seq":1', b'"seq":1,"extra":1')), "schema"),
-        ("number zero", changed(seq=0), "schema"),
-        ("prev at number one", changed(prev="A" * 43), "schema"),
-        (
-            "time with an offset",
-            spoilt(
-                lambda p: p.replace(
-                    b'"issued":"2027-05-23T19:41:00Z"', b'"issued":"2027-05-23T21:41:00+02:00"'
-                )
-            ),
-            "schema",
-        ),
-        (
-            "30 February",
-            spoilt(lambda p: p.replace(b'"issued":"2027-05-23', b'"issued":"2027-02-30')),
-            "schema",
-        ),
-        ("expires before it is issued", changed(expires=ISSUED - DAY), "rule:R5"),
-        ("CLEAR to the community", changed(tlp=Tlp.CLEAR), "rule:R24"),
-    ):
-        yield (comment, "Payload", subject, headers(raw), raw, "invalid", reason)
-    yield (
-        "signed by another authority alone",
-        "Speaker",
-        subject,
-        headers(payload, OTHER),
-        payload,
-        "invalid",
-        "wrong-issuer",
-    )
-    raw = changed(issuer=msgspec.structs.replace(good.issuer, name="Another name"))
-    yield ("issuer described otherwise", "Speaker", subject, headers(raw), raw, "invalid", "wrong-issuer")
-    yield (
-        "ce-id of another bulletin",
-        "Hints",
-        subject,
-        [[SIG_HEADER, value], ["ce-id", "x"]],
-        payload,
-        "invalid",
-        "hint-mismatch",
-    )
-    yield (
-        "another message id",
-        "Hints",
-        subject,
-        [[SIG_HEADER, value], ["Nats-Msg-Id", "A" * 43]],
-        payload,
-        "invalid",
-        "hint-mismatch",
-    )
-    raw = changed(issued=ISSUED - 60 * DAY, expires=ISSUED)
-    yield (
-        "issued before the key's window",
-        "KeyPolicy",
-        subject,
-        headers(raw),
-        raw,
-        "invalid",
-        "key-not-valid",
-    )
-    raw = changed(
-        issuer=Authority(id="xb-csirt", kind="csirt", domain=Domain.CYBER, country="XB", name="CSIRT of XB")
-    )
-    yield (
-        "revoked key, back-dated or not",
-        "KeyPolicy",
-        subject,
-        headers(raw, REVOKED),
-        raw,
-        "invalid",
-        "key-revoked",
-    )
-    raw = changed(tlp=Tlp.AMBER)
-    yield ("marking without grant", "Grant", subject, headers(raw), raw, "invalid", "not-permitted")
-    yield (
-        "another subject",
-        "Address",
-        subject.replace(".p2", ".p1"),
-        headers(payload),
-        payload,
-        "invalid",
-        "misaddressed",
-    )
-    yield (
-        "a wildcard as subject",
-        "Address",
-        "tocsin.v1.>",
-        headers(payload),
-        payload,
-        "invalid",
-        "misaddressed",
-    )
-    raw = changed(issued=NOW + dt.timedelta(minutes=6), expires=NOW + DAY)
-    yield ("from the future", "Time", subject, headers(raw), raw, "invalid", "from-the-future")
-
-
-NOTES = {
-    "Good": "admitted",
-    "Bounds": "sizes are bounded before anything else",
-    "Header": "the signature header has one spelling only",
-    "Type": "a signature says what it was made for",
-    "Algorithm": "the algorithm is the registry's, never the message's",
-    "Key": "only keys of the registry count",
-    "Signature": "the signature fits the very bytes",
-    "Payload": "I-JSON, types, and cross-field rules",
-    "Speaker": "the issuer itself signed",
-    "Hints": "unsigned headers agree with the signed content",
-    "KeyPolicy": "windows and revocation",
-    "Grant": "the registry's grants",
-    "Address": "the subject is derived, never chosen",
-    "Time": "what is ahead of the clock waits",
+NOTES: Mapping[str, Mapping[str, str]] = {
+    "admission": admission.NOTES,
+    "codec": {
+        "Good": "read",
+        "Bounds": "size, depth and number of items are bounded",
+        "Json": "one JSON object, with nothing around it",
+        "Text": "UTF-8 without tricks, and no lone surrogates",
+        "Number": "integers within 2^53-1 and nothing else",
+        "Duplicate": "a name stands once in an object, however it is written",
+        "Type": "members, types, patterns and closed vocabularies",
+        "Time": "YYYY-MM-DDTHH:MM:SS, one to six digits, Z",
+    },
+    "subject": {
+        "Good": "derived and taken apart",
+        "Token": "how a value becomes a token",
+        "Area": "the affected country, or eu, multi, intl",
+        "Priority": "p1 to p4 from severity, urgency and certainty",
+        "Red": "TLP:RED hides kind, area and election",
+        "Grammar": "twelve tokens of the grammar, without wildcards",
+        "Pattern": "* is one token, > is the rest and at least one",
+    },
+    "rules": {
+        **{f"R{n}": f"rule R{n}" for n in (*range(1, 22), 24, 26)},
+        "Many": "every broken rule is told, in order",
+    },
 }
+
+
+def _vectors(name: str, groups: list[dict[str, Any]]) -> bytes:
+    document = {
+        "algorithm": name,
+        "schema": "vectors.schema.json",
+        "numberOfTests": sum(len(group["tests"]) for group in groups),
+        "notes": {
+            flag: {"bugType": "NONE" if flag == "Good" else "REFUSAL", "description": text}
+            for flag, text in NOTES[name].items()
+        },
+        "testGroups": groups,
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of every vector file."""
+    text, flag = {"type": "string"}, {"type": "string", "pattern": "^[A-Z][A-Za-z0-9]*$"}
+    test = {
+        "type": "object",
+        "required": ["tcId", "comment", "flags", "result", "reason"],
+        "properties": {
+            "tcId": {"type": "integer", "minimum": 1, "description": "number within the file"},
+            "comment": text,
+            "flags": {"type": "array", "items": flag, "minItems": 1, "description": "keys of notes"},
+            "result": {"enum": ["valid", "invalid"]},
+            "reason": {**text, "description": "reason code of the refusal; empty when valid"},
+            "input": {**text, "description": "base64url in Decode, else the text itself"},
+            "spaces": {
+                "type": "integer",
+                "minimum": 1,
+                "description": "spaces to put after the first byte of the input",
+            },
+            "digest": {**text, "description": "BASE64URL(SHA-256(input))"},
+            "microseconds": {"type": "integer", "description": "since 1970-01-01T00:00:00Z"},
+            "violations": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["rule", "path"],
+                    "properties": {"rule": text, "path": text},
+                    "additionalProperties": False,
+                },
+            },
+            "subject": text,
+            "pattern": text,
+            "tokens": {"type": "object", "additionalProperties": text},
+            "headers": {
+                "type": "array",
+                "items": {"type": "array", "items": text, "minItems": 2, "maxItems": 2},
+            },
+            "payload": {**text, "description": "base64url"},
+        },
+        "additionalProperties": False,
+    }
+    group = {
+        "type": "object",
+        "required": ["type", "tests"],
+        "properties": {
+            "type": {"enum": ["Admission", "Decode", "Time", "Rules", "Derive", "Parse", "Match"]},
+            "now": {**text, "description": "the reader's clock"},
+            "registry": {"type": "object", "description": "signed file"},
+            "pin": {**text, "description": "digest of the registry's payload"},
+            "tests": {"type": "array", "items": {"$ref": "#/$defs/test"}, "minItems": 1},
+        },
+        "additionalProperties": False,
+    }
+    note = {
+        "type": "object",
+        "required": ["bugType", "description"],
+        "properties": {"bugType": {"enum": ["NONE", "REFUSAL"]}, "description": text},
+        "additionalProperties": False,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:tocsin:schema:vectors:1",
+        "title": "tocsin test vectors",
+        "type": "object",
+        "required": ["algorithm", "schema", "numberOfTests", "notes", "testGroups"],
+        "properties": {
+            "algorithm": {"enum": sorted(NOTES)},
+            "schema": {"const": "vectors.schema.json"},
+            "numberOfTests": {"type": "integer", "minimum": 1},
+            "notes": {"type": "object", "propertyNames": flag, "additionalProperties": note},
+            "testGroups": {"type": "array", "items": group, "minItems": 1},
+        },
+        "additionalProperties": False,
+        "$defs": {"test": test},
+    }
 
 
 def documents() -> dict[str, bytes]:
     """Every file by its name."""
     payload = encode(example())
-    tests = []
-    for n, (comment, flag, subject, headers, raw, result, reason) in enumerate(cases(), 1):
-        tests.append(
-            {
-                "tcId": n,
-                "comment": comment,
-                "flags": [flag],
-                "subject": subject,
-                "headers": headers,
-                "payload": b64u(raw),
-                "result": result,
-                "reason": reason,
-            }
-        )
-    vectors = {
-        "algorithm": "admission",
-        "schema": "vectors.schema.json",
-        "numberOfTests": len(tests),
-        "notes": {
-            flag: {"bugType": "REFUSAL" if flag != "Good" else "NONE", "description": text}
-            for flag, text in NOTES.items()
-        },
-        "testGroups": [
-            {
-                "type": "Admission",
-                "now": NOW.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "registry": json.loads(registry()),
-                "pin": VerifiedRegistry.open(registry()).digest,
-                "tests": tests,
-            }
-        ],
-    }
     return {
         "example.tocsin.json": write_signed(payload, signed(payload, KEY)),
         "example.jwk.json": json.dumps(KEY.jwk).encode() + b"\n",
-        "admission_vectors.json": json.dumps(vectors, indent=1).encode() + b"\n",
+        "admission_vectors.json": _vectors("admission", [admission.group()]),
+        "codec_vectors.json": _vectors("codec", codec_cases.groups()),
+        "rules_vectors.json": _vectors("rules", [rule_cases.group()]),
+        "subject_vectors.json": _vectors("subject", subject_cases.groups()),
+        "vectors.schema.json": json.dumps(schema(), indent=1).encode() + b"\n",
     }
 
 

@@ -9,10 +9,10 @@ from jsonschema import Draft202012Validator
 
 from schemas import export
 from schemas.codec import encode
-from tests.vectors import generate
+from tests.vectors.scene import example
 
 SCHEMA = json.loads((export.FOLDER / "bulletin.schema.json").read_text("utf-8"))
-GOOD = json.loads(encode(generate.example()))
+GOOD = json.loads(encode(example()))
 
 
 def test_nothing_has_drifted() -> None:

@@ -30,3 +30,9 @@ def test_an_unknown_word_is_remarked_with_its_path() -> None:
     rules.check(read)
     assert [(v.rule, v.path) for v in lint(read)] == [("target-kind", "$.targets[1].kind")]
     assert lint(msgspec.structs.replace(read, targets=())) == ()
+
+
+def test_classified_information_is_remarked() -> None:
+    """A label of EU classification does not travel here; the label that says there is none may."""
+    made = bulletin(shared_world(), labels=("euci:none", "euci:R-UE", "misp:threat-level"))
+    assert [(v.rule, v.path) for v in lint(made)] == [("euci", "$.labels[1]")]

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import codec
+from schemas.bodies import KINDS
 from schemas.errors import SchemaError
-from schemas.parts import Area, ElectionRef
-from schemas.subject import Channel, Interest, channel_of, expand, matches, parse, priority, subject_for
-from schemas.vocab import Certainty, ElectionType, Phase, Severity, Status, Tlp, Urgency
+from schemas.parts import Area, Authority, ElectionRef
+from schemas.subject import (
+    MAX_SUBJECT,
+    Channel,
+    Interest,
+    channel_of,
+    expand,
+    matches,
+    parse,
+    priority,
+    subject_for,
+    tlp_token,
+)
+from schemas.vocab import Certainty, Domain, ElectionType, Phase, Severity, Status, Tlp, Urgency
 from tests.worlds import bulletin, shared_world
 
+LONG = f"int-{'a' * 24}-{'b' * 12}"
 GOOD = "tocsin.v1.actual.green.community.xa.csirt.cyber.cyber-threat.xa.none.p4"
 
 
@@ -115,6 +130,10 @@ def test_area_tokens() -> None:
         (Interest(topics=("data-breach",)), "tocsin.v1.actual.*.*.*.*.*.data-breach.>"),
         (Interest(countries=("xb",)), "tocsin.v1.actual.*.*.xb.>"),
         (Interest(statuses=(Status.EXERCISE,)), "tocsin.v1.exercise.>"),
+        (
+            Interest(statuses=(Status.SYSTEM,), topics=("channel-status",)),
+            "tocsin.v1.system.*.*.*.*.*.channel-status.>",
+        ),
     ],
 )
 def test_interest_as_patterns(interest: Interest, pattern: str) -> None:
@@ -126,6 +145,92 @@ def test_interest_is_expanded_over_grants_and_nothing_else() -> None:
     """A pattern stays within each granted status, marking and audience."""
     grants = [(Status.ACTUAL, Tlp.GREEN, "community"), (Status.TEST, Tlp.GREEN, "community")]
     assert expand(Interest(areas=("xa",)), grants) == ("tocsin.v1.actual.green.community.*.*.*.*.xa.>",)
+
+
+def test_the_longest_subject_fits() -> None:
+    """R22 holds by construction: every token at its longest."""
+    longest = msgspec.structs.replace(
+        bulletin(shared_world()),
+        issuer=Authority(id=LONG, kind="csirt", domain=Domain.ELECTORAL, country="INT"),
+        status=Status.EXERCISE,
+        tlp=Tlp.AMBER_STRICT,
+        audience=LONG,
+        areas=(Area(scope="country", country="XA"), Area(scope="country", country="XB")),
+        election=ElectionRef(
+            id=f"xa-pres-2027-{'a' * 12}", type=ElectionType.PRESIDENTIAL, phase=Phase.POLLING
+        ),
+    )
+    subject = subject_for(codec.decode(codec.encode(longest)))
+    room = max(map(len, KINDS)) - len(longest.kind)
+    assert parse(subject).issuer == LONG
+    assert len(subject) + room <= MAX_SUBJECT
+
+
+SUBJECTS = st.builds(
+    lambda status, tlp, audience, issuer, domain, what, prio: (
+        f"tocsin.v1.{status}.{tlp_token(tlp)}.{audience}.{issuer}.{domain}."
+        f"{'x.x.x' if tlp is Tlp.RED else '.'.join(what)}.{prio}"
+    ),
+    st.sampled_from(Status),
+    st.sampled_from(Tlp),
+    st.sampled_from(["community", "xb-csirt"]),
+    st.sampled_from(["xa.csirt", "xb.dsc"]),
+    st.sampled_from([Domain.CYBER, Domain.DIGITAL]),
+    st.tuples(
+        st.sampled_from(["cyber-threat", "fimi"]),
+        st.sampled_from(["xa", "eu"]),
+        st.sampled_from(["none", "xa-parl-2027"]),
+    ),
+    st.sampled_from(["p1", "p2", "p3", "p4"]),
+)
+
+
+def some(*words: str) -> st.SearchStrategy[tuple[str, ...]]:
+    """None, some or all of these."""
+    return st.lists(st.sampled_from(words), unique=True, max_size=2).map(tuple)
+
+
+INTERESTS = st.builds(
+    Interest,
+    topics=some("cyber", "digital", "cyber-threat", "fimi"),
+    countries=some("xa", "xb"),
+    areas=some("xa", "eu"),
+    elections=some("none", "xa-parl-2027"),
+    statuses=st.lists(st.sampled_from(Status), unique=True, min_size=1).map(tuple),
+    min_priority=st.sampled_from(["p1", "p2", "p3", "p4"]),
+)
+
+
+@given(SUBJECTS, INTERESTS)
+def test_the_broker_is_asked_for_exactly_what_is_wanted(subject: str, interest: Interest) -> None:
+    """Patterns over the grant of a subject cover it if and only if the interest does, hidden tokens included."""
+    found = parse(subject)
+    patterns = expand(interest, [(found.status, found.tlp, found.audience)])
+    assert any(matches(pattern, subject) for pattern in patterns) == interest.matches(found)
+    assert not any(
+        matches(pattern, subject) for pattern in expand(interest, [(found.status, found.tlp, "others")])
+    )
+
+
+BAD_CHANNELS = {
+    "nothing": "",
+    "no issuer": "actual.green.community",
+    "no name": "xa-csirt",
+    "two tokens": "xa-csirt/actual.green",
+    "unknown status": "xa-csirt/draft.green.community",
+    "unknown marking": "xa-csirt/actual.white.community",
+    "a wildcard": "xa-csirt/actual.green.*",
+    "a newline": "xa-csirt/actual.green.community\n",
+    "an issuer in capitals": "XA-csirt/actual.green.community",
+}
+
+
+@pytest.mark.parametrize("text", BAD_CHANNELS.values(), ids=BAD_CHANNELS)
+def test_bad_channels_are_refused(text: str) -> None:
+    """A channel is written one way."""
+    with pytest.raises(SchemaError) as refused:
+        Channel.parse(text)
+    assert refused.value.reason == "malformed-subject"
 
 
 @given(
