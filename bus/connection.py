@@ -3,7 +3,8 @@
 What had to be learned about the client, and is dealt with here: its defaults notice a dead link after six
 minutes; a black hole with data in flight needs TCP_USER_TIMEOUT; some server errors close it for good; a publish
 that failed while disconnected may still be sent later; a denied publish is reported to the error callback alone,
-in lower case; and of repeated headers it keeps only the last, so received headers are parsed here.
+in lower case; it checks a payload's size but not the headers', for which the server ends the connection. What a
+received message may do to it is dealt with in `bus.client`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from bus import nkey
-from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.client import HardenedClient, headers_of
+from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
 from bus.topology import inbox_prefix
 
 PING_INTERVAL_S = 10
@@ -35,9 +37,13 @@ CONNECT_TIMEOUT_S = 3
 REQUEST_TIMEOUT_S = 2.0
 TCP_USER_TIMEOUT_MS = 8000
 BACKOFF_S = (0.05, 2.0)
+STEADY_S = 5.0  # a connection that lasted so long was a good one
+NO_RESPONDERS = "503"
 STREAM_FULL = frozenset({10023, 10077})
+_HEADER_FRAME = len("NATS/1.0\r\n\r\n")
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
-_DENIED_PUBLISH = 'permissions violation for publish to "'
+_DENIED = "permissions violation"
+_DENIED_PUBLISH = f'{_DENIED} for publish to "'
 
 log = structlog.get_logger()
 
@@ -73,41 +79,6 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
 
 
-class _Client(Client):
-    """nats-py's client with an nkey login of our own and headers as they came."""
-
-    def __init__(self, public_nkey: str) -> None:
-        super().__init__()
-        self._public_nkey = public_nkey
-
-    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
-        return _RawHeaders(headers) if headers else None
-
-
-class _RawHeaders(dict[str, str]):
-    """Header lines as pairs, repeated and odd ones included; as a mapping for the client's own use."""
-
-    def __init__(self, raw: bytes) -> None:
-        status, _, rest = raw.partition(b"\r\n")
-        # Latin-1 keeps every byte; what is not ASCII is refused where it matters, at admission.
-        pairs = []
-        for line in rest.split(b"\r\n"):
-            name, colon, value = line.partition(b":")
-            if colon:
-                pairs.append((name.decode("latin-1"), value.decode("latin-1").strip(" \t")))
-        self.pairs: tuple[tuple[str, str], ...] = tuple(pairs)
-        super().__init__(pairs)
-        if inline := status.removeprefix(b"NATS/1.0").strip():
-            code, _, description = inline.decode("latin-1").partition(" ")
-            self["Status"], self["Description"] = code, description
-
-
-def header_pairs(message: Msg) -> tuple[tuple[str, str], ...]:
-    """The headers of a received message, in order, with repeats."""
-    found = message.headers
-    return found.pairs if isinstance(found, _RawHeaders) else ()
-
-
 class Connection:
     """A connection that comes back. Use `Connection.open`."""
 
@@ -119,8 +90,7 @@ class Connection:
         self._on_denied = on_denied
         self._client: Client | None = None
         self._connected = asyncio.Event()
-        self._closed = asyncio.Event()
-        self._acks: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._acks: dict[str, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
         self._ack_subject = ""
 
     @classmethod
@@ -177,20 +147,27 @@ class Connection:
 
         Raises:
             UnreachableError: no answer. The message may still have been stored: send the same again.
+            DeniedError: the broker's permissions forbid it.
             BrokerError: `hub-full`, `no-stream`, or what the server said.
         """
+        return _ack(await self._exchange(subject, payload, headers, timeout))
+
+    async def _exchange(
+        self, subject: str, payload: bytes, headers: dict[str, str] | None, timeout: float
+    ) -> dict[str, Any]:
+        """Publish with a reply subject of its own, and wait for the server's JSON on it."""
         client = self._live()
+        _fits(client, payload, headers or {})
         token = secrets.token_hex(8)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._acks[token] = answer
+        self._acks[token] = (subject.lower(), answer)
         try:
             with _mapped():
                 await client.publish(subject, payload, reply=f"{self._ack_subject}.{token}", headers=headers)
                 async with asyncio.timeout(timeout):
-                    found = await answer
+                    return await answer
         finally:
             self._acks.pop(token, None)
-        return _ack(found)
 
     async def publish_batch(
         self, batch: Sequence[Outgoing], timeout: float = REQUEST_TIMEOUT_S
@@ -206,6 +183,7 @@ class Connection:
         with _mapped():
             for place, each in enumerate(batch[:-1], 1):
                 headers = {**each.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
+                _fits(client, each.payload, headers)
                 await client.publish(each.subject, each.payload, headers=headers)
         last = batch[-1]
         headers = {
@@ -220,18 +198,16 @@ class Connection:
         ]
 
     async def _on_ack(self, message: Msg) -> None:
-        answer = self._acks.get(message.subject.rsplit(".", 1)[1])
+        _, answer = self._acks.get(message.subject.rsplit(".", 1)[1], ("", None))
         if answer is None or answer.done():
             return
-        if dict(message.headers or {}).get("Status") == "503":
-            answer.set_result(
-                {"error": {"err_code": 0, "description": "no stream listens there", "code": 503}}
-            )
+        if headers_of(message).status == NO_RESPONDERS:
+            answer.set_result({"error": {"description": "nothing on the bus answers there", "code": 503}})
             return
         try:
-            answer.set_result(json.loads(message.data))
-        except ValueError:
-            answer.set_result({"error": {"err_code": 0, "description": "not an acknowledgement"}})
+            answer.set_result(msgspec.json.decode(message.data, type=dict[str, Any]))
+        except msgspec.MsgspecError:
+            answer.set_result({"error": {"description": "not an answer of JetStream"}})
 
     # -- the JetStream API ----------------------------------------------------------------------------------------
 
@@ -241,14 +217,14 @@ class Connection:
         """One request to `$JS.API.<call>`.
 
         Raises:
-            UnreachableError: no answer, which is also what a forbidden call gets.
-            BrokerError: with JetStream's code.
+            UnreachableError: no answer.
+            BrokerError: with JetStream's code; `refused-by-broker` when this identity may not make the call.
         """
-        with _mapped():
-            answer = await self._live().request(
-                f"$JS.API.{call}", b"" if body is None else json.dumps(body).encode(), timeout=timeout
-            )
-        found: dict[str, Any] = json.loads(answer.data)
+        request = b"" if body is None else json.dumps(body).encode()
+        try:
+            found = await self._exchange(f"$JS.API.{call}", request, None, timeout)
+        except DeniedError as exc:
+            raise BrokerError(str(exc), reason=exc.reason) from None
         if "error" in found:
             raise _refusal(found["error"])
         return found
@@ -270,28 +246,40 @@ class Connection:
 
     async def _keep(self) -> None:
         """Connect, and connect anew whenever the client has closed for good."""
+        loop = asyncio.get_running_loop()
         wait = BACKOFF_S[0]
         while True:
-            self._closed.clear()
+            lost = asyncio.Event()
+            since = loop.time()
             try:
-                await self._connect()
-            except (OSError, nats.errors.Error, TimeoutError) as exc:
+                await self._connect(lost)
+            except Exception as exc:  # noqa: BLE001 (whatever it is, the next try may find it gone)
                 self.denied = (
                     isinstance(exc, nats.errors.AuthorizationError) or "authorization" in str(exc).lower()
                 )
                 self.problem = str(exc) or type(exc).__name__
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not secrecy)
-                wait = min(wait * 2, BACKOFF_S[1])
-                continue
-            wait = BACKOFF_S[0]
-            await self._closed.wait()
-            self._connected.clear()
-            log.info("connection_closed", endpoint=self.endpoint.name, problem=self.problem)
+            else:
+                since = loop.time()
+                await lost.wait()
+                self._connected.clear()
+                self._fail_waiting(
+                    UnreachableError("the connection was lost before the acknowledgement came")
+                )
+                log.info("connection_closed", endpoint=self.endpoint.name, problem=self.problem)
+                if loop.time() - since > STEADY_S:
+                    wait = BACKOFF_S[0]
+            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not secrecy)
+            wait = min(wait * 2, BACKOFF_S[1])
 
-    async def _connect(self) -> None:
+    async def _connect(self, lost: asyncio.Event) -> None:
+        """One client, from its first byte on; `lost` is set when that very client is gone, and no other."""
         endpoint = self.endpoint
         await self._close()
-        client = _Client(nkey.public_of(endpoint.nkey_seed))
+        client = HardenedClient(nkey.public_of(endpoint.nkey_seed))
+
+        async def on_lost() -> None:
+            lost.set()
+
         try:
             await client.connect(
                 servers=[endpoint.url],
@@ -303,18 +291,18 @@ class Connection:
                 max_outstanding_pings=2,
                 allow_reconnect=False,
                 error_cb=self._on_error,
-                disconnected_cb=self._on_lost,
-                closed_cb=self._on_lost,
+                disconnected_cb=on_lost,
+                closed_cb=on_lost,
+            )
+            self._ack_subject = f"{endpoint.private_inbox}.ack.{secrets.token_hex(6)}"
+            await client.subscribe(
+                f"{self._ack_subject}.*", cb=self._on_ack, pending_msgs_limit=-1, pending_bytes_limit=-1
             )
         except BaseException:
             # A client that was sent away leaves its socket open.
             if (transport := getattr(client, "_transport", None)) is not None:
                 transport.close()
             raise
-        self._ack_subject = f"{endpoint.private_inbox}.ack.{secrets.token_hex(6)}"
-        await client.subscribe(
-            f"{self._ack_subject}.*", cb=self._on_ack, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
         self._tune(client)
         self._client = client
         self.denied = False
@@ -339,23 +327,21 @@ class Connection:
         text = str(error)
         self.problem = text or type(error).__name__
         lowered = text.lower()
-        if _DENIED_PUBLISH in lowered and self._on_denied is not None:
-            self._on_denied(lowered.split(_DENIED_PUBLISH, 1)[1].split('"', 1)[0])
+        if _DENIED_PUBLISH in lowered:
+            subject = lowered.split(_DENIED_PUBLISH, 1)[1].split('"', 1)[0]
+            self._fail_waiting(DeniedError(f"the broker's permissions forbid {subject}"), subject)
+            if self._on_denied is not None:
+                self._on_denied(subject)
+        elif _DENIED in lowered:
+            log.warning("refused_by_broker", endpoint=self.endpoint.name, problem=self.problem)
         else:
             log.debug("connection_error", endpoint=self.endpoint.name, problem=self.problem)
 
-    async def _on_lost(self) -> None:
-        self._connected.clear()
-        self._fail_waiting()
-        self._closed.set()
-
-    def _fail_waiting(self) -> None:
-        """Whoever waits for an acknowledgement is told at once that it will not come on this connection."""
-        for answer in self._acks.values():
-            if not answer.done():
-                answer.set_exception(
-                    UnreachableError("the connection was lost before the acknowledgement came")
-                )
+    def _fail_waiting(self, error: BusError, subject: str | None = None) -> None:
+        """Whoever waits for an acknowledgement, of one subject or of any, is told at once that it will not come."""
+        for waiting, answer in self._acks.values():
+            if subject in (None, waiting) and not answer.done():
+                answer.set_exception(error)
 
     async def _close(self) -> None:
         client, self._client = self._client, None
@@ -370,20 +356,32 @@ def _mapped():  # type: ignore[no-untyped-def]  # a context manager of nothing
     """Turn the client's exceptions into ours."""
     try:
         yield
-    except nats.errors.NoRespondersError:
-        raise BrokerError("nothing on the bus answers there", reason="no-stream") from None
     except TimeoutError:
         raise UnreachableError("the bus did not answer in time") from None
     except nats.errors.MaxPayloadError:
-        raise BrokerError("larger than the bus accepts", reason="too-large") from None
+        raise _too_large() from None
     except (nats.errors.Error, OSError) as exc:
         raise UnreachableError(f"the bus does not answer ({str(exc) or type(exc).__name__})") from None
+
+
+def _fits(client: Client, payload: bytes, headers: Mapping[str, str]) -> None:
+    """The server ends a connection that sends more than it takes; so ask first. Headers count."""
+    size = len(payload) + _HEADER_FRAME + sum(len(name) + len(text) + 4 for name, text in headers.items())
+    if size > client.max_payload:
+        raise _too_large()
+
+
+def _too_large() -> BrokerError:
+    return BrokerError("larger than the bus accepts", reason="too-large")
 
 
 def _ack(found: dict[str, Any]) -> PubAck:
     if "error" in found:
         raise _refusal(found["error"])
-    return PubAck(stream=found["stream"], seq=found["seq"], duplicate=bool(found.get("duplicate", False)))
+    try:
+        return msgspec.convert(found, PubAck)
+    except msgspec.ValidationError:
+        raise BrokerError("not an acknowledgement") from None
 
 
 def _refusal(error: dict[str, Any]) -> BrokerError:

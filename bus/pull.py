@@ -16,8 +16,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import structlog
 
-from bus.connection import Connection, header_pairs
+from bus.client import headers_of
+from bus.connection import Connection
 from bus.errors import BrokerError, UnreachableError
 
 if TYPE_CHECKING:
@@ -29,7 +31,13 @@ HEARTBEAT_S = 3.0
 LINGER_FROM = 64
 LINGER_S = 0.01
 _NS = 1_000_000_000
-_ENDED = frozenset({"404", "408", "409"})
+_V1_TOKENS = 9
+_HEARTBEAT = "100"
+_REFUSED = frozenset({"400", "503"})
+# 409 says many things: these are final; others, a new leader or a server going down, only end the request.
+_FINAL_CONFLICTS = ("Exceeded", "Consumer")
+
+log = structlog.get_logger()
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +62,10 @@ class Pull:
         self._queue: asyncio.Queue[Received | None] = asyncio.Queue()
         self._asked = 0
         self._epoch = connection.epoch
-        self._expected: int | None = None
+        self._heard = 0.0
+        # A reset counts deliveries from 1 again but leaves others' requests standing: one of a connection that the
+        # server does not know to be dead still takes messages. So the very first must be number 1.
+        self._expected = 1
         self._refusal: BrokerError | None = None
 
     @classmethod
@@ -114,7 +125,7 @@ class Pull:
             self._asked = 0
             await self._ask()
             return
-        if self._expected is not None and message.consumer_seq != self._expected:
+        if message.consumer_seq != self._expected:
             raise UnreachableError(
                 f"a message was lost in flight ({self._expected} expected, {message.consumer_seq} came)"
             )
@@ -155,28 +166,45 @@ class Pull:
 
     async def _on_message(self, message: Msg) -> None:
         self._heard = asyncio.get_running_loop().time()
-        status = dict(message.headers or {}).get("Status") if not message.data else None
-        if status == "100":
+        # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
+        # it is told from what the server says about the request.
+        if (received := _received(message, self._place)) is not None:
+            self._queue.put_nowait(received)
             return
-        if status in _ENDED or status == "503":
-            text = dict(message.headers or {}).get("Description", "")
-            if (status == "409" and "Exceeded" in text) or status == "503":
-                self._refusal = BrokerError(f"the consumer refuses: {text or status}", reason="no-stream")
-            self._queue.put_nowait(None)
+        headers = headers_of(message)
+        if headers.status == _HEARTBEAT:
             return
-        place = message.reply.split(".")
-        if len(place) < 9:
-            return  # not from a consumer: nobody else should know this inbox, and nothing unsigned is believed
-        # v1: $JS.ACK.<stream>.<consumer>.<n>.<seq>.<cseq>.<time>.<pending>; v2 has domain and account before, a token after.
-        seq, consumer_seq, stored, pending = place[5:9] if len(place) == 9 else place[7:11]
-        self._queue.put_nowait(
-            Received(
-                subject=message.subject,
-                headers=header_pairs(message),
-                payload=message.data,
-                stream_seq=int(seq),
-                consumer_seq=int(consumer_seq),
-                stored_ns=int(stored),
-                pending=int(pending),
-            )
-        )
+        if not headers.status:
+            # Nobody else should know this inbox, and nothing unsigned is believed.
+            log.warning("stray_message", place=self._place, subject=message.subject)
+            return
+        text = headers.description or headers.status
+        if headers.status in _REFUSED or (
+            headers.status == "409" and headers.description.startswith(_FINAL_CONFLICTS)
+        ):
+            self._refusal = BrokerError(f"the consumer refuses: {text}", reason="no-stream")
+        self._queue.put_nowait(None)
+
+
+def _received(message: Msg, place: str) -> Received | None:
+    """A message as delivered from the consumer at `place`, or None when it is no such thing.
+
+    Its reply is `$JS.ACK.<stream>.<consumer>.<n>.<seq>.<delivery>.<ns>.<pending>`, or in the second form
+    `$JS.ACK.<domain>.<account>.<stream>.<consumer>.<...the same>.<random>`.
+    """
+    tokens = message.reply.split(".")
+    if tokens[:2] != ["$JS", "ACK"]:
+        return None
+    origin, numbers = (tokens[2:4], tokens[4:9]) if len(tokens) == _V1_TOKENS else (tokens[4:6], tokens[6:11])
+    if ".".join(origin) != place or len(numbers) != 5 or not all(map(str.isdigit, numbers)):
+        return None
+    _, seq, consumer_seq, stored, pending = map(int, numbers)
+    return Received(
+        subject=message.subject,
+        headers=headers_of(message).pairs,
+        payload=message.data,
+        stream_seq=seq,
+        consumer_seq=consumer_seq,
+        stored_ns=stored,
+        pending=pending,
+    )

@@ -1,0 +1,164 @@
+"""The NATS client, hardened against what a stored message may carry.
+
+A stream keeps whatever bytes its publisher was allowed to send: a subject that is not UTF-8 or has a vertical tab in
+it, a header called `Status`, a header block that begins like a server's error. The library's reader ends or closes on
+such a message, and meets it again at each attach: one stolen transport key would blind every reader for good. Here
+nothing that can be stored stops the reader, and what the server says is told from what a message says. Headers stay
+as they came, repeats included; the library keeps only the last of equal names.
+"""
+
+# The library offers no public way in at this depth; its version is pinned, and tests cross a real broker.
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import ProtocolError
+from nats.protocol.parser import Parser
+
+MAX_LINE_BYTES = 1024 * 1024  # INFO of a large cluster; all else is far shorter
+_LINE_END = b"\r\n"
+_HEADER_VERSION = b"NATS/1.0"
+
+
+class RawHeaders(dict[str, str]):
+    """A received header block.
+
+    Attributes:
+        pairs: the header lines in order, with repeats.
+        status: the code in the first line, empty when there is none.
+        description: the words after it.
+
+    As a mapping it serves the library: there `Status` is the first line's alone, whatever headers a message has.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        first, _, rest = raw.partition(_LINE_END)
+        # Latin-1 keeps every byte; what is not ASCII is refused where it matters, at admission.
+        pairs: list[tuple[str, str]] = []
+        for line in rest.split(_LINE_END):
+            name, colon, value = line.partition(b":")
+            if colon:
+                pairs.append((name.decode("latin-1"), value.decode("latin-1").strip(" \t")))
+        self.pairs = tuple(pairs)
+        super().__init__(pairs)
+        self.pop("Status", None)
+        self.pop("Description", None)
+        inline = first.removeprefix(_HEADER_VERSION) if first.startswith(_HEADER_VERSION) else b""
+        self.status, _, self.description = inline.strip().decode("latin-1").partition(" ")
+        if self.status:
+            self["Status"], self["Description"] = self.status, self.description
+
+
+def headers_of(message: Msg) -> RawHeaders:
+    """The headers of a message received by a `HardenedClient`."""
+    found = message.headers
+    return found if isinstance(found, RawHeaders) else RawHeaders(b"")
+
+
+class HardenedParser(Parser):
+    """The server's protocol, split as the server splits it: lines end in CRLF, arguments are parted by a space."""
+
+    def reset(self) -> None:
+        """Begin anew, at a control line."""
+        super().reset()
+        self._coming: tuple[int, bytes, bytes, int, int] | None = None
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Take bytes from the server and hand over what is complete.
+
+        Raises:
+            ProtocolError: they are not the server's protocol.
+        """
+        self.buf.extend(data)
+        while self.buf:
+            if self._coming is None:
+                end = self.buf.find(_LINE_END)
+                if end < 0:
+                    if len(self.buf) > MAX_LINE_BYTES:
+                        raise ProtocolError
+                    return
+                line = bytes(self.buf[:end])
+                del self.buf[: end + 2]
+                await self._line(line)
+                continue
+            sid, subject, reply, header_bytes, total_bytes = self._coming
+            if len(self.buf) < total_bytes + 2:
+                return
+            header = bytes(self.buf[:header_bytes]) if header_bytes else None
+            payload = bytes(self.buf[header_bytes:total_bytes])
+            del self.buf[: total_bytes + 2]
+            self._coming = None
+            await self.nc._process_msg(sid, subject, reply, payload, header)
+
+    async def _line(self, line: bytes) -> None:
+        verb, _, rest = line.partition(b" ")
+        match verb:
+            case b"HMSG" | b"MSG":
+                self._coming = _announced(rest, with_headers=verb == b"HMSG")
+            case b"PING":
+                await self.nc._process_ping()
+            case b"PONG":
+                await self.nc._process_pong()
+            case b"-ERR":
+                await self.nc._process_err(rest.decode("utf-8", "backslashreplace").lower())
+            case b"INFO":
+                await self.nc._process_info(_json(rest))
+            case b"+OK":
+                pass
+            case _:
+                raise ProtocolError
+
+
+def _announced(rest: bytes, *, with_headers: bool) -> tuple[int, bytes, bytes, int, int]:
+    """The arguments of a message line: subscription, subject, reply, bytes of headers, bytes in all."""
+    subject, sid, *middle = rest.split(b" ")
+    try:
+        total_bytes = int(middle.pop())
+        header_bytes = int(middle.pop()) if with_headers else 0
+        reply = middle.pop() if middle else b""
+        number = int(sid)
+    except (ValueError, IndexError):
+        raise ProtocolError from None
+    if middle or not 0 <= header_bytes <= total_bytes:
+        raise ProtocolError
+    return number, subject, reply, header_bytes, total_bytes
+
+
+def _json(raw: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        raise ProtocolError from None
+    if not isinstance(found, dict):
+        raise ProtocolError
+    return found
+
+
+class HardenedClient(Client):
+    """The library's client with the parser and headers above, and a transport key's public half to log in with."""
+
+    def __init__(self, public_nkey: str) -> None:
+        super().__init__()
+        self._public_nkey = public_nkey
+        self._ps = HardenedParser(self)
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        return RawHeaders(headers) if headers else None
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        # A subject of ours is ASCII; whatever else came is kept legible, so that it can be refused and shown.
+        return Msg(
+            _client=self,
+            _sid=sid,
+            subject=subject.decode("utf-8", "backslashreplace"),
+            reply=reply.decode("utf-8", "backslashreplace"),
+            data=data,
+            headers=headers,
+        )
