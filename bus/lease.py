@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import sqlite3
+from functools import cache
 from pathlib import Path
 
 LEASE_S = 10.0
@@ -20,11 +21,16 @@ def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -
 
     A lease whose time is up, or whose process is gone, is free.
     """
-    row = db.execute("SELECT owner, until FROM lease").fetchone()
-    if row is not None and row["owner"] != owner and row["until"] > now and _alive(row["owner"]):
+    if is_anothers(db, owner, now):
         return False
     db.execute("REPLACE INTO lease (one, owner, until) VALUES (1, ?, ?)", (owner, now + ttl))
     return True
+
+
+def is_anothers(db: sqlite3.Connection, owner: str, now: float) -> bool:
+    """Whether somebody else holds it."""
+    row = db.execute("SELECT owner, until FROM lease").fetchone()
+    return row is not None and row["owner"] != owner and row["until"] > now and _alive(row["owner"])
 
 
 def drop(db: sqlite3.Connection, owner: str) -> None:
@@ -43,6 +49,7 @@ def _alive(owner: str) -> bool:
     return boot != _boot_id() or not began or _began(int(pid)) == began
 
 
+@cache
 def _boot_id() -> str:
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()

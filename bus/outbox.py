@@ -8,91 +8,21 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from bus import lease
+from bus import outbox_table as table
+from bus.outbox_table import Head, Row, State
 from bus.sqlite import Database
 
+__all__ = ["Head", "Outbox", "Row", "Settled", "State"]
+
 T = TypeVar("T")
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS outbox (
-  n INTEGER PRIMARY KEY AUTOINCREMENT,
-  channel TEXT NOT NULL,
-  seq INTEGER NOT NULL,
-  id TEXT NOT NULL UNIQUE,
-  digest TEXT NOT NULL UNIQUE,
-  prev TEXT,
-  subject TEXT NOT NULL,
-  headers TEXT NOT NULL,
-  payload BLOB NOT NULL,
-  kept_at REAL NOT NULL,
-  attempted_at REAL,
-  stored_at REAL,
-  stream TEXT,
-  stream_seq INTEGER,
-  state TEXT NOT NULL DEFAULT 'kept',
-  problem TEXT,
-  once TEXT UNIQUE,
-  origin TEXT,
-  UNIQUE (channel, seq)
-);
-CREATE INDEX IF NOT EXISTS outbox_origin ON outbox (origin, n) WHERE origin IS NOT NULL;
-CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (channel, seq) WHERE state = 'parked';
-CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (n) WHERE state = 'kept';
-CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-"""
-
-SCHEMA += lease.SCHEMA
-
-
-class State(StrEnum):
-    """How far a row has come."""
-
-    KEPT = "kept"
-    STORED = "stored"
-    PARKED = "parked"
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One bulletin in the outbox. Times are seconds since the epoch."""
-
-    n: int
-    channel: str
-    seq: int
-    id: str
-    digest: str
-    prev: str | None
-    subject: str
-    headers: str
-    payload: bytes
-    kept_at: float
-    attempted_at: float | None
-    stored_at: float | None
-    stream: str | None
-    stream_seq: int | None
-    state: str
-    problem: str | None
-    once: str | None
-    origin: str | None
-
-    def header_map(self) -> dict[str, str]:
-        """The headers it is sent with."""
-        return msgspec.json.decode(self.headers, type=dict[str, str])
-
-
-class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The last bulletin of a channel."""
-
-    seq: int
-    digest: str
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +47,7 @@ class Outbox:
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        async with Database.open(path, SCHEMA) as database:
+        async with Database.open(path, table.SCHEMA + lease.SCHEMA) as database:
             yield cls(database)
 
     async def keep(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -132,59 +62,104 @@ class Outbox:
         """Wait for a commit by anybody; see `Database.changed`."""
         return await self._db.changed(since, timeout)
 
-    async def waiting(self, after: int, limit: int) -> list[Row]:
-        """Rows to be sent, oldest first. A channel with a parked row waits behind it."""
+    async def statuses(self) -> list[str]:
+        """The statuses of which something waits; one stream takes those of one status."""
+        found = await self._db.read(
+            lambda db: db.execute("SELECT DISTINCT status FROM outbox WHERE state = 'kept'").fetchall()
+        )
+        return [row[0] for row in found]
+
+    async def waiting(self, status: str, limit: int) -> list[Row]:
+        """Rows of a status to be sent, oldest first. A channel with a parked row waits behind it."""
         return await self._db.read(
-            lambda db: _rows(
+            lambda db: table.rows(
                 db,
-                "SELECT * FROM outbox o WHERE state = 'kept' AND n > ? AND NOT EXISTS (SELECT 1 FROM outbox p "
+                "SELECT * FROM outbox o WHERE state = 'kept' AND status = ? AND NOT EXISTS (SELECT 1 FROM outbox p "
                 "WHERE p.channel = o.channel AND p.state = 'parked' AND p.seq < o.seq) ORDER BY n LIMIT ?",
-                (after, limit),
+                (status, limit),
             )
         )
 
-    async def mark_attempted(self, ns: Sequence[int], now: float) -> None:
-        """Note, before the first send, that these rows may from now on be in a stream."""
-        await self._db.write(
-            lambda db: db.executemany(
-                "UPDATE outbox SET attempted_at = ? WHERE n = ? AND attempted_at IS NULL",
+    async def mark_attempted(self, ns: Sequence[int], now: float) -> set[int]:
+        """Note, before the first send, that these rows may from now on be in a stream.
+
+        Returns:
+            Those that may be sent; a row that recovery has stamped anew meanwhile is no longer among them.
+        """
+
+        def work(db: sqlite3.Connection) -> set[int]:
+            table.change(
+                db,
+                "UPDATE outbox SET attempted_at = ? WHERE n = ? AND attempted_at IS NULL AND state = 'kept'",
                 [(now, n) for n in ns],
+            )
+            listed = msgspec.json.encode(list(ns)).decode()
+            found = db.execute(
+                "SELECT n FROM outbox WHERE state = 'kept' AND n IN (SELECT value FROM json_each(?))",
+                (listed,),
+            )
+            return {row[0] for row in found}
+
+        return await self._db.write(work)
+
+    async def drop_message_id(self, n: int, problem: str) -> None:
+        """From now on send this row without `Nats-Msg-Id`: somebody has used its id up."""
+        await self._db.write(
+            lambda db: table.change(
+                db,
+                "UPDATE outbox SET headers = json_remove(headers, '$.\"Nats-Msg-Id\"'), problem = ? WHERE n = ?",
+                [(problem, n)],
             )
         )
 
     async def settle(self, settled: Sequence[Settled], now: float) -> None:
         """Note durable acknowledgements."""
         await self._db.write(
-            lambda db: db.executemany(
+            lambda db: table.change(
+                db,
                 "UPDATE outbox SET state = 'stored', stored_at = ?, stream = ?, stream_seq = ?, problem = NULL "
                 "WHERE n = ? AND state != 'stored'",
                 [(now, each.stream, each.stream_seq, each.n) for each in settled],
             )
         )
 
-    async def park(self, n: int, problem: str) -> None:
-        """Set a row aside that the broker will not take; its channel waits behind it."""
+    async def park(self, ns: Sequence[int], problem: str) -> None:
+        """Set rows aside that the broker will not take; their channels wait behind them."""
         await self._db.write(
-            lambda db: db.execute("UPDATE outbox SET state = 'parked', problem = ? WHERE n = ?", (problem, n))
+            lambda db: table.change(
+                db,
+                "UPDATE outbox SET state = 'parked', problem = ? WHERE n = ? AND state = 'kept'",
+                [(problem, n) for n in ns],
+            )
         )
 
-    async def note(self, ns: Sequence[int], problem: str) -> None:
+    async def release(self) -> int:
+        """Offer everything that is parked again; how many rows."""
+        return await self._db.write(
+            lambda db: (
+                db.execute("UPDATE outbox SET state = 'kept', problem = NULL WHERE state = 'parked'").rowcount
+            )
+        )
+
+    async def note(self, problems: Mapping[int, str]) -> None:
         """Note why rows still wait."""
         await self._db.write(
-            lambda db: db.executemany("UPDATE outbox SET problem = ? WHERE n = ?", [(problem, n) for n in ns])
+            lambda db: table.change(
+                db, "UPDATE outbox SET problem = ? WHERE n = ?", [(why, n) for n, why in problems.items()]
+            )
         )
 
     async def get(self, id_or_digest: str) -> Row | None:
         """One row by bulletin id or digest."""
         found = await self._db.read(
-            lambda db: _rows(db, "SELECT * FROM outbox WHERE id = ?1 OR digest = ?1", (id_or_digest,))
+            lambda db: table.rows(db, "SELECT * FROM outbox WHERE id = ?1 OR digest = ?1", (id_or_digest,))
         )
         return found[0] if found else None
 
     async def rows(self, state: str | None = None, limit: int = 1000) -> list[Row]:
         """The newest rows, of one state or of all."""
         return await self._db.read(
-            lambda db: _rows(
+            lambda db: table.rows(
                 db,
                 "SELECT * FROM outbox WHERE ?1 IS NULL OR state = ?1 ORDER BY n DESC LIMIT ?2",
                 (state, limit),
@@ -193,28 +168,36 @@ class Outbox:
 
     async def counts(self) -> dict[str, int]:
         """How many rows are in each state."""
-        found = await self._db.read(
-            lambda db: db.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall()
+        return await self._db.read(table.counts)
+
+    async def oldest(self) -> tuple[int, float | None]:
+        """How many rows wait to be sent, and since when the oldest does."""
+        row = await self._db.read(
+            lambda db: db.execute("SELECT count(*), min(kept_at) FROM outbox WHERE state = 'kept'").fetchone()
         )
-        return {**{str(state): 0 for state in State}, **{row[0]: row[1] for row in found}}
+        return int(row[0]), row[1]
 
     async def wait_state(self, digest: str, timeout: float) -> str:
         """Wait until a row is no longer just kept, whoever sends it; its state when the time is up."""
         deadline = time.monotonic() + timeout
         mark = -1
         while True:
-            row = await self.get(digest)
+            row = await self._db.read(
+                lambda db: db.execute("SELECT state FROM outbox WHERE digest = ?", (digest,)).fetchone()
+            )
             left = deadline - time.monotonic()
             if row is None:
                 return "unknown"
-            if row.state != State.KEPT or left <= 0:
-                return row.state
+            if row[0] != State.KEPT or left <= 0:
+                return str(row[0])
             mark = await self._db.changed(mark, left)
 
     # -- the sender's lease ---------------------------------------------------------------------------------------
 
     async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
         """Become or stay the one sender. A lease whose time is up, or whose process is gone, is free."""
+        if await self._db.read(lambda db: lease.is_anothers(db, owner, now)):
+            return False  # asked often by those who wait, so without a write transaction
         return await self._db.write(lambda db: lease.take(db, owner, now, ttl))
 
     async def drop_lease(self, owner: str) -> None:
@@ -223,76 +206,41 @@ class Outbox:
 
     # -- what the own channels hold ---------------------------------------------------------------------------------
 
-    async def own_cursor(self, stream: str) -> int:
-        """The stream sequence up to which the own channels have been read back."""
-        row = await self._db.read(
-            lambda db: db.execute("SELECT seq FROM own_cursors WHERE stream = ?", (stream,)).fetchone()
+    async def own_cursors(self) -> dict[str, int]:
+        """Per stream, the sequence up to which the own channels have been read back."""
+        found = await self._db.read(lambda db: db.execute("SELECT stream, seq FROM own_cursors").fetchall())
+        return {row["stream"]: row["seq"] for row in found}
+
+    async def unsettled(self) -> dict[str, int]:
+        """The digests of everything not known to be in a stream, with their row numbers."""
+        found = await self._db.read(
+            lambda db: db.execute(
+                "SELECT digest, n FROM outbox WHERE state = 'kept' UNION ALL "
+                "SELECT digest, n FROM outbox WHERE state = 'parked'"
+            ).fetchall()
         )
-        return int(row[0]) if row else 0
+        return {row["digest"]: row["n"] for row in found}
 
     async def move_own_cursor(self, stream: str, seq: int) -> None:
         """Remember how far the own channels have been read back."""
-        await self._db.write(lambda db: db.execute("REPLACE INTO own_cursors VALUES (?, ?)", (stream, seq)))
+        await self._db.write(
+            lambda db: table.change(
+                db, "REPLACE INTO own_cursors (stream, seq) VALUES (?, ?)", [(stream, seq)]
+            )
+        )
 
+    async def unknown(self, digests: Sequence[str]) -> set[str]:
+        """Those of the digests that this outbox does not hold."""
+        listed = msgspec.json.encode(digests).decode()
+        found = await self._db.read(
+            lambda db: db.execute(
+                "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT digest FROM outbox "
+                "WHERE digest IN (SELECT value FROM json_each(?)))",
+                (listed, listed),
+            ).fetchall()
+        )
+        return {row[0] for row in found}
 
-def head(db: sqlite3.Connection, channel: str) -> Head | None:
-    """The last bulletin of a channel, inside a transaction."""
-    row = db.execute("SELECT seq, digest FROM heads WHERE channel = ?", (channel,)).fetchone()
-    return Head(seq=row["seq"], digest=row["digest"]) if row else None
-
-
-def insert(
-    db: sqlite3.Connection,
-    *,
-    channel: str,
-    seq: int,
-    id: str,  # noqa: A002 (the field's own name)
-    digest: str,
-    prev: str | None,
-    subject: str,
-    headers: dict[str, str],
-    payload: bytes,
-    now: float,
-    once: str | None = None,
-    origin: str | None = None,
-) -> None:
-    """Keep a signed bulletin and make it the head of its channel, inside a transaction."""
-    db.execute(
-        "INSERT INTO outbox (channel, seq, id, digest, prev, subject, headers, payload, kept_at, once, origin) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            channel,
-            seq,
-            id,
-            digest,
-            prev,
-            subject,
-            msgspec.json.encode(headers).decode(),
-            payload,
-            now,
-            once,
-            origin,
-        ),
-    )
-    set_head(db, channel, seq, digest)
-
-
-def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
-    """The row kept under a key that gives one bulletin only, inside a transaction."""
-    found = _rows(db, "SELECT * FROM outbox WHERE once = ?", (once,))
-    return found[0] if found else None
-
-
-def last_of_origin(db: sqlite3.Connection, origin: str) -> Row | None:
-    """The newest row about one thing in its own system, inside a transaction."""
-    found = _rows(db, "SELECT * FROM outbox WHERE origin = ? ORDER BY n DESC LIMIT 1", (origin,))
-    return found[0] if found else None
-
-
-def set_head(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
-    """Make a bulletin the head of its channel, inside a transaction."""
-    db.execute("REPLACE INTO heads (channel, seq, digest) VALUES (?, ?, ?)", (channel, seq, digest))
-
-
-def _rows(db: sqlite3.Connection, sql: str, arguments: tuple[object, ...]) -> list[Row]:
-    return [Row(**dict(row)) for row in db.execute(sql, arguments)]
+    async def accounts_for(self, channel: str, seq: int) -> bool:
+        """Whether an unknown bulletin at this place was adopted by a recovery: behind the head, nothing else there."""
+        return await self._db.read(lambda db: table.accounts_for(db, channel, seq))

@@ -25,7 +25,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from bus import outbox as table
+from bus import outbox_table as table
 from bus.connection import Endpoint
 from bus.errors import OutboxError, PermitError
 from bus.outbox import Outbox, State
@@ -53,6 +53,18 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     subject: str
     state: str = "accepted"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the way out is doing.
+
+    `waiting_s` is the age of the oldest bulletin that has not been stored yet, `problem` why it has not.
+    """
+
+    connected: bool
+    counts: dict[str, int]
+    waiting_s: float
+    problem: str
 
 
 class Publisher:
@@ -157,7 +169,7 @@ class Publisher:
 
         Raises:
             SchemaError, RuleError: the draft is incomplete or contradicts itself.
-            PermitError: the registry does not let this authority say this there.
+            PermitError: the registry does not let this authority say this there, or not with these keys.
             OutboxError: `outbox-behind`, when this outbox does not know what was already said.
             StoreError: the disk is full or fails; nothing was kept.
         """
@@ -213,30 +225,40 @@ class Publisher:
         mark = -1
         while True:
             left = deadline - asyncio.get_running_loop().time()
-            if (await self._outbox.counts())[State.KEPT] == 0:
+            if (await self._outbox.oldest())[0] == 0:
                 return True
             if left <= 0:
                 return False
             mark = await self._outbox.changed(mark, left)
+
+    async def health(self) -> Health:
+        """How much waits, for how long, and why."""
+        _, since = await self._outbox.oldest()
+        return Health(
+            connected=self._sender is not None and self._sender.connected,
+            counts=await self._outbox.counts(),
+            waiting_s=0.0 if since is None else max(0.0, self._clock().timestamp() - since),
+            problem="" if self._sender is None else self._sender.problem,
+        )
 
     async def recover(self, timeout: float = 60.0) -> dict[str, int]:
         """Rebuild the heads from the own channels on the bus; see `bus.recovery`.
 
         Raises:
             UnreachableError: the bus does not answer.
+            OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
         if self._sender is None:
             raise OutboxError("recovery reads the bus; give this publisher an endpoint", reason="no-bus")
-        found = await recover(
-            endpoint=self._sender.endpoint,
-            outbox=self._outbox,
-            registry=self._registry(),
-            clock=self._clock,
-            timeout=timeout,
-            keep=self._sign_and_keep,
-        )
-        self._sender.forget_check()
-        return found
+        async with self._sender.held():
+            return await recover(
+                endpoint=self._sender.endpoint,
+                outbox=self._outbox,
+                registry=self._registry(),
+                clock=self._clock,
+                timeout=timeout,
+                keep=self._sign_and_keep,
+            )
 
     # -- the seven steps, inside the transaction ---------------------------------------------------------------------
 
@@ -285,7 +307,34 @@ class Publisher:
         rules.check(bulletin)
         # 4 permit
         registry.permit(bulletin)
+        self._may_sign(registry, moment)
         return bulletin, payload
+
+    def _may_sign(self, registry: VerifiedRegistry, moment: dt.datetime) -> None:
+        """Part of step 4: what every reader would refuse for its signatures is refused here, before it is said."""
+        algorithms = set()
+        for signer in self._signers:
+            key = registry.key(signer.kid)
+            if key is None or key.authority_id != self.authority_id:
+                raise PermitError(
+                    f"key {signer.kid} is not {self.authority_id}'s in registry version {registry.version}; "
+                    "nobody speaks as another",
+                    reason="not-your-key",
+                )
+            if key.record.revoked_since is not None:
+                raise PermitError(f"key {signer.kid} is revoked", reason="key-revoked")
+            if not key.record.not_before <= moment < key.record.not_after:
+                raise PermitError(
+                    f"key {signer.kid} is valid from {key.record.not_before:%Y-%m-%d} to "
+                    f"{key.record.not_after:%Y-%m-%d}; ask your registrar to rotate it",
+                    reason="key-not-valid",
+                )
+            algorithms.add(key.record.alg)
+        if missing := set(registry.authority(self.authority_id).require) - algorithms:
+            raise PermitError(
+                f"{self.authority_id} must sign with {', '.join(sorted(missing))} too",
+                reason="signature-policy",
+            )
 
     def _sign_and_keep(
         self,
@@ -303,9 +352,10 @@ class Publisher:
         entries = tuple(sign_entry(signer, payload, typ=TYP_BULLETIN) for signer in self._signers)
         found = digest(payload)
         # 7 keep
+        channel = channel_of(bulletin)
         table.insert(
             db,
-            channel=channel_of(bulletin).name,
+            channel=channel.name,
             seq=bulletin.seq,
             id=bulletin.id,
             digest=found,
@@ -317,7 +367,7 @@ class Publisher:
             once=once,
             origin=origin,
         )
-        return _accepted(bulletin, found)
+        return Accepted(id=bulletin.id, channel=str(channel), seq=bulletin.seq, digest=found, subject=subject)
 
 
 def _superseding(draft: Draft, earlier: str) -> Draft:

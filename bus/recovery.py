@@ -5,20 +5,21 @@ Without it the authority would give a number twice, which every reader must take
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import sqlite3
 from collections.abc import Callable
 
 import msgspec
 
-from bus import outbox as table
+from bus import outbox_table as table
 from bus.connection import Connection, Endpoint
-from bus.outbox import Outbox, Row
-from bus.own_channels import own
+from bus.outbox import Outbox, Settled
+from bus.own_channels import judged, read_back
 from bus.topology import own_streams
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
-from schemas.codec import decode, encode
+from schemas.codec import decode, digest, encode
 
 Keep = Callable[[sqlite3.Connection, Bulletin, bytes, dt.datetime, str | None, str | None], object]
 
@@ -43,62 +44,75 @@ async def recover(
         keep: signs and keeps one bulletin anew, inside a transaction of the outbox.
 
     Returns:
-        `read` bulletins found, `adopted` channels, `restamped` bulletins.
+        `read` bulletins found, `adopted` channels, `restamped` bulletins, and `superseded` ones: attempted, not on the
+        bus, and their number taken.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker; the outbox is as it was.
     """
     read = 0
+    unsure = await outbox.unsettled()
+    arrived: list[Settled] = []
     heads: dict[str, tuple[int, str]] = {}
     cursors: dict[str, int] = {}
     async with Connection.open(endpoint) as connection:
         await connection.until_connected(timeout)
         for stream, consumer in own_streams(registry, endpoint.authority_id):
             cursors[stream] = 0
-            async for seq, found in own(connection, stream, consumer, 1, registry, clock):
-                cursors[stream] = seq
-                if found is None:
-                    continue
-                read += 1
-                name = found.channel.name
-                if found.bulletin.seq > heads.get(name, (0, ""))[0]:
-                    heads[name] = (found.bulletin.seq, found.digest)
+            async for batch in read_back(connection, stream, consumer, 1):
+                cursors[stream] = batch[-1].stream_seq
+                for found in await asyncio.to_thread(judged, batch, registry, clock()):
+                    read += 1
+                    name = found.channel.name
+                    if found.bulletin.seq > heads.get(name, (0, ""))[0]:
+                        heads[name] = (found.bulletin.seq, found.digest)
+                arrived += [
+                    Settled(n=unsure[held], stream=stream, stream_seq=message.stream_seq)
+                    for message in batch
+                    if (held := digest(message.payload)) in unsure
+                ]
     moment = clock()
-    restamped = await outbox.keep(lambda db: _adopt(db, keep, heads, moment))
+    await outbox.settle(arrived, moment.timestamp())
+    restamped, superseded = await outbox.keep(lambda db: _adopt(db, keep, heads, moment))
     for stream, seq in cursors.items():
         await outbox.move_own_cursor(stream, seq)
-    return {"read": read, "adopted": len(heads), "restamped": restamped}
+    return {"read": read, "adopted": len(heads), "restamped": restamped, "superseded": superseded}
 
 
-def _adopt(db: sqlite3.Connection, keep: Keep, heads: dict[str, tuple[int, str]], moment: dt.datetime) -> int:
+def _adopt(
+    db: sqlite3.Connection, keep: Keep, heads: dict[str, tuple[int, str]], moment: dt.datetime
+) -> tuple[int, int]:
     """Inside one transaction: move the heads forward and stamp anew what stands in their way and was never sent."""
-    restamped = 0
-    for channel, (seq, digest) in heads.items():
-        held = table.head(db, channel)
-        same = db.execute(
-            "SELECT 1 FROM outbox WHERE channel = ? AND digest = ?", (channel, digest)
-        ).fetchone()
-        if held is not None and same is not None and held.seq >= seq:
+    restamped = superseded = 0
+    for channel, (seq, top) in heads.items():
+        # The head of what is known to be on the bus, by its acknowledgements; the bus may have lost the end since.
+        known = db.execute(
+            "SELECT max(seq) FROM outbox WHERE channel = ? AND (state = 'stored' OR digest = ?)",
+            (channel, top),
+        ).fetchone()[0]
+        if known is not None and known >= seq:
             continue
-        unsent = [
-            Row(**dict(row))
-            for row in db.execute(
-                "SELECT * FROM outbox WHERE channel = ? AND state = 'kept' AND attempted_at IS NULL ORDER BY seq",
-                (channel,),
-            )
-        ]
-        db.execute(
-            "DELETE FROM outbox WHERE channel = ? AND state = 'kept' AND attempted_at IS NULL", (channel,)
-        )
-        # A row that was attempted and is not on the bus lost its place; it is kept, parked, for a person to look at.
-        db.execute(
-            "UPDATE outbox SET state = 'parked', problem = 'superseded: its number is taken on the bus' "
-            "WHERE channel = ? AND state = 'kept'",
+        behind = table.rows(
+            db,
+            "SELECT * FROM outbox WHERE channel = ? AND state IN ('kept', 'parked') ORDER BY seq",
             (channel,),
         )
-        table.set_head(db, channel, seq, digest)
-        for row in unsent:
+        unsent = [row for row in behind if row.attempted_at is None]
+        superseded += len(behind) - len(unsent)
+        table.change(db, "DELETE FROM outbox WHERE n = ?", [(row.n,) for row in unsent])
+        # What was attempted and is not on the bus has lost its place. It is kept for a person to look at, and its
+        # source may say it again.
+        table.change(
+            db,
+            "UPDATE outbox SET state = 'superseded', problem = 'its number is taken on the bus', once = NULL, "
+            "origin = NULL WHERE n = ?",
+            [(row.n,) for row in behind if row.attempted_at is not None],
+        )
+        table.set_head(db, channel, seq, top)
+        for place, row in enumerate(unsent, 1):
             head = table.head(db, channel)
-            if head is None:
-                continue
-            bulletin = msgspec.structs.replace(decode(row.payload), seq=head.seq + 1, prev=head.digest)
+            prev = head.digest if head is not None else None
+            bulletin = msgspec.structs.replace(decode(row.payload), seq=seq + place, prev=prev)
             keep(db, bulletin, encode(bulletin), moment, row.once, row.origin)
             restamped += 1
-    return restamped
+    return restamped, superseded

@@ -3,6 +3,7 @@
 One process per outbox sends, by a lease. A window of messages is on its way at once, bursts go as atomic batches,
 and whatever is not acknowledged is sent again, the same bytes, for ever. `Nats-Msg-Id` is the digest; a stream that
 calls a first attempt a duplicate has been poisoned, so that is an alarm and the bytes go again without the id.
+Each status has its own stream and its own patience: a full exercise stream does not hold up an actual warning.
 """
 
 from __future__ import annotations
@@ -11,29 +12,47 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 
 from bus.connection import Connection, Endpoint, Outgoing, PubAck
-from bus.errors import BrokerError, DeniedError, StoreError, UnreachableError
+from bus.errors import BrokerError, BusError, DeniedError, OutboxError, StoreError, UnreachableError
 from bus.lease import LEASE_S, owner_name
 from bus.outbox import Outbox, Row, Settled
 from bus.own_channels import behind_by
+from bus.topology import own_streams
 from bus.trust import VerifiedRegistry
+from schemas.vocab import Status
 
 WINDOW = 32
 BATCH = 100
 BATCH_FROM = 8  # so many waiting rows of one stream are a burst
 FETCH = 400
 ACK_S = 5.0
-DENIAL_S = 0.5
 BACKOFF_S = (0.1, 5.0)
 FULL_BACKOFF_S = 2.0
 IDLE_S = 1.0
-DUPLICATE_IN_BATCH = 10201
+DISCONNECTED_S = 0.1
+URGENCY = {str(status): place for place, status in enumerate(Status)}  # actual first
 
 log = structlog.get_logger()
+
+
+class _Patience(msgspec.Struct):
+    """How long a stream that did not take anything is left alone."""
+
+    wait: float = BACKOFF_S[0]
+    until: float = 0.0
+
+    def lose(self, now: float, *, least: float = 0.0) -> None:
+        self.until = now + max(least, self.wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
+        self.wait = min(self.wait * 2, BACKOFF_S[1])
+
+    def regain(self) -> None:
+        self.wait, self.until = BACKOFF_S[0], 0.0
 
 
 class Sender:
@@ -52,152 +71,239 @@ class Sender:
         self.endpoint = endpoint
         self.behind = ""
         self.problem = ""
+        self.connected = False
+        self.compared = asyncio.Event()
         self._outbox = outbox
         self._registry = registry
         self._clock = clock
         self._owner = owner_name()
+        self._leased_until = 0.0
         self._wake = asyncio.Event()
-        self._denied: set[str] = set()
-        self._checked = False
-        self.compared = asyncio.Event()
+        self._turns = asyncio.Lock()
+        self._known: set[str] = set()  # the streams whose own channels have been compared with the outbox
+        self._behind_at: dict[str, int] = {}
+        self._patience: dict[str, _Patience] = {}
 
     def nudge(self) -> None:
         """Something was kept; look at once."""
         self._wake.set()
 
-    def forget_check(self) -> None:
-        """Compare the outbox with the own channels anew before the next send."""
-        self._checked = False
-        self.compared.clear()
-        self.behind = ""
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Nobody sends from this outbox meanwhile; afterwards it is compared with the own channels anew.
+
+        Raises:
+            OutboxError: `lease-held`, another process sends from it.
+        """
+        async with self._turns:
+            if not await self._outbox.take_lease(self._owner, self._clock().timestamp()):
+                raise OutboxError(
+                    "another process of this authority is sending from this outbox; stop it first",
+                    reason="lease-held",
+                )
+            try:
+                yield
+            finally:
+                self._forget()
         self.nudge()
 
     async def run(self) -> None:
         """Send until cancelled."""
         try:
-            async with Connection.open(self.endpoint, on_denied=self._denied.add) as connection:
+            async with Connection.open(self.endpoint) as connection:
                 await self._send(connection)
         finally:
             with contextlib.suppress(StoreError):
                 await self._outbox.drop_lease(self._owner)
 
     async def _send(self, connection: Connection) -> None:
-        mark, wait, leased_until = -1, BACKOFF_S[0], 0.0
+        mark = -1
         while True:
             self._wake.clear()
-            now = self._clock().timestamp()
-            if now > leased_until - LEASE_S / 2:
-                leased_until = now + LEASE_S if await self._outbox.take_lease(self._owner, now) else 0.0
-            rows: list[Row] = []
-            if leased_until:
-                try:
-                    rows = await self._ready(connection)
-                    if rows and await self._offer(connection, rows):
-                        wait, self.problem = BACKOFF_S[0], ""
-                        continue
-                except (UnreachableError, BrokerError) as exc:
-                    self.problem = str(exc)
-                    rows = []
-            if rows:
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
-                wait = min(wait * 2, BACKOFF_S[1])
-            else:
-                mark = await self._pause(mark)
+            moved = False
+            try:
+                async with self._turns:
+                    moved = await self._turn(connection)
+            except StoreError as exc:
+                self._stall(exc.reason, str(exc))
+                if exc.reason in ("store-failed", "store-closed"):
+                    return  # whoever publishes is told so by the outbox itself
+            except BusError as exc:
+                self._stall(exc.reason, str(exc))
+            except Exception as exc:  # a fault of ours must not end the sending in silence
+                log.exception("sender_failed", authority=self.authority_id)
+                self._stall("internal", repr(exc))
+            if not moved:
+                mark = await self._pause(connection, mark)
 
-    async def _pause(self, mark: int) -> int:
-        """Wait for our own nudge, another process's commit, or a while."""
-        changed = asyncio.ensure_future(self._outbox.changed(mark, IDLE_S))
+    async def _pause(self, connection: Connection, mark: int) -> int:
+        """Wait for our own nudge, another process's commit, the end of a stream's patience, or a while."""
+        now = asyncio.get_running_loop().time()
+        waits = [each.until - now for each in self._patience.values() if each.until > now]
+        limit = max(0.01, min([IDLE_S if connection.connected else DISCONNECTED_S, *waits]))
+        changed = asyncio.ensure_future(self._outbox.changed(mark, limit))
         nudged = asyncio.ensure_future(self._wake.wait())
         try:
-            await asyncio.wait((changed, nudged), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((changed, nudged), timeout=limit * 2, return_when=asyncio.FIRST_COMPLETED)
             return changed.result() if changed.done() else mark
+        except StoreError:
+            await asyncio.sleep(limit)
+            return mark
         finally:
             changed.cancel()
             nudged.cancel()
 
-    async def _ready(self, connection: Connection) -> list[Row]:
-        """What is to be sent now, if the bus is there and the outbox knows all that was said before."""
-        rows = await self._outbox.waiting(0, FETCH)
-        if not rows and self._checked:
-            return []
+    async def _turn(self, connection: Connection) -> bool:
+        """Send what is due, once round; whether anything moved."""
+        self.connected = connection.connected
+        if self.behind and await self._outbox.own_cursors() != self._behind_at:
+            self._forget()  # a recovery, perhaps in another process, has read the own channels
+        if self.behind or not await self._leads():
+            return False
         if not connection.connected:
             raise UnreachableError(connection.problem or "the bus is not connected")
-        if not self._checked:
-            missing = await behind_by(
-                connection, self._outbox, self._registry(), self.authority_id, self._clock
+        moved, troubled = False, False
+        now = asyncio.get_running_loop().time()
+        waiting = await self._outbox.statuses()
+        streams = self._streams()
+        for status in sorted({*waiting, *self._unknown(streams)}, key=lambda each: URGENCY.get(each, 9)):
+            patience = self._patience.setdefault(status, _Patience())
+            if patience.until > now:
+                troubled = True
+                continue
+            try:
+                if status in self._unknown(streams) and not await self._compare(
+                    connection, status, *streams[status]
+                ):
+                    return False
+                sent = status in waiting and await self._offer(connection, status)
+            except BusError as exc:
+                patience.lose(now, least=FULL_BACKOFF_S if exc.reason == "hub-full" else 0.0)
+                if not isinstance(exc, BrokerError):
+                    raise  # nothing is wrong with this stream alone
+                self._stall(exc.reason, str(exc))
+                troubled = True
+                continue
+            patience.regain()
+            moved = moved or sent
+        if not troubled:
+            self._flow(streams)
+        return moved
+
+    async def _leads(self) -> bool:
+        """Whether this process is the one that sends."""
+        now = self._clock().timestamp()
+        if now > self._leased_until - LEASE_S / 2:
+            leads = await self._outbox.take_lease(self._owner, now)
+            self._leased_until = now + LEASE_S if leads else 0.0
+        return self._leased_until > 0
+
+    # -- comparing with what was said before --------------------------------------------------------------------------
+
+    def _streams(self) -> dict[str, tuple[str, str]]:
+        """Per status, the stream that takes it and the consumer that reads the own channels back."""
+        found = own_streams(self._registry(), self.authority_id)
+        return {stream.split("_", 1)[1].lower(): (stream, consumer) for stream, consumer in found}
+
+    def _unknown(self, streams: dict[str, tuple[str, str]]) -> set[str]:
+        return streams.keys() - self._known
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self.compared.clear()
+        self.behind = ""
+
+    async def _compare(self, connection: Connection, status: str, stream: str, consumer: str) -> bool:
+        """Whether the outbox accounts for all that the stream holds under the authority's name."""
+        missing = await behind_by(connection, self._outbox, self._registry(), stream, consumer, self._clock)
+        self._known.add(status)
+        if missing:
+            self.behind = (
+                f"this outbox does not know {missing} bulletins that {self.authority_id} has already published; "
+                "is another outbox in use? if not, run: tocsin outbox recover"
             )
-            self._checked = True
-            if missing:
-                self.behind = (
-                    f"this outbox does not know {missing} bulletins that {self.authority_id} has already published; "
-                    "is another outbox in use? if not, run: tocsin outbox recover"
-                )
-                log.error("outbox_behind", authority=self.authority_id, missing=missing)
+            self._behind_at = await self._outbox.own_cursors()
+            self._stall("outbox-behind", self.behind)
             self.compared.set()
-        return [] if self.behind else rows
+            # Nothing is sent from here now, and a recovery in another process needs the lease.
+            await self._outbox.drop_lease(self._owner)
+            self._leased_until = 0.0
+        return not missing
 
-    async def _offer(self, connection: Connection, rows: list[Row]) -> bool:
-        """Send rows and settle what was acknowledged; whether anything moved."""
-        first_time = {row.n for row in rows if row.attempted_at is None}
-        if first_time:
-            await self._outbox.mark_attempted(sorted(first_time), self._clock().timestamp())
-        settled: list[Settled] = []
-        singles = rows
-        if len(rows) >= BATCH_FROM and len(first_time) == len(rows):
-            settled, singles = await self._batches(connection, rows)
-        if singles:
-            settled += await self._window(connection, singles, first_time)
-        if settled:
-            await self._outbox.settle(settled, self._clock().timestamp())
-        return bool(settled)
+    # -- sending ------------------------------------------------------------------------------------------------------
 
-    async def _batches(self, connection: Connection, rows: list[Row]) -> tuple[list[Settled], list[Row]]:
-        """Bursts as atomic batches, one status (one stream) at a time; what could not go so goes one by one."""
+    async def _offer(self, connection: Connection, status: str) -> bool:
+        """Send rows of one stream and settle what was acknowledged; whether anything moved.
+
+        Raises:
+            BrokerError, UnreachableError: nothing moved.
+        """
+        rows = await self._outbox.waiting(status, FETCH)
+        if not rows:
+            return False
+        first = {row.n for row in rows if row.attempted_at is None}
+        if first:
+            sendable = await self._outbox.mark_attempted(sorted(first), self._clock().timestamp())
+            rows = [row for row in rows if row.n in sendable or row.n not in first]
         settled: list[Settled] = []
-        rest: list[Row] = []
-        by_status: dict[str, list[Row]] = {}
-        for row in rows:
-            by_status.setdefault(row.channel.split(".", 1)[0], []).append(row)
-        for group in by_status.values():
-            for start in range(0, len(group), BATCH):
-                part = group[start : start + BATCH]
-                if len(part) < BATCH_FROM or rest:
-                    rest += part
-                    continue
-                try:
-                    acks = await connection.publish_batch(
-                        [
-                            Outgoing(subject=r.subject, payload=r.payload, headers=r.header_map())
-                            for r in part
-                        ],
-                        ACK_S,
-                    )
-                except (BrokerError, UnreachableError) as exc:
-                    log.info("batch_refused", authority=self.authority_id, detail=str(exc))
-                    rest += part
-                else:
-                    settled += [_settled(row, ack) for row, ack in zip(part, acks, strict=True)]
-        return settled, rest
+        failed: dict[int, BusError] = {}
+        try:
+            if len(rows) >= BATCH_FROM and len(first) >= len(rows):
+                rows = await self._batches(connection, rows, first, settled)
+            await self._window(connection, rows, first, settled, failed)
+        finally:
+            if settled:
+                await self._outbox.settle(settled, self._clock().timestamp())
+        denied = {n: exc for n, exc in failed.items() if isinstance(exc, DeniedError)}
+        if denied:
+            await self._outbox.park(list(denied), f"refused-by-broker: {next(iter(denied.values()))}")
+        if others := {n: f"{exc.reason}: {exc}" for n, exc in failed.items() if n not in denied}:
+            await self._outbox.note(others)
+            if not settled and not denied:
+                raise next(exc for n, exc in failed.items() if n not in denied)
+        return bool(settled or denied)
+
+    async def _batches(
+        self, connection: Connection, rows: list[Row], first: set[int], settled: list[Settled]
+    ) -> list[Row]:
+        """A burst as atomic batches; what is left to go one by one."""
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            if len(part) < BATCH_FROM:
+                return part
+            batch = [Outgoing(subject=r.subject, payload=r.payload, headers=r.header_map()) for r in part]
+            try:
+                acks = await connection.publish_batch(batch, ACK_S)
+            except (BrokerError, DeniedError) as exc:
+                # All or nothing: one message that is not wanted keeps out the others, so they go one by one.
+                log.info("batch_refused", authority=self.authority_id, reason=exc.reason, detail=str(exc))
+                return rows[start:]
+            except UnreachableError:
+                # Perhaps it was stored: for these rows the next attempt is not the first.
+                first -= {row.n for row in part}
+                return rows[start:]
+            settled += [_settled(row, ack) for row, ack in zip(part, acks, strict=True)]
+        return []
 
     async def _window(
-        self, connection: Connection, rows: Sequence[Row], first_time: set[int]
-    ) -> list[Settled]:
+        self,
+        connection: Connection,
+        rows: Sequence[Row],
+        first: set[int],
+        settled: list[Settled],
+        failed: dict[int, BusError],
+    ) -> None:
         """Rows one by one, a window of them on their way at once, in the order they were kept."""
         window = asyncio.Semaphore(WINDOW)
-        settled: list[Settled] = []
-        failed: dict[int, str] = {}
-        full = False
 
         async def one(row: Row) -> None:
-            nonlocal full
             try:
-                settled.append(_settled(row, await self._publish(connection, row, first=row.n in first_time)))
+                settled.append(_settled(row, await self._publish(connection, row, first=row.n in first)))
             except DeniedError as exc:
                 log.error("refused_by_broker", authority=self.authority_id, subject=row.subject, id=row.id)
-                await self._outbox.park(row.n, f"refused-by-broker: {exc}")
-            except (BrokerError, UnreachableError) as exc:
-                failed[row.n] = f"{exc.reason}: {exc}"
-                full = full or exc.reason == "hub-full"
+                failed[row.n] = exc
+            except BusError as exc:
+                failed[row.n] = exc
             finally:
                 window.release()
 
@@ -205,39 +311,38 @@ class Sender:
             for row in rows:
                 await window.acquire()
                 if failed:
-                    window.release()
                     break
                 tasks.create_task(one(row))
-        if failed:
-            self.problem = next(iter(failed.values()))
-            await self._outbox.note(list(failed), self.problem)
-            if full:
-                await asyncio.sleep(FULL_BACKOFF_S)
-        return settled
 
     async def _publish(self, connection: Connection, row: Row, *, first: bool) -> PubAck:
         headers = row.header_map()
-        try:
-            ack = await connection.publish(
-                row.subject, row.payload, headers, DENIAL_S if self._denied else ACK_S
-            )
-        except UnreachableError:
-            if row.subject.lower() in self._denied:
-                self._denied.discard(row.subject.lower())
-                raise DeniedError(
-                    f"the broker does not let {self.authority_id} publish {row.subject}"
-                ) from None
-            raise
-        if ack.duplicate and first:
-            log.error(
-                "duplicate_on_first_attempt",
-                authority=self.authority_id,
-                digest=row.digest,
-                subject=row.subject,
-            )
-            headers.pop("Nats-Msg-Id")
-            ack = await connection.publish(row.subject, row.payload, headers, ACK_S)
-        return ack
+        ack = await connection.publish(row.subject, row.payload, headers, ACK_S)
+        if not (ack.duplicate and first):
+            return ack
+        log.error(
+            "duplicate_on_first_attempt",
+            authority=self.authority_id,
+            digest=row.digest,
+            subject=row.subject,
+        )
+        # Kept first: were this attempt to fail, the next one must not believe the poisoned id either.
+        await self._outbox.drop_message_id(row.n, "duplicate-on-first-attempt: its message id was used up")
+        headers.pop("Nats-Msg-Id")
+        return await connection.publish(row.subject, row.payload, headers, ACK_S)
+
+    # -- being seen ---------------------------------------------------------------------------------------------------
+
+    def _stall(self, reason: str, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("sending_stalled", authority=self.authority_id, reason=reason, problem=problem)
+        self.problem = problem
+
+    def _flow(self, streams: dict[str, tuple[str, str]]) -> None:
+        if self.problem:
+            log.info("sending_resumed", authority=self.authority_id)
+        self.problem = ""
+        if not self._unknown(streams):
+            self.compared.set()
 
 
 def _settled(row: Row, ack: PubAck) -> Settled:

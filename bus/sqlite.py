@@ -13,19 +13,29 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+
+import structlog
 
 from bus.errors import StoreError
 
 BUSY_TIMEOUT_S = 10.0
 POLL_S = 0.025
 MAX_GROUP = 256
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+# After these nobody knows what is on the disk. A failed fsync is never tried again: the kernel may have dropped the
+# pages and would report success.
+_FATAL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 _Work = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]", bool]
+_Outcome = tuple["asyncio.Future[Any]", Any, Exception | None]
 
 
 class Database:
@@ -39,6 +49,7 @@ class Database:
         self._thread = threading.Thread(target=self._run, name=f"sqlite {path.name}", daemon=True)
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._written = asyncio.Event()
+        self._refusal: StoreError | None = None  # of new work, once closed
         self._broken: StoreError | None = None
 
     @classmethod
@@ -51,7 +62,7 @@ class Database:
             schema: SQL that makes what is not there yet.
 
         Raises:
-            StoreError: `store-corrupt`, `store-unreadable`.
+            StoreError: `store-corrupt`, `store-unreadable`, `store-busy`, `store-full`.
         """
         database = cls(path, schema)
         database._thread.start()
@@ -59,6 +70,7 @@ class Database:
             await database._opened
             yield database
         finally:
+            database._refusal = StoreError(f"{path} has been closed", reason="store-closed")
             database._work.put(None)
             await asyncio.to_thread(database._thread.join)
 
@@ -66,13 +78,14 @@ class Database:
         """Run `work` in a transaction and return when it is on the disk.
 
         Raises:
-            StoreError: `store-full`, `store-busy`, `store-failed`; nothing of the work was kept.
+            StoreError: `store-full`, `store-busy`; nothing of the work was kept, and it may be tried again.
+            StoreError: `store-failed`; after a failure of the disk the store takes no more work until it is opened anew.
             Exception: what the work raised; nothing of it was kept.
         """
         return await self._put(work, writes=True)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work`, which only reads."""
+        """Run `work`, which only reads; all of its statements see the same moment."""
         return await self._put(work, writes=False)
 
     async def changed(self, since: int, timeout: float) -> int:
@@ -95,8 +108,8 @@ class Database:
                     await self._written.wait()
 
     async def _put(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T:
-        if self._broken is not None:
-            raise self._broken
+        if refusal := self._refusal or self._broken:
+            raise refusal
         answer: asyncio.Future[T] = self._loop.create_future()
         self._work.put((work, answer, writes))
         return await answer
@@ -107,14 +120,9 @@ class Database:
         try:
             db = self._connect()
         except (sqlite3.Error, OSError, StoreError) as exc:
-            error = (
-                exc
-                if isinstance(exc, StoreError)
-                else StoreError(f"cannot open {self.path}: {exc}", reason="store-unreadable")
-            )
-            self._tell(self._opened, error=error)
+            self._tell([(self._opened, None, _opening(exc, self.path))])
             return
-        self._tell(self._opened, None)
+        self._tell([(self._opened, None, None)])
         while (first := self._work.get()) is not None:
             group, last = [first], False
             while len(group) < MAX_GROUP:
@@ -135,90 +143,156 @@ class Database:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, cached_statements=256)
-        db.row_factory = sqlite3.Row
         try:
-            db.execute("PRAGMA journal_mode=WAL")
+            db.row_factory = sqlite3.Row
+            _use_log(db)
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        except sqlite3.DatabaseError as exc:
-            found = str(exc)
-        if found != "ok":
+            if found != "ok":
+                raise _damaged(self.path, found)
+            db.execute("BEGIN IMMEDIATE")
+            for statement in self._schema.split(";\n"):
+                if statement.strip():
+                    db.execute(statement)
+            db.execute("COMMIT")
+        except BaseException:
             db.close()
-            raise StoreError(
-                f"{self.path} is damaged ({found}); restore it or set it aside", reason="store-corrupt"
-            )
-        db.execute("BEGIN IMMEDIATE")
-        for statement in self._schema.split(";\n"):
-            if statement.strip():
-                db.execute(statement)
-        db.execute("COMMIT")
+            raise
         return db
 
     def _serve(self, db: sqlite3.Connection, group: list[_Work]) -> None:
-        reads = [each for each in group if not each[2]]
-        writes = [each for each in group if each[2]]
-        if writes:
-            self._commit(db, writes)
-        for work, answer, _ in reads:
-            try:
-                self._tell(answer, work(db))
-            except Exception as exc:  # noqa: BLE001 (it belongs to whoever asked)
-                self._tell(answer, error=_ours(exc, self.path))
+        if self._broken is not None:
+            self._tell([(answer, None, self._broken) for _, answer, _ in group])
+            return
+        if writes := [each for each in group if each[2]]:
+            self._tell(self._commit(db, writes))
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._written.set)
+        if reads := [each for each in group if not each[2]]:
+            self._tell(self._look(db, reads))
 
-    def _commit(self, db: sqlite3.Connection, writes: list[_Work]) -> None:
-        done: list[tuple[asyncio.Future[Any], Any]] = []
+    def _commit(self, db: sqlite3.Connection, writes: list[_Work]) -> list[_Outcome]:
+        """The whole group in one commit, each piece of work in a savepoint of its own."""
+        outcomes: list[_Outcome] = []
         try:
             db.execute("BEGIN IMMEDIATE")
             for work, answer, _ in writes:
                 db.execute("SAVEPOINT one")
-                try:
-                    result = work(db)
-                except Exception as exc:  # noqa: BLE001 (it belongs to whoever asked)
+                result, error = _try(work, db)
+                if error is not None:
+                    if isinstance(error, sqlite3.Error) and not db.in_transaction:
+                        raise error  # SQLite itself has undone the whole group, as it may when the disk is full
                     db.execute("ROLLBACK TO one")
-                    self._tell(answer, error=_ours(exc, self.path))
-                else:
-                    done.append((answer, result))
                 db.execute("RELEASE one")
+                outcomes.append((answer, result, error and self._ours(error)))
             db.execute("COMMIT")
         except sqlite3.Error as exc:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
-            for answer, _ in done or [(answer, None) for _, answer, _ in writes]:
-                self._tell(answer, error=_ours(exc, self.path))
-            return
-        for answer, result in done:
-            self._tell(answer, result)
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._written.set)
+            error = self._ours(exc)
+            alone = [each for each in outcomes if each[2] is not None]
+            told = {id(answer) for answer, _, _ in alone}
+            return alone + [(answer, None, error) for _, answer, _ in writes if id(answer) not in told]
+        return outcomes
 
-    def _tell(
-        self, answer: asyncio.Future[Any], result: Any = None, *, error: Exception | None = None
-    ) -> None:
+    def _look(self, db: sqlite3.Connection, reads: list[_Work]) -> list[_Outcome]:
+        """The reads of a group, all of one moment."""
+        outcomes: list[_Outcome] = []
+        try:
+            db.execute("BEGIN")
+            for work, answer, _ in reads:
+                result, error = _try(work, db)
+                outcomes.append((answer, result, error and self._ours(error)))
+        except sqlite3.Error as exc:
+            outcomes += [(answer, None, self._ours(exc)) for _, answer, _ in reads[len(outcomes) :]]
+        finally:
+            if db.in_transaction:
+                db.execute("COMMIT")
+        return outcomes
+
+    def _tell(self, outcomes: list[_Outcome]) -> None:
         def settle() -> None:
-            if answer.done():
-                return
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(result)
+            for answer, result, error in outcomes:
+                if answer.done():
+                    continue  # who asked was cancelled
+                if error is not None:
+                    answer.set_exception(error)
+                else:
+                    answer.set_result(result)
 
         # The loop is closed when its owner was cancelled hard; then nobody waits any more.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(settle)
 
+    def _ours(self, exc: Exception) -> Exception:
+        """The error as our callers know it; one after which nothing on the disk is sure ends this store."""
+        if not isinstance(exc, sqlite3.Error):
+            return exc
+        code = _code(exc)
+        if code == sqlite3.SQLITE_FULL:
+            return StoreError(
+                f"the disk of {self.path} is full; free some space and try again", reason="store-full"
+            )
+        if code in _BUSY:
+            return StoreError(f"{self.path} is in use by another process", reason="store-busy")
+        error = StoreError(f"{self.path}: {exc}", reason="store-failed")
+        if code in _FATAL and self._broken is None:
+            self._broken = error
+            log.error("store_failed", path=str(self.path), problem=str(exc))
+        return error
+
+
+def _try(work: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) -> tuple[Any, Exception | None]:
+    """What the work gave, or what it raised."""
+    try:
+        return work(db), None
+    except StopIteration:
+        return None, RuntimeError("the work ran out of items")  # a future cannot carry StopIteration
+    except Exception as exc:  # noqa: BLE001 (it belongs to whoever asked)
+        return None, exc
+    except BaseException as exc:  # noqa: BLE001 (a native library's panic; the thread must live, others wait for it)
+        return None, RuntimeError(f"the work broke off: {exc!r}")
+
+
+def _use_log(db: sqlite3.Connection) -> None:
+    # Turning a new file to WAL does not wait for another process that does the same, so we do.
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as exc:
+            if _code(exc) not in _BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return
+
+
+def _opening(exc: Exception, path: Path) -> StoreError:
+    if isinstance(exc, StoreError):
+        return exc
+    if isinstance(exc, sqlite3.Error):
+        code = _code(exc)
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return _damaged(path, str(exc))
+        if code in _BUSY:
+            return StoreError(f"{path} is in use by another process", reason="store-busy")
+        if code == sqlite3.SQLITE_FULL:
+            return StoreError(
+                f"the disk of {path} is full; free some space and try again", reason="store-full"
+            )
+    return StoreError(f"cannot open {path}: {exc}", reason="store-unreadable")
+
+
+def _damaged(path: Path, found: str) -> StoreError:
+    return StoreError(f"{path} is damaged ({found}); restore it or set it aside", reason="store-corrupt")
+
+
+def _code(exc: sqlite3.Error) -> int:
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF
+
 
 def _mark(db: sqlite3.Connection) -> int:
     # data_version moves with commits of others, total_changes with our own.
     return int(db.execute("PRAGMA data_version").fetchone()[0]) * 1_000_000_007 + db.total_changes
-
-
-def _ours(exc: Exception, path: Path) -> Exception:
-    if not isinstance(exc, sqlite3.Error):
-        return exc
-    text = str(exc)
-    if "full" in text:
-        return StoreError(f"the disk of {path} is full; free some space and try again", reason="store-full")
-    if "locked" in text or "busy" in text:
-        return StoreError(f"{path} is in use by another process", reason="store-busy")
-    return StoreError(f"{path}: {text}", reason="store-failed")

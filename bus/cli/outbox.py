@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from bus.cli.app import App, command
+
+if TYPE_CHECKING:
+    from bus.outbox import Row
 
 
 @click.group()
@@ -17,20 +21,40 @@ def outbox() -> None:
 
 @command(outbox, "status")
 def status(app: App) -> None:
-    """Counts by state, the oldest that waits, and what is parked and why."""
+    """Counts by state, and what is parked or superseded, and why."""
     from bus.cli.session import open_outbox
 
-    async def work() -> tuple[dict[str, int], list[object]]:
+    async def work() -> tuple[dict[str, int], list[Row]]:
         async with open_outbox(app) as box:
-            return dict(await box.counts()), list(await box.rows(state="parked"))
+            troubled = [*await box.rows(state="parked"), *await box.rows(state="superseded")]
+            return dict(await box.counts()), list(troubled)
 
-    counts, parked = asyncio.run(work())
+    counts, troubled = asyncio.run(work())
     if app.json:
-        app.data({"counts": counts, "parked": [msgspec.to_builtins(row, enc_hook=str) for row in parked]})
+        app.data({"counts": counts, "parked": [msgspec.to_builtins(row, enc_hook=str) for row in troubled]})
         return
     app.table(("state", "bulletins"), sorted(counts.items()))
-    for row in parked:
-        app.note(f"parked: {getattr(row, 'subject', '')}: {getattr(row, 'problem', '')}")
+    for row in troubled:
+        app.note(f"{row.state}: {row.subject}: {row.problem}")
+
+
+@command(outbox, "retry")
+def retry(app: App) -> None:
+    """Offer again what the broker had refused and is parked, once its permissions have been put right.
+
+    Nothing is sent by this command itself: the next `tocsin publish`, or what runs for this authority, does.
+    """
+    from bus.cli.session import open_outbox
+
+    async def work() -> int:
+        async with open_outbox(app) as box:
+            return await box.release()
+
+    released = asyncio.run(work())
+    if app.json:
+        app.data({"released": released})
+    else:
+        app.note(f"released: {released}")
 
 
 @command(outbox, "recover")

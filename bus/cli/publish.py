@@ -121,6 +121,7 @@ async def _publish(
             for place, accepted in enumerate(done):
                 left = max(0.0, deadline - asyncio.get_running_loop().time())
                 states[place] = await publisher.settled(accepted.digest, left)
+        problem = (await publisher.health()).problem
     for accepted, reached in zip(done, states, strict=True):
         _report(app, accepted, reached)
     if first_refusal is not None:
@@ -133,6 +134,7 @@ async def _publish(
     if state == "stored" and "accepted" in states:
         app.note(
             "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
+            + (f" ({problem})" if problem else "")
         )
         return QUEUED
     return 0

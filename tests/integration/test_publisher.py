@@ -103,7 +103,7 @@ async def test_a_lost_outbox_refuses_until_it_has_recovered(bus: Bus, tmp_path: 
             await publisher.publish(draft())
         assert await publisher.settled(unsent.digest, 0) == "accepted"
         found = await publisher.recover()
-        assert found == {"read": 3, "adopted": 1, "restamped": 1}
+        assert found == {"read": 3, "adopted": 1, "restamped": 1, "superseded": 0}
         after = await publisher.publish(draft("goes on"))
         assert after.seq == 5
         assert await publisher.settled(after.digest, 5) == "stored"

@@ -1,0 +1,183 @@
+"""The outbox's table: what a row is, and what happens to it inside one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  status TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  id TEXT NOT NULL UNIQUE,
+  digest TEXT NOT NULL UNIQUE,
+  prev TEXT,
+  subject TEXT NOT NULL,
+  headers TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  kept_at REAL NOT NULL,
+  attempted_at REAL,
+  stored_at REAL,
+  stream TEXT,
+  stream_seq INTEGER,
+  state TEXT NOT NULL DEFAULT 'kept',
+  problem TEXT,
+  once TEXT UNIQUE,
+  origin TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS outbox_place ON outbox (channel, seq) WHERE state != 'superseded';
+CREATE INDEX IF NOT EXISTS outbox_origin ON outbox (origin, n) WHERE origin IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (channel, seq) WHERE state = 'parked';
+CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (status, n) WHERE state = 'kept';
+CREATE INDEX IF NOT EXISTS outbox_superseded ON outbox (n) WHERE state = 'superseded';
+CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class State(StrEnum):
+    """How far a row has come.
+
+    `parked`: the broker does not take it; its channel waits behind it until it is released. `superseded`: recovery
+    found its number taken on the bus; it never got there, holds nothing up, and is for a person to look at.
+    """
+
+    KEPT = "kept"
+    STORED = "stored"
+    PARKED = "parked"
+    SUPERSEDED = "superseded"
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One bulletin in the outbox. Times are seconds since the epoch."""
+
+    n: int
+    status: str
+    channel: str
+    seq: int
+    id: str
+    digest: str
+    prev: str | None
+    subject: str
+    headers: str
+    payload: bytes
+    kept_at: float
+    attempted_at: float | None
+    stored_at: float | None
+    stream: str | None
+    stream_seq: int | None
+    state: str
+    problem: str | None
+    once: str | None
+    origin: str | None
+
+    def header_map(self) -> dict[str, str]:
+        """The headers it is sent with."""
+        return msgspec.json.decode(self.headers, type=dict[str, str])
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The last bulletin of a channel."""
+
+    seq: int
+    digest: str
+
+
+def head(db: sqlite3.Connection, channel: str) -> Head | None:
+    """The last bulletin of a channel, inside a transaction."""
+    row = db.execute("SELECT seq, digest FROM heads WHERE channel = ?", (channel,)).fetchone()
+    return Head(seq=row["seq"], digest=row["digest"]) if row else None
+
+
+def insert(
+    db: sqlite3.Connection,
+    *,
+    channel: str,
+    seq: int,
+    id: str,  # noqa: A002 (the field's own name)
+    digest: str,
+    prev: str | None,
+    subject: str,
+    headers: dict[str, str],
+    payload: bytes,
+    now: float,
+    once: str | None = None,
+    origin: str | None = None,
+) -> None:
+    """Keep a signed bulletin and make it the head of its channel, inside a transaction."""
+    db.execute(
+        "INSERT INTO outbox (status, channel, seq, id, digest, prev, subject, headers, payload, kept_at, once, origin) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            channel.split(".", 1)[0],
+            channel,
+            seq,
+            id,
+            digest,
+            prev,
+            subject,
+            msgspec.json.encode(headers).decode(),
+            payload,
+            now,
+            once,
+            origin,
+        ),
+    )
+    set_head(db, channel, seq, digest)
+
+
+def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
+    """The row kept under a key that gives one bulletin only, inside a transaction."""
+    found = rows(db, "SELECT * FROM outbox WHERE once = ?", (once,))
+    return found[0] if found else None
+
+
+def last_of_origin(db: sqlite3.Connection, origin: str) -> Row | None:
+    """The newest row about one thing in its own system, inside a transaction."""
+    found = rows(db, "SELECT * FROM outbox WHERE origin = ? ORDER BY n DESC LIMIT 1", (origin,))
+    return found[0] if found else None
+
+
+def set_head(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
+    """Make a bulletin the head of its channel, inside a transaction."""
+    db.execute("REPLACE INTO heads (channel, seq, digest) VALUES (?, ?, ?)", (channel, seq, digest))
+
+
+def counts(db: sqlite3.Connection) -> dict[str, int]:
+    """How many rows are in each state."""
+    # Only what is stored is many; the others have an index of their own.
+    few = {
+        str(state): _count(db, f"SELECT count(*) FROM outbox WHERE state = '{state}'")
+        for state in (State.KEPT, State.PARKED, State.SUPERSEDED)
+    }
+    return {**few, str(State.STORED): _count(db, "SELECT count(*) FROM outbox") - sum(few.values())}
+
+
+def accounts_for(db: sqlite3.Connection, channel: str, seq: int) -> bool:
+    """Whether an unknown bulletin at this place is history: behind the head, and nothing of ours stands there."""
+    found = head(db, channel)
+    if found is None or found.seq < seq:
+        return False
+    ours = db.execute(
+        "SELECT 1 FROM outbox WHERE channel = ? AND seq = ? AND state != 'superseded'", (channel, seq)
+    ).fetchone()
+    return ours is None
+
+
+def rows(db: sqlite3.Connection, sql: str, arguments: tuple[object, ...]) -> list[Row]:
+    """The rows that a query finds."""
+    return [Row(**dict(row)) for row in db.execute(sql, arguments)]
+
+
+def change(db: sqlite3.Connection, sql: str, places: Iterable[tuple[object, ...]]) -> None:
+    """Change rows, each with its own values."""
+    db.executemany(sql, places)
+
+
+def _count(db: sqlite3.Connection, sql: str) -> int:
+    return int(db.execute(sql).fetchone()[0])
