@@ -23,7 +23,10 @@ MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
 DUPLICATE_WINDOW_S = 24 * 3600
 MAX_AGE_S = 400 * 24 * 3600
 DEFAULT_STORE_BYTES = 8 * 1024**3
-# How the store is shared out: half to the worlds, half to the origins, and by status in these parts.
+# How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
+# it gets more than they, or it would be full while they still accept, and nobody would be told.
+_ORIGINS_PERCENT, _WORLDS_PERCENT = 40, 50
+# Of that, by status, in these parts.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
 
@@ -119,13 +122,13 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
         store_bytes: the broker's file store.
     """
     speaking = countries(registry)
-    half = store_bytes * 9 // 20
-    parts = {status: half * share // sum(_SHARES.values()) for status, share in _SHARES.items()}
+    whole = sum(_SHARES.values()) * 100
+    parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
     origins = [
         StreamSpec(
             name=origin_stream(country, status),
             subjects=(f"{PREFIX}.{status}.*.*.{country}.>",),
-            max_bytes=parts[status] // len(speaking),
+            max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking),
         )
         for country in speaking
         for status in Status
@@ -134,7 +137,7 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
         StreamSpec(
             name=world_stream(status),
             sources=tuple(origin_stream(country, status) for country in speaking),
-            max_bytes=parts[status],
+            max_bytes=parts[status] * _WORLDS_PERCENT,
         )
         for status in Status
         if speaking

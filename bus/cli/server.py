@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+CONF_FILE = "nats-server.conf"
 NOT_SOUND = 1
 
 
@@ -40,7 +42,7 @@ def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
         click.echo(text)
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / "nats-server.conf"
+    path = folder / CONF_FILE
     write_atomically(path, text.encode())
     if app.json:
         app.data({"file": str(path), "registry_version": registry.version})
@@ -86,6 +88,7 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
     Exits 1 when a hard one fails.
     """
     from bus.cli.session import open_registry
+    from bus.server import find_binary
     from bus.server.checks import check as run_checks
 
     app.logs()
@@ -100,6 +103,8 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
             monitor_url=monitor or f"http://{host}:{int(port or 4222) + 4000}",
             provisioner_seed=_provisioner(folder)[0],
             registry=open_registry(context, app.now()),
+            conf_file=folder / CONF_FILE,
+            binary=find_binary(None, os.environ),
         )
     )
     if app.json:

@@ -15,6 +15,7 @@ MINIMUM_VERSION = (2, 15, 0)
 """Older ones leak through deny lists, accept forged source headers, or lack consumer reset."""
 
 VARIABLE = "TOCSIN_NATS_SERVER"
+_DIGEST = re.compile(r"\bsha256:[0-9a-f]{64}\b")
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 
@@ -69,3 +70,27 @@ def check_version(binary: Path) -> str:
             f"nats-server {match[0]} is too old; {need} or newer is needed", reason="server-too-old"
         )
     return ".".join(match.groups())
+
+
+def config_digest(binary: Path, conf_file: Path) -> str:
+    """The digest by which a server names a configuration, as its monitoring does; the file is read, nothing starts.
+
+    Raises:
+        ServerError: `bad-conf`, with what is wrong with it.
+    """
+    try:
+        done = subprocess.run(
+            [binary.absolute(), "-t", "-c", conf_file.name],
+            cwd=conf_file.parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise ServerError(f"{binary} does not run: {exc}", reason="no-server") from None
+    said = done.stdout + done.stderr
+    match = _DIGEST.search(said)
+    if done.returncode != 0 or match is None:
+        raise ServerError(f"{conf_file} is no sound configuration: {said.strip()}", reason="bad-conf")
+    return match[0]

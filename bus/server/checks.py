@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import ipaddress
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from bus import nkey
 from bus.connection import Connection
 from bus.errors import BrokerError
-from bus.server.binary import MINIMUM_VERSION, ServerError
+from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
+from bus.server.conf import render_accounts
+from bus.server.monitor import read_monitor
 from bus.server.provision import provisioner_endpoint
-from bus.topology import MAX_MESSAGE_BYTES, consumers, streams
+from bus.topology import MAX_MESSAGE_BYTES, ConsumerSpec, consumers, streams
 from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
-_S = 1_000_000_000
 FULL_SHARE = 0.8
+MOST_PING_S = 10
+MOST_WRITE_DEADLINE_S = 10
+_S = 1_000_000_000
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,38 +38,37 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check(
-    *, url: str, monitor_url: str, provisioner_seed: str, registry: VerifiedRegistry
+    *,
+    url: str,
+    monitor_url: str,
+    provisioner_seed: str,
+    registry: VerifiedRegistry,
+    conf_file: Path | None = None,
+    binary: Path | None = None,
 ) -> list[Check]:
-    """Check version, durability, limits, streams and consumers of a running broker.
+    """Check version, durability, limits, users, streams and consumers of a running broker.
 
     Args:
         url: where it serves.
         monitor_url: its monitoring address, on loopback.
         provisioner_seed: the provisioner's nkey seed.
         registry: what its users, streams and consumers must follow.
+        conf_file: the configuration that it should run with; None when it is out of reach.
+        binary: a nats-server to read that file with.
 
     Raises:
         ServerError: `no-monitor`, when the monitoring address does not answer.
         UnreachableError, DeniedError: from the broker.
     """
-    varz = await asyncio.to_thread(_monitor, monitor_url, "varz")
+    varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
     found = list(_server(varz))
+    users = render_accounts(registry, nkey.public_of(provisioner_seed))
+    found += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
     async with Connection.open(provisioner_endpoint(url, provisioner_seed)) as connection:
         await connection.until_connected(CONNECT_S)
         found += await _streams(connection, registry)
         found += await _consumers(connection, registry)
     return found
-
-
-def _monitor(address: str, path: str) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(f"{address}/{path}", timeout=CONNECT_S) as answer:  # noqa: S310 (the operator's own loopback address)
-            document: dict[str, Any] = json.load(answer)
-    except (OSError, ValueError, urllib.error.URLError) as exc:
-        raise ServerError(
-            f"the monitoring address {address} does not answer ({exc})", reason="no-monitor"
-        ) from None
-    return document
 
 
 def _server(varz: dict[str, Any]) -> Iterator[Check]:
@@ -89,8 +92,16 @@ def _server(varz: dict[str, Any]) -> Iterator[Check]:
         bool(varz.get("auth_required")),
         "required" if varz.get("auth_required") else "anybody may connect",
     )
-    ping = int(varz.get("ping_interval", 0)) / _S
-    yield _soft("ping_interval", 0 < ping <= 10, f"{ping:.0f} s")
+    ping, most = int(varz.get("ping_interval", 0)) / _S, int(varz.get("ping_max", 0))
+    yield _soft("ping_interval", 0 < ping <= MOST_PING_S, f"{ping:.0f} s")
+    yield _soft("ping_max", 0 < most <= 2, f"{most} unanswered")
+    deadline = int(varz.get("write_deadline", 0)) / _S
+    yield _soft("write_deadline", 0 < deadline <= MOST_WRITE_DEADLINE_S, f"{deadline:.0f} s")
+    host = str(varz.get("host", ""))
+    here = _loopback(host) or bool(varz.get("tls_required"))
+    yield _soft(
+        "TLS", here, "not needed here" if here else f"listens on {host} without: anybody on the way reads"
+    )
     store = str(jetstream.get("store_dir", "."))
     try:
         volume = shutil.disk_usage(store)
@@ -103,9 +114,39 @@ def _server(varz: dict[str, Any]) -> Iterator[Check]:
     )
 
 
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _users(varz: dict[str, Any], users: str, conf_file: Path | None, binary: Path | None) -> Iterator[Check]:
+    """Who may connect, and do what: in the file, and in the process that should have read it."""
+    if conf_file is None or not conf_file.is_file():
+        yield _soft("users", ok=False, detail="no configuration file here to compare with the registry")
+        return
+    follows = conf_file.read_text("utf-8").endswith(users)
+    yield _hard(
+        "users",
+        follows,
+        "exactly the registry's" if follows else f"{conf_file} is not of this registry: tocsin server conf",
+    )
+    if binary is None:
+        return
+    try:
+        wanted = config_digest(binary, conf_file)
+    except ServerError as exc:
+        yield _hard("configuration", ok=False, detail=str(exc))
+        return
+    runs = varz.get("config_digest") == wanted
+    yield _hard("configuration", runs, wanted if runs else f"the server has not read {conf_file}; reload it")
+
+
 async def _streams(connection: Connection, registry: VerifiedRegistry) -> list[Check]:
     found = []
-    for spec in streams(registry):
+    specs = streams(registry)
+    for spec in specs:
         try:
             info = await connection.js_api(f"STREAM.INFO.{spec.name}")
         except BrokerError as exc:
@@ -117,29 +158,71 @@ async def _streams(connection: Connection, registry: VerifiedRegistry) -> list[C
             for key, value in spec.config().items()
             if key not in ("sources", "max_bytes") and config.get(key) != value
         ]
+        # A window on a world would let one country's message ids suppress another's bulletins.
+        wrong += ["duplicate_window"] if not spec.subjects and config.get("duplicate_window") else []
+        wrong += (
+            ["sources"] if {each["name"] for each in config.get("sources", ())} != set(spec.sources) else []
+        )
         found.append(
             _hard(f"stream {spec.name}", not wrong, ", ".join(wrong) or f"{state['messages']} bulletins")
         )
         share = state["bytes"] / max(1, config["max_bytes"])
         if share > FULL_SHARE:
             found.append(_soft(f"stream {spec.name} fill", ok=False, detail=f"{share:.0%} full"))
+    others = set(await _names(connection, "STREAM.NAMES", "streams")) - {spec.name for spec in specs}
+    found.append(
+        _soft(
+            "other streams",
+            not others,
+            ", ".join(sorted(others)) + " of no country here" if others else "none",
+        )
+    )
     return found
 
 
 async def _consumers(connection: Connection, registry: VerifiedRegistry) -> list[Check]:
+    wanted = consumers(registry)
     wrong = []
-    for spec in consumers(registry):
+    for spec in wanted:
         try:
             info = await connection.js_api(f"CONSUMER.INFO.{spec.stream}.{spec.name}")
         except BrokerError as exc:
             wrong.append(f"{spec.stream}/{spec.name}: {exc}")
             continue
-        config = info["config"]
-        if set(config.get("filter_subjects") or [config.get("filter_subject")]) != set(spec.filters):
-            wrong.append(f"{spec.stream}/{spec.name}: other filters than its grants")
-    return [
-        _hard("consumers", not wrong, "; ".join(wrong) or f"{len(consumers(registry))} follow the registry")
-    ]
+        if differs := _difference(spec, info["config"]):
+            wrong.append(f"{spec.stream}/{spec.name}: other {differs} than its grants")
+    known = {(spec.stream, spec.name) for spec in wanted}
+    for stream in {spec.stream for spec in wanted}:
+        wrong += [
+            f"{stream}/{name}: nobody has a grant for it"
+            for name in await _names(connection, f"CONSUMER.NAMES.{stream}", "consumers")
+            if (stream, name) not in known
+        ]
+    return [_hard("consumers", not wrong, "; ".join(sorted(wrong)) or f"{len(wanted)} follow the registry")]
+
+
+def _difference(spec: ConsumerSpec, config: dict[str, Any]) -> str:
+    """The settings of a consumer that are not as they must stand."""
+    wanted = spec.config()
+    wanted.pop("filter_subjects")
+    different = [key for key, value in wanted.items() if config.get(key) != value]
+    if set(config.get("filter_subjects") or [config.get("filter_subject")]) != set(spec.filters):
+        different.append("filter_subjects")
+    return ", ".join(different)
+
+
+async def _names(connection: Connection, call: str, key: str) -> list[str]:
+    """All names that a paged call lists."""
+    found: list[str] = []
+    while True:
+        try:
+            page = await connection.js_api(call, {"offset": len(found)})
+        except BrokerError:
+            return found  # the stream is missing, which its own check says
+        names = page.get(key) or []
+        found += names
+        if not names or len(found) >= int(page.get("total", 0)):
+            return found
 
 
 def _hard(name: str, ok: bool, detail: str) -> Check:

@@ -37,6 +37,32 @@ def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisi
         settings: the operator's choices.
         provisioner_nkey: public nkey of the one identity that may make streams and consumers.
     """
+    return f"""\
+# Written by tocsin from registry {registry.domain} version {registry.version}; edits are lost.
+# {registry.digest}
+server_name: {_quoted(settings.name)}
+listen: {_quoted(f"{settings.host}:{settings.port}")}
+http: {_quoted(f"127.0.0.1:{settings.monitor_port}")}
+ports_file_dir: "."
+ping_interval: "5s"
+ping_max: 2
+write_deadline: "5s"
+max_payload: {MAX_MESSAGE_BYTES}
+max_control_line: 4096
+max_connections: {settings.max_connections}
+max_subscriptions: {settings.max_subscriptions}
+jetstream {{
+  store_dir: {_quoted(str(settings.store_dir))}
+  max_file_store: {settings.max_file_store}
+  max_memory_store: {settings.max_memory_store}
+  # A power cut loses what was acknowledged and not yet synced; so each message is.
+  sync_interval: always
+}}
+{render_accounts(registry, provisioner_nkey)}"""
+
+
+def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str) -> str:
+    """The part of the configuration that says who may connect and do what; there is no other user."""
     users = [
         _user(
             provisioner_nkey,
@@ -51,38 +77,24 @@ def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisi
             _user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
             for nkey in record.nkeys
         ]
+    listed = "\n".join(users)
     return f"""\
-# Written by tocsin from registry {registry.domain} version {registry.version}; edits are lost.
-# {registry.digest}
-server_name: {json.dumps(settings.name)}
-listen: {json.dumps(f"{settings.host}:{settings.port}")}
-http: {json.dumps(f"127.0.0.1:{settings.monitor_port}")}
-ports_file_dir: "."
-ping_interval: "5s"
-ping_max: 2
-write_deadline: "5s"
-max_payload: {MAX_MESSAGE_BYTES}
-max_control_line: 4096
-max_connections: {settings.max_connections}
-max_subscriptions: {settings.max_subscriptions}
-jetstream {{
-  store_dir: {json.dumps(str(settings.store_dir))}
-  max_file_store: {settings.max_file_store}
-  max_memory_store: {settings.max_memory_store}
-  # A power cut loses what was acknowledged and not yet synced; so each message is.
-  sync_interval: always
-}}
 accounts {{
   BUS {{
     jetstream: enabled
     users: [
-{chr(10).join(users)}
+{listed}
     ]
   }}
   SYS {{ users: [] }}
 }}
 system_account: SYS
 """
+
+
+def _quoted(text: str) -> str:
+    """A string as the server reads it: JSON's, with characters beyond ASCII as they are."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _user(nkey: str, *, publish: Iterable[str], subscribe: Iterable[str], note: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
 import subprocess
-import urllib.error
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +16,7 @@ import structlog
 
 from bus.config import write_atomically
 from bus.server.binary import ServerError, check_version, find_binary
+from bus.server.monitor import read_monitor
 
 START_S = 15.0
 STOP_S = 10.0
@@ -41,10 +41,11 @@ class NatsServer:
         """
         self.folder = folder
         self.conf = conf
-        self.binary = find_binary(binary, os.environ)
+        self.binary = find_binary(binary, os.environ).absolute()  # it is started from within the folder
         self.log_file = folder / "nats-server.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, list[str]] = {}
+        self._log_start = 0
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -76,35 +77,62 @@ class NatsServer:
         """Start and wait until JetStream is healthy.
 
         Raises:
-            ServerError: `server-too-old`, `no-server`, or `server-start` with what the server said.
+            ServerError: `server-too-old`, `no-server`, `server-running` when a server runs in this folder already,
+                or `server-start` with what the server said.
         """
         await asyncio.to_thread(check_version, self.binary)
-        self._write()
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = self._lock()
+        try:
+            write_atomically(self._conf_file, self.conf.encode())
+            self._log_start = self._log_size()
+            self._process = self._spawn(lock)
+        finally:
+            os.close(lock)  # the child has it now, and gives it back when it ends, whatever becomes of us
+        try:
+            async with asyncio.timeout(START_S):
+                await self._until_healthy(self._process)
+        except TimeoutError:
+            self.kill()
+            raise ServerError(
+                f"nats-server is not healthy after {START_S:.0f} s: {self._last_words()}",
+                reason="server-start",
+            ) from None
+        except BaseException:
+            self.kill()
+            raise
+        log.info("server_started", url=self.url, pid=self.pid)
+
+    def _lock(self) -> int:
+        """Two servers over one store destroy it; so the first holds this folder, to its end."""
+        lock = os.open(self.folder / "nats-server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise ServerError(
+                f"another nats-server runs in {self.folder}; end it first", reason="server-running"
+            ) from None
+        return lock
+
+    def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
         with self.log_file.open("ab") as out:
-            self._process = subprocess.Popen(  # noqa: ASYNC220 (starting is quick, and its pid is needed at once)
+            return subprocess.Popen(
                 [self.binary, "-c", self._conf_file.name],
                 stdout=out,
                 stderr=out,
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
+                pass_fds=(lock,),
                 # A Ctrl-C in the terminal is for us; the server is stopped in its turn.
                 start_new_session=True,
             )
-        try:
-            async with asyncio.timeout(START_S):
-                while not await asyncio.to_thread(self._healthy):
-                    if self._process.poll() is not None:
-                        raise ServerError(
-                            f"nats-server did not start: {self._last_words()}", reason="server-start"
-                        )
-                    await asyncio.sleep(_POLL_S)
-        except TimeoutError:
-            await self.stop()
-            raise ServerError(
-                f"nats-server is not healthy after {START_S:.0f} s: {self._last_words()}",
-                reason="server-start",
-            ) from None
-        log.info("server_started", url=self.url, pid=self._process.pid)
+
+    async def _until_healthy(self, process: subprocess.Popen[bytes]) -> None:
+        while not await asyncio.to_thread(self._healthy, process.pid):
+            if process.poll() is not None:
+                raise ServerError(f"nats-server did not start: {self._last_words()}", reason="server-start")
+            await asyncio.sleep(_POLL_S)
 
     async def reload(self, conf: str) -> None:
         """Take another configuration while running: cut users are disconnected, others keep their connection.
@@ -113,24 +141,30 @@ class NatsServer:
             ServerError: `server-reload`, with what the server said; it keeps its old configuration.
         """
         # A listening port cannot change while running; a free one (-1) stays the one it got.
-        self.conf = conf
-        self._write()
-        before = self._log_size()
-        os.kill(self.pid, signal.SIGHUP)
+        held = self._conf_file.read_bytes()
+        self._log_start = self._log_size()
+        write_atomically(self._conf_file, conf.encode())
         try:
+            os.kill(self.pid, signal.SIGHUP)
             async with asyncio.timeout(START_S):
-                while True:
-                    said = self._log_since(before)
-                    if "Reloaded server configuration" in said:
-                        return
-                    if "Failed to reload" in said:
-                        raise ServerError(
-                            f"nats-server refused the configuration: {self._last_words()}",
-                            reason="server-reload",
-                        )
-                    await asyncio.sleep(_POLL_S)
+                await self._until_reloaded()
         except TimeoutError:
             raise ServerError("nats-server did not answer the reload", reason="server-reload") from None
+        except ServerError:
+            # What it runs with must be what it would start with.
+            write_atomically(self._conf_file, held)
+            raise
+        self.conf = conf
+
+    async def _until_reloaded(self) -> None:
+        while "Reloaded server configuration" not in (said := self._log_since(self._log_start)):
+            if "Failed to reload" in said:
+                raise ServerError(
+                    f"nats-server refused the configuration: {self._last_words()}", reason="server-reload"
+                )
+            if self._process is None or self._process.poll() is not None:
+                raise ServerError(f"nats-server has ended: {self._last_words()}", reason="not-running")
+            await asyncio.sleep(_POLL_S)
 
     def kill(self) -> None:
         """SIGKILL: what a power cut of the process is like."""
@@ -170,28 +204,23 @@ class NatsServer:
         await self.start()
 
     def monitor(self, path: str) -> dict[str, Any]:
-        """A monitoring document, such as `varz` or `jsz`."""
-        # The address is the server's own loopback port, read from its ports file.
-        with urllib.request.urlopen(f"{self.monitor_url}/{path}", timeout=3) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-        return found
+        """A monitoring document, such as `varz` or `jsz`.
+
+        Raises:
+            ServerError: `no-monitor`.
+        """
+        return read_monitor(self.monitor_url, path)
 
     @property
     def _conf_file(self) -> Path:
         return self.folder / "nats-server.conf"
 
-    def _write(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(self._conf_file, self.conf.encode())
-
-    def _healthy(self) -> bool:
-        if self._process is None:
-            return False
-        ports = self.folder / f"{self.binary.name}_{self._process.pid}.ports"
+    def _healthy(self, pid: int) -> bool:
+        ports = self.folder / f"{self.binary.name}_{pid}.ports"
         try:
             self._ports = json.loads(ports.read_bytes())
             return bool(self.monitor("healthz?js-enabled-only=true").get("status") == "ok")
-        except (OSError, ValueError, urllib.error.URLError):
+        except (OSError, ValueError, ServerError):
             return False
 
     def _log_size(self) -> int:
@@ -203,6 +232,6 @@ class NatsServer:
             return file.read().decode("utf-8", "replace")
 
     def _last_words(self) -> str:
-        lines = self._log_since(max(0, self._log_size() - 8192)).splitlines()
+        lines = self._log_since(max(self._log_start, self._log_size() - 8192)).splitlines()
         grave = [line.split("] ", 1)[-1] for line in lines if "[ERR]" in line or "[FTL]" in line]
         return "; ".join((grave or lines)[-3:]) or "it said nothing"

@@ -1,0 +1,40 @@
+"""Asking a broker's monitoring port."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+from bus.server.binary import ServerError
+
+TIMEOUT_S = 3.0
+MAX_BYTES = 16 * 1024 * 1024
+
+# The port is on this machine's loopback: a proxy from the environment has no business in between.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def read_monitor(address: str, path: str) -> dict[str, Any]:
+    """A monitoring document, such as `varz`.
+
+    Args:
+        address: `http://127.0.0.1:port`.
+        path: the document's name, with its query.
+
+    Raises:
+        ServerError: `no-monitor`, when there is no such answer.
+    """
+    try:
+        with _direct.open(f"{address}/{path}", timeout=TIMEOUT_S) as answer:
+            document: object = json.loads(answer.read(MAX_BYTES))
+    except (OSError, ValueError, urllib.error.URLError) as exc:
+        raise ServerError(
+            f"the monitoring address {address} does not answer ({exc})", reason="no-monitor"
+        ) from None
+    if not isinstance(document, dict):
+        raise ServerError(
+            f"the monitoring address {address} answers with something else", reason="no-monitor"
+        )
+    return document
