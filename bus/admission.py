@@ -78,6 +78,10 @@ REASONS: Mapping[str, str] = MappingProxyType(
 )
 """Every reason for which received bytes are refused. Codes are public API and are never reused."""
 
+_PLACED = frozenset({"not-permitted", "from-the-future"})
+"""Refusals, beside those by a rule, that leave a bulletin its place in the chain: what its issuer said in full, in
+its own name, with every key it must. All others may be somebody else's doing, and would push the true one aside."""
+
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
@@ -174,7 +178,7 @@ def _decide(
                 retry_at=bulletin.issued - CLOCK_SKEW,
             )
     except AdmissionError as exc:
-        if exc.reason not in ("wrong-issuer", "misaddressed", "key-revoked", "hint-mismatch"):
+        if exc.reason.startswith("rule:") or exc.reason in _PLACED:
             exc.place = place
         raise
     endorsers = tuple(sorted(name for name in signed.good if name != bulletin.issuer.id))

@@ -4,12 +4,12 @@ Each bulletin of a channel has a number, from 1, and names the digest of the one
 
 - the same digest at its place            duplicate: settled quietly
 - another digest at its place             fork: the signer contradicted itself, both are kept as proof
-- its id known under another digest       replayed-id
+- its id used by its issuer before        replayed-id (another issuer's use of it must not shut it out)
 - its predecessor held under another one  broken-chain
 - its successor held, naming another one  broken-chain
 - number one, or right after the head     next
 - a hole before it                        gap: a label, never a refusal
-- before the head, filling a hole         fills
+- before the head, filling a hole         fills: admitted at once, labelled as out of order
 - the first one seen of the channel, above number one: trimmed, the beginning is no longer kept
 """
 
@@ -62,7 +62,7 @@ def judge(link: Link, held: Held) -> Outcome:
     Args:
         link: the bulletin's place.
         held: the channel's highest number; the digest at the same number, at the number before, and the `prev`
-            that the one after names; the digest under which the id is known. None where nothing is held.
+            that the one after names; the digest under which its issuer used the id. None where nothing is held.
     """
     if held.at_seq == link.digest:
         return Outcome.DUPLICATE

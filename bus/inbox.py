@@ -18,11 +18,12 @@ import structlog
 
 from bus import lease
 from bus.records import SCHEMA, Cursor, Judged, Message, Refused, Stored, stored
-from bus.settling import TRIES, Projector, Settling
+from bus.settling import Projector, Settling
 from bus.sqlite import Database
 
 T = TypeVar("T")
 FOLLOW_S = 5.0
+AT_ONCE = 500
 
 log = structlog.get_logger()
 
@@ -58,9 +59,9 @@ class Inbox:
     async def cursor(self, stream: str) -> Cursor:
         """Up to where a stream has been read."""
         row = await self._db.read(
-            lambda db: db.execute("SELECT seq, digest FROM cursors WHERE stream = ?", (stream,)).fetchone()
+            lambda db: db.execute("SELECT * FROM cursors WHERE stream = ?", (stream,)).fetchone()
         )
-        return Cursor(seq=row["seq"], digest=row["digest"]) if row else Cursor()
+        return Cursor(seq=row["seq"], digest=row["digest"], pending=row["pending"]) if row else Cursor()
 
     async def rewind(self, stream: str) -> None:
         """Read a stream from its beginning; what is known is recognised by its digest."""
@@ -73,7 +74,7 @@ class Inbox:
 
         Args:
             judged: messages in the order of the stream.
-            stream: where they came from.
+            stream: where they came from; None when they had been put aside until their time.
             cursor: where that stream has been read to with them.
             now: the present.
 
@@ -86,8 +87,9 @@ class Inbox:
         """Let go what has waited long enough for the bulletin before it, and try again what failed to project."""
         due = await self._db.read(
             lambda db: db.execute(
-                "SELECT (SELECT count(*) FROM held WHERE until <= ?) + (SELECT count(*) FROM admitted WHERE tries BETWEEN 1 AND ?)",
-                (now.timestamp(), TRIES - 1),
+                "SELECT EXISTS (SELECT 1 FROM held WHERE until <= ?1) "
+                "OR EXISTS (SELECT 1 FROM admitted WHERE tries > 0 AND retry_at <= ?1)",
+                (now.timestamp(),),
             ).fetchone()[0]
         )
         if not due:
@@ -95,21 +97,14 @@ class Inbox:
         return await self._db.write(lambda db: self._settling.release(db, now))
 
     async def due_future(self, now: dt.datetime) -> list[Message]:
-        """Messages whose time has come; taken out, to be judged again."""
+        """Messages whose time has come, to be judged again; they wait on until they are settled without a stream."""
 
         def work(db: sqlite3.Connection) -> list[Message]:
-            rows = db.execute(
-                "SELECT digest, message FROM future WHERE retry_at <= ?", (now.timestamp(),)
-            ).fetchall()
-            db.executemany("DELETE FROM future WHERE digest = ?", [(row["digest"],) for row in rows])
+            sql = "SELECT message FROM future WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
+            rows = db.execute(sql, (now.timestamp(), AT_ONCE)).fetchall()
             return [msgspec.msgpack.decode(row["message"], type=Message) for row in rows]
 
-        waiting = await self._db.read(
-            lambda db: db.execute(
-                "SELECT 1 FROM future WHERE retry_at <= ? LIMIT 1", (now.timestamp(),)
-            ).fetchone()
-        )
-        return await self._db.write(work) if waiting else []
+        return await self._db.read(work)
 
     async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
         """Become or stay the one process that reads the bus for this store."""
@@ -135,7 +130,7 @@ class Inbox:
                 lambda db, start=start: [  # type: ignore[misc]  # bound now, read in the store's thread
                     stored(row)
                     for row in db.execute(
-                        "SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT 500", (start,)
+                        "SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT ?", (start, AT_ONCE)
                     )
                 ]
             )
@@ -161,41 +156,46 @@ class Inbox:
 
         def work(db: sqlite3.Connection) -> dict[str, object]:
             counters = {row["name"]: row["value"] for row in db.execute("SELECT * FROM counters")}
+            cursors = db.execute("SELECT * FROM cursors ORDER BY stream").fetchall()
             last = db.execute("SELECT max(admitted_at) FROM admitted").fetchone()[0]
             return {
                 "admitted": db.execute("SELECT count(*) FROM admitted").fetchone()[0],
                 "duplicates": counters.get("duplicate", 0),
                 "waiting_for_predecessor": db.execute("SELECT count(*) FROM held").fetchone()[0],
                 "waiting_for_its_time": db.execute("SELECT count(*) FROM future").fetchone()[0],
-                "parked": db.execute("SELECT count(*) FROM admitted WHERE tries >= ?", (TRIES,)).fetchone()[
-                    0
-                ],
+                "parked": db.execute(
+                    "SELECT count(*) FROM admitted WHERE tries > 0 AND retry_at IS NULL"
+                ).fetchone()[0],
                 "refused": {
                     row["reason"]: row["c"]
                     for row in db.execute(
                         "SELECT reason, count(*) c FROM quarantine GROUP BY reason ORDER BY reason"
                     )
                 },
-                "cursors": {
-                    row["stream"]: row["seq"] for row in db.execute("SELECT * FROM cursors ORDER BY stream")
-                },
+                "cursors": {each["stream"]: each["seq"] for each in cursors},
+                "behind": sum(each["pending"] for each in cursors),
                 "last_admitted": dt.datetime.fromtimestamp(last, dt.UTC).isoformat() if last else None,
             }
 
         return await self._db.read(work)
 
     async def rebuild(self) -> int:
-        """Make the projection anew from the signed bytes; how many bulletins it was made from."""
+        """Make the projection anew from the signed bytes, parked ones included; from how many bulletins."""
 
         def work(db: sqlite3.Connection) -> int:
             projector = self._settling.projector
             if projector is None:
                 return 0
             projector.clear(db)
-            count = 0
-            for row in db.execute("SELECT * FROM admitted WHERE tries < ? ORDER BY row", (TRIES,)).fetchall():
-                projector.apply(db, stored(row))
-                count += 1
+            count = after = 0
+            sql = "SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT ?"
+            while rows := db.execute(sql, (after, AT_ONCE)).fetchall():
+                for row in rows:
+                    again = stored(row)
+                    self._settling.project(
+                        db, again, again.admitted_at
+                    )  # one that fails is tried again at once
+                count, after = count + len(rows), rows[-1]["row"]
             return count
 
         return await self._db.write(work)
@@ -204,6 +204,7 @@ class Inbox:
         """Try parked bulletins again; how many there are."""
 
         def work(db: sqlite3.Connection) -> int:
-            return db.execute("UPDATE admitted SET tries = 1 WHERE tries >= ?", (TRIES,)).rowcount
+            sql = "UPDATE admitted SET tries = 1, retry_at = 0 WHERE tries > 0 AND retry_at IS NULL"
+            return db.execute(sql).rowcount
 
         return await self._db.write(work)

@@ -32,9 +32,11 @@ CREATE TABLE IF NOT EXISTS admitted (
   stream TEXT,
   stream_seq INTEGER,
   tries INTEGER NOT NULL DEFAULT 0,
+  retry_at REAL,
   problem TEXT
 );
 CREATE INDEX IF NOT EXISTS admitted_by_id ON admitted (id);
+CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_troubled ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
@@ -45,6 +47,7 @@ CREATE TABLE IF NOT EXISTS held (
   digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, message BLOB NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS held_by_place ON held (channel, seq);
+CREATE INDEX IF NOT EXISTS held_by_time ON held (until);
 CREATE TABLE IF NOT EXISTS future (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantine (
   n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
@@ -52,7 +55,9 @@ CREATE TABLE IF NOT EXISTS quarantine (
   stream TEXT, stream_seq INTEGER,
   UNIQUE (digest, reason, subject)
 );
-CREATE TABLE IF NOT EXISTS cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cursors (
+  stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, pending INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -130,21 +135,26 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to where a stream has been read, and what was there."""
+    """Up to where a stream has been read, what was there, and how far it went on."""
 
     seq: int = 0
     digest: str = ""
+    pending: int = 0  # how many more the stream had then
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """An admitted bulletin that waits for its predecessor, with what admission found."""
+    """A bulletin that waits for its predecessor, with what admission found.
+
+    One that is refused but keeps its place waits as well, for the sake of those after it.
+    """
 
     message: Message
-    signature: str
-    kid: str
-    labels: tuple[str, ...]
-    trust: str
-    endorsers: tuple[str, ...]
+    signature: str = ""
+    kid: str = ""
+    labels: tuple[str, ...] = ()
+    trust: str = ""
+    endorsers: tuple[str, ...] = ()
+    refused: str | None = None
 
     @classmethod
     def of(cls, judged: Judged) -> Waiting:

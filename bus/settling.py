@@ -20,6 +20,8 @@ from schemas.bulletin import Bulletin
 from schemas.codec import decode
 
 TRIES = 5
+BACKOFF_S = (1.0, 5.0, 30.0, 120.0)
+_LABELS = {Outcome.GAP: "gap", Outcome.TRIMMED: "trimmed", Outcome.FILLS: "filled"}
 
 log = structlog.get_logger()
 
@@ -55,11 +57,16 @@ class Settling:
     ) -> dict[str, int]:
         """Take a batch in and move the cursor; how many were admitted, held, duplicate, early or refused."""
         counts: dict[str, int] = {}
+        if stream is None:  # waited for their time; from here on they are what they are judged to be
+            db.executemany("DELETE FROM future WHERE digest = ?", [(each.message.digest,) for each in judged])
         for each in judged:
             outcome = self._refuse(db, each, now) if isinstance(each, Refused) else self._take(db, each, now)
             counts[outcome] = counts.get(outcome, 0) + 1
         if stream is not None and cursor is not None:
-            db.execute("REPLACE INTO cursors VALUES (?, ?, ?)", (stream, cursor.seq, cursor.digest))
+            db.execute(
+                "REPLACE INTO cursors VALUES (?, ?, ?, ?)",
+                (stream, cursor.seq, cursor.digest, cursor.pending),
+            )
         db.executemany(
             "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2",
             list(counts.items()),
@@ -68,81 +75,83 @@ class Settling:
 
     def _take(self, db: sqlite3.Connection, judged: Judged, now: dt.datetime) -> str:
         """Judge an admitted bulletin's place, and keep it, hold it back, or quarantine it."""
-        bulletin, digest = judged.admitted.bulletin, judged.admitted.digest
-        link = Link(seq=bulletin.seq, digest=digest, prev=bulletin.prev, id=bulletin.id)
-        channel = str(judged.admitted.channel)
+        bulletin, channel = judged.admitted.bulletin, str(judged.admitted.channel)
+        outcome = self._place(db, Waiting.of(judged), bulletin, channel, now, patient=True)
+        if outcome == "admitted":
+            self._let_go(db, channel, bulletin.seq, now)
+        return outcome
+
+    def _place(
+        self,
+        db: sqlite3.Connection,
+        waiting: Waiting,
+        bulletin: Bulletin,
+        channel: str,
+        now: dt.datetime,
+        *,
+        patient: bool,
+    ) -> str:
+        """Give a bulletin its place, hold it back when `patient`, or quarantine it if it contradicts its chain."""
+        message = waiting.message
+        link = Link(seq=bulletin.seq, digest=message.digest, prev=bulletin.prev, id=bulletin.id)
         outcome = judge(link, held(db, channel, link))
-        if (
-            outcome is Outcome.DUPLICATE
-            or db.execute("SELECT 1 FROM held WHERE digest = ?", (digest,)).fetchone()
-        ):
+        if outcome is Outcome.DUPLICATE:
             return "duplicate"
         if outcome in REFUSED:
             log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)
-            refused = _contradiction(judged.message, outcome, channel, bulletin)
-            return self._quarantine(db, refused, now)
-        if outcome in (Outcome.GAP, Outcome.TRIMMED):
-            db.execute(
-                "INSERT INTO held VALUES (?, ?, ?, ?, ?)",
-                (
-                    digest,
-                    channel,
-                    bulletin.seq,
-                    msgspec.msgpack.encode(Waiting.of(judged)),
-                    now.timestamp() + self._hold_s,
-                ),
-            )
-            return "held"
-        self._keep(db, Waiting.of(judged), bulletin, channel, frozenset(), now)
-        self._let_go(db, channel, bulletin.seq, now)
+            if waiting.refused is not None:
+                return "refused"  # it is in quarantine already
+            return self._quarantine(db, _contradiction(message, outcome, channel, bulletin), now)
+        if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
+            until = now.timestamp() + self._hold_s
+            added = db.execute(
+                "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?)",
+                (message.digest, channel, bulletin.seq, msgspec.msgpack.encode(waiting), until),
+            ).rowcount
+            return "held" if added else "duplicate"
+        label = _LABELS.get(outcome)
+        if label is not None:
+            log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
+        db.execute(
+            "INSERT INTO links VALUES (?, ?, ?, ?, ?, ?)",
+            (channel, bulletin.seq, message.digest, bulletin.prev, bulletin.id, waiting.refused),
+        )
+        if waiting.refused is None:
+            self._keep(db, waiting, bulletin, channel, label, now)
         return "admitted"
 
     def _let_go(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
-        """Keep the held bulletins that now have their predecessor."""
+        """Place the held bulletins that now have their predecessor."""
         while row := db.execute(
             "SELECT digest, message FROM held WHERE channel = ? AND seq = ?", (channel, seq + 1)
         ).fetchone():
-            db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
-            waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
-            if self._place(db, waiting, channel, frozenset(), now):
+            if self._released(db, row, channel, now) == "admitted":
                 seq += 1
 
-    def release(self, db: sqlite3.Connection, now: dt.datetime) -> dict[str, int]:
-        """Let go what has waited long enough, and project again what failed to."""
-        released = 0
-        while row := db.execute(
-            "SELECT digest, channel, seq, message FROM held WHERE until <= ? ORDER BY channel, seq LIMIT 1",
-            (now.timestamp(),),
-        ).fetchone():
-            db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
-            first = (
-                db.execute("SELECT 1 FROM links WHERE channel = ? LIMIT 1", (row["channel"],)).fetchone()
-                is None
-            )
-            label = "trimmed" if first else "gap"
-            log.warning("gap_released", channel=row["channel"], seq=row["seq"], label=label)
-            waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
-            if self._place(db, waiting, row["channel"], frozenset({label}), now):
-                released += 1
-                self._let_go(db, row["channel"], row["seq"], now)
-        for row in db.execute("SELECT * FROM admitted WHERE tries BETWEEN 1 AND ?", (TRIES - 1,)).fetchall():
-            self.project(db, stored(row))
-        return {"released": released}
+    def _released(self, db: sqlite3.Connection, row: sqlite3.Row, channel: str, now: dt.datetime) -> str:
+        db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
+        waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
+        return self._place(db, waiting, decode(waiting.message.payload), channel, now, patient=False)
 
-    def _place(
-        self, db: sqlite3.Connection, waiting: Waiting, channel: str, labels: frozenset[str], now: dt.datetime
-    ) -> bool:
-        """Judge a held bulletin again, now that what surrounds it is known."""
-        bulletin = decode(waiting.message.payload)
-        link = Link(seq=bulletin.seq, digest=waiting.message.digest, prev=bulletin.prev, id=bulletin.id)
-        outcome = judge(link, held(db, channel, link))
-        if outcome in REFUSED:
-            refused = _contradiction(waiting.message, outcome, channel, bulletin)
-            self._quarantine(db, refused, now)
-            return False
-        if outcome is not Outcome.DUPLICATE:
-            self._keep(db, waiting, bulletin, channel, labels, now)
-        return True
+    def release(self, db: sqlite3.Connection, now: dt.datetime) -> dict[str, int]:
+        """Let go what has waited long enough, with all that is held before it, and project again what failed to."""
+        moment = now.timestamp()
+        released = 0
+        overdue = (
+            "SELECT channel, max(seq) AS seq FROM held WHERE until <= ? GROUP BY channel ORDER BY channel"
+        )
+        for due in db.execute(overdue, (moment,)).fetchall():
+            while row := db.execute(
+                "SELECT digest, seq, message FROM held WHERE channel = ? AND seq <= ? ORDER BY seq LIMIT 1",
+                (due["channel"], due["seq"]),
+            ).fetchone():
+                if self._released(db, row, due["channel"], now) == "admitted":
+                    released += 1
+                    self._let_go(db, due["channel"], row["seq"], now)
+        again = "SELECT * FROM admitted WHERE tries > 0 AND retry_at <= ? ORDER BY row"
+        for row in db.execute(again, (moment,)).fetchall():
+            self.project(db, stored(row), now)
+        return {"released": released}
 
     def _keep(
         self,
@@ -150,7 +159,7 @@ class Settling:
         waiting: Waiting,
         bulletin: Bulletin,
         channel: str,
-        labels: frozenset[str],
+        label: str | None,
         now: dt.datetime,
     ) -> None:
         message = waiting.message
@@ -167,22 +176,18 @@ class Settling:
                 message.payload,
                 waiting.kid,
                 now.timestamp(),
-                json.dumps(sorted({*waiting.labels, *labels})),
+                json.dumps(sorted({*waiting.labels, *([label] if label else [])})),
                 waiting.trust,
                 json.dumps(waiting.endorsers),
                 message.stream,
                 message.stream_seq,
             ),
         )
-        db.execute(
-            "INSERT INTO links VALUES (?, ?, ?, ?, ?, NULL)",
-            (channel, bulletin.seq, message.digest, bulletin.prev, bulletin.id),
-        )
         if self.projector is not None:
             row = db.execute("SELECT * FROM admitted WHERE row = ?", (cursor.lastrowid,)).fetchone()
-            self.project(db, stored(row, bulletin))
+            self.project(db, stored(row, bulletin), now)
 
-    def project(self, db: sqlite3.Connection, row: Stored) -> None:
+    def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
         """Take a bulletin into the picture; a fault of the picture loses nothing and stops nothing else."""
         if self.projector is None:
             return
@@ -191,14 +196,18 @@ class Settling:
             self.projector.apply(db, row)
         except Exception as exc:  # noqa: BLE001 (whatever it is, it is tried again, then parked, and is visible)
             db.execute("ROLLBACK TO picture")
+            tries = db.execute("SELECT tries FROM admitted WHERE row = ?", (row.rowid,)).fetchone()[0] + 1
+            retry_at = now.timestamp() + BACKOFF_S[tries - 1] if tries < TRIES else None
+            problem = f"{type(exc).__name__}: {exc}"
             db.execute(
-                "UPDATE admitted SET tries = tries + 1, problem = ? WHERE row = ?",
-                (f"{type(exc).__name__}: {exc}", row.rowid),
+                "UPDATE admitted SET tries = ?, retry_at = ?, problem = ? WHERE row = ?",
+                (tries, retry_at, problem, row.rowid),
             )
-            log.error("projection_failed", id=row.id, problem=str(exc))
+            log.error("projection_failed", id=row.id, problem=problem, parked=retry_at is None)
         else:
             db.execute(
-                "UPDATE admitted SET tries = 0, problem = NULL WHERE row = ? AND tries > 0", (row.rowid,)
+                "UPDATE admitted SET tries = 0, retry_at = NULL, problem = NULL WHERE row = ? AND tries > 0",
+                (row.rowid,),
             )
         db.execute("RELEASE picture")
 
@@ -235,14 +244,12 @@ class Settling:
                 message.stream_seq,
             ),
         ).rowcount
-        if refused.channel is not None and refused.reason not in REFUSED:
+        if added and refused.channel is not None and refused.reason not in REFUSED:
             # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
-            db.execute(
-                "INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?, ?, ?)",
-                (refused.channel, refused.seq, message.digest, refused.prev, refused.id, refused.reason),
-            )
-            if refused.seq is not None:
-                self._let_go(db, refused.channel, refused.seq, now)
+            bulletin = decode(message.payload)
+            waiting = Waiting(message=message, refused=refused.reason)
+            if self._place(db, waiting, bulletin, refused.channel, now, patient=True) == "admitted":
+                self._let_go(db, refused.channel, bulletin.seq, now)
         if added:
             log.warning(
                 "bulletin_refused", reason=refused.reason, subject=message.subject, detail=refused.detail
@@ -271,7 +278,11 @@ def held(db: sqlite3.Connection, channel: str, link: Link) -> Held:
         )
     }
     head = db.execute("SELECT max(seq) FROM links WHERE channel = ?", (channel,)).fetchone()[0]
-    same_id = db.execute("SELECT digest FROM links WHERE id = ? LIMIT 1", (link.id,)).fetchone()
+    issuer = channel.partition("/")[0]
+    same_id = db.execute(
+        "SELECT digest FROM links WHERE id = ? AND channel >= ? || '/' AND channel < ? || '0' LIMIT 1",
+        (link.id, issuer, issuer),  # '0' comes right after '/'
+    ).fetchone()
     at, before, after = (around.get(link.seq + step) for step in (0, -1, 1))
     return Held(
         head_seq=head,

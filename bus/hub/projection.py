@@ -1,8 +1,9 @@
 """The picture's tables: what is in force, by channel and by bulletin, made from admitted bulletins alone.
 
 Exercise, test and system bulletins stand in tables of their own and never in one view with actual ones. Updates and
-cancels count only from the original issuer; they may arrive before what they refer to. Expiry is a question of now
-and is asked in `bus.hub.views`. Made anew from the signed bytes, the tables come out the same.
+cancels count only from the original issuer and within one status; they may arrive before what they refer to. What
+the tables say depends on which bulletins were taken in, never on the order, so made anew they come out the same.
+Expiry is a question of now and is asked in `bus.hub.views`.
 """
 
 from __future__ import annotations
@@ -35,15 +36,20 @@ SCHEMA = (
     "".join(_TRUTH.format(name=name) for name in ("actual", "exercise", "aside"))
     + """
 CREATE TABLE IF NOT EXISTS endings (
-  target TEXT NOT NULL, issuer TEXT NOT NULL, by TEXT NOT NULL, how TEXT NOT NULL, row INTEGER NOT NULL,
-  PRIMARY KEY (target, by)
+  target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
+  how TEXT NOT NULL, PRIMARY KEY (target, issuer, status, row)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS channels (
   channel TEXT PRIMARY KEY, authority TEXT NOT NULL, last_seq INTEGER NOT NULL, last_issued REAL NOT NULL,
-  last_heard REAL NOT NULL, bulletins INTEGER NOT NULL, released_gaps INTEGER NOT NULL, state TEXT, interval_s INTEGER
+  last_heard REAL NOT NULL, bulletins INTEGER NOT NULL, released_gaps INTEGER NOT NULL, beat_seq INTEGER NOT NULL,
+  state TEXT, interval_s INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heads (
+  channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT, row INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calendars (
-  election TEXT PRIMARY KEY, issuer TEXT NOT NULL, row INTEGER NOT NULL, issued REAL NOT NULL
+  election TEXT NOT NULL, issued REAL NOT NULL, row INTEGER NOT NULL, issuer TEXT NOT NULL,
+  PRIMARY KEY (election, issued, row)
 ) WITHOUT ROWID;
 """
 )
@@ -59,7 +65,7 @@ class Projection:
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the tables."""
-        for table in (*set(_TABLES.values()), "endings", "channels", "calendars"):
+        for table in (*set(_TABLES.values()), "endings", "channels", "heads", "calendars"):
             db.execute(f"DELETE FROM {table}")
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
@@ -74,19 +80,14 @@ class Projection:
             and bulletin.election
         ):
             db.execute(
-                "INSERT INTO calendars VALUES (?1, ?2, ?3, ?4) ON CONFLICT (election) DO UPDATE SET row = ?3, issued = ?4, "
-                "issuer = ?2 WHERE excluded.issued > issued",
-                (bulletin.election.id, bulletin.issuer.id, row.rowid, bulletin.issued.timestamp()),
+                "INSERT INTO calendars VALUES (?, ?, ?, ?)",
+                (bulletin.election.id, bulletin.issued.timestamp(), row.rowid, bulletin.issuer.id),
             )
 
 
 def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
-    ended = db.execute(
-        "SELECT by, how FROM endings WHERE target = ? AND issuer = ? ORDER BY row LIMIT 1",
-        (b.id, b.issuer.id),
-    ).fetchone()
     db.execute(
-        f"INSERT INTO {_TABLES[b.status]} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO {_TABLES[b.status]} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
         (
             b.id,
             row.rowid,
@@ -107,44 +108,60 @@ def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
             b.issued.timestamp(),
             b.expires.timestamp(),
             b.status,
-            ended["by"] if ended else None,
-            ended["how"] if ended else None,
         ),
     )
+    _end(db, b, b.id)
 
 
 def _endings(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
-    """Updates supersede and cancels withdraw, by the original issuer alone and within one status."""
+    """Updates supersede and cancels withdraw. All are recorded; those of another issuer end nothing."""
     for ref in b.references:
         if _ENDING.get(ref.rel) is not b.msg_type:
             continue
         how = "superseded" if ref.rel is RefRel.SUPERSEDES else "cancelled"
         db.execute(
-            "INSERT OR IGNORE INTO endings VALUES (?, ?, ?, ?, ?)",
-            (ref.id, b.issuer.id, b.id, how, row.rowid),
+            "INSERT OR IGNORE INTO endings VALUES (?, ?, ?, ?, ?, ?)",
+            (ref.id, b.issuer.id, b.status, row.rowid, b.id, how),
         )
+        _end(db, b, ref.id)
+
+
+def _end(db: sqlite3.Connection, b: Bulletin, target: str) -> None:
+    """Mark a bulletin of the same issuer and status with its ending; withdrawn outranks superseded, then the first."""
+    ended = db.execute(
+        "SELECT by, how FROM endings WHERE target = ? AND issuer = ? AND status = ? ORDER BY how, row LIMIT 1",
+        (target, b.issuer.id, b.status),
+    ).fetchone()
+    if ended is not None:
         db.execute(
-            f"UPDATE {_TABLES[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND ended_by IS NULL",
-            (b.id, how, ref.id, b.issuer.id),
+            f"UPDATE {_TABLES[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?",
+            (ended["by"], ended["how"], target, b.issuer.id, b.status),
         )
 
 
 def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
-    beat = b.body if isinstance(b.body, ChannelStatus) else None
-    released = int("gap" in row.labels)
+    beat = b.body if isinstance(b.body, ChannelStatus) and b.status is Status.SYSTEM else None
     db.execute(
-        "INSERT INTO channels VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8) ON CONFLICT (channel) DO UPDATE SET "
+        "INSERT INTO channels VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9) ON CONFLICT (channel) DO UPDATE SET "
         "last_seq = max(last_seq, ?3), last_issued = max(last_issued, ?4), last_heard = max(last_heard, ?5), "
-        "bulletins = bulletins + 1, released_gaps = released_gaps + ?6, state = coalesce(?7, state), "
-        "interval_s = coalesce(?8, interval_s)",
+        "bulletins = bulletins + 1, released_gaps = released_gaps + ?6, beat_seq = max(beat_seq, ?7), "
+        "state = iif(?7 > beat_seq, ?8, state), interval_s = iif(?7 > beat_seq, ?9, interval_s)",
         (
             row.channel,
             b.issuer.id,
             b.seq,
             b.issued.timestamp(),
-            row.admitted_at.timestamp(),
-            released,
+            min(b.issued, row.admitted_at).timestamp(),  # an old bulletin that comes late is no sign of life
+            int("gap" in row.labels),
+            b.seq if beat else 0,
             beat.state if beat else None,
             beat.interval_s if beat else None,
         ),
     )
+    for head in beat.heads if beat else ():
+        db.execute(
+            "INSERT INTO heads VALUES (?, ?, ?, ?) ON CONFLICT (channel) DO UPDATE SET "
+            "seq = excluded.seq, digest = excluded.digest, row = excluded.row "
+            "WHERE excluded.seq > seq OR (excluded.seq = seq AND excluded.row < row)",
+            (f"{b.issuer.id}/{head.channel}", head.seq, head.digest, row.rowid),
+        )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
 
 import msgspec
 
 from bus.records import stored
+from schemas.bulletin import Bulletin
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
                 detail=f"{kept.channel} number {kept.seq}, key {kept.kid}, trust {kept.trust}{labels}, from {row['stream']} {row['stream_seq']}",
             )
         )
-        steps += _ended(db, bulletin.id)
+        steps += _ended(db, bulletin)
     for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
         steps.append(Step(at=_time(row["at"]), what="refused", detail=f"{row['reason']}: {row['detail']}"))
     for row in db.execute("SELECT * FROM held WHERE digest = ?", (wanted,)).fetchall():
@@ -76,16 +76,23 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
     return steps
 
 
-def _ended(db: sqlite3.Connection, bulletin_id: str) -> list[Step]:
+def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[Step]:
+    """What superseded or withdrew it, and who else tried to."""
     sql = (
-        "SELECT e.how, e.by, a.admitted_at, a.payload FROM endings e JOIN admitted a ON a.row = e.row "
+        "SELECT e.how, e.by, e.issuer, e.status, a.admitted_at FROM endings e JOIN admitted a ON a.row = e.row "
         "WHERE e.target = ? ORDER BY e.row"
     )
     found = []
-    for row in db.execute(sql, (bulletin_id,)).fetchall():
-        issuer = json.loads(row["payload"])["issuer"]["id"]
+    for row in db.execute(sql, (bulletin.id,)).fetchall():
+        mine = row["issuer"] == bulletin.issuer.id and row["status"] == bulletin.status
         found.append(
-            Step(at=_time(row["admitted_at"]), what=row["how"], detail=f"by {row['by']} of {issuer}")
+            Step(
+                at=_time(row["admitted_at"]),
+                what=row["how"] if mine else "disregarded",
+                detail=f"by {row['by']} of {row['issuer']}"
+                if mine
+                else f"{row['by']} of {row['issuer']}, status {row['status']}, would have it {row['how']}",
+            )
         )
     return found
 

@@ -68,7 +68,10 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One channel as a reader sees it."""
+    """One channel as a reader sees it.
+
+    `gaps` is how many are missing between what is held, `announced` how many its issuer says follow that have not come.
+    """
 
     authority: str
     channel: str
@@ -77,6 +80,7 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
     last_issued: dt.datetime | None
     last_heard: dt.datetime | None
     gaps: int
+    announced: int
     forks: int
     refused: int
 
@@ -127,33 +131,37 @@ def picture(
 
 
 def elections(db: sqlite3.Connection, now: dt.datetime) -> tuple[Election, ...]:
-    """Every election whose calendar is held and not withdrawn, with its phase now."""
-    found = []
+    """Every election of which a calendar stands, by its newest one, with its phase now."""
+    found: dict[str, Election] = {}
     sql = (
         "SELECT c.election, c.issuer, a.* FROM calendars c JOIN admitted a ON a.row = c.row "
-        "JOIN actual t ON t.row = c.row WHERE t.ended_how IS NOT 'cancelled' ORDER BY c.election"
+        "JOIN actual t ON t.row = c.row WHERE t.ended_by IS NULL ORDER BY c.election, c.issued DESC, c.row DESC"
     )
     for row in db.execute(sql):
+        if row["election"] in found:
+            continue
         body = stored(row).bulletin.body
         if isinstance(body, ElectionCalendar):
             phase = phase_at(body, now)
-            found.append(
-                Election(
-                    election=row["election"],
-                    issuer=row["issuer"],
-                    phase=phase,
-                    coarse=coarse(phase),
-                    next_change=next_change(body, now),
-                )
+            found[row["election"]] = Election(
+                election=row["election"],
+                issuer=row["issuer"],
+                phase=phase,
+                coarse=coarse(phase),
+                next_change=next_change(body, now),
             )
-    return tuple(found)
+    return tuple(found.values())
 
 
 def channels(
     db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
 ) -> tuple[ChannelRow, ...]:
-    """Every channel the reader has a grant for, heard or not, and every other it has heard."""
+    """Every channel the reader has a grant for, heard or not, and every other it has heard.
+
+    A heartbeat on the system channel of the same authority, TLP and audience is a sign of life for all of them.
+    """
     heard = {row["channel"]: row for row in db.execute("SELECT * FROM channels")}
+    heads = {row["channel"]: row["seq"] for row in db.execute("SELECT channel, seq FROM heads")}
     refused = dict(
         db.execute(
             "SELECT channel, count(*) FROM quarantine WHERE channel IS NOT NULL GROUP BY channel"
@@ -182,16 +190,21 @@ def channels(
         row = heard.get(name)
         authority, _, channel = name.partition("/")
         record = registry.document.authorities.get(authority)
-        interval = (row["interval_s"] if row else None) or (record.heartbeat_s if record else 300)
+        beats = heard.get(f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}")
+        signs = [each["last_heard"] for each in (row, beats) if each is not None]
+        last_heard = max(signs, default=None)
+        interval = (beats["interval_s"] if beats else None) or (record.heartbeat_s if record else 300)
+        last_seq = row["last_seq"] if row else None
         found.append(
             ChannelRow(
                 authority=authority,
                 channel=channel,
-                state=_liveness(row["last_heard"] if row else None, interval, now),
-                last_seq=row["last_seq"] if row else None,
+                state=_liveness(last_heard, interval, now),
+                last_seq=last_seq,
                 last_issued=_time(row["last_issued"]) if row else None,
-                last_heard=_time(row["last_heard"]) if row else None,
+                last_heard=_time(last_heard) if last_heard is not None else None,
                 gaps=spans.get(name, 0),
+                announced=max(0, heads.get(name, 0) - (last_seq or 0)),
                 forks=forks.get(name, 0),
                 refused=refused.get(name, 0),
             )

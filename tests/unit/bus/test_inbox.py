@@ -20,6 +20,7 @@ from bus.hub.projection import Projection
 from bus.hub.trace import of_store
 from bus.inbox import Inbox
 from bus.records import Cursor, Judged, Refused
+from bus.settling import BACKOFF_S
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel, Status
 from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
@@ -146,12 +147,21 @@ class Stumbling(Projection):
 
 
 async def test_a_failing_projection_is_tried_parked_and_driven_again(tmp_path: Path) -> None:
-    """Five tries, then parked; the others go on; nothing is lost, and it can be driven again."""
+    """Five tries with growing pauses, then parked; the others go on; nothing is lost, and it can be driven again."""
     projector = Stumbling()
+    tries: list[int] = []
     async with Inbox.open(tmp_path / "s.db", projector=projector) as store:
         await store.settle([judged(message) for message in CHAIN[:3]], None, None, NOW)
-        for _ in range(8):
-            await store.release(NOW)
+        moment = NOW
+        for wait in BACKOFF_S:
+            assert (await store.status())["parked"] == 0
+            await store.release(moment + dt.timedelta(seconds=wait * 0.9))
+            tries.append(
+                await store.ask(lambda db: db.execute("SELECT max(tries) FROM admitted").fetchone()[0])
+            )
+            moment += dt.timedelta(seconds=wait)
+            await store.release(moment)
+        assert tries == [1, 2, 3, 4]
         status = await store.status()
         assert (status["admitted"], status["parked"]) == (3, 1)
         projector.failing = False

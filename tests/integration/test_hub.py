@@ -1,0 +1,74 @@
+"""Hubs over a real broker: what an insider can do to their readers, and what dies between two commits."""
+
+from __future__ import annotations
+
+import pytest
+
+from bus.connection import Connection
+from bus.hub import views
+from bus.inbox import Inbox
+from tests.integration.conftest import Bus
+from tests.integration.test_subscriber import admitted, reading, until
+from tests.worlds import chain
+
+PREFIX = "tocsin.v1.actual.green.community.xb.csirt"
+SUBJECT = f"{PREFIX}.cyber.cyber-threat.xb.none.p4".encode()
+
+HOSTILE: dict[str, tuple[bytes, bytes, bytes]] = {
+    # what it pretends to be: subject, header lines, payload
+    "heartbeat": (SUBJECT, b"Status: 100\r\n", b""),
+    "end of request": (SUBJECT, b"Status: 404\r\nDescription: No Messages\r\n", b""),
+    "refused request": (SUBJECT, b"Status: 409\r\nDescription: Exceeded MaxWaiting\r\n", b""),
+    "no responders": (SUBJECT, b"Status: 503\r\n", b""),
+    "not a subject": (PREFIX.encode() + b".\xff\xfe", b"", b"{}"),
+    "control bytes": (SUBJECT, b"Tocsin-Sig: a\x00b\x1b[2Jc\xe9\n..x\r\n", b"{}"),
+    "no header name": (SUBJECT, b": x\r\nno colon at all\r\n", b"{}"),
+    "an inner status": (SUBJECT, b"NATS/1.0 503\r\n", b"x"),
+    "empty": (SUBJECT, b"", b""),
+}
+
+
+async def shout(bus: Bus, identity: str, subject: bytes, lines: bytes, payload: bytes) -> None:
+    """Publish bytes as they are, past everything a client would refuse to send."""
+    head = b"NATS/1.0\r\n" + lines + b"\r\n"
+    size = len(head)
+    async with Connection.open(bus.endpoint(identity)) as speaker:
+        await speaker.until_connected(5)
+        client = speaker.client()
+        client._transport.write(  # type: ignore[union-attr]  # there is no other way to say such things
+            b"HPUB %s %d %d\r\n%s%s\r\n" % (subject, size, size + len(payload), head, payload)
+        )
+        await client.flush()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_an_insider_cannot_stop_a_reader(
+    bus: Bus, tmp_path_factory: pytest.TempPathFactory, name: str
+) -> None:
+    """Whatever stands in the stream before it, the next bulletin is admitted, and the odd message is quarantined."""
+    first, second = chain(bus.world, 2)
+    other = chain(bus.world, 1, "xb-dpa")[0]
+    async with Connection.open(bus.endpoint("xa-csirt")) as speaker:
+        await speaker.until_connected(5)
+        await speaker.publish(first.subject, first.payload, dict(first.headers))
+        await shout(bus, "xb-csirt", *HOSTILE[name])
+        await speaker.publish(second.subject, second.payload, dict(second.headers))
+    async with Connection.open(bus.endpoint("xb-dpa")) as neighbour:
+        await neighbour.until_connected(5)
+        await neighbour.publish(other.subject, other.payload, dict(other.headers))
+    async with reading(bus, tmp_path_factory.mktemp("hub") / "store.db") as (store, service):
+        await until(lambda: _has(store, 3), 8)
+        await until(lambda: _quarantined(store), 8)
+        refused = await store.ask(lambda db: views.quarantine(db, 10))
+        assert [each.reason for each in refused] == [
+            "empty" if not HOSTILE[name][2] else "malformed-envelope"
+        ]
+        assert service.subscriber.attached == len(("ACTUAL", "EXERCISE", "SYSTEM", "TEST"))
+
+
+async def _has(store: Inbox, count: int) -> bool:
+    return len(await admitted(store)) >= count
+
+
+async def _quarantined(store: Inbox) -> int:
+    return len(await store.ask(lambda db: views.quarantine(db, 10)))
