@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
 from functools import cached_property
 
@@ -78,6 +77,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     labels: frozenset[str]
     trust: str
     endorsers: tuple[str, ...]
+    tries: int = 0  # how often the picture has failed to take it in
 
     @cached_property
     def bulletin(self) -> Bulletin:
@@ -170,9 +170,9 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def stored(row: sqlite3.Row, bulletin: Bulletin | None = None) -> Stored:
-    """A row of the admitted table; its bulletin is read again only when nobody has it at hand."""
-    found = Stored(
+def stored(row: sqlite3.Row) -> Stored:
+    """A row of the admitted table."""
+    return Stored(
         rowid=row["row"],
         digest=row["digest"],
         id=row["id"],
@@ -183,10 +183,13 @@ def stored(row: sqlite3.Row, bulletin: Bulletin | None = None) -> Stored:
         payload=row["payload"],
         kid=row["kid"],
         admitted_at=dt.datetime.fromtimestamp(row["admitted_at"], dt.UTC),
-        labels=frozenset(json.loads(row["labels"])),
+        labels=msgspec.json.decode(row["labels"], type=frozenset[str]),
         trust=row["trust"],
-        endorsers=tuple(json.loads(row["endorsers"])),
+        endorsers=msgspec.json.decode(row["endorsers"], type=tuple[str, ...]),
+        tries=row["tries"],
     )
-    if bulletin is not None:
-        found.__dict__["bulletin"] = bulletin
-    return found
+
+
+def as_json(value: object) -> str:
+    """Text for a column that holds a list."""
+    return msgspec.json.encode(value).decode()

@@ -18,6 +18,7 @@ from schemas.scalars import (
     Time,
     Uri,
     Uuid,
+    Whole,
 )
 from schemas.vocab import Dimension, FeedbackKind, Opinion, Posture
 
@@ -94,7 +95,7 @@ class Metric(Part, frozen=True, kw_only=True):
     """One figure."""
 
     name: Slug
-    value: Annotated[int, Meta(ge=0)]
+    value: Whole
     unit: Annotated[Slug, Meta(description="one of count, seconds, ppm, percent")]
 
 

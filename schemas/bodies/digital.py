@@ -21,6 +21,7 @@ from schemas.scalars import (
     Text8000,
     Time,
     Uri,
+    Whole,
 )
 
 
@@ -153,7 +154,7 @@ class PoliticalAd(
     payer: Text160 | None = None
     funds_origin: Annotated[Slug | None, Meta(description="one of public, private, unknown")] = None
     funds_from_third_country: bool | None = None
-    amount_minor: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="integer minor units")] = None
+    amount_minor: Annotated[Whole | None, Meta(description="integer minor units")] = None
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] | None = None
     period_start: dt.date | None = None
     period_end: dt.date | None = None
