@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
   UNIQUE (digest, reason, subject)
 );
 CREATE TABLE IF NOT EXISTS cursors (
-  stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, pending INTEGER NOT NULL
+  stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, stored_ns INTEGER NOT NULL, pending INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -135,10 +135,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to where a stream has been read, what was there, and how far it went on."""
+    """Up to where a stream has been read, what was there, since when, and how far it went on.
+
+    A stream is only ever added to. So while the same bulletin stands there since the same nanosecond, nothing before it
+    has changed either; a tail that was lost and stored again may hold the same bulletins in another order.
+    """
 
     seq: int = 0
     digest: str = ""
+    stored_ns: int = 0
     pending: int = 0  # how many more the stream had then
 
 

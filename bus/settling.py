@@ -65,8 +65,8 @@ class Settling:
             counts[outcome] = counts.get(outcome, 0) + 1
         if stream is not None and cursor is not None:
             db.execute(
-                "REPLACE INTO cursors VALUES (?, ?, ?, ?)",
-                (stream, cursor.seq, cursor.digest, cursor.pending),
+                "REPLACE INTO cursors (stream, seq, digest, stored_ns, pending) VALUES (?, ?, ?, ?, ?)",
+                (stream, cursor.seq, cursor.digest, cursor.stored_ns, cursor.pending),
             )
         db.executemany(
             "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2",

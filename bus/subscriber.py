@@ -31,6 +31,7 @@ MOST = 500
 PAUSE_S = 0.5
 TICK_S = 0.5
 PASSING = frozenset({"store-full", "store-busy"})
+IN_BULK = 128
 IN_THREAD_FROM = 4  # a lone bulletin is admitted faster than a thread is woken
 
 log = structlog.get_logger()
@@ -104,6 +105,8 @@ class Subscriber:
             self.attached += 1
             anchored = cursor.seq == 0
             while True:
+                if settled is not None and pull.waiting < IN_BULK:
+                    await settled  # while the disk is busy a larger batch gathers
                 batch = await pull.next(MOST, 5.0)
                 if not batch:
                     if not anchored and not await self._stands(connection, stream, consumer, cursor):
@@ -113,13 +116,13 @@ class Subscriber:
                     continue
                 self.problem = ""
                 if not anchored:
-                    if digest(batch[0].payload) != cursor.digest or batch[0].stream_seq != cursor.seq:
+                    if not _continues(cursor, batch[0]):
                         await self._doubt(stream, cursor)
                         return
                     anchored, batch = True, batch[1:]
                 if batch:
                     judged, cursor, now = await self._judged(stream, batch)
-                    # One batch is settled while the next is fetched and judged, but never before the one before it.
+                    # In bulk one batch is settled while the next is judged, but never before the one before it.
                     if settled is not None:
                         await settled
                     settled = tasks.create_task(self._settle(stream, judged, cursor, now))
@@ -146,8 +149,7 @@ class Subscriber:
             judged = [_judge(message, registry, now) for message in messages]
         else:
             judged = await asyncio.to_thread(lambda: [_judge(message, registry, now) for message in messages])
-        last = messages[-1]
-        return judged, Cursor(seq=last.stream_seq, digest=last.digest, pending=batch[-1].pending), now
+        return judged, _cursor(batch[-1], messages[-1].digest), now
 
     async def _settle(
         self, stream: str, judged: list[Judged | Refused], cursor: Cursor, now: dt.datetime
@@ -182,6 +184,21 @@ class Subscriber:
 
     def _count(self, outcomes: Mapping[str, int]) -> None:
         self.counts.update(outcomes)
+
+
+def _cursor(received: Received, found: str) -> Cursor:
+    return Cursor(
+        seq=received.stream_seq, digest=found, stored_ns=received.stored_ns, pending=received.pending
+    )
+
+
+def _continues(cursor: Cursor, received: Received) -> bool:
+    """Whether what stands at the cursor is what was read there, in the very record it was read from."""
+    held, there = (
+        (each.seq, each.digest, each.stored_ns)
+        for each in (cursor, _cursor(received, digest(received.payload)))
+    )
+    return held == there
 
 
 def _message(stream: str, received: Received) -> Message:
