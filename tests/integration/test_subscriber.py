@@ -147,5 +147,19 @@ async def test_a_copy_made_anew_is_told_from_the_one_that_was_read(bus: Bus, tmp
         assert [seq for _, seq, _ in await admitted(store)] == [1, 2, 3]
 
 
+async def test_a_full_disk_is_waited_out(bus: Bus, tmp_path: Path) -> None:
+    """While the store's disk is full a hub says so and takes nothing; with room again it goes on where it was."""
+    async with reading(bus, tmp_path / "store.db") as (store, service):
+        await store.ask(lambda db: db.execute("PRAGMA max_page_count = 1"))  # no more than it has
+        async with speaking(bus, tmp_path / "outbox.db") as publisher:
+            accepted = [await publisher.publish(draft(f"number {n}")) for n in range(100)]
+            await until(lambda: "disk" in service.subscriber.problem)
+            assert len(await admitted(store)) < len(accepted)
+            await store.ask(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
+            await until(lambda: _count(store, 100))
+        assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
+        assert service.subscriber.problem == ""
+
+
 async def _count(store: Inbox, count: int) -> bool:
     return len(await admitted(store)) >= count
