@@ -25,6 +25,9 @@ BEACON_SPEC: Literal["tocsin-beacon/1"] = "tocsin-beacon/1"
 MAX_REGISTRY_BYTES = 8 * 1024 * 1024
 MAX_BEACON_BYTES = 65_536
 
+REVOCATION_REASONS = ("key-compromise", "key-lost", "superseded", "cessation-of-operation")
+"""Words for why a key is revoked, after RFC 5280 section 5.3.1. Any slug is accepted: a reason never decides."""
+
 Algorithm = Literal["Ed25519", "ES256", "ML-DSA-65"]
 Kid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$(?!\n)", description="RFC 7638 thumbprint")]
 Jwk = dict[Annotated[str, Meta(max_length=16)], Annotated[str, Meta(max_length=4096)]]
@@ -44,6 +47,7 @@ class KeyRecord(Part, frozen=True, kw_only=True):
     not_before: Time
     not_after: Time
     revoked_since: Time | None = None
+    revoked_for: Annotated[Slug | None, Meta(description="why, as in a revocation statement")] = None
 
 
 class Role(Part, frozen=True, kw_only=True):
