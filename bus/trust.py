@@ -11,33 +11,40 @@ The rules, in the order they are checked (The Update Framework's, on one documen
    order; no bulletin key equals a transport key; every threshold can be reached.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
    then means that organisation alone; no listed audience has an authority's id.
-7. A beacon is signed by the beacon role's threshold, of the same domain, in its window, not older than the last one;
+7. A revocation statement ends keys of the authority that signed it, by one signature. It counts when the key that
+   signed it is valid and not revoked as it arrives, and it is never undone: not by another statement, and not by a
+   next version that leaves it out.
+8. A beacon is signed by the beacon role's threshold, of the same domain, in its window, not older than the last one;
    the same version under another digest is a fork.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import product
 
+from bus import statements
 from bus.errors import PermitError, TrustError
 from bus.registry_rules import RegisteredKey, check_grants, registered_keys
 from bus.signing import PublicKey
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
-from schemas.envelope import TYP_BEACON, TYP_REGISTRY, SignedFile, read_signed, signing_input
+from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, read_signed, signing_input
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.parts import Authority
 from schemas.registry import (
     MAX_BEACON_BYTES,
     MAX_REGISTRY_BYTES,
+    MAX_REVOKE_BYTES,
     AuthorityRecord,
     Beacon,
+    KeyRecord,
     PublishGrant,
     ReadGrant,
     Registry,
+    Revocation,
     Role,
 )
 from schemas.subject import Channel, channel_of
@@ -61,15 +68,24 @@ class TrustState(StrEnum):
 class VerifiedRegistry:
     """A registry whose signatures and rules have been checked. Immutable: an update is another one."""
 
-    def __init__(self, *, document: Registry, digest: str, raw: bytes, beacon: Beacon | None) -> None:
-        """Use `open`, `update` and `with_beacon`; this checks rules 5 and 6 but no signature."""
+    def __init__(
+        self,
+        *,
+        document: Registry,
+        digest: str,
+        raw: bytes,
+        beacon: Beacon | None,
+        revocations: tuple[Revocation, ...] = (),
+    ) -> None:
+        """Use `open`, `update`, `with_beacon` and `with_revocation`; this checks rules 5 and 6 but no signature."""
         self.document = document
         self.digest = digest
         self.raw = raw
         self.beacon = beacon
         self.domain = document.domain
         self.version = document.version
-        self._keys = registered_keys(document)
+        self.revocations = revocations
+        self._keys = statements.apply(registered_keys(document), revocations)
         check_grants(document)
         self._reads = {
             name: frozenset(_product(record.read))
@@ -130,7 +146,13 @@ class VerifiedRegistry:
         if document.issued > now + CLOCK_SKEW:
             raise TrustError("the registry is from the future; check the clock", reason="from-the-future")
         _refuse_returning_keys(self.document, document)
-        return VerifiedRegistry(document=document, digest=digest(signed.payload), raw=raw, beacon=self.beacon)
+        return VerifiedRegistry(
+            document=document,
+            digest=digest(signed.payload),
+            raw=raw,
+            beacon=self.beacon,
+            revocations=self.revocations,
+        )
 
     def with_beacon(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
         """This registry, having seen a beacon.
@@ -158,6 +180,35 @@ class VerifiedRegistry:
             )
         made = object.__new__(VerifiedRegistry)
         made.__dict__.update(self.__dict__, beacon=beacon)
+        return made
+
+    def with_revocation(
+        self, raw: bytes, now: dt.datetime, *, taken_before: bool = False
+    ) -> VerifiedRegistry:
+        """This registry, in which the keys that a statement names count as revoked; or itself, when they do already.
+
+        The next versions keep it so until they revoke these keys themselves.
+
+        Args:
+            raw: the statement, signed by a key of the authority whose keys it ends.
+            now: the present.
+            taken_before: this reader took the same bytes earlier, and reads them again after a restart: what it
+                ended stays ended, whatever has become of the key that signed it.
+
+        Raises:
+            TrustError: `malformed-revoke`, `unknown-key`, `wrong-algorithm`, `bad-signature`, `domain`, `not-your-key`,
+                `from-the-future`, `key-revoked` or `key-not-valid`.
+        """
+        signed = _read(raw, TYP_REVOKE, MAX_REVOKE_BYTES)
+        found = statements.judge(signed, self._keys, self.domain, None if taken_before else now)
+        revocations = (*self.revocations, found)
+        keys = statements.apply(registered_keys(self.document), revocations)
+        if {kid: key.record for kid, key in keys.items()} == {
+            kid: key.record for kid, key in self._keys.items()
+        }:
+            return self
+        made = object.__new__(VerifiedRegistry)
+        made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys)
         return made
 
     # -- questions --------------------------------------------------------------------------------------------
@@ -284,14 +335,18 @@ def _document(payload: bytes) -> Registry:
 
 def _refuse_returning_keys(held: Registry, document: Registry) -> None:
     """Part of rule 4: a revoked key may be dropped, never be trusted again."""
-    for name, authority in document.authorities.items():
-        before = held.authorities[name].keys if name in held.authorities else {}
-        for kid, record in authority.keys.items():
-            if kid in before and before[kid].revoked_since is not None and record.revoked_since is None:
-                raise TrustError(
-                    f"key {kid} of {name} is revoked and cannot come back; give {name} a new key",
-                    reason="key-revoked",
-                )
+    ended = {kid for kid, record in _keys_in(held) if record.revoked_since is not None}
+    for kid, record in _keys_in(document):
+        if kid in ended and record.revoked_since is None:
+            raise TrustError(
+                f"key {kid} is revoked and cannot come back; its authority needs a new key",
+                reason="key-revoked",
+            )
+
+
+def _keys_in(document: Registry) -> Iterator[tuple[str, KeyRecord]]:
+    for authority in document.authorities.values():
+        yield from authority.keys.items()
 
 
 def good_signatures(role: Role, signed: SignedFile) -> frozenset[str]:

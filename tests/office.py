@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,6 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from bus.cli.main import main
 from bus.keyfiles import save_signer, write_secret
 from bus.signing import FileSigner
 
@@ -63,3 +68,26 @@ class Office:
         save_signer(self.folder / f"{name}.pem", signer, b"correct horse")
         public = {**signer.jwk, "kid": signer.kid, "alg": signer.alg, "use": "sig"}
         (self.folder / f"{name}.jwk").write_text(json.dumps(public))
+
+
+class Desk(Office):
+    """The same without a process for each command: in this one, whose folder and environment were set before."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder)
+        patch.chdir(folder)
+        for name in ("TOCSIN_HOME", "NO_COLOR"):
+            patch.setenv(name, self.env[name])
+        patch.setattr(sys, "stdin", io.StringIO())
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """One command; its standard output, or its standard error when it is to fail."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main(arguments)
+        assert ended.value.code == code, (arguments, out.getvalue(), err.getvalue())
+        return err.getvalue() if code else out.getvalue()

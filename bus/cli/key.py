@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bus.cli.app import App, command
+from bus.cli.revoking import reason_option, since_option, state, yes_option
 
 
 @click.group()
@@ -82,6 +83,45 @@ def export(app: App, file: Path, *, passphrase_file: Path | None) -> None:
 
     signer = load_signer(file, read_passphrase(app, passphrase_file))
     app.data({**signer.jwk, "kid": signer.kid, "alg": signer.alg, "use": "sig"})
+
+
+@command(key, "revoke")
+@click.argument("kids", nargs=-1, metavar="[KID]...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="where the statement is written")
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(path_type=Path),
+    help="key that signs it: any of this authority's that is not revoked, also the one that ends [default: the context's]",
+)
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
+@since_option
+@reason_option
+@yes_option
+def revoke(
+    app: App,
+    kids: tuple[str, ...],
+    *,
+    out: Path,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+    since: str | None,
+    reason: str,
+    yes: bool,
+) -> None:
+    """End keys of this context's authority now, by one signature: stolen, lost, or no longer needed.
+
+    Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
+    """
+    from bus.cli.session import open_registry, open_signer
+    from bus.keyfiles import load_signer
+
+    _, context = app.context()
+    registry = open_registry(context, app.now())
+    signer = (
+        load_signer(key_file, read_passphrase(app, passphrase_file)) if key_file else open_signer(context)
+    )
+    state(app, registry, context.authority, signer, out, kids=kids, since=since, reason=reason, yes=yes)
 
 
 def _print(app: App, alg: str, kid: str, jwk: dict[str, str], file: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from bus.cli.accepting import accept
 from bus.cli.app import App, command
 from bus.cli.ceremony import (
     REGISTRY_LIFETIME_DAYS,
@@ -36,7 +37,7 @@ def registry() -> None:
     """
 
 
-for each in (rotate, revoke, export):
+for each in (rotate, revoke, export, accept):
     registry.add_command(each)
 
 

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.app import App, command
-from bus.cli.ceremony import key_record, proposal, propose, read, replace, standing_registry
-from schemas.registry import REVOCATION_REASONS
+from bus.cli.ceremony import (
+    key_record,
+    proposal,
+    propose,
+    read,
+    replace,
+    signer_of,
+    standing_registry,
+)
+from bus.cli.revoking import choose, explain, reason_option, since_option, state, yes_option
 
 if TYPE_CHECKING:
+    from bus.trust import VerifiedRegistry
     from schemas.registry import AuthorityRecord, Registry, Role
 
 FILE = click.Path(path_type=Path)
@@ -114,10 +123,15 @@ def _difference(name: str, before: Role, after: Role) -> list[str]:
 @click.argument("file", type=FILE)
 @click.argument("authority")
 @click.option("--kid", "kids", multiple=True, metavar="KID", help="which key; needed when there are several")
-@click.option("--since", metavar="TIME", help="since when it must not be believed [default: now]")
-@click.option("--reason", type=click.Choice(REVOCATION_REASONS), default="key-compromise", show_default=True)
-@click.option("--yes", is_flag=True, help="do not ask")
+@since_option
+@reason_option
+@yes_option
 @click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@click.option(
+    "--statement", type=FILE, help="write a statement by AUTHORITY itself here instead of a proposal"
+)
+@click.option("--key", "key_file", type=FILE, help="key of AUTHORITY that signs the statement")
+@click.option("--passphrase-file", type=FILE)
 def revoke(
     app: App,
     file: Path,
@@ -128,15 +142,29 @@ def revoke(
     reason: str,
     yes: bool,
     out: Path | None,
+    statement: Path | None,
+    key_file: Path | None,
+    passphrase_file: Path | None,
 ) -> None:
-    """Propose to end a key of AUTHORITY before its time: stolen, lost, or no longer needed. It never comes back."""
+    """Propose to end a key of AUTHORITY before its time: stolen, lost, or no longer needed. It never comes back.
+
+    With --statement, AUTHORITY ends it by one signature of any key it has left, without the root keepers.
+    """
     from bus.rotation import check_rules, revoke_keys
     from schemas.codec import parse_time
 
+    if (statement is None) != (key_file is None):
+        raise click.UsageError("--statement FILE and --key FILE go together")
+    if statement is not None and key_file is not None:
+        registry = _standing(file, "no statement is made against it")
+        signer = signer_of(app, key_file, passphrase_file)
+        state(app, registry, authority, signer, statement, kids=kids, since=since, reason=reason, yes=yes)
+        return
     now = app.now()
     document, note = proposal(file, now)
-    record = _record(document, authority)
-    chosen = choose(authority, record, kids)
+    keys = _record(document, authority).keys
+    left = tuple(kid for kid, key in keys.items() if key.revoked_since is None)
+    chosen = choose(authority, left, kids)
     moment = parse_time(since) if since else document.issued
     changed = revoke_keys(document, authority, chosen, since=moment, reason=reason)
     check_rules(changed)
@@ -156,47 +184,15 @@ def revoke(
     )
 
 
-def choose(authority: str, record: AuthorityRecord, kids: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys to revoke: those named, or the only one that is not revoked yet."""
-    left = tuple(kid for kid, key in record.keys.items() if key.revoked_since is None)
-    if kids:
-        return kids
-    if not left:
-        raise click.UsageError(f"{authority} has no key that is not revoked already")
-    if len(left) > 1:
-        raise click.UsageError(
-            f"{authority} has {len(left)} keys; say which: --kid {' or --kid '.join(left)}"
+def _standing(file: Path, otherwise: str) -> VerifiedRegistry:
+    from bus.errors import TrustError
+
+    found = standing_registry(file, read(file))
+    if found is None:
+        raise TrustError(
+            f"{file} is a proposal that too few roots have signed; {otherwise}", reason="threshold"
         )
-    return left
-
-
-def explain(
-    app: App,
-    authority: str,
-    record: AuthorityRecord,
-    kids: tuple[str, ...],
-    since: dt.datetime,
-    now: dt.datetime,
-) -> None:
-    """Tell an officer what revoking does, before it is done."""
-    from bus.rotation import usable_keys
-
-    left = len([kid for kid in usable_keys(record, now) if kid not in kids])
-    app.note(f"To revoke, of {authority} ({record.name}), since {since:%Y-%m-%d %H:%M:%S} UTC:")
-    for kid in kids:
-        app.note(f"  {kid}")
-    app.note("  Nothing that arrives from then on with this key is admitted, whatever date it claims.")
-    app.note(
-        "  What readers received before that time stays. What they received later goes to quarantine, unless a "
-        "later bulletin by a valid key continues from it."
-    )
-    app.note("  This cannot be taken back: the key is never trusted again.")
-    app.note(
-        f"  {authority} keeps {left} usable key(s)."
-        if left
-        else f"  {authority} is left without a usable key and can say nothing until it has a new one: "
-        f"tocsin registry rotate FILE {authority} --key NEW.jwk"
-    )
+    return found
 
 
 def _record(document: Registry, authority: str) -> AuthorityRecord:
@@ -217,20 +213,13 @@ def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> N
     Each key has kid, alg, use, its window as nbf and exp, and its authority as tocsin_authority.
     """
     from bus.cli.session import open_registry
-    from bus.errors import TrustError
     from bus.jwks import jwks
 
     if not as_jwks:
         raise click.UsageError("say in which form: --jwks")
-    if file is None:
-        registry = open_registry(app.context()[1], app.now())
-    elif (found := standing_registry(file, read(file))) is not None:
-        registry = found
-    else:
-        raise TrustError(
-            f"{file} is a proposal that too few roots have signed; nothing is exported from it",
-            reason="threshold",
-        )
+    registry = (
+        _standing(file, "nothing is exported from it") if file else open_registry(app.context()[1], app.now())
+    )
     made = jwks(registry)
     if out is None:
         app.data(made)

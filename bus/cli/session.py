@@ -30,11 +30,11 @@ STORE_FILE = "store.db"
 
 
 def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
-    """The context's registry, verified from its pin, with the beacon when there is a good one.
+    """The context's registry, verified from its pin, with the beacon when there is a good one, and all revocations.
 
     Raises:
         ConfigError: a file is missing.
-        TrustError: the registry does not verify, or is another domain's.
+        TrustError: the registry does not verify, or is another domain's, or a revocation taken in is damaged.
     """
     from bus.errors import TrustError
     from bus.trust import VerifiedRegistry
@@ -48,7 +48,20 @@ def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
             if exc.reason == "fork":
                 raise
             # An old or damaged beacon makes trust stale, which every output says; it never deafens a reader.
+    for path in _statements(revocations_of(context)):
+        try:
+            registry = registry.with_revocation(_bytes(path, "revocation"), now, taken_before=True)
+        except TrustError as exc:
+            raise TrustError(
+                f"the revocation {path} cannot be read ({exc}); take the statement in again: tocsin registry accept",
+                reason=exc.reason,
+            ) from None
     return registry
+
+
+def revocations_of(context: Context) -> Path:
+    """The folder, beside the context's registry, of the revocation statements that were taken in."""
+    return context.registry.parent / "revocations"
 
 
 def open_signer(context: Context) -> FileSigner:
@@ -148,6 +161,17 @@ def private_folder(path: Path) -> Path:
     """The folder, made for its owner alone when it was not there."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
+
+
+def _statements(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(".tocsin.json"))
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot read the revocations in {folder}: {exc.strerror}", reason="file-unreadable"
+        ) from None
 
 
 def _bytes(path: Path, what: str) -> bytes:

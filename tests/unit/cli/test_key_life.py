@@ -1,4 +1,4 @@
-"""The life of keys by command: rotate, revoke, export, as an operator types them."""
+"""The life of keys by command: rotate, revoke, export, accept, as people type them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from bus import ceremony
 from bus.signing import FileSigner
-from tests.office import Office
-from tests.worlds import World, make_world
+from bus.trust import VerifiedRegistry
+from schemas.envelope import SIG_HEADER, parse_header, write_signed
+from tests.office import Desk, Office
+from tests.worlds import World, bulletin, key_record, make_world, sign, signed_registry
 
 FILE = "registry.tocsin.json"
+SPARE = FileSigner.generate()
 pytestmark = pytest.mark.timeout(60)
 
 
@@ -23,9 +28,9 @@ def world() -> World:
 
 
 @pytest.fixture
-def office(tmp_path: Path, world: World) -> Office:
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World) -> Office:
     """A folder with that registry, its root keepers' keys and one new key."""
-    made = Office(tmp_path)
+    made = Desk(tmp_path, monkeypatch)
     (tmp_path / FILE).write_bytes(world.raw)
     for name, signer in zip(("root-a", "root-b", "root-c"), world.roots, strict=True):
         made.hold(name, signer)
@@ -110,6 +115,98 @@ def test_an_officer_is_told_what_revoking_does_and_must_say_yes(office: Office, 
     exported = json.loads(office.run("registry", "export", FILE, "--jwks"))["keys"]
     assert "xa-csirt" not in {each["tocsin_authority"] for each in exported}
     assert all({"kid", "alg", "use", "nbf", "exp", "x", "kty"} <= each.keys() for each in exported)
+
+
+@pytest.fixture
+def member(office: Office, world: World) -> Office:
+    """The same folder, as xa-csirt and another reader have it, with two keys of xa-csirt and a bulletin by the first."""
+    both = {each.kid: key_record(each, world.now) for each in (world.signers["xa-csirt"], SPARE)}
+    document = ceremony.next_version(
+        world.registry.document, world.registry.digest, world.now, dt.timedelta(days=90)
+    )
+    record = msgspec.structs.replace(document.authorities["xa-csirt"], keys=both)
+    raw = signed_registry(ceremony.add_authority(document, "xa-csirt", record), world.roots)
+    (office.folder / "held.tocsin.json").write_bytes(raw)
+    office.hold("first", world.signers["xa-csirt"])
+    office.hold("spare", SPARE)
+    message = sign(world, bulletin(world))
+    (office.folder / "case.tocsin.json").write_bytes(
+        write_signed(message.payload, parse_header(dict(message.headers)[SIG_HEADER]))
+    )
+    pin = VerifiedRegistry.open(raw).digest
+    for name in ("xa-csirt", "xa-hub"):
+        office.run(
+            "context", "add", name, "--authority", name, "--domain", "test", "--pin", pin, "--registry", "held.tocsin.json",
+            "--key", "first.pem", "--passphrase-file", "first.pass", "--use",
+        )  # fmt: skip
+    return office
+
+
+def test_an_authority_ends_its_own_key_alone(member: Office, world: World) -> None:
+    """Made, taken in, in force after a restart, and carried into the next version, which does not mention it."""
+    stolen = world.signers["xa-csirt"].kid
+    member.run("verify", "case.tocsin.json")
+    by = ("--key", "spare.pem", "--passphrase-file", "spare.pass", "--out", "end.tocsin.json")
+    revoke = ("--context", "xa-csirt", "key", "revoke", *by)
+    assert "say which" in member.run(*revoke, code=2)
+    assert "--yes" in member.run(*revoke, stolen, code=2)
+    assert not (member.folder / "end.tocsin.json").exists()
+    member.run(*revoke, stolen, "--yes")
+    member.run("verify", "case.tocsin.json")
+    assert stolen in json.loads(member.run("registry", "accept", "end.tocsin.json", "--json"))["text"]
+    assert (
+        "nothing changes" in json.loads(member.run("registry", "accept", "end.tocsin.json", "--json"))["text"]
+    )
+    assert "key-revoked" in member.run("verify", "case.tocsin.json", code=6)
+    exported = json.loads(member.run("registry", "export", "--jwks"))["keys"]
+    assert [each["kid"] for each in exported if each["tocsin_authority"] == "xa-csirt"] == [SPARE.kid]
+    member.run("registry", "rotate", "held.tocsin.json", "xb-csirt", "--key", "new.jwk", "--out", FILE)
+    signed(member, "root-a")
+    signed(member, "root-b")
+    told = json.loads(member.run("registry", "accept", FILE, "--json"))["text"]
+    assert "version 3 is now the registry of xa-csirt, xa-hub" in told
+    assert json.loads(member.run("registry", "verify", "--json"))["version"] == 3
+    assert "key-revoked" in member.run("--context", "xa-csirt", "verify", "case.tocsin.json", code=6)
+    assert "held already" in json.loads(member.run("registry", "accept", FILE, "--json"))["text"]
+    assert "rollback" in member.run("registry", "accept", "held.tocsin.json", code=6)
+
+
+def test_a_registrar_takes_a_version_made_in_place(member: Office) -> None:
+    """The context's own file was covered by the next version; the one before lies beside it."""
+    member.run("registry", "rotate", "held.tocsin.json", "xb-csirt", "--key", "new.jwk")
+    assert "no signature" in member.run("verify", "case.tocsin.json", code=6)
+    for root in ("root-a", "root-b"):
+        member.run(
+            "registry",
+            "sign",
+            "held.tocsin.json",
+            "--key",
+            f"{root}.pem",
+            "--passphrase-file",
+            f"{root}.pass",
+        )
+        member.run("registry", "accept", "held.tocsin.json", code=6 if root == "root-a" else 0)
+    member.run("verify", "case.tocsin.json")
+
+
+def test_a_statement_is_written_only_if_it_counts(member: Office, world: World) -> None:
+    """By the registry in a file, with a key of the authority it speaks for."""
+    by = ("--statement", "end.tocsin.json", "--key", "first.pem", "--passphrase-file", "first.pass", "--yes")
+    base = ("registry", "revoke", "held.tocsin.json")
+    other = world.signers["xb-csirt"].kid
+    for arguments, words in (
+        (("xb-csirt", "--kid", other), "not-your-key"),
+        (("xa-csirt", "--kid", other), "not-your-key"),
+        (("xa-csirt", "--kid", SPARE.kid, "--since", "2999-01-01T00:00:00Z"), "from-the-future"),
+    ):
+        assert words in member.run(*base, *arguments, *by, code=6)
+    assert "go together" in member.run(*base, "xa-csirt", *by[:2], code=2)
+    assert not (member.folder / "end.tocsin.json").exists()
+    member.run(*base, "xa-csirt", "--kid", SPARE.kid, *by)
+    member.run("registry", "accept", "end.tocsin.json")
+    kept = next((member.folder / "revocations").iterdir())
+    kept.write_bytes(kept.read_bytes()[:-40])
+    assert "take the statement in again" in member.run("verify", "case.tocsin.json", code=6)
 
 
 @pytest.mark.parametrize(
