@@ -21,7 +21,7 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import product
 
@@ -249,6 +249,14 @@ class VerifiedRegistry:
     def bulletin_keys(self) -> tuple[RegisteredKey, ...]:
         """Every bulletin key, by authority and id."""
         return tuple(sorted(self._keys.values(), key=lambda key: (key.authority_id, key.public.kid)))
+
+    def revoked(self) -> Mapping[str, dt.datetime]:
+        """Since when each revoked key is not believed, by its id; what `bus.revocation.rule` judges a chain by."""
+        return {
+            kid: key.record.revoked_since
+            for kid, key in self._keys.items()
+            if key.record.revoked_since is not None
+        }
 
     def may_publish(self, authority_id: str, channel: Channel) -> bool:
         """Whether some grant lets the authority speak on the channel, whatever the kind and area."""

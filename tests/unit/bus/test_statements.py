@@ -65,15 +65,6 @@ def statement(*kids: str, by: FileSigner, **changes: Any) -> bytes:
     return new_statement(**{**fields, **changes}, signer=by)
 
 
-def revoked(registry: VerifiedRegistry) -> dict[str, dt.datetime]:
-    """The keys that count as revoked, and since when."""
-    return {
-        key.public.kid: key.record.revoked_since
-        for key in registry.bulletin_keys()
-        if key.record.revoked_since is not None
-    }
-
-
 def verdict(registry: VerifiedRegistry, by: FileSigner) -> str:
     """What admission says of a bulletin of xa-csirt by a key."""
     message = sign(WORLD, bulletin(WORLD), by)
@@ -89,7 +80,7 @@ def test_one_signature_ends_a_key(by: FileSigner) -> None:
     """At once, for admission; the authority's other keys speak on."""
     found = REGISTRY.with_revocation(statement(ONE.kid, by=by), NOW)
     assert (verdict(found, ONE), verdict(found, TWO)) == ("key-revoked", "admitted")
-    assert revoked(found) == {ONE.kid: NOW - DAY}
+    assert found.revoked() == {ONE.kid: NOW - DAY}
     key = found.key(ONE.kid)
     assert key is not None
     assert key.record.revoked_for == "key-compromise"
@@ -99,7 +90,7 @@ def test_one_signature_ends_a_key(by: FileSigner) -> None:
 def test_a_word_for_the_reason_that_nobody_knows_denies_all_the_same() -> None:
     """A denial is not lost to a vocabulary."""
     found = REGISTRY.with_revocation(statement(ONE.kid, by=TWO, reason="swallowed-by-a-whale"), NOW)
-    assert ONE.kid in revoked(found)
+    assert ONE.kid in found.revoked()
 
 
 def _raw(payload: bytes, *signers: FileSigner, typ: str = TYP_REVOKE) -> bytes:
@@ -189,7 +180,7 @@ def test_a_thief_who_strikes_first_is_still_ended_by_the_key_he_stole() -> None:
     with pytest.raises(TrustError, match="revoked itself"):
         struck.with_revocation(statement(ONE.kid, by=TWO), NOW)
     ended = struck.with_revocation(statement(ONE.kid, by=ONE), NOW)
-    assert revoked(ended).keys() == {ONE.kid, TWO.kid, THREE.kid}
+    assert ended.revoked().keys() == {ONE.kid, TWO.kid, THREE.kid}
 
 
 def test_no_statement_moves_the_moment_later_or_takes_it_back() -> None:
@@ -198,20 +189,20 @@ def test_no_statement_moves_the_moment_later_or_takes_it_back() -> None:
     found = REGISTRY.with_revocation(early, NOW)
     assert found.with_revocation(early, NOW) is found
     assert found.with_revocation(late, NOW) is found
-    assert revoked(REGISTRY.with_revocation(late, NOW).with_revocation(early, NOW)) == revoked(found)
+    assert REGISTRY.with_revocation(late, NOW).with_revocation(early, NOW).revoked() == found.revoked()
 
 
 def test_the_next_versions_keep_what_a_statement_ended() -> None:
     """Left out, dropped and listed again, or listed for another authority: it stays ended."""
     found = REGISTRY.with_revocation(statement(ONE.kid, by=TWO), NOW)
     silent = found.update(signed_registry(next_of(found), WORLD.roots), NOW)
-    assert revoked(silent) == {ONE.kid: NOW - DAY}
+    assert silent.revoked() == {ONE.kid: NOW - DAY}
     dropped = silent.update(
         signed_registry(with_keys(next_of(silent), "xa-csirt", {TWO.kid: key_record(TWO)}), WORLD.roots), NOW
     )
-    assert revoked(dropped) == {}
+    assert dropped.revoked() == {}
     moved = with_keys(next_of(dropped), "xb-csirt", {ONE.kid: key_record(ONE)})
-    assert ONE.kid in revoked(dropped.update(signed_registry(moved, WORLD.roots), NOW))
+    assert ONE.kid in dropped.update(signed_registry(moved, WORLD.roots), NOW).revoked()
 
 
 def test_the_registry_has_the_last_word_on_the_moment() -> None:
@@ -219,7 +210,7 @@ def test_the_registry_has_the_last_word_on_the_moment() -> None:
     for since in (NOW - 9 * DAY, NOW - DAY / 2):
         found = REGISTRY.with_revocation(statement(ONE.kid, by=TWO), NOW)
         document = revoke_keys(next_of(found), "xa-csirt", [ONE.kid], since=since, reason="key-lost")
-        assert revoked(found.update(signed_registry(document, WORLD.roots), NOW)) == {ONE.kid: since}
+        assert found.update(signed_registry(document, WORLD.roots), NOW).revoked() == {ONE.kid: since}
 
 
 def test_after_a_restart_what_was_ended_stays_ended() -> None:
@@ -234,7 +225,7 @@ def test_after_a_restart_what_was_ended_stays_ended() -> None:
         opened = VerifiedRegistry.open(raw)
         with pytest.raises(TrustError):
             opened.with_revocation(taken, later)
-        assert ONE.kid in revoked(opened.with_revocation(taken, later, taken_before=True))
+        assert ONE.kid in opened.with_revocation(taken, later, taken_before=True).revoked()
     with pytest.raises(TrustError, match="elsewhere"):
         REGISTRY.with_revocation(statement(ONE.kid, by=TWO, domain="elsewhere"), NOW, taken_before=True)
     with pytest.raises(TrustError, match="stands"):
@@ -257,7 +248,7 @@ def test_whatever_is_said_the_ended_keys_only_grow(moves: list[tuple[int, list[i
     """No order of statements and versions revives a key, moves its end later, or touches another authority."""
     keys, registry = (ONE, TWO, THREE), REGISTRY
     for who, whom, days, version in moves:
-        before = revoked(registry)
+        before = registry.revoked()
         raw = statement(
             *(keys[n].kid for n in whom), by=keys[who], since=NOW - days * DAY, now=NOW - days * DAY
         )
@@ -268,9 +259,9 @@ def test_whatever_is_said_the_ended_keys_only_grow(moves: list[tuple[int, list[i
             assert keys[who].kid in before
         else:
             assert keys[who].kid not in before
-            assert {keys[n].kid for n in whom} <= revoked(registry).keys()
+            assert {keys[n].kid for n in whom} <= registry.revoked().keys()
         if version:
             registry = registry.update(signed_registry(next_of(registry), WORLD.roots), NOW)
-        after = revoked(registry)
+        after = registry.revoked()
         assert all(after[kid] <= since for kid, since in before.items())
         assert after.keys() <= {each.kid for each in keys}
