@@ -12,7 +12,7 @@ import msgspec
 from bus.cli.app import App
 
 if TYPE_CHECKING:
-    from bus.signing import FileSigner
+    from bus.signing import Signer
     from bus.trust import VerifiedRegistry
     from schemas.registry import KeyRecord, Registry
     from schemas.vocab import Tlp
@@ -123,12 +123,12 @@ def key_record(path: Path, now: dt.datetime) -> KeyRecord:
     return msgspec.convert(fields, KeyRecord)
 
 
-def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> FileSigner:
+def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:
     """The signer in a key file, its passphrase from a file or asked for."""
     from bus.cli.key import read_passphrase
-    from bus.keyfiles import load_signer
+    from bus.custody import open_key
 
-    return load_signer(key_file, read_passphrase(app, passphrase_file))
+    return open_key(key_file, read_passphrase(app, passphrase_file))
 
 
 def read(path: Path) -> bytes:

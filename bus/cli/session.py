@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bus.inbox import Inbox
     from bus.outbox import Outbox
     from bus.publisher import Publisher
-    from bus.signing import FileSigner
+    from bus.signing import Signer
     from bus.trust import VerifiedRegistry
 
 V = TypeVar("V", Tlp, Pap)
@@ -64,9 +64,10 @@ def revocations_of(context: Context) -> Path:
     return context.registry.parent / "revocations"
 
 
-def open_signer(context: Context) -> FileSigner:
+def open_signer(context: Context) -> Signer:
     """The context's signing key."""
-    from bus.keyfiles import load_signer, read_secret
+    from bus.custody import open_key
+    from bus.keyfiles import read_secret
 
     if context.key is None:
         raise ConfigError(
@@ -74,7 +75,7 @@ def open_signer(context: Context) -> FileSigner:
             reason="no-key",
         )
     passphrase = read_secret(context.passphrase_file) if context.passphrase_file else None
-    return load_signer(context.key, passphrase)
+    return open_key(context.key, passphrase)
 
 
 def endpoint(context: Context, name: str) -> Endpoint:
