@@ -88,9 +88,9 @@ def unb64u(text: str) -> bytes:
     return data
 
 
-def protected_for(alg: str, kid: str, typ: str, *, iat: int | None = None) -> str:
+def protected_for(alg: str, kid: str, typ: str, *, iat: int | None = None, x5t: str | None = None) -> str:
     """The encoded protected header of a new signature."""
-    return b64u(msgspec.json.encode(Header(alg=alg, kid=kid, typ=typ, iat=iat)))
+    return b64u(msgspec.json.encode(Header(alg=alg, kid=kid, typ=typ, iat=iat, x5t=x5t)))
 
 
 def signing_input(protected: str, payload: bytes) -> bytes:

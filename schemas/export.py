@@ -16,7 +16,7 @@ import msgspec
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import CE_TYPE, MAX_HEADER_BYTES, SIG_HEADER
-from schemas.registry import Beacon, Registry
+from schemas.registry import Beacon, Registry, Revocation
 from schemas.subject import PREFIX
 from schemas.vocab import Domain, Status, Tlp
 
@@ -27,6 +27,7 @@ _ROOTS: dict[str, type[msgspec.Struct]] = {
     "draft": Draft,
     "registry": Registry,
     "beacon": Beacon,
+    "revoke": Revocation,
 }
 
 _ADDRESS = (

@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.codec import encode
 from schemas.envelope import write_signed
-from tests.vectors import admission, codec_cases, rule_cases, subject_cases
+from tests.vectors import admission, codec_cases, revoke_cases, rule_cases, subject_cases
 from tests.vectors.scene import KEY, example, signed
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "schemas" / "vectors"
@@ -36,6 +36,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "Grammar": "twelve tokens of the grammar, without wildcards",
         "Pattern": "* is one token, > is the rest and at least one",
     },
+    "revoke": revoke_cases.NOTES,
     "rules": {
         **{f"R{n}": f"rule R{n}" for n in (*range(1, 22), 24, 26)},
         "Many": "every broken rule is told, in order",
@@ -69,7 +70,7 @@ def schema() -> dict[str, Any]:
             "flags": {"type": "array", "items": flag, "minItems": 1, "description": "keys of notes"},
             "result": {"enum": ["valid", "invalid"]},
             "reason": {**text, "description": "reason code of the refusal; empty when valid"},
-            "input": {**text, "description": "base64url in Decode, else the text itself"},
+            "input": {**text, "description": "base64url in Decode and Revoke, else the text itself"},
             "spaces": {
                 "type": "integer",
                 "minimum": 1,
@@ -101,7 +102,7 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "required": ["type", "tests"],
         "properties": {
-            "type": {"enum": ["Admission", "Decode", "Time", "Rules", "Derive", "Parse", "Match"]},
+            "type": {"enum": ["Admission", "Decode", "Time", "Revoke", "Rules", "Derive", "Parse", "Match"]},
             "now": {**text, "description": "the reader's clock"},
             "registry": {"type": "object", "description": "signed file"},
             "pin": {**text, "description": "digest of the registry's payload"},
@@ -141,6 +142,7 @@ def documents() -> dict[str, bytes]:
         "example.jwk.json": json.dumps(KEY.jwk).encode() + b"\n",
         "admission_vectors.json": _vectors("admission", [admission.group()]),
         "codec_vectors.json": _vectors("codec", codec_cases.groups()),
+        "revoke_vectors.json": _vectors("revoke", [revoke_cases.group()]),
         "rules_vectors.json": _vectors("rules", [rule_cases.group()]),
         "subject_vectors.json": _vectors("subject", subject_cases.groups()),
         "vectors.schema.json": json.dumps(schema(), indent=1).encode() + b"\n",

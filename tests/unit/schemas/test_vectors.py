@@ -11,7 +11,7 @@ from joserfc import jwk, jws
 from jsonschema import Draft202012Validator
 
 from bus.admission import admit, verify_file
-from bus.errors import AdmissionError
+from bus.errors import AdmissionError, TrustError
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode, digest, encode, encode_time, parse_time
 from schemas.envelope import unb64u
@@ -25,7 +25,7 @@ GROUP = VECTORS["testGroups"][0]
 REGISTRY = VerifiedRegistry.open(json.dumps(GROUP["registry"]).encode(), pin=GROUP["pin"])
 NOW = parse_time(GROUP["now"])
 CASES: dict[str, list[dict[str, Any]]] = {}
-for name in ("codec", "rules", "subject"):
+for name in ("codec", "revoke", "rules", "subject"):
     for group in json.loads((generate.FOLDER / f"{name}_vectors.json").read_text("utf-8"))["testGroups"]:
         CASES[group["type"]] = group["tests"]
 
@@ -50,7 +50,7 @@ def test_the_generator_reproduces_the_files() -> None:
     assert generate.main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("name", ["admission", "codec", "rules", "subject"])
+@pytest.mark.parametrize("name", ["admission", "codec", "revoke", "rules", "subject"])
 def test_each_file_is_in_order(name: str) -> None:
     """It follows its schema, counts and numbers its tests, and explains its flags and no others."""
     schema = json.loads((generate.FOLDER / "vectors.schema.json").read_text("utf-8"))
@@ -127,6 +127,18 @@ def test_each_vector_has_its_reason(case: dict[str, Any]) -> None:
     assert refused.value.reason == case["reason"]
 
 
+@pytest.mark.parametrize("case", CASES["Revoke"], ids=named)
+def test_revocation_statements(case: dict[str, Any]) -> None:
+    """What a vector says is what the registry decides."""
+    raw = unb64u(case["input"])
+    if case["result"] == "valid":
+        REGISTRY.with_revocation(raw, NOW)
+        return
+    with pytest.raises(TrustError) as refused:
+        REGISTRY.with_revocation(raw, NOW)
+    assert refused.value.reason == case["reason"]
+
+
 def test_the_example_stands_and_a_stock_jose_library_verifies_it() -> None:
     """Three lines with joserfc come to the same as our own check."""
     raw = (generate.FOLDER / "example.tocsin.json").read_bytes()
@@ -139,7 +151,7 @@ def test_the_example_in_the_specification_verifies() -> None:
     """What a reader copies from the page is what the page says it is."""
     import re
 
-    page = (generate.FOLDER.parent / "SPEC.md").read_text("utf-8").split("## 10. Example")[1]
+    page = (generate.FOLDER.parent / "SPEC.md").read_text("utf-8").split("## 12. Example")[1]
     _, payload = re.findall(r"```json\n(.*)\n```", page)
     header = re.findall(r"```\n([^\n]+)\n```", page)[-1]
     subject = subject_for(decode(payload.encode()))
