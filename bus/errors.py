@@ -60,11 +60,21 @@ class PermitError(BusError):
 
 
 class Place:
-    """Where in a chain a refused but signed bulletin stands."""
+    """Where in a chain a refused but signed bulletin stands, and with which keys its issuer signed it."""
 
-    __slots__ = ("channel", "digest", "id", "prev", "seq")
+    __slots__ = ("channel", "digest", "id", "kids", "prev", "seq")
 
-    def __init__(self, *, channel: Channel, seq: int, digest: str, prev: str | None, id: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        seq: int,
+        digest: str,
+        prev: str | None,
+        id: str,  # noqa: A002
+        kids: tuple[str, ...],
+    ) -> None:
+        self.kids = kids
         self.channel = channel
         self.seq = seq
         self.digest = digest

@@ -39,6 +39,7 @@ CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_troubled ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
+  kids TEXT NOT NULL, received_at REAL NOT NULL,
   PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
@@ -50,10 +51,13 @@ CREATE INDEX IF NOT EXISTS held_by_time ON held (until);
 CREATE TABLE IF NOT EXISTS future (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantine (
   n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
-  headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT,
-  stream TEXT, stream_seq INTEGER,
+  headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT, prev TEXT,
+  kids TEXT NOT NULL, stream TEXT, stream_seq INTEGER,
   UNIQUE (digest, reason, subject)
 );
+CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
+CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS to_amend (channel TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursors (
   stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, stored_ns INTEGER NOT NULL, pending INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -106,6 +110,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     seq: int | None = None
     prev: str | None = None
     id: str | None = None
+    kids: tuple[str, ...] = ()
     retry_at: dt.datetime | None = None
 
     @classmethod
@@ -123,6 +128,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
             seq=place.seq,
             prev=place.prev,
             id=place.id,
+            kids=place.kids,
             retry_at=retry_at,
         )
 
@@ -156,6 +162,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     message: Message
     signature: str = ""
     kid: str = ""
+    kids: tuple[str, ...] = ()
+    received_at: float = 0.0
     labels: tuple[str, ...] = ()
     trust: str = ""
     endorsers: tuple[str, ...] = ()
@@ -169,6 +177,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
             message=judged.message,
             signature=found.signature,
             kid=found.signer_kid,
+            kids=found.signer_kids,
+            received_at=found.admitted_at.timestamp(),
             labels=tuple(sorted(found.labels)),
             trust=str(found.trust),
             endorsers=found.endorsers,

@@ -164,6 +164,7 @@ class Subscriber:
             now = self._clock()
             try:
                 self._count(await self._inbox.release(now))
+                self._count(await self._inbox.amend(self._registry(), now))
                 if due := await self._inbox.due_future(now):
                     registry = self._registry()
                     judged = [_judge(message, registry, now) for message in due]

@@ -251,12 +251,17 @@ class VerifiedRegistry:
         return tuple(sorted(self._keys.values(), key=lambda key: (key.authority_id, key.public.kid)))
 
     def revoked(self) -> Mapping[str, dt.datetime]:
-        """Since when each revoked key is not believed, by its id; what `bus.revocation.rule` judges a chain by."""
+        """Since when each revoked key is not believed, by its id."""
         return {
             kid: key.record.revoked_since
             for kid, key in self._keys.items()
             if key.record.revoked_since is not None
         }
+
+    def ended(self, now: dt.datetime) -> Mapping[str, dt.datetime]:
+        """Since when each key that is revoked or past its window is not believed, by its id (`bus.revocation.rule`)."""
+        over = {kid: key.record.not_after for kid, key in self._keys.items() if key.record.not_after <= now}
+        return over | {kid: min(since, over.get(kid, since)) for kid, since in self.revoked().items()}
 
     def may_publish(self, authority_id: str, channel: Channel) -> bool:
         """Whether some grant lets the authority speak on the channel, whatever the kind and area."""

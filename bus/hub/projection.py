@@ -9,6 +9,7 @@ Expiry is a question of now and is asked in `bus.hub.views`.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 from bus.records import Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
@@ -66,6 +67,27 @@ class Projection:
         """Empty the tables."""
         for table in (*set(_TABLES.values()), "endings", "channels", "heads", "calendars"):
             db.execute(f"DELETE FROM {table}")
+
+    def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
+        """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
+        for row in rows:
+            b = row.bulletin
+            db.execute(f"DELETE FROM {_TABLES[b.status]} WHERE row = ?", (row.rowid,))
+            db.execute("DELETE FROM calendars WHERE row = ?", (row.rowid,))
+            db.execute("DELETE FROM heads WHERE row = ?", (row.rowid,))
+            for ref in b.references:
+                gone = db.execute(
+                    "DELETE FROM endings WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
+                    (ref.id, b.issuer.id, b.status, row.rowid),
+                ).rowcount
+                if gone:
+                    db.execute(
+                        f"UPDATE {_TABLES[b.status]} SET ended_by = NULL, ended_how = NULL "
+                        "WHERE id = ? AND issuer = ? AND status = ?",
+                        (ref.id, b.issuer.id, b.status),
+                    )
+                    _end(db, b, ref.id)
+        db.execute("DELETE FROM channels WHERE channel = ?", (channel,))
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin in."""
