@@ -6,8 +6,8 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 2. A next version is not parsed before the current root's threshold of signatures over it holds.
 3. It is of the same domain, exactly one version later, and names the digest of the one held.
 4. It is signed by its own root's threshold too, over distinct keys, and is not from the future.
-5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a root; none is of small
-   order; no bulletin key equals a transport key; every threshold can be reached.
+5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a role; none is of small
+   order; no key that signs equals a transport key; every threshold can be reached by keys that are not revoked.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
    then means that organisation alone; no listed audience has an authority's id.
 7. A beacon is signed by the beacon role's threshold, of the same domain, in its window, not older than the last one;
@@ -47,6 +47,7 @@ from schemas.vocab import TLP_RANK, Status, Tlp
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
 ANY = "*"
+UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
 
 
 class TrustState(StrEnum):
@@ -246,10 +247,10 @@ class VerifiedRegistry:
                 f"{bulletin.issuer.id} has no grant for kind {bulletin.kind} on {channel.name}",
                 reason="not-permitted",
             )
-        countries = {area.country for area in bulletin.areas if area.country}
+        countries = {UNION if area.scope == "eu" else area.country for area in bulletin.areas} - {None}
         if not any(ANY in g.areas or countries <= set(g.areas) for g in kinds):
             raise PermitError(
-                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(countries))} on {channel.name}",
+                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(map(str, countries)))} on {channel.name}",
                 reason="not-permitted",
             )
 
@@ -289,7 +290,7 @@ def good_signatures(role: Role, signed: SignedFile) -> frozenset[str]:
     good: set[str] = set()
     for entry in signed.entries:
         record = role.keys.get(entry.header.kid)
-        if record is None or record.alg != entry.header.alg:
+        if record is None or record.alg != entry.header.alg or record.revoked_since is not None:
             continue
         try:
             key = PublicKey.from_jwk(record.jwk, record.alg)
@@ -313,12 +314,6 @@ def _require(role: Role, signed: SignedFile, whose: str) -> None:
 
 
 def _registered_keys(document: Registry) -> Mapping[str, RegisteredKey]:
-    for name, role in (("root", document.root), ("beacon", document.beacon)):
-        if role.threshold > len(role.keys):
-            raise TrustError(f"the {name} role can never reach its threshold", reason="unreachable-threshold")
-        for kid, record in role.keys.items():
-            _public(kid, record)
-    taken = {*document.root.keys, *document.beacon.keys}
     transport: set[str] = set()
     for name, authority in document.authorities.items():
         for each in authority.nkeys:
@@ -326,24 +321,32 @@ def _registered_keys(document: Registry) -> Mapping[str, RegisteredKey]:
                 transport.add(b64u(nkey.raw_public(each)))
             except KeyFileError:
                 raise TrustError(f"{name} has a malformed transport key", reason="malformed-nkey") from None
+    for name, role in (("root", document.root), ("beacon", document.beacon)):
+        if role.threshold > sum(record.revoked_since is None for record in role.keys.values()):
+            raise TrustError(f"the {name} role can never reach its threshold", reason="unreachable-threshold")
+        for kid, record in role.keys.items():
+            _public(kid, record, transport)
+    taken = {*document.root.keys, *document.beacon.keys}
     keys: dict[str, RegisteredKey] = {}
     for name, authority in document.authorities.items():
         for kid, record in authority.keys.items():
-            public = _public(kid, record)
+            public = _public(kid, record, transport)
             if kid in keys or kid in taken:
                 raise TrustError(f"key {kid} stands in two places", reason="shared-key")
-            if public.jwk.get("x") in transport:
-                raise TrustError(f"bulletin key {kid} is also a transport key", reason="transport-key")
             if record.not_after <= record.not_before:
                 raise TrustError(f"key {kid} ends before it begins", reason="malformed-registry")
             keys[kid] = RegisteredKey(authority_id=name, record=record, public=public)
     return keys
 
 
-def _public(kid: str, record: KeyRecord) -> PublicKey:
+def _public(kid: str, record: KeyRecord, transport: Collection[str]) -> PublicKey:
     public = PublicKey.from_jwk(record.jwk, record.alg)
     if public.kid != kid:
         raise TrustError(f"key {kid} is not its own thumbprint", reason="not-a-thumbprint")
+    if public.jwk.get("x") in transport:
+        raise TrustError(
+            f"key {kid} is also a transport key; a broker could have it sign", reason="transport-key"
+        )
     return public
 
 

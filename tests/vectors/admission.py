@@ -157,6 +157,7 @@ def _decisions() -> Iterator[Case]:
         "an audience without grant": changed(audience="eu-csirts"),
         "a status without grant": changed(status=Status.TEST),
         "an area without grant": changed(areas=(Area(scope="country", country="XZ"),)),
+        "the Union without grant": changed(areas=(*GOOD.areas, Area(scope="eu"))),
         "one area of two without grant": changed(areas=(*GOOD.areas, Area(scope="region", country="XZ"))),
     }.items():
         raw = encode(made)

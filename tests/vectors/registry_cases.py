@@ -150,7 +150,7 @@ def _updates() -> Iterator[Case]:
     yield "another domain", "Order", file(after(domain="elsewhere")), "domain"
     yield "from the future", "Order", file(after(issued=NOW + DAY)), "from-the-future"
     for comment, reason, document in _rules():
-        yield comment, "Rules", file(document), reason
+        yield comment, "Rules" if reason else "Good", file(document), reason
     for point in SMALL_ORDER:
         yield f"a key of small order, {point.hex()}", "Rules", file(_point(point)), "weak-key"
 
@@ -181,6 +181,21 @@ def _rules() -> Iterator[tuple[str, str, Registry]]:
     yield "a root that is an authority", "shared-key", authority(keys={ROOTS[2].kid: record(ROOTS[2])})
     yield "a beacon key that is an authority", "shared-key", authority(keys={BEACON.kid: record(BEACON)})
     yield "a transport key that signs", "transport-key", authority("xb-csirt", nkeys=(_transport(KEY),))
+    yield "a transport key that is a root", "transport-key", authority(nkeys=(_transport(ROOTS[2]),))
+    yield "a transport key that is the beacon's", "transport-key", authority(nkeys=(_transport(BEACON),))
+    gone = {
+        **NEXT.root.keys,
+        **{each.kid: record(each, revoked_since=NOW) for each in (ROOTS[1], ROOTS[2])},
+    }
+    left = after(root=msgspec.structs.replace(NEXT.root, keys=gone, threshold=1))
+    yield "revoked roots that count for nothing", "", left
+    revoked = msgspec.structs.replace(NEXT.beacon, keys={BEACON.kid: record(BEACON, revoked_since=NOW)})
+    yield "a beacon role whose only key is revoked", "unreachable-threshold", after(beacon=revoked)
+    yield (
+        "a root threshold that only revoked roots reach",
+        "threshold",
+        after(root=msgspec.structs.replace(NEXT.root, keys=gone)),
+    )
     yield "a transport key with a wrong checksum", "malformed-nkey", authority(nkeys=("U" + "A" * 55,))
     yield (
         "a key that ends before it begins",
