@@ -61,7 +61,11 @@ class Inbox:
         row = await self._db.read(
             lambda db: db.execute("SELECT * FROM cursors WHERE stream = ?", (stream,)).fetchone()
         )
-        return Cursor(seq=row["seq"], digest=row["digest"], pending=row["pending"]) if row else Cursor()
+        if row is None:
+            return Cursor()
+        return Cursor(
+            seq=row["seq"], digest=row["digest"], stored_ns=row["stored_ns"], pending=row["pending"]
+        )
 
     async def rewind(self, stream: str) -> None:
         """Read a stream from its beginning; what is known is recognised by its digest."""

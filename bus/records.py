@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
 from functools import cached_property
 
@@ -56,7 +55,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
   UNIQUE (digest, reason, subject)
 );
 CREATE TABLE IF NOT EXISTS cursors (
-  stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, pending INTEGER NOT NULL
+  stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, stored_ns INTEGER NOT NULL, pending INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -78,6 +77,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     labels: frozenset[str]
     trust: str
     endorsers: tuple[str, ...]
+    tries: int = 0  # how often the picture has failed to take it in
 
     @cached_property
     def bulletin(self) -> Bulletin:
@@ -135,10 +135,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to where a stream has been read, what was there, and how far it went on."""
+    """Up to where a stream has been read, what was there, since when, and how far it went on.
+
+    A stream is only ever added to. So while the same bulletin stands there since the same nanosecond, nothing before it
+    has changed either; a tail that was lost and stored again may hold the same bulletins in another order.
+    """
 
     seq: int = 0
     digest: str = ""
+    stored_ns: int = 0
     pending: int = 0  # how many more the stream had then
 
 
@@ -170,9 +175,9 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def stored(row: sqlite3.Row, bulletin: Bulletin | None = None) -> Stored:
-    """A row of the admitted table; its bulletin is read again only when nobody has it at hand."""
-    found = Stored(
+def stored(row: sqlite3.Row) -> Stored:
+    """A row of the admitted table."""
+    return Stored(
         rowid=row["row"],
         digest=row["digest"],
         id=row["id"],
@@ -183,10 +188,13 @@ def stored(row: sqlite3.Row, bulletin: Bulletin | None = None) -> Stored:
         payload=row["payload"],
         kid=row["kid"],
         admitted_at=dt.datetime.fromtimestamp(row["admitted_at"], dt.UTC),
-        labels=frozenset(json.loads(row["labels"])),
+        labels=msgspec.json.decode(row["labels"], type=frozenset[str]),
         trust=row["trust"],
-        endorsers=tuple(json.loads(row["endorsers"])),
+        endorsers=msgspec.json.decode(row["endorsers"], type=tuple[str, ...]),
+        tries=row["tries"],
     )
-    if bulletin is not None:
-        found.__dict__["bulletin"] = bulletin
-    return found
+
+
+def as_json(value: object) -> str:
+    """Text for a column that holds a list."""
+    return msgspec.json.encode(value).decode()

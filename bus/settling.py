@@ -6,7 +6,6 @@ Everything here runs in the store's thread, on an open transaction, and reads no
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,7 +14,7 @@ import msgspec
 import structlog
 
 from bus.chain import REFUSED, Held, Link, Outcome, judge
-from bus.records import Cursor, Judged, Message, Refused, Stored, Waiting, stored
+from bus.records import Cursor, Judged, Message, Refused, Stored, Waiting, as_json, stored
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 
@@ -46,6 +45,7 @@ class Settling:
     def __init__(self, projector: Projector | None, hold_s: float) -> None:
         self.projector = projector
         self._hold_s = hold_s
+        self._holding = True  # whether anything is held back, as far as is known
 
     def settle(
         self,
@@ -57,6 +57,7 @@ class Settling:
     ) -> dict[str, int]:
         """Take a batch in and move the cursor; how many were admitted, held, duplicate, early or refused."""
         counts: dict[str, int] = {}
+        self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held)").fetchone()[0] == 1
         if stream is None:  # waited for their time; from here on they are what they are judged to be
             db.executemany("DELETE FROM future WHERE digest = ?", [(each.message.digest,) for each in judged])
         for each in judged:
@@ -64,8 +65,8 @@ class Settling:
             counts[outcome] = counts.get(outcome, 0) + 1
         if stream is not None and cursor is not None:
             db.execute(
-                "REPLACE INTO cursors VALUES (?, ?, ?, ?)",
-                (stream, cursor.seq, cursor.digest, cursor.pending),
+                "REPLACE INTO cursors (stream, seq, digest, stored_ns, pending) VALUES (?, ?, ?, ?, ?)",
+                (stream, cursor.seq, cursor.digest, cursor.stored_ns, cursor.pending),
             )
         db.executemany(
             "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2",
@@ -103,6 +104,7 @@ class Settling:
                 return "refused"  # it is in quarantine already
             return self._quarantine(db, _contradiction(message, outcome, channel, bulletin), now)
         if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
+            self._holding = True
             until = now.timestamp() + self._hold_s
             added = db.execute(
                 "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?)",
@@ -122,9 +124,8 @@ class Settling:
 
     def _let_go(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
         """Place the held bulletins that now have their predecessor."""
-        while row := db.execute(
-            "SELECT digest, message FROM held WHERE channel = ? AND seq = ?", (channel, seq + 1)
-        ).fetchone():
+        waiting = "SELECT digest, message FROM held WHERE channel = ? AND seq = ?"
+        while self._holding and (row := db.execute(waiting, (channel, seq + 1)).fetchone()):
             if self._released(db, row, channel, now) == "admitted":
                 seq += 1
 
@@ -136,6 +137,7 @@ class Settling:
     def release(self, db: sqlite3.Connection, now: dt.datetime) -> dict[str, int]:
         """Let go what has waited long enough, with all that is held before it, and project again what failed to."""
         moment = now.timestamp()
+        self._holding = True
         released = 0
         overdue = (
             "SELECT channel, max(seq) AS seq FROM held WHERE until <= ? GROUP BY channel ORDER BY channel"
@@ -163,6 +165,7 @@ class Settling:
         now: dt.datetime,
     ) -> None:
         message = waiting.message
+        labels = frozenset((*waiting.labels, label) if label else waiting.labels)
         cursor = db.execute(
             "INSERT INTO admitted (digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, "
             "endorsers, stream, stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -176,16 +179,31 @@ class Settling:
                 message.payload,
                 waiting.kid,
                 now.timestamp(),
-                json.dumps(sorted({*waiting.labels, *([label] if label else [])})),
+                as_json(sorted(labels)),
                 waiting.trust,
-                json.dumps(waiting.endorsers),
+                as_json(waiting.endorsers),
                 message.stream,
                 message.stream_seq,
             ),
         )
         if self.projector is not None:
-            row = db.execute("SELECT * FROM admitted WHERE row = ?", (cursor.lastrowid,)).fetchone()
-            self.project(db, stored(row, bulletin), now)
+            kept = Stored(
+                rowid=cursor.lastrowid or 0,
+                digest=message.digest,
+                id=bulletin.id,
+                channel=channel,
+                seq=bulletin.seq,
+                subject=message.subject,
+                signature=waiting.signature,
+                payload=message.payload,
+                kid=waiting.kid,
+                admitted_at=now,
+                labels=labels,
+                trust=waiting.trust,
+                endorsers=waiting.endorsers,
+            )
+            kept.__dict__["bulletin"] = bulletin  # at hand, so it need not be read again
+            self.project(db, kept, now)
 
     def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
         """Take a bulletin into the picture; a fault of the picture loses nothing and stops nothing else."""
@@ -196,7 +214,7 @@ class Settling:
             self.projector.apply(db, row)
         except Exception as exc:  # noqa: BLE001 (whatever it is, it is tried again, then parked, and is visible)
             db.execute("ROLLBACK TO picture")
-            tries = db.execute("SELECT tries FROM admitted WHERE row = ?", (row.rowid,)).fetchone()[0] + 1
+            tries = row.tries + 1
             retry_at = now.timestamp() + BACKOFF_S[tries - 1] if tries < TRIES else None
             problem = f"{type(exc).__name__}: {exc}"
             db.execute(
@@ -205,10 +223,11 @@ class Settling:
             )
             log.error("projection_failed", id=row.id, problem=problem, parked=retry_at is None)
         else:
-            db.execute(
-                "UPDATE admitted SET tries = 0, retry_at = NULL, problem = NULL WHERE row = ? AND tries > 0",
-                (row.rowid,),
-            )
+            if row.tries:
+                db.execute(
+                    "UPDATE admitted SET tries = 0, retry_at = NULL, problem = NULL WHERE row = ?",
+                    (row.rowid,),
+                )
         db.execute("RELEASE picture")
 
     def _refuse(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
@@ -234,7 +253,7 @@ class Settling:
                 refused.reason,
                 refused.detail,
                 message.subject,
-                json.dumps(message.headers),
+                as_json(message.headers),
                 message.payload,
                 message.digest,
                 refused.channel,
@@ -268,26 +287,25 @@ def _contradiction(message: Message, outcome: Outcome, channel: str, bulletin: B
     )
 
 
+_AROUND = """
+SELECT
+  (SELECT max(seq) FROM links WHERE channel = ?1) AS head_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2) AS at_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 - 1) AS predecessor,
+  (SELECT prev FROM links WHERE channel = ?1 AND seq = ?2 + 1) AS successor_prev,
+  (SELECT digest FROM links WHERE id = ?3 AND channel >= ?4 AND channel < ?5 LIMIT 1) AS digest_of_id
+"""
+
+
 def held(db: sqlite3.Connection, channel: str, link: Link) -> Held:
     """What a store holds around a link's place."""
-    around = {
-        row["seq"]: row
-        for row in db.execute(
-            "SELECT seq, digest, prev FROM links WHERE channel = ? AND seq BETWEEN ? AND ?",
-            (channel, link.seq - 1, link.seq + 1),
-        )
-    }
-    head = db.execute("SELECT max(seq) FROM links WHERE channel = ?", (channel,)).fetchone()[0]
     issuer = channel.partition("/")[0]
-    same_id = db.execute(
-        "SELECT digest FROM links WHERE id = ? AND channel >= ? || '/' AND channel < ? || '0' LIMIT 1",
-        (link.id, issuer, issuer),  # '0' comes right after '/'
-    ).fetchone()
-    at, before, after = (around.get(link.seq + step) for step in (0, -1, 1))
+    # Every channel of the issuer: '0' comes right after '/'.
+    row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
     return Held(
-        head_seq=head,
-        at_seq=at["digest"] if at else None,
-        predecessor=before["digest"] if before else None,
-        successor_prev=after["prev"] if after else None,
-        digest_of_id=same_id["digest"] if same_id else None,
+        head_seq=row["head_seq"],
+        at_seq=row["at_seq"],
+        predecessor=row["predecessor"],
+        successor_prev=row["successor_prev"],
+        digest_of_id=row["digest_of_id"],
     )

@@ -17,7 +17,7 @@ from schemas.bulletin import Bulletin, Draft
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import CE_TYPE, MAX_HEADER_BYTES, SIG_HEADER
 from schemas.open_vocab import OPEN
-from schemas.registry import Beacon, Registry
+from schemas.registry import Beacon, Registry, Revocation
 from schemas.subject import PREFIX
 from schemas.vocab import Domain, Status, Tlp
 
@@ -28,6 +28,7 @@ _ROOTS: dict[str, type[msgspec.Struct]] = {
     "draft": Draft,
     "registry": Registry,
     "beacon": Beacon,
+    "revoke": Revocation,
 }
 
 _ADDRESS = (

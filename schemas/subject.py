@@ -112,28 +112,34 @@ def subject_for(bulletin: Bulletin) -> str:
     )
 
 
+_RANKED = frozenset({Status.ACTUAL, Status.EXERCISE})
+_PRESSING = frozenset({Urgency.IMMEDIATE, Urgency.EXPECTED})
+_SURE = frozenset({Certainty.OBSERVED, Certainty.LIKELY})
+_SEVERE = frozenset({Severity.EXTREME, Severity.SEVERE})
+_GRAVE = _SEVERE | {Severity.MODERATE}
+
+
 def priority(bulletin: Bulletin) -> str:
     """`p1` (wake somebody) to `p4`, from urgency, severity and certainty; system and test are always `p4`."""
-    if bulletin.status not in (Status.ACTUAL, Status.EXERCISE):
+    severity = bulletin.severity
+    if severity not in _GRAVE or bulletin.status not in _RANKED:
         return "p4"
-    pressing = bulletin.urgency in (Urgency.IMMEDIATE, Urgency.EXPECTED)
-    sure = bulletin.certainty in (Certainty.OBSERVED, Certainty.LIKELY)
-    if bulletin.severity is Severity.EXTREME and pressing and sure:
-        return "p1"
-    if bulletin.severity in (Severity.EXTREME, Severity.SEVERE) and pressing:
-        return "p2"
-    grave = bulletin.severity in (Severity.EXTREME, Severity.SEVERE, Severity.MODERATE)
-    return "p3" if grave and bulletin.urgency is not Urgency.PAST else "p4"
+    if severity in _SEVERE and bulletin.urgency in _PRESSING:
+        return "p1" if severity is Severity.EXTREME and bulletin.certainty in _SURE else "p2"
+    return "p4" if bulletin.urgency is Urgency.PAST else "p3"
 
 
 def area_token(bulletin: Bulletin) -> str:
     """The affected country in lower case, or `eu`, `multi`, `intl`."""
-    if any(area.scope == "eu" for area in bulletin.areas):
-        return "eu"
-    countries = {area.country for area in bulletin.areas if area.country}
+    countries = set()
+    for area in bulletin.areas:
+        if area.scope == "eu":
+            return "eu"
+        if area.country:
+            countries.add(area.country)
     if len(countries) > 1:
         return "multi"
-    only = next(iter(countries), "INT")
+    only = countries.pop() if countries else "INT"
     return "intl" if only == "INT" else only.lower()
 
 

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from bus.cli.app import App, command
+from bus.cli.endorse import endorse
 
 if TYPE_CHECKING:
     from bus.records import Stored
@@ -23,6 +24,9 @@ REFUSED = 5
 @click.group()
 def bulletin() -> None:
     """Drafts and bulletins."""
+
+
+bulletin.add_command(endorse)
 
 
 @command(bulletin, "draft")

@@ -8,10 +8,9 @@ Expiry is a question of now and is asked in `bus.hub.views`.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
-from bus.records import Stored
+from bus.records import Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Bulletin
@@ -101,7 +100,7 @@ def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
             b.severity,
             b.urgency,
             area_token(b),
-            json.dumps(b.dimensions),
+            as_json(b.dimensions),
             b.election.id if b.election else None,
             b.incident_id,
             b.info[0].headline,

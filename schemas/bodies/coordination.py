@@ -6,7 +6,6 @@ from typing import Annotated
 from msgspec import Meta
 
 from schemas.scalars import (
-    MAX_INTEGER,
     Celex,
     Count,
     Open,
@@ -19,6 +18,7 @@ from schemas.scalars import (
     Time,
     Uri,
     Uuid,
+    Whole,
 )
 from schemas.vocab import Dimension, FeedbackKind, Opinion, Posture
 
@@ -93,7 +93,7 @@ class Metric(Part, frozen=True, kw_only=True):
     """One figure."""
 
     name: Slug
-    value: Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+    value: Whole
     unit: Annotated[Slug, Open("metric-unit")]
 
 

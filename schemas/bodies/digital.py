@@ -6,7 +6,6 @@ from typing import Annotated
 from msgspec import Meta
 
 from schemas.scalars import (
-    MAX_INTEGER,
     Celex,
     Count,
     Country,
@@ -22,6 +21,7 @@ from schemas.scalars import (
     Text8000,
     Time,
     Uri,
+    Whole,
 )
 
 
@@ -150,9 +150,7 @@ class PoliticalAd(
     payer: Text160 | None = None
     funds_origin: Annotated[Slug | None, Open("funds-origin")] = None
     funds_from_third_country: bool | None = None
-    amount_minor: Annotated[
-        Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None, Meta(description="integer minor units")
-    ] = None
+    amount_minor: Annotated[Whole | None, Meta(description="integer minor units")] = None
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] | None = None
     period_start: dt.date | None = None
     period_end: dt.date | None = None

@@ -10,7 +10,15 @@ from typing import Any
 from bus.chain import Outcome
 from schemas.codec import encode
 from schemas.envelope import write_signed
-from tests.vectors import admission, chain_cases, codec_cases, registry_cases, rule_cases, subject_cases
+from tests.vectors import (
+    admission,
+    chain_cases,
+    codec_cases,
+    registry_cases,
+    revoke_cases,
+    rule_cases,
+    subject_cases,
+)
 from tests.vectors.scene import FOLDER, KEY, example, signed
 
 NOTES: Mapping[str, Mapping[str, str]] = {
@@ -46,6 +54,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "Grammar": "twelve tokens of the grammar, without wildcards",
         "Pattern": "* is one token, > is the rest and at least one",
     },
+    "revoke": revoke_cases.NOTES,
     "rules": {
         **{f"R{n}": f"rule R{n}" for n in (*range(1, 22), 24, 26)},
         "Many": "every broken rule is told, in order",
@@ -79,7 +88,7 @@ def schema() -> dict[str, Any]:
             "flags": {"type": "array", "items": flag, "minItems": 1, "description": "keys of notes"},
             "result": {"enum": ["valid", "invalid"]},
             "reason": {**text, "description": "reason code of the refusal; empty when valid"},
-            "input": {**text, "description": "base64url in Decode, else the text itself"},
+            "input": {**text, "description": "base64url in Decode and Revoke, else the text itself"},
             "spaces": {
                 "type": "integer",
                 "minimum": 1,
@@ -125,6 +134,7 @@ def schema() -> dict[str, Any]:
                         "Beacon",
                         "Decode",
                         "Time",
+                        "Revoke",
                         "Rules",
                         "Derive",
                         "Parse",
@@ -185,6 +195,7 @@ def documents() -> dict[str, bytes]:
         "chain_vectors.json": _vectors("chain", [chain_cases.group()]),
         "registry_vectors.json": _vectors("registry", registry_cases.groups()),
         "codec_vectors.json": _vectors("codec", codec_cases.groups()),
+        "revoke_vectors.json": _vectors("revoke", [revoke_cases.group()]),
         "rules_vectors.json": _vectors("rules", [rule_cases.group()]),
         "subject_vectors.json": _vectors("subject", subject_cases.groups()),
         "vectors.schema.json": json.dumps(schema(), indent=1).encode() + b"\n",

@@ -17,7 +17,7 @@ from schemas.codec import encode
 from schemas.envelope import TYP_BEACON, TYP_BULLETIN, TYP_REGISTRY, Entry, b64u, unb64u, write_signed
 from schemas.registry import BEACON_SPEC, Audience, AuthorityRecord, Beacon, PublishGrant, ReadGrant, Registry
 from schemas.vocab import Domain, Scope, Status, Tlp
-from tests.vectors.scene import BEACON, DAY, KEY, NOW, OTHER, ROOTS, STRANGER, record
+from tests.vectors.scene import BEACON, DAY, KEY, NOW, OTHER, REVOKED, ROOTS, STRANGER, record
 
 Case = tuple[str, str, bytes, str]
 
@@ -48,7 +48,8 @@ def _first() -> Registry:
             kind="csirt",
             domain=Domain.CYBER,
             country=country,
-            keys={key.kid: record(key)},
+            keys={key.kid: record(key)}
+            | ({REVOKED.kid: record(REVOKED, revoked_since=NOW - DAY)} if n else {}),
             nkeys=(_transport(FileSigner.from_seed(bytes([n]) * 32)),),
             publish=(grant,),
         )
@@ -177,7 +178,7 @@ def _rules() -> Iterator[tuple[str, str, Registry]]:
         "not-a-thumbprint",
         after(beacon=msgspec.structs.replace(NEXT.beacon, keys={"A" * 43: record(BEACON)})),
     )
-    yield "one key of two authorities", "shared-key", authority(keys=theirs.keys)
+    yield "one key of two authorities", "shared-key", authority(keys={OTHER.kid: record(OTHER)})
     yield "a root that is an authority", "shared-key", authority(keys={ROOTS[2].kid: record(ROOTS[2])})
     yield "a beacon key that is an authority", "shared-key", authority(keys={BEACON.kid: record(BEACON)})
     yield "a transport key that signs", "transport-key", authority("xb-csirt", nkeys=(_transport(KEY),))
@@ -217,6 +218,8 @@ def _rules() -> Iterator[tuple[str, str, Registry]]:
         "unsupported-key",
         authority(keys={thumbprint(curve): msgspec.structs.replace(kept, alg="ES256", jwk=curve)}),
     )
+    again = {**theirs.keys, REVOKED.kid: record(REVOKED)}
+    yield "a revoked key trusted again", "key-revoked", authority("xb-csirt", keys=again)
     yield "an id of another country", "authority-id", authority(country="XB")
     yield (
         "an audience with an authority's id",

@@ -22,6 +22,7 @@ LIMITS = {
     "signature": "6144 characters encoded",
     "signatures in a file": f"{envelope.MAX_SIGNATURES} of a bulletin, {envelope.MAX_FILE_SIGNATURES} of a registry",
     "beacon": f"{registry.MAX_BEACON_BYTES} bytes",
+    "revocation statement": f"{registry.MAX_REVOKE_BYTES} bytes, 32 keys",
     "subject": f"{subject.MAX_SUBJECT} characters",
     "life of a bulletin": f"{rules.MAX_LIFETIME.days} days",
     "registry": f"{registry.MAX_REGISTRY_BYTES // 2**20} MiB",
@@ -54,7 +55,7 @@ def test_every_reason_is_named() -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     """The table has the constants, all of them and nothing else."""
-    rows = re.findall(r"^\| ([a-z ]+) \| (.+) \|$", section("## 9. Limits"), re.MULTILINE)
+    rows = re.findall(r"^\| ([a-z ]+) \| (.+) \|$", section("## 11. Limits"), re.MULTILINE)
     spaced = {name: re.sub(r"(?<=\d) (?=\d)", "", bound) for name, bound in rows if name != "what"}
     assert spaced == LIMITS
 

@@ -12,10 +12,10 @@ import pytest
 from joserfc import jwk, jws
 from jsonschema import Draft202012Validator
 
-from bus import signing, trust
+from bus import registry_rules, signing, trust
 from bus.admission import REASONS, admit, verify_file
 from bus.chain import REFUSED, Held, Link, judge
-from bus.errors import AdmissionError
+from bus.errors import AdmissionError, TrustError
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode, digest, encode, encode_time, parse_time
 from schemas.envelope import unb64u
@@ -31,7 +31,7 @@ REGISTRY = VerifiedRegistry.open(json.dumps(GROUP["registry"]).encode(), pin=GRO
 NOW = parse_time(GROUP["now"])
 CASES: dict[str, list[dict[str, Any]]] = {}
 HELD: dict[str, dict[str, Any]] = {}
-NAMES = ("chain", "codec", "registry", "rules", "subject")
+NAMES = ("chain", "codec", "registry", "revoke", "rules", "subject")
 for name in NAMES:
     for group in json.loads((FOLDER / f"{name}_vectors.json").read_text("utf-8"))["testGroups"]:
         CASES[group["type"]] = group["tests"]
@@ -181,7 +181,9 @@ def test_every_reason_is_shown() -> None:
         "rule:R23",
     }  # these two hold by construction
     told = {test["reason"] for name in ("Open", "Update", "Beacon") for test in CASES[name]} - {""}
-    source = "".join(Path(module.__file__ or "").read_text("utf-8") for module in (trust, signing))
+    source = "".join(
+        Path(module.__file__ or "").read_text("utf-8") for module in (trust, registry_rules, signing)
+    )
     known = set(re.findall(r'TrustError\([^)]*?reason="([a-z-]+)"', source, re.DOTALL))
     assert len(known) > 15
     assert known - told == {
@@ -203,6 +205,18 @@ def test_each_vector_has_its_reason(case: dict[str, Any]) -> None:
     assert refused.value.reason == case["reason"]
 
 
+@pytest.mark.parametrize("case", CASES["Revoke"], ids=named)
+def test_revocation_statements(case: dict[str, Any]) -> None:
+    """What a vector says is what the registry decides."""
+    raw = unb64u(case["input"])
+    if case["result"] == "valid":
+        REGISTRY.with_revocation(raw, NOW)
+        return
+    with pytest.raises(TrustError) as refused:
+        REGISTRY.with_revocation(raw, NOW)
+    assert refused.value.reason == case["reason"]
+
+
 def test_the_example_stands_and_a_stock_jose_library_verifies_it() -> None:
     """Three lines with joserfc come to the same as our own check."""
     raw = (FOLDER / "example.tocsin.json").read_bytes()
@@ -213,7 +227,7 @@ def test_the_example_stands_and_a_stock_jose_library_verifies_it() -> None:
 
 def test_the_example_in_the_specification_verifies() -> None:
     """What a reader copies from the page is what the page says it is."""
-    page = (FOLDER.parent / "SPEC.md").read_text("utf-8").split("## 10. Example")[1]
+    page = (FOLDER.parent / "SPEC.md").read_text("utf-8").split("## 12. Example")[1]
     _, payload = re.findall(r"```json\n(.*)\n```", page)
     header = re.findall(r"```\n([^\n]+)\n```", page)[-1]
     subject = subject_for(decode(payload.encode()))
