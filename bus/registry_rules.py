@@ -30,12 +30,6 @@ def registered_keys(document: Registry) -> Mapping[str, RegisteredKey]:
         TrustError: `unreachable-threshold`, `not-a-thumbprint`, `weak-key`, `unsupported-key`, `malformed-nkey`,
             `shared-key`, `transport-key` or `malformed-registry`.
     """
-    for name, role in (("root", document.root), ("beacon", document.beacon)):
-        if role.threshold > len(role.keys):
-            raise TrustError(f"the {name} role can never reach its threshold", reason="unreachable-threshold")
-        for kid, record in role.keys.items():
-            _public(kid, record)
-    taken = {*document.root.keys, *document.beacon.keys}
     transport: set[str] = set()
     for name, authority in document.authorities.items():
         for each in authority.nkeys:
@@ -43,24 +37,32 @@ def registered_keys(document: Registry) -> Mapping[str, RegisteredKey]:
                 transport.add(b64u(nkey.raw_public(each)))
             except KeyFileError:
                 raise TrustError(f"{name} has a malformed transport key", reason="malformed-nkey") from None
+    for name, role in (("root", document.root), ("beacon", document.beacon)):
+        if role.threshold > sum(record.revoked_since is None for record in role.keys.values()):
+            raise TrustError(f"the {name} role can never reach its threshold", reason="unreachable-threshold")
+        for kid, record in role.keys.items():
+            _public(kid, record, transport)
+    taken = {*document.root.keys, *document.beacon.keys}
     keys: dict[str, RegisteredKey] = {}
     for name, authority in document.authorities.items():
         for kid, record in authority.keys.items():
-            public = _public(kid, record)
+            public = _public(kid, record, transport)
             if kid in keys or kid in taken:
                 raise TrustError(f"key {kid} stands in two places", reason="shared-key")
-            if public.jwk.get("x") in transport:
-                raise TrustError(f"bulletin key {kid} is also a transport key", reason="transport-key")
             if record.not_after <= record.not_before:
                 raise TrustError(f"key {kid} ends before it begins", reason="malformed-registry")
             keys[kid] = RegisteredKey(authority_id=name, record=record, public=public)
     return keys
 
 
-def _public(kid: str, record: KeyRecord) -> PublicKey:
+def _public(kid: str, record: KeyRecord, transport: Collection[str]) -> PublicKey:
     public = PublicKey.from_jwk(record.jwk, record.alg)
     if public.kid != kid:
         raise TrustError(f"key {kid} is not its own thumbprint", reason="not-a-thumbprint")
+    if public.jwk.get("x") in transport:
+        raise TrustError(
+            f"key {kid} is also a transport key; a broker could have it sign", reason="transport-key"
+        )
     return public
 
 

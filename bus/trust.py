@@ -7,8 +7,8 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 3. It is of the same domain, exactly one version later, and names the digest of the one held.
 4. It is signed by its own root's threshold too, over distinct keys, is not from the future, and takes back no
    revocation: a key once revoked stays so.
-5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a root; none is of small
-   order; no bulletin key equals a transport key; every threshold can be reached.
+5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a role; none is of small
+   order; no key that signs equals a transport key; every threshold can be reached by keys that are not revoked.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
    then means that organisation alone; no listed audience has an authority's id.
 7. A revocation statement ends keys of the authority that signed it, by one signature. It counts when the key that
@@ -52,6 +52,7 @@ from schemas.vocab import Status, Tlp
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
 ANY = "*"
+UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
 
 __all__ = ["CLOCK_SKEW", "RegisteredKey", "TrustState", "VerifiedRegistry", "good_signatures"]
 
@@ -308,10 +309,10 @@ class VerifiedRegistry:
                 f"{bulletin.issuer.id} has no grant for kind {bulletin.kind} on {channel.name}",
                 reason="not-permitted",
             )
-        countries = {area.country for area in bulletin.areas if area.country}
+        countries = {UNION if area.scope == "eu" else area.country for area in bulletin.areas} - {None}
         if not any(ANY in g.areas or countries <= set(g.areas) for g in kinds):
             raise PermitError(
-                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(countries))} on {channel.name}",
+                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(map(str, countries)))} on {channel.name}",
                 reason="not-permitted",
             )
 
@@ -367,7 +368,7 @@ def good_signatures(role: Role, signed: SignedFile) -> frozenset[str]:
     good: set[str] = set()
     for entry in signed.entries:
         record = role.keys.get(entry.header.kid)
-        if record is None or record.alg != entry.header.alg:
+        if record is None or record.alg != entry.header.alg or record.revoked_since is not None:
             continue
         try:
             key = PublicKey.from_jwk(record.jwk, record.alg)

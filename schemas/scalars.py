@@ -58,7 +58,7 @@ Celex = Annotated[
     str,
     Meta(
         pattern=(
-            rf"^(?:celex:[0-9A-Z()]{{8,20}}|eli:{_VISIBLE}{{3,200}}|national:[A-Z]{{2}}:{_VISIBLE}{{1,120}}|soft:[a-z0-9-]{{3,60}})"
+            rf"^(?:celex:[0-9A-Z()/]{{6,20}}|eli:{_VISIBLE}{{3,200}}|national:[A-Z]{{2}}:{_VISIBLE}{{1,120}}|soft:[a-z0-9-]{{3,60}})"
             r"(?:#[0-9A-Za-z().-]{1,24})?$(?!\n)"
         ),
         description="a legal text: celex:32022L2555#23.4.a, eli:..., national:XA:..., soft:...",

@@ -5,18 +5,36 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from bus.chain import Outcome
 from schemas.codec import encode
 from schemas.envelope import write_signed
-from tests.vectors import admission, codec_cases, revoke_cases, rule_cases, subject_cases
-from tests.vectors.scene import KEY, example, signed
-
-FOLDER = Path(__file__).resolve().parent.parent.parent / "schemas" / "vectors"
+from tests.vectors import (
+    admission,
+    chain_cases,
+    codec_cases,
+    registry_cases,
+    revoke_cases,
+    rule_cases,
+    subject_cases,
+)
+from tests.vectors.scene import FOLDER, KEY, example, signed
 
 NOTES: Mapping[str, Mapping[str, str]] = {
     "admission": admission.NOTES,
+    "chain": {
+        "Good": "has its place, or is told apart without refusal",
+        "Refused": "contradicts what is held of its channel",
+    },
+    "registry": {
+        "Good": "believed",
+        "Pin": "a first version is believed by its digest",
+        "Threshold": "enough signatures by distinct keys of the role",
+        "File": "a signed file of its type, and a document of its schema",
+        "Order": "the domain, the version after, the digest before, the time",
+        "Rules": "keys, thresholds, audiences and grants",
+    },
     "codec": {
         "Good": "read",
         "Bounds": "size, depth and number of items are bounded",
@@ -78,6 +96,10 @@ def schema() -> dict[str, Any]:
             },
             "digest": {**text, "description": "BASE64URL(SHA-256(input))"},
             "microseconds": {"type": "integer", "description": "since 1970-01-01T00:00:00Z"},
+            "pin": {**text, "description": "digest that was obtained out of band"},
+            "held": {"type": "array", "items": {"$ref": "#/$defs/link"}, "description": "of one channel"},
+            "link": {"$ref": "#/$defs/link"},
+            "outcome": {"enum": sorted(Outcome)},
             "violations": {
                 "type": "array",
                 "items": {
@@ -102,11 +124,40 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "required": ["type", "tests"],
         "properties": {
-            "type": {"enum": ["Admission", "Decode", "Time", "Revoke", "Rules", "Derive", "Parse", "Match"]},
+            "type": {
+                "enum": [
+                    *[
+                        "Admission",
+                        "Chain",
+                        "Open",
+                        "Update",
+                        "Beacon",
+                        "Decode",
+                        "Time",
+                        "Revoke",
+                        "Rules",
+                        "Derive",
+                        "Parse",
+                        "Match",
+                    ]
+                ]
+            },
             "now": {**text, "description": "the reader's clock"},
-            "registry": {"type": "object", "description": "signed file"},
+            "registry": {"type": "object", "description": "signed file of the registry that is held"},
+            "beacon": {"type": "object", "description": "signed file of the beacon seen last"},
             "pin": {**text, "description": "digest of the registry's payload"},
             "tests": {"type": "array", "items": {"$ref": "#/$defs/test"}, "minItems": 1},
+        },
+        "additionalProperties": False,
+    }
+    link = {
+        "type": "object",
+        "required": ["seq", "digest", "prev", "id"],
+        "properties": {
+            "seq": {"type": "integer", "minimum": 1},
+            "digest": text,
+            "prev": {"type": ["string", "null"]},
+            "id": text,
         },
         "additionalProperties": False,
     }
@@ -130,7 +181,7 @@ def schema() -> dict[str, Any]:
             "testGroups": {"type": "array", "items": group, "minItems": 1},
         },
         "additionalProperties": False,
-        "$defs": {"test": test},
+        "$defs": {"test": test, "link": link},
     }
 
 
@@ -141,6 +192,8 @@ def documents() -> dict[str, bytes]:
         "example.tocsin.json": write_signed(payload, signed(payload, KEY)),
         "example.jwk.json": json.dumps(KEY.jwk).encode() + b"\n",
         "admission_vectors.json": _vectors("admission", [admission.group()]),
+        "chain_vectors.json": _vectors("chain", [chain_cases.group()]),
+        "registry_vectors.json": _vectors("registry", registry_cases.groups()),
         "codec_vectors.json": _vectors("codec", codec_cases.groups()),
         "revoke_vectors.json": _vectors("revoke", [revoke_cases.group()]),
         "rules_vectors.json": _vectors("rules", [rule_cases.group()]),
