@@ -14,6 +14,7 @@ import datetime as dt
 import hashlib
 import json
 import re
+import threading
 from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -209,13 +210,15 @@ _PARSER = json.JSONDecoder(
 # -- typed decoding -------------------------------------------------------------------------------------------
 
 
+_BUILDING = threading.Lock()
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
 
 
 def _decoder(type_: type[_T]) -> msgspec.json.Decoder[_T]:
     found = _DECODERS.get(type_)
     if found is None:
-        found = _DECODERS[type_] = msgspec.json.Decoder(type_)
+        with _BUILDING:  # msgspec builds a type's decoder from shared parts, and not for two threads at once
+            found = _DECODERS[type_] = msgspec.json.Decoder(type_)
     return found
 
 

@@ -28,7 +28,9 @@ HIDDEN = "x"  # kind, area and election of a TLP:RED bulletin
 PRIORITIES = ("p1", "p2", "p3", "p4")
 
 _AUDIENCE = re.compile(r"[a-z0-9][a-z0-9-]{1,40}")
-_ISSUER = re.compile(r"(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")
+_COUNTRY = re.compile(r"[a-z]{2}|int")
+_ORG = re.compile(r"[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")
+_ISSUER = re.compile(rf"(?:{_COUNTRY.pattern})-{_ORG.pattern}")
 _AREA = re.compile(r"[a-z]{2}|multi|intl|x")
 _ELECTION = re.compile(
     r"none|x|[a-z]{2}-(?:ep|pres|parl|sen|reg|mun|ref|byel|oth)-[0-9]{4}(?:-[a-z0-9]{1,12})?"
@@ -182,10 +184,12 @@ def parse(subject: str) -> Subject:
     if len(tokens) != TOKENS or len(subject) > MAX_SUBJECT or tokens[:2] != ["tocsin", "v1"]:
         raise SchemaError(f"{subject[:250]!r} is no bulletin subject", reason="malformed-subject")
     status, tlp, audience, cc, org, domain, kind, area, election, prio = tokens[2:]
-    issuer = f"{cc}-{org}"
+    hidden = (kind == HIDDEN, area == HIDDEN, election == HIDDEN)
     bad = (
         not _AUDIENCE.fullmatch(audience)
-        or not _ISSUER.fullmatch(issuer)
+        or not _COUNTRY.fullmatch(cc)
+        or not _ORG.fullmatch(org)
+        or hidden != (tlp == Tlp.RED,) * 3
         or domain not in _DOMAINS
         or (kind not in KINDS and kind != HIDDEN)
         or not _AREA.fullmatch(area)
@@ -198,7 +202,7 @@ def parse(subject: str) -> Subject:
         _status(status, subject),
         tlp_from_token(tlp),
         audience,
-        issuer,
+        f"{cc}-{org}",
         Domain(domain),
         kind,
         area,

@@ -130,6 +130,7 @@ def _decisions() -> Iterator[Case]:
     for comment, made, signer, reason in (
         ("issued before the key's window", early, KEY, "key-not-valid"),
         ("issued after the key's window", GOOD, ENDED, "key-not-valid"),
+        ("a key past its window, back-dated", changed(issued=ISSUED - 2 * DAY), ENDED, "key-ended"),
         ("a revoked key", changed(issuer=XB), REVOKED, "key-revoked"),
         ("a revoked key, back-dated", changed(issuer=XB, issued=ISSUED - 5 * DAY), REVOKED, "key-revoked"),
     ):
