@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 import structlog
 
-from adapters.reading import sha256_hex
+from adapters.translation.reading import sha256_hex
 from bus.errors import OutboxError, StoreError, TrustError, UnreachableError
 from bus.plugin import (
     AdapterError,

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from adapters.drafting import finished
-from adapters.reading import (
+from adapters.runloop import RunLoop
+from adapters.sources import FolderSource, StdinSource
+from adapters.translation.drafting import finished
+from adapters.translation.reading import (
     Losses,
     clip,
     decode_text,
@@ -27,8 +29,6 @@ from adapters.reading import (
     slug,
     strict_json,
 )
-from adapters.runloop import RunLoop
-from adapters.sources import FolderSource, StdinSource
 from bus.plugin import (
     AdapterError,
     Format,

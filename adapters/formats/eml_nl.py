@@ -13,8 +13,8 @@ from typing import Final
 from xml.etree.ElementTree import Element
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from adapters.drafting import finished
-from adapters.reading import (
+from adapters.translation.drafting import finished
+from adapters.translation.reading import (
     Format,
     FormatError,
     Losses,

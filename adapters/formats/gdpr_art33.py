@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from adapters.drafting import finished
-from adapters.reading import (
+from adapters.translation.drafting import finished
+from adapters.translation.reading import (
     Format,
     FormatError,
     Losses,

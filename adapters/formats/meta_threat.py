@@ -14,11 +14,19 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from adapters.drafting import finished
-from adapters.gathering import Gathering, at_most
-from adapters.observables import classify
-from adapters.prose import carried
-from adapters.reading import Format, FormatError, Losses, ReadContext, ReadResult, decode_text, sha256_hex
+from adapters.translation.drafting import finished
+from adapters.translation.gathering import Gathering, at_most
+from adapters.translation.observables import classify
+from adapters.translation.prose import carried
+from adapters.translation.reading import (
+    Format,
+    FormatError,
+    Losses,
+    ReadContext,
+    ReadResult,
+    decode_text,
+    sha256_hex,
+)
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Abcde, Fimi
 from schemas.bulletin import Draft

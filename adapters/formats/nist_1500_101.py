@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.drafting import finished, instant
-from adapters.reading import (
+from adapters.translation.drafting import finished, instant
+from adapters.translation.reading import (
     Format,
     FormatError,
     Losses,

@@ -9,8 +9,8 @@ Source: the VERIS framework of the Verizon RISK team.
 import datetime as dt
 from typing import Any, Final
 
-from adapters.drafting import finished
-from adapters.reading import (
+from adapters.translation.drafting import finished
+from adapters.translation.reading import (
     Format,
     FormatError,
     Losses,

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.rehearsal import Rehearsal
+from adapters.conformance.rehearsal import Rehearsal
 from adapters.runloop import RunLoop, hold_to, place, prove, recognise
 from adapters.sources import FolderSource
 from bus.errors import PermitError, StoreError
