@@ -138,10 +138,17 @@ class AuthorityAdapter:
             yield Sample(name=f"{path.stem}-{serial}{path.suffix}", data=text.encode())
 
     async def run(
-        self, source: Source, publisher: Publishing, *, country: str, clock: Callable[[], dt.datetime]
+        self,
+        source: Source,
+        publisher: Publishing,
+        *,
+        country: str,
+        clock: Callable[[], dt.datetime],
+        tz: str = "UTC",
     ) -> None:
-        """Read a source and publish until the source ends."""
-        await RunLoop(self.manifest, self.formats, publisher, country=country, clock=clock).run(source)
+        """Read a source and publish until the source ends; `tz` is the zone of times that name none."""
+        loop = RunLoop(self.manifest, self.formats, publisher, country=country, clock=clock, tz=tz)
+        await loop.run(source)
 
     def folder(self, spool: Path) -> FolderSource:
         """A source over a spool folder."""
