@@ -66,6 +66,7 @@ def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
     if len(devices) > MAX_DEVICES:
         raise FormatError(f"{len(devices)} devices; at most {MAX_DEVICES} are read", reason="too-large")
     losses = Losses()
+    losses.add("(stage)", "a log names no phase of the election; polling is assumed")
     if log.get("ElectionId"):
         losses.add("ElectionId", "a local id; no election of the bus is named by it")
     drafts: list[Draft] = []

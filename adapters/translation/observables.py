@@ -24,6 +24,7 @@ __all__ = [
     "classify",
     "holds_email",
     "personal_flag",
+    "platform_named",
     "platform_of",
     "refang",
     "sighted",
@@ -71,6 +72,8 @@ _PLATFORMS: Final = {
     "quora.com": "quora",
     "livejournal.com": "livejournal",
 }
+# Names by which sources call a platform -> its slug.
+_CALLED: Final = {"fb": "facebook", "twitter": "x", "vkontakte": "vk", "odnoklassniki": "ok"}
 # First path segments that lead to content or to a place of the platform, not to somebody's account.
 _NOT_AN_ACCOUNT: Final = frozenset(
     {
@@ -104,6 +107,7 @@ _URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s/?#][^\s]*", re.IGNORECA
 _BARE_URL: Final = re.compile(r"([^\s/?#:]+)(?::\d{1,5})?[/?#]\S*")
 _HASHTAG: Final = re.compile(r"#[^\W_][\w]{0,139}")
 _MAC: Final = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}(?:(?:[:-][0-9a-f]{2}){2})?", re.IGNORECASE)
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
 
 _REFANGS: Final = (
@@ -141,6 +145,13 @@ def platform_of(value: str) -> str | None:
     """The platform slug that a URL or host belongs to, or None."""
     split = _split(value)
     return _platform(split.hostname or "") if split else None
+
+
+def platform_named(name: str) -> str | None:
+    """The slug of a platform that a source names in words, such as ``Twitter``; None for what cannot be a slug."""
+    word = name.strip().lower()
+    word = _CALLED.get(word, word)
+    return word if _SLUG.fullmatch(word) else None
 
 
 def personal_flag(observable_type: str, value: str) -> PersonalFlag:

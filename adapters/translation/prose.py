@@ -7,7 +7,7 @@ from typing import Final
 from adapters.translation.observables import EMAIL
 from adapters.translation.reading import Losses, clip
 
-__all__ = ["carried", "headline_of", "link_of"]
+__all__ = ["carried", "headline_of", "link_of", "nameless", "number_of"]
 
 # Everything below the space except tab and newline, DEL, the C1 range; lone surrogates and noncharacters (RFC 7493, section 2.1).
 _UNCARRIED: Final = re.compile(
@@ -64,6 +64,21 @@ def headline_of(text: str, *, path: str, losses: Losses) -> str | None:
     if found is None or not any(unicodedata.category(c)[0] in "LNPS" for c in found):
         return None
     return found
+
+
+def nameless(text: str, name: object, instead: str, *, path: str, losses: Losses) -> str:
+    """The text without a name that its source gives elsewhere and that must not travel."""
+    if not isinstance(name, str) or len(name.strip()) < 3:
+        return text
+    found, times = re.subn(rf"(?<!\w){re.escape(name.strip())}(?!\w)", instead, text, flags=re.IGNORECASE)
+    if times:
+        losses.add(path, "a name taken out")
+    return found
+
+
+def number_of(count: int, noun: str) -> str:
+    """`1 statement`, `2 statements`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def link_of(text: str) -> str | None:

@@ -38,6 +38,7 @@ __all__ = [
 
 MAX_LOSSES = 2000
 MAX_XML_DEPTH = 64
+MAX_XML_TAGS = 1_000_000
 _BOMS = (
     (b"\xff\xfe\x00\x00", "utf-32-le"),
     (b"\x00\x00\xfe\xff", "utf-32-be"),
@@ -164,6 +165,9 @@ def safe_xml(data: bytes, *, max_bytes: int) -> Element:
         FormatError: `empty`, `too-large`, `hostile-xml`, `malformed` or `too-deep`.
     """
     bound(data, max_bytes)
+    # Millions of empty elements fit into few bytes and cost seconds each million.
+    if data.count(b"<") > MAX_XML_TAGS:
+        raise FormatError(f"more than {MAX_XML_TAGS} tags", reason="too-large")
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException as exc:

@@ -15,7 +15,7 @@ from typing import Final
 
 from adapters.formats.dsa_sor.statements import Statement, Sum, read_statement, summed
 from adapters.translation.drafting import finished
-from adapters.translation.prose import carried
+from adapters.translation.prose import carried, number_of
 from adapters.translation.reading import (
     Format,
     FormatError,
@@ -251,7 +251,7 @@ def _draft(
 
 
 def _headline(first: Statement, count: int, category: str) -> str:
-    return f"{first.platform}: {count} {'measure' if count == 1 else 'measures'} ({category})"[:160]
+    return f"{first.platform}: {number_of(count, 'measure')} ({category})"[:160]
 
 
 def _summary(each: Sum, count: int, category: str) -> str:
@@ -268,7 +268,7 @@ def _summary(each: Sum, count: int, category: str) -> str:
     ]
     period = f" from {each.begin} to {each.end}" if each.begin else ""
     return (
-        f"{count} statements of reasons (DSA article 17) of {first.platform}{period}. Category: {category}. Ground: {first.ground}. "
+        f"{number_of(count, 'statement')} of reasons (DSA article 17) of {first.platform}{period}. Category: {category}. Ground: {first.ground}. "
         f"Source: {first.source}. Decision: {', '.join(decisions) or 'several'}."
     )[:2_000]
 

@@ -7,6 +7,7 @@ Source: DSA Transparency Database, API documentation (attributes and enumeration
 """
 
 import datetime as dt
+import functools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -34,6 +35,8 @@ _CONSTANT: Final = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 _PUID: Final = re.compile(r"[a-zA-Z0-9-_]{1,500}")
 MAX_LIST: Final = 100
+# What is remembered from row to row is at most this long; a hostile cell must not fill the memory.
+_SHORT: Final = 256
 MAX_VISIBILITY: Final = 7
 _NAMELESS: Final = "unnamed-platform"
 
@@ -205,6 +208,9 @@ def _one(members: Mapping[str, object], name: str, where: str) -> str | None:
 
 
 def _many(members: Mapping[str, object], name: str, where: str) -> tuple[str, ...]:
+    found = members.get(name)
+    if isinstance(found, str) and len(found) <= _SHORT and (slugs := _cell(name, found)) is not None:
+        return slugs
     return tuple(_slugged(name, each, where) for each in _listed(members, name, where))
 
 
@@ -225,12 +231,29 @@ def _listed(members: Mapping[str, object], name: str, where: str) -> tuple[str, 
     return tuple(each for each in texts if each)
 
 
+@functools.lru_cache(maxsize=4096)
+def _cell(name: str, text: str) -> tuple[str, ...] | None:
+    """A cell of a dump; None for one that is refused. A day repeats few cells millions of times."""
+    try:
+        return tuple(_slugged(name, each, "") for each in _listed({name: text}, name, ""))
+    except FormatError:
+        return None
+
+
 def _slugged(name: str, constant: str, where: str) -> str:
     """The slug of a constant: its prefix away, lower case, hyphens. Reversible."""
+    found = _slug_of(name, constant) if len(constant) <= _SHORT else None
+    if found is None:
+        raise FormatError(f"{where}: {constant[:60]!r} is no {name}", reason="malformed-statement")
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _slug_of(name: str, constant: str) -> str | None:
     prefix = _PREFIXES[name]
     rest = constant.strip().removeprefix(prefix)
     if not constant.strip().startswith(prefix) or not _CONSTANT.fullmatch(rest) or len(rest) > 64:
-        raise FormatError(f"{where}: {constant[:60]!r} is no {name}", reason="malformed-statement")
+        return None
     return rest.lower().replace("_", "-")
 
 

@@ -20,7 +20,7 @@ from adapters.formats.misp.tags import TagReader
 from adapters.translation.drafting import finished, instant
 from adapters.translation.gathering import Gathering, at_most
 from adapters.translation.markings import Mark, Marking, strictest
-from adapters.translation.prose import carried, headline_of, link_of
+from adapters.translation.prose import carried, headline_of, link_of, number_of
 from adapters.translation.reading import (
     Format,
     FormatError,
@@ -283,7 +283,8 @@ class _Event:
         observables = self._gathering.chosen(marking.tlp)
         day = day_of(text_of(event, "date"))
         when = f" of {day:%Y-%m-%d}" if day else ""
-        summary = f"{headline}\n\nMISP event{when}: {len(observables)} observables, {len(tags.ttps)} techniques carried over."
+        counted = f"{number_of(len(observables), 'observable')}, {number_of(len(tags.ttps), 'technique')}"
+        summary = f"{headline}\n\nMISP event{when}: {counted} carried over."
         body = CyberThreat(
             title=headline,
             classification=tags.classification,

@@ -8,6 +8,7 @@ from adapters.formats.stix.bundle import Scope
 from adapters.formats.stix.objects import held_values, references, text_of
 from adapters.translation.gathering import at_most
 from adapters.translation.markings import Marking
+from adapters.translation.observables import platform_named
 from adapters.translation.prose import carried
 from adapters.translation.reading import Losses, slug
 from schemas.bodies.foreign import Abcde, Fimi, Narrative
@@ -72,7 +73,11 @@ def fimi_of(scope: Scope, ttps: Sequence[Ttp], marking: Marking, prose: str | No
         for item in scope.of("user-account", "url", "media-content")
         for held in held_values(item)
     ]
-    platforms += [slug(each) for item in scope.of("channel") for each in references(item, "channel_types")]
+    platforms += [
+        platform_named(slug(each))
+        for item in scope.of("channel")
+        for each in references(item, "channel_types")
+    ]
     narratives: dict[str, Narrative] = {}
     for item in scope.of("narrative"):
         text = carried(

@@ -14,7 +14,7 @@ import msgspec
 
 from adapters.formats.stix.patterns import NamedValue
 from adapters.translation.markings import Mark, read_mark
-from adapters.translation.observables import HASH_TYPES, Sighted, classify, refang, sighted
+from adapters.translation.observables import HASH_TYPES, Sighted, classify, platform_named, refang, sighted
 from schemas.parts import Ttp
 from schemas.vocab import Tlp
 
@@ -194,8 +194,7 @@ def _account(item: Member) -> tuple[Held, ...]:
         "",
     )
     seen = sighted("user-account", value)
-    kind = text_of(item, "account_type").lower()
-    platform = kind if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", kind) else None
+    platform = platform_named(text_of(item, "account_type"))
     return (Held(found=seen, role="publisher", platform=platform),) if seen else ()
 
 

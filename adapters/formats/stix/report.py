@@ -32,7 +32,7 @@ from adapters.formats.stix.threat import threat_of
 from adapters.translation.drafting import finished, instant, integer
 from adapters.translation.gathering import Gathering, at_most
 from adapters.translation.markings import Marking
-from adapters.translation.prose import carried, headline_of, link_of
+from adapters.translation.prose import carried, headline_of, link_of, number_of
 from adapters.translation.reading import (
     Format,
     Loss,
@@ -283,7 +283,7 @@ class _Reading:
     ) -> Draft:
         losses = self.losses
         observables = self._gathering.chosen(marking.tlp)
-        counted = f"STIX 2.1: {len(observables)} observables, {len(ttps)} techniques carried over."
+        counted = f"STIX 2.1: {number_of(len(observables), 'observable')}, {number_of(len(ttps), 'technique')} carried over."
         summary = carried(prose or title, limit=1_900, path="report.description", losses=Losses())
         lang, identifier = text_of(top, "lang"), text_of(top, "id")[:500]
         confidence = integer(top.get("confidence"))
@@ -311,7 +311,7 @@ class _Reading:
             confidence=Confidence(score=confidence)
             if confidence is not None and 0 <= confidence <= 100
             else Confidence(credibility=6),
-            onset=instant(top.get("first_seen")) or instant(top.get("published")),
+            onset=self._onset(top),
             ttps=ttps,
             observables=observables,
             attribution=attribution_of(self._scope, marking, losses),
@@ -327,6 +327,14 @@ class _Reading:
             received=self._context.received,
         )
         return finished(draft, context=self._context, losses=losses, origin=origin)
+
+    def _onset(self, top: Member) -> dt.datetime | None:
+        """When it began: what the report itself says, else its earliest campaign or incident. When it was published is no onset."""
+        if top.get("published"):
+            self.losses.add("report.published", "when it was published has no place in a bulletin")
+        own = instant(top.get("first_seen"))
+        told = [instant(item.get("first_seen")) for item in self._scope.of("campaign", "incident")]
+        return own or min((moment for moment in told if moment), default=None)
 
     def _labels(self, top: Member) -> tuple[str, ...]:
         found = [

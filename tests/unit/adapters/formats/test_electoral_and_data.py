@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -19,7 +20,7 @@ from adapters.formats.veris import read_veris
 from adapters.translation.reading import FormatError, ReadContext, ReadResult
 from schemas.bodies.data import DataBreach
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
-from schemas.vocab import BreachRisk, Phase, Tlp
+from schemas.vocab import BreachNature, BreachRisk, Phase, Tlp
 from tests.unit.adapters.formats.stamped import RECEIVED, all_stand, reasons, stands_or_is_refused
 
 CONTEXT = ReadContext(received=RECEIVED, adapter="test", country="XA", tz="Europe/Amsterdam")
@@ -52,6 +53,26 @@ def test_an_election_definition_is_a_calendar_in_the_readers_zone() -> None:
     assert bulletin.election.id == "xa-parl-2027"
     assert "Example Party" not in json.dumps(result.drafts[0].info[0].summary)
     assert "without zone" in reasons(result)
+
+
+def test_words_of_a_calendar_are_in_the_language_they_claim() -> None:
+    """EML-NL is Dutch, and so is all that the calendar says."""
+    info = read_eml_nl(EML, CONTEXT).drafts[0].info[0]
+    assert info.lang == "nl"
+    assert "stemming op" in info.summary
+    assert "polling" not in info.summary
+
+
+def test_a_municipality_without_a_name_is_known_by_its_id() -> None:
+    """Where the domain is missing, the message's own id tells one town's election from another's, and that is told."""
+    text = re.sub(rb"<kr:ElectionDomain[^>]*>[^<]*</kr:ElectionDomain>", b"", EML)
+    text = re.sub(rb'(<ElectionIdentifier Id=")[^"]*', rb"\1GR2027_Exampleton", text)
+    text = text.replace(b"<ElectionCategory>TK", b"<ElectionCategory>GR")
+    result = read_eml_nl(text, CONTEXT)
+    election = result.drafts[0].election
+    assert election is not None
+    assert election.id == "xa-mun-2027-exampleton"
+    assert "ElectionDomain" in reasons(result)
 
 
 def test_a_log_with_a_failure_is_an_incident_of_that_device() -> None:
@@ -109,6 +130,55 @@ def test_a_veris_incident_is_a_breach_without_its_victim() -> None:
     all_stand(result)
 
 
+def _veris(**members: object) -> DataBreach:
+    """The sample with other members, as the breach it becomes."""
+    result = read_veris(json.dumps(json.loads(VERIS) | members).encode(), CONTEXT)
+    all_stand(result)
+    body = result.drafts[0].body
+    assert isinstance(body, DataBreach)
+    return body
+
+
+def test_the_clock_of_a_veris_incident_runs_from_its_discovery() -> None:
+    """Start and time to discovery give the moment of awareness; a time in the future or without unit is not believed."""
+    start = {"year": 2027, "month": 5, "day": 3}
+    found = {"incident": start, "discovery": {"unit": "Weeks", "value": 2}}
+    assert _veris(timeline=found).aware == dt.datetime(2027, 5, 17, tzinfo=dt.UTC)
+    for discovery in ({"unit": "Years", "value": 2}, {"unit": "NA"}, {"unit": "Days", "value": "x"}):
+        body = _veris(timeline={"incident": start, "discovery": discovery})
+        assert body.aware == dt.datetime(2027, 5, 3, tzinfo=dt.UTC)
+
+
+def test_what_was_not_disclosed_is_no_breach_of_confidentiality() -> None:
+    """`data_disclosure` "No" leaves what else was broken, and nothing is no breach."""
+    kept = {"data_disclosure": "No", "data": [{"variety": "Personal"}]}
+    body = _veris(attribute={"confidentiality": kept, "integrity": {"variety": ["Software installation"]}})
+    assert body.nature == (BreachNature.INTEGRITY,)
+    with pytest.raises(FormatError) as refused:
+        _veris(attribute={"confidentiality": kept})
+    assert refused.value.reason == "no-breach"
+
+
+def test_a_name_that_is_dropped_is_dropped_from_the_words_too() -> None:
+    """Victim and controller, and e-mail addresses, do not travel in a summary either; what is taken out is told."""
+    party = json.loads(VERIS) | {"victim": {"victim_id": "Party of Kites"}, "discovery_notes": "by chance"}
+    party["summary"] = "The party of kites lost its list; write to clerk@kites.example."
+    party["action"] = {"hacking": {}, "social": {}}
+    told = read_veris(json.dumps(party).encode(), CONTEXT)
+    assert (
+        told.drafts[0].info[0].summary == "The (the victim) lost its list; write to [e-mail address removed]."
+    )
+    assert {"summary", "action", "discovery_notes"} <= {loss.path for loss in told.losses}
+    town = json.loads(ART33)
+    town["measures"] = f"{town['controller']['name']} called \u202eeverybody"
+    result = read_gdpr_art33(json.dumps(town).encode(), CONTEXT)
+    body = result.drafts[0].body
+    assert isinstance(body, DataBreach)
+    assert body.measures == "(the controller) called everybody"
+    assert "measures" in {loss.path for loss in result.losses}
+    all_stand(result)
+
+
 BAD: dict[str, tuple[Reader, bytes, str]] = {
     "EML: empty": (read_eml_nl, b"", "empty"),
     "EML: not XML": (read_eml_nl, b"<EML", "malformed"),
@@ -123,6 +193,16 @@ BAD: dict[str, tuple[Reader, bytes, str]] = {
         read_eml_nl,
         EML.replace(b"<kr:ElectionDate>2027-06-22", b"<kr:ElectionDate>2027-02-30"),
         "bad-date",
+    ),
+    "EML: nomination on polling day": (
+        read_eml_nl,
+        re.sub(rb"(<kr:NominationDate>)[^<]*", rb"\g<1>2027-06-22", EML),
+        "bad-date",
+    ),
+    "EML: millions of tags": (
+        read_eml_nl,
+        EML.replace(b"</EML>", b"<a/>" * 1_000_001 + b"</EML>"),
+        "too-large",
     ),
     "EML: no election": (read_eml_nl, EML.replace(b"ElectionIdentifier", b"Something"), "no-election"),
     "log: array": (read_nist_1500_101, b"[]", "not-an-event-log"),
@@ -153,6 +233,11 @@ BAD: dict[str, tuple[Reader, bytes, str]] = {
     ),
     "VERIS: near miss": (read_veris, VERIS.replace(b"Confirmed", b"Near miss"), "not-confirmed"),
     "VERIS: nothing broken": (read_veris, VERIS.replace(b'"confidentiality"', b'"other"'), "no-breach"),
+    "VERIS: the words themselves": (
+        read_veris,
+        VERIS.replace(b'"Confirmed"', b'["Confirmed", "Suspected"]'),
+        "definition",
+    ),
     "VERIS: a list of words": (read_veris, b'{"action": []}', "not-an-incident"),
     "VERIS: UTF-16 without mark": (read_veris, VERIS.decode().encode("utf-16-le"), "malformed"),
     "VERIS: deep": (read_veris, b'{"a":' + b"[" * 500 + b"]" * 500 + b"}", "too-deep"),

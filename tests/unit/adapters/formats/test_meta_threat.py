@@ -60,6 +60,30 @@ def with_column(name: str, values: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def test_a_value_with_a_remark_is_a_value() -> None:
+    """`spoof.example (what it is)` is an observable with a note, refanged, not a sentence about behaviour."""
+    table = f"Tactic,Technique,Procedure,Indicator,Notes\n{DOMAINS},der-kite[.]example (Hosted a spoof of a paper),seen\n"
+    body, result = fimi(table)
+    (found,) = result.drafts[0].observables
+    assert (found.type, found.value, found.role) == ("domain-name", "der-kite.example", "impersonating-site")
+    assert found.note == "Hosted a spoof of a paper; seen"
+    assert body.abcde is not None
+    assert body.abcde.behaviour is None
+
+
+def test_a_headline_says_how_large_the_network_is() -> None:
+    """What was cut away counts, and nothing counts as nothing."""
+    many = "".join(f"{DOMAINS},kite-{n}[.]example\n" for n in range(600))
+    head = "Tactic,Technique,Procedure,Indicator\n"
+    assert fimi(head + many)[1].drafts[0].info[0].headline.endswith(": 500 of 600 observables")
+    none = fimi(f"{head}{ASSETS},0.9.1 Acquiring Facebook assets,150 accounts\n")[1]
+    assert none.drafts[0].info[0].headline.endswith(": 150 accounts, pages and groups")
+    words = fimi(f"{head}7. Engaging,7.3 Posting,7.3.2 Posting into Groups,In 2027 they posed as teachers\n")
+    assert words[1].drafts[0].info[0].headline.endswith(": how it works")
+    assert words[0].abcde is not None
+    assert (words[0].abcde.behaviour, words[0].abcde.degree) == ("In 2027 they posed as teachers", None)
+
+
 def test_a_kill_chain_table_is_one_network() -> None:
     """Accounts are counted, values become observables with a role, prose becomes behaviour and degree."""
     body, result = fimi(CHAIN)

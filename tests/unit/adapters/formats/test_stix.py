@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -42,8 +43,26 @@ def test_a_report_carries_its_words_confidence_and_origin() -> None:
     assert (draft.body.title, draft.body.description) == ("Attack on the portal", "What happened.\nAnd then.")
     assert (draft.info[0].lang, draft.info[0].web) == ("fr", "https://report.example/1")
     assert draft.confidence.score == 70
-    assert draft.onset is not None
     assert (draft.provenance[0].original_id, draft.provenance[0].format_version) == (top["id"], "2.1")
+
+
+def test_the_onset_is_when_it_began_not_when_it_was_told() -> None:
+    """A report's day of publication is a loss; the earliest campaign says when it began."""
+    began = item("campaign", name="Kite", first_seen="2027-03-01T00:00:00Z")
+    result = read(bundle(report(began), began))
+    assert result.drafts[0].onset == dt.datetime(2027, 3, 1, tzinfo=dt.UTC)
+    assert "report.published" in reasons(result)
+    assert one(report()).onset is None
+
+
+def test_platforms_have_one_name() -> None:
+    """What a source calls Twitter is the platform `x`, on an account as in the channels."""
+    account = item("user-account", account_login="kite", account_type="twitter")
+    channel = item("channel", name="kite", channel_types=["Twitter"])
+    draft = one(report(account, channel), account, channel)
+    assert isinstance(draft.body, Fimi)
+    assert draft.body.channels == ("x",)
+    assert {each.platform for each in draft.observables if each.type == "user-account"} == {"x"}
 
 
 @pytest.mark.parametrize(
