@@ -226,6 +226,9 @@ def technique_of(item: Member) -> Ttp | None:
 
 
 def _technique(framework: str, identifier: str) -> Ttp | None:
+    if framework.startswith("attack-") and identifier[:1].isdigit():
+        # Attack flows written by hand leave the T out.
+        identifier = f"T{identifier}"
     return Ttp(framework=framework, id=identifier) if _TECHNIQUE.fullmatch(identifier) else None
 
 

@@ -115,23 +115,25 @@ class _Reading:
         self._gathering = Gathering(losses)
         self._detection: dict[str, None] = {}
         self._windows: dict[str, Window] = {}
+        self._manipulation = False
         self.losses = losses
 
     def draft(self, digest: str) -> Draft:
         scope, losses = self._scope, self.losses
         marking = scope.marking(losses)
         self._deviations()
+        ttps = self._techniques()
+        self._manipulation = is_manipulation(scope, ttps)
         self._observed()
         for item in scope.of("indicator"):
             self._indicator(item)
         for item in (*scope.of(*sorted(OBSERVABLE_TYPES)), *self._embedded()):
             self._observable(item)
-        ttps = self._techniques()
         title = self._title()
         top = scope.report or next(iter(scope.of(*_TITLED)), {})
         prose = self._prose(top)
         body: CyberThreat | Fimi
-        if is_manipulation(scope, ttps):
+        if self._manipulation:
             body = fimi_of(scope, ttps, marking, prose, losses)
             beside = len(self._detection) + len(scope.of(*_ONLY_THREAT))
             if beside:
@@ -197,7 +199,8 @@ class _Reading:
             self._gathering.add(
                 held.found,
                 path=kind,
-                role=held.role,
+                # An account publishes in a report on manipulation; in one on machines something comes from it.
+                role="source" if held.role == "publisher" and not self._manipulation else held.role,
                 platform=held.platform,
                 first_seen=first,
                 last_seen=last,

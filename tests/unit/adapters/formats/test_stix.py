@@ -55,6 +55,21 @@ def test_the_onset_is_when_it_began_not_when_it_was_told() -> None:
     assert one(report()).onset is None
 
 
+def test_an_account_publishes_in_a_report_on_manipulation_only() -> None:
+    """The same account is where something came from in a report on machines."""
+    account = item("user-account", account_login="kite")
+    narrative = item("narrative", name="The vote is put off")
+    for others, role in (((), "source"), ((narrative,), "publisher")):
+        draft = one(report(account, *others), account, *others)
+        assert [each.role for each in draft.observables] == [role]
+
+
+def test_an_attack_technique_without_its_letter_is_one_all_the_same() -> None:
+    """`1598.003` is T1598.003 of ATT&CK; ids of other frameworks are left as they are."""
+    flow = item("attack-action", name="Phishing", technique_id="1598.003")
+    assert [each.id for each in one(report(flow), flow).ttps] == ["T1598.003"]
+
+
 def test_platforms_have_one_name() -> None:
     """What a source calls Twitter is the platform `x`, on an account as in the channels."""
     account = item("user-account", account_login="kite", account_type="twitter")
