@@ -8,7 +8,6 @@ publishing only needs the disk.
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -129,8 +128,9 @@ class RunLoop:
             received=now, adapter=f"tocsin-{self._manifest.name}", country=self._country, tz=self._tz
         )
         format_ = recognise(observation.data, self._formats.values())
-        # A large table takes seconds to read; meanwhile the outbox sends, other adapters go on, and Ctrl-C is heard.
-        result = await asyncio.to_thread(translate, format_, observation.data, context)
+        # Not in a thread: msgspec builds what it knows of a struct at first use, and a second thread that decodes one
+        # meanwhile reads it half built and ends the process (seen with 0.22).
+        result = translate(format_, observation.data, context)
         try:
             drafts, losses = self._checked(result, now)
         except TocsinError:

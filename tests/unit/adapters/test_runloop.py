@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -67,9 +65,6 @@ def calendar(**changes: Any) -> Draft:
     return threat("A vote", body=ElectionCalendar(windows=(window,), tz="UTC"), **changes)
 
 
-_go_on = threading.Event()
-
-
 def read_note(data: bytes, context: ReadContext) -> ReadResult:
     """A format of lines: each a title; `crash`, `nothing` and `wrong` as they say; `bad` breaks a rule."""
     lines = data.decode().splitlines()[1:]
@@ -79,8 +74,6 @@ def read_note(data: bytes, context: ReadContext) -> ReadResult:
         return lines  # type: ignore[return-value]
     if "junk" in lines:
         return ReadResult(drafts=("no draft",))  # type: ignore[arg-type]
-    if "hang" in lines:
-        _go_on.wait(10)
     if "refuse" in lines:
         raise FormatError("as it says", reason="refuse")
     drafts = tuple(
@@ -387,30 +380,6 @@ async def test_one_adapter_s_end_is_not_another_s(tmp_path: Path) -> None:
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert len(await rehearsal.bulletins()) == 1
-
-
-async def test_a_long_reading_holds_up_nothing_else(tmp_path: Path) -> None:
-    """While one document is being read, another adapter publishes, and the reading one can be cancelled within a second."""
-    _go_on.clear()
-    try:
-        async with Rehearsal.open(MANIFEST, tmp_path, country="XA", clock=lambda: NOW) as rehearsal:
-            tasks = []
-            for name, text in (("slow", "note\nhang"), ("quick", "note\nmeanwhile")):
-                (tmp_path / name / "in").mkdir(parents=True)
-                (tmp_path / name / "in" / "a").write_text(text)
-                loop = RunLoop(MANIFEST, {"note": NOTE}, rehearsal.publisher, country="XA", clock=lambda: NOW)
-                tasks.append(asyncio.create_task(loop.run(FolderSource(tmp_path / name, poll_s=0.01))))
-                await asyncio.sleep(0)
-            await true_soon((tmp_path / "quick" / "done" / "a").is_file)
-            began = time.monotonic()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            assert time.monotonic() - began < 1
-            assert len(await rehearsal.bulletins()) == 1
-        assert (tmp_path / "slow" / "in" / "a").is_file()
-    finally:
-        _go_on.set()
 
 
 async def test_times_without_a_zone_are_read_in_the_loop_s(tmp_path: Path) -> None:
