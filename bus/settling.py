@@ -109,9 +109,10 @@ class Settling:
             if waiting.refused is not None:
                 return "refused"  # it is in quarantine already
             return self.quarantine(db, _contradiction(waiting, outcome, channel, bulletin), now)
+        if outcome is not Outcome.NEXT:
+            db.execute(_CONTINUES_QUARANTINED, (channel, bulletin.seq - 1, bulletin.prev))
         if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
             self._holding = True
-            db.execute(_CONTINUES_QUARANTINED, (channel, bulletin.seq - 1, bulletin.prev))
             until = now.timestamp() + self._hold_s
             added = db.execute(
                 "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?)",
@@ -314,10 +315,11 @@ def _contradiction(waiting: Waiting, outcome: Outcome, channel: str, bulletin: B
     )
 
 
-# A bulletin that continues one in quarantine may raise it: whose key had ended, and which of the two came first.
+# A bulletin that continues one in quarantine may raise it, if only its key or its place spoke against it; either may
+# come first.
 _CONTINUES_QUARANTINED = """
 INSERT OR IGNORE INTO to_amend SELECT channel FROM quarantine
-WHERE channel = ?1 AND seq = ?2 AND digest = ?3 AND reason IN ('key-revoked', 'key-ended')
+WHERE channel = ?1 AND seq = ?2 AND digest = ?3 AND reason IN ('key-revoked', 'key-ended', 'fork', 'broken-chain')
 """
 _CONTINUED = """
 INSERT OR IGNORE INTO to_amend SELECT ?1 WHERE

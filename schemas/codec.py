@@ -217,9 +217,15 @@ _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
 def _decoder(type_: type[_T]) -> msgspec.json.Decoder[_T]:
     found = _DECODERS.get(type_)
     if found is None:
-        with _BUILDING:  # msgspec builds a type's decoder from shared parts, and not for two threads at once
+        with _BUILDING:
             found = _DECODERS[type_] = msgspec.json.Decoder(type_)
     return found
+
+
+# msgspec keeps what it knows of a struct on the struct, and two threads that build it at once, or build one and read
+# another that shares a part, end the process. So what threads read together is built before there are any.
+for _type in (Bulletin, Draft):
+    _decoder(_type)
 
 
 def _typed(decoder: msgspec.json.Decoder[_T], raw: bytes) -> _T:

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bus import records
@@ -141,6 +141,8 @@ async def test_history_by_a_key_out_of_use_stands_by_what_continues_it(tmp_path:
     st.lists(st.booleans(), min_size=6, max_size=6),
     st.booleans(),
 )
+@example([LAST, FORGED, LATE, FORGED_TOO, ANCHOR], 3, [True] * 6, False)  # continued when its rival has gone
+@example([LAST, FORGED, FORGED_TOO, LATE, ANCHOR], 3, [True] * 6, False)  # continued by one that fills a hole
 def test_any_order_ends_with_the_honest_history(
     order: list[Message], known_from: int, amends: list[bool], doubled: bool
 ) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -14,6 +17,7 @@ from schemas import codec
 from schemas.errors import SchemaError
 from tests.worlds import bulletin, shared_world
 
+ROOT = Path(__file__).resolve().parents[3]
 GOOD = codec.encode(bulletin(shared_world()))
 
 
@@ -133,3 +137,11 @@ def test_member_names_of_times_are_used_for_nothing_else() -> None:
                     if isinstance(each, type)
                 }
                 assert found & {dt.datetime, dt.date}, (type_, field.name)
+
+
+def test_threads_may_read_for_the_first_time_together() -> None:
+    """Decoders are built by one thread at a time: msgspec ends the process of two that build shared parts at once."""
+    program = Path(__file__).with_name("race.py")
+    for _ in range(3):
+        ended = subprocess.run([sys.executable, str(program)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+        assert ended.returncode == 0
