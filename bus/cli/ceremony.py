@@ -59,9 +59,10 @@ def standing_registry(file: Path, raw: bytes) -> VerifiedRegistry | None:
 def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
     """The version before a document, when a proposal has kept it beside FILE."""
     from bus.errors import TrustError
+    from bus.held_registry import version_file
     from bus.trust import VerifiedRegistry
 
-    kept = kept_name(file, document.version - 1)
+    kept = version_file(file, document.version - 1)
     if not kept.is_file():
         return None
     try:
@@ -71,19 +72,14 @@ def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
     return found if found.digest == document.prev else None
 
 
-def kept_name(file: Path, version: int) -> Path:
-    """Where a version is kept when the next one is proposed over its file: `registry.v1.tocsin.json`."""
-    stem = file.name.removesuffix(".json").removesuffix(".tocsin")
-    return file.with_name(f"{stem}.v{version}{file.name.removeprefix(stem)}")
-
-
 def propose(app: App, file: Path, out: Path | None, document: Registry, text: str) -> None:
     """Write a proposal, keep the standing version that it would cover, and say what to do next."""
     from bus import ceremony
+    from bus.held_registry import version_file
 
     target = out or file
     if target.exists() and (standing := standing_registry(target, read(target))) is not None:
-        kept = kept_name(target, standing.version)
+        kept = version_file(target, standing.version)
         replace(kept, standing.raw)
         app.note(f"version {standing.version} is kept as {kept}")
     replace(target, ceremony.unsigned(document))

@@ -23,7 +23,7 @@ def run(app: App) -> None:
 
 async def _run(app: App) -> None:
     from bus.cli.server import ended, production_registry
-    from bus.cli.session import endpoint, open_registry, open_store
+    from bus.cli.session import endpoint, held_registry, open_store
     from bus.cli.watch import show
     from bus.hub.run import HubService
 
@@ -33,7 +33,7 @@ async def _run(app: App) -> None:
         service = HubService(
             authority_id=context.authority,
             store=store,
-            registry=lambda: open_registry(context, app.now()),
+            registry=held_registry(context, app.now),
             endpoint=endpoint(context, f"{name} hub"),
             clock=app.now,
         )

@@ -331,15 +331,18 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
     "--previous", type=FILE, help="the version before: check that FILE continues it under both quorums"
 )
 def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> None:
-    """Check signatures, threshold and every rule of the registry in FILE, or the context's."""
+    """Check signatures, threshold and every rule of the registry in FILE, or of what the context holds."""
+    from bus.cli.session import open_registry
     from bus.trust import VerifiedRegistry
 
-    context = None if file else app.context()[1]
-    raw = read(file or app.context()[1].registry)
-    if previous is not None:
-        verified = VerifiedRegistry.open(read(previous)).update(raw, app.now())
+    if file is None and (pin or previous):
+        raise click.UsageError("--pin and --previous are about a FILE; name it")
+    if file is None:
+        verified = open_registry(app.context()[1], app.now())
+    elif previous is not None:
+        verified = VerifiedRegistry.open(read(previous)).update(read(file), app.now())
     else:
-        verified = VerifiedRegistry.open(raw, pin=pin or (context.pin if context else None))
+        verified = VerifiedRegistry.open(read(file), pin=pin)
     found = {
         "verified": True,
         "domain": verified.domain,
@@ -347,7 +350,7 @@ def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | Non
         "digest": verified.digest,
         "authorities": len(verified.document.authorities),
         "expires": verified.document.expires,
-        "pinned": bool(pin or context or previous),
+        "pinned": bool(pin or previous or file is None),
     }
     if app.json:
         app.data(found)

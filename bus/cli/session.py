@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +17,7 @@ from schemas.vocab import Pap, Tlp
 
 if TYPE_CHECKING:
     from bus.connection import Endpoint
+    from bus.held_registry import HeldRegistry
     from bus.inbox import Inbox
     from bus.outbox import Outbox
     from bus.publisher import Publisher
@@ -30,38 +31,25 @@ STORE_FILE = "store.db"
 
 
 def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
-    """The context's registry, verified from its pin, with the beacon when there is a good one, and all revocations.
+    """The context's registry as it stands, for a command that ends at once.
 
     Raises:
-        ConfigError: a file is missing.
-        TrustError: the registry does not verify, or is another domain's, or a revocation taken in is damaged.
+        ConfigError, TrustError: see `HeldRegistry`.
     """
-    from bus.errors import TrustError
-    from bus.trust import VerifiedRegistry
-
-    raw = _bytes(context.registry, "registry")
-    registry = VerifiedRegistry.open(raw, pin=context.pin, domain=context.domain)
-    if context.beacon is not None and context.beacon.is_file():
-        try:
-            registry = registry.with_beacon(context.beacon.read_bytes(), now)
-        except TrustError as exc:
-            if exc.reason == "fork":
-                raise
-            # An old or damaged beacon makes trust stale, which every output says; it never deafens a reader.
-    for path in _statements(revocations_of(context)):
-        try:
-            registry = registry.with_revocation(_bytes(path, "revocation"), now, taken_before=True)
-        except TrustError as exc:
-            raise TrustError(
-                f"the revocation {path} cannot be read ({exc}); take the statement in again: tocsin registry accept",
-                reason=exc.reason,
-            ) from None
-    return registry
+    return held_registry(context, lambda: now)()
 
 
-def revocations_of(context: Context) -> Path:
-    """The folder, beside the context's registry, of the revocation statements that were taken in."""
-    return context.registry.parent / "revocations"
+def held_registry(context: Context, clock: Callable[[], dt.datetime]) -> HeldRegistry:
+    """The context's registry, for a program that goes on: it follows what is taken in meanwhile.
+
+    Raises:
+        ConfigError, TrustError: see `HeldRegistry`.
+    """
+    from bus.held_registry import HeldRegistry
+
+    return HeldRegistry(
+        context.registry, pin=context.pin, domain=context.domain, beacon=context.beacon, clock=clock
+    )
 
 
 def open_signer(context: Context) -> Signer:
@@ -119,14 +107,14 @@ async def open_publisher(app: App, *, offline: bool = False) -> AsyncIterator[Pu
 
     name, context = app.context()
     folder = private_folder(app.state_folder())
-    registry = open_registry(context, app.now())
+    registry = held_registry(context, app.now)
     signer = open_signer(context)
     async with (
         Outbox.open(folder / OUTBOX_FILE) as outbox,
         Publisher.open(
             authority_id=context.authority,
             outbox=outbox,
-            registry=lambda: registry,
+            registry=registry,
             signers=(signer,),
             endpoint=None if offline else endpoint(context, f"{name} publish"),
             defaults=defaults(context),
@@ -162,27 +150,3 @@ def private_folder(path: Path) -> Path:
     """The folder, made for its owner alone when it was not there."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
-
-
-def _statements(folder: Path) -> list[Path]:
-    try:
-        return sorted(path for path in folder.iterdir() if path.name.endswith(".tocsin.json"))
-    except FileNotFoundError:
-        return []
-    except OSError as exc:
-        raise ConfigError(
-            f"cannot read the revocations in {folder}: {exc.strerror}", reason="file-unreadable"
-        ) from None
-
-
-def _bytes(path: Path, what: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ConfigError(
-            f"the {what} file {path} is not there; ask your registrar for it", reason="file-missing"
-        ) from None
-    except OSError as exc:
-        raise ConfigError(
-            f"cannot read the {what} file {path}: {exc.strerror}", reason="file-unreadable"
-        ) from None

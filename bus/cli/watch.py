@@ -131,7 +131,7 @@ async def _start(app: App, store: Inbox, since: dt.timedelta | str) -> int:
 @contextlib.asynccontextmanager
 async def _reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
     """Do the hub's reading while nobody else does."""
-    from bus.cli.session import endpoint, open_registry
+    from bus.cli.session import endpoint, held_registry
     from bus.hub.run import HubService
 
     name, context = app.context()
@@ -142,7 +142,7 @@ async def _reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # a
     service = HubService(
         authority_id=context.authority,
         store=store,
-        registry=lambda: open_registry(context, app.now()),
+        registry=held_registry(context, app.now),
         endpoint=endpoint(context, f"{name} watch"),
         clock=app.now,
     )

@@ -206,7 +206,7 @@ def test_a_statement_is_written_only_if_it_counts(member: Office, world: World) 
     member.run("registry", "accept", "end.tocsin.json")
     kept = next((member.folder / "revocations").iterdir())
     kept.write_bytes(kept.read_bytes()[:-40])
-    assert "take the statement in again" in member.run("verify", "case.tocsin.json", code=6)
+    assert "take it in again" in member.run("verify", "case.tocsin.json", code=6)
 
 
 @pytest.mark.parametrize(
