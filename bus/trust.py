@@ -7,7 +7,8 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 3. It is of the same domain, exactly one version later, and names the digest of the one held.
 4. It is signed by its own root's threshold too, over distinct keys, and is not from the future.
 5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a root; none is of small
-   order; no bulletin key equals a transport key; every threshold can be reached.
+   order; no bulletin key equals a transport key; every threshold can be reached; a seal key's window is at most 90
+   days.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
    then means that organisation alone; no listed audience has an authority's id.
 7. A beacon is signed by the beacon role's threshold, of the same domain, in its window, not older than the last one;
@@ -25,6 +26,7 @@ import msgspec
 
 from bus import nkey
 from bus.errors import KeyFileError, PermitError, TrustError
+from bus.seal_keys import check_seal_keys
 from bus.signing import PublicKey
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
@@ -78,6 +80,7 @@ class VerifiedRegistry:
         self.domain = document.domain
         self.version = document.version
         self._keys = _registered_keys(document)
+        check_seal_keys(document)
         _check_grants(document)
         self._reads = {
             name: frozenset(_product(record.read))
