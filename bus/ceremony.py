@@ -26,8 +26,9 @@ from schemas.registry import (
     ReadGrant,
     Registry,
     Role,
+    SealKeyRecord,
 )
-from schemas.vocab import Scope
+from schemas.vocab import Scope, SealPolicy
 
 _HOUR = 3600
 _DAY = 24 * _HOUR
@@ -111,6 +112,33 @@ def grant(
         read=(*record.read, *(g for g in read if g not in record.read)),
     )
     return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
+
+
+def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -> Registry:
+    """The document with a further seal key of an authority, beside those it has.
+
+    Raises:
+        TrustError: `unknown-authority`.
+    """
+    found = document.authorities.get(authority_id)
+    if found is None:
+        raise TrustError(f"{authority_id} is not in the registry; add it first", reason="unknown-authority")
+    keys = {**found.seal_keys, thumbprint(record.jwk): record}
+    changed = msgspec.structs.replace(found, seal_keys=keys)
+    return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
+
+
+def set_seal_policy(document: Registry, audience: str, policy: SealPolicy) -> Registry:
+    """The document with another policy for when bulletins to an audience are sealed.
+
+    Raises:
+        TrustError: `audience`, when there is none of this name.
+    """
+    found = document.audiences.get(audience)
+    if found is None:
+        raise TrustError(f"there is no audience {audience} in the registry", reason="audience")
+    changed = msgspec.structs.replace(found, seal=policy)
+    return msgspec.structs.replace(document, audiences={**document.audiences, audience: changed})
 
 
 def next_version(document: Registry, digest: str, now: dt.datetime, lifetime: dt.timedelta) -> Registry:

@@ -1,4 +1,4 @@
-"""`tocsin key`: make and show signing keys and transport keys. A secret is a file, never an argument."""
+"""`tocsin key`: make and show signing keys, seal keys and transport keys. A secret is a file, never an argument."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bus.cli.app import App, command
 
 @click.group()
 def key() -> None:
-    """Signing keys (what a bulletin is signed with) and transport keys (how a client logs in)."""
+    """Signing keys (what a bulletin is signed with), seal keys (what opens it), transport keys (how a client logs in)."""
 
 
 def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
@@ -27,18 +27,33 @@ def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> by
     return asked.encode()
 
 
+_seal = click.option("--seal", is_flag=True, help="FILE holds a seal key")
+
+
 @command(key, "new")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--alg", type=click.Choice(["Ed25519", "ES256", "ML-DSA-65"]), default="Ed25519", show_default=True
 )
 @click.option("--transport", is_flag=True, help="a NATS login key (nkey) instead of a signing key")
+@click.option(
+    "--seal", is_flag=True, help="a seal key, which opens what others seal, instead of a signing key"
+)
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
 @click.option("--new-passphrase", is_flag=True, help="write a random passphrase to --passphrase-file first")
 def new(
-    app: App, file: Path, *, alg: str, transport: bool, passphrase_file: Path | None, new_passphrase: bool
+    app: App,
+    file: Path,
+    *,
+    alg: str,
+    transport: bool,
+    seal: bool,
+    passphrase_file: Path | None,
+    new_passphrase: bool,
 ) -> None:
     """Make a key in FILE (mode 0600; never over an existing file) and print its public half."""
+    if transport and seal:
+        raise click.UsageError("--transport and --seal are two sorts of keys; make each in its own file")
     if transport:
         from bus import nkey
 
@@ -49,7 +64,8 @@ def new(
         else:
             app.line(public)
         return
-    from bus.keyfiles import save_signer, write_secret
+    from bus.keyfiles import save_opening_key, save_signer, write_secret
+    from bus.sealing import SEED_BYTES, OpeningKey
     from bus.signing import FileSigner
 
     if new_passphrase:
@@ -57,6 +73,11 @@ def new(
             raise click.UsageError("--new-passphrase needs --passphrase-file FILE to write to")
         write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
     passphrase = read_passphrase(app, passphrase_file, confirm=True)
+    if seal:
+        made = OpeningKey(secrets.token_bytes(SEED_BYTES))
+        save_opening_key(file, made, passphrase)
+        _print(app, made.public.alg, made.kid, made.public.jwk, file)
+        return
     signer = FileSigner.generate(alg)
     save_signer(file, signer, passphrase)
     _print(app, signer.alg, signer.kid, signer.jwk, file)
@@ -65,10 +86,15 @@ def new(
 @command(key, "show")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
-def show(app: App, file: Path, *, passphrase_file: Path | None) -> None:
-    """Print the public half of the signing key in FILE."""
-    from bus.keyfiles import load_signer
+@_seal
+def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
+    """Print the public half of the signing key, or with --seal of the seal key, in FILE."""
+    from bus.keyfiles import load_opening_key, load_signer
 
+    if seal:
+        public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
+        _print(app, public.alg, public.kid, public.jwk, file)
+        return
     signer = load_signer(file, read_passphrase(app, passphrase_file))
     _print(app, signer.alg, signer.kid, signer.jwk, file)
 
@@ -76,10 +102,15 @@ def show(app: App, file: Path, *, passphrase_file: Path | None) -> None:
 @command(key, "export")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
-def export(app: App, file: Path, *, passphrase_file: Path | None) -> None:
+@_seal
+def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
     """Print the public half as a JWK (RFC 7517): what a registrar or any JOSE library needs."""
-    from bus.keyfiles import load_signer
+    from bus.keyfiles import load_opening_key, load_signer
 
+    if seal:
+        public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
+        app.data({**public.jwk, "kid": public.kid, "use": "enc"})
+        return
     signer = load_signer(file, read_passphrase(app, passphrase_file))
     app.data({**signer.jwk, "kid": signer.kid, "alg": signer.alg, "use": "sig"})
 

@@ -20,6 +20,7 @@ from bus.cli.ceremony import (
     way,
     write_new,
 )
+from bus.cli.registry_seal import seal_key, seal_policy
 
 FILE = click.Path(path_type=Path)
 
@@ -31,6 +32,10 @@ def registry() -> None:
     A change is a proposal: init, add and grant write one without signatures; root keepers sign it, each
     with their own key; verify says whether it stands and what it changes.
     """
+
+
+registry.add_command(seal_key)
+registry.add_command(seal_policy)
 
 
 @command(registry, "init")

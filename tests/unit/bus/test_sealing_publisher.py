@@ -13,6 +13,7 @@ import pytest
 from bus.admission import Admitted, admit
 from bus.errors import PermitError
 from bus.outbox import Outbox
+from bus.recovery import _adopt
 from bus.sealing_publisher import SealingPublisher
 from bus.unsealing import open_bulletin
 from schemas.bulletin import Draft
@@ -120,3 +121,22 @@ async def test_what_cannot_be_sealed_uses_no_number(tmp_path: Path) -> None:
         assert refused.value.reason == "too-large"
         assert (await publisher.publish(secret())).seq == 1
         assert len(await said(world, outbox)) == 1
+
+
+async def test_recovery_does_not_number_a_sealed_bulletin_anew(tmp_path: Path) -> None:
+    """Its number stands inside too. It is set aside for a person, and what is not sealed goes on behind the head found."""
+    world = sealed_world()
+    async with speaking(tmp_path, world) as (publisher, outbox):
+        await publisher.publish(secret("open"))
+        publisher.seal_everything()
+        await publisher.publish(secret("sealed"))
+        counted = await outbox.keep(
+            lambda db: _adopt(
+                db, publisher._sign_and_keep, {f"actual.red.{NETWORK}": (7, "A" * 43)}, world.now
+            )
+        )
+        rows = await outbox.rows(limit=10)
+        left = await said(world, outbox)
+    assert counted == (1, 1)
+    assert sorted((row.state, row.seq) for row in rows) == [("kept", 8), ("superseded", 2)]
+    assert [(each.bulletin.seq, each.bulletin.kind) for each in left] == [(8, "cyber-threat")]
