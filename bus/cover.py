@@ -56,7 +56,7 @@ def cover(inner: Bulletin, body: Sealed) -> Bulletin:
             Info(
                 lang="en",
                 headline="Sealed bulletin",
-                summary=f"Encrypted to {', '.join(body.recipients)}. To read it: tocsin bulletin open {inner.id}",
+                summary=f"Encrypted to {len(body.recipients)} recipients. To read it: tocsin bulletin open {inner.id}",
             ),
         ),
         body=body,

@@ -149,7 +149,9 @@ async def open_publisher(
             rng=secrets.token_bytes,
         ) as publisher,
     ):
-        if seal and isinstance(publisher, SealingPublisher):
+        if not isinstance(publisher, SealingPublisher):
+            raise TypeError("this publisher does not seal")  # nothing goes out in clear by mistake
+        if seal:
             publisher.seal_everything(without=without)
         yield publisher
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.codec import encode
 from schemas.envelope import write_signed
-from tests.vectors import admission, codec_cases, rule_cases, subject_cases
+from tests.vectors import admission, codec_cases, rule_cases, sealed_cases, subject_cases
 from tests.vectors.scene import KEY, example, signed
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "schemas" / "vectors"
@@ -27,6 +27,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "Type": "members, types, patterns and closed vocabularies",
         "Time": "YYYY-MM-DDTHH:MM:SS, one to six digits, Z",
     },
+    "sealed": sealed_cases.NOTES,
     "subject": {
         "Good": "derived and taken apart",
         "Token": "how a value becomes a token",
@@ -75,7 +76,7 @@ def schema() -> dict[str, Any]:
                 "minimum": 1,
                 "description": "spaces to put after the first byte of the input",
             },
-            "digest": {**text, "description": "BASE64URL(SHA-256(input))"},
+            "digest": {**text, "description": "BASE64URL(SHA-256(input)), in Open of what is inside"},
             "microseconds": {"type": "integer", "description": "since 1970-01-01T00:00:00Z"},
             "violations": {
                 "type": "array",
@@ -101,10 +102,12 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "required": ["type", "tests"],
         "properties": {
-            "type": {"enum": ["Admission", "Decode", "Time", "Rules", "Derive", "Parse", "Match"]},
+            "type": {"enum": ["Admission", "Decode", "Time", "Rules", "Derive", "Parse", "Match", "Open"]},
             "now": {**text, "description": "the reader's clock"},
             "registry": {"type": "object", "description": "signed file"},
             "pin": {**text, "description": "digest of the registry's payload"},
+            "seed": {**text, "description": "the reader's seal key, base64url"},
+            "context": {"type": "object", "additionalProperties": text},
             "tests": {"type": "array", "items": {"$ref": "#/$defs/test"}, "minItems": 1},
         },
         "additionalProperties": False,
@@ -142,6 +145,7 @@ def documents() -> dict[str, bytes]:
         "admission_vectors.json": _vectors("admission", [admission.group()]),
         "codec_vectors.json": _vectors("codec", codec_cases.groups()),
         "rules_vectors.json": _vectors("rules", [rule_cases.group()]),
+        "sealed_vectors.json": _vectors("sealed", [sealed_cases.group()]),
         "subject_vectors.json": _vectors("subject", subject_cases.groups()),
         "vectors.schema.json": json.dumps(schema(), indent=1).encode() + b"\n",
     }

@@ -252,6 +252,15 @@ def test_a_cover_says_what_its_subject_says_and_no_more(
     assert (b'"XB"' in shown) == (tlp is not Tlp.RED)
 
 
+def test_the_largest_seal_fits_a_bulletin() -> None:
+    """65 536 bytes for 64 recipients with the longest names, under a marking that shows all it may."""
+    inner = inner_bulletin(sealed_world())
+    names = tuple(f"xa-{n:024d}-{'z' * 12}" for n in range(64))
+    outer = cover(inner, sealed_to(b"{" * 65_536, context_of(inner, channel_of(inner)), names))
+    assert decode(encode(outer)) == outer
+    assert not violations(outer)
+
+
 def test_the_network_is_the_one_these_tests_mean() -> None:
     """The scene: who reads it, who holds keys."""
     registry = sealed_world().registry

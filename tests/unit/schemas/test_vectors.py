@@ -11,11 +11,13 @@ from joserfc import jwk, jws
 from jsonschema import Draft202012Validator
 
 from bus.admission import admit, verify_file
-from bus.errors import AdmissionError
+from bus.errors import AdmissionError, SealError
+from bus.sealing import OpeningKey, open_sealed
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode, digest, encode, encode_time, parse_time
 from schemas.envelope import unb64u
 from schemas.errors import SchemaError
+from schemas.jwe import SealContext
 from schemas.rules import violations
 from schemas.subject import matches, parse, subject_for, tlp_token
 from tests.vectors import generate
@@ -28,6 +30,7 @@ CASES: dict[str, list[dict[str, Any]]] = {}
 for name in ("codec", "rules", "subject"):
     for group in json.loads((generate.FOLDER / f"{name}_vectors.json").read_text("utf-8"))["testGroups"]:
         CASES[group["type"]] = group["tests"]
+SEALED = json.loads((generate.FOLDER / "sealed_vectors.json").read_text("utf-8"))["testGroups"][0]
 
 
 def named(case: dict[str, Any]) -> str:
@@ -50,7 +53,7 @@ def test_the_generator_reproduces_the_files() -> None:
     assert generate.main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("name", ["admission", "codec", "rules", "subject"])
+@pytest.mark.parametrize("name", ["admission", "codec", "rules", "sealed", "subject"])
 def test_each_file_is_in_order(name: str) -> None:
     """It follows its schema, counts and numbers its tests, and explains its flags and no others."""
     schema = json.loads((generate.FOLDER / "vectors.schema.json").read_text("utf-8"))
@@ -71,6 +74,18 @@ def test_payloads(case: dict[str, Any]) -> None:
     raw = raw[:1] + b" " * case.get("spaces", 0) + raw[1:]
     if found := reason_of(case, decode, raw):
         assert decode(encode(found)) == found
+
+
+@pytest.mark.parametrize("case", SEALED["tests"], ids=named)
+def test_seals(case: dict[str, Any]) -> None:
+    """What a seal opens to, in its place and for its reader; or why it does not."""
+    reader, context = OpeningKey(unb64u(SEALED["seed"])), SealContext(**SEALED["context"])
+    if case["result"] == "valid":
+        assert digest(open_sealed(case["input"], [reader], context)) == case["digest"]
+        return
+    with pytest.raises(SealError) as refused:
+        open_sealed(case["input"], [reader], context)
+    assert refused.value.reason == case["reason"]
 
 
 @pytest.mark.parametrize("case", CASES["Time"], ids=named)
