@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: help setup demo test check bench fmt lock clean
+.PHONY: help setup demo token test check bench fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -23,7 +23,14 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 demo: setup    ## the whole system on this machine; ARGS='--for 30 --json' ends by itself
 	@$(BIN)/tocsin demo $(ARGS)
 
-test: setup    ## every test that fits in eight minutes, against a real nats-server
+token:         ## SoftHSM2, for the tests of keys in a token; they are skipped without it
+	@command -v softhsm2-util >/dev/null || { \
+	  if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    (apt-get install -y -q softhsm2 || (apt-get update -q && apt-get install -y -q softhsm2)) >/dev/null 2>&1 \
+	      || echo "SoftHSM2 could not be installed; tests of keys in a token are skipped"; \
+	  else echo "SoftHSM2 is not here (Debian: apt-get install softhsm2); tests of keys in a token are skipped"; fi; }
+
+test: setup token    ## every test that fits in eight minutes, against a real nats-server
 	$(BIN)/pytest -q -n 2 --dist worksteal $(ARGS)
 
 check: setup   ## ruff, mypy, import contracts, generated files, spelling

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 import structlog
 
-from adapters.reading import sha256_hex
+from adapters.translation.reading import sha256_hex
 from bus.errors import OutboxError, StoreError, TrustError, UnreachableError
 from bus.plugin import (
     AdapterError,
@@ -26,6 +26,7 @@ from bus.plugin import (
     Observation,
     Publishing,
     ReadContext,
+    ReadResult,
     Source,
     Verdict,
     note_failure,
@@ -65,6 +66,7 @@ class RunLoop:
         *,
         country: str,
         clock: Callable[[], dt.datetime],
+        tz: str = "UTC",
     ) -> None:
         """Prepare; `run` works.
 
@@ -74,6 +76,7 @@ class RunLoop:
             publisher: where drafts go.
             country: the authority's country.
             clock: the present, aware.
+            tz: time zone of times that name none, from the IANA list.
         """
         self.counts: Counter[str] = Counter()
         self._manifest = manifest
@@ -81,6 +84,7 @@ class RunLoop:
         self._publisher = publisher
         self._country = country
         self._clock = clock
+        self._tz = tz
         self._today: list[float] = []
 
     async def run(self, source: Source) -> None:
@@ -120,17 +124,23 @@ class RunLoop:
             TocsinError: what is wrong with it, with its reason; one of `HELD` when the fault is not the document's.
         """
         now = self._clock()
-        context = ReadContext(received=now, adapter=f"tocsin-{self._manifest.name}", country=self._country)
+        context = ReadContext(
+            received=now, adapter=f"tocsin-{self._manifest.name}", country=self._country, tz=self._tz
+        )
         format_ = recognise(observation.data, self._formats.values())
+        # Not in a thread: msgspec builds what it knows of a struct at first use, and a second thread that decodes one
+        # meanwhile reads it half built and ends the process (seen with 0.22).
         result = translate(format_, observation.data, context)
-        losses = list(result.losses)
-        drafts = []
-        for draft in result.drafts:
-            placed, more = place(draft, self._manifest)
-            hold_to(placed, self._manifest)
-            prove(placed, self._manifest, self._country, now)
-            drafts.append(placed)
-            losses += more
+        try:
+            drafts, losses = self._checked(result, now)
+        except TocsinError:
+            raise
+        except Exception as exc:
+            # A draft that is none, or whose fields have other types than they should: a stranger's format may give anything.
+            note_failure(format_, exc)
+            raise FormatError(
+                f"the format {format_.id} gave no draft: {type(exc).__name__}", reason="format-failed"
+            ) from exc
         self._hold_rate(len(drafts), now)
         digest = sha256_hex(observation.data)
         ids: list[str] = []
@@ -170,6 +180,17 @@ class RunLoop:
             losses=len(losses),
         )
         return Verdict(accepted=True, bulletins=tuple(ids), losses=tuple(losses))
+
+    def _checked(self, result: ReadResult, now: dt.datetime) -> tuple[list[Draft], list[Loss]]:
+        """Every draft on its channel, within the manifest, and proved against the rules."""
+        drafts, losses = [], list(result.losses)
+        for draft in result.drafts:
+            placed, more = place(draft, self._manifest)
+            hold_to(placed, self._manifest)
+            prove(placed, self._manifest, self._country, now)
+            drafts.append(placed)
+            losses += more
+        return drafts, losses
 
     def _hold_rate(self, count: int, now: dt.datetime) -> None:
         """Hold a flood back: an adapter that goes mad must not drown its authority's readers."""

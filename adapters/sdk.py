@@ -16,8 +16,10 @@ from pathlib import Path
 
 import msgspec
 
-from adapters.drafting import finished
-from adapters.reading import (
+from adapters.runloop import RunLoop
+from adapters.sources import FolderSource, StdinSource
+from adapters.translation.drafting import finished
+from adapters.translation.reading import (
     Losses,
     clip,
     decode_text,
@@ -27,8 +29,6 @@ from adapters.reading import (
     slug,
     strict_json,
 )
-from adapters.runloop import RunLoop
-from adapters.sources import FolderSource, StdinSource
 from bus.plugin import (
     AdapterError,
     Format,
@@ -138,10 +138,17 @@ class AuthorityAdapter:
             yield Sample(name=f"{path.stem}-{serial}{path.suffix}", data=text.encode())
 
     async def run(
-        self, source: Source, publisher: Publishing, *, country: str, clock: Callable[[], dt.datetime]
+        self,
+        source: Source,
+        publisher: Publishing,
+        *,
+        country: str,
+        clock: Callable[[], dt.datetime],
+        tz: str = "UTC",
     ) -> None:
-        """Read a source and publish until the source ends."""
-        await RunLoop(self.manifest, self.formats, publisher, country=country, clock=clock).run(source)
+        """Read a source and publish until the source ends; `tz` is the zone of times that name none."""
+        loop = RunLoop(self.manifest, self.formats, publisher, country=country, clock=clock, tz=tz)
+        await loop.run(source)
 
     def folder(self, spool: Path) -> FolderSource:
         """A source over a spool folder."""

@@ -10,7 +10,7 @@ holds. A refusal raises `AdmissionError` with one of the reason codes in `REASON
 4.  signature  over the very bytes received
 5.  read       I-JSON, types, cross-field rules
 6.  speaker    the issuer signed it and is as the registry describes it; hints agree
-7.  key policy window, revocation, required algorithms
+7.  key policy window, required algorithms, revocation
 8.  grant      the registry lets the issuer say this here
 9.  address    the subject is the bulletin's own
 10. time       not from the future; late and expired are labels
@@ -66,7 +66,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "wrong-issuer": "the issuer named did not sign, or is not as the registry describes it",
         "hint-mismatch": "an unsigned header contradicts the signed content",
         "key-not-valid": "issued outside the window of the key",
-        "key-revoked": "the key is revoked",
+        "key-revoked": "the key is revoked, and nothing that stands continues it",
+        "key-ended": "it came after the window of its key, and nothing that stands continues it",
         "signature-policy": "a signature that the registry requires of this issuer is missing",
         "not-permitted": "no grant lets this issuer say this to this audience",
         "misaddressed": "published on another subject than its own",
@@ -77,6 +78,9 @@ REASONS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Every reason for which received bytes are refused. Codes are public API and are never reused."""
+
+ENDED = frozenset({"key-revoked", "key-ended"})
+"""Refusals that end when a bulletin by a valid key continues the refused one (`bus.revocation`)."""
 
 _PLACED = frozenset({"not-permitted", "from-the-future"})
 """Refusals, beside those by a rule, that leave a bulletin its place in the chain: what its issuer said in full, in
@@ -95,6 +99,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
     channel: Channel
     signer_kid: str
+    signer_kids: tuple[str, ...]
     trust: TrustState
     admitted_at: dt.datetime
     endorsers: tuple[str, ...] = ()
@@ -109,8 +114,19 @@ class _Signed(msgspec.Struct, frozen=True, kw_only=True):
     bad: dict[str, list[Entry]]
 
 
+def holds_place(reason: str) -> bool:
+    """Whether a bulletin refused for this keeps its place in the chain."""
+    return reason in _PLACED or reason.startswith("rule:")
+
+
 def admit(
-    subject: str, headers: Headers, payload: bytes, *, registry: VerifiedRegistry, now: dt.datetime
+    subject: str,
+    headers: Headers,
+    payload: bytes,
+    *,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    continued: bool = False,
 ) -> Admitted:
     """Admit or refuse what the bus delivered.
 
@@ -120,6 +136,8 @@ def admit(
         payload: its bytes.
         registry: who may say what.
         now: the present, aware.
+        continued: a bulletin that stands names this one as its predecessor, so that it does not matter whether the
+            key has ended since (`bus.revocation`).
 
     Raises:
         AdmissionError: with one of `REASONS`.
@@ -131,7 +149,7 @@ def admit(
         entries = parse_header(value)
     except EnvelopeError as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
-    return _decide(subject, pairs, payload, value, entries, registry, now)
+    return _decide(subject, pairs, payload, value, entries, registry, now, continued)
 
 
 def verify_file(raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime) -> Admitted:
@@ -155,15 +173,21 @@ def _decide(
     entries: tuple[Entry, ...],
     registry: VerifiedRegistry,
     now: dt.datetime,
+    continued: bool = False,
 ) -> Admitted:
     signed = _check_signatures(entries, payload, registry)  # 3, 4
     bulletin = _read(payload)  # 5
     found = digest(payload)
     channel = channel_of(bulletin)
-    place = Place(channel=channel, seq=bulletin.seq, digest=found, prev=bulletin.prev, id=bulletin.id)
+    kids = tuple(key.public.kid for key, _ in signed.good.get(bulletin.issuer.id, ()))
+    place = Place(
+        channel=channel, seq=bulletin.seq, digest=found, prev=bulletin.prev, id=bulletin.id, kids=kids
+    )
     try:
         mine = _speaker(bulletin, signed, pairs, found, registry)  # 6
         signer = _key_policy(bulletin, mine, registry)  # 7
+        if not continued:
+            _key_stands(mine, now)
         _rules(bulletin)  # 5, its cross-field part: only a bulletin of its issuer holds a place in a chain
         _grant(bulletin, registry)  # 8
         derived = subject_for(bulletin)
@@ -178,10 +202,10 @@ def _decide(
                 retry_at=bulletin.issued - CLOCK_SKEW,
             )
     except AdmissionError as exc:
-        if exc.reason.startswith("rule:") or exc.reason in _PLACED:
+        if holds_place(exc.reason) or exc.reason in ENDED:
             exc.place = place
         raise
-    endorsers = tuple(sorted(name for name in signed.good if name != bulletin.issuer.id))
+    endorsers, dropped = _endorsers(bulletin, signed, now)
     return Admitted(
         bulletin=bulletin,
         digest=found,
@@ -190,10 +214,11 @@ def _decide(
         signature=value,
         channel=channel,
         signer_kid=signer.public.kid,
+        signer_kids=kids,
         trust=registry.state(now),
         admitted_at=now,
         endorsers=endorsers,
-        dropped_endorsements=tuple(sorted(name for name in signed.bad if name != bulletin.issuer.id)),
+        dropped_endorsements=dropped,
         labels=_labels(bulletin, endorsers, now),
     )
 
@@ -289,10 +314,8 @@ def _speaker(
 def _key_policy(
     bulletin: Bulletin, mine: list[tuple[RegisteredKey, Entry]], registry: VerifiedRegistry
 ) -> RegisteredKey:
-    """Step 7. The window is judged by `issued`; a revoked key admits nothing that is new, whatever it claims."""
+    """Step 7, what the bulletin itself claims: issued within the window, and signed as the registry requires."""
     for key, entry in mine:
-        if key.record.revoked_since is not None:
-            raise AdmissionError(f"key {key.public.kid} is revoked", reason="key-revoked")
         if not key.record.not_before <= bulletin.issued < key.record.not_after:
             raise AdmissionError(
                 f"key {key.public.kid} was not valid when it was issued", reason="key-not-valid"
@@ -306,6 +329,35 @@ def _key_policy(
         missing = ", ".join(sorted(set(required) - algorithms))
         raise AdmissionError(f"{bulletin.issuer.id} must sign with {missing} too", reason="signature-policy")
     return next(key for key, _ in mine if key.record.alg == required[0])
+
+
+def _key_stands(mine: list[tuple[RegisteredKey, Entry]], now: dt.datetime) -> None:
+    """Step 7, what nobody can claim: a key that has ended admits nothing that comes now, whatever time it bears."""
+    for key, _ in mine:
+        if key.record.revoked_since is not None:
+            raise AdmissionError(f"key {key.public.kid} is revoked", reason="key-revoked")
+        if key.record.not_after <= now:
+            raise AdmissionError(
+                f"key {key.public.kid} ended on {key.record.not_after:%Y-%m-%d}, and this came after",
+                reason="key-ended",
+            )
+
+
+def _endorsers(
+    bulletin: Bulletin, signed: _Signed, now: dt.datetime
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who else stands behind it, and whose co-signature does not count: altered, or by a key that has ended."""
+    stands: set[str] = set()
+    dropped = {name for name in signed.bad if name != bulletin.issuer.id}
+    for name, entries in signed.good.items():
+        if name == bulletin.issuer.id:
+            continue
+        alive = any(
+            key.record.revoked_since is None and key.record.not_before <= now < key.record.not_after
+            for key, _ in entries
+        )
+        (stands if alive else dropped).add(name)
+    return tuple(sorted(stands - dropped)), tuple(sorted(dropped))
 
 
 def _grant(bulletin: Bulletin, registry: VerifiedRegistry) -> None:

@@ -13,16 +13,17 @@ as they came, repeats included; the library keeps only the last of equal names.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ProtocolError
+from nats.errors import BadHeaderError, ConnectionClosedError, ProtocolError
 from nats.protocol.parser import Parser
 
 MAX_LINE_BYTES = 1024 * 1024  # INFO of a large cluster; all else is far shorter
 _LINE_END = b"\r\n"
-_HEADER_VERSION = b"NATS/1.0"
+_HEADER_VERSION = "NATS/1.0"
 
 
 class RawHeaders(dict[str, str]):
@@ -33,23 +34,18 @@ class RawHeaders(dict[str, str]):
         status: the code in the first line, empty when there is none.
         description: the words after it.
 
-    As a mapping it serves the library: there `Status` is the first line's alone, whatever headers a message has.
+    As a mapping it serves the library, which asks for `Status` and `Description` alone: there they are the first
+    line's, whatever headers a message has.
     """
 
     def __init__(self, raw: bytes) -> None:
-        first, _, rest = raw.partition(_LINE_END)
+        super().__init__()
         # Latin-1 keeps every byte; what is not ASCII is refused where it matters, at admission.
-        pairs: list[tuple[str, str]] = []
-        for line in rest.split(_LINE_END):
-            name, colon, value = line.partition(b":")
-            if colon:
-                pairs.append((name.decode("latin-1"), value.decode("latin-1").strip(" \t")))
-        self.pairs = tuple(pairs)
-        super().__init__(pairs)
-        self.pop("Status", None)
-        self.pop("Description", None)
-        inline = first.removeprefix(_HEADER_VERSION) if first.startswith(_HEADER_VERSION) else b""
-        self.status, _, self.description = inline.strip().decode("latin-1").partition(" ")
+        first, *lines = raw.decode("latin-1").split("\r\n")
+        parted = [line.partition(":") for line in lines]
+        self.pairs = tuple((name, value.strip(" \t")) for name, colon, value in parted if colon)
+        inline = first.removeprefix(_HEADER_VERSION) if first.startswith(_HEADER_VERSION) else ""
+        self.status, _, self.description = inline.strip(" \t\v\f").partition(" ")
         if self.status:
             self["Status"], self["Description"] = self.status, self.description
 
@@ -146,6 +142,25 @@ class HardenedClient(Client):
         super().__init__()
         self._public_nkey = public_nkey
         self._ps = HardenedParser(self)
+
+    async def publish_all(self, messages: Iterable[tuple[str, bytes, Mapping[str, str]]]) -> None:
+        """Write messages (subject, payload, headers) in one go; the library writes, and yields, one at a time.
+
+        Raises:
+            ConnectionClosedError: of the library.
+        """
+        if not self.is_connected:
+            raise ConnectionClosedError
+        block = bytearray()
+        for subject, payload, headers in messages:
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            if lines.count("\n") != len(headers):
+                raise BadHeaderError
+            head = f"{_HEADER_VERSION}\r\n{lines}\r\n".encode("ascii")
+            block += f"HPUB {subject} {len(head)} {len(head) + len(payload)}\r\n".encode("ascii")
+            block += head + payload + _LINE_END
+        await self._send_command(bytes(block))
+        await self._flush_pending()
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
         return RawHeaders(headers) if headers else None

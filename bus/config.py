@@ -168,7 +168,7 @@ def _read(path: Path) -> Settings:
         for body in contexts.values():
             if isinstance(body, dict):
                 for field in _PATHS:
-                    if isinstance(body.get(field), str):
+                    if isinstance(body.get(field), str) and not body[field].startswith("pkcs11:"):
                         body[field] = str((path.parent / Path(body[field]).expanduser()).absolute())
     return _convert(raw, Settings, str(path))
 

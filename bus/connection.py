@@ -88,7 +88,7 @@ class Connection:
         self.denied = False
         self.epoch = 0  # grows with every connect and reconnect
         self._on_denied = on_denied
-        self._client: Client | None = None
+        self._client: HardenedClient | None = None
         self._connected = asyncio.Event()
         self._acks: dict[str, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
         self._ack_subject = ""
@@ -180,11 +180,13 @@ class Connection:
         """
         client = self._live()
         name = secrets.token_hex(12)
+        opening = []
+        for place, each in enumerate(batch[:-1], 1):
+            headers = {**each.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
+            _fits(client, each.payload, headers)
+            opening.append((each.subject, each.payload, headers))
         with _mapped():
-            for place, each in enumerate(batch[:-1], 1):
-                headers = {**each.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
-                _fits(client, each.payload, headers)
-                await client.publish(each.subject, each.payload, headers=headers)
+            await client.publish_all(opening)
         last = batch[-1]
         headers = {
             **last.headers,
@@ -239,7 +241,7 @@ class Connection:
 
     # -- keeping it up --------------------------------------------------------------------------------------------
 
-    def _live(self) -> Client:
+    def _live(self) -> HardenedClient:
         if self._client is None or not self._client.is_connected:
             raise UnreachableError(f"the bus at {self.endpoint.url} does not answer ({self.problem})")
         return self._client

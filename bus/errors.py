@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from schemas.errors import TocsinError
@@ -15,6 +17,18 @@ class BusError(TocsinError):
     """Anything below; by itself a plain failure."""
 
     exit_code: int = 1
+
+
+@contextlib.contextmanager
+def one_failure() -> Iterator[None]:
+    """Of tasks that ended together, raise the first failure itself; the others only followed from it."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
 
 
 class ConfigError(BusError):
@@ -46,11 +60,21 @@ class PermitError(BusError):
 
 
 class Place:
-    """Where in a chain a refused but signed bulletin stands."""
+    """Where in a chain a refused but signed bulletin stands, and with which keys its issuer signed it."""
 
-    __slots__ = ("channel", "digest", "id", "prev", "seq")
+    __slots__ = ("channel", "digest", "id", "kids", "prev", "seq")
 
-    def __init__(self, *, channel: Channel, seq: int, digest: str, prev: str | None, id: str) -> None:  # noqa: A002
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        seq: int,
+        digest: str,
+        prev: str | None,
+        id: str,  # noqa: A002
+        kids: tuple[str, ...],
+    ) -> None:
+        self.kids = kids
         self.channel = channel
         self.seq = seq
         self.digest = digest

@@ -17,9 +17,11 @@ import msgspec
 import structlog
 
 from bus import lease
+from bus.amending import Amending
 from bus.records import SCHEMA, Cursor, Judged, Message, Refused, Stored, stored
 from bus.settling import Projector, Settling
 from bus.sqlite import Database
+from bus.trust import VerifiedRegistry
 
 T = TypeVar("T")
 FOLLOW_S = 5.0
@@ -61,7 +63,11 @@ class Inbox:
         row = await self._db.read(
             lambda db: db.execute("SELECT * FROM cursors WHERE stream = ?", (stream,)).fetchone()
         )
-        return Cursor(seq=row["seq"], digest=row["digest"], pending=row["pending"]) if row else Cursor()
+        if row is None:
+            return Cursor()
+        return Cursor(
+            seq=row["seq"], digest=row["digest"], stored_ns=row["stored_ns"], pending=row["pending"]
+        )
 
     async def rewind(self, stream: str) -> None:
         """Read a stream from its beginning; what is known is recognised by its digest."""
@@ -95,6 +101,14 @@ class Inbox:
         if not due:
             return {}
         return await self._db.write(lambda db: self._settling.release(db, now))
+
+    async def amend(self, registry: VerifiedRegistry, now: dt.datetime) -> Mapping[str, int]:
+        """Withdraw what falls because its key has ended, and admit what stands after all (`bus.amending`).
+
+        Cheap when nothing has changed; to be called every so often, with the registry as it stands.
+        """
+        amending = Amending(self._settling, registry, now)
+        return await self._db.write(amending.amend) if await self._db.read(amending.is_due) else {}
 
     async def due_future(self, now: dt.datetime) -> list[Message]:
         """Messages whose time has come, to be judged again; they wait on until they are settled without a stream."""

@@ -222,9 +222,15 @@ class Adapter(Protocol):
         """Fresh synthetic documents for a demonstration; another serial gives other documents."""
 
     async def run(
-        self, source: Source, publisher: Publishing, *, country: str, clock: Callable[[], dt.datetime]
+        self,
+        source: Source,
+        publisher: Publishing,
+        *,
+        country: str,
+        clock: Callable[[], dt.datetime],
+        tz: str = "UTC",
     ) -> None:
-        """Read a source and publish until the source ends."""
+        """Read a source and publish until the source ends; `tz` is the zone of times that name none."""
 
     def folder(self, spool: Path) -> Source:
         """A source over a spool folder."""

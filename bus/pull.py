@@ -92,6 +92,11 @@ class Pull:
             ):  # the link may be gone; the server drops what has no interest
                 await subscription.unsubscribe()
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and not been taken."""
+        return self._queue.qsize()
+
     async def next(self, most: int, timeout: float) -> list[Received]:
         """The next messages in order: at least one unless the time runs out, never more than `most`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
 from functools import cached_property
 
@@ -40,6 +39,7 @@ CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_troubled ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
+  kids TEXT NOT NULL, received_at REAL NOT NULL,
   PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
@@ -51,12 +51,15 @@ CREATE INDEX IF NOT EXISTS held_by_time ON held (until);
 CREATE TABLE IF NOT EXISTS future (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantine (
   n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
-  headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT,
-  stream TEXT, stream_seq INTEGER,
+  headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT, prev TEXT,
+  kids TEXT NOT NULL, stream TEXT, stream_seq INTEGER,
   UNIQUE (digest, reason, subject)
 );
+CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
+CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS to_amend (channel TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursors (
-  stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, pending INTEGER NOT NULL
+  stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, stored_ns INTEGER NOT NULL, pending INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -78,6 +81,7 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     labels: frozenset[str]
     trust: str
     endorsers: tuple[str, ...]
+    tries: int = 0  # how often the picture has failed to take it in
 
     @cached_property
     def bulletin(self) -> Bulletin:
@@ -106,6 +110,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     seq: int | None = None
     prev: str | None = None
     id: str | None = None
+    kids: tuple[str, ...] = ()
     retry_at: dt.datetime | None = None
 
     @classmethod
@@ -123,6 +128,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
             seq=place.seq,
             prev=place.prev,
             id=place.id,
+            kids=place.kids,
             retry_at=retry_at,
         )
 
@@ -135,10 +141,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to where a stream has been read, what was there, and how far it went on."""
+    """Up to where a stream has been read, what was there, since when, and how far it went on.
+
+    A stream is only ever added to. So while the same bulletin stands there since the same nanosecond, nothing before it
+    has changed either; a tail that was lost and stored again may hold the same bulletins in another order.
+    """
 
     seq: int = 0
     digest: str = ""
+    stored_ns: int = 0
     pending: int = 0  # how many more the stream had then
 
 
@@ -151,6 +162,8 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     message: Message
     signature: str = ""
     kid: str = ""
+    kids: tuple[str, ...] = ()
+    received_at: float = 0.0
     labels: tuple[str, ...] = ()
     trust: str = ""
     endorsers: tuple[str, ...] = ()
@@ -164,15 +177,17 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
             message=judged.message,
             signature=found.signature,
             kid=found.signer_kid,
+            kids=found.signer_kids,
+            received_at=found.admitted_at.timestamp(),
             labels=tuple(sorted(found.labels)),
             trust=str(found.trust),
             endorsers=found.endorsers,
         )
 
 
-def stored(row: sqlite3.Row, bulletin: Bulletin | None = None) -> Stored:
-    """A row of the admitted table; its bulletin is read again only when nobody has it at hand."""
-    found = Stored(
+def stored(row: sqlite3.Row) -> Stored:
+    """A row of the admitted table."""
+    return Stored(
         rowid=row["row"],
         digest=row["digest"],
         id=row["id"],
@@ -183,10 +198,13 @@ def stored(row: sqlite3.Row, bulletin: Bulletin | None = None) -> Stored:
         payload=row["payload"],
         kid=row["kid"],
         admitted_at=dt.datetime.fromtimestamp(row["admitted_at"], dt.UTC),
-        labels=frozenset(json.loads(row["labels"])),
+        labels=msgspec.json.decode(row["labels"], type=frozenset[str]),
         trust=row["trust"],
-        endorsers=tuple(json.loads(row["endorsers"])),
+        endorsers=msgspec.json.decode(row["endorsers"], type=tuple[str, ...]),
+        tries=row["tries"],
     )
-    if bulletin is not None:
-        found.__dict__["bulletin"] = bulletin
-    return found
+
+
+def as_json(value: object) -> str:
+    """Text for a column that holds a list."""
+    return msgspec.json.encode(value).decode()

@@ -6,16 +6,16 @@ Everything here runs in the store's thread, on an open transaction, and reads no
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 import structlog
 
+from bus.admission import ENDED, holds_place
 from bus.chain import REFUSED, Held, Link, Outcome, judge
-from bus.records import Cursor, Judged, Message, Refused, Stored, Waiting, stored
+from bus.records import Cursor, Judged, Refused, Stored, Waiting, as_json, stored
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 
@@ -39,6 +39,9 @@ class Projector(Protocol):
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the picture, to be made anew."""
 
+    def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
+        """Take a channel out of the picture, with all that its bulletins did to others; `rows` are all of them."""
+
 
 class Settling:
     """The work on one store: how long to hold back, and what to make of what is kept."""
@@ -46,6 +49,8 @@ class Settling:
     def __init__(self, projector: Projector | None, hold_s: float) -> None:
         self.projector = projector
         self._hold_s = hold_s
+        self._holding = True  # whether anything is held back, as far as is known
+        self._ended: frozenset[str] = frozenset()  # the keys that had ended when the store was last amended
 
     def settle(
         self,
@@ -57,6 +62,8 @@ class Settling:
     ) -> dict[str, int]:
         """Take a batch in and move the cursor; how many were admitted, held, duplicate, early or refused."""
         counts: dict[str, int] = {}
+        self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held)").fetchone()[0] == 1
+        self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
         if stream is None:  # waited for their time; from here on they are what they are judged to be
             db.executemany("DELETE FROM future WHERE digest = ?", [(each.message.digest,) for each in judged])
         for each in judged:
@@ -64,8 +71,8 @@ class Settling:
             counts[outcome] = counts.get(outcome, 0) + 1
         if stream is not None and cursor is not None:
             db.execute(
-                "REPLACE INTO cursors VALUES (?, ?, ?, ?)",
-                (stream, cursor.seq, cursor.digest, cursor.pending),
+                "REPLACE INTO cursors (stream, seq, digest, stored_ns, pending) VALUES (?, ?, ?, ?, ?)",
+                (stream, cursor.seq, cursor.digest, cursor.stored_ns, cursor.pending),
             )
         db.executemany(
             "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2",
@@ -76,12 +83,12 @@ class Settling:
     def _take(self, db: sqlite3.Connection, judged: Judged, now: dt.datetime) -> str:
         """Judge an admitted bulletin's place, and keep it, hold it back, or quarantine it."""
         bulletin, channel = judged.admitted.bulletin, str(judged.admitted.channel)
-        outcome = self._place(db, Waiting.of(judged), bulletin, channel, now, patient=True)
+        outcome = self.place(db, Waiting.of(judged), bulletin, channel, now, patient=True)
         if outcome == "admitted":
-            self._let_go(db, channel, bulletin.seq, now)
+            self.let_go(db, channel, bulletin.seq, now)
         return outcome
 
-    def _place(
+    def place(
         self,
         db: sqlite3.Connection,
         waiting: Waiting,
@@ -101,8 +108,10 @@ class Settling:
             log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)
             if waiting.refused is not None:
                 return "refused"  # it is in quarantine already
-            return self._quarantine(db, _contradiction(message, outcome, channel, bulletin), now)
+            return self.quarantine(db, _contradiction(waiting, outcome, channel, bulletin), now)
         if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
+            self._holding = True
+            db.execute(_CONTINUES_QUARANTINED, (channel, bulletin.seq - 1, bulletin.prev))
             until = now.timestamp() + self._hold_s
             added = db.execute(
                 "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?)",
@@ -113,29 +122,40 @@ class Settling:
         if label is not None:
             log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
         db.execute(
-            "INSERT INTO links VALUES (?, ?, ?, ?, ?, ?)",
-            (channel, bulletin.seq, message.digest, bulletin.prev, bulletin.id, waiting.refused),
+            "INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                channel,
+                bulletin.seq,
+                message.digest,
+                bulletin.prev,
+                bulletin.id,
+                waiting.refused,
+                " ".join(waiting.kids),
+                waiting.received_at,
+            ),
         )
+        if not self._ended.isdisjoint(waiting.kids):
+            db.execute("INSERT OR IGNORE INTO to_amend VALUES (?)", (channel,))  # judged before its key ended
         if waiting.refused is None:
             self._keep(db, waiting, bulletin, channel, label, now)
         return "admitted"
 
-    def _let_go(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
+    def let_go(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
         """Place the held bulletins that now have their predecessor."""
-        while row := db.execute(
-            "SELECT digest, message FROM held WHERE channel = ? AND seq = ?", (channel, seq + 1)
-        ).fetchone():
+        waiting = "SELECT digest, message FROM held WHERE channel = ? AND seq = ?"
+        while self._holding and (row := db.execute(waiting, (channel, seq + 1)).fetchone()):
             if self._released(db, row, channel, now) == "admitted":
                 seq += 1
 
     def _released(self, db: sqlite3.Connection, row: sqlite3.Row, channel: str, now: dt.datetime) -> str:
         db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
         waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
-        return self._place(db, waiting, decode(waiting.message.payload), channel, now, patient=False)
+        return self.place(db, waiting, decode(waiting.message.payload), channel, now, patient=False)
 
     def release(self, db: sqlite3.Connection, now: dt.datetime) -> dict[str, int]:
         """Let go what has waited long enough, with all that is held before it, and project again what failed to."""
         moment = now.timestamp()
+        self._holding = True
         released = 0
         overdue = (
             "SELECT channel, max(seq) AS seq FROM held WHERE until <= ? GROUP BY channel ORDER BY channel"
@@ -147,7 +167,7 @@ class Settling:
             ).fetchone():
                 if self._released(db, row, due["channel"], now) == "admitted":
                     released += 1
-                    self._let_go(db, due["channel"], row["seq"], now)
+                    self.let_go(db, due["channel"], row["seq"], now)
         again = "SELECT * FROM admitted WHERE tries > 0 AND retry_at <= ? ORDER BY row"
         for row in db.execute(again, (moment,)).fetchall():
             self.project(db, stored(row), now)
@@ -163,6 +183,7 @@ class Settling:
         now: dt.datetime,
     ) -> None:
         message = waiting.message
+        labels = frozenset((*waiting.labels, label) if label else waiting.labels)
         cursor = db.execute(
             "INSERT INTO admitted (digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, "
             "endorsers, stream, stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -176,16 +197,31 @@ class Settling:
                 message.payload,
                 waiting.kid,
                 now.timestamp(),
-                json.dumps(sorted({*waiting.labels, *([label] if label else [])})),
+                as_json(sorted(labels)),
                 waiting.trust,
-                json.dumps(waiting.endorsers),
+                as_json(waiting.endorsers),
                 message.stream,
                 message.stream_seq,
             ),
         )
         if self.projector is not None:
-            row = db.execute("SELECT * FROM admitted WHERE row = ?", (cursor.lastrowid,)).fetchone()
-            self.project(db, stored(row, bulletin), now)
+            kept = Stored(
+                rowid=cursor.lastrowid or 0,
+                digest=message.digest,
+                id=bulletin.id,
+                channel=channel,
+                seq=bulletin.seq,
+                subject=message.subject,
+                signature=waiting.signature,
+                payload=message.payload,
+                kid=waiting.kid,
+                admitted_at=now,
+                labels=labels,
+                trust=waiting.trust,
+                endorsers=waiting.endorsers,
+            )
+            kept.__dict__["bulletin"] = bulletin  # at hand, so it need not be read again
+            self.project(db, kept, now)
 
     def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
         """Take a bulletin into the picture; a fault of the picture loses nothing and stops nothing else."""
@@ -196,7 +232,7 @@ class Settling:
             self.projector.apply(db, row)
         except Exception as exc:  # noqa: BLE001 (whatever it is, it is tried again, then parked, and is visible)
             db.execute("ROLLBACK TO picture")
-            tries = db.execute("SELECT tries FROM admitted WHERE row = ?", (row.rowid,)).fetchone()[0] + 1
+            tries = row.tries + 1
             retry_at = now.timestamp() + BACKOFF_S[tries - 1] if tries < TRIES else None
             problem = f"{type(exc).__name__}: {exc}"
             db.execute(
@@ -205,10 +241,11 @@ class Settling:
             )
             log.error("projection_failed", id=row.id, problem=problem, parked=retry_at is None)
         else:
-            db.execute(
-                "UPDATE admitted SET tries = 0, retry_at = NULL, problem = NULL WHERE row = ? AND tries > 0",
-                (row.rowid,),
-            )
+            if row.tries:
+                db.execute(
+                    "UPDATE admitted SET tries = 0, retry_at = NULL, problem = NULL WHERE row = ?",
+                    (row.rowid,),
+                )
         db.execute("RELEASE picture")
 
     def _refuse(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
@@ -222,34 +259,41 @@ class Settling:
                 ),
             )
             return "early"
-        return self._quarantine(db, refused, now)
+        return self.quarantine(db, refused, now)
 
-    def _quarantine(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
+    def quarantine(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
+        """Keep what was refused, with its reason; once, however often it comes."""
         message = refused.message
         added = db.execute(
-            "INSERT OR IGNORE INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, id, stream, "
-            "stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, id, prev, "
+            "kids, stream, stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 now.timestamp(),
                 refused.reason,
                 refused.detail,
                 message.subject,
-                json.dumps(message.headers),
+                as_json(message.headers),
                 message.payload,
                 message.digest,
                 refused.channel,
                 refused.seq,
                 refused.id,
+                refused.prev,
+                " ".join(refused.kids),
                 message.stream,
                 message.stream_seq,
             ),
         ).rowcount
-        if added and refused.channel is not None and refused.reason not in REFUSED:
+        if added and refused.channel is not None and refused.reason in ENDED:
+            db.execute(_CONTINUED, (refused.channel, (refused.seq or 0) + 1, message.digest))
+        elif added and refused.channel is not None and holds_place(refused.reason):
             # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
             bulletin = decode(message.payload)
-            waiting = Waiting(message=message, refused=refused.reason)
-            if self._place(db, waiting, bulletin, refused.channel, now, patient=True) == "admitted":
-                self._let_go(db, refused.channel, bulletin.seq, now)
+            waiting = Waiting(
+                message=message, kids=refused.kids, received_at=now.timestamp(), refused=refused.reason
+            )
+            if self.place(db, waiting, bulletin, refused.channel, now, patient=True) == "admitted":
+                self.let_go(db, refused.channel, bulletin.seq, now)
         if added:
             log.warning(
                 "bulletin_refused", reason=refused.reason, subject=message.subject, detail=refused.detail
@@ -257,9 +301,11 @@ class Settling:
         return "refused" if added else "duplicate"
 
 
-def _contradiction(message: Message, outcome: Outcome, channel: str, bulletin: Bulletin) -> Refused:
+def _contradiction(waiting: Waiting, outcome: Outcome, channel: str, bulletin: Bulletin) -> Refused:
     return Refused(
-        message=message,
+        message=waiting.message,
+        kids=waiting.kids,
+        prev=bulletin.prev,
         reason=outcome,
         detail=f"{channel} number {bulletin.seq}",
         channel=channel,
@@ -268,26 +314,37 @@ def _contradiction(message: Message, outcome: Outcome, channel: str, bulletin: B
     )
 
 
+# A bulletin that continues one in quarantine may raise it: whose key had ended, and which of the two came first.
+_CONTINUES_QUARANTINED = """
+INSERT OR IGNORE INTO to_amend SELECT channel FROM quarantine
+WHERE channel = ?1 AND seq = ?2 AND digest = ?3 AND reason IN ('key-revoked', 'key-ended')
+"""
+_CONTINUED = """
+INSERT OR IGNORE INTO to_amend SELECT ?1 WHERE
+  EXISTS (SELECT 1 FROM held WHERE channel = ?1 AND seq = ?2)
+  OR EXISTS (SELECT 1 FROM links WHERE channel = ?1 AND seq = ?2 AND prev = ?3)
+  OR EXISTS (SELECT 1 FROM quarantine WHERE channel = ?1 AND seq = ?2 AND prev = ?3)
+"""
+
+_AROUND = """
+SELECT
+  (SELECT max(seq) FROM links WHERE channel = ?1) AS head_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2) AS at_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 - 1) AS predecessor,
+  (SELECT prev FROM links WHERE channel = ?1 AND seq = ?2 + 1) AS successor_prev,
+  (SELECT digest FROM links WHERE id = ?3 AND channel >= ?4 AND channel < ?5 LIMIT 1) AS digest_of_id
+"""
+
+
 def held(db: sqlite3.Connection, channel: str, link: Link) -> Held:
     """What a store holds around a link's place."""
-    around = {
-        row["seq"]: row
-        for row in db.execute(
-            "SELECT seq, digest, prev FROM links WHERE channel = ? AND seq BETWEEN ? AND ?",
-            (channel, link.seq - 1, link.seq + 1),
-        )
-    }
-    head = db.execute("SELECT max(seq) FROM links WHERE channel = ?", (channel,)).fetchone()[0]
     issuer = channel.partition("/")[0]
-    same_id = db.execute(
-        "SELECT digest FROM links WHERE id = ? AND channel >= ? || '/' AND channel < ? || '0' LIMIT 1",
-        (link.id, issuer, issuer),  # '0' comes right after '/'
-    ).fetchone()
-    at, before, after = (around.get(link.seq + step) for step in (0, -1, 1))
+    # Every channel of the issuer: '0' comes right after '/'.
+    row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
     return Held(
-        head_seq=head,
-        at_seq=at["digest"] if at else None,
-        predecessor=before["digest"] if before else None,
-        successor_prev=after["prev"] if after else None,
-        digest_of_id=same_id["digest"] if same_id else None,
+        head_seq=row["head_seq"],
+        at_seq=row["at_seq"],
+        predecessor=row["predecessor"],
+        successor_prev=row["successor_prev"],
+        digest_of_id=row["digest_of_id"],
     )

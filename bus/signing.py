@@ -190,12 +190,14 @@ def _describe(private: Private) -> tuple[str, dict[str, str]]:
     raise TrustError("a key of a kind that signs nothing here", reason="unsupported-key")
 
 
-def sign_entry(signer: Signer, payload: bytes, *, typ: str, iat: int | None = None) -> Entry:
+def sign_entry(
+    signer: Signer, payload: bytes, *, typ: str, iat: int | None = None, x5t: str | None = None
+) -> Entry:
     """Sign a payload: one entry for a header or a file."""
-    protected = protected_for(signer.alg, signer.kid, typ, iat=iat)
+    protected = protected_for(signer.alg, signer.kid, typ, iat=iat, x5t=x5t)
     signature = signer.sign(signing_input(protected, payload))
     return Entry(
         protected=protected,
         signature=signature,
-        header=Header(alg=signer.alg, kid=signer.kid, typ=typ, iat=iat),
+        header=Header(alg=signer.alg, kid=signer.kid, typ=typ, iat=iat, x5t=x5t),
     )

@@ -61,6 +61,9 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             }
         if self.sources:
             config["sources"] = [{"name": name} for name in self.sources]
+            # What stands here stands in the origins too, durably; a tail lost with the power is sourced again, and a
+            # reader whose cursor lay in it notices that its record is another (docs/adr/005).
+            config["persist_mode"] = "async"
         return config
 
 

@@ -5,50 +5,58 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 1. A first version is believed by its pin, the digest obtained out of band, and signed by its own root's threshold.
 2. A next version is not parsed before the current root's threshold of signatures over it holds.
 3. It is of the same domain, exactly one version later, and names the digest of the one held.
-4. It is signed by its own root's threshold too, over distinct keys, and is not from the future.
-5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a root; none is of small
-   order; no bulletin key equals a transport key; every threshold can be reached; a seal key's window is at most 90
-   days.
+4. It is signed by its own root's threshold too, over distinct keys, is not from the future, and takes back no
+   revocation: a key once revoked stays so.
+5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a role; none is of small
+   order; no key that signs equals a transport key; every threshold can be reached by keys that are not revoked; a
+   seal key's window is at most 90 days.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
    then means that organisation alone; no listed audience has an authority's id.
-7. A beacon is signed by the beacon role's threshold, of the same domain, in its window, not older than the last one;
+7. A revocation statement ends keys of the authority that signed it, by one signature. It counts when the key that
+   signed it is valid and not revoked as it arrives, and it is never undone: not by another statement, and not by a
+   next version that leaves it out.
+8. A beacon is signed by the beacon role's threshold, of the same domain, in its window, not older than the last one;
    the same version under another digest is a fork.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from itertools import product
 
-import msgspec
-
-from bus import nkey
-from bus.errors import KeyFileError, PermitError, TrustError
+from bus import statements
+from bus.errors import PermitError, TrustError
+from bus.registry_rules import RegisteredKey, check_grants, registered_keys
 from bus.seal_keys import check_seal_keys
 from bus.signing import PublicKey
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
-from schemas.envelope import TYP_BEACON, TYP_REGISTRY, SignedFile, b64u, read_signed, signing_input
+from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, read_signed, signing_input
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.parts import Authority
 from schemas.registry import (
     MAX_BEACON_BYTES,
     MAX_REGISTRY_BYTES,
+    MAX_REVOKE_BYTES,
     AuthorityRecord,
     Beacon,
     KeyRecord,
     PublishGrant,
     ReadGrant,
     Registry,
+    Revocation,
     Role,
 )
 from schemas.subject import Channel, channel_of
-from schemas.vocab import TLP_RANK, Status, Tlp
+from schemas.vocab import Status, Tlp
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
 ANY = "*"
+UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
+
+__all__ = ["CLOCK_SKEW", "RegisteredKey", "TrustState", "VerifiedRegistry", "good_signatures"]
 
 
 class TrustState(StrEnum):
@@ -60,28 +68,29 @@ class TrustState(StrEnum):
     EXPIRED = "expired"
 
 
-class RegisteredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key of the registry: whose, in which window, ready to verify."""
-
-    authority_id: str
-    record: KeyRecord
-    public: PublicKey
-
-
 class VerifiedRegistry:
     """A registry whose signatures and rules have been checked. Immutable: an update is another one."""
 
-    def __init__(self, *, document: Registry, digest: str, raw: bytes, beacon: Beacon | None) -> None:
-        """Use `open`, `update` and `with_beacon`; this checks rules 5 and 6 but no signature."""
+    def __init__(
+        self,
+        *,
+        document: Registry,
+        digest: str,
+        raw: bytes,
+        beacon: Beacon | None,
+        revocations: tuple[Revocation, ...] = (),
+    ) -> None:
+        """Use `open`, `update`, `with_beacon` and `with_revocation`; this checks rules 5 and 6 but no signature."""
         self.document = document
         self.digest = digest
         self.raw = raw
         self.beacon = beacon
         self.domain = document.domain
         self.version = document.version
-        self._keys = _registered_keys(document)
+        self.revocations = revocations
+        self._keys = statements.apply(registered_keys(document), revocations)
         check_seal_keys(document)
-        _check_grants(document)
+        check_grants(document)
         self._reads = {
             name: frozenset(_product(record.read))
             for name, record in document.authorities.items()
@@ -119,7 +128,8 @@ class VerifiedRegistry:
         """The next version, or this one when `raw` is it.
 
         Raises:
-            TrustError: `threshold`, `domain`, `rollback`, `skip`, `fork`, `from-the-future`, or a rule's reason.
+            TrustError: `threshold`, `domain`, `rollback`, `skip`, `fork`, `from-the-future`, `key-revoked`, or a
+                rule's reason.
         """
         signed = _read(raw, TYP_REGISTRY, MAX_REGISTRY_BYTES)
         if digest(signed.payload) == self.digest:
@@ -139,7 +149,14 @@ class VerifiedRegistry:
         _require(document.root, signed, "the new root")
         if document.issued > now + CLOCK_SKEW:
             raise TrustError("the registry is from the future; check the clock", reason="from-the-future")
-        return VerifiedRegistry(document=document, digest=digest(signed.payload), raw=raw, beacon=self.beacon)
+        _refuse_returning_keys(self.document, document)
+        return VerifiedRegistry(
+            document=document,
+            digest=digest(signed.payload),
+            raw=raw,
+            beacon=self.beacon,
+            revocations=self.revocations,
+        )
 
     def with_beacon(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
         """This registry, having seen a beacon.
@@ -167,6 +184,35 @@ class VerifiedRegistry:
             )
         made = object.__new__(VerifiedRegistry)
         made.__dict__.update(self.__dict__, beacon=beacon)
+        return made
+
+    def with_revocation(
+        self, raw: bytes, now: dt.datetime, *, taken_before: bool = False
+    ) -> VerifiedRegistry:
+        """This registry, in which the keys that a statement names count as revoked; or itself, when they do already.
+
+        The next versions keep it so until they revoke these keys themselves.
+
+        Args:
+            raw: the statement, signed by a key of the authority whose keys it ends.
+            now: the present.
+            taken_before: this reader took the same bytes earlier, and reads them again after a restart: what it
+                ended stays ended, whatever has become of the key that signed it.
+
+        Raises:
+            TrustError: `malformed-revoke`, `unknown-key`, `wrong-algorithm`, `bad-signature`, `domain`, `not-your-key`,
+                `from-the-future`, `key-revoked` or `key-not-valid`.
+        """
+        signed = _read(raw, TYP_REVOKE, MAX_REVOKE_BYTES)
+        found = statements.judge(signed, self._keys, self.domain, None if taken_before else now)
+        revocations = (*self.revocations, found)
+        keys = statements.apply(registered_keys(self.document), revocations)
+        if {kid: key.record for kid, key in keys.items()} == {
+            kid: key.record for kid, key in self._keys.items()
+        }:
+            return self
+        made = object.__new__(VerifiedRegistry)
+        made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys)
         return made
 
     # -- questions --------------------------------------------------------------------------------------------
@@ -203,6 +249,23 @@ class VerifiedRegistry:
     def key(self, kid: str) -> RegisteredKey | None:
         """The bulletin key with this id, if there is one."""
         return self._keys.get(kid)
+
+    def bulletin_keys(self) -> tuple[RegisteredKey, ...]:
+        """Every bulletin key, by authority and id."""
+        return tuple(sorted(self._keys.values(), key=lambda key: (key.authority_id, key.public.kid)))
+
+    def revoked(self) -> Mapping[str, dt.datetime]:
+        """Since when each revoked key is not believed, by its id."""
+        return {
+            kid: key.record.revoked_since
+            for kid, key in self._keys.items()
+            if key.record.revoked_since is not None
+        }
+
+    def ended(self, now: dt.datetime) -> Mapping[str, dt.datetime]:
+        """Since when each key that is revoked or past its window is not believed, by its id (`bus.revocation.rule`)."""
+        over = {kid: key.record.not_after for kid, key in self._keys.items() if key.record.not_after <= now}
+        return over | {kid: min(since, over.get(kid, since)) for kid, since in self.revoked().items()}
 
     def may_publish(self, authority_id: str, channel: Channel) -> bool:
         """Whether some grant lets the authority speak on the channel, whatever the kind and area."""
@@ -249,10 +312,10 @@ class VerifiedRegistry:
                 f"{bulletin.issuer.id} has no grant for kind {bulletin.kind} on {channel.name}",
                 reason="not-permitted",
             )
-        countries = {area.country for area in bulletin.areas if area.country}
+        countries = {UNION if area.scope == "eu" else area.country for area in bulletin.areas} - {None}
         if not any(ANY in g.areas or countries <= set(g.areas) for g in kinds):
             raise PermitError(
-                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(countries))} on {channel.name}",
+                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(map(str, countries)))} on {channel.name}",
                 reason="not-permitted",
             )
 
@@ -287,12 +350,28 @@ def _document(payload: bytes) -> Registry:
         raise TrustError(f"the registry is malformed: {exc}", reason="malformed-registry") from None
 
 
+def _refuse_returning_keys(held: Registry, document: Registry) -> None:
+    """Part of rule 4: a revoked key may be dropped, never be trusted again."""
+    ended = {kid for kid, record in _keys_in(held) if record.revoked_since is not None}
+    for kid, record in _keys_in(document):
+        if kid in ended and record.revoked_since is None:
+            raise TrustError(
+                f"key {kid} is revoked and cannot come back; its authority needs a new key",
+                reason="key-revoked",
+            )
+
+
+def _keys_in(document: Registry) -> Iterator[tuple[str, KeyRecord]]:
+    for authority in document.authorities.values():
+        yield from authority.keys.items()
+
+
 def good_signatures(role: Role, signed: SignedFile) -> frozenset[str]:
     """The ids of the role's keys whose signatures over the payload stand; a key counts once."""
     good: set[str] = set()
     for entry in signed.entries:
         record = role.keys.get(entry.header.kid)
-        if record is None or record.alg != entry.header.alg:
+        if record is None or record.alg != entry.header.alg or record.revoked_since is not None:
             continue
         try:
             key = PublicKey.from_jwk(record.jwk, record.alg)
@@ -310,73 +389,3 @@ def _require(role: Role, signed: SignedFile, whose: str) -> None:
         raise TrustError(
             f"{count} good signatures of {whose}; {role.threshold} are needed", reason="threshold"
         )
-
-
-# -- rules 5 and 6 ------------------------------------------------------------------------------------------------
-
-
-def _registered_keys(document: Registry) -> Mapping[str, RegisteredKey]:
-    for name, role in (("root", document.root), ("beacon", document.beacon)):
-        if role.threshold > len(role.keys):
-            raise TrustError(f"the {name} role can never reach its threshold", reason="unreachable-threshold")
-        for kid, record in role.keys.items():
-            _public(kid, record)
-    taken = {*document.root.keys, *document.beacon.keys}
-    transport: set[str] = set()
-    for name, authority in document.authorities.items():
-        for each in authority.nkeys:
-            try:
-                transport.add(b64u(nkey.raw_public(each)))
-            except KeyFileError:
-                raise TrustError(f"{name} has a malformed transport key", reason="malformed-nkey") from None
-    keys: dict[str, RegisteredKey] = {}
-    for name, authority in document.authorities.items():
-        for kid, record in authority.keys.items():
-            public = _public(kid, record)
-            if kid in keys or kid in taken:
-                raise TrustError(f"key {kid} stands in two places", reason="shared-key")
-            if public.jwk.get("x") in transport:
-                raise TrustError(f"bulletin key {kid} is also a transport key", reason="transport-key")
-            if record.not_after <= record.not_before:
-                raise TrustError(f"key {kid} ends before it begins", reason="malformed-registry")
-            keys[kid] = RegisteredKey(authority_id=name, record=record, public=public)
-    return keys
-
-
-def _public(kid: str, record: KeyRecord) -> PublicKey:
-    public = PublicKey.from_jwk(record.jwk, record.alg)
-    if public.kid != kid:
-        raise TrustError(f"key {kid} is not its own thumbprint", reason="not-a-thumbprint")
-    return public
-
-
-def _check_grants(document: Registry) -> None:
-    for name in document.audiences.keys() & document.authorities.keys():
-        raise TrustError(
-            f"{name} is an authority; its own audience is its id and is not listed", reason="audience"
-        )
-    for name, authority in document.authorities.items():
-        if name.split("-", 1)[0] != authority.country.lower():
-            raise TrustError(
-                f"{name} does not begin with its country {authority.country}", reason="authority-id"
-            )
-        for publish in authority.publish:
-            for audience in publish.audiences:
-                _members(document, audience, name)
-        for read in authority.read:
-            for tlp, audience in product(read.tlps, read.audiences):
-                members = _members(document, audience, name)
-                if TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER] and name not in members:
-                    raise TrustError(
-                        f"{name} reads TLP:{tlp.upper()} to {audience} but is no member",
-                        reason="not-a-member",
-                    )
-
-
-def _members(document: Registry, audience: str, who: str) -> Collection[str]:
-    """Who belongs to an audience; an organisation's own audience is its id."""
-    if audience in document.audiences:
-        return document.audiences[audience].members
-    if audience in document.authorities:
-        return (audience,)
-    raise TrustError(f"{who} has a grant for an audience that does not exist: {audience}", reason="audience")

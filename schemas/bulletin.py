@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -192,7 +191,7 @@ def stamp(
     Raises:
         SchemaError: `schema`, when neither draft nor defaults give TLP, PAP or audience.
     """
-    fields: dict[str, Any] = {name: getattr(draft, name) for name in Draft.__struct_fields__}
+    fields = msgspec.structs.asdict(draft)
     for name in ("tlp", "pap", "audience"):
         if fields[name] is None:
             fields[name] = getattr(defaults, name)
@@ -225,4 +224,5 @@ def new_id(now: dt.datetime, random: bytes) -> str:
     milliseconds = int(now.timestamp() * 1000) & (1 << 48) - 1
     noise = int.from_bytes(random[:10])
     value = milliseconds << 80 | 0x7 << 76 | (noise >> 62 & 0xFFF) << 64 | 0b10 << 62 | noise & (1 << 62) - 1
-    return str(uuid.UUID(int=value))
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

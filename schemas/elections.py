@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from schemas.bodies.electoral import ElectionCalendar
@@ -57,7 +57,17 @@ TYPE_TOKENS: Mapping[str, ElectionType] = MappingProxyType(
 
 def phase_at(calendar: ElectionCalendar, now: dt.datetime) -> Phase:
     """The highest ranked phase whose window is open; a window includes its start and excludes its end."""
-    open_now = {window.phase for window in calendar.windows if window.start <= now < window.end}
+    return phase_over((calendar,), now)
+
+
+def phase_over(calendars: Iterable[ElectionCalendar], now: dt.datetime) -> Phase:
+    """The highest ranked phase that is open in any of several elections: what a country watches for."""
+    open_now = {
+        window.phase
+        for calendar in calendars
+        for window in calendar.windows
+        if window.start <= now < window.end
+    }
     return next((phase for phase in RANKING if phase in open_now), Phase.NONE)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -87,9 +88,9 @@ def unb64u(text: str) -> bytes:
     return data
 
 
-def protected_for(alg: str, kid: str, typ: str, *, iat: int | None = None) -> str:
+def protected_for(alg: str, kid: str, typ: str, *, iat: int | None = None, x5t: str | None = None) -> str:
     """The encoded protected header of a new signature."""
-    return b64u(msgspec.json.encode(Header(alg=alg, kid=kid, typ=typ, iat=iat)))
+    return b64u(msgspec.json.encode(Header(alg=alg, kid=kid, typ=typ, iat=iat, x5t=x5t)))
 
 
 def signing_input(protected: str, payload: bytes) -> bytes:
@@ -128,14 +129,18 @@ def format_header(entries: tuple[Entry, ...]) -> str:
 
 
 def _entry(protected: str, signature: str, typ: str) -> Entry:
-    raw = unb64u(protected)
-    try:
-        header = decode_as(Header, raw, max_bytes=MAX_PROTECTED_BYTES)
-    except SchemaError as exc:
-        raise EnvelopeError(f"protected header: {exc}") from None
+    header = _read_protected(protected)
     if header.typ != typ:
         raise EnvelopeError(f"typ is {header.typ!r}, expected {typ!r}", reason="unknown-type")
     return Entry(protected=protected, signature=unb64u(signature), header=header)
+
+
+@lru_cache(maxsize=256)  # a signer's header is the same on all that it signs
+def _read_protected(protected: str) -> Header:
+    try:
+        return decode_as(Header, unb64u(protected), max_bytes=MAX_PROTECTED_BYTES)
+    except SchemaError as exc:
+        raise EnvelopeError(f"protected header: {exc}") from None
 
 
 def _refuse_repeated_kid(entries: list[Entry]) -> None:

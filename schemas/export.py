@@ -1,7 +1,7 @@
-"""Writes the contract for other languages: JSON Schemas (2020-12) and an AsyncAPI 3.0 document.
+"""Writes the contract for other languages: JSON Schemas, the words of the open vocabularies, an AsyncAPI document.
 
-`python -m schemas.export` writes `schemas/json/`; with `--check` it compares instead and fails on drift. The AsyncAPI
-document is written as JSON, which every YAML 1.2 reader reads.
+`python -m schemas.export` writes `schemas/json/`; with `--check` it compares instead and fails on drift. The schemas
+are of dialect 2020-12; AsyncAPI is 3.0, written as JSON, which every YAML 1.2 reader reads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import msgspec
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import CE_TYPE, MAX_HEADER_BYTES, SIG_HEADER
-from schemas.registry import Beacon, Registry
+from schemas.open_vocab import OPEN
+from schemas.registry import Beacon, Registry, Revocation
 from schemas.subject import PREFIX
 from schemas.vocab import Domain, Status, Tlp
 
@@ -27,6 +28,7 @@ _ROOTS: dict[str, type[msgspec.Struct]] = {
     "draft": Draft,
     "registry": Registry,
     "beacon": Beacon,
+    "revoke": Revocation,
 }
 
 _ADDRESS = (
@@ -47,6 +49,7 @@ def documents() -> dict[str, str]:
     """Every document by its file name."""
     found = {f"{name}.schema.json": _text(_schema(name, type_)) for name, type_ in _ROOTS.items()}
     found["asyncapi.yaml"] = _text(asyncapi())
+    found["vocabularies.json"] = _text(vocabularies())
     return found
 
 
@@ -58,6 +61,13 @@ def _schema(name: str, type_: type[msgspec.Struct]) -> dict[str, Any]:
         "title": f"tocsin {name}",
         **reference,
         "$defs": dict(sorted(components.items())),
+    }
+
+
+def vocabularies() -> dict[str, Any]:
+    """The words of every open vocabulary, by the name that `x-tocsin-vocabulary` gives in the schemas."""
+    return {
+        name: {"source": each.source, "values": sorted(each.values)} for name, each in sorted(OPEN.items())
     }
 
 

@@ -220,6 +220,180 @@ OPEN: Mapping[str, OpenVocabulary] = MappingProxyType(
                 "duplicate legitimate-owner satire-or-opinion outdated wrong-jurisdiction insufficient-evidence schema-invalid "
                 "signature-invalid tlp-violation cannot-decrypt other",
             ),
+            _words(
+                "area-system",
+                "ISO 3166, Eurostat, Open Civic Data",
+                "iso3166-1 iso3166-2 nuts-2024 lau-2024 ocd-id emb-local",
+            ),
+            _words(
+                "breach-phase",
+                "Data Privacy Vocabulary, phases of a notification",
+                "initial supplement final bundled",
+            ),
+            _words(
+                "content-status",
+                _OWN,
+                "lawful illegal terms-violation unassessed",
+            ),
+            _words(
+                "crisis",
+                "Regulation (EU) 2022/2065, Articles 36 and 48; IPCR",
+                "none rapid-response-system protocol-art48 mechanism-art36 ipcr",
+            ),
+            _words(
+                "data-category",
+                "Regulation (EU) 2016/679, Articles 4 and 9, those that touch elections",
+                "contact address birth-date national-id electoral-roll voting-history political-opinions political-opinions-inferred "
+                "donations location credentials biometric special-other",
+            ),
+            _words(
+                "data-subject",
+                _OWN,
+                "voters candidates party-members donors election-staff volunteers account-holders device-owners",
+            ),
+            _words(
+                "decisive-impact",
+                _OWN,
+                "none-evidenced possible established unassessed",
+            ),
+            _words(
+                "dsa-account",
+                "DSA Transparency Database",
+                "suspended terminated",
+            ),
+            _words(
+                "dsa-automated-decision",
+                "DSA Transparency Database",
+                "fully partially not-automated",
+            ),
+            _words(
+                "dsa-ground",
+                "DSA Transparency Database",
+                "illegal-content incompatible-content",
+            ),
+            _words(
+                "dsa-monetary",
+                "DSA Transparency Database",
+                "suspension termination other",
+            ),
+            _words(
+                "dsa-provision",
+                "DSA Transparency Database",
+                "partial-suspension total-suspension partial-termination total-termination",
+            ),
+            _words(
+                "dsa-visibility",
+                "DSA Transparency Database",
+                "content-removed content-disabled content-demoted content-age-restricted content-interaction-restricted content- "
+                "labelled other",
+            ),
+            _words(
+                "duty",
+                _OWN,
+                "staffed-24x7 office-hours on-call unstaffed",
+            ),
+            _words(
+                "election-device",
+                "NIST SP 1500-101 device types",
+                "adjudication ballot-activation bmd ballot-marking ballot-printing blank-ballot-printing dre dre-controller "
+                "electronic-cast electronic-cast-paper electronic-poll-book ems scan-batch scan-single transmission-sending "
+                "transmission-receiving other",
+            ),
+            _words(
+                "evidence-method",
+                _OWN,
+                "screenshot warc har pcap log forensic-image statement",
+            ),
+            _words(
+                "fimi-scope",
+                _OWN,
+                "observable incident campaign network",
+            ),
+            _words(
+                "funds-origin",
+                "Regulation (EU) 2024/900",
+                "public private unknown",
+            ),
+            _words(
+                "legal-role",
+                _OWN,
+                "power duty offence safeguard soft-law",
+            ),
+            _words(
+                "lesson-status",
+                _OWN,
+                "open accepted in-progress done rejected",
+            ),
+            _words(
+                "listed-subject",
+                _OWN,
+                "person enterprise",
+            ),
+            _words(
+                "listing-authority",
+                "bodies that list",
+                "eu-council us-treasury uk-fcdo ch-seco un-sc other",
+            ),
+            _words(
+                "metric-unit",
+                _OWN,
+                "count seconds ppm percent",
+            ),
+            _words(
+                "nis2-impact",
+                "MISP taxonomy nis2",
+                "none minor large very-large",
+            ),
+            _words(
+                "nis2-outlook",
+                "MISP taxonomy nis2",
+                "improving stable worsening",
+            ),
+            _words(
+                "process-effect",
+                _OWN,
+                "none delay suspension repeat-vote recount unknown",
+            ),
+            _words(
+                "report-edition",
+                _OWN,
+                "memo interim final follow-up",
+            ),
+            _words(
+                "republication",
+                _OWN,
+                "none for-sale leaked used-in-operation",
+            ),
+            _words(
+                "rsit",
+                "Reference Security Incident Taxonomy, version 1003",
+                "abusive-content:spam abusive-content:harmful-speech abusive-content:violence malicious-code:infected-system "
+                "malicious-code:c2-server malicious-code:malware-distribution malicious-code:malware-configuration information- "
+                "gathering:scanner information-gathering:sniffing information-gathering:social-engineering intrusion-attempts:ids- "
+                "alert intrusion-attempts:brute-force intrusion-attempts:exploit intrusions:privileged-account-compromise "
+                "intrusions:unprivileged-account-compromise intrusions:application-compromise intrusions:system-compromise "
+                "intrusions:burglary availability:dos availability:ddos availability:misconfiguration availability:sabotage "
+                "availability:outage information-content-security:unauthorised-information-access information-content- "
+                "security:unauthorised-information-modification information-content-security:data-loss information-content- "
+                "security:data-leak fraud:unauthorised-use-of-resources fraud:copyright fraud:masquerade fraud:phishing "
+                "vulnerable:weak-crypto vulnerable:ddos-amplifier vulnerable:potentially-unwanted-accessible vulnerable:information- "
+                "disclosure vulnerable:vulnerable-system other:other other:undetermined test:test",
+            ),
+            _words(
+                "stratcom-mode",
+                _OWN,
+                "pre-bunk debunk official-statement voter-information holding-line strategic-silence",
+            ),
+            _words(
+                "trend",
+                _OWN,
+                "rising stable falling unknown",
+            ),
+            _words(
+                "ttp-framework",
+                "DISARM, MITRE ATT&CK and ATLAS, AMITT, Meta kill chain",
+                "disarm attack-enterprise attack-mobile attack-ics atlas amitt meta-kc",
+            ),
         )
     }
 )

@@ -82,9 +82,7 @@ class Area(Part, frozen=True, kw_only=True):
     scope: Annotated[Slug, Open("area-scope")]
     country: Country | None = None
     code: Annotated[str, Meta(pattern=r"^[A-Za-z0-9:/_.-]{1,64}$(?!\n)")] | None = None
-    system: Annotated[
-        Slug | None, Meta(description="one of iso3166-1, iso3166-2, nuts-2024, lau-2024, ocd-id, emb-local")
-    ] = None
+    system: Annotated[Slug | None, Open("area-system")] = None
     name: Text160 | None = None
 
 
@@ -132,9 +130,7 @@ class Ttp(Part, frozen=True, kw_only=True):
 
     framework: Annotated[
         Slug,
-        Meta(
-            description="one of disarm, attack-enterprise, attack-mobile, attack-ics, atlas, amitt, meta-kc"
-        ),
+        Open("ttp-framework"),
     ]
     id: Annotated[str, Meta(pattern=r"^[A-Z]{0,3}[0-9][0-9A-Z.]{0,15}$(?!\n)")]
     version: Annotated[str, Meta(max_length=16)] | None = None
@@ -213,7 +209,7 @@ class Legal(Part, frozen=True, kw_only=True):
     """A legal text and the part it plays."""
 
     ref: Celex
-    role: Annotated[Slug, Meta(description="one of power, duty, offence, safeguard, soft-law")]
+    role: Annotated[Slug, Open("legal-role")]
     note: Text500 | None = None
 
 
@@ -233,8 +229,8 @@ class PersonalData(Part, frozen=True, kw_only=True):
     lawful_basis: Celex
     purpose: Text160
     retention_until: dt.date
-    categories: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()
-    subjects: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()
+    categories: Annotated[tuple[Slug, ...], Meta(max_length=20), Open("data-category")] = ()
+    subjects: Annotated[tuple[Slug, ...], Meta(max_length=20), Open("data-subject")] = ()
     controller: OrgId | None = None
 
 
@@ -248,9 +244,7 @@ class Rights(Part, frozen=True, kw_only=True):
         tuple[Annotated[int, Meta(ge=1, le=54)], ...],
         Meta(max_length=20, description="EU Charter articles engaged"),
     ] = ()
-    content_status: Annotated[
-        Slug, Meta(description="one of lawful, illegal, terms-violation, unassessed")
-    ] = "unassessed"
+    content_status: Annotated[Slug, Open("content-status")] = "unassessed"
     editorial_or_satire: bool = False
     redress: Text500 | None = None
     reviewer: Slug | None = None
@@ -265,9 +259,7 @@ class Evidence(Part, frozen=True, kw_only=True):
     size: Annotated[int, Meta(ge=0, le=2_147_483_648)]
     uri: Uri | None = None
     captured: Time | None = None
-    method: Annotated[
-        Slug | None, Meta(description="one of screenshot, warc, har, pcap, log, forensic-image, statement")
-    ] = None
+    method: Annotated[Slug | None, Open("evidence-method")] = None
 
 
 class Provenance(Part, frozen=True, kw_only=True):

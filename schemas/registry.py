@@ -1,4 +1,4 @@
-"""The trust-registry document and its beacon: shapes and bounds; whether they stand is decided in `bus.trust`."""
+"""The trust-registry document, its beacon and revocation statements: shapes; `bus.trust` decides whether they stand."""
 
 from __future__ import annotations
 
@@ -22,8 +22,13 @@ from schemas.vocab import Domain, Scope, SealPolicy, Status, Tlp
 
 SPEC: Literal["tocsin-registry/1"] = "tocsin-registry/1"
 BEACON_SPEC: Literal["tocsin-beacon/1"] = "tocsin-beacon/1"
+REVOKE_SPEC: Literal["tocsin-revoke/1"] = "tocsin-revoke/1"
 MAX_REGISTRY_BYTES = 8 * 1024 * 1024
 MAX_BEACON_BYTES = 65_536
+MAX_REVOKE_BYTES = 8_192
+
+REVOCATION_REASONS = ("key-compromise", "key-lost", "superseded", "cessation-of-operation")
+"""Words for why a key is revoked, after RFC 5280 section 5.3.1. Any slug is accepted: a reason never decides."""
 
 Algorithm = Literal["Ed25519", "ES256", "ML-DSA-65"]
 SealAlgorithm = Literal["HPKE-9-KE"]
@@ -45,6 +50,7 @@ class KeyRecord(Part, frozen=True, kw_only=True):
     not_before: Time
     not_after: Time
     revoked_since: Time | None = None
+    revoked_for: Annotated[Slug | None, Meta(description="why, as in a revocation statement")] = None
 
 
 class SealKeyRecord(Part, frozen=True, kw_only=True):
@@ -139,3 +145,15 @@ class Beacon(Part, frozen=True, kw_only=True):
     digest: Digest
     issued: Time
     expires: Time
+
+
+class Revocation(Part, frozen=True, kw_only=True):
+    """An authority ends its own keys, by one signature of any that it has left."""
+
+    spec: Literal["tocsin-revoke/1"]
+    domain: DomainName
+    authority: OrgId
+    kids: Annotated[tuple[Kid, ...], Meta(min_length=1, max_length=32)]
+    since: Time
+    reason: Annotated[Slug, Meta(description="why; it informs and never decides")]
+    issued: Time

@@ -99,6 +99,10 @@ def _worst(b: Bulletin) -> int:
     return max((PERSONAL_RANK[each.personal] for each in b.observables), default=0)
 
 
+def _declared(b: Bulletin) -> int:
+    return PERSONAL_RANK[b.personal_data.flag] if b.personal_data else 0
+
+
 def r6(b: Bulletin) -> Broken:
     """Personal observables travel with a statement of why and how long, at least as strict as the worst."""
     worst = _worst(b)
@@ -109,18 +113,19 @@ def r6(b: Bulletin) -> Broken:
 
 
 def r7(b: Bulletin) -> Broken:
-    """TLP:CLEAR carries no personal data, but for official listings."""
-    if (
-        b.tlp is Tlp.CLEAR
-        and _worst(b) >= PERSONAL_RANK[PersonalFlag.PERSONAL]
-        and not isinstance(b.body, SanctionsListing)
-    ):
+    """TLP:CLEAR carries no personal data, in observables or declared of its text, but for official listings."""
+    if b.tlp is not Tlp.CLEAR or isinstance(b.body, SanctionsListing):
+        return
+    least = PERSONAL_RANK[PersonalFlag.PERSONAL]
+    if _worst(b) >= least:
         yield "$.observables", "no personal data at TLP:CLEAR"
+    elif _declared(b) >= least:
+        yield "$.personal_data.flag", "no personal data at TLP:CLEAR"
 
 
 def r8(b: Bulletin) -> Broken:
-    """Special categories and criminal suspicion are at least AMBER+STRICT."""
-    if _worst(b) >= PERSONAL_RANK[PersonalFlag.SPECIAL_CATEGORY] and _below_strict(b):
+    """Special categories and criminal suspicion, observed or declared of the text, are at least AMBER+STRICT."""
+    if max(_worst(b), _declared(b)) >= PERSONAL_RANK[PersonalFlag.SPECIAL_CATEGORY] and _below_strict(b):
         yield "$.tlp", "special-category or criminal-offence data needs TLP:AMBER+STRICT or RED"
 
 

@@ -52,12 +52,13 @@ Text500 = Annotated[str, Meta(min_length=1, max_length=500)]
 Text2000 = Annotated[str, Meta(min_length=1, max_length=2000)]
 Text8000 = Annotated[str, Meta(min_length=1, max_length=8000)]
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Whole = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Celex = Annotated[
     str,
     Meta(
         pattern=(
-            rf"^(?:celex:[0-9A-Z()]{{8,20}}|eli:{_VISIBLE}{{3,200}}|national:[A-Z]{{2}}:{_VISIBLE}{{1,120}}|soft:[a-z0-9-]{{3,60}})"
+            rf"^(?:celex:[0-9A-Z()/]{{6,20}}|eli:{_VISIBLE}{{3,200}}|national:[A-Z]{{2}}:{_VISIBLE}{{1,120}}|soft:[a-z0-9-]{{3,60}})"
             r"(?:#[0-9A-Za-z().-]{1,24})?$(?!\n)"
         ),
         description="a legal text: celex:32022L2555#23.4.a, eli:..., national:XA:..., soft:...",
@@ -84,7 +85,7 @@ def Open(vocabulary: str) -> Meta:  # noqa: N802 (reads as a type where it stand
     return Meta(extra={"vocabulary": vocabulary}, extra_json_schema={"x-tocsin-vocabulary": vocabulary})
 
 
-class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """What every struct of the wire is: immutable, closed, and silent about defaults.
 
     msgspec hands these settings on to subclasses, all but `kw_only`, which each must repeat.

@@ -28,7 +28,9 @@ HIDDEN = "x"  # kind, area and election of a TLP:RED bulletin
 PRIORITIES = ("p1", "p2", "p3", "p4")
 
 _AUDIENCE = re.compile(r"[a-z0-9][a-z0-9-]{1,40}")
-_ISSUER = re.compile(r"(?:[a-z]{2}|int)-[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")
+_COUNTRY = re.compile(r"[a-z]{2}|int")
+_ORG = re.compile(r"[a-z0-9]{2,24}(?:-[a-z0-9]{1,12})?")
+_ISSUER = re.compile(rf"(?:{_COUNTRY.pattern})-{_ORG.pattern}")
 _AREA = re.compile(r"[a-z]{2}|multi|intl|x")
 _ELECTION = re.compile(
     r"none|x|[a-z]{2}-(?:ep|pres|parl|sen|reg|mun|ref|byel|oth)-[0-9]{4}(?:-[a-z0-9]{1,12})?"
@@ -112,28 +114,34 @@ def subject_for(bulletin: Bulletin) -> str:
     )
 
 
+_RANKED = frozenset({Status.ACTUAL, Status.EXERCISE})
+_PRESSING = frozenset({Urgency.IMMEDIATE, Urgency.EXPECTED})
+_SURE = frozenset({Certainty.OBSERVED, Certainty.LIKELY})
+_SEVERE = frozenset({Severity.EXTREME, Severity.SEVERE})
+_GRAVE = _SEVERE | {Severity.MODERATE}
+
+
 def priority(bulletin: Bulletin) -> str:
     """`p1` (wake somebody) to `p4`, from urgency, severity and certainty; system and test are always `p4`."""
-    if bulletin.status not in (Status.ACTUAL, Status.EXERCISE):
+    severity = bulletin.severity
+    if severity not in _GRAVE or bulletin.status not in _RANKED:
         return "p4"
-    pressing = bulletin.urgency in (Urgency.IMMEDIATE, Urgency.EXPECTED)
-    sure = bulletin.certainty in (Certainty.OBSERVED, Certainty.LIKELY)
-    if bulletin.severity is Severity.EXTREME and pressing and sure:
-        return "p1"
-    if bulletin.severity in (Severity.EXTREME, Severity.SEVERE) and pressing:
-        return "p2"
-    grave = bulletin.severity in (Severity.EXTREME, Severity.SEVERE, Severity.MODERATE)
-    return "p3" if grave and bulletin.urgency is not Urgency.PAST else "p4"
+    if severity in _SEVERE and bulletin.urgency in _PRESSING:
+        return "p1" if severity is Severity.EXTREME and bulletin.certainty in _SURE else "p2"
+    return "p4" if bulletin.urgency is Urgency.PAST else "p3"
 
 
 def area_token(bulletin: Bulletin) -> str:
     """The affected country in lower case, or `eu`, `multi`, `intl`."""
-    if any(area.scope == "eu" for area in bulletin.areas):
-        return "eu"
-    countries = {area.country for area in bulletin.areas if area.country}
+    countries = set()
+    for area in bulletin.areas:
+        if area.scope == "eu":
+            return "eu"
+        if area.country:
+            countries.add(area.country)
     if len(countries) > 1:
         return "multi"
-    only = next(iter(countries), "INT")
+    only = countries.pop() if countries else "INT"
     return "intl" if only == "INT" else only.lower()
 
 
@@ -176,10 +184,12 @@ def parse(subject: str) -> Subject:
     if len(tokens) != TOKENS or len(subject) > MAX_SUBJECT or tokens[:2] != ["tocsin", "v1"]:
         raise SchemaError(f"{subject[:250]!r} is no bulletin subject", reason="malformed-subject")
     status, tlp, audience, cc, org, domain, kind, area, election, prio = tokens[2:]
-    issuer = f"{cc}-{org}"
+    hidden = (kind == HIDDEN, area == HIDDEN, election == HIDDEN)
     bad = (
         not _AUDIENCE.fullmatch(audience)
-        or not _ISSUER.fullmatch(issuer)
+        or not _COUNTRY.fullmatch(cc)
+        or not _ORG.fullmatch(org)
+        or hidden != (tlp == Tlp.RED,) * 3
         or domain not in _DOMAINS
         or (kind not in KINDS and kind != HIDDEN)
         or not _AREA.fullmatch(area)
@@ -192,7 +202,7 @@ def parse(subject: str) -> Subject:
         _status(status, subject),
         tlp_from_token(tlp),
         audience,
-        issuer,
+        f"{cc}-{org}",
         Domain(domain),
         kind,
         area,

@@ -1,1 +1,1 @@
-"""Native formats: one module each, pure functions from bytes to drafts with a loss report."""
+"""Native formats: a module or package each, pure functions from bytes to drafts with a loss report."""

@@ -13,8 +13,8 @@ from typing import Final
 from xml.etree.ElementTree import Element
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from adapters.drafting import finished
-from adapters.reading import (
+from adapters.translation.drafting import finished
+from adapters.translation.reading import (
     Format,
     FormatError,
     Losses,
@@ -46,7 +46,8 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
     """The calendar of the one election that a message is about.
 
     Raises:
-        FormatError: ``hostile-xml``, ``malformed``, ``unsupported-message``, ``no-election`` or ``bad-date``.
+        FormatError: ``hostile-xml``, ``malformed``, ``unsupported-message``, ``no-election`` or ``bad-date`` (which nomination on
+            polling day or after it is, too: a calendar that contradicts itself must not be told to voters).
     """
     root = safe_xml(data, max_bytes=MAX_BYTES)
     if root.tag != f"{EML}EML":
@@ -75,13 +76,8 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
     losses.add("ElectionIdentifier/ElectionDate", f"a date without zone, read in {context.tz}")
     windows = _windows(root, identifier, polling, zone, losses)
     calendar = ElectionCalendar(windows=windows, tz=context.tz, confirmed=True)
-    domain = identifier.find(f"{KR}ElectionDomain")
-    place = (
-        slug(domain.text or "").replace("-", "")[:12]
-        if domain is not None and (domain.text or "").strip()
-        else ""
-    )
-    local = f"-{place}" if place and token in ("mun", "reg", "oth") else ""
+    place = _place(identifier, losses) if token in ("mun", "reg", "oth") else ""
+    local = f"-{place}" if place else ""
     election = ElectionRef(
         id=f"{context.country.lower()}-{token}-{polling.year}{local}",
         type=TYPE_TOKENS[token],
@@ -90,9 +86,9 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
         polling_last=polling,
     )
     lists = _not_carried(root, losses)
-    summary = f"{name}: polling on {polling.isoformat()} ({context.tz})."
+    summary = f"{name}: stemming op {polling.isoformat()} ({context.tz})."
     if lists:
-        summary += f" {lists} lists of candidates are published."
+        summary += f" {lists} {'kandidatenlijst' if lists == 1 else 'kandidatenlijsten'} bekendgemaakt."
     draft = Draft(
         info=(
             Info(
@@ -130,10 +126,10 @@ def _windows(
     found = []
     nominated = _date(identifier, "NominationDate")
     issued = _plain_date(_text(root, f"{EML}IssueDate"))
-    if nominated is None or nominated >= polling:
-        losses.add(
-            "ElectionIdentifier/NominationDate", "missing, or not before polling day: no window made of it"
-        )
+    if nominated is None:
+        losses.add("ElectionIdentifier/NominationDate", "missing: no window made of it")
+    elif nominated >= polling:
+        raise FormatError(f"nomination on {nominated}, polling on {polling}", reason="bad-date")
     else:
         if issued is not None and issued < nominated:
             found.append(
@@ -167,6 +163,17 @@ def _not_carried(root: Element, losses: Losses) -> int:
     if places:
         losses.add("PollingPlace", f"{places} polling places are not part of a calendar")
     return sum(1 for _ in root.iter(f"{EML}Affiliation"))
+
+
+def _place(identifier: Element, losses: Losses) -> str:
+    """The municipality or province as a word of an election id; where the message names none, what its own id ends in."""
+    place = _text(identifier, f"{KR}ElectionDomain")
+    if not place:
+        place = identifier.get("Id", "").partition("_")[2]
+        losses.add(
+            "ElectionIdentifier/ElectionDomain", f"missing: the id's {place[:40] or '(nothing)'} instead"
+        )
+    return slug(place).replace("-", "")[:12] if place.strip() else ""
 
 
 def _text(element: Element, path: str) -> str:

@@ -10,14 +10,14 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from adapters.drafting import finished
-from adapters.reading import (
+from adapters.translation.drafting import finished
+from adapters.translation.prose import carried, headline_of, nameless
+from adapters.translation.reading import (
     Format,
     FormatError,
     Losses,
     ReadContext,
     ReadResult,
-    clip,
     sha256_hex,
     strict_json,
 )
@@ -117,6 +117,18 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
         losses.add("controller.name", "names of controllers are not carried")
     if note.dpo_contact is not None:
         losses.add("dpo_contact", "contacts are not carried; ask the issuing authority")
+
+    def words(name: str, limit: int) -> str | None:
+        """Free text without the controller's name, addresses, and what makes a line read differently from what it says."""
+        text = nameless(
+            getattr(note, name) or "", note.controller.name, "(the controller)", path=name, losses=losses
+        )
+        return carried(text, limit=limit, path=name, losses=losses)
+
+    summary = words("summary", 2_000)
+    headline = headline_of(summary or "", path="summary", losses=Losses())
+    if summary is None or headline is None:
+        raise FormatError("the summary holds no word", reason="schema")
     aware = moments["aware_at"]
     if aware is None or aware > context.received + dt.timedelta(minutes=5):
         raise FormatError("aware_at is in the future", reason="schema")
@@ -132,16 +144,16 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
         started=moments["started"],
         ended=moments["ended"],
         cause=note.cause,
-        consequences=note.consequences,
-        measures=note.measures,
+        consequences=words("consequences", 8_000),
+        measures=words("measures", 8_000),
         phased=note.stage,
-        delay_reason=note.delay_reason,
+        delay_reason=words("delay_reason", 500),
         art34=note.art34,
         cross_border=note.cross_border,
         processor_involved=note.processor_involved,
     )
     draft = Draft(
-        info=(Info(lang=note.lang, headline=clip(note.summary, 160), summary=note.summary),),
+        info=(Info(lang=note.lang, headline=headline, summary=summary),),
         body=body,
         tlp=note.tlp,
         areas=(Area(scope="country", country=context.country),),

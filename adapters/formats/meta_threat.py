@@ -14,11 +14,19 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from adapters.drafting import finished
-from adapters.gathering import Gathering, at_most
-from adapters.observables import classify
-from adapters.prose import carried
-from adapters.reading import Format, FormatError, Losses, ReadContext, ReadResult, decode_text, sha256_hex
+from adapters.translation.drafting import finished
+from adapters.translation.gathering import Gathering, at_most
+from adapters.translation.observables import classify
+from adapters.translation.prose import carried, number_of
+from adapters.translation.reading import (
+    Format,
+    FormatError,
+    Losses,
+    ReadContext,
+    ReadResult,
+    decode_text,
+    sha256_hex,
+)
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Abcde, Fimi
 from schemas.bulletin import Draft
@@ -56,6 +64,8 @@ _PLATFORMS: Final = (
     ("pinterest", "pinterest"),
     ("linkedin", "linkedin"),
 )
+# A value with a remark behind it: ``spoof.example (Hosted a spoof of a newspaper)``.
+_REMARKED: Final = re.compile(r"(\S{4,2000})\s+\(([^()]{1,300})\)")
 _SYNTHETIC: Final = re.compile(
     r"generative adversarial|\bGANs?\b|AI-generated|artificial intelligence|deepfake", re.IGNORECASE
 )
@@ -128,11 +138,12 @@ class _Chain:
             return
         platform = next((slug for word, slug in _PLATFORMS if word in procedure.lower()), None)
         counted = _COUNTED.fullmatch(indicator)
+        value, note = _remarked(indicator, note)
         if counted and number.startswith("0."):
             self._channels += int(re.sub("[,. ]", "", counted[1]))
             if platform:
                 self._platforms.setdefault(platform)
-        elif found := classify(indicator):
+        elif found := classify(value):
             role, actionable = _use(number, found.type, found.value, note)
             if number.startswith("0.9"):
                 self._channels += 1
@@ -142,11 +153,9 @@ class _Chain:
                 found, path="Indicator", role=role, actionable=actionable, platform=platform, note=note
             )
         else:
-            prose = (
-                self._degree
-                if number.startswith("7.") and any(c.isdigit() for c in indicator)
-                else self._behaviour
-            )
+            # 7.1 is money spent on advertising, 7.2 the audience that was won.
+            sized = number.startswith(("7.1", "7.2")) and any(c.isdigit() for c in indicator)
+            prose = self._degree if sized else self._behaviour
             prose.setdefault(" ".join(f"{indicator} {note}".split()))
 
     def draft(self) -> Draft:
@@ -159,14 +168,13 @@ class _Chain:
         observables = self._gathering.chosen(None)
         platforms = tuple(self._platforms)[:MAX_CHANNELS]
         on = f" on {', '.join(platforms)}" if platforms else ""
-        size = f"{self._channels} accounts, pages and groups, " if self._channels else ""
-        headline = f"Coordinated inauthentic network: {size}{len(observables)} observables"
+        headline = _headline(self._channels, len(observables), len(self._gathering))
         return Draft(
             info=(
                 Info(
                     lang="en",
                     headline=headline[:160],
-                    summary=f"{headline}{on}; {len(ttps)} techniques of the kill chain."[:2_000],
+                    summary=f"{headline}{on}; {number_of(len(ttps), 'technique')} of the kill chain."[:2_000],
                 ),
             ),
             body=Fimi(
@@ -230,17 +238,40 @@ class _Flat:
         observables = self._gathering.chosen(None)
         description = carried("\n".join(self._comments), limit=2_000, path="comment", losses=self._losses)
         if self._inauthentic:
-            headline = f"Coordinated inauthentic network: {len(observables)} observables"
+            headline = _headline(0, len(observables), len(self._gathering))
             body: Fimi | CyberThreat = Fimi(
                 scope="network", methods=("inauthentic-network",), abcde=Abcde(behaviour=description)
             )
         else:
-            headline = f"Threat indicators of a platform's report: {len(observables)} observables"
+            headline = (
+                f"Threat indicators of a platform's report: {_shown(len(observables), len(self._gathering))}"
+            )
             body = CyberThreat(title=headline, description=description)
         summary = f"{headline}\n\n{description or ''}"[:2_000].strip()
         return Draft(
             info=(Info(lang="en", headline=headline, summary=summary),), body=body, observables=observables
         )
+
+
+def _headline(accounts: int, carried_over: int, known: int) -> str:
+    """How large the network is, in one line."""
+    sizes = [f"{accounts} accounts, pages and groups"] if accounts else []
+    sizes += [_shown(carried_over, known)] if known else []
+    return f"Coordinated inauthentic network: {', '.join(sizes) or 'how it works'}"
+
+
+def _shown(carried_over: int, known: int) -> str:
+    return (
+        number_of(known, "observable") if carried_over == known else f"{carried_over} of {known} observables"
+    )
+
+
+def _remarked(cell: str, note: str) -> tuple[str, str]:
+    """A value and what is said of it, whether beside its cell or in parentheses behind it."""
+    found = _REMARKED.fullmatch(cell)
+    if found is None or classify(found[1]) is None:
+        return cell, note
+    return found[1], f"{found[2]}; {note}" if note else found[2]
 
 
 def _rows(text: str) -> Iterator[tuple[str, ...]]:

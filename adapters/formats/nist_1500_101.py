@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.drafting import finished, instant
-from adapters.reading import (
+from adapters.translation.drafting import finished, instant
+from adapters.translation.reading import (
     Format,
     FormatError,
     Losses,
@@ -66,6 +66,7 @@ def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
     if len(devices) > MAX_DEVICES:
         raise FormatError(f"{len(devices)} devices; at most {MAX_DEVICES} are read", reason="too-large")
     losses = Losses()
+    losses.add("(stage)", "a log names no phase of the election; polling is assumed")
     if log.get("ElectionId"):
         losses.add("ElectionId", "a local id; no election of the bus is named by it")
     drafts: list[Draft] = []

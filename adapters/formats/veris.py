@@ -1,7 +1,8 @@
 """Reads structured breach reports (``veris-json``) of the VERIS vocabulary, versions 1.3 and 1.4.
 
 An incident that broke confidentiality, integrity or availability gives one `data-breach`; victims' names are dropped,
-and a partial date is read as the start of what it names, which is told.
+from the summary too, and a partial date is read as the start of what it names, which is told. Confidentiality with
+`data_disclosure` "No" was not broken.
 
 Source: the VERIS framework of the Verizon RISK team.
 """
@@ -9,8 +10,9 @@ Source: the VERIS framework of the Verizon RISK team.
 import datetime as dt
 from typing import Any, Final
 
-from adapters.drafting import finished
-from adapters.reading import (
+from adapters.translation.drafting import finished
+from adapters.translation.prose import carried, headline_of, nameless
+from adapters.translation.reading import (
     Format,
     FormatError,
     Losses,
@@ -63,6 +65,22 @@ _NOT_CARRIED: Final = {
     "impact": "losses in money are not carried",
     "plus": "extension fields are not carried",
 }
+# Members that are read, or that say nothing about the breach.
+_READ: Final = frozenset(
+    {
+        "action", "attribute", "confidence", "incident_id", "schema_version", "security_incident", "source_id", "summary",
+        "timeline",
+    }
+)  # fmt: skip
+_UNITS: Final = {
+    "Seconds": dt.timedelta(seconds=1),
+    "Minutes": dt.timedelta(minutes=1),
+    "Hours": dt.timedelta(hours=1),
+    "Days": dt.timedelta(days=1),
+    "Weeks": dt.timedelta(weeks=1),
+    "Months": dt.timedelta(days=30),
+    "Years": dt.timedelta(days=365),
+}
 _SCORES: Final = {"High": 85, "Medium": 50, "Low": 15, "None": 5}
 
 
@@ -70,7 +88,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
     """The breach of one incident.
 
     Raises:
-        FormatError: what `strict_json` raises, ``not-an-incident``, ``no-breach`` or ``not-confirmed``.
+        FormatError: what `strict_json` raises, ``not-an-incident``, ``definition``, ``no-breach`` or ``not-confirmed``.
     """
     incident = strict_json(data, max_bytes=MAX_BYTES)
     if (
@@ -79,33 +97,26 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         or "actor" not in incident
     ):
         raise FormatError("not a VERIS incident: no action and actor", reason="not-an-incident")
-    if str(incident.get("security_incident", "Confirmed")) in ("False positive", "Near miss"):
+    if not isinstance(incident.get("security_incident", ""), str):
+        raise FormatError("the words of the vocabulary, not an incident told in them", reason="definition")
+    if incident.get("security_incident") in ("False positive", "Near miss"):
         raise FormatError(f"the incident is a {incident['security_incident']!s}", reason="not-confirmed")
     attribute = incident.get("attribute")
     broken = [name for name in _NATURES if isinstance(attribute, dict) and name in attribute]
+    disclosed = _dict(_dict(attribute).get("confidentiality")).get("data_disclosure")
+    if disclosed == "No" and "confidentiality" in broken:
+        broken.remove("confidentiality")
     if not isinstance(attribute, dict) or not broken:
         raise FormatError("no confidentiality, integrity or availability was broken", reason="no-breach")
     losses = Losses()
-    for name, why in (
-        ("victim", "victims' names are not carried"),
-        ("actor", "actors are not carried"),
-        ("reference", "sources of the report are not carried"),
-        ("notes", "free text of analysts, not carried"),
-        ("asset", "assets are not carried"),
-        ("impact", "losses in money are not carried"),
-        ("plus", "extension fields are not carried"),
-    ):
-        if incident.get(name):
-            losses.add(name, why)
+    for name in incident:
+        if name not in _READ and incident[name]:
+            losses.add(name[:80], _NOT_CARRIED.get(name, "has no place in a data-breach"))
     confidentiality = _dict(attribute.get("confidentiality"))
     varieties = [str(_dict(each).get("variety", "")) for each in _list(confidentiality.get("data"))]
     started = _when(_dict(_dict(incident.get("timeline")).get("incident")), losses)
-    aware = started if started is not None and started < context.received else context.received
-    losses.add(
-        "timeline",
-        "when the controller became aware is not told; the start of the incident, or now, is assumed",
-    )
-    summary = clip(str(incident.get("summary") or "A breach of data, as reported."), 2000)
+    aware = _aware(_dict(incident.get("timeline")), started, context.received, losses)
+    summary = _summary(incident, losses)
     subjects = sorted(
         {_SUBJECTS.get(str(each), slug(str(each))) for each in _list(confidentiality.get("data_victim"))}
     )
@@ -120,7 +131,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         risk=BreachRisk.HIGH_RISK if sensitive else BreachRisk.RISK,
         records_approx=_count(confidentiality, losses),
         started=started,
-        cause=_cause(incident["action"]),
+        cause=_cause(incident["action"], losses),
         phased="final",
     )
     countries = [str(each) for each in _list(_dict(incident.get("victim")).get("country"))]
@@ -135,7 +146,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         info=(
             Info(
                 lang="en",
-                headline=clip(summary.splitlines()[0] if summary else "Breach", 160),
+                headline=headline_of(summary, path="summary", losses=Losses()) or "Breach",
                 summary=summary,
             ),
         ),
@@ -145,7 +156,7 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         urgency=Urgency.PAST,
         severity=Severity.SEVERE if sensitive else Severity.MODERATE,
         certainty=Certainty.OBSERVED
-        if incident.get("security_incident") == "Confirmed"
+        if incident.get("security_incident") == "Confirmed" and disclosed != "Potentially"
         else Certainty.POSSIBLE,
         confidence=Confidence(score=_SCORES.get(str(incident.get("confidence")), 50)),
         deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),),
@@ -182,13 +193,40 @@ def _count(confidentiality: dict[str, Any], losses: Losses) -> int | None:
     return min(total, MAX_COUNT)
 
 
-def _cause(action: dict[str, Any]) -> str | None:
+def _cause(action: dict[str, Any], losses: Losses) -> str | None:
     known = [
         name
         for name in ("hacking", "malware", "social", "misuse", "physical", "error", "environmental")
         if name in action
     ]
+    if len(known) > 1:
+        losses.add("action", f"a breach has one cause: {', '.join(known[1:])} besides")
     return known[0] if known else None
+
+
+def _summary(incident: dict[str, Any], losses: Losses) -> str:
+    """What happened, in the source's words, without the victim's name and without addresses."""
+    victim = _dict(incident.get("victim")).get("victim_id")
+    text = nameless(str(incident.get("summary") or ""), victim, "(the victim)", path="summary", losses=losses)
+    return carried(text, limit=2_000, path="summary", losses=losses) or "A breach of data, as reported."
+
+
+def _aware(
+    timeline: dict[str, Any], started: dt.datetime | None, received: dt.datetime, losses: Losses
+) -> dt.datetime:
+    """When the controller became aware: the start and the time to discovery, as far as they are told."""
+    discovery = _dict(timeline.get("discovery"))
+    unit, value = _UNITS.get(str(discovery.get("unit"))), discovery.get("value")
+    if started is not None and unit is not None and isinstance(value, int) and 0 <= value <= 10_000:
+        aware = started + value * unit
+        if aware <= received:
+            losses.add("timeline.discovery", "when the controller became aware is reckoned from it")
+            return aware
+    losses.add(
+        "timeline",
+        "when the controller became aware is not told; the start of the incident, or now, is assumed",
+    )
+    return started if started is not None and started < received else received
 
 
 def _when(moment: dict[str, Any], losses: Losses) -> dt.datetime | None:

@@ -22,6 +22,26 @@ QUEUED = 75
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
+def _zone(_: click.Context, __: click.Parameter, name: str) -> str:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise click.BadParameter(f"there is no time zone {name!r}; write it as Europe/Vienna") from None
+    return name
+
+
+TZ = click.option(
+    "--tz",
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    callback=_zone,
+    help="time zone of times that name none, as Europe/Vienna",
+)
+
+
 @click.group()
 def adapter() -> None:
     """Join an authority's own systems: translators and spool folders."""
@@ -67,7 +87,7 @@ def list_(app: App) -> None:
     help="format of the files; tocsin adapter list names them",
 )
 @click.option("--country", default="XA", show_default=True, help="country of the reading authority")
-@click.option("--tz", default="UTC", show_default=True, help="time zone of times that name none")
+@TZ
 def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> None:
     """Translate native files into drafts, with a report of what was not carried over. Nothing is published.
 
@@ -104,7 +124,8 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
     help="spool folder with in/, done/ and refused/",
 )
 @click.option("--stdin", "from_stdin", is_flag=True, help="read one document from standard input instead")
-def run(app: App, name: str, *, spool: Path | None, from_stdin: bool) -> None:
+@TZ
+def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -> None:
     """Publish what appears in a spool folder, as the chosen context, until Ctrl-C.
 
     With --stdin: exits 0 when the bulletins are stored, 75 when they are safe here and will be sent later, 5 when the
@@ -125,7 +146,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool) -> None:
     async def work() -> bool:
         async with open_publisher(app) as publisher:
             source = chosen.standard_input() if spool is None else chosen.folder(spool)
-            await chosen.run(source, publisher, country=country, clock=app.now)
+            await chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
             return await publisher.idle(app.timeout(5.0))
 
     if spool is not None:

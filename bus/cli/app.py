@@ -11,7 +11,7 @@ import functools
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -34,6 +34,13 @@ def safe(text: object) -> str:
         else f"\\u{ord(character):04x}"
         for character in str(text)
     )
+
+
+def _escaped(
+    _logger: object, _method: str, event: MutableMapping[str, object]
+) -> MutableMapping[str, object]:
+    """What is logged is foreign words often enough: no text in it moves a cursor or begins a line of its own."""
+    return {name: safe(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 class App:
@@ -83,6 +90,7 @@ class App:
 
         level = 10 if self.verbosity > 0 else 30 if self.verbosity == 0 else 50
         structlog.configure(
+            processors=[_escaped, *structlog.get_config()["processors"]],
             wrapper_class=structlog.make_filtering_bound_logger(level),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         )

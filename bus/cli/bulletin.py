@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from bus.cli.app import App, command
+from bus.cli.endorse import endorse
 from bus.cli.sealed import open_, seal
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def bulletin() -> None:
     """Drafts and bulletins."""
 
 
+bulletin.add_command(endorse)
 bulletin.add_command(seal)
 bulletin.add_command(open_)
 

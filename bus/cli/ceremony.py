@@ -12,7 +12,8 @@ import msgspec
 from bus.cli.app import App
 
 if TYPE_CHECKING:
-    from bus.signing import FileSigner
+    from bus.signing import Signer
+    from bus.trust import VerifiedRegistry
     from schemas.registry import KeyRecord, Registry
     from schemas.vocab import Tlp
 
@@ -23,22 +24,70 @@ REGISTRY_LIFETIME_DAYS = 90
 def proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:
     """The document to edit: a proposal goes on as it is, a standing registry becomes its next version."""
     from bus import ceremony
-    from bus.errors import TrustError
-    from bus.trust import VerifiedRegistry
 
     raw = read(file)
-    if not ceremony.signatures(raw):
-        return ceremony.document_of(raw), ""
-    try:
-        standing = VerifiedRegistry.open(raw)
-    except TrustError as exc:
-        if exc.reason != "threshold":
-            raise
+    standing = standing_registry(file, raw)
+    if standing is None:
         return ceremony.document_of(raw), ""
     lifetime = dt.timedelta(days=REGISTRY_LIFETIME_DAYS)
     return ceremony.next_version(
         standing.document, standing.digest, now, lifetime
     ), f" (after version {standing.version})"
+
+
+def standing_registry(file: Path, raw: bytes) -> VerifiedRegistry | None:
+    """The registry in a file, when enough roots have signed it; None while it is a proposal.
+
+    Of a version that has one before it, kept beside it, the roots of both count.
+    """
+    from bus import ceremony
+    from bus.errors import TrustError
+    from bus.trust import VerifiedRegistry
+
+    if not ceremony.signatures(raw):
+        return None
+    try:
+        found = VerifiedRegistry.open(raw)
+        before = previous_of(file, found.document)
+        return found if before is None else before.update(raw, found.document.issued)
+    except TrustError as exc:
+        if exc.reason != "threshold":
+            raise
+        return None
+
+
+def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
+    """The version before a document, when a proposal has kept it beside FILE."""
+    from bus.errors import TrustError
+    from bus.trust import VerifiedRegistry
+
+    kept = kept_name(file, document.version - 1)
+    if not kept.is_file():
+        return None
+    try:
+        found = VerifiedRegistry.open(read(kept))
+    except TrustError:
+        return None
+    return found if found.digest == document.prev else None
+
+
+def kept_name(file: Path, version: int) -> Path:
+    """Where a version is kept when the next one is proposed over its file: `registry.v1.tocsin.json`."""
+    stem = file.name.removesuffix(".json").removesuffix(".tocsin")
+    return file.with_name(f"{stem}.v{version}{file.name.removeprefix(stem)}")
+
+
+def propose(app: App, file: Path, out: Path | None, document: Registry, text: str) -> None:
+    """Write a proposal, keep the standing version that it would cover, and say what to do next."""
+    from bus import ceremony
+
+    target = out or file
+    if target.exists() and (standing := standing_registry(target, read(target))) is not None:
+        kept = kept_name(target, standing.version)
+        replace(kept, standing.raw)
+        app.note(f"version {standing.version} is kept as {kept}")
+    replace(target, ceremony.unsigned(document))
+    say(app, target, f"{text}; signatures are needed anew: tocsin registry sign {target}")
 
 
 def way(text: str, parts: int) -> tuple[Tlp, str, str]:
@@ -74,12 +123,12 @@ def key_record(path: Path, now: dt.datetime) -> KeyRecord:
     return msgspec.convert(fields, KeyRecord)
 
 
-def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> FileSigner:
+def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:
     """The signer in a key file, its passphrase from a file or asked for."""
     from bus.cli.key import read_passphrase
-    from bus.keyfiles import load_signer
+    from bus.custody import open_key
 
-    return load_signer(key_file, read_passphrase(app, passphrase_file))
+    return open_key(key_file, read_passphrase(app, passphrase_file))
 
 
 def read(path: Path) -> bytes:

@@ -71,8 +71,12 @@ def use(app: App, name: str) -> None:
 )
 @click.option("--beacon", type=click.Path(path_type=Path), help="beacon file")
 @click.option("--server", help="nats://host:port")
-@click.option("--key", type=click.Path(path_type=Path), help="signing key (encrypted PEM)")
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the key's passphrase")
+@click.option(
+    "--key", type=click.Path(path_type=Path), help="signing key (encrypted PEM, or a pkcs11: address)"
+)
+@click.option(
+    "--passphrase-file", type=click.Path(path_type=Path), help="file holding the key's passphrase or PIN"
+)
 @click.option("--nkey", type=click.Path(path_type=Path), help="transport key")
 @click.option(
     "--seal-keys",
@@ -84,8 +88,12 @@ def use(app: App, name: str) -> None:
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
     """Add or replace the context NAME in your own settings."""
     from bus.config import Context, save_context
+    from bus.hsm import is_token
 
-    fields = {key: value.absolute() if isinstance(value, Path) else value for key, value in parts.items()}
+    fields = {
+        key: value.absolute() if isinstance(value, Path) and not is_token(value) else value
+        for key, value in parts.items()
+    }
     made = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
     path = save_context(app.loaded.home, name, made, current=make_current)
     if app.json:

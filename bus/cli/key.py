@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bus.cli.app import App, command
+from bus.cli.revoking import reason_option, since_option, state, yes_option
 
 
 @click.group()
@@ -51,7 +52,11 @@ def new(
     passphrase_file: Path | None,
     new_passphrase: bool,
 ) -> None:
-    """Make a key in FILE (mode 0600; never over an existing file) and print its public half."""
+    """Make a key in FILE (mode 0600; never over an existing file) and print its public half.
+
+    FILE may be a PKCS#11 address (pkcs11:token=NAME;object=LABEL?module-path=MODULE): the key is then made in that token
+    and never leaves it; --passphrase-file holds its PIN.
+    """
     if transport and seal:
         raise click.UsageError("--transport and --seal are two sorts of keys; make each in its own file")
     if transport:
@@ -64,6 +69,7 @@ def new(
         else:
             app.line(public)
         return
+    from bus.hsm import TokenSigner, is_token
     from bus.keyfiles import save_opening_key, save_signer, write_secret
     from bus.sealing import SEED_BYTES, OpeningKey
     from bus.signing import FileSigner
@@ -72,11 +78,17 @@ def new(
         if passphrase_file is None:
             raise click.UsageError("--new-passphrase needs --passphrase-file FILE to write to")
         write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
+    if is_token(file):
+        if seal:
+            raise click.UsageError("a seal key is kept in a file: PKCS#11 tokens do not know X-Wing yet")
+        made = TokenSigner.generate(str(file), read_passphrase(app, passphrase_file), alg)
+        _print(app, made.alg, made.kid, made.jwk, file)
+        return
     passphrase = read_passphrase(app, passphrase_file, confirm=True)
     if seal:
-        made = OpeningKey(secrets.token_bytes(SEED_BYTES))
-        save_opening_key(file, made, passphrase)
-        _print(app, made.public.alg, made.kid, made.public.jwk, file)
+        opening = OpeningKey(secrets.token_bytes(SEED_BYTES))
+        save_opening_key(file, opening, passphrase)
+        _print(app, opening.public.alg, opening.kid, opening.public.jwk, file)
         return
     signer = FileSigner.generate(alg)
     save_signer(file, signer, passphrase)
@@ -89,13 +101,14 @@ def new(
 @_seal
 def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
     """Print the public half of the signing key, or with --seal of the seal key, in FILE."""
-    from bus.keyfiles import load_opening_key, load_signer
+    from bus.custody import open_key
+    from bus.keyfiles import load_opening_key
 
     if seal:
         public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
         _print(app, public.alg, public.kid, public.jwk, file)
         return
-    signer = load_signer(file, read_passphrase(app, passphrase_file))
+    signer = open_key(file, read_passphrase(app, passphrase_file))
     _print(app, signer.alg, signer.kid, signer.jwk, file)
 
 
@@ -105,14 +118,52 @@ def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> N
 @_seal
 def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
     """Print the public half as a JWK (RFC 7517): what a registrar or any JOSE library needs."""
-    from bus.keyfiles import load_opening_key, load_signer
+    from bus.custody import open_key
+    from bus.keyfiles import load_opening_key
 
     if seal:
         public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
         app.data({**public.jwk, "kid": public.kid, "use": "enc"})
         return
-    signer = load_signer(file, read_passphrase(app, passphrase_file))
+    signer = open_key(file, read_passphrase(app, passphrase_file))
     app.data({**signer.jwk, "kid": signer.kid, "alg": signer.alg, "use": "sig"})
+
+
+@command(key, "revoke")
+@click.argument("kids", nargs=-1, metavar="[KID]...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="where the statement is written")
+@click.option(
+    "--key",
+    "key_file",
+    type=click.Path(path_type=Path),
+    help="key that signs it: any of this authority's that is not revoked, also the one that ends [default: the context's]",
+)
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
+@since_option
+@reason_option
+@yes_option
+def revoke(
+    app: App,
+    kids: tuple[str, ...],
+    *,
+    out: Path,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+    since: str | None,
+    reason: str,
+    yes: bool,
+) -> None:
+    """End keys of this context's authority now, by one signature: stolen, lost, or no longer needed.
+
+    Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
+    """
+    from bus.cli.session import open_registry, open_signer
+    from bus.custody import open_key
+
+    _, context = app.context()
+    registry = open_registry(context, app.now())
+    signer = open_key(key_file, read_passphrase(app, passphrase_file)) if key_file else open_signer(context)
+    state(app, registry, context.authority, signer, out, kids=kids, since=since, reason=reason, yes=yes)
 
 
 def _print(app: App, alg: str, kid: str, jwk: dict[str, str], file: Path) -> None:

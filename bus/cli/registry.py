@@ -8,11 +8,14 @@ from pathlib import Path
 import click
 import msgspec
 
+from bus.cli.accepting import accept
 from bus.cli.app import App, command
 from bus.cli.ceremony import (
     REGISTRY_LIFETIME_DAYS,
     key_record,
+    previous_of,
     proposal,
+    propose,
     read,
     replace,
     say,
@@ -20,6 +23,7 @@ from bus.cli.ceremony import (
     way,
     write_new,
 )
+from bus.cli.registry_keys import export, revoke, rotate
 from bus.cli.registry_seal import seal_key, seal_policy
 
 FILE = click.Path(path_type=Path)
@@ -29,13 +33,13 @@ FILE = click.Path(path_type=Path)
 def registry() -> None:
     """The signed trust registry, as files.
 
-    A change is a proposal: init, add and grant write one without signatures; root keepers sign it, each
-    with their own key; verify says whether it stands and what it changes.
+    A change is a proposal: init, add, grant, rotate and revoke write one without signatures; root keepers
+    sign it, each with their own key; verify says whether it stands.
     """
 
 
-registry.add_command(seal_key)
-registry.add_command(seal_policy)
+for each in (rotate, revoke, export, accept, seal_key, seal_policy):
+    registry.add_command(each)
 
 
 @command(registry, "init")
@@ -152,12 +156,7 @@ def add(
         AuthorityRecord,
     )
     document = ceremony.add_authority(document, authority, record, member_of=audiences)
-    replace(out or file, ceremony.unsigned(document))
-    say(
-        app,
-        out or file,
-        f"{authority} proposed for version {document.version}{note}; signatures are needed anew",
-    )
+    propose(app, file, out, document, f"{authority} proposed for version {document.version}{note}")
 
 
 @command(registry, "grant")
@@ -227,35 +226,47 @@ def grant(
     now = app.now()
     document, note = proposal(file, now)
     document = ceremony.grant(document, authority, publish=says, read=hears)
-    replace(out or file, ceremony.unsigned(document))
-    say(
-        app,
-        out or file,
-        f"grants of {authority} proposed for version {document.version}{note}; signatures are needed anew",
-    )
+    propose(app, file, out, document, f"grants of {authority} proposed for version {document.version}{note}")
 
 
 @command(registry, "sign")
 @click.argument("file", type=FILE)
 @click.option("--key", "key_file", required=True, type=FILE, help="a root keeper's key (encrypted PEM)")
 @click.option("--passphrase-file", type=FILE)
-def sign(app: App, file: Path, *, key_file: Path, passphrase_file: Path | None) -> None:
-    """Add one root signature to FILE."""
+@click.option("--previous", type=FILE, help="the version before, when it is not kept beside FILE")
+def sign(
+    app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, previous: Path | None
+) -> None:
+    """Add one root signature to FILE, and say how many are missing, of its own root and of the one before."""
     from bus import ceremony
+    from bus.trust import VerifiedRegistry
 
     signer = signer_of(app, key_file, passphrase_file)
     raw = ceremony.sign_registry(read(file), signer)
-    replace(file, raw)
     document = ceremony.document_of(raw)
-    count = len([kid for kid in ceremony.signatures(raw) if kid in document.root.keys])
-    enough = (
-        "it stands" if count >= document.root.threshold else f"{document.root.threshold - count} more needed"
-    )
-    say(
-        app,
-        file,
-        f"version {document.version} has {count} of {document.root.threshold} root signatures: {enough}",
-    )
+    before = VerifiedRegistry.open(read(previous)) if previous else previous_of(file, document)
+    roots = [("root", document.root), *([("the root before it", before.document.root)] if before else [])]
+    if all(signer.kid not in role.keys for _, role in roots):
+        hint = (
+            ""
+            if before or document.version == 1
+            else "; for a root of the version before, add --previous FILE"
+        )
+        raise click.UsageError(f"{signer.kid} is no root key of version {document.version}{hint}")
+    replace(file, raw)
+    signed = set(ceremony.signatures(raw))
+    missing = {name: max(0, role.threshold - len(signed & role.keys.keys())) for name, role in roots}
+    told = [
+        f"{role.threshold - missing[name]} of {role.threshold} signatures of {name}" for name, role in roots
+    ]
+    if any(missing.values()):
+        more = " and ".join(f"{count} more of {name}" for name, count in missing.items() if count)
+        verdict = f"needs {more}"
+    elif before is None and document.version > 1:
+        verdict = f"stands, if enough roots of version {document.version - 1} have signed it too (--previous)"
+    else:
+        verdict = "stands"
+    say(app, file, f"version {document.version} has {', '.join(told)}: it {verdict}")
 
 
 @command(registry, "beacon")

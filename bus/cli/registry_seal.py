@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from bus.cli.app import App, command
-from bus.cli.ceremony import proposal, read, replace, say
+from bus.cli.ceremony import proposal, propose, read
 from schemas.vocab import SealPolicy
 
 FILE = click.Path(path_type=Path)
@@ -32,6 +32,7 @@ def seal_key(app: App, file: Path, authority: str, *, key_file: Path, days: int,
     """Propose a further seal key for AUTHORITY, valid from now; those it has stay until their window ends."""
     from bus import ceremony
     from bus.errors import TrustError
+    from bus.rotation import check_rules
     from bus.sealing import SealKey
     from schemas.registry import SealKeyRecord
 
@@ -49,13 +50,9 @@ def seal_key(app: App, file: Path, authority: str, *, key_file: Path, days: int,
     )
     document, note = proposal(file, now)
     document = ceremony.add_seal_key(document, authority, record)
-    replace(out or file, ceremony.unsigned(document))
-    say(
-        app,
-        out or file,
-        f"seal key {key.kid} of {authority} until {record.not_after:%Y-%m-%d} proposed for version "
-        f"{document.version}{note}; signatures are needed anew",
-    )
+    check_rules(document)
+    text = f"seal key {key.kid} of {authority} until {record.not_after:%Y-%m-%d} proposed"
+    propose(app, file, out, document, f"{text} for version {document.version}{note}")
 
 
 @command(name="seal-policy")
@@ -69,9 +66,5 @@ def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path |
 
     document, note = proposal(file, app.now())
     document = ceremony.set_seal_policy(document, audience, SealPolicy(policy))
-    replace(out or file, ceremony.unsigned(document))
-    say(
-        app,
-        out or file,
-        f"bulletins to {audience} are sealed {policy} from version {document.version}{note}; signatures are needed anew",
-    )
+    text = f"bulletins to {audience} are sealed {policy}"
+    propose(app, file, out, document, f"{text} from version {document.version}{note}")

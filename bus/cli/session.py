@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bus.outbox import Outbox
     from bus.publisher import Publisher
     from bus.sealing import OpeningKey
-    from bus.signing import FileSigner
+    from bus.signing import Signer
     from bus.trust import VerifiedRegistry
 
 V = TypeVar("V", Tlp, Pap)
@@ -31,11 +31,11 @@ STORE_FILE = "store.db"
 
 
 def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
-    """The context's registry, verified from its pin, with the beacon when there is a good one.
+    """The context's registry, verified from its pin, with the beacon when there is a good one, and all revocations.
 
     Raises:
         ConfigError: a file is missing.
-        TrustError: the registry does not verify, or is another domain's.
+        TrustError: the registry does not verify, or is another domain's, or a revocation taken in is damaged.
     """
     from bus.errors import TrustError
     from bus.trust import VerifiedRegistry
@@ -49,12 +49,26 @@ def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
             if exc.reason == "fork":
                 raise
             # An old or damaged beacon makes trust stale, which every output says; it never deafens a reader.
+    for path in _statements(revocations_of(context)):
+        try:
+            registry = registry.with_revocation(_bytes(path, "revocation"), now, taken_before=True)
+        except TrustError as exc:
+            raise TrustError(
+                f"the revocation {path} cannot be read ({exc}); take the statement in again: tocsin registry accept",
+                reason=exc.reason,
+            ) from None
     return registry
 
 
-def open_signer(context: Context) -> FileSigner:
+def revocations_of(context: Context) -> Path:
+    """The folder, beside the context's registry, of the revocation statements that were taken in."""
+    return context.registry.parent / "revocations"
+
+
+def open_signer(context: Context) -> Signer:
     """The context's signing key."""
-    from bus.keyfiles import load_signer, read_secret
+    from bus.custody import open_key
+    from bus.keyfiles import read_secret
 
     if context.key is None:
         raise ConfigError(
@@ -62,7 +76,7 @@ def open_signer(context: Context) -> FileSigner:
             reason="no-key",
         )
     passphrase = read_secret(context.passphrase_file) if context.passphrase_file else None
-    return load_signer(context.key, passphrase)
+    return open_key(context.key, passphrase)
 
 
 def endpoint(context: Context, name: str) -> Endpoint:
@@ -181,6 +195,17 @@ def private_folder(path: Path) -> Path:
     """The folder, made for its owner alone when it was not there."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
+
+
+def _statements(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(".tocsin.json"))
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot read the revocations in {folder}: {exc.strerror}", reason="file-unreadable"
+        ) from None
 
 
 def _bytes(path: Path, what: str) -> bytes:

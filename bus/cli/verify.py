@@ -86,6 +86,9 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str)
         "issued": bulletin.issued,
         "subject": admitted.subject,
         "endorsers": list(admitted.endorsers),
+        "co_issuers": [
+            {"id": each.id, "confirmed": each.id in admitted.endorsers} for each in bulletin.co_issuers
+        ],
         "labels": sorted(admitted.labels),
         "trust": str(state),
         "registry_version": registry.version,
@@ -101,6 +104,9 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str)
     app.line(f"  issued     {bulletin.issued:%Y-%m-%d %H:%M:%S} UTC")
     app.line(f"  digest     {admitted.digest}")
     app.line(f"  trust      {state} (registry version {registry.version})")
+    for each in bulletin.co_issuers:
+        confirmed = "confirmed" if each.id in admitted.endorsers else "named, not confirmed"
+        app.line(f"  co-issuer  {each.id} ({confirmed})")
     if admitted.endorsers:
         app.line(f"  endorsed   {', '.join(admitted.endorsers)}")
     if admitted.labels:

@@ -8,10 +8,10 @@ Expiry is a question of now and is asked in `bus.hub.views`.
 
 from __future__ import annotations
 
-import json
 import sqlite3
+from collections.abc import Iterable
 
-from bus.records import Stored
+from bus.records import Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Bulletin
@@ -68,6 +68,27 @@ class Projection:
         for table in (*set(_TABLES.values()), "endings", "channels", "heads", "calendars"):
             db.execute(f"DELETE FROM {table}")
 
+    def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
+        """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
+        for row in rows:
+            b = row.bulletin
+            db.execute(f"DELETE FROM {_TABLES[b.status]} WHERE row = ?", (row.rowid,))
+            db.execute("DELETE FROM calendars WHERE row = ?", (row.rowid,))
+            db.execute("DELETE FROM heads WHERE row = ?", (row.rowid,))
+            for ref in b.references:
+                gone = db.execute(
+                    "DELETE FROM endings WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
+                    (ref.id, b.issuer.id, b.status, row.rowid),
+                ).rowcount
+                if gone:
+                    db.execute(
+                        f"UPDATE {_TABLES[b.status]} SET ended_by = NULL, ended_how = NULL "
+                        "WHERE id = ? AND issuer = ? AND status = ?",
+                        (ref.id, b.issuer.id, b.status),
+                    )
+                    _end(db, b, ref.id)
+        db.execute("DELETE FROM channels WHERE channel = ?", (channel,))
+
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin in."""
         bulletin = row.bulletin
@@ -101,7 +122,7 @@ def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
             b.severity,
             b.urgency,
             area_token(b),
-            json.dumps(b.dimensions),
+            as_json(b.dimensions),
             b.election.id if b.election else None,
             b.incident_id,
             b.info[0].headline,

@@ -18,6 +18,7 @@ from schemas.scalars import (
     Time,
     Uri,
     Uuid,
+    Whole,
 )
 from schemas.vocab import Dimension, FeedbackKind, Opinion, Posture
 
@@ -33,9 +34,7 @@ class StratCom(
 
     mode: Annotated[
         Slug,
-        Meta(
-            description="one of pre-bunk, debunk, official-statement, voter-information, holding-line, strategic-silence"
-        ),
+        Open("stratcom-mode"),
     ]
     lines: Annotated[tuple[Text500, ...], Meta(min_length=1, max_length=12)]
     facts: Annotated[tuple[Uri, ...], Meta(max_length=20, description="authoritative sources")] = ()
@@ -55,7 +54,7 @@ class DimCount(Part, frozen=True, kw_only=True):
     dimension: Dimension
     incidents: Count
     major: Count = 0
-    trend: Annotated[Slug | None, Meta(description="one of rising, stable, falling, unknown")] = None
+    trend: Annotated[Slug | None, Open("trend")] = None
     note: Text2000 | None = None
 
 
@@ -86,7 +85,7 @@ class Lesson(Part, frozen=True, kw_only=True):
     owner: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=10)]
     area: Annotated[Slug, Open("lesson-area")]
     due: dt.date | None = None
-    status: Annotated[Slug, Meta(description="one of open, accepted, in-progress, done, rejected")] = "open"
+    status: Annotated[Slug, Open("lesson-status")] = "open"
     evidence: Annotated[tuple[Uuid, ...], Meta(max_length=50)] = ()
 
 
@@ -94,8 +93,8 @@ class Metric(Part, frozen=True, kw_only=True):
     """One figure."""
 
     name: Slug
-    value: Annotated[int, Meta(ge=0)]
-    unit: Annotated[Slug, Meta(description="one of count, seconds, ppm, percent")]
+    value: Whole
+    unit: Annotated[Slug, Open("metric-unit")]
 
 
 class PostElectionReport(
@@ -107,13 +106,11 @@ class PostElectionReport(
 ):
     """What an election taught."""
 
-    edition: Annotated[Slug, Meta(description="one of memo, interim, final, follow-up")]
+    edition: Annotated[Slug, Open("report-edition")]
     period_start: dt.date
     period_end: dt.date
     dimensions: Annotated[tuple[DimCount, ...], Meta(min_length=1, max_length=9)]
-    decisive_impact: Annotated[
-        Slug, Meta(description="one of none-evidenced, possible, established, unassessed")
-    ]
+    decisive_impact: Annotated[Slug, Open("decisive-impact")]
     lessons: Annotated[tuple[Lesson, ...], Meta(max_length=100)] = ()
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=60)] = ()
     incidents: Annotated[tuple[Uuid, ...], Meta(max_length=1000)] = ()

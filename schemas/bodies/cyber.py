@@ -19,7 +19,9 @@ class CyberIncident(
 
     stage: Nis2Stage
     classification: Annotated[
-        str, Meta(pattern=r"^[a-z-]{3,40}:[a-z0-9-]{2,48}$(?!\n)", description="RSIT predicate:value")
+        str,
+        Meta(pattern=r"^[a-z-]{3,40}:[a-z0-9-]{2,48}$(?!\n)", description="RSIT predicate:value"),
+        Open("rsit"),
     ]
     detected: Time
     significant: bool
@@ -29,9 +31,10 @@ class CyberIncident(
     assets: Annotated[tuple[Slug, ...], Meta(max_length=20), Open("election-asset")] = ()
     impact: Annotated[
         Slug | None,
-        Meta(description="one of none, minor, large, very-large (NIS2 blueprint white/green/yellow/red)"),
+        Meta(description="NIS2 blueprint white/green/yellow/red"),
+        Open("nis2-impact"),
     ] = None
-    outlook: Annotated[Slug | None, Meta(description="one of improving, stable, worsening (next 6 h)")] = None
+    outlook: Annotated[Slug | None, Meta(description="next 6 h"), Open("nis2-outlook")] = None
     root_cause: Annotated[Slug | None, Open("root-cause")] = None
     users_affected: Count | None = None
     downtime_s: Count | None = None
@@ -51,7 +54,9 @@ class CyberThreat(
     """A significant cyber threat, a campaign, or a set of indicators."""
 
     title: Text160
-    classification: Annotated[tuple[Annotated[str, Meta(max_length=90)], ...], Meta(max_length=10)] = ()
+    classification: Annotated[
+        tuple[Annotated[str, Meta(max_length=90)], ...], Meta(max_length=10), Open("rsit")
+    ] = ()
     malware: Annotated[tuple[Text80, ...], Meta(max_length=20)] = ()
     exploited: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^(?:CVE|EUVD)-[0-9]{4}-[0-9]{4,12}$(?!\n)")], ...],
@@ -89,4 +94,4 @@ class Vulnerability(
     status: Annotated[Slug, Open("csaf")] = "known-affected"
     remediation: Text2000 | None = None
     advisory: Uri | None = None
-    assets: Annotated[tuple[Slug, ...], Meta(max_length=20)] = ()
+    assets: Annotated[tuple[Slug, ...], Meta(max_length=20), Open("election-asset")] = ()

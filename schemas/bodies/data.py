@@ -22,8 +22,8 @@ class DataBreach(
     controller_kind: Annotated[
         Slug, Meta(description="not the name below amber+strict"), Open("controller-kind")
     ]
-    data_categories: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=30)]
-    subject_categories: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=30)]
+    data_categories: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=30), Open("data-category")]
+    subject_categories: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=30), Open("data-subject")]
     risk: BreachRisk
     subjects_approx: Count | None = None
     records_approx: Count | None = None
@@ -33,13 +33,11 @@ class DataBreach(
     consequences: Text8000 | None = None
     measures: Text8000 | None = None
     dpo_contact: Annotated[Text160 | None, Meta(description="role mailbox")] = None
-    phased: Annotated[Slug, Meta(description="one of initial, supplement, final, bundled")] = "initial"
+    phased: Annotated[Slug, Open("breach-phase")] = "initial"
     delay_reason: Text500 | None = None
     art34: NotifyState = NotifyState.REQUIRED
     art34_reason: Slug | None = None
     cross_border: bool | None = None
     lead_authority: OrgId | None = None
     processor_involved: bool | None = None
-    republished: Annotated[
-        Slug | None, Meta(description="one of none, for-sale, leaked, used-in-operation")
-    ] = None
+    republished: Annotated[Slug | None, Open("republication")] = None

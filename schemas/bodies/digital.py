@@ -21,6 +21,7 @@ from schemas.scalars import (
     Text8000,
     Time,
     Uri,
+    Whole,
 )
 
 
@@ -97,19 +98,17 @@ class PlatformMeasure(
 
     platform: Slug
     source_type: Annotated[Slug, Open("dsa-source")]
-    ground: Annotated[Slug, Meta(description="one of illegal-content, incompatible-content")]
-    category: Slug
-    visibility: Annotated[tuple[Slug, ...], Meta(max_length=7)] = ()
-    monetary: Slug | None = None
-    provision: Slug | None = None
-    account: Slug | None = None
+    ground: Annotated[Slug, Open("dsa-ground")]
+    category: Annotated[Slug, Open("dsa-category")]
+    visibility: Annotated[tuple[Slug, ...], Meta(max_length=7), Open("dsa-visibility")] = ()
+    monetary: Annotated[Slug | None, Open("dsa-monetary")] = None
+    provision: Annotated[Slug | None, Open("dsa-provision")] = None
+    account: Annotated[Slug | None, Open("dsa-account")] = None
     keywords: Annotated[tuple[Slug, ...], Meta(max_length=10)] = ()
-    content_types: Annotated[tuple[Slug, ...], Meta(max_length=8)] = ()
+    content_types: Annotated[tuple[Slug, ...], Meta(max_length=8), Open("dsa-content-type")] = ()
     territorial_scope: Annotated[tuple[Country, ...], Meta(max_length=32)] = ()
     automated_detection: bool | None = None
-    automated_decision: Annotated[Slug | None, Meta(description="one of fully, partially, not-automated")] = (
-        None
-    )
+    automated_decision: Annotated[Slug | None, Open("dsa-automated-decision")] = None
     facts: Annotated[str, Meta(max_length=5000)] | None = None
     puid: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9-_]{1,500}$(?!\n)")] | None = None
     count: Annotated[Count, Meta(description="1 = single SoR; n = aggregate")] = 1
@@ -130,9 +129,7 @@ class SystemicRisk(
     risks: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=8), Open("dsa-systemic-risk")]
     assessment: Text8000
     mitigation: Annotated[tuple[Slug, ...], Meta(max_length=20), Open("dsa-mitigation")] = ()
-    crisis: Annotated[
-        Slug, Meta(description="one of none, rapid-response-system, protocol-art48, mechanism-art36, ipcr")
-    ] = "none"
+    crisis: Annotated[Slug, Open("crisis")] = "none"
 
 
 class PoliticalAd(
@@ -151,9 +148,9 @@ class PoliticalAd(
     sponsor_controller: Text160 | None = None
     sponsor_country: Country | None = None
     payer: Text160 | None = None
-    funds_origin: Annotated[Slug | None, Meta(description="one of public, private, unknown")] = None
+    funds_origin: Annotated[Slug | None, Open("funds-origin")] = None
     funds_from_third_country: bool | None = None
-    amount_minor: Annotated[Annotated[int, Meta(ge=0)] | None, Meta(description="integer minor units")] = None
+    amount_minor: Annotated[Whole | None, Meta(description="integer minor units")] = None
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] | None = None
     period_start: dt.date | None = None
     period_end: dt.date | None = None

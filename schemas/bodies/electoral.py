@@ -51,11 +51,9 @@ class ElectionIncident(
     electorate_share_ppm: Annotated[
         Annotated[int, Meta(ge=0, le=1_000_000)] | None, Meta(description="parts per million of roll")
     ] = None
-    process_effect: Annotated[
-        Slug, Meta(description="one of none, delay, suspension, repeat-vote, recount, unknown")
-    ] = "unknown"
+    process_effect: Annotated[Slug, Open("process-effect")] = "unknown"
     description: Text8000 | None = None
-    device_type: Annotated[Slug | None, Meta(description="NIST 1500-101 DeviceType")] = None
+    device_type: Annotated[Slug | None, Open("election-device")] = None
     log_events: Annotated[
         tuple[Annotated[str, Meta(max_length=200)], ...],
         Meta(max_length=50, description="NIST 1500-101 Event Id/Sequence"),

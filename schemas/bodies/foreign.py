@@ -51,7 +51,7 @@ class Fimi(
 ):
     """Foreign information manipulation and interference."""
 
-    scope: Annotated[Slug, Meta(description="one of observable, incident, campaign, network")]
+    scope: Annotated[Slug, Open("fimi-scope")]
     name: Text160 | None = None
     methods: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=20), Open("manipulation-method")]
     abcde: Abcde = Abcde()
@@ -83,7 +83,7 @@ class ListedName(Part, frozen=True, kw_only=True):
 class Listed(Part, frozen=True, kw_only=True):
     """One person or enterprise on a sanctions list."""
 
-    subject: Annotated[Slug, Meta(description="one of person, enterprise")]
+    subject: Annotated[Slug, Open("listed-subject")]
     names: Annotated[tuple[ListedName, ...], Meta(min_length=1, max_length=60)]
     eu_ref: Annotated[
         Annotated[str, Meta(pattern=r"^EU\.[0-9]{1,8}\.[0-9]{1,4}$(?!\n)")] | None,
@@ -119,9 +119,7 @@ class SanctionsListing(
     programme: Annotated[
         str, Meta(pattern=r"^[A-Z]{2,12}$(?!\n)", description="FSF programme code, e.g. RUSDA")
     ]
-    authority: Annotated[
-        Slug, Meta(description="one of eu-council, us-treasury, uk-fcdo, ch-seco, un-sc, other")
-    ]
+    authority: Annotated[Slug, Open("listing-authority")]
     regulation: Celex
     published: dt.date
     in_force: dt.date
@@ -149,7 +147,7 @@ class LegalReferral(
         Annotated[str, Meta(max_length=120)] | None, Meta(description="only >= amber+strict unless public")
     ] = None
     judicial_secrecy: bool = True
-    money_flow: Annotated[tuple[Slug, ...], Meta(max_length=10)] = ()
+    money_flow: Annotated[tuple[Slug, ...], Meta(max_length=10), Open("funding-trail")] = ()
     mla: Annotated[
         tuple[Country, ...], Meta(max_length=30, description="mutual legal assistance / JIT countries")
     ] = ()

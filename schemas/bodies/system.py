@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.scalars import MAX_INTEGER, Count, Digest, OrgId, Part, Slug, Text500, Time, Uuid
+from schemas.scalars import MAX_INTEGER, Count, Digest, Open, OrgId, Part, Slug, Text500, Time, Uuid
 from schemas.vocab import ChannelState, Posture, ReceiptStage
 
 
@@ -31,7 +31,7 @@ class ChannelStatus(
     posture: Posture
     interval_s: Annotated[int, Meta(ge=10, le=86400)]
     last_seq: Count
-    duty: Annotated[Slug, Meta(description="one of staffed-24x7, office-hours, on-call, unstaffed")]
+    duty: Annotated[Slug, Open("duty")]
     comcheck: Annotated[Uuid | None, Meta(description="bulletin id of the communication check answered")] = (
         None
     )

@@ -78,14 +78,12 @@ async def producer(role: Role) -> None:
     ):
         await publisher.ready(10)
         role.go()
-        pending: set[asyncio.Task[object]] = set()
-        for n, draft in enumerate(drafts):
-            await role.pace(n)
-            pending.add(task := asyncio.create_task(publisher.publish(draft)))
-            task.add_done_callback(pending.discard)
-            if len(pending) >= WINDOW:
-                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.gather(*pending)
+        window = asyncio.Semaphore(WINDOW)
+        async with asyncio.TaskGroup() as tasks:
+            for n, draft in enumerate(drafts):
+                await window.acquire()
+                await role.pace(n)
+                tasks.create_task(publisher.publish(draft)).add_done_callback(lambda _: window.release())
         await publisher.idle(120)
         role.done()
 

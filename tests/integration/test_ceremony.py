@@ -3,64 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.office import TOCSIN, Office
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-TOCSIN = str(Path(sys.executable).parent / "tocsin")
 
 pytestmark = pytest.mark.timeout(120)
-
-
-class Office:
-    """A folder in which commands are run, each expected to succeed unless said otherwise."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.env = {**os.environ, "TOCSIN_HOME": str(folder / "home"), "NO_COLOR": "1"}
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        """One command; its standard output, or its standard error when it is to fail."""
-        done = subprocess.run(
-            [TOCSIN, *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        return done.stderr if code else done.stdout
-
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """One command in the background, its output in a file."""
-        with (self.folder / f"{arguments[0]}.log").open("ab") as out:
-            return subprocess.Popen(
-                [TOCSIN, *arguments], cwd=self.folder, env=self.env, stdout=out, stderr=out
-            )
-
-    def key(self, name: str) -> dict[str, Any]:
-        """A signing key with its passphrase and public half."""
-        self.run("key", "new", f"{name}.pem", "--passphrase-file", f"{name}.pass", "--new-passphrase")
-        public = self.run("key", "export", f"{name}.pem", "--passphrase-file", f"{name}.pass")
-        (self.folder / f"{name}.jwk").write_text(public)
-        found: dict[str, Any] = json.loads(public)
-        return found
-
-    def sign(self, root: str) -> None:
-        """One root keeper's signature."""
-        self.run(
-            "registry",
-            "sign",
-            "registry.tocsin.json",
-            "--key",
-            f"{root}.pem",
-            "--passphrase-file",
-            f"{root}.pass",
-        )
 
 
 def free_port() -> int:

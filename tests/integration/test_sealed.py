@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_ceremony import ROOT, TOCSIN, Office, free_port
+from tests.integration.test_ceremony import ROOT, free_port
+from tests.office import TOCSIN, Office
 
 pytestmark = pytest.mark.timeout(120)
 

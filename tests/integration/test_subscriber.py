@@ -125,5 +125,41 @@ async def test_a_wiped_stream_is_noticed_and_read_again(bus: Bus, tmp_path: Path
         assert [seq for _, seq, _ in await admitted(store)] == [1, 2, 3, 4]
 
 
+@pytest.mark.timeout(90)
+async def test_a_copy_made_anew_is_told_from_the_one_that_was_read(bus: Bus, tmp_path: Path) -> None:
+    """The same bulletins in another record make the reader rewind: what stood between them may be another."""
+    import shutil
+
+    from bus.server import provision
+
+    async with reading(bus, tmp_path / "store.db") as (store, service):
+        async with speaking(bus, tmp_path / "one.db") as publisher:
+            last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
+            assert await publisher.settled(last.digest, 5) == "stored"
+        await until(lambda: _count(store, 3))
+        bus.server.kill()
+        (copy,) = (bus.server.folder / "jetstream").glob("**/WORLD_ACTUAL")
+        shutil.rmtree(copy)
+        await bus.server.restart()
+        await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
+        await until(lambda: service.subscriber.counts["duplicate"] >= 3, 30)
+        assert service.subscriber.counts["rewinds"] == 1
+        assert [seq for _, seq, _ in await admitted(store)] == [1, 2, 3]
+
+
+async def test_a_full_disk_is_waited_out(bus: Bus, tmp_path: Path) -> None:
+    """While the store's disk is full a hub says so and takes nothing; with room again it goes on where it was."""
+    async with reading(bus, tmp_path / "store.db") as (store, service):
+        await store.ask(lambda db: db.execute("PRAGMA max_page_count = 1"))  # no more than it has
+        async with speaking(bus, tmp_path / "outbox.db") as publisher:
+            accepted = [await publisher.publish(draft(f"number {n}")) for n in range(100)]
+            await until(lambda: "disk" in service.subscriber.problem)
+            assert len(await admitted(store)) < len(accepted)
+            await store.ask(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
+            await until(lambda: _count(store, 100))
+        assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
+        assert service.subscriber.problem == ""
+
+
 async def _count(store: Inbox, count: int) -> bool:
     return len(await admitted(store)) >= count

@@ -17,11 +17,11 @@ from adapters.formats.dsa_sor import read_dsa_sor_csv, read_dsa_sor_json
 from adapters.formats.meta_threat import read_meta_threat
 from adapters.formats.misp import read_misp_event
 from adapters.formats.stix import read_stix
-from adapters.reading import FormatError, ReadContext, ReadResult
-from adapters.stix_patterns import PatternError, read_pattern
+from adapters.formats.stix.patterns import PatternError, read_pattern
+from adapters.translation.reading import FormatError, ReadContext, ReadResult
 from schemas.bodies.foreign import Fimi
 from schemas.vocab import Tlp
-from tests.unit.adapters.stamped import all_stand, reasons
+from tests.unit.adapters.formats.stamped import all_stand, reasons
 
 ROOT = Path(
     os.environ.get("TOCSIN_REFERENCE_DATA") or Path(__file__).resolve().parents[2].parent / "shared" / "data"

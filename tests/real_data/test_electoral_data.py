@@ -11,8 +11,8 @@ from adapters.formats.eml_nl import read_eml_nl
 from adapters.formats.gdpr_art33 import read_gdpr_art33
 from adapters.formats.nist_1500_101 import read_nist_1500_101
 from adapters.formats.veris import read_veris
-from adapters.reading import FormatError, ReadContext, ReadResult
-from tests.unit.adapters.stamped import RECEIVED, stands_or_is_refused
+from adapters.translation.reading import FormatError, ReadContext, ReadResult
+from tests.unit.adapters.formats.stamped import RECEIVED, stands_or_is_refused
 
 ROOT = Path(os.environ.get("TOCSIN_REFERENCE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 CONTEXT = ReadContext(received=RECEIVED, adapter="test", country="XA", tz="Europe/Amsterdam")

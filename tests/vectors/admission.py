@@ -4,305 +4,205 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from bus.signing import FileSigner
 from bus.trust import VerifiedRegistry
+from schemas.bulletin import Bulletin
 from schemas.codec import digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, b64u, format_header, hints
-from schemas.parts import Authority
+from schemas.envelope import SIG_HEADER, b64u, format_header, hints
+from schemas.parts import Area, Authority
 from schemas.subject import subject_for
-from schemas.vocab import Domain, Tlp
-from tests.vectors.scene import DAY, ISSUED, KEY, NOW, OTHER, REVOKED, STRANGER, example, registry, signed
+from schemas.vocab import Domain, Status, Tlp
+from tests.vectors import envelope_cases
+from tests.vectors.scene import (
+    DAY,
+    ENDED,
+    ISSUED,
+    KEY,
+    NOW,
+    OTHER,
+    REVOKED,
+    SEAL,
+    example,
+    registry,
+    signed,
+)
 
-Case = tuple[str, str, str | None, list[list[str]], bytes, str, str]
+Case = tuple[str, str, str, list[list[str]], bytes, str]
+
+GOOD = example()
+PAYLOAD = encode(GOOD)
+SUBJECT = subject_for(GOOD)
+XB = Authority(id="xb-csirt", kind="csirt", domain=Domain.CYBER, country="XB", name="CSIRT of XB")
+BOTH = Authority(
+    id="xa-emb", kind="emb", domain=Domain.ELECTORAL, country="XA", name="Electoral Commission of XA"
+)
+SEALED = Authority(
+    id="xb-emb", kind="emb", domain=Domain.ELECTORAL, country="XB", name="Electoral Commission of XB"
+)
+SIX_MINUTES = dt.timedelta(minutes=6)
 
 
-def cases() -> Iterator[Case]:
-    """Comment, flag, subject, headers, payload, result, reason."""
-    good = example()
-    payload = encode(good)
-    subject = subject_for(good)
+def headers(raw: bytes, *signers: FileSigner, iat: dt.datetime | None = None) -> list[list[str]]:
+    """The signature header of a payload and nothing else."""
+    seconds = None if iat is None else int(iat.timestamp())
+    return [[SIG_HEADER, format_header(signed(raw, *(signers or (KEY,)), iat=seconds))]]
 
-    def headers(raw: bytes, *signers: FileSigner) -> list[list[str]]:
-        return [[SIG_HEADER, format_header(signed(raw, *(signers or (KEY,))))]]
 
-    def changed(**changes: Any) -> bytes:
-        return encode(msgspec.structs.replace(good, **changes))
+def changed(**changes: Any) -> Bulletin:
+    """The example with members replaced."""
+    return msgspec.structs.replace(GOOD, **changes)
 
-    def spoilt(edit: Callable[[bytes], bytes]) -> bytes:
-        return edit(payload)
 
-    value = headers(payload)[0][1]
-    protected, _, signature = value.partition("..")
-    flipped = payload.replace(b"results.example", b"resultz.example")
-    everything = [[name, text] for name, text in {SIG_HEADER: value, **hints(good, digest(payload))}.items()]
-    yield ("a bulletin as it should be", "Good", subject, everything, payload, "valid", "")
-    yield ("without hints", "Good", subject, headers(payload), payload, "valid", "")
-    yield ("header name in another case", "Good", subject, [["tocsin-sig", value]], payload, "valid", "")
-    yield (
-        "endorsed by another authority",
-        "Good",
-        subject,
-        headers(payload, KEY, OTHER),
-        payload,
-        "valid",
-        "",
-    )
-    yield (
-        "beside a signature of an unknown key",
-        "Good",
-        subject,
-        headers(payload, KEY, STRANGER),
-        payload,
-        "valid",
-        "",
-    )
-    yield ("no payload", "Bounds", subject, headers(payload), b"", "invalid", "empty")
-    yield ("no signature header", "Header", subject, [], payload, "invalid", "malformed-envelope")
-    yield (
-        "two signature headers",
-        "Header",
-        subject,
-        [[SIG_HEADER, value], ["tocsin-sig", value]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "three-part JWS",
-        "Header",
-        subject,
-        [[SIG_HEADER, value.replace("..", ".e30.")]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "padding",
-        "Header",
-        subject,
-        [[SIG_HEADER, value + "="]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "a space inside",
-        "Header",
-        subject,
-        [[SIG_HEADER, value[:20] + " " + value[20:]]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "one key twice",
-        "Header",
-        subject,
-        [[SIG_HEADER, f"{value},{value}"]],
-        payload,
-        "invalid",
-        "malformed-envelope",
-    )
-    yield (
-        "nine signatures",
-        "Header",
-        subject,
-        [[SIG_HEADER, ",".join([value] * 9)]],
-        payload,
-        "invalid",
-        "too-large",
-    )
-    for name, header in (
-        ("crit", {"alg": "Ed25519", "kid": KEY.kid, "typ": TYP_BULLETIN, "crit": ["b64"], "b64": False}),
-        ("embedded key", {"alg": "Ed25519", "kid": KEY.kid, "typ": TYP_BULLETIN, "jwk": KEY.jwk}),
-        ("no kid", {"alg": "Ed25519", "typ": TYP_BULLETIN}),
-    ):
-        odd = b64u(json.dumps(header, separators=(",", ":")).encode())
-        yield (
-            name,
-            "Header",
-            subject,
-            [[SIG_HEADER, f"{odd}..{signature}"]],
-            payload,
-            "invalid",
-            "malformed-envelope",
-        )
-    entry = signed(payload, KEY, typ="vnd.tocsin.registry")
-    yield (
-        "signed as a registry",
-        "Type",
-        subject,
-        [[SIG_HEADER, format_header(entry)]],
-        payload,
-        "invalid",
-        "unknown-type",
-    )
-    for alg in ("none", "EdDSA", "ES256", "HS256", "ed25519"):
-        odd = b64u(
-            json.dumps({"alg": alg, "kid": KEY.kid, "typ": TYP_BULLETIN}, separators=(",", ":")).encode()
-        )
-        yield (
-            f"algorithm {alg}",
-            "Algorithm",
-            subject,
-            [[SIG_HEADER, f"{odd}..{signature}"]],
-            payload,
-            "invalid",
-            "wrong-algorithm",
-        )
-    yield (
-        "only an unknown key",
-        "Key",
-        subject,
-        headers(payload, STRANGER),
-        payload,
-        "invalid",
-        "unknown-key",
-    )
-    yield (
-        "payload changed",
-        "Signature",
-        subject,
-        [[SIG_HEADER, value]],
-        flipped,
-        "invalid",
-        "bad-signature",
-    )
-    yield (
-        "a newline after the payload",
-        "Signature",
-        subject,
-        [[SIG_HEADER, value]],
-        payload + b"\n",
-        "invalid",
-        "bad-signature",
-    )
-    zeros = b64u(bytes(64))
-    yield (
-        "signature of zeros",
-        "Signature",
-        subject,
-        [[SIG_HEADER, f"{protected}..{zeros}"]],
-        payload,
-        "invalid",
-        "bad-signature",
-    )
-    for comment, raw, reason in (
-        ("not an object", b"[1]", "malformed-payload"),
-        ("byte-order mark", b"\xef\xbb\xbf" + payload, "malformed-payload"),
-        ("fraction", spoilt(lambda p: p.replace(b'"seq":1', b'"seq":1.0')), "malformed-payload"),
-        (
-            "integer beyond 2^53-1",
-            spoilt(lambda p: p.replace(b'"seq":1', b'"seq":9007199254740992')),
-            "malformed-payload",
-        ),
-        ("lone surrogate", spoilt(lambda p: p.replace(b"HTTP/2", b"\\ud800")), "malformed-payload"),
-        ("deep", b'{"a":' + b"[" * 100 + b"]" * 100 + b"}", "malformed-payload"),
-        ("member twice", spoilt(lambda p: p.replace(b'"seq":1', b'"seq":1,"seq":1')), "duplicate-member"),
-        (
-            "member twice, escaped",
-            spoilt(lambda p: p.replace(b'"seq":1', b'"seq":1,"\\u0073eq":2')),
-            "duplicate-member",
-        ),
-        ("unknown member", spoilt(lambda p: p.replace(b'"seq":1', b'"seq":1,"extra":1')), "schema"),
-        ("number zero", changed(seq=0), "schema"),
-        ("prev at number one", changed(prev="A" * 43), "schema"),
-        (
-            "time with an offset",
-            spoilt(
-                lambda p: p.replace(
-                    b'"issued":"2027-05-23T19:41:00Z"', b'"issued":"2027-05-23T21:41:00+02:00"'
-                )
-            ),
-            "schema",
-        ),
-        (
-            "30 February",
-            spoilt(lambda p: p.replace(b'"issued":"2027-05-23', b'"issued":"2027-02-30')),
-            "schema",
-        ),
-        ("expires before it is issued", changed(expires=ISSUED - DAY), "rule:R5"),
-        ("CLEAR to the community", changed(tlp=Tlp.CLEAR), "rule:R24"),
-    ):
-        yield (comment, "Payload", subject, headers(raw), raw, "invalid", reason)
+def edited(old: bytes, new: bytes) -> bytes:
+    """The example with one part of its bytes replaced."""
+    assert old in PAYLOAD
+    return PAYLOAD.replace(old, new, 1)
+
+
+def _payloads() -> Iterator[tuple[str, bytes, str]]:
+    """Validly signed, and refused for what they say."""
+    issued = b'"issued":"2027-05-23T19:41:00Z"'
+    yield "not an object", b"[1]", "malformed-payload"
+    yield "byte-order mark", b"\xef\xbb\xbf" + PAYLOAD, "malformed-payload"
+    yield "fraction", edited(b'"seq":1', b'"seq":1.0'), "malformed-payload"
+    yield "integer beyond 2^53-1", edited(b'"seq":1', b'"seq":9007199254740992'), "malformed-payload"
+    yield "5000 digits", edited(b'"seq":1', b'"seq":' + b"1" * 5000), "malformed-payload"
+    yield "lone surrogate", edited(b"HTTP/2", b"\\ud800"), "malformed-payload"
+    yield "CESU-8", edited(b"HTTP/2", b"\xed\xa0\xbd\xed\xb8\x80"), "malformed-payload"
+    yield "deep", b'{"a":' + b"[" * 100 + b"]" * 100 + b"}", "malformed-payload"
+    yield "5000 deep", b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", "malformed-payload"
+    yield "member twice", edited(b'"seq":1', b'"seq":1,"seq":1'), "duplicate-member"
+    yield "member twice, escaped", edited(b'"seq":1', b'"seq":1,"\\u0073eq":2'), "duplicate-member"
+    yield "unknown member", edited(b'"seq":1', b'"seq":1,"extra":1'), "schema"
+    yield "number zero", encode(changed(seq=0)), "schema"
+    yield "prev at number one", encode(changed(prev="A" * 43)), "schema"
+    yield "no prev at number two", encode(changed(seq=2)), "schema"
+    for comment, text in {
+        "time with an offset": "2027-05-23T21:41:00+02:00",
+        "time beyond the last year": "9999-12-31T23:59:59-14:00",
+        "second 60": "2027-05-23T19:41:60Z",
+        "30 February": "2027-02-30T19:41:00Z",
+    }.items():
+        yield comment, edited(issued, f'"issued":"{text}"'.encode()), "schema"
+    yield "expires before it is issued", encode(changed(expires=ISSUED - DAY)), "rule:R5"
+    yield "a life of ten years", encode(changed(expires=ISSUED + 3652 * DAY)), "rule:R5"
+    yield "CLEAR to the community", encode(changed(tlp=Tlp.CLEAR)), "rule:R24"
+
+
+def _decisions() -> Iterator[Case]:
+    """Speaker, hints, key policy, grant, address, time: comment, flag, subject, headers, payload, reason."""
+    value = headers(PAYLOAD)[0]
     yield (
         "signed by another authority alone",
         "Speaker",
-        subject,
-        headers(payload, OTHER),
-        payload,
-        "invalid",
+        SUBJECT,
+        headers(PAYLOAD, OTHER),
+        PAYLOAD,
         "wrong-issuer",
     )
-    raw = changed(issuer=msgspec.structs.replace(good.issuer, name="Another name"))
-    yield ("issuer described otherwise", "Speaker", subject, headers(raw), raw, "invalid", "wrong-issuer")
+    told: dict[str, dict[str, Any]] = {
+        "issuer under another name": {"name": "Another name"},
+        "issuer of another domain": {"domain": Domain.ELECTORAL},
+        "issuer of another kind": {"kind": "dpa"},
+    }
+    for comment, change in told.items():
+        raw = encode(changed(issuer=msgspec.structs.replace(GOOD.issuer, **change)))
+        yield comment, "Speaker", SUBJECT, headers(raw), raw, "wrong-issuer"
+    for name, text in {
+        "ce-id": "x",
+        "ce-source": "urn:tocsin:xb-csirt",
+        "CE-Type": "eu.tocsin.bulletin.v2",
+        "ce-time": "2027-05-23T19:41:01Z",
+        "ce-specversion": "0.3",
+        "ce-datacontenttype": "text/html",
+        "Nats-Msg-Id": "A" * 43,
+    }.items():
+        yield f"another {name}", "Hints", SUBJECT, [value, [name, text]], PAYLOAD, "hint-mismatch"
+    twice = [value, ["ce-id", GOOD.id], ["ce-id", "x"]]
+    yield "a hint twice, once wrong", "Hints", SUBJECT, twice, PAYLOAD, "hint-mismatch"
+
+    early = changed(issued=ISSUED - 60 * DAY, expires=ISSUED)
+    for comment, made, signer, reason in (
+        ("issued before the key's window", early, KEY, "key-not-valid"),
+        ("issued after the key's window", GOOD, ENDED, "key-not-valid"),
+        ("a key past its window, back-dated", changed(issued=ISSUED - 2 * DAY), ENDED, "key-ended"),
+        ("a revoked key", changed(issuer=XB), REVOKED, "key-revoked"),
+        ("a revoked key, back-dated", changed(issuer=XB, issued=ISSUED - 5 * DAY), REVOKED, "key-revoked"),
+    ):
+        raw = encode(made)
+        yield comment, "KeyPolicy", subject_for(made), headers(raw, signer), raw, reason
+    late = headers(PAYLOAD, iat=ISSUED + SIX_MINUTES)
+    yield "signed at another time than issued", "KeyPolicy", SUBJECT, late, PAYLOAD, "key-not-valid"
+    near = headers(PAYLOAD, iat=ISSUED + dt.timedelta(minutes=5))
+    yield "signed within five minutes", "Good", SUBJECT, near, PAYLOAD, ""
+    sealed = changed(issuer=SEALED)
+    raw = encode(sealed)
+    yield "signed with ES256", "Good", subject_for(sealed), headers(raw, SEAL), raw, ""
+    two = changed(issuer=BOTH)
+    raw = encode(two)
+    for comment, pairs in envelope_cases.of_two(raw).items():
+        reason = {"the first alone": "signature-policy", "the second alone": "signature-policy"}.get(
+            comment, ""
+        )
+        reason = "bad-signature" if "spoilt" in comment else reason
+        flag = "KeyPolicy" if reason else "Good"
+        yield f"two signatures required: {comment}", flag, subject_for(two), pairs, raw, reason
+
+    for comment, made in {
+        "a marking without grant": changed(tlp=Tlp.AMBER),
+        "an audience without grant": changed(audience="eu-csirts"),
+        "a status without grant": changed(status=Status.TEST),
+        "an area without grant": changed(areas=(Area(scope="country", country="XZ"),)),
+        "the Union without grant": changed(areas=(*GOOD.areas, Area(scope="eu"))),
+        "one area of two without grant": changed(areas=(*GOOD.areas, Area(scope="region", country="XZ"))),
+    }.items():
+        raw = encode(made)
+        yield comment, "Grant", subject_for(made), headers(raw), raw, "not-permitted"
+    for comment, subject in {
+        "another priority": SUBJECT.replace(".p2", ".p1"),
+        "another audience": SUBJECT.replace("community", "public"),
+        "another issuer": SUBJECT.replace(".xa.csirt.", ".xb.csirt."),
+        "the status of a drill": SUBJECT.replace("actual", "exercise"),
+        "a wildcard as subject": "tocsin.v1.>",
+        "a subject with a newline": f"{SUBJECT}\n",
+        "no subject": "",
+    }.items():
+        yield comment, "Address", subject, headers(PAYLOAD), PAYLOAD, "misaddressed"
+    ahead = changed(issued=NOW + SIX_MINUTES, expires=NOW + DAY)
+    raw = encode(ahead)
+    yield "from the future", "Time", SUBJECT, headers(raw), raw, "from-the-future"
+    ahead = changed(issued=NOW + dt.timedelta(minutes=5), expires=NOW + DAY)
+    raw = encode(ahead)
+    yield "five minutes ahead of the clock", "Good", SUBJECT, headers(raw), raw, ""
+    old = changed(issued=ISSUED - 20 * DAY, expires=ISSUED - 10 * DAY)
+    raw = encode(old)
+    yield "long expired", "Good", SUBJECT, headers(raw), raw, ""
+
+
+def cases() -> Iterator[Case]:
+    """Comment, flag, subject, headers, payload, and the reason of the refusal."""
+    value = headers(PAYLOAD)[0]
+    everything = [value, *([name, text] for name, text in hints(GOOD, digest(PAYLOAD)).items())]
+    yield "a bulletin as it should be", "Good", SUBJECT, everything, PAYLOAD, ""
+    yield "without hints", "Good", SUBJECT, [value], PAYLOAD, ""
     yield (
-        "ce-id of another bulletin",
-        "Hints",
-        subject,
-        [[SIG_HEADER, value], ["ce-id", "x"]],
-        payload,
-        "invalid",
-        "hint-mismatch",
+        "with headers that mean nothing here",
+        "Good",
+        SUBJECT,
+        [value, ["traceparent", "00-00"]],
+        PAYLOAD,
+        "",
     )
-    yield (
-        "another message id",
-        "Hints",
-        subject,
-        [[SIG_HEADER, value], ["Nats-Msg-Id", "A" * 43]],
-        payload,
-        "invalid",
-        "hint-mismatch",
-    )
-    raw = changed(issued=ISSUED - 60 * DAY, expires=ISSUED)
-    yield (
-        "issued before the key's window",
-        "KeyPolicy",
-        subject,
-        headers(raw),
-        raw,
-        "invalid",
-        "key-not-valid",
-    )
-    raw = changed(
-        issuer=Authority(id="xb-csirt", kind="csirt", domain=Domain.CYBER, country="XB", name="CSIRT of XB")
-    )
-    yield (
-        "revoked key, back-dated or not",
-        "KeyPolicy",
-        subject,
-        headers(raw, REVOKED),
-        raw,
-        "invalid",
-        "key-revoked",
-    )
-    raw = changed(tlp=Tlp.AMBER)
-    yield ("marking without grant", "Grant", subject, headers(raw), raw, "invalid", "not-permitted")
-    yield (
-        "another subject",
-        "Address",
-        subject.replace(".p2", ".p1"),
-        headers(payload),
-        payload,
-        "invalid",
-        "misaddressed",
-    )
-    yield (
-        "a wildcard as subject",
-        "Address",
-        "tocsin.v1.>",
-        headers(payload),
-        payload,
-        "invalid",
-        "misaddressed",
-    )
-    raw = changed(issued=NOW + dt.timedelta(minutes=6), expires=NOW + DAY)
-    yield ("from the future", "Time", subject, headers(raw), raw, "invalid", "from-the-future")
+    for comment, flag, pairs, payload, reason in envelope_cases.cases():
+        yield comment, flag, SUBJECT, pairs, payload, reason
+    for comment, raw, reason in _payloads():
+        yield comment, "Payload", SUBJECT, headers(raw), raw, reason
+    yield from _decisions()
 
 
 NOTES = {
@@ -316,7 +216,7 @@ NOTES = {
     "Payload": "I-JSON, types, and cross-field rules",
     "Speaker": "the issuer itself signed",
     "Hints": "unsigned headers agree with the signed content",
-    "KeyPolicy": "windows and revocation",
+    "KeyPolicy": "windows, revocation and required algorithms",
     "Grant": "the registry's grants",
     "Address": "the subject is derived, never chosen",
     "Time": "what is ahead of the clock waits",
@@ -331,12 +231,12 @@ def group() -> dict[str, Any]:
             "comment": comment,
             "flags": [flag],
             "subject": subject,
-            "headers": headers,
+            "headers": pairs,
             "payload": b64u(raw),
-            "result": result,
+            "result": "invalid" if reason else "valid",
             "reason": reason,
         }
-        for n, (comment, flag, subject, headers, raw, result, reason) in enumerate(cases(), 1)
+        for n, (comment, flag, subject, pairs, raw, reason) in enumerate(cases(), 1)
     ]
     raw = registry()
     return {

@@ -134,6 +134,21 @@ def _typed() -> Iterator[Case]:
         yield name, "Type", edited(old, new), "schema"
     yield "as many dimensions as fit", "Bounds", edited('["cybercrime"]', f"[{_words(9)}]"), ""
     yield "one dimension more", "Bounds", edited('["cybercrime"]', f"[{_words(10)}]"), "schema"
+    yield (
+        "5000 digits",
+        "Number",
+        edited('"seq":1', f'"seq":{"1" * 5000}'),
+        "malformed-payload",
+    )
+    yield "5000 deep", "Bounds", b'{"a":' * 5000 + b"1" + b"}" * 5000, "malformed-payload"
+    for name, ref, reason in (
+        ("the Charter as a legal text", "celex:12012P", ""),
+        ("a treaty as published", "celex:12016E/TXT", ""),
+        ("an article's point", "celex:32022L2555#23.4.a", ""),
+        ("a legal text of no register", "law:XA:1", "schema"),
+        ("a legal text with a newline after", "celex:12012P\\n", "schema"),
+    ):
+        yield name, "Type", edited('"seq":1', f'"seq":1,"legal":[{{"ref":"{ref}","role":"power"}}]'), reason
     yield "as many labels as fit", "Bounds", many("labels", '"a:b"', 32), ""
     yield "labels beyond their bound", "Bounds", many("labels", '"a:b"', 33), "schema"
 
@@ -152,6 +167,7 @@ BAD_TIMES = {
     "a space and an offset": "2027-05-23 21:41:00+02:00",
     "no seconds": "2027-05-23T19:41Z",
     "second 60": "2027-05-23T23:59:60Z",
+    "beyond the last year by its offset": "9999-12-31T23:59:59-14:00",
     "hour 24": "2027-05-23T24:00:00Z",
     "30 February": "2027-02-30T19:41:00Z",
     "29 February of a common year": "2027-02-29T19:41:00Z",

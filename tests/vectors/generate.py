@@ -5,18 +5,37 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from bus.chain import Outcome
 from schemas.codec import encode
 from schemas.envelope import write_signed
-from tests.vectors import admission, codec_cases, rule_cases, sealed_cases, subject_cases
-from tests.vectors.scene import KEY, example, signed
-
-FOLDER = Path(__file__).resolve().parent.parent.parent / "schemas" / "vectors"
+from tests.vectors import (
+    admission,
+    chain_cases,
+    codec_cases,
+    registry_cases,
+    revoke_cases,
+    rule_cases,
+    sealed_cases,
+    subject_cases,
+)
+from tests.vectors.scene import FOLDER, KEY, example, signed
 
 NOTES: Mapping[str, Mapping[str, str]] = {
     "admission": admission.NOTES,
+    "chain": {
+        "Good": "has its place, or is told apart without refusal",
+        "Refused": "contradicts what is held of its channel",
+    },
+    "registry": {
+        "Good": "believed",
+        "Pin": "a first version is believed by its digest",
+        "Threshold": "enough signatures by distinct keys of the role",
+        "File": "a signed file of its type, and a document of its schema",
+        "Order": "the domain, the version after, the digest before, the time",
+        "Rules": "keys, thresholds, audiences and grants",
+    },
     "codec": {
         "Good": "read",
         "Bounds": "size, depth and number of items are bounded",
@@ -37,6 +56,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "Grammar": "twelve tokens of the grammar, without wildcards",
         "Pattern": "* is one token, > is the rest and at least one",
     },
+    "revoke": revoke_cases.NOTES,
     "rules": {
         **{f"R{n}": f"rule R{n}" for n in (*range(1, 22), 24, 26)},
         "Many": "every broken rule is told, in order",
@@ -70,14 +90,18 @@ def schema() -> dict[str, Any]:
             "flags": {"type": "array", "items": flag, "minItems": 1, "description": "keys of notes"},
             "result": {"enum": ["valid", "invalid"]},
             "reason": {**text, "description": "reason code of the refusal; empty when valid"},
-            "input": {**text, "description": "base64url in Decode, else the text itself"},
+            "input": {**text, "description": "base64url in Decode and Revoke, else the text itself"},
             "spaces": {
                 "type": "integer",
                 "minimum": 1,
                 "description": "spaces to put after the first byte of the input",
             },
-            "digest": {**text, "description": "BASE64URL(SHA-256(input)), in Open of what is inside"},
+            "digest": {**text, "description": "BASE64URL(SHA-256(input)), in Unseal of what is inside"},
             "microseconds": {"type": "integer", "description": "since 1970-01-01T00:00:00Z"},
+            "pin": {**text, "description": "digest that was obtained out of band"},
+            "held": {"type": "array", "items": {"$ref": "#/$defs/link"}, "description": "of one channel"},
+            "link": {"$ref": "#/$defs/link"},
+            "outcome": {"enum": sorted(Outcome)},
             "violations": {
                 "type": "array",
                 "items": {
@@ -102,13 +126,43 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "required": ["type", "tests"],
         "properties": {
-            "type": {"enum": ["Admission", "Decode", "Time", "Rules", "Derive", "Parse", "Match", "Open"]},
+            "type": {
+                "enum": [
+                    *[
+                        "Admission",
+                        "Chain",
+                        "Open",
+                        "Update",
+                        "Beacon",
+                        "Decode",
+                        "Time",
+                        "Revoke",
+                        "Rules",
+                        "Derive",
+                        "Parse",
+                        "Match",
+                        "Unseal",
+                    ]
+                ]
+            },
             "now": {**text, "description": "the reader's clock"},
-            "registry": {"type": "object", "description": "signed file"},
+            "registry": {"type": "object", "description": "signed file of the registry that is held"},
+            "beacon": {"type": "object", "description": "signed file of the beacon seen last"},
             "pin": {**text, "description": "digest of the registry's payload"},
             "seed": {**text, "description": "the reader's seal key, base64url"},
             "context": {"type": "object", "additionalProperties": text},
             "tests": {"type": "array", "items": {"$ref": "#/$defs/test"}, "minItems": 1},
+        },
+        "additionalProperties": False,
+    }
+    link = {
+        "type": "object",
+        "required": ["seq", "digest", "prev", "id"],
+        "properties": {
+            "seq": {"type": "integer", "minimum": 1},
+            "digest": text,
+            "prev": {"type": ["string", "null"]},
+            "id": text,
         },
         "additionalProperties": False,
     }
@@ -132,7 +186,7 @@ def schema() -> dict[str, Any]:
             "testGroups": {"type": "array", "items": group, "minItems": 1},
         },
         "additionalProperties": False,
-        "$defs": {"test": test},
+        "$defs": {"test": test, "link": link},
     }
 
 
@@ -143,7 +197,10 @@ def documents() -> dict[str, bytes]:
         "example.tocsin.json": write_signed(payload, signed(payload, KEY)),
         "example.jwk.json": json.dumps(KEY.jwk).encode() + b"\n",
         "admission_vectors.json": _vectors("admission", [admission.group()]),
+        "chain_vectors.json": _vectors("chain", [chain_cases.group()]),
+        "registry_vectors.json": _vectors("registry", registry_cases.groups()),
         "codec_vectors.json": _vectors("codec", codec_cases.groups()),
+        "revoke_vectors.json": _vectors("revoke", [revoke_cases.group()]),
         "rules_vectors.json": _vectors("rules", [rule_cases.group()]),
         "sealed_vectors.json": _vectors("sealed", [sealed_cases.group()]),
         "subject_vectors.json": _vectors("subject", subject_cases.groups()),

@@ -186,6 +186,20 @@ def _persons() -> Iterator[Case]:
         (("R7", "$.observables"),),
     )
     yield (
+        "personal in its text, for everybody",
+        "R7",
+        {**personal("personal"), **CLEAR},
+        (("R7", "$.personal_data.flag"),),
+    )
+    yield "a listing of persons in public", "R7", {**LISTING, **personal("personal"), **CLEAR}, ()
+    yield (
+        "an opinion in its text, at green",
+        "R8",
+        personal("special-category"),
+        (("R8", "$.tlp"),),
+    )
+    yield "an opinion in its text, strictly", "R8", {**personal("special-category"), **STRICT}, ()
+    yield (
         "a hashed opinion, strictly",
         "R8",
         {**hashed("special-category"), **personal("special-category"), **STRICT},

@@ -1,18 +1,29 @@
 """What the vectors are made of: public keys with known seeds, fixed times, one registry, one bulletin.
 
-The keys are public on purpose: seeds 00 01 .. 1f and their like protect nothing.
+The keys are public on purpose: seeds 00 01 .. 1f and their like protect nothing. Signatures with ES256 and ML-DSA-65
+hold random bits; one that stands in the file and still fits is kept, so that nothing changes from run to run.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
+
 from bus import ceremony
+from bus.errors import TrustError
 from bus.signing import FileSigner, sign_entry
 from schemas.bodies.cyber import CyberIncident
 from schemas.bulletin import Bulletin, Defaults, Draft, stamp
-from schemas.envelope import TYP_BULLETIN, Entry
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Entry, signing_input, unb64u
+from schemas.errors import EnvelopeError
 from schemas.parts import Authority, Confidence, Info, Observable
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant
 from schemas.vocab import (
@@ -28,6 +39,7 @@ from schemas.vocab import (
     Urgency,
 )
 
+FOLDER = Path(__file__).resolve().parent.parent.parent / "schemas" / "vectors"
 NOW = dt.datetime(2027, 5, 23, 19, 45, tzinfo=dt.UTC)
 ISSUED = dt.datetime(2027, 5, 23, 19, 41, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -36,6 +48,10 @@ KEY = FileSigner.from_seed(bytes(range(32)))
 OTHER = FileSigner.from_seed(bytes(range(1, 33)))
 REVOKED = FileSigner.from_seed(bytes(range(2, 34)))
 STRANGER = FileSigner.from_seed(bytes(range(3, 35)))
+ENDED = FileSigner.from_seed(bytes(range(4, 36)))
+FIRST = FileSigner.from_seed(bytes(range(5, 37)))  # the two keys of an authority that must sign with both
+SECOND = FileSigner(MLDSA65PrivateKey.from_seed_bytes(bytes(range(6, 38))))
+SEAL = FileSigner(ec.derive_private_key(int.from_bytes(bytes(range(7, 39))), ec.SECP256R1()))
 ROOTS = tuple(FileSigner.from_seed(bytes([n]) * 32) for n in (101, 102, 103))
 BEACON = FileSigner.from_seed(bytes([104]) * 32)
 
@@ -52,20 +68,7 @@ def record(signer: FileSigner, **changes: Any) -> KeyRecord:
 
 
 def registry() -> bytes:
-    """Two authorities; the second has a revoked key beside its good one."""
-    document = ceremony.new_registry(
-        domain="vectors",
-        root_keys=[record(each) for each in ROOTS],
-        root_threshold=2,
-        beacon_keys=[record(BEACON)],
-        beacon_threshold=1,
-        audiences={
-            "community": Audience(scope=Scope.UNION, members=("xa-csirt", "xb-csirt")),
-            "public": Audience(scope=Scope.PUBLIC),
-        },
-        now=ISSUED - DAY,
-        lifetime=90 * DAY,
-    )
+    """Four authorities: one with an ended key, one with a revoked key, one that signs twice, one with a seal."""
     grant = PublishGrant(
         statuses=(Status.ACTUAL, Status.EXERCISE),
         tlps=(Tlp.GREEN,),
@@ -73,22 +76,58 @@ def registry() -> bytes:
         kinds=("cyber-incident", "cyber-threat"),
         areas=("XA", "XB"),
     )
-    for name, country, keys in (
-        ("xa-csirt", "XA", {KEY.kid: record(KEY)}),
-        ("xb-csirt", "XB", {OTHER.kid: record(OTHER), REVOKED.kid: record(REVOKED, revoked_since=ISSUED)}),
-    ):
-        document = ceremony.add_authority(
-            document,
-            name,
-            AuthorityRecord(
-                name=f"CSIRT of {country}",
-                kind="csirt",
-                domain=Domain.CYBER,
-                country=country,
-                keys=keys,
-                publish=(grant,),
-            ),
-        )
+    ended, revoked = record(ENDED, not_after=ISSUED - DAY), record(REVOKED, revoked_since=ISSUED)
+    authorities = {
+        "xa-csirt": AuthorityRecord(
+            name="CSIRT of XA",
+            kind="csirt",
+            domain=Domain.CYBER,
+            country="XA",
+            keys={KEY.kid: record(KEY), ENDED.kid: ended},
+            publish=(grant,),
+        ),
+        "xb-csirt": AuthorityRecord(
+            name="CSIRT of XB",
+            kind="csirt",
+            domain=Domain.CYBER,
+            country="XB",
+            keys={OTHER.kid: record(OTHER), REVOKED.kid: revoked},
+            publish=(grant,),
+        ),
+        "xa-emb": AuthorityRecord(
+            name="Electoral Commission of XA",
+            kind="emb",
+            domain=Domain.ELECTORAL,
+            country="XA",
+            keys={FIRST.kid: record(FIRST), SECOND.kid: record(SECOND)},
+            require=("Ed25519", "ML-DSA-65"),
+            publish=(grant,),
+        ),
+        "xb-emb": AuthorityRecord(
+            name="Electoral Commission of XB",
+            kind="emb",
+            domain=Domain.ELECTORAL,
+            country="XB",
+            keys={SEAL.kid: record(SEAL)},
+            require=("ES256",),
+            publish=(grant,),
+        ),
+    }
+    document = ceremony.new_registry(
+        domain="vectors",
+        root_keys=[record(each) for each in ROOTS],
+        root_threshold=2,
+        beacon_keys=[record(BEACON)],
+        beacon_threshold=1,
+        audiences={
+            "community": Audience(scope=Scope.UNION, members=tuple(authorities)),
+            "public": Audience(scope=Scope.PUBLIC),
+        },
+        now=ISSUED - DAY,
+        lifetime=90 * DAY,
+    )
+    for name, each in authorities.items():
+        document = ceremony.add_authority(document, name, each)
     raw = ceremony.unsigned(document)
     for root in ROOTS[:2]:
         raw = ceremony.sign_registry(raw, root)
@@ -131,6 +170,32 @@ def example() -> Bulletin:
     )
 
 
-def signed(payload: bytes, *signers: FileSigner, typ: str = TYP_BULLETIN) -> tuple[Entry, ...]:
+def signed(
+    payload: bytes, *signers: FileSigner, typ: str = TYP_BULLETIN, iat: int | None = None
+) -> tuple[Entry, ...]:
     """Signatures over a payload."""
-    return tuple(sign_entry(signer, payload, typ=typ) for signer in signers)
+    return tuple(_kept(signer, sign_entry(signer, payload, typ=typ, iat=iat), payload) for signer in signers)
+
+
+def _kept(signer: FileSigner, entry: Entry, payload: bytes) -> Entry:
+    """The entry, or the one that stands in the file when its signature is as good."""
+    if signer.alg == "Ed25519":
+        return entry
+    for signature in _standing().get(entry.protected, ()):
+        with suppress(TrustError):
+            signer.public.verify(signature, signing_input(entry.protected, payload))
+            return msgspec.structs.replace(entry, signature=signature)
+    return entry
+
+
+@cache
+def _standing() -> dict[str, list[bytes]]:
+    path = FOLDER / "admission_vectors.json"
+    groups = json.loads(path.read_bytes())["testGroups"] if path.is_file() else []
+    found: dict[str, list[bytes]] = {}
+    for name, value in [each for group in groups for test in group["tests"] for each in test["headers"]]:
+        for entry in value.split(",") if name == SIG_HEADER else ():
+            protected, _, signature = entry.partition("..")
+            with suppress(EnvelopeError):
+                found.setdefault(protected, []).append(unb64u(signature))
+    return found

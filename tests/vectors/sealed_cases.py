@@ -160,7 +160,7 @@ def group() -> dict[str, Any]:
     """All cases, for the reader with the first seed."""
     base: dict[str, str] = json.loads(BASE.read_text("utf-8"))
     return {
-        "type": "Open",
+        "type": "Unseal",
         "seed": b64u(SEEDS[0]),
         "context": {"issuer": CONTEXT.issuer, "channel": CONTEXT.channel, "id": CONTEXT.id},
         "tests": [

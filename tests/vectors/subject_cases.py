@@ -106,6 +106,11 @@ REFUSED = {
     "an area of three letters": GOOD.replace(".xa.none", ".xab.none"),
     "an election of no type": GOOD.replace("none", "xa-party-2027"),
     "an unknown priority": GOOD.replace("p2", "p0"),
+    "an issuer split elsewhere": GOOD.replace("xa.csirt", "xa-bb.csirt"),
+    "a hidden kind without RED": GOOD.replace("cyber-incident", "x"),
+    "a hidden area without RED": GOOD.replace(".xa.none", ".x.none"),
+    "a hidden election without RED": GOOD.replace(".xa.none", ".xa.x"),
+    "RED with its kind": "tocsin.v1.actual.red.xb-csirt.xa.csirt.cyber.cyber-incident.x.x.p2",
     "an organisation of one letter": GOOD.replace("csirt", "c"),
     "an audience too long": GOOD.replace("community", "a" * 42),
 }

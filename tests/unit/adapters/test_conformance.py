@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from adapters.conformance import AdapterConformance, Case
-from adapters.rehearsal import Rehearsal
+from adapters.conformance.rehearsal import Rehearsal
 from adapters.sdk import FolderSource, RunLoop, StdinSource, sha256_hex
 from bus.plugin import (
     AdapterError,

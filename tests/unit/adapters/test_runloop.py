@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.rehearsal import Rehearsal
+from adapters.conformance.rehearsal import Rehearsal
 from adapters.runloop import RunLoop, hold_to, place, prove, recognise
 from adapters.sources import FolderSource
 from bus.errors import PermitError, StoreError
@@ -72,6 +72,8 @@ def read_note(data: bytes, context: ReadContext) -> ReadResult:
         raise ZeroDivisionError("a format's own bug")
     if "wrong" in lines:
         return lines  # type: ignore[return-value]
+    if "junk" in lines:
+        return ReadResult(drafts=("no draft",))  # type: ignore[arg-type]
     if "refuse" in lines:
         raise FormatError("as it says", reason="refuse")
     drafts = tuple(
@@ -254,6 +256,7 @@ def test_exactly_one_format_must_recognise_a_document() -> None:
 BAD = {
     "a format that crashes": ("note\ncrash", "format-failed"),
     "a format that gives something else": ("note\nwrong", "format-failed"),
+    "a format whose drafts are none": ("note\njunk", "format-failed"),
     "a format that refuses": ("note\nrefuse", "refuse"),
     "a document of nothing, untold": ("note\nnothing", "nothing-read"),
     "an unknown format": ("letter\nhello", "unknown-format"),
@@ -377,3 +380,27 @@ async def test_one_adapter_s_end_is_not_another_s(tmp_path: Path) -> None:
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert len(await rehearsal.bulletins()) == 1
+
+
+async def test_times_without_a_zone_are_read_in_the_loop_s(tmp_path: Path) -> None:
+    """The zone that the operator names is the one a format is told."""
+    zones: list[str] = []
+
+    def read(data: bytes, context: ReadContext) -> ReadResult:
+        zones.append(context.tz)
+        return read_note(data, context)
+
+    format_ = msgspec.structs.replace(NOTE, read=read)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_text("note\na")
+    async with Rehearsal.open(MANIFEST, tmp_path, country="XA", clock=lambda: NOW) as rehearsal:
+        loop = RunLoop(
+            MANIFEST,
+            {"note": format_},
+            rehearsal.publisher,
+            country="XA",
+            clock=lambda: NOW,
+            tz="Europe/Vienna",
+        )
+        await loop.run(FolderSource(tmp_path, once=True))
+    assert zones == ["Europe/Vienna"]

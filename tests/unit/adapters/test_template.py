@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.conformance import COUNTRY, NOW
 from bus.plugin import ENTRY_POINTS, adapter_named
 
 ROOT = Path(__file__).parents[3]
@@ -32,6 +34,59 @@ def test_a_copy_passes_its_own_tests(tmp_path: Path) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_stranger_installs_it_and_runs_it(tmp_path: Path) -> None:
+    """Both projects as wheels, away from any checkout: the inherited tests pass, and the adapter is listed and converts its sample."""
+    copy, site = tmp_path / "mine", tmp_path / "site"
+    shutil.copytree(TEMPLATE, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    offline = ["--no-deps", "--no-index", "--no-build-isolation"]
+    _ran([*pip, "install", *offline, "--target", str(site), str(ROOT), str(copy)], tmp_path)
+    # Without the checkout on the path: -P leaves out the folder one stands in.
+    tocsin = [sys.executable, "-P", str(site / "bin" / "tocsin"), "adapter"]
+    where = "import adapters, tocsin_hotline; print(adapters.__file__, tocsin_hotline.__file__)"
+    assert _ran([sys.executable, "-P", "-c", where], tmp_path, site).count(str(site)) == 2
+    shutil.rmtree(copy / "src")
+    _ran(
+        [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(copy / "tests")],
+        copy,
+        site,
+    )
+    assert "hotline-json" in _ran([*tocsin, "list"], tmp_path, site)
+    (sample,) = adapter_from(TEMPLATE)
+    (tmp_path / "calls.json").write_bytes(sample)
+    convert = [*tocsin, "convert", "--from", "hotline-json", "calls.json", "--json"]
+    assert len(json.loads(_ran(convert, tmp_path, site))["drafts"]) == 2
+
+
+def adapter_from(template: Path) -> tuple[bytes, ...]:
+    """The template's samples, filled in."""
+    sys.path.insert(0, str(template / "src"))
+    try:
+        from tocsin_hotline.adapter import ADAPTER
+
+        return tuple(each.data for each in ADAPTER.samples(COUNTRY, NOW, 1))
+    finally:
+        sys.path.remove(str(template / "src"))
+
+
+def _ran(command: list[str], folder: Path, site: Path | None = None) -> str:
+    """Run a command to its good end; gives what it printed."""
+    path = {} if site is None else {"PYTHONPATH": str(site)}
+    ran = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
 
 
 def test_its_entry_point_is_found_once_it_is_installed(

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bus import ceremony
 from bus.errors import PermitError, TrustError
-from bus.signing import FileSigner
+from bus.signing import FileSigner, PublicKey, sign_entry
 from bus.trust import TrustState, VerifiedRegistry
-from schemas.registry import Audience, Registry
+from schemas.codec import digest, encode
+from schemas.envelope import TYP_REGISTRY, b64u, read_signed, unb64u, write_signed
+from schemas.registry import MAX_REGISTRY_BYTES, Audience, Registry
 from schemas.subject import channel_of
 from schemas.vocab import Scope, Tlp
+from tests.vectors import registry_cases
 from tests.worlds import NOW, World, bulletin, key_record, shared_world, signed_registry
 
 DAY = dt.timedelta(days=1)
+CANONICAL = {
+    n.to_bytes(32, "little")
+    for n in (
+        0,
+        1,
+        2**255,
+        2**255 - 20,
+        *(int.from_bytes(each, "little") for each in registry_cases.SMALL_ORDER[10:]),
+    )
+}
+"""Of the fourteen, those in the one spelling that RFC 8032 allows."""
 
 
 def after(world: World, **changes: Any) -> Registry:
@@ -256,3 +276,118 @@ def test_sixty_authorities_load_quickly() -> None:
     began = time.perf_counter()
     VerifiedRegistry.open(raw)
     assert time.perf_counter() - began < 0.5
+
+
+def test_whatever_is_done_to_a_registry_file_it_is_refused_or_the_same() -> None:
+    """Mutated files of the held version, the next one and a beacon: TrustError, or exactly what the roots signed."""
+    world = shared_world()
+    following = signed_registry(after(world), world.roots[:2])
+    newest = beacon(world, now=NOW)
+    held = VerifiedRegistry.open(world.raw, pin=world.pin)
+    files = (world.raw, following, newest)
+    payloads = {
+        digest(read_signed(raw, typ=typ, max_bytes=MAX_REGISTRY_BYTES).payload)
+        for raw, typ in ((world.raw, TYP_REGISTRY), (following, TYP_REGISTRY))
+    }
+    outcomes: Counter[str] = Counter()
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.data())
+    def mutate(data: st.DataObject) -> None:
+        which = data.draw(st.sampled_from(["open", "update", "beacon"]))
+        old = files[["open", "update", "beacon"].index(which)]
+        new = data.draw(mangled(old))
+        try:
+            if which == "open":
+                found = VerifiedRegistry.open(new, pin=world.pin)
+            elif which == "update":
+                found = held.update(new, NOW)
+            else:
+                found = held.with_beacon(new, NOW)
+        except TrustError as refused:
+            outcomes[refused.reason] += 1
+        else:
+            outcomes["believed"] += 1
+            assert found.digest in payloads
+            assert found.beacon is None or found.beacon.digest == world.registry.digest
+        assert (held.version, held.digest, held.beacon) == (1, world.pin, None)
+
+    mutate()
+    assert outcomes["believed"] > 0
+    assert {"threshold", "malformed-registry", "malformed-beacon", "pin"} <= set(outcomes)
+
+
+@st.composite
+def mangled(draw: st.DrawFn, raw: bytes) -> bytes:
+    """A signed file with its payload, a signature, its list of signatures or its very bytes changed."""
+    how = draw(st.sampled_from(["bytes", "payload", "signature", "drop", "swap", "space"]))
+    if how == "bytes":
+        start = draw(st.integers(0, len(raw)))
+        return raw[:start] + draw(st.binary(max_size=3)) + raw[start + draw(st.integers(0, 3)) :]
+    members = json.loads(raw)
+    if how == "payload":
+        payload = bytearray(unb64u(members["payload"]))
+        payload[draw(st.integers(0, len(payload) - 1))] ^= 1 << draw(st.integers(0, 7))
+        members["payload"] = b64u(bytes(payload))
+    elif how == "signature":
+        signature = bytearray(unb64u(members["signatures"][0]["signature"]))
+        signature[draw(st.integers(0, len(signature) - 1))] ^= 1 << draw(st.integers(0, 7))
+        members["signatures"][0]["signature"] = b64u(bytes(signature))
+    elif how == "drop":
+        members["signatures"].pop()
+    elif how == "swap":
+        members["signatures"].reverse()
+    return json.dumps(members).encode()
+
+
+def test_a_registry_signed_over_any_mutation_is_read_or_refused() -> None:
+    """Roots that sign spoilt bytes change nothing by it that the rules forbid, and nothing but TrustError comes."""
+    world = shared_world()
+    good = encode(after(world))
+    outcomes: Counter[str] = Counter()
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.data())
+    def mutate(data: st.DataObject) -> None:
+        start = data.draw(st.integers(0, len(good) - 1))
+        spoilt = (
+            good[:start]
+            + data.draw(st.binary(min_size=1, max_size=2))
+            + good[start + data.draw(st.integers(0, 2)) :]
+        )
+        entries = tuple(sign_entry(root, spoilt, typ=TYP_REGISTRY) for root in world.roots[:2])
+        try:
+            found = world.registry.update(write_signed(spoilt, entries), NOW)
+        except TrustError as refused:
+            outcomes[refused.reason] += 1
+        else:
+            outcomes["believed"] += 1
+            assert (found.version, found.document.prev) == (2, world.registry.digest)
+            assert found.digest == digest(spoilt)
+
+    mutate()
+    assert "malformed-registry" in outcomes
+    assert len(outcomes) > 1
+
+
+@pytest.mark.parametrize("point", registry_cases.SMALL_ORDER, ids=bytes.hex)
+def test_a_key_of_small_order_is_refused_and_would_be_dangerous(point: bytes) -> None:
+    """The fixed signature (the neutral point, nought) verifies under it for some message within a few; we load no such key."""
+    with pytest.raises(TrustError) as refused:
+        PublicKey.from_jwk({"kty": "OKP", "crv": "Ed25519", "x": b64u(point)}, "Ed25519")
+    assert refused.value.reason == "weak-key"
+    neutral = (1).to_bytes(32, "little") + bytes(32)
+    forged = 0
+    for n in range(64):
+        try:
+            Ed25519PublicKey.from_public_bytes(point).verify(neutral, b"message %d" % n)
+        except (InvalidSignature, ValueError):
+            continue
+        forged += 1
+    assert forged or point not in CANONICAL
+
+
+def test_there_are_fourteen_points_of_small_order() -> None:
+    """Orders 1, 2, 4, 8 and 8, two signs, and the spellings beyond the prime."""
+    assert len(registry_cases.SMALL_ORDER) == len(set(registry_cases.SMALL_ORDER)) == 14
+    assert set(registry_cases.SMALL_ORDER) >= CANONICAL

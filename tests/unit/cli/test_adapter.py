@@ -114,6 +114,7 @@ REFUSED = {
     "no file": (["adapter", "convert", "--from", "misp-event"], 2, "FILE"),
     "an adapter nearly right": (["adapter", "run", "cybr", "--stdin"], 2, "did you mean 'cyber'"),
     "no source": (["adapter", "run", "cyber"], 2, "--spool"),
+    "a zone that is none": (["adapter", "run", "cyber", "--stdin", "--tz", "Vienna"], 2, "as Europe/Vienna"),
     "two sources": (["adapter", "run", "cyber", "--stdin", "--spool", "x"], 2, "--spool"),
 }
 

@@ -102,3 +102,29 @@ def patterns(hint: Any) -> set[str]:
     for part in get_args(hint):
         found |= patterns(part)
     return found
+
+
+def scalars(hint: Any, *metas: Meta) -> list[tuple[Any, tuple[Meta, ...]]]:
+    """The plain types in an annotation with their bounds, however deep; structs are visited for themselves."""
+    if get_origin(hint) is Annotated:
+        return scalars(
+            hint.__origin__, *metas, *(meta for meta in hint.__metadata__ if isinstance(meta, Meta))
+        )
+    if get_origin(hint) is Literal:
+        return [(type(value), metas) for value in get_args(hint)]
+    if parts := [part for part in get_args(hint) if part is not ...]:
+        return [found for part in parts for found in scalars(part, *metas)]
+    return [(hint, metas)]
+
+
+def depth(type_: type[msgspec.Struct], above: tuple[type, ...] = ()) -> int:
+    """How deep a value of a struct can be nested: objects and arrays."""
+    assert type_ not in above, f"{type_} may hold itself"
+    return 1 + max((_depth(hint, (*above, type_)) for hint in get_type_hints(type_).values()), default=0)
+
+
+def _depth(hint: Any, above: tuple[type, ...]) -> int:
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return depth(hint, above)
+    inner = max((_depth(part, above) for part in get_args(hint) if part is not ...), default=0)
+    return inner + (get_origin(hint) in (tuple, dict))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
-from schemas.elections import RANKING, TYPE_TOKENS, coarse, next_change, phase_at
+from schemas.elections import RANKING, TYPE_TOKENS, coarse, next_change, phase_at, phase_over
 from schemas.vocab import ElectionType, Phase
 
 DAY = dt.timedelta(days=1)
@@ -88,3 +88,92 @@ def test_until_the_next_change_the_phase_stays(hours: int) -> None:
         assert change > now
         assert phase_at(CALENDAR, change - dt.timedelta(microseconds=1)) is phase_at(CALENDAR, now)
         assert phase_at(CALENDAR, change) is not phase_at(CALENDAR, now)
+
+
+TICK = dt.timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize("window_", CALENDAR.windows, ids=lambda window_: str(window_.phase))
+def test_a_window_is_open_from_its_start_until_right_before_its_end(window_: PhaseWindow) -> None:
+    """To the microsecond, and a window that ends as the next begins leaves no moment between them."""
+    alone = ElectionCalendar(windows=(window_,), tz="Europe/Example")
+    moments = (window_.start - TICK, window_.start, window_.end - TICK, window_.end)
+    assert [phase_at(alone, moment) is window_.phase for moment in moments] == [False, True, True, False]
+
+
+def test_the_present_may_be_told_in_any_zone() -> None:
+    """One moment has one phase, however a clock on the wall names it, over a change of summer time as well."""
+    opening = dt.datetime(2027, 3, 28, 0, 30, tzinfo=dt.UTC)
+    calendar = ElectionCalendar(
+        windows=(
+            PhaseWindow(phase=Phase.SILENCE, start=opening - DAY, end=opening),
+            PhaseWindow(phase=Phase.POLLING, start=opening, end=opening + dt.timedelta(hours=14)),
+        ),
+        tz="Europe/Example",
+    )
+    for hours in range(-12, 15):
+        zone = dt.timezone(dt.timedelta(hours=hours))
+        assert phase_at(calendar, opening.astimezone(zone)) is Phase.POLLING
+        assert phase_at(calendar, (opening - TICK).astimezone(zone)) is Phase.SILENCE
+        assert next_change(calendar, (opening - DAY).astimezone(zone)) == opening
+
+
+def test_silence_goes_before_early_votes_and_gives_way_to_the_polls() -> None:
+    """Two nights of silence around two days of polls, with postal votes under all of it."""
+    calendar = ElectionCalendar(
+        windows=(
+            window(Phase.ADVANCE_VOTING, -20, 2),
+            window(Phase.SILENCE, -1, 2),
+            window(Phase.POLLING, 0, 0.6),
+            window(Phase.POLLING, 1, 1.6),
+            window(Phase.COUNTING, 1.6, 3),
+        ),
+        tz="Europe/Example",
+    )
+    days = {
+        -2: "advance-voting",
+        -0.5: "silence",
+        0.3: "polling",
+        0.8: "silence",
+        1.5: "polling",
+        1.7: "counting",
+    }
+    assert {day: phase_at(calendar, POLLS + day * DAY) for day in days} == days
+
+
+def test_several_elections_at_once_have_the_gravest_phase_of_them() -> None:
+    """What a country watches for is the highest phase over all of its elections, and of both rounds."""
+    runoff = ElectionCalendar(
+        windows=(
+            window(Phase.CAMPAIGN, 3, 13),
+            PhaseWindow(phase=Phase.POLLING, start=POLLS + 14 * DAY, end=POLLS + 14.6 * DAY, round=2),
+        ),
+        tz="Europe/Example",
+    )
+    assert phase_over([], POLLS) is Phase.NONE
+    assert phase_over([CALENDAR], POLLS) is Phase.POLLING
+    for day, phase in (
+        (1.5, Phase.COUNTING),
+        (5, Phase.CERTIFICATION),
+        (12.5, Phase.CAMPAIGN),
+        (14, Phase.POLLING),
+        (14.6, Phase.REVIEW),
+    ):
+        for calendars in ((CALENDAR, runoff), (runoff, CALENDAR)):
+            assert phase_over(calendars, POLLS + day * DAY) is phase
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(RANKING), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=6
+    ),
+    st.integers(-1, 10),
+)
+def test_one_calendar_or_many_come_to_the_same(windows: list[tuple[Phase, int, int]], day: int) -> None:
+    """Windows in one calendar or one in each: the phase is the same; a window that ends before it begins is never open."""
+    made = [window(phase, start, end) for phase, start, end in windows]
+    now = POLLS + day * DAY
+    together = ElectionCalendar(windows=tuple(made), tz="Europe/Example")
+    apart = [ElectionCalendar(windows=(each,), tz="Europe/Example") for each in made]
+    assert phase_at(together, now) is phase_over(apart, now)
+    assert (phase_at(together, now) is Phase.NONE) == all(not start <= day < end for _, start, end in windows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -49,3 +50,11 @@ def test_the_asyncapi_document_names_every_token() -> None:
     channel = document["channels"]["bulletins"]
     assert len(channel["address"].split(".")) == 12
     assert {part[1:-1] for part in channel["address"].split(".")[2:]} == set(channel["parameters"])
+
+
+def test_every_vocabulary_that_the_schemas_name_is_written_out() -> None:
+    """Another language finds the words, and no list is for nobody."""
+    named: set[str] = set()
+    for path in export.FOLDER.glob("*.schema.json"):
+        named |= set(re.findall(r'"x-tocsin-vocabulary": "([^"]+)"', path.read_text("utf-8")))
+    assert named == set(json.loads((export.FOLDER / "vocabularies.json").read_text("utf-8")))

@@ -19,6 +19,7 @@ from schemas.errors import SchemaError
 from schemas.export import FOLDER
 from schemas.lint import lint
 from schemas.registry import Beacon, Registry
+from schemas.scalars import MAX_INTEGER
 from schemas.subject import Channel, channel_of, parse, subject_for
 from schemas.vocab import Tlp
 from tests.unit.schemas import shapes
@@ -43,12 +44,27 @@ SCHEMA = Draft202012Validator(json.loads((FOLDER / "bulletin.schema.json").read_
 @GENTLY
 @given(data=st.data())
 def test_what_is_written_is_read_back(type_: type[msgspec.Struct], data: st.DataObject) -> None:
-    """Every value of every struct survives the wire, unchanged and to the byte."""
+    """Every value of every struct survives the wire, unchanged and to the byte, and the gate has nothing against it."""
     value = data.draw(shapes.struct(type_))
     raw = codec.encode(value)
+    codec.gate(raw)
     read = codec.decode_as(type_, raw)
     assert read == value
     assert codec.encode(read) == raw
+
+
+@pytest.mark.parametrize("type_", codec.wire_types(), ids=lambda type_: type_.__name__)
+def test_types_bound_what_the_gate_bounds(type_: type[msgspec.Struct]) -> None:
+    """No fraction, no member of any type, no integer beyond 2^53-1, no nesting without end: why our bytes need no gate."""
+    assert shapes.depth(type_) <= codec.MAX_DEPTH
+    for hint in get_type_hints(type_, include_extras=True).values():
+        for kind, metas in shapes.scalars(hint):
+            assert kind is not float
+            assert isinstance(kind, type)
+            assert kind is not object
+            if kind is int:
+                assert shapes.first(metas, "ge", -MAX_INTEGER - 1) >= -MAX_INTEGER
+                assert shapes.first(metas, "le", MAX_INTEGER + 1) <= MAX_INTEGER
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from joserfc import jwk, jws
 from jsonschema import Draft202012Validator
 
-from bus.admission import admit, verify_file
-from bus.errors import AdmissionError, SealError
+from bus import registry_rules, signing, trust
+from bus.admission import REASONS, admit, verify_file
+from bus.chain import REFUSED, Held, Link, judge
+from bus.errors import AdmissionError, SealError, TrustError
 from bus.sealing import OpeningKey, open_sealed
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode, digest, encode, encode_time, parse_time
 from schemas.envelope import unb64u
-from schemas.errors import SchemaError
+from schemas.errors import TocsinError
 from schemas.jwe import SealContext
-from schemas.rules import violations
+from schemas.rules import RULES, violations
 from schemas.subject import matches, parse, subject_for, tlp_token
 from tests.vectors import generate
+from tests.vectors.scene import FOLDER
 
-VECTORS = json.loads((generate.FOLDER / "admission_vectors.json").read_text("utf-8"))
+VECTORS = json.loads((FOLDER / "admission_vectors.json").read_text("utf-8"))
 GROUP = VECTORS["testGroups"][0]
 REGISTRY = VerifiedRegistry.open(json.dumps(GROUP["registry"]).encode(), pin=GROUP["pin"])
 NOW = parse_time(GROUP["now"])
 CASES: dict[str, list[dict[str, Any]]] = {}
-for name in ("codec", "rules", "subject"):
-    for group in json.loads((generate.FOLDER / f"{name}_vectors.json").read_text("utf-8"))["testGroups"]:
+HELD: dict[str, dict[str, Any]] = {}
+NAMES = ("chain", "codec", "registry", "revoke", "rules", "subject")
+for name in NAMES:
+    for group in json.loads((FOLDER / f"{name}_vectors.json").read_text("utf-8"))["testGroups"]:
         CASES[group["type"]] = group["tests"]
-SEALED = json.loads((generate.FOLDER / "sealed_vectors.json").read_text("utf-8"))["testGroups"][0]
+        HELD[group["type"]] = group
+SEALED = json.loads((FOLDER / "sealed_vectors.json").read_text("utf-8"))["testGroups"][0]
 
 
 def named(case: dict[str, Any]) -> str:
@@ -42,7 +50,7 @@ def reason_of(case: dict[str, Any], question: Any, *arguments: Any) -> Any:
     """What a call answers; for an invalid case, None after it was refused for the reason the case says."""
     if case["result"] == "valid":
         return question(*arguments)
-    with pytest.raises(SchemaError) as refused:
+    with pytest.raises(TocsinError) as refused:
         question(*arguments)
     assert refused.value.reason == case["reason"]
     return None
@@ -53,12 +61,12 @@ def test_the_generator_reproduces_the_files() -> None:
     assert generate.main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("name", ["admission", "codec", "rules", "sealed", "subject"])
+@pytest.mark.parametrize("name", ["admission", "sealed", *NAMES])
 def test_each_file_is_in_order(name: str) -> None:
     """It follows its schema, counts and numbers its tests, and explains its flags and no others."""
-    schema = json.loads((generate.FOLDER / "vectors.schema.json").read_text("utf-8"))
+    schema = json.loads((FOLDER / "vectors.schema.json").read_text("utf-8"))
     Draft202012Validator.check_schema(schema)
-    document = json.loads((generate.FOLDER / f"{name}_vectors.json").read_text("utf-8"))
+    document = json.loads((FOLDER / f"{name}_vectors.json").read_text("utf-8"))
     Draft202012Validator(schema).validate(document)
     tests = [test for group in document["testGroups"] for test in group["tests"]]
     assert [test["tcId"] for test in tests] == list(range(1, document["numberOfTests"] + 1))
@@ -129,6 +137,76 @@ def test_patterns(case: dict[str, Any]) -> None:
     assert matches(case["pattern"], case["input"]) == (case["result"] == "valid")
 
 
+@pytest.mark.parametrize("case", CASES["Chain"], ids=named)
+def test_places_in_a_chain(case: dict[str, Any]) -> None:
+    """Where a bulletin stands, given what is held of its channel."""
+    link = Link(**case["link"])
+    held = {each["seq"]: Link(**each) for each in case["held"]}
+    at, before, behind = (held.get(link.seq + step) for step in (0, -1, 1))
+    found = judge(
+        link,
+        Held(
+            head_seq=max(held, default=None),
+            at_seq=at.digest if at else None,
+            predecessor=before.digest if before else None,
+            successor_prev=behind.prev if behind else None,
+            digest_of_id=next((each.digest for each in held.values() if each.id == link.id), None),
+        ),
+    )
+    assert found == case["outcome"]
+    assert (found in REFUSED) == (case["result"] == "invalid")
+
+
+@pytest.mark.parametrize("case", CASES["Open"], ids=named)
+def test_first_versions(case: dict[str, Any]) -> None:
+    """A first version is believed by its digest and its own roots."""
+    raw = case["input"].encode()
+    if found := reason_of(case, lambda: VerifiedRegistry.open(raw, pin=case["pin"])):
+        assert found.digest == case["pin"]
+
+
+@pytest.mark.parametrize("case", CASES["Update"], ids=named)
+def test_next_versions(case: dict[str, Any]) -> None:
+    """One version later under both thresholds, or nothing changes."""
+    held = VerifiedRegistry.open(json.dumps(HELD["Update"]["registry"]).encode(), pin=HELD["Update"]["pin"])
+    found = reason_of(case, held.update, case["input"].encode(), parse_time(HELD["Update"]["now"]))
+    assert found is None or found.version in (1, 2)
+    assert (held.version, held.digest) == (1, HELD["Update"]["pin"])
+
+
+@pytest.mark.parametrize("case", CASES["Beacon"], ids=named)
+def test_beacons(case: dict[str, Any]) -> None:
+    """A beacon says how current the registry is; none changes what it says."""
+    group, now = HELD["Beacon"], parse_time(HELD["Beacon"]["now"])
+    held = VerifiedRegistry.open(json.dumps(group["registry"]).encode(), pin=group["pin"])
+    held = held.with_beacon(json.dumps(group["beacon"]).encode(), now)
+    if found := reason_of(case, held.with_beacon, case["input"].encode(), now):
+        assert found.digest == held.digest
+        assert found.state(now) in ("fresh", "behind")
+
+
+def test_every_reason_is_shown() -> None:
+    """No refusal of admission, of a chain or of a registry is without a vector."""
+    tests = [*GROUP["tests"], *(test for name in ("Chain", "Rules", "Decode") for test in CASES[name])]
+    shown = {"rule:R<n>" if test["reason"].startswith("rule:") else test["reason"] for test in tests}
+    assert shown - {""} == set(REASONS)
+    rules = {test["reason"] for test in CASES["Rules"]} - {""}
+    assert rules == {f"rule:{name}" for name in RULES} - {
+        "rule:R22",
+        "rule:R23",
+    }  # these two hold by construction
+    told = {test["reason"] for name in ("Open", "Update", "Beacon") for test in CASES[name]} - {""}
+    source = "".join(
+        Path(module.__file__ or "").read_text("utf-8") for module in (trust, registry_rules, signing)
+    )
+    known = set(re.findall(r'TrustError\([^)]*?reason="([a-z-]+)"', source, re.DOTALL))
+    assert len(known) > 15
+    assert known - told == {
+        "unknown-authority",
+        "bad-signature",
+    }  # answers to questions, not about a document
+
+
 @pytest.mark.parametrize("case", GROUP["tests"], ids=lambda case: f"{case['tcId']} {case['comment']}")
 def test_each_vector_has_its_reason(case: dict[str, Any]) -> None:
     """What a vector says is what admission decides, reason included."""
@@ -142,19 +220,29 @@ def test_each_vector_has_its_reason(case: dict[str, Any]) -> None:
     assert refused.value.reason == case["reason"]
 
 
+@pytest.mark.parametrize("case", CASES["Revoke"], ids=named)
+def test_revocation_statements(case: dict[str, Any]) -> None:
+    """What a vector says is what the registry decides."""
+    raw = unb64u(case["input"])
+    if case["result"] == "valid":
+        REGISTRY.with_revocation(raw, NOW)
+        return
+    with pytest.raises(TrustError) as refused:
+        REGISTRY.with_revocation(raw, NOW)
+    assert refused.value.reason == case["reason"]
+
+
 def test_the_example_stands_and_a_stock_jose_library_verifies_it() -> None:
     """Three lines with joserfc come to the same as our own check."""
-    raw = (generate.FOLDER / "example.tocsin.json").read_bytes()
-    key = json.loads((generate.FOLDER / "example.jwk.json").read_bytes())
+    raw = (FOLDER / "example.tocsin.json").read_bytes()
+    key = json.loads((FOLDER / "example.jwk.json").read_bytes())
     found = jws.deserialize_json(json.loads(raw), jwk.import_key(key), algorithms=["Ed25519"])
     assert found.payload == verify_file(raw, registry=REGISTRY, now=NOW).payload
 
 
 def test_the_example_in_the_specification_verifies() -> None:
     """What a reader copies from the page is what the page says it is."""
-    import re
-
-    page = (generate.FOLDER.parent / "SPEC.md").read_text("utf-8").split("## 10. Example")[1]
+    page = (FOLDER.parent / "SPEC.md").read_text("utf-8").split("## 12. Example")[1]
     _, payload = re.findall(r"```json\n(.*)\n```", page)
     header = re.findall(r"```\n([^\n]+)\n```", page)[-1]
     subject = subject_for(decode(payload.encode()))

@@ -1,0 +1,342 @@
+"""Reads MISP events (``misp-event``): one draft of kind `cyber-threat` for each event of an export.
+
+Read: an event with or without its ``Event`` wrapper, a list of events, a ``response`` of either. Refused: everything else that MISP
+writes as JSON (indexes, feed manifests, definitions), and attributes without their event, because the event holds the marking.
+
+The most restrictive TLP and PAP tag of the event and its attributes hold for the whole draft. Without a TLP tag, distribution 0 (own
+organisation only) is read as AMBER+STRICT and distribution 4 (sharing group) as AMBER; a part whose distribution is narrower than
+its event's is left out.
+
+Source: MISP core format (draft-dulaunoy-misp-core-format).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from adapters.formats.misp.attributes import DETECTION_TYPES, TEXT_TYPES, NotCarried, read_attribute
+from adapters.formats.misp.export import Member, day_of, events_of, is_true, members, sightings, text_of
+from adapters.formats.misp.tags import TagReader
+from adapters.translation.drafting import finished, instant
+from adapters.translation.gathering import Gathering, at_most
+from adapters.translation.markings import Mark, Marking, strictest
+from adapters.translation.prose import carried, headline_of, link_of, number_of
+from adapters.translation.reading import (
+    Format,
+    FormatError,
+    Loss,
+    Losses,
+    ReadContext,
+    ReadResult,
+    sha256_hex,
+    strict_json,
+)
+from schemas.bodies.cyber import CyberThreat
+from schemas.bulletin import Draft
+from schemas.parts import Handling, Info, Provenance
+from schemas.vocab import AttributionRule, Severity, Tlp
+
+__all__ = ["FORMAT", "read_misp_event"]
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_EVENTS: Final = 200
+MAX_ATTRIBUTES: Final = 100_000
+
+_SEVERITIES: Final = {"1": Severity.SEVERE, "2": Severity.MODERATE, "3": Severity.MINOR}
+# Distribution levels from narrow to wide: own organisation, sharing group, community, connected communities, all; 5 inherits.
+_WIDTH: Final = {"0": 0, "4": 1, "1": 2, "2": 3, "3": 4}
+_SHARING_GROUP: Final = "4"
+_INHERITED: Final = "5"
+_IMPLIED: Final = {"0": Tlp.AMBER_STRICT, _SHARING_GROUP: Tlp.AMBER}
+_UNREAD: Final = {
+    "ShadowAttribute": "proposals are not part of the event until they are accepted",
+    "RelatedEvent": "related events are named by ids of another system",
+    "event_creator_email": "personal data of the author",
+    "Orgc": "an organisation of another system, not an authority of the bus",
+    "SharingGroup": "sharing groups are not audiences of the bus",
+    "ObjectReference": "references between objects have no place in a bulletin",
+    "data": "files are not carried",
+    "extends_uuid": "the event it extends is named by an id of another system",
+}
+_UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_CVE: Final = re.compile(r"(?:CVE|EUVD)-[0-9]{4}-[0-9]{4,12}")
+
+
+def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
+    """Reads a MISP export.
+
+    Args:
+        data: JSON, at most 32 MiB and 200 events.
+        context: When and by which adapter it was received.
+
+    Returns:
+        One draft for each event, in the order of the file, and what was not carried over.
+
+    Raises:
+        FormatError: With ``not-an-event``, ``attributes-without-event``, ``search-index``, ``feed-manifest``, ``definition``, ``empty``,
+            ``too-many-events``, ``malformed-event``, ``unknown-marking``, ``classified``, or a reason of the JSON reader.
+    """
+    events = tuple(events_of(strict_json(data, max_bytes=MAX_BYTES)))
+    if len(events) > MAX_EVENTS:
+        raise FormatError(f"{len(events)} events; a file may hold {MAX_EVENTS}", reason="too-many-events")
+    digest = sha256_hex(data)
+    drafts: list[Draft] = []
+    losses: list[Loss] = []
+    for number, event in enumerate(events):
+        found = Losses()
+        prefix = "Event" if len(events) == 1 else f"response[{number}].Event"
+        drafts.append(_Event(event, prefix, context, found).draft(digest))
+        losses += found.found
+    return ReadResult(drafts=tuple(drafts), losses=tuple(losses))
+
+
+class _Event:
+    """One event being read: everything of it ends in a field of the draft, or in a loss."""
+
+    def __init__(self, event: Member, path: str, context: ReadContext, losses: Losses) -> None:
+        self._event = event
+        self._path = path
+        self._context = context
+        self._losses = losses
+        self._tags = TagReader(losses)
+        self._gathering = Gathering(losses)
+        self._texts: list[str] = []
+        self._detection: dict[str, None] = {}
+        self._exploited: dict[str, None] = {}
+        self._web: str | None = None
+
+    def draft(self, digest: str) -> Draft:
+        event, path, losses = self._event, self._path, self._losses
+        headline = headline_of(text_of(event, "info"), path=f"{path}.info", losses=losses)
+        if headline is None:
+            raise FormatError(f"{path}.info holds no word", reason="malformed-event")
+        self._unread(
+            event,
+            path,
+            (
+                "ShadowAttribute",
+                "RelatedEvent",
+                "event_creator_email",
+                "Orgc",
+                "SharingGroup",
+                "extends_uuid",
+            ),
+        )
+        self._labelled(event, path)
+        for name in ("Tag", "EventTag"):
+            for entry in members(event, name):
+                tag = entry.get("Tag", entry)
+                if isinstance(tag, Mapping):
+                    self._tag(tag, f"{path}.{name}", of_event=True)
+        for report in members(event, "EventReport"):
+            self._texts += [text for text in (text_of(report, "name"), text_of(report, "content")) if text]
+        self._attributes(event, path, "")
+        for item in members(event, "Object"):
+            self._object(item, f"{path}.Object")
+        return self._complete(headline, digest)
+
+    # --- parts
+
+    def _object(self, item: Member, path: str) -> None:
+        if is_true(item.get("deleted")):
+            self._losses.add(path, "deleted in the source")
+            return
+        if self._narrower(item):
+            self._losses.add(path, "shared more narrowly than its event")
+            return
+        self._unread(item, path, ("ObjectReference",))
+        context = ": ".join(text for text in (text_of(item, "name"), text_of(item, "comment")) if text)
+        self._attributes(item, path, context)
+
+    def _attributes(self, owner: Member, path: str, context: str) -> None:
+        attributes = members(owner, "Attribute")
+        if len(attributes) > MAX_ATTRIBUTES:
+            raise FormatError(f"{len(attributes)} attributes", reason="too-large")
+        for attribute in attributes:
+            self._attribute(attribute, f"{path}.Attribute", context)
+
+    def _attribute(self, attribute: Member, path: str, context: str) -> None:
+        if is_true(attribute.get("deleted")):
+            self._losses.add(path, "deleted in the source")
+            return
+        if self._narrower(attribute):
+            self._losses.add(path, "shared more narrowly than its event")
+            return
+        self._unread(attribute, path, ("ShadowAttribute", "data"))
+        self._labelled(attribute, path)
+        for tag in members(attribute, "Tag"):
+            self._tag(tag, f"{path}.Tag", of_event=False)
+        kind, value = text_of(attribute, "type"), text_of(attribute, "value")
+        where = f"{path}[{kind[:40]}]"
+        if not kind or not value.strip():
+            self._losses.add(where, "without type or value")
+        elif not self._told(kind, value, attribute, where):
+            self._matched(kind, value, attribute, where, context)
+
+    def _told(self, kind: str, value: str, attribute: Member, where: str) -> bool:
+        """Reads what goes elsewhere than into observables; tells whether it did."""
+        if (
+            kind in TEXT_TYPES
+            and not attribute.get("object_relation")
+            and text_of(attribute, "category") != "Person"
+        ):
+            self._texts.append(value)
+        elif kind == "vulnerability" and _CVE.fullmatch(value.strip().upper()):
+            self._exploited.setdefault(value.strip().upper())
+        elif kind == "malware-type":
+            self._tags.malware(value, where)
+        elif prefix := DETECTION_TYPES.get(kind):
+            rule = carried(
+                value, limit=8_000 - len(prefix) - 1, path=where, losses=self._losses, verbatim=True
+            )
+            if rule is not None:
+                self._detection.setdefault(f"{prefix}:{rule}")
+        elif kind == "link":
+            if self._web is None:
+                self._web = link_of(value)
+            else:
+                self._losses.add(where, "a bulletin holds one link")
+        else:
+            return False
+        return True
+
+    def _matched(self, kind: str, value: str, attribute: Member, where: str, context: str) -> None:
+        values = read_attribute(kind, text_of(attribute, "category"), value)
+        if isinstance(values, NotCarried):
+            self._losses.add(where, values.why)
+            return
+        count, seen, doubted = sightings(attribute)
+        first = min((t for t in (instant(attribute.get("first_seen")), *seen) if t), default=None)
+        last = max((t for t in (instant(attribute.get("last_seen")), *seen) if t), default=None)
+        for each in values:
+            words = (context, text_of(attribute, "comment"), each.note or "")
+            self._gathering.add(
+                each.found,
+                path=where,
+                role=each.role,
+                actionable=is_true(attribute.get("to_ids")),
+                platform=each.platform,
+                first_seen=first,
+                last_seen=last,
+                count=count or None,
+                note="; ".join(dict.fromkeys(word.strip() for word in words if word.strip())),
+            )
+            if doubted:
+                self._losses.add(
+                    f"{where}.Sighting", "false positive or expired: no longer fit for automated matching"
+                )
+                self._gathering.doubt(each.found)
+
+    def _labelled(self, owner: Member, path: str) -> None:
+        for galaxy in members(owner, "Galaxy"):
+            for cluster in members(galaxy, "GalaxyCluster"):
+                meta = cluster.get("meta")
+                ids = meta.get("external_id") if isinstance(meta, Mapping) else None
+                external = [ids] if isinstance(ids, str) else ids if isinstance(ids, list) else []
+                kind = text_of(cluster, "type") or text_of(galaxy, "type")
+                words = [each for each in external if isinstance(each, str)]
+                if not self._tags.cluster(kind, text_of(cluster, "value"), words, f"{path}.Galaxy"):
+                    self._losses.add(f"{path}.Galaxy[{kind[:40]}]", "no place for clusters of this galaxy")
+
+    def _tag(self, tag: Member, path: str, *, of_event: bool) -> None:
+        # A local tag, and one that is not exportable, is not for others to read; its marking holds all the same.
+        travels = not is_true(tag.get("local")) and tag.get("exportable") is not False
+        self._tags.tag(text_of(tag, "name"), path, of_event=of_event, travels=travels)
+
+    def _unread(self, owner: Member, path: str, names: tuple[str, ...]) -> None:
+        for name in names:
+            if owner.get(name):
+                self._losses.add(f"{path}.{name}", _UNREAD[name])
+
+    def _narrower(self, part: Member) -> bool:
+        """Whether a part is shared with fewer than its event, or with another sharing group."""
+        level, whole = text_of(part, "distribution"), text_of(self._event, "distribution")
+        if level in ("", _INHERITED):
+            return False
+        if level not in _WIDTH:
+            return True
+        groups = {text_of(each, "sharing_group_id") for each in (part, self._event)}
+        if level == whole == _SHARING_GROUP:
+            return len(groups) > 1
+        return whole in _WIDTH and _WIDTH[level] < _WIDTH[whole]
+
+    # --- the whole
+
+    def _marking(self) -> Marking:
+        marks = list(self._tags.marks)
+        level = text_of(self._event, "distribution")
+        if level and level not in _WIDTH and level != _INHERITED:
+            raise FormatError(f"{self._path}.distribution: no known level", reason="unknown-marking")
+        if level in _IMPLIED and not any(mark.tlp for mark in marks):
+            marks.append(Mark(path=f"{self._path}.distribution", tlp=_IMPLIED[level]))
+        return strictest(marks, self._losses)
+
+    def _complete(self, headline: str, digest: str) -> Draft:
+        event, tags = self._event, self._tags
+        marking = self._marking()
+        description = carried(
+            "\n\n".join(dict.fromkeys(self._texts)),
+            limit=8_000,
+            path=f"{self._path}.text",
+            losses=self._losses,
+        )
+        observables = self._gathering.chosen(marking.tlp)
+        day = day_of(text_of(event, "date"))
+        when = f" of {day:%Y-%m-%d}" if day else ""
+        counted = f"{number_of(len(observables), 'observable')}, {number_of(len(tags.ttps), 'technique')}"
+        summary = f"{headline}\n\nMISP event{when}: {counted} carried over."
+        body = CyberThreat(
+            title=headline,
+            classification=tags.classification,
+            malware=tags.families,
+            exploited=at_most(tuple(self._exploited), 100, f"{self._path}.vulnerability", self._losses),
+            description=description,
+            detection=at_most(tuple(self._detection), 20, f"{self._path}.detection", self._losses),
+        )
+        draft = Draft(
+            # MISP does not say in which language an event is written.
+            info=(Info(lang="und", headline=headline, summary=summary, web=self._web),),
+            body=body,
+            status=tags.status,
+            exercise_id=tags.exercise_id,
+            tlp=marking.tlp,
+            pap=marking.pap,
+            audience=marking.audience,
+            handling=Handling(
+                anonymise_source=marking.anonymise_source,
+                attribution=AttributionRule.MUST_NOT if marking.anonymise_source else AttributionRule.MAY,
+            ),
+            severity=_SEVERITIES.get(text_of(event, "threat_level_id"), Severity.UNKNOWN),
+            certainty=tags.certainty,
+            confidence=tags.confidence,
+            onset=day,
+            ttps=tags.ttps,
+            observables=observables,
+            attribution=tags.attribution,
+            labels=tags.labels,
+        )
+        uuid = text_of(event, "uuid")
+        origin = Provenance(
+            format=FORMAT.id,
+            adapter=self._context.adapter,
+            original_sha256=digest,
+            original_id=uuid.lower() if _UUID.fullmatch(uuid) else None,
+            received=self._context.received,
+        )
+        return finished(draft, context=self._context, losses=self._losses, origin=origin)
+
+
+def _sniff(data: bytes) -> bool:
+    head = data[:65_536]
+    wrapped = b'"Event"' in head and b'"info"' in head
+    bare = b'"threat_level_id"' in head or b'"to_ids"' in head
+    return wrapped or (bare and head.lstrip()[:1] in (b"{", b"["))
+
+
+FORMAT: Final = Format(
+    id="misp-event",
+    title="MISP event (core format JSON)",
+    media_types=("application/json",),
+    read=read_misp_event,
+    sniff=_sniff,
+)

@@ -1,0 +1,395 @@
+"""Reads STIX 2.1 (``stix-2-1``): one draft for each report or grouping, else one for the bundle.
+
+A bundle about information manipulation (DISARM techniques, channels, narratives, media content) becomes a `fimi`, every other one a
+`cyber-threat`. Indicators whose pattern only lists values give actionable observables; any other pattern stays beside its values as
+text. Observables that no indicator asks to match are not actionable.
+
+The strictest mark of all objects holds for the draft. Natural persons are not named below AMBER+STRICT.
+
+Source: STIX Version 2.1, OASIS Standard, 10 June 2021.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from adapters.formats.stix.actors import attribution_of, targets_of
+from adapters.formats.stix.bundle import Scope, scopes
+from adapters.formats.stix.fimi import fimi_of, is_manipulation
+from adapters.formats.stix.objects import (
+    OBSERVABLE_TYPES,
+    Member,
+    held_values,
+    listed,
+    named_value,
+    references,
+    technique_of,
+    text_of,
+)
+from adapters.formats.stix.patterns import MAX_PATTERN_CHARS, PatternError, read_pattern
+from adapters.formats.stix.threat import threat_of
+from adapters.translation.drafting import finished, instant, integer
+from adapters.translation.gathering import Gathering, at_most
+from adapters.translation.markings import Marking
+from adapters.translation.prose import carried, headline_of, link_of, number_of
+from adapters.translation.reading import (
+    Format,
+    Loss,
+    Losses,
+    ReadContext,
+    ReadResult,
+    sha256_hex,
+    strict_json,
+)
+from schemas.bodies.cyber import CyberThreat
+from schemas.bodies.foreign import Fimi
+from schemas.bulletin import Draft
+from schemas.parts import Confidence, Info, Provenance, Ttp
+
+__all__ = ["FORMAT", "read_stix"]
+
+MAX_BYTES: Final = 32 * 1024 * 1024
+MAX_TTPS: Final = 100
+MAX_LABELS: Final = 32
+
+# Where a title comes from when there is no report, in this order.
+_TITLED: Final = (
+    "incident",
+    "campaign",
+    "attack-flow",
+    "event",
+    "intrusion-set",
+    "malware",
+    "infrastructure",
+    "vulnerability",
+    "indicator",
+)
+_HARMLESS: Final = frozenset({"benign"})
+_READ: Final = OBSERVABLE_TYPES | frozenset(
+    {
+        "attack-action", "attack-flow", "attack-pattern", "campaign", "extension-definition", "grouping", "identity", "incident",
+        "indicator", "intrusion-set", "location", "malware", "marking-definition", "narrative", "observed-data", "relationship",
+        "report", "sighting", "threat-actor", "tool", "vulnerability",
+    }
+)  # fmt: skip
+_ONLY_THREAT: Final = ("malware", "tool", "vulnerability")
+_LANG: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?")
+_LABEL: Final = re.compile(r'[a-z0-9-]{1,40}:[A-Za-z0-9_.+-]{1,60}(?:="[^"]{1,120}")?')
+_RULES: Final = frozenset({"pcre", "sigma", "snort", "spl", "suricata", "yara"})
+
+Window = tuple[int | None, dt.datetime | None, dt.datetime | None]
+
+
+def read_stix(data: bytes, context: ReadContext) -> ReadResult:
+    """Reads a STIX 2.1 bundle, TAXII envelope, list of objects, or single object.
+
+    Args:
+        data: JSON, at most 32 MiB.
+        context: When and by which adapter it was received.
+
+    Returns:
+        One draft for each report or grouping (one for the whole without any), and what was not carried over.
+
+    Raises:
+        FormatError: With a reason of `adapters.formats.stix.bundle.scopes`, ``unknown-marking``, ``classified``, or of the JSON reader.
+    """
+    outside = Losses()
+    found = scopes(strict_json(data, max_bytes=MAX_BYTES), outside)
+    digest = sha256_hex(data)
+    drafts: list[Draft] = []
+    losses: list[Loss] = list(outside.found)
+    for scope in found:
+        reading = _Reading(scope, context, Losses())
+        drafts.append(reading.draft(digest))
+        losses += reading.losses.found
+    return ReadResult(drafts=tuple(drafts), losses=tuple(losses))
+
+
+class _Reading:
+    """One scope being read: everything of it ends in a field of the draft, or in a loss."""
+
+    def __init__(self, scope: Scope, context: ReadContext, losses: Losses) -> None:
+        self._scope = scope
+        self._context = context
+        self._gathering = Gathering(losses)
+        self._detection: dict[str, None] = {}
+        self._windows: dict[str, Window] = {}
+        self._manipulation = False
+        self.losses = losses
+
+    def draft(self, digest: str) -> Draft:
+        scope, losses = self._scope, self.losses
+        marking = scope.marking(losses)
+        self._deviations()
+        ttps = self._techniques()
+        self._manipulation = is_manipulation(scope, ttps)
+        self._observed()
+        for item in scope.of("indicator"):
+            self._indicator(item)
+        for item in (*scope.of(*sorted(OBSERVABLE_TYPES)), *self._embedded()):
+            self._observable(item)
+        title = self._title()
+        top = scope.report or next(iter(scope.of(*_TITLED)), {})
+        prose = self._prose(top)
+        body: CyberThreat | Fimi
+        if self._manipulation:
+            body = fimi_of(scope, ttps, marking, prose, losses)
+            beside = len(self._detection) + len(scope.of(*_ONLY_THREAT))
+            if beside:
+                losses.add(
+                    "body", f"{beside} detection rules, malware and vulnerabilities: a fimi body holds none"
+                )
+        else:
+            body = threat_of(scope, title, prose, tuple(self._detection), losses)
+        return self._complete(title, prose, body, ttps, marking, top, digest)
+
+    # --- observables
+
+    def _indicator(self, item: Member) -> None:
+        pattern, kind = text_of(item, "pattern"), text_of(item, "pattern_type").lower()
+        if kind not in ("stix", ""):
+            self._rule(kind if kind in _RULES else "other", pattern)
+            return
+        try:
+            reading = read_pattern(pattern)
+        except PatternError as error:
+            self.losses.add("indicator.pattern", f"no STIX pattern: {error}")
+            return
+        valid_until = instant(item.get("valid_until"))
+        current = valid_until is None or valid_until > self._context.received
+        harmless = _HARMLESS & {each.lower() for each in references(item, "indicator_types")}
+        if not current:
+            self.losses.add("indicator.valid_until", "no longer valid: not fit for automated matching")
+        count, first, last = self._windows.get(text_of(item, "id"), (None, None, None))
+        whole = reading.exact
+        for named in reading.values:
+            seen = named_value(named)
+            if seen is None:
+                whole = False
+                continue
+            self._gathering.add(
+                seen,
+                path="indicator.pattern",
+                actionable=reading.exact and current and not harmless,
+                first_seen=first,
+                last_seen=last,
+                count=count,
+                note=text_of(item, "name") or text_of(item, "description"),
+            )
+        if not whole:
+            self._rule("stix", pattern)
+
+    def _rule(self, kind: str, text: str) -> None:
+        limit = MAX_PATTERN_CHARS - len(kind) - 1
+        rule = carried(text, limit=limit, path="indicator.pattern", losses=self.losses, verbatim=True)
+        if rule is not None:
+            self._detection.setdefault(f"{kind}:{rule}")
+
+    def _observable(self, item: Member) -> None:
+        kind = text_of(item, "type")
+        values = held_values(item)
+        if not values:
+            self.losses.add(kind, "holds no value that could be matched")
+        for name in ("payload_bin", "x_opencti_files"):
+            if item.get(name):
+                self.losses.add(f"{kind}.{name}", "files are not carried")
+        count, first, last = self._windows.get(text_of(item, "id"), (None, None, None))
+        for held in values:
+            self._gathering.add(
+                held.found,
+                path=kind,
+                # An account publishes in a report on manipulation; in one on machines something comes from it.
+                role="source" if held.role == "publisher" and not self._manipulation else held.role,
+                platform=held.platform,
+                first_seen=first,
+                last_seen=last,
+                count=count,
+                note=held.note or text_of(item, "x_opencti_description"),
+            )
+
+    def _observed(self) -> None:
+        """Notes when and how often things were observed or sighted, by the id of the thing."""
+        for item in self._scope.of("observed-data"):
+            window = (
+                integer(item.get("number_observed")),
+                instant(item.get("first_observed")),
+                instant(item.get("last_observed")),
+            )
+            for identifier in references(item, "object_refs"):
+                self._windows[identifier] = window
+        for item in self._scope.of("sighting"):
+            window = (
+                integer(item.get("count")),
+                instant(item.get("first_seen")),
+                instant(item.get("last_seen")),
+            )
+            self._windows[text_of(item, "sighting_of_ref")] = window
+
+    def _embedded(self) -> Iterator[Member]:
+        """The observables inside an ``observed-data`` in the manner of STIX 2.0, which 2.1 deprecates and still allows."""
+        for item in self._scope.of("observed-data"):
+            inside = item.get("objects")
+            if isinstance(inside, Mapping):
+                self.losses.add(
+                    "observed-data.objects", "deprecated: read as if they were objects of the bundle"
+                )
+                yield from (
+                    each
+                    for each in inside.values()
+                    if isinstance(each, Mapping) and text_of(each, "type") in OBSERVABLE_TYPES
+                )
+
+    # --- words
+
+    def _title(self) -> str:
+        for item in (*([self._scope.report] if self._scope.report else []), *self._scope.of(*_TITLED)):
+            kind = text_of(item, "type")
+            title = headline_of(
+                text_of(item, "name") or text_of(item, "description"), path=f"{kind}.name", losses=self.losses
+            )
+            if title:
+                return title
+        return "Observables shared as STIX 2.1"
+
+    def _prose(self, top: Member) -> str | None:
+        return carried(
+            text_of(top, "description"),
+            limit=8_000,
+            path=f"{text_of(top, 'type')}.description",
+            losses=self.losses,
+        )
+
+    def _techniques(self) -> tuple[Ttp, ...]:
+        found: dict[tuple[str, str], Ttp] = {}
+        for item in self._scope.of("attack-pattern", "attack-action"):
+            ttp = technique_of(item)
+            kind = text_of(item, "type")
+            if ttp is None:
+                self.losses.add(kind, "a technique without the id of a framework")
+                continue
+            name = headline_of(text_of(item, "name"), path=f"{kind}.name", losses=self.losses)
+            found.setdefault((ttp.framework, ttp.id), Ttp(framework=ttp.framework, id=ttp.id, name=name))
+        return at_most(tuple(found.values()), MAX_TTPS, "attack-pattern", self.losses)
+
+    # --- the whole
+
+    def _complete(
+        self,
+        title: str,
+        prose: str | None,
+        body: CyberThreat | Fimi,
+        ttps: tuple[Ttp, ...],
+        marking: Marking,
+        top: Member,
+        digest: str,
+    ) -> Draft:
+        losses = self.losses
+        observables = self._gathering.chosen(marking.tlp)
+        counted = f"STIX 2.1: {number_of(len(observables), 'observable')}, {number_of(len(ttps), 'technique')} carried over."
+        summary = carried(prose or title, limit=1_900, path="report.description", losses=Losses())
+        lang, identifier = text_of(top, "lang"), text_of(top, "id")[:500]
+        confidence = integer(top.get("confidence"))
+        draft = Draft(
+            # Without `lang`, the content of a STIX object is in English (section 3.2).
+            info=(
+                Info(
+                    lang=lang if _LANG.fullmatch(lang) else "en",
+                    headline=title,
+                    summary=f"{summary}\n\n{counted}",
+                    web=next(
+                        (
+                            url
+                            for each in listed(top, "external_references")
+                            if (url := link_of(text_of(each, "url")))
+                        ),
+                        None,
+                    ),
+                ),
+            ),
+            body=body,
+            tlp=marking.tlp,
+            pap=marking.pap,
+            audience=marking.audience,
+            confidence=Confidence(score=confidence)
+            if confidence is not None and 0 <= confidence <= 100
+            else Confidence(credibility=6),
+            onset=self._onset(top),
+            ttps=ttps,
+            observables=observables,
+            attribution=attribution_of(self._scope, marking, losses),
+            targets=targets_of(self._scope, losses),
+            labels=self._labels(top),
+        )
+        origin = Provenance(
+            format=FORMAT.id,
+            adapter=self._context.adapter,
+            original_sha256=digest,
+            format_version="2.1",
+            original_id=identifier if identifier.isprintable() and identifier else None,
+            received=self._context.received,
+        )
+        return finished(draft, context=self._context, losses=losses, origin=origin)
+
+    def _onset(self, top: Member) -> dt.datetime | None:
+        """When it began: what the report itself says, else its earliest campaign or incident. When it was published is no onset."""
+        if top.get("published"):
+            self.losses.add("report.published", "when it was published has no place in a bulletin")
+        own = instant(top.get("first_seen"))
+        told = [instant(item.get("first_seen")) for item in self._scope.of("campaign", "incident")]
+        return own or min((moment for moment in told if moment), default=None)
+
+    def _labels(self, top: Member) -> tuple[str, ...]:
+        found = [
+            label for label in references(top, "labels") if _LABEL.fullmatch(label) and label.isprintable()
+        ]
+        if len(found) < len(references(top, "labels")):
+            self.losses.add(f"{text_of(top, 'type')}.labels", "labels that are no machine tags")
+        return tuple(dict.fromkeys(found))[:MAX_LABELS]
+
+    def _deviations(self) -> None:
+        """Records what has no place in a bulletin, and where the source departs from the standard."""
+        for kind, count in sorted(self._scope.counts().items()):
+            if kind not in _READ:
+                self.losses.add(kind[:60], f"no place in a bulletin for objects of this type ({count})")
+        for item in self._scope.of("relationship"):
+            kind = text_of(item, "relationship_type")
+            start, stop = instant(item.get("start_time")), instant(item.get("stop_time"))
+            if start and stop and stop <= start:
+                self.losses.add(
+                    "relationship.stop_time", "not later than start_time, which the standard asks for"
+                )
+            if not all(self._scope.get(text_of(item, end)) for end in ("source_ref", "target_ref")):
+                self.losses.add(f"relationship[{kind[:40]}]", "leads to an object that is not there")
+            elif kind not in ("targets", "attributed-to"):
+                self.losses.add(
+                    f"relationship[{kind[:40]}]", "ties between objects have no place in a bulletin"
+                )
+        aimed = {
+            text_of(tie, "target_ref")
+            for tie in self._scope.of("relationship")
+            if text_of(tie, "relationship_type") == "targets"
+        }
+        for item in self._scope.of("identity", "location"):
+            if text_of(item, "id") not in aimed and text_of(item, "identity_class") != "individual":
+                self.losses.add(text_of(item, "type"), "carried as a target only")
+        report = self._scope.report or {}
+        missing = sum(1 for each in references(report, "object_refs") if self._scope.get(each) is None)
+        if missing:
+            self.losses.add("report.object_refs", f"{missing} objects that are not there")
+        if report.get("x_opencti_files"):
+            self.losses.add("report.x_opencti_files", "files are not carried")
+
+
+def _sniff(data: bytes) -> bool:
+    head = data[:4096]
+    return b'"bundle--' in head or (b'"spec_version"' in head and b'"type"' in head)
+
+
+FORMAT: Final = Format(
+    id="stix-2-1",
+    title="STIX 2.1 bundle, report or TAXII envelope",
+    media_types=("application/stix+json", "application/taxii+json", "application/json"),
+    read=read_stix,
+    sniff=_sniff,
+)

@@ -1,0 +1,126 @@
+"""Finishes the drafts of a format: personal data accounted for, the size held, the origin named, the whole checked by decoding it once."""
+
+import datetime as dt
+from typing import Final
+
+import msgspec
+
+from adapters.translation.observables import RETENTION_DAYS
+from adapters.translation.reading import FormatError, Losses, ReadContext
+from schemas.bulletin import Draft
+from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft, encode
+from schemas.errors import SchemaError
+from schemas.parts import Attribution, Observable, PersonalData, Provenance
+from schemas.vocab import PERSONAL_RANK, PersonalFlag
+
+__all__ = ["finished", "instant", "integer", "personal_data"]
+
+# What a stamp adds to a draft: spec, id, seq, prev, issuer, issued, expires, and the defaults of a manifest.
+STAMP_BYTES: Final = 8_192
+MAX_DRAFT_BYTES: Final = MAX_PAYLOAD_BYTES - STAMP_BYTES
+# Public authorities act in the public interest (GDPR article 6(1)(e)).
+LAWFUL_BASIS: Final = "celex:32016R0679#6.1.e"
+_PURPOSE: Final = "detect, stop and warn of threats to elections and to the networks they depend on"
+_CATEGORY_OF: Final = {
+    "email-addr": "contact",
+    "email-message": "contact",
+    "phone-number": "contact",
+    "bank-account": "financial",
+    "crypto-wallet": "financial",
+}
+
+
+def finished(draft: Draft, *, context: ReadContext, losses: Losses, origin: Provenance) -> Draft:
+    """Completes a draft so that it can be stamped as it is.
+
+    Args:
+        draft: What the format read; its observables are in the order in which they may be given up.
+        context: When and by which adapter the document was received.
+        losses: Where observables that do not fit are recorded; its paths go into the provenance.
+        origin: The document; its `lost` is filled in here.
+
+    Raises:
+        FormatError: ``too-large`` when it does not fit even without observables, ``unrepresentable`` when a value that was carried
+            over has a form no bulletin may have.
+    """
+    shaped = _shaped(draft, context.received, losses, origin)
+    while (size := len(_encoded(shaped))) > MAX_DRAFT_BYTES:
+        held = len(shaped.observables)
+        if not held:
+            raise FormatError(f"{size} bytes without any observable", reason="too-large")
+        keep = min(held - 1, held * MAX_DRAFT_BYTES // size)
+        losses.add(
+            "observables", f"{held - keep} of {held} values: a bulletin holds {MAX_PAYLOAD_BYTES} bytes"
+        )
+        shorter = msgspec.structs.replace(draft, observables=shaped.observables[:keep])
+        shaped = _shaped(shorter, context.received, losses, origin)
+    try:
+        return decode_draft(_encoded(shaped))
+    except SchemaError as error:
+        raise FormatError(f"{error.path or 'the draft'}: {error.detail}", reason="unrepresentable") from error
+
+
+def personal_data(observables: tuple[Observable, ...], received: dt.datetime) -> PersonalData | None:
+    """The account of personal data that observables ask for (rule R6): the worst flag and its retention, or None."""
+    flagged = [item for item in observables if item.personal is not PersonalFlag.NONE]
+    if not flagged:
+        return None
+    worst = max((item.personal for item in flagged), key=PERSONAL_RANK.__getitem__)
+    return PersonalData(
+        flag=worst,
+        lawful_basis=LAWFUL_BASIS,
+        purpose=_PURPOSE,
+        retention_until=(received + dt.timedelta(days=RETENTION_DAYS[worst])).date(),
+        categories=tuple(sorted({_CATEGORY_OF.get(item.type, "online-identifier") for item in flagged})),
+        subjects=("account-holders",),
+    )
+
+
+def instant(text: object) -> dt.datetime | None:
+    """The aware UTC time that a source writes, or None.
+
+    Read: RFC 3339 with any offset and any number of fractional digits; seconds since 1970 as a number or as digits. A time without
+    zone is none. Zero seconds is the usual spelling of "never" and is none.
+    """
+    if isinstance(text, bool) or not isinstance(text, int | str):
+        return None
+    try:
+        if isinstance(text, int) or (text.isascii() and text.isdigit()):
+            return dt.datetime.fromtimestamp(int(text), dt.UTC) if 0 < int(text) < 1 << 34 else None
+        moment = dt.datetime.fromisoformat(text.strip())
+        return moment.astimezone(dt.UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def integer(value: object) -> int | None:
+    """A whole number written as a number or as digits, or None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and len(value) < 20 and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    return None
+
+
+def _shaped(draft: Draft, received: dt.datetime, losses: Losses, origin: Provenance) -> Draft:
+    paths = ("".join(c if c.isprintable() else "?" for c in loss.path[:80]) for loss in losses.found)
+    lost = tuple(dict.fromkeys(path for path in paths if path))[:64]
+    return msgspec.structs.replace(
+        draft,
+        personal_data=personal_data(draft.observables, received),
+        attribution=draft.attribution if _says_something(draft.attribution) else None,
+        provenance=(msgspec.structs.replace(origin, lost=lost),),
+    )
+
+
+def _says_something(attribution: Attribution | None) -> bool:
+    return attribution is not None and bool(attribution.actors or attribution.statement)
+
+
+def _encoded(draft: Draft) -> bytes:
+    try:
+        return encode(draft)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise FormatError(f"the draft cannot be written: {error}", reason="unrepresentable") from error

@@ -1,0 +1,145 @@
+"""Collects the observables of one draft: one entry per value, personal data held to the marking, the most useful first when there are too many."""
+
+import datetime as dt
+from typing import Final, TypeVar
+
+from adapters.translation.observables import Sighted
+from adapters.translation.prose import carried
+from adapters.translation.reading import Losses
+from schemas.parts import Observable
+from schemas.scalars import MAX_COUNT
+from schemas.vocab import PERSONAL_RANK, PersonalFlag, Tlp
+
+__all__ = ["MAX_OBSERVABLES", "Gathering", "at_most"]
+
+_T = TypeVar("_T")
+
+MAX_OBSERVABLES: Final = 500
+_NOTE_CHARS: Final = 500
+_DEFAULT_ROLE: Final = "infrastructure"
+
+
+class Gathering:
+    """The values found so far, by type and value, in the order of their first sight."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+        self._found: dict[tuple[str, str], Observable] = {}
+        self._doubted: set[tuple[str, str]] = set()
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(
+        self,
+        found: Sighted,
+        *,
+        path: str,
+        role: str = _DEFAULT_ROLE,
+        actionable: bool = False,
+        platform: str | None = None,
+        first_seen: dt.datetime | None = None,
+        last_seen: dt.datetime | None = None,
+        count: int | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Adds a value, or joins it with what is known of it: actionable if anyone says so, the widest window, the first note.
+
+        Args:
+            found: The value, canonical.
+            path: Where in the source it stood.
+            role: A slug of `observable-role`.
+            actionable: Whether the source means it for automated matching.
+            platform: A platform slug, where the value itself does not show one.
+            first_seen: Aware, or None.
+            last_seen: Aware, or None.
+            count: How often it was seen.
+            note: Free text beside it; e-mail addresses are taken out of it.
+        """
+        value = carried(found.value, limit=2_048, path=path, losses=self._losses, verbatim=True)
+        if value is None:
+            return
+        key = (found.type, value)
+        held = self._found.get(key)
+        words = carried(note or "", limit=_NOTE_CHARS, path=path, losses=self._losses)
+        if held is None:
+            first_seen, last_seen = _window((first_seen, last_seen))
+            self._found[key] = Observable(
+                type=found.type,
+                personal=found.personal,
+                value=value,
+                role=role,
+                actionable=actionable,
+                platform=platform or found.platform,
+                first_seen=first_seen,
+                last_seen=last_seen,
+                count=_bounded(count),
+                note=words,
+            )
+            return
+        first_seen, last_seen = _window((held.first_seen, held.last_seen, first_seen, last_seen))
+        self._found[key] = Observable(
+            type=held.type,
+            personal=max(held.personal, found.personal, key=PERSONAL_RANK.__getitem__),
+            value=value,
+            role=held.role if held.role != _DEFAULT_ROLE else role,
+            actionable=held.actionable or actionable,
+            platform=held.platform or platform or found.platform,
+            first_seen=first_seen,
+            last_seen=last_seen,
+            count=held.count if count is None else _bounded((held.count or 0) + count),
+            note=held.note or words,
+        )
+
+    def doubt(self, found: Sighted) -> None:
+        """Takes a value out of automated matching for good: somebody saw it where it was harmless, or it has run out."""
+        self._doubted.add((found.type, found.value))
+
+    def chosen(self, tlp: Tlp | None, limit: int = MAX_OBSERVABLES) -> tuple[Observable, ...]:
+        """What the draft will carry.
+
+        At TLP:CLEAR no personal value may travel (rule R7): it is dropped, with a loss, rather than the marking weakened or the
+        bulletin refused. Above `limit` the actionable ones go first, then those with a note, each in the order of the source.
+        """
+        kept = [self._settled(key) for key in self._found]
+        if tlp is Tlp.CLEAR:
+            worst = PERSONAL_RANK[PersonalFlag.PERSONAL]
+            public = [item for item in kept if PERSONAL_RANK[item.personal] < worst]
+            if len(public) < len(kept):
+                self._losses.add(
+                    "observables",
+                    f"{len(kept) - len(public)} personal values: none may travel at TLP:CLEAR (rule R7)",
+                )
+            kept = public
+        if len(kept) > limit:
+            self._losses.add(
+                "observables",
+                f"{len(kept) - limit} of {len(kept)} values: a bulletin holds {limit}, actionable ones first",
+            )
+            kept = sorted(kept, key=lambda item: (not item.actionable, item.note is None))[:limit]
+        return tuple(kept)
+
+    def _settled(self, key: tuple[str, str]) -> Observable:
+        item = self._found[key]
+        if key not in self._doubted or not item.actionable:
+            return item
+        fields = {name: getattr(item, name) for name in Observable.__struct_fields__}
+        return Observable(**(fields | {"actionable": False}))
+
+
+def at_most(found: tuple[_T, ...], most: int, path: str, losses: Losses) -> tuple[_T, ...]:
+    """The first of many things, as many as a bulletin holds; the rest is counted in the losses."""
+    if len(found) > most:
+        losses.add(path, f"{len(found) - most} of {len(found)}: a bulletin holds {most}")
+    return found[:most]
+
+
+def _window(moments: tuple[dt.datetime | None, ...]) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """The earliest first and the latest last of (first, last) pairs; a lone end stays where it is."""
+    firsts = [moment for moment in moments[0::2] if moment]
+    lasts = [moment for moment in moments[1::2] if moment]
+    return min(firsts, default=None), max(lasts, default=None)
+
+
+def _bounded(count: int | None) -> int | None:
+    return None if count is None else max(0, min(count, MAX_COUNT))

@@ -1,0 +1,323 @@
+"""Turns the indicator values of many sources into observables of one vocabulary: type, canonical value, personal-data flag.
+
+Nothing here is looked up or resolved: a value is judged by its spelling alone. Where the spelling does not tell whether a natural
+person stands behind a value, the value counts as personal.
+
+Sources: STIX 2.1 section 6 (observable types); Regulation (EU) 2016/679, article 4(1) (online identifiers are personal data).
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from schemas.vocab import PersonalFlag
+
+__all__ = [
+    "EMAIL",
+    "HASH_TYPES",
+    "RETENTION_DAYS",
+    "Sighted",
+    "classify",
+    "holds_email",
+    "personal_flag",
+    "platform_named",
+    "platform_of",
+    "refang",
+    "sighted",
+]
+
+MAX_VALUE_CHARS: Final = 2_048
+RETENTION_DAYS: Final = {
+    PersonalFlag.PSEUDONYMOUS: 365,
+    PersonalFlag.PERSONAL: 180,
+    PersonalFlag.SPECIAL_CATEGORY: 90,
+    PersonalFlag.CRIMINAL_OFFENCE: 90,
+}
+
+# Digest lengths in hexadecimal characters; a digest of another kind names itself in the observable's note.
+_HASH_CHARS: Final = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
+HASH_TYPES: Final = frozenset(_HASH_CHARS.values())
+
+_PSEUDONYMOUS: Final = frozenset({"ipv4-addr", "ipv6-addr", "mac-addr", "ad-id", "crypto-wallet"})
+_PERSONAL: Final = frozenset(
+    {"user-account", "email-addr", "email-message", "phone-number", "bank-account", "channel"}
+)
+
+_PLATFORMS: Final = {
+    "facebook.com": "facebook",
+    "fb.com": "facebook",
+    "instagram.com": "instagram",
+    "threads.net": "threads",
+    "twitter.com": "x",
+    "x.com": "x",
+    "youtube.com": "youtube",
+    "youtu.be": "youtube",
+    "tiktok.com": "tiktok",
+    "t.me": "telegram",
+    "telegram.me": "telegram",
+    "reddit.com": "reddit",
+    "medium.com": "medium",
+    "tumblr.com": "tumblr",
+    "pinterest.com": "pinterest",
+    "pin.it": "pinterest",
+    "vk.com": "vk",
+    "ok.ru": "ok",
+    "linkedin.com": "linkedin",
+    "bsky.app": "bluesky",
+    "rumble.com": "rumble",
+    "quora.com": "quora",
+    "livejournal.com": "livejournal",
+}
+# Names by which sources call a platform -> its slug.
+_CALLED: Final = {"fb": "facebook", "twitter": "x", "vkontakte": "vk", "odnoklassniki": "ok"}
+# First path segments that lead to content or to a place of the platform, not to somebody's account.
+_NOT_AN_ACCOUNT: Final = frozenset(
+    {
+        "",
+        "explore",
+        "group",
+        "groups",
+        "hashtag",
+        "p",
+        "pin",
+        "playlist",
+        "r",
+        "reel",
+        "search",
+        "tag",
+        "tags",
+        "topic",
+        "watch",
+    }
+)
+
+EMAIL: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[\w-]{1,63}\.){1,8}[\w-]{2,63}")
+_HOME: Final = re.compile(
+    r"(?:[\\/]users|[\\/]home|[\\/]documents and settings)[\\/](?!public\b|%|\$)[^\\/]+", re.IGNORECASE
+)
+_DOMAIN: Final = re.compile(
+    r"(?=.{4,253}$)(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+(?:[^\W\d_]{2,63}|xn--[a-z0-9-]{2,59})"
+)
+_UNDERSCORED: Final = re.compile(r"(?=.{4,253}$)(?:[\w-]{1,63}\.)+(?:[^\W\d_]{2,63}|xn--[a-z0-9-]{2,59})")
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[^\s/?#][^\s]*", re.IGNORECASE)
+_BARE_URL: Final = re.compile(r"([^\s/?#:]+)(?::\d{1,5})?[/?#]\S*")
+_HASHTAG: Final = re.compile(r"#[^\W_][\w]{0,139}")
+_MAC: Final = re.compile(r"[0-9a-f]{2}(?:[:-][0-9a-f]{2}){5}(?:(?:[:-][0-9a-f]{2}){2})?", re.IGNORECASE)
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_HEX: Final = re.compile(r"[0-9a-fA-F]+")
+
+_REFANGS: Final = (
+    (re.compile(r"\bh(?:xx|tt|XX|\*\*)p(s?)(?=\[?:)", re.IGNORECASE), r"http\1"),
+    (re.compile(r"\[(?::)\]"), ":"),
+    (re.compile(r"\[://\]"), "://"),
+    (re.compile(r"\s?(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\))\s?", re.IGNORECASE), "."),
+    (re.compile(r"\[(?:@|at)\]|\(at\)", re.IGNORECASE), "@"),
+    (re.compile(r"\[/\]"), "/"),
+)
+
+
+class Sighted(msgspec.Struct, frozen=True, kw_only=True):
+    """One value as it will stand in an observable: its type, its canonical spelling, its flag, its platform if it shows one."""
+
+    type: str
+    value: str
+    personal: PersonalFlag
+    platform: str | None = None
+
+
+def refang(text: str) -> str:
+    """Undoes the usual ways of making an indicator unclickable: ``hxxp``, ``[.]``, ``(dot)``, ``[:]``, ``[at]``."""
+    for pattern, plain in _REFANGS:
+        text = pattern.sub(plain, text)
+    return text
+
+
+def holds_email(text: str) -> bool:
+    """Whether an e-mail address stands anywhere in the text."""
+    return "@" in text and EMAIL.search(text) is not None
+
+
+def platform_of(value: str) -> str | None:
+    """The platform slug that a URL or host belongs to, or None."""
+    split = _split(value)
+    return _platform(split.hostname or "") if split else None
+
+
+def platform_named(name: str) -> str | None:
+    """The slug of a platform that a source names in words, such as ``Twitter``; None for what cannot be a slug."""
+    word = name.strip().lower()
+    word = _CALLED.get(word, word)
+    return word if _SLUG.fullmatch(word) else None
+
+
+def personal_flag(observable_type: str, value: str) -> PersonalFlag:
+    """How personal a value is, by its type and its spelling; in doubt, personal."""
+    if observable_type in _PERSONAL or holds_email(value) or _HOME.search(value):
+        return PersonalFlag.PERSONAL
+    if observable_type in _PSEUDONYMOUS:
+        return PersonalFlag.PSEUDONYMOUS
+    if observable_type == "url" and (split := _split(value)) is not None:
+        if "@" in split.netloc or _names_account(split):
+            return PersonalFlag.PERSONAL
+        if _address(split.hostname or ""):
+            return PersonalFlag.PSEUDONYMOUS
+    return PersonalFlag.NONE
+
+
+def classify(text: str) -> Sighted | None:
+    """Says what a whole cell of text is, or None when it is prose.
+
+    Recognised: URL (with or without scheme), domain, IP address or network, e-mail address, MD5 to SHA-512, hashtag.
+    """
+    value = refang(text.strip())
+    if not value or len(value) > MAX_VALUE_CHARS or any(c.isspace() for c in value):
+        return None
+    if _URL.fullmatch(value):
+        return sighted("url", value)
+    if kind := _address(value):
+        return sighted(kind, value)
+    if EMAIL.fullmatch(value):
+        return sighted("email-addr", value)
+    if _HEX.fullmatch(value) and len(value) in _HASH_CHARS:
+        return sighted("file", value)
+    if _DOMAIN.fullmatch(value.rstrip(".")):
+        return sighted("domain-name", value)
+    if (bare := _BARE_URL.fullmatch(value)) and (_DOMAIN.fullmatch(bare[1]) or _address(bare[1])):
+        return sighted("url", value)
+    if _HASHTAG.fullmatch(value):
+        return sighted("hashtag", value)
+    return None
+
+
+def sighted(observable_type: str, text: str) -> Sighted | None:
+    """Brings one value of a known type into its canonical spelling.
+
+    Args:
+        observable_type: A slug of the open vocabulary `observable-type`.
+        text: The value as the source writes it; already refanged.
+
+    Returns:
+        The value, or None when it is empty, too long, or does not have the form of its type.
+    """
+    value = text.strip()
+    if not value or len(value) > MAX_VALUE_CHARS:
+        return None
+    if reader := _READERS.get(observable_type):
+        return reader(value)
+    if observable_type == "file" and _HEX.fullmatch(value) and len(value) in _HASH_CHARS:
+        value = value.lower()
+    return _sighted(observable_type, value)
+
+
+def _sighted(observable_type: str, value: str) -> Sighted:
+    split = _split(value) if observable_type in ("url", "channel") else None
+    return Sighted(
+        type=observable_type,
+        value=value,
+        personal=personal_flag(observable_type, value),
+        platform=_platform(split.hostname or "") if split else None,
+    )
+
+
+def _domain(value: str) -> Sighted | None:
+    name = value.rstrip(".").lower()
+    if _address(name):
+        return _sighted(_address(name) or "", _canonical_address(name))
+    if _DOMAIN.fullmatch(name) or _UNDERSCORED.fullmatch(name):
+        return _sighted("domain-name", _ascii(name))
+    return None
+
+
+def _url(value: str) -> Sighted | None:
+    if any(c.isspace() for c in value):
+        return None
+    if _URL.fullmatch(value):
+        return _sighted("url", value) if _split(value) else None
+    if (bare := _BARE_URL.fullmatch(value)) and (_DOMAIN.fullmatch(bare[1].lower()) or _address(bare[1])):
+        return _sighted("url", value)
+    # A bare host under a URL label is common in exported events.
+    return _domain(value)
+
+
+def _ascii(name: str) -> str:
+    """The IDNA A-label form where the standard library can make it, else the name as it is."""
+    if name.isascii():
+        return name
+    try:
+        return name.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return name
+
+
+def _address(value: str) -> str | None:
+    try:
+        network = ipaddress.ip_network(value.strip("[]"), strict=False)
+    except ValueError:
+        return None
+    return "ipv4-addr" if network.version == 4 else "ipv6-addr"
+
+
+def _canonical_address(value: str) -> str:
+    plain = value.strip("[]")
+    if "/" in plain:
+        return str(ipaddress.ip_network(plain, strict=False))
+    return str(ipaddress.ip_address(plain))
+
+
+def _split(value: str) -> SplitResult | None:
+    try:
+        split = urlsplit(value if "://" in value else f"//{value}")
+        split.hostname  # noqa: B018 (raises on a broken IPv6 literal)
+    except ValueError:
+        return None
+    return split
+
+
+def _platform(host: str) -> str | None:
+    labels = host.lower().rstrip(".").split(".")
+    for length in (2, 3):
+        if slug := _PLATFORMS.get(".".join(labels[-length:])):
+            return slug
+    return None
+
+
+def _names_account(split: SplitResult) -> bool:
+    if _platform(split.hostname or "") is None:
+        return False
+    first = split.path.strip("/").split("/", 1)[0].lower()
+    return first.startswith("@") or first not in _NOT_AN_ACCOUNT
+
+
+def _network(value: str) -> Sighted | None:
+    kind = _address(value)
+    return _sighted(kind, _canonical_address(value)) if kind else None
+
+
+def _email(value: str) -> Sighted | None:
+    if not EMAIL.fullmatch(value):
+        return None
+    local, _, host = value.rpartition("@")
+    return _sighted("email-addr", f"{local}@{host.lower()}")
+
+
+def _mac(value: str) -> Sighted | None:
+    return _sighted("mac-addr", value.lower().replace("-", ":")) if _MAC.fullmatch(value) else None
+
+
+def _hashtag(value: str) -> Sighted | None:
+    return _sighted("hashtag", value) if _HASHTAG.fullmatch(value) else None
+
+
+_READERS: Final[Mapping[str, Callable[[str], Sighted | None]]] = {
+    "domain-name": _domain,
+    "email-addr": _email,
+    "hashtag": _hashtag,
+    "ipv4-addr": _network,
+    "ipv6-addr": _network,
+    "mac-addr": _mac,
+    "url": _url,
+}

@@ -1,0 +1,89 @@
+"""Carries free text from a hostile source into a bulletin: no control characters, no e-mail addresses, no more than fits."""
+
+import re
+import unicodedata
+from typing import Final
+
+from adapters.translation.observables import EMAIL
+from adapters.translation.reading import Losses, clip
+
+__all__ = ["carried", "headline_of", "link_of", "nameless", "number_of"]
+
+# Everything below the space except tab and newline, DEL, the C1 range; lone surrogates and noncharacters (RFC 7493, section 2.1).
+_UNCARRIED: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane * 0x10000 + low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+    + "]"
+)
+# Embeddings, overrides and isolates make a line read differently from what it says; plain marks (U+200E, U+200F) stay.
+_REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_LINK: Final = re.compile(r"https?://\S+")
+_REMOVED: Final = "[e-mail address removed]"
+
+
+def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool = False) -> str | None:
+    """Makes one text fit to travel.
+
+    Args:
+        text: The text of the source.
+        limit: The most characters the field holds.
+        path: Where it stood, for the losses.
+        losses: Where what is taken out is recorded.
+        verbatim: The text is a value to be matched: it is neither clipped nor redacted, and reordering marks stay in it.
+
+    Returns:
+        The text, or None when nothing of it is left (or, verbatim, when it is too long).
+    """
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    cleaned = _UNCARRIED.sub("", plain)
+    if cleaned != plain:
+        losses.add(path, "control characters taken out")
+    if verbatim:
+        cleaned = cleaned.strip()
+        if len(cleaned) > limit:
+            losses.add(path, f"a value of {len(cleaned)} characters: the limit is {limit}")
+            return None
+        return cleaned or None
+    if _REORDERING.search(cleaned):
+        losses.add(path, "text-reordering characters taken out")
+        cleaned = _REORDERING.sub("", cleaned)
+    if "@" in cleaned and EMAIL.search(cleaned):
+        losses.add(path, "e-mail addresses in free text are not carried")
+        cleaned = EMAIL.sub(_REMOVED, cleaned)
+    cleaned = cleaned.strip()
+    if len(cleaned) > limit:
+        losses.add(path, f"clipped from {len(cleaned)} to {limit} characters")
+        cleaned = clip(cleaned, limit)
+    return cleaned or None
+
+
+def headline_of(text: str, *, path: str, losses: Losses) -> str | None:
+    """One line of at most 160 characters, or None when no visible character is left."""
+    line = " ".join(text.split())
+    found = carried(line, limit=160, path=path, losses=losses)
+    if found is None or not any(unicodedata.category(c)[0] in "LNPS" for c in found):
+        return None
+    return found
+
+
+def nameless(text: str, name: object, instead: str, *, path: str, losses: Losses) -> str:
+    """The text without a name that its source gives elsewhere and that must not travel."""
+    if not isinstance(name, str) or len(name.strip()) < 3:
+        return text
+    found, times = re.subn(rf"(?<!\w){re.escape(name.strip())}(?!\w)", instead, text, flags=re.IGNORECASE)
+    if times:
+        losses.add(path, "a name taken out")
+    return found
+
+
+def number_of(count: int, noun: str) -> str:
+    """`1 statement`, `2 statements`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def link_of(text: str) -> str | None:
+    """An http or https URL that a bulletin may show as a link, or None."""
+    link = text.strip()
+    if len(link) > 2_000 or not link.isprintable() or EMAIL.search(link):
+        return None
+    return link if _LINK.fullmatch(link) else None

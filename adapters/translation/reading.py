@@ -1,0 +1,220 @@
+"""Strict reading of hostile documents: bounds, JSON, XML, text and tables. Pure; every format reads through here.
+
+Re-exports what a format needs of the plug-in page, so that formats depend on nothing else of the bus.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+import unicodedata
+from typing import Any, NoReturn
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from bus.plugin import Format, FormatError, Loss, ReadContext, ReadResult
+
+__all__ = [
+    "Format",
+    "FormatError",
+    "Loss",
+    "Losses",
+    "ReadContext",
+    "ReadResult",
+    "bound",
+    "clip",
+    "decode_text",
+    "read_csv",
+    "safe_xml",
+    "sha256_hex",
+    "slug",
+    "strict_json",
+]
+
+MAX_LOSSES = 2000
+MAX_XML_DEPTH = 64
+MAX_XML_TAGS = 1_000_000
+_BOMS = (
+    (b"\xff\xfe\x00\x00", "utf-32-le"),
+    (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+
+
+class Losses:
+    """The losses of one document; the same loss many times over is told once, with its count."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def add(self, path: str, why: str) -> None:
+        """Note that `path` of the source was not carried over."""
+        key = (path, why)
+        if key in self._counts or len(self._counts) < MAX_LOSSES:
+            self._counts[key] = self._counts.get(key, 0) + 1
+
+    @property
+    def found(self) -> tuple[Loss, ...]:
+        """Every loss, in the order of its first sight."""
+        return tuple(
+            Loss(path, why if count == 1 else f"{why} ({count} times)")
+            for (path, why), count in self._counts.items()
+        )
+
+
+def bound(data: bytes, max_bytes: int) -> None:
+    """Refuse an empty or too large document before anything looks inside.
+
+    Raises:
+        FormatError: `empty` or `too-large`.
+    """
+    if not data.strip():
+        raise FormatError("the document is empty", reason="empty")
+    if len(data) > max_bytes:
+        raise FormatError(f"{len(data)} bytes; at most {max_bytes} are read", reason="too-large")
+
+
+def decode_text(data: bytes) -> str:
+    """Text by its byte-order mark, else UTF-8, without the mark.
+
+    Raises:
+        FormatError: `encoding`.
+    """
+    mark, encoding = next((each for each in _BOMS if data.startswith(each[0])), (b"", "utf-8"))
+    try:
+        return data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as exc:
+        raise FormatError(f"not {encoding} at byte {exc.start}", reason="encoding") from None
+
+
+def strict_json(data: bytes, *, max_bytes: int, max_depth: int = 64) -> object:
+    """JSON without duplicate members, NaN, Infinity, lone surrogates or endless depth.
+
+    Raises:
+        FormatError: `empty`, `too-large`, `encoding`, `duplicate-member`, `malformed` or `too-deep`.
+    """
+    bound(data, max_bytes)
+    text = decode_text(data)
+    try:
+        value = _JSON.decode(text.strip())
+    except RecursionError:
+        raise FormatError(f"nested more than {max_depth} deep", reason="too-deep") from None
+    except ValueError as exc:
+        raise FormatError(f"not JSON: {exc}") from None
+    _bound_depth(value, max_depth)
+    if _HALF.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise FormatError("an escape names half of a surrogate pair") from None
+    return value
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        raise FormatError(f"the member {twice[:80]!r} stands twice in one object", reason="duplicate-member")
+    return members
+
+
+def _constant(text: str) -> NoReturn:
+    raise FormatError(f"{text} is not JSON")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 40:
+        raise FormatError("a number of absurd length")
+    return int(text)
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_constant, parse_int=_integer)
+
+
+def _bound_depth(value: object, max_depth: int) -> None:
+    level: list[Any] = [value]
+    for _ in range(max_depth + 1):
+        level = [
+            child
+            for parent in level
+            for child in (
+                parent.values() if isinstance(parent, dict) else parent if isinstance(parent, list) else ()
+            )
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise FormatError(f"nested more than {max_depth} deep", reason="too-deep")
+
+
+def safe_xml(data: bytes, *, max_bytes: int) -> Element:
+    """The root element of an XML document; no document type, no entities, nothing from outside.
+
+    Raises:
+        FormatError: `empty`, `too-large`, `hostile-xml`, `malformed` or `too-deep`.
+    """
+    bound(data, max_bytes)
+    # Millions of empty elements fit into few bytes and cost seconds each million.
+    if data.count(b"<") > MAX_XML_TAGS:
+        raise FormatError(f"more than {MAX_XML_TAGS} tags", reason="too-large")
+    try:
+        root: Element = fromstring(data, forbid_dtd=True)
+    except DefusedXmlException as exc:
+        raise FormatError(
+            f"XML with a document type or entities is refused ({type(exc).__name__})", reason="hostile-xml"
+        ) from None
+    except (ParseError, ValueError, LookupError) as exc:
+        raise FormatError(f"not XML: {exc}") from None
+    level, depth = [root], 0
+    while level:
+        depth += 1
+        if depth > MAX_XML_DEPTH:
+            raise FormatError(f"nested more than {MAX_XML_DEPTH} deep", reason="too-deep")
+        level = [child for parent in level for child in parent]
+    return root
+
+
+def read_csv(data: bytes, *, max_bytes: int, max_rows: int, delimiter: str = ",") -> list[list[str]]:
+    """The rows of a table.
+
+    Raises:
+        FormatError: `empty`, `too-large`, `encoding` or `malformed`.
+    """
+    bound(data, max_bytes)
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(decode_text(data), newline=""), delimiter=delimiter, strict=True):
+            rows.append(row)
+            if len(rows) > max_rows:
+                raise FormatError(f"more than {max_rows} rows", reason="too-large")
+    except csv.Error as exc:
+        raise FormatError(f"not a table: {exc}") from None
+    return rows
+
+
+def clip(text: str, most: int) -> str:
+    """`text` in at most `most` characters; a cut shows as an ellipsis."""
+    text = text.strip()
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def slug(text: str, most: int = 64) -> str:
+    """`text` as a word of an open vocabulary; `other` when nothing is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:most].strip("-") or "other"
+
+
+def sha256_hex(data: bytes) -> str:
+    """SHA-256 in lower-case hexadecimal, as provenance names a document."""
+    return hashlib.sha256(data).hexdigest()

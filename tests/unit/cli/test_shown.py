@@ -1,0 +1,56 @@
+"""What a hostile author writes reaches a terminal or a log as text, and as nothing else."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.cli.app import BIDI, App, safe
+
+HOSTILE = {
+    "a line of its own": "x\n2027-05-23 admitted everything",
+    "a carriage return": "x\rall is well",
+    "a cursor": "a\x1b[2Jb",
+    "a title": "\x1b]0;owned\x07",
+    "eight bits": "\x9b31m",
+    "turned round": "\u202egnp.exe",
+    "isolated": "\u2066a\u2069",
+    "a NUL": "a\x00b",
+    "half a character": "\ud800",
+}
+
+
+@pytest.fixture
+def plain() -> Iterator[None]:
+    """Logs as the command line sets them up, put back afterwards."""
+    before = structlog.get_config()
+    App().logs()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_log_line_is_one_line(plain: None, capfd: pytest.CaptureFixture[str], text: str) -> None:
+    """Event and fields: no line end, cursor movement or turned text comes through."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory())
+    structlog.get_logger().warning(f"refused {text}", subject=text, detail=text)
+    out = capfd.readouterr().out
+    assert out.count("\n") == 1
+    assert text not in out
+    assert not BIDI & set(out)
+    assert "\x00" not in out
+    assert "\x9b" not in out
+
+
+@given(st.text(st.characters()))
+def test_whatever_is_shown_is_printable(text: str) -> None:
+    """No control character, no override, and letters stay as they are."""
+    shown = safe(text)
+    assert not BIDI & set(shown)
+    assert all(unicodedata.category(each) not in ("Cc", "Cs") for each in shown)
+    assert safe(shown) == shown

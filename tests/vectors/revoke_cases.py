@@ -1,0 +1,111 @@
+"""The revocation vectors: statements as files, each with the reason it ends nothing for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from bus.signing import FileSigner
+from bus.trust import VerifiedRegistry
+from schemas.codec import encode, encode_time
+from schemas.envelope import TYP_BULLETIN, TYP_REVOKE, b64u, write_signed
+from schemas.registry import REVOKE_SPEC, Revocation
+from tests.vectors.scene import DAY, ISSUED, KEY, NOW, OTHER, REVOKED, STRANGER, registry, signed
+
+Case = tuple[str, str, bytes, str]
+
+
+def statement(by: tuple[FileSigner, ...] = (KEY,), typ: str = TYP_REVOKE, **changes: Any) -> bytes:
+    """A statement of xa-csirt about its one key, with fields replaced."""
+    made = Revocation(
+        spec=REVOKE_SPEC,
+        domain="vectors",
+        authority="xa-csirt",
+        kids=(KEY.kid,),
+        since=ISSUED,
+        reason="key-compromise",
+        issued=ISSUED,
+    )
+    payload = encode(msgspec.structs.replace(made, **changes))
+    return write_signed(payload, signed(payload, *by, typ=typ))
+
+
+def cases() -> Iterator[Case]:
+    """Comment, flag, file, reason."""
+    theirs: dict[str, Any] = {"authority": "xb-csirt", "kids": (OTHER.kid,)}
+    yield ("a key ends itself", "Good", statement(), "")
+    yield ("since a month ago", "Good", statement(since=ISSUED - 30 * DAY), "")
+    yield ("for a reason nobody knows", "Good", statement(reason="swallowed-by-a-whale"), "")
+    yield ("beside an unknown signature", "Good", statement((KEY, STRANGER)), "")
+    yield (
+        "a revoked key is ended earlier",
+        "Good",
+        statement((OTHER,), **{**theirs, "kids": (REVOKED.kid,)}),
+        "",
+    )
+    yield ("no signature", "Form", statement(()), "malformed-revoke")
+    yield ("a signature of another type", "Form", statement(typ=TYP_BULLETIN), "malformed-revoke")
+    yield ("one key twice", "Form", statement((KEY, KEY)), "malformed-revoke")
+    yield ("no key named", "Form", statement(kids=()), "malformed-revoke")
+    yield ("another spec", "Form", statement(spec="tocsin-revoke/2"), "malformed-revoke")
+    yield ("by a stranger", "Signer", statement((STRANGER,)), "unknown-key")
+    yield (
+        "altered after signing",
+        "Signer",
+        statement().replace(b'"signature":"', b'"signature":"AA'),
+        "bad-signature",
+    )
+    yield ("by another authority", "Signer", statement((OTHER,)), "not-your-key")
+    yield ("by a revoked key", "Signer", statement((REVOKED,), **theirs), "key-revoked")
+    yield (
+        "by a revoked key, dated before its end",
+        "Signer",
+        statement((REVOKED,), **theirs, issued=ISSUED - DAY, since=ISSUED - DAY),
+        "key-revoked",
+    )
+    yield (
+        "dated before its key's window",
+        "Signer",
+        statement(issued=ISSUED - 60 * DAY, since=ISSUED - 60 * DAY),
+        "key-not-valid",
+    )
+    yield ("of another's key", "Subject", statement(kids=(OTHER.kid,)), "not-your-key")
+    yield ("of another's key beside its own", "Subject", statement(kids=(KEY.kid, OTHER.kid)), "not-your-key")
+    yield ("of a key nobody has", "Subject", statement(kids=(STRANGER.kid,)), "unknown-key")
+    yield ("for another federation", "Subject", statement(domain="elsewhere"), "domain")
+    yield ("from the future", "Time", statement(issued=NOW + DAY), "from-the-future")
+    yield ("since a moment after its issue", "Time", statement(since=ISSUED + DAY), "from-the-future")
+
+
+NOTES = {
+    "Good": "ends the keys it names",
+    "Form": "a signed file of its type and its schema",
+    "Signer": "signed by a valid, unrevoked key of the authority it speaks for",
+    "Subject": "about keys of that authority in this federation",
+    "Time": "not from the future, and since then or earlier",
+}
+
+
+def group() -> dict[str, Any]:
+    """The one group of tests, with the registry and the clock they are judged by."""
+    raw = registry()
+    return {
+        "type": "Revoke",
+        "now": encode_time(NOW),
+        "registry": json.loads(raw),
+        "pin": VerifiedRegistry.open(raw).digest,
+        "tests": [
+            {
+                "tcId": number,
+                "comment": comment,
+                "flags": [flag],
+                "result": "invalid" if reason else "valid",
+                "reason": reason,
+                "input": b64u(file),
+            }
+            for number, (comment, flag, file, reason) in enumerate(cases(), 1)
+        ],
+    }
