@@ -59,6 +59,22 @@ def check_seal_keys(document: Registry) -> None:
             taken.add(kid)
 
 
+def check_seal_succession(held: Registry, document: Registry) -> None:
+    """Rule 4 for seal keys: a revoked one stays revoked, and no window begins anew with the same key.
+
+    Raises:
+        TrustError: `key-revoked` or `seal-window`.
+    """
+    before = {kid: record for each in held.authorities.values() for kid, record in each.seal_keys.items()}
+    for authority in document.authorities.values():
+        for kid in authority.seal_keys.keys() & before.keys():
+            was, found = before[kid], authority.seal_keys[kid]
+            if was.revoked_since is not None and found.revoked_since is None:
+                raise TrustError(f"seal key {kid} is revoked and cannot come back", reason="key-revoked")
+            if found.not_before > was.not_before:
+                raise TrustError(f"seal key {kid} had its window; make a new key", reason="seal-window")
+
+
 def owner_of(document: Registry, kid: str) -> str | None:
     """The authority that a seal key belongs to, whatever its window."""
     return next((name for name, each in document.authorities.items() if kid in each.seal_keys), None)

@@ -29,7 +29,7 @@ from itertools import product
 from bus import statements
 from bus.errors import PermitError, TrustError
 from bus.registry_rules import RegisteredKey, check_grants, registered_keys
-from bus.seal_keys import check_seal_keys
+from bus.seal_keys import check_seal_keys, check_seal_succession
 from bus.signing import PublicKey
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
@@ -150,6 +150,7 @@ class VerifiedRegistry:
         if document.issued > now + CLOCK_SKEW:
             raise TrustError("the registry is from the future; check the clock", reason="from-the-future")
         _refuse_returning_keys(self.document, document)
+        check_seal_succession(self.document, document)
         return VerifiedRegistry(
             document=document,
             digest=digest(signed.payload),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -12,6 +13,9 @@ from bus.cli.app import App, command
 from bus.cli.ceremony import proposal, propose, read
 from schemas.vocab import SealPolicy
 
+if TYPE_CHECKING:
+    from schemas.registry import SealKeyRecord
+
 FILE = click.Path(path_type=Path)
 MOST_DAYS = 90
 
@@ -19,7 +23,8 @@ MOST_DAYS = 90
 @command(name="seal-key")
 @click.argument("file", type=FILE)
 @click.argument("authority")
-@click.option("--key", "key_file", required=True, type=FILE, help="public JWK file: tocsin key export --seal")
+@click.option("--key", "key_file", type=FILE, help="public JWK file: tocsin key export --seal")
+@click.option("--revoke", metavar="KID", help="end this seal key now instead: nobody seals to it any more")
 @click.option(
     "--days",
     type=click.IntRange(1, MOST_DAYS),
@@ -28,31 +33,51 @@ MOST_DAYS = 90
     help="how long it is sealed to",
 )
 @click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
-def seal_key(app: App, file: Path, authority: str, *, key_file: Path, days: int, out: Path | None) -> None:
+def seal_key(
+    app: App,
+    file: Path,
+    authority: str,
+    *,
+    key_file: Path | None,
+    revoke: str | None,
+    days: int,
+    out: Path | None,
+) -> None:
     """Propose a further seal key for AUTHORITY, valid from now; those it has stay until their window ends."""
     from bus import ceremony
-    from bus.errors import TrustError
     from bus.rotation import check_rules
+
+    if (key_file is None) == (revoke is None):
+        raise click.UsageError("name --key FILE, or --revoke KID")
+    now = app.now().replace(microsecond=0)
+    document, note = proposal(file, now)
+    if key_file is not None:
+        record = _record(key_file, now, days)
+        document = ceremony.add_seal_key(document, authority, record)
+        text = f"a seal key of {authority} until {record.not_after:%Y-%m-%d} proposed"
+    else:
+        document = ceremony.revoke_seal_key(document, authority, str(revoke), now)
+        text = f"the end of seal key {revoke} of {authority} proposed"
+    check_rules(document)
+    propose(app, file, out, document, f"{text} for version {document.version}{note}")
+
+
+def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
+    """A registry record for the public key in a JWK file, valid from now."""
+    from bus.errors import TrustError
     from bus.sealing import SealKey
     from schemas.registry import SealKeyRecord
 
     try:
-        jwk = msgspec.json.decode(read(key_file), type=dict[str, str])
+        jwk = msgspec.json.decode(read(path), type=dict[str, str])
     except msgspec.MsgspecError:
         raise TrustError(
-            f"{key_file} is no JWK file; make one: tocsin key export --seal", reason="unsupported-key"
+            f"{path} is no JWK file; make one: tocsin key export --seal", reason="unsupported-key"
         ) from None
     key = SealKey.from_jwk(jwk)
-    now = app.now()
-    begin = now.replace(microsecond=0)
-    record = SealKeyRecord(
-        alg="HPKE-9-KE", jwk=key.jwk, not_before=begin, not_after=begin + dt.timedelta(days=days)
+    return SealKeyRecord(
+        alg="HPKE-9-KE", jwk=key.jwk, not_before=now, not_after=now + dt.timedelta(days=days)
     )
-    document, note = proposal(file, now)
-    document = ceremony.add_seal_key(document, authority, record)
-    check_rules(document)
-    text = f"seal key {key.kid} of {authority} until {record.not_after:%Y-%m-%d} proposed"
-    propose(app, file, out, document, f"{text} for version {document.version}{note}")
 
 
 @command(name="seal-policy")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus import ceremony
 from bus.errors import PermitError, TrustError
 from bus.seal_keys import current_key, must_seal, owner_of, recipients
 from bus.trust import VerifiedRegistry
@@ -81,6 +82,46 @@ def test_a_registry_with_a_bad_seal_key_is_refused(make: Callable[[World], Regis
     with pytest.raises(TrustError) as refused:
         VerifiedRegistry.open(signed_registry(make(world), world.roots))
     assert refused.value.reason == reason
+
+
+def test_a_window_does_not_begin_anew() -> None:
+    """A next version neither moves the window of a key, nor takes back its revocation; it may end it."""
+    world = sealed_world()
+    first = with_(world, READERS[1], seal_record(NEW))
+    held = VerifiedRegistry.open(signed_registry(first, world.roots))
+    with pytest.raises(TrustError) as refused:
+        ceremony.add_seal_key(first, READERS[1], seal_record(NEW))
+    assert refused.value.reason == "seal-window"
+    moved = with_(world, READERS[1], seal_record(NEW, not_before=NOW, not_after=NOW + 90 * DAY))
+    with pytest.raises(TrustError) as refused:
+        held.update(following(held, moved, world), NOW)
+    assert refused.value.reason == "seal-window"
+    ended = held.update(
+        following(held, ceremony.revoke_seal_key(held.document, READERS[1], NEW.kid, NOW), world), NOW
+    )
+    assert current_key(ended.document, READERS[1], NOW) is None
+    with pytest.raises(TrustError) as refused:
+        ended.update(following(ended, first, world), NOW)
+    assert refused.value.reason == "key-revoked"
+    for authority, kid, reason in (
+        (READERS[1], "A" * 43, "unknown-key"),
+        ("xa-nobody", NEW.kid, "unknown-authority"),
+    ):
+        with pytest.raises(TrustError) as refused:
+            ceremony.revoke_seal_key(first, authority, kid, NOW)
+        assert refused.value.reason == reason
+
+
+def with_(world: World, name: str, record: SealKeyRecord) -> Registry:
+    """The registry with one seal key for one authority."""
+    return holding(world, name, {NEW.kid: record})
+
+
+def following(held: VerifiedRegistry, document: Registry, world: World) -> bytes:
+    """The next version after the one held, with what a document says, signed by every root."""
+    made = ceremony.next_version(held.document, held.digest, NOW, 90 * DAY)
+    made = msgspec.structs.replace(made, authorities=document.authorities, audiences=document.audiences)
+    return signed_registry(made, world.roots)
 
 
 def test_ninety_days_are_allowed() -> None:
