@@ -26,8 +26,9 @@ from schemas.registry import (
     ReadGrant,
     Registry,
     Role,
+    SealKeyRecord,
 )
-from schemas.vocab import Scope
+from schemas.vocab import Scope, SealPolicy
 
 _HOUR = 3600
 _DAY = 24 * _HOUR
@@ -111,6 +112,60 @@ def grant(
         read=(*record.read, *(g for g in read if g not in record.read)),
     )
     return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
+
+
+def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -> Registry:
+    """The document with a further seal key of an authority, beside those it has.
+
+    Raises:
+        TrustError: `unknown-authority`, or `seal-window` for a key that it has already.
+    """
+    held = _seal_keys(document, authority_id)
+    kid = thumbprint(record.jwk)
+    if kid in held:
+        raise TrustError(
+            f"seal key {kid} stands in the registry already, and its window does not begin anew; make a new key",
+            reason="seal-window",
+        )
+    return _with_seal_keys(document, authority_id, {**held, kid: record})
+
+
+def revoke_seal_key(document: Registry, authority_id: str, kid: str, since: dt.datetime) -> Registry:
+    """The document in which nobody seals to a key any more.
+
+    Raises:
+        TrustError: `unknown-authority`, or `unknown-key` for a key that the authority does not have.
+    """
+    held = _seal_keys(document, authority_id)
+    if kid not in held:
+        raise TrustError(f"{authority_id} has no seal key {kid}", reason="unknown-key")
+    ended = msgspec.structs.replace(held[kid], revoked_since=held[kid].revoked_since or since)
+    return _with_seal_keys(document, authority_id, {**held, kid: ended})
+
+
+def _seal_keys(document: Registry, authority_id: str) -> dict[str, SealKeyRecord]:
+    found = document.authorities.get(authority_id)
+    if found is None:
+        raise TrustError(f"{authority_id} is not in the registry; add it first", reason="unknown-authority")
+    return found.seal_keys
+
+
+def _with_seal_keys(document: Registry, authority_id: str, keys: dict[str, SealKeyRecord]) -> Registry:
+    changed = msgspec.structs.replace(document.authorities[authority_id], seal_keys=keys)
+    return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
+
+
+def set_seal_policy(document: Registry, audience: str, policy: SealPolicy) -> Registry:
+    """The document with another policy for when bulletins to an audience are sealed.
+
+    Raises:
+        TrustError: `audience`, when there is none of this name.
+    """
+    found = document.audiences.get(audience)
+    if found is None:
+        raise TrustError(f"there is no audience {audience} in the registry", reason="audience")
+    changed = msgspec.structs.replace(found, seal=policy)
+    return msgspec.structs.replace(document, audiences={**document.audiences, audience: changed})
 
 
 def next_version(document: Registry, digest: str, now: dt.datetime, lifetime: dt.timedelta) -> Registry:

@@ -36,13 +36,14 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     key: Path | None = None
     passphrase_file: Path | None = None
     nkey: Path | None = None
+    seal_keys: Path | None = None
     state: Path | None = None
     tlp: str | None = None
     pap: str | None = None
     audience: str | None = None
 
 
-_PATHS = ("registry", "beacon", "key", "passphrase_file", "nkey", "state")
+_PATHS = ("registry", "beacon", "key", "passphrase_file", "nkey", "seal_keys", "state")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

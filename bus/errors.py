@@ -101,6 +101,13 @@ class AdmissionError(BusError):
         self.retry_at = retry_at
 
 
+class SealError(BusError):
+    """A seal that does not open, or what is in it is not what the outside says."""
+
+    reason = "malformed-seal"
+    exit_code = 6
+
+
 class UnreachableError(BusError):
     """The broker does not answer."""
 

@@ -1,36 +1,28 @@
 """Key files: encrypted PKCS#8 in PEM, mode 0600, never a symbolic link; and the small secrets beside them.
 
-`cryptography` reads scrypt and PBKDF2 but writes only 2048 rounds of PBKDF2, which is too little, so the
-PBES2 structure (RFC 8018, RFC 7914) is written here.
+Signing keys are read by `cryptography`. A seal key is a OneAsymmetricKey (RFC 5958) that is read here: its 32-byte seed
+under X-Wing's object identifier (draft-connolly-cfrg-xwing-kem), and its public half, which shows a damaged seed.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import re
-import secrets
 import stat
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from bus import pbes2
 from bus.errors import KeyFileError, TrustError
+from bus.sealing import SEED_BYTES, OpeningKey
 from bus.signing import FileSigner
 
 MAX_KEY_FILE_BYTES = 65_536
-MIN_PBKDF2_ROUNDS = 600_000
-MIN_SCRYPT_WORK = 2**14 * 8  # N times r
-SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 4  # the most memory that OpenSSL opens a key with is 32 MiB
-_SCRYPT_MEMORY = 128 * SCRYPT_N * SCRYPT_R * 2
-
-_PBES2 = "1.2.840.113549.1.5.13"
-_PBKDF2 = "1.2.840.113549.1.5.12"
-_SCRYPT = "1.3.6.1.4.1.11591.4.11"
-_AES256_CBC = "2.16.840.1.101.3.4.1.42"
+_XWING = "1.3.6.1.4.1.62253.25722"
+_PUBLIC_KEY = 0x81  # [1] IMPLICIT BIT STRING of a OneAsymmetricKey
 _PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----")
 
 
@@ -62,24 +54,19 @@ def load_signer(path: Path, passphrase: bytes | None) -> FileSigner:
         KeyFileError: what is wrong with the file: `key-missing`, `key-symlink`, `key-permissions`,
             `key-not-encrypted`, `weak-kdf`, `wrong-passphrase`, `key-malformed`, `unsupported-key`.
     """
-    pem = _read_private(path)
-    found = _PEM.search(pem)
-    if found is None:
-        raise KeyFileError(f"{path} is no PEM file", reason="key-malformed")
-    if found[1] != b"ENCRYPTED PRIVATE KEY":
-        raise KeyFileError(
-            f"{path} is not an encrypted PKCS#8 key; encrypt it: openssl pkcs8 -topk8 -scrypt",
-            reason="key-not-encrypted",
-        )
-    _lint_derivation(path, base64.b64decode(found[2]))
+    pem, der = _read_encrypted(path)
     if passphrase is None:
-        raise KeyFileError(f"{path} needs a passphrase; name a passphrase file", reason="wrong-passphrase")
+        raise _needs_passphrase(path)
     try:
         private = serialization.load_pem_private_key(pem, passphrase)
     except UnsupportedAlgorithm as exc:
         raise KeyFileError(f"{path}: {exc}", reason="unsupported-key") from None
     except ValueError:
-        raise KeyFileError(f"the passphrase does not open {path}", reason="wrong-passphrase") from None
+        if _is_seal_key(der, passphrase):
+            raise KeyFileError(
+                f"{path} opens sealed bulletins and signs nothing", reason="unsupported-key"
+            ) from None
+        raise _wrong_passphrase(path) from None
     try:
         return FileSigner(private)  # type: ignore[arg-type]  # FileSigner refuses the kinds it does not know
     except TrustError as exc:
@@ -92,31 +79,104 @@ def save_signer(path: Path, signer: FileSigner, passphrase: bytes) -> None:
     Raises:
         KeyFileError: `key-exists`, `key-unwritable`, or `weak-passphrase` when it is empty.
     """
-    if not passphrase:
-        raise KeyFileError("an empty passphrase protects nothing", reason="weak-passphrase")
     plain = signer.private.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    salt, iv = secrets.token_bytes(16), secrets.token_bytes(16)
-    key = hashlib.scrypt(
-        passphrase, salt=salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P, maxmem=_SCRYPT_MEMORY, dklen=32
+    _write_encrypted(path, pbes2.encrypt(plain, passphrase))
+
+
+def load_opening_key(path: Path, passphrase: bytes | None) -> OpeningKey:
+    """The seal key in an encrypted PEM file.
+
+    Raises:
+        KeyFileError: as `load_signer`; `unsupported-key` for a key that signs.
+    """
+    _, der = _read_encrypted(path)
+    if passphrase is None:
+        raise _needs_passphrase(path)
+    try:
+        plain = pbes2.decrypt(der, passphrase)
+    except KeyFileError as exc:
+        raise KeyFileError(f"{path} is {exc}", reason=exc.reason) from None
+    try:
+        algorithm, seed, public = _private_key(plain or b"")
+    except (IndexError, ValueError):
+        raise _wrong_passphrase(path) from None
+    if algorithm != pbes2.oid(_XWING) or len(seed) != SEED_BYTES:
+        raise KeyFileError(
+            f"{path} holds no seal key; make one: tocsin key new --seal", reason="unsupported-key"
+        )
+    key = OpeningKey(seed)
+    if public != [(_PUBLIC_KEY, b"\0" + key.public.raw)]:
+        raise KeyFileError(f"{path} is damaged: its two halves do not fit", reason="key-malformed")
+    return key
+
+
+def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes) -> None:
+    """Write a seal key, encrypted like a signing key, into a new file of mode 0600.
+
+    Raises:
+        KeyFileError: as `save_signer`.
+    """
+    info = pbes2.sequence(
+        pbes2.integer(1),
+        pbes2.sequence(pbes2.oid(_XWING)),
+        pbes2.octets(key.seed),
+        pbes2.element(_PUBLIC_KEY, b"\0" + key.public.raw),
     )
-    pad = 16 - len(plain) % 16
-    encryptor = Cipher(algorithms.AES256(key), modes.CBC(iv)).encryptor()
-    sealed = encryptor.update(plain + bytes([pad]) * pad) + encryptor.finalize()
-    derivation = _sequence(
-        _oid(_SCRYPT), _sequence(_octets(salt), _integer(SCRYPT_N), _integer(SCRYPT_R), _integer(SCRYPT_P))
-    )
-    scheme = _sequence(_oid(_AES256_CBC), _octets(iv))
-    der = _sequence(_sequence(_oid(_PBES2), _sequence(derivation, scheme)), _octets(sealed))
-    text = base64.encodebytes(der).replace(b"\n", b"")
+    _write_encrypted(path, pbes2.encrypt(info, passphrase))
+
+
+# -- files ------------------------------------------------------------------------------------------------------
+
+
+def _read_encrypted(path: Path) -> tuple[bytes, bytes]:
+    """An encrypted PEM file, as it is and as DER, when it is encrypted strongly enough."""
+    pem = _read_private(path)
+    found = _PEM.search(pem)
+    if found is None:
+        raise KeyFileError(f"{path} is no PEM file", reason="key-malformed")
+    if found[1] != b"ENCRYPTED PRIVATE KEY":
+        raise KeyFileError(
+            f"{path} is not an encrypted PKCS#8 key; encrypt it: openssl pkcs8 -topk8 -scrypt",
+            reason="key-not-encrypted",
+        )
+    try:
+        der = base64.b64decode(found[2])
+    except ValueError:
+        raise KeyFileError(f"{path} is not an encrypted PKCS#8 key", reason="key-malformed") from None
+    pbes2.lint(path, der)
+    return pem, der
+
+
+def _private_key(plain: bytes) -> tuple[bytes, bytes, list[tuple[int, bytes]]]:
+    """Algorithm, private key, and what follows them, in a PrivateKeyInfo; raises IndexError or ValueError."""
+    ((_, info),) = pbes2.children(plain)
+    _, (_, algorithm), (_, private), *rest = pbes2.children(info)
+    return algorithm, private, rest
+
+
+def _is_seal_key(der: bytes, passphrase: bytes) -> bool:
+    try:
+        return _private_key(pbes2.decrypt(der, passphrase) or b"")[0] == pbes2.oid(_XWING)
+    except (KeyFileError, IndexError, ValueError):
+        return False
+
+
+def _write_encrypted(path: Path, der: bytes) -> None:
+    text = base64.b64encode(der)
     lines = b"\n".join(text[n : n + 64] for n in range(0, len(text), 64))
     _write_private(
         path, b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + lines + b"\n-----END ENCRYPTED PRIVATE KEY-----\n"
     )
 
 
-# -- files ------------------------------------------------------------------------------------------------------
+def _needs_passphrase(path: Path) -> KeyFileError:
+    return KeyFileError(f"{path} needs a passphrase; name a passphrase file", reason="wrong-passphrase")
+
+
+def _wrong_passphrase(path: Path) -> KeyFileError:
+    return KeyFileError(f"the passphrase does not open {path}", reason="wrong-passphrase")
 
 
 def _read_private(path: Path) -> bytes:
@@ -156,84 +216,3 @@ def _write_private(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-# -- the few DER forms of PBES2 -----------------------------------------------------------------------------------
-
-
-def _tlv(tag: int, body: bytes) -> bytes:
-    size = len(body)
-    if size < 0x80:
-        return bytes((tag, size)) + body
-    length = size.to_bytes((size.bit_length() + 7) // 8)
-    return bytes((tag, 0x80 | len(length))) + length + body
-
-
-def _sequence(*parts: bytes) -> bytes:
-    return _tlv(0x30, b"".join(parts))
-
-
-def _octets(data: bytes) -> bytes:
-    return _tlv(0x04, data)
-
-
-def _integer(value: int) -> bytes:
-    return _tlv(0x02, value.to_bytes(value.bit_length() // 8 + 1))
-
-
-def _oid(dotted: str) -> bytes:
-    first, second, *rest = (int(part) for part in dotted.split("."))
-    out = bytearray((first * 40 + second,))
-    for arc in rest:
-        groups = [arc & 0x7F]
-        while arc := arc >> 7:
-            groups.append(arc & 0x7F | 0x80)
-        out += bytes(reversed(groups))
-    return _tlv(0x06, bytes(out))
-
-
-def _children(der: bytes) -> list[tuple[int, bytes]]:
-    """Tag and content of each element in a row of DER elements."""
-    found, place = [], 0
-    while place < len(der):
-        tag, size, place = der[place], der[place + 1], place + 2
-        if size & 0x80:
-            count = size & 0x7F
-            size, place = int.from_bytes(der[place : place + count]), place + count
-        if place + size > len(der):
-            raise IndexError("an element is longer than what holds it")
-        found.append((tag, der[place : place + size]))
-        place += size
-    return found
-
-
-def _lint_derivation(path: Path, der: bytes) -> None:
-    """Refuse a key whose passphrase could be guessed too fast."""
-    try:
-        ((_, whole),) = _children(der)
-        (_, algorithm), _ = _children(whole)
-        (_, oid), (_, parameters) = _children(algorithm)
-        if _tlv(0x06, oid) != _oid(_PBES2):
-            raise KeyFileError(
-                f"{path} is encrypted with an old scheme; re-encrypt it: openssl pkcs8 -topk8 -scrypt",
-                reason="weak-kdf",
-            )
-        (_, derivation), _ = _children(parameters)
-        (_, kdf), (_, settings) = _children(derivation)
-        numbers = [int.from_bytes(body) for tag, body in _children(settings) if tag == 0x02]
-    except (IndexError, ValueError):
-        raise KeyFileError(f"{path} is not an encrypted PKCS#8 key", reason="key-malformed") from None
-    if _tlv(0x06, kdf) == _oid(_PBKDF2):
-        enough = bool(numbers) and numbers[0] >= MIN_PBKDF2_ROUNDS
-    else:
-        enough = (
-            _tlv(0x06, kdf) == _oid(_SCRYPT)
-            and len(numbers) >= 2
-            and numbers[0] * numbers[1] >= MIN_SCRYPT_WORK
-        )
-    if not enough:
-        raise KeyFileError(
-            f"{path} is too weakly encrypted (scrypt, or at least {MIN_PBKDF2_ROUNDS} PBKDF2 rounds); "
-            "re-encrypt it: openssl pkcs8 -topk8 -scrypt",
-            reason="weak-kdf",
-        )

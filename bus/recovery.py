@@ -44,8 +44,8 @@ async def recover(
         keep: signs and keeps one bulletin anew, inside a transaction of the outbox.
 
     Returns:
-        `read` bulletins found, `adopted` channels, `restamped` bulletins, and `superseded` ones: attempted, not on the
-        bus, and their number taken.
+        `read` bulletins found, `adopted` channels, `restamped` bulletins, and `superseded` ones: attempted or sealed,
+        not on the bus, and their number taken.
 
     Raises:
         UnreachableError, BrokerError: from the broker; the outbox is as it was.
@@ -97,16 +97,18 @@ def _adopt(
             "SELECT * FROM outbox WHERE channel = ? AND state IN ('kept', 'parked') ORDER BY seq",
             (channel,),
         )
-        unsent = [row for row in behind if row.attempted_at is None]
-        superseded += len(behind) - len(unsent)
+        # What is sealed has its number inside too, where nobody can change it any more.
+        unsent = [row for row in behind if row.attempted_at is None and not _is_sealed(row)]
+        lost = [row for row in behind if row not in unsent]
+        superseded += len(lost)
         table.change(db, "DELETE FROM outbox WHERE n = ?", [(row.n,) for row in unsent])
-        # What was attempted and is not on the bus has lost its place. It is kept for a person to look at, and its
-        # source may say it again.
+        # What was attempted and is not on the bus, or is sealed, has lost its place. It is kept for a person to look at,
+        # and its source may say it again.
         table.change(
             db,
             "UPDATE outbox SET state = 'superseded', problem = 'its number is taken on the bus', once = NULL, "
             "origin = NULL WHERE n = ?",
-            [(row.n,) for row in behind if row.attempted_at is not None],
+            [(row.n,) for row in lost],
         )
         table.set_head(db, channel, seq, top)
         for place, row in enumerate(unsent, 1):
@@ -116,3 +118,7 @@ def _adopt(
             keep(db, bulletin, encode(bulletin), moment, row.once, row.origin)
             restamped += 1
     return restamped, superseded
+
+
+def _is_sealed(row: table.Row) -> bool:
+    return decode(row.payload).kind == "sealed"

@@ -12,6 +12,7 @@ import msgspec
 
 from bus.errors import TrustError
 from bus.registry_rules import check_grants, registered_keys
+from bus.seal_keys import check_seal_keys
 from bus.signing import thumbprint
 from schemas.registry import AuthorityRecord, KeyRecord, Registry, Role
 
@@ -23,6 +24,7 @@ def check_rules(document: Registry) -> None:
         TrustError: the reason of the registry's rule 5 or 6 that it breaks.
     """
     registered_keys(document)
+    check_seal_keys(document)
     check_grants(document)
 
 

@@ -8,7 +8,8 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 4. It is signed by its own root's threshold too, over distinct keys, is not from the future, and takes back no
    revocation: a key once revoked stays so.
 5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a role; none is of small
-   order; no key that signs equals a transport key; every threshold can be reached by keys that are not revoked.
+   order; no key that signs equals a transport key; every threshold can be reached by keys that are not revoked; a
+   seal key's window is at most 90 days.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
    then means that organisation alone; no listed audience has an authority's id.
 7. A revocation statement ends keys of the authority that signed it, by one signature. It counts when the key that
@@ -28,6 +29,7 @@ from itertools import product
 from bus import statements
 from bus.errors import PermitError, TrustError
 from bus.registry_rules import RegisteredKey, check_grants, registered_keys
+from bus.seal_keys import check_seal_keys, check_seal_succession
 from bus.signing import PublicKey
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
@@ -87,6 +89,7 @@ class VerifiedRegistry:
         self.version = document.version
         self.revocations = revocations
         self._keys = statements.apply(registered_keys(document), revocations)
+        check_seal_keys(document)
         check_grants(document)
         self._reads = {
             name: frozenset(_product(record.read))
@@ -147,6 +150,7 @@ class VerifiedRegistry:
         if document.issued > now + CLOCK_SKEW:
             raise TrustError("the registry is from the future; check the clock", reason="from-the-future")
         _refuse_returning_keys(self.document, document)
+        check_seal_succession(self.document, document)
         return VerifiedRegistry(
             document=document,
             digest=digest(signed.payload),

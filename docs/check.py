@@ -12,6 +12,7 @@ import click
 from bus.admission import REASONS
 from bus.cli.main import COMMANDS, program
 from bus.cli.topics import EXIT_CODES
+from bus.unsealing import SEAL_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")
@@ -42,7 +43,7 @@ def reasons() -> Iterator[str]:
         text = page.read_text("utf-8")
         yield from (
             f"{page.relative_to(ROOT)} does not name {reason}"
-            for reason in REASONS
+            for reason in (*REASONS, *SEAL_REASONS)
             if f"`{reason}`" not in text
         )
 

@@ -31,6 +31,7 @@ REVOCATION_REASONS = ("key-compromise", "key-lost", "superseded", "cessation-of-
 """Words for why a key is revoked, after RFC 5280 section 5.3.1. Any slug is accepted: a reason never decides."""
 
 Algorithm = Literal["Ed25519", "ES256", "ML-DSA-65"]
+SealAlgorithm = Literal["HPKE-9-KE"]
 Kid = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$(?!\n)", description="RFC 7638 thumbprint")]
 Jwk = dict[Annotated[str, Meta(max_length=16)], Annotated[str, Meta(max_length=4096)]]
 DomainName = Annotated[
@@ -50,6 +51,16 @@ class KeyRecord(Part, frozen=True, kw_only=True):
     not_after: Time
     revoked_since: Time | None = None
     revoked_for: Annotated[Slug | None, Meta(description="why, as in a revocation statement")] = None
+
+
+class SealKeyRecord(Part, frozen=True, kw_only=True):
+    """A public key that bulletins may be sealed to, and the window, at most 90 days, in which that is done."""
+
+    alg: SealAlgorithm
+    jwk: Jwk
+    not_before: Time
+    not_after: Time
+    revoked_since: Time | None = None
 
 
 class Role(Part, frozen=True, kw_only=True):
@@ -103,7 +114,7 @@ class AuthorityRecord(Part, frozen=True, kw_only=True):
     keys: Annotated[dict[Kid, KeyRecord], Meta(max_length=32)] = {}  # noqa: RUF012 (msgspec copies it)
     nkeys: Annotated[tuple[NkeyUser, ...], Meta(max_length=32)] = ()
     require: Annotated[tuple[Algorithm, ...], Meta(min_length=1, max_length=3)] = ("Ed25519",)
-    seal_keys: Annotated[dict[Kid, KeyRecord], Meta(max_length=32)] = {}  # noqa: RUF012 (msgspec copies it)
+    seal_keys: Annotated[dict[Kid, SealKeyRecord], Meta(max_length=32)] = {}  # noqa: RUF012 (msgspec copies it)
     heartbeat_s: Annotated[int, Meta(ge=10, le=86_400)] = 300
     publish: Annotated[tuple[PublishGrant, ...], Meta(max_length=64)] = ()
     read: Annotated[tuple[ReadGrant, ...], Meta(max_length=64)] = ()

@@ -14,6 +14,7 @@ import msgspec
 
 from bus.cli.app import App, command
 from bus.cli.endorse import endorse
+from bus.cli.sealed import open_, seal
 
 if TYPE_CHECKING:
     from bus.records import Stored
@@ -27,6 +28,8 @@ def bulletin() -> None:
 
 
 bulletin.add_command(endorse)
+bulletin.add_command(seal)
+bulletin.add_command(open_)
 
 
 @command(bulletin, "draft")
@@ -144,7 +147,7 @@ def _stamped(app: App, name: str) -> None:
 @click.option("--raw", is_flag=True, help="the signed file form (*.tocsin.json), which `verify` accepts")
 def show(app: App, bulletin_id: str, *, raw: bool) -> None:
     """Show one bulletin of the store or the outbox; ID is an id or a digest."""
-    signature, payload = asyncio.run(_find(app, bulletin_id))
+    signature, payload = asyncio.run(find(app, bulletin_id))
     if raw:
         from schemas.envelope import parse_header, write_signed
 
@@ -192,7 +195,8 @@ def list_(app: App, *, kind: str | None, limit: int) -> None:
             app.line(f"{row.id}  {headline(row.bulletin, row.labels)}")
 
 
-async def _find(app: App, wanted: str) -> tuple[str, bytes]:
+async def find(app: App, wanted: str) -> tuple[str, bytes]:
+    """Signature header and payload of a bulletin that the context holds, by id or digest."""
     from bus.cli.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_store
     from schemas.envelope import SIG_HEADER
     from schemas.errors import TocsinError

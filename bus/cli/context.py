@@ -78,6 +78,11 @@ def use(app: App, name: str) -> None:
     "--passphrase-file", type=click.Path(path_type=Path), help="file holding the key's passphrase or PIN"
 )
 @click.option("--nkey", type=click.Path(path_type=Path), help="transport key")
+@click.option(
+    "--seal-keys",
+    type=click.Path(path_type=Path),
+    help="seal key, or folder of seal keys (*.pem), that open what is sealed; same passphrase file",
+)
 @click.option("--state", type=click.Path(path_type=Path), help="folder of outbox and store")
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:

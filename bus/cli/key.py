@@ -1,4 +1,4 @@
-"""`tocsin key`: make and show signing keys and transport keys. A secret is a file, never an argument."""
+"""`tocsin key`: make and show signing keys, seal keys and transport keys. A secret is a file, never an argument."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bus.cli.revoking import reason_option, since_option, state, yes_option
 
 @click.group()
 def key() -> None:
-    """Signing keys (what a bulletin is signed with) and transport keys (how a client logs in)."""
+    """Signing keys (what a bulletin is signed with), seal keys (what opens it), transport keys (how a client logs in)."""
 
 
 def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
@@ -28,22 +28,37 @@ def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> by
     return asked.encode()
 
 
+_seal = click.option("--seal", is_flag=True, help="FILE holds a seal key")
+
+
 @command(key, "new")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--alg", type=click.Choice(["Ed25519", "ES256", "ML-DSA-65"]), default="Ed25519", show_default=True
 )
 @click.option("--transport", is_flag=True, help="a NATS login key (nkey) instead of a signing key")
+@click.option(
+    "--seal", is_flag=True, help="a seal key, which opens what others seal, instead of a signing key"
+)
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
 @click.option("--new-passphrase", is_flag=True, help="write a random passphrase to --passphrase-file first")
 def new(
-    app: App, file: Path, *, alg: str, transport: bool, passphrase_file: Path | None, new_passphrase: bool
+    app: App,
+    file: Path,
+    *,
+    alg: str,
+    transport: bool,
+    seal: bool,
+    passphrase_file: Path | None,
+    new_passphrase: bool,
 ) -> None:
     """Make a key in FILE (mode 0600; never over an existing file) and print its public half.
 
     FILE may be a PKCS#11 address (pkcs11:token=NAME;object=LABEL?module-path=MODULE): the key is then made in that token
     and never leaves it; --passphrase-file holds its PIN.
     """
+    if transport and seal:
+        raise click.UsageError("--transport and --seal are two sorts of keys; make each in its own file")
     if transport:
         from bus import nkey
 
@@ -55,7 +70,8 @@ def new(
             app.line(public)
         return
     from bus.hsm import TokenSigner, is_token
-    from bus.keyfiles import save_signer, write_secret
+    from bus.keyfiles import save_opening_key, save_signer, write_secret
+    from bus.sealing import SEED_BYTES, OpeningKey
     from bus.signing import FileSigner
 
     if new_passphrase:
@@ -63,10 +79,17 @@ def new(
             raise click.UsageError("--new-passphrase needs --passphrase-file FILE to write to")
         write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
     if is_token(file):
+        if seal:
+            raise click.UsageError("a seal key is kept in a file: PKCS#11 tokens do not know X-Wing yet")
         made = TokenSigner.generate(str(file), read_passphrase(app, passphrase_file), alg)
         _print(app, made.alg, made.kid, made.jwk, file)
         return
     passphrase = read_passphrase(app, passphrase_file, confirm=True)
+    if seal:
+        opening = OpeningKey(secrets.token_bytes(SEED_BYTES))
+        save_opening_key(file, opening, passphrase)
+        _print(app, opening.public.alg, opening.kid, opening.public.jwk, file)
+        return
     signer = FileSigner.generate(alg)
     save_signer(file, signer, passphrase)
     _print(app, signer.alg, signer.kid, signer.jwk, file)
@@ -75,10 +98,16 @@ def new(
 @command(key, "show")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
-def show(app: App, file: Path, *, passphrase_file: Path | None) -> None:
-    """Print the public half of the signing key in FILE."""
+@_seal
+def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
+    """Print the public half of the signing key, or with --seal of the seal key, in FILE."""
     from bus.custody import open_key
+    from bus.keyfiles import load_opening_key
 
+    if seal:
+        public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
+        _print(app, public.alg, public.kid, public.jwk, file)
+        return
     signer = open_key(file, read_passphrase(app, passphrase_file))
     _print(app, signer.alg, signer.kid, signer.jwk, file)
 
@@ -86,10 +115,16 @@ def show(app: App, file: Path, *, passphrase_file: Path | None) -> None:
 @command(key, "export")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
-def export(app: App, file: Path, *, passphrase_file: Path | None) -> None:
+@_seal
+def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
     """Print the public half as a JWK (RFC 7517): what a registrar or any JOSE library needs."""
     from bus.custody import open_key
+    from bus.keyfiles import load_opening_key
 
+    if seal:
+        public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
+        app.data({**public.jwk, "kid": public.kid, "use": "enc"})
+        return
     signer = open_key(file, read_passphrase(app, passphrase_file))
     app.data({**signer.jwk, "kid": signer.kid, "alg": signer.alg, "use": "sig"})
 

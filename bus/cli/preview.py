@@ -21,6 +21,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     from bus.cli.drafts import read_draft
     from bus.cli.publish import marked
     from bus.cli.session import defaults, open_registry
+    from bus.seal_keys import current_key, must_seal
     from schemas.bulletin import new_id, stamp
     from schemas.rules import check
     from schemas.subject import channel_of, subject_for
@@ -40,6 +41,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     check(bulletin)
     registry.permit(bulletin)
     channel = channel_of(bulletin)
+    sealed = must_seal(bulletin, registry)
     readers = [
         {
             "authority": reader,
@@ -49,6 +51,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
             "member": reader in registry.document.audiences[bulletin.audience].members
             if bulletin.audience in registry.document.audiences
             else reader == bulletin.audience,
+            "seal_key": current_key(registry.document, reader, now) is not None,
         }
         for reader in registry.readers(channel)
     ]
@@ -58,6 +61,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
                 "subject": subject_for(bulletin),
                 "channel": str(channel),
                 "public": bulletin.tlp == "clear",
+                "sealed": sealed,
                 "readers": readers,
             }
         )
@@ -69,4 +73,11 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
         ("reader", "name", "country", "kind", "by"),
         [(r["authority"], r["name"], r["country"], r["kind"], f"read grant {channel.name}") for r in readers],
     )
+    if sealed:
+        without = [str(r["authority"]) for r in readers if not r["seal_key"]]
+        app.note(
+            f"{len(readers)} readers; sealed by the audience's policy, so the broker's operator cannot read it"
+            + (f"; without a seal key: {', '.join(without)}" if without else "")
+        )
+        return
     app.note(f"{len(readers)} readers; besides them only the broker's operator, who sees what passes")

@@ -69,7 +69,7 @@ def publish(
     Exits 0 when every bulletin is as far as asked, 75 when it is safe on this disk but the bus has not
     acknowledged it yet, 5 when a draft is refused, 8 when some of several are.
     """
-    code = asyncio.run(_publish(app, files, audience, tlp, wait, dry_run=dry_run))
+    code = asyncio.run(send(app, files, audience, tlp, wait, dry_run=dry_run))
     if code:
         raise click.exceptions.Exit(code)
 
@@ -88,7 +88,7 @@ def marked(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     return msgspec.structs.replace(draft, **changes) if changes else draft
 
 
-async def _publish(
+async def send(
     app: App,
     files: tuple[str, ...],
     audience: str | None,
@@ -96,7 +96,10 @@ async def _publish(
     wait: tuple[str, float | None],
     *,
     dry_run: bool,
+    seal: bool = False,
+    without: tuple[str, ...] = (),
 ) -> int:
+    """Publish drafts, report each, and return the exit code; with `seal` all of them are sealed."""
     from bus.cli.drafts import read_draft
     from bus.cli.session import open_publisher
     from schemas.errors import TocsinError
@@ -105,7 +108,9 @@ async def _publish(
     patience = seconds if seconds is not None else app.timeout(DEFAULT_WAIT_S)
     done: list[Accepted] = []
     first_refusal: TocsinError | None = None
-    async with open_publisher(app, offline=dry_run or state == "accepted") as publisher:
+    async with open_publisher(
+        app, offline=dry_run or state == "accepted", seal=seal, without=without
+    ) as publisher:
         for name in files:
             try:
                 draft = marked(read_draft(name), audience, tlp)

@@ -24,6 +24,7 @@ from bus.cli.ceremony import (
     write_new,
 )
 from bus.cli.registry_keys import export, revoke, rotate
+from bus.cli.registry_seal import seal_key, seal_policy
 
 FILE = click.Path(path_type=Path)
 
@@ -37,7 +38,7 @@ def registry() -> None:
     """
 
 
-for each in (rotate, revoke, export, accept):
+for each in (rotate, revoke, export, accept, seal_key, seal_policy):
     registry.add_command(each)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bus.inbox import Inbox
     from bus.outbox import Outbox
     from bus.publisher import Publisher
+    from bus.sealing import OpeningKey
     from bus.signing import Signer
     from bus.trust import VerifiedRegistry
 
@@ -98,12 +99,40 @@ def _member(vocabulary: type[V], value: str | None, field: str) -> V | None:
         ) from None
 
 
+def open_seal_keys(
+    app: App, file: Path | None = None, passphrase_file: Path | None = None
+) -> list[OpeningKey]:
+    """The private seal keys of the chosen context, or those in a file or folder; old ones too."""
+    from bus.cli.key import read_passphrase
+    from bus.keyfiles import load_opening_key
+
+    context = app.context()[1]
+    place = file or context.seal_keys
+    if place is None:
+        raise ConfigError(
+            "this context names no seal key; name one: --seal-key FILE, or tocsin context add ... --seal-keys",
+            reason="no-seal-key",
+        )
+    files = sorted(place.glob("*.pem")) if place.is_dir() else [place]
+    if not files:
+        raise ConfigError(
+            f"no *.pem file is in {place}; make one: tocsin key new --seal", reason="no-seal-key"
+        )
+    passphrase = read_passphrase(app, passphrase_file or context.passphrase_file)
+    return [load_opening_key(each, passphrase) for each in files]
+
+
 @asynccontextmanager
-async def open_publisher(app: App, *, offline: bool = False) -> AsyncIterator[Publisher]:
-    """The publisher of the chosen context over its own outbox; sends in the background unless `offline`."""
+async def open_publisher(
+    app: App, *, offline: bool = False, seal: bool = False, without: Sequence[str] = ()
+) -> AsyncIterator[Publisher]:
+    """The publisher of the chosen context over its own outbox; sends in the background unless `offline`.
+
+    It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
+    """
     app.logs()
     from bus.outbox import Outbox
-    from bus.publisher import Publisher
+    from bus.sealing_publisher import SealingPublisher
 
     name, context = app.context()
     folder = private_folder(app.state_folder())
@@ -111,7 +140,7 @@ async def open_publisher(app: App, *, offline: bool = False) -> AsyncIterator[Pu
     signer = open_signer(context)
     async with (
         Outbox.open(folder / OUTBOX_FILE) as outbox,
-        Publisher.open(
+        SealingPublisher.open(
             authority_id=context.authority,
             outbox=outbox,
             registry=registry,
@@ -122,6 +151,10 @@ async def open_publisher(app: App, *, offline: bool = False) -> AsyncIterator[Pu
             rng=secrets.token_bytes,
         ) as publisher,
     ):
+        if not isinstance(publisher, SealingPublisher):
+            raise TypeError("this publisher does not seal")  # nothing goes out in clear by mistake
+        if seal:
+            publisher.seal_everything(without=without)
         yield publisher
 
 

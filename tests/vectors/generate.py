@@ -17,6 +17,7 @@ from tests.vectors import (
     registry_cases,
     revoke_cases,
     rule_cases,
+    sealed_cases,
     subject_cases,
 )
 from tests.vectors.scene import FOLDER, KEY, example, signed
@@ -45,6 +46,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "Type": "members, types, patterns and closed vocabularies",
         "Time": "YYYY-MM-DDTHH:MM:SS, one to six digits, Z",
     },
+    "sealed": sealed_cases.NOTES,
     "subject": {
         "Good": "derived and taken apart",
         "Token": "how a value becomes a token",
@@ -94,7 +96,7 @@ def schema() -> dict[str, Any]:
                 "minimum": 1,
                 "description": "spaces to put after the first byte of the input",
             },
-            "digest": {**text, "description": "BASE64URL(SHA-256(input))"},
+            "digest": {**text, "description": "BASE64URL(SHA-256(input)), in Unseal of what is inside"},
             "microseconds": {"type": "integer", "description": "since 1970-01-01T00:00:00Z"},
             "pin": {**text, "description": "digest that was obtained out of band"},
             "held": {"type": "array", "items": {"$ref": "#/$defs/link"}, "description": "of one channel"},
@@ -139,6 +141,7 @@ def schema() -> dict[str, Any]:
                         "Derive",
                         "Parse",
                         "Match",
+                        "Unseal",
                     ]
                 ]
             },
@@ -146,6 +149,8 @@ def schema() -> dict[str, Any]:
             "registry": {"type": "object", "description": "signed file of the registry that is held"},
             "beacon": {"type": "object", "description": "signed file of the beacon seen last"},
             "pin": {**text, "description": "digest of the registry's payload"},
+            "seed": {**text, "description": "the reader's seal key, base64url"},
+            "context": {"type": "object", "additionalProperties": text},
             "tests": {"type": "array", "items": {"$ref": "#/$defs/test"}, "minItems": 1},
         },
         "additionalProperties": False,
@@ -197,6 +202,7 @@ def documents() -> dict[str, bytes]:
         "codec_vectors.json": _vectors("codec", codec_cases.groups()),
         "revoke_vectors.json": _vectors("revoke", [revoke_cases.group()]),
         "rules_vectors.json": _vectors("rules", [rule_cases.group()]),
+        "sealed_vectors.json": _vectors("sealed", [sealed_cases.group()]),
         "subject_vectors.json": _vectors("subject", subject_cases.groups()),
         "vectors.schema.json": json.dumps(schema(), indent=1).encode() + b"\n",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 
 from bus import nkey
 from bus.errors import KeyFileError
-from bus.keyfiles import load_signer, read_secret, save_signer, write_secret
+from bus.keyfiles import (
+    load_opening_key,
+    load_signer,
+    read_secret,
+    save_opening_key,
+    save_signer,
+    write_secret,
+)
+from bus.sealing import OpeningKey
 from bus.signing import FileSigner
 
 OPENSSL = shutil.which("openssl")
@@ -147,3 +156,67 @@ def test_transport_keys_are_nkeys(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError) as refused:
         nkey.load_nkey(tmp_path / "not")
     assert refused.value.reason == "key-malformed"
+
+
+def test_a_seal_key_is_kept_like_a_signing_key(tmp_path: Path) -> None:
+    """Its seed comes back, from a file of mode 0600 that is not overwritten and opens to its passphrase alone."""
+    path = tmp_path / "seal.pem"
+    key = OpeningKey(bytes(range(32)))
+    save_opening_key(path, key, b"secret")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert load_opening_key(path, b"secret").kid == key.kid
+    signing = tmp_path / "signing.pem"
+    save_signer(signing, FileSigner.generate(), b"secret")
+    cases: dict[str, tuple[Callable[[], object], str]] = {
+        "there already": (lambda: save_opening_key(path, key, b"secret"), "key-exists"),
+        "no passphrase to write": (lambda: save_opening_key(tmp_path / "new", key, b""), "weak-passphrase"),
+        "no passphrase": (lambda: load_opening_key(path, None), "wrong-passphrase"),
+        "another passphrase": (lambda: load_opening_key(path, b"other"), "wrong-passphrase"),
+        "a signing key to open with": (lambda: load_opening_key(signing, b"secret"), "unsupported-key"),
+        "a seal key to sign with": (lambda: load_signer(path, b"secret"), "unsupported-key"),
+    }
+    for name, (work, reason) in cases.items():
+        with pytest.raises(KeyFileError) as refused:
+            work()
+        assert refused.value.reason == reason, name
+    path.chmod(0o644)
+    with pytest.raises(KeyFileError) as refused:
+        load_opening_key(path, b"secret")
+    assert refused.value.reason == "key-permissions"
+
+
+@needs_openssl
+def test_a_seal_key_must_be_strongly_encrypted_too(tmp_path: Path) -> None:
+    """The lint of signing keys holds; and a scheme that is not ours is named, not guessed."""
+    plain, weak, other = (tmp_path / name for name in ("plain.pem", "weak.pem", "other.pem"))
+    openssl("genpkey", "-algorithm", "ed25519", "-out", str(plain))
+    begin = ("pkcs8", "-topk8", "-in", str(plain), "-passout", "pass:secret", "-v2", "aes-256-cbc", "-iter")
+    openssl(*begin, "2048", "-out", str(weak))
+    openssl(*begin, "600000", "-out", str(other))
+    for path, reason in ((weak, "weak-kdf"), (other, "key-malformed")):
+        path.chmod(0o600)
+        with pytest.raises(KeyFileError) as refused:
+            load_opening_key(path, b"secret")
+        assert refused.value.reason == reason
+
+
+@given(st.data())
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_damaged_seal_key_is_refused(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever byte is changed or cut off, only KeyFileError comes."""
+    import base64
+
+    sample = tmp_path / "sample-seal.pem"
+    if not sample.exists():
+        save_opening_key(sample, OpeningKey(bytes(32)), b"secret")
+    der = bytearray(base64.b64decode(sample.read_bytes().split(b"-----")[2]))
+    der[data.draw(st.integers(0, len(der) - 1))] ^= data.draw(st.integers(1, 255))
+    kept = len(der) if data.draw(st.booleans()) else data.draw(st.integers(1, len(der)))
+    body = base64.b64encode(der[:kept]).rstrip(data.draw(st.sampled_from([b"", b"="])))
+    path = tmp_path / "damaged.pem"
+    path.unlink(missing_ok=True)
+    write_secret(
+        path, b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + body + b"\n-----END ENCRYPTED PRIVATE KEY-----"
+    )
+    with pytest.raises(KeyFileError):
+        load_opening_key(path, b"secret")

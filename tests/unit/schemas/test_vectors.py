@@ -15,11 +15,13 @@ from jsonschema import Draft202012Validator
 from bus import registry_rules, signing, trust
 from bus.admission import REASONS, admit, verify_file
 from bus.chain import REFUSED, Held, Link, judge
-from bus.errors import AdmissionError, TrustError
+from bus.errors import AdmissionError, SealError, TrustError
+from bus.sealing import OpeningKey, open_sealed
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode, digest, encode, encode_time, parse_time
 from schemas.envelope import unb64u
 from schemas.errors import TocsinError
+from schemas.jwe import SealContext
 from schemas.rules import RULES, violations
 from schemas.subject import matches, parse, subject_for, tlp_token
 from tests.vectors import generate
@@ -36,6 +38,7 @@ for name in NAMES:
     for group in json.loads((FOLDER / f"{name}_vectors.json").read_text("utf-8"))["testGroups"]:
         CASES[group["type"]] = group["tests"]
         HELD[group["type"]] = group
+SEALED = json.loads((FOLDER / "sealed_vectors.json").read_text("utf-8"))["testGroups"][0]
 
 
 def named(case: dict[str, Any]) -> str:
@@ -58,7 +61,7 @@ def test_the_generator_reproduces_the_files() -> None:
     assert generate.main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("name", ["admission", *NAMES])
+@pytest.mark.parametrize("name", ["admission", "sealed", *NAMES])
 def test_each_file_is_in_order(name: str) -> None:
     """It follows its schema, counts and numbers its tests, and explains its flags and no others."""
     schema = json.loads((FOLDER / "vectors.schema.json").read_text("utf-8"))
@@ -79,6 +82,18 @@ def test_payloads(case: dict[str, Any]) -> None:
     raw = raw[:1] + b" " * case.get("spaces", 0) + raw[1:]
     if found := reason_of(case, decode, raw):
         assert decode(encode(found)) == found
+
+
+@pytest.mark.parametrize("case", SEALED["tests"], ids=named)
+def test_seals(case: dict[str, Any]) -> None:
+    """What a seal opens to, in its place and for its reader; or why it does not."""
+    reader, context = OpeningKey(unb64u(SEALED["seed"])), SealContext(**SEALED["context"])
+    if case["result"] == "valid":
+        assert digest(open_sealed(case["input"], [reader], context)) == case["digest"]
+        return
+    with pytest.raises(SealError) as refused:
+        open_sealed(case["input"], [reader], context)
+    assert refused.value.reason == case["reason"]
 
 
 @pytest.mark.parametrize("case", CASES["Time"], ids=named)

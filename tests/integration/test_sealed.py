@@ -1,0 +1,138 @@
+"""Sealing from the command line: keys, registry, policy, a real broker, and a reader that opens what it was sent."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_ceremony import ROOT, free_port
+from tests.office import TOCSIN, Office
+
+pytestmark = pytest.mark.timeout(120)
+
+REGISTRY = "registry.tocsin.json"
+DRAFT = str(ROOT / "examples" / "drafts" / "cyber.json")
+MARKED = (DRAFT, "--tlp", "amber+strict", "--audience", "eu-few")
+
+
+def seal_key(office: Office, name: str) -> None:
+    """A seal key with its passphrase and public half."""
+    (office.folder / name).mkdir()
+    secret = ("--passphrase-file", f"{name}.seal.pass")
+    office.run("key", "new", f"{name}/seal.pem", "--seal", *secret, "--new-passphrase")
+    public = office.run("key", "export", f"{name}/seal.pem", "--seal", *secret)
+    assert json.loads(public)["alg"] == "HPKE-9-KE"
+    (office.folder / f"{name}.seal.jwk").write_text(public)
+
+
+def federation(office: Office) -> dict[str, str]:
+    """A signed registry: xa-csirt speaks to eu-few; a hub and a commission read it, the hub with a seal key."""
+    for name in ("root", "beacon", "xa-csirt"):
+        office.key(name)
+    nkeys = {
+        name: office.run("key", "new", "--transport", f"{name}.nk").strip()
+        for name in ("xa-csirt", "xb-hub", "xa-emb")
+    }
+    office.run(
+        "registry", "init", REGISTRY, "--domain", "nations", "--root", "root.jwk", "--threshold", "1", "--beacon", "beacon.jwk",
+    )  # fmt: skip
+    for name, kind, domain, extra in (
+        ("xa-csirt", "csirt", "cyber", ("--key", "xa-csirt.jwk")),
+        ("xb-hub", "hub", "coord", ()),
+        ("xa-emb", "emb", "electoral", ()),
+    ):
+        office.run(
+            "registry", "add", REGISTRY, name, "--name", name, "--kind", kind, "--domain", domain,
+            "--country", name[:2].upper(), "--nkey", nkeys[name], "--member-of", "eu-few", *extra,
+        )  # fmt: skip
+    office.run("registry", "grant", REGISTRY, "xa-csirt", "--publish", "amber+strict:eu-few")
+    for name in ("xb-hub", "xa-emb"):
+        office.run("registry", "grant", REGISTRY, name, "--read", "amber+strict:eu-few")
+    seal_key(office, "xb-hub")
+    office.run("registry", "seal-key", REGISTRY, "xb-hub", "--key", "xb-hub.seal.jwk", "--days", "30")
+    office.run("registry", "seal-key", REGISTRY, "xb-hub", "--key", "xb-hub.seal.jwk", "--days", "91", code=2)
+    office.run("registry", "seal-key", REGISTRY, "xa-nobody", "--key", "xb-hub.seal.jwk", code=6)
+    office.run("registry", "seal-key", REGISTRY, "xa-emb", "--key", "xa-csirt.jwk", code=6)
+    office.run("registry", "seal-key", REGISTRY, "xb-hub", "--key", "xb-hub.seal.jwk", code=6)
+    office.run("registry", "seal-key", REGISTRY, "xb-hub", code=2)
+    office.run("registry", "seal-key", REGISTRY, "xb-hub", "--revoke", "A" * 43, code=6)
+    office.run("registry", "seal-policy", REGISTRY, "eu-few", "cross-border")
+    office.run("registry", "seal-policy", REGISTRY, "eu-none", "always", code=6)
+    office.run("registry", "sign", REGISTRY, "--key", "root.pem", "--passphrase-file", "root.pass")
+    found: dict[str, str] = json.loads(office.run("registry", "verify", REGISTRY, "--json"))
+    return found
+
+
+def test_what_is_sealed_is_read_by_its_recipients_alone(tmp_path: Path) -> None:
+    """From the key to the reader's screen, over a real broker."""
+    office = Office(tmp_path)
+    found = federation(office)
+    office.run(
+        "registry", "beacon", REGISTRY, "--key", "beacon.pem", "--passphrase-file", "beacon.pass", "--out", "beacon.tocsin.json",
+    )  # fmt: skip
+    port = free_port()
+    shared = (
+        "--domain", "nations", "--pin", found["digest"], "--registry", REGISTRY,
+        "--beacon", "beacon.tocsin.json", "--server", f"nats://127.0.0.1:{port}",
+    )  # fmt: skip
+    office.run(
+        "context", "add", "xa-csirt", "--authority", "xa-csirt", *shared, "--key", "xa-csirt.pem",
+        "--passphrase-file", "xa-csirt.pass", "--nkey", "xa-csirt.nk", "--state", "state-csirt", "--use",
+    )  # fmt: skip
+    office.run(
+        "context", "add", "xb-hub", "--authority", "xb-hub", *shared, "--nkey", "xb-hub.nk", "--state", "state-hub",
+        "--seal-keys", "xb-hub", "--passphrase-file", "xb-hub.seal.pass",
+    )  # fmt: skip
+    refused = office.run("publish", *MARKED, code=5)
+    assert "xa-emb has no valid seal key" in refused
+    assert "[no-seal-key]" in refused
+    seal = ("bulletin", "seal", *MARKED, "--without", "xa-emb", "--json")
+    assert json.loads(office.run(*seal, "--dry-run"))["seq"] == 1
+    assert "[file-missing]" in office.run("bulletin", "open", "nothing.json", code=3)
+    server = office.start("server", "run", "broker", "--port", str(port))
+    hub = None
+    try:
+        deadline = time.monotonic() + 40
+        while subprocess.run(
+            [TOCSIN, "doctor"], cwd=tmp_path, env=office.env, capture_output=True
+        ).returncode:
+            assert time.monotonic() < deadline, (tmp_path / "server.log").read_text()
+            time.sleep(0.2)
+        hub = office.start("--context", "xb-hub", "hub", "run")
+        sent = json.loads(office.run(*seal))
+        assert sent["state"] == "stored"
+        assert ".sealed." in sent["subject"]
+        while sent["digest"] not in (
+            shown := office.run("--context", "xb-hub", "watch", "--since", "all", "--no-follow", "--json")
+        ):
+            assert time.monotonic() < deadline, (tmp_path / "hub.log").read_text()
+            time.sleep(0.2)
+        headline = json.loads(Path(DRAFT).read_text())["info"][0]["headline"]
+        assert headline not in shown
+        opened = json.loads(office.run("--context", "xb-hub", "bulletin", "open", sent["id"], "--json"))
+        assert opened["bulletin"]["info"][0]["headline"] == headline
+        assert opened["recipients"] == ["xb-hub"]
+        assert (opened["bulletin"]["id"], opened["outer_digest"]) == (sent["id"], sent["digest"])
+    finally:
+        for process in (hub, server):
+            if process is not None:
+                process.send_signal(signal.SIGINT)
+                process.wait(20)
+    inside = office.run("--context", "xb-hub", "bulletin", "open", sent["id"], "--raw")
+    (tmp_path / "inside.tocsin.json").write_text(inside)
+    verified = json.loads(office.run("verify", "inside.tocsin.json", "--json"))
+    assert verified["digest"] == opened["digest"]
+    outside = office.run("--context", "xb-hub", "bulletin", "show", sent["id"], "--raw")
+    (tmp_path / "outside.tocsin.json").write_text(outside)
+    again = office.run("--context", "xb-hub", "bulletin", "open", "outside.tocsin.json")
+    assert headline in again
+    assert "[no-seal-key]" in office.run("bulletin", "open", sent["id"], code=2)
+    seal_key(office, "xa-emb")
+    stranger = ("--seal-key", "xa-emb/seal.pem", "--passphrase-file", "xa-emb.seal.pass")
+    assert "[not-a-recipient]" in office.run("bulletin", "open", sent["id"], *stranger, code=6)
+    assert "[not-sealed]" in office.run("bulletin", "open", "inside.tocsin.json", *stranger, code=6)

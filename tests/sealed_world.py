@@ -1,0 +1,128 @@
+"""The tests' world with seal keys: three members of one network, two of whom read, and a hub without a key."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import random
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from bus import ceremony
+from bus.admission import Admitted, admit
+from bus.cover import cover
+from bus.sealing import OpeningKey, SealKey, seal
+from bus.signing import FileSigner, sign_entry
+from bus.trust import VerifiedRegistry
+from bus.unsealing import context_of
+from schemas.bodies.system import Sealed
+from schemas.bulletin import Bulletin
+from schemas.codec import digest, encode
+from schemas.envelope import TYP_BULLETIN, write_signed
+from schemas.jwe import SealContext
+from schemas.registry import Audience, PublishGrant, ReadGrant, Registry, SealKeyRecord
+from schemas.subject import channel_of
+from schemas.vocab import Scope, SealPolicy, Status, Tlp
+from tests.worlds import NOW, World, bulletin, make_world, sign, signed_registry
+
+DAY = dt.timedelta(days=1)
+NETWORK = "eu-sealed"
+ISSUER, READERS, HUB = "xa-csirt", ("xb-csirt", "xb-dpa"), "xb-hub"
+
+
+def opening_key(name: str) -> OpeningKey:
+    """A private key, the same for a name in every run."""
+    return OpeningKey(hashlib.sha256(name.encode()).digest())
+
+
+def seal_record(key: SealKey, now: dt.datetime = NOW, **changes: Any) -> SealKeyRecord:
+    """A registry record, valid a month before and a month after."""
+    fields: dict[str, Any] = {
+        "alg": "HPKE-9-KE",
+        "jwk": key.jwk,
+        "not_before": now - 30 * DAY,
+        "not_after": now + 30 * DAY,
+    }
+    return SealKeyRecord(**{**fields, **changes})
+
+
+def with_seal_keys(
+    document: Registry, *, policy: SealPolicy = SealPolicy.NEVER, keys: tuple[str, ...] = (ISSUER, *READERS)
+) -> Registry:
+    """The document with the network, its grants and seal keys."""
+    said = PublishGrant(
+        statuses=(Status.ACTUAL, Status.EXERCISE),
+        tlps=(Tlp.AMBER_STRICT, Tlp.RED),
+        audiences=(NETWORK,),
+        kinds=("*",),
+        areas=("*",),
+    )
+    public = PublishGrant(
+        statuses=(Status.ACTUAL,), tlps=(Tlp.CLEAR,), audiences=("public",), kinds=("*",), areas=("*",)
+    )
+    read = ReadGrant(
+        statuses=(Status.ACTUAL, Status.EXERCISE), tlps=(Tlp.AMBER_STRICT, Tlp.RED), audiences=(NETWORK,)
+    )
+    members = (ISSUER, *READERS, HUB)
+    authorities = dict(document.authorities)
+    for name in members:
+        record = authorities[name]
+        key = opening_key(name).public
+        authorities[name] = msgspec.structs.replace(
+            record,
+            publish=(*record.publish, said, public) if name == ISSUER else record.publish,
+            read=record.read if name == ISSUER else (*record.read, read),
+            seal_keys={key.kid: seal_record(key)} if name in keys else {},
+        )
+    audience = Audience(scope=Scope.UNION, members=members, seal=policy)
+    return msgspec.structs.replace(
+        document, authorities=authorities, audiences={**document.audiences, NETWORK: audience}
+    )
+
+
+def world_with(document: Registry, world: World) -> World:
+    """The world under another registry document."""
+    raw = signed_registry(document, world.roots[:2])
+    registry = VerifiedRegistry.open(raw)
+    registry = registry.with_beacon(ceremony.new_beacon(registry, world.beacon, NOW, 6 * DAY / 24), NOW)
+    return msgspec.structs.replace(world, registry=registry, raw=raw, pin=registry.digest)
+
+
+@cache
+def sealed_world() -> World:
+    """One such world for all tests that do not change it."""
+    world = make_world()
+    return world_with(with_seal_keys(world.registry.document), world)
+
+
+def inner_bulletin(world: World, **changes: Any) -> Bulletin:
+    """A bulletin for the network, not yet sealed."""
+    return bulletin(world, ISSUER, **{"tlp": Tlp.AMBER_STRICT, "audience": NETWORK, **changes})
+
+
+def file_of(world: World, made: Bulletin, by: FileSigner | None = None) -> bytes:
+    """The signed file form."""
+    payload = encode(made)
+    return write_signed(
+        payload, (sign_entry(by or world.signers[made.issuer.id], payload, typ=TYP_BULLETIN),)
+    )
+
+
+def sealed_to(raw: bytes, context: SealContext, names: tuple[str, ...] = READERS, **changes: Any) -> Sealed:
+    """The body of a sealed bulletin; `changes` replace its fields."""
+    jwe = seal(raw, [opening_key(name).public for name in names], context, random.Random(1).randbytes)
+    return msgspec.structs.replace(Sealed(jwe=jwe, recipients=names, inner_digest=digest(raw)), **changes)
+
+
+def outer_of(world: World, inner: Bulletin, raw: bytes | None = None, **changes: Any) -> Bulletin:
+    """The outer bulletin around an inner one, or around other bytes."""
+    context = context_of(inner, channel_of(inner))
+    return cover(inner, sealed_to(file_of(world, inner) if raw is None else raw, context, **changes))
+
+
+def admitted(world: World, outer: Bulletin) -> Admitted:
+    """The outer bulletin, signed, sent and let in."""
+    message = sign(world, outer)
+    return admit(message.subject, message.headers, message.payload, registry=world.registry, now=world.now)

@@ -1,0 +1,142 @@
+"""The publisher that seals: real outbox, real keys; inner and outer bulletin stamped as one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from bus.admission import Admitted, admit
+from bus.errors import PermitError
+from bus.outbox import Outbox
+from bus.recovery import _adopt
+from bus.sealing_publisher import SealingPublisher
+from bus.unsealing import open_bulletin
+from schemas.bulletin import Draft
+from schemas.parts import Info
+from schemas.vocab import SealPolicy, Tlp
+from tests.sealed_world import (
+    ISSUER,
+    NETWORK,
+    READERS,
+    opening_key,
+    sealed_world,
+    with_seal_keys,
+    world_with,
+)
+from tests.worlds import DEFAULTS, World, draft, make_world
+
+
+@asynccontextmanager
+async def speaking(folder: Path, world: World) -> AsyncIterator[tuple[SealingPublisher, Outbox]]:
+    """The issuer's publisher, without a bus."""
+    async with (
+        Outbox.open(folder / "outbox.db") as outbox,
+        SealingPublisher.open(
+            authority_id=ISSUER,
+            outbox=outbox,
+            registry=lambda: world.registry,
+            signers=(world.signers[ISSUER],),
+            endpoint=None,
+            defaults=DEFAULTS,
+            clock=lambda: world.now,
+            rng=random.Random(1).randbytes,
+        ) as publisher,
+    ):
+        yield cast(SealingPublisher, publisher), outbox
+
+
+def secret(text: str = "for the network") -> Draft:
+    """A draft for the sealed network."""
+    return draft(text, tlp=Tlp.RED, audience=NETWORK)
+
+
+async def said(world: World, outbox: Outbox) -> list[Admitted]:
+    """What stands in the outbox, as a reader admits it."""
+    rows = await outbox.waiting("actual", 10)
+    return [
+        admit(row.subject, row.header_map(), row.payload, registry=world.registry, now=world.now)
+        for row in rows
+    ]
+
+
+async def test_what_is_sealed_goes_out_in_its_place(tmp_path: Path) -> None:
+    """Sealed drafts are numbered and chained like others, and inside is what was drafted."""
+    world = sealed_world()
+    async with speaking(tmp_path, world) as (publisher, outbox):
+        publisher.seal_everything()
+        kept = [await publisher.publish(secret(f"number {n}")) for n in (1, 2)]
+        outers = await said(world, outbox)
+    assert [each.digest for each in outers] == [each.digest for each in kept]
+    assert [each.bulletin.seq for each in outers] == [1, 2]
+    assert outers[1].bulletin.prev == outers[0].digest
+    for outer, words in zip(outers, ("number 1", "number 2"), strict=True):
+        assert outer.subject.split(".")[8:11] == ["x", "x", "x"]
+        assert words.encode() not in outer.payload
+        for reader in (ISSUER, *READERS):
+            inner = open_bulletin(
+                outer, [opening_key(reader)], registry=world.registry, now=world.now
+            ).bulletin
+            assert (inner.info[0].headline, inner.prev) == (words, outer.bulletin.prev)
+
+
+@pytest.mark.parametrize("policy", list(SealPolicy))
+async def test_the_audience_s_policy_is_followed_unasked(tmp_path: Path, policy: SealPolicy) -> None:
+    """Nobody forgets to seal, and nothing else is sealed."""
+    base = make_world()
+    world = world_with(with_seal_keys(base.registry.document, policy=policy), base)
+    async with speaking(tmp_path, world) as (publisher, outbox):
+        await publisher.publish(secret())
+        await publisher.publish(draft())
+        kinds = [each.bulletin.kind for each in await said(world, outbox)]
+    assert kinds == ["cyber-threat" if policy is SealPolicy.NEVER else "sealed", "cyber-threat"]
+
+
+async def test_what_cannot_be_sealed_uses_no_number(tmp_path: Path) -> None:
+    """Each refusal comes before anything is kept, and the rehearsal says the same."""
+    base = make_world()
+    world = world_with(with_seal_keys(base.registry.document, keys=(ISSUER, READERS[0])), base)
+    long = tuple(
+        Info(lang=lang, headline="long", summary="x" * 2000)
+        for lang in (f"{a}{b}" for a in "abcde" for b in "vwxyz")
+    )
+    async with speaking(tmp_path, world) as (publisher, outbox):
+        publisher.seal_everything()
+        cases = (
+            (secret(), "no-seal-key"),
+            (draft(tlp=Tlp.CLEAR, audience="public"), "seal-public"),
+        )
+        for each, reason in cases:
+            for work in (publisher.publish, publisher.rehearse):
+                with pytest.raises(PermitError) as refused:
+                    await work(each)
+                assert refused.value.reason == reason
+        publisher.seal_everything(without=(READERS[1],))
+        with pytest.raises(PermitError) as refused:
+            await publisher.publish(draft(tlp=Tlp.RED, audience=NETWORK, info=long))
+        assert refused.value.reason == "too-large"
+        assert (await publisher.publish(secret())).seq == 1
+        assert len(await said(world, outbox)) == 1
+
+
+async def test_recovery_does_not_number_a_sealed_bulletin_anew(tmp_path: Path) -> None:
+    """Its number stands inside too. It is set aside for a person, and what is not sealed goes on behind the head found."""
+    world = sealed_world()
+    async with speaking(tmp_path, world) as (publisher, outbox):
+        await publisher.publish(secret("open"))
+        publisher.seal_everything()
+        await publisher.publish(secret("sealed"))
+        counted = await outbox.keep(
+            lambda db: _adopt(
+                db, publisher._sign_and_keep, {f"actual.red.{NETWORK}": (7, "A" * 43)}, world.now
+            )
+        )
+        rows = await outbox.rows(limit=10)
+        left = await said(world, outbox)
+    assert counted == (1, 1)
+    assert sorted((row.state, row.seq) for row in rows) == [("kept", 8), ("superseded", 2)]
+    assert [(each.bulletin.seq, each.bulletin.kind) for each in left] == [(8, "cyber-threat")]
