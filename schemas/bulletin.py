@@ -138,6 +138,12 @@ class Draft(Part, frozen=True, kw_only=True):
         return kind_of(self.body)
 
 
+# msgspec completes a struct's table when it is first needed, and other threads may meanwhile use it half made, which
+# ends the process. An import happens once, so the tables are made here, before anybody can decode.
+for _each in (Bulletin, Draft):
+    msgspec.json.Decoder(_each)
+
+
 class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     """What a manifest or a context fills into a draft that leaves it out."""
 

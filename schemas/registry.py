@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from schemas.scalars import (
@@ -128,3 +129,7 @@ class Beacon(Part, frozen=True, kw_only=True):
     digest: Digest
     issued: Time
     expires: Time
+
+
+for _each in (Registry, Beacon):
+    msgspec.json.Decoder(_each)  # made at import, before there are threads; see schemas/bulletin.py

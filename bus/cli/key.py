@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, command
 
 
-@click.group()
+@click.group(cls=Group)
 def key() -> None:
     """Signing keys (what a bulletin is signed with) and transport keys (how a client logs in)."""
 

@@ -99,7 +99,6 @@ def _member(vocabulary: type[V], value: str | None, field: str) -> V | None:
 @asynccontextmanager
 async def open_publisher(app: App, *, offline: bool = False) -> AsyncIterator[Publisher]:
     """The publisher of the chosen context over its own outbox; sends in the background unless `offline`."""
-    app.logs()
     from bus.outbox import Outbox
     from bus.publisher import Publisher
 
