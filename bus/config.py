@@ -9,19 +9,22 @@ file. Secrets are files, never values.
 from __future__ import annotations
 
 import difflib
+import math
 import os
+import re
 import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 from bus.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/tocsin/config.toml")
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=msgspec.Struct)
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +47,12 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 _PATHS = ("registry", "beacon", "key", "passphrase_file", "nkey", "seal_keys", "state")
+
+
+COLORS = ("auto", "always", "never")
+CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it also names a folder
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_SCHEMES = ("nats", "tls", "ws", "wss")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,7 +137,7 @@ def load(env: Mapping[str, str], cwd: Path, *, files: bool = True) -> Loaded:
     origins: dict[str, Origin] = {}
     contexts: dict[str, Context] = {}
     for path in layers:
-        if not path.is_file():
+        if not path.exists():
             continue
         read = _read(path)
         for key in ("context", "timeout_s", "color"):
@@ -151,6 +160,7 @@ def load(env: Mapping[str, str], cwd: Path, *, files: bool = True) -> Loaded:
                 float(env[variable]) if key == "timeout_s" and _is_number(env[variable]) else env[variable]
             )
             origins[key] = Origin(key=key, value=env[variable], origin=f"environment {variable}")
+            _check(key, merged[key], f"the variable {variable}")
     settings = _convert({**merged}, Settings, "the environment")
     settings = msgspec.structs.replace(settings, contexts=contexts)
     return Loaded(settings=settings, origins=tuple(origins[k] for k in sorted(origins)), home=home)
@@ -159,18 +169,60 @@ def load(env: Mapping[str, str], cwd: Path, *, files: bool = True) -> Loaded:
 def _read(path: Path) -> Settings:
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"cannot read {path}: {exc}", reason="config-unreadable") from None
+    except OSError as exc:
+        raise ConfigError(f"cannot read {path}: {exc.strerror}", reason="config-unreadable") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not text in UTF-8; restore it", reason="config-unreadable") from None
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}", reason="config-malformed") from None
+    for key in ("timeout_s", "color"):
+        if key in raw:
+            _check(key, raw[key], str(path))
     contexts = raw.get("contexts", {})
-    if isinstance(contexts, dict):
-        for body in contexts.values():
-            if isinstance(body, dict):
-                for field in _PATHS:
-                    if isinstance(body.get(field), str) and not body[field].startswith("pkcs11:"):
-                        body[field] = str((path.parent / Path(body[field]).expanduser()).absolute())
+    if not isinstance(contexts, dict):
+        raise ConfigError(f"{path}: contexts must be tables: [contexts.NAME]", reason="config-malformed")
+    raw["contexts"] = {name: _context(body, name, path) for name, body in contexts.items()}
     return _convert(raw, Settings, str(path))
+
+
+def _context(body: object, name: str, path: Path) -> Context:
+    """One context of a settings file, its paths made absolute."""
+    where = f"{path}, context {name}"
+    if not isinstance(body, dict):
+        raise ConfigError(f"{where}: it must be a table: [contexts.{name}]", reason="config-malformed")
+    for field in _PATHS:
+        if isinstance(body.get(field), str) and not body[field].startswith("pkcs11:"):
+            body[field] = str((path.parent / Path(body[field]).expanduser()).absolute())
+    _check("server", body.get("server", "nats://127.0.0.1"), where)
+    return _convert(body, Context, where)
+
+
+def _check(key: str, value: object, where: str) -> None:
+    """The settings whose type alone does not say what they may be.
+
+    Raises:
+        ConfigError: `config-malformed`, with what may stand there.
+    """
+    if key == "color" and value not in COLORS:
+        wanted = f"one of {', '.join(COLORS)}"
+    elif key == "timeout_s" and not (isinstance(value, int | float) and 0 <= value < math.inf):
+        wanted = "a number of seconds, 0 or more"
+    elif key == "server" and not is_server(value):
+        wanted = "an address like nats://host:4222"
+    else:
+        return
+    raise ConfigError(f"{where}: {key} must be {wanted}, not {value!r}", reason="config-malformed")
+
+
+def is_server(address: object) -> bool:
+    """Whether it is the address of a broker: scheme, host, and a port or none."""
+    try:
+        found = urlsplit(address) if isinstance(address, str) else None
+        return (
+            found is not None and found.scheme in _SCHEMES and bool(found.hostname) and (found.port or 1) > 0
+        )
+    except ValueError:
+        return False
 
 
 def _convert(raw: dict[str, Any], type_: type[_T], where: str) -> _T:
@@ -181,7 +233,10 @@ def _convert(raw: dict[str, Any], type_: type[_T], where: str) -> _T:
         near = ""
         if "unknown field `" in text:
             bad = text.split("`")[1]
-            near = _did_you_mean(bad, [*Settings.__struct_fields__, *Context.__struct_fields__])
+            near = _did_you_mean(bad, list(type_.__struct_fields__))
+            text = f"there is no setting {bad!r}"
+        elif "missing required field `" in text:
+            text = f"the setting {text.split('`')[1]!r} is missing"
         raise ConfigError(f"{where}: {text}{near}", reason="config-malformed") from None
 
 
@@ -216,7 +271,7 @@ def save_context(home: Path, name: str, context: Context, *, current: bool = Fal
 def save_contexts(home: Path, contexts: Mapping[str, Context], *, current: str | None = None) -> Path:
     """Add or replace several contexts in `home/config.toml` in one atomic write; see `save_context`."""
     path = home / "config.toml"
-    settings = _read(path) if path.is_file() else Settings()
+    settings = _read(path) if path.exists() else Settings()
     settings = msgspec.structs.replace(
         settings, contexts={**settings.contexts, **contexts}, context=current or settings.context
     )
@@ -251,7 +306,7 @@ def _toml(settings: Settings, base: Path) -> str:
     lines.extend(f"{key} = {_literal(value)}\n" for key, value in top if value is not None)
     for name in sorted(settings.contexts):
         context = settings.contexts[name]
-        lines.append(f"\n[contexts.{name}]\n")
+        lines.append(f"\n[contexts.{name if _BARE_KEY.fullmatch(name) else _literal(name)}]\n")
         for field in context.__struct_fields__:
             value = getattr(context, field)
             if isinstance(value, Path):

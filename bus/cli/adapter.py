@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, command, hint
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
@@ -42,7 +40,7 @@ TZ = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def adapter() -> None:
     """Join an authority's own systems: translators and spool folders."""
 
@@ -138,7 +136,8 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
         raise click.UsageError("name a --spool folder, or --stdin")
     installed = [each.name for each in discover()]
     if name not in installed:
-        raise click.UsageError(f"there is no adapter {name!r}{_hint(name, installed)}")
+        raise click.UsageError(f"there is no adapter {name!r}{hint(name, installed)}")
+    app.logs()
     chosen = adapter_named(name)
     _, context = app.context()
     country = open_registry(context, app.now()).authority(context.authority).country
@@ -165,13 +164,8 @@ def format_named(format_id: str) -> Format:
         name: found for each in discover() if each.adapter for name, found in each.adapter.formats.items()
     }
     if format_id not in known:
-        raise click.UsageError(f"there is no format {format_id!r}{_hint(format_id, known)}")
+        raise click.UsageError(f"there is no format {format_id!r}{hint(format_id, sorted(known))}")
     return known[format_id]
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
 
 
 def _convert(path: Path, format_: Format, context: ReadContext) -> tuple[ReadResult | None, str, str]:

@@ -7,15 +7,18 @@ where a command streams. A terminal gets aligned tables, a pipe gets tab-separat
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import functools
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
+
+from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
     from bus.config import Context, Loaded
@@ -23,24 +26,41 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+# Controls, format characters (bidirectional overrides, tags, zero-width space), surrogates, line and paragraph ends.
+UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+# Format characters that scripts and emoji are written with.
+JOINERS = frozenset("\u200c\u200d")
 
 
 def safe(text: object) -> str:
-    """`text` fit for a terminal: control and bidirectional-override characters become visible escapes."""
+    """`text` fit for one line of a terminal: what would steer it, or not be seen, becomes a visible escape."""
     return "".join(
         character
-        if character not in BIDI and unicodedata.category(character) not in ("Cc", "Cs")
+        if character in JOINERS or unicodedata.category(character) not in UNSEEN
         else f"\\u{ord(character):04x}"
+        if ord(character) <= 0xFFFF
+        else f"\\U{ord(character):08x}"
         for character in str(text)
     )
 
 
-def _escaped(
-    _logger: object, _method: str, event: MutableMapping[str, object]
-) -> MutableMapping[str, object]:
-    """What is logged is foreign words often enough: no text in it moves a cursor or begins a line of its own."""
-    return {name: safe(value) if isinstance(value, str) else value for name, value in event.items()}
+def hint(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a word nobody knows: the nearest known one, or all of them."""
+    listed = list(known)
+    near = difflib.get_close_matches(word, listed, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(listed)}"
+
+
+def on_terminal() -> bool:
+    """Whether standard output is there and is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+class NotFoundError(TocsinError):
+    """What was asked for is not here."""
+
+    reason = "not-found"
+    exit_code = 3
 
 
 class App:
@@ -84,16 +104,11 @@ class App:
         """The present, aware, UTC."""
         return dt.datetime.now(dt.UTC)
 
-    def logs(self) -> None:
-        """Send the library's log to standard error: warnings and worse, or everything with -v."""
-        import structlog
+    def logs(self, *, errors_only: bool = False) -> None:
+        """Send the library's log to standard error: warnings or errors and worse, or everything with -v."""
+        from bus.cli import log
 
-        level = 10 if self.verbosity > 0 else 30 if self.verbosity == 0 else 50
-        structlog.configure(
-            processors=[_escaped, *structlog.get_config()["processors"]],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        )
+        log.configure(self.verbosity, errors_only=errors_only)
 
     # -- output ---------------------------------------------------------------------------------------------
 
@@ -109,7 +124,7 @@ class App:
 
     def block(self, text: str) -> None:
         """Several lines of data for a person; the line breaks stay, everything else is made safe."""
-        for line in text.splitlines():
+        for line in text.split("\n"):
             click.echo(safe(line))
 
     def note(self, text: str) -> None:
@@ -120,7 +135,7 @@ class App:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Aligned columns on a terminal, tab-separated values in a pipe."""
         cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]
-        if not sys.stdout.isatty():
+        if not on_terminal():
             for row in cells:
                 click.echo("\t".join(row))
             return
@@ -152,13 +167,14 @@ class App:
             return wish == "always"
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             return False
-        return bool(os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE")) or sys.stdout.isatty()
+        return bool(os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE")) or on_terminal()
 
     # -- input ----------------------------------------------------------------------------------------------
 
     def may_ask(self) -> bool:
         """Whether a person is there to be asked: both ends are terminals and `--no-input` is not set."""
-        return not self.no_input and sys.stdin.isatty() and sys.stderr.isatty()
+        ends = (sys.stdin, sys.stderr)
+        return not self.no_input and all(end is not None and end.isatty() for end in ends)
 
     def confirm(self, question: str, *, flag: str) -> None:
         """Ask a person before something that cannot be undone; without one, fail and name the flag."""
@@ -206,6 +222,12 @@ _GLOBAL = (
 )
 
 
+# What the two helpers below name their parameters.
+SHARED = frozenset(
+    ("context", "timeout", "color", "plain", "no_input", "no_config", "verbose", "quiet", "json", "help")
+)
+
+
 def _quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
         context.ensure_object(App).verbosity = -1
@@ -225,6 +247,36 @@ def json_option(function: Callable[P, R]) -> Callable[P, R]:
     return _option("--json", attribute="json", is_flag=True, help="machine-readable output")(function)
 
 
+class Command(click.Command):
+    """A command whose help lists its own options first, then those that every command takes."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Two lists of options."""
+        own: list[tuple[str, str]] = []
+        shared: list[tuple[str, str]] = []
+        for each in self.get_params(ctx):
+            if (record := each.get_help_record(ctx)) is not None:
+                (shared if each.name in SHARED else own).append(record)
+        for title, records in (("Options", own), ("Shared options", shared)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class Group(click.Group):
+    """A group of commands that suggests the nearest name for one that it has not."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a hint."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            text = f"there is no command {args[0]!r}{hint(args[0], self.list_commands(ctx))}"
+            raise click.UsageError(text, ctx) from None
+
+
 def command(
     group: click.Group | None = None, name: str | None = None, **settings: Any
 ) -> Callable[[Callable[..., None]], click.Command]:
@@ -235,7 +287,7 @@ def command(
         def body(*arguments: object, **options: object) -> None:
             function(click.get_current_context().ensure_object(App), *arguments, **options)
 
-        made: click.Command = click.command(name, **settings)(json_option(global_options(body)))  # type: ignore[no-untyped-call]
+        made: click.Command = click.command(name, cls=Command, **settings)(json_option(global_options(body)))
         if group is not None:
             group.add_command(made)
         return made

@@ -6,23 +6,26 @@ import asyncio
 import os
 import shlex
 import subprocess
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, NotFoundError, command, hint
 from bus.cli.endorse import endorse
 from bus.cli.sealed import open_, seal
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from bus.records import Stored
 
 REFUSED = 5
 
 
-@click.group()
+@click.group(cls=Group)
 def bulletin() -> None:
     """Drafts and bulletins."""
 
@@ -30,6 +33,14 @@ def bulletin() -> None:
 bulletin.add_command(endorse)
 bulletin.add_command(seal)
 bulletin.add_command(open_)
+
+
+def known_kind(kind: str) -> None:
+    """Refuse a kind that there is not, with the nearest."""
+    from schemas.bodies import KINDS
+
+    if kind not in KINDS:
+        raise click.UsageError(f"there is no kind {kind!r}{hint(kind, KINDS)}")
 
 
 @command(bulletin, "draft")
@@ -41,17 +52,9 @@ bulletin.add_command(open_)
 )
 def draft(app: App, kind: str, *, out: Path | None) -> None:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
-    import difflib
-
     from bus.cli.template import template
-    from schemas.bodies import KINDS
 
-    if kind not in KINDS:
-        near = difflib.get_close_matches(kind, KINDS, n=1)
-        raise click.UsageError(
-            f"there is no kind {kind!r}"
-            + (f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(KINDS)}")
-        )
+    known_kind(kind)
     text = template(kind, app.now())
     if out is None:
         if app.json:
@@ -72,7 +75,7 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def check(app: App, files: tuple[str, ...]) -> None:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does."""
-    from bus.cli.drafts import read_draft
+    from bus.cli.drafts import DraftFileError, read_draft
     from schemas.errors import RuleError, SchemaError, TocsinError, Violation
     from schemas.lint import lint
 
@@ -84,9 +87,11 @@ def check(app: App, files: tuple[str, ...]) -> None:
         except RuleError as exc:
             broken = exc.violations
         except SchemaError as exc:
-            broken = (
-                Violation("schema" if exc.reason == "schema" else exc.reason, exc.path or "$", exc.detail),
-            )
+            broken = (Violation(exc.reason, exc.path or "$", exc.detail.removeprefix(f"{name}: ")),)
+        except DraftFileError as exc:
+            if len(files) == 1:
+                raise
+            broken = (Violation(exc.reason, "$", exc.detail),)
         except TocsinError as exc:
             broken = (Violation(exc.reason, "$", exc.detail),)
         else:
@@ -144,7 +149,13 @@ def _stamped(app: App, name: str) -> None:
 
 @command(bulletin, "show")
 @click.argument("bulletin_id", metavar="ID")
-@click.option("--raw", is_flag=True, help="the signed file form (*.tocsin.json), which `verify` accepts")
+@click.option(
+    "--raw",
+    "--file",
+    "raw",
+    is_flag=True,
+    help="the signed file form (*.tocsin.json), which `verify` accepts",
+)
 def show(app: App, bulletin_id: str, *, raw: bool) -> None:
     """Show one bulletin of the store or the outbox; ID is an id or a digest."""
     signature, payload = asyncio.run(find(app, bulletin_id))
@@ -164,22 +175,21 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 def list_(app: App, *, kind: str | None, limit: int) -> None:
     """List bulletins of the store, newest first."""
+    from bus.cli.headline import one_line
     from bus.cli.picture import ask
-    from bus.cli.watch import headline
     from bus.records import stored
 
-    def question(db: object) -> list[Stored]:
-        import sqlite3
+    if kind is not None:
+        known_kind(kind)
 
-        if not isinstance(db, sqlite3.Connection):
-            raise TypeError(db)
-        return [
-            stored(row) for row in db.execute("SELECT * FROM admitted ORDER BY row DESC LIMIT ?", (limit,))
-        ]
+    def question(db: sqlite3.Connection) -> list[Stored]:
+        newest = (stored(row) for row in db.execute("SELECT * FROM admitted ORDER BY row DESC"))
+        return list(islice((row for row in newest if kind in (None, row.bulletin.kind)), limit))
 
-    for row in ask(app, question):
-        if kind is not None and row.bulletin.kind != kind:
-            continue
+    found = ask(app, question)
+    if not found:
+        app.note("the store holds none")
+    for row in found:
         if app.json:
             app.data(
                 {
@@ -192,14 +202,13 @@ def list_(app: App, *, kind: str | None, limit: int) -> None:
                 }
             )
         else:
-            app.line(f"{row.id}  {headline(row.bulletin, row.labels)}")
+            app.line(f"{row.id}  {one_line(row.bulletin, row.labels)}")
 
 
 async def find(app: App, wanted: str) -> tuple[str, bytes]:
     """Signature header and payload of a bulletin that the context holds, by id or digest."""
     from bus.cli.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_store
     from schemas.envelope import SIG_HEADER
-    from schemas.errors import TocsinError
 
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
@@ -216,8 +225,6 @@ async def find(app: App, wanted: str) -> tuple[str, bytes]:
             kept = await box.get(wanted)
         if kept is not None:
             return kept.header_map()[SIG_HEADER], kept.payload
-    error = TocsinError(
-        f"neither the store nor the outbox of this context holds {wanted}", reason="not-found"
+    raise NotFoundError(
+        f"neither the store nor the outbox of this context holds {wanted}; ids: tocsin bulletin list"
     )
-    error.exit_code = 3  # type: ignore[attr-defined]  # read by the program
-    raise error

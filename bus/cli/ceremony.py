@@ -116,7 +116,13 @@ def key_record(path: Path, now: dt.datetime) -> KeyRecord:
         "not_before": begin,
         "not_after": begin + dt.timedelta(days=KEY_LIFETIME_DAYS),
     }
-    return msgspec.convert(fields, KeyRecord)
+    try:
+        return msgspec.convert(fields, KeyRecord)
+    except msgspec.ValidationError as exc:
+        raise SchemaError(
+            f"{path} holds no public key that can be used ({exc}); make one: tocsin key export",
+            reason="schema",
+        ) from None
 
 
 def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:

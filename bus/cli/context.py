@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, command
 
 
-@click.group()
+@click.group(cls=Group)
 def context() -> None:
     """Identities: an authority or a hub with its server, keys, registry and state folder."""
 
@@ -87,9 +87,13 @@ def use(app: App, name: str) -> None:
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
     """Add or replace the context NAME in your own settings."""
-    from bus.config import Context, save_context
+    from bus.config import CONTEXT_NAME, Context, is_server, save_context
     from bus.hsm import is_token
 
+    if not CONTEXT_NAME.fullmatch(name):
+        raise click.UsageError(f"{name!r} cannot name a context: letters, digits, dots, hyphens; at most 64")
+    if parts["server"] is not None and not is_server(parts["server"]):
+        raise click.UsageError(f"--server must be an address like nats://host:4222, not {parts['server']!r}")
     fields = {
         key: value.absolute() if isinstance(value, Path) and not is_token(value) else value
         for key, value in parts.items()
@@ -102,7 +106,7 @@ def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts
         app.note(f"context {name} written to {path}")
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Settings: flags, then TOCSIN_*, then ./tocsin.toml, then your own file, then /etc."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.app import App, command
+from bus.cli.headline import show_bulletin
 
 if TYPE_CHECKING:
     from bus.demo.run import Demo
@@ -63,13 +64,12 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
         loop.add_signal_handler(each, ended.set)
     async with Demo.open(folder, port=port or -1, clock=app.now) as running:
         _greet(app, folder, running)
-        telling = (
-            [asyncio.create_task(_tell(app, running, hub)) for hub in running.stores] if not app.json else []
-        )
+        feed = Feed(app, running)
+        telling = [] if app.json else [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
         deadline = loop.time() + seconds if seconds else None
         next_round = 0.0
         while not ended.is_set():
-            if (error := running.failed()) is not None:
+            if (error := running.failed() or _error(telling)) is not None:
                 raise error
             now = loop.time()
             if deadline is not None and now >= deadline:
@@ -84,6 +84,7 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
         tally = await running.tally()
         for task in telling:
             task.cancel()
+        await asyncio.gather(*telling, return_exceptions=True)
     if app.json:
         app.data(tally)
     else:
@@ -103,17 +104,43 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
 
 
 def _greet(app: App, folder: Path, running: Demo) -> None:
-    app.note(
-        f"broker {running.server.url}, registry {running.registry.domain} version {running.registry.version}"
-    )
-    app.note(f"in another terminal:  export TOCSIN_HOME={folder}")
-    app.note("                      tocsin --context xb-hub watch --topic cyber --since all")
-    app.note("                      tocsin --context xa-csirt publish examples/drafts/cyber.toml")
-    app.note(f"drop your own native files into {folder}/spool/<authority>/in; end with Ctrl-C")
+    home = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    greeting = f"""
+Broker {running.server.url}, registry {running.registry.domain} version {running.registry.version}.
+A bulletin is shown when every hub that may read it has verified it. Ctrl-C ends.
+
+In another terminal, here:
+  export TOCSIN_HOME={folder} PATH=$PWD/.venv/bin:$PATH
+  tocsin --context xa-csirt publish examples/drafts/cyber.toml
+  tocsin --context xb-hub watch --topic cyber --since all
+  tocsin --context xb-hub picture
+Native files dropped into {home}/spool/AUTHORITY/in are published too.
+"""
+    for line in greeting.split("\n"):
+        app.note(line)
 
 
-async def _tell(app: App, running: Demo, hub: str) -> None:
-    from bus.cli.watch import headline
+def _error(tasks: list[asyncio.Task[None]]) -> BaseException | None:
+    """Why one of the tasks has ended, if one has."""
+    return next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
 
-    async for row in running.follow(hub):
-        app.line(f"{hub}  {headline(row.bulletin, row.labels)}")
+
+class Feed:
+    """Each bulletin once, as soon as every hub that may read it has verified it."""
+
+    def __init__(self, app: App, running: Demo) -> None:
+        self._app = app
+        self._running = running
+        self._seen: dict[str, set[str]] = {}
+
+    async def tell(self, hub: str) -> None:
+        """Follow one hub."""
+        async for row in self._running.follow(hub):
+            seen = self._seen.setdefault(row.digest, set())
+            seen.add(hub)
+            readers = {each for each in self._running.stores if self._running.may_read(each, row.channel)}
+            if seen >= readers:
+                del self._seen[row.digest]
+                without = sorted(set(self._running.stores) - readers)
+                remark = f"{', '.join(without)} has no grant for it" if without else ""
+                show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)

@@ -17,23 +17,26 @@ STANDARD_INPUT = "-"
 
 
 class DraftFileError(BusError):
-    """A draft file that cannot be read; exit code 3 when it is not there, else 5."""
+    """A file that cannot be read; exit code 3 when it is not there, 2 when it is no file, 5 when it is no draft."""
 
-    exit_code = 5
+    def __init__(self, detail: str, *, reason: str) -> None:
+        super().__init__(detail, reason=reason)
+        self.exit_code = {"file-missing": 3, "file-unreadable": 2}.get(reason, 5)
 
 
 def read_draft(name: str) -> Draft:
     """The draft in the file `name`; `-` is standard input.
 
     Raises:
-        DraftFileError: `file-missing`, `file-unreadable` or `too-large`.
+        DraftFileError: `file-missing`, `file-unreadable`, `empty` or `too-large`.
         SchemaError: the content is no draft, with the path of what is wrong.
     """
     raw = _bytes(name)
     try:
         return decode_draft(raw.strip() if raw.lstrip()[:1] == b"{" else _from_toml(raw))
     except SchemaError as exc:
-        raise SchemaError(f"{name}: {exc}", reason=exc.reason, path=exc.path) from None
+        where = f"{name}, {exc.path}" if exc.path and exc.path not in str(exc) else name
+        raise SchemaError(f"{where}: {exc}", reason=exc.reason, path=exc.path) from None
 
 
 def _bytes(name: str) -> bytes:
@@ -44,20 +47,22 @@ def _bytes(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 raw = file.read(MAX_PAYLOAD_BYTES + 1)
     except FileNotFoundError:
-        error = DraftFileError(f"there is no file {name}", reason="file-missing")
-        error.exit_code = 3
-        raise error from None
+        raise DraftFileError(f"there is no file {name}", reason="file-missing") from None
     except OSError as exc:
         raise DraftFileError(f"cannot read {name}: {exc.strerror}", reason="file-unreadable") from None
     if len(raw) > MAX_PAYLOAD_BYTES:
         raise DraftFileError(f"{name} is larger than {MAX_PAYLOAD_BYTES} bytes", reason="too-large")
+    if not raw.strip():
+        raise DraftFileError(f"{name} is empty; begin with: tocsin bulletin draft KIND", reason="empty")
     return raw
 
 
 def _from_toml(raw: bytes) -> bytes:
     try:
         return msgspec.json.encode(tomllib.loads(raw.decode("utf-8")), enc_hook=str)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except UnicodeDecodeError:
+        raise SchemaError("a draft is JSON or TOML; this is no text", reason="malformed-payload") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise SchemaError(
             f"neither a JSON object nor valid TOML: {exc}", reason="malformed-payload"
         ) from None

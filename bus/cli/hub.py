@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 
 import click
 
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, command
 
 
-@click.group()
+@click.group(cls=Group)
 def hub() -> None:
     """A national hub's store and its reading."""
 
@@ -24,7 +25,7 @@ def run(app: App) -> None:
 async def _run(app: App) -> None:
     from bus.cli.server import ended, production_registry
     from bus.cli.session import endpoint, held_registry, open_store
-    from bus.cli.watch import show
+    from bus.cli.watch import show, tell_of_bus
     from bus.hub.run import HubService
 
     production_registry(app)
@@ -45,6 +46,7 @@ async def _run(app: App) -> None:
         tasks = [
             asyncio.create_task(service.run()),
             asyncio.create_task(tell()),
+            asyncio.create_task(tell_of_bus(app, service.subscriber)),
             asyncio.create_task(ended()),
         ]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -89,4 +91,15 @@ def status(app: App) -> None:
     if app.json:
         app.data(found)
     else:
-        app.table(("what", "value"), sorted((key, value) for key, value in found.items()))
+        app.table(
+            ("what", "value"), sorted((key.replace("_", " "), _spell(value)) for key, value in found.items())
+        )
+
+
+def _spell(value: object) -> str:
+    """A count, a time, or counts by name, as a person reads them."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in sorted(value.items())) or "none"
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    return "-" if value is None else str(value)

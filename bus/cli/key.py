@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, command
 from bus.cli.revoking import reason_option, since_option, state, yes_option
 
 
-@click.group()
+@click.group(cls=Group)
 def key() -> None:
     """Signing keys (what a bulletin is signed with), seal keys (what opens it), transport keys (how a client logs in)."""
 

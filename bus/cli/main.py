@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from typing import Any
 
 import click
 
-from bus.cli.app import App, global_options, safe
+from bus.cli.app import App, Group, global_options, safe
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -39,8 +41,19 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class Program(click.Group):
+class ReaderGoneError(Exception):
+    """Whoever read our output has gone, as `head` does when it has enough."""
+
+
+class Program(Group):
     """A group whose commands are imported when first used."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does, but a closed pipe is no failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGoneError from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of daily use."""
@@ -75,6 +88,8 @@ def _failure(exc: Exception) -> tuple[int, str, str] | None:
     """Exit code, reason and sentence of an error of ours; None for anything else."""
     from schemas.errors import SchemaError, TocsinError
 
+    if isinstance(exc, OSError):
+        return 1, "system", _of_system(exc)
     if not isinstance(exc, TocsinError):
         return None
     code = getattr(exc, "exit_code", None)
@@ -83,9 +98,33 @@ def _failure(exc: Exception) -> tuple[int, str, str] | None:
     return code, exc.reason, str(exc)
 
 
+def _of_system(exc: OSError) -> str:
+    """What the operating system would not do, and what to do next."""
+    remedy = {
+        errno.ENOSPC: "make room on the disk, then run it again",
+        errno.EDQUOT: "make room on the disk, then run it again",
+        errno.EROFS: "choose a folder that can be written to",
+        errno.EACCES: "check who owns it and its permissions",
+        errno.EPERM: "check who owns it and its permissions",
+        errno.ENOENT: "check the path",
+        errno.ENOTDIR: "check the path",
+        errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    }.get(exc.errno or 0, "check the path, the disk and the permissions")
+    where = f"{exc.filename2 or exc.filename}: " if exc.filename else ""
+    return f"{where}{exc.strerror or exc}; {remedy}"
+
+
+def _outputs() -> None:
+    """What the terminal's encoding cannot write becomes an escape instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run the program and end the process with the documented exit code."""
     app = App()
+    _outputs()
     try:
         outcome: Any = program.main(args=args, standalone_mode=False, obj=app)
         code = outcome if isinstance(outcome, int) else 0
@@ -100,8 +139,8 @@ def main(args: Sequence[str] | None = None) -> None:
         code = _say(app, 2, "usage", f"{exc.format_message()}{where}")
     except click.ClickException as exc:
         code = _say(app, exc.exit_code, "failure", exc.format_message())
-    except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; say nothing and leave quietly.
+    except ReaderGoneError:
+        # Say nothing and leave quietly; nor may the interpreter complain when it closes its files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as exc:

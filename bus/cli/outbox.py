@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, command
 
 if TYPE_CHECKING:
     from bus.outbox import Row
 
+RECOVER_S = 60.0
 
-@click.group()
+
+@click.group(cls=Group)
 def outbox() -> None:
     """What is kept and must still go out."""
 
@@ -70,9 +72,11 @@ def recover(app: App, *, yes: bool) -> None:
     if not yes:
         app.confirm("Is no other outbox of this authority in use anywhere?", flag="--yes")
 
+    app.logs(errors_only=True)
+
     async def work() -> object:
         async with open_publisher(app) as publisher:
-            return await publisher.recover()
+            return await publisher.recover(app.timeout(RECOVER_S))
 
     found = asyncio.run(work())
     if app.json:

@@ -40,7 +40,8 @@ def picture(app: App) -> None:
     if app.json:
         app.data(found)
         return
-    app.block(views.as_text(found))
+    for line in views.as_text(found):
+        app.line(line)
 
 
 @command()

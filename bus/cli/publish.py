@@ -104,6 +104,7 @@ async def send(
     from bus.cli.session import open_publisher
     from schemas.errors import TocsinError
 
+    app.logs(errors_only=True)  # the ladder and the last sentence say how it went
     state, seconds = wait
     patience = seconds if seconds is not None else app.timeout(DEFAULT_WAIT_S)
     done: list[Accepted] = []

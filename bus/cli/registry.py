@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from bus.cli.accepting import accept
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, NotFoundError, command, hint
 from bus.cli.ceremony import (
     REGISTRY_LIFETIME_DAYS,
     key_record,
@@ -29,7 +29,7 @@ from bus.cli.registry_seal import seal_key, seal_policy
 FILE = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def registry() -> None:
     """The signed trust registry, as files.
 
@@ -144,17 +144,22 @@ def add(
     now = app.now()
     records = [key_record(path, now) for path in keys]
     document, note = proposal(file, now)
-    record = msgspec.convert(
-        {
-            "name": name,
-            "kind": kind,
-            "domain": Domain(domain_),
-            "country": country,
-            "keys": {thumbprint(each.jwk): each for each in records},
-            "nkeys": tuple(nkeys),
-        },
-        AuthorityRecord,
-    )
+    if domain_ not in set(Domain):
+        raise click.UsageError(f"there is no domain {domain_!r}{hint(domain_, Domain)}")
+    try:
+        record = msgspec.convert(
+            {
+                "name": name,
+                "kind": kind,
+                "domain": Domain(domain_),
+                "country": country,
+                "keys": {thumbprint(each.jwk): each for each in records},
+                "nkeys": tuple(nkeys),
+            },
+            AuthorityRecord,
+        )
+    except msgspec.ValidationError as exc:
+        raise click.UsageError(f"this is no record of an authority: {exc}") from None
     document = ceremony.add_authority(document, authority, record, member_of=audiences)
     propose(app, file, out, document, f"{authority} proposed for version {document.version}{note}")
 
@@ -297,13 +302,13 @@ def beacon(
 def show(app: App, file: Path | None, *, authority: str | None) -> None:
     """Print the registry in FILE, or the context's. Nothing is verified; `verify` does that."""
     from bus import ceremony
-    from schemas.errors import TocsinError
 
     document = ceremony.document_of(read(file or app.context()[1].registry))
     if authority is not None and authority not in document.authorities:
-        error = TocsinError(f"{authority} is not in this registry", reason="unknown-authority")
-        error.exit_code = 3  # type: ignore[attr-defined]  # read by the program
-        raise error
+        raise NotFoundError(
+            f"{authority} is not in this registry{hint(authority, document.authorities)}",
+            reason="unknown-authority",
+        )
     if app.json:
         app.data(document if authority is None else document.authorities[authority])
         return

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, command
 
 
-@click.group()
+@click.group(cls=Group)
 def schema() -> None:
     """JSON Schema and AsyncAPI documents."""
 

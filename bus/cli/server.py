@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.app import App, command
+from bus.cli.app import App, Group, command
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
@@ -20,7 +20,7 @@ CONF_FILE = "nats-server.conf"
 NOT_SOUND = 1
 
 
-@click.group()
+@click.group(cls=Group)
 def server() -> None:
     """The nats-server of a country: users and permissions follow the registry."""
 

@@ -130,7 +130,6 @@ async def open_publisher(
 
     It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
     """
-    app.logs()
     from bus.outbox import Outbox
     from bus.sealing_publisher import SealingPublisher
 

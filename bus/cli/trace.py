@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.app import App, command
+from bus.cli.app import App, NotFoundError, command
 
 if TYPE_CHECKING:
     from bus.hub.trace import Step
@@ -19,13 +19,7 @@ def trace(app: App, bulletin_id: str) -> None:
     """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
     steps = asyncio.run(_steps(app, bulletin_id))
     if not steps:
-        from schemas.errors import TocsinError
-
-        error = TocsinError(
-            f"neither the outbox nor the store of this context knows {bulletin_id}", reason="not-found"
-        )
-        error.exit_code = 3  # type: ignore[attr-defined]  # read by the program
-        raise error
+        raise NotFoundError(f"neither the outbox nor the store of this context knows {bulletin_id}")
     steps.sort(key=lambda step: step.at)
     if app.json:
         app.data({"id": bulletin_id, "steps": steps})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bus.admission import Admitted
     from bus.trust import VerifiedRegistry
 
-EXPIRED_REGISTRY = 6
+MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
 
 
 @command()
@@ -36,16 +36,25 @@ def verify(
     """
     from bus.admission import verify_file
     from bus.cli.session import open_registry
-    from bus.errors import TrustError
+    from bus.errors import AdmissionError, TrustError
     from bus.trust import TrustState, VerifiedRegistry
     from schemas.codec import parse_time
+    from schemas.errors import SchemaError
 
-    now = parse_time(at) if at else app.now()
+    try:
+        now = parse_time(at) if at else app.now()
+    except SchemaError as exc:
+        raise click.UsageError(f"--at: {exc}") from None
     if registry_file is not None:
         registry = VerifiedRegistry.open(read_file(registry_file), pin=pin)
     else:
         registry = open_registry(app.context()[1], now)
-    admitted = verify_file(read_file(file), registry=registry, now=now)
+    raw = read_file(file)
+    try:
+        admitted = verify_file(raw, registry=registry, now=now)
+    except AdmissionError as exc:
+        text = f"{file} does not stand: {exc}; do not act on it, and keep it as evidence"
+        raise AdmissionError(text, reason=exc.reason) from None
     state = registry.state(now)
     if require_fresh and state is not TrustState.FRESH:
         raise TrustError(
@@ -56,17 +65,20 @@ def verify(
 
 
 def read_file(path: Path) -> bytes:
-    """A file's bytes, or one sentence."""
+    """The bytes of a signed file, at most `MAX_FILE_BYTES`, or one sentence."""
     from bus.cli.drafts import DraftFileError
+    from bus.errors import AdmissionError
 
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        error = DraftFileError(f"there is no file {path}", reason="file-missing")
-        error.exit_code = 3
-        raise error from None
+        raise DraftFileError(f"there is no file {path}", reason="file-missing") from None
     except OSError as exc:
         raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise AdmissionError(f"{path} is larger than {MAX_FILE_BYTES} bytes", reason="too-large")
+    return raw
 
 
 def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str) -> None:

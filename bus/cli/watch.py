@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.app import App, command
+from bus.cli.app import App, command, hint
+from bus.cli.headline import show_bulletin
 
 if TYPE_CHECKING:
     from bus.inbox import Inbox
     from bus.records import Stored
-    from schemas.bulletin import Bulletin
+    from bus.subscriber import Subscriber
     from schemas.subject import Interest
 
 _SINCE = re.compile(r"(\d+)([smhd])")
+LOOK_S = 2.0
+_COUNTRY = re.compile(r"[a-z]{2}|int")
+_AREA = re.compile(r"[a-z]{2}|multi|intl")
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -55,7 +59,11 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in its s
 @click.option("--election", "elections", multiple=True, metavar="ID", help="about this election")
 @click.option("--min-priority", type=click.Choice(["p1", "p2", "p3", "p4"]), help="this urgent or more")
 @click.option(
-    "--status", "statuses", multiple=True, type=click.Choice(["actual", "exercise", "system", "test"])
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(["actual", "exercise", "system", "test"]),
+    help="of this status; actual unless you say otherwise",
 )
 @click.option(
     "--since", type=Since(), default="now", show_default=True, help="all, now, or a span such as 2h"
@@ -70,7 +78,10 @@ def watch(
     follow: bool,
     **interest: tuple[str, ...] | str | None,
 ) -> None:
-    """Subscribe by topic. With --json, one object a line."""
+    """Show bulletins as they arrive, each verified here. With --json, one object a line.
+
+    Without a hub of this identity running, watch reads from the bus itself. Ctrl-C ends it (exit 130).
+    """
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_watch(app, interest_of(**interest), since, count, follow=follow))
         return
@@ -79,7 +90,10 @@ def watch(
 
 def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
     """The interest the options describe; topics and countries as the subject grammar writes them."""
+    import msgspec
+
     from schemas.bodies import KINDS
+    from schemas.scalars import ElectionId
     from schemas.subject import Interest
     from schemas.vocab import Domain, Status
 
@@ -87,20 +101,32 @@ def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
     known = {*KINDS, *(str(each) for each in Domain)}
     for topic in topics:
         if topic not in known:
-            import difflib
-
-            near = difflib.get_close_matches(topic, sorted(known), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; domains: {', '.join(Domain)}"
-            raise click.UsageError(f"there is no topic {topic!r}{hint}")
+            raise click.UsageError(f"there is no topic {topic!r}{hint(topic, sorted(known))}")
+    countries = _words(parts.get("countries"), _COUNTRY, "--country takes two letters, or int")
+    areas = _words(parts.get("areas"), _AREA, "--area takes two letters, eu, multi or intl")
+    elections = tuple(parts.get("elections") or ())
+    for election in elections:
+        try:
+            msgspec.convert(election, ElectionId)
+        except msgspec.ValidationError:
+            raise click.UsageError(f"--election takes an id like xa-parl-2027, not {election!r}") from None
     statuses = tuple(Status(each) for each in parts.get("statuses") or ()) or (Status.ACTUAL,)
     return Interest(
         topics=topics,
-        countries=tuple(each.lower() for each in parts.get("countries") or ()),
-        areas=tuple(each.lower() for each in parts.get("areas") or ()),
-        elections=tuple(parts.get("elections") or ()),
+        countries=countries,
+        areas=areas,
+        elections=elections,
         statuses=statuses,
         min_priority=str(parts["min_priority"]) if parts.get("min_priority") else "p4",
     )
+
+
+def _words(given: tuple[str, ...] | str | None, shape: re.Pattern[str], remark: str) -> tuple[str, ...]:
+    words = tuple(each.lower() for each in given or ())
+    for each in words:
+        if not shape.fullmatch(each):
+            raise click.UsageError(f"{remark}, not {each!r}")
+    return words
 
 
 async def _watch(
@@ -146,13 +172,34 @@ async def _reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # a
         endpoint=endpoint(context, f"{name} watch"),
         clock=app.now,
     )
-    task = asyncio.create_task(service.run(stand_by=True))
+    tasks = [
+        asyncio.create_task(service.run(stand_by=True)),
+        asyncio.create_task(tell_of_bus(app, service.subscriber)),
+    ]
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
+    """Say on standard error when nothing can be read from the bus, and when it can again."""
+    dark, attached = False, 0
+    while True:
+        await asyncio.sleep(LOOK_S)
+        if subscriber.attached > attached:
+            attached, subscriber.problem = subscriber.attached, ""
+            if dark:
+                app.note("the bus answers again")
+            dark = False
+        elif subscriber.problem and not dark:
+            dark = True
+            app.note(
+                f"nothing can be read from the bus ({subscriber.problem}); what is held is shown, and tried again"
+            )
 
 
 def show(app: App, row: Stored) -> None:
@@ -172,16 +219,4 @@ def show(app: App, row: Stored) -> None:
             }
         )
         return
-    app.line(headline(row.bulletin, row.labels))
-
-
-def headline(bulletin: Bulletin, labels: frozenset[str] = frozenset()) -> str:
-    """One line about a bulletin: time, priority, who, what, marking, words."""
-    from schemas.subject import priority
-
-    drill = f" [{bulletin.status.upper()}]" if bulletin.status != "actual" else ""
-    flags = f" ({', '.join(sorted(labels))})" if labels else ""
-    return (
-        f"{bulletin.issued:%m-%d %H:%M:%S} {priority(bulletin)} {bulletin.issuer.id:<9} {bulletin.kind:<18} "
-        f"TLP:{bulletin.tlp.upper():<12} {bulletin.audience:<10}{drill} {bulletin.info[0].headline}{flags}"
-    )
+    show_bulletin(app, row.bulletin, row.labels, trust=row.trust)

@@ -26,7 +26,7 @@ from bus.records import Stored
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Defaults
-from schemas.subject import parse
+from schemas.subject import Channel, parse
 from schemas.vocab import Pap, Status, Tlp
 
 BEACON_EVERY_S = 3600.0
@@ -153,6 +153,10 @@ class Demo:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 return error
         return None
+
+    def may_read(self, hub: str, channel: str) -> bool:
+        """Whether a hub's grants let it read a channel, named as a store names it."""
+        return self.registry.may_read(hub, Channel.parse(channel))
 
     async def feed(self, now: dt.datetime) -> int:
         """Drop a round of fresh sample files into every authority's spool; how many."""

@@ -235,8 +235,11 @@ def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
     )
 
 
-def as_text(found: Picture) -> str:
-    """The picture for a terminal; every symbol is also a word."""
+def as_text(found: Picture) -> list[str]:
+    """The picture as lines for a terminal; every symbol is also a word.
+
+    What bulletins say stands in them as it came: whoever prints a line makes it safe.
+    """
     lines = [
         f"{found.at:%Y-%m-%d %H:%M:%S} UTC   trust {found.trust} (registry version {found.registry_version})",
         f"{found.in_force} bulletins in force: " + (_spell(found.by_priority) or "none"),
@@ -261,7 +264,7 @@ def as_text(found: Picture) -> str:
     lines.append(
         f"withdrawn {found.withdrawn}, expired {found.expired}, refused {found.refused}, exercises in force {found.exercises_in_force}"
     )
-    return "\n".join(lines)
+    return lines
 
 
 def _spell(counts: dict[str, int]) -> str:

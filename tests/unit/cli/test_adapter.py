@@ -110,7 +110,7 @@ REFUSED = {
         2,
         "did you mean 'misp-event'",
     ),
-    "a format unheard of": (["adapter", "convert", "--from", "qqq", "{broken}"], 2, "known: "),
+    "a format unheard of": (["adapter", "convert", "--from", "qqq", "{broken}"], 2, "there are: "),
     "no file": (["adapter", "convert", "--from", "misp-event"], 2, "FILE"),
     "an adapter nearly right": (["adapter", "run", "cybr", "--stdin"], 2, "did you mean 'cyber'"),
     "no source": (["adapter", "run", "cyber"], 2, "--spool"),
