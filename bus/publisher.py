@@ -22,6 +22,7 @@ import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import msgspec
 
@@ -30,10 +31,12 @@ from bus.connection import Endpoint
 from bus.errors import OutboxError, PermitError
 from bus.outbox import Outbox, State
 from bus.recovery import recover
+from bus.seal_keys import must_seal
 from bus.sender import Sender
 from bus.signing import Signer, sign_entry
 from bus.trust import VerifiedRegistry
 from schemas import rules
+from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import decode, digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
@@ -44,8 +47,25 @@ from schemas.vocab import MsgType, RefRel
 ID_NOISE_BYTES = 10
 
 
+class Seal(Protocol):
+    """What seals where it must; `bus.sealer` has the one there is."""
+
+    def __call__(
+        self, inner: Bulletin, payload: bytes, registry: VerifiedRegistry, moment: dt.datetime
+    ) -> tuple[Bulletin, bytes]:
+        """What is said instead of a stamped bulletin: the same, or its sealed cover."""
+
+    def rehearse(
+        self, inner: Bulletin, payload: bytes, registry: VerifiedRegistry, moment: dt.datetime
+    ) -> Bulletin | None:
+        """The cover as it would be, without using a key; None when it would not be sealed."""
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin that is on this disk, signed. From here it cannot be lost."""
+    """A bulletin that is on this disk, signed. From here it cannot be lost.
+
+    `sealed_to` is who can open it; empty when it is not sealed. Of a rehearsal that would be sealed there is no `digest`.
+    """
 
     id: str
     channel: str
@@ -53,6 +73,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     subject: str
     state: str = "accepted"
+    sealed_to: tuple[str, ...] = ()
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +102,7 @@ class Publisher:
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
         sender: Sender | None,
+        seal: Seal | None,
     ) -> None:
         self.authority_id = authority_id
         self._outbox = outbox
@@ -90,6 +112,7 @@ class Publisher:
         self._clock = clock
         self._rng = rng
         self._sender = sender
+        self._seal = seal
 
     @classmethod
     @asynccontextmanager
@@ -104,6 +127,7 @@ class Publisher:
         defaults: Defaults,
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
+        seal: Seal | None = None,
     ) -> AsyncIterator[Publisher]:
         """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
 
@@ -116,6 +140,7 @@ class Publisher:
             defaults: what drafts leave out.
             clock: the present, aware.
             rng: random bytes.
+            seal: seals what must be sealed, in the transaction that stamps; without it what must be sealed is refused.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
@@ -141,6 +166,7 @@ class Publisher:
             clock=clock,
             rng=rng,
             sender=sender,
+            seal=seal,
         )
         task = asyncio.create_task(sender.run(), name=f"sender {authority_id}") if sender else None
         try:
@@ -201,7 +227,7 @@ class Publisher:
             raise OutboxError(self._sender.behind, reason="outbox-behind")
 
     async def rehearse(self, draft: Draft) -> Accepted:
-        """Steps 1 to 5 as they would be now; nothing is signed or kept.
+        """Steps 1 to 5 as they would be now; no key is used and nothing is kept.
 
         Raises:
             SchemaError, RuleError, PermitError: as `publish`.
@@ -209,7 +235,11 @@ class Publisher:
         registry, moment = self._registry(), self._clock()
 
         def work(db: sqlite3.Connection) -> Accepted:
-            bulletin, payload = self._compose(db, draft, None, registry, moment)
+            bulletin, payload = self._draw_up(db, draft, None, registry, moment)
+            self._refuse_in_clear(bulletin, registry)
+            cover = None if self._seal is None else self._seal.rehearse(bulletin, payload, registry, moment)
+            if cover is not None:
+                return _accepted(cover, "", state="dry-run")
             return _accepted(bulletin, digest(payload), state="dry-run")
 
         return await self._outbox.ask(work)
@@ -280,6 +310,25 @@ class Publisher:
         return self._sign_and_keep(db, bulletin, payload, moment, once, origin)
 
     def _compose(
+        self,
+        db: sqlite3.Connection,
+        draft: Draft,
+        defaults: Defaults | None,
+        registry: VerifiedRegistry,
+        moment: dt.datetime,
+    ) -> tuple[Bulletin, bytes]:
+        bulletin, payload = self._draw_up(db, draft, defaults, registry, moment)
+        self._refuse_in_clear(bulletin, registry)
+        return (bulletin, payload) if self._seal is None else self._seal(bulletin, payload, registry, moment)
+
+    def _refuse_in_clear(self, bulletin: Bulletin, registry: VerifiedRegistry) -> None:
+        if self._seal is None and must_seal(bulletin, registry):
+            raise PermitError(
+                f"what goes to {bulletin.audience} must be sealed, and this publisher does not seal",
+                reason="must-seal",
+            )
+
+    def _draw_up(
         self,
         db: sqlite3.Connection,
         draft: Draft,
@@ -367,7 +416,7 @@ class Publisher:
             once=once,
             origin=origin,
         )
-        return Accepted(id=bulletin.id, channel=str(channel), seq=bulletin.seq, digest=found, subject=subject)
+        return _accepted(bulletin, found)
 
 
 def _superseding(draft: Draft, earlier: str) -> Draft:
@@ -383,4 +432,5 @@ def _accepted(bulletin: Bulletin, found: str, state: str = "accepted") -> Accept
         digest=found,
         subject=subject_for(bulletin),
         state=state,
+        sealed_to=bulletin.body.recipients if isinstance(bulletin.body, Sealed) else (),
     )
