@@ -198,7 +198,7 @@ async def test_recovery_does_not_number_a_sealed_bulletin_anew(tmp_path: Path) -
         await publisher.publish(secret("sealed"))
         counted = await outbox.keep(
             lambda db: _adopt(
-                db, publisher._sign_and_keep, {f"actual.red.{NETWORK}": (7, "A" * 43)}, world.now
+                db, publisher._stamping.sign_and_keep, {f"actual.red.{NETWORK}": (7, "A" * 43)}, world.now
             )
         )
         rows = await outbox.rows(limit=10)
