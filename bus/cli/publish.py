@@ -156,6 +156,7 @@ def _report(app: App, accepted: Accepted, state: str) -> None:
                 "digest": accepted.digest,
                 "subject": accepted.subject,
                 "state": state,
+                "sealed_to": accepted.sealed_to,
             }
         )
     else:
@@ -163,3 +164,5 @@ def _report(app: App, accepted: Accepted, state: str) -> None:
             ("state", "channel", "seq", "id", "digest"),
             [(state, accepted.channel, accepted.seq, accepted.id, accepted.digest)],
         )
+        if accepted.sealed_to and state == "dry-run":
+            app.note(f"it would be sealed, to: {', '.join(accepted.sealed_to)}")

@@ -27,6 +27,7 @@ from bus.cli.registry_keys import export, revoke, rotate
 from bus.cli.registry_seal import seal_key, seal_policy
 
 FILE = click.Path(path_type=Path)
+REANCHOR = "reanchor"
 
 
 @click.group(cls=Group)
@@ -180,7 +181,7 @@ def add(
     "statuses",
     multiple=True,
     type=click.Choice(["actual", "exercise", "system", "test"]),
-    help="default: actual, exercise, test; and channel-status on system",
+    help="default: actual, exercise, test; and heartbeats on system",
 )
 @click.option("--area", "areas", multiple=True, metavar="CC", help="limit publishing to these countries")
 @click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
@@ -195,7 +196,7 @@ def grant(
     areas: tuple[str, ...],
     out: Path | None,
 ) -> None:
-    """Propose further grants for AUTHORITY."""
+    """Propose further grants for AUTHORITY. Whoever may speak on a channel may also go on with it after a theft."""
     from bus import ceremony
     from schemas.registry import PublishGrant, ReadGrant
     from schemas.vocab import Status
@@ -206,7 +207,7 @@ def grant(
     says: list[PublishGrant] = []
     for text in publishes:
         tlp, audience, kinds = way(text, 3)
-        listed = tuple(kinds.split(",")) if kinds else ("*",)
+        listed = (*kinds.split(","), REANCHOR) if kinds else ("*",)
         says.append(
             PublishGrant(
                 statuses=spoken, tlps=(tlp,), audiences=(audience,), kinds=listed, areas=areas or ("*",)
@@ -218,7 +219,7 @@ def grant(
                     statuses=(Status.SYSTEM,),
                     tlps=(tlp,),
                     audiences=(audience,),
-                    kinds=("channel-status",),
+                    kinds=("channel-status", REANCHOR),
                     areas=("*",),
                 )
             )

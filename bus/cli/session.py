@@ -131,7 +131,8 @@ async def open_publisher(
     It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
     """
     from bus.outbox import Outbox
-    from bus.sealing_publisher import SealingPublisher
+    from bus.publisher import Publisher
+    from bus.sealer import Sealer
 
     name, context = app.context()
     folder = private_folder(app.state_folder())
@@ -139,7 +140,7 @@ async def open_publisher(
     signer = open_signer(context)
     async with (
         Outbox.open(folder / OUTBOX_FILE) as outbox,
-        SealingPublisher.open(
+        Publisher.open(
             authority_id=context.authority,
             outbox=outbox,
             registry=registry,
@@ -148,12 +149,9 @@ async def open_publisher(
             defaults=defaults(context),
             clock=app.now,
             rng=secrets.token_bytes,
+            seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
         ) as publisher,
     ):
-        if not isinstance(publisher, SealingPublisher):
-            raise TypeError("this publisher does not seal")  # nothing goes out in clear by mistake
-        if seal:
-            publisher.seal_everything(without=without)
         yield publisher
 
 

@@ -23,6 +23,7 @@ from bus.keyfiles import load_signer, read_secret
 from bus.outbox import Outbox, State
 from bus.publisher import Publisher
 from bus.records import Stored
+from bus.sealer import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Defaults
@@ -122,16 +123,18 @@ class Demo:
             if member.office is None:
                 continue
             outbox = await stack.enter_async_context(Outbox.open(self.folder.state(member.id) / "outbox.db"))
+            signer = await asyncio.to_thread(self._signer, member)
             publisher = await stack.enter_async_context(
                 Publisher.open(
                     authority_id=member.id,
                     outbox=outbox,
                     registry=lambda: self.registry,
-                    signers=(await asyncio.to_thread(self._signer, member),),
+                    signers=(signer,),
                     endpoint=self._endpoint(member),
                     defaults=PUBLISHER_DEFAULTS,
                     clock=clock,
                     rng=secrets.token_bytes,
+                    seal=Sealer((signer,), secrets.token_bytes),
                 )
             )
             self.outboxes[member.id], self.publishers[member.id] = outbox, publisher
