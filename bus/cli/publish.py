@@ -156,8 +156,8 @@ def _report(app: App, accepted: Accepted, state: str) -> None:
                 "digest": accepted.digest,
                 "subject": accepted.subject,
                 "state": state,
-                "sealed_to": accepted.sealed_to,
             }
+            | ({"sealed_to": accepted.sealed_to} if accepted.sealed_to else {})
         )
     else:
         app.table(
