@@ -25,7 +25,7 @@ from bus.keyfiles import load_signer, read_secret
 from bus.outbox import Outbox, State
 from bus.publisher import Publisher
 from bus.records import Stored
-from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
 from bus.server.provision import provisioner_endpoint
 from bus.trust import VerifiedRegistry
 from bus.trust_feed import publish_trust
@@ -91,11 +91,8 @@ class Demo:
             registry = await asyncio.to_thread(prepare, root, now=clock())
             folder = Folder(root)
             seed = nkey.load_nkey(folder.provisioner)
-            conf = render_conf(
-                registry,
-                settings=ServerSettings(port=port, name="tocsin-demo"),
-                provisioner_nkey=nkey.public_of(seed),
-            )
+            settings = ServerSettings(port=port, name="tocsin-demo")
+            conf = render_conf(registry, settings=settings, provisioner_nkey=nkey.public_of(seed))
             server = await stack.enter_async_context(NatsServer(folder.server, conf))
             await provision(server.url, seed, registry)
             point_to_server(root, server.url)
@@ -109,6 +106,7 @@ class Demo:
             demo = cls(folder, held, server, clock())
             await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
             await demo._start(stack, clock)
+            demo._run(follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings))
             try:
                 yield demo
             finally:

@@ -49,6 +49,7 @@ async def follow_registry(
     problem = ""
     while True:
         await asyncio.sleep(every)
+        broker.must_run()
         found = registry()
         if found.digest == standing:
             continue

@@ -7,23 +7,26 @@ import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from bus import ceremony, nkey
 from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.pull import Pull
 from bus.server import ServerSettings, follow_registry, provision
+from bus.server.binary import ServerError
 from bus.server.checks import check
 from bus.server.provision import provisioner_endpoint
 from bus.trust import VerifiedRegistry
 from bus.trust_feed import TrustFeed
 from schemas.registry import AuthorityRecord, Registry
-from schemas.vocab import Tlp
+from schemas.vocab import Status, Tlp
 from tests.integration.conftest import Bus
-from tests.integration.test_subscriber import until
+from tests.integration.test_subscriber import admitted, until
 from tests.integration.test_trust_feed import Clock, announce, hold, hub
 from tests.worlds import Message, bulletin, chain, draft, shared_world, sign, signed_registry
 
@@ -204,6 +207,82 @@ async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: B
         await until(both, 15)
         assert given.digest in seen
         assert taken.digest not in seen
+
+
+async def test_a_running_hub_begins_to_read_a_status_that_it_is_granted(bus: Bus, tmp_path: Path) -> None:
+    """Version 2 takes the tests from xb-hub, version 3 gives them back; it reads both streams without a restart."""
+    hub_record = WORLD.registry.authority("xb-hub")
+    fewer = msgspec.structs.replace(
+        hub_record,
+        read=tuple(
+            msgspec.structs.replace(
+                grant, statuses=tuple(each for each in grant.statuses if each is not Status.TEST)
+            )
+            for grant in hub_record.read
+        ),
+    )
+    second = changed(WORLD.registry, xb_hub=fewer)
+    third = changed(second, xb_hub=hub_record)
+    tried = sign(WORLD, bulletin(WORLD, say=draft("TEST", status=Status.TEST)))
+    async with (
+        served(bus, tmp_path / "server"),
+        hub(bus, tmp_path / "hub", "xb-hub") as (store, held),
+        connected(bus.endpoint("xa-csirt")) as speaker,
+    ):
+        await announce(bus, second.raw)
+        await until(lambda: held().version == 2, 15)
+        assert await may(speaker, tried)
+        assert await may(speaker, chain(WORLD, 1)[0])
+        await until(partial(admitted, store), 15)
+        assert tried.digest not in {found for _, _, found in await admitted(store)}
+        await announce(bus, third.raw)
+
+        async def heard() -> bool:
+            return tried.digest in {found for _, _, found in await admitted(store)}
+
+        await until(heard, 20)
+
+
+async def test_a_broker_that_has_ended_is_not_followed_in_silence(bus: Bus) -> None:
+    """Whoever runs it is told, with its last words."""
+    bus.server.kill()
+    with pytest.raises(ServerError) as told:
+        await follow_registry(
+            bus.server,
+            lambda: WORLD.registry,
+            standing=WORLD.pin,
+            seed=bus.provisioner[0],
+            settings=ServerSettings(),
+            every=0.01,
+        )
+    assert told.value.reason == "not-running"
+
+
+async def test_a_configuration_that_is_refused_leaves_the_server_as_it_was(bus: Bus, tmp_path: Path) -> None:
+    """While the server refuses to reload it serves by the old registry, and would start with it."""
+    current = [WORLD.registry]
+    wrong = ServerSettings(store_dir=tmp_path / "elsewhere")
+    second = changed(WORLD.registry, xb_dpa=None)
+    async with connected(bus.endpoint("xb-dpa")) as speaker:
+        first, then = chain(WORLD, 2, "xb-dpa")
+        following = asyncio.create_task(
+            follow_registry(
+                bus.server,
+                lambda: current[0],
+                standing=WORLD.pin,
+                seed=bus.provisioner[0],
+                settings=wrong,
+                every=0.01,
+            )
+        )
+        current[0] = second
+        await until(lambda: "Failed to reload" in bus.server.log_file.read_text(), 10)
+        assert await may(speaker, first)
+        assert not following.done()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        assert await may(speaker, then)
+        assert (bus.server.folder / "nats-server.conf").read_text() == bus.server.conf
 
 
 async def test_a_country_that_joins_and_one_that_leaves(bus: Bus, tmp_path: Path) -> None:
