@@ -1,8 +1,8 @@
 """The registry as it travels: the stream `TRUST`, read from its beginning into what an identity holds.
 
 Nothing of the stream is believed: each message is handed to `HeldRegistry.take`, which verifies it. What does not stand
-is said once and passed over; the next message is read whatever came before it. A version that came too early, before
-the one it continues, waits here and is tried again when that has come.
+is said once and passed over; the next message is read whatever came before it. What came too early, before the version
+it continues or before this machine's clock got there, waits here and is tried again.
 
 All programs of an identity share its consumer, so none keeps it: each asks every so often how far the stream goes,
 attaches when there is more than it has read, and lets go.
@@ -38,8 +38,9 @@ MOST_BYTES = {
     Trust.REVOKE: MAX_REVOKE_BYTES * 8,
 }
 _KINDS = {subject: kind for kind, subject in TRUST_SUBJECTS.items()}
-# A version that continues one that is not held: by its number, or signed by roots that are not known yet.
-_EARLY = frozenset({"skip", "threshold"})
+# It continues a version that is not held, by its number or by keys that are not known yet; or the clock is behind.
+_EARLY = frozenset({"skip", "threshold", "from-the-future"})
+_EARLY_TICKS = 10
 # What a reader of history meets: it was true once, or is of keys that are gone.
 _HISTORY = frozenset({"rollback", "expired", "unknown-key"})
 
@@ -68,8 +69,9 @@ class TrustFeed:
         self._endpoint = endpoint
         self._every = every
         self._last = (0, "")  # stream sequence and digest of what was read last
-        self._early: dict[str, bytes] = {}
+        self._early: dict[Trust, dict[str, bytes]] = {kind: {} for kind in Trust}
         self._version = held().version
+        self._ticks = 0
 
     async def run(self) -> None:
         """Read until cancelled. No fault of the bus, of a message or of the disk ends it."""
@@ -143,25 +145,33 @@ class TrustFeed:
         try:
             taken = self._held.take(raw)
         except TrustError as exc:
-            if kind is Trust.REGISTRY and exc.reason in _EARLY:
-                self._early[digest(raw)] = raw
-                while len(self._early) > MOST_EARLY:
-                    self._early.pop(next(iter(self._early)))
+            if exc.reason in _EARLY:
+                early = self._early[kind]
+                early[digest(raw)] = raw
+                if len(early) > MOST_EARLY:
+                    del early[next(iter(early))]
             raise
         self.counts["taken" if taken else "known"] += 1
         if taken:
             log.info("trust_taken_in", kind=str(kind), version=self._held().version)
 
     def _take_early(self) -> None:
-        """What came too early is tried again once per version that has come, by the bus or by a file."""
-        while (version := self._held().version) != self._version:
+        """What came too early is tried again when a version has come, by the bus or by a file, and every so often."""
+        self._ticks += 1
+        version = self._held().version
+        if version == self._version and self._ticks % _EARLY_TICKS:
+            return
+        while True:
             self._version = version
-            early, self._early = self._early, {}
-            for raw in early.values():
-                try:
-                    self._take(Trust.REGISTRY, raw)
-                except TrustError as exc:
-                    log.debug("trust_still_early", reason=exc.reason)
+            for kind in Trust:
+                early, self._early[kind] = self._early[kind], {}
+                for raw in early.values():
+                    try:
+                        self._take(kind, raw)
+                    except TrustError as exc:
+                        log.debug("trust_still_early", kind=str(kind), reason=exc.reason)
+            if (version := self._held().version) == self._version:
+                return
 
 
 async def publish_trust(connection: Connection, raw: bytes) -> PubAck:

@@ -215,6 +215,21 @@ async def test_a_version_that_came_too_early_is_taken_when_its_turn_comes(bus: B
         await until(lambda: held().version == 4)
 
 
+async def test_what_is_ahead_of_a_slow_clock_is_taken_when_the_clock_gets_there(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """A version and a statement that seem to be from the future wait; a clock that was put right takes both in."""
+    behind = dt.timedelta(hours=1)
+    true = Clock()
+    held = hold(tmp_path, lambda: true() - behind)
+    async with feeding(bus, held) as feed:
+        await announce(bus, version(WORLD.registry), statement("xa-dpa"))
+        await until(lambda: feed.counts["from-the-future"] == 2)
+        assert held().version == 1
+        behind = dt.timedelta()
+        await until(lambda: held().version == 2 and held().revoked())
+
+
 async def test_the_stream_is_read_on_after_a_restart_and_anew_when_it_was_lost(
     bus: Bus, tmp_path: Path
 ) -> None:
