@@ -81,13 +81,14 @@ class TrustFeed:
                     await connection.until_connected(CONNECT_S)
                     if await self._moved(connection):
                         await self._catch_up(connection)
+                    self._take_early()
                     self.problem = ""
                 except (UnreachableError, DeniedError, BrokerError, OSError) as exc:
                     # An OSError is the disk's: the message was not counted as read, and comes again.
-                    level = log.warning if isinstance(exc, OSError) else log.debug
+                    new = isinstance(exc, OSError) and str(exc) != self.problem
                     self.problem = str(exc)
+                    level = log.warning if new else log.debug
                     level("trust_feed_interrupted", endpoint=self._endpoint.name, problem=self.problem)
-                self._take_early()
                 # Two that attach at once disturb each other, and should not try again at once.
                 await asyncio.sleep(self._every * random.uniform(0.5, 1.5))  # noqa: S311 (jitter, not secrecy)
 
@@ -163,13 +164,15 @@ class TrustFeed:
             return
         while True:
             self._version = version
-            for kind in Trust:
-                early, self._early[kind] = self._early[kind], {}
-                for raw in early.values():
+            for kind, early in self._early.items():
+                for name, raw in list(early.items()):
                     try:
                         self._take(kind, raw)
                     except TrustError as exc:
-                        log.debug("trust_still_early", kind=str(kind), reason=exc.reason)
+                        if exc.reason in _EARLY:
+                            continue
+                        log.warning("trust_left_aside", reason=exc.reason, count=1, problem=str(exc))
+                    early.pop(name, None)
             if (version := self._held().version) == self._version:
                 return
 

@@ -230,6 +230,21 @@ async def test_what_is_ahead_of_a_slow_clock_is_taken_when_the_clock_gets_there(
         await until(lambda: held().version == 2 and held().revoked())
 
 
+async def test_a_disk_that_takes_nothing_loses_nothing(bus: Bus, tmp_path: Path) -> None:
+    """What could not be kept comes again; when the disk takes it, it is held, and what came early after it too."""
+    second = version(WORLD.registry)
+    third = version(WORLD.registry.update(second, NOW))
+    held = hold(tmp_path / "held", Clock())
+    blocked = tmp_path / "held" / "revocations"
+    blocked.write_text("a file where a folder must be")
+    async with feeding(bus, held) as feed:
+        await announce(bus, third, statement("xa-dpa"), second)
+        await until(lambda: feed.problem and feed.counts["skip"])
+        assert not held().revoked()
+        blocked.unlink()
+        await until(lambda: held().revoked() and held().version == 3)
+
+
 async def test_the_stream_is_read_on_after_a_restart_and_anew_when_it_was_lost(
     bus: Bus, tmp_path: Path
 ) -> None:
