@@ -17,10 +17,11 @@ from bus import ceremony, nkey
 from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.pull import Pull
-from bus.server import ServerSettings, follow_registry, provision
+from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
 from bus.server.binary import ServerError
 from bus.server.checks import check
 from bus.server.provision import provisioner_endpoint
+from bus.topology import streams
 from bus.trust import VerifiedRegistry
 from bus.trust_feed import TrustFeed
 from schemas.registry import AuthorityRecord, Registry
@@ -330,6 +331,23 @@ async def test_a_country_that_joins_and_one_that_leaves(bus: Bus, tmp_path: Path
         await until(settled, 20)
         async with Pull.attach(reader, "WORLD_ACTUAL", "xa-hub", 1) as pull:
             assert len(await pull.next(10, 5)) == 2
+
+
+async def test_room_is_made_before_the_streams_of_a_further_country(tmp_path: Path) -> None:
+    """XA joins a broker that XB had for itself; all four of its streams fit, although XB's come later by name."""
+    alone = changed(
+        WORLD.registry,
+        **{name.replace("-", "_"): None for name in WORLD.registry.document.authorities if name[:2] == "xa"},
+    )
+    seed, public = nkey.generate()
+    conf = render_conf(alone, settings=ServerSettings(), provisioner_nkey=public)
+    async with NatsServer(tmp_path, conf) as server:
+        await provision(server.url, seed, alone)
+        await provision(server.url, seed, WORLD.registry)
+        async with connected(provisioner_endpoint(server.url, seed)) as provisioner:
+            for spec in streams(WORLD.registry):
+                info = await provisioner.js_api(f"STREAM.INFO.{spec.name}")
+                assert info["config"]["max_bytes"] == spec.max_bytes
 
 
 def _key_of(authority: str):  # type: ignore[no-untyped-def]  # a key record
