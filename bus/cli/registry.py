@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from bus.cli.accepting import accept
+from bus.cli.announcing import publish
 from bus.cli.app import App, Group, NotFoundError, command, hint
 from bus.cli.ceremony import (
     REGISTRY_LIFETIME_DAYS,
@@ -35,11 +36,11 @@ def registry() -> None:
     """The signed trust registry, as files.
 
     A change is a proposal: init, add, grant, rotate and revoke write one without signatures; root keepers
-    sign it, each with their own key; verify says whether it stands.
+    sign it, each with their own key; verify says whether it stands; publish sends it to everybody.
     """
 
 
-for each in (rotate, revoke, export, accept, seal_key, seal_policy):
+for each in (rotate, revoke, export, accept, publish, seal_key, seal_policy):
     registry.add_command(each)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -174,6 +175,27 @@ async def open_store(app: App) -> AsyncIterator[Inbox]:
 
     async with Inbox.open(private_folder(app.state_folder()) / STORE_FILE, projector=Projection()) as store:
         yield store
+
+
+async def until_first(*works: Coroutine[object, object, None]) -> None:
+    """Do several things at once until the first of them ends, and end the others; its error is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def follow_trust(app: App) -> None:
+    """Take in what the bus says of the registry, for as long as the program runs; its own registry follows by file."""
+    from bus.trust_feed import TrustFeed
+
+    name, context = app.context()
+    await TrustFeed(held_registry(context, app.now), endpoint(context, f"{name} trust")).run()
 
 
 def private_folder(path: Path) -> Path:
