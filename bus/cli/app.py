@@ -255,7 +255,8 @@ class Command(click.Command):
         own: list[tuple[str, str]] = []
         shared: list[tuple[str, str]] = []
         for each in self.get_params(ctx):
-            if (record := each.get_help_record(ctx)) is not None:
+            record = each.get_help_record(ctx) if isinstance(each, click.Option) else None
+            if record is not None:
                 (shared if each.name in SHARED else own).append(record)
         for title, records in (("Options", own), ("Shared options", shared)):
             if records:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus.cli.amend import cancel, update
 from bus.cli.app import App, Group, NotFoundError, command, hint
 from bus.cli.endorse import endorse
 from bus.cli.sealed import open_, seal
@@ -30,6 +31,8 @@ def bulletin() -> None:
     """Drafts and bulletins."""
 
 
+bulletin.add_command(update)
+bulletin.add_command(cancel)
 bulletin.add_command(endorse)
 bulletin.add_command(seal)
 bulletin.add_command(open_)
