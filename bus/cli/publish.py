@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
-from bus.cli.app import App, command
+from bus.cli.app import App, command, on_terminal
 
 if TYPE_CHECKING:
     from bus.publisher import Accepted
@@ -199,6 +199,11 @@ def _report(app: App, accepted: Accepted, state: str) -> None:
                 "state": state,
             }
         )
+    elif on_terminal():
+        # Each on a line of its own, so that it can be copied from a narrow window.
+        app.line(f"{state}: {accepted.channel}, number {accepted.seq}")
+        app.line(f"  id      {accepted.id}")
+        app.line(f"  digest  {accepted.digest}")
     else:
         app.table(
             ("state", "channel", "seq", "id", "digest"),
