@@ -46,7 +46,7 @@ def safe(text: object) -> str:
 
 def hint(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about a word nobody knows: the nearest known one, or all of them."""
-    listed = list(known)
+    listed = [str(each) for each in known]
     near = difflib.get_close_matches(word, listed, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(listed)}"
 

@@ -55,7 +55,7 @@ def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_
 
 
 async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> bool:
-    from bus.demo.run import ROUND_EVERY_S, Demo
+    from bus.demo.run import Demo
 
     app.logs()
     app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
@@ -67,26 +67,17 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
         _greet(app, folder, running)
         feed = Feed(app, running)
         telling = [] if app.json else [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
-        deadline = loop.time() + seconds if seconds else None
-        next_round, fed = 0.0, False
-        while not ended.is_set():
-            if (error := running.failed() or _error(telling)) is not None:
-                raise error
-            now = loop.time()
-            if deadline is not None and now >= deadline:
-                break
-            if now >= next_round and (not fed or deadline is None or deadline - now > QUIET_END_S):
-                await running.feed(app.now())
-                next_round, fed = now + ROUND_EVERY_S, True
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await ended.wait()
-        await running.drain()
-        tally = await running.tally()
-        for task in telling:
-            task.cancel()
-        await asyncio.gather(*telling, return_exceptions=True)
+        try:
+            await _rounds(app, running, ended, seconds, telling)
+            await running.drain()
+            tally = await running.tally()
+        finally:
+            for task in telling:
+                task.cancel()
+            await asyncio.gather(*telling, return_exceptions=True)
         feed.tell_rest()
+    if ended.is_set() and not tally.published:
+        raise click.Abort  # before anybody had said anything; there is nothing to judge
     if app.json:
         app.data(tally)
     else:
@@ -103,6 +94,29 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
             f"published {tally.published}, refused {tally.refused}, lost {tally.lost}; kinds: {', '.join(tally.kinds)}"
         )
     return tally.complete
+
+
+async def _rounds(
+    app: App, running: Demo, ended: asyncio.Event, seconds: float | None, telling: list[asyncio.Task[None]]
+) -> None:
+    """Feed the spools, once at least, until the time is up or somebody ends it; raises what ended a part."""
+    from bus.demo.run import ROUND_EVERY_S
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds if seconds else None
+    next_round, fed = 0.0, False
+    while not ended.is_set():
+        if (error := running.failed() or _error(telling)) is not None:
+            raise error
+        now = loop.time()
+        if deadline is not None and now >= deadline:
+            return
+        if now >= next_round and (not fed or deadline is None or deadline - now > QUIET_END_S):
+            await running.feed(app.now())
+            next_round, fed = now + ROUND_EVERY_S, True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await ended.wait()
 
 
 def _greet(app: App, folder: Path, running: Demo) -> None:

@@ -294,3 +294,31 @@ def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(tmp_path: Pa
         assert len(tally["kinds"]) >= 4
         assert (tally["refused"], tally["lost"]) == (0, 0)
         assert tally["hubs"]["xb-hub"]["admitted"] == tally["published"] - 2  # the two of eu-dpas
+
+
+def test_a_demo_whose_reader_goes_ends_clean(tmp_path: Path) -> None:
+    """Behind a closed pipe: no traceback, exit 0, and no server is left."""
+    with subprocess.Popen(
+        [TOCSIN, "demo", "--dir", str(tmp_path / "d")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+        assert (process.wait(60), "Traceback" in said) == (0, False), said
+    assert not list((tmp_path / "d" / "server").glob("*.ports"))
+
+
+def test_a_demo_interrupted_while_it_starts_says_so(tmp_path: Path) -> None:
+    """Exit 130 in a word, and the folder is good for the next start."""
+    with subprocess.Popen(
+        [TOCSIN, "demo", "--dir", str(tmp_path / "d")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("starting")
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "d" / "demo.lock").exists():
+            assert time.monotonic() < deadline
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert "interrupted" in process.stderr.read()

@@ -53,6 +53,7 @@ def _state_is_a_file(office: Office) -> None:
     (office.folder / "home" / "state").touch()
 
 
+REGISTRY = "home/registry/registry.tocsin.json"
 PUBLISH = ("--context", "xa-csirt", "publish", "--wait", "accepted")
 SPOILED: dict[str, tuple[Callable[[Office], object], tuple[str, ...], int, str]] = {
     "no draft": (lambda _: None, (*PUBLISH, "none.json"), 3, "there is no file none.json"),
@@ -142,6 +143,42 @@ SPOILED: dict[str, tuple[Callable[[Office], object], tuple[str, ...], int, str]]
         ("--context", "xa-csirt", "bulletin", "cancel", "0196fe2f-9be0-7000-8000-000000000009", "a reason"),
         3,
         "only who said it",
+    ),
+    "a threshold that cannot be met": (
+        lambda o: (o.key("a"), o.key("b")),
+        ("registry", "init", "r", "--domain", "d2", "--root", "a.jwk", "--root", "a.jwk", "--threshold", "2", "--beacon", "b.jwk"),
+        2,
+        "1 different root keys",
+    ),
+    "an audience nobody made": (
+        lambda _: None,
+        ("registry", "grant", REGISTRY, "xa-csirt", "--publish", "green:comunity", "--out", "r"),
+        2,
+        "did you mean 'community'?",
+    ),
+    "a kind nobody knows": (
+        lambda _: None,
+        ("registry", "grant", REGISTRY, "xa-csirt", "--publish", "green:community:cyber-thret", "--out", "r"),
+        2,
+        "did you mean 'cyber-threat'?",
+    ),
+    "an authority that is not there": (
+        lambda _: None,
+        ("registry", "grant", REGISTRY, "xa-cirt", "--publish", "green:community", "--out", "r"),
+        3,
+        "did you mean 'xa-csirt'?",
+    ),
+    "an id that is none": (
+        lambda _: None,
+        ("registry", "add", REGISTRY, "XA", "--name", "x", "--kind", "csirt", "--domain", "cyber", "--country", "XA"),
+        2,
+        "such as xa-csirt",
+    ),
+    "a domain that is none": (
+        lambda _: None,
+        ("registry", "add", REGISTRY, "xa-cert", "--name", "x", "--kind", "csirt", "--domain", "cybre", "--country", "XA"),
+        2,
+        "did you mean 'cyber'?",
     ),
     "a state folder that is a file": (
         _state_is_a_file,
