@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: help setup demo token test check bench fmt lock clean
+.PHONY: help setup demo token test check bench prices fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -44,6 +44,9 @@ check: setup   ## ruff, mypy, import contracts, generated files, spelling
 
 bench: setup   ## tocsin beside raw JetStream, a plain signed version and FastStream + pydantic + JWS
 	$(BIN)/python -m tests.bench.run $(ARGS)
+
+prices: setup  ## what single steps cost: sign, admit, seal, open, load a registry
+	$(BIN)/python -m tests.bench.prices $(ARGS)
 
 fmt: setup     ## format, sort imports, regenerate
 	$(BIN)/ruff check --fix-only .

@@ -53,8 +53,10 @@ def verify(
     try:
         admitted = verify_file(raw, registry=registry, now=now)
     except AdmissionError as exc:
-        text = f"{file} does not stand: {exc}; do not act on it, and keep it as evidence"
-        raise AdmissionError(text, reason=exc.reason) from None
+        remedy = "do not act on it, and keep it as evidence"
+        if exc.reason == "key-ended":
+            remedy = "if you can vouch that you had it before then, judge it as of that time: --at"
+        raise AdmissionError(f"{file} does not stand: {exc}; {remedy}", reason=exc.reason) from None
     state = registry.state(now)
     if require_fresh and state is not TrustState.FRESH:
         raise TrustError(
