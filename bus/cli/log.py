@@ -10,11 +10,13 @@ from bus.cli.app import safe
 
 # structlog loads rich, when it is installed, to draw tracebacks that are never drawn here: a tenth of a second of
 # every command. A module that is None cannot be imported.
-_hidden = sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+_modules: dict[str, Any] = sys.modules
+if _hide := "rich" not in _modules:
+    _modules["rich"] = None
 import structlog  # noqa: E402
 
-if _hidden is None:
-    del sys.modules["rich"]
+if _hide:
+    del _modules["rich"]
 
 DEBUG, WARNING, ERROR, CRITICAL = 10, 30, 40, 50
 # A connection that is still being made is no news; it is, once there is a reason why it is not.
