@@ -46,7 +46,7 @@ def safe(text: object) -> str:
 
 def hint(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about a word nobody knows: the nearest known one, or all of them."""
-    listed = list(known)
+    listed = [str(each) for each in known]
     near = difflib.get_close_matches(word, listed, n=1)
     return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(listed)}"
 
@@ -255,7 +255,8 @@ class Command(click.Command):
         own: list[tuple[str, str]] = []
         shared: list[tuple[str, str]] = []
         for each in self.get_params(ctx):
-            if (record := each.get_help_record(ctx)) is not None:
+            record = each.get_help_record(ctx) if isinstance(each, click.Option) else None
+            if record is not None:
                 (shared if each.name in SHARED else own).append(record)
         for title, records in (("Options", own), ("Shared options", shared)):
             if records:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import shlex
 import subprocess
@@ -13,16 +14,19 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.app import App, Group, NotFoundError, command, hint
+from bus.cli.amend import cancel, update
+from bus.cli.app import App, Group, NotFoundError, command, hint, on_terminal
 from bus.cli.endorse import endorse
 from bus.cli.sealed import open_, seal
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from bus.outbox import Row
     from bus.records import Stored
 
 REFUSED = 5
+ALL = 1_000_000
 
 
 @click.group(cls=Group)
@@ -30,6 +34,8 @@ def bulletin() -> None:
     """Drafts and bulletins."""
 
 
+bulletin.add_command(update)
+bulletin.add_command(cancel)
 bulletin.add_command(endorse)
 bulletin.add_command(seal)
 bulletin.add_command(open_)
@@ -173,14 +179,23 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 @command(bulletin, "list")
 @click.option("--kind", help="only this kind")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
-def list_(app: App, *, kind: str | None, limit: int) -> None:
-    """List bulletins of the store, newest first."""
-    from bus.cli.headline import one_line
-    from bus.cli.picture import ask
-    from bus.records import stored
+@click.option("--mine", is_flag=True, help="what this authority has said itself, and how far each has come")
+def list_(app: App, *, kind: str | None, limit: int, mine: bool) -> None:
+    """List bulletins, newest first: those of the store, or without one what this authority has said itself."""
+    from bus.cli.session import STORE_FILE
 
     if kind is not None:
         known_kind(kind)
+    if mine or not (app.state_folder() / STORE_FILE).exists():
+        _list_said(app, kind, limit)
+    else:
+        _list_admitted(app, kind, limit)
+
+
+def _list_admitted(app: App, kind: str | None, limit: int) -> None:
+    from bus.cli.headline import one_line, show_bulletin
+    from bus.cli.picture import ask
+    from bus.records import stored
 
     def question(db: sqlite3.Connection) -> list[Stored]:
         newest = (stored(row) for row in db.execute("SELECT * FROM admitted ORDER BY row DESC"))
@@ -201,8 +216,44 @@ def list_(app: App, *, kind: str | None, limit: int) -> None:
                     "headline": row.bulletin.info[0].headline,
                 }
             )
+        elif on_terminal():
+            show_bulletin(app, row.bulletin, row.labels, trust=row.trust, remark=row.id)
         else:
             app.line(f"{row.id}  {one_line(row.bulletin, row.labels)}")
+
+
+def _list_said(app: App, kind: str | None, limit: int) -> None:
+    from bus.cli.headline import one_line, show_bulletin
+    from bus.cli.session import OUTBOX_FILE, open_outbox
+    from schemas.codec import decode
+
+    async def rows() -> list[Row]:
+        if not (app.state_folder() / OUTBOX_FILE).exists():
+            return []
+        async with open_outbox(app) as box:
+            return await box.rows(limit=limit if kind is None else ALL)
+
+    spoken = ((row, decode(row.payload)) for row in asyncio.run(rows()))
+    found = list(islice(((row, b) for row, b in spoken if kind in (None, b.kind)), limit))
+    if not found:
+        app.note("the outbox holds none")
+    for row, said in found:
+        state = "accepted" if row.state == "kept" else row.state
+        if app.json:
+            app.data(
+                {
+                    "id": row.id,
+                    "digest": row.digest,
+                    "subject": row.subject,
+                    "kept_at": dt.datetime.fromtimestamp(row.kept_at, dt.UTC),
+                    "state": state,
+                    "headline": said.info[0].headline,
+                }
+            )
+        elif on_terminal():
+            show_bulletin(app, said, remark=row.id, standing=state)
+        else:
+            app.line(f"{row.id}  {state:<8}  {one_line(said)}")
 
 
 async def find(app: App, wanted: str) -> tuple[str, bytes]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.app import App
+from bus.cli.app import App, hint
 
 if TYPE_CHECKING:
     from bus.signing import Signer
@@ -94,6 +95,38 @@ def way(text: str, parts: int) -> tuple[Tlp, str, str]:
     if not rest or tlp not in set(Tlp):
         raise click.UsageError(f"{text!r} is not TLP:AUDIENCE; TLP is one of {', '.join(Tlp)}")
     return Tlp(tlp), rest[0], rest[1] if len(rest) > 1 else ""
+
+
+def shaped(text: str, type_: object, wanted: str) -> None:
+    """Refuse a word that does not have the shape of its type, saying what would.
+
+    Raises:
+        click.UsageError: `text` is not `wanted`.
+    """
+    try:
+        msgspec.convert(text, type_)
+    except msgspec.ValidationError:
+        raise click.UsageError(f"{text!r} is not {wanted}") from None
+
+
+def known_audiences(document: Registry, named: Iterable[str]) -> None:
+    """Refuse an audience that the registry has not; an authority's own id is one too."""
+    known = {*document.audiences, *document.authorities}
+    for each in named:
+        if each not in known:
+            raise click.UsageError(
+                f"there is no audience {each!r}{hint(each, sorted(known))}; "
+                "a new one is made with its first member: tocsin registry add ... --member-of"
+            )
+
+
+def known_kinds(named: Iterable[str]) -> None:
+    """Refuse a kind that there is not."""
+    from schemas.bodies import KINDS
+
+    for each in named:
+        if each not in KINDS and each != "*":
+            raise click.UsageError(f"there is no kind {each!r}{hint(each, KINDS)}")
 
 
 def key_record(path: Path, now: dt.datetime) -> KeyRecord:

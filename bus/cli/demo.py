@@ -15,6 +15,7 @@ from bus.cli.headline import show_bulletin
 
 if TYPE_CHECKING:
     from bus.demo.run import Demo
+    from bus.records import Stored
 
 DEFAULT_FOLDER = Path("tocsin-demo")
 INCOMPLETE = 8
@@ -54,7 +55,7 @@ def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_
 
 
 async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> bool:
-    from bus.demo.run import ROUND_EVERY_S, Demo
+    from bus.demo.run import Demo
 
     app.logs()
     app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
@@ -66,25 +67,17 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
         _greet(app, folder, running)
         feed = Feed(app, running)
         telling = [] if app.json else [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
-        deadline = loop.time() + seconds if seconds else None
-        next_round = 0.0
-        while not ended.is_set():
-            if (error := running.failed() or _error(telling)) is not None:
-                raise error
-            now = loop.time()
-            if deadline is not None and now >= deadline:
-                break
-            if now >= next_round and (deadline is None or deadline - now > QUIET_END_S):
-                await running.feed(app.now())
-                next_round = now + ROUND_EVERY_S
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await ended.wait()
-        await running.drain()
-        tally = await running.tally()
-        for task in telling:
-            task.cancel()
-        await asyncio.gather(*telling, return_exceptions=True)
+        try:
+            await _rounds(app, running, ended, seconds, telling)
+            await running.drain()
+            tally = await running.tally()
+        finally:
+            for task in telling:
+                task.cancel()
+            await asyncio.gather(*telling, return_exceptions=True)
+        feed.tell_rest()
+    if ended.is_set() and not tally.published:
+        raise click.Abort  # before anybody had said anything; there is nothing to judge
     if app.json:
         app.data(tally)
     else:
@@ -101,6 +94,29 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
             f"published {tally.published}, refused {tally.refused}, lost {tally.lost}; kinds: {', '.join(tally.kinds)}"
         )
     return tally.complete
+
+
+async def _rounds(
+    app: App, running: Demo, ended: asyncio.Event, seconds: float | None, telling: list[asyncio.Task[None]]
+) -> None:
+    """Feed the spools, once at least, until the time is up or somebody ends it; raises what ended a part."""
+    from bus.demo.run import ROUND_EVERY_S
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds if seconds else None
+    next_round, fed = 0.0, False
+    while not ended.is_set():
+        if (error := running.failed() or _error(telling)) is not None:
+            raise error
+        now = loop.time()
+        if deadline is not None and now >= deadline:
+            return
+        if now >= next_round and (not fed or deadline is None or deadline - now > QUIET_END_S):
+            await running.feed(app.now())
+            next_round, fed = now + ROUND_EVERY_S, True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await ended.wait()
 
 
 def _greet(app: App, folder: Path, running: Demo) -> None:
@@ -132,6 +148,7 @@ class Feed:
         self._app = app
         self._running = running
         self._seen: dict[str, set[str]] = {}
+        self._rows: dict[str, Stored] = {}
 
     async def tell(self, hub: str) -> None:
         """Follow one hub."""
@@ -139,8 +156,15 @@ class Feed:
             seen = self._seen.setdefault(row.digest, set())
             seen.add(hub)
             readers = {each for each in self._running.stores if self._running.may_read(each, row.channel)}
+            self._rows[row.digest] = row
             if seen >= readers:
-                del self._seen[row.digest]
+                del self._seen[row.digest], self._rows[row.digest]
                 without = sorted(set(self._running.stores) - readers)
                 remark = f"{', '.join(without)} has no grant for it" if without else ""
                 show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)
+
+    def tell_rest(self) -> None:
+        """At the end: what only some of those hubs have verified."""
+        for digest, row in self._rows.items():
+            remark = f"verified by {', '.join(sorted(self._seen[digest]))} alone"
+            show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 
@@ -13,6 +15,7 @@ import msgspec
 from bus.cli.app import App, command
 
 UNSOUND = 1
+PROBE_BYTES = 1024 * 1024
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,8 +61,10 @@ def _findings(app: App) -> Iterator[Finding]:
         "registry", lambda: _registry(app), "ask your registrar for the current registry and beacon files"
     )
     if context.key is not None:
-        yield _look("signing key", lambda: _key(app), "tocsin key show FILE says what is wrong with it")
-    yield _look("state folder", lambda: _state(app), "make it writable for you alone: chmod 700")
+        yield _look("signing key", lambda: _key(app), "tocsin key show FILE --passphrase-file FILE tries it")
+    yield _look(
+        "state folder", lambda: _state(app), "make room on its disk, and the folder yours alone: chmod 700"
+    )
     if context.server is not None:
         yield _look(
             "bus", lambda: _bus(app, name), "is the server running, and is this identity in its registry?"
@@ -71,7 +76,9 @@ def _look(name: str, question: Callable[[], str], remedy: str) -> Finding:
 
     try:
         return Finding(name=name, ok=True, detail=question())
-    except (TocsinError, OSError, click.ClickException) as exc:
+    except OSError as exc:
+        return Finding(name=name, ok=False, detail=f"{exc.filename}: {exc.strerror}", remedy=remedy)
+    except (TocsinError, click.ClickException) as exc:
         return Finding(name=name, ok=False, detail=str(exc), remedy=remedy)
 
 
@@ -113,9 +120,14 @@ def _state(app: App) -> str:
 
     folder = private_folder(app.state_folder())
     probe = folder / ".writable"
-    probe.touch()
-    probe.unlink()
-    return str(folder)
+    try:
+        probe.write_bytes(bytes(PROBE_BYTES))
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, str(folder)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return f"{folder}, {shutil.disk_usage(folder).free // 1024**2} MiB free"
 
 
 def _bus(app: App, name: str) -> str:

@@ -21,9 +21,15 @@ _MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": 
 
 
 def show_bulletin(
-    app: App, bulletin: Bulletin, labels: Collection[str] = (), *, trust: str = "fresh", remark: str = ""
+    app: App,
+    bulletin: Bulletin,
+    labels: Collection[str] = (),
+    *,
+    trust: str = "fresh",
+    remark: str = "",
+    standing: str = "verified",
 ) -> None:
-    """Print a verified bulletin: a line in a pipe, two on a narrow terminal, the headline hanging on a wide one.
+    """Print a bulletin: a line in a pipe, two on a narrow terminal, the headline hanging on a wide one.
 
     Args:
         app: this invocation.
@@ -31,13 +37,14 @@ def show_bulletin(
         labels: what a reader must know about it, such as `late`.
         trust: the state of the registry it was admitted with.
         remark: added to the headline.
+        standing: what is known of it here; of one's own, how far it has come.
     """
     flags = sorted({*labels, *(() if trust == "fresh" else (f"trust {trust}",))})
     if not on_terminal():
         app.line(one_line(bulletin, flags) + (f"  [{remark}]" if remark else ""))
         return
     words = says(bulletin, flags) + (f"  [{remark}]" if remark else "")
-    facts = _facts(bulletin)
+    facts = [*_facts(bulletin), (standing, None)]
     plain = " ".join(text for text, _ in facts)
     width = shutil.get_terminal_size().columns
     hanging = width >= WIDE
@@ -70,7 +77,7 @@ def says(bulletin: Bulletin, labels: Collection[str]) -> str:
 
 
 def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
-    """The columns before the headline, 76 characters, each with its colour."""
+    """The columns before the standing and the headline, 67 characters, each with its colour."""
     from schemas.subject import priority
 
     urgency, tlp = priority(bulletin), str(bulletin.tlp)
@@ -81,5 +88,4 @@ def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
         (f"{bulletin.kind:<18}", None),
         (f"TLP:{tlp.upper():<12}", _MARKING.get(tlp)),
         (f"{bulletin.audience:<10}", None),
-        ("verified", None),
     ]

@@ -91,6 +91,10 @@ def status(app: App) -> None:
     if app.json:
         app.data(found)
     else:
+        if found.get("last_admitted"):
+            found["last_admitted"] = (
+                f"{dt.datetime.fromisoformat(str(found['last_admitted'])):%Y-%m-%d %H:%M:%S} UTC"
+            )
         app.table(
             ("what", "value"), sorted((key.replace("_", " "), _spell(value)) for key, value in found.items())
         )
@@ -100,6 +104,4 @@ def _spell(value: object) -> str:
     """A count, a time, or counts by name, as a person reads them."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {count}" for name, count in sorted(value.items())) or "none"
-    if isinstance(value, dt.datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
     return "-" if value is None else str(value)

@@ -6,9 +6,17 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
-import structlog
-
 from bus.cli.app import safe
+
+# structlog loads rich, when it is installed, to draw tracebacks that are never drawn here: a tenth of a second of
+# every command. A module that is None cannot be imported.
+_modules: dict[str, Any] = sys.modules
+if _hide := "rich" not in _modules:
+    _modules["rich"] = None
+import structlog  # noqa: E402
+
+if _hide:
+    del _modules["rich"]
 
 DEBUG, WARNING, ERROR, CRITICAL = 10, 30, 40, 50
 # A connection that is still being made is no news; it is, once there is a reason why it is not.

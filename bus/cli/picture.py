@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 import msgspec
 
-from bus.cli.app import App, command
+from bus.cli.app import App, command, on_terminal, safe
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,6 +30,17 @@ def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
     return asyncio.run(work())
 
 
+def folded(line: str) -> list[str]:
+    """A line in as many as the terminal needs, the further ones indented; in a pipe as it is."""
+    if not on_terminal():
+        return [line]
+    before = " " * (len(line) - len(line.lstrip()))
+    room = max(20, shutil.get_terminal_size().columns)
+    return textwrap.wrap(
+        safe(line.lstrip()), room, initial_indent=before, subsequent_indent=before + "    "
+    ) or [""]
+
+
 @command()
 def picture(app: App) -> None:
     """The situation now: what is in force, by dimension and country, and what stands out."""
@@ -41,7 +54,8 @@ def picture(app: App) -> None:
         app.data(found)
         return
     for line in views.as_text(found):
-        app.line(line)
+        for part in folded(line):
+            app.line(part)
 
 
 @command()

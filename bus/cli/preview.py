@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from bus.cli.app import App, command
+from bus.cli.publish import marked, marking_options
 
 
 @command()
 @click.argument("file", metavar="FILE")
-@click.option("--audience", help="sharing group or organisation, instead of the draft's")
-@click.option("--tlp", type=click.Choice(["red", "amber+strict", "amber", "green", "clear"]))
+@marking_options
 def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> None:
     """Who will be able to read the draft FILE, computed by the code that enforces it.
 
@@ -19,7 +19,6 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     import secrets
 
     from bus.cli.drafts import read_draft
-    from bus.cli.publish import marked
     from bus.cli.session import defaults, open_registry
     from bus.seal_keys import current_key, must_seal
     from schemas.bulletin import new_id, stamp

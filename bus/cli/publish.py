@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
-from bus.cli.app import App, command
+from bus.cli.app import App, command, on_terminal
 
 if TYPE_CHECKING:
     from bus.publisher import Accepted
     from schemas.bulletin import Draft
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DEFAULT_WAIT_S = 5.0
 QUEUED = 75
@@ -39,22 +43,41 @@ class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its st
             self.fail(f"{seconds!r} is no number of seconds", param, ctx)
 
 
-@command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--audience", help="sharing group or organisation, instead of the draft's")
-@click.option(
-    "--tlp",
-    type=click.Choice(["red", "amber+strict", "amber", "green", "clear"]),
-    help="marking, instead of the draft's",
-)
-@click.option(
+Named = tuple[str, Callable[[], "Draft"]]
+"""A draft that is still to be read or made, and what it is called when it is refused."""
+
+
+def marking_options(function: Callable[P, R]) -> Callable[P, R]:
+    """`--audience` and `--tlp`: another way than the draft's own."""
+    for option in (
+        click.option(
+            "--tlp",
+            type=click.Choice(["red", "amber+strict", "amber", "green", "clear"]),
+            help="marking, instead of the draft's",
+        ),
+        click.option("--audience", help="sharing group or organisation, instead of the draft's"),
+    ):
+        function = option(function)
+    return function
+
+
+wait_option = click.option(
     "--wait",
     type=Wait(),
     default="stored",
     show_default=True,
     help="how far to wait: accepted, stored[=SECONDS]",
 )
-@click.option("--dry-run", is_flag=True, help="stamp, validate, permit and address; sign and keep nothing")
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="stamp, validate, permit and address; sign and keep nothing"
+)
+
+
+@command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@marking_options
+@wait_option
+@dry_run_option
 def publish(
     app: App,
     files: tuple[str, ...],
@@ -99,8 +122,26 @@ async def send(
     seal: bool = False,
     without: tuple[str, ...] = (),
 ) -> int:
-    """Publish drafts, report each, and return the exit code; with `seal` all of them are sealed."""
+    """Publish draft files; see `send_drafts`."""
     from bus.cli.drafts import read_draft
+
+    def reading(name: str) -> Callable[[], Draft]:
+        return lambda: marked(read_draft(name), audience, tlp)
+
+    named = [(name, reading(name)) for name in files]
+    return await send_drafts(app, named, wait, dry_run=dry_run, seal=seal, without=without)
+
+
+async def send_drafts(
+    app: App,
+    drafts: Sequence[Named],
+    wait: tuple[str, float | None],
+    *,
+    dry_run: bool,
+    seal: bool = False,
+    without: tuple[str, ...] = (),
+) -> int:
+    """Publish drafts, report each, and return the exit code; with `seal` all of them are sealed."""
     from bus.cli.session import open_publisher
     from schemas.errors import TocsinError
 
@@ -112,12 +153,12 @@ async def send(
     async with open_publisher(
         app, offline=dry_run or state == "accepted", seal=seal, without=without
     ) as publisher:
-        for name in files:
+        for name, make in drafts:
             try:
-                draft = marked(read_draft(name), audience, tlp)
+                draft = make()
                 done.append(await (publisher.rehearse(draft) if dry_run else publisher.publish(draft)))
             except TocsinError as exc:
-                if len(files) == 1:
+                if len(drafts) == 1:
                     raise
                 first_refusal = first_refusal or exc
                 app.note(f"{name}: {exc}")
@@ -159,6 +200,11 @@ def _report(app: App, accepted: Accepted, state: str) -> None:
             }
             | ({"sealed_to": accepted.sealed_to} if accepted.sealed_to else {})
         )
+    elif on_terminal():
+        # Each on a line of its own, so that it can be copied from a narrow window.
+        app.line(f"{state}: {accepted.channel}, number {accepted.seq}")
+        app.line(f"  id      {accepted.id}")
+        app.line(f"  digest  {accepted.digest}")
     else:
         app.table(
             ("state", "channel", "seq", "id", "digest"),

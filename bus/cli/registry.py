@@ -14,12 +14,15 @@ from bus.cli.app import App, Group, NotFoundError, command, hint
 from bus.cli.ceremony import (
     REGISTRY_LIFETIME_DAYS,
     key_record,
+    known_audiences,
+    known_kinds,
     previous_of,
     proposal,
     propose,
     read,
     replace,
     say,
+    shaped,
     signer_of,
     way,
     write_new,
@@ -77,17 +80,24 @@ def init(
 ) -> None:
     """Write the first version of a registry into FILE, unsigned."""
     from bus import ceremony
-    from schemas.registry import Audience
+    from bus.signing import thumbprint
+    from schemas.registry import Audience, DomainName
     from schemas.vocab import Scope
 
     if domain.startswith("demo-"):
         raise click.UsageError(
             "a domain that starts with demo- belongs to `tocsin demo`; choose another name"
         )
+    shaped(domain, DomainName, "a name of a domain: small letters, digits, dots, hyphens")
     now = app.now()
+    root_keys = [key_record(path, now) for path in roots]
+    if threshold > (count := len({thumbprint(each.jwk) for each in root_keys})):
+        raise click.UsageError(
+            f"--threshold {threshold} can never be met: {count} different root keys are named"
+        )
     document = ceremony.new_registry(
         domain=domain,
-        root_keys=[key_record(path, now) for path in roots],
+        root_keys=root_keys,
         root_threshold=threshold,
         beacon_keys=[key_record(path, now) for path in beacons],
         beacon_threshold=1,
@@ -140,12 +150,17 @@ def add(
     """Propose to add AUTHORITY (or replace its record) to the registry in FILE."""
     from bus import ceremony
     from bus.signing import thumbprint
-    from schemas.registry import AuthorityRecord
+    from schemas.registry import AuthorityRecord, NkeyUser
+    from schemas.scalars import Country, OrgId
     from schemas.vocab import Domain
 
     now = app.now()
     records = [key_record(path, now) for path in keys]
     document, note = proposal(file, now)
+    shaped(authority, OrgId, "an authority id such as xa-csirt: country in small letters, hyphen, name")
+    shaped(country, Country, "a country in two capital letters, EU or INT")
+    for each in nkeys:
+        shaped(each, NkeyUser, "a public transport key (U...): tocsin key new --transport FILE prints it")
     if domain_ not in set(Domain):
         raise click.UsageError(f"there is no domain {domain_!r}{hint(domain_, Domain)}")
     try:
@@ -200,15 +215,19 @@ def grant(
     """Propose further grants for AUTHORITY. Whoever may speak on a channel may also go on with it after a theft."""
     from bus import ceremony
     from schemas.registry import PublishGrant, ReadGrant
+    from schemas.scalars import Country
     from schemas.vocab import Status
 
     if not publishes and not reads:
         raise click.UsageError("name at least one --publish or --read")
+    for area in areas:
+        shaped(area, Country, "a country in two capital letters, EU or INT")
     spoken = tuple(Status(each) for each in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
     says: list[PublishGrant] = []
     for text in publishes:
         tlp, audience, kinds = way(text, 3)
-        listed = (*kinds.split(","), REANCHOR) if kinds else ("*",)
+        known_kinds(given := kinds.split(",") if kinds else ["*"])
+        listed = (*given, REANCHOR) if kinds else (*given,)
         says.append(
             PublishGrant(
                 statuses=spoken, tlps=(tlp,), audiences=(audience,), kinds=listed, areas=areas or ("*",)
@@ -232,6 +251,15 @@ def grant(
     ]
     now = app.now()
     document, note = proposal(file, now)
+    if authority not in document.authorities:
+        raise NotFoundError(
+            f"{authority} is not in this registry{hint(authority, document.authorities)}",
+            reason="unknown-authority",
+        )
+    known_audiences(
+        document,
+        [name for names in (*(g.audiences for g in says), *(g.audiences for g in hears)) for name in names],
+    )
     document = ceremony.grant(document, authority, publish=says, read=hears)
     propose(app, file, out, document, f"grants of {authority} proposed for version {document.version}{note}")
 

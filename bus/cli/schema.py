@@ -42,4 +42,7 @@ def export(app: App, *, out: Path | None, name: str | None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for file, text in made.items():
         (out / file).write_text(text, "utf-8")
-    app.note(f"{len(made)} documents written to {out}")
+    if app.json:
+        app.data({"folder": str(out), "files": sorted(made)})
+    else:
+        app.note(f"{len(made)} documents written to {out}")

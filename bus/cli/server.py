@@ -7,17 +7,21 @@ import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
-from bus.cli.app import App, Group, command
+from bus.cli.app import App, Group, NotFoundError, command
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+PORT = click.IntRange(1, 65535 - 4000)
+PROVISIONER_FILE = "provisioner.nk"
 CONF_FILE = "nats-server.conf"
 NOT_SOUND = 1
+MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
 
 
 @click.group(cls=Group)
@@ -28,7 +32,7 @@ def server() -> None:
 @command(server, "conf")
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=int, default=4222, show_default=True)
+@click.option("--port", type=PORT, default=4222, show_default=True)
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
 def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
     """Write the broker's configuration into FOLDER, generated from the context's registry."""
@@ -36,7 +40,7 @@ def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
     from bus.server import ServerSettings, render_conf
 
     registry = production_registry(app)
-    settings = ServerSettings(host=host, port=port, monitor_port=port + 4000)
+    settings = ServerSettings(host=host, port=port, monitor_port=port + MONITOR_ABOVE)
     text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
     if stdout:
         click.echo(text)
@@ -55,7 +59,7 @@ def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
 @command(server, "run")
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=int, default=4222, show_default=True)
+@click.option("--port", type=PORT, default=4222, show_default=True)
 @click.option("--binary", type=click.Path(path_type=Path), help="nats-server [env: TOCSIN_NATS_SERVER]")
 def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
@@ -77,7 +81,7 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
     held = held_registry(app.context()[1], app.now)
     registry = held()
     seed, public = provisioner_key(folder)
-    settings = ServerSettings(host=host, port=port, monitor_port=port + 4000)
+    settings = ServerSettings(host=host, port=port, monitor_port=port + MONITOR_ABOVE)
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with NatsServer(folder, text, binary=binary) as broker:
         await provision(broker.url, seed, registry)
@@ -101,19 +105,27 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
     Exits 1 when a hard one fails.
     """
     from bus.cli.session import open_registry
+    from bus.config import is_server
     from bus.server import find_binary
     from bus.server.checks import check as run_checks
+    from bus.server.process import ports_of
 
     app.logs()
     _, context = app.context()
     address = url or context.server
-    if address is None:
+    if address is None or not is_server(address):
         raise click.UsageError("which broker? add --url nats://host:port")
-    host, _, port = address.removeprefix("nats://").partition(":")
+    if not (folder / PROVISIONER_FILE).exists():
+        raise NotFoundError(f"{folder} is no broker's folder: {PROVISIONER_FILE} is not there")
+    place = urlsplit(address)
+    running = ports_of(folder)
+    ports = running[1] if running else {}
+    if address in ports.get("nats", ()):
+        monitor = monitor or next(iter(ports.get("monitoring", ())), None)
     checks = asyncio.run(
         run_checks(
             url=address,
-            monitor_url=monitor or f"http://{host}:{int(port or 4222) + 4000}",
+            monitor_url=monitor or f"http://{place.hostname}:{(place.port or 4222) + MONITOR_ABOVE}",
             provisioner_seed=provisioner_key(folder)[0],
             registry=open_registry(context, app.now()),
             conf_file=folder / CONF_FILE,
@@ -149,7 +161,7 @@ def provisioner_key(folder: Path) -> tuple[str, str]:
     """The seed and public key of the identity that makes streams; made when first asked for."""
     from bus import nkey
 
-    path = folder / "provisioner.nk"
+    path = folder / PROVISIONER_FILE
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         nkey.save_nkey(path, nkey.generate()[0])

@@ -108,7 +108,7 @@ class Projection:
 
 def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
     db.execute(
-        f"INSERT INTO {_TABLES[b.status]} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
+        f"INSERT INTO {_TABLES[b.status]} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             b.id,
             row.rowid,
@@ -129,6 +129,8 @@ def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
             b.issued.timestamp(),
             b.expires.timestamp(),
             b.status,
+            # A withdrawal says that something is not so; it is no situation by itself.
+            *((b.id, "withdrawal") if b.msg_type is MsgType.CANCEL else (None, None)),
         ),
     )
     _end(db, b, b.id)

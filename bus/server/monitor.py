@@ -31,10 +31,16 @@ def read_monitor(address: str, path: str) -> dict[str, Any]:
             document: object = json.loads(answer.read(MAX_BYTES))
     except (OSError, ValueError, urllib.error.URLError) as exc:
         raise ServerError(
-            f"the monitoring address {address} does not answer ({exc})", reason="no-monitor"
+            f"the monitoring address {address} does not answer ({_why(exc)}); is the server running?",
+            reason="no-monitor",
         ) from None
     if not isinstance(document, dict):
         raise ServerError(
             f"the monitoring address {address} answers with something else", reason="no-monitor"
         )
     return document
+
+
+def _why(exc: Exception) -> str:
+    reason = getattr(exc, "reason", exc)
+    return str(getattr(reason, "strerror", None) or reason)

@@ -25,6 +25,23 @@ _POLL_S = 0.01
 log = structlog.get_logger()
 
 
+def ports_of(folder: Path) -> tuple[int, dict[str, list[str]]] | None:
+    """Process id and addresses of the server that runs in a folder; None when none does."""
+    for file in folder.glob("*.ports"):
+        pid = file.stem.rpartition("_")[2]
+        try:
+            os.kill(int(pid), 0)
+            return int(pid), json.loads(file.read_bytes())
+        except (OSError, ValueError):
+            continue  # it was killed and could not tidy up
+    return None
+
+
+def _how_to_end(folder: Path) -> str:
+    found = ports_of(folder)
+    return f"kill {found[0]}" if found else "its process id is in its log"
+
+
 class NatsServer:
     """A broker with its store in a folder; an async context manager.
 
@@ -120,7 +137,8 @@ class NatsServer:
         except OSError:
             os.close(lock)
             raise ServerError(
-                f"another nats-server runs in {self.folder}; end it first", reason="server-running"
+                f"another nats-server runs in {self.folder}; end it first: {_how_to_end(self.folder)}",
+                reason="server-running",
             ) from None
         return lock
 
@@ -140,7 +158,13 @@ class NatsServer:
     async def _until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         while not await asyncio.to_thread(self._healthy, process.pid):
             if process.poll() is not None:
-                raise ServerError(f"nats-server did not start: {self._last_words()}", reason="server-start")
+                said = self._last_words()
+                if "address already in use" in said:
+                    raise ServerError(
+                        f"the port is taken by another program; choose another --port ({said})",
+                        reason="port-taken",
+                    )
+                raise ServerError(f"nats-server did not start: {said}", reason="server-start")
             await asyncio.sleep(_POLL_S)
 
     async def reload(self, conf: str) -> None:
@@ -159,8 +183,7 @@ class NatsServer:
                 await self._until_reloaded()
         except TimeoutError:
             raise ServerError("nats-server did not answer the reload", reason="server-reload") from None
-        except ServerError:
-            # What it runs with must be what it would start with.
+        except BaseException:  # cancelled, too: what it runs with must be what it would start with
             write_atomically(self._conf_file, held)
             raise
         self.conf = conf

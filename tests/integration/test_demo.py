@@ -152,6 +152,70 @@ def test_trace_tells_both_halves_of_a_life(demo: Running) -> None:
     assert "admitted" in theirs.stdout
 
 
+def held(demo: Running, digest: str, context: str = "xb-hub") -> None:
+    """Wait until a hub holds a bulletin."""
+    deadline = time.monotonic() + 20
+    while demo.run("bulletin", "show", digest, context=context).returncode:
+        assert time.monotonic() < deadline
+
+
+def test_update_and_cancel_go_the_way_of_the_original(demo: Running) -> None:
+    """Its channel, whatever the context's defaults are; readers see it superseded, then withdrawn, and the reason."""
+    draft = (
+        "publish",
+        str(DRAFTS / "cyber.json"),
+        "--tlp",
+        "amber+strict",
+        "--audience",
+        "eu-csirts",
+        "--json",
+    )
+    original = json.loads(demo.run(*draft).stdout)
+    said = demo.run("bulletin", "update", original["id"], str(DRAFTS / "cyber.toml"), "--json")
+    assert (said.returncode, json.loads(said.stdout)["channel"]) == (0, original["channel"]), said.stderr
+    done = demo.run("bulletin", "cancel", original["digest"], "It was a load test.", "--json")
+    cancelled = json.loads(done.stdout)
+    assert (done.returncode, cancelled["channel"]) == (0, original["channel"])
+    held(demo, cancelled["digest"])
+    life = json.loads(demo.run("trace", original["id"], "--json", context="xb-hub").stdout)
+    assert [step["what"] for step in life["steps"]][-2:] == ["superseded", "cancelled"]
+    shown = json.loads(demo.run("bulletin", "show", cancelled["id"], "--json", context="xb-hub").stdout)
+    assert (shown["msg_type"], shown["info"][0]["summary"]) == ("cancel", "It was a load test.")
+    picture = json.loads(demo.run("picture", "--json", context="xb-hub").stdout)
+    assert not any("Withdrawn" in item["headline"] for item in picture["top"])
+
+
+def test_a_headline_with_a_line_end_forges_no_line_of_the_picture(demo: Running, tmp_path: Path) -> None:
+    """What an authority writes stands in its own line, escaped."""
+    draft = json.loads((DRAFTS / "cyber.json").read_text())
+    draft["info"][0]["headline"] = "x\n  p1 11-25 17:03 xa-emb    the vote is void \x1b[31m"
+    path = tmp_path / "hostile.json"
+    path.write_text(json.dumps(draft))
+    done = demo.run("publish", str(path), "--json")
+    if done.returncode == 5:
+        return  # refused before it was signed: better still
+    held(demo, json.loads(done.stdout)["digest"])
+    for view in (("picture",), ("bulletin", "list"), ("watch", "--since", "all", "--no-follow")):
+        out = demo.run(*view, context="xb-hub").stdout
+        assert "\\u000a  p1" in out
+        assert "\x1b" not in out
+        assert not any(line.startswith("  p1 11-25") for line in out.splitlines())
+
+
+def test_server_check_knows_the_demonstrations_broker(demo: Running) -> None:
+    """Its free ports are found in the broker's folder, and every check passes."""
+    done = demo.run("server", "check", str(demo.folder / "server"), "--json", context="xb-hub")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_busy_port_is_said_with_the_flag(demo: Running, tmp_path: Path) -> None:
+    """One sentence: choose another --port."""
+    settings = (demo.folder / "config.toml").read_text()
+    port = settings.partition("nats://127.0.0.1:")[2].partition('"')[0]
+    done = demo.run("demo", "--dir", str(tmp_path / "d"), "--port", port, "--for", "5", "--json")
+    assert (done.returncode, json.loads(done.stderr.splitlines()[-1])["error"]["reason"]) == (1, "port-taken")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
@@ -230,3 +294,31 @@ def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(tmp_path: Pa
         assert len(tally["kinds"]) >= 4
         assert (tally["refused"], tally["lost"]) == (0, 0)
         assert tally["hubs"]["xb-hub"]["admitted"] == tally["published"] - 2  # the two of eu-dpas
+
+
+def test_a_demo_whose_reader_goes_ends_clean(tmp_path: Path) -> None:
+    """Behind a closed pipe: no traceback, exit 0, and no server is left."""
+    with subprocess.Popen(
+        [TOCSIN, "demo", "--dir", str(tmp_path / "d")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+        assert (process.wait(60), "Traceback" in said) == (0, False), said
+    assert not list((tmp_path / "d" / "server").glob("*.ports"))
+
+
+def test_a_demo_interrupted_while_it_starts_says_so(tmp_path: Path) -> None:
+    """Exit 130 in a word, and the folder is good for the next start."""
+    with subprocess.Popen(
+        [TOCSIN, "demo", "--dir", str(tmp_path / "d")], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("starting")
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "d" / "demo.lock").exists():
+            assert time.monotonic() < deadline
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert "interrupted" in process.stderr.read()

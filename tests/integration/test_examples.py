@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from bus.signing import thumbprint
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VECTORS = ROOT / "schemas" / "vectors"
@@ -25,6 +28,25 @@ def test_joserfc_verifies_a_bulletin() -> None:
     assert "DDoS on the results portal" in done.stdout, done.stderr
 
 
+def test_joserfc_takes_a_set_of_keys(tmp_path: Path) -> None:
+    """What `tocsin registry export --jwks` prints; a set without the key verifies nothing."""
+    key = json.loads(Path(EXAMPLE[1]).read_bytes())
+    for keys, verified in (([key], True), ([], False)):
+        (tmp_path / "keys.json").write_text(json.dumps({"keys": keys}))
+        done = subprocess.run(
+            [
+                sys.executable,
+                ROOT / "examples" / "verify_with_joserfc.py",
+                EXAMPLE[0],
+                tmp_path / "keys.json",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert ("DDoS on the results portal" in done.stdout, done.returncode == 0) == (verified, verified)
+
+
 @pytest.mark.timeout(120)
 def test_node_verifies_a_bulletin(tmp_path: Path) -> None:
     """The npm package jose, where Node and the npm registry are there."""
@@ -37,6 +59,12 @@ def test_node_verifies_a_bulletin(tmp_path: Path) -> None:
     done = subprocess.run(
         ["node", "verify.mjs", *EXAMPLE], cwd=tmp_path / "node", capture_output=True, text=True, timeout=30
     )
+    assert "xa-csirt: DDoS" in done.stdout, done.stderr
+    key = json.loads(Path(EXAMPLE[1]).read_bytes())
+    named = {**key, "kid": thumbprint({name: key[name] for name in ("kty", "crv", "x")})}
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [named]}))
+    command = ["node", "verify.mjs", EXAMPLE[0], str(tmp_path / "keys.json")]
+    done = subprocess.run(command, cwd=tmp_path / "node", capture_output=True, text=True, timeout=30)
     assert "xa-csirt: DDoS" in done.stdout, done.stderr
 
 

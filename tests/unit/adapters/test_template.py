@@ -62,6 +62,23 @@ def test_a_stranger_installs_it_and_runs_it(tmp_path: Path) -> None:
     assert len(json.loads(_ran(convert, tmp_path, site))["drafts"]) == 2
 
 
+def test_the_readmes_document_converts() -> None:
+    """`export.json` beside the README is what the hotline writes, and gives two drafts."""
+    from bus.plugin import ReadContext, translate
+
+    sys.path.insert(0, str(TEMPLATE / "src"))
+    try:
+        from tocsin_hotline.adapter import ADAPTER
+    finally:
+        sys.path.remove(str(TEMPLATE / "src"))
+    found = translate(
+        ADAPTER.formats["hotline-json"],
+        (TEMPLATE / "export.json").read_bytes(),
+        ReadContext(received=NOW, adapter="test", country="XA", tz="UTC"),
+    )
+    assert len(found.drafts) == 2
+
+
 def adapter_from(template: Path) -> tuple[bytes, ...]:
     """The template's samples, filled in."""
     sys.path.insert(0, str(template / "src"))
