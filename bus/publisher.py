@@ -29,7 +29,7 @@ from bus import outbox_table as table
 from bus import reanchoring
 from bus.connection import Endpoint
 from bus.errors import OutboxError, PermitError
-from bus.outbox import Outbox, State
+from bus.outbox import Outbox, Row, State
 from bus.own_channels import Survey, survey
 from bus.reanchoring import Anchor, propose
 from bus.recovery import recover
@@ -76,6 +76,7 @@ class Publisher:
         self._stamping = stamping
         self._clock = clock
         self._sender = sender
+        self._is_quiet = False
 
     @classmethod
     @asynccontextmanager
@@ -244,15 +245,31 @@ class Publisher:
                 keep=self._stamping.sign_and_keep,
             )
 
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Nothing is sent from this outbox meanwhile: who proposes an anchor and asks a person decides on what still is.
+
+        Raises:
+            OutboxError: `no-bus`, without an endpoint; `lease-held`.
+        """
+        if self._is_quiet:
+            yield
+            return
+        async with self._reading("a re-anchor").held():
+            self._is_quiet = True
+            try:
+                yield
+            finally:
+                self._is_quiet = False
+
     async def disowned(self, timeout: float = 60.0) -> dict[str, Anchor]:
         """By channel, where it would go on from, for each on which the bus holds what is not this authority's word.
 
         Raises:
             UnreachableError, OutboxError: as `recover`.
         """
-        sender = self._reading("a re-anchor")
-        async with sender.held():
-            found = await self._survey(sender, timeout)
+        async with self.quiet():
+            found = await self._survey(timeout)
             names = sorted({link.channel for link in found.links if link.digest not in found.stands})
             anchors = {name: await self._propose(name, found) for name in names}
             return {name: each for name, each in anchors.items() if each.lost}
@@ -268,15 +285,19 @@ class Publisher:
 
         Raises:
             UnreachableError: the bus does not answer.
-            OutboxError: `no-bus`, `lease-held`; `unknown-anchor`.
+            OutboxError: as `reanchor` would, before anybody is asked.
         """
-        sender = self._reading("a re-anchor")
-        async with sender.held():
-            return await self._propose(channel, await self._survey(sender, timeout), from_)
+        async with self.quiet():
+            found = await self._survey(timeout)
+            anchor = await self._propose(channel, found, from_)
+            reanchoring.check(channel, anchor, found, await self._mine(channel))
+            return anchor
 
     async def _propose(self, channel: str, found: Survey, from_: str | None = None) -> Anchor:
-        mine = await self._outbox.ask(lambda db: table.after(db, channel, 0))
-        return propose(channel, found, mine, from_)
+        return propose(channel, found, await self._mine(channel), from_)
+
+    async def _mine(self, channel: str) -> list[Row]:
+        return await self._outbox.ask(lambda db: table.after(db, channel, 0))
 
     async def reanchor(
         self,
@@ -305,11 +326,10 @@ class Publisher:
             SchemaError, RuleError, PermitError, StoreError: as `publish`.
             OutboxError: `no-bus`, `lease-held`; `bad-anchor`, `unknown-anchor`, `anchor-contradicted`.
         """
-        sender = self._reading("a re-anchor")
         anchor = Anchor(from_=from_, lost=tuple(lost))
         said = reanchoring.draft(Channel.parse(f"{self.authority_id}/{channel}"), anchor, reason, exercise_id)
-        async with sender.held():
-            found = await self._survey(sender, timeout)
+        async with self.quiet():
+            found = await self._survey(timeout)
             registry, moment = self._registry(), self._clock()
             return await self._outbox.keep(
                 lambda db: self._anchor(db, channel, anchor, found, said, registry, moment)
@@ -337,8 +357,9 @@ class Publisher:
             table.set_head(db, channel, anchor.from_.seq, anchor.from_.digest)
         return self._stamping.keep(db, said, None, registry, moment, None, None)
 
-    async def _survey(self, sender: Sender, timeout: float) -> Survey:
-        found = await survey(sender.endpoint, self._outbox, self._registry(), self._clock, timeout)
+    async def _survey(self, timeout: float) -> Survey:
+        endpoint = self._reading("a re-anchor").endpoint
+        found = await survey(endpoint, self._outbox, self._registry(), self._clock, timeout)
         await self._outbox.settle(found.arrived, self._clock().timestamp())
         return found
 

@@ -90,6 +90,33 @@ def rotate_key(
     return changed, ended
 
 
+def add_key(document: Registry, authority_id: str, new: KeyRecord) -> Registry:
+    """A further key for an authority; none ends. A reserve in a safe can end the others when they are stolen.
+
+    Raises:
+        TrustError: `unknown-authority`; `shared-key` when it is registered already; or what a rule of the registry says.
+    """
+    record = _authority(document, authority_id)
+    kid = thumbprint(new.jwk)
+    if kid in record.keys:
+        raise TrustError(f"key {kid} is {authority_id}'s already; make a new one", reason="shared-key")
+    changed = _with_keys(document, authority_id, {**record.keys, kid: new})
+    check_rules(changed)
+    return changed
+
+
+def replace_nkeys(document: Registry, authority_id: str, nkeys: Sequence[str]) -> Registry:
+    """Other transport keys for an authority. The broker cuts off whoever holds an old one, once it is reloaded.
+
+    Raises:
+        TrustError: `unknown-authority`, or what a rule of the registry says.
+    """
+    record = msgspec.structs.replace(_authority(document, authority_id), nkeys=tuple(nkeys))
+    changed = msgspec.structs.replace(document, authorities={**document.authorities, authority_id: record})
+    check_rules(changed)
+    return changed
+
+
 def rotate_role(role: Role, keys: Sequence[KeyRecord], threshold: int | None = None) -> Role:
     """The role with another set of keys; one that stays keeps its record."""
     kept = {thumbprint(key.jwk): key for key in keys}

@@ -158,28 +158,29 @@ async def _reanchor(
     yes: bool,
 ) -> None:
     patience = app.timeout(RECOVER_S)
-    anchor = await publisher.proposal(channel, from_=from_, timeout=patience)
-    after = (
-        f"after number {anchor.from_.seq}, {anchor.from_.digest}"
-        if anchor.from_.seq
-        else "from its beginning"
-    )
-    app.note(f"{publisher.authority_id} goes on with {channel} {after}.")
-    for head in anchor.lost:
-        app.note(f"  disowned, with all before it back to there: number {head.seq}, {head.digest}")
-    app.note(
-        "  What this outbox holds after that and is not on the bus is set aside; say it again if it still holds."
-    )
-    if not yes:
-        app.confirm("This cannot be taken back. Go on from there?", flag="--yes")
-    kept = await publisher.reanchor(
-        channel,
-        from_=anchor.from_,
-        lost=anchor.lost,
-        reason=reason,
-        exercise_id=exercise_id,
-        timeout=patience,
-    )
+    async with publisher.quiet():
+        anchor = await publisher.proposal(channel, from_=from_, timeout=patience)
+        after = (
+            f"after number {anchor.from_.seq}, {anchor.from_.digest}"
+            if anchor.from_.seq
+            else "from its beginning"
+        )
+        app.note(f"{publisher.authority_id} goes on with {channel} {after}.")
+        for head in anchor.lost:
+            app.note(f"  disowned, with all before it back to there: number {head.seq}, {head.digest}")
+        app.note(
+            "  What this outbox holds after that and is not on the bus is set aside; say it again if it still holds."
+        )
+        if not yes:
+            app.confirm("This cannot be taken back. Go on from there?", flag="--yes")
+        kept = await publisher.reanchor(
+            channel,
+            from_=anchor.from_,
+            lost=anchor.lost,
+            reason=reason,
+            exercise_id=exercise_id,
+            timeout=patience,
+        )
     state = await publisher.settled(kept.digest, patience)
     if app.json:
         app.data(

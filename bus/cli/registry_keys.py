@@ -33,6 +33,10 @@ FILE = click.Path(path_type=Path)
 @click.option("--key", type=FILE, help="AUTHORITY's new public JWK file")
 @click.option("--replaces", multiple=True, metavar="KID", help="key that ends; needed when there are several")
 @click.option(
+    "--beside", is_flag=True, help="no key ends: the new one is a reserve, or follows a revoked one"
+)
+@click.option("--nkey", "nkeys", multiple=True, help="AUTHORITY's transport keys (U...) from now on; repeat")
+@click.option(
     "--overlap-days",
     type=click.IntRange(0, 365),
     default=30,
@@ -50,6 +54,8 @@ def rotate(
     *,
     key: Path | None,
     replaces: tuple[str, ...],
+    beside: bool,
+    nkeys: tuple[str, ...],
     overlap_days: int,
     roots: tuple[Path, ...],
     beacons: tuple[Path, ...],
@@ -60,30 +66,56 @@ def rotate(
 
     Another root needs the signatures of the old root's keepers and of the new one's.
     """
-    from bus.rotation import rotate_key
-
-    if (authority is None) != (key is None):
-        raise click.UsageError("AUTHORITY and --key FILE go together")
+    if (authority is None) != (key is None and not nkeys):
+        raise click.UsageError("AUTHORITY and --key FILE, or --nkey KEY, go together")
     if (authority is None) == (not roots and not beacons and threshold is None):
         raise click.UsageError(
-            "name AUTHORITY and --key; or --root, --beacon or --threshold, without AUTHORITY"
+            "name AUTHORITY and --key or --nkey; or --root, --beacon or --threshold, without AUTHORITY"
         )
+    if beside and (replaces or key is None):
+        raise click.UsageError("--beside is for a --key that replaces none")
     now = app.now()
     document, note = proposal(file, now)
-    if authority is None or key is None:
+    if authority is None:
         changed, text = _other_roles(document, roots, beacons, threshold, now)
     else:
-        new = key_record(key, now)
-        changed, ended = rotate_key(
-            document, authority, new, replaces=replaces, overlap=dt.timedelta(days=overlap_days), now=now
-        )
-        until = min((changed.authorities[authority].keys[kid].not_after for kid in ended), default=None)
-        text = f"a new key of {authority}" + (
-            f" proposed beside {', '.join(ended)}, which may sign until {until:%Y-%m-%d %H:%M} UTC"
-            if until
-            else " proposed; it has no other usable one"
-        )
+        overlap = None if beside else dt.timedelta(days=overlap_days)
+        changed, text = _other_keys(document, authority, key, nkeys, replaces, overlap, now)
     propose(app, file, out, changed, f"{text}, for version {changed.version}{note}")
+
+
+def _other_keys(
+    document: Registry,
+    authority: str,
+    key: Path | None,
+    nkeys: tuple[str, ...],
+    replaces: tuple[str, ...],
+    overlap: dt.timedelta | None,
+    now: dt.datetime,
+) -> tuple[Registry, str]:
+    """The document with other keys of an authority, and what changed, in words; without `overlap` no key ends."""
+    from bus.rotation import add_key, replace_nkeys, rotate_key
+
+    told: list[str] = []
+    if nkeys:
+        document = replace_nkeys(document, authority, nkeys)
+        told.append(f"{len(nkeys)} transport key(s) of {authority} proposed, and no other any more")
+    if key is not None:
+        new = key_record(key, now)
+        ended: tuple[str, ...] = ()
+        if overlap is None:
+            document = add_key(document, authority, new)
+        else:
+            document, ended = rotate_key(
+                document, authority, new, replaces=replaces, overlap=overlap, now=now
+            )
+        until = min((document.authorities[authority].keys[kid].not_after for kid in ended), default=None)
+        if until:
+            beside = f"beside {', '.join(ended)}, which may sign until {until:%Y-%m-%d %H:%M} UTC"
+        else:
+            beside = "which replaces none" if overlap is None else "; it has no other usable one"
+        told.append(f"a new key of {authority} proposed {beside}".replace(" ;", ";"))
+    return document, "; ".join(told)
 
 
 def _other_roles(

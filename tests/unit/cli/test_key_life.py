@@ -83,6 +83,23 @@ def test_a_key_rotates_with_an_overlap(office: Office, world: World) -> None:
     assert version(office) == 2
 
 
+def test_a_reserve_key_ends_no_other_and_transport_keys_are_replaced(office: Office, world: World) -> None:
+    """What an authority needs before and after a theft: a key beside the one it has, and another way in."""
+    before = keys_of(office, "xa-csirt")
+    nkey = office.run("key", "new", "--transport", "new.nk").strip()
+    rotate = ("registry", "rotate", FILE, "xa-csirt")
+    told = office.run(*rotate, "--key", "new.jwk", "--beside", "--nkey", nkey, "--json")
+    assert "replaces none" in told
+    after = keys_of(office, "xa-csirt")
+    assert {kid: after[kid] for kid in before} == before
+    assert after.keys() - before.keys() == {json.loads((office.folder / "new.jwk").read_text())["kid"]}
+    shown = json.loads(office.run("registry", "show", FILE, "--authority", "xa-csirt", "--json"))
+    assert shown["nkeys"] == [nkey]
+    assert "[shared-key]" in office.run(*rotate, "--key", "new.jwk", "--beside", code=6)
+    assert "--beside" in office.run(*rotate, "--nkey", nkey, "--beside", code=2)
+    assert office.run("registry", "rotate", FILE, "--nkey", nkey, code=2)
+
+
 def test_roots_rotate_only_under_both_quorums(office: Office) -> None:
     """The new set alone does not make it stand, and no further change is built on what does not stand."""
     change = ("--root", "root-b.jwk", "--root", "root-c.jwk", "--root", "new.jwk", "--threshold", "2")
@@ -212,7 +229,7 @@ def test_a_statement_is_written_only_if_it_counts(member: Office, world: World) 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("rotate", FILE), 2, "AUTHORITY and --key"),
+        (("rotate", FILE), 2, "AUTHORITY and --key or --nkey"),
         (("rotate", FILE, "xa-csirt"), 2, "go together"),
         (("rotate", FILE, "xa-nobody", "--key", "new.jwk"), 6, "unknown-authority"),
         (("rotate", FILE, "--threshold", "9"), 6, "unreachable-threshold"),

@@ -1,0 +1,282 @@
+"""Theft and loss over a real broker: an outbox knows its own words from a thief's, and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus.connection import Connection, Endpoint
+from bus.errors import OutboxError, PermitError
+from bus.keyfiles import load_signer
+from bus.nkey import load_nkey
+from bus.outbox import Outbox
+from bus.publisher import Publisher
+from bus.signing import FileSigner, sign_entry
+from bus.trust import VerifiedRegistry
+from schemas.bodies.system import Head, Reanchor
+from schemas.bulletin import Bulletin, new_id, stamp
+from schemas.codec import decode, digest, encode
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.subject import subject_for
+from tests.integration.conftest import Bus
+from tests.integration.test_ceremony import ROOT, free_port
+from tests.office import TOCSIN, Office
+from tests.worlds import DEFAULTS, draft, key_record, signed_registry
+
+pytestmark = pytest.mark.timeout(120)
+
+GREEN = "actual.green.community"
+FILE = "registry.tocsin.json"
+DRAFT = str(ROOT / "examples" / "drafts" / "cyber.json")
+
+
+class Clock:
+    """A clock that is set by hand, and the registry as it stands by it."""
+
+    def __init__(self, now: dt.datetime, registry: VerifiedRegistry) -> None:
+        self.now = now
+        self.registry = registry
+
+
+def with_new_key(bus: Bus, new: FileSigner, **ends: dt.datetime) -> VerifiedRegistry:
+    """The registry with a second key, the first one ended as said."""
+    document, old = bus.world.registry.document, bus.world.signers["xa-csirt"]
+    record = document.authorities["xa-csirt"]
+    keys = {old.kid: key_record(old, **ends), new.kid: key_record(new)}
+    authorities = {**document.authorities, "xa-csirt": msgspec.structs.replace(record, keys=keys)}
+    return VerifiedRegistry.open(
+        signed_registry(msgspec.structs.replace(document, authorities=authorities), bus.world.roots)
+    )
+
+
+@asynccontextmanager
+async def speaking(
+    bus: Bus, path: Path, signer: FileSigner, clock: Clock
+) -> AsyncIterator[tuple[Publisher, Outbox]]:
+    """The agency's publisher over an outbox."""
+    async with (
+        Outbox.open(path) as outbox,
+        Publisher.open(
+            authority_id="xa-csirt",
+            outbox=outbox,
+            registry=lambda: clock.registry,
+            signers=(signer,),
+            endpoint=bus.endpoint("xa-csirt"),
+            defaults=DEFAULTS,
+            clock=lambda: clock.now,
+            rng=secrets.token_bytes,
+        ) as publisher,
+    ):
+        yield publisher, outbox
+
+
+async def forge(
+    endpoint: Endpoint,
+    registry: VerifiedRegistry,
+    signer: FileSigner,
+    seq: int,
+    prev: str | None,
+    now: dt.datetime,
+) -> Bulletin:
+    """Somebody who has the keys of an authority says something in its name, past its outbox."""
+    made = stamp(
+        draft("a lie"),
+        id=new_id(now, secrets.token_bytes(10)),
+        seq=seq,
+        prev=prev,
+        issuer=registry.issuer(endpoint.authority_id),
+        issued=now,
+        defaults=DEFAULTS,
+    )
+    payload = encode(made)
+    headers = {
+        SIG_HEADER: format_header((sign_entry(signer, payload, typ=TYP_BULLETIN),)),
+        **hints(made, digest(payload)),
+    }
+    async with Connection.open(endpoint) as connection:
+        await connection.until_connected(10)
+        await connection.publish(subject_for(made), payload, headers)
+    return made
+
+
+async def until(publisher: Publisher, *, behind: bool) -> None:
+    """Wait until it is, or is no longer, behind."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                if await publisher.ready(0.05) and not behind:
+                    return
+            except OutboxError:
+                if behind:
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def test_a_lost_outbox_finds_what_a_key_out_of_use_has_signed(bus: Bus, tmp_path: Path) -> None:
+    """After a rotation and the loss of the outbox no number is given twice."""
+    old, new = bus.world.signers["xa-csirt"], FileSigner.generate()
+    clock = Clock(bus.world.now, bus.world.registry)
+    async with speaking(bus, tmp_path / "first.db", old, clock) as (publisher, _):
+        last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
+        assert await publisher.settled(last.digest, 10) == "stored"
+    clock.registry = with_new_key(bus, new, not_after=clock.now + dt.timedelta(minutes=1))
+    clock.now += dt.timedelta(hours=1)
+    async with speaking(bus, tmp_path / "second.db", new, clock) as (publisher, _):
+        with pytest.raises(OutboxError, match="outbox recover"):
+            await publisher.ready(10)
+        assert (await publisher.recover())["adopted"] == 1
+        goes_on = await publisher.publish(draft("goes on"))
+        assert (goes_on.seq, await publisher.settled(goes_on.digest, 10)) == (4, "stored")
+
+
+async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running publisher notices him, refuses, will not anchor before the revocation, and goes on after it."""
+    monkeypatch.setattr("bus.sender.COMPARE_S", 0.2)
+    old, new = bus.world.signers["xa-csirt"], FileSigner.generate()
+    clock = Clock(bus.world.now, with_new_key(bus, new))
+    async with speaking(bus, tmp_path / "o.db", old, clock) as (publisher, outbox):
+        first = await publisher.publish(draft("honest"))
+        assert await publisher.settled(first.digest, 10) == "stored"
+        theft = dt.datetime.now(dt.UTC)  # the broker's clock says when his came
+        lie = digest(
+            encode(await forge(bus.endpoint("xa-csirt"), clock.registry, old, 2, first.digest, clock.now))
+        )
+        await until(publisher, behind=True)
+        with pytest.raises(OutboxError, match="tocsin key revoke, then tocsin outbox reanchor"):
+            await publisher.ready(1)
+        with pytest.raises(OutboxError):
+            await publisher.publish(draft("refused"))
+        with pytest.raises(PermitError, match="outbox reanchor"):
+            await publisher.rehearse(
+                draft(body=Reanchor(from_=Head(channel=GREEN, seq=1, digest=first.digest), reason="by hand"))
+            )
+        from_, lost = (
+            Head(channel=GREEN, seq=1, digest=first.digest),
+            (Head(channel=GREEN, seq=2, digest=lie),),
+        )
+        with pytest.raises(OutboxError) as refused:
+            await publisher.reanchor(GREEN, from_=from_, lost=lost, reason="stolen")
+        assert refused.value.reason == "anchor-contradicted"
+        clock.registry = with_new_key(bus, new, revoked_since=theft)
+        await until(publisher, behind=False)
+        with pytest.raises(PermitError) as stopped:
+            await publisher.reanchor(GREEN, from_=from_, lost=lost, reason="stolen")
+        assert stopped.value.reason == "key-revoked"
+        assert [each.seq for each in await outbox.rows()] == [1]
+    bus.server.kill()
+    async with speaking(bus, tmp_path / "o.db", new, clock) as (publisher, outbox):
+        waits = await publisher.publish(draft("kept while the bus is away"), once="a source's")
+        assert waits.seq == 2
+        await outbox.park(
+            [row.n for row in await outbox.rows() if row.digest == waits.digest], "held for this test"
+        )
+        await bus.server.restart()
+        assert set(await publisher.disowned()) == {GREEN}
+        anchor = await publisher.proposal(GREEN)
+        assert (anchor.from_, anchor.lost) == (from_, lost)
+        kept = await publisher.reanchor(GREEN, from_=from_, lost=lost, reason="stolen")
+        assert (kept.seq, await publisher.settled(kept.digest, 10)) == (2, "stored")
+        assert [(r.state, r.seq) for r in await outbox.rows()] == [
+            ("stored", 2),
+            ("superseded", 2),
+            ("stored", 1),
+        ]
+        said = decode((await outbox.rows(limit=1))[0].payload)
+        assert (said.prev, said.kind) == (first.digest, "reanchor")
+        again = await publisher.publish(draft("kept while the bus is away"), once="a source's")
+        assert (again.seq, await publisher.settled(again.digest, 10)) == (3, "stored")
+        assert await publisher.ready(10)
+
+
+def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path) -> None:
+    """From the refusal over `key revoke`, `registry accept` and `outbox reanchor` to the next bulletin."""
+    office = Office(tmp_path)
+    for name in ("root", "beacon", "xa-emb", "reserve"):
+        office.key(name)
+    nkey = office.run("key", "new", "--transport", "xa-emb.nk").strip()
+    office.run(
+        "registry", "init", FILE, "--domain", "nations", "--root", "root.jwk", "--threshold", "1", "--beacon", "beacon.jwk",
+    )  # fmt: skip
+    office.run(
+        "registry", "add", FILE, "xa-emb", "--name", "EMB", "--kind", "emb", "--domain", "electoral", "--country", "XA",
+        "--nkey", nkey, "--key", "xa-emb.jwk", "--key", "reserve.jwk",
+    )  # fmt: skip
+    office.run("registry", "grant", FILE, "xa-emb", "--publish", "green:community:cyber-incident")
+    office.sign("root")
+    found = json.loads(office.run("registry", "verify", FILE, "--json"))
+    port = free_port()
+    shared = (
+        "--authority", "xa-emb", "--domain", "nations", "--pin", found["digest"], "--registry", FILE,
+        "--server", f"nats://127.0.0.1:{port}", "--nkey", "xa-emb.nk", "--state", "state",
+    )  # fmt: skip
+    office.run(
+        "context",
+        "add",
+        "xa-emb",
+        *shared,
+        "--key",
+        "xa-emb.pem",
+        "--passphrase-file",
+        "xa-emb.pass",
+        "--use",
+    )
+    office.run(
+        "context", "add", "renewed", *shared, "--key", "reserve.pem", "--passphrase-file", "reserve.pass"
+    )
+    send = ("publish", DRAFT, "--tlp", "green", "--audience", "community", "--json")
+    server = office.start("server", "run", "broker", "--port", str(port))
+    try:
+        deadline = time.monotonic() + 40
+        doctor = [TOCSIN, "server", "check", "broker"]
+        while subprocess.run(doctor, cwd=tmp_path, env=office.env, capture_output=True).returncode:
+            assert time.monotonic() < deadline, (tmp_path / "server.log").read_text()
+            time.sleep(0.2)
+        first = json.loads(office.run(*send))
+        assert first["state"] == "stored"
+        assert json.loads(office.run("outbox", "reanchor", "--json")) == {}
+        time.sleep(1.1)  # a moment of `--since` is a second long
+        theft = dt.datetime.now(dt.UTC).replace(microsecond=0)
+        registry = VerifiedRegistry.open((tmp_path / FILE).read_bytes())
+        stolen = load_signer(tmp_path / "xa-emb.pem", (tmp_path / "xa-emb.pass").read_bytes().strip())
+        endpoint = Endpoint(
+            url=f"nats://127.0.0.1:{port}", authority_id="xa-emb", nkey_seed=load_nkey(tmp_path / "xa-emb.nk"), name="thief",
+        )  # fmt: skip
+        asyncio.run(forge(endpoint, registry, stolen, 2, first["digest"], dt.datetime.now(dt.UTC)))
+        queued = office.run(*send, "--timeout", "5", code=75)
+        assert "tocsin outbox reanchor" in queued
+        anchored = ("outbox", "reanchor", GREEN, "--reason", "stolen", "--yes", "--json")
+        assert "anchor-contradicted" in office.run(*anchored, code=1)
+        moment = f"{theft:%Y-%m-%dT%H:%M:%SZ}"
+        office.run(
+            "key", "revoke", stolen.kid, "--since", moment, "--key", "reserve.pem", "--passphrase-file", "reserve.pass",
+            "--out", "end.tocsin.json", "--yes",
+        )  # fmt: skip
+        office.run("registry", "accept", "end.tocsin.json")
+        assert "key-revoked" in office.run(*anchored, code=5)
+        new = ("--context", "renewed")
+        assert list(json.loads(office.run(*new, "outbox", "reanchor", "--json"))) == [GREEN]
+        assert GREEN in office.run(*new, "outbox", "reanchor")
+        assert "say why" in office.run(*new, "outbox", "reanchor", GREEN, code=2)
+        assert "unknown-anchor" in office.run(*new, *anchored, "--from", "A" * 43, code=1)
+        made = json.loads(office.run(*new, *anchored))
+        # What had waited has gone out meanwhile, and is then the last word, or it is set aside.
+        aside = json.loads(office.run(*new, "outbox", "status", "--json"))["counts"]["superseded"]
+        assert (made["seq"] + aside, made["state"]) == (3, "stored")
+        goes_on = json.loads(office.run(*new, *send))
+        assert (goes_on["seq"], goes_on["state"]) == (made["seq"] + 1, "stored")
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(20)
