@@ -37,6 +37,7 @@ from schemas import rules
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import decode, digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.errors import SchemaError, TocsinError
 from schemas.parts import Ref
 from schemas.subject import channel_of, subject_for
 from schemas.vocab import MsgType, RefRel
@@ -81,7 +82,9 @@ class Publisher:
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
         sender: Sender | None,
+        on_refused: Callable[[TocsinError], None] | None = None,
     ) -> None:
+        self._on_refused = on_refused
         self.authority_id = authority_id
         self._outbox = outbox
         self._registry = registry
@@ -104,6 +107,7 @@ class Publisher:
         defaults: Defaults,
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
+        on_refused: Callable[[TocsinError], None] | None = None,
     ) -> AsyncIterator[Publisher]:
         """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
 
@@ -116,6 +120,7 @@ class Publisher:
             defaults: what drafts leave out.
             clock: the present, aware.
             rng: random bytes.
+            on_refused: told of each draft that is refused before it is signed.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
@@ -141,6 +146,7 @@ class Publisher:
             clock=clock,
             rng=rng,
             sender=sender,
+            on_refused=on_refused,
         )
         task = asyncio.create_task(sender.run(), name=f"sender {authority_id}") if sender else None
         try:
@@ -175,9 +181,14 @@ class Publisher:
         """
         self._refuse_when_behind()
         registry, moment = self._registry(), self._clock()
-        accepted = await self._outbox.keep(
-            lambda db: self._keep(db, draft, defaults, registry, moment, once, origin)
-        )
+        try:
+            accepted = await self._outbox.keep(
+                lambda db: self._keep(db, draft, defaults, registry, moment, once, origin)
+            )
+        except (SchemaError, PermitError) as exc:
+            if self._on_refused is not None:
+                self._on_refused(exc)
+            raise
         if self._sender is not None:
             self._sender.nudge()
         return accepted

@@ -17,6 +17,7 @@ from bus.cli.ceremony import (
     proposal,
     propose,
     read,
+    record_registry,
     replace,
     say,
     signer_of,
@@ -96,7 +97,9 @@ def init(
         now=now,
         lifetime=dt.timedelta(days=days),
     )
-    write_new(file, ceremony.unsigned(document))
+    raw = ceremony.unsigned(document)
+    write_new(file, raw)
+    record_registry(app, "registry-proposed", raw, file)
     say(app, file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
 
 
@@ -259,6 +262,7 @@ def sign(
         )
         raise click.UsageError(f"{signer.kid} is no root key of version {document.version}{hint}")
     replace(file, raw)
+    record_registry(app, "registry-signed", raw, file, by=signer.kid)
     signed = set(ceremony.signatures(raw))
     missing = {name: max(0, role.threshold - len(signed & role.keys.keys())) for name, role in roots}
     told = [
@@ -288,11 +292,11 @@ def beacon(
     from bus.trust import VerifiedRegistry
 
     verified = VerifiedRegistry.open(read(file))
-    raw = ceremony.new_beacon(
-        verified, signer_of(app, key_file, passphrase_file), app.now(), dt.timedelta(hours=hours)
-    )
+    signer = signer_of(app, key_file, passphrase_file)
+    raw = ceremony.new_beacon(verified, signer, app.now(), dt.timedelta(hours=hours))
     verified.with_beacon(raw, app.now())
     replace(out, raw)
+    record_registry(app, "beacon-signed", verified.raw, out, by=signer.kid, hours=hours)
     say(app, out, f"beacon for version {verified.version}, good for {hours} h")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,9 +14,11 @@ from bus.cli.app import App
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
+from schemas.errors import TocsinError
 from schemas.vocab import Pap, Tlp
 
 if TYPE_CHECKING:
+    from bus.audit import Fact
     from bus.connection import Endpoint
     from bus.held_registry import HeldRegistry
     from bus.inbox import Inbox
@@ -137,6 +140,8 @@ async def open_publisher(
     folder = private_folder(app.state_folder())
     registry = held_registry(context, app.now)
     signer = open_signer(context)
+    if without:
+        record(app, "override", what="sealed-without", readers=list(without))
     async with (
         Outbox.open(folder / OUTBOX_FILE) as outbox,
         SealingPublisher.open(
@@ -148,6 +153,7 @@ async def open_publisher(
             defaults=defaults(context),
             clock=app.now,
             rng=secrets.token_bytes,
+            on_refused=lambda exc: record_refusal(app, exc),
         ) as publisher,
     ):
         if not isinstance(publisher, SealingPublisher):
@@ -182,3 +188,35 @@ def private_folder(path: Path) -> Path:
     """The folder, made for its owner alone when it was not there."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
+
+
+def audit_file(app: App) -> Path:
+    """Where this identity's audit record lies: with its state, or, where no context is chosen, with the settings."""
+    from bus.audit import AUDIT_FILE
+    from bus.config import home_of
+
+    try:
+        return app.state_folder() / AUDIT_FILE
+    except ConfigError:  # a registrar or a root keeper needs no context
+        return home_of(os.environ) / AUDIT_FILE
+
+
+def record(app: App, event: str, **facts: Fact) -> None:
+    """Add one entry to this identity's audit record, on the disk when this returns.
+
+    Raises:
+        AuditError, OSError: it could not be recorded.
+    """
+    from bus import audit
+
+    path = audit_file(app)
+    private_folder(path.parent)
+    audit.append(path, event, facts, app.now())
+
+
+def record_refusal(app: App, exc: TocsinError) -> None:
+    """Record a refusal by its reason and place, never its text, which may quote the draft. Says so when it cannot."""
+    try:
+        record(app, "refused", reason=exc.reason, path=getattr(exc, "path", ""))
+    except (TocsinError, OSError) as trouble:
+        app.note(f"the refusal is not in the audit record: {trouble}")
