@@ -7,12 +7,14 @@ import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
 from bus.cli.app import App, Group, command
 
 if TYPE_CHECKING:
+    from bus.tls import Tls
     from bus.trust import VerifiedRegistry
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -31,12 +33,15 @@ def server() -> None:
 @click.option("--port", type=int, default=4222, show_default=True)
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
 def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
-    """Write the broker's configuration into FOLDER, generated from the context's registry."""
+    """Write the broker's configuration into FOLDER, generated from the context's registry.
+
+    With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
+    """
     from bus.config import write_atomically
-    from bus.server import ServerSettings, render_conf
+    from bus.server import ServerSettings, ServerTls, render_conf
 
     registry = production_registry(app)
-    settings = ServerSettings(host=host, port=port, monitor_port=port + 4000)
+    settings = ServerSettings(host=host, port=port, monitor_port=port + 4000, tls=ServerTls.in_folder(folder))
     text = render_conf(registry, settings=settings, provisioner_nkey=_provisioner(folder)[1])
     if stdout:
         click.echo(text)
@@ -58,20 +63,30 @@ def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
 @click.option("--port", type=int, default=4222, show_default=True)
 @click.option("--binary", type=click.Path(path_type=Path), help="nats-server [env: TOCSIN_NATS_SERVER]")
 def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) -> None:
-    """Run a broker on this machine with its store in FOLDER, and make its streams and consumers."""
+    """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
+
+    TLS as in `server conf`; the streams are made with the client certificate of the context.
+    """
     asyncio.run(_run(app, folder, host, port, binary))
 
 
 async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None) -> None:
-    from bus.server import NatsServer, ServerSettings, provision, render_conf
+    from bus.errors import ConfigError
+    from bus.server import NatsServer, ServerSettings, ServerTls, provision, render_conf
 
     app.logs()
     registry = production_registry(app)
     seed, public = _provisioner(folder)
-    settings = ServerSettings(host=host, port=port, monitor_port=port + 4000)
+    tls, files = _tls(app), ServerTls.in_folder(folder)
+    if (tls is None) != (files is None):
+        raise ConfigError(
+            f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
+            reason="tls-file",
+        )
+    settings = ServerSettings(host=host, port=port, monitor_port=port + 4000, tls=files)
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with NatsServer(folder, text, binary=binary) as broker:
-        await provision(broker.url, seed, registry)
+        await provision(broker.url, seed, registry, tls=tls)
         app.note(
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )
@@ -96,15 +111,16 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
     address = url or context.server
     if address is None:
         raise click.UsageError("which broker? add --url nats://host:port")
-    host, _, port = address.removeprefix("nats://").partition(":")
+    place = urlsplit(address)
     checks = asyncio.run(
         run_checks(
             url=address,
-            monitor_url=monitor or f"http://{host}:{int(port or 4222) + 4000}",
+            monitor_url=monitor or f"http://127.0.0.1:{(place.port or 4222) + 4000}",
             provisioner_seed=_provisioner(folder)[0],
             registry=open_registry(context, app.now()),
             conf_file=folder / CONF_FILE,
             binary=find_binary(None, os.environ),
+            tls=_tls(app),
         )
     )
     if app.json:
@@ -116,6 +132,17 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
         )
     if any(c.hard and not c.ok for c in checks):
         raise click.exceptions.Exit(NOT_SOUND)
+
+
+def _tls(app: App) -> Tls | None:
+    """The context's certificates; the broker's must bear the host name of the context's server."""
+    from bus.cli.session import tls_of
+
+    _, context = app.context()
+    found = tls_of(context, host=urlsplit(context.server or "").hostname)
+    if found is not None:
+        found.context()
+    return found
 
 
 def production_registry(app: App) -> VerifiedRegistry:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bus.publisher import Publisher
     from bus.sealing import OpeningKey
     from bus.signing import Signer
+    from bus.tls import Tls
     from bus.trust import VerifiedRegistry
 
 V = TypeVar("V", Tlp, Pap)
@@ -77,9 +78,26 @@ def endpoint(context: Context, name: str) -> Endpoint:
 
     if context.server is None or context.nkey is None:
         raise ConfigError("this context names no server or no transport key", reason="no-server")
+    tls = tls_of(context)
+    if tls is not None:
+        tls.context()  # what is wrong with its files is said now, not at each try to connect
     return Endpoint(
-        url=context.server, authority_id=context.authority, nkey_seed=load_nkey(context.nkey), name=name
+        url=context.server,
+        authority_id=context.authority,
+        nkey_seed=load_nkey(context.nkey),
+        name=name,
+        tls=tls,
     )
+
+
+def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
+    """With which certificates the context connects; None where it does not demand TLS."""
+    from bus.config import demands_tls
+    from bus.tls import Tls
+
+    if not demands_tls(context):
+        return None
+    return Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
 
 
 def defaults(context: Context) -> Defaults:
