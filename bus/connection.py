@@ -50,19 +50,18 @@ log = structlog.get_logger()
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and as whom to connect. `inbox` differs from the identity's own only for the provisioner."""
+    """Where and as whom to connect."""
 
     url: str
     authority_id: str
     nkey_seed: str
     name: str
-    inbox: str = ""
     tls: Tls | None = None
 
     @property
     def private_inbox(self) -> str:
         """The prefix of this identity's replies."""
-        return self.inbox or inbox_prefix(self.authority_id)
+        return inbox_prefix(self.authority_id)
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from schemas.codec import digest
 from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_signed
 from schemas.errors import EnvelopeError
 from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES
+from schemas.subject import Trust
 
 AGAIN_S = 1.0
 
@@ -69,9 +70,7 @@ class HeldRegistry:
         now = self._clock()
         if abs((now - self._looked).total_seconds()) >= AGAIN_S:
             self._looked = now
-            if (seen := self._look()) != self._seen:
-                self._seen = seen
-                self._follow()
+            self._look_again()
         return self._registry
 
     def take(self, raw: bytes) -> bool:
@@ -80,13 +79,15 @@ class HeldRegistry:
         Raises:
             TrustError: it does not stand, for its reason; nothing was kept.
         """
+        self._look_again()  # what others took in meanwhile may be what this continues
         now = self._clock()
-        if _is(raw, TYP_REVOKE, MAX_REVOKE_BYTES):
+        kind = trust_kind(raw)
+        if kind is Trust.REVOKE:
             path = self._revocations / f"{digest(read_signed(raw, typ=TYP_REVOKE).payload)}.tocsin.json"
             if path.is_file():
                 return False  # by now the key that signed it may have ended, with itself
             found = self._registry.with_revocation(raw, now)
-        elif _is(raw, TYP_BEACON, MAX_BEACON_BYTES):
+        elif kind is Trust.BEACON:
             found = self._registry.with_beacon(raw, now)
             path = self._beacon or self._file.with_name("beacon.tocsin.json")
         else:
@@ -97,8 +98,12 @@ class HeldRegistry:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, raw, mode=0o644)
         self._registry = found
-        self._seen = self._look()
         return True
+
+    def holds(self, raw: bytes) -> bool:
+        """Whether these very bytes are a version that is kept here, old ones too."""
+        kept = self._file.parent.glob(version_file(self._file, 0).name.replace("v0", "v*"))
+        return any(path.is_file() and path.read_bytes() == raw for path in (self._file, *kept))
 
     # -- what lies on the disk ----------------------------------------------------------------------------------------
 
@@ -120,6 +125,11 @@ class HeldRegistry:
                 continue
             found.append((str(path), stat.st_mtime_ns, stat.st_size))
         return tuple(found)
+
+    def _look_again(self) -> None:
+        if (seen := self._look()) != self._seen:
+            self._seen = seen
+            self._follow()
 
     def _pinned(self, pin: str | None, domain: str | None) -> VerifiedRegistry:
         """The pinned version: in its file, or, where a proposal covers that, kept beside it."""
@@ -212,6 +222,13 @@ def read_bytes(path: Path, what: str) -> bytes:
         raise ConfigError(
             f"cannot read the {what} file {path}: {exc.strerror}", reason="file-unreadable"
         ) from None
+
+
+def trust_kind(raw: bytes) -> Trust:
+    """What a file says that it is; what is nothing of the kind is taken for a version, and refused as one."""
+    if _is(raw, TYP_REVOKE, MAX_REVOKE_BYTES):
+        return Trust.REVOKE
+    return Trust.BEACON if _is(raw, TYP_BEACON, MAX_BEACON_BYTES) else Trust.REGISTRY
 
 
 def _is(raw: bytes, typ: str, most: int) -> bool:

@@ -99,7 +99,7 @@ def load_opening_key(path: Path, passphrase: bytes | None) -> OpeningKey:
     except KeyFileError as exc:
         raise KeyFileError(f"{path} is {exc}", reason=exc.reason) from None
     try:
-        algorithm, seed, public = _private_key(plain or b"")
+        algorithm, seed, _ = _private_key(plain or b"")
     except (IndexError, ValueError):
         raise _wrong_passphrase(path) from None
     if algorithm != pbes2.oid(_XWING) or len(seed) != SEED_BYTES:
@@ -107,9 +107,19 @@ def load_opening_key(path: Path, passphrase: bytes | None) -> OpeningKey:
             f"{path} holds no seal key; make one: tocsin key new --seal", reason="unsupported-key"
         )
     key = OpeningKey(seed)
-    if public != [(_PUBLIC_KEY, b"\0" + key.public.raw)]:
+    if plain != _seal_info(key):
         raise KeyFileError(f"{path} is damaged: its two halves do not fit", reason="key-malformed")
     return key
+
+
+def _seal_info(key: OpeningKey) -> bytes:
+    """The one encoding of a seal key: a OneAsymmetricKey (RFC 5958) with its seed and its public half."""
+    return pbes2.sequence(
+        pbes2.integer(1),
+        pbes2.sequence(pbes2.oid(_XWING)),
+        pbes2.octets(key.seed),
+        pbes2.element(_PUBLIC_KEY, b"\0" + key.public.raw),
+    )
 
 
 def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes) -> None:
@@ -118,13 +128,7 @@ def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes) -> None:
     Raises:
         KeyFileError: as `save_signer`.
     """
-    info = pbes2.sequence(
-        pbes2.integer(1),
-        pbes2.sequence(pbes2.oid(_XWING)),
-        pbes2.octets(key.seed),
-        pbes2.element(_PUBLIC_KEY, b"\0" + key.public.raw),
-    )
-    _write_encrypted(path, pbes2.encrypt(info, passphrase))
+    _write_encrypted(path, pbes2.encrypt(_seal_info(key), passphrase))
 
 
 # -- files ------------------------------------------------------------------------------------------------------

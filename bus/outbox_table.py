@@ -43,8 +43,9 @@ CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT
 class State(StrEnum):
     """How far a row has come.
 
-    `parked`: the broker does not take it; its channel waits behind it until it is released. `superseded`: recovery
-    found its number taken on the bus; it never got there, holds nothing up, and is for a person to look at.
+    `parked`: the broker does not take it; its channel waits behind it until it is released. `superseded`: a recovery
+    found its number taken on the bus, or a re-anchor went on before it; it holds nothing up, and is for a person to look
+    at.
     """
 
     KEPT = "kept"
@@ -146,6 +147,29 @@ def last_of_origin(db: sqlite3.Connection, origin: str) -> Row | None:
 def set_head(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
     """Make a bulletin the head of its channel, inside a transaction."""
     db.execute("REPLACE INTO heads (channel, seq, digest) VALUES (?, ?, ?)", (channel, seq, digest))
+
+
+def clear_head(db: sqlite3.Connection, channel: str) -> None:
+    """Begin a channel anew, inside a transaction."""
+    db.execute("DELETE FROM heads WHERE channel = ?", (channel,))
+
+
+def set_aside(db: sqlite3.Connection, given_up: Iterable[Row], problem: str) -> None:
+    """Take rows out of the chain, inside a transaction: kept for a person to look at; their source may say them again."""
+    change(
+        db,
+        "UPDATE outbox SET state = 'superseded', problem = ?, once = NULL, origin = NULL WHERE n = ?",
+        [(problem, row.n) for row in given_up],
+    )
+
+
+def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
+    """What the chain of a channel holds after a number, inside a transaction."""
+    return rows(
+        db,
+        "SELECT * FROM outbox WHERE channel = ? AND seq > ? AND state != 'superseded' ORDER BY seq",
+        (channel, seq),
+    )
 
 
 def counts(db: sqlite3.Connection) -> dict[str, int]:

@@ -1,23 +1,85 @@
-"""An authority reads back what it has said: its own channels on the bus.
+"""An authority reads back what is said in its name: its own channels on the bus.
 
-What its outbox holds is recognised by the digest of its bytes; only what is unknown there is verified.
+What its outbox holds is recognised by the digest of its bytes; only what is unknown there is verified. A bulletin by a
+key that has ended counts as a reader would count it who had been there all the time (`bus.revocation`): it is the
+authority's word if it came before its key ended, or if one that stands continues it; else it is a thief's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from bus.admission import Admitted, admit
-from bus.connection import Connection
+import msgspec
+
+from bus.admission import admit
+from bus.connection import Connection, Endpoint
 from bus.errors import AdmissionError
-from bus.outbox import Outbox
+from bus.outbox import Outbox, Settled
 from bus.pull import Pull, Received
+from bus.revocation import ReceivedLink, rule
+from bus.topology import own_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
 
 QUIET_S = 5.0
 MOST = 500
+
+
+class Survey(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the bus holds under an authority's name.
+
+    Attributes:
+        links: every signed bulletin's place, by the name of its channel, in the order of the streams.
+        stands: the digests of those that are the authority's word, by the keys as they are now.
+        arrived: what the outbox did not know to be on the bus.
+        cursors: how far each stream was read.
+    """
+
+    links: tuple[ReceivedLink, ...]
+    stands: frozenset[str]
+    arrived: tuple[Settled, ...]
+    cursors: dict[str, int]
+
+
+async def survey(
+    endpoint: Endpoint,
+    outbox: Outbox,
+    registry: VerifiedRegistry,
+    clock: Callable[[], dt.datetime],
+    timeout: float,
+) -> Survey:
+    """Read all own channels from their beginning; nothing is changed.
+
+    Args:
+        endpoint: the authority's place on the bus.
+        outbox: its outbox.
+        registry: what its bulletins are verified with.
+        clock: the present, aware.
+        timeout: seconds to wait for the bus.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker.
+    """
+    unsure = await outbox.unsettled()
+    arrived: list[Settled] = []
+    links: list[ReceivedLink] = []
+    cursors: dict[str, int] = {}
+    async with Connection.open(endpoint) as connection:
+        await connection.until_connected(timeout)
+        for stream, consumer in own_streams(registry, endpoint.authority_id):
+            cursors[stream] = 0
+            async for batch in read_back(connection, stream, consumer, 1):
+                cursors[stream] = batch[-1].stream_seq
+                links += await asyncio.to_thread(placed, batch, registry, clock())
+                arrived += [
+                    Settled(n=unsure[held], stream=stream, stream_seq=message.stream_seq)
+                    for message in batch
+                    if (held := digest(message.payload)) in unsure
+                ]
+    stands = rule(links, registry.ended(clock())).stands
+    return Survey(links=tuple(links), stands=stands, arrived=tuple(arrived), cursors=cursors)
 
 
 async def behind_by(
@@ -31,21 +93,28 @@ async def behind_by(
     """How many of the authority's own bulletins on a stream this outbox cannot account for.
 
     A bulletin is accounted for when the outbox holds it, or when a recovery has adopted a head after it. One that
-    stands where the outbox has another bulletin is not: two outboxes have spoken on one channel.
+    stands where the outbox has another bulletin is not: two outboxes have spoken on one channel, or a thief has.
 
     Raises:
         UnreachableError, BrokerError: from the broker.
     """
-    missing = 0
+    strange: list[ReceivedLink] = []
+    last: int | None = None
     start = (await outbox.own_cursors()).get(stream, 0) + 1
     async for batch in read_back(connection, stream, consumer, start):
+        last = batch[-1].stream_seq
         digests = {digest(message.payload): message for message in batch}
-        strange = [digests[found] for found in await outbox.unknown(list(digests))]
-        for found in judged(strange, registry, clock()):
-            if not await outbox.accounts_for(found.channel.name, found.bulletin.seq):
-                missing += 1
-        if not missing:
-            await outbox.move_own_cursor(stream, batch[-1].stream_seq)
+        unknown = [digests[found] for found in await outbox.unknown(list(digests))]
+        strange += placed(unknown, registry, clock())
+        if not strange:
+            await outbox.move_own_cursor(stream, last)
+    stands = rule(strange, registry.ended(clock())).stands
+    missing = 0
+    for link in strange:
+        if link.digest in stands and not await outbox.accounts_for(link.channel, link.seq):
+            missing += 1
+    if last is not None and not missing:
+        await outbox.move_own_cursor(stream, last)
     return missing
 
 
@@ -69,12 +138,34 @@ async def read_back(
                 yield batch
 
 
-def judged(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> list[Admitted]:
-    """Those that stand up to verification; the others were not said by the authority, whoever put them there."""
-    found: list[Admitted] = []
+def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> list[ReceivedLink]:
+    """The places of those that the authority's keys have signed; the others were put there by somebody else.
+
+    What a reader refuses and yet leaves its place in the chain has it here too. When each came is the broker's word,
+    which at worst makes an outbox refuse; readers go by their own clocks.
+    """
+    ended = registry.ended(now)
+    found: list[ReceivedLink] = []
     for message in messages:
         try:
-            found.append(admit(message.subject, message.headers, message.payload, registry=registry, now=now))
-        except AdmissionError:
-            continue
+            admitted = admit(
+                message.subject, message.headers, message.payload, registry=registry, now=now, continued=True
+            )
+        except AdmissionError as exc:
+            if exc.place is None:
+                continue
+            channel, seq, prev, kids = exc.place.channel, exc.place.seq, exc.place.prev, exc.place.kids
+        else:
+            channel, kids = admitted.channel, admitted.signer_kids
+            seq, prev = admitted.bulletin.seq, admitted.bulletin.prev
+        found.append(
+            ReceivedLink(
+                channel=channel.name,
+                seq=seq,
+                digest=digest(message.payload),
+                prev=prev,
+                kid=min(kids, key=lambda each: ended.get(each, now)),  # the one that ended first decides
+                received_at=dt.datetime.fromtimestamp(message.stored_ns / 1e9, dt.UTC),
+            )
+        )
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -35,13 +36,17 @@ def encrypt(plain: bytes, passphrase: bytes) -> bytes:
     if not passphrase:
         raise KeyFileError("an empty passphrase protects nothing", reason="weak-passphrase")
     salt, iv = secrets.token_bytes(16), secrets.token_bytes(_BLOCK)
-    key = _scrypt(passphrase, salt, SCRYPT_N, SCRYPT_R, SCRYPT_P)
+    numbers = (SCRYPT_N, SCRYPT_R, SCRYPT_P)
+    key = _scrypt(passphrase, salt, *numbers)
     pad = _BLOCK - len(plain) % _BLOCK
     encryptor = Cipher(algorithms.AES256(key), modes.CBC(iv)).encryptor()
     hidden = encryptor.update(plain + bytes([pad]) * pad) + encryptor.finalize()
-    derivation = sequence(
-        oid(_SCRYPT), sequence(octets(salt), integer(SCRYPT_N), integer(SCRYPT_R), integer(SCRYPT_P))
-    )
+    return _info(salt, numbers, iv, hidden)
+
+
+def _info(salt: bytes, numbers: Iterable[int], iv: bytes, hidden: bytes) -> bytes:
+    """The one encoding of an EncryptedPrivateKeyInfo with scrypt and AES-256-CBC."""
+    derivation = sequence(oid(_SCRYPT), sequence(octets(salt), *map(integer, numbers)))
     scheme = sequence(oid(_AES256_CBC), octets(iv))
     return sequence(sequence(oid(_PBES2), sequence(derivation, scheme)), octets(hidden))
 
@@ -65,6 +70,8 @@ def decrypt(der: bytes, passphrase: bytes) -> bytes | None:
             raise KeyFileError(
                 "not encrypted with scrypt and AES-256-CBC, as tocsin key new does", reason="key-malformed"
             )
+        if _info(salt, (n, r, p), iv, hidden) != der:
+            raise KeyFileError("not as tocsin key new writes it; it is damaged", reason="key-malformed")
         key = _scrypt(passphrase, salt, n, r, p)
         decryptor = Cipher(algorithms.AES256(key), modes.CBC(iv)).decryptor()
         plain = decryptor.update(hidden) + decryptor.finalize()

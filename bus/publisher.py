@@ -10,7 +10,7 @@
 8. send      `bus.sender`: JetStream, with the digest as message id
 9. settle    `bus.sender`: the stream's durable acknowledgement
 
-Steps 1 to 7 are one transaction in the outbox's thread, so that two processes of one authority cannot fork their
+Steps 1 to 7, in `bus.stamping`, are one transaction in the outbox's thread, so that two processes of one authority cannot fork their
 chain, and a refused draft uses no number. `publish` never waits for the bus.
 """
 
@@ -26,34 +26,24 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from bus import outbox_table as table
+from bus import reanchoring
 from bus.connection import Endpoint
 from bus.errors import OutboxError, PermitError
 from bus.outbox import Outbox, State
+from bus.own_channels import Survey, survey
+from bus.reanchoring import Anchor, propose
 from bus.recovery import recover
+from bus.sealer import Sealer
 from bus.sender import Sender
-from bus.signing import Signer, sign_entry
+from bus.signing import Signer
+from bus.stamping import Accepted, Stamping
 from bus.trust import VerifiedRegistry
-from schemas import rules
-from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
-from schemas.codec import decode, digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.bodies.system import Head, Reanchor
+from schemas.bulletin import Defaults, Draft
 from schemas.errors import SchemaError, TocsinError
-from schemas.parts import Ref
-from schemas.subject import channel_of, subject_for
-from schemas.vocab import MsgType, RefRel
+from schemas.subject import Channel
 
-ID_NOISE_BYTES = 10
-
-
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin that is on this disk, signed. From here it cannot be lost."""
-
-    id: str
-    channel: str
-    seq: int
-    digest: str
-    subject: str
-    state: str = "accepted"
+__all__ = ["Accepted", "Health", "Publisher"]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,10 +67,8 @@ class Publisher:
         authority_id: str,
         outbox: Outbox,
         registry: Callable[[], VerifiedRegistry],
-        signers: Sequence[Signer],
-        defaults: Defaults,
+        stamping: Stamping,
         clock: Callable[[], dt.datetime],
-        rng: Callable[[int], bytes],
         sender: Sender | None,
         on_refused: Callable[[TocsinError], None] | None = None,
     ) -> None:
@@ -88,10 +76,8 @@ class Publisher:
         self.authority_id = authority_id
         self._outbox = outbox
         self._registry = registry
-        self._signers = tuple(signers)
-        self._defaults = defaults
+        self._stamping = stamping
         self._clock = clock
-        self._rng = rng
         self._sender = sender
 
     @classmethod
@@ -107,6 +93,7 @@ class Publisher:
         defaults: Defaults,
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
+        seal: Sealer | None = None,
         on_refused: Callable[[TocsinError], None] | None = None,
     ) -> AsyncIterator[Publisher]:
         """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
@@ -120,6 +107,7 @@ class Publisher:
             defaults: what drafts leave out.
             clock: the present, aware.
             rng: random bytes.
+            seal: seals what must be sealed, in the transaction that stamps; without it what must be sealed is refused.
             on_refused: told of each draft that is refused before it is signed.
 
         Raises:
@@ -141,10 +129,10 @@ class Publisher:
             authority_id=authority_id,
             outbox=outbox,
             registry=registry,
-            signers=signers,
-            defaults=defaults,
+            stamping=Stamping(
+                authority_id=authority_id, signers=signers, defaults=defaults, rng=rng, seal=seal
+            ),
             clock=clock,
-            rng=rng,
             sender=sender,
             on_refused=on_refused,
         )
@@ -182,8 +170,9 @@ class Publisher:
         self._refuse_when_behind()
         registry, moment = self._registry(), self._clock()
         try:
+            _refuse_anchor(draft)
             accepted = await self._outbox.keep(
-                lambda db: self._keep(db, draft, defaults, registry, moment, once, origin)
+                lambda db: self._stamping.keep(db, draft, defaults, registry, moment, once, origin)
             )
         except (SchemaError, PermitError) as exc:
             if self._on_refused is not None:
@@ -212,18 +201,14 @@ class Publisher:
             raise OutboxError(self._sender.behind, reason="outbox-behind")
 
     async def rehearse(self, draft: Draft) -> Accepted:
-        """Steps 1 to 5 as they would be now; nothing is signed or kept.
+        """Steps 1 to 5 as they would be now; no key is used and nothing is kept.
 
         Raises:
             SchemaError, RuleError, PermitError: as `publish`.
         """
+        _refuse_anchor(draft)
         registry, moment = self._registry(), self._clock()
-
-        def work(db: sqlite3.Connection) -> Accepted:
-            bulletin, payload = self._compose(db, draft, None, registry, moment)
-            return _accepted(bulletin, digest(payload), state="dry-run")
-
-        return await self._outbox.ask(work)
+        return await self._outbox.ask(lambda db: self._stamping.rehearse(db, draft, registry, moment))
 
     async def settled(self, digest: str, timeout: float) -> str:
         """Wait until a bulletin is `stored`, or `parked`; `accepted` when the time is up."""
@@ -259,139 +244,124 @@ class Publisher:
             UnreachableError: the bus does not answer.
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
-        if self._sender is None:
-            raise OutboxError("recovery reads the bus; give this publisher an endpoint", reason="no-bus")
-        async with self._sender.held():
+        sender = self._reading("recovery")
+        async with sender.held():
             return await recover(
-                endpoint=self._sender.endpoint,
+                endpoint=sender.endpoint,
                 outbox=self._outbox,
                 registry=self._registry(),
                 clock=self._clock,
                 timeout=timeout,
-                keep=self._sign_and_keep,
+                keep=self._stamping.sign_and_keep,
             )
 
-    # -- the seven steps, inside the transaction ---------------------------------------------------------------------
+    async def disowned(self, timeout: float = 60.0) -> dict[str, Anchor]:
+        """By channel, where it would go on from, for each on which the bus holds what is not this authority's word.
 
-    def _keep(
+        Raises:
+            UnreachableError, OutboxError: as `recover`.
+        """
+        sender = self._reading("a re-anchor")
+        async with sender.held():
+            found = await self._survey(sender, timeout)
+            names = sorted({link.channel for link in found.links if link.digest not in found.stands})
+            anchors = {name: await self._propose(name, found) for name in names}
+            return {name: each for name, each in anchors.items() if each.lost}
+
+    async def proposal(self, channel: str, *, from_: str | None = None, timeout: float = 60.0) -> Anchor:
+        """Where a channel would go on from, and what would be disowned; see `bus.reanchoring`. Nothing is said yet.
+
+        Args:
+            channel: its name, `status.tlp.audience`.
+            from_: digest of the last honest bulletin, or `none`; else the last that this outbox has sent, or, where it
+                has none, the last on the bus that stands.
+            timeout: seconds to wait for the bus.
+
+        Raises:
+            UnreachableError: the bus does not answer.
+            OutboxError: `no-bus`, `lease-held`; `unknown-anchor`.
+        """
+        sender = self._reading("a re-anchor")
+        async with sender.held():
+            return await self._propose(channel, await self._survey(sender, timeout), from_)
+
+    async def _propose(self, channel: str, found: Survey, from_: str | None = None) -> Anchor:
+        mine = await self._outbox.ask(lambda db: table.after(db, channel, 0))
+        return propose(channel, found, mine, from_)
+
+    async def reanchor(
         self,
-        db: sqlite3.Connection,
-        draft: Draft,
-        defaults: Defaults | None,
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
-        once: str | None,
-        origin: str | None,
+        channel: str,
+        *,
+        from_: Head,
+        lost: Sequence[Head],
+        reason: str,
+        exercise_id: str | None = None,
+        timeout: float = 60.0,
     ) -> Accepted:
-        if once is not None and (known := table.kept_once(db, once)) is not None:
-            return _accepted(decode(known.payload), known.digest, state="known")
-        if origin is not None and (earlier := table.last_of_origin(db, origin)) is not None:
-            draft = _superseding(draft, earlier.id)
-        bulletin, payload = self._compose(db, draft, defaults, registry, moment)
-        return self._sign_and_keep(db, bulletin, payload, moment, once, origin)
+        """Go on with a channel by decision, after a theft or a loss; returns when the anchor is safe on this disk.
 
-    def _compose(
-        self,
-        db: sqlite3.Connection,
-        draft: Draft,
-        defaults: Defaults | None,
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
-    ) -> tuple[Bulletin, bytes]:
-        # 1 stamp
-        bulletin = stamp(
-            draft,
-            id=new_id(moment, self._rng(ID_NOISE_BYTES)),
-            seq=1,
-            prev=None,
-            issuer=registry.issuer(self.authority_id),
-            issued=moment,
-            defaults=defaults or self._defaults,
-        )
-        # 2 chain
-        head = table.head(db, channel_of(bulletin).name)
-        if head is not None:
-            bulletin = msgspec.structs.replace(bulletin, seq=head.seq + 1, prev=head.digest)
-        # 3 validate: constructors do not check, so the bytes are read back as a stranger would
-        payload = encode(bulletin)
-        bulletin = decode(payload)
-        rules.check(bulletin)
-        # 4 permit
-        registry.permit(bulletin)
-        self._may_sign(registry, moment)
-        return bulletin, payload
+        Rows after the anchor that never got to the bus are set aside as `superseded`, in the transaction that keeps it.
 
-    def _may_sign(self, registry: VerifiedRegistry, moment: dt.datetime) -> None:
-        """Part of step 4: what every reader would refuse for its signatures is refused here, before it is said."""
-        algorithms = set()
-        for signer in self._signers:
-            key = registry.key(signer.kid)
-            if key is None or key.authority_id != self.authority_id:
-                raise PermitError(
-                    f"key {signer.kid} is not {self.authority_id}'s in registry version {registry.version}; "
-                    "nobody speaks as another",
-                    reason="not-your-key",
-                )
-            if key.record.revoked_since is not None:
-                raise PermitError(f"key {signer.kid} is revoked", reason="key-revoked")
-            if not key.record.not_before <= moment < key.record.not_after:
-                raise PermitError(
-                    f"key {signer.kid} is valid from {key.record.not_before:%Y-%m-%d} to "
-                    f"{key.record.not_after:%Y-%m-%d}; ask your registrar to rotate it",
-                    reason="key-not-valid",
-                )
-            algorithms.add(key.record.alg)
-        if missing := set(registry.authority(self.authority_id).require) - algorithms:
-            raise PermitError(
-                f"{self.authority_id} must sign with {', '.join(sorted(missing))} too",
-                reason="signature-policy",
+        Args:
+            channel: its name, `status.tlp.audience`.
+            from_: the last honest bulletin; number 0 without a digest, when there is none.
+            lost: the ends of what is not this authority's word.
+            reason: in words, for the readers.
+            exercise_id: of the exercise, on a channel of status `exercise`.
+            timeout: seconds to wait for the bus.
+
+        Raises:
+            UnreachableError: the bus does not answer.
+            SchemaError, RuleError, PermitError, StoreError: as `publish`.
+            OutboxError: `no-bus`, `lease-held`; `bad-anchor`, `unknown-anchor`, `anchor-contradicted`.
+        """
+        sender = self._reading("a re-anchor")
+        anchor = Anchor(from_=from_, lost=tuple(lost))
+        said = reanchoring.draft(Channel.parse(f"{self.authority_id}/{channel}"), anchor, reason, exercise_id)
+        async with sender.held():
+            found = await self._survey(sender, timeout)
+            registry, moment = self._registry(), self._clock()
+            return await self._outbox.keep(
+                lambda db: self._anchor(db, channel, anchor, found, said, registry, moment)
             )
 
-    def _sign_and_keep(
+    def _anchor(
         self,
         db: sqlite3.Connection,
-        bulletin: Bulletin,
-        payload: bytes,
+        channel: str,
+        anchor: Anchor,
+        found: Survey,
+        said: Draft,
+        registry: VerifiedRegistry,
         moment: dt.datetime,
-        once: str | None,
-        origin: str | None,
     ) -> Accepted:
-        """Steps 5 to 7 for a composed bulletin, inside a transaction of the outbox."""
-        # 5 address
-        subject = subject_for(bulletin)
-        # 6 sign
-        entries = tuple(sign_entry(signer, payload, typ=TYP_BULLETIN) for signer in self._signers)
-        found = digest(payload)
-        # 7 keep
-        channel = channel_of(bulletin)
-        table.insert(
+        reanchoring.check(channel, anchor, found, table.after(db, channel, 0))
+        table.set_aside(
             db,
-            channel=channel.name,
-            seq=bulletin.seq,
-            id=bulletin.id,
-            digest=found,
-            prev=bulletin.prev,
-            subject=subject,
-            headers={SIG_HEADER: format_header(entries), **hints(bulletin, found)},
-            payload=payload,
-            now=moment.timestamp(),
-            once=once,
-            origin=origin,
+            table.after(db, channel, anchor.from_.seq),
+            "its channel went on before it; say it again if it still holds",
         )
-        return Accepted(id=bulletin.id, channel=str(channel), seq=bulletin.seq, digest=found, subject=subject)
+        if anchor.from_.digest is None:
+            table.clear_head(db, channel)
+        else:
+            table.set_head(db, channel, anchor.from_.seq, anchor.from_.digest)
+        return self._stamping.keep(db, said, None, registry, moment, None, None)
+
+    async def _survey(self, sender: Sender, timeout: float) -> Survey:
+        found = await survey(sender.endpoint, self._outbox, self._registry(), self._clock, timeout)
+        await self._outbox.settle(found.arrived, self._clock().timestamp())
+        return found
+
+    def _reading(self, what: str) -> Sender:
+        if self._sender is None:
+            raise OutboxError(f"{what} reads the bus; give this publisher an endpoint", reason="no-bus")
+        return self._sender
 
 
-def _superseding(draft: Draft, earlier: str) -> Draft:
-    ref = Ref(id=earlier, rel=RefRel.SUPERSEDES)
-    return msgspec.structs.replace(draft, msg_type=MsgType.UPDATE, references=(*draft.references, ref))
-
-
-def _accepted(bulletin: Bulletin, found: str, state: str = "accepted") -> Accepted:
-    return Accepted(
-        id=bulletin.id,
-        channel=str(channel_of(bulletin)),
-        seq=bulletin.seq,
-        digest=found,
-        subject=subject_for(bulletin),
-        state=state,
-    )
+def _refuse_anchor(draft: Draft) -> None:
+    """A re-anchor decides where the chain goes on, so it is nothing to be drafted and put behind whatever comes."""
+    if isinstance(draft.body, Reanchor):
+        raise PermitError(
+            "a re-anchor is not published as a draft; use: tocsin outbox reanchor", reason="not-a-draft"
+        )

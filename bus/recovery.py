@@ -1,11 +1,12 @@
 """Recovery of a lost or restored outbox: its heads are rebuilt from what the bus holds under the authority's name.
 
-Without it the authority would give a number twice, which every reader must take for a contradiction.
+Without it the authority would give a number twice, which every reader must take for a contradiction. What a thief said
+with a key that has ended is no head; while the key is good nobody can tell, so a theft is answered by `key revoke`
+first, and then by `bus.reanchoring`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import sqlite3
 from collections.abc import Callable
@@ -13,13 +14,12 @@ from collections.abc import Callable
 import msgspec
 
 from bus import outbox_table as table
-from bus.connection import Connection, Endpoint
-from bus.outbox import Outbox, Settled
-from bus.own_channels import judged, read_back
-from bus.topology import own_streams
+from bus.connection import Endpoint
+from bus.outbox import Outbox
+from bus.own_channels import survey
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
-from schemas.codec import decode, digest, encode
+from schemas.codec import decode, encode
 
 Keep = Callable[[sqlite3.Connection, Bulletin, bytes, dt.datetime, str | None, str | None], object]
 
@@ -50,33 +50,17 @@ async def recover(
     Raises:
         UnreachableError, BrokerError: from the broker; the outbox is as it was.
     """
-    read = 0
-    unsure = await outbox.unsettled()
-    arrived: list[Settled] = []
+    found = await survey(endpoint, outbox, registry, clock, timeout)
     heads: dict[str, tuple[int, str]] = {}
-    cursors: dict[str, int] = {}
-    async with Connection.open(endpoint) as connection:
-        await connection.until_connected(timeout)
-        for stream, consumer in own_streams(registry, endpoint.authority_id):
-            cursors[stream] = 0
-            async for batch in read_back(connection, stream, consumer, 1):
-                cursors[stream] = batch[-1].stream_seq
-                for found in await asyncio.to_thread(judged, batch, registry, clock()):
-                    read += 1
-                    name = found.channel.name
-                    if found.bulletin.seq > heads.get(name, (0, ""))[0]:
-                        heads[name] = (found.bulletin.seq, found.digest)
-                arrived += [
-                    Settled(n=unsure[held], stream=stream, stream_seq=message.stream_seq)
-                    for message in batch
-                    if (held := digest(message.payload)) in unsure
-                ]
+    for link in found.links:
+        if link.digest in found.stands and link.seq > heads.get(link.channel, (0, ""))[0]:
+            heads[link.channel] = (link.seq, link.digest)
     moment = clock()
-    await outbox.settle(arrived, moment.timestamp())
+    await outbox.settle(found.arrived, moment.timestamp())
     restamped, superseded = await outbox.keep(lambda db: _adopt(db, keep, heads, moment))
-    for stream, seq in cursors.items():
+    for stream, seq in found.cursors.items():
         await outbox.move_own_cursor(stream, seq)
-    return {"read": read, "adopted": len(heads), "restamped": restamped, "superseded": superseded}
+    return {"read": len(found.links), "adopted": len(heads), "restamped": restamped, "superseded": superseded}
 
 
 def _adopt(
@@ -102,14 +86,8 @@ def _adopt(
         lost = [row for row in behind if row not in unsent]
         superseded += len(lost)
         table.change(db, "DELETE FROM outbox WHERE n = ?", [(row.n,) for row in unsent])
-        # What was attempted and is not on the bus, or is sealed, has lost its place. It is kept for a person to look at,
-        # and its source may say it again.
-        table.change(
-            db,
-            "UPDATE outbox SET state = 'superseded', problem = 'its number is taken on the bus', once = NULL, "
-            "origin = NULL WHERE n = ?",
-            [(row.n,) for row in lost],
-        )
+        # What was attempted and is not on the bus, or is sealed, has lost its place.
+        table.set_aside(db, lost, "its number is taken on the bus")
         table.set_head(db, channel, seq, top)
         for place, row in enumerate(unsent, 1):
             head = table.head(db, channel)

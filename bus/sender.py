@@ -37,6 +37,7 @@ BACKOFF_S = (0.1, 5.0)
 FULL_BACKOFF_S = 2.0
 IDLE_S = 1.0
 DISCONNECTED_S = 0.1
+COMPARE_S = 60.0  # so often the own channels are looked at for what this outbox has not said
 URGENCY = {str(status): place for place, status in enumerate(Status)}  # actual first
 
 log = structlog.get_logger()
@@ -82,7 +83,8 @@ class Sender:
         self._wake = asyncio.Event()
         self._turns = asyncio.Lock()
         self._known: set[str] = set()  # the streams whose own channels have been compared with the outbox
-        self._behind_at: dict[str, int] = {}
+        self._compared_at = 0.0
+        self._behind_at: tuple[dict[str, int], object] = ({}, None)
         self._patience: dict[str, _Patience] = {}
 
     def nudge(self) -> None:
@@ -157,14 +159,17 @@ class Sender:
     async def _turn(self, connection: Connection) -> bool:
         """Send what is due, once round; whether anything moved."""
         self.connected = connection.connected
-        if self.behind and await self._outbox.own_cursors() != self._behind_at:
-            self._forget()  # a recovery, perhaps in another process, has read the own channels
+        if self.behind and await self._known_now() != self._behind_at:
+            self._forget()  # a recovery, perhaps in another process, has read the own channels; or a key has ended
         if self.behind or not await self._leads():
             return False
         if not connection.connected:
             raise UnreachableError(connection.problem or "the bus is not connected")
         moved, troubled = False, False
         now = asyncio.get_running_loop().time()
+        if now - self._compared_at > COMPARE_S:
+            self._known.clear()  # whoever has stolen the key speaks here too
+            self._compared_at = now
         waiting = await self._outbox.statuses()
         streams = self._streams()
         for status in sorted({*waiting, *self._unknown(streams)}, key=lambda each: URGENCY.get(each, 9)):
@@ -201,6 +206,11 @@ class Sender:
 
     # -- comparing with what was said before --------------------------------------------------------------------------
 
+    async def _known_now(self) -> tuple[dict[str, int], object]:
+        """What a finding that the outbox is behind rests on: how far was read, and which keys had ended."""
+        registry = self._registry()
+        return await self._outbox.own_cursors(), (registry.version, registry.revoked())
+
     def _streams(self) -> dict[str, tuple[str, str]]:
         """Per status, the stream that takes it and the consumer that reads the own channels back."""
         found = own_streams(self._registry(), self.authority_id)
@@ -220,10 +230,11 @@ class Sender:
         self._known.add(status)
         if missing:
             self.behind = (
-                f"this outbox does not know {missing} bulletins that {self.authority_id} has already published; "
-                "is another outbox in use? if not, run: tocsin outbox recover"
+                f"the bus holds {missing} bulletins of {self.authority_id} that this outbox does not know. If it was lost "
+                "or restored, and no other one is in use, run: tocsin outbox recover. If nobody here said them, the key "
+                "is stolen: tocsin key revoke, then tocsin outbox reanchor"
             )
-            self._behind_at = await self._outbox.own_cursors()
+            self._behind_at = await self._known_now()
             self._stall("outbox-behind", self.behind)
             self.compared.set()
             # Nothing is sent from here now, and a recovery in another process needs the lease.

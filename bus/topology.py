@@ -2,8 +2,9 @@
 
 One account. `<CC>_<STATUS>` captures what a country's own authorities say, with its own duplicate window, so that
 nobody can suppress another country's bulletins by reusing their message ids. `WORLD_<STATUS>` has no subjects and
-no duplicate window; it sources all of them and is what readers read. The provisioner makes all this; every other
-identity has exactly the subjects listed here, as allow lists: a deny list leaks where a wildcard is wider.
+no duplicate window; it sources all of them and is what readers read. `TRUST` carries the registry to everybody: its
+versions, beacons and revocation statements. The provisioner makes all this; every other identity has exactly the
+subjects listed here, as allow lists: a deny list leaks where a wildcard is wider.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from bus.trust import VerifiedRegistry
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import MAX_HEADER_BYTES
-from schemas.subject import PREFIX, Channel, Interest, expand, tlp_token
+from schemas.subject import PREFIX, TRUST_SUBJECTS, Channel, Interest, Trust, expand, tlp_token
 from schemas.vocab import Status
 
 HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
@@ -23,9 +24,13 @@ MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
 DUPLICATE_WINDOW_S = 24 * 3600
 MAX_AGE_S = 400 * 24 * 3600
 DEFAULT_STORE_BYTES = 8 * 1024**3
+TRUST_STREAM = "TRUST"
+PROVISIONER = "provisioner"
+"""The identity that makes streams and consumers, and says what the registrars say. No authority's id is one word."""
+
 # How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
 # it gets more than they, or it would be full while they still accept, and nobody would be told.
-_ORIGINS_PERCENT, _WORLDS_PERCENT = 40, 50
+_ORIGINS_PERCENT, _WORLDS_PERCENT, _TRUST_PERCENT = 40, 50, 2
 # Of that, by status, in these parts.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
@@ -37,6 +42,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     subjects: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    bursts: bool = False
+    """Whether atomic batches, and message ids that tell what came twice, are taken."""
     max_bytes: int
 
     def config(self) -> dict[str, Any]:
@@ -54,11 +61,9 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             "num_replicas": 1,
         }
         if self.subjects:
-            config |= {
-                "subjects": list(self.subjects),
-                "duplicate_window": DUPLICATE_WINDOW_S * _NS,
-                "allow_atomic": True,
-            }
+            config["subjects"] = list(self.subjects)
+        if self.bursts:
+            config |= {"duplicate_window": DUPLICATE_WINDOW_S * _NS, "allow_atomic": True}
         if self.sources:
             config["sources"] = [{"name": name} for name in self.sources]
             # What stands here stands in the origins too, durably; a tail lost with the power is sourced again, and a
@@ -120,6 +125,8 @@ def countries(registry: VerifiedRegistry) -> tuple[str, ...]:
 def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) -> tuple[StreamSpec, ...]:
     """Every stream, origins before the worlds that source them; together they fit into the store with room to spare.
 
+    Nothing is sent to `TRUST` with a message id: many may speak there, and one must not suppress another's word by it.
+
     Args:
         registry: whose countries speak.
         store_bytes: the broker's file store.
@@ -127,10 +134,16 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
     speaking = countries(registry)
     whole = sum(_SHARES.values()) * 100
     parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
+    trust = StreamSpec(
+        name=TRUST_STREAM,
+        subjects=tuple(TRUST_SUBJECTS.values()),
+        max_bytes=store_bytes * _TRUST_PERCENT // 100,
+    )
     origins = [
         StreamSpec(
             name=origin_stream(country, status),
             subjects=(f"{PREFIX}.{status}.*.*.{country}.>",),
+            bursts=True,
             max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking),
         )
         for country in speaking
@@ -145,12 +158,15 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
         for status in Status
         if speaking
     ]
-    return (*origins, *worlds)
+    return (trust, *origins, *worlds)
 
 
 def consumers(registry: VerifiedRegistry) -> tuple[ConsumerSpec, ...]:
-    """Every consumer: a reader's on the worlds, a publisher's on its own channels."""
-    found: list[ConsumerSpec] = []
+    """Every consumer: everybody's on `TRUST`, a reader's on the worlds, a publisher's on its own channels."""
+    found = [
+        ConsumerSpec(stream=TRUST_STREAM, name=name, filters=tuple(TRUST_SUBJECTS.values()))
+        for name in (PROVISIONER, *sorted(registry.document.authorities))
+    ]
     for name in sorted(registry.document.authorities):
         reads = registry.read_prefixes(name)
         speaks = registry.publish_prefixes(name)
@@ -191,13 +207,22 @@ def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[st
 
 
 def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
-    """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox."""
+    """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox.
+
+    Whoever has a key may say on `TRUST` that it has ended, and nothing else there.
+    """
     cc, org = authority_id.split("-", 1)
     speaks = [
         f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{cc}.{org}.>"
         for status, tlp, audience in registry.publish_prefixes(authority_id)
     ]
-    attached = (*reader_streams(registry, authority_id), *own_streams(registry, authority_id))
+    if registry.document.authorities[authority_id].keys:
+        speaks.append(TRUST_SUBJECTS[Trust.REVOKE])
+    attached = (
+        (TRUST_STREAM, authority_id),
+        *reader_streams(registry, authority_id),
+        *own_streams(registry, authority_id),
+    )
     calls = [call for stream, consumer in attached for call in _reading(stream, consumer)]
     return Permissions(publish=(*speaks, *calls), subscribe=(f"{inbox_prefix(authority_id)}.>",))
 

@@ -18,7 +18,7 @@ from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import CE_TYPE, MAX_HEADER_BYTES, SIG_HEADER
 from schemas.open_vocab import OPEN
 from schemas.registry import Beacon, Registry, Revocation
-from schemas.subject import PREFIX
+from schemas.subject import PREFIX, TRUST_PREFIX, Trust
 from schemas.vocab import Domain, Status, Tlp
 
 FOLDER = Path(__file__).parent / "json"
@@ -95,7 +95,14 @@ def asyncapi() -> dict[str, Any]:
                 "address": ".".join([PREFIX, *(f"{{{name}}}" for name, _, _ in _ADDRESS)]),
                 "messages": {"bulletin": {"$ref": "#/components/messages/bulletin"}},
                 "parameters": parameters,
-            }
+            },
+            "trust": {
+                "address": f"{TRUST_PREFIX}.{{said}}",
+                "messages": {"signed": {"$ref": "#/components/messages/signed"}},
+                "parameters": {
+                    "said": {"description": "what is said of the registry", "enum": [*map(str, Trust)]}
+                },
+            },
         },
         "operations": {
             "publish": {
@@ -107,6 +114,16 @@ def asyncapi() -> dict[str, Any]:
                 "action": "receive",
                 "channel": {"$ref": "#/channels/bulletins"},
                 "summary": "a reader reads what its grants name, and verifies it",
+            },
+            "announce": {
+                "action": "send",
+                "channel": {"$ref": "#/channels/trust"},
+                "summary": "the registrar says what is current; an authority says that its key has ended (revoke)",
+            },
+            "follow": {
+                "action": "receive",
+                "channel": {"$ref": "#/channels/trust"},
+                "summary": "everybody follows the registry, and verifies it",
             },
         },
         "components": {
@@ -130,7 +147,21 @@ def asyncapi() -> dict[str, Any]:
                         },
                     },
                     "payload": reference,
-                }
+                },
+                "signed": {
+                    "name": "signed",
+                    "contentType": "application/jose+json",
+                    "description": "a signed file as SPEC.md sections 8 and 9 have it: registry.schema.json, "
+                    "beacon.schema.json or revoke.schema.json with its signatures",
+                    "payload": {
+                        "type": "object",
+                        "required": ["payload", "signatures"],
+                        "properties": {
+                            "payload": {"type": "string"},
+                            "signatures": {"type": "array", "items": {"type": "object"}},
+                        },
+                    },
+                },
             },
             "schemas": dict(sorted(components.items())),
         },

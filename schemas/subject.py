@@ -4,6 +4,8 @@
 
 Twelve tokens, always. The left part carries permissions and streams, the right part interest. A subject is
 derived, never chosen; a bulletin on another subject than its own is refused.
+
+The registry travels beside, on `tocsin.trust.v1.<registry|beacon|revoke>`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from functools import cache
 from typing import NamedTuple
 
@@ -22,6 +25,7 @@ from schemas.errors import SchemaError
 from schemas.vocab import Certainty, Domain, Severity, Status, Tlp, Urgency
 
 PREFIX = "tocsin.v1"
+TRUST_PREFIX = "tocsin.trust.v1"
 TOKENS = 12
 MAX_SUBJECT = 200
 HIDDEN = "x"  # kind, area and election of a TLP:RED bulletin
@@ -35,6 +39,17 @@ _AREA = re.compile(r"[a-z]{2}|multi|intl|x")
 _ELECTION = re.compile(
     r"none|x|[a-z]{2}-(?:ep|pres|parl|sen|reg|mun|ref|byel|oth)-[0-9]{4}(?:-[a-z0-9]{1,12})?"
 )
+
+
+class Trust(StrEnum):
+    """What is said about trust: the last token of its subject."""
+
+    REGISTRY = "registry"
+    BEACON = "beacon"
+    REVOKE = "revoke"
+
+
+TRUST_SUBJECTS = {each: f"{TRUST_PREFIX}.{each}" for each in Trust}
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, order=True):

@@ -19,6 +19,7 @@ from bus import ceremony
 from bus.outbox import Outbox
 from bus.plugin import Manifest
 from bus.publisher import Publisher
+from bus.sealer import Sealer
 from bus.signing import FileSigner
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
@@ -64,6 +65,7 @@ class Rehearsal:
                 defaults=manifest.defaults(),
                 clock=clock,
                 rng=secrets.token_bytes,
+                seal=Sealer((signer,), secrets.token_bytes),
             ) as publisher,
         ):
             yield cls(publisher, outbox)

@@ -129,7 +129,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     With --stdin: exits 0 when the bulletins are stored, 75 when they are safe here and will be sent later, 5 when the
     document is refused.
     """
-    from bus.cli.session import open_publisher, open_registry
+    from bus.cli.session import follow_trust, open_publisher, open_registry, until_first
     from bus.plugin import adapter_named, discover
 
     if (spool is None) != from_stdin:
@@ -145,7 +145,8 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     async def work() -> bool:
         async with open_publisher(app) as publisher:
             source = chosen.standard_input() if spool is None else chosen.folder(spool)
-            await chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
+            running = chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
+            await (running if from_stdin else until_first(running, follow_trust(app)))
             return await publisher.idle(app.timeout(5.0))
 
     if spool is not None:

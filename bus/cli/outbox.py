@@ -1,4 +1,4 @@
-"""`tocsin outbox`: what an authority still has to send, and recovery after its loss."""
+"""`tocsin outbox`: what an authority still has to send, and how it goes on after a loss or a theft."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from bus.cli.app import App, Group, command
 
 if TYPE_CHECKING:
     from bus.outbox import Row
+    from bus.publisher import Publisher
+    from bus.reanchoring import Anchor
 
 RECOVER_S = 60.0
 
@@ -66,7 +68,8 @@ def recover(app: App, *, yes: bool) -> None:
     """Rebuild the heads of this authority's chains from its own channels on the bus.
 
     For an outbox that was lost or restored from an old copy: reads the authority's own bulletins, verifies
-    each, goes on from the last, and stamps anew what had never been sent.
+    each, goes on from the last, and stamps anew what had never been sent. After a theft use `reanchor`: this
+    command would take the thief's bulletins for your own while his key is not revoked.
     """
     from bus.cli.session import open_publisher, record
 
@@ -85,3 +88,119 @@ def recover(app: App, *, yes: bool) -> None:
         app.data(found)
     else:
         app.note(f"recovered: {msgspec.json.encode(found, enc_hook=str).decode()}")
+
+
+@command(outbox, "reanchor")
+@click.argument("channel", required=False)
+@click.option("--reason", help="why, in words, for the readers of the channel")
+@click.option(
+    "--from",
+    "from_",
+    metavar="DIGEST",
+    help="the last honest bulletin, or none [default: the last that this outbox has sent]",
+)
+@click.option("--exercise-id", help="of the exercise, on a channel of status exercise")
+@click.option("--yes", is_flag=True, help="do not ask")
+def reanchor(
+    app: App,
+    channel: str | None,
+    *,
+    reason: str | None,
+    from_: str | None,
+    exercise_id: str | None,
+    yes: bool,
+) -> None:
+    """Go on with CHANNEL (status.tlp.audience) by decision, after the theft of a key.
+
+    First revoke the stolen key (tocsin key revoke), take the statement in, and hold a new key. Then this signs, with
+    the new key, a bulletin that names the last honest one and disowns all that follows it on the bus. Readers keep the
+    honest history and put the thief's in quarantine. Without CHANNEL it lists the channels on which the bus holds
+    something that is not this authority's word, and changes nothing.
+    """
+    from bus.cli.session import open_publisher
+
+    app.logs(errors_only=True)
+    if channel is not None and not reason:
+        raise click.UsageError("say why: --reason TEXT; it is shown to the readers of the channel")
+
+    async def work() -> None:
+        async with open_publisher(app) as publisher:
+            if channel is None:
+                _list(app, await publisher.disowned(app.timeout(RECOVER_S)))
+            else:
+                await _reanchor(app, publisher, channel, str(reason), from_, exercise_id, yes=yes)
+
+    asyncio.run(work())
+
+
+def _list(app: App, found: dict[str, Anchor]) -> None:
+    if app.json:
+        app.data(found)
+        return
+    if not found:
+        app.note(
+            "on the bus is nothing in this authority's name that is not its word, by the keys as they are now"
+        )
+        return
+    app.table(
+        ("channel", "goes on after", "digest", "disowned"),
+        [(name, each.from_.seq, each.from_.digest or "-", len(each.lost)) for name, each in found.items()],
+    )
+    app.note("to go on with one of them: tocsin outbox reanchor CHANNEL --reason TEXT")
+
+
+async def _reanchor(
+    app: App,
+    publisher: Publisher,
+    channel: str,
+    reason: str,
+    from_: str | None,
+    exercise_id: str | None,
+    *,
+    yes: bool,
+) -> None:
+    from bus.cli.session import record
+
+    patience = app.timeout(RECOVER_S)
+    anchor = await publisher.proposal(channel, from_=from_, timeout=patience)
+    after = (
+        f"after number {anchor.from_.seq}, {anchor.from_.digest}"
+        if anchor.from_.seq
+        else "from its beginning"
+    )
+    app.note(f"{publisher.authority_id} goes on with {channel} {after}.")
+    for head in anchor.lost:
+        app.note(f"  disowned, with all before it back to there: number {head.seq}, {head.digest}")
+    app.note(
+        "  What this outbox holds after that and is not on the bus is set aside; say it again if it still holds."
+    )
+    if not yes:
+        app.confirm("This cannot be taken back. Go on from there?", flag="--yes")
+    kept = await publisher.reanchor(
+        channel,
+        from_=anchor.from_,
+        lost=anchor.lost,
+        reason=reason,
+        exercise_id=exercise_id,
+        timeout=patience,
+    )
+    record(
+        app,
+        "override",
+        what="channel-reanchored",
+        channel=channel,
+        after=anchor.from_.seq,
+        digest=kept.digest,
+    )
+    state = await publisher.settled(kept.digest, patience)
+    if app.json:
+        app.data(
+            {"id": kept.id, "channel": kept.channel, "seq": kept.seq, "digest": kept.digest, "state": state}
+        )
+    else:
+        app.table(
+            ("state", "channel", "seq", "id", "digest"),
+            [(state, kept.channel, kept.seq, kept.id, kept.digest)],
+        )
+    if state != "stored":
+        raise click.exceptions.Exit(75)

@@ -157,9 +157,12 @@ def _report(app: App, accepted: Accepted, state: str) -> None:
                 "subject": accepted.subject,
                 "state": state,
             }
+            | ({"sealed_to": accepted.sealed_to} if accepted.sealed_to else {})
         )
     else:
         app.table(
             ("state", "channel", "seq", "id", "digest"),
             [(state, accepted.channel, accepted.seq, accepted.id, accepted.digest)],
         )
+        if accepted.sealed_to and state == "dry-run":
+            app.note(f"it would be sealed, to: {', '.join(accepted.sealed_to)}")

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from bus.cli.accepting import accept
+from bus.cli.announcing import publish
 from bus.cli.app import App, Group, NotFoundError, command, hint
 from bus.cli.ceremony import (
     REGISTRY_LIFETIME_DAYS,
@@ -28,6 +29,7 @@ from bus.cli.registry_keys import export, revoke, rotate
 from bus.cli.registry_seal import seal_key, seal_policy
 
 FILE = click.Path(path_type=Path)
+REANCHOR = "reanchor"
 
 
 @click.group(cls=Group)
@@ -35,11 +37,11 @@ def registry() -> None:
     """The signed trust registry, as files.
 
     A change is a proposal: init, add, grant, rotate and revoke write one without signatures; root keepers
-    sign it, each with their own key; verify says whether it stands.
+    sign it, each with their own key; verify says whether it stands; publish sends it to everybody.
     """
 
 
-for each in (rotate, revoke, export, accept, seal_key, seal_policy):
+for each in (rotate, revoke, export, accept, publish, seal_key, seal_policy):
     registry.add_command(each)
 
 
@@ -183,7 +185,7 @@ def add(
     "statuses",
     multiple=True,
     type=click.Choice(["actual", "exercise", "system", "test"]),
-    help="default: actual, exercise, test; and channel-status on system",
+    help="default: actual, exercise, test; and heartbeats on system",
 )
 @click.option("--area", "areas", multiple=True, metavar="CC", help="limit publishing to these countries")
 @click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
@@ -198,7 +200,7 @@ def grant(
     areas: tuple[str, ...],
     out: Path | None,
 ) -> None:
-    """Propose further grants for AUTHORITY."""
+    """Propose further grants for AUTHORITY. Whoever may speak on a channel may also go on with it after a theft."""
     from bus import ceremony
     from schemas.registry import PublishGrant, ReadGrant
     from schemas.vocab import Status
@@ -209,7 +211,7 @@ def grant(
     says: list[PublishGrant] = []
     for text in publishes:
         tlp, audience, kinds = way(text, 3)
-        listed = tuple(kinds.split(",")) if kinds else ("*",)
+        listed = (*kinds.split(","), REANCHOR) if kinds else ("*",)
         says.append(
             PublishGrant(
                 statuses=spoken, tlps=(tlp,), audiences=(audience,), kinds=listed, areas=areas or ("*",)
@@ -221,7 +223,7 @@ def grant(
                     statuses=(Status.SYSTEM,),
                     tlps=(tlp,),
                     audiences=(audience,),
-                    kinds=("channel-status",),
+                    kinds=("channel-status", REANCHOR),
                     areas=("*",),
                 )
             )

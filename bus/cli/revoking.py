@@ -118,6 +118,6 @@ def state(
     say(
         app,
         out,
-        f"{', '.join(chosen)} revoked by the statement in {out}; give it to every reader and to the registrar "
-        "(tocsin registry accept)",
+        f"{', '.join(chosen)} revoked by the statement in {out}; now send it to every reader, and tell the registrar: "
+        f"tocsin registry publish {out}",
     )

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     help="how far to wait: accepted, stored[=SECONDS]",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="stamp, validate, permit, seal and address; keep and send nothing"
+    "--dry-run",
+    is_flag=True,
+    help="stamp, validate, permit and address, and say to whom it would be sealed; sign and keep nothing",
 )
 def seal(
     app: App,

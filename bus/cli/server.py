@@ -42,7 +42,7 @@ def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
 
     registry = production_registry(app)
     settings = ServerSettings(host=host, port=port, monitor_port=port + 4000, tls=ServerTls.in_folder(folder))
-    text = render_conf(registry, settings=settings, provisioner_nkey=_provisioner(folder)[1])
+    text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
     if stdout:
         click.echo(text)
         return
@@ -65,18 +65,32 @@ def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
 def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
 
-    TLS as in `server conf`; the streams are made with the client certificate of the context.
+    TLS as in `server conf`; the streams are made with the client certificate of the context. It follows the registry: a
+    version that is taken in here, or published on the bus, changes users, permissions and consumers within seconds,
+    without a restart.
     """
     asyncio.run(_run(app, folder, host, port, binary))
 
 
 async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None) -> None:
+    from bus.cli.session import held_registry, until_first
     from bus.errors import ConfigError
-    from bus.server import NatsServer, ServerSettings, ServerTls, provision, render_conf
+    from bus.server import (
+        NatsServer,
+        ServerSettings,
+        ServerTls,
+        follow_registry,
+        provision,
+        render_conf,
+    )
+    from bus.server.provision import provisioner_endpoint
+    from bus.trust_feed import TrustFeed
 
     app.logs()
-    registry = production_registry(app)
-    seed, public = _provisioner(folder)
+    production_registry(app)
+    held = held_registry(app.context()[1], app.now)
+    registry = held()
+    seed, public = provisioner_key(folder)
     tls, files = _tls(app), ServerTls.in_folder(folder)
     if (tls is None) != (files is None):
         raise ConfigError(
@@ -90,7 +104,11 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
         app.note(
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )
-        await ended()
+        await until_first(
+            ended(),
+            TrustFeed(held, provisioner_endpoint(broker.url, seed, tls)).run(),
+            follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
+        )
 
 
 @command(server, "check")
@@ -116,7 +134,7 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
         run_checks(
             url=address,
             monitor_url=monitor or f"http://127.0.0.1:{(place.port or 4222) + 4000}",
-            provisioner_seed=_provisioner(folder)[0],
+            provisioner_seed=provisioner_key(folder)[0],
             registry=open_registry(context, app.now()),
             conf_file=folder / CONF_FILE,
             binary=find_binary(None, os.environ),
@@ -159,7 +177,7 @@ def production_registry(app: App) -> VerifiedRegistry:
     return registry
 
 
-def _provisioner(folder: Path) -> tuple[str, str]:
+def provisioner_key(folder: Path) -> tuple[str, str]:
     """The seed and public key of the identity that makes streams; made when first asked for."""
     from bus import nkey
 

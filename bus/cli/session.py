@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -152,7 +153,8 @@ async def open_publisher(
     It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
     """
     from bus.outbox import Outbox
-    from bus.sealing_publisher import SealingPublisher
+    from bus.publisher import Publisher
+    from bus.sealer import Sealer
 
     name, context = app.context()
     folder = private_folder(app.state_folder())
@@ -162,7 +164,7 @@ async def open_publisher(
         record(app, "override", what="sealed-without", readers=list(without))
     async with (
         Outbox.open(folder / OUTBOX_FILE) as outbox,
-        SealingPublisher.open(
+        Publisher.open(
             authority_id=context.authority,
             outbox=outbox,
             registry=registry,
@@ -171,13 +173,10 @@ async def open_publisher(
             defaults=defaults(context),
             clock=app.now,
             rng=secrets.token_bytes,
+            seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
             on_refused=lambda exc: record_refusal(app, exc),
         ) as publisher,
     ):
-        if not isinstance(publisher, SealingPublisher):
-            raise TypeError("this publisher does not seal")  # nothing goes out in clear by mistake
-        if seal:
-            publisher.seal_everything(without=without)
         yield publisher
 
 
@@ -200,6 +199,27 @@ async def open_store(app: App) -> AsyncIterator[Inbox]:
 
     async with Inbox.open(private_folder(app.state_folder()) / STORE_FILE, projector=Projection()) as store:
         yield store
+
+
+async def until_first(*works: Coroutine[object, object, None]) -> None:
+    """Do several things at once until the first of them ends, and end the others; its error is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def follow_trust(app: App) -> None:
+    """Take in what the bus says of the registry, for as long as the program runs; its own registry follows by file."""
+    from bus.trust_feed import TrustFeed
+
+    name, context = app.context()
+    await TrustFeed(held_registry(context, app.now), endpoint(context, f"{name} trust")).run()
 
 
 def private_folder(path: Path) -> Path:

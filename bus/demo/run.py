@@ -11,11 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from bus import nkey, plugin
-from bus.connection import Endpoint
+from bus.connection import Connection, Endpoint
 from bus.demo.world import HUBS, MEMBERS, Folder, Member, point_to_server, prepare, refresh_beacon
-from bus.errors import ConfigError
+from bus.errors import BusError, ConfigError
+from bus.held_registry import HeldRegistry
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
@@ -23,16 +25,22 @@ from bus.keyfiles import load_signer, read_secret
 from bus.outbox import Outbox, State
 from bus.publisher import Publisher
 from bus.records import Stored
-from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.sealer import Sealer
+from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
+from bus.server.provision import provisioner_endpoint
 from bus.trust import VerifiedRegistry
+from bus.trust_feed import publish_trust
 from schemas.bulletin import Defaults
 from schemas.subject import Channel, parse
 from schemas.vocab import Pap, Status, Tlp
 
 BEACON_EVERY_S = 3600.0
 ROUND_EVERY_S = 60.0
+CONNECT_S = 10.0
 DRAIN_S = 20.0
 PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
+
+log = structlog.get_logger()
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,11 +63,9 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
 class Demo:
     """A demonstration in one folder. Use `Demo.open`."""
 
-    def __init__(
-        self, folder: Folder, registry: VerifiedRegistry, server: NatsServer, began: dt.datetime
-    ) -> None:
+    def __init__(self, folder: Folder, held: HeldRegistry, server: NatsServer, began: dt.datetime) -> None:
         self.folder = folder
-        self.registry = registry
+        self._held = held
         self.server = server
         self.outboxes: dict[str, Outbox] = {}
         self.publishers: dict[str, Publisher] = {}
@@ -86,16 +92,22 @@ class Demo:
             registry = await asyncio.to_thread(prepare, root, now=clock())
             folder = Folder(root)
             seed = nkey.load_nkey(folder.provisioner)
-            conf = render_conf(
-                registry,
-                settings=ServerSettings(port=port, name="tocsin-demo"),
-                provisioner_nkey=nkey.public_of(seed),
-            )
+            settings = ServerSettings(port=port, name="tocsin-demo")
+            conf = render_conf(registry, settings=settings, provisioner_nkey=nkey.public_of(seed))
             server = await stack.enter_async_context(NatsServer(folder.server, conf))
             await provision(server.url, seed, registry)
             point_to_server(root, server.url)
-            demo = cls(folder, registry, server, clock())
+            held = HeldRegistry(
+                folder.registry,
+                pin=registry.digest,
+                domain=registry.domain,
+                beacon=folder.beacon,
+                clock=clock,
+            )
+            demo = cls(folder, held, server, clock())
+            await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
             await demo._start(stack, clock)
+            demo._run(follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings))
             try:
                 yield demo
             finally:
@@ -113,7 +125,7 @@ class Demo:
             service = HubService(
                 authority_id=hub.id,
                 store=store,
-                registry=lambda: self.registry,
+                registry=self._held,
                 endpoint=self._endpoint(hub),
                 clock=clock,
             )
@@ -122,16 +134,18 @@ class Demo:
             if member.office is None:
                 continue
             outbox = await stack.enter_async_context(Outbox.open(self.folder.state(member.id) / "outbox.db"))
+            signer = await asyncio.to_thread(self._signer, member)
             publisher = await stack.enter_async_context(
                 Publisher.open(
                     authority_id=member.id,
                     outbox=outbox,
-                    registry=lambda: self.registry,
-                    signers=(await asyncio.to_thread(self._signer, member),),
+                    registry=self._held,
+                    signers=(signer,),
                     endpoint=self._endpoint(member),
                     defaults=PUBLISHER_DEFAULTS,
                     clock=clock,
                     rng=secrets.token_bytes,
+                    seal=Sealer((signer,), secrets.token_bytes),
                 )
             )
             self.outboxes[member.id], self.publishers[member.id] = outbox, publisher
@@ -146,6 +160,11 @@ class Demo:
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
+
+    @property
+    def registry(self) -> VerifiedRegistry:
+        """The registry as it stands."""
+        return self._held()
 
     def failed(self) -> BaseException | None:
         """The error of a part that has ended, if one has."""
@@ -195,6 +214,7 @@ class Demo:
     async def tally(self) -> Tally:
         """Count this run."""
         since = self.began.timestamp()
+        registry = self.registry
         authorities: dict[str, dict[str, int]] = {}
         expected: dict[str, set[str]] = {hub: set() for hub in self.stores}
         kinds: set[str] = set()
@@ -213,7 +233,7 @@ class Demo:
             kinds |= {subject.kind for _, subject in spoken}
             for row, subject in spoken:
                 for hub, digests in expected.items():
-                    if self.registry.may_read(hub, subject.channel):
+                    if registry.may_read(hub, subject.channel):
                         digests.add(row["digest"])
         hubs: dict[str, dict[str, int]] = {}
         lost = 0
@@ -246,7 +266,19 @@ class Demo:
     async def _keep_fresh(self, clock: Callable[[], dt.datetime]) -> None:
         while True:
             await asyncio.sleep(BEACON_EVERY_S)
-            self.registry = await asyncio.to_thread(refresh_beacon, self.folder, self.registry, now=clock())
+            await asyncio.to_thread(refresh_beacon, self.folder, self.registry, now=clock())
+            try:
+                await self._announce(self.folder.beacon.read_bytes())
+            except BusError as exc:
+                log.warning("beacon_not_announced", problem=str(exc))  # the next hour's will be
+
+    async def _announce(self, *files: bytes) -> None:
+        """Send to everybody what the registrar has made."""
+        speaker = provisioner_endpoint(self.server.url, nkey.load_nkey(self.folder.provisioner))
+        async with Connection.open(speaker) as connection:
+            await connection.until_connected(CONNECT_S)
+            for raw in files:
+                await publish_trust(connection, raw)
 
     def _endpoint(self, member: Member) -> Endpoint:
         seed = nkey.load_nkey(self.folder.keys(member.id) / "transport.nk")

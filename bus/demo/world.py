@@ -241,7 +241,7 @@ def publishes(office: Office) -> tuple[PublishGrant, ...]:
             statuses=(Status.SYSTEM,),
             tlps=(tlp,),
             audiences=(audience,),
-            kinds=("channel-status",),
+            kinds=("channel-status", "reanchor"),
             areas=("*",),
         )
         for tlp, audience in ways

@@ -11,10 +11,13 @@ import structlog
 
 from bus.connection import Endpoint
 from bus.errors import StoreError
+from bus.held_registry import AGAIN_S, HeldRegistry
 from bus.inbox import Inbox
 from bus.lease import LEASE_S, owner_name
 from bus.subscriber import Subscriber
+from bus.topology import reader_streams
 from bus.trust import VerifiedRegistry
+from bus.trust_feed import TrustFeed
 
 log = structlog.get_logger()
 
@@ -31,10 +34,13 @@ class HubService:
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
     ) -> None:
-        """Prepare; see `Subscriber` for the arguments."""
+        """Prepare; see `Subscriber` for the arguments. A `HeldRegistry` is kept up to date by the bus meanwhile."""
         self.subscriber = Subscriber(
             authority_id=authority_id, inbox=store, registry=registry, endpoint=endpoint, clock=clock
         )
+        self._feed = TrustFeed(registry, endpoint) if isinstance(registry, HeldRegistry) else None
+        self._registry = registry
+        self._authority_id = authority_id
         self._store = store
         self._clock = clock
         self._owner = owner_name()
@@ -54,16 +60,35 @@ class HubService:
                     "another process is reading into this store; end it first", reason="lease-held"
                 )
             await asyncio.sleep(1.0)
-        reading = asyncio.create_task(self.subscriber.run(), name="subscriber")
+        tasks = {asyncio.create_task(self._read(), name="subscriber")}
+        if self._feed is not None:
+            tasks.add(asyncio.create_task(self._feed.run(), name="trust feed"))
         try:
-            while not reading.done():
-                await asyncio.wait({reading}, timeout=LEASE_S / 3)
+            while True:
+                done, _ = await asyncio.wait(tasks, timeout=LEASE_S / 3, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+                    return
                 if not await self._store.take_lease(self._owner, self._clock().timestamp()):
                     raise StoreError("another process has taken over this store", reason="lease-held")
-            reading.result()
         finally:
-            reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reading
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             with contextlib.suppress(StoreError):
                 await self._store.drop_lease(self._owner)
+
+    async def _read(self) -> None:
+        """Read the streams that the registry grants, and begin anew when it grants others."""
+        while True:
+            granted = reader_streams(self._registry(), self._authority_id)
+            reading = asyncio.create_task(self.subscriber.run(), name="streams")
+            try:
+                while not reading.done() and reader_streams(self._registry(), self._authority_id) == granted:
+                    await asyncio.wait({reading}, timeout=AGAIN_S)
+                if reading.done():
+                    return reading.result()
+                log.info("granted_streams_changed", authority=self._authority_id)
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 from bus.server.binary import MINIMUM_VERSION, check_version, find_binary
 from bus.server.conf import ServerSettings, ServerTls, render_conf
+from bus.server.following import follow_registry
 from bus.server.process import NatsServer
 from bus.server.provision import provision
 
@@ -12,6 +13,7 @@ __all__ = [
     "ServerTls",
     "check_version",
     "find_binary",
+    "follow_registry",
     "provision",
     "render_conf",
 ]

@@ -9,11 +9,9 @@ from pathlib import Path
 import msgspec
 
 from bus.server.binary import ServerError
-from bus.topology import MAX_MESSAGE_BYTES, permissions
+from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions
 from bus.trust import VerifiedRegistry
-
-PROVISIONER = "provisioner"
-PROVISIONER_INBOX = f"_INBOX_{PROVISIONER}"
+from schemas.subject import TRUST_SUBJECTS
 
 
 class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +109,8 @@ def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str) -> str:
     users = [
         _user(
             provisioner_nkey,
-            publish=("$JS.API.>",),
-            subscribe=(f"{PROVISIONER_INBOX}.>",),
+            publish=("$JS.API.>", *TRUST_SUBJECTS.values()),
+            subscribe=(f"{inbox_prefix(PROVISIONER)}.>",),
             note=PROVISIONER,
         )
     ]

@@ -73,6 +73,15 @@ class NatsServer:
             raise ServerError("the server is not running", reason="not-running")
         return self._process.pid
 
+    def must_run(self) -> None:
+        """Refuse to go on as if it ran, when it has ended by itself.
+
+        Raises:
+            ServerError: `not-running`, with its last words.
+        """
+        if self._process is None or self._process.poll() is not None:
+            raise ServerError(f"nats-server has ended: {self._last_words()}", reason="not-running")
+
     async def start(self) -> None:
         """Start and wait until JetStream is healthy.
 
@@ -162,8 +171,7 @@ class NatsServer:
                 raise ServerError(
                     f"nats-server refused the configuration: {self._last_words()}", reason="server-reload"
                 )
-            if self._process is None or self._process.poll() is not None:
-                raise ServerError(f"nats-server has ended: {self._last_words()}", reason="not-running")
+            self.must_run()
             await asyncio.sleep(_POLL_S)
 
     def kill(self) -> None:

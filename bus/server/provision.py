@@ -8,24 +8,22 @@ import structlog
 
 from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError
-from bus.server.conf import PROVISIONER, PROVISIONER_INBOX
 from bus.tls import Tls
-from bus.topology import ConsumerSpec, StreamSpec, consumers, streams
+from bus.topology import PROVISIONER, ConsumerSpec, StreamSpec, consumers, streams
 from bus.trust import VerifiedRegistry
 
 CONNECT_S = 10.0
 CALL_S = 5.0
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
+STORE_RESERVED = 10047
 
 log = structlog.get_logger()
 
 
 def provisioner_endpoint(url: str, seed: str, tls: Tls | None = None) -> Endpoint:
     """The provisioner's place on the bus."""
-    return Endpoint(
-        url=url, authority_id=PROVISIONER, nkey_seed=seed, name=PROVISIONER, inbox=PROVISIONER_INBOX, tls=tls
-    )
+    return Endpoint(url=url, authority_id=PROVISIONER, nkey_seed=seed, name=PROVISIONER, tls=tls)
 
 
 async def provision(url: str, seed: str, registry: VerifiedRegistry, *, tls: Tls | None = None) -> None:
@@ -36,8 +34,7 @@ async def provision(url: str, seed: str, registry: VerifiedRegistry, *, tls: Tls
     """
     async with Connection.open(provisioner_endpoint(url, seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
-        for stream in streams(registry):
-            await _make_stream(connection, stream)
+        await _make_streams(connection, streams(registry))
         wanted = consumers(registry)
         for consumer in wanted:
             await _make_consumer(connection, consumer)
@@ -45,20 +42,45 @@ async def provision(url: str, seed: str, registry: VerifiedRegistry, *, tls: Tls
     log.info("bus_provisioned", streams=len(streams(registry)), consumers=len(wanted))
 
 
-async def _make_stream(connection: Connection, spec: StreamSpec) -> None:
+async def _make_streams(connection: Connection, specs: tuple[StreamSpec, ...]) -> None:
+    """Change what stands, and what must become smaller first: the room of a new one is taken from the others."""
+    present: dict[str, dict[str, Any]] = {}
+    for spec in specs:
+        try:
+            found = await connection.js_api(f"STREAM.INFO.{spec.name}", timeout=CALL_S)
+        except BrokerError as exc:
+            if exc.code != STREAM_NOT_FOUND:
+                raise
+        else:
+            present[spec.name] = found["config"]
+    missing = {spec.name for spec in specs} - present.keys()
+    # A world must know its origins before it sources them; so room is made first, and the rest follows in order.
+    for spec in specs:
+        if missing and spec.name in present and spec.max_bytes < present[spec.name]["max_bytes"]:
+            present[spec.name] |= {"max_bytes": spec.max_bytes}
+            await connection.js_api(f"STREAM.UPDATE.{spec.name}", present[spec.name], CALL_S)
+    for spec in specs:
+        if spec.name in missing:
+            await connection.js_api(f"STREAM.CREATE.{spec.name}", spec.config(), CALL_S)
+        else:
+            await _change_stream(connection, spec, present[spec.name])
+
+
+async def _change_stream(connection: Connection, spec: StreamSpec, present: dict[str, Any]) -> None:
     config = spec.config()
-    try:
-        found = await connection.js_api(f"STREAM.INFO.{spec.name}", timeout=CALL_S)
-    except BrokerError as exc:
-        if exc.code != STREAM_NOT_FOUND:
-            raise
-        await connection.js_api(f"STREAM.CREATE.{spec.name}", config, CALL_S)
-        return
-    present: dict[str, Any] = found["config"]
-    if any(present.get(key) != value for key, value in config.items() if key != "sources") or _names(
+    if all(present.get(key) == value for key, value in config.items() if key != "sources") and _names(
         present.get("sources")
-    ) != _names(config.get("sources")):
+    ) == _names(config.get("sources")):
+        return
+    try:
         await connection.js_api(f"STREAM.UPDATE.{spec.name}", {**present, **config}, CALL_S)
+    except BrokerError as exc:
+        if exc.code != STORE_RESERVED:
+            raise
+        # The streams of a country that has left are kept, and with them the room that others could have had.
+        log.warning("stream_not_grown", stream=spec.name, wanted=spec.max_bytes, has=present["max_bytes"])
+        kept = {**present, **config, "max_bytes": present["max_bytes"]}
+        await connection.js_api(f"STREAM.UPDATE.{spec.name}", kept, CALL_S)
 
 
 def _names(sources: list[dict[str, Any]] | None) -> set[str]:

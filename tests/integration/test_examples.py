@@ -1,4 +1,4 @@
-"""Other people's libraries verify what tocsin signs: the examples, run as a newcomer would."""
+"""The examples, run as a newcomer would."""
 
 from __future__ import annotations
 
@@ -38,3 +38,17 @@ def test_node_verifies_a_bulletin(tmp_path: Path) -> None:
         ["node", "verify.mjs", *EXAMPLE], cwd=tmp_path / "node", capture_output=True, text=True, timeout=30
     )
     assert "xa-csirt: DDoS" in done.stdout, done.stderr
+
+
+@pytest.mark.timeout(60)
+def test_an_authority_survives_the_theft_of_its_key() -> None:
+    """The evening of `examples/stolen_key`: each step holds, on a real server, to the honest history at its end."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "stolen_key" / "evening.py"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "23:00  Both hubs hold exactly the honest history" in done.stdout
+    assert done.stderr == ""

@@ -92,7 +92,8 @@ def test_what_is_sealed_is_read_by_its_recipients_alone(tmp_path: Path) -> None:
     assert "xa-emb has no valid seal key" in refused
     assert "[no-seal-key]" in refused
     seal = ("bulletin", "seal", *MARKED, "--without", "xa-emb", "--json")
-    assert json.loads(office.run(*seal, "--dry-run"))["seq"] == 1
+    rehearsed = json.loads(office.run(*seal, "--dry-run"))
+    assert (rehearsed["seq"], rehearsed["sealed_to"], rehearsed["digest"]) == (1, ["xb-hub"], "")
     assert "[file-missing]" in office.run("bulletin", "open", "nothing.json", code=3)
     server = office.start("server", "run", "broker", "--port", str(port))
     hub = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from bus.hub.run import HubService
 from bus.inbox import Inbox
+from bus.server import provision
 from schemas.vocab import Tlp
 from tests.integration.conftest import Bus
 from tests.integration.test_publisher import speaking
@@ -104,19 +106,12 @@ async def test_server_death_and_hub_restart_repeat_nothing(bus: Bus, tmp_path: P
 @pytest.mark.timeout(90)
 async def test_a_wiped_stream_is_noticed_and_read_again(bus: Bus, tmp_path: Path) -> None:
     """A stream that lost its history makes the reader rewind, and nothing is admitted twice."""
-    import shutil
-
-    from bus.server import provision
-
     async with reading(bus, tmp_path / "store.db") as (store, service):
         async with speaking(bus, tmp_path / "one.db") as publisher:
             last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
             assert await publisher.settled(last.digest, 5) == "stored"
         await until(lambda: _count(store, 3))
-        bus.server.kill()
-        shutil.rmtree(bus.server.folder / "jetstream")
-        await bus.server.restart()
-        await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
+        await _lose(bus, bus.server.folder / "jetstream")
         async with speaking(bus, tmp_path / "one.db") as publisher:
             after = await publisher.publish(draft("after the loss"))
             assert await publisher.settled(after.digest, 10) == "stored"
@@ -128,20 +123,13 @@ async def test_a_wiped_stream_is_noticed_and_read_again(bus: Bus, tmp_path: Path
 @pytest.mark.timeout(90)
 async def test_a_copy_made_anew_is_told_from_the_one_that_was_read(bus: Bus, tmp_path: Path) -> None:
     """The same bulletins in another record make the reader rewind: what stood between them may be another."""
-    import shutil
-
-    from bus.server import provision
-
     async with reading(bus, tmp_path / "store.db") as (store, service):
         async with speaking(bus, tmp_path / "one.db") as publisher:
             last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
             assert await publisher.settled(last.digest, 5) == "stored"
         await until(lambda: _count(store, 3))
-        bus.server.kill()
         (copy,) = (bus.server.folder / "jetstream").glob("**/WORLD_ACTUAL")
-        shutil.rmtree(copy)
-        await bus.server.restart()
-        await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
+        await _lose(bus, copy)
         await until(lambda: service.subscriber.counts["duplicate"] >= 3, 30)
         assert service.subscriber.counts["rewinds"] == 1
         assert [seq for _, seq, _ in await admitted(store)] == [1, 2, 3]
@@ -159,6 +147,14 @@ async def test_a_full_disk_is_waited_out(bus: Bus, tmp_path: Path) -> None:
             await until(lambda: _count(store, 100))
         assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
         assert service.subscriber.problem == ""
+
+
+async def _lose(bus: Bus, folder: Path) -> None:
+    """The server dies, a folder of it is lost, and it is started and provisioned again."""
+    bus.server.kill()
+    shutil.rmtree(folder)
+    await bus.server.restart()
+    await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
 
 
 async def _count(store: Inbox, count: int) -> bool:

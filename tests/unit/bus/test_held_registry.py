@@ -147,3 +147,33 @@ def test_a_split_view_stops_a_program_that_begins(tmp_path: Path) -> None:
     with pytest.raises(TrustError) as refused:
         hold(tmp_path, clock)
     assert refused.value.reason == "fork"
+
+
+def test_what_another_program_took_in_is_not_passed_over(tmp_path: Path) -> None:
+    """A statement that another took in a moment ago counts here too after this one has taken a version in."""
+    clock = Clock()
+    one, two = hold(tmp_path, clock), hold(tmp_path, clock)
+    assert one.take(statement())
+    assert two.take(following(two()))
+    clock.tick()
+    for each in (one, two):
+        assert (each().version, len(each().revoked())) == (2, 1)
+
+
+def test_a_version_continues_what_another_program_has_just_taken_in(tmp_path: Path) -> None:
+    """Version 3 is taken in although this program has not looked at the disk since version 2 came there."""
+    clock = Clock()
+    one, two = hold(tmp_path, clock), hold(tmp_path, clock)
+    assert one.take(following(one()))
+    assert two.take(following(one()))
+    assert two().version == 3
+
+
+def test_old_versions_are_known_by_their_bytes(tmp_path: Path) -> None:
+    """Every version kept here is held, the first too; the same with one byte more is not."""
+    held = hold(tmp_path, Clock())
+    second = following(held())
+    held.take(second)
+    assert held.holds(WORLD.raw)
+    assert held.holds(second)
+    assert not held.holds(second + b" ")

@@ -1,0 +1,119 @@
+"""What a publisher calls to seal: sign, seal, sign, in the one transaction that stamps.
+
+The inner bulletin has the number, predecessor and id of the outer one, so nobody can seal before the stamp; and what
+is stamped in two transactions could be numbered twice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Sequence
+
+from bus.cover import cover
+from bus.errors import PermitError, SealError
+from bus.seal_keys import Recipient, must_seal, recipients
+from bus.sealing import seal
+from bus.signing import Signer, sign_entry
+from bus.trust import VerifiedRegistry
+from bus.unsealing import context_of
+from schemas import rules
+from schemas.bodies.system import Sealed
+from schemas.bulletin import Bulletin
+from schemas.codec import decode, digest, encode
+from schemas.envelope import TYP_BULLETIN, write_signed
+from schemas.errors import EnvelopeError
+from schemas.jwe import pad
+from schemas.subject import channel_of
+from schemas.vocab import Tlp
+
+_UNSEALED = "{}"  # stands where the ciphertext will
+
+
+class Sealer:
+    """Seals what the audience's policy wants sealed; give it to `Publisher.open`."""
+
+    def __init__(
+        self,
+        signers: Sequence[Signer],
+        rng: Callable[[int], bytes],
+        *,
+        everything: bool = False,
+        without: Collection[str] = (),
+    ) -> None:
+        """Prepare.
+
+        Args:
+            signers: the authority's keys; they sign the inner bulletin.
+            rng: random bytes.
+            everything: seal each bulletin, whatever the policy.
+            without: readers that are knowingly left out.
+        """
+        self._signers = tuple(signers)
+        self._rng = rng
+        self._everything = everything
+        self._without = tuple(without)
+
+    def __call__(
+        self, inner: Bulletin, payload: bytes, registry: VerifiedRegistry, moment: dt.datetime
+    ) -> tuple[Bulletin, bytes]:
+        """The outer bulletin and its payload; or what was given, where nothing is to be sealed.
+
+        Raises:
+            PermitError: `seal-public`, `nested-seal`, `no-seal-key`, `no-recipient`, `too-large`, `not-permitted`.
+        """
+        found = self._recipients(inner, registry, moment)
+        if not found:
+            return inner, payload
+        signed = write_signed(
+            payload, tuple(sign_entry(signer, payload, typ=TYP_BULLETIN) for signer in self._signers)
+        )
+        try:
+            jwe = seal(signed, [each.key for each in found], context_of(inner, channel_of(inner)), self._rng)
+        except SealError as exc:
+            raise _refused(exc) from None
+        return _covered(inner, jwe, found, signed, registry)
+
+    def rehearse(
+        self, inner: Bulletin, payload: bytes, registry: VerifiedRegistry, moment: dt.datetime
+    ) -> Bulletin | None:
+        """The outer bulletin but for its ciphertext, None where nothing is to be sealed; no key is used.
+
+        Raises:
+            PermitError: as when it is called; `too-large` only where the words alone are.
+        """
+        found = self._recipients(inner, registry, moment)
+        if not found:
+            return None
+        unsigned = write_signed(payload, ())
+        try:
+            pad(unsigned)
+        except EnvelopeError as exc:
+            raise _refused(exc) from None
+        return _covered(inner, _UNSEALED, found, unsigned, registry)[0]
+
+    def _recipients(
+        self, inner: Bulletin, registry: VerifiedRegistry, moment: dt.datetime
+    ) -> tuple[Recipient, ...]:
+        """To whom it is sealed; nobody, when it is not."""
+        if not (self._everything or must_seal(inner, registry)):
+            return ()
+        if inner.tlp is Tlp.CLEAR:
+            raise PermitError("TLP:CLEAR is for everybody; there is nothing to seal", reason="seal-public")
+        if isinstance(inner.body, Sealed):
+            raise PermitError("this draft is sealed already", reason="nested-seal")
+        return recipients(channel_of(inner), registry, moment, without=self._without)
+
+
+def _covered(
+    inner: Bulletin, jwe: str, found: Sequence[Recipient], signed: bytes, registry: VerifiedRegistry
+) -> tuple[Bulletin, bytes]:
+    body = Sealed(jwe=jwe, recipients=tuple(each.authority_id for each in found), inner_digest=digest(signed))
+    outer = encode(cover(inner, body))
+    bulletin = decode(outer)
+    rules.check(bulletin)
+    registry.permit(bulletin)
+    return bulletin, outer
+
+
+def _refused(exc: SealError | EnvelopeError) -> PermitError:
+    return PermitError(f"this draft cannot be sealed: {exc}", reason=exc.reason)

@@ -1,0 +1,306 @@
+"""One evening on which an authority's keys are stolen, over a real nats-server. Run it: `python evening.py`.
+
+Each step is said in a sentence and checked; the first that does not hold ends the script with exit code 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+import structlog
+from stage import (
+    GREEN,
+    NEIGHBOUR,
+    PATIENCE_S,
+    PUBLIC,
+    VICTIM,
+    Evening,
+    Hub,
+    StepError,
+    Thief,
+    clock,
+    send,
+    step,
+    until,
+    warning,
+    with_key,
+)
+
+from bus import ceremony, nkey
+from bus.connection import Connection
+from bus.errors import DeniedError, OutboxError
+from bus.publisher import Publisher
+from bus.rotation import revoke_keys
+from bus.signing import FileSigner
+from bus.statements import new_statement
+from schemas.parts import Ref
+from schemas.registry import Registry
+from schemas.vocab import MsgType, RefRel, Tlp
+
+BACK = dt.timedelta(minutes=30)
+
+
+class Story:
+    """What happens, scene by scene."""
+
+    def __init__(self, world: Evening, reserve: FileSigner, stack: AsyncExitStack) -> None:
+        self._world = world
+        self._stack = stack
+        self._reserve = reserve
+        self._stolen, self._seed = world.signer(VICTIM), world.transport(VICTIM)
+        self._fresh, (self._new_seed, self._new_public) = FileSigner.generate(), nkey.generate()
+        # The honest history: digests by channel, and the ids of the warnings that are to be in force.
+        self._chains: dict[str, list[str]] = {GREEN: [], PUBLIC: []}
+        self._theirs: list[str] = []
+        self._closed = self._letters = self._late = ""
+        self._thief: Thief
+        self._theft: dt.datetime
+
+    # -- what is asked of each hub ------------------------------------------------------------------------------------
+
+    async def _honest_alone(self, hub: Hub) -> bool:
+        """It shows the honest history, in order, and nothing else of xa-emb."""
+        return all([await hub.chain(VICTIM, name) == chain for name, chain in self._chains.items()])
+
+    async def _deceived(self, hub: Hub) -> bool:
+        shown = {each for name in self._chains for each in await hub.chain(VICTIM, name)}
+        return set(self._thief.said) <= shown and not {self._closed, self._letters} & await hub.in_force()
+
+    async def _contradicted(self, hub: Hub) -> bool:
+        return (await hub.reasons()).get(self._late) == "fork"
+
+    async def _withdrawn(self, hub: Hub) -> bool:
+        reasons = await hub.reasons()
+        return await self._honest_alone(hub) and all(
+            reasons.get(each) == "key-revoked" for each in self._thief.said
+        )
+
+    async def _in_force_again(self, hub: Hub) -> bool:
+        return {self._closed, self._letters} <= await hub.in_force()
+
+    async def _at_the_end(self, hub: Hub) -> bool:
+        return (
+            await self._honest_alone(hub)
+            and await hub.chain(NEIGHBOUR, GREEN) == self._theirs
+            and await hub.reasons() == dict.fromkeys(self._thief.said, "key-revoked")
+            and await self._in_force_again(hub)
+        )
+
+    # -- the scenes ---------------------------------------------------------------------------------------------------
+
+    async def honest_hours(self, desk: Publisher, neighbour: Publisher) -> None:
+        """Until eight o'clock everything is as it should be."""
+        world, green, public = self._world, self._chains[GREEN], self._chains[PUBLIC]
+        self._theirs.append((await send(neighbour, warning("Scans of results.example")))[1])
+        self._closed, first = await send(desk, warning("A forged notice says that polling ends at noon"))
+        self._letters, second = await send(desk, warning("Letters with a false polling date"))
+        green += [first, second]
+        hours = warning("Polling ends at 20:00", tlp=Tlp.CLEAR, audience="public")
+        public.append((await send(desk, hours))[1])
+        await until(
+            "19:00  xa-emb has warned three times; both hubs show it.",
+            lambda: world.all_hubs(self._honest_alone),
+        )
+
+    async def theft(self, desk: Publisher) -> None:
+        """Somebody else speaks, with keys that are good."""
+        world, green, public = self._world, self._chains[GREEN], self._chains[PUBLIC]
+        self._theft = clock()
+        connection = await self._stack.enter_async_context(
+            Connection.open(world.endpoint(VICTIM, self._seed))
+        )
+        await connection.until_connected(PATIENCE_S)
+        thief = self._thief = Thief(world.held["xb-hub"], self._stolen, connection)
+        step("20:00  The signing key and the transport key of xa-emb are copied. The thief is on the bus.")
+
+        cancels = {"msg_type": MsgType.CANCEL, "references": (Ref(id=self._closed, rel=RefRel.CANCELS),)}
+        replaces = {"msg_type": MsgType.UPDATE, "references": (Ref(id=self._letters, rel=RefRel.SUPERSEDES),)}
+        third = await thief.forge(warning("Polling does end at noon", **cancels), 3, green[-1], back=BACK)
+        await thief.forge(warning("The date in the letters is right", **replaces), 4, third)
+        lie = warning("Polling ends at 12:00", tlp=Tlp.CLEAR, audience="public")
+        await thief.forge(lie, 2, public[-1], back=BACK)
+        await until(
+            "20:05  He cancels one warning, replaces another, and lies to the public, two of the three back-dated.\n"
+            "       Both hubs show it: the signatures are good.",
+            lambda: world.all_hubs(self._deceived),
+        )
+        self._late = (await send(desk, warning("Flood against results.example")))[1]
+        await until(
+            "20:10  xa-emb, unaware, publishes once more; the place is taken, and both hubs put it aside as a fork.",
+            lambda: world.all_hubs(self._contradicted),
+        )
+
+    async def revocation(self, desk: Publisher) -> None:
+        """The authority notices, and ends its key itself."""
+        world = self._world
+        try:
+            await desk.ready(PATIENCE_S)
+        except OutboxError as exc:
+            told = exc.reason == "outbox-behind" and all(
+                command in str(exc) for command in ("outbox recover", "key revoke", "outbox reanchor")
+            )
+        else:
+            told = False
+        step("20:20  The desk is opened anew and refuses: the bus holds what xa-emb has never said.", told)
+        world.all_take(
+            new_statement(
+                domain=world.held[VICTIM]().domain,
+                authority=VICTIM,
+                kids=(self._stolen.kid,),
+                since=self._theft,
+                reason="key-compromise",
+                signer=self._reserve,
+                now=clock(),
+            )
+        )
+        await until(
+            "20:30  With the reserve key xa-emb ends the stolen one, since 20:00. No root keeper is needed.\n"
+            "       Both hubs withdraw the thief's branch; it is in quarantine as key-revoked.",
+            lambda: world.all_hubs(self._withdrawn),
+        )
+        await until(
+            "       The cancelled warning and the replaced one are in force again.",
+            lambda: world.all_hubs(self._in_force_again),
+        )
+
+        async def not_behind() -> bool:
+            try:
+                return await desk.ready(PATIENCE_S)
+            except OutboxError:
+                return False
+
+        await until("       The desk, still running, does not count the thief's words any more.", not_behind)
+        await self._thief.forge(
+            warning("The statement is a forgery"), 3, self._chains[GREEN][-1], back=BACK * 1.5
+        )
+        await until(
+            "20:35  He tries again, dated before the theft: refused as key-revoked.",
+            lambda: world.all_hubs(self._withdrawn),
+        )
+
+    async def new_keys(self) -> None:
+        """The registrar answers, and the broker follows the registry."""
+        world = self._world
+        await asyncio.sleep(
+            max(0.0, 1 - (clock() - self._theft).total_seconds())
+        )  # a registry counts in seconds
+        world.registrar_says(self._replaced)
+        await world.server.reload(world.conf())
+
+        async def cut() -> bool:
+            return not self._thief.connection.connected
+
+        await until(
+            "21:00  The registrar's next version has a new signing key and a new transport key for xa-emb.\n"
+            "       The broker's configuration is made from it and reloaded: the thief's connection is cut,",
+            cut,
+        )
+        async with Connection.open(world.endpoint(VICTIM, self._seed)) as again:
+            try:
+                await again.until_connected(2.0)
+            except DeniedError:
+                step("       and he gets no other.")
+            else:
+                raise StepError("the stolen transport key opens nothing")
+
+    def _replaced(self, document: Registry) -> Registry:
+        document = revoke_keys(
+            document, VICTIM, (self._stolen.kid,), since=self._theft, reason="key-compromise"
+        )
+        document = with_key(document, self._fresh)
+        record = msgspec.structs.replace(document.authorities[VICTIM], nkeys=(self._new_public,))
+        return ceremony.add_authority(document, VICTIM, record)
+
+    async def going_on(self, desk: Publisher) -> None:
+        """The channels go on after the authority's own last words."""
+        step("21:10  The desk opens with the new keys and is not behind.", await desk.ready(PATIENCE_S))
+        self._chains[GREEN].append(self._late)
+        for name, chain in self._chains.items():
+            anchor = await desk.proposal(name)
+            step(
+                f"       On {name} it goes on after number {anchor.from_.seq}, its own last word.",
+                anchor.from_.digest == chain[-1]
+                and {each.digest for each in anchor.lost} < set(self._thief.said),
+            )
+            kept = await desk.reanchor(
+                name, from_=anchor.from_, lost=anchor.lost, reason="The key was stolen at 20:00."
+            )
+            if await desk.settled(kept.digest, PATIENCE_S) != "stored":
+                raise StepError(f"the anchor on {name} is stored")
+            chain.append(kept.digest)
+        self._chains[GREEN].append((await send(desk, warning("The flood is over")))[1])
+        await until(
+            "       Both hubs have the anchors and what follows; the bulletin of 20:10 stands after all.",
+            lambda: self._world.all_hubs(self._honest_alone),
+        )
+
+    async def last_attempt(self, yesterday: str) -> None:
+        """The other wall alone: the broker lets him in, the hubs do not believe him."""
+        world, green = self._world, self._chains[GREEN]
+        today = world.conf()
+        await world.server.reload(yesterday)
+        await self._thief.connection.until_connected(PATIENCE_S)
+        await self._thief.forge(warning("Ignore the new key"), len(green) + 1, green[-1], back=BACK * 2)
+        await until(
+            "22:00  An operator reloads the old configuration by mistake. The thief is back on the bus, back-dates, and\n"
+            "       continues the honest chain: refused by both hubs all the same.",
+            lambda: world.all_hubs(self._withdrawn),
+        )
+        await world.server.reload(today)
+        await until(
+            f"23:00  Both hubs hold exactly the honest history, {len(green)} and {len(self._chains[PUBLIC])} bulletins, "
+            f"in order; the {len(self._thief.said)} forged\n"
+            "       ones are in quarantine with their reason; the cancelled warning is in force.",
+            lambda: world.all_hubs(self._at_the_end),
+        )
+
+    async def tell(self) -> None:
+        """All of it."""
+        world = self._world
+        async with (
+            world.desk(NEIGHBOUR, world.signer(NEIGHBOUR), world.transport(NEIGHBOUR)) as neighbour,
+            world.desk(VICTIM, self._stolen, self._seed) as desk,
+        ):
+            await self.honest_hours(desk, neighbour)
+            await self.theft(desk)
+        async with world.desk(VICTIM, self._stolen, self._seed) as desk:
+            await self.revocation(desk)
+        yesterday = world.conf()
+        await self.new_keys()
+        async with world.desk(VICTIM, self._fresh, self._new_seed) as desk:
+            await self.going_on(desk)
+            await self.last_attempt(yesterday)
+
+
+async def evening(root: Path) -> None:
+    """From the first warning to the thief's last attempt."""
+    async with AsyncExitStack() as stack:
+        world, reserve = Evening(root, stack), FileSigner.generate()
+        await world.begin(reserve)
+        step(
+            "18:00  Two countries, two hubs, one bus. The electoral body xa-emb has a reserve key in a safe."
+        )
+        await Story(world, reserve, stack).tell()
+
+
+def main() -> int:
+    """Play it in a folder that is gone afterwards."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    with tempfile.TemporaryDirectory(prefix="tocsin-evening-") as folder:
+        try:
+            asyncio.run(evening(Path(folder)))
+        except StepError as exc:
+            print(f"This did not come true: {exc}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,372 @@
+"""The broker follows the registry while it runs: who is gone is cut, what was taken away is refused, what was given works."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus import ceremony, nkey
+from bus.connection import Connection, Endpoint
+from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.pull import Pull
+from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
+from bus.server.binary import ServerError
+from bus.server.checks import check
+from bus.server.provision import provisioner_endpoint
+from bus.topology import streams
+from bus.trust import VerifiedRegistry
+from bus.trust_feed import TrustFeed
+from schemas.registry import AuthorityRecord, Registry
+from schemas.vocab import Status, Tlp
+from tests.integration.conftest import Bus
+from tests.integration.test_subscriber import admitted, until
+from tests.integration.test_trust_feed import Clock, announce, hold, hub
+from tests.worlds import Message, bulletin, chain, draft, shared_world, sign, signed_registry
+
+WORLD = shared_world()
+NOW = WORLD.now
+
+
+def changed(before: VerifiedRegistry, **records: AuthorityRecord | None) -> VerifiedRegistry:
+    """The next version with other records, named with `_` for `-`; None takes one out, of audiences too."""
+    document = ceremony.next_version(before.document, before.digest, NOW, dt.timedelta(days=90))
+    authorities = dict(document.authorities)
+    audiences = dict(document.audiences)
+    for key, record in records.items():
+        name = key.replace("_", "-")
+        authorities.pop(name, None)
+        if record is not None:
+            authorities[name] = record
+            continue
+        for title, audience in audiences.items():
+            members = tuple(each for each in audience.members if each != name)
+            audiences[title] = msgspec.structs.replace(audience, members=members)
+    document = msgspec.structs.replace(document, authorities=authorities, audiences=audiences)
+    return before.update(_signed(document), NOW)
+
+
+def _signed(document: Registry) -> bytes:
+    return signed_registry(document, WORLD.roots[:2])
+
+
+@asynccontextmanager
+async def served(bus: Bus, folder: Path) -> AsyncIterator[None]:
+    """The broker, following what is published on it."""
+    held = hold(folder, Clock())
+    seed = bus.provisioner[0]
+    works = [
+        asyncio.create_task(TrustFeed(held, provisioner_endpoint(bus.server.url, seed), every=0.2).run()),
+        asyncio.create_task(
+            follow_registry(
+                bus.server, held, standing=WORLD.pin, seed=seed, settings=ServerSettings(), every=0.1
+            )
+        ),
+    ]
+    try:
+        yield
+    finally:
+        for work in works:
+            work.cancel()
+        for work in works:
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+
+
+@asynccontextmanager
+async def connected(endpoint: Endpoint) -> AsyncIterator[Connection]:
+    """A connection that stands."""
+    async with Connection.open(endpoint) as connection:
+        await connection.until_connected(5)
+        yield connection
+
+
+async def may(connection: Connection, message: Message) -> bool:
+    """Whether the broker stores it from this identity, now."""
+    try:
+        await connection.publish(message.subject, message.payload, dict(message.headers), 1.0)
+    except (DeniedError, UnreachableError, BrokerError):
+        return False
+    return True
+
+
+async def test_a_removed_authority_is_cut_and_stays_out(bus: Bus, tmp_path: Path) -> None:
+    """Its open connection is closed within seconds of the version being published, a new one is refused, others go on."""
+    gone, stays = chain(WORLD, 1, "xb-dpa")[0], chain(WORLD, 2, "xb-emb")
+    async with (
+        served(bus, tmp_path),
+        connected(bus.endpoint("xb-dpa")) as out,
+        connected(bus.endpoint("xb-emb")) as other,
+    ):
+        assert await may(out, gone)
+        assert await may(other, stays[0])
+        epoch = other.epoch
+        await announce(bus, changed(WORLD.registry, xb_dpa=None).raw)
+        await until(lambda: not out.connected, 10)
+        await until(lambda: out.denied, 10)
+        assert await may(other, stays[1])
+        assert other.epoch == epoch
+
+
+async def test_an_exchanged_transport_key_cuts_the_old_one(bus: Bus, tmp_path: Path) -> None:
+    """The old nkey's connection ends and is refused; the new one speaks on the same channels."""
+    seed, public = nkey.generate()
+    record = msgspec.structs.replace(WORLD.registry.authority("xb-dpa"), nkeys=(public,))
+    new = msgspec.structs.replace(bus.endpoint("xb-dpa"), nkey_seed=seed)
+    async with served(bus, tmp_path), connected(bus.endpoint("xb-dpa")) as old:
+        await announce(bus, changed(WORLD.registry, xb_dpa=record).raw)
+        await until(lambda: old.denied, 10)
+        async with connected(new) as connection:
+            assert await may(connection, chain(WORLD, 1, "xb-dpa")[0])
+
+
+async def test_a_narrowed_grant_refuses_the_next_publish_and_a_widened_one_works(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """Both on connections that stay open: xa-csirt loses its network, xa-dpa may speak to it."""
+    amber = draft("to the network", tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
+    csirt, dpa = WORLD.registry.authority("xa-csirt"), WORLD.registry.authority("xa-dpa")
+    narrowed = msgspec.structs.replace(
+        csirt, publish=tuple(g for g in csirt.publish if "eu-csirts" not in g.audiences)
+    )
+    lost = tuple(g for g in csirt.publish if "eu-csirts" in g.audiences)
+    widened = msgspec.structs.replace(dpa, publish=(*dpa.publish, *lost))
+    async with (
+        served(bus, tmp_path),
+        connected(bus.endpoint("xa-csirt")) as loser,
+        connected(bus.endpoint("xa-dpa")) as winner,
+    ):
+        epochs = (loser.epoch, winner.epoch)
+        assert await may(loser, sign(WORLD, bulletin(WORLD, say=amber)))
+        assert not await may(winner, sign(WORLD, bulletin(WORLD, "xa-dpa", say=amber)))
+        await announce(bus, changed(WORLD.registry, xa_csirt=narrowed, xa_dpa=widened).raw)
+
+        async def changed_hands() -> bool:
+            return await may(winner, sign(WORLD, bulletin(WORLD, "xa-dpa", say=amber)))
+
+        await until(changed_hands, 10)
+        assert not await may(loser, sign(WORLD, bulletin(WORLD, say=amber)))
+        assert await may(loser, chain(WORLD, 1)[0])
+        assert (loser.epoch, winner.epoch) == epochs
+
+
+async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: Bus, tmp_path: Path) -> None:
+    """xb-hub, running, is given a network that was withheld, and loses one it had; its consumers follow."""
+    hub_record = WORLD.registry.authority("xb-hub")
+    reads = tuple(
+        msgspec.structs.replace(
+            grant,
+            audiences=tuple("eu-dpas" if each == "eu-csirts" else each for each in grant.audiences),
+        )
+        for grant in hub_record.read
+    )
+    document = ceremony.next_version(
+        WORLD.registry.document, WORLD.registry.digest, NOW, dt.timedelta(days=90)
+    )
+    dpas = document.audiences["eu-dpas"]
+    document = msgspec.structs.replace(
+        document,
+        authorities={**document.authorities, "xb-hub": msgspec.structs.replace(hub_record, read=reads)},
+        audiences={
+            **document.audiences,
+            "eu-dpas": msgspec.structs.replace(dpas, members=(*dpas.members, "xb-hub")),
+        },
+    )
+    given = sign(
+        WORLD, bulletin(WORLD, "xa-dpa", say=draft("dpas", tlp=Tlp.AMBER_STRICT, audience="eu-dpas"))
+    )
+    taken = sign(
+        WORLD, bulletin(WORLD, "xa-csirt", say=draft("csirts", tlp=Tlp.AMBER_STRICT, audience="eu-csirts"))
+    )
+    seen: set[str] = set()
+    async with served(bus, tmp_path / "server"), hub(bus, tmp_path / "hub", "xb-hub") as (store, held):
+        await announce(bus, _signed(document))
+        await until(lambda: held().version == 2, 15)
+        async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+
+            async def follows() -> bool:
+                info = await provisioner.js_api("CONSUMER.INFO.WORLD_ACTUAL.xb-hub")
+                return any("eu-dpas" in each for each in info["config"]["filter_subjects"])
+
+            await until(follows, 10)
+        for message in (taken, given, chain(WORLD, 1, "xb-emb")[0]):
+            async with connected(bus.endpoint(message.bulletin.issuer.id)) as speaker:
+                assert await may(speaker, message)
+
+        async def both() -> bool:
+            rows = await store.ask(lambda db: db.execute("SELECT digest FROM admitted").fetchall())
+            seen.update(row[0] for row in rows)
+            return len(seen) == 2
+
+        await until(both, 15)
+        assert given.digest in seen
+        assert taken.digest not in seen
+
+
+async def test_a_running_hub_begins_to_read_a_status_that_it_is_granted(bus: Bus, tmp_path: Path) -> None:
+    """Version 2 takes the tests from xb-hub, version 3 gives them back; it reads both streams without a restart."""
+    hub_record = WORLD.registry.authority("xb-hub")
+    fewer = msgspec.structs.replace(
+        hub_record,
+        read=tuple(
+            msgspec.structs.replace(
+                grant, statuses=tuple(each for each in grant.statuses if each is not Status.TEST)
+            )
+            for grant in hub_record.read
+        ),
+    )
+    second = changed(WORLD.registry, xb_hub=fewer)
+    third = changed(second, xb_hub=hub_record)
+    tried = sign(WORLD, bulletin(WORLD, say=draft("TEST", status=Status.TEST)))
+    async with (
+        served(bus, tmp_path / "server"),
+        hub(bus, tmp_path / "hub", "xb-hub") as (store, held),
+        connected(bus.endpoint("xa-csirt")) as speaker,
+    ):
+        await announce(bus, second.raw)
+        await until(lambda: held().version == 2, 15)
+        assert await may(speaker, tried)
+        assert await may(speaker, chain(WORLD, 1)[0])
+        await until(partial(admitted, store), 15)
+        assert tried.digest not in {found for _, _, found in await admitted(store)}
+        await announce(bus, third.raw)
+
+        async def heard() -> bool:
+            return tried.digest in {found for _, _, found in await admitted(store)}
+
+        await until(heard, 20)
+
+
+async def test_a_broker_that_has_ended_is_not_followed_in_silence(bus: Bus) -> None:
+    """Whoever runs it is told, with its last words."""
+    bus.server.kill()
+    with pytest.raises(ServerError) as told:
+        await follow_registry(
+            bus.server,
+            lambda: WORLD.registry,
+            standing=WORLD.pin,
+            seed=bus.provisioner[0],
+            settings=ServerSettings(),
+            every=0.01,
+        )
+    assert told.value.reason == "not-running"
+
+
+async def test_a_configuration_that_is_refused_leaves_the_server_as_it_was(bus: Bus, tmp_path: Path) -> None:
+    """While the server refuses to reload it serves by the old registry, and would start with it."""
+    current = [WORLD.registry]
+    wrong = ServerSettings(store_dir=tmp_path / "elsewhere")
+    second = changed(WORLD.registry, xb_dpa=None)
+    async with connected(bus.endpoint("xb-dpa")) as speaker:
+        first, then = chain(WORLD, 2, "xb-dpa")
+        following = asyncio.create_task(
+            follow_registry(
+                bus.server,
+                lambda: current[0],
+                standing=WORLD.pin,
+                seed=bus.provisioner[0],
+                settings=wrong,
+                every=0.01,
+            )
+        )
+        current[0] = second
+        await until(lambda: "Failed to reload" in bus.server.log_file.read_text(), 10)
+        assert await may(speaker, first)
+        assert not following.done()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        assert await may(speaker, then)
+        assert (bus.server.folder / "nats-server.conf").read_text() == bus.server.conf
+
+
+async def test_a_country_that_joins_and_one_that_leaves(bus: Bus, tmp_path: Path) -> None:
+    """XC's streams are made on a broker whose store is shared out; when XB has left, its bulletins are still there."""
+    signer, (seed, public) = WORLD.signers["xb-hub"], nkey.generate()
+    record = msgspec.structs.replace(
+        WORLD.registry.authority("xa-csirt"),
+        country="XC",
+        name="XC National CSIRT",
+        keys={signer.kid: msgspec.structs.replace(_key_of("xa-csirt"), jwk=signer.jwk)},
+        nkeys=(public,),
+    )
+    joined = changed(WORLD.registry, xc_csirt=record)
+    left = changed(
+        joined, **{name.replace("-", "_"): None for name in joined.document.authorities if name[:2] == "xb"}
+    )
+    async with connected(bus.endpoint("xb-emb")) as speaker:
+        assert await may(speaker, chain(WORLD, 1, "xb-emb")[0])
+    async with served(bus, tmp_path), connected(bus.endpoint("xa-hub")) as reader:
+        await announce(bus, joined.raw)
+        newcomer = Endpoint(url=bus.server.url, authority_id="xc-csirt", nkey_seed=seed, name="xc")
+        async with Connection.open(newcomer) as connection:
+            await connection.until_connected(15)
+            message = sign(
+                WORLD, bulletin(msgspec.structs.replace(WORLD, registry=joined), "xc-csirt"), by=signer
+            )
+
+            async def speaks() -> bool:
+                return await may(connection, message)
+
+            await until(speaks, 15)
+        await announce(bus, left.raw)
+
+        async def settled() -> bool:
+            found = await check(
+                url=bus.server.url,
+                monitor_url=bus.server.monitor_url,
+                provisioner_seed=bus.provisioner[0],
+                registry=left,
+            )
+            return all(
+                each.ok for each in found if each.name == "consumers" or each.name.startswith("stream ")
+            )
+
+        await until(settled, 20)
+        async with Pull.attach(reader, "WORLD_ACTUAL", "xa-hub", 1) as pull:
+            assert len(await pull.next(10, 5)) == 2
+
+
+async def test_room_is_made_before_the_streams_of_a_further_country(tmp_path: Path) -> None:
+    """XA joins a broker that XB had for itself; all four of its streams fit, although XB's come later by name."""
+    alone = changed(
+        WORLD.registry,
+        **{name.replace("-", "_"): None for name in WORLD.registry.document.authorities if name[:2] == "xa"},
+    )
+    seed, public = nkey.generate()
+    conf = render_conf(alone, settings=ServerSettings(), provisioner_nkey=public)
+    async with NatsServer(tmp_path, conf) as server:
+        await provision(server.url, seed, alone)
+        await provision(server.url, seed, WORLD.registry)
+        async with connected(provisioner_endpoint(server.url, seed)) as provisioner:
+            for spec in streams(WORLD.registry):
+                info = await provisioner.js_api(f"STREAM.INFO.{spec.name}")
+                assert info["config"]["max_bytes"] == spec.max_bytes
+
+
+def _key_of(authority: str):  # type: ignore[no-untyped-def]  # a key record
+    return next(iter(WORLD.registry.authority(authority).keys.values()))
+
+
+async def test_what_was_deleted_by_hand_is_made_again(bus: Bus, tmp_path: Path) -> None:
+    """A consumer that was deleted by hand is back after the next version, and `provision` is safe to repeat."""
+    async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+        await provisioner.js_api("CONSUMER.DELETE.WORLD_ACTUAL.xb-hub")
+        async with served(bus, tmp_path):
+            await announce(bus, changed(WORLD.registry).raw)
+
+            async def back() -> bool:
+                try:
+                    await provisioner.js_api("CONSUMER.INFO.WORLD_ACTUAL.xb-hub")
+                except BrokerError:
+                    return False
+                return True
+
+            await until(back, 10)
+        await provision(bus.server.url, bus.provisioner[0], changed(WORLD.registry))

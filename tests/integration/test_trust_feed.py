@@ -1,0 +1,374 @@
+"""The registry on the bus: what the registrar or an authority says of it reaches every running program, and only what stands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus import ceremony
+from bus.connection import Connection
+from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.held_registry import HeldRegistry
+from bus.hub import views
+from bus.hub.run import HubService
+from bus.inbox import Inbox
+from bus.server.provision import provisioner_endpoint
+from bus.signing import FileSigner
+from bus.statements import new_statement
+from bus.trust import TrustState, VerifiedRegistry
+from bus.trust_feed import TrustFeed, publish_trust
+from schemas.subject import TRUST_SUBJECTS, Trust
+from tests.integration.conftest import Bus
+from tests.integration.test_subscriber import admitted, until
+from tests.worlds import Message, bulletin, key_record, shared_world, sign, signed_registry
+
+WORLD = shared_world()
+NOW = WORLD.now
+DAY = dt.timedelta(days=1)
+
+
+class Clock:
+    """The world's time, going on."""
+
+    def __init__(self) -> None:
+        self._began = asyncio.get_running_loop().time()
+
+    def __call__(self) -> dt.datetime:
+        """Now."""
+        return NOW + dt.timedelta(seconds=asyncio.get_running_loop().time() - self._began)
+
+
+def hold(folder: Path, clock: Callable[[], dt.datetime]) -> HeldRegistry:
+    """The world's first version in a folder of its own."""
+    folder.mkdir(exist_ok=True)
+    file = folder / "registry.tocsin.json"
+    if not file.exists():
+        file.write_bytes(WORLD.raw)
+    return HeldRegistry(file, pin=WORLD.pin, domain="test", beacon=folder / "beacon.tocsin.json", clock=clock)
+
+
+def version(before: VerifiedRegistry, **keys: FileSigner) -> bytes:
+    """The next version, in which authorities (named with `_` for `-`) have further keys."""
+    document = ceremony.next_version(before.document, before.digest, NOW, 90 * DAY)
+    records = dict(document.authorities)
+    for name, signer in keys.items():
+        authority = name.replace("_", "-")
+        had = records[authority]
+        records[authority] = msgspec.structs.replace(
+            had, keys={**had.keys, signer.kid: key_record(signer, NOW)}
+        )
+    return signed_registry(msgspec.structs.replace(document, authorities=records), WORLD.roots[:2])
+
+
+def statement(authority: str = "xa-csirt", by: FileSigner | None = None) -> bytes:
+    """An authority ends its own key."""
+    signer = WORLD.signers[authority]
+    return new_statement(
+        domain="test",
+        authority=authority,
+        kids=(signer.kid,),
+        since=NOW - dt.timedelta(minutes=1),
+        reason="key-compromise",
+        signer=by or signer,
+        now=NOW,
+    )
+
+
+@asynccontextmanager
+async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbox, HeldRegistry]]:
+    """A hub that runs over its own files, and follows the bus."""
+    clock = Clock()
+    held = hold(folder, clock)
+    async with Inbox.open(folder / "store.db", hold_s=1.0) as store:
+        service = HubService(
+            authority_id=identity, store=store, registry=held, endpoint=bus.endpoint(identity), clock=clock
+        )
+        task = asyncio.create_task(service.run())
+        try:
+            yield store, held
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+@asynccontextmanager
+async def feeding(bus: Bus, held: HeldRegistry, identity: str = "xb-hub") -> AsyncIterator[TrustFeed]:
+    """A feed that runs."""
+    feed = TrustFeed(held, bus.endpoint(identity), every=0.2)
+    task = asyncio.create_task(feed.run())
+    try:
+        yield feed
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def announce(bus: Bus, *files: bytes, identity: str | None = None) -> None:
+    """Say on TRUST, as the provisioner or as an authority."""
+    endpoint = (
+        bus.endpoint(identity) if identity else provisioner_endpoint(bus.server.url, bus.provisioner[0])
+    )
+    async with Connection.open(endpoint) as connection:
+        await connection.until_connected(5)
+        for raw in files:
+            await publish_trust(connection, raw)
+
+
+async def say(bus: Bus, message: Message) -> None:
+    """Publish a bulletin as its issuer."""
+    async with Connection.open(bus.endpoint(message.bulletin.issuer.id)) as speaker:
+        await speaker.until_connected(5)
+        await speaker.publish(message.subject, message.payload, dict(message.headers))
+
+
+async def refusals(store: Inbox) -> list[str]:
+    """The reasons in quarantine."""
+    return [each.reason for each in await store.ask(lambda db: views.quarantine(db, 10))]
+
+
+async def test_a_version_reaches_running_hubs_and_changes_what_they_admit(bus: Bus, tmp_path: Path) -> None:
+    """A bulletin by a key that version 2 lists is refused by two hubs before it is published, and admitted after it."""
+    new = FileSigner.generate()
+    early = sign(WORLD, bulletin(WORLD), by=new)
+    later = sign(WORLD, bulletin(WORLD, "xa-csirt", seq=2, prev=early.digest), by=new)
+    async with (
+        hub(bus, tmp_path / "a", "xa-hub") as (ours, one),
+        hub(bus, tmp_path / "b", "xb-hub") as (
+            theirs,
+            two,
+        ),
+    ):
+        await say(bus, early)
+        for store in (ours, theirs):
+            await until(partial(refusals, store))
+            assert await refusals(store) == ["unknown-key"]
+        await announce(bus, version(WORLD.registry, xa_csirt=new))
+        await until(lambda: one().version == two().version == 2)
+        await say(bus, later)
+        for store in (ours, theirs):
+            await until(partial(admitted, store))
+            assert (await admitted(store))[0][2] == later.digest
+    assert hold(tmp_path / "a", lambda: NOW)().version == 2
+
+
+async def test_an_authority_ends_its_own_key_alone(bus: Bus, tmp_path: Path) -> None:
+    """A statement by the key itself, sent with the authority's own rights, reaches both hubs; its next bulletin is refused."""
+    first = sign(WORLD, bulletin(WORLD))
+    second = sign(WORLD, bulletin(WORLD, seq=2, prev=first.digest))
+    async with (
+        hub(bus, tmp_path / "a", "xa-hub") as (ours, one),
+        hub(bus, tmp_path / "b", "xb-hub") as (
+            theirs,
+            two,
+        ),
+    ):
+        await say(bus, first)
+        for store in (ours, theirs):
+            await until(partial(admitted, store))
+        await announce(bus, statement(), identity="xa-csirt")
+        await until(lambda: one().revoked() and two().revoked())
+        await say(bus, second)
+        for store in (ours, theirs):
+            await until(partial(refusals, store))
+            assert "key-revoked" in await refusals(store)
+            assert second.digest not in {found for _, _, found in await admitted(store)}
+
+
+async def test_who_was_offline_catches_up(bus: Bus, tmp_path: Path) -> None:
+    """Two versions, a statement and a beacon, said while nobody read, are all held a moment after the reader is back."""
+    second = version(WORLD.registry)
+    after = WORLD.registry.update(second, NOW)
+    third = version(after)
+    last = after.update(third, NOW)
+    beacon = ceremony.new_beacon(last, WORLD.beacon, NOW, DAY)
+    await announce(bus, second, statement("xa-dpa"), third, beacon)
+    held = hold(tmp_path, Clock())
+    async with feeding(bus, held):
+        await until(lambda: held().state(NOW) is TrustState.FRESH and held().version == 3)
+    again = hold(tmp_path, Clock())()
+    assert again.version == 3
+    assert again.revoked().keys() == {WORLD.signers["xa-dpa"].kid}
+
+
+async def test_a_version_that_came_too_early_is_taken_when_its_turn_comes(bus: Bus, tmp_path: Path) -> None:
+    """Version 3 before version 2, on the bus; and version 4 on the bus before version 3's file would have come."""
+    second = version(WORLD.registry)
+    after = WORLD.registry.update(second, NOW)
+    third = version(after)
+    fourth = version(after.update(third, NOW))
+    held = hold(tmp_path, Clock())
+    async with feeding(bus, held) as feed:
+        await announce(bus, fourth, third)
+        await until(lambda: feed.counts["skip"] == 2)
+        held.take(second)  # by a file
+        await until(lambda: held().version == 4)
+
+
+async def test_what_is_ahead_of_a_slow_clock_is_taken_when_the_clock_gets_there(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """A version and a statement that seem to be from the future wait; a clock that was put right takes both in."""
+    behind = dt.timedelta(hours=1)
+    true = Clock()
+    held = hold(tmp_path, lambda: true() - behind)
+    async with feeding(bus, held) as feed:
+        await announce(bus, version(WORLD.registry), statement("xa-dpa"))
+        await until(lambda: feed.counts["from-the-future"] == 2)
+        assert held().version == 1
+        behind = dt.timedelta()
+        await until(lambda: held().version == 2 and held().revoked())
+
+
+async def test_a_disk_that_takes_nothing_loses_nothing(bus: Bus, tmp_path: Path) -> None:
+    """What could not be kept comes again; when the disk takes it, it is held, and what came early after it too."""
+    second = version(WORLD.registry)
+    third = version(WORLD.registry.update(second, NOW))
+    held = hold(tmp_path / "held", Clock())
+    blocked = tmp_path / "held" / "revocations"
+    blocked.write_text("a file where a folder must be")
+    async with feeding(bus, held) as feed:
+        await announce(bus, third, statement("xa-dpa"), second)
+        await until(lambda: feed.problem and feed.counts["skip"])
+        assert not held().revoked()
+        blocked.unlink()
+        await until(lambda: held().revoked() and held().version == 3)
+
+
+async def test_the_stream_is_read_on_after_a_restart_and_anew_when_it_was_lost(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """A killed server is no end; a server that comes back with an empty store is read from its beginning."""
+    from bus.server import provision
+
+    second = version(WORLD.registry)
+    third = version(WORLD.registry.update(second, NOW))
+    held = hold(tmp_path / "held", Clock())
+    async with feeding(bus, held) as feed:
+        await announce(bus, statement("xa-dpa"), second)
+        await until(lambda: held().version == 2)
+        bus.server.kill()
+        (bus.server.folder / "jetstream").rename(tmp_path / "lost")
+        await bus.server.restart()
+        await provision(bus.server.url, bus.provisioner[0], WORLD.registry)
+        await announce(bus, third)
+        await until(lambda: held().version == 3, 30)
+        assert feed.counts["taken"] == 3
+
+
+def hostile() -> dict[str, tuple[str, bytes]]:
+    """What somebody with rights on TRUST may put there: subject and bytes."""
+    thief = FileSigner.generate()
+    document = ceremony.next_version(WORLD.registry.document, WORLD.registry.digest, NOW, 90 * DAY)
+    signed = version(WORLD.registry)
+    registry, beacon, revoke = (TRUST_SUBJECTS[each] for each in Trust)
+    return {
+        "nothing": (registry, b""),
+        "no JSON": (registry, b"\x00\xff" * 50),
+        "deep": (registry, b"[" * 100_000),
+        "an acknowledgement": (registry, b'{"stream":"XA_ACTUAL","seq":1}'),
+        "by one root": (registry, signed_registry(document, WORLD.roots[:1])),
+        "by a thief": (registry, signed_registry(document, (thief, WORLD.roots[0]))),
+        "a bit turned": (registry, signed.replace(b'"payload":"e', b'"payload":"f')),
+        "cut": (registry, signed[: len(signed) // 2]),
+        "a large beacon": (beacon, b'{"payload":"' + b"e" * 200_000 + b'","signatures":[]}'),
+        "a beacon by a thief": (beacon, ceremony.new_beacon(WORLD.registry, thief, NOW, DAY)),
+        "a large statement": (revoke, b'{"payload":"' + b"e" * 200_000 + b'","signatures":[]}'),
+        "a statement by a thief": (revoke, statement("xa-dpa", by=thief)),
+        "another's statement": (revoke, statement("xa-dpa", by=WORLD.signers["xb-dpa"])),
+    }
+
+
+async def test_rubbish_and_forgeries_change_nothing_and_stop_nobody(bus: Bus, tmp_path: Path) -> None:
+    """After all of them, twice and in random order, the registry is what it was, and the next true version is taken in."""
+    files = list(hostile().values()) * 2
+    random.Random(7).shuffle(files)
+    held = hold(tmp_path, Clock())
+    async with (
+        feeding(bus, held) as feed,
+        Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as speaker,
+    ):
+        await speaker.until_connected(5)
+        for subject, raw in files:
+            await speaker.publish(subject, raw, {"Status": "503"} if not raw else {})
+        await until(lambda: feed.counts.total() == len(files))
+        assert (held().digest, dict(held().revoked())) == (WORLD.pin, {})
+        assert not feed.counts["taken"]
+        assert feed.counts["too-large"] == 4
+        await announce(bus, version(WORLD.registry))
+        await until(lambda: held().version == 2)
+
+
+async def test_two_processes_of_one_identity_both_follow(bus: Bus, tmp_path: Path) -> None:
+    """They share a consumer and disturb each other, and still each has every version soon."""
+    second = version(WORLD.registry)
+    third = version(WORLD.registry.update(second, NOW))
+    one, two = hold(tmp_path / "a", Clock()), hold(tmp_path / "b", Clock())
+    async with feeding(bus, one), feeding(bus, two):
+        await announce(bus, second)
+        await until(lambda: one().version == two().version == 2, 45)
+        await announce(bus, third)
+        await until(lambda: one().version == two().version == 3, 45)
+
+
+SPEAKERS = ("xa-csirt", "xb-emb")
+
+
+@pytest.mark.parametrize("identity", [*SPEAKERS, "xa-hub"])
+async def test_only_the_provisioner_speaks_for_the_registrars(bus: Bus, identity: str) -> None:
+    """An authority with keys may say on TRUST that they ended, and nothing else; a hub without keys nothing at all."""
+    allowed = []
+    subjects = [
+        *TRUST_SUBJECTS.values(),
+        "tocsin.trust.v1",
+        "tocsin.trust.v1.revoke.x",
+        "tocsin.trust.v2.revoke",
+    ]
+    async with Connection.open(bus.endpoint(identity)) as connection:
+        await connection.until_connected(5)
+        for subject in subjects:
+            with contextlib.suppress(DeniedError, UnreachableError, BrokerError):
+                await connection.publish(subject, statement(), {}, 1.0)
+                allowed.append(subject)
+    assert allowed == ([TRUST_SUBJECTS[Trust.REVOKE]] if identity in SPEAKERS else [])
+
+
+async def test_trust_is_never_deleted_from_nor_read_by_anothers_consumer(bus: Bus) -> None:
+    """No identity but the provisioner purges, deletes, creates or resets on TRUST what is not its own."""
+    await announce(bus, statement())
+    calls = {
+        "STREAM.PURGE.TRUST": None,
+        "STREAM.MSG.DELETE.TRUST": {"seq": 1},
+        "STREAM.MSG.GET.TRUST": {"seq": 1},
+        "STREAM.UPDATE.TRUST": {"name": "TRUST", "subjects": []},
+        "STREAM.DELETE.TRUST": None,
+        "CONSUMER.RESET.TRUST.xb-hub": {"seq": 1},
+        "CONSUMER.RESET.TRUST.provisioner": {"seq": 1},
+        "CONSUMER.DELETE.TRUST.xa-csirt": None,
+        "CONSUMER.CREATE.TRUST.mine": {"stream_name": "TRUST", "config": {"durable_name": "mine"}},
+    }
+    answered = []
+    async with Connection.open(bus.endpoint("xa-csirt")) as connection:
+        await connection.until_connected(5)
+        for call, body in calls.items():
+            with contextlib.suppress(BrokerError, UnreachableError):
+                answered.append(await connection.js_api(call, body, 0.3))
+    assert answered == []
+    async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+        await provisioner.until_connected(5)
+        for call in ("STREAM.PURGE.TRUST", "STREAM.MSG.DELETE.TRUST"):
+            with pytest.raises(BrokerError):
+                await provisioner.js_api(call, {"seq": 1})
+        info = await provisioner.js_api("STREAM.INFO.TRUST")
+    assert info["state"]["messages"] == 1
+    assert sorted(info["config"]["subjects"]) == sorted(TRUST_SUBJECTS.values())
