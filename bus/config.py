@@ -39,6 +39,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     key: Path | None = None
     passphrase_file: Path | None = None
     nkey: Path | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     seal_keys: Path | None = None
     state: Path | None = None
     tlp: str | None = None
@@ -46,7 +49,18 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     audience: str | None = None
 
 
-_PATHS = ("registry", "beacon", "key", "passphrase_file", "nkey", "seal_keys", "state")
+_PATHS = (
+    "registry",
+    "beacon",
+    "key",
+    "passphrase_file",
+    "nkey",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "seal_keys",
+    "state",
+)
 
 
 COLORS = ("auto", "always", "never")
@@ -194,7 +208,25 @@ def _context(body: object, name: str, path: Path) -> Context:
         if isinstance(body.get(field), str) and not body[field].startswith("pkcs11:"):
             body[field] = str((path.parent / Path(body[field]).expanduser()).absolute())
     _check("server", body.get("server", "nats://127.0.0.1"), where)
-    return _convert(body, Context, where)
+    made = _convert(body, Context, where)
+    if problem := tls_problem(made):
+        raise ConfigError(f"{where}: {problem}", reason="config-malformed")
+    return made
+
+
+def tls_problem(context: Context) -> str:
+    """What is wrong with a context's TLS settings, or nothing."""
+    if (context.tls_cert is None) != (context.tls_key is None):
+        return "tls_cert and tls_key go together"
+    if demands_tls(context) and str(context.server).startswith("ws"):
+        return "tls_ca, tls_cert and tls_key are for a server at nats:// or tls://"
+    return ""
+
+
+def demands_tls(context: Context) -> bool:
+    """Whether this identity must never reach its broker in clear."""
+    files = (context.tls_ca, context.tls_cert, context.tls_key)
+    return any(files) or str(context.server).startswith("tls:")
 
 
 def _check(key: str, value: object, where: str) -> None:

@@ -28,8 +28,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from bus import nkey
+from bus.acks import PubAck, ack_of, refusal_of
 from bus.client import HardenedClient, headers_of
 from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
+from bus.tls import Tls, explain
 from bus.topology import inbox_prefix
 
 PING_INTERVAL_S = 10
@@ -39,7 +41,6 @@ TCP_USER_TIMEOUT_MS = 8000
 BACKOFF_S = (0.05, 2.0)
 STEADY_S = 5.0  # a connection that lasted so long was a good one
 NO_RESPONDERS = "503"
-STREAM_FULL = frozenset({10023, 10077})
 _HEADER_FRAME = len("NATS/1.0\r\n\r\n")
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
 _DENIED = "permissions violation"
@@ -55,19 +56,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     authority_id: str
     nkey_seed: str
     name: str
+    tls: Tls | None = None
 
     @property
     def private_inbox(self) -> str:
         """The prefix of this identity's replies."""
         return inbox_prefix(self.authority_id)
-
-
-class PubAck(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream's durable acknowledgement."""
-
-    stream: str
-    seq: int
-    duplicate: bool = False
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +79,7 @@ class Connection:
         self.endpoint = endpoint
         self.problem = "not connected yet"
         self.denied = False
+        self._uncertified = False
         self.epoch = 0  # grows with every connect and reconnect
         self._on_denied = on_denied
         self._client: HardenedClient | None = None
@@ -132,8 +127,9 @@ class Connection:
         except TimeoutError:
             text = f"the bus at {self.endpoint.url} does not answer ({self.problem})"
             if self.denied:
+                why = self.problem if self._uncertified else "is its transport key in the registry?"
                 raise DeniedError(
-                    f"the bus at {self.endpoint.url} refuses {self.endpoint.authority_id}; is its transport key in the registry?"
+                    f"the bus at {self.endpoint.url} refuses {self.endpoint.authority_id}; {why}"
                 ) from None
             raise UnreachableError(f"{text}; is the server running?") from None
 
@@ -149,7 +145,7 @@ class Connection:
             DeniedError: the broker's permissions forbid it.
             BrokerError: `hub-full`, `no-stream`, or what the server said.
         """
-        return _ack(await self._exchange(subject, payload, headers, timeout))
+        return ack_of(await self._exchange(subject, payload, headers, timeout))
 
     async def _exchange(
         self, subject: str, payload: bytes, headers: dict[str, str] | None, timeout: float
@@ -227,7 +223,7 @@ class Connection:
         except DeniedError as exc:
             raise BrokerError(str(exc), reason=exc.reason) from None
         if "error" in found:
-            raise _refusal(found["error"])
+            raise refusal_of(found["error"])
         return found
 
     def client(self) -> Client:
@@ -255,10 +251,12 @@ class Connection:
             try:
                 await self._connect(lost)
             except Exception as exc:  # noqa: BLE001 (whatever it is, the next try may find it gone)
+                self.problem, self._uncertified = explain(exc, self.endpoint.tls)
                 self.denied = (
-                    isinstance(exc, nats.errors.AuthorizationError) or "authorization" in str(exc).lower()
+                    self._uncertified
+                    or isinstance(exc, nats.errors.AuthorizationError)
+                    or "authorization" in str(exc).lower()
                 )
-                self.problem = str(exc) or type(exc).__name__
             else:
                 since = loop.time()
                 await lost.wait()
@@ -276,6 +274,7 @@ class Connection:
         """One client, from its first byte on; `lost` is set when that very client is gone, and no other."""
         endpoint = self.endpoint
         await self._close()
+        secure = endpoint.tls.context() if endpoint.tls else None
         client = HardenedClient(nkey.public_of(endpoint.nkey_seed))
 
         async def on_lost() -> None:
@@ -294,6 +293,9 @@ class Connection:
                 error_cb=self._on_error,
                 disconnected_cb=on_lost,
                 closed_cb=on_lost,
+                tls=secure,
+                tls_hostname=endpoint.tls.host if endpoint.tls else None,
+                tls_handshake_first=secure is not None,
             )
             self._ack_subject = f"{endpoint.private_inbox}.ack.{secrets.token_hex(6)}"
             await client.subscribe(
@@ -374,22 +376,3 @@ def _fits(client: Client, payload: bytes, headers: Mapping[str, str]) -> None:
 
 def _too_large() -> BrokerError:
     return BrokerError("larger than the bus accepts", reason="too-large")
-
-
-def _ack(found: dict[str, Any]) -> PubAck:
-    if "error" in found:
-        raise _refusal(found["error"])
-    try:
-        return msgspec.convert(found, PubAck)
-    except msgspec.ValidationError:
-        raise BrokerError("not an acknowledgement") from None
-
-
-def _refusal(error: dict[str, Any]) -> BrokerError:
-    code = int(error.get("err_code", 0))
-    text = str(error.get("description", "the broker refuses"))
-    if code in STREAM_FULL:
-        return BrokerError(f"the hub is full: {text}", reason="hub-full", code=code)
-    if error.get("code") == 503:
-        return BrokerError(text, reason="no-stream", code=code)
-    return BrokerError(text, code=code)

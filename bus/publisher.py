@@ -40,6 +40,7 @@ from bus.stamping import Accepted, Stamping
 from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
 from schemas.bulletin import Defaults, Draft
+from schemas.errors import SchemaError, TocsinError
 from schemas.subject import Channel
 
 __all__ = ["Accepted", "Health", "Publisher"]
@@ -69,7 +70,9 @@ class Publisher:
         stamping: Stamping,
         clock: Callable[[], dt.datetime],
         sender: Sender | None,
+        on_refused: Callable[[TocsinError], None] | None = None,
     ) -> None:
+        self._on_refused = on_refused
         self.authority_id = authority_id
         self._outbox = outbox
         self._registry = registry
@@ -92,6 +95,7 @@ class Publisher:
         clock: Callable[[], dt.datetime],
         rng: Callable[[int], bytes],
         seal: Sealer | None = None,
+        on_refused: Callable[[TocsinError], None] | None = None,
     ) -> AsyncIterator[Publisher]:
         """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
 
@@ -105,6 +109,7 @@ class Publisher:
             clock: the present, aware.
             rng: random bytes.
             seal: seals what must be sealed, in the transaction that stamps; without it what must be sealed is refused.
+            on_refused: told of each draft that is refused before it is signed.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
@@ -130,6 +135,7 @@ class Publisher:
             ),
             clock=clock,
             sender=sender,
+            on_refused=on_refused,
         )
         task = asyncio.create_task(sender.run(), name=f"sender {authority_id}") if sender else None
         try:
@@ -165,9 +171,14 @@ class Publisher:
         self._refuse_when_behind()
         _refuse_anchor(draft)
         registry, moment = self._registry(), self._clock()
-        accepted = await self._outbox.keep(
-            lambda db: self._stamping.keep(db, draft, defaults, registry, moment, once, origin)
-        )
+        try:
+            accepted = await self._outbox.keep(
+                lambda db: self._stamping.keep(db, draft, defaults, registry, moment, once, origin)
+            )
+        except (SchemaError, PermitError) as exc:
+            if self._on_refused is not None:
+                self._on_refused(exc)
+            raise
         if self._sender is not None:
             self._sender.nudge()
         return accepted

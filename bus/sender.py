@@ -18,7 +18,8 @@ from contextlib import asynccontextmanager
 import msgspec
 import structlog
 
-from bus.connection import Connection, Endpoint, Outgoing, PubAck
+from bus.acks import PubAck
+from bus.connection import Connection, Endpoint, Outgoing
 from bus.errors import BrokerError, BusError, DeniedError, OutboxError, StoreError, UnreachableError
 from bus.lease import LEASE_S, owner_name
 from bus.outbox import Outbox, Row, Settled

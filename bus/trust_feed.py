@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from bus.connection import Connection, Endpoint, PubAck
+from bus.acks import PubAck
+from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, DeniedError, TrustError, UnreachableError
 from bus.held_registry import HeldRegistry, trust_kind
 from bus.pull import Pull, Received

@@ -1,4 +1,4 @@
-"""Checks the documents against the code: links, decision records, reason codes, commands, exit codes, module sizes."""
+"""Checks the documents against the code: links, decision records, reason codes, commands, exit codes, named tests, module sizes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bus.unsealing import SEAL_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 MAX_LINES = 400
 
 
@@ -63,6 +64,15 @@ def commands() -> Iterator[str]:
     )
 
 
+def tests() -> Iterator[str]:
+    """Tests that a document names and nobody has written."""
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for file, name in TEST.findall(page.read_text("utf-8")):
+            path = ROOT / file
+            if not path.is_file() or f"def {name}(" not in path.read_text("utf-8"):
+                yield f"{page.relative_to(ROOT)}: there is no test {file}::{name}"
+
+
 def sizes() -> Iterator[str]:
     """Modules of more than one idea."""
     for package in ("schemas", "bus", "adapters"):
@@ -74,7 +84,7 @@ def sizes() -> Iterator[str]:
 
 def main() -> int:
     """Print every fault; 1 when there is one."""
-    faults = [fault for check in (links, records, reasons, commands, sizes) for fault in check()]
+    faults = [fault for check in (links, records, reasons, commands, tests, sizes) for fault in check()]
     for fault in faults:
         sys.stderr.write(f"{fault}\n")
     return 1 if faults else 0

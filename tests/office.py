@@ -25,7 +25,12 @@ class Office:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.env = {**os.environ, "TOCSIN_HOME": str(folder / "home"), "NO_COLOR": "1"}
+        self.env = {
+            **os.environ,
+            "TOCSIN_HOME": str(folder / "home"),
+            "XDG_STATE_HOME": str(folder / "states"),
+            "NO_COLOR": "1",
+        }
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """One command; its standard output, or its standard error when it is to fail."""
@@ -76,7 +81,7 @@ class Desk(Office):
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         super().__init__(folder)
         patch.chdir(folder)
-        for name in ("TOCSIN_HOME", "NO_COLOR"):
+        for name in ("TOCSIN_HOME", "XDG_STATE_HOME", "NO_COLOR"):
             patch.setenv(name, self.env[name])
         patch.setattr(sys, "stdin", io.StringIO())
 

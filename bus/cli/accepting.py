@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from bus.cli.app import App, command
-from bus.cli.ceremony import read, say
-from bus.cli.session import held_registry
+from bus.cli.ceremony import read, record_registry, say
+from bus.cli.session import held_registry, record
 
 
 @command(None, "accept")
@@ -30,12 +30,15 @@ def accept(app: App, file: Path) -> None:
         name for name, one in app.loaded.settings.contexts.items() if one.registry == context.registry
     )
     if now.version != before.version:
+        record_registry(app, "registry-accepted", now.raw, file)
         text = f"version {now.version} is now the registry of {sharing}"
     elif len(now.revocations) > len(before.revocations):
         made = now.revocations[-1]
+        record(app, "revocation-accepted", authority=made.authority, keys=list(made.kids), file=str(file))
         text = (
             f"revoked, since {made.since:%Y-%m-%d %H:%M:%S} UTC, of {made.authority}: {', '.join(made.kids)}"
         )
     else:
+        record_registry(app, "beacon-accepted", now.raw, file, trust=str(now.state(app.now())))
         text = f"the beacon is taken in; trust is {now.state(app.now())}"
     say(app, context.registry, text)

@@ -10,7 +10,7 @@ import click
 
 from bus.cli.app import App, command
 from bus.cli.ceremony import read, say
-from bus.cli.session import endpoint, held_registry
+from bus.cli.session import endpoint, held_registry, tls_of
 
 if TYPE_CHECKING:
     from bus.connection import Endpoint
@@ -74,7 +74,7 @@ def _speaker(app: App, provisioner: Path | None) -> Endpoint:
         return endpoint(context, f"{name} registry publish")
     if context.server is None:
         raise click.UsageError("this context names no server; add one: tocsin context add ... --server URL")
-    return provisioner_endpoint(context.server, load_nkey(provisioner))
+    return provisioner_endpoint(context.server, load_nkey(provisioner), tls_of(context))
 
 
 async def _send(app: App, files: dict[Path, bytes], speaker: Endpoint) -> None:

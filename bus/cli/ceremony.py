@@ -11,8 +11,10 @@ import click
 import msgspec
 
 from bus.cli.app import App, hint
+from bus.cli.session import record
 
 if TYPE_CHECKING:
+    from bus.audit import Fact
     from bus.signing import Signer
     from bus.trust import VerifiedRegistry
     from schemas.registry import KeyRecord, Registry
@@ -83,8 +85,30 @@ def propose(app: App, file: Path, out: Path | None, document: Registry, text: st
         kept = version_file(target, standing.version)
         replace(kept, standing.raw)
         app.note(f"version {standing.version} is kept as {kept}")
-    replace(target, ceremony.unsigned(document))
+    raw = ceremony.unsigned(document)
+    replace(target, raw)
+    record_registry(app, "registry-proposed", raw, target)
     say(app, target, f"{text}; signatures are needed anew: tocsin registry sign {target}")
+
+
+def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact) -> None:
+    """Record what happened to a version of a registry, known by the digest of the bytes that are signed."""
+    from bus import ceremony
+    from schemas.codec import digest
+    from schemas.envelope import TYP_REGISTRY, read_signed
+    from schemas.registry import MAX_REGISTRY_BYTES
+
+    document = ceremony.document_of(raw)
+    payload = read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES, unsigned=True).payload
+    record(
+        app,
+        event,
+        domain=document.domain,
+        version=document.version,
+        digest=digest(payload),
+        file=str(file),
+        **facts,
+    )
 
 
 def way(text: str, parts: int) -> tuple[Tlp, str, str]:

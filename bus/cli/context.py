@@ -79,6 +79,11 @@ def use(app: App, name: str) -> None:
 )
 @click.option("--nkey", type=click.Path(path_type=Path), help="transport key")
 @click.option(
+    "--tls-ca", type=click.Path(path_type=Path), help="who signs the broker's certificate (PEM); demands TLS"
+)
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="client certificate (PEM)")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="its private key (PEM, mode 0600)")
+@click.option(
     "--seal-keys",
     type=click.Path(path_type=Path),
     help="seal key, or folder of seal keys (*.pem), that open what is sealed; same passphrase file",
@@ -87,7 +92,7 @@ def use(app: App, name: str) -> None:
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
     """Add or replace the context NAME in your own settings."""
-    from bus.config import CONTEXT_NAME, Context, is_server, save_context
+    from bus.config import CONTEXT_NAME, Context, is_server, save_context, tls_problem
     from bus.hsm import is_token
 
     if not CONTEXT_NAME.fullmatch(name):
@@ -99,6 +104,8 @@ def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts
         for key, value in parts.items()
     }
     made = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
+    if problem := tls_problem(made):
+        raise click.UsageError(problem)
     path = save_context(app.loaded.home, name, made, current=make_current)
     if app.json:
         app.data({"name": name, "file": str(path), **_plain(made)})

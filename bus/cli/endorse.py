@@ -26,9 +26,10 @@ def endorse(
     signed, and the issuer's signature, stay as they are.
     """
     from bus.admission import verify_file
-    from bus.cli.session import open_registry, open_signer
+    from bus.cli.session import open_registry, open_signer, record
     from bus.errors import PermitError
     from bus.signing import sign_entry
+    from schemas.codec import digest
     from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, read_signed, write_signed
 
     _, context = app.context()
@@ -53,4 +54,5 @@ def endorse(
     made = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, typ=TYP_BULLETIN)))
     verify_file(made, registry=registry, now=now)
     replace(out or file, made)
+    record(app, "endorsed", digest=digest(signed.payload), issuer=issuer, by=signer.kid)
     say(app, out or file, f"endorsed by {context.authority}")

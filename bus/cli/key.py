@@ -9,6 +9,7 @@ import click
 
 from bus.cli.app import App, Group, command
 from bus.cli.revoking import reason_option, since_option, state, yes_option
+from bus.cli.session import record
 
 
 @click.group(cls=Group)
@@ -64,6 +65,7 @@ def new(
 
         seed, public = nkey.generate()
         nkey.save_nkey(file, seed)
+        record(app, "key-made", use="transport", key=public, file=str(file))
         if app.json:
             app.data({"file": str(file), "nkey": public})
         else:
@@ -82,16 +84,19 @@ def new(
         if seal:
             raise click.UsageError("a seal key is kept in a file: PKCS#11 tokens do not know X-Wing yet")
         made = TokenSigner.generate(str(file), read_passphrase(app, passphrase_file), alg)
+        record(app, "key-made", use="signing", key=made.kid, alg=made.alg, file=str(file))
         _print(app, made.alg, made.kid, made.jwk, file)
         return
     passphrase = read_passphrase(app, passphrase_file, confirm=True)
     if seal:
         opening = OpeningKey(secrets.token_bytes(SEED_BYTES))
         save_opening_key(file, opening, passphrase)
+        record(app, "key-made", use="seal", key=opening.kid, alg=opening.public.alg, file=str(file))
         _print(app, opening.public.alg, opening.kid, opening.public.jwk, file)
         return
     signer = FileSigner.generate(alg)
     save_signer(file, signer, passphrase)
+    record(app, "key-made", use="signing", key=signer.kid, alg=signer.alg, file=str(file))
     _print(app, signer.alg, signer.kid, signer.jwk, file)
 
 
@@ -123,9 +128,11 @@ def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) ->
 
     if seal:
         public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
+        record(app, "key-exported", use="seal", key=public.kid, file=str(file))
         app.data({**public.jwk, "kid": public.kid, "use": "enc"})
         return
     signer = open_key(file, read_passphrase(app, passphrase_file))
+    record(app, "key-exported", use="signing", key=signer.kid, file=str(file))
     app.data({**signer.jwk, "kid": signer.kid, "alg": signer.alg, "use": "sig"})
 
 

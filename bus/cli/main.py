@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "registry": ("bus.cli.registry", "registry", "the signed trust registry: who may say and read what"),
     "server": ("bus.cli.server", "server", "the broker: configuration, start, checks"),
     "hub": ("bus.cli.hub", "hub", "a national hub: run, rebuild, status"),
+    "audit": ("bus.cli.audit", "audit", "what this identity refused, signed, took in and opened"),
     "outbox": ("bus.cli.outbox", "outbox", "what still must go out; recovery"),
     "adapter": ("bus.cli.adapter", "adapter", "join an authority's own systems"),
     "schema": ("bus.cli.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),

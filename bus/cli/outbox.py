@@ -48,13 +48,14 @@ def retry(app: App) -> None:
 
     Nothing is sent by this command itself: the next `tocsin publish`, or what runs for this authority, does.
     """
-    from bus.cli.session import open_outbox
+    from bus.cli.session import open_outbox, record
 
     async def work() -> int:
         async with open_outbox(app) as box:
             return await box.release()
 
     released = asyncio.run(work())
+    record(app, "override", what="outbox-retried", released=released)
     if app.json:
         app.data({"released": released})
     else:
@@ -70,7 +71,7 @@ def recover(app: App, *, yes: bool) -> None:
     each, goes on from the last, and stamps anew what had never been sent. After a theft use `reanchor`: this
     command would take the thief's bulletins for your own while his key is not revoked.
     """
-    from bus.cli.session import open_publisher
+    from bus.cli.session import open_publisher, record
 
     if not yes:
         app.confirm("Is no other outbox of this authority in use anywhere?", flag="--yes")
@@ -82,6 +83,7 @@ def recover(app: App, *, yes: bool) -> None:
             return await publisher.recover(app.timeout(RECOVER_S))
 
     found = asyncio.run(work())
+    record(app, "override", what="outbox-recovered")
     if app.json:
         app.data(found)
     else:

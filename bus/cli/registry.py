@@ -20,6 +20,7 @@ from bus.cli.ceremony import (
     proposal,
     propose,
     read,
+    record_registry,
     replace,
     say,
     shaped,
@@ -28,6 +29,7 @@ from bus.cli.ceremony import (
     write_new,
 )
 from bus.cli.registry_keys import export, revoke, rotate
+from bus.cli.registry_read import show, verify
 from bus.cli.registry_seal import seal_key, seal_policy
 
 FILE = click.Path(path_type=Path)
@@ -43,7 +45,7 @@ def registry() -> None:
     """
 
 
-for each in (rotate, revoke, export, accept, publish, seal_key, seal_policy):
+for each in (rotate, revoke, export, accept, publish, show, verify, seal_key, seal_policy):
     registry.add_command(each)
 
 
@@ -108,7 +110,9 @@ def init(
         now=now,
         lifetime=dt.timedelta(days=days),
     )
-    write_new(file, ceremony.unsigned(document))
+    raw = ceremony.unsigned(document)
+    write_new(file, raw)
+    record_registry(app, "registry-proposed", raw, file)
     say(app, file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
 
 
@@ -289,6 +293,7 @@ def sign(
         )
         raise click.UsageError(f"{signer.kid} is no root key of version {document.version}{hint}")
     replace(file, raw)
+    record_registry(app, "registry-signed", raw, file, by=signer.kid)
     signed = set(ceremony.signatures(raw))
     missing = {name: max(0, role.threshold - len(signed & role.keys.keys())) for name, role in roots}
     told = [
@@ -318,83 +323,9 @@ def beacon(
     from bus.trust import VerifiedRegistry
 
     verified = VerifiedRegistry.open(read(file))
-    raw = ceremony.new_beacon(
-        verified, signer_of(app, key_file, passphrase_file), app.now(), dt.timedelta(hours=hours)
-    )
+    signer = signer_of(app, key_file, passphrase_file)
+    raw = ceremony.new_beacon(verified, signer, app.now(), dt.timedelta(hours=hours))
     verified.with_beacon(raw, app.now())
     replace(out, raw)
+    record_registry(app, "beacon-signed", verified.raw, out, by=signer.kid, hours=hours)
     say(app, out, f"beacon for version {verified.version}, good for {hours} h")
-
-
-@command(registry, "show")
-@click.argument("file", type=FILE, required=False)
-@click.option("--authority", help="only this one")
-def show(app: App, file: Path | None, *, authority: str | None) -> None:
-    """Print the registry in FILE, or the context's. Nothing is verified; `verify` does that."""
-    from bus import ceremony
-
-    document = ceremony.document_of(read(file or app.context()[1].registry))
-    if authority is not None and authority not in document.authorities:
-        raise NotFoundError(
-            f"{authority} is not in this registry{hint(authority, document.authorities)}",
-            reason="unknown-authority",
-        )
-    if app.json:
-        app.data(document if authority is None else document.authorities[authority])
-        return
-    app.note(
-        f"{document.domain}, version {document.version}, until {document.expires:%Y-%m-%d}; {document.root.threshold} of {len(document.root.keys)} root keys"
-    )
-    rows = [
-        (
-            name,
-            record.kind,
-            record.domain,
-            len(record.keys),
-            " ".join(sorted({f"{t}:{a}" for g in record.publish for t in g.tlps for a in g.audiences})),
-            " ".join(sorted({f"{t}:{a}" for g in record.read for t in g.tlps for a in g.audiences})),
-        )
-        for name, record in sorted(document.authorities.items())
-        if authority in (None, name)
-    ]
-    app.table(("authority", "kind", "domain", "keys", "publishes", "reads"), rows)
-
-
-@command(registry, "verify")
-@click.argument("file", type=FILE, required=False)
-@click.option("--pin", help="digest the registry must have (from another channel: print, fax, telephone)")
-@click.option(
-    "--previous", type=FILE, help="the version before: check that FILE continues it under both quorums"
-)
-def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> None:
-    """Check signatures, threshold and every rule of the registry in FILE, or of what the context holds."""
-    from bus.cli.session import open_registry
-    from bus.trust import VerifiedRegistry
-
-    if file is None and (pin or previous):
-        raise click.UsageError("--pin and --previous are about a FILE; name it")
-    if file is None:
-        verified = open_registry(app.context()[1], app.now())
-    elif previous is not None:
-        verified = VerifiedRegistry.open(read(previous)).update(read(file), app.now())
-    else:
-        verified = VerifiedRegistry.open(read(file), pin=pin)
-    found = {
-        "verified": True,
-        "domain": verified.domain,
-        "version": verified.version,
-        "digest": verified.digest,
-        "authorities": len(verified.document.authorities),
-        "expires": verified.document.expires,
-        "pinned": bool(pin or previous or file is None),
-    }
-    if app.json:
-        app.data(found)
-        return
-    app.line(f"verified: {verified.domain} version {verified.version}, {found['authorities']} authorities")
-    app.line(f"  digest   {verified.digest}")
-    app.line(f"  expires  {verified.document.expires:%Y-%m-%d %H:%M} UTC")
-    if not found["pinned"]:
-        app.note(
-            "no --pin was given: the file is consistent in itself; compare its digest with one you were told"
-        )

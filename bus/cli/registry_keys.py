@@ -14,6 +14,7 @@ from bus.cli.ceremony import (
     proposal,
     propose,
     read,
+    record_registry,
     replace,
     signer_of,
     standing_registry,
@@ -253,6 +254,7 @@ def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> N
         _standing(file, "nothing is exported from it") if file else open_registry(app.context()[1], app.now())
     )
     made = jwks(registry)
+    record_registry(app, "registry-exported", registry.raw, out or Path("-"), keys=len(made["keys"]))
     if out is None:
         app.data(made)
         return

@@ -10,6 +10,7 @@ import click
 
 from bus.cli.app import App
 from bus.cli.ceremony import say, write_new
+from bus.cli.session import record
 from schemas.registry import REVOCATION_REASONS
 
 if TYPE_CHECKING:
@@ -104,6 +105,16 @@ def state(
     if not yes:
         app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
     write_new(out, raw)
+    record(
+        app,
+        "keys-revoked",
+        authority=authority,
+        keys=list(chosen),
+        since=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        reason=reason,
+        by=signer.kid,
+        file=str(out),
+    )
     say(
         app,
         out,

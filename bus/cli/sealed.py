@@ -78,15 +78,22 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     Both halves are verified and compared. Exits 6 with the reason code when they do not stand or do not open.
     """
     from bus.admission import verify_file
-    from bus.cli.session import open_registry, open_seal_keys
+    from bus.cli.session import open_registry, open_seal_keys, record
     from bus.unsealing import open_bulletin
     from schemas.envelope import parse_header, write_signed
+    from schemas.errors import TocsinError
 
     now = app.now()
     registry = open_registry(app.context()[1], now)
     outer = verify_file(_file(app, name), registry=registry, now=now)
     keys = open_seal_keys(app, key_file, passphrase_file)
-    inner = open_bulletin(outer, keys, registry=registry, now=now)
+    what = {"id": outer.bulletin.id, "digest": outer.digest, "issuer": outer.bulletin.issuer.id}
+    try:
+        inner = open_bulletin(outer, keys, registry=registry, now=now)
+    except TocsinError as exc:
+        record(app, "not-opened", reason=exc.reason, **what)
+        raise
+    record(app, "opened", raw=raw, **what)  # first, so that nothing is shown that is not recorded
     if raw:
         click.echo(write_signed(inner.payload, parse_header(inner.signature)).decode(), nl=False)
         return

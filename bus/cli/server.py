@@ -14,6 +14,7 @@ import click
 from bus.cli.app import App, Group, NotFoundError, command
 
 if TYPE_CHECKING:
+    from bus.tls import Tls
     from bus.trust import VerifiedRegistry
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -35,12 +36,17 @@ def server() -> None:
 @click.option("--port", type=PORT, default=4222, show_default=True)
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
 def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
-    """Write the broker's configuration into FOLDER, generated from the context's registry."""
+    """Write the broker's configuration into FOLDER, generated from the context's registry.
+
+    With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
+    """
     from bus.config import write_atomically
-    from bus.server import ServerSettings, render_conf
+    from bus.server import ServerSettings, ServerTls, render_conf
 
     registry = production_registry(app)
-    settings = ServerSettings(host=host, port=port, monitor_port=port + MONITOR_ABOVE)
+    settings = ServerSettings(
+        host=host, port=port, monitor_port=port + MONITOR_ABOVE, tls=ServerTls.in_folder(folder)
+    )
     text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
     if stdout:
         click.echo(text)
@@ -66,13 +72,15 @@ def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) ->
 
     It follows the registry: a version that is taken in here, or published on the bus, changes users, permissions and
     consumers within seconds, without a restart.
+    TLS as in `server conf`; the streams are made with the client certificate of the context.
     """
     asyncio.run(_run(app, folder, host, port, binary))
 
 
 async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None) -> None:
     from bus.cli.session import held_registry, until_first
-    from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
+    from bus.errors import ConfigError
+    from bus.server import NatsServer, ServerSettings, ServerTls, follow_registry, provision, render_conf
     from bus.server.provision import provisioner_endpoint
     from bus.trust_feed import TrustFeed
 
@@ -81,17 +89,23 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
     held = held_registry(app.context()[1], app.now)
     registry = held()
     seed, public = provisioner_key(folder)
-    settings = ServerSettings(host=host, port=port, monitor_port=port + MONITOR_ABOVE)
+    tls, files = _tls(app), ServerTls.in_folder(folder)
+    if (tls is None) != (files is None):
+        raise ConfigError(
+            f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
+            reason="tls-file",
+        )
+    settings = ServerSettings(host=host, port=port, monitor_port=port + MONITOR_ABOVE, tls=files)
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with NatsServer(folder, text, binary=binary) as broker:
-        await provision(broker.url, seed, registry)
+        await provision(broker.url, seed, registry, tls=tls)
         app.note(
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )
         await until_first(
             ended(),
-            TrustFeed(held, provisioner_endpoint(broker.url, seed)).run(),
-            follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings),
+            TrustFeed(held, provisioner_endpoint(broker.url, seed, tls)).run(),
+            follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
         )
 
 
@@ -130,6 +144,7 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
             registry=open_registry(context, app.now()),
             conf_file=folder / CONF_FILE,
             binary=find_binary(None, os.environ),
+            tls=_tls(app),
         )
     )
     if app.json:
@@ -141,6 +156,17 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
         )
     if any(c.hard and not c.ok for c in checks):
         raise click.exceptions.Exit(NOT_SOUND)
+
+
+def _tls(app: App) -> Tls | None:
+    """The context's certificates; the broker's must bear the host name of the context's server."""
+    from bus.cli.session import tls_of
+
+    _, context = app.context()
+    found = tls_of(context, host=urlsplit(context.server or "").hostname)
+    if found is not None:
+        found.context()
+    return found
 
 
 def production_registry(app: App) -> VerifiedRegistry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -14,9 +15,11 @@ from bus.cli.app import App
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
+from schemas.errors import TocsinError
 from schemas.vocab import Pap, Tlp
 
 if TYPE_CHECKING:
+    from bus.audit import Fact
     from bus.connection import Endpoint
     from bus.held_registry import HeldRegistry
     from bus.inbox import Inbox
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from bus.publisher import Publisher
     from bus.sealing import OpeningKey
     from bus.signing import Signer
+    from bus.tls import Tls
     from bus.trust import VerifiedRegistry
 
 V = TypeVar("V", Tlp, Pap)
@@ -75,9 +79,26 @@ def endpoint(context: Context, name: str) -> Endpoint:
 
     if context.server is None or context.nkey is None:
         raise ConfigError("this context names no server or no transport key", reason="no-server")
+    tls = tls_of(context)
+    if tls is not None:
+        tls.context()  # what is wrong with its files is said now, not at each try to connect
     return Endpoint(
-        url=context.server, authority_id=context.authority, nkey_seed=load_nkey(context.nkey), name=name
+        url=context.server,
+        authority_id=context.authority,
+        nkey_seed=load_nkey(context.nkey),
+        name=name,
+        tls=tls,
     )
+
+
+def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
+    """With which certificates the context connects; None where it does not demand TLS."""
+    from bus.config import demands_tls
+    from bus.tls import Tls
+
+    if not demands_tls(context):
+        return None
+    return Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
 
 
 def defaults(context: Context) -> Defaults:
@@ -139,6 +160,8 @@ async def open_publisher(
     folder = private_folder(app.state_folder())
     registry = held_registry(context, app.now)
     signer = open_signer(context)
+    if without:
+        record(app, "override", what="sealed-without", readers=list(without))
     async with (
         Outbox.open(folder / OUTBOX_FILE) as outbox,
         Publisher.open(
@@ -151,6 +174,7 @@ async def open_publisher(
             clock=app.now,
             rng=secrets.token_bytes,
             seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
+            on_refused=lambda exc: record_refusal(app, exc),
         ) as publisher,
     ):
         yield publisher
@@ -202,3 +226,35 @@ def private_folder(path: Path) -> Path:
     """The folder, made for its owner alone when it was not there."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
+
+
+def audit_file(app: App) -> Path:
+    """Where this identity's audit record lies: with its state, or, where no context is chosen, with the settings."""
+    from bus.audit import AUDIT_FILE
+    from bus.config import home_of
+
+    try:
+        return app.state_folder() / AUDIT_FILE
+    except ConfigError:  # a registrar or a root keeper needs no context
+        return home_of(os.environ) / AUDIT_FILE
+
+
+def record(app: App, event: str, **facts: Fact) -> None:
+    """Add one entry to this identity's audit record, on the disk when this returns.
+
+    Raises:
+        AuditError, OSError: it could not be recorded.
+    """
+    from bus import audit
+
+    path = audit_file(app)
+    private_folder(path.parent)
+    audit.append(path, event, facts, app.now())
+
+
+def record_refusal(app: App, exc: TocsinError) -> None:
+    """Record a refusal by its reason and place, never its text, which may quote the draft. Says so when it cannot."""
+    try:
+        record(app, "refused", reason=exc.reason, path=getattr(exc, "path", ""))
+    except (TocsinError, OSError) as trouble:
+        app.note(f"the refusal is not in the audit record: {trouble}")

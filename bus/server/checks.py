@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import shutil
+import socket
+import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,10 +22,12 @@ from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
 from bus.server.conf import render_accounts
 from bus.server.monitor import read_monitor
 from bus.server.provision import provisioner_endpoint
+from bus.tls import Tls, explain
 from bus.topology import MAX_MESSAGE_BYTES, ConsumerSpec, consumers, streams
 from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
+CERTIFICATE_DAYS = 30
 FULL_SHARE = 0.8
 MOST_PING_S = 10
 MOST_WRITE_DEADLINE_S = 10
@@ -45,6 +51,7 @@ async def check(
     registry: VerifiedRegistry,
     conf_file: Path | None = None,
     binary: Path | None = None,
+    tls: Tls | None = None,
 ) -> list[Check]:
     """Check version, durability, limits, users, streams and consumers of a running broker.
 
@@ -55,6 +62,7 @@ async def check(
         registry: what its users, streams and consumers must follow.
         conf_file: the configuration that it should run with; None when it is out of reach.
         binary: a nats-server to read that file with.
+        tls: with which certificates to connect; None connects in clear.
 
     Raises:
         ServerError: `no-monitor`, when the monitoring address does not answer.
@@ -64,8 +72,10 @@ async def check(
     found = list(_server(varz))
     users = render_accounts(registry, nkey.public_of(provisioner_seed))
     found += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
-    async with Connection.open(provisioner_endpoint(url, provisioner_seed)) as connection:
+    async with Connection.open(provisioner_endpoint(url, provisioner_seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
+        if tls is not None:
+            found += await asyncio.to_thread(lambda: list(_handshakes(url, tls)))
         found += await _streams(connection, registry)
         found += await _consumers(connection, registry)
     return found
@@ -97,11 +107,7 @@ def _server(varz: dict[str, Any]) -> Iterator[Check]:
     yield _soft("ping_max", 0 < most <= 2, f"{most} unanswered")
     deadline = int(varz.get("write_deadline", 0)) / _S
     yield _soft("write_deadline", 0 < deadline <= MOST_WRITE_DEADLINE_S, f"{deadline:.0f} s")
-    host = str(varz.get("host", ""))
-    here = _loopback(host) or bool(varz.get("tls_required"))
-    yield _soft(
-        "TLS", here, "not needed here" if here else f"listens on {host} without: anybody on the way reads"
-    )
+    yield _tls(varz)
     store = str(jetstream.get("store_dir", "."))
     try:
         volume = shutil.disk_usage(store)
@@ -112,6 +118,44 @@ def _server(varz: dict[str, Any]) -> Iterator[Check]:
     yield _soft(
         "disk", volume.used < volume.total * FULL_SHARE, f"{100 * volume.used // volume.total} % full"
     )
+
+
+def _tls(varz: dict[str, Any]) -> Check:
+    host = str(varz.get("host", ""))
+    if varz.get("tls_required"):
+        both = bool(varz.get("tls_verify"))
+        return _hard("TLS", both, "with client certificates" if both else "clients show no certificate")
+    here = _loopback(host)
+    return _hard(
+        "TLS", here, "not needed on loopback" if here else f"none on {host}: anybody on the way reads"
+    )
+
+
+def _handshakes(url: str, tls: Tls) -> Iterator[Check]:
+    """What only a handshake shows: how long the certificate still stands, and that an older TLS is refused."""
+    place = urlsplit(url)
+    address, name = (place.hostname or "", place.port or 4222), tls.host or place.hostname
+    try:
+        with (
+            socket.create_connection(address, CONNECT_S) as sock,
+            tls.context().wrap_socket(sock, server_hostname=name) as safe,
+        ):
+            ends = ssl.cert_time_to_seconds(str((safe.getpeercert() or {})["notAfter"]))
+    except OSError as exc:
+        yield _hard("certificate", ok=False, detail=explain(exc, tls)[0])
+        return
+    days = (ends - time.time()) / 86_400
+    yield _soft("certificate", days > CERTIFICATE_DAYS, f"{days:.0f} days left")
+    older = tls.context()
+    older.minimum_version = older.maximum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        with (
+            socket.create_connection(address, CONNECT_S) as sock,
+            older.wrap_socket(sock, server_hostname=name),
+        ):
+            yield _hard("TLS 1.3", ok=False, detail="the server also speaks TLS 1.2")
+    except OSError:
+        yield _hard("TLS 1.3", ok=True, detail="nothing older is spoken")
 
 
 def _loopback(host: str) -> bool:

@@ -8,9 +8,36 @@ from pathlib import Path
 
 import msgspec
 
+from bus.server.binary import ServerError
 from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions
 from bus.trust import VerifiedRegistry
 from schemas.subject import TRUST_SUBJECTS
+
+
+class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
+    """PEM files, relative to the configuration: the broker's certificate and key, and who signs its clients'."""
+
+    cert: Path
+    key: Path
+    ca: Path
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> ServerTls | None:
+        """The files in `tls/` of a broker's folder; None without it: a broker that had them never goes on in clear.
+
+        Raises:
+            ServerError: `tls-file`, when one of the three is missing.
+        """
+        if not (folder / "tls").exists():
+            return None
+        found = cls(cert=Path("tls/server.pem"), key=Path("tls/server.key"), ca=Path("tls/ca.pem"))
+        for path in (found.cert, found.key, found.ca):
+            if not (folder / path).is_file():
+                raise ServerError(
+                    f"{folder / path} is missing; TLS needs server.pem, server.key and ca.pem in {folder / 'tls'}",
+                    reason="tls-file",
+                )
+        return found
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +52,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_memory_store: int = 256 * 1024**2
     max_connections: int = 4096
     max_subscriptions: int = 200
+    tls: ServerTls | None = None
 
 
 def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisioner_nkey: str) -> str:
@@ -56,7 +84,24 @@ jetstream {{
   # A power cut loses what was acknowledged and not yet synced; so each message is.
   sync_interval: always
 }}
-{render_accounts(registry, provisioner_nkey)}"""
+{_tls(settings.tls)}{render_accounts(registry, provisioner_nkey)}"""
+
+
+def _tls(files: ServerTls | None) -> str:
+    """TLS 1.3 alone, from the first byte, for clients whose certificate the CA has signed."""
+    if files is None:
+        return ""
+    return f"""\
+tls {{
+  cert_file: {_quoted(str(files.cert))}
+  key_file: {_quoted(str(files.key))}
+  ca_file: {_quoted(str(files.ca))}
+  verify: true
+  min_version: "1.3"
+  handshake_first: true
+  timeout: 2
+}}
+"""
 
 
 def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str) -> str:

@@ -13,6 +13,7 @@ from bus.server.binary import ServerError
 from bus.server.conf import ServerSettings, render_conf
 from bus.server.process import NatsServer
 from bus.server.provision import provision
+from bus.tls import Tls
 from bus.trust import VerifiedRegistry
 
 EVERY_S = 1.0
@@ -28,6 +29,7 @@ async def follow_registry(
     seed: str,
     settings: ServerSettings,
     every: float = EVERY_S,
+    tls: Tls | None = None,
 ) -> None:
     """Configure and provision the broker anew whenever the registry is another one, until cancelled.
 
@@ -41,6 +43,7 @@ async def follow_registry(
         seed: the provisioner's nkey seed.
         settings: those the broker was started with.
         every: seconds between two looks.
+        tls: the provisioner's certificate, where the broker wants one.
 
     Raises:
         ServerError: `not-running`, when the server has ended.
@@ -57,7 +60,7 @@ async def follow_registry(
         try:
             if conf != broker.conf:
                 await broker.reload(conf)
-            await provision(broker.url, seed, found)
+            await provision(broker.url, seed, found, tls=tls)
         except (ServerError, BrokerError, UnreachableError, DeniedError) as exc:
             if exc.reason == "not-running":
                 raise

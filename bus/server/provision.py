@@ -8,6 +8,7 @@ import structlog
 
 from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError
+from bus.tls import Tls
 from bus.topology import PROVISIONER, ConsumerSpec, StreamSpec, consumers, streams
 from bus.trust import VerifiedRegistry
 
@@ -20,18 +21,18 @@ STORE_RESERVED = 10047
 log = structlog.get_logger()
 
 
-def provisioner_endpoint(url: str, seed: str) -> Endpoint:
+def provisioner_endpoint(url: str, seed: str, tls: Tls | None = None) -> Endpoint:
     """The provisioner's place on the bus."""
-    return Endpoint(url=url, authority_id=PROVISIONER, nkey_seed=seed, name=PROVISIONER)
+    return Endpoint(url=url, authority_id=PROVISIONER, nkey_seed=seed, name=PROVISIONER, tls=tls)
 
 
-async def provision(url: str, seed: str, registry: VerifiedRegistry) -> None:
+async def provision(url: str, seed: str, registry: VerifiedRegistry, *, tls: Tls | None = None) -> None:
     """Make every stream and consumer, change those that differ, and remove consumers that nobody has a grant for.
 
     Raises:
         UnreachableError, DeniedError, BrokerError: from the broker.
     """
-    async with Connection.open(provisioner_endpoint(url, seed)) as connection:
+    async with Connection.open(provisioner_endpoint(url, seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
         await _make_streams(connection, streams(registry))
         wanted = consumers(registry)

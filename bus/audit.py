@@ -1,0 +1,278 @@
+"""The audit record: what an identity refused, overrode, signed, took in, gave out or opened, one chained line each.
+
+A line is a JSON object of ASCII alone, with `seq` (from 1), `time`, `event`, `facts` and `prev`, the SHA-256 of the line
+before it. The file is opened for appending and nothing else, so it works with the append-only attribute of a file
+system. A crash may tear its last line: the next writer ends that line and names its digest in an entry `torn`, so that
+nothing is rewritten and nothing is explained away. The chain shows any change but of the last line; the *head*, the
+digest of the last line, written down elsewhere, shows that one too, and that nothing was cut off.
+
+Facts are names and numbers: never a secret, a passphrase or a word of a bulletin.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from bus.errors import BusError
+from schemas.codec import digest
+
+AUDIT_FILE = "audit.jsonl"
+MAX_LINE_BYTES = 16_384
+MAX_TEXT = 300  # bytes of one fact as it is spelled in the file
+MAX_LISTED = 32  # entries of a fact that is a list
+TORN = "torn"
+_BLOCK = 65_536
+
+Fact = str | int | bool | list[str]
+
+
+class AuditError(BusError):
+    """A record that is not as it was written, or cannot be gone on with."""
+
+    reason = "audit-broken"
+    exit_code = 6
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One line. `time` is UTC, to the second; `prev` is None only in the first."""
+
+    seq: int
+    time: str
+    event: str
+    facts: dict[str, Fact]
+    prev: str | None
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that stands: how many entries, its head, and how many lines a crash has torn."""
+
+    entries: int
+    head: str | None
+    torn: int
+    unfinished: bool
+
+
+def append(path: Path, event: str, facts: Mapping[str, Fact], now: dt.datetime) -> str:
+    """Add one entry, on the disk when this returns; processes that append at once wait for each other.
+
+    Args:
+        path: the record; made, for its owner alone, when it is not there.
+        event: a kebab-case word.
+        facts: made fit to be kept: texts are cut at 300 bytes, lists at 32 entries.
+        now: the present, aware.
+
+    Returns:
+        The new head.
+
+    Raises:
+        AuditError: its end cannot be read as an audit record; `verify` says more.
+        OSError: the disk.
+    """
+    new = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        last, torn, ended = _end(path, handle)
+        time = f"{now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
+        seq, prev = (0, None) if last is None else (_entry(last).seq, digest(last))
+        lines = [] if ended else [b""]
+        told: list[tuple[str, dict[str, Fact]]] = [(event, _fit(facts))]
+        if torn:
+            told.insert(0, (TORN, {"lines": [digest(each) for each in torn]}))
+        for name, kept in told:
+            seq += 1
+            lines.append(_line(Entry(seq=seq, time=time, event=name, facts=kept, prev=prev)))
+            prev = digest(lines[-1])
+        _write(handle, b"\n".join(lines) + b"\n")
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    if new:
+        _sync_folder(path.parent)
+    return digest(lines[-1])
+
+
+def verify(path: Path, *, head: str | None = None) -> Found:
+    """Check every line of a record.
+
+    Args:
+        path: the record.
+        head: one that was written down earlier; it must be the digest of one of the lines.
+
+    Raises:
+        AuditError: `audit-missing`; `audit-line`, `audit-seq` or `audit-prev`, naming the first line that is broken;
+            `audit-head` when no line is the head: the end was cut off or changed, or all was written anew.
+    """
+    entries = torn = 0
+    last = None
+    open_end = False
+    seen = head is None
+    for entry, line in _checked(path):
+        open_end = entry is None
+        if entry is None:
+            torn += 1
+            continue
+        entries, last = entry.seq, digest(line)
+        seen = seen or last == head
+    if not seen:
+        raise AuditError(
+            f"{path} has no line {head}: its end was cut off or changed, or all of it was written anew",
+            reason="audit-head",
+        )
+    return Found(entries=entries, head=last, torn=torn, unfinished=open_end)
+
+
+def read(path: Path) -> Iterator[Entry]:
+    """The entries in order, each checked as `verify` does.
+
+    Raises:
+        AuditError: at the first line that is broken.
+    """
+    return (entry for entry, _ in _checked(path) if entry is not None)
+
+
+# -- the chain ----------------------------------------------------------------------------------------------------
+
+
+def _checked(path: Path) -> Iterator[tuple[Entry | None, bytes]]:
+    """Every line with its entry; without one when a crash tore it and the entry after it says so."""
+    seq, prev, at = 0, None, 0
+    torn: list[bytes] = []
+    ended = True
+    for number, line, ended in _lines(path):  # noqa: B007 (how the last one ended is asked below)
+        try:
+            entry = _entry(line)
+        except AuditError:
+            torn.append(line)
+            yield None, line
+            continue
+        if torn and (entry.event != TORN or entry.facts.get("lines") != [digest(each) for each in torn]):
+            raise _broken(path, at + 1, "is no entry of an audit record", "audit-line")
+        if not torn and entry.event == TORN:
+            raise _broken(path, number, "speaks of a torn line that is not there", "audit-line")
+        if entry.seq != seq + 1:
+            raise _broken(path, number, f"has number {entry.seq} where {seq + 1} belongs", "audit-seq")
+        if entry.prev != prev:
+            text = f"was changed, or line {number} that follows it" if at else "names a line before it"
+            raise _broken(path, max(1, at), text, "audit-prev")
+        torn = []
+        seq, prev, at = entry.seq, digest(line), number
+        yield entry, line
+    if torn and ended:
+        raise _broken(path, at + 1, "is no entry of an audit record", "audit-line")
+
+
+def _broken(path: Path, number: int, text: str, reason: str) -> AuditError:
+    return AuditError(f"{path}: line {number} {text}", reason=reason)
+
+
+def _line(entry: Entry) -> bytes:
+    """The one spelling of an entry: members in their order, no spaces, ASCII; what steers a terminal is escaped."""
+    return _spelled(msgspec.structs.asdict(entry))
+
+
+def _spelled(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).replace("\x7f", "\\u007f").encode("ascii")
+
+
+def _entry(line: bytes) -> Entry:
+    """An entry from its line; any other spelling of it is refused too."""
+    try:
+        if len(line) > MAX_LINE_BYTES:
+            raise ValueError("too long")
+        found = msgspec.convert(json.loads(line.decode("ascii")), Entry)
+    except (ValueError, RecursionError, msgspec.ValidationError):
+        raise AuditError("no entry") from None
+    if _line(found) != line:
+        raise AuditError("no entry")
+    return found
+
+
+def _fit(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    return {
+        name: [_text(each) for each in fact[:MAX_LISTED]]
+        if isinstance(fact, list)
+        else _text(fact)
+        if isinstance(fact, str)
+        else fact
+        for name, fact in facts.items()
+    }
+
+
+def _text(text: str) -> str:
+    # A file's name may hold bytes that are no text.
+    whole = text.encode("utf-8", "backslashreplace").decode()
+    kept = whole[:MAX_TEXT]
+    while len(_spelled(kept)) > MAX_TEXT:
+        kept = kept[: len(kept) * 7 // 8]
+    return kept if kept == whole else f"{kept}..."
+
+
+# -- the file -----------------------------------------------------------------------------------------------------
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
+    """Number, bytes, and whether it was ended, of every line; one that is too long comes in pieces, and is refused."""
+    try:
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(MAX_LINE_BYTES + 2):
+                number += 1
+                yield number, line.removesuffix(b"\n"), line.endswith(b"\n")
+    except FileNotFoundError:
+        raise AuditError(
+            f"there is no audit record at {path}; nothing was recorded yet, or it was taken away",
+            reason="audit-missing",
+        ) from None
+
+
+def _end(path: Path, handle: int) -> tuple[bytes | None, list[bytes], bool]:
+    """The last entry's line, the torn ones after it, and whether the file ends with the end of a line.
+
+    A last line that was ended and is no entry was not torn by a crash, but changed: nothing is written after it.
+    """
+    size = os.fstat(handle).st_size
+    start = max(0, size - _BLOCK)
+    lines = os.pread(handle, size - start, start).split(b"\n")
+    ended = lines[-1] == b""
+    if ended:
+        lines.pop()
+    if start:
+        lines.pop(0)  # a piece of a line
+    torn: list[bytes] = []
+    while lines and not _is_entry(lines[-1]):
+        torn.insert(0, lines.pop())
+    if (torn and ended) or len(torn) > MAX_LISTED or (start and not lines):
+        raise AuditError(
+            f"{path} does not end like an audit record; nothing is added to it: tocsin audit verify says where it "
+            "is broken, then keep it aside as evidence"
+        )
+    return lines[-1] if lines else None, torn, ended
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        _entry(line)
+    except AuditError:
+        return False
+    return True
+
+
+def _write(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
