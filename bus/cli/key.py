@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bus.cli.app import App, Group, command
-from bus.cli.revoking import reason_option, since_option, state, yes_option
+from bus.cli.revoking import kid_option, reason_option, since_option, state, yes_option
 from bus.cli.session import record
 
 
@@ -137,7 +137,7 @@ def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) ->
 
 
 @command(key, "revoke")
-@click.argument("kids", nargs=-1, metavar="[KID]...")
+@kid_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="where the statement is written")
 @click.option(
     "--key",
@@ -151,8 +151,8 @@ def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) ->
 @yes_option
 def revoke(
     app: App,
-    kids: tuple[str, ...],
     *,
+    kids: tuple[str, ...],
     out: Path,
     key_file: Path | None,
     passphrase_file: Path | None,
@@ -160,7 +160,7 @@ def revoke(
     reason: str,
     yes: bool,
 ) -> None:
-    """End keys of this context's authority now, by one signature: stolen, lost, or no longer needed.
+    """End a key of this context's authority now, by one signature: stolen, lost, or no longer needed.
 
     Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
     """

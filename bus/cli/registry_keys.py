@@ -19,7 +19,7 @@ from bus.cli.ceremony import (
     signer_of,
     standing_registry,
 )
-from bus.cli.revoking import choose, explain, reason_option, since_option, state, yes_option
+from bus.cli.revoking import choose, explain, kid_option, reason_option, since_option, state, yes_option
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
@@ -155,7 +155,7 @@ def _difference(name: str, before: Role, after: Role) -> list[str]:
 @command(None, "revoke")
 @click.argument("file", type=FILE)
 @click.argument("authority")
-@click.option("--kid", "kids", multiple=True, metavar="KID", help="which key; needed when there are several")
+@kid_option
 @since_option
 @reason_option
 @yes_option

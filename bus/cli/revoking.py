@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
     from schemas.registry import AuthorityRecord
 
+# An option, not an argument: an identifier of a key may begin with "-".
+kid_option = click.option(
+    "--kid", "kids", multiple=True, metavar="KID", help="which key; needed when there are several"
+)
 since_option = click.option(
     "--since", metavar="TIME", help="since when it must not be believed [default: now]"
 )

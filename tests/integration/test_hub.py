@@ -6,6 +6,7 @@ import pytest
 
 from bus.connection import Connection
 from bus.hub import views
+from bus.hub.run import HubService
 from bus.inbox import Inbox
 from tests.integration.conftest import Bus
 from tests.integration.test_subscriber import admitted, reading, until
@@ -63,7 +64,11 @@ async def test_an_insider_cannot_stop_a_reader(
         assert [each.reason for each in refused] == [
             "empty" if not HOSTILE[name][2] else "malformed-envelope"
         ]
-        assert service.subscriber.attached == len(("ACTUAL", "EXERCISE", "SYSTEM", "TEST"))
+        await until(lambda: _all_attached(service), 8)
+
+
+async def _all_attached(service: HubService) -> bool:
+    return service.subscriber.attached == len(("ACTUAL", "EXERCISE", "SYSTEM", "TEST"))
 
 
 async def _has(store: Inbox, count: int) -> bool:

@@ -261,7 +261,7 @@ def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path) -> None:
         assert "anchor-contradicted" in office.run(*anchored, code=1)
         moment = f"{theft:%Y-%m-%dT%H:%M:%SZ}"
         office.run(
-            "key", "revoke", stolen.kid, "--since", moment, "--key", "reserve.pem", "--passphrase-file", "reserve.pass",
+            "key", "revoke", "--kid", stolen.kid, "--since", moment, "--key", "reserve.pem", "--passphrase-file", "reserve.pass",
             "--out", "end.tocsin.json", "--yes",
         )  # fmt: skip
         office.run("registry", "accept", "end.tocsin.json")

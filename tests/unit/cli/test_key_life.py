@@ -166,9 +166,9 @@ def test_an_authority_ends_its_own_key_alone(member: Office, world: World) -> No
     by = ("--key", "spare.pem", "--passphrase-file", "spare.pass", "--out", "end.tocsin.json")
     revoke = ("--context", "xa-csirt", "key", "revoke", *by)
     assert "say which" in member.run(*revoke, code=2)
-    assert "--yes" in member.run(*revoke, stolen, code=2)
+    assert "--yes" in member.run(*revoke, "--kid", stolen, code=2)
     assert not (member.folder / "end.tocsin.json").exists()
-    member.run(*revoke, stolen, "--yes")
+    member.run(*revoke, "--kid", stolen, "--yes")
     member.run("verify", "case.tocsin.json")
     assert stolen in json.loads(member.run("registry", "accept", "end.tocsin.json", "--json"))["text"]
     assert (
