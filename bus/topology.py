@@ -33,7 +33,7 @@ PROVISIONER = "provisioner"
 # How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
 # it gets more than they, or it would be full while they still accept, and nobody would be told.
 _ORIGINS_PERCENT, _WORLDS_PERCENT, _TRUST_PERCENT = 40, 50, 2
-# In a federation (`bus.federation`) there is one origin, and what comes and goes needs room too.
+# In a federation (`bus.links`) there is one origin, and what comes and goes needs room too.
 _OWN_PERCENT, _OWN_WORLDS_PERCENT = 20, 45
 # Of that, by status, in these parts.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
@@ -41,7 +41,7 @@ _NS = 1_000_000_000
 
 
 class LinkSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A source that another account or server gives away by a consumer of its own (`bus.federation`)."""
+    """A source that another account or server gives away by a consumer of its own (`bus.links`)."""
 
     stream: str
     api: str

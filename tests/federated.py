@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import datetime as dt
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain, product
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from bus.demo.world import OFFICES, Member, audiences
 from bus.federation import Country, Federation, Node, Union
 from bus.federation import Path as Way
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.server.links import Membership
+from bus.server.joins import Membership
 from bus.signing import FileSigner
 from bus.trust import VerifiedRegistry
 from schemas.registry import Audience
@@ -126,7 +127,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
     world: World
     servers: dict[str, NatsServer]
     settings: dict[str, ServerSettings]
-    cables: dict[tuple[str, str], Cable]
+    cables: dict[tuple[str, str], list[Cable]]
     provisioners: dict[str, tuple[str, str]]
 
     def endpoint(self, identity: str) -> Endpoint:
@@ -138,15 +139,16 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
 
     async def cut(self, country: str) -> None:
         """Take a country off all others."""
-        for (end, place), cable in self.cables.items():
-            if country in (end, place):
-                await cable.cut()
+        for cable in self._of(country):
+            await cable.cut()
 
     async def mend(self, country: str) -> None:
         """And join it again."""
-        for (end, place), cable in self.cables.items():
-            if country in (end, place):
-                await cable.mend()
+        for cable in self._of(country):
+            await cable.mend()
+
+    def _of(self, country: str) -> Iterator[Cable]:
+        return chain.from_iterable(cables for ends, cables in self.cables.items() if country in ends)
 
 
 @asynccontextmanager
@@ -155,52 +157,67 @@ async def joined(
     now: dt.datetime,
     *,
     unions: Iterable[str] = ("union",),
+    nodes: int = 1,
     paths: Iterable[tuple[str, str]] = (),
 ) -> AsyncIterator[Joined]:
-    """Start everything, each server with its own view of where the others are: behind its own cables."""
+    """Start everything, each server with its own view of where the others are: behind its own cables.
+
+    A union of several nodes has a server `<name>-<n>` for each.
+    """
     world = federated_world(now)
     unions, ways = tuple(unions), tuple(Way(from_=a, to=b) for a, b in paths)
     leaves = {cc: nkey.generate() for cc in COUNTRIES}
-    listening = {name: free_port() for name in (*unions, *{way.to for way in ways})}
-    cables = {(cc, place): Cable(listening[place]) for cc in COUNTRIES for place in unions}
-    cables |= {(way.from_, way.to): Cable(listening[way.to]) for way in ways}
+    listening = {union: [free_port() for _ in range(nodes)] for union in unions}
+    listening |= {way.to: [free_port()] for way in ways}
+    routes = {union: [f"nats-route://127.0.0.1:{free_port()}" for _ in range(nodes)] for union in unions}
+    cables = {
+        (cc, place): [Cable(port) for port in listening[place]]
+        for cc, place in (*product(COUNTRIES, unions), *((way.from_, way.to) for way in ways))
+    }
+
+    def seen_by(name: str) -> Federation:
+        def of(place: str) -> tuple[Node, ...]:
+            ports = listening.get(place, [])
+            here = [cable.port for cable in cables.get((name, place), [])] or ports
+            clustered = routes[place] if place in unions and nodes > 1 else [None] * len(ports)
+            return tuple(
+                Node(leaf=f"nats-leaf://127.0.0.1:{at}", listen=f"127.0.0.1:{port}", route=route)
+                for at, port, route in zip(here, ports, clustered, strict=True)
+            )
+
+        return Federation(
+            unions={union: Union(nodes=of(union)) for union in unions},
+            countries={cc: Country(leaf=leaves[cc][1], nodes=of(cc)) for cc in COUNTRIES},
+            paths=ways,
+        )
+
     servers: dict[str, NatsServer] = {}
     settings: dict[str, ServerSettings] = {}
     provisioners: dict[str, tuple[str, str]] = {}
     async with AsyncExitStack() as stack:
-        for cable in cables.values():
+        for cable in chain.from_iterable(cables.values()):
             await cable.mend()
             stack.push_async_callback(cable.cut)
         for name in (*unions, *COUNTRIES):
-            at = {
-                place: cables[name, place].port if (name, place) in cables else port
-                for place, port in listening.items()
-            }
-            seen = {
-                place: (Node(leaf=f"nats-leaf://127.0.0.1:{port}", listen=f"127.0.0.1:{listening[place]}"),)
-                for place, port in at.items()
-            }
-            federation = Federation(
-                unions={union: Union(nodes=seen[union]) for union in unions},
-                countries={cc: Country(leaf=leaves[cc][1], nodes=seen.get(cc, ())) for cc in COUNTRIES},
-                paths=ways,
-            )
-            provisioners[name] = nkey.generate()
-            settings[name] = ServerSettings(
-                name=name,
-                member=Membership(
+            federation, linker, key = seen_by(name), nkey.generate()[0], nkey.generate()
+            many = nodes if name in unions else 1
+            for node in range(many):
+                called = name if many == 1 else f"{name}-{node + 1}"
+                member = Membership(
                     federation=federation,
                     name=name,
-                    linker_seed=nkey.generate()[0],
+                    node=node,
+                    linker_seed=linker,
                     leaf_seed=leaves[name][0] if name in leaves else None,
-                ),
-            )
-            conf = render_conf(
-                world.registry, settings=settings[name], provisioner_nkey=provisioners[name][1]
-            )
-            servers[name] = await stack.enter_async_context(NatsServer(folder / name, conf))
+                )
+                provisioners[called] = key
+                settings[called] = ServerSettings(name=called, member=member)
+                conf = render_conf(world.registry, settings=settings[called], provisioner_nkey=key[1])
+                servers[called] = NatsServer(folder / called, conf)
+        await asyncio.gather(*(stack.enter_async_context(server) for server in servers.values()))
         for name, server in servers.items():
-            await provision(server.url, provisioners[name][0], world.registry, settings=settings[name])
+            if not name.endswith(("-2", "-3")):  # one node makes what the whole cluster has
+                await provision(server.url, provisioners[name][0], world.registry, settings=settings[name])
         yield Joined(
             world=world, servers=servers, settings=settings, cables=cables, provisioners=provisioners
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bus.server.binary import ServerError
-from bus.server.links import (
+from bus.server.joins import (
     BUS,
     Membership,
     plan_of,

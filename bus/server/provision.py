@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
 
 from bus.connection import Connection, Endpoint
-from bus.errors import BrokerError
-from bus.federation import Carried, Link
+from bus.errors import BrokerError, UnreachableError
+from bus.links import Carried, Link
 from bus.server.conf import ServerSettings
-from bus.server.links import LINKER, plan_of
+from bus.server.joins import LINKER, plan_of
 from bus.tls import Tls
 from bus.topology import PROVISIONER, ConsumerSpec, StreamSpec, consumers, streams
 from bus.trust import VerifiedRegistry
@@ -21,6 +22,9 @@ CALL_S = 5.0
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
 STORE_RESERVED = 10047
+NO_LEADER = 10008
+LED_S = 20.0
+LOOK_S = 0.2
 
 log = structlog.get_logger()
 
@@ -76,11 +80,31 @@ async def _account(
     """Make what one account holds."""
     async with Connection.open(endpoint) as connection:
         await connection.until_connected(CONNECT_S)
+        await _until_led(connection)
         await _make_streams(connection, specs)
         for consumer in wanted:
             await _make_consumer(connection, consumer)
         await _remove_others(connection, {spec.name for spec in specs}, wanted)
     log.info("bus_provisioned", by=endpoint.authority_id, streams=len(specs), consumers=len(wanted))
+
+
+async def _until_led(connection: Connection) -> None:
+    """A cluster that has just been started must choose who leads before it makes anything.
+
+    Raises:
+        BrokerError, UnreachableError: it has not in time.
+    """
+    deadline = asyncio.get_running_loop().time() + LED_S
+    while True:
+        try:
+            await connection.js_api("INFO", timeout=1.0)
+        except (BrokerError, UnreachableError) as exc:
+            refused = isinstance(exc, BrokerError) and exc.code != NO_LEADER
+            if refused or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(LOOK_S)
+        else:
+            return
 
 
 async def _make_streams(connection: Connection, specs: Sequence[StreamSpec | Carried]) -> None:

@@ -15,14 +15,14 @@ import pytest
 from bus import ceremony, nkey
 from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, UnreachableError
-from bus.federation import FED_PREFIX
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
+from bus.links import FED_PREFIX
 from bus.outbox import Outbox
 from bus.publisher import Publisher
 from bus.server import provision, render_conf
-from bus.server.links import LINKER
+from bus.server.joins import LINKER
 from bus.trust import VerifiedRegistry
 from schemas.subject import PREFIX
 from schemas.vocab import Tlp
@@ -164,6 +164,25 @@ async def test_of_two_unions_one_may_die_and_a_path_needs_none(tmp_path: Path) -
                 await connection.until_connected(5)
                 info = await connection.js_api("STREAM.INFO.IN_XA")
                 assert info["state"]["messages"] == (3 if place == "xb" else 2)
+
+
+async def test_a_union_of_three_goes_on_without_its_leader(tmp_path: Path) -> None:
+    """Killed, not stopped: what was said before and meanwhile arrives once, in order."""
+    async with (
+        joined(tmp_path, now(), nodes=3) as joins,
+        speaking(joins, "xa-csirt", tmp_path) as ours,
+        reading(joins, "xb-hub", tmp_path) as abroad,
+    ):
+        await ours.publish(draft("before"))
+        await until(lambda: _read_at_least(abroad, green("xa"), 1), 40)
+        async with Connection.open(linker(joins, "union-1")) as connection:
+            await connection.until_connected(5)
+            leader = (await connection.js_api("STREAM.INFO.FED_XA"))["cluster"]["leader"]
+        joins.servers[leader].kill()
+        for n in range(5):
+            await ours.publish(draft(f"without a leader, {n}"))
+        await until(lambda: _read_at_least(abroad, green("xa"), 6), 60)
+        assert await read(abroad, green("xa")) == list(range(1, 7))
 
 
 def linker(joins: Joined, place: str) -> Endpoint:

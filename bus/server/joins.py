@@ -14,18 +14,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bus import nkey
-from bus.federation import (
+from bus.federation import Federation
+from bus.links import (
     BUS_API,
     FED_API,
     FED_PREFIX,
     LINK,
     OUT_STREAM,
-    Federation,
     Plan,
     country_plan,
     link_name,
     union_plan,
 )
+from bus.server.binary import ServerError
 from bus.topology import inbox_prefix
 from bus.trust import VerifiedRegistry
 from schemas.subject import PREFIX
@@ -44,6 +45,7 @@ _FORBIDDEN_CALLS = (
         )
     ),
 )
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _LIVE = (f"{PREFIX.split('.', maxsplit=1)[0]}.>", f"{FED_PREFIX}.>")
 
 
@@ -87,10 +89,22 @@ def render_joins(member: Membership | None, tls: str) -> str:
     Args:
         member: which server this is.
         tls: the inner lines of the `tls` blocks; empty without TLS.
+
+    Raises:
+        ServerError: `tls-file`, when a way beyond this machine would be in clear.
     """
     if member is None:
         return ""
-    return _leafnodes(member, tls) + _cluster(member)
+    places = (member.name, *(member.federation.dials(member.name) if member.country else ()))
+    for node in (node for place in places for node in member.federation.nodes(place)):
+        for url in (node.leaf, node.route, node.listen and f"nats-leaf://{node.listen}"):
+            if url and not tls and urlsplit(url).hostname not in _LOOPBACK:
+                raise ServerError(
+                    f"{url} leads beyond this machine and would be in clear; put server.pem, server.key and ca.pem "
+                    "into the folder's tls/",
+                    reason="tls-file",
+                )
+    return _leafnodes(member, tls) + _cluster(member, tls)
 
 
 def _leafnodes(member: Membership, tls: str) -> str:
@@ -131,19 +145,21 @@ def _remote(member: Membership, place: str, tls: str) -> str:
       deny_exports: {json.dumps(outwards)} }}"""
 
 
-def _cluster(member: Membership) -> str:
+def _cluster(member: Membership, tls: str) -> str:
     nodes = member.federation.nodes(member.name)
     if len(nodes) < 2:
         return ""
     own = nodes[member.node]
     where = urlsplit(own.route or "")
     others = [node.route for node in nodes if node is not own]
+    secure = f"  tls {{ {tls}verify: true }}\n" if tls else ""
     return f"""\
 cluster {{
   name: {member.name}
   listen: {json.dumps(f"{where.hostname}:{where.port}")}
   routes: {json.dumps(others)}
-}}
+  connect_backoff: true
+{secure}}}
 """
 
 
