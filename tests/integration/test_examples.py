@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.federation import Federation
 from bus.signing import thumbprint
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -80,3 +81,22 @@ def test_an_authority_survives_the_theft_of_its_key() -> None:
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert "23:00  Both hubs hold exactly the honest history" in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.timeout(90)
+def test_three_countries_lose_nothing_when_one_is_cut_off() -> None:
+    """`examples/federation`: everybody publishes, a country is cut off for two seconds, and everything is everywhere."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "federation" / "cuts.py", "--cut", "2"],
+        capture_output=True,
+        text=True,
+        timeout=80,
+    )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "0 lost, 0 twice, 0 channels out of order" in done.stdout
+
+
+def test_the_example_of_a_federation_s_file_is_one() -> None:
+    """What an operator copies is read without a complaint."""
+    raw = (ROOT / "examples" / "federation" / "federation.toml").read_bytes()
+    assert Federation.parse(raw).dials("xa") == ("east", "xb")

@@ -15,7 +15,7 @@ import pytest
 
 from bus import ceremony, nkey
 from bus.connection import Connection, Endpoint
-from bus.demo.federated import Founded, Joined, found, joined
+from bus.demo.federated import COUNTRIES, Founded, Joined, found, joined
 from bus.errors import DeniedError
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
@@ -23,6 +23,7 @@ from bus.inbox import Inbox
 from bus.outbox import Outbox
 from bus.publisher import Publisher
 from bus.server import ServerSettings, provision, render_conf
+from bus.server.checks import check
 from bus.server.provision import provisioner_endpoint
 from bus.trust import VerifiedRegistry
 from schemas.subject import PREFIX
@@ -99,6 +100,28 @@ async def until(ready: Callable[[], Awaitable[bool]], patience: float) -> float:
 def green(country: str) -> str:
     """The channel on which the tests speak."""
     return f"{country}-csirt/actual.green.community"
+
+
+async def test_the_checks_know_the_carriers(tmp_path: Path) -> None:
+    """Everything stands as it must at a country's broker and at a union's, and who carries is there."""
+    async with joined(tmp_path, found(now())) as joins:
+        for name, carriers in (("xa", {"carrier"}), ("union", {f"carrier_{cc}" for cc in COUNTRIES})):
+
+            async def sound(name: str = name, carriers: set[str] = carriers) -> bool:
+                server = joins.servers[name]
+                checks = await check(
+                    url=server.url,
+                    monitor_url=server.monitor_url,
+                    provisioner_seed=joins.provisioners[name][0],
+                    registry=joins.founded.registry,
+                    seat=joins.seats[name],
+                    conf_file=server.folder / "nats-server.conf",
+                    binary=server.binary,
+                )
+                assert [each.detail for each in checks if each.hard and not each.ok] == []
+                return {each.name for each in checks if each.ok} >= carriers
+
+            await until(sound, 20)
 
 
 async def test_a_cut_country_goes_on_and_catches_up_when_it_is_joined_again(tmp_path: Path) -> None:
