@@ -120,12 +120,31 @@ def recipients(
 ) -> tuple[Recipient, ...]:
     """To whom a bulletin on a channel is sealed: whoever reads the channel by grant, and its issuer.
 
+    Raises:
+        PermitError: see `with_keys`.
+    """
+    return with_keys(registry.readers(channel), channel.name, channel.issuer, registry, at, without=without)
+
+
+def with_keys(
+    readers: Collection[str],
+    what: str,
+    issuer: str,
+    registry: VerifiedRegistry,
+    at: dt.datetime,
+    *,
+    without: Collection[str] = (),
+) -> tuple[Recipient, ...]:
+    """The readers of something, and its issuer, with the keys to seal it to.
+
     A hub without a seal key stores and forwards what it cannot read, and is passed over; so is an issuer, who has
     its draft. Any other reader without one would be left out unnoticed, so it is named.
 
     Args:
-        channel: where it will be published.
-        registry: grants and keys.
+        readers: who may read it.
+        what: what it is called when it is refused.
+        issuer: who says it.
+        registry: the keys.
         at: the present.
         without: readers that are knowingly left out.
 
@@ -135,11 +154,11 @@ def recipients(
     document = registry.document
     found: list[Recipient] = []
     missing: list[str] = []
-    for name in sorted({*registry.readers(channel), channel.issuer} - set(without)):
+    for name in sorted({*readers, issuer} - set(without)):
         key = current_key(document, name, at)
         if key is not None:
             found.append(Recipient(authority_id=name, key=key))
-        elif name != channel.issuer and registry.authority(name).kind != HUB:
+        elif name != issuer and registry.authority(name).kind != HUB:
             missing.append(name)
     if missing:
         raise PermitError(
@@ -147,9 +166,9 @@ def recipients(
             "ask your registrar, or leave them out knowingly: --without ID",
             reason="no-seal-key",
         )
-    if not any(each.authority_id != channel.issuer for each in found):
+    if not any(each.authority_id != issuer for each in found):
         raise PermitError(
-            f"nobody who reads {channel.name} has a valid seal key, so nobody could open it; ask your registrar",
+            f"nobody who reads {what} has a valid seal key, so nobody could open it; ask your registrar",
             reason="no-recipient",
         )
     if len(found) > MAX_RECIPIENTS:

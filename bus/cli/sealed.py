@@ -89,7 +89,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     keys = open_seal_keys(app, key_file, passphrase_file)
     what = {"id": outer.bulletin.id, "digest": outer.digest, "issuer": outer.bulletin.issuer.id}
     try:
-        inner = open_bulletin(outer, keys, registry=registry, now=now)
+        inner = open_bulletin(outer.bulletin, keys, registry=registry, now=now)
     except TocsinError as exc:
         record(app, "not-opened", reason=exc.reason, **what)
         raise

@@ -82,7 +82,7 @@ async def test_what_is_sealed_goes_out_in_its_place(tmp_path: Path) -> None:
         assert words.encode() not in outer.payload
         for reader in (ISSUER, *READERS):
             inner = open_bulletin(
-                outer, [opening_key(reader)], registry=world.registry, now=world.now
+                outer.bulletin, [opening_key(reader)], registry=world.registry, now=world.now
             ).bulletin
             assert (inner.info[0].headline, inner.prev) == (words, outer.bulletin.prev)
 
