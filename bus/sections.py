@@ -8,7 +8,8 @@ the digest of its content, and its seal is bound to the bulletin and to its plac
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -27,11 +28,12 @@ from schemas.sections import CONTENT_FIELDS, SALT_BYTES, SECTION_SPEC, SectionCo
 from schemas.subject import channel_of
 from schemas.vocab import Tlp
 
-SECTION_REASONS = {
-    "schema": "what is inside is no content of a section",
-    "section-label": "inside and outside differ in the label",
-    "section-tlp": "the section's marking is wider than the bulletin's",
-}
+SECTION_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "section-label": "inside and outside differ in the label",
+        "section-tlp": "the section's marking is wider than the bulletin's",
+    }
+)
 """Why a section is not opened, beside what a sealed bulletin is not opened for and what its content is refused for."""
 
 

@@ -12,6 +12,7 @@ import click
 from bus.admission import REASONS
 from bus.cli.main import COMMANDS, program
 from bus.cli.topics import EXIT_CODES
+from bus.sections import SECTION_REASONS
 from bus.unsealing import SEAL_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +45,7 @@ def reasons() -> Iterator[str]:
         text = page.read_text("utf-8")
         yield from (
             f"{page.relative_to(ROOT)} does not name {reason}"
-            for reason in (*REASONS, *SEAL_REASONS)
+            for reason in (*REASONS, *SEAL_REASONS, *SECTION_REASONS)
             if f"`{reason}`" not in text
         )
 
