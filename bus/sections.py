@@ -8,7 +8,7 @@ the digest of its content, and its seal is bound to the bulletin and to its plac
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -37,35 +37,36 @@ SECTION_REASONS: Mapping[str, str] = MappingProxyType(
 """Why a section is not opened, beside what a sealed bulletin is not opened for and what its content is refused for."""
 
 
-def check(bulletin: Bulletin, section: SectionDraft, index: int) -> None:
-    """Refuse a section that says nothing or contradicts itself or its bulletin; needs no registry.
+def judge(bulletin: Bulletin, sections: Sequence[SectionDraft], registry: VerifiedRegistry | None) -> None:
+    """Refuse what could not be sealed into a stamped bulletin, or would not be read once it was.
+
+    Args:
+        bulletin: the bulletin, without them.
+        sections: what is drafted.
+        registry: who may say what; None checks only what needs no registry.
 
     Raises:
-        SchemaError: `schema` or `section-tlp`.
+        SchemaError: `schema` for a section that is empty or out of its bounds, `section-tlp`.
         RuleError: `rule:R<n>`.
+        PermitError: `not-permitted`: the issuer could not say it to that audience at that marking in a bulletin
+            either; `seal-public`: everybody may read it.
     """
-    if not any(getattr(section, name) for name in CONTENT_FIELDS):
-        raise SchemaError(
-            f"the section {section.label} is empty; give it one of: {', '.join(CONTENT_FIELDS)}",
-            path=f"$.sections[{index}]",
-        )
-    _content(section, b64u(bytes(SALT_BYTES)))
-    rules.check_section(bulletin, section, index)
-
-
-def permit(bulletin: Bulletin, section: SectionDraft, registry: VerifiedRegistry) -> None:
-    """Refuse what the issuer could not say to that audience at that marking in a bulletin either.
-
-    Raises:
-        PermitError: `not-permitted`, or `seal-public` for a section that everybody may read.
-    """
-    both = rules.with_section(bulletin, section)
-    if both.tlp is Tlp.CLEAR:
-        raise PermitError(
-            f"the section {section.label} is TLP:CLEAR, for everybody; give it a tlp, or say it in the open part",
-            reason="seal-public",
-        )
-    registry.permit(both)
+    for index, section in enumerate(sections):
+        if not any(getattr(section, name) for name in CONTENT_FIELDS):
+            raise SchemaError(
+                f"the section {section.label} is empty; give it one of: {', '.join(CONTENT_FIELDS)}",
+                path=f"$.sections[{index}]",
+            )
+        _content(section, b64u(bytes(SALT_BYTES)))
+        rules.check_section(bulletin, section, index)
+        both = rules.with_section(bulletin, section)
+        if both.tlp is Tlp.CLEAR:
+            raise PermitError(
+                f"the section {section.label} is TLP:CLEAR, for everybody; give it a tlp, or say it in the open part",
+                reason="seal-public",
+            )
+        if registry is not None:
+            registry.permit(both)
 
 
 def readers(bulletin: Bulletin, section: SectionDraft, registry: VerifiedRegistry) -> tuple[str, ...]:

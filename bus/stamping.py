@@ -138,12 +138,9 @@ class Stamping:
         payload = encode(bulletin)
         bulletin = decode(payload)
         rules.check(bulletin)
-        for index, section in enumerate(draft.sections):
-            sections.check(bulletin, section, index)
         # 4 permit
         registry.permit(bulletin)
-        for section in draft.sections:
-            sections.permit(bulletin, section, registry)
+        sections.judge(bulletin, draft.sections, registry)
         self._may_sign(registry, moment)
         if self._seal is None and (draft.sections or must_seal(bulletin, registry)):
             what = "a draft with sections" if draft.sections else f"what goes to {bulletin.audience}"

@@ -50,7 +50,11 @@ def seal_record(key: SealKey, now: dt.datetime = NOW, **changes: Any) -> SealKey
 
 
 def with_seal_keys(
-    document: Registry, *, policy: SealPolicy = SealPolicy.NEVER, keys: tuple[str, ...] = (ISSUER, *READERS)
+    document: Registry,
+    *,
+    policy: SealPolicy = SealPolicy.NEVER,
+    keys: tuple[str, ...] = (ISSUER, *READERS),
+    now: dt.datetime = NOW,
 ) -> Registry:
     """The document with the network, its grants and seal keys."""
     said = PublishGrant(
@@ -75,7 +79,7 @@ def with_seal_keys(
             record,
             publish=(*record.publish, said, public) if name == ISSUER else record.publish,
             read=record.read if name == ISSUER else (*record.read, read),
-            seal_keys={key.kid: seal_record(key)} if name in keys else {},
+            seal_keys={key.kid: seal_record(key, now)} if name in keys else {},
         )
     audience = Audience(scope=Scope.UNION, members=members, seal=policy)
     return msgspec.structs.replace(
@@ -106,7 +110,8 @@ def world_with(document: Registry, world: World) -> World:
     """The world under another registry document."""
     raw = signed_registry(document, world.roots[:2])
     registry = VerifiedRegistry.open(raw)
-    registry = registry.with_beacon(ceremony.new_beacon(registry, world.beacon, NOW, 6 * DAY / 24), NOW)
+    now = world.now
+    registry = registry.with_beacon(ceremony.new_beacon(registry, world.beacon, now, 6 * DAY / 24), now)
     return msgspec.structs.replace(world, registry=registry, raw=raw, pin=registry.digest)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.app import App, on_terminal, safe
+from bus.cli.opening import recipients_of
 
 if TYPE_CHECKING:
     from schemas.bulletin import Bulletin
@@ -69,11 +70,16 @@ def one_line(bulletin: Bulletin, labels: Collection[str] = ()) -> str:
 
 
 def says(bulletin: Bulletin, labels: Collection[str]) -> str:
-    """The headline; before it what kind of exercise it is or whether it ends another, after it the labels."""
+    """The headline; before it what kind of exercise it is or whether it ends another, after it the labels.
+
+    A cover has no words of its own: it says to whom it is sealed.
+    """
+    closed = bulletin.kind == "sealed"
+    words = f"Sealed to {recipients_of(bulletin)}" if closed else bulletin.info[0].headline
     before = "" if bulletin.status == "actual" else f"[{bulletin.status.upper()}] "
     before += "" if bulletin.msg_type == "alert" else f"[{bulletin.msg_type.upper()}] "
     after = f" ({', '.join(sorted(labels))})" if labels else ""
-    return f"{before}{bulletin.info[0].headline}{after}"
+    return f"{before}{words}{after}"
 
 
 def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
