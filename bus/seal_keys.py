@@ -7,7 +7,7 @@ that a stolen private half opens little, and can be deleted after that.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -80,12 +80,9 @@ def owner_of(document: Registry, kid: str) -> str | None:
     return next((name for name, each in document.authorities.items() if kid in each.seal_keys), None)
 
 
-def current_key(document: Registry, authority_id: str, at: dt.datetime) -> SealKey | None:
-    """The key to seal to: of those valid now, the one that began last."""
-    record = document.authorities.get(authority_id)
-    if record is None:
-        return None
-    valid = [each for each in record.seal_keys.values() if _is_valid(each, at)]
+def current_key(keys: Mapping[str, SealKeyRecord], at: dt.datetime) -> SealKey | None:
+    """Of an authority's seal keys the one to seal to: of those valid now, the one that began last."""
+    valid = [each for each in keys.values() if _is_valid(each, at)]
     if not valid:
         return None
     return SealKey.from_jwk(max(valid, key=lambda each: (each.not_before, each.not_after)).jwk)
@@ -151,11 +148,10 @@ def with_keys(
     Raises:
         PermitError: `no-seal-key`, naming who has no valid key; `no-recipient`; `too-large` for more than 64.
     """
-    document = registry.document
     found: list[Recipient] = []
     missing: list[str] = []
     for name in sorted({*readers, issuer} - set(without)):
-        key = current_key(document, name, at)
+        key = current_key(registry.seal_keys(name), at)
         if key is not None:
             found.append(Recipient(authority_id=name, key=key))
         elif name != issuer and registry.authority(name).kind != HUB:

@@ -53,7 +53,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
             "member": reader in registry.document.audiences[bulletin.audience].members
             if bulletin.audience in registry.document.audiences
             else reader == bulletin.audience,
-            "seal_key": current_key(registry.document, reader, now) is not None,
+            "seal_key": current_key(registry.seal_keys(reader), now) is not None,
         }
         for reader in registry.readers(channel)
     ]
@@ -62,7 +62,9 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
             "label": each.label,
             "channel": channel_of(with_section(bulletin, each)).name,
             "readers": (names := sections.readers(bulletin, each, registry)),
-            "without_seal_key": [name for name in names if current_key(registry.document, name, now) is None],
+            "without_seal_key": [
+                name for name in names if current_key(registry.seal_keys(name), now) is None
+            ],
         }
         for each in draft.sections
     ]
