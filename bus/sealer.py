@@ -70,9 +70,9 @@ class Sealer:
         """The outer bulletin and its payload, its sections sealed; or what was given, where nothing is to be sealed.
 
         Raises:
-            PermitError: `seal-public`, `nested-seal`, `no-seal-key`, `no-recipient`, `too-large`, `not-permitted`.
+            PermitError: `seal-public`, `nested-seal`, `not-sealed`, `no-seal-key`, `no-recipient`, `too-large`, `not-permitted`.
         """
-        found = self._recipients(inner, registry, moment)
+        found = self._recipients(inner, sections, registry, moment)
         parts = self._sections(inner, sections, registry, moment)
         if not found:
             return _checked(inner, parts, registry) if parts else (inner, payload)
@@ -98,7 +98,7 @@ class Sealer:
         Raises:
             PermitError: as when it is called; `too-large` only where the words alone are.
         """
-        found = self._recipients(inner, registry, moment)
+        found = self._recipients(inner, sections, registry, moment)
         parts = self._sections(inner, sections, registry, moment)
         if not found:
             return _checked(inner, parts, registry)[0] if parts else None
@@ -110,10 +110,19 @@ class Sealer:
         return _checked(_covered(inner, _UNSEALED, found, unsigned), parts, registry)[0]
 
     def _recipients(
-        self, inner: Bulletin, registry: VerifiedRegistry, moment: dt.datetime
+        self,
+        inner: Bulletin,
+        sections: Sequence[SectionDraft],
+        registry: VerifiedRegistry,
+        moment: dt.datetime,
     ) -> tuple[Recipient, ...]:
         """To whom it is sealed; nobody, when it is not."""
         if not (self._everything or must_seal(inner, registry)):
+            if self._without and not sections:
+                raise PermitError(
+                    "nothing of this draft is sealed, so nobody can be left out: all who may read it would",
+                    reason="not-sealed",
+                )
             return ()
         if inner.tlp is Tlp.CLEAR:
             raise PermitError("TLP:CLEAR is for everybody; there is nothing to seal", reason="seal-public")

@@ -70,16 +70,16 @@ def one_line(bulletin: Bulletin, labels: Collection[str] = ()) -> str:
 
 
 def says(bulletin: Bulletin, labels: Collection[str]) -> str:
-    """The headline; before it what kind of exercise it is or whether it ends another, after it the labels.
-
-    A cover has no words of its own: it says to whom it is sealed.
-    """
-    closed = bulletin.kind == "sealed"
-    words = f"Sealed to {recipients_of(bulletin)}" if closed else bulletin.info[0].headline
+    """The headline; before it what kind of exercise it is or whether it ends another, after it the labels."""
     before = "" if bulletin.status == "actual" else f"[{bulletin.status.upper()}] "
     before += "" if bulletin.msg_type == "alert" else f"[{bulletin.msg_type.upper()}] "
     after = f" ({', '.join(sorted(labels))})" if labels else ""
-    return f"{before}{words}{after}"
+    return f"{before}{headline(bulletin)}{after}"
+
+
+def headline(bulletin: Bulletin) -> str:
+    """The words of a bulletin in one line; a cover has none of its own and says to whom it is sealed."""
+    return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.info[0].headline
 
 
 def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:

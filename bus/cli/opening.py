@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
 import msgspec
 
 from bus.cli.app import App
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Opener:
-    """Opens for one command; registry and keys are read when the first sealed thing is to be shown."""
+    """Opens for one command; registry and keys are read when they are first needed."""
 
     def __init__(self, app: App, shown_by: str) -> None:
         """Prepare; `shown_by` is the command, for the audit record."""
@@ -44,11 +45,9 @@ class Opener:
             return closed(outer, exc.reason)
         trouble = [reason for reason in seen.reasons if reason not in ("not-a-recipient", "no-seal-key")]
         what = {"id": outer.id, "digest": digest, "issuer": outer.issuer.id, "shown_by": self._shown_by}
-        try:
+        try:  # first, so that nothing is shown that is not recorded
             if seen.opened:
-                record(
-                    app, "opened", parts=list(seen.opened), **what
-                )  # first: what is not recorded is not shown
+                record(app, "opened", parts=list(seen.opened), **what)
             elif trouble:
                 record(app, "not-opened", reason=trouble[0], **what)
         except (TocsinError, OSError) as exc:
@@ -76,9 +75,9 @@ class Opener:
             else:
                 try:
                     self._keys = Keys(keys=tuple(open_seal_keys(self._app)))
-                except TocsinError as exc:
+                except (TocsinError, click.UsageError) as exc:
                     self._app.note(f"what is sealed stays closed: {exc}")
-                    self._keys = _none(exc.reason)
+                    self._keys = _none(getattr(exc, "reason", "passphrase-needed"))
         return self._keys
 
 

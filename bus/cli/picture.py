@@ -88,7 +88,7 @@ def _pictured(
 
 def _seen(item: Item, opener: Opener, row: Stored) -> Item:
     """An item of the picture, as this identity may see it."""
-    from bus.cli.headline import says
+    from bus.cli.headline import headline
     from bus.sight import is_closed
 
     if not is_closed(row.bulletin):
@@ -98,7 +98,8 @@ def _seen(item: Item, opener: Opener, row: Stored) -> Item:
         item,
         kind=seen.bulletin.kind,
         severity=seen.bulletin.severity,
-        headline=says(seen.bulletin, seen.remarks),
+        headline=headline(seen.bulletin),
+        sealed=seen.remarks,
     )
 
 

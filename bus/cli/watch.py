@@ -141,6 +141,7 @@ async def _watch(
 
     shown = 0
     opener = Opener(app, "watch")
+    opener.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
     async with open_store(app) as store, _reading(app, store):
         start = await _start(app, store, since)
         async for row in store.follow(start, live=follow):

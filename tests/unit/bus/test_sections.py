@@ -438,6 +438,9 @@ async def test_a_reader_without_a_key_is_named(tmp_path: Path) -> None:
         assert READERS[1] in str(refused.value)
     async with speaking(tmp_path, world, without=(READERS[1],)) as (publisher, _):
         kept = await publisher.publish(made)
+        with pytest.raises(PermitError) as refused:
+            await publisher.publish(spoken())
+        assert refused.value.reason == "not-sealed"
     assert [each.sealed_to for each in kept.sections] == [(ISSUER, READERS[0])]
 
 

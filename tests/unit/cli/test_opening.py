@@ -166,7 +166,10 @@ def test_what_is_sealed_to_a_hub_is_opened_as_it_is_shown(
         f"Open part (section indicators opened, section personal-data sealed to {ISSUER} {READERS[1]}" in text
     )
     top = json.loads(hub.run("picture", "--json"))["top"]
-    assert {item["headline"].split(" (")[0] for item in top} == {SECRETS[0], "Open part"}
+    assert {item["headline"]: item["sealed"][0] for item in top} == {
+        SECRETS[0]: "opened",
+        "Open part": "section indicators opened",
+    }
     assert "cyber-threat" in {item["kind"] for item in top}
     assert SECRETS[1] in hub.run("bulletin", "show", parts["digest"])
     assert SECRETS[2] in json.dumps(
@@ -202,6 +205,12 @@ def _another(folder: Path) -> None:
     save_opening_key(folder / "seal" / "two.pem", opening_key("another"), PASSPHRASE)
 
 
+def _forgotten(folder: Path) -> None:
+    settings = folder / "home" / "config.toml"
+    kept = [line for line in settings.read_text().splitlines() if not line.startswith("passphrase_file")]
+    settings.write_text("\n".join(kept))
+
+
 TROUBLES: dict[str, tuple[Callable[[Path], object], str]] = {
     "the key is deleted": (lambda f: (f / "seal" / "one.pem").unlink(), "no-seal-key"),
     "another key took its place": (_another, "seal-key-gone"),
@@ -209,6 +218,7 @@ TROUBLES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "seal.pass").write_bytes(b"wrong horse"),
         "wrong-passphrase",
     ),
+    "its passphrase is not there": (_forgotten, "passphrase-needed"),
     "the audit record cannot be written": (lambda f: (f / "state" / "audit.jsonl").mkdir(), "not-recorded"),
 }
 
