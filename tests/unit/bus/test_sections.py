@@ -471,3 +471,22 @@ def test_the_largest_section_fits() -> None:
     base = inner_bulletin(world)
     part = sealed(world, base, b"{" * 65_536, "legal", 0)
     assert decode_as(Bulletin, encode(msgspec.structs.replace(base, sections=(part,)))).sections == (part,)
+
+
+SEALED_ONCE = with_sections(sections_world(), DATA)
+
+
+@settings(max_examples=150, deadline=None)
+@given(place=st.integers(0, len(encode(SEALED_ONCE.sections[0])) - 1), flip=st.integers(1, 127))
+def test_no_altered_section_opens_to_something_else(place: int, flip: int) -> None:
+    """One character of it changed: refused with a reason, never another content, never a crash."""
+    raw = bytearray(encode(SEALED_ONCE.sections[0]))
+    raw[place] ^= flip
+    try:
+        part = decode_as(SealedSection, bytes(raw))
+        made = msgspec.structs.replace(SEALED_ONCE, sections=(part,))
+        found = open_section(made, 0, [opening_key(READERS[1])], registry=sections_world().registry)
+    except TocsinError as exc:
+        assert exc.reason
+    else:
+        assert found.observables == DATA.observables
