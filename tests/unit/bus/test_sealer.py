@@ -33,7 +33,12 @@ from tests.worlds import DEFAULTS, World, draft, make_world
 
 @asynccontextmanager
 async def speaking(
-    folder: Path, world: World, *, everything: bool = True, without: tuple[str, ...] = ()
+    folder: Path,
+    world: World,
+    *,
+    everything: bool = True,
+    without: tuple[str, ...] = (),
+    seals: bool = True,
 ) -> AsyncIterator[tuple[Publisher, Outbox]]:
     """The issuer's publisher, without a bus."""
     signers, rng = (world.signers[ISSUER],), secrets.token_bytes
@@ -48,7 +53,7 @@ async def speaking(
             defaults=DEFAULTS,
             clock=lambda: world.now,
             rng=rng,
-            seal=Sealer(signers, rng, everything=everything, without=without),
+            seal=Sealer(signers, rng, everything=everything, without=without) if seals else None,
         ) as publisher,
     ):
         yield publisher, outbox
@@ -61,7 +66,7 @@ def secret(text: str = "for the network") -> Draft:
 
 async def said(world: World, outbox: Outbox) -> list[Admitted]:
     """What stands in the outbox, as a reader admits it."""
-    rows = await outbox.waiting("actual", 10)
+    rows = (await outbox.claim([], (), 1.0))["actual"]
     return [
         admit(row.subject, row.header_map(), row.payload, registry=world.registry, now=world.now)
         for row in rows
@@ -169,19 +174,7 @@ async def test_a_publisher_that_cannot_seal_refuses_what_must_be(tmp_path: Path)
     """Nothing goes out in clear because somebody forgot the sealer."""
     base = make_world()
     world = world_with(with_seal_keys(base.registry.document, policy=SealPolicy.ALWAYS), base)
-    async with (
-        Outbox.open(tmp_path / "outbox.db") as outbox,
-        Publisher.open(
-            authority_id=ISSUER,
-            outbox=outbox,
-            registry=lambda: world.registry,
-            signers=(world.signers[ISSUER],),
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: world.now,
-            rng=secrets.token_bytes,
-        ) as publisher,
-    ):
+    async with speaking(tmp_path, world, seals=False) as (publisher, _):
         for work in (publisher.publish, publisher.rehearse):
             with pytest.raises(PermitError) as refused:
                 await work(secret())

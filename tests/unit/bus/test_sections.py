@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.admission import Admitted, admit
+from bus.admission import admit
 from bus.errors import AdmissionError, PermitError, SealError
-from bus.outbox import Outbox
-from bus.publisher import Publisher
-from bus.sealer import Sealer
 from bus.sealing import seal
 from bus.sections import open_section, readers, recipients, seal_section
 from bus.stamping import SealedPart
@@ -45,7 +41,8 @@ from tests.sealed_world import (
     with_seal_keys,
     world_with,
 )
-from tests.worlds import DEFAULTS, World, draft, make_world, sign
+from tests.unit.bus.test_sealer import said, speaking
+from tests.worlds import World, draft, make_world, sign
 
 WORDS = (Info(lang="en", headline="Names of the persons concerned", summary="Held by the registry office."),)
 SPECIAL = Observable(
@@ -305,35 +302,6 @@ def test_a_section_is_judged_with_its_bulletin(
 # -- the way out ---------------------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def speaking(
-    folder: Path,
-    world: World,
-    *,
-    sealer: bool = True,
-    without: tuple[str, ...] = (),
-    everything: bool = False,
-) -> AsyncIterator[tuple[Publisher, Outbox]]:
-    """The issuer's publisher, without a bus."""
-    signers = (world.signers[ISSUER],)
-    made = Sealer(signers, secrets.token_bytes, everything=everything, without=without)
-    async with (
-        Outbox.open(folder / "outbox.db") as outbox,
-        Publisher.open(
-            authority_id=ISSUER,
-            outbox=outbox,
-            registry=lambda: world.registry,
-            signers=signers,
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: world.now,
-            rng=secrets.token_bytes,
-            seal=made if sealer else None,
-        ) as publisher,
-    ):
-        yield publisher, outbox
-
-
 def spoken(*sections: SectionDraft, **changes: Any) -> Draft:
     """A draft for the network with sections."""
     return draft(
@@ -341,19 +309,10 @@ def spoken(*sections: SectionDraft, **changes: Any) -> Draft:
     )
 
 
-async def said(world: World, outbox: Outbox) -> list[Admitted]:
-    """What stands in the outbox, as a reader admits it."""
-    rows = await outbox.waiting("actual", 10)
-    return [
-        admit(row.subject, row.header_map(), row.payload, registry=world.registry, now=world.now)
-        for row in rows
-    ]
-
-
 async def test_a_draft_with_sections_goes_out_under_one_signature(tmp_path: Path) -> None:
     """The open part in clear, each section sealed; the rehearsal says the same of who opens what."""
     world = sections_world()
-    async with speaking(tmp_path, world) as (publisher, outbox):
+    async with speaking(tmp_path, world, everything=False) as (publisher, outbox):
         rehearsed = await publisher.rehearse(spoken(DATA, TECH))
         kept = await publisher.publish(spoken(DATA, TECH))
         (found,) = await said(world, outbox)
@@ -376,7 +335,7 @@ async def test_sections_of_a_sealed_bulletin_stand_beside_it(tmp_path: Path) -> 
     base = make_world()
     document = with_parts(with_seal_keys(base.registry.document, policy=SealPolicy.ALWAYS))
     world = world_with(document, base)
-    async with speaking(tmp_path, world) as (publisher, outbox):
+    async with speaking(tmp_path, world, everything=False) as (publisher, outbox):
         await publisher.publish(spoken(DATA))
         (found,) = await said(world, outbox)
     keys = [opening_key(READERS[1])]
@@ -417,7 +376,7 @@ REFUSED: dict[str, tuple[Draft, str]] = {
 async def test_what_cannot_be_sealed_uses_no_number(tmp_path: Path, made: Draft, reason: str) -> None:
     """Publishing and rehearsing refuse it alike, before anything is kept."""
     world = sections_world()
-    async with speaking(tmp_path, world) as (publisher, outbox):
+    async with speaking(tmp_path, world, everything=False) as (publisher, outbox):
         for work in (publisher.publish, publisher.rehearse):
             with pytest.raises(TocsinError) as refused:
                 await work(made)
@@ -431,12 +390,12 @@ async def test_a_reader_without_a_key_is_named(tmp_path: Path) -> None:
     base = make_world()
     world = world_with(with_parts(with_seal_keys(base.registry.document, keys=(ISSUER, READERS[0]))), base)
     made = spoken(msgspec.structs.replace(TECH, audience=NETWORK))
-    async with speaking(tmp_path, world) as (publisher, _):
+    async with speaking(tmp_path, world, everything=False) as (publisher, _):
         with pytest.raises(PermitError) as refused:
             await publisher.publish(made)
         assert refused.value.reason == "no-seal-key"
         assert READERS[1] in str(refused.value)
-    async with speaking(tmp_path, world, without=(READERS[1],)) as (publisher, _):
+    async with speaking(tmp_path, world, everything=False, without=(READERS[1],)) as (publisher, _):
         kept = await publisher.publish(made)
         with pytest.raises(PermitError) as refused:
             await publisher.publish(spoken())
@@ -447,7 +406,7 @@ async def test_a_reader_without_a_key_is_named(tmp_path: Path) -> None:
 async def test_a_publisher_that_cannot_seal_refuses_sections(tmp_path: Path) -> None:
     """Nothing goes out without the part that was drafted."""
     world = sections_world()
-    async with speaking(tmp_path, world, sealer=False) as (publisher, _):
+    async with speaking(tmp_path, world, seals=False) as (publisher, _):
         for work in (publisher.publish, publisher.rehearse):
             with pytest.raises(PermitError) as refused:
                 await work(spoken(DATA))
