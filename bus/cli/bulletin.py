@@ -169,7 +169,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    from bus.cli.opening import Opener, as_data, show_inside
+    from bus.cli.opening import Opener, as_data, readable, show_inside
     from schemas.codec import decode, digest
 
     signature, payload = asyncio.run(find(app, bulletin_id))
@@ -183,7 +183,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
         inside = as_data(seen)
         app.data({"bulletin": msgspec.Raw(payload), **inside} if inside else msgspec.Raw(payload))
         return
-    app.block(msgspec.json.format(payload, indent=2).decode())
+    app.block(readable(payload))
     show_inside(app, seen)
 
 

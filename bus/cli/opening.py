@@ -107,6 +107,15 @@ def as_data(seen: Sight) -> dict[str, object]:
     return found
 
 
+def readable(payload: bytes) -> str:
+    """A bulletin as indented JSON for a person: what is sealed in it is counted, not printed."""
+    shown = msgspec.json.decode(payload)
+    parts = [part for part in (shown["body"], *shown.get("sections", ())) if "jwe" in part]
+    for part in parts:
+        part["jwe"] = f"({len(part['jwe'])} characters)"
+    return msgspec.json.format(msgspec.json.encode(shown) if parts else payload, indent=2).decode()
+
+
 def show_inside(app: App, seen: Sight) -> None:
     """What was opened, as indented JSON, each part under a remark; and who opens the rest."""
     if seen.inner is not None:

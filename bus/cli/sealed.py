@@ -104,11 +104,11 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
 
 
 def _show(app: App, outer: Admitted, seen: Sight) -> None:
-    from bus.cli.opening import as_data, show_inside
+    from bus.cli.opening import as_data, readable, show_inside
 
     if not app.json:
         if seen.inner is None:
-            app.block(msgspec.json.format(outer.payload, indent=2).decode())
+            app.block(readable(outer.payload))
         show_inside(app, seen)
         return
     shown = seen.inner or outer

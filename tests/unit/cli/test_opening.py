@@ -171,7 +171,9 @@ def test_what_is_sealed_to_a_hub_is_opened_as_it_is_shown(
         "Open part": "section indicators opened",
     }
     assert "cyber-threat" in {item["kind"] for item in top}
-    assert SECRETS[1] in hub.run("bulletin", "show", parts["digest"])
+    shown = hub.run("bulletin", "show", parts["digest"])
+    assert SECRETS[1] in shown
+    assert "ciphertext" not in shown
     assert SECRETS[2] in json.dumps(
         json.loads(hub.run("bulletin", "open", parts["digest"], "--json"))["sections"]
     )
