@@ -29,7 +29,7 @@ from bus.unsealing import context_of
 from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints, signing_input
 from schemas.registry import Registry
-from schemas.subject import channel_of, subject_for
+from schemas.subject import subject_for
 from tests.sealed_world import file_of
 from tests.worlds import (
     NOW,
@@ -90,7 +90,7 @@ def _prices(world: World) -> Iterator[Price]:
     }.items():
         yield Price(f"admit, {name}", _admit(world, algorithms), 100)
     inner = bulletin(world)
-    raw, context = file_of(world, inner), context_of(inner, channel_of(inner))
+    raw, context = file_of(world, inner), context_of(inner)
     for count in (1, 10, 30):
         keys = [OpeningKey(random.Random(n).randbytes(32)) for n in range(count)]
         public = [key.public for key in keys]
