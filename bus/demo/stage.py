@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import secrets
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from bus import ceremony, nkey
 from bus.connection import Connection, Endpoint, Outgoing
@@ -41,7 +44,7 @@ from schemas.subject import subject_for
 from schemas.vocab import Certainty, Pap, Phase, Severity, Tlp, Urgency
 
 DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 
 
 class StepError(Exception):
@@ -73,6 +76,24 @@ async def until(sentence: str, question: Callable[[], Awaitable[bool]]) -> None:
     except TimeoutError:
         raise StepError(sentence) from None
     step(sentence)
+
+
+def played(story: Callable[[Path], Coroutine[object, object, None]]) -> int:
+    """Play a story in a folder that is gone afterwards; the exit code, 1 when a sentence did not come true."""
+    # A story may listen to the errors (`structlog.testing.capture_logs`); nothing else is said but its sentences.
+    quiet = structlog.make_filtering_bound_logger(logging.ERROR)
+    structlog.configure(wrapper_class=quiet, processors=[_unsaid])
+    with tempfile.TemporaryDirectory(prefix="tocsin-story-") as folder:
+        try:
+            asyncio.run(story(Path(folder)))
+        except StepError as exc:
+            sys.stderr.write(f"This did not come true: {exc}\n")
+            return 1
+    return 0
+
+
+def _unsaid(*_: object) -> structlog.typing.ProcessorReturnValue:
+    raise structlog.DropEvent
 
 
 def clock() -> dt.datetime:
@@ -144,7 +165,7 @@ class Hub:
     async def channel(self, issuer: str, channel: str) -> views.ChannelRow:
         """What `tocsin channels` says of one."""
         found = await self.store.ask(lambda db: views.channels(db, clock(), self.registry(), self.name))
-        return next(row for row in found if (row.authority, row.channel) == (issuer, f"{issuer}/{channel}"))
+        return next(row for row in found if (row.authority, row.channel) == (issuer, channel))
 
 
 class Stage:
@@ -154,6 +175,7 @@ class Stage:
         self.folder = Folder(root)
         self.held: dict[str, HeldRegistry] = {}
         self.server: NatsServer
+        self._first: VerifiedRegistry
         self._stack = stack
 
     async def begin(self, names: Iterable[str], change: Callable[[Registry], Registry]) -> None:
@@ -164,17 +186,20 @@ class Stage:
             change: what the registry's second version changes.
         """
         first = await asyncio.to_thread(prepare, self.folder.root, now=clock())
+        self._first = first
         for name in names:
-            home = self.folder.root / "held" / name
-            home.mkdir(parents=True)
-            file = home / "registry.tocsin.json"
-            file.write_bytes(first.raw)
-            self.held[name] = HeldRegistry(
-                file, pin=first.digest, domain=first.domain, beacon=None, clock=clock
-            )
+            self.held[name] = self.hold(name)
         self.all_take(self.registrar_says(change))
         self.server = await self._stack.enter_async_context(NatsServer(self.folder.server, self.conf()))
         await self.provision()
+
+    def hold(self, place: str) -> HeldRegistry:
+        """The registry as somebody holds it who has its first version and has heard of no other."""
+        first, home = self._first, self.folder.root / "held" / place
+        home.mkdir(parents=True)
+        file = home / "registry.tocsin.json"
+        file.write_bytes(first.raw)
+        return HeldRegistry(file, pin=first.digest, domain=first.domain, beacon=None, clock=clock)
 
     @property
     def registry(self) -> VerifiedRegistry:

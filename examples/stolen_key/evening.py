@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import logging
 import sys
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
-import structlog
 from stage import GREEN, NEIGHBOUR, PUBLIC, VICTIM, Evening, Thief, with_key
 
 from bus import ceremony, nkey
 from bus.connection import Connection
-from bus.demo.stage import PATIENCE_S, Hub, StepError, clock, send, step, until, warning
+from bus.demo.stage import PATIENCE_S, Hub, StepError, clock, played, send, step, until, warning
 from bus.errors import DeniedError, OutboxError
 from bus.publisher import Publisher
 from bus.rotation import revoke_keys
@@ -272,17 +269,5 @@ async def evening(root: Path) -> None:
         await Story(world, reserve, stack).tell()
 
 
-def main() -> int:
-    """Play it in a folder that is gone afterwards."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with tempfile.TemporaryDirectory(prefix="tocsin-evening-") as folder:
-        try:
-            asyncio.run(evening(Path(folder)))
-        except StepError as exc:
-            print(f"This did not come true: {exc}", file=sys.stderr)
-            return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(played(evening))
