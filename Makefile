@@ -45,8 +45,8 @@ check: setup   ## ruff, mypy, import contracts, generated files, spelling
 bench: setup   ## tocsin beside raw JetStream, a plain signed version and FastStream + pydantic + JWS
 	$(BIN)/python -m tests.bench.run $(ARGS)
 
-prices: setup  ## what single steps cost: sign, admit, seal, open, load a registry
-	$(BIN)/python -m tests.bench.prices $(ARGS)
+prices: setup  ## what single steps cost (tocsin bench): sign, admit, seal, open, load a registry
+	$(BIN)/tocsin bench $(ARGS)
 
 fmt: setup     ## format, sort imports, regenerate
 	$(BIN)/ruff check --fix-only .
