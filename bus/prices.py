@@ -144,14 +144,15 @@ def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> by
     )
     authorities = {}
     for n in range(count):
-        keys = signers if n == 0 else [FileSigner.generate()]
+        speaks = signers if n == 0 else [FileSigner.generate()]
+        keys = {each.kid: _record(each, now) for each in speaks}
         authorities[f"xa-a{n:04d}"] = AuthorityRecord(
             name=f"Authority {n}",
             kind="csirt",
             domain=Domain.CYBER,
             country="XA",
-            keys={key.kid: _record(key, now) for key in keys},
-            require=tuple(key.alg for key in keys),
+            keys=keys,
+            require=tuple(each.alg for each in keys.values()),
             nkeys=(nkey.generate()[1],),
             publish=(grant,),
         )
