@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator
+import json
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
-from bus import ceremony
+from bus import ceremony, nkey
 from bus.admission import verify_file
 from bus.connection import Connection
 from bus.errors import AdmissionError
@@ -22,13 +26,16 @@ from bus.hub import views
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
+from bus.nkey import save_nkey
+from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.signing import FileSigner
 from bus.trust import VerifiedRegistry
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from tests.integration.conftest import Bus
 from tests.integration.test_subscriber import admitted, until
 from tests.integration.test_trust_feed import announce, hold
-from tests.worlds import Message, bulletin, draft, key_record, sign, signed_registry
+from tests.office import Desk
+from tests.worlds import Message, bulletin, draft, key_record, make_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
 HUB = "xb-hub"
@@ -225,3 +232,59 @@ async def test_a_hub_goes_on_for_a_hundred_days_alone_and_is_fresh_again_by_itse
 
 async def _count(found: Hub, count: int) -> bool:
     return len(await admitted(found.store)) >= count
+
+
+def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hub that is started when its registry has run out reads, shows, verifies, and is fresh when the next one comes."""
+    now = dt.datetime.now(dt.UTC)
+    world = make_world(now - 100 * DAY)
+    office = Desk(tmp_path, monkeypatch)
+    (tmp_path / "registry.tocsin.json").write_bytes(world.raw)
+    save_nkey(tmp_path / "hub.nk", world.nkeys[HUB][0])
+    seed, public = nkey.generate()
+    conf = render_conf(world.registry, settings=ServerSettings(), provisioner_nkey=public)
+    server = NatsServer(tmp_path / "server", conf)
+    with asyncio.Runner() as runner:
+        runner.run(server.start())
+        try:
+            runner.run(provision(server.url, seed, world.registry))
+            bus = Bus(world=world, server=server, provisioner=(seed, public))
+            office.run(
+                "context", "add", HUB, "--authority", HUB, "--domain", "test", "--pin", world.pin, "--registry",
+                "registry.tocsin.json", "--beacon", "beacon.tocsin.json", "--server", server.url, "--nkey", "hub.nk",
+                "--state", "state", "--use",
+            )  # fmt: skip
+            said = sign(world, bulletin(world, issued=now))
+            runner.run(say(bus, said))
+            reading = office.start("hub", "run")
+            try:
+                _wait(lambda: _told(office, "hub", "status").get("admitted") == 1)
+                assert _told(office, "hub", "status")["trust"] == "expired"
+                shown = _told(office, "picture")
+                assert (shown["trust"], shown["in_force"]) == ("expired", 1)
+                (tmp_path / "said.tocsin.json").write_text(
+                    office.run("bulletin", "show", said.bulletin.id, "--file")
+                )
+                assert _told(office, "verify", "said.tocsin.json")["trust"] == "expired"
+                office.run("verify", "said.tocsin.json", "--require-fresh", code=6)
+                second = next_version(bus, world.registry, now)
+                runner.run(announce(bus, second, beacon(bus, world.registry.update(second, now), now)))
+                _wait(lambda: _told(office, "picture")["trust"] == "fresh")
+                office.run("verify", "said.tocsin.json", "--require-fresh")
+            finally:
+                reading.send_signal(signal.SIGINT)
+                reading.wait(20)
+        finally:
+            runner.run(server.stop())
+
+
+def _told(office: Desk, *command: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(office.run(*command, "--json"))
+    return found
+
+
+def _wait(question: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not question():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
