@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutations import FACTOR
-
+FACTOR = "TOCSIN_MUTATIONS"
+"""The variable that says how many times as many mutations are tried as in `make test`."""
 MODEL = Path(__file__).resolve().parent.parent / "docs" / "threat-model.md"
 NAMED = re.compile(r"`(tests/[\w/]+\.py::\w+)`")
 TIMES = 15

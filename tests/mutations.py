@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
-FACTOR = "TOCSIN_MUTATIONS"
-"""The variable that says how many times as many are tried."""
+from tests.attacks import FACTOR
 
 
 class Mutations:

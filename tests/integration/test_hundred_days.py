@@ -19,7 +19,6 @@ import pytest
 
 from bus import ceremony, nkey
 from bus.admission import verify_file
-from bus.connection import Connection
 from bus.errors import AdmissionError
 from bus.held_registry import HeldRegistry
 from bus.hub import views
@@ -32,7 +31,7 @@ from bus.signing import FileSigner
 from bus.trust import VerifiedRegistry
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from tests.integration.conftest import Bus
-from tests.integration.test_subscriber import admitted, until
+from tests.integration.test_subscriber import admitted, say, until
 from tests.integration.test_trust_feed import announce, hold
 from tests.office import Desk
 from tests.worlds import Message, bulletin, draft, key_record, make_world, sign, signed_registry
@@ -123,14 +122,6 @@ async def hub(bus: Bus, link: Link, folder: Path, clock: Years) -> AsyncIterator
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-
-
-async def say(bus: Bus, *messages: Message) -> None:
-    """Bulletins of xa-csirt, on the bus."""
-    async with Connection.open(bus.endpoint("xa-csirt")) as speaker:
-        await speaker.until_connected(5)
-        for each in messages:
-            await speaker.publish(each.subject, each.payload, dict(each.headers))
 
 
 def beacon(bus: Bus, registry: VerifiedRegistry, now: dt.datetime) -> bytes:
