@@ -97,13 +97,14 @@ class Story:
     async def given_keys(self) -> None:
         """What the provisioner's key alone cannot do."""
         stage = self._stage
-        calls: dict[str, dict[str, object]] = {
-            f"STREAM.MSG.DELETE.{WORLD}": {"seq": 2},
-            f"STREAM.PURGE.{WORLD}": {"filter": "tocsin.>"},
-            f"STREAM.UPDATE.{WORLD}": {"name": WORLD, "storage": "file", "deny_delete": False},
-        }
         refused = []
         async with stage.connected("provisioner", stage.provisioner) as connection:
+            config = (await connection.js_api(f"STREAM.INFO.{WORLD}"))["config"]
+            calls: dict[str, dict[str, object]] = {
+                f"STREAM.MSG.DELETE.{WORLD}": {"seq": 2},
+                f"STREAM.PURGE.{WORLD}": {"filter": "tocsin.>"},
+                f"STREAM.UPDATE.{WORLD}": {**config, "deny_delete": False},
+            }
             for call, body in calls.items():
                 try:
                     await connection.js_api(call, body)
