@@ -235,12 +235,15 @@ class Story:
             "11:00  xa-csirt has spoken twice more; the hub of XB shows it.", lambda: self._shows(hub, name)
         )
         await self._machine.put_back()
+        for n in (4, 5):
+            await self._say("xa-emb", f"Station {n} has counted")
 
         async def noticed() -> bool:
             return self._alarmed("stream_changed") > changes and await self._shows_all(hub)
 
         await until(
-            "11:10  The store is set back to a copy of before. The hub of XB notices (stream_changed), and shows both still.",
+            "11:10  The store is set back to a copy of before, and others speak on. The hub of XB notices\n"
+            "       (stream_changed), and shows both still.",
             noticed,
         )
         async with self._stage.hub(SECOND, store="set-back", hold_s=HOLD_S) as newcomer:
