@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -17,20 +17,14 @@ import msgspec
 
 from bus import lease
 from bus import outbox_table as table
-from bus.outbox_table import Head, Row, State
+from bus.outbox_table import Head, Row, Settled, State
 from bus.sqlite import Database
 
 __all__ = ["Head", "Outbox", "Row", "Settled", "State"]
 
 T = TypeVar("T")
-
-
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that a stream has acknowledged."""
-
-    n: int
-    stream: str
-    stream_seq: int
+MOST = 800
+MOST_BYTES = 8 * 1024 * 1024
 
 
 class Outbox:
@@ -62,45 +56,39 @@ class Outbox:
         """Wait for a commit by anybody; see `Database.changed`."""
         return await self._db.changed(since, timeout)
 
-    async def statuses(self) -> list[str]:
-        """The statuses of which something waits; one stream takes those of one status."""
-        found = await self._db.read(
-            lambda db: db.execute("SELECT DISTINCT status FROM outbox WHERE state = 'kept'").fetchall()
-        )
-        return [row[0] for row in found]
+    async def claim(
+        self, settled: Sequence[Settled], resting: Collection[str], now: float
+    ) -> dict[str, list[Row]]:
+        """A round of the sender in one transaction: note what was acknowledged, take what is next.
 
-    async def waiting(self, status: str, limit: int) -> list[Row]:
-        """Rows of a status to be sent, oldest first. A channel with a parked row waits behind it."""
-        return await self._db.read(
-            lambda db: table.rows(
-                db,
-                "SELECT * FROM outbox o WHERE state = 'kept' AND status = ? AND NOT EXISTS (SELECT 1 FROM outbox p "
-                "WHERE p.channel = o.channel AND p.state = 'parked' AND p.seq < o.seq) ORDER BY n LIMIT ?",
-                (status, limit),
-            )
-        )
-
-    async def mark_attempted(self, ns: Sequence[int], now: float) -> set[int]:
-        """Note, before the first send, that these rows may from now on be in a stream.
+        Args:
+            settled: durable acknowledgements since the last round.
+            resting: statuses that get no turn; one stream takes those of one status.
+            now: the present.
 
         Returns:
-            Those that may be sent; a row that recovery has stamped anew meanwhile is no longer among them.
+            Per status the oldest rows to be sent, `MOST` and `MOST_BYTES` at most; a channel with a parked row waits
+            behind it. A row whose `attempted_at` is None has never been sent; that it may be in a stream from now on is
+            on the disk when this returns.
         """
 
-        def work(db: sqlite3.Connection) -> set[int]:
+        def work(db: sqlite3.Connection) -> dict[str, list[Row]]:
+            table.settle(db, settled, now)
+            waiting = db.execute("SELECT DISTINCT status FROM outbox WHERE state = 'kept'").fetchall()
+            turns = (row[0] for row in waiting if row[0] not in resting)
+            found = {each: rows for each in turns if (rows := table.due(db, each, MOST, MOST_BYTES))}
             table.change(
                 db,
-                "UPDATE outbox SET attempted_at = ? WHERE n = ? AND attempted_at IS NULL AND state = 'kept'",
-                [(now, n) for n in ns],
+                "UPDATE outbox SET attempted_at = ? WHERE n = ?",
+                [(now, row.n) for rows in found.values() for row in rows if row.attempted_at is None],
             )
-            listed = msgspec.json.encode(list(ns)).decode()
-            found = db.execute(
-                "SELECT n FROM outbox WHERE state = 'kept' AND n IN (SELECT value FROM json_each(?))",
-                (listed,),
-            )
-            return {row[0] for row in found}
+            return found
 
         return await self._db.write(work)
+
+    async def settle(self, settled: Sequence[Settled], now: float) -> None:
+        """Note durable acknowledgements."""
+        await self._db.write(lambda db: table.settle(db, settled, now))
 
     async def drop_message_id(self, n: int, problem: str) -> None:
         """From now on send this row without `Nats-Msg-Id`: somebody has used its id up."""
@@ -109,17 +97,6 @@ class Outbox:
                 db,
                 "UPDATE outbox SET headers = json_remove(headers, '$.\"Nats-Msg-Id\"'), problem = ? WHERE n = ?",
                 [(problem, n)],
-            )
-        )
-
-    async def settle(self, settled: Sequence[Settled], now: float) -> None:
-        """Note durable acknowledgements."""
-        await self._db.write(
-            lambda db: table.change(
-                db,
-                "UPDATE outbox SET state = 'stored', stored_at = ?, stream = ?, stream_seq = ?, problem = NULL "
-                "WHERE n = ? AND state != 'stored'",
-                [(now, each.stream, each.stream_seq, each.n) for each in settled],
             )
         )
 

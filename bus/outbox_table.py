@@ -40,6 +40,14 @@ CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT
 """
 
 
+# A channel with a parked row waits behind it.
+_DUE = """
+SELECT * FROM outbox o WHERE state = 'kept' AND status = ? AND NOT EXISTS (
+  SELECT 1 FROM outbox p WHERE p.channel = o.channel AND p.state = 'parked' AND p.seq < o.seq
+) ORDER BY n LIMIT ?
+"""
+
+
 class State(StrEnum):
     """How far a row has come.
 
@@ -80,6 +88,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     def header_map(self) -> dict[str, str]:
         """The headers it is sent with."""
         return msgspec.json.decode(self.headers, type=dict[str, str])
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that a stream has acknowledged."""
+
+    n: int
+    stream: str
+    stream_seq: int
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +185,28 @@ def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
         db,
         "SELECT * FROM outbox WHERE channel = ? AND seq > ? AND state != 'superseded' ORDER BY seq",
         (channel, seq),
+    )
+
+
+def due(db: sqlite3.Connection, status: str, most: int, most_bytes: int) -> list[Row]:
+    """Rows of a status to be sent, oldest first, inside a transaction; at least one, if there is one."""
+    found: list[Row] = []
+    left = most_bytes
+    for row in db.execute(_DUE, (status, most)):
+        left -= len(row["payload"])
+        if found and left < 0:
+            break
+        found.append(Row(**dict(row)))
+    return found
+
+
+def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> None:
+    """Note durable acknowledgements, inside a transaction."""
+    change(
+        db,
+        "UPDATE outbox SET state = 'stored', stored_at = ?, stream = ?, stream_seq = ?, problem = NULL "
+        "WHERE n = ? AND state != 'stored'",
+        [(now, each.stream, each.stream_seq, each.n) for each in settled],
     )
 
 

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -31,7 +31,6 @@ from schemas.vocab import Status
 WINDOW = 32
 BATCH = 100
 BATCH_FROM = 8  # so many waiting rows of one stream are a burst
-FETCH = 400
 ACK_S = 5.0
 BACKOFF_S = (0.1, 5.0)
 FULL_BACKOFF_S = 2.0
@@ -86,6 +85,7 @@ class Sender:
         self._compared_at = 0.0
         self._behind_at: tuple[dict[str, int], object] = ({}, None)
         self._patience: dict[str, _Patience] = {}
+        self._settled: list[Settled] = []  # acknowledged, and not yet noted in the outbox
 
     def nudge(self) -> None:
         """Something was kept; look at once."""
@@ -104,6 +104,7 @@ class Sender:
                     "another process of this authority is sending from this outbox; stop it first",
                     reason="lease-held",
                 )
+            await self._note()
             try:
                 yield
             finally:
@@ -126,7 +127,11 @@ class Sender:
             moved = False
             try:
                 async with self._turns:
-                    moved = await self._turn(connection)
+                    try:
+                        moved = await self._turn(connection)
+                    finally:
+                        if not moved:
+                            await self._note()
             except StoreError as exc:
                 self._stall(exc.reason, str(exc))
                 if exc.reason in ("store-failed", "store-closed"):
@@ -165,36 +170,42 @@ class Sender:
             return False
         if not connection.connected:
             raise UnreachableError(connection.problem or "the bus is not connected")
-        moved, troubled = False, False
         now = asyncio.get_running_loop().time()
         if now - self._compared_at > COMPARE_S:
             self._known.clear()  # whoever has stolen the key speaks here too
             self._compared_at = now
-        waiting = await self._outbox.statuses()
         streams = self._streams()
-        for status in sorted({*waiting, *self._unknown(streams)}, key=lambda each: URGENCY.get(each, 9)):
-            patience = self._patience.setdefault(status, _Patience())
-            if patience.until > now:
-                troubled = True
-                continue
-            try:
-                if status in self._unknown(streams) and not await self._compare(
-                    connection, status, *streams[status]
-                ):
+        for status in _by_urgency(self._unknown(streams) - self._resting(now)):
+            with self._patience_with(status, now):
+                if not await self._compare(connection, status, *streams[status]):
                     return False
-                sent = status in waiting and await self._offer(connection, status)
-            except BusError as exc:
-                patience.lose(now, least=FULL_BACKOFF_S if exc.reason == "hub-full" else 0.0)
-                if not isinstance(exc, BrokerError):
-                    raise  # nothing is wrong with this stream alone
-                self._stall(exc.reason, str(exc))
-                troubled = True
-                continue
-            patience.regain()
-            moved = moved or sent
-        if not troubled:
+        due = await self._outbox.claim(self._settled, self._resting(now), self._clock().timestamp())
+        self._settled = []
+        moved = False
+        for status in _by_urgency(due):
+            with self._patience_with(status, now):
+                moved = await self._offer(connection, due[status]) or moved
+        if not self._resting(now):
             self._flow(streams)
         return moved
+
+    def _resting(self, now: float) -> set[str]:
+        """The statuses whose streams are left alone for now."""
+        return {status for status, each in self._patience.items() if each.until > now}
+
+    @contextlib.contextmanager
+    def _patience_with(self, status: str, now: float) -> Iterator[None]:
+        """Leave a stream alone for a while that takes nothing, and go on with the others."""
+        patience = self._patience.setdefault(status, _Patience())
+        try:
+            yield
+        except BusError as exc:
+            patience.lose(now, least=FULL_BACKOFF_S if exc.reason == "hub-full" else 0.0)
+            if not isinstance(exc, BrokerError):
+                raise  # nothing is wrong with this stream alone
+            self._stall(exc.reason, str(exc))
+        else:
+            patience.regain()
 
     async def _leads(self) -> bool:
         """Whether this process is the one that sends."""
@@ -244,19 +255,13 @@ class Sender:
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
-    async def _offer(self, connection: Connection, status: str) -> bool:
-        """Send rows of one stream and settle what was acknowledged; whether anything moved.
+    async def _offer(self, connection: Connection, rows: list[Row]) -> bool:
+        """Send rows of one stream; what is acknowledged is settled with the next claim. Whether anything moved.
 
         Raises:
             BrokerError, UnreachableError: nothing moved.
         """
-        rows = await self._outbox.waiting(status, FETCH)
-        if not rows:
-            return False
         first = {row.n for row in rows if row.attempted_at is None}
-        if first:
-            sendable = await self._outbox.mark_attempted(sorted(first), self._clock().timestamp())
-            rows = [row for row in rows if row.n in sendable or row.n not in first]
         settled: list[Settled] = []
         failed: dict[int, BusError] = {}
         try:
@@ -264,8 +269,7 @@ class Sender:
                 rows = await self._batches(connection, rows, first, settled)
             await self._window(connection, rows, first, settled, failed)
         finally:
-            if settled:
-                await self._outbox.settle(settled, self._clock().timestamp())
+            self._settled += settled
         denied = {n: exc for n, exc in failed.items() if isinstance(exc, DeniedError)}
         if denied:
             await self._outbox.park(list(denied), f"refused-by-broker: {next(iter(denied.values()))}")
@@ -274,6 +278,12 @@ class Sender:
             if not settled and not denied:
                 raise next(exc for n, exc in failed.items() if n not in denied)
         return bool(settled or denied)
+
+    async def _note(self) -> None:
+        """Settle what no claim has taken along."""
+        if self._settled:
+            await self._outbox.settle(self._settled, self._clock().timestamp())
+            self._settled = []
 
     async def _batches(
         self, connection: Connection, rows: list[Row], first: set[int], settled: list[Settled]
@@ -355,6 +365,10 @@ class Sender:
         self.problem = ""
         if not self._unknown(streams):
             self.compared.set()
+
+
+def _by_urgency(statuses: Iterable[str]) -> list[str]:
+    return sorted(statuses, key=lambda each: URGENCY.get(each, len(URGENCY)))
 
 
 def _settled(row: Row, ack: PubAck) -> Settled:

@@ -9,6 +9,8 @@ subjects listed here, as allow lists: a deny list leaks where a wildcard is wide
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -31,9 +33,32 @@ PROVISIONER = "provisioner"
 # How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
 # it gets more than they, or it would be full while they still accept, and nobody would be told.
 _ORIGINS_PERCENT, _WORLDS_PERCENT, _TRUST_PERCENT = 40, 50, 2
+# In a federation (`bus.links`) there is one origin, and what comes and goes needs room too.
+_OWN_PERCENT, _OWN_WORLDS_PERCENT = 20, 45
 # Of that, by status, in these parts.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
+
+
+class LinkSource(msgspec.Struct, frozen=True, kw_only=True):
+    """A source that another account or server gives away by a consumer of its own (`bus.links`)."""
+
+    stream: str
+    api: str
+    consumer: str
+    deliver: str
+    transform: tuple[str, str] | None = None
+
+    def config(self) -> dict[str, Any]:
+        """One of the `sources` of a stream."""
+        config: dict[str, Any] = {
+            "name": self.stream,
+            "external": {"api": self.api, "deliver": ""},
+            "consumer": {"name": self.consumer, "deliver_subject": self.deliver},
+        }
+        if self.transform:
+            config["subject_transforms"] = [{"src": self.transform[0], "dest": self.transform[1]}]
+        return config
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +67,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     subjects: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    links: tuple[LinkSource, ...] = ()
+    replicas: int = 1
     bursts: bool = False
     """Whether atomic batches, and message ids that tell what came twice, are taken."""
     max_bytes: int
@@ -58,7 +85,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             "max_msg_size": MAX_MESSAGE_BYTES,
             "deny_delete": True,
             "deny_purge": True,
-            "num_replicas": 1,
+            "num_replicas": self.replicas,
         }
         if self.subjects:
             config["subjects"] = list(self.subjects)
@@ -66,9 +93,12 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             config |= {"duplicate_window": DUPLICATE_WINDOW_S * _NS, "allow_atomic": True}
         if self.sources:
             config["sources"] = [{"name": name} for name in self.sources]
-            # What stands here stands in the origins too, durably; a tail lost with the power is sourced again, and a
-            # reader whose cursor lay in it notices that its record is another (docs/adr/005).
-            config["persist_mode"] = "async"
+            config["sources"] += [each.config() for each in self.links]
+            if not self.links and self.replicas == 1:
+                # What stands here stands in the origins too, durably; a tail lost with the power is sourced again, and
+                # a reader whose cursor lay in it notices that its record is another (docs/adr/005). What a link has
+                # brought is not brought twice.
+                config["persist_mode"] = "async"
         return config
 
 
@@ -116,13 +146,30 @@ def inbox_prefix(authority_id: str) -> str:
 
 def countries(registry: VerifiedRegistry) -> tuple[str, ...]:
     """The first id tokens of all authorities that may publish, sorted."""
-    found = {
-        name.split("-", 1)[0] for name, record in registry.document.authorities.items() if record.publish
-    }
+    found = {country_of(name) for name, record in registry.document.authorities.items() if record.publish}
     return tuple(sorted(found))
 
 
-def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) -> tuple[StreamSpec, ...]:
+def country_of(authority_id: str) -> str:
+    """The country, in lower case, by which an authority's id begins."""
+    return authority_id.split("-", 1)[0]
+
+
+def at_home(registry: VerifiedRegistry, country: str | None) -> tuple[str, ...]:
+    """The authorities that a broker serves: all, or those of its country; sorted."""
+    return tuple(
+        sorted(each for each in registry.document.authorities if country in (None, country_of(each)))
+    )
+
+
+def streams(
+    registry: VerifiedRegistry,
+    store_bytes: int = DEFAULT_STORE_BYTES,
+    *,
+    country: str | None = None,
+    links: Mapping[Status, tuple[LinkSource, ...]] = MappingProxyType({}),
+    replicas: int = 1,
+) -> tuple[StreamSpec, ...]:
     """Every stream, origins before the worlds that source them; together they fit into the store with room to spare.
 
     Nothing is sent to `TRUST` with a message id: many may speak there, and one must not suppress another's word by it.
@@ -130,21 +177,28 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
     Args:
         registry: whose countries speak.
         store_bytes: the broker's file store.
+        country: the one whose authorities speak here; None when there is no federation, and all do.
+        links: by status, what comes from other countries.
+        replicas: copies of each stream.
     """
-    speaking = countries(registry)
+    speaking = countries(registry) if country is None else (country,)
+    origins_percent = _ORIGINS_PERCENT if country is None else _OWN_PERCENT
+    worlds_percent = _WORLDS_PERCENT if country is None else _OWN_WORLDS_PERCENT
     whole = sum(_SHARES.values()) * 100
     parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
     trust = StreamSpec(
         name=TRUST_STREAM,
         subjects=tuple(TRUST_SUBJECTS.values()),
         max_bytes=store_bytes * _TRUST_PERCENT // 100,
+        replicas=replicas,
     )
     origins = [
         StreamSpec(
             name=origin_stream(country, status),
             subjects=(f"{PREFIX}.{status}.*.*.{country}.>",),
             bursts=True,
-            max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking),
+            max_bytes=parts[status] * origins_percent // len(speaking),
+            replicas=replicas,
         )
         for country in speaking
         for status in Status
@@ -153,7 +207,9 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
         StreamSpec(
             name=world_stream(status),
             sources=tuple(origin_stream(country, status) for country in speaking),
-            max_bytes=parts[status] * _WORLDS_PERCENT,
+            links=links.get(status, ()),
+            max_bytes=parts[status] * worlds_percent,
+            replicas=replicas,
         )
         for status in Status
         if speaking
@@ -161,13 +217,19 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
     return (trust, *origins, *worlds)
 
 
-def consumers(registry: VerifiedRegistry) -> tuple[ConsumerSpec, ...]:
-    """Every consumer: everybody's on `TRUST`, a reader's on the worlds, a publisher's on its own channels."""
+def consumers(registry: VerifiedRegistry, *, country: str | None = None) -> tuple[ConsumerSpec, ...]:
+    """Every consumer: everybody's on `TRUST`, a reader's on the worlds, a publisher's on its own channels.
+
+    Args:
+        registry: whose authorities read and speak.
+        country: the one whose authorities are served here; None for all.
+    """
+    served = at_home(registry, country)
     found = [
         ConsumerSpec(stream=TRUST_STREAM, name=name, filters=tuple(TRUST_SUBJECTS.values()))
-        for name in (PROVISIONER, *sorted(registry.document.authorities))
+        for name in (PROVISIONER, *served)
     ]
-    for name in sorted(registry.document.authorities):
+    for name in served:
         reads = registry.read_prefixes(name)
         speaks = registry.publish_prefixes(name)
         for status in Status:
@@ -179,7 +241,7 @@ def consumers(registry: VerifiedRegistry) -> tuple[ConsumerSpec, ...]:
                 if s is status
             )
             if own:
-                origin = origin_stream(name.split("-", 1)[0], status)
+                origin = origin_stream(country_of(name), status)
                 found.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
     return tuple(found)
 
@@ -197,7 +259,7 @@ def reader_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple
 
 def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
     """The (stream, consumer) pairs by which a publisher reads back its own channels."""
-    country = authority_id.split("-", 1)[0]
+    country = country_of(authority_id)
     statuses = {status for status, _, _ in registry.publish_prefixes(authority_id)}
     return tuple(
         (origin_stream(country, status), own_consumer(authority_id))

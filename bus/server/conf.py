@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from bus.server.binary import ServerError
-from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions
+from bus.server.joins import (
+    BUS,
+    Membership,
+    plan_of,
+    render_bus_doors,
+    render_domain,
+    render_fed_account,
+    render_joins,
+    user,
+)
+from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, at_home, inbox_prefix, permissions
 from bus.trust import VerifiedRegistry
 from schemas.subject import TRUST_SUBJECTS
 
@@ -53,6 +62,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 4096
     max_subscriptions: int = 200
     tls: ServerTls | None = None
+    member: Membership | None = None
+    """Which server of a federation it is; None stands alone."""
 
 
 def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisioner_nkey: str) -> str:
@@ -63,6 +74,7 @@ def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisi
         settings: the operator's choices.
         provisioner_nkey: public nkey of the one identity that may make streams and consumers.
     """
+    member, files = settings.member, _tls_files(settings.tls)
     return f"""\
 # Written by tocsin from registry {registry.domain} version {registry.version}; edits are lost.
 # {registry.digest}
@@ -79,70 +91,73 @@ max_connections: {settings.max_connections}
 max_subscriptions: {settings.max_subscriptions}
 jetstream {{
   store_dir: {_quoted(str(settings.store_dir))}
-  max_file_store: {settings.max_file_store}
+{render_domain(member)}  max_file_store: {settings.max_file_store}
   max_memory_store: {settings.max_memory_store}
   # A power cut loses what was acknowledged and not yet synced; so each message is.
   sync_interval: always
 }}
-{_tls(settings.tls)}{render_accounts(registry, provisioner_nkey)}"""
+{_tls(files)}{render_joins(member, files)}{render_accounts(registry, provisioner_nkey, settings)}"""
 
 
-def _tls(files: ServerTls | None) -> str:
-    """TLS 1.3 alone, from the first byte, for clients whose certificate the CA has signed."""
+def _tls_files(files: ServerTls | None) -> str:
     if files is None:
         return ""
+    return f"cert_file: {_quoted(str(files.cert))}, key_file: {_quoted(str(files.key))}, ca_file: {_quoted(str(files.ca))}, "
+
+
+def _tls(files: str) -> str:
+    """TLS 1.3 alone, from the first byte, for clients whose certificate the CA has signed."""
+    if not files:
+        return ""
+    return f'tls {{ {files}verify: true, min_version: "1.3", handshake_first: true, timeout: 2 }}\n'
+
+
+def render_accounts(
+    registry: VerifiedRegistry, provisioner_nkey: str, settings: ServerSettings | None = None
+) -> str:
+    """The part of the configuration that says who may connect and do what; there is no other user."""
+    if settings is None or (member := settings.member) is None:
+        accounts = _bus_account(registry, provisioner_nkey, None, "")
+    else:
+        plan = plan_of(registry, member, settings.max_file_store)
+        accounts = render_fed_account(member, plan)
+        if member.country:
+            doors = render_bus_doors(plan)
+            accounts = _bus_account(registry, provisioner_nkey, member.country, doors) + accounts
     return f"""\
-tls {{
-  cert_file: {_quoted(str(files.cert))}
-  key_file: {_quoted(str(files.key))}
-  ca_file: {_quoted(str(files.ca))}
-  verify: true
-  min_version: "1.3"
-  handshake_first: true
-  timeout: 2
+accounts {{
+{accounts}  SYS {{ users: [] }}
 }}
+system_account: SYS
 """
 
 
-def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str) -> str:
-    """The part of the configuration that says who may connect and do what; there is no other user."""
+def _bus_account(registry: VerifiedRegistry, provisioner_nkey: str, country: str | None, doors: str) -> str:
     users = [
-        _user(
+        user(
             provisioner_nkey,
             publish=("$JS.API.>", *TRUST_SUBJECTS.values()),
             subscribe=(f"{inbox_prefix(PROVISIONER)}.>",),
             note=PROVISIONER,
         )
     ]
-    for name, record in sorted(registry.document.authorities.items()):
+    for name in at_home(registry, country):
         allowed = permissions(registry, name)
         users += [
-            _user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
-            for nkey in record.nkeys
+            user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
+            for nkey in registry.document.authorities[name].nkeys
         ]
     listed = "\n".join(users)
     return f"""\
-accounts {{
-  BUS {{
+  {BUS} {{
     jetstream: enabled
     users: [
 {listed}
     ]
-  }}
-  SYS {{ users: [] }}
-}}
-system_account: SYS
+{doors}  }}
 """
 
 
 def _quoted(text: str) -> str:
     """A string as the server reads it: JSON's, with characters beyond ASCII as they are."""
     return json.dumps(text, ensure_ascii=False)
-
-
-def _user(nkey: str, *, publish: Iterable[str], subscribe: Iterable[str], note: str) -> str:
-    may_say, may_hear = json.dumps(list(publish)), json.dumps(list(subscribe))
-    return (
-        f"      # {note}\n"
-        f"      {{ nkey: {nkey}, permissions: {{ publish: {{ allow: {may_say} }}, subscribe: {{ allow: {may_hear} }} }} }}"
-    )

@@ -61,7 +61,7 @@ def secret(text: str = "for the network") -> Draft:
 
 async def said(world: World, outbox: Outbox) -> list[Admitted]:
     """What stands in the outbox, as a reader admits it."""
-    rows = await outbox.waiting("actual", 10)
+    rows = (await outbox.claim([], (), 1.0))["actual"]
     return [
         admit(row.subject, row.header_map(), row.payload, registry=world.registry, now=world.now)
         for row in rows
