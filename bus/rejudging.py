@@ -17,7 +17,8 @@ from bus.trust import VerifiedRegistry
 UNKNOWN = "unknown-key"
 AT_ONCE = 500
 
-_PART = "SELECT * FROM quarantine WHERE reason = ? AND n > ? ORDER BY n LIMIT ?"
+# The reason stands in the words of the query, so that its partial index serves: this is asked twice a second.
+_PART = f"SELECT * FROM quarantine WHERE reason = '{UNKNOWN}' AND n > ? ORDER BY n LIMIT ?"
 
 
 class Rejudging:
@@ -30,11 +31,11 @@ class Rejudging:
 
     def is_due(self, db: sqlite3.Connection) -> bool:
         """Whether this version has not been tried yet on all that could stand by it."""
-        return bool(db.execute(_PART, (UNKNOWN, self._after(db), 1)).fetchone())
+        return bool(db.execute(_PART, (self._after(db), 1)).fetchone())
 
     def amend(self, db: sqlite3.Connection) -> dict[str, int]:
         """Judge the next part again; what became of those whose key is known now."""
-        rows = db.execute(_PART, (UNKNOWN, self._after(db), AT_ONCE)).fetchall()
+        rows = db.execute(_PART, (self._after(db), AT_ONCE)).fetchall()
         db.execute("DELETE FROM judged_by")
         db.execute("INSERT INTO judged_by VALUES (?, ?)", (self._registry.digest, rows[-1]["n"]))
         found = []
