@@ -32,6 +32,7 @@ from bus.unsealing import open_bulletin
 from schemas.codec import digest
 from schemas.envelope import parse_header, write_signed
 from schemas.registry import Registry, SealKeyRecord
+from schemas.subject import PREFIX
 from schemas.vocab import SealPolicy, Severity, Tlp
 
 GREEN = "actual.green.community"
@@ -116,6 +117,22 @@ class Story:
         )
         await stage.server.reload(self._machine.conf())
         step("09:10  But the administrator writes a user into the configuration who may do everything.")
+
+    async def system_account(self, hub: Hub) -> None:
+        """It hears of connections, and can end them."""
+        attached = hub.service.subscriber.attached
+        heard = await self._machine.cut(hub.name, lambda: self._say("xa-dsc", "The counting has a date"))
+        step(
+            "09:20  With the system account he cuts the connections of the hub of XB, and hears of each that ends, but\n"
+            "       not of what xa-dsc says meanwhile.",
+            any(each.endswith(".DISCONNECT") for each in heard)
+            and not any(each.startswith(PREFIX) for each in heard),
+        )
+
+        async def back() -> bool:
+            return hub.service.subscriber.attached > attached and await self._shows_all(hub)
+
+        await until("       The hub comes back by itself, and shows it.", back)
 
     async def rewritten(self, hub: Hub, newcomer: Hub) -> None:
         """Altered, re-addressed, forged, replayed, withheld in the middle and at the end."""
@@ -444,6 +461,7 @@ class Story:
             hub = await stack.enter_async_context(stage.hub(FIRST, hold_s=HOLD_S))
             await self.honest_morning(hub)
             await self.given_keys()
+            await self.system_account(hub)
             async with stage.hub(SECOND, hold_s=HOLD_S) as newcomer:
                 await self.rewritten(hub, newcomer)
                 await self.truth_again(hub, newcomer)

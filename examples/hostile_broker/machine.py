@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import json
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from nats.aio.msg import Msg
 
 from bus import nkey
 from bus.client import RawHeaders
@@ -36,11 +39,13 @@ class Machine:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._seed, self._public = nkey.generate()
+        self._system_seed, self._system_public = nkey.generate()
 
     def conf(self) -> str:
-        """The configuration with one more user in it, who may say and hear everything."""
+        """The configuration with two more users in it: one may say and hear everything, one is of the system account."""
         everything = f'{{ nkey: {self._public}, permissions: {{ publish: ">", subscribe: ">" }} }}'
-        return self._stage.conf().replace("    users: [\n", f"    users: [\n      {everything}\n", 1)
+        changed = self._stage.conf().replace("    users: [\n", f"    users: [\n      {everything}\n", 1)
+        return changed.replace("SYS { users: [] }", f"SYS {{ users: [{{ nkey: {self._system_public} }}] }}")
 
     @asynccontextmanager
     async def administrator(self) -> AsyncIterator[Connection]:
@@ -48,6 +53,30 @@ class Machine:
         async with Connection.open(self._stage.endpoint("operator", self._seed)) as connection:
             await connection.until_connected(PATIENCE_S)
             yield connection
+
+    async def cut(self, name: str, meanwhile: Callable[[], Awaitable[object]]) -> list[str]:
+        """With the system account: end the connections of an identity; all subjects that it heard of meanwhile."""
+        server, heard = self._stage.server, []
+
+        async def hear(message: Msg) -> None:
+            heard.append(message.subject)
+
+        seen = (await asyncio.to_thread(server.monitor, "connz"))["connections"]
+        server_id = (await asyncio.to_thread(server.monitor, "varz"))["server_id"]
+        async with self._stage.connected("system", self._system_seed) as connection:
+            client = connection.client()
+            await client.subscribe(">", cb=hear)
+            for each in seen:
+                if each.get("name") == self._stage.endpoint(name, "").name:
+                    body = json.dumps({"cid": each["cid"]}).encode()
+                    await client.request(f"$SYS.REQ.SERVER.{server_id}.KICK", body, timeout=PATIENCE_S)
+            await meanwhile()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    while not any(each.endswith(".DISCONNECT") for each in heard):
+                        await asyncio.sleep(0.02)
+            await client.flush()
+        return heard
 
     # -- streams ------------------------------------------------------------------------------------------------------
 
