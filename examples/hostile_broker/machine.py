@@ -56,10 +56,13 @@ class Machine:
 
     async def cut(self, name: str, meanwhile: Callable[[], Awaitable[object]]) -> list[str]:
         """With the system account: end the connections of an identity; all subjects that it heard of meanwhile."""
-        server, heard = self._stage.server, []
+        server, ended = self._stage.server, asyncio.Event()
+        heard: list[str] = []
 
         async def hear(message: Msg) -> None:
             heard.append(message.subject)
+            if message.subject.endswith(".DISCONNECT"):
+                ended.set()
 
         seen = (await asyncio.to_thread(server.monitor, "connz"))["connections"]
         server_id = (await asyncio.to_thread(server.monitor, "varz"))["server_id"]
@@ -73,8 +76,7 @@ class Machine:
             await meanwhile()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE_S):
-                    while not any(each.endswith(".DISCONNECT") for each in heard):
-                        await asyncio.sleep(0.02)
+                    await ended.wait()
             await client.flush()
         return heard
 
