@@ -134,8 +134,8 @@ class Story:
 
         await until("       The hub comes back by itself, and shows it.", back)
 
-    async def rewritten(self, hub: Hub, newcomer: Hub) -> None:
-        """Altered, re-addressed, forged, replayed, withheld in the middle and at the end."""
+    async def rewritten(self, hub: Hub, stack: AsyncExitStack) -> Hub:
+        """Altered, re-addressed, forged, replayed, withheld in the middle and at the end; the hub that comes after it."""
         said, machine = self._said, self._machine
         records = {digest(each.payload): each for each in await machine.records(WORLD)}
         spoilt, moved, purged, deleted, last = (
@@ -170,12 +170,13 @@ class Story:
         again = msgspec.structs.replace(old, headers=plain)
         await machine.remake(WORLD, [*kept, *(record for record, _ in false.values()), again])
         await machine.remake(DRILLS, [again])
-        await machine.deliver(DRILLS, newcomer.name, ("tocsin.>",))
+        await machine.deliver(DRILLS, SECOND, ("tocsin.>",))
         async with machine.administrator() as connection:
             now = {digest(each.payload): each for each in await machine.records(WORLD)}
             await connection.js_api(f"STREAM.MSG.DELETE.{WORLD}", {"seq": now[deleted].seq})
             await connection.js_api(f"STREAM.PURGE.{WORLD}", {"filter": now[purged].subject})
         step("09:30  He ends the stream that hubs read and makes it anew, as he likes it.")
+        newcomer = await stack.enter_async_context(self._stage.hub(SECOND, hold_s=HOLD_S))
 
         reasons = {found: reason for found, (_, reason) in false.items()}
 
@@ -223,6 +224,7 @@ class Story:
             await self._shows(newcomer, "xa-emb", last)
             and (row.gaps, row.announced, row.refused) == (0, 0, 0),
         )
+        return newcomer
 
     async def truth_again(self, *hubs: Hub) -> None:
         """An honest broker heals it."""
@@ -462,8 +464,8 @@ class Story:
             await self.honest_morning(hub)
             await self.given_keys()
             await self.system_account(hub)
-            async with stage.hub(SECOND, hold_s=HOLD_S) as newcomer:
-                await self.rewritten(hub, newcomer)
+            async with AsyncExitStack() as morning:
+                newcomer = await self.rewritten(hub, morning)
                 await self.truth_again(hub, newcomer)
             await self.set_back(hub)
             async with stage.hub(SECOND, hold_s=HOLD_S) as other:
