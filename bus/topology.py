@@ -9,8 +9,7 @@ subjects listed here, as allow lists: a deny list leaks where a wildcard is wide
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -33,32 +32,9 @@ PROVISIONER = "provisioner"
 # How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
 # it gets more than they, or it would be full while they still accept, and nobody would be told.
 _ORIGINS_PERCENT, _WORLDS_PERCENT, _TRUST_PERCENT = 40, 50, 2
-# In a federation (`bus.links`) there is one origin, and what comes and goes needs room too.
-_OWN_PERCENT, _OWN_WORLDS_PERCENT = 20, 45
 # Of that, by status, in these parts.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
-
-
-class LinkSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A source that another account or server gives away by a consumer of its own (`bus.links`)."""
-
-    stream: str
-    api: str
-    consumer: str
-    deliver: str
-    transform: tuple[str, str] | None = None
-
-    def config(self) -> dict[str, Any]:
-        """One of the `sources` of a stream."""
-        config: dict[str, Any] = {
-            "name": self.stream,
-            "external": {"api": self.api, "deliver": ""},
-            "consumer": {"name": self.consumer, "deliver_subject": self.deliver},
-        }
-        if self.transform:
-            config["subject_transforms"] = [{"src": self.transform[0], "dest": self.transform[1]}]
-        return config
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +43,10 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     subjects: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
-    links: tuple[LinkSource, ...] = ()
-    replicas: int = 1
     bursts: bool = False
     """Whether atomic batches, and message ids that tell what came twice, are taken."""
     max_bytes: int
+    replicas: int = 1
 
     def config(self) -> dict[str, Any]:
         """The body of `$JS.API.STREAM.CREATE`. Nothing here lets a message be deleted or rewritten."""
@@ -93,11 +68,9 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             config |= {"duplicate_window": DUPLICATE_WINDOW_S * _NS, "allow_atomic": True}
         if self.sources:
             config["sources"] = [{"name": name} for name in self.sources]
-            config["sources"] += [each.config() for each in self.links]
-            if not self.links and self.replicas == 1:
+            if self.replicas == 1:
                 # What stands here stands in the origins too, durably; a tail lost with the power is sourced again, and
-                # a reader whose cursor lay in it notices that its record is another (docs/adr/005). What a link has
-                # brought is not brought twice.
+                # a reader whose cursor lay in it notices that its record is another (docs/adr/005).
                 config["persist_mode"] = "async"
         return config
 
@@ -155,20 +128,8 @@ def country_of(authority_id: str) -> str:
     return authority_id.split("-", 1)[0]
 
 
-def at_home(registry: VerifiedRegistry, country: str | None) -> tuple[str, ...]:
-    """The authorities that a broker serves: all, or those of its country; sorted."""
-    return tuple(
-        sorted(each for each in registry.document.authorities if country in (None, country_of(each)))
-    )
-
-
 def streams(
-    registry: VerifiedRegistry,
-    store_bytes: int = DEFAULT_STORE_BYTES,
-    *,
-    country: str | None = None,
-    links: Mapping[Status, tuple[LinkSource, ...]] = MappingProxyType({}),
-    replicas: int = 1,
+    registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES, replicas: int = 1
 ) -> tuple[StreamSpec, ...]:
     """Every stream, origins before the worlds that source them; together they fit into the store with room to spare.
 
@@ -177,13 +138,9 @@ def streams(
     Args:
         registry: whose countries speak.
         store_bytes: the broker's file store.
-        country: the one whose authorities speak here; None when there is no federation, and all do.
-        links: by status, what comes from other countries.
-        replicas: copies of each stream.
+        replicas: copies of each stream, where the broker is a cluster.
     """
-    speaking = countries(registry) if country is None else (country,)
-    origins_percent = _ORIGINS_PERCENT if country is None else _OWN_PERCENT
-    worlds_percent = _WORLDS_PERCENT if country is None else _OWN_WORLDS_PERCENT
+    speaking = countries(registry)
     whole = sum(_SHARES.values()) * 100
     parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
     trust = StreamSpec(
@@ -197,7 +154,7 @@ def streams(
             name=origin_stream(country, status),
             subjects=(f"{PREFIX}.{status}.*.*.{country}.>",),
             bursts=True,
-            max_bytes=parts[status] * origins_percent // len(speaking),
+            max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking),
             replicas=replicas,
         )
         for country in speaking
@@ -207,8 +164,7 @@ def streams(
         StreamSpec(
             name=world_stream(status),
             sources=tuple(origin_stream(country, status) for country in speaking),
-            links=links.get(status, ()),
-            max_bytes=parts[status] * worlds_percent,
+            max_bytes=parts[status] * _WORLDS_PERCENT,
             replicas=replicas,
         )
         for status in Status
@@ -217,14 +173,14 @@ def streams(
     return (trust, *origins, *worlds)
 
 
-def consumers(registry: VerifiedRegistry, *, country: str | None = None) -> tuple[ConsumerSpec, ...]:
+def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -> tuple[ConsumerSpec, ...]:
     """Every consumer: everybody's on `TRUST`, a reader's on the worlds, a publisher's on its own channels.
 
     Args:
         registry: whose authorities read and speak.
-        country: the one whose authorities are served here; None for all.
+        served: those of them that come to this broker; all by default.
     """
-    served = at_home(registry, country)
+    served = tuple(sorted(registry.document.authorities if served is None else served))
     found = [
         ConsumerSpec(stream=TRUST_STREAM, name=name, filters=tuple(TRUST_SUBJECTS.values()))
         for name in (PROVISIONER, *served)
@@ -285,11 +241,12 @@ def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
         *reader_streams(registry, authority_id),
         *own_streams(registry, authority_id),
     )
-    calls = [call for stream, consumer in attached for call in _reading(stream, consumer)]
+    calls = [call for stream, consumer in attached for call in reading(stream, consumer)]
     return Permissions(publish=(*speaks, *calls), subscribe=(f"{inbox_prefix(authority_id)}.>",))
 
 
-def _reading(stream: str, consumer: str) -> tuple[str, ...]:
+def reading(stream: str, consumer: str) -> tuple[str, ...]:
+    """The JetStream calls by which a reader uses a consumer that was made for it; there are no others."""
     place = f"{stream}.{consumer}"
     return (
         f"$JS.API.CONSUMER.INFO.{place}",

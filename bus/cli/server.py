@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
 from bus.cli.app import App, Group, NotFoundError, command
+from bus.cli.federating import CARRIER_FILE, carry, federated, key_in, name_of, seat_of
 
 if TYPE_CHECKING:
+    from bus.federation import Seat
     from bus.tls import Tls
     from bus.trust import VerifiedRegistry
 
@@ -22,25 +23,8 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 PORT = click.IntRange(1, 65535 - 4000)
 PROVISIONER_FILE = "provisioner.nk"
 CONF_FILE = "nats-server.conf"
-LEAF_FILE, LINKER_FILE = "leaf.nk", "linker.nk"
 NOT_SOUND = 1
-MAX_FEDERATION_BYTES = 1024 * 1024
 MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
-
-
-def federated(work: Callable[..., None]) -> Callable[..., None]:
-    """The options of a broker that is part of a federation."""
-    for option in (
-        click.option("--node", type=click.IntRange(1, 9), default=1, help="which node of its cluster"),
-        click.option("--as", "place", metavar="NAME", help="the country or union of the file that it serves"),
-        click.option(
-            "--federation",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="who is joined with whom: a TOML file",
-        ),
-    ):
-        work = option(work)
-    return work
 
 
 @click.group(cls=Group)
@@ -67,19 +51,21 @@ def conf(
 ) -> None:
     """Write the broker's configuration into FOLDER, generated from the context's registry.
 
-    With --federation and --as it is joined to others: its links follow from that file and from the registry's grants.
+    With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
     With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
     """
     from bus.config import write_atomically
     from bus.server import ServerSettings, ServerTls, render_conf
 
     registry = production_registry(app)
+    seat = seat_of(folder, federation, place, node)
     settings = ServerSettings(
         host=host,
         port=port,
         monitor_port=port + MONITOR_ABOVE,
+        name=name_of(seat),
         tls=ServerTls.in_folder(folder),
-        **_joined(folder, federation, place, node),
+        seat=seat,
     )
     text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
     if stdout:
@@ -115,16 +101,17 @@ def run(
 ) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
 
+    With --federation and --as it is one of several, and a country's carrier runs beside it: what is released goes to the
+    unions and neighbours, and theirs comes home.
+
     It follows the registry: a version that is taken in here, or published on the bus, changes users, permissions and
     consumers within seconds, without a restart.
     TLS as in `server conf`; the streams are made with the client certificate of the context.
     """
-    asyncio.run(_run(app, folder, host, port, _joined(folder, federation, place, node), binary))
+    asyncio.run(_run(app, folder, host, port, seat_of(folder, federation, place, node), binary))
 
 
-async def _run(
-    app: App, folder: Path, host: str, port: int, joins: dict[str, Any], binary: Path | None
-) -> None:
+async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, binary: Path | None) -> None:
     from bus.cli.session import held_registry, until_first
     from bus.errors import ConfigError
     from bus.server import NatsServer, ServerSettings, ServerTls, follow_registry, provision, render_conf
@@ -142,32 +129,33 @@ async def _run(
             f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
             reason="tls-file",
         )
-    settings = ServerSettings(host=host, port=port, monitor_port=port + MONITOR_ABOVE, tls=files, **joins)
+    settings = ServerSettings(
+        host=host, port=port, monitor_port=port + MONITOR_ABOVE, name=name_of(seat), tls=files, seat=seat
+    )
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with NatsServer(folder, text, binary=binary) as broker:
-        await provision(broker.url, seed, registry, settings=settings, tls=tls)
+        await provision(broker.url, seed, registry, seat=seat, tls=tls)
         app.note(
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )
-        works = [
+        await until_first(
             ended(),
+            carry(folder, broker.url, held, seat, tls),
+            TrustFeed(held, provisioner_endpoint(broker.url, seed, tls)).run(),
             follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
-        ]
-        if settings.member is None or settings.member.country:  # a union has no TRUST; it is handed files
-            works.append(TrustFeed(held, provisioner_endpoint(broker.url, seed, tls)).run())
-        await until_first(*works)
+        )
 
 
-@command(server, "leaf-key")
+@command(server, "carrier-key")
 @click.argument("folder", type=FOLDER)
-def leaf_key(app: App, folder: Path) -> None:
-    """Print the public key by which the broker in FOLDER logs in at others; it is made when first asked for.
+def carrier_key(app: App, folder: Path) -> None:
+    """Print the public key of the carrier of the country whose broker is in FOLDER; made when first asked for.
 
-    It goes into the federation's file, as the `leaf` of its country.
+    It goes into the federation's file, as the `carrier` of its country.
     """
-    public = _seed_of(folder, LEAF_FILE)[1]
+    public = key_in(folder, CARRIER_FILE)[1]
     if app.json:
-        app.data({"leaf": public})
+        app.data({"carrier": public})
     else:
         app.line(public)
 
@@ -176,7 +164,17 @@ def leaf_key(app: App, folder: Path) -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--url", help="nats://host:port, instead of the context's server")
 @click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
-def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> None:
+@federated
+def check(
+    app: App,
+    folder: Path,
+    *,
+    url: str | None,
+    monitor: str | None,
+    federation: Path | None,
+    place: str | None,
+    node: int,
+) -> None:
     """Check every assumption about the running broker; FOLDER holds the provisioner's key.
 
     Exits 1 when a hard one fails.
@@ -194,7 +192,7 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
         raise click.UsageError("which broker? add --url nats://host:port")
     if not (folder / PROVISIONER_FILE).exists():
         raise NotFoundError(f"{folder} is no broker's folder: {PROVISIONER_FILE} is not there")
-    place = urlsplit(address)
+    at = urlsplit(address)
     running = ports_of(folder)
     ports = running[1] if running else {}
     if address in ports.get("nats", ()):
@@ -202,9 +200,10 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
     checks = asyncio.run(
         run_checks(
             url=address,
-            monitor_url=monitor or f"http://{place.hostname}:{(place.port or 4222) + MONITOR_ABOVE}",
+            monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
             provisioner_seed=provisioner_key(folder)[0],
             registry=open_registry(context, app.now()),
+            seat=seat_of(folder, federation, place, node),
             conf_file=folder / CONF_FILE,
             binary=find_binary(None, os.environ),
             tls=_tls(app),
@@ -248,53 +247,7 @@ def production_registry(app: App) -> VerifiedRegistry:
 
 def provisioner_key(folder: Path) -> tuple[str, str]:
     """The seed and public key of the identity that makes streams; made when first asked for."""
-    return _seed_of(folder, PROVISIONER_FILE)
-
-
-def _seed_of(folder: Path, name: str) -> tuple[str, str]:
-    from bus import nkey
-
-    path = folder / name
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        nkey.save_nkey(path, nkey.generate()[0])
-    seed = nkey.load_nkey(path)
-    return seed, nkey.public_of(seed)
-
-
-def _joined(folder: Path, file: Path | None, place: str | None, node: int) -> dict[str, Any]:
-    """The settings by which a broker is part of a federation; none without a file."""
-    if file is None:
-        if place is not None:
-            raise click.UsageError(f"--as {place} of which federation? add --federation FILE")
-        return {}
-    from bus.errors import ConfigError
-    from bus.federation import Federation
-    from bus.server.joins import Membership
-
-    if place is None:
-        raise click.UsageError("which of its servers is this? add --as NAME, a country or union of the file")
-    if file.stat().st_size > MAX_FEDERATION_BYTES:
-        raise click.UsageError(f"{file} is too large for a federation's file")
-    federation = Federation.parse(file.read_bytes())
-    nodes = federation.nodes(place)
-    if node > max(1, len(nodes)):
-        raise click.UsageError(f"{place} has {len(nodes)} nodes; there is no node {node}")
-    leaf_seed, leaf = _seed_of(folder, LEAF_FILE)
-    country = federation.countries.get(place)
-    if country is not None and country.leaf != leaf:
-        raise ConfigError(
-            f"the leaf key of {place} in {file} is not the one in {folder}, which is {leaf}",
-            reason="federation-file",
-        )
-    member = Membership(
-        federation=federation,
-        name=place,
-        node=node - 1,
-        linker_seed=_seed_of(folder, LINKER_FILE)[0],
-        leaf_seed=leaf_seed if country else None,
-    )
-    return {"name": place if len(nodes) < 2 else f"{place}-{node}", "member": member}
+    return key_in(folder, PROVISIONER_FILE)
 
 
 async def ended() -> None:

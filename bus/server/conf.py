@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
+from bus.federation import CLUSTER, Seat, guests, served
 from bus.server.binary import ServerError
-from bus.server.joins import (
-    BUS,
-    Membership,
-    plan_of,
-    render_bus_doors,
-    render_domain,
-    render_fed_account,
-    render_joins,
-    user,
-)
-from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, at_home, inbox_prefix, permissions
+from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions
 from bus.trust import VerifiedRegistry
 from schemas.subject import TRUST_SUBJECTS
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +57,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 4096
     max_subscriptions: int = 200
     tls: ServerTls | None = None
-    member: Membership | None = None
-    """Which server of a federation it is; None stands alone."""
+    seat: Seat | None = None
+    """Which broker of a federation it is; None stands alone and serves every authority."""
 
 
 def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisioner_nkey: str) -> str:
@@ -74,7 +69,7 @@ def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisi
         settings: the operator's choices.
         provisioner_nkey: public nkey of the one identity that may make streams and consumers.
     """
-    member, files = settings.member, _tls_files(settings.tls)
+    files = _tls_files(settings.tls)
     return f"""\
 # Written by tocsin from registry {registry.domain} version {registry.version}; edits are lost.
 # {registry.digest}
@@ -91,73 +86,111 @@ max_connections: {settings.max_connections}
 max_subscriptions: {settings.max_subscriptions}
 jetstream {{
   store_dir: {_quoted(str(settings.store_dir))}
-{render_domain(member)}  max_file_store: {settings.max_file_store}
+  max_file_store: {settings.max_file_store}
   max_memory_store: {settings.max_memory_store}
   # A power cut loses what was acknowledged and not yet synced; so each message is.
   sync_interval: always
 }}
-{_tls(files)}{render_joins(member, files)}{render_accounts(registry, provisioner_nkey, settings)}"""
+{_tls(files)}{_cluster(settings.seat, files)}{render_accounts(registry, provisioner_nkey, settings.seat)}"""
 
 
 def _tls_files(files: ServerTls | None) -> str:
     if files is None:
         return ""
-    return f"cert_file: {_quoted(str(files.cert))}, key_file: {_quoted(str(files.key))}, ca_file: {_quoted(str(files.ca))}, "
+    return f"""\
+  cert_file: {_quoted(str(files.cert))}
+  key_file: {_quoted(str(files.key))}
+  ca_file: {_quoted(str(files.ca))}
+"""
 
 
 def _tls(files: str) -> str:
     """TLS 1.3 alone, from the first byte, for clients whose certificate the CA has signed."""
     if not files:
         return ""
-    return f'tls {{ {files}verify: true, min_version: "1.3", handshake_first: true, timeout: 2 }}\n'
-
-
-def render_accounts(
-    registry: VerifiedRegistry, provisioner_nkey: str, settings: ServerSettings | None = None
-) -> str:
-    """The part of the configuration that says who may connect and do what; there is no other user."""
-    if settings is None or (member := settings.member) is None:
-        accounts = _bus_account(registry, provisioner_nkey, None, "")
-    else:
-        plan = plan_of(registry, member, settings.max_file_store)
-        accounts = render_fed_account(member, plan)
-        if member.country:
-            doors = render_bus_doors(plan)
-            accounts = _bus_account(registry, provisioner_nkey, member.country, doors) + accounts
     return f"""\
-accounts {{
-{accounts}  SYS {{ users: [] }}
+tls {{
+{files}  verify: true
+  min_version: "1.3"
+  handshake_first: true
+  timeout: 2
 }}
-system_account: SYS
 """
 
 
-def _bus_account(registry: VerifiedRegistry, provisioner_nkey: str, country: str | None, doors: str) -> str:
+def _cluster(seat: Seat | None, files: str) -> str:
+    """How the nodes of a cluster find and trust one another.
+
+    Raises:
+        ServerError: `tls-file`, when nodes on other machines would be trusted without a certificate.
+    """
+    nodes = seat.federation.nodes(seat.name) if seat else ()
+    if seat is None or len(nodes) < CLUSTER:
+        return ""
+    routes = [node.route or "" for node in nodes]
+    for route in routes:
+        if not files and urlsplit(route).hostname not in LOOPBACK:
+            raise ServerError(
+                f"{route} leads beyond this machine, and whoever connects there is one of the cluster; put server.pem, "
+                "server.key and ca.pem into the folder's tls/",
+                reason="tls-file",
+            )
+    own = urlsplit(routes.pop(seat.node))
+    secure = f"  tls {{\n{files}  verify: true\n  }}\n" if files else ""
+    return f"""\
+cluster {{
+  name: {seat.name}
+  listen: {_quoted(f"{own.hostname}:{own.port}")}
+  routes: {json.dumps(routes)}
+  connect_backoff: true
+{secure}}}
+"""
+
+
+def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str, seat: Seat | None = None) -> str:
+    """The part of the configuration that says who may connect and do what; there is no other user."""
     users = [
-        user(
+        _user(
             provisioner_nkey,
             publish=("$JS.API.>", *TRUST_SUBJECTS.values()),
             subscribe=(f"{inbox_prefix(PROVISIONER)}.>",),
             note=PROVISIONER,
         )
     ]
-    for name in at_home(registry, country):
+    for name in served(registry, seat):
         allowed = permissions(registry, name)
         users += [
-            user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
+            _user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
             for nkey in registry.document.authorities[name].nkeys
         ]
+    for guest in guests(registry, seat) if seat else ():
+        allowed = guest.permissions
+        users.append(
+            _user(guest.nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=guest.identity)
+        )
     listed = "\n".join(users)
     return f"""\
-  {BUS} {{
+accounts {{
+  BUS {{
     jetstream: enabled
     users: [
 {listed}
     ]
-{doors}  }}
+  }}
+  SYS {{ users: [] }}
+}}
+system_account: SYS
 """
 
 
 def _quoted(text: str) -> str:
     """A string as the server reads it: JSON's, with characters beyond ASCII as they are."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _user(nkey: str, *, publish: Iterable[str], subscribe: Iterable[str], note: str) -> str:
+    may_say, may_hear = json.dumps(list(publish)), json.dumps(list(subscribe))
+    return (
+        f"      # {note}\n"
+        f"      {{ nkey: {nkey}, permissions: {{ publish: {{ allow: {may_say} }}, subscribe: {{ allow: {may_hear} }} }} }}"
+    )

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import structlog
 
 from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, UnreachableError
-from bus.links import Carried, Link
-from bus.server.conf import ServerSettings
-from bus.server.joins import LINKER, plan_of
+from bus.federation import Seat, guests, served
 from bus.tls import Tls
 from bus.topology import PROVISIONER, ConsumerSpec, StreamSpec, consumers, streams
 from bus.trust import VerifiedRegistry
@@ -35,12 +32,7 @@ def provisioner_endpoint(url: str, seed: str, tls: Tls | None = None) -> Endpoin
 
 
 async def provision(
-    url: str,
-    seed: str,
-    registry: VerifiedRegistry,
-    *,
-    settings: ServerSettings | None = None,
-    tls: Tls | None = None,
+    url: str, seed: str, registry: VerifiedRegistry, *, seat: Seat | None = None, tls: Tls | None = None
 ) -> None:
     """Make every stream and consumer, change those that differ, and remove consumers that nobody has a grant for.
 
@@ -48,44 +40,30 @@ async def provision(
         url: the broker.
         seed: the provisioner's nkey seed.
         registry: who may say and read what.
-        settings: those of the broker; the defaults, if it stands alone.
+        seat: which broker of a federation it is.
         tls: the provisioner's certificate, where the broker wants one.
 
     Raises:
         UnreachableError, DeniedError, BrokerError: from the broker.
     """
-    settings = settings or ServerSettings()
-    member, room = settings.member, settings.max_file_store
-    if member is None:
-        await _account(provisioner_endpoint(url, seed, tls), streams(registry, room), consumers(registry))
-        return
-    plan = plan_of(registry, member, room)
-    if member.country:
-        own = streams(
-            registry,
-            room,
-            country=member.country,
-            links=plan.worlds,
-            replicas=member.federation.replicas(member.name),
-        )
-        served: list[ConsumerSpec | Link] = [*consumers(registry, country=member.country), *plan.given]
-        await _account(provisioner_endpoint(url, seed, tls), own, served)
-    linker = Endpoint(url=url, authority_id=LINKER, nkey_seed=member.linker_seed, name=LINKER, tls=tls)
-    await _account(linker, plan.carried, plan.links)
-
-
-async def _account(
-    endpoint: Endpoint, specs: Sequence[StreamSpec | Carried], wanted: Sequence[ConsumerSpec | Link]
-) -> None:
-    """Make what one account holds."""
-    async with Connection.open(endpoint) as connection:
+    specs, wanted = layout(registry, seat)
+    async with Connection.open(provisioner_endpoint(url, seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
         await _until_led(connection)
         await _make_streams(connection, specs)
         for consumer in wanted:
             await _make_consumer(connection, consumer)
         await _remove_others(connection, {spec.name for spec in specs}, wanted)
-    log.info("bus_provisioned", by=endpoint.authority_id, streams=len(specs), consumers=len(wanted))
+    log.info("bus_provisioned", streams=len(specs), consumers=len(wanted))
+
+
+def layout(
+    registry: VerifiedRegistry, seat: Seat | None
+) -> tuple[tuple[StreamSpec, ...], tuple[ConsumerSpec, ...]]:
+    """Every stream and consumer that stands at a broker."""
+    specs = streams(registry, replicas=seat.federation.replicas(seat.name) if seat else 1)
+    carried = [each for guest in guests(registry, seat) for each in guest.consumers] if seat else []
+    return specs, (*consumers(registry, served(registry, seat)), *carried)
 
 
 async def _until_led(connection: Connection) -> None:
@@ -107,7 +85,7 @@ async def _until_led(connection: Connection) -> None:
             return
 
 
-async def _make_streams(connection: Connection, specs: Sequence[StreamSpec | Carried]) -> None:
+async def _make_streams(connection: Connection, specs: tuple[StreamSpec, ...]) -> None:
     """Change what stands, and what must become smaller first: the room of a new one is taken from the others."""
     present: dict[str, dict[str, Any]] = {}
     for spec in specs:
@@ -131,11 +109,11 @@ async def _make_streams(connection: Connection, specs: Sequence[StreamSpec | Car
             await _change_stream(connection, spec, present[spec.name])
 
 
-async def _change_stream(connection: Connection, spec: StreamSpec | Carried, present: dict[str, Any]) -> None:
+async def _change_stream(connection: Connection, spec: StreamSpec, present: dict[str, Any]) -> None:
     config = spec.config()
-    if all(present.get(key) == value for key, value in config.items() if key != "sources") and _ways(
+    if all(present.get(key) == value for key, value in config.items() if key != "sources") and _names(
         present.get("sources")
-    ) == _ways(config.get("sources")):
+    ) == _names(config.get("sources")):
         return
     try:
         await connection.js_api(f"STREAM.UPDATE.{spec.name}", {**present, **config}, CALL_S)
@@ -148,12 +126,11 @@ async def _change_stream(connection: Connection, spec: StreamSpec | Carried, pre
         await connection.js_api(f"STREAM.UPDATE.{spec.name}", kept, CALL_S)
 
 
-def _ways(sources: list[dict[str, Any]] | None) -> set[tuple[str, str]]:
-    """From which streams a stream takes, and over which other server's or account's API."""
-    return {(source["name"], (source.get("external") or {}).get("api", "")) for source in sources or ()}
+def _names(sources: list[dict[str, Any]] | None) -> set[str]:
+    return {source["name"] for source in sources or ()}
 
 
-async def _make_consumer(connection: Connection, spec: ConsumerSpec | Link) -> None:
+async def _make_consumer(connection: Connection, spec: ConsumerSpec) -> None:
     config = spec.config()
     try:
         found = await connection.js_api(f"CONSUMER.INFO.{spec.stream}.{spec.name}", timeout=CALL_S)
@@ -171,9 +148,7 @@ async def _make_consumer(connection: Connection, spec: ConsumerSpec | Link) -> N
     )
 
 
-async def _remove_others(
-    connection: Connection, names: set[str], wanted: Sequence[ConsumerSpec | Link]
-) -> None:
+async def _remove_others(connection: Connection, names: set[str], wanted: tuple[ConsumerSpec, ...]) -> None:
     keep = {(spec.stream, spec.name) for spec in wanted}
     for stream in sorted(names):
         offset = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.federation import Federation
 from bus.signing import thumbprint
 from schemas.envelope import SIG_HEADER, unb64u
 from tests.unit.bus.test_jose import LAYER
@@ -115,3 +116,22 @@ def test_a_story_comes_true(story: str, end: str) -> None:
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert end in done.stdout
     assert done.stderr == ""
+
+
+@pytest.mark.timeout(90)
+def test_three_countries_lose_nothing_when_one_is_cut_off() -> None:
+    """`examples/federation`: everybody publishes, a country is cut off for two seconds, and everything is everywhere."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / "federation" / "cuts.py", "--cut", "2"],
+        capture_output=True,
+        text=True,
+        timeout=80,
+    )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "0 lost, 0 twice, 0 channels out of order" in done.stdout
+
+
+def test_the_example_of_a_federation_s_file_is_one() -> None:
+    """What an operator copies is read without a complaint."""
+    raw = (ROOT / "examples" / "federation" / "federation.toml").read_bytes()
+    assert Federation.parse(raw).dials("xa") == ("east", "xb")
