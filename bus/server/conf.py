@@ -11,7 +11,7 @@ import msgspec
 from bus.server.binary import ServerError
 from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions
 from bus.trust import VerifiedRegistry
-from schemas.subject import TRUST_SUBJECTS
+from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 
 
 class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +109,7 @@ def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str) -> str:
     users = [
         _user(
             provisioner_nkey,
-            publish=("$JS.API.>", *TRUST_SUBJECTS.values()),
+            publish=("$JS.API.>", *REGISTRAR_SUBJECTS, trust_subject(Trust.REVOKE, PROVISIONER)),
             subscribe=(f"{inbox_prefix(PROVISIONER)}.>",),
             note=PROVISIONER,
         )
