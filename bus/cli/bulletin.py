@@ -166,8 +166,13 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
     """Show one bulletin of the store or the outbox; ID is an id or a digest."""
     signature, payload = asyncio.run(find(app, bulletin_id))
     if raw:
+        from bus.cli.session import record
+        from schemas.codec import digest
         from schemas.envelope import parse_header, write_signed
 
+        record(
+            app, "exported", digest=digest(payload)
+        )  # first, so that nothing goes out that is not recorded
         click.echo(write_signed(payload, parse_header(signature)).decode(), nl=False)
         return
     if app.json:

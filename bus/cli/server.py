@@ -78,7 +78,7 @@ def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) ->
 
 
 async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None) -> None:
-    from bus.cli.session import held_registry, until_first
+    from bus.cli.session import held_registry, recorder, until_first
     from bus.errors import ConfigError
     from bus.server import NatsServer, ServerSettings, ServerTls, follow_registry, provision, render_conf
     from bus.server.provision import provisioner_endpoint
@@ -104,7 +104,7 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
         )
         await until_first(
             ended(),
-            TrustFeed(held, provisioner_endpoint(broker.url, seed, tls)).run(),
+            TrustFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
             follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
         )
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from bus import ceremony
+from bus.audit import Fact
 from bus.connection import Connection
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.held_registry import HeldRegistry
@@ -102,9 +103,14 @@ async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbo
 
 
 @asynccontextmanager
-async def feeding(bus: Bus, held: HeldRegistry, identity: str = "xb-hub") -> AsyncIterator[TrustFeed]:
+async def feeding(
+    bus: Bus,
+    held: HeldRegistry,
+    identity: str = "xb-hub",
+    on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
+) -> AsyncIterator[TrustFeed]:
     """A feed that runs."""
-    feed = TrustFeed(held, bus.endpoint(identity), every=0.2)
+    feed = TrustFeed(held, bus.endpoint(identity), every=0.2, on_news=on_news)
     task = asyncio.create_task(feed.run())
     try:
         yield feed
@@ -307,6 +313,32 @@ async def test_rubbish_and_forgeries_change_nothing_and_stop_nobody(bus: Bus, tm
         assert feed.counts["too-large"] == 2
         await announce(bus, version(WORLD.registry))
         await until(lambda: held().version == 2)
+
+
+async def test_what_is_taken_in_and_what_is_refused_is_told_for_the_record(bus: Bus, tmp_path: Path) -> None:
+    """A version and a statement by name; a split view as such; a flood of forgeries once; history and rubbish to come not."""
+    held = hold(tmp_path, Clock())
+    told: list[tuple[str, dict[str, Fact]]] = []
+    raw = version(WORLD.registry)
+    second = WORLD.registry.update(raw, NOW)
+    other = ceremony.next_version(WORLD.registry.document, WORLD.registry.digest, NOW, 30 * DAY)
+    split = WORLD.registry.update(signed_registry(other, WORLD.roots[:2]), NOW)
+    thief = FileSigner.generate()
+    async with feeding(bus, held, on_news=lambda event, facts: told.append((event, dict(facts)))) as feed:
+        await announce(bus, raw, statement("xa-dpa"))
+        await until(lambda: held().version == 2 and held().revoked())
+        await announce(bus, *[statement("xb-dpa", by=WORLD.signers["xb-emb"])] * 3)
+        await announce(bus, ceremony.new_beacon(split, WORLD.beacon, NOW, DAY))
+        await announce(bus, ceremony.new_beacon(second, thief, NOW, DAY), raw)
+        await until(lambda: feed.counts["fork"] and feed.counts["threshold"] and feed.counts["not-your-key"])
+        await until(lambda: len(told) >= 4)  # told of when the batch has been heard
+    assert (
+        "registry-accepted",
+        {"domain": "test", "version": 2, "digest": second.digest, "by": "bus"},
+    ) in told
+    assert [facts["authority"] for event, facts in told if event == "revocation-accepted"] == ["xa-dpa"]
+    refused = [(facts["what"], facts["reason"]) for event, facts in told if event == "trust-refused"]
+    assert sorted(refused) == [("beacon", "fork"), ("revoke", "not-your-key")]
 
 
 async def test_two_processes_of_one_identity_both_follow(bus: Bus, tmp_path: Path) -> None:

@@ -182,7 +182,9 @@ def test_a_revoked_key_never_comes_back() -> None:
     """Not even under every root's signature: the next version may drop it, not trust it."""
     world = shared_world()
     kid = world.signers["xa-csirt"].kid
-    revoked = stand(world, revoke_keys(after(world), "xa-csirt", [kid], since=NOW, reason="key-lost", now=NOW))
+    revoked = stand(
+        world, revoke_keys(after(world), "xa-csirt", [kid], since=NOW, reason="key-lost", now=NOW)
+    )
     again = ceremony.next_version(revoked.document, revoked.digest, NOW, 90 * DAY)
     record = world.registry.document.authorities["xa-csirt"]
     with pytest.raises(TrustError) as refused:
@@ -196,7 +198,9 @@ def test_third_parties_verify_with_the_exported_keys() -> None:
     """A stock JOSE library finds the key by its kid; a revoked one is not there; every key says whose it is."""
     world = shared_world()
     lost = world.signers["xb-csirt"].kid
-    registry = stand(world, revoke_keys(after(world), "xb-csirt", [lost], since=NOW, reason="key-lost", now=NOW))
+    registry = stand(
+        world, revoke_keys(after(world), "xb-csirt", [lost], since=NOW, reason="key-lost", now=NOW)
+    )
     exported = jwks(registry)
     assert {each["tocsin_authority"] for each in exported["keys"]} == {
         key.authority_id for key in registry.bulletin_keys()
