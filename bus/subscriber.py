@@ -5,7 +5,8 @@
 3. settle    `bus.settling`: chain and hold-back, effect, row and cursor in one transaction; refused to quarantine
 
 The reader trusts nothing of the stream but the bytes it can verify. On any doubt, a lost link, a hole in the
-consumer's count, another bulletin at the cursor than was read there, it attaches anew from what it holds.
+consumer's count, another bulletin at the cursor than was read there, it attaches anew from what it holds. When its
+consumer follows a wider grant, it reads once, of what that gave it, what lies before its cursor.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ from bus.records import Cursor, Judged, Message, Refused
 from bus.topology import reader_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
+from schemas.subject import matches
 
 MOST = 500
+QUIET_S = 5.0
+LOOK_S = 5.0  # so often it is asked whether the consumer follows other grants by now
 PAUSE_S = 0.5
 TICK_S = 0.5
 PASSING = frozenset({"store-full", "store-busy"})
@@ -96,6 +100,13 @@ class Subscriber:
         if not connection.connected:
             raise UnreachableError(connection.problem or "not connected")
         cursor = await self._inbox.cursor(stream)
+        filters = await _filters(connection, stream, consumer)
+        covered = await self._inbox.covered(stream)
+        if cursor.seq and not filters <= covered:
+            await self._history(connection, stream, consumer, cursor.seq, filters - covered)
+        if filters != covered:
+            await self._inbox.cover(stream, filters)
+        looked = asyncio.get_running_loop().time()
         # Begin with what was read last: another bulletin there means that the stream is not the one we knew.
         settled: asyncio.Task[None] | None = None
         async with (
@@ -105,9 +116,13 @@ class Subscriber:
             self.attached += 1
             anchored = cursor.seq == 0
             while True:
+                if asyncio.get_running_loop().time() - looked > LOOK_S:
+                    looked = asyncio.get_running_loop().time()
+                    if await _filters(connection, stream, consumer) != filters:
+                        return
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
-                batch = await pull.next(MOST, 5.0)
+                batch = await pull.next(MOST, QUIET_S)
                 if not batch:
                     if not anchored and not await self._stands(connection, stream, consumer, cursor):
                         await self._doubt(stream, cursor)
@@ -126,6 +141,29 @@ class Subscriber:
                     if settled is not None:
                         await settled
                     settled = tasks.create_task(self._settle(stream, judged, cursor, now))
+
+    async def _history(
+        self, connection: Connection, stream: str, consumer: str, until: int, filters: frozenset[str]
+    ) -> None:
+        """Read what lies up to the cursor on subjects that were not readable before.
+
+        Should it be cut short it begins again; what is known then is recognised by its digest.
+        """
+        found = 0
+        async with Pull.attach(connection, stream, consumer, 1) as pull:
+            while batch := await pull.next(MOST, QUIET_S):
+                mine = [
+                    each
+                    for each in batch
+                    if each.stream_seq <= until and any(matches(filter_, each.subject) for filter_ in filters)
+                ]
+                if mine:
+                    judged, _, now = await self._judged(stream, mine)
+                    self._count(await self._inbox.settle(judged, None, None, now))
+                    found += len(mine)
+                if batch[-1].stream_seq >= until or not batch[-1].pending:
+                    break
+        log.info("history_read", stream=stream, count=found, subjects=sorted(filters))
 
     async def _stands(self, connection: Connection, stream: str, consumer: str, cursor: Cursor) -> bool:
         """Whether the stream may still hold what was read at the cursor: it is silent, so ask how far it goes."""
@@ -185,6 +223,12 @@ class Subscriber:
 
     def _count(self, outcomes: Mapping[str, int]) -> None:
         self.counts.update(outcomes)
+
+
+async def _filters(connection: Connection, stream: str, consumer: str) -> frozenset[str]:
+    """The subjects that the consumer delivers, which follow the grants, sooner or later."""
+    config = (await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}"))["config"]
+    return frozenset(config.get("filter_subjects") or [config.get("filter_subject", ">")])
 
 
 def _cursor(received: Received, found: str) -> Cursor:
