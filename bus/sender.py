@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from bus.acks import PubAck
+from bus.budget import SENDING, Allowance, Budget
 from bus.connection import Connection, Endpoint, Outgoing
 from bus.errors import BrokerError, BusError, DeniedError, OutboxError, StoreError, UnreachableError
 from bus.lease import LEASE_S, owner_name
@@ -68,6 +69,7 @@ class Sender:
         endpoint: Endpoint,
         registry: Callable[[], VerifiedRegistry],
         clock: Callable[[], dt.datetime],
+        allowance: Allowance = SENDING,
     ) -> None:
         self.authority_id = authority_id
         self.endpoint = endpoint
@@ -86,6 +88,7 @@ class Sender:
         self._compared_at = 0.0
         self._behind_at: tuple[dict[str, int], object] = ({}, None)
         self._patience: dict[str, _Patience] = {}
+        self._budget = Budget(allowance)
 
     def nudge(self) -> None:
         """Something was kept; look at once."""
@@ -253,6 +256,12 @@ class Sender:
         rows = await self._outbox.waiting(status, FETCH)
         if not rows:
             return False
+        rows = rows[: self._budget.spend(len(rows), asyncio.get_running_loop().time())]
+        if not rows:
+            raise BrokerError(
+                "this authority has said so much in a short time that the rest goes out slowly",
+                reason="over-budget",
+            )
         first = {row.n for row in rows if row.attempted_at is None}
         if first:
             sendable = await self._outbox.mark_attempted(sorted(first), self._clock().timestamp())

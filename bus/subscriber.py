@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from bus.admission import admit
+from bus.budget import READING, Allowance, Budget
 from bus.connection import Connection, Endpoint
 from bus.errors import AdmissionError, BrokerError, BusError, StoreError, UnreachableError, one_failure
 from bus.inbox import Inbox
@@ -35,6 +36,7 @@ LOOK_S = 5.0  # so often it is asked whether the consumer follows other grants b
 PAUSE_S = 0.5
 TICK_S = 0.5
 PASSING = frozenset({"store-full", "store-busy"})
+OVER_BUDGET = "over-budget"
 IN_BULK = 128
 IN_THREAD_FROM = 4  # a lone bulletin is admitted faster than a thread is woken
 
@@ -52,6 +54,7 @@ class Subscriber:
         registry: Callable[[], VerifiedRegistry],
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
+        allowance: Allowance = READING,
     ) -> None:
         """Prepare; `run` reads.
 
@@ -61,6 +64,7 @@ class Subscriber:
             registry: the registry as it stands now; asked for every batch.
             endpoint: its place on the bus.
             clock: the present, aware.
+            allowance: what is read of one authority at once; what is beyond it waits, and holds up nobody else.
         """
         self.counts: Counter[str] = Counter()
         self.pending: dict[str, int] = {}
@@ -71,6 +75,7 @@ class Subscriber:
         self._registry = registry
         self._endpoint = endpoint
         self._clock = clock
+        self._allowance = allowance
 
     async def run(self) -> None:
         """Read until cancelled.
@@ -107,6 +112,7 @@ class Subscriber:
         if filters != covered:
             await self._inbox.cover(stream, filters)
         looked = asyncio.get_running_loop().time()
+        budgets: dict[str, Budget] = {}
         # Begin with what was read last: another bulletin there means that the stream is not the one we knew.
         settled: asyncio.Task[None] | None = None
         async with (
@@ -136,7 +142,7 @@ class Subscriber:
                         return
                     anchored, batch = True, batch[1:]
                 if batch:
-                    judged, cursor, now = await self._judged(stream, batch)
+                    judged, cursor, now = await self._judged(stream, batch, budgets)
                     # In bulk one batch is settled while the next is judged, but never before the one before it.
                     if settled is not None:
                         await settled
@@ -150,6 +156,7 @@ class Subscriber:
         Should it be cut short it begins again; what is known then is recognised by its digest.
         """
         found = 0
+        budgets: dict[str, Budget] = {}
         async with Pull.attach(connection, stream, consumer, 1) as pull:
             while batch := await pull.next(MOST, QUIET_S):
                 mine = [
@@ -158,7 +165,7 @@ class Subscriber:
                     if each.stream_seq <= until and any(matches(filter_, each.subject) for filter_ in filters)
                 ]
                 if mine:
-                    judged, _, now = await self._judged(stream, mine)
+                    judged, _, now = await self._judged(stream, mine, budgets)
                     self._count(await self._inbox.settle(judged, None, None, now))
                     found += len(mine)
                 if batch[-1].stream_seq >= until or not batch[-1].pending:
@@ -178,16 +185,41 @@ class Subscriber:
         await self._inbox.rewind(stream)
 
     async def _judged(
-        self, stream: str, batch: list[Received]
+        self, stream: str, batch: list[Received], budgets: dict[str, Budget]
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
         """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
         registry, now = self._registry(), self._clock()
         messages = [_message(stream, each) for each in batch]
+        waits = [self._wait(each, budgets, registry, now) for each in batch]
+        each = zip(messages, waits, strict=True)
         if len(messages) < IN_THREAD_FROM:
-            judged = [_judge(message, registry, now) for message in messages]
+            judged = [_judge(message, registry, now, wait) for message, wait in each]
         else:
-            judged = await asyncio.to_thread(lambda: [_judge(message, registry, now) for message in messages])
+            judged = await asyncio.to_thread(
+                lambda: [_judge(message, registry, now, wait) for message, wait in each]
+            )
         return judged, _cursor(batch[-1], messages[-1].digest), now
+
+    def _wait(
+        self, received: Received, budgets: dict[str, Budget], registry: VerifiedRegistry, now: dt.datetime
+    ) -> dt.datetime | None:
+        """Until when a message waits whose authority has said more than is read at once; None when it does not.
+
+        Counted by when the stream took it, so that whoever was away catches up at full speed.
+        """
+        speaker = "-".join(received.subject.split(".")[5:7])
+        if speaker not in registry.document.authorities:
+            speaker = ""  # nobody; all of them together
+        if (budget := budgets.get(speaker)) is None:
+            budget = budgets[speaker] = Budget(self._allowance)
+        moment = now.timestamp()
+        since = budget.within_from(min(received.stored_ns / 1e9, moment))
+        if since <= moment:
+            return None
+        self.counts["over_budget"] += 1
+        if self.counts["over_budget"] == 1:
+            log.warning("over_budget", authority=speaker, subject=received.subject)
+        return dt.datetime.fromtimestamp(since, dt.UTC)
 
     async def _settle(
         self, stream: str, judged: list[Judged | Refused], cursor: Cursor, now: dt.datetime
@@ -257,7 +289,11 @@ def _message(stream: str, received: Received) -> Message:
     )
 
 
-def _judge(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
+def _judge(
+    message: Message, registry: VerifiedRegistry, now: dt.datetime, wait: dt.datetime | None = None
+) -> Judged | Refused:
+    if wait is not None:
+        return Refused.of(message, OVER_BUDGET, "its authority says too much at once; it waits", None, wait)
     try:
         admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
     except AdmissionError as exc:

@@ -53,6 +53,13 @@ _ORIGINS_PERCENT, _WORLDS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 40, 50,
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
 
+# What one request of a reader asks for, and the broker grants at the most: with `PULL_WAITING` requests at a time that
+# bounds what is on its way to one identity.
+PULL_MESSAGES = 500
+PULL_BYTES = 8 * 1024**2
+PULL_EXPIRES_S = 30
+PULL_WAITING = 16
+
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A stream as it must stand."""
@@ -110,9 +117,22 @@ class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
             "deliver_policy": "all",
             "ack_policy": "none",
             "replay_policy": "instant",
-            "max_waiting": 16,
+            "max_waiting": PULL_WAITING,
+            "max_batch": PULL_MESSAGES,
+            "max_bytes": PULL_BYTES,
+            "max_expires": PULL_EXPIRES_S * _NS,
             "filter_subjects": list(self.filters),
         }
+
+
+def consumer_differs(spec: ConsumerSpec, config: dict[str, Any]) -> tuple[str, ...]:
+    """The settings of a consumer, as the server tells them, that are not as they must stand."""
+    wanted = spec.config()
+    wanted.pop("filter_subjects")
+    different = [key for key, value in wanted.items() if config.get(key) != value]
+    if set(config.get("filter_subjects") or [config.get("filter_subject")]) != set(spec.filters):
+        different.append("filter_subjects")
+    return tuple(different)
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):

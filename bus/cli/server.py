@@ -70,6 +70,7 @@ def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
 def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
 
+    It is checked as by `server check`, and not run when a hard check fails (exit 1).
     It follows the registry: a version that is taken in here, or published on the bus, changes users, permissions and
     consumers within seconds, without a restart.
     TLS as in `server conf`; the streams are made with the client certificate of the context.
@@ -81,6 +82,8 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
     from bus.cli.session import held_registry, recorder, until_first
     from bus.errors import ConfigError
     from bus.server import NatsServer, ServerSettings, ServerTls, follow_registry, provision, render_conf
+    from bus.server.checks import check as run_checks
+    from bus.server.checks import must_be_sound
     from bus.server.provision import provisioner_endpoint
     from bus.trust_feed import TrustFeed
 
@@ -99,6 +102,17 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with NatsServer(folder, text, binary=binary) as broker:
         await provision(broker.url, seed, registry, tls=tls)
+        must_be_sound(
+            await run_checks(
+                url=broker.url,
+                monitor_url=broker.monitor_url,
+                provisioner_seed=seed,
+                registry=registry,
+                conf_file=folder / CONF_FILE,
+                binary=broker.binary,
+                tls=tls,
+            )
+        )
         app.note(
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )

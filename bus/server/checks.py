@@ -8,7 +8,8 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,11 +20,19 @@ from bus import nkey
 from bus.connection import Connection
 from bus.errors import BrokerError
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
-from bus.server.conf import render_accounts
+from bus.server.conf import MAX_PENDING_BYTES, ServerSettings, render_accounts
 from bus.server.monitor import read_monitor
 from bus.server.provision import provisioner_endpoint
 from bus.tls import Tls, explain
-from bus.topology import MAX_MESSAGE_BYTES, ConsumerSpec, consumers, streams
+from bus.topology import (
+    MAX_MESSAGE_BYTES,
+    PULL_BYTES,
+    STATEMENTS_ROOM_BYTES,
+    STATEMENTS_STREAM,
+    consumer_differs,
+    consumers,
+    streams,
+)
 from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
@@ -31,6 +40,14 @@ CERTIFICATE_DAYS = 30
 FULL_SHARE = 0.8
 MOST_PING_S = 10
 MOST_WRITE_DEADLINE_S = 10
+# What the server holds every connection to: too little keeps honest programs out, too much none of the others.
+LIMITS = (
+    ("max_connections", 16, 65_536),
+    ("max_subscriptions", 20, 1_000),
+    ("max_pending", 2 * PULL_BYTES, MAX_PENDING_BYTES),
+    ("max_control_line", 1_024, 4_096),
+)
+MOST_CONNECTIONS_EACH = 64
 _S = 1_000_000_000
 
 
@@ -70,7 +87,12 @@ async def check(
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
     found = list(_server(varz))
-    users = render_accounts(registry, nkey.public_of(provisioner_seed))
+    found += await asyncio.to_thread(lambda: list(_connections(monitor_url)))
+    limits = ServerSettings(
+        max_connections=int(varz.get("max_connections", 0)),
+        max_subscriptions=int(varz.get("max_subscriptions", 0)),
+    )
+    users = render_accounts(registry, nkey.public_of(provisioner_seed), limits)
     found += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
     async with Connection.open(provisioner_endpoint(url, provisioner_seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
@@ -79,6 +101,17 @@ async def check(
         found += await _streams(connection, registry)
         found += await _consumers(connection, registry)
     return found
+
+
+def must_be_sound(checks: Iterable[Check]) -> None:
+    """Refuse a broker that fails a hard check.
+
+    Raises:
+        ServerError: `not-sound`, with what was found.
+    """
+    failed = [f"{each.name} ({each.detail})" for each in checks if each.hard and not each.ok]
+    if failed:
+        raise ServerError(f"this broker is not as it must be: {'; '.join(failed)}", reason="not-sound")
 
 
 def _server(varz: dict[str, Any]) -> Iterator[Check]:
@@ -102,6 +135,9 @@ def _server(varz: dict[str, Any]) -> Iterator[Check]:
         bool(varz.get("auth_required")),
         "required" if varz.get("auth_required") else "anybody may connect",
     )
+    for name, least, most in LIMITS:
+        value = int(varz.get(name, 0))
+        yield _hard(name, least <= value <= most, f"{value}, wanted {least} to {most}")
     ping, most = int(varz.get("ping_interval", 0)) / _S, int(varz.get("ping_max", 0))
     yield _soft("ping_interval", 0 < ping <= MOST_PING_S, f"{ping:.0f} s")
     yield _soft("ping_max", 0 < most <= 2, f"{most} unanswered")
@@ -129,6 +165,17 @@ def _tls(varz: dict[str, Any]) -> Check:
     return _hard(
         "TLS", here, "not needed on loopback" if here else f"none on {host}: anybody on the way reads"
     )
+
+
+def _connections(monitor_url: str) -> Iterator[Check]:
+    """The broker counts connections for all together; who takes them from others is seen here."""
+    connz = read_monitor(monitor_url, "connz?auth=1&limit=65536")
+    held = Counter(
+        str(each.get("nkey") or each.get("authorized_user")) for each in connz.get("connections", ())
+    )
+    many = [f"{name}: {count}" for name, count in held.most_common(8) if count > MOST_CONNECTIONS_EACH]
+    most = max(held.values(), default=0)
+    yield _soft("connections of one identity", not many, ", ".join(many) or f"{most} at the most")
 
 
 def _handshakes(url: str, tls: Tls) -> Iterator[Check]:
@@ -210,6 +257,15 @@ async def _streams(connection: Connection, registry: VerifiedRegistry) -> list[C
         found.append(
             _hard(f"stream {spec.name}", not wrong, ", ".join(wrong) or f"{state['messages']} bulletins")
         )
+        if spec.name == STATEMENTS_STREAM:
+            # Whoever has left keeps the room that was taken until it is too old.
+            speakers = len({*registry.document.authorities}) + 1 + int(state.get("num_subjects", 0))
+            room = config["max_bytes"] // STATEMENTS_ROOM_BYTES
+            found.append(
+                _hard(
+                    "room for statements", speakers <= room, f"of {room} senders, and {speakers} at the most"
+                )
+            )
         share = state["bytes"] / max(1, config["max_bytes"])
         if share > FULL_SHARE:
             found.append(_soft(f"stream {spec.name} fill", ok=False, detail=f"{share:.0%} full"))
@@ -233,8 +289,8 @@ async def _consumers(connection: Connection, registry: VerifiedRegistry) -> list
         except BrokerError as exc:
             wrong.append(f"{spec.stream}/{spec.name}: {exc}")
             continue
-        if differs := _difference(spec, info["config"]):
-            wrong.append(f"{spec.stream}/{spec.name}: other {differs} than its grants")
+        if differs := consumer_differs(spec, info["config"]):
+            wrong.append(f"{spec.stream}/{spec.name}: other {', '.join(differs)} than its grants")
     known = {(spec.stream, spec.name) for spec in wanted}
     for stream in {spec.stream for spec in wanted}:
         wrong += [
@@ -243,16 +299,6 @@ async def _consumers(connection: Connection, registry: VerifiedRegistry) -> list
             if (stream, name) not in known
         ]
     return [_hard("consumers", not wrong, "; ".join(sorted(wrong)) or f"{len(wanted)} follow the registry")]
-
-
-def _difference(spec: ConsumerSpec, config: dict[str, Any]) -> str:
-    """The settings of a consumer that are not as they must stand."""
-    wanted = spec.config()
-    wanted.pop("filter_subjects")
-    different = [key for key, value in wanted.items() if config.get(key) != value]
-    if set(config.get("filter_subjects") or [config.get("filter_subject")]) != set(spec.filters):
-        different.append("filter_subjects")
-    return ", ".join(different)
 
 
 async def _names(connection: Connection, call: str, key: str) -> list[str]:

@@ -13,6 +13,8 @@ from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissio
 from bus.trust import VerifiedRegistry
 from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 
+MAX_PENDING_BYTES = 16 * 1024**2
+
 
 class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
     """PEM files, relative to the configuration: the broker's certificate and key, and who signs its clients'."""
@@ -75,6 +77,8 @@ ping_max: 2
 write_deadline: "5s"
 max_payload: {MAX_MESSAGE_BYTES}
 max_control_line: 4096
+# Bytes on their way to one connection; a reader that takes nothing is cut, and nobody waits for it.
+max_pending: {MAX_PENDING_BYTES}
 max_connections: {settings.max_connections}
 max_subscriptions: {settings.max_subscriptions}
 jetstream {{
@@ -84,7 +88,7 @@ jetstream {{
   # A power cut loses what was acknowledged and not yet synced; so each message is.
   sync_interval: always
 }}
-{_tls(settings.tls)}{render_accounts(registry, provisioner_nkey)}"""
+{_tls(settings.tls)}{render_accounts(registry, provisioner_nkey, settings)}"""
 
 
 def _tls(files: ServerTls | None) -> str:
@@ -104,7 +108,7 @@ tls {{
 """
 
 
-def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str) -> str:
+def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str, settings: ServerSettings) -> str:
     """The part of the configuration that says who may connect and do what; there is no other user."""
     users = [
         _user(
@@ -125,6 +129,11 @@ def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str) -> str:
 accounts {{
   BUS {{
     jetstream: enabled
+    limits {{
+      max_connections: {settings.max_connections}
+      max_subscriptions: {settings.max_subscriptions}
+      max_payload: {MAX_MESSAGE_BYTES}
+    }}
     users: [
 {listed}
     ]
