@@ -198,7 +198,7 @@ def list_(app: App, *, kind: str | None, limit: int, mine: bool) -> None:
 
 
 def _list_admitted(app: App, kind: str | None, limit: int) -> None:
-    from bus.cli.headline import one_line, show_bulletin
+    from bus.cli.headline import marking, one_line, show_bulletin
     from bus.cli.picture import ask
     from bus.records import stored
 
@@ -218,6 +218,7 @@ def _list_admitted(app: App, kind: str | None, limit: int) -> None:
                     "subject": row.subject,
                     "admitted_at": row.admitted_at,
                     "labels": sorted(row.labels),
+                    **marking(row.bulletin),
                     "headline": row.bulletin.info[0].headline,
                 }
             )
@@ -228,7 +229,7 @@ def _list_admitted(app: App, kind: str | None, limit: int) -> None:
 
 
 def _list_said(app: App, kind: str | None, limit: int) -> None:
-    from bus.cli.headline import one_line, show_bulletin
+    from bus.cli.headline import marking, one_line, show_bulletin
     from bus.cli.session import OUTBOX_FILE, open_outbox
     from schemas.codec import decode
 
@@ -252,6 +253,7 @@ def _list_said(app: App, kind: str | None, limit: int) -> None:
                     "subject": row.subject,
                     "kept_at": dt.datetime.fromtimestamp(row.kept_at, dt.UTC),
                     "state": state,
+                    **marking(said),
                     "headline": said.info[0].headline,
                 }
             )
