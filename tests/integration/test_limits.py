@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nats.aio.msg import Msg
@@ -166,7 +167,8 @@ async def test_a_reader_that_takes_nothing_is_cut_and_nobody_waits_for_it(bus: B
             )
     async with connected(bus, "xb-hub") as deaf, connected(bus, "xa-hub") as reader:
         client = deaf.client()
-        transport = client._transport._io_writer.transport
+        writer: Any = client._transport
+        transport = writer._io_writer.transport
         await client.subscribe("_INBOX_xb-hub.deaf")
         await client.flush()
         transport.pause_reading()

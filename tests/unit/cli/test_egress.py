@@ -16,9 +16,10 @@ from bus.cli.main import COMMANDS, program
 from bus.hub.projection import Projection
 from bus.inbox import Inbox
 from bus.records import Cursor, Judged, Message
+from schemas.bulletin import Draft
+from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, parse_header, read_signed, write_signed
 from schemas.vocab import Status, Tlp
-from tests import worlds
 from tests.office import Desk
 from tests.worlds import World, bulletin, draft, make_world, sign
 
@@ -87,7 +88,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, world: World) -> Iterator[Des
         yield made
 
 
-def said(case: str) -> worlds.Draft:
+def said(case: str) -> Draft:
     """What is said in a case; its headline is the case's name."""
     status, tlp, audience = CASES[case]
     return draft(
@@ -106,7 +107,7 @@ async def _fill(folder: Path, world: World) -> None:
         (folder / f"{place}.id").write_text(found.bulletin.id)
         entries = parse_header(dict(found.headers)[SIG_HEADER])
         (folder / f"{place}.tocsin.json").write_bytes(write_signed(found.payload, entries))
-        (folder / f"{place}.draft.json").write_bytes(worlds.encode(said(case)))
+        (folder / f"{place}.draft.json").write_bytes(encode(said(case)))
         admitted = admit(found.subject, found.headers, found.payload, registry=world.registry, now=world.now)
         message = Message(
             subject=found.subject,
