@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PORT = click.IntRange(1, 65535 - 4000)
 PROVISIONER_FILE = "provisioner.nk"
+SYSTEM_FILE = "system.nk"  # of who cuts connections: server run
 CONF_FILE = "nats-server.conf"
 NOT_SOUND = 1
 MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
@@ -45,7 +46,11 @@ def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
 
     registry = production_registry(app)
     settings = ServerSettings(
-        host=host, port=port, monitor_port=port + MONITOR_ABOVE, tls=ServerTls.in_folder(folder)
+        host=host,
+        port=port,
+        monitor_port=port + MONITOR_ABOVE,
+        tls=ServerTls.in_folder(folder),
+        system_nkey=_system_nkey(folder),
     )
     text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
     if stdout:
@@ -80,11 +85,21 @@ def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) ->
 
 async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None) -> None:
     from bus.cli.session import held_registry, recorder, until_first
+    from bus.connection import Endpoint
     from bus.errors import ConfigError
-    from bus.server import NatsServer, ServerSettings, ServerTls, follow_registry, provision, render_conf
+    from bus.server import (
+        NatsServer,
+        ServerSettings,
+        ServerTls,
+        follow_registry,
+        provision,
+        render_conf,
+        share_connections,
+    )
     from bus.server.checks import check as run_checks
     from bus.server.checks import must_be_sound
     from bus.server.provision import provisioner_endpoint
+    from bus.server.sharing import SYSTEM
     from bus.trust_feed import TrustFeed
 
     app.logs()
@@ -92,13 +107,16 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
     held = held_registry(app.context()[1], app.now)
     registry = held()
     seed, public = provisioner_key(folder)
+    system = _key(folder / SYSTEM_FILE)
     tls, files = _tls(app), ServerTls.in_folder(folder)
     if (tls is None) != (files is None):
         raise ConfigError(
             f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
             reason="tls-file",
         )
-    settings = ServerSettings(host=host, port=port, monitor_port=port + MONITOR_ABOVE, tls=files)
+    settings = ServerSettings(
+        host=host, port=port, monitor_port=port + MONITOR_ABOVE, tls=files, system_nkey=system[1]
+    )
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with NatsServer(folder, text, binary=binary) as broker:
         await provision(broker.url, seed, registry, tls=tls)
@@ -111,6 +129,7 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
                 conf_file=folder / CONF_FILE,
                 binary=broker.binary,
                 tls=tls,
+                system_nkey=system[1],
             )
         )
         app.note(
@@ -120,6 +139,12 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
             ended(),
             TrustFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
             follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
+            share_connections(
+                monitor_url=broker.monitor_url,
+                endpoint=Endpoint(
+                    url=broker.url, authority_id=SYSTEM, nkey_seed=system[0], name=SYSTEM, tls=tls
+                ),
+            ),
         )
 
 
@@ -159,6 +184,7 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
             conf_file=folder / CONF_FILE,
             binary=find_binary(None, os.environ),
             tls=_tls(app),
+            system_nkey=_system_nkey(folder),
         )
     )
     if app.json:
@@ -199,11 +225,19 @@ def production_registry(app: App) -> VerifiedRegistry:
 
 def provisioner_key(folder: Path) -> tuple[str, str]:
     """The seed and public key of the identity that makes streams; made when first asked for."""
+    return _key(folder / PROVISIONER_FILE)
+
+
+def _system_nkey(folder: Path) -> str | None:
+    """The public key of who cuts connections, once `server run` has made it."""
+    return _key(folder / SYSTEM_FILE)[1] if (folder / SYSTEM_FILE).exists() else None
+
+
+def _key(path: Path) -> tuple[str, str]:
     from bus import nkey
 
-    path = folder / PROVISIONER_FILE
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         nkey.save_nkey(path, nkey.generate()[0])
     seed = nkey.load_nkey(path)
     return seed, nkey.public_of(seed)

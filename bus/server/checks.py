@@ -8,7 +8,6 @@ import shutil
 import socket
 import ssl
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ from bus import nkey
 from bus.connection import Connection
 from bus.errors import BrokerError
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
-from bus.server.conf import MAX_PENDING_BYTES, ServerSettings, render_accounts
+from bus.server.conf import MAX_PENDING_BYTES, RESERVED_CONNECTIONS, ServerSettings, render_accounts
 from bus.server.monitor import read_monitor
 from bus.server.provision import provisioner_endpoint
+from bus.server.sharing import CONNECTIONS, MOST_EACH, held
 from bus.tls import Tls, explain
 from bus.topology import (
     MAX_MESSAGE_BYTES,
@@ -47,7 +47,6 @@ LIMITS = (
     ("max_pending", 2 * PULL_BYTES, MAX_PENDING_BYTES),
     ("max_control_line", 1_024, 4_096),
 )
-MOST_CONNECTIONS_EACH = 64
 _S = 1_000_000_000
 
 
@@ -69,6 +68,7 @@ async def check(
     conf_file: Path | None = None,
     binary: Path | None = None,
     tls: Tls | None = None,
+    system_nkey: str | None = None,
 ) -> list[Check]:
     """Check version, durability, limits, users, streams and consumers of a running broker.
 
@@ -80,6 +80,7 @@ async def check(
         conf_file: the configuration that it should run with; None when it is out of reach.
         binary: a nats-server to read that file with.
         tls: with which certificates to connect; None connects in clear.
+        system_nkey: public nkey of who may cut connections, where there is one.
 
     Raises:
         ServerError: `no-monitor`, when the monitoring address does not answer.
@@ -89,8 +90,9 @@ async def check(
     found = list(_server(varz))
     found += await asyncio.to_thread(lambda: list(_connections(monitor_url)))
     limits = ServerSettings(
-        max_connections=int(varz.get("max_connections", 0)),
+        max_connections=int(varz.get("max_connections", 0)) - RESERVED_CONNECTIONS,
         max_subscriptions=int(varz.get("max_subscriptions", 0)),
+        system_nkey=system_nkey,
     )
     users = render_accounts(registry, nkey.public_of(provisioner_seed), limits)
     found += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
@@ -169,13 +171,10 @@ def _tls(varz: dict[str, Any]) -> Check:
 
 def _connections(monitor_url: str) -> Iterator[Check]:
     """The broker counts connections for all together; who takes them from others is seen here."""
-    connz = read_monitor(monitor_url, "connz?auth=1&limit=65536")
-    held = Counter(
-        str(each.get("nkey") or each.get("authorized_user")) for each in connz.get("connections", ())
-    )
-    many = [f"{name}: {count}" for name, count in held.most_common(8) if count > MOST_CONNECTIONS_EACH]
-    most = max(held.values(), default=0)
-    yield _soft("connections of one identity", not many, ", ".join(many) or f"{most} at the most")
+    each = {user: len(cids) for user, cids in held(read_monitor(monitor_url, CONNECTIONS)).items()}
+    many = [f"{user}: {count}" for user, count in each.items() if count > MOST_EACH]
+    most = max(each.values(), default=0)
+    yield _soft("connections of one identity", not many, ", ".join(many[:8]) or f"{most} at the most")
 
 
 def _handshakes(url: str, tls: Tls) -> Iterator[Check]:

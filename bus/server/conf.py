@@ -13,6 +13,7 @@ from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissio
 from bus.trust import VerifiedRegistry
 from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 
+RESERVED_CONNECTIONS = 16
 MAX_PENDING_BYTES = 16 * 1024**2
 
 
@@ -55,6 +56,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 4096
     max_subscriptions: int = 200
     tls: ServerTls | None = None
+    system_nkey: str | None = None
+    """Public nkey of who may cut connections (`bus.server.sharing`); without it nobody speaks to the system account."""
 
 
 def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisioner_nkey: str) -> str:
@@ -79,7 +82,8 @@ max_payload: {MAX_MESSAGE_BYTES}
 max_control_line: 4096
 # Bytes on their way to one connection; a reader that takes nothing is cut, and nobody waits for it.
 max_pending: {MAX_PENDING_BYTES}
-max_connections: {settings.max_connections}
+# More than the account has: its own system account is never kept out.
+max_connections: {settings.max_connections + RESERVED_CONNECTIONS}
 max_subscriptions: {settings.max_subscriptions}
 jetstream {{
   store_dir: {_quoted(str(settings.store_dir))}
@@ -125,6 +129,7 @@ def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str, settings:
             for nkey in record.nkeys
         ]
     listed = "\n".join(users)
+    system = f" {{ nkey: {settings.system_nkey} }} " if settings.system_nkey else ""
     return f"""\
 accounts {{
   BUS {{
@@ -138,7 +143,7 @@ accounts {{
 {listed}
     ]
   }}
-  SYS {{ users: [] }}
+  SYS {{ users: [{system}] }}
 }}
 system_account: SYS
 """

@@ -11,23 +11,25 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from nats.aio.msg import Msg
 
 from bus import nkey
 from bus.budget import Allowance
 from bus.client import HardenedClient, headers_of
-from bus.connection import Connection
+from bus.connection import Connection, Endpoint
 from bus.errors import DeniedError, UnreachableError
 from bus.hub.run import HubService
 from bus.inbox import Inbox
 from bus.outbox import Outbox
 from bus.pull import Pull
 from bus.sender import Sender
-from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.server import NatsServer, ServerSettings, provision, render_conf, share_connections
 from bus.server.binary import ServerError
 from bus.server.checks import check, must_be_sound
 from bus.server.provision import provisioner_endpoint
+from bus.server.sharing import CONNECTIONS, SYSTEM, held
 from bus.topology import MAX_MESSAGE_BYTES, PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, PULL_WAITING
 from tests.integration.conftest import Bus
 from tests.integration.test_publisher import speaking
@@ -107,6 +109,44 @@ async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path)
         message = sign(WORLD, bulletin(WORLD, "xb-emb"))
         await last.publish(message.subject, message.payload, dict(message.headers))
         assert all(each.connected and each.epoch == 1 for each in standing)
+
+
+async def test_nobody_takes_the_connections_of_the_others(tmp_path: Path) -> None:
+    """One identity takes them all and comes back whenever it is cut; another gets in, and is never cut itself."""
+    system_seed, system = nkey.generate()
+    async with (
+        serving(tmp_path, msgspec.structs.replace(SMALL, system_nkey=system)) as bus,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(SMALL.max_connections + 4):
+            await stack.enter_async_context(Connection.open(bus.endpoint("xa-csirt")))
+        await until(lambda: "connections exceeded" in bus.server.log_file.read_text())
+        guard = asyncio.create_task(
+            share_connections(
+                monitor_url=bus.server.monitor_url,
+                endpoint=Endpoint(
+                    url=bus.server.url, authority_id=SYSTEM, nkey_seed=system_seed, name=SYSTEM
+                ),
+                most=3,
+                every=0.1,
+            )
+        )
+        try:
+            async with Connection.open(bus.endpoint("xb-emb")) as other:
+                await other.until_connected(20)
+                message = sign(WORLD, bulletin(WORLD, "xb-emb"))
+                await other.publish(message.subject, message.payload, dict(message.headers))
+
+                async def cut() -> bool:
+                    connz = await asyncio.to_thread(bus.server.monitor, CONNECTIONS)
+                    return len(held(connz)[WORLD.nkeys["xa-csirt"][1]]) <= 3
+
+                for _ in range(3):
+                    await until(cut)
+                assert (other.connected, other.epoch) == (True, 1)
+        finally:
+            guard.cancel()
+            await asyncio.gather(guard, return_exceptions=True)
 
 
 async def test_a_message_that_is_too_large_ends_its_sender_alone(bus: Bus) -> None:
@@ -288,7 +328,7 @@ LOOSE = [
     (f"\nmax_payload: {MAX_MESSAGE_BYTES}", "\nmax_payload: 900000"),
     ("max_pending: 16777216", "max_pending: 67108864"),
     ("max_control_line: 4096", "max_control_line: 65536"),
-    ("max_connections: 4096\nmax_subscriptions: 200", "max_connections: 70000\nmax_subscriptions: 0"),
+    ("max_connections: 4112\nmax_subscriptions: 200", "max_connections: 70000\nmax_subscriptions: 0"),
     ("sync_interval: always", 'sync_interval: "2m"'),
 ]
 
