@@ -256,7 +256,10 @@ class Sender:
         rows = await self._outbox.waiting(status, FETCH)
         if not rows:
             return False
-        rows = rows[: self._budget.spend(len(rows), asyncio.get_running_loop().time())]
+        # What is sent again was counted the first time, and comes first.
+        fresh = sum(row.attempted_at is None for row in rows)
+        within = self._budget.spend(fresh, asyncio.get_running_loop().time())
+        rows = rows[: len(rows) - fresh + within]
         if not rows:
             raise BrokerError(
                 "this authority has said so much in a short time that the rest goes out slowly",
