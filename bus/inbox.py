@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -75,6 +75,22 @@ class Inbox:
         """Read a stream from its beginning; what is known is recognised by its digest."""
         await self._db.write(lambda db: db.execute("DELETE FROM cursors WHERE stream = ?", (stream,)))
 
+    async def covered(self, stream: str) -> frozenset[str]:
+        """The subjects (patterns) of which everything before the cursor of a stream has been read."""
+        rows = await self._db.read(
+            lambda db: db.execute("SELECT filter FROM covered WHERE stream = ?", (stream,)).fetchall()
+        )
+        return frozenset(row["filter"] for row in rows)
+
+    async def cover(self, stream: str, filters: Collection[str]) -> None:
+        """Note that of these subjects, and of no others, everything before the cursor has been read."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM covered WHERE stream = ?", (stream,))
+            db.executemany("INSERT INTO covered VALUES (?, ?)", [(stream, each) for each in filters])
+
+        await self._db.write(work)
+
     async def settle(
         self, judged: Sequence[Judged | Refused], stream: str | None, cursor: Cursor | None, now: dt.datetime
     ) -> Mapping[str, int]:
@@ -82,7 +98,7 @@ class Inbox:
 
         Args:
             judged: messages in the order of the stream.
-            stream: where they came from; None when they had been put aside until their time.
+            stream: where they came from; None when they had been put aside until their time, or lie before the cursor.
             cursor: where that stream has been read to with them.
             now: the present.
 

@@ -57,7 +57,7 @@ class Outbox:
         return await self._db.changed(since, timeout)
 
     async def claim(
-        self, settled: Sequence[Settled], resting: Collection[str], now: float
+        self, settled: Sequence[Settled], resting: Collection[str], now: float, fresh: int = MOST
     ) -> dict[str, list[Row]]:
         """A round of the sender in one transaction: note what was acknowledged, take what is next.
 
@@ -65,6 +65,7 @@ class Outbox:
             settled: durable acknowledgements since the last round.
             resting: statuses that get no turn; one stream takes those of one status.
             now: the present.
+            fresh: how many rows may be taken that were never sent before.
 
         Returns:
             Per status the oldest rows to be sent, `MOST` and `MOST_BYTES` at most; a channel with a parked row waits
@@ -75,8 +76,12 @@ class Outbox:
         def work(db: sqlite3.Connection) -> dict[str, list[Row]]:
             table.settle(db, settled, now)
             waiting = db.execute("SELECT DISTINCT status FROM outbox WHERE state = 'kept'").fetchall()
-            turns = (row[0] for row in waiting if row[0] not in resting)
-            found = {each: rows for each in turns if (rows := table.due(db, each, MOST, MOST_BYTES))}
+            found: dict[str, list[Row]] = {}
+            left = fresh
+            for status in (row[0] for row in waiting if row[0] not in resting):
+                if rows := table.due(db, status, MOST, MOST_BYTES, left):
+                    found[status] = rows
+                    left -= sum(row.attempted_at is None for row in rows)
             table.change(
                 db,
                 "UPDATE outbox SET attempted_at = ? WHERE n = ?",

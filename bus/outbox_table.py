@@ -188,13 +188,17 @@ def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
     )
 
 
-def due(db: sqlite3.Connection, status: str, most: int, most_bytes: int) -> list[Row]:
-    """Rows of a status to be sent, oldest first, inside a transaction; at least one, if there is one."""
+def due(db: sqlite3.Connection, status: str, most: int, most_bytes: int, fresh: int) -> list[Row]:
+    """Rows of a status to be sent, oldest first, inside a transaction: within the bounds, but for the first if it is large.
+
+    At most `fresh` of them were never sent before.
+    """
     found: list[Row] = []
     left = most_bytes
     for row in db.execute(_DUE, (status, most)):
         left -= len(row["payload"])
-        if found and left < 0:
+        fresh -= row["attempted_at"] is None
+        if fresh < 0 or (found and left < 0):
             break
         found.append(Row(**dict(row)))
     return found

@@ -21,12 +21,11 @@ import structlog
 from bus.client import headers_of
 from bus.connection import Connection
 from bus.errors import BrokerError, UnreachableError
+from bus.topology import PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-BATCH = 500
-EXPIRES_S = 30.0
 HEARTBEAT_S = 3.0
 LINGER_FROM = 64
 LINGER_S = 0.01
@@ -154,10 +153,11 @@ class Pull:
 
     async def _ask(self) -> None:
         self._heard = asyncio.get_running_loop().time()
-        self._asked = BATCH
+        self._asked = PULL_MESSAGES
         request: dict[str, Any] = {
-            "batch": BATCH,
-            "expires": int(EXPIRES_S * _NS),
+            "batch": PULL_MESSAGES,
+            "expires": int(PULL_EXPIRES_S * _NS),
+            "max_bytes": PULL_BYTES,
             "idle_heartbeat": int(HEARTBEAT_S * _NS),
         }
         try:

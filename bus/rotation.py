@@ -133,16 +133,17 @@ def revoke_keys(
     *,
     since: dt.datetime,
     reason: str,
+    now: dt.datetime,
 ) -> Registry:
-    """The document with keys of an authority revoked since a moment.
+    """The document with keys of an authority revoked since a moment, and issued no earlier than that.
 
     A key that is revoked already gets the new moment: what m of n say replaces what one key has said.
 
     Raises:
-        TrustError: `unknown-authority`, `unknown-key`; `from-the-future` when `since` is after the document's issue.
+        TrustError: `unknown-authority`, `unknown-key`; `from-the-future` when `since` is after `now`.
     """
     record = _authority(document, authority_id)
-    if since > document.issued:
+    if since > now:
         raise TrustError("a key is revoked since now or earlier, not later", reason="from-the-future")
     for kid in kids:
         if kid not in record.keys:
@@ -151,7 +152,8 @@ def revoke_keys(
         kid: msgspec.structs.replace(key, revoked_since=since, revoked_for=reason) if kid in kids else key
         for kid, key in record.keys.items()
     }
-    return _with_keys(document, authority_id, keys)
+    issued = max(document.issued, since)  # a proposal of a while ago, or cut to whole seconds
+    return _with_keys(msgspec.structs.replace(document, issued=issued), authority_id, keys)
 
 
 def _authority(document: Registry, authority_id: str) -> AuthorityRecord:

@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from bus.acks import PubAck
+from bus.budget import SENDING, Allowance, Budget
 from bus.connection import Connection, Endpoint, Outgoing
 from bus.errors import BrokerError, BusError, DeniedError, OutboxError, StoreError, UnreachableError
 from bus.lease import LEASE_S, owner_name
@@ -67,6 +68,7 @@ class Sender:
         endpoint: Endpoint,
         registry: Callable[[], VerifiedRegistry],
         clock: Callable[[], dt.datetime],
+        allowance: Allowance = SENDING,
     ) -> None:
         self.authority_id = authority_id
         self.endpoint = endpoint
@@ -86,6 +88,7 @@ class Sender:
         self._behind_at: tuple[dict[str, int], object] = ({}, None)
         self._patience: dict[str, _Patience] = {}
         self._settled: list[Settled] = []  # acknowledged, and not yet noted in the outbox
+        self._budget = Budget(allowance)
 
     def nudge(self) -> None:
         """Something was kept; look at once."""
@@ -179,8 +182,15 @@ class Sender:
             with self._patience_with(status, now):
                 if not await self._compare(connection, status, *streams[status]):
                     return False
-        due = await self._outbox.claim(self._settled, self._resting(now), self._clock().timestamp())
+        room = self._budget.room(now)  # what is sent again was counted the first time
+        due = await self._outbox.claim(self._settled, self._resting(now), self._clock().timestamp(), room)
         self._settled = []
+        self._budget.spend(sum(row.attempted_at is None for rows in due.values() for row in rows), now)
+        if not due and not room and (await self._outbox.oldest())[0]:
+            raise BrokerError(
+                "this authority has said so much in a short time that the rest goes out slowly",
+                reason="over-budget",
+            )
         moved = False
         for status in _by_urgency(due):
             with self._patience_with(status, now):

@@ -5,7 +5,8 @@
 3. settle    `bus.settling`: chain and hold-back, effect, row and cursor in one transaction; refused to quarantine
 
 The reader trusts nothing of the stream but the bytes it can verify. On any doubt, a lost link, a hole in the
-consumer's count, another bulletin at the cursor than was read there, it attaches anew from what it holds.
+consumer's count, another bulletin at the cursor than was read there, it attaches anew from what it holds. When its
+consumer follows a wider grant, it reads once, of what that gave it, what lies before its cursor.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from bus.budget import READING, Allowance, Budget
 from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError, one_failure
 from bus.inbox import Inbox
@@ -25,11 +27,15 @@ from bus.records import Cursor, Judged, Message, Refused, verdict
 from bus.topology import reader_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
+from schemas.subject import matches
 
 MOST = 500
+QUIET_S = 5.0
+LOOK_S = 5.0  # so often it is asked whether the consumer follows other grants by now
 PAUSE_S = 0.5
 TICK_S = 0.5
 PASSING = frozenset({"store-full", "store-busy"})
+OVER_BUDGET = "over-budget"
 IN_BULK = 128
 IN_THREAD_FROM = 4  # a lone bulletin is admitted faster than a thread is woken
 
@@ -47,6 +53,7 @@ class Subscriber:
         registry: Callable[[], VerifiedRegistry],
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
+        allowance: Allowance = READING,
     ) -> None:
         """Prepare; `run` reads.
 
@@ -56,6 +63,7 @@ class Subscriber:
             registry: the registry as it stands now; asked for every batch.
             endpoint: its place on the bus.
             clock: the present, aware.
+            allowance: what is read of one authority at once; what is beyond it waits, and holds up nobody else.
         """
         self.counts: Counter[str] = Counter()
         self.pending: dict[str, int] = {}
@@ -66,6 +74,7 @@ class Subscriber:
         self._registry = registry
         self._endpoint = endpoint
         self._clock = clock
+        self._allowance = allowance
 
     async def run(self) -> None:
         """Read until cancelled.
@@ -95,6 +104,14 @@ class Subscriber:
         if not connection.connected:
             raise UnreachableError(connection.problem or "not connected")
         cursor = await self._inbox.cursor(stream)
+        filters = await _filters(connection, stream, consumer)
+        covered = await self._inbox.covered(stream)
+        if cursor.seq and not filters <= covered:
+            await self._history(connection, stream, consumer, cursor.seq, filters - covered)
+        if filters != covered:
+            await self._inbox.cover(stream, filters)
+        looked = asyncio.get_running_loop().time()
+        budgets: dict[str, Budget] = {}
         # Begin with what was read last: another bulletin there means that the stream is not the one we knew.
         settled: asyncio.Task[None] | None = None
         async with (
@@ -104,9 +121,13 @@ class Subscriber:
             self.attached += 1
             anchored = cursor.seq == 0
             while True:
+                if asyncio.get_running_loop().time() - looked > LOOK_S:
+                    looked = asyncio.get_running_loop().time()
+                    if await _filters(connection, stream, consumer) != filters:
+                        return
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
-                batch = await pull.next(MOST, 5.0)
+                batch = await pull.next(MOST, QUIET_S)
                 if not batch:
                     if not anchored and not await self._stands(connection, stream, consumer, cursor):
                         await self._doubt(stream, cursor)
@@ -120,11 +141,35 @@ class Subscriber:
                         return
                     anchored, batch = True, batch[1:]
                 if batch:
-                    judged, cursor, now = await self._judged(stream, batch)
+                    judged, cursor, now = await self._judged(stream, batch, budgets)
                     # In bulk one batch is settled while the next is judged, but never before the one before it.
                     if settled is not None:
                         await settled
                     settled = tasks.create_task(self._settle(stream, judged, cursor, now))
+
+    async def _history(
+        self, connection: Connection, stream: str, consumer: str, until: int, filters: frozenset[str]
+    ) -> None:
+        """Read what lies up to the cursor on subjects that were not readable before.
+
+        Should it be cut short it begins again; what is known then is recognised by its digest.
+        """
+        found = 0
+        budgets: dict[str, Budget] = {}
+        async with Pull.attach(connection, stream, consumer, 1) as pull:
+            while batch := await pull.next(MOST, QUIET_S):
+                mine = [
+                    each
+                    for each in batch
+                    if each.stream_seq <= until and any(matches(filter_, each.subject) for filter_ in filters)
+                ]
+                if mine:
+                    judged, _, now = await self._judged(stream, mine, budgets)
+                    self._count(await self._inbox.settle(judged, None, None, now))
+                    found += len(mine)
+                if batch[-1].stream_seq >= until or not batch[-1].pending:
+                    break
+        log.info("history_read", stream=stream, count=found, subjects=sorted(filters))
 
     async def _stands(self, connection: Connection, stream: str, consumer: str, cursor: Cursor) -> bool:
         """Whether the stream may still hold what was read at the cursor: it is silent, so ask how far it goes."""
@@ -139,18 +184,41 @@ class Subscriber:
         await self._inbox.rewind(stream)
 
     async def _judged(
-        self, stream: str, batch: list[Received]
+        self, stream: str, batch: list[Received], budgets: dict[str, Budget]
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
         """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
         registry, now = self._registry(), self._clock()
         messages = [_message(stream, each) for each in batch]
+        waits = [self._wait(each, budgets, registry, now) for each in batch]
+        each = zip(messages, waits, strict=True)
         if len(messages) < IN_THREAD_FROM:
-            judged = [verdict(message, registry, now) for message in messages]
+            judged = [_judge(message, registry, now, wait) for message, wait in each]
         else:
             judged = await asyncio.to_thread(
-                lambda: [verdict(message, registry, now) for message in messages]
+                lambda: [_judge(message, registry, now, wait) for message, wait in each]
             )
         return judged, _cursor(batch[-1], messages[-1].digest), now
+
+    def _wait(
+        self, received: Received, budgets: dict[str, Budget], registry: VerifiedRegistry, now: dt.datetime
+    ) -> dt.datetime | None:
+        """Until when a message waits whose authority has said more than is read at once; None when it does not.
+
+        Counted by when the stream took it, so that whoever was away catches up at full speed.
+        """
+        speaker = "-".join(received.subject.split(".")[5:7])
+        if speaker not in registry.document.authorities:
+            speaker = ""  # nobody; all of them together
+        if (budget := budgets.get(speaker)) is None:
+            budget = budgets[speaker] = Budget(self._allowance)
+        moment = now.timestamp()
+        since = budget.within_from(min(received.stored_ns / 1e9, moment))
+        if since <= moment:
+            return None
+        self.counts["over_budget"] += 1
+        if self.counts["over_budget"] == 1:
+            log.warning("over_budget", authority=speaker, subject=received.subject)
+        return dt.datetime.fromtimestamp(since, dt.UTC)
 
     async def _settle(
         self, stream: str, judged: list[Judged | Refused], cursor: Cursor, now: dt.datetime
@@ -188,6 +256,12 @@ class Subscriber:
         self.counts.update(outcomes)
 
 
+async def _filters(connection: Connection, stream: str, consumer: str) -> frozenset[str]:
+    """The subjects that the consumer delivers, which follow the grants, sooner or later."""
+    config = (await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}"))["config"]
+    return frozenset(config.get("filter_subjects") or [config.get("filter_subject", ">")])
+
+
 def _cursor(received: Received, found: str) -> Cursor:
     return Cursor(
         seq=received.stream_seq, digest=found, stored_ns=received.stored_ns, pending=received.pending
@@ -212,3 +286,11 @@ def _message(stream: str, received: Received) -> Message:
         stream_seq=received.stream_seq,
         digest=digest(received.payload),
     )
+
+
+def _judge(
+    message: Message, registry: VerifiedRegistry, now: dt.datetime, wait: dt.datetime | None
+) -> Judged | Refused:
+    if wait is not None:
+        return Refused.of(message, OVER_BUDGET, "its authority says too much at once; it waits", None, wait)
+    return verdict(message, registry, now)

@@ -2,9 +2,11 @@
 
 One account. `<CC>_<STATUS>` captures what a country's own authorities say, with its own duplicate window, so that
 nobody can suppress another country's bulletins by reusing their message ids. `WORLD_<STATUS>` has no subjects and
-no duplicate window; it sources all of them and is what readers read. `TRUST` carries the registry to everybody: its
-versions, beacons and revocation statements. The provisioner makes all this; every other identity has exactly the
-subjects listed here, as allow lists: a deny list leaks where a wildcard is wider.
+no duplicate window; it sources all of them and is what readers read. `TRUST` carries the registry to everybody, its
+versions and beacons, and only the provisioner speaks there. `STATEMENTS` carries revocation statements, on a subject
+for each who may say one, with room of its own: rubbish pushes out its speaker's own words and nobody else's. The
+provisioner makes all this; every other identity has exactly the subjects listed here, as allow lists: a deny list
+leaks where a wildcard is wider.
 """
 
 from __future__ import annotations
@@ -17,7 +19,19 @@ import msgspec
 from bus.trust import VerifiedRegistry
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import MAX_HEADER_BYTES
-from schemas.subject import PREFIX, TRUST_SUBJECTS, Channel, Interest, Trust, expand, tlp_token
+from schemas.registry import MAX_REVOKE_BYTES
+from schemas.subject import (
+    PREFIX,
+    REGISTRAR_SUBJECTS,
+    STATEMENT_SUBJECTS,
+    TRUST_PREFIX,
+    Channel,
+    Interest,
+    Trust,
+    expand,
+    tlp_token,
+    trust_subject,
+)
 from schemas.vocab import Status
 
 HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
@@ -26,15 +40,26 @@ DUPLICATE_WINDOW_S = 24 * 3600
 MAX_AGE_S = 400 * 24 * 3600
 DEFAULT_STORE_BYTES = 8 * 1024**3
 TRUST_STREAM = "TRUST"
+STATEMENTS_STREAM = "STATEMENTS"
+MAX_STATEMENT_BYTES = 3 * MAX_REVOKE_BYTES  # as a file: in base64url, with a few signatures
+STATEMENTS_EACH = 8
+STATEMENTS_ROOM_BYTES = STATEMENTS_EACH * (MAX_STATEMENT_BYTES + 256)  # a speaker's, with what the store adds
 PROVISIONER = "provisioner"
 """The identity that makes streams and consumers, and says what the registrars say. No authority's id is one word."""
 
 # How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
 # it gets more than they, or it would be full while they still accept, and nobody would be told.
-_ORIGINS_PERCENT, _WORLDS_PERCENT, _TRUST_PERCENT = 40, 50, 2
+_ORIGINS_PERCENT, _WORLDS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 40, 50, 2, 2
 # Of that, by status, in these parts.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
+
+# What one request of a reader asks for, and the broker grants at the most: with `PULL_WAITING` requests at a time that
+# bounds what is on its way to one identity.
+PULL_MESSAGES = 500
+PULL_BYTES = 8 * 1024**2
+PULL_EXPIRES_S = 30
+PULL_WAITING = 16
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +72,9 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Whether atomic batches, and message ids that tell what came twice, are taken."""
     max_bytes: int
     replicas: int = 1
+    max_msg_size: int = MAX_MESSAGE_BYTES
+    each: int | None = None
+    """How many messages of one subject are kept; a further one takes the place of the oldest of that subject."""
 
     def config(self) -> dict[str, Any]:
         """The body of `$JS.API.STREAM.CREATE`. Nothing here lets a message be deleted or rewritten."""
@@ -57,11 +85,13 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             "discard": "new",
             "max_age": MAX_AGE_S * _NS,
             "max_bytes": self.max_bytes,
-            "max_msg_size": MAX_MESSAGE_BYTES,
+            "max_msg_size": self.max_msg_size,
             "deny_delete": True,
             "deny_purge": True,
             "num_replicas": self.replicas,
         }
+        if self.each is not None:
+            config["max_msgs_per_subject"] = self.each
         if self.subjects:
             config["subjects"] = list(self.subjects)
         if self.bursts:
@@ -90,9 +120,22 @@ class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
             "deliver_policy": "all",
             "ack_policy": "none",
             "replay_policy": "instant",
-            "max_waiting": 16,
+            "max_waiting": PULL_WAITING,
+            "max_batch": PULL_MESSAGES,
+            "max_bytes": PULL_BYTES,
+            "max_expires": PULL_EXPIRES_S * _NS,
             "filter_subjects": list(self.filters),
         }
+
+
+def consumer_differs(spec: ConsumerSpec, config: dict[str, Any]) -> tuple[str, ...]:
+    """The settings of a consumer, as the server tells them, that are not as they must stand."""
+    wanted = spec.config()
+    wanted.pop("filter_subjects")
+    different = [key for key, value in wanted.items() if config.get(key) != value]
+    if set(config.get("filter_subjects") or [config.get("filter_subject")]) != set(spec.filters):
+        different.append("filter_subjects")
+    return tuple(different)
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +176,7 @@ def streams(
 ) -> tuple[StreamSpec, ...]:
     """Every stream, origins before the worlds that source them; together they fit into the store with room to spare.
 
-    Nothing is sent to `TRUST` with a message id: many may speak there, and one must not suppress another's word by it.
+    Nothing is sent to `STATEMENTS` with a message id: many speak there, and one must not suppress another's word by it.
 
     Args:
         registry: whose countries speak.
@@ -145,8 +188,16 @@ def streams(
     parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
     trust = StreamSpec(
         name=TRUST_STREAM,
-        subjects=tuple(TRUST_SUBJECTS.values()),
+        subjects=REGISTRAR_SUBJECTS,
         max_bytes=store_bytes * _TRUST_PERCENT // 100,
+        replicas=replicas,
+    )
+    statements = StreamSpec(
+        name=STATEMENTS_STREAM,
+        subjects=(STATEMENT_SUBJECTS,),
+        max_bytes=store_bytes * _STATEMENTS_PERCENT // 100,
+        max_msg_size=MAX_STATEMENT_BYTES,
+        each=STATEMENTS_EACH,
         replicas=replicas,
     )
     origins = [
@@ -170,11 +221,11 @@ def streams(
         for status in Status
         if speaking
     ]
-    return (trust, *origins, *worlds)
+    return (trust, statements, *origins, *worlds)
 
 
 def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -> tuple[ConsumerSpec, ...]:
-    """Every consumer: everybody's on `TRUST`, a reader's on the worlds, a publisher's on its own channels.
+    """Every consumer: everybody's on what is said of trust, a reader's on the worlds, a publisher's on its own channels.
 
     Args:
         registry: whose authorities read and speak.
@@ -182,8 +233,10 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
     """
     served = tuple(sorted(registry.document.authorities if served is None else served))
     found = [
-        ConsumerSpec(stream=TRUST_STREAM, name=name, filters=tuple(TRUST_SUBJECTS.values()))
+        ConsumerSpec(stream=stream, name=name, filters=(filter_,))
         for name in (PROVISIONER, *served)
+        # Before there was STATEMENTS, TRUST took statements too; what stands there is read on.
+        for stream, filter_ in ((STATEMENTS_STREAM, STATEMENT_SUBJECTS), (TRUST_STREAM, f"{TRUST_PREFIX}.>"))
     ]
     for name in served:
         reads = registry.read_prefixes(name)
@@ -227,7 +280,7 @@ def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[st
 def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
     """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox.
 
-    Whoever has a key may say on `TRUST` that it has ended, and nothing else there.
+    Whoever has a key may say that it has ended, on a subject of its own.
     """
     cc, org = authority_id.split("-", 1)
     speaks = [
@@ -235,8 +288,9 @@ def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
         for status, tlp, audience in registry.publish_prefixes(authority_id)
     ]
     if registry.document.authorities[authority_id].keys:
-        speaks.append(TRUST_SUBJECTS[Trust.REVOKE])
+        speaks.append(trust_subject(Trust.REVOKE, authority_id))
     attached = (
+        (STATEMENTS_STREAM, authority_id),
         (TRUST_STREAM, authority_id),
         *reader_streams(registry, authority_id),
         *own_streams(registry, authority_id),

@@ -179,7 +179,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise SchemaError(f"the member {twice!r} stands twice in one object", reason="duplicate-member")
-    times = _time_names()
+    times = time_names()
     if not times.isdisjoint(members):
         for name in times & members.keys():
             value = members[name]
@@ -241,7 +241,7 @@ def _typed(decoder: msgspec.json.Decoder[_T], raw: bytes) -> _T:
 
 
 @cache
-def _time_names() -> frozenset[str]:
+def time_names() -> frozenset[str]:
     """The member names that hold wire times in some struct of the wire, found in the types themselves."""
     found: set[str] = set()
     for type_ in wire_types():

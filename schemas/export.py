@@ -102,7 +102,11 @@ def asyncapi() -> dict[str, Any]:
                 "address": f"{TRUST_PREFIX}.{{said}}",
                 "messages": {"signed": {"$ref": "#/components/messages/signed"}},
                 "parameters": {
-                    "said": {"description": "what is said of the registry", "enum": [*map(str, Trust)]}
+                    "said": {
+                        "description": "what is said of the registry; a revocation statement on the subject of "
+                        "whoever sends it",
+                        "examples": [Trust.REGISTRY, Trust.BEACON, f"{Trust.REVOKE}.xa-csirt"],
+                    }
                 },
             },
         },

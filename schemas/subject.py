@@ -5,7 +5,7 @@
 Twelve tokens, always. The left part carries permissions and streams, the right part interest. A subject is
 derived, never chosen; a bulletin on another subject than its own is refused.
 
-The registry travels beside, on `tocsin.trust.v1.<registry|beacon|revoke>`.
+The registry travels beside, on `tocsin.trust.v1.<registry|beacon>` and, for each who may say it, `...revoke.<speaker>`.
 """
 
 from __future__ import annotations
@@ -42,14 +42,28 @@ _ELECTION = re.compile(
 
 
 class Trust(StrEnum):
-    """What is said about trust: the last token of its subject."""
+    """What is said about trust: the fourth token of its subject."""
 
     REGISTRY = "registry"
     BEACON = "beacon"
     REVOKE = "revoke"
 
 
-TRUST_SUBJECTS = {each: f"{TRUST_PREFIX}.{each}" for each in Trust}
+REGISTRAR_SUBJECTS = (f"{TRUST_PREFIX}.{Trust.REGISTRY}", f"{TRUST_PREFIX}.{Trust.BEACON}")
+STATEMENT_SUBJECTS = f"{TRUST_PREFIX}.{Trust.REVOKE}.*"
+
+
+def trust_subject(kind: Trust, speaker: str) -> str:
+    """Where something is said about trust; statements have a subject for each who sends them."""
+    return f"{TRUST_PREFIX}.{kind}.{speaker}" if kind is Trust.REVOKE else f"{TRUST_PREFIX}.{kind}"
+
+
+def said_on(subject: str) -> Trust | None:
+    """What a message is sent as; None for what is none of the three."""
+    for kind in Trust:
+        if f"{subject}.".startswith(f"{TRUST_PREFIX}.{kind}."):
+            return kind
+    return None
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True, order=True):

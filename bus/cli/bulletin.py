@@ -174,8 +174,13 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
     signature, payload = asyncio.run(find(app, bulletin_id))
     if raw:
+        from bus.cli.session import record
+        from schemas.codec import digest
         from schemas.envelope import parse_header, write_signed
 
+        record(
+            app, "exported", digest=digest(payload)
+        )  # first, so that nothing goes out that is not recorded
         click.echo(write_signed(payload, parse_header(signature)).decode(), nl=False)
         return
     seen = Opener(app, "show").look(decode(payload), digest(payload))
@@ -204,7 +209,7 @@ def list_(app: App, *, kind: str | None, limit: int, mine: bool) -> None:
 
 
 def _list_admitted(app: App, kind: str | None, limit: int) -> None:
-    from bus.cli.headline import one_line, show_bulletin
+    from bus.cli.headline import marking, one_line, show_bulletin
     from bus.cli.picture import ask
     from bus.records import stored
 
@@ -224,6 +229,7 @@ def _list_admitted(app: App, kind: str | None, limit: int) -> None:
                     "subject": row.subject,
                     "admitted_at": row.admitted_at,
                     "labels": sorted(row.labels),
+                    **marking(row.bulletin),
                     "headline": row.bulletin.info[0].headline,
                 }
             )
@@ -234,7 +240,7 @@ def _list_admitted(app: App, kind: str | None, limit: int) -> None:
 
 
 def _list_said(app: App, kind: str | None, limit: int) -> None:
-    from bus.cli.headline import one_line, show_bulletin
+    from bus.cli.headline import marking, one_line, show_bulletin
     from bus.cli.session import OUTBOX_FILE, open_outbox
     from schemas.codec import decode
 
@@ -258,6 +264,7 @@ def _list_said(app: App, kind: str | None, limit: int) -> None:
                     "subject": row.subject,
                     "kept_at": dt.datetime.fromtimestamp(row.kept_at, dt.UTC),
                     "state": state,
+                    **marking(said),
                     "headline": said.info[0].headline,
                 }
             )

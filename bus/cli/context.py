@@ -92,6 +92,7 @@ def use(app: App, name: str) -> None:
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
     """Add or replace the context NAME in your own settings."""
+    from bus.cli.session import record_context
     from bus.config import CONTEXT_NAME, Context, is_server, save_context, tls_problem
     from bus.hsm import is_token
 
@@ -106,6 +107,7 @@ def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts
     made = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
     if problem := tls_problem(made):
         raise click.UsageError(problem)
+    record_context(app, name, made, app.loaded.settings.contexts.get(name))
     path = save_context(app.loaded.home, name, made, current=make_current)
     if app.json:
         app.data({"name": name, "file": str(path), **_plain(made)})

@@ -69,6 +69,16 @@ def one_line(bulletin: Bulletin, labels: Collection[str] = ()) -> str:
     )
 
 
+def marking(bulletin: Bulletin) -> dict[str, str]:
+    """How far it may go and whether it is real, beside whatever is told of it as JSON."""
+    return {
+        "status": str(bulletin.status),
+        "tlp": str(bulletin.tlp),
+        "pap": str(bulletin.pap),
+        "audience": bulletin.audience,
+    }
+
+
 def says(bulletin: Bulletin, labels: Collection[str]) -> str:
     """The headline; before it what kind of exercise it is or whether it ends another, after it the labels."""
     before = "" if bulletin.status == "actual" else f"[{bulletin.status.upper()}] "

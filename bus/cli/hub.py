@@ -24,7 +24,7 @@ def run(app: App) -> None:
 
 async def _run(app: App) -> None:
     from bus.cli.server import ended, production_registry
-    from bus.cli.session import endpoint, held_registry, open_store
+    from bus.cli.session import endpoint, held_registry, open_store, recorder
     from bus.cli.watch import show, tell_of_bus
     from bus.hub.run import HubService
 
@@ -37,6 +37,7 @@ async def _run(app: App) -> None:
             registry=held_registry(context, app.now),
             endpoint=endpoint(context, f"{name} hub"),
             clock=app.now,
+            on_news=recorder(app),
         )
 
         async def tell() -> None:

@@ -150,12 +150,14 @@ async def send_drafts(
     without: tuple[str, ...] = (),
 ) -> int:
     """Publish drafts, report each, and return the exit code; with `seal` all of them are sealed."""
-    from bus.cli.session import open_publisher
+    from bus.cli.session import open_publisher, record
     from schemas.errors import TocsinError
 
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
     state, seconds = wait
     patience = seconds if seconds is not None else app.timeout(DEFAULT_WAIT_S)
+    if without and not dry_run:
+        record(app, "override", what="sealed-without", readers=list(without))
     done: list[Accepted] = []
     first_refusal: TocsinError | None = None
     async with open_publisher(

@@ -136,6 +136,7 @@ def init(
     multiple=True,
     help="make it a member of this audience (made when new); repeat",
 )
+@click.option("--replace", "anew", is_flag=True, help="drop the keys and grants of one that is there already")
 @click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
 def add(
     app: App,
@@ -149,9 +150,10 @@ def add(
     keys: tuple[Path, ...],
     nkeys: tuple[str, ...],
     audiences: tuple[str, ...],
+    anew: bool,
     out: Path | None,
 ) -> None:
-    """Propose to add AUTHORITY (or replace its record) to the registry in FILE."""
+    """Propose to add AUTHORITY to the registry in FILE. One that is there already keeps its record, but for --replace."""
     from bus import ceremony
     from bus.signing import thumbprint
     from schemas.registry import AuthorityRecord, NkeyUser
@@ -181,6 +183,17 @@ def add(
         )
     except msgspec.ValidationError as exc:
         raise click.UsageError(f"this is no record of an authority: {exc}") from None
+    if (had := document.authorities.get(authority)) is not None:
+        has = (
+            f"{len(had.keys)} key(s), {len(had.seal_keys)} seal key(s), {len(had.nkeys)} transport key(s) and "
+            f"{len(had.publish) + len(had.read)} grant(s)"
+        )
+        if not anew:
+            raise click.UsageError(
+                f"{authority} is in this registry already, with {has}. For another key: tocsin registry rotate; for "
+                "further rights: tocsin registry grant; to begin anew with what is named here alone: --replace"
+            )
+        app.note(f"dropped from the proposal: {has} of {authority}")
     document = ceremony.add_authority(document, authority, record, member_of=audiences)
     propose(app, file, out, document, f"{authority} proposed for version {document.version}{note}")
 

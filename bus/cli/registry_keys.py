@@ -198,8 +198,8 @@ def revoke(
     keys = _record(document, authority).keys
     left = tuple(kid for kid, key in keys.items() if key.revoked_since is None)
     chosen = choose(authority, left, kids)
-    moment = parse_time(since) if since else document.issued
-    changed = revoke_keys(document, authority, chosen, since=moment, reason=reason)
+    moment = parse_time(since) if since else now.replace(microsecond=0)
+    changed = revoke_keys(document, authority, chosen, since=moment, reason=reason, now=now)
     check_rules(changed)
     explain(app, authority, changed.authorities[authority], chosen, moment, now)
     app.note(

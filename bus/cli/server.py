@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PORT = click.IntRange(1, 65535 - 4000)
 PROVISIONER_FILE = "provisioner.nk"
+SYSTEM_FILE = "system.nk"  # of who cuts connections: server run
 CONF_FILE = "nats-server.conf"
 NOT_SOUND = 1
 MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
@@ -65,6 +66,7 @@ def conf(
         monitor_port=port + MONITOR_ABOVE,
         name=name_of(seat),
         tls=ServerTls.in_folder(folder),
+        system_nkey=_system_nkey(folder),
         seat=seat,
     )
     text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
@@ -104,6 +106,7 @@ def run(
     With --federation and --as it is one of several, and a country's carrier runs beside it: what is released goes to the
     unions and neighbours, and theirs comes home.
 
+    It is checked as by `server check`, and not run when a hard check fails (exit 1).
     It follows the registry: a version that is taken in here, or published on the bus, changes users, permissions and
     consumers within seconds, without a restart.
     TLS as in `server conf`; the streams are made with the client certificate of the context.
@@ -112,10 +115,22 @@ def run(
 
 
 async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, binary: Path | None) -> None:
-    from bus.cli.session import held_registry, until_first
+    from bus.cli.session import held_registry, recorder, until_first
+    from bus.connection import Endpoint
     from bus.errors import ConfigError
-    from bus.server import NatsServer, ServerSettings, ServerTls, follow_registry, provision, render_conf
+    from bus.server import (
+        NatsServer,
+        ServerSettings,
+        ServerTls,
+        follow_registry,
+        provision,
+        render_conf,
+        share_connections,
+    )
+    from bus.server.checks import check as run_checks
+    from bus.server.checks import must_be_sound
     from bus.server.provision import provisioner_endpoint
+    from bus.server.sharing import SYSTEM
     from bus.trust_feed import TrustFeed
 
     app.logs()
@@ -123,6 +138,7 @@ async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, 
     held = held_registry(app.context()[1], app.now)
     registry = held()
     seed, public = provisioner_key(folder)
+    system = key_in(folder, SYSTEM_FILE)
     tls, files = _tls(app), ServerTls.in_folder(folder)
     if (tls is None) != (files is None):
         raise ConfigError(
@@ -130,19 +146,44 @@ async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, 
             reason="tls-file",
         )
     settings = ServerSettings(
-        host=host, port=port, monitor_port=port + MONITOR_ABOVE, name=name_of(seat), tls=files, seat=seat
+        host=host,
+        port=port,
+        monitor_port=port + MONITOR_ABOVE,
+        name=name_of(seat),
+        tls=files,
+        system_nkey=system[1],
+        seat=seat,
     )
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with NatsServer(folder, text, binary=binary) as broker:
         await provision(broker.url, seed, registry, seat=seat, tls=tls)
+        must_be_sound(
+            await run_checks(
+                url=broker.url,
+                monitor_url=broker.monitor_url,
+                provisioner_seed=seed,
+                registry=registry,
+                seat=seat,
+                conf_file=folder / CONF_FILE,
+                binary=broker.binary,
+                tls=tls,
+                system_nkey=system[1],
+            )
+        )
         app.note(
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )
         await until_first(
             ended(),
             carry(folder, broker.url, held, seat, tls),
-            TrustFeed(held, provisioner_endpoint(broker.url, seed, tls)).run(),
+            TrustFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
             follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
+            share_connections(
+                monitor_url=broker.monitor_url,
+                endpoint=Endpoint(
+                    url=broker.url, authority_id=SYSTEM, nkey_seed=system[0], name=SYSTEM, tls=tls
+                ),
+            ),
         )
 
 
@@ -207,6 +248,7 @@ def check(
             conf_file=folder / CONF_FILE,
             binary=find_binary(None, os.environ),
             tls=_tls(app),
+            system_nkey=_system_nkey(folder),
         )
     )
     if app.json:
@@ -248,6 +290,11 @@ def production_registry(app: App) -> VerifiedRegistry:
 def provisioner_key(folder: Path) -> tuple[str, str]:
     """The seed and public key of the identity that makes streams; made when first asked for."""
     return key_in(folder, PROVISIONER_FILE)
+
+
+def _system_nkey(folder: Path) -> str | None:
+    """The public key of who cuts connections, once `server run` has made it."""
+    return key_in(folder, SYSTEM_FILE)[1] if (folder / SYSTEM_FILE).exists() else None
 
 
 async def ended() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -160,8 +160,6 @@ async def open_publisher(
     folder = private_folder(app.state_folder())
     registry = held_registry(context, app.now)
     signer = open_signer(context)
-    if without:
-        record(app, "override", what="sealed-without", readers=list(without))
     async with (
         Outbox.open(folder / OUTBOX_FILE) as outbox,
         Publisher.open(
@@ -219,7 +217,9 @@ async def follow_trust(app: App) -> None:
     from bus.trust_feed import TrustFeed
 
     name, context = app.context()
-    await TrustFeed(held_registry(context, app.now), endpoint(context, f"{name} trust")).run()
+    await TrustFeed(
+        held_registry(context, app.now), endpoint(context, f"{name} trust"), on_news=recorder(app)
+    ).run()
 
 
 def private_folder(path: Path) -> Path:
@@ -245,16 +245,49 @@ def record(app: App, event: str, **facts: Fact) -> None:
     Raises:
         AuditError, OSError: it could not be recorded.
     """
+    _append(app, audit_file(app), event, facts)
+
+
+def record_context(app: App, name: str, made: Context, before: Context | None) -> None:
+    """Add an entry to the record of the context itself: that it was made or changed, and by which pin it trusts.
+
+    Raises:
+        AuditError, OSError: it could not be recorded.
+    """
+    from bus.audit import AUDIT_FILE
+    from bus.config import state_of
+
+    facts: dict[str, Fact] = {
+        "name": name,
+        "authority": made.authority,
+        "domain": made.domain,
+        "pin": made.pin or "",
+    }
+    if before is not None and before.pin != made.pin:
+        facts["pin_before"] = before.pin or ""
+    event = "context-added" if before is None else "context-changed"
+    _append(app, state_of(name, made, os.environ) / AUDIT_FILE, event, facts)
+
+
+def _append(app: App, path: Path, event: str, facts: Mapping[str, Fact]) -> None:
     from bus import audit
 
-    path = audit_file(app)
     private_folder(path.parent)
     audit.append(path, event, facts, app.now())
 
 
+def recorder(app: App) -> Callable[[str, Mapping[str, Fact]], None]:
+    """Adds entries for a program that goes on; when it cannot, it says so, and the program is not stopped by it."""
+
+    def add(event: str, facts: Mapping[str, Fact]) -> None:
+        try:
+            record(app, event, **facts)
+        except (TocsinError, OSError) as trouble:
+            app.note(f"{event!r} is not in the audit record: {trouble}")
+
+    return add
+
+
 def record_refusal(app: App, exc: TocsinError) -> None:
     """Record a refusal by its reason and place, never its text, which may quote the draft. Says so when it cannot."""
-    try:
-        record(app, "refused", reason=exc.reason, path=getattr(exc, "path", ""))
-    except (TocsinError, OSError) as trouble:
-        app.note(f"the refusal is not in the audit record: {trouble}")
+    recorder(app)("refused", {"reason": exc.reason, "path": getattr(exc, "path", "")})

@@ -85,6 +85,8 @@ def read_file(path: Path) -> bytes:
 
 def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str) -> None:
     """Say who signed, with which key, and under what trust."""
+    from bus.cli.headline import marking
+
     bulletin = admitted.bulletin
     signer = registry.authority(bulletin.issuer.id)
     found = {
@@ -95,6 +97,7 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str)
         "id": bulletin.id,
         "kind": bulletin.kind,
         "channel": str(admitted.channel),
+        **marking(bulletin),
         "seq": bulletin.seq,
         "digest": admitted.digest,
         "issued": bulletin.issued,

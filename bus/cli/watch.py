@@ -163,7 +163,7 @@ async def _start(app: App, store: Inbox, since: dt.timedelta | str) -> int:
 @contextlib.asynccontextmanager
 async def _reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
     """Do the hub's reading while nobody else does."""
-    from bus.cli.session import endpoint, held_registry
+    from bus.cli.session import endpoint, held_registry, recorder
     from bus.hub.run import HubService
 
     name, context = app.context()
@@ -177,6 +177,7 @@ async def _reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # a
         registry=held_registry(context, app.now),
         endpoint=endpoint(context, f"{name} watch"),
         clock=app.now,
+        on_news=recorder(app),
     )
     tasks = [
         asyncio.create_task(service.run(stand_by=True)),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
+from bus.audit import Fact
+from bus.budget import READING, Allowance
 from bus.connection import Endpoint
 from bus.errors import StoreError
 from bus.held_registry import AGAIN_S, HeldRegistry
@@ -33,12 +35,24 @@ class HubService:
         registry: Callable[[], VerifiedRegistry],
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
+        on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
+        allowance: Allowance = READING,
     ) -> None:
-        """Prepare; see `Subscriber` for the arguments. A `HeldRegistry` is kept up to date by the bus meanwhile."""
+        """Prepare; see `Subscriber` for the arguments.
+
+        A `HeldRegistry` is kept up to date by the bus meanwhile, and `on_news` told of it (`TrustFeed`).
+        """
         self.subscriber = Subscriber(
-            authority_id=authority_id, inbox=store, registry=registry, endpoint=endpoint, clock=clock
+            authority_id=authority_id,
+            inbox=store,
+            registry=registry,
+            endpoint=endpoint,
+            clock=clock,
+            allowance=allowance,
         )
-        self._feed = TrustFeed(registry, endpoint) if isinstance(registry, HeldRegistry) else None
+        self._feed = (
+            TrustFeed(registry, endpoint, on_news=on_news) if isinstance(registry, HeldRegistry) else None
+        )
         self._registry = registry
         self._authority_id = authority_id
         self._store = store

@@ -52,7 +52,10 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
         labels = f", labels {', '.join(sorted(kept.labels))}" if kept.labels else ""
         steps.append(
             Step(
-                at=bulletin.issued, what="issued", detail=f"{bulletin.issuer.id}: {bulletin.info[0].headline}"
+                at=bulletin.issued,
+                what="issued",
+                detail=f"{bulletin.issuer.id}, TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}: "
+                f"{bulletin.info[0].headline}",
             )
         )
         steps.append(

@@ -14,7 +14,7 @@ from bus.trust import VerifiedRegistry
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.elections import coarse, next_change, phase_at
 from schemas.subject import Channel
-from schemas.vocab import Status
+from schemas.vocab import Status, Tlp
 
 TOP = 10
 LATE_BEATS = 1
@@ -29,6 +29,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     priority: str
     severity: str
+    status: str = "actual"  # an exercise is never part of the picture
     tlp: str
     audience: str
     area: str
@@ -56,6 +57,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     trust: str
     registry_version: int
     in_force: int
+    tlp: str | None
+    """The narrowest marking of what it was made from: the whole is shared no further than that."""
     by_priority: dict[str, int]
     by_dimension: dict[str, dict[str, int]]
     by_kind: dict[str, int]
@@ -116,6 +119,7 @@ def picture(
         trust=str(registry.state(now)),
         registry_version=registry.version,
         in_force=len(rows),
+        tlp=next((str(tlp) for tlp in Tlp if any(row["tlp"] == tlp for row in rows)), None),
         by_priority=_count(row["priority"] for row in rows),
         by_dimension={name: dict(sorted(areas.items())) for name, areas in sorted(dimensions.items())},
         by_kind=_count(row["kind"] for row in rows),
@@ -243,7 +247,9 @@ def as_text(found: Picture) -> list[str]:
     """
     lines = [
         f"{found.at:%Y-%m-%d %H:%M:%S} UTC   trust {found.trust} (registry version {found.registry_version})",
-        f"{found.in_force} bulletins in force: " + (_spell(found.by_priority) or "none"),
+        f"{found.in_force} bulletins in force: "
+        + (_spell(found.by_priority) or "none")
+        + (f"; made from up to TLP:{found.tlp.upper()}" if found.tlp else ""),
     ]
     if found.by_dimension:
         lines += ["", "by dimension and area"]
@@ -251,7 +257,7 @@ def as_text(found: Picture) -> list[str]:
     if found.top:
         lines += ["", "what stands out"]
         lines += [
-            f"  {item.priority} {item.issued:%m-%d %H:%M} {item.issuer:<9} {item.kind:<18} TLP:{item.tlp.upper():<12} {item.headline}"
+            f"  {item.priority} {item.issued:%m-%d %H:%M} {item.issuer:<9} {item.kind:<18} TLP:{item.tlp.upper():<12} {item.audience:<10} {item.headline}"
             + (f" ({', '.join(item.sealed)})" if item.sealed else "")
             for item in found.top
         ]

@@ -5,6 +5,7 @@ from bus.server.conf import ServerSettings, ServerTls, render_conf
 from bus.server.following import follow_registry
 from bus.server.process import NatsServer
 from bus.server.provision import provision
+from bus.server.sharing import share_connections
 
 __all__ = [
     "MINIMUM_VERSION",
@@ -16,4 +17,5 @@ __all__ = [
     "follow_registry",
     "provision",
     "render_conf",
+    "share_connections",
 ]

@@ -8,7 +8,7 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,11 +20,20 @@ from bus.connection import Connection
 from bus.errors import BrokerError
 from bus.federation import Guest, Seat, guests
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
-from bus.server.conf import render_accounts
+from bus.server.conf import MAX_PENDING_BYTES, RESERVED_CONNECTIONS, ServerSettings, render_accounts
 from bus.server.monitor import read_monitor
 from bus.server.provision import layout, provisioner_endpoint
+from bus.server.sharing import CONNECTIONS, MOST_EACH, held
 from bus.tls import Tls, explain
-from bus.topology import MAX_MESSAGE_BYTES, ConsumerSpec, StreamSpec
+from bus.topology import (
+    MAX_MESSAGE_BYTES,
+    PULL_BYTES,
+    STATEMENTS_ROOM_BYTES,
+    STATEMENTS_STREAM,
+    ConsumerSpec,
+    StreamSpec,
+    consumer_differs,
+)
 from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
@@ -32,6 +41,13 @@ CERTIFICATE_DAYS = 30
 FULL_SHARE = 0.8
 MOST_PING_S = 10
 MOST_WRITE_DEADLINE_S = 10
+# What the server holds every connection to: too little keeps honest programs out, too much none of the others.
+LIMITS = (
+    ("max_connections", 16, 65_536),
+    ("max_subscriptions", 20, 1_000),
+    ("max_pending", 2 * PULL_BYTES, MAX_PENDING_BYTES),
+    ("max_control_line", 1_024, 4_096),
+)
 _S = 1_000_000_000
 
 
@@ -54,6 +70,7 @@ async def check(
     conf_file: Path | None = None,
     binary: Path | None = None,
     tls: Tls | None = None,
+    system_nkey: str | None = None,
 ) -> list[Check]:
     """Check version, durability, limits, users, streams and consumers of a running broker.
 
@@ -66,6 +83,7 @@ async def check(
         conf_file: the configuration that it should run with; None when it is out of reach.
         binary: a nats-server to read that file with.
         tls: with which certificates to connect; None connects in clear.
+        system_nkey: public nkey of who may cut connections, where there is one.
 
     Raises:
         ServerError: `no-monitor`, when the monitoring address does not answer.
@@ -73,18 +91,36 @@ async def check(
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
     found = list(_server(varz))
-    users = render_accounts(registry, nkey.public_of(provisioner_seed), seat)
+    found += await asyncio.to_thread(lambda: list(_connections(monitor_url)))
+    limits = ServerSettings(
+        max_connections=int(varz.get("max_connections", 0)) - RESERVED_CONNECTIONS,
+        max_subscriptions=int(varz.get("max_subscriptions", 0)),
+        system_nkey=system_nkey,
+        seat=seat,
+    )
+    users = render_accounts(registry, nkey.public_of(provisioner_seed), limits)
     found += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
     async with Connection.open(provisioner_endpoint(url, provisioner_seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
         if tls is not None:
             found += await asyncio.to_thread(lambda: list(_handshakes(url, tls)))
         specs, wanted = layout(registry, seat)
-        found += await _streams(connection, specs)
+        found += await _streams(connection, specs, len(registry.document.authorities))
         found += await _consumers(connection, wanted)
         for guest in guests(registry, seat) if seat else ():
             found.append(await _carrier(connection, guest))
     return found
+
+
+def must_be_sound(checks: Iterable[Check]) -> None:
+    """Refuse a broker that fails a hard check.
+
+    Raises:
+        ServerError: `not-sound`, with what was found.
+    """
+    failed = [f"{each.name} ({each.detail})" for each in checks if each.hard and not each.ok]
+    if failed:
+        raise ServerError(f"this broker is not as it must be: {'; '.join(failed)}", reason="not-sound")
 
 
 def _server(varz: dict[str, Any]) -> Iterator[Check]:
@@ -108,6 +144,9 @@ def _server(varz: dict[str, Any]) -> Iterator[Check]:
         bool(varz.get("auth_required")),
         "required" if varz.get("auth_required") else "anybody may connect",
     )
+    for name, least, most in LIMITS:
+        value = int(varz.get(name, 0))
+        yield _hard(name, least <= value <= most, f"{value}, wanted {least} to {most}")
     ping, most = int(varz.get("ping_interval", 0)) / _S, int(varz.get("ping_max", 0))
     yield _soft("ping_interval", 0 < ping <= MOST_PING_S, f"{ping:.0f} s")
     yield _soft("ping_max", 0 < most <= 2, f"{most} unanswered")
@@ -135,6 +174,14 @@ def _tls(varz: dict[str, Any]) -> Check:
     return _hard(
         "TLS", here, "not needed on loopback" if here else f"none on {host}: anybody on the way reads"
     )
+
+
+def _connections(monitor_url: str) -> Iterator[Check]:
+    """The broker counts connections for all together; who takes them from others is seen here."""
+    each = {user: len(cids) for user, cids in held(read_monitor(monitor_url, CONNECTIONS)).items()}
+    many = [f"{user}: {count}" for user, count in each.items() if count > MOST_EACH]
+    most = max(each.values(), default=0)
+    yield _soft("connections of one identity", not many, ", ".join(many[:8]) or f"{most} at the most")
 
 
 def _handshakes(url: str, tls: Tls) -> Iterator[Check]:
@@ -207,7 +254,7 @@ async def _carrier(connection: Connection, guest: Guest) -> Check:
     return _soft(guest.identity, there, f"{'attached' if there else 'not attached'}, {waits} wait for it")
 
 
-async def _streams(connection: Connection, specs: Sequence[StreamSpec]) -> list[Check]:
+async def _streams(connection: Connection, specs: Sequence[StreamSpec], speakers: int) -> list[Check]:
     found = []
     for spec in specs:
         try:
@@ -229,6 +276,13 @@ async def _streams(connection: Connection, specs: Sequence[StreamSpec]) -> list[
         found.append(
             _hard(f"stream {spec.name}", not wrong, ", ".join(wrong) or f"{state['messages']} bulletins")
         )
+        if spec.name == STATEMENTS_STREAM:
+            # Whoever has left keeps the room that was taken until it is too old.
+            most = speakers + 1 + int(state.get("num_subjects", 0))
+            room = config["max_bytes"] // STATEMENTS_ROOM_BYTES
+            found.append(
+                _hard("room for statements", most <= room, f"of {room} senders, and {most} at the most")
+            )
         share = state["bytes"] / max(1, config["max_bytes"])
         if share > FULL_SHARE:
             found.append(_soft(f"stream {spec.name} fill", ok=False, detail=f"{share:.0%} full"))
@@ -251,8 +305,8 @@ async def _consumers(connection: Connection, wanted: Sequence[ConsumerSpec]) -> 
         except BrokerError as exc:
             wrong.append(f"{spec.stream}/{spec.name}: {exc}")
             continue
-        if differs := _difference(spec, info["config"]):
-            wrong.append(f"{spec.stream}/{spec.name}: other {differs} than its grants")
+        if differs := consumer_differs(spec, info["config"]):
+            wrong.append(f"{spec.stream}/{spec.name}: other {', '.join(differs)} than its grants")
     known = {(spec.stream, spec.name) for spec in wanted}
     for stream in {spec.stream for spec in wanted}:
         wrong += [
@@ -261,16 +315,6 @@ async def _consumers(connection: Connection, wanted: Sequence[ConsumerSpec]) -> 
             if (stream, name) not in known
         ]
     return [_hard("consumers", not wrong, "; ".join(sorted(wrong)) or f"{len(wanted)} follow the registry")]
-
-
-def _difference(spec: ConsumerSpec, config: dict[str, Any]) -> str:
-    """The settings of a consumer that are not as they must stand."""
-    wanted = spec.config()
-    wanted.pop("filter_subjects")
-    different = [key for key, value in wanted.items() if config.get(key) != value]
-    if set(config.get("filter_subjects") or [config.get("filter_subject")]) != set(spec.filters):
-        different.append("filter_subjects")
-    return ", ".join(different)
 
 
 async def _names(connection: Connection, call: str, key: str) -> list[str]:

@@ -13,7 +13,10 @@ from bus.federation import CLUSTER, Seat, guests, served
 from bus.server.binary import ServerError
 from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions
 from bus.trust import VerifiedRegistry
-from schemas.subject import TRUST_SUBJECTS
+from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
+
+RESERVED_CONNECTIONS = 16
+MAX_PENDING_BYTES = 16 * 1024**2
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -59,6 +62,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls: ServerTls | None = None
     seat: Seat | None = None
     """Which broker of a federation it is; None stands alone and serves every authority."""
+    system_nkey: str | None = None
+    """Public nkey of who may cut connections (`bus.server.sharing`); without it nobody speaks to the system account."""
 
 
 def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisioner_nkey: str) -> str:
@@ -82,7 +87,10 @@ ping_max: 2
 write_deadline: "5s"
 max_payload: {MAX_MESSAGE_BYTES}
 max_control_line: 4096
-max_connections: {settings.max_connections}
+# Bytes on their way to one connection; a reader that takes nothing is cut, and nobody waits for it.
+max_pending: {MAX_PENDING_BYTES}
+# More than the account has: its own system account is never kept out.
+max_connections: {settings.max_connections + RESERVED_CONNECTIONS}
 max_subscriptions: {settings.max_subscriptions}
 jetstream {{
   store_dir: {_quoted(str(settings.store_dir))}
@@ -91,7 +99,7 @@ jetstream {{
   # A power cut loses what was acknowledged and not yet synced; so each message is.
   sync_interval: always
 }}
-{_tls(files)}{_cluster(settings.seat, files)}{render_accounts(registry, provisioner_nkey, settings.seat)}"""
+{_tls(files)}{_cluster(settings.seat, files)}{render_accounts(registry, provisioner_nkey, settings)}"""
 
 
 def _tls_files(files: ServerTls | None) -> str:
@@ -147,37 +155,43 @@ cluster {{
 """
 
 
-def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str, seat: Seat | None = None) -> str:
+def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str, settings: ServerSettings) -> str:
     """The part of the configuration that says who may connect and do what; there is no other user."""
     users = [
         _user(
             provisioner_nkey,
-            publish=("$JS.API.>", *TRUST_SUBJECTS.values()),
+            publish=("$JS.API.>", *REGISTRAR_SUBJECTS, trust_subject(Trust.REVOKE, PROVISIONER)),
             subscribe=(f"{inbox_prefix(PROVISIONER)}.>",),
             note=PROVISIONER,
         )
     ]
-    for name in served(registry, seat):
+    for name in served(registry, settings.seat):
         allowed = permissions(registry, name)
         users += [
             _user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
             for nkey in registry.document.authorities[name].nkeys
         ]
-    for guest in guests(registry, seat) if seat else ():
+    for guest in guests(registry, settings.seat) if settings.seat else ():
         allowed = guest.permissions
         users.append(
             _user(guest.nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=guest.identity)
         )
     listed = "\n".join(users)
+    system = f" {{ nkey: {settings.system_nkey} }} " if settings.system_nkey else ""
     return f"""\
 accounts {{
   BUS {{
     jetstream: enabled
+    limits {{
+      max_connections: {settings.max_connections}
+      max_subscriptions: {settings.max_subscriptions}
+      max_payload: {MAX_MESSAGE_BYTES}
+    }}
     users: [
 {listed}
     ]
   }}
-  SYS {{ users: [] }}
+  SYS {{ users: [{system}] }}
 }}
 system_account: SYS
 """

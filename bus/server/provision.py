@@ -11,7 +11,7 @@ from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, UnreachableError
 from bus.federation import Seat, guests, served
 from bus.tls import Tls
-from bus.topology import PROVISIONER, ConsumerSpec, StreamSpec, consumers, streams
+from bus.topology import PROVISIONER, ConsumerSpec, StreamSpec, consumer_differs, consumers, streams
 from bus.trust import VerifiedRegistry
 
 CONNECT_S = 10.0
@@ -135,8 +135,7 @@ async def _make_consumer(connection: Connection, spec: ConsumerSpec) -> None:
     try:
         found = await connection.js_api(f"CONSUMER.INFO.{spec.stream}.{spec.name}", timeout=CALL_S)
         present: dict[str, Any] = found["config"]
-        filters = set(present.get("filter_subjects") or [present.get("filter_subject")])
-        if filters == set(spec.filters):
+        if not consumer_differs(spec, present):
             return
         config = {**present, **config}
         config.pop("filter_subject", None)

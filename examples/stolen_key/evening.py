@@ -191,7 +191,7 @@ class Story:
 
     def _replaced(self, document: Registry) -> Registry:
         document = revoke_keys(
-            document, VICTIM, (self._stolen.kid,), since=self._theft, reason="key-compromise"
+            document, VICTIM, (self._stolen.kid,), since=self._theft, reason="key-compromise", now=clock()
         )
         document = with_key(document, self._fresh)
         record = msgspec.structs.replace(document.authorities[VICTIM], nkeys=(self._new_public,))

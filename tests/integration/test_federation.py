@@ -32,6 +32,8 @@ from tests.worlds import DEFAULTS, chain, draft, shared_world, signed_registry
 
 CATCH_UP_S = 15.0
 
+pytestmark = pytest.mark.timeout(240)
+
 
 def now() -> dt.datetime:
     """The present."""
@@ -196,13 +198,13 @@ async def test_a_union_of_three_goes_on_without_its_leader(tmp_path: Path) -> No
         reading(joins, "xb-hub", tmp_path) as abroad,
     ):
         await ours.publish(draft("before"))
-        await until(lambda: _read_at_least(abroad, green("xa"), 1), 40)
+        await until(lambda: _read_at_least(abroad, green("xa"), 1), 90)
         async with provisioner(joins, "union-1") as connection:
             leader = (await connection.js_api("STREAM.INFO.XA_ACTUAL"))["cluster"]["leader"]
         joins.servers[leader].kill()
         for n in range(5):
             await ours.publish(draft(f"without a leader, {n}"))
-        await until(lambda: _read_at_least(abroad, green("xa"), 6), 60)
+        await until(lambda: _read_at_least(abroad, green("xa"), 6), 90)
         assert await read(abroad, green("xa")) == list(range(1, 7))
 
 

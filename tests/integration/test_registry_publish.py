@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bus.server import find_binary
+from bus.server.process import ports_of
 from tests.integration.test_ceremony import free_port
 from tests.office import Office
 
@@ -74,6 +77,7 @@ def test_a_change_reaches_the_server_and_a_reader_by_two_commands(office: Office
     mine, theirs = add_context(office, "registrar", url), add_context(office, "reader", url)
     servers = add_context(office, "server", url)
     registrar = ("registry", "publish", "--context", "registrar")
+    refuses_what_is_not_sound(office, number)
     serving = office.start("server", "run", "broker", "--context", "server", "--port", str(number))
     reading = None
     try:
@@ -94,7 +98,7 @@ def test_a_change_reaches_the_server_and_a_reader_by_two_commands(office: Office
         office.run(*registrar, "registry.v1.tocsin.json", "registry.tocsin.json", *provisioner())  # again
         office.run(
             *("key", "revoke", "--context", "registrar", "--out", "end.tocsin.json", "--yes"),
-            kid(office, "csirt"),
+            *("--kid", kid(office, "csirt")),
         )
         office.run(*registrar, "end.tocsin.json")
 
@@ -121,6 +125,24 @@ def test_a_change_reaches_the_server_and_a_reader_by_two_commands(office: Office
     assert "does not answer" in office.run(
         *registrar, "registry.tocsin.json", *provisioner(), "--timeout", "0.5", code=7
     )
+
+
+def refuses_what_is_not_sound(office: Office, port: int) -> None:
+    """`server run` ends a nats-server again that does not heed its configuration, and names what is wrong."""
+    real = find_binary(None, os.environ)
+    fake = office.folder / "bin" / "nats-server"
+    fake.parent.mkdir()
+    fake.write_text(
+        f'#!/bin/sh\n[ "$1" = -c ] && sed -i \'s/sync_interval: always/sync_interval: "2m"/\' "$2"\nexec "{real}" "$@"\n'
+    )
+    fake.chmod(0o700)
+    said = office.run(
+        *("server", "run", "broker", "--context", "server", "--port", str(port), "--binary", str(fake)),
+        code=1,
+    )
+    assert "[not-sound]" in said
+    assert "sync_interval" in said
+    assert ports_of(office.folder / "broker") is None
 
 
 def provisioner() -> tuple[str, str]:

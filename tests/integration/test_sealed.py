@@ -173,14 +173,19 @@ def test_what_is_sealed_is_read_by_its_recipients_alone(tmp_path: Path) -> None:
     assert "[not-a-recipient]" in office.run("bulletin", "open", sent["id"], *stranger, code=6)
     assert "[not-sealed]" in office.run("bulletin", "open", "inside.tocsin.json", *stranger, code=6)
     sealed = [json.loads(line) for line in office.run("audit", "show", "--json").splitlines()]
-    assert {each["facts"]["what"] for each in sealed if each["event"] == "override"} == {"sealed-without"}
+    # One of parts and one of the whole; the dry run overrode nothing.
+    assert [each["facts"]["what"] for each in sealed if each["event"] == "override"] == ["sealed-without"] * 2
     assert "no-seal-key" in {each["facts"]["reason"] for each in sealed if each["event"] == "refused"}
     openings = [
         json.loads(line) for line in office.run("--context", "xb-hub", "audit", "show", "--json").splitlines()
     ]
-    assert {each["event"] for each in openings} == {"opened"}
-    asked = [each["facts"] for each in openings if "shown_by" not in each["facts"]]
+    assert {each["event"] for each in openings} == {"context-added", "opened", "exported"}
+    asked = [
+        each["facts"] for each in openings if each["event"] == "opened" and "shown_by" not in each["facts"]
+    ]
     assert [facts["digest"] for facts in asked] == [sent["digest"], parts["digest"], *[sent["digest"]] * 2]
     assert asked[1]["parts"] == ["bulletin", "indicators"]
     assert {each["facts"].get("shown_by") for each in openings} == {None, "watch"}
+    exported = [each["facts"]["digest"] for each in openings if each["event"] == "exported"]
+    assert exported == [sent["digest"]]
     assert headline not in json.dumps([*sealed, *openings])

@@ -16,6 +16,7 @@ import pytest
 from bus import ceremony, nkey
 from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.inbox import Inbox
 from bus.pull import Pull
 from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
 from bus.server.binary import ServerError
@@ -157,13 +158,21 @@ async def test_a_narrowed_grant_refuses_the_next_publish_and_a_widened_one_works
         assert (loser.epoch, winner.epoch) == epochs
 
 
-async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: Bus, tmp_path: Path) -> None:
-    """xb-hub, running, is given a network that was withheld, and loses one it had; its consumers follow."""
+def _with_dpas_for_xb_hub(instead_of: str | None = None) -> Registry:
+    """Version 2, in which xb-hub reads the data-protection network, beside what it read or instead of a part of it."""
     hub_record = WORLD.registry.authority("xb-hub")
     reads = tuple(
         msgspec.structs.replace(
             grant,
-            audiences=tuple("eu-dpas" if each == "eu-csirts" else each for each in grant.audiences),
+            audiences=tuple(
+                dict.fromkeys(
+                    name
+                    for each in grant.audiences
+                    for name in (("eu-dpas",) if each == instead_of else (each, "eu-dpas"))
+                )
+                if "eu-csirts" in grant.audiences
+                else grant.audiences
+            ),
         )
         for grant in hub_record.read
     )
@@ -171,7 +180,7 @@ async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: B
         WORLD.registry.document, WORLD.registry.digest, NOW, dt.timedelta(days=90)
     )
     dpas = document.audiences["eu-dpas"]
-    document = msgspec.structs.replace(
+    return msgspec.structs.replace(
         document,
         authorities={**document.authorities, "xb-hub": msgspec.structs.replace(hub_record, read=reads)},
         audiences={
@@ -179,6 +188,11 @@ async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: B
             "eu-dpas": msgspec.structs.replace(dpas, members=(*dpas.members, "xb-hub")),
         },
     )
+
+
+async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: Bus, tmp_path: Path) -> None:
+    """xb-hub, running, is given a network that was withheld, and loses one it had; its consumers follow."""
+    document = _with_dpas_for_xb_hub(instead_of="eu-csirts")
     given = sign(
         WORLD, bulletin(WORLD, "xa-dpa", say=draft("dpas", tlp=Tlp.AMBER_STRICT, audience="eu-dpas"))
     )
@@ -208,6 +222,49 @@ async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: B
         await until(both, 15)
         assert given.digest in seen
         assert taken.digest not in seen
+
+
+@pytest.mark.timeout(90)
+async def test_a_widened_grant_brings_its_history_once_and_in_order(bus: Bus, tmp_path: Path) -> None:
+    """xb-hub is given a network: what was said there before is read, then what follows, each once; then it restarts."""
+    audience = {"tlp": Tlp.AMBER_STRICT, "audience": "eu-dpas"}
+    given: list[Message] = []
+    for seq in range(1, 9):
+        prev = given[-1].digest if given else None
+        said = bulletin(WORLD, "xa-dpa", seq=seq, prev=prev, say=draft(f"dpas {seq}", **audience))
+        given.append(sign(WORLD, said))
+    open_to_all = chain(WORLD, 6, "xa-dpa")
+
+    async def seen(store: Inbox) -> list[tuple[str, int]]:
+        return [(channel, seq) for channel, seq, _ in await admitted(store)]
+
+    dpas, all_ = "xa-dpa/actual.amber-strict.eu-dpas", "xa-dpa/actual.green.community"
+    async with served(bus, tmp_path / "server"), connected(bus.endpoint("xa-dpa")) as speaker:
+        async with hub(bus, tmp_path / "hub", "xb-hub") as (store, held):
+            for hidden, shown in zip(given[:5], open_to_all[:5], strict=True):
+                assert await may(speaker, hidden)
+                assert await may(speaker, shown)
+            await until(partial(_length, store, 5))
+            assert await seen(store) == [(all_, seq) for seq in range(1, 6)]
+            await announce(bus, _signed(_with_dpas_for_xb_hub()))
+            await until(lambda: held().version == 2, 15)
+            await until(partial(_length, store, 10), 30)
+            assert (await seen(store))[5:] == [(dpas, seq) for seq in range(1, 6)]
+            for message in (given[5], open_to_all[5], given[6]):
+                assert await may(speaker, message)
+            await until(partial(_length, store, 13), 15)
+            labels = await store.ask(lambda db: {row[0] for row in db.execute("SELECT labels FROM admitted")})
+            assert not any(word in each for each in labels for word in ("gap", "filled", "trimmed"))
+            assert (await store.status())["duplicates"] == 0
+        async with hub(bus, tmp_path / "hub", "xb-hub") as (store, held):
+            assert await may(speaker, given[7])
+            await until(partial(_length, store, 14), 15)
+            assert (await seen(store))[-1] == (dpas, 8)
+            assert (await store.status())["duplicates"] == 0
+
+
+async def _length(store: Inbox, count: int) -> bool:
+    return len(await admitted(store)) >= count
 
 
 async def test_a_running_hub_begins_to_read_a_status_that_it_is_granted(bus: Bus, tmp_path: Path) -> None:

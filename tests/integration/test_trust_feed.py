@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from bus import ceremony
+from bus.audit import Fact
 from bus.connection import Connection
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.held_registry import HeldRegistry
@@ -26,7 +27,7 @@ from bus.signing import FileSigner
 from bus.statements import new_statement
 from bus.trust import TrustState, VerifiedRegistry
 from bus.trust_feed import TrustFeed, publish_trust
-from schemas.subject import TRUST_SUBJECTS, Trust
+from schemas.subject import REGISTRAR_SUBJECTS, STATEMENT_SUBJECTS, Trust, trust_subject
 from tests.integration.conftest import Bus
 from tests.integration.test_subscriber import admitted, until
 from tests.worlds import Message, bulletin, key_record, shared_world, sign, signed_registry
@@ -102,9 +103,14 @@ async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbo
 
 
 @asynccontextmanager
-async def feeding(bus: Bus, held: HeldRegistry, identity: str = "xb-hub") -> AsyncIterator[TrustFeed]:
+async def feeding(
+    bus: Bus,
+    held: HeldRegistry,
+    identity: str = "xb-hub",
+    on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
+) -> AsyncIterator[TrustFeed]:
     """A feed that runs."""
-    feed = TrustFeed(held, bus.endpoint(identity), every=0.2)
+    feed = TrustFeed(held, bus.endpoint(identity), every=0.2, on_news=on_news)
     task = asyncio.create_task(feed.run())
     try:
         yield feed
@@ -276,7 +282,7 @@ def hostile() -> dict[str, tuple[str, bytes]]:
     thief = FileSigner.generate()
     document = ceremony.next_version(WORLD.registry.document, WORLD.registry.digest, NOW, 90 * DAY)
     signed = version(WORLD.registry)
-    registry, beacon, revoke = (TRUST_SUBJECTS[each] for each in Trust)
+    registry, beacon, revoke = (trust_subject(each, "provisioner") for each in Trust)
     return {
         "nothing": (registry, b""),
         "no JSON": (registry, b"\x00\xff" * 50),
@@ -288,7 +294,7 @@ def hostile() -> dict[str, tuple[str, bytes]]:
         "cut": (registry, signed[: len(signed) // 2]),
         "a large beacon": (beacon, b'{"payload":"' + b"e" * 200_000 + b'","signatures":[]}'),
         "a beacon by a thief": (beacon, ceremony.new_beacon(WORLD.registry, thief, NOW, DAY)),
-        "a large statement": (revoke, b'{"payload":"' + b"e" * 200_000 + b'","signatures":[]}'),
+        "a large statement": (registry, b'{"payload":"' + b"e" * 200_000 + b'","signatures":[]}'),
         "a statement by a thief": (revoke, statement("xa-dpa", by=thief)),
         "another's statement": (revoke, statement("xa-dpa", by=WORLD.signers["xb-dpa"])),
     }
@@ -309,9 +315,35 @@ async def test_rubbish_and_forgeries_change_nothing_and_stop_nobody(bus: Bus, tm
         await until(lambda: feed.counts.total() == len(files))
         assert (held().digest, dict(held().revoked())) == (WORLD.pin, {})
         assert not feed.counts["taken"]
-        assert feed.counts["too-large"] == 4
+        assert feed.counts["too-large"] == 2
         await announce(bus, version(WORLD.registry))
         await until(lambda: held().version == 2)
+
+
+async def test_what_is_taken_in_and_what_is_refused_is_told_for_the_record(bus: Bus, tmp_path: Path) -> None:
+    """A version and a statement by name; a split view as such; a flood of forgeries once; history and rubbish to come not."""
+    held = hold(tmp_path, Clock())
+    told: list[tuple[str, dict[str, Fact]]] = []
+    raw = version(WORLD.registry)
+    second = WORLD.registry.update(raw, NOW)
+    other = ceremony.next_version(WORLD.registry.document, WORLD.registry.digest, NOW, 30 * DAY)
+    split = WORLD.registry.update(signed_registry(other, WORLD.roots[:2]), NOW)
+    thief = FileSigner.generate()
+    async with feeding(bus, held, on_news=lambda event, facts: told.append((event, dict(facts)))) as feed:
+        await announce(bus, raw, statement("xa-dpa"))
+        await until(lambda: held().version == 2 and held().revoked())
+        await announce(bus, *[statement("xb-dpa", by=WORLD.signers["xb-emb"])] * 3)
+        await announce(bus, ceremony.new_beacon(split, WORLD.beacon, NOW, DAY))
+        await announce(bus, ceremony.new_beacon(second, thief, NOW, DAY), raw)
+        await until(lambda: feed.counts["fork"] and feed.counts["threshold"] and feed.counts["not-your-key"])
+        await until(lambda: len(told) >= 4)  # told of when the batch has been heard
+    assert (
+        "registry-accepted",
+        {"domain": "test", "version": 2, "digest": second.digest, "by": "bus"},
+    ) in told
+    assert [facts["authority"] for event, facts in told if event == "revocation-accepted"] == ["xa-dpa"]
+    refused = [(facts["what"], facts["reason"]) for event, facts in told if event == "trust-refused"]
+    assert sorted(refused) == [("beacon", "fork"), ("revoke", "not-your-key")]
 
 
 async def test_two_processes_of_one_identity_both_follow(bus: Bus, tmp_path: Path) -> None:
@@ -327,17 +359,19 @@ async def test_two_processes_of_one_identity_both_follow(bus: Bus, tmp_path: Pat
 
 
 SPEAKERS = ("xa-csirt", "xb-emb")
+PLACES = [trust_subject(kind, speaker) for kind in Trust for speaker in (*SPEAKERS, "xa-hub", "provisioner")]
 
 
 @pytest.mark.parametrize("identity", [*SPEAKERS, "xa-hub"])
 async def test_only_the_provisioner_speaks_for_the_registrars(bus: Bus, identity: str) -> None:
-    """An authority with keys may say on TRUST that they ended, and nothing else; a hub without keys nothing at all."""
+    """An authority with keys may say that they ended, on its own subject, and nothing else; a hub without keys nothing."""
     allowed = []
     subjects = [
-        *TRUST_SUBJECTS.values(),
+        *dict.fromkeys(PLACES),
         "tocsin.trust.v1",
-        "tocsin.trust.v1.revoke.x",
-        "tocsin.trust.v2.revoke",
+        "tocsin.trust.v1.revoke",
+        f"tocsin.trust.v1.revoke.{identity}.x",
+        f"tocsin.trust.v2.revoke.{identity}",
     ]
     async with Connection.open(bus.endpoint(identity)) as connection:
         await connection.until_connected(5)
@@ -345,35 +379,38 @@ async def test_only_the_provisioner_speaks_for_the_registrars(bus: Bus, identity
             with contextlib.suppress(DeniedError, UnreachableError, BrokerError):
                 await connection.publish(subject, statement(), {}, 1.0)
                 allowed.append(subject)
-    assert allowed == ([TRUST_SUBJECTS[Trust.REVOKE]] if identity in SPEAKERS else [])
+    assert allowed == ([trust_subject(Trust.REVOKE, identity)] if identity in SPEAKERS else [])
 
 
 async def test_trust_is_never_deleted_from_nor_read_by_anothers_consumer(bus: Bus) -> None:
-    """No identity but the provisioner purges, deletes, creates or resets on TRUST what is not its own."""
-    await announce(bus, statement())
-    calls = {
-        "STREAM.PURGE.TRUST": None,
-        "STREAM.MSG.DELETE.TRUST": {"seq": 1},
-        "STREAM.MSG.GET.TRUST": {"seq": 1},
-        "STREAM.UPDATE.TRUST": {"name": "TRUST", "subjects": []},
-        "STREAM.DELETE.TRUST": None,
-        "CONSUMER.RESET.TRUST.xb-hub": {"seq": 1},
-        "CONSUMER.RESET.TRUST.provisioner": {"seq": 1},
-        "CONSUMER.DELETE.TRUST.xa-csirt": None,
-        "CONSUMER.CREATE.TRUST.mine": {"stream_name": "TRUST", "config": {"durable_name": "mine"}},
-    }
+    """No identity but the provisioner purges, deletes, creates or resets what is not its own; nor may it purge."""
+    await announce(bus, statement(), version(WORLD.registry))
+    calls: dict[str, dict[str, object] | None] = {}
+    for stream in ("TRUST", "STATEMENTS"):
+        calls |= {
+            f"STREAM.PURGE.{stream}": None,
+            f"STREAM.MSG.DELETE.{stream}": {"seq": 1},
+            f"STREAM.MSG.GET.{stream}": {"seq": 1},
+            f"STREAM.UPDATE.{stream}": {"name": stream, "subjects": []},
+            f"STREAM.DELETE.{stream}": None,
+            f"CONSUMER.RESET.{stream}.xb-hub": {"seq": 1},
+            f"CONSUMER.RESET.{stream}.provisioner": {"seq": 1},
+            f"CONSUMER.DELETE.{stream}.xa-csirt": None,
+            f"CONSUMER.CREATE.{stream}.mine": {"stream_name": stream, "config": {"durable_name": "mine"}},
+        }
     answered = []
     async with Connection.open(bus.endpoint("xa-csirt")) as connection:
         await connection.until_connected(5)
         for call, body in calls.items():
             with contextlib.suppress(BrokerError, UnreachableError):
-                answered.append(await connection.js_api(call, body, 0.3))
+                answered.append(await connection.js_api(call, body, 0.15))
     assert answered == []
     async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
         await provisioner.until_connected(5)
-        for call in ("STREAM.PURGE.TRUST", "STREAM.MSG.DELETE.TRUST"):
-            with pytest.raises(BrokerError):
-                await provisioner.js_api(call, {"seq": 1})
-        info = await provisioner.js_api("STREAM.INFO.TRUST")
-    assert info["state"]["messages"] == 1
-    assert sorted(info["config"]["subjects"]) == sorted(TRUST_SUBJECTS.values())
+        for stream, subjects in (("TRUST", list(REGISTRAR_SUBJECTS)), ("STATEMENTS", [STATEMENT_SUBJECTS])):
+            for call in (f"STREAM.PURGE.{stream}", f"STREAM.MSG.DELETE.{stream}"):
+                with pytest.raises(BrokerError):
+                    await provisioner.js_api(call, {"seq": 1})
+            info = await provisioner.js_api(f"STREAM.INFO.{stream}")
+            assert info["state"]["messages"] == 1
+            assert info["config"]["subjects"] == subjects

@@ -119,17 +119,32 @@ ROTATIONS: dict[str, tuple[Callable[[World], object], str]] = {
     ),
     "revocation in the future": (
         lambda w: revoke_keys(
-            after(w), "xa-csirt", [w.signers["xa-csirt"].kid], since=NOW + DAY, reason="key-lost"
+            after(w), "xa-csirt", [w.signers["xa-csirt"].kid], since=NOW + DAY, reason="key-lost", now=NOW
         ),
         "from-the-future",
     ),
     "revocation of another's key": (
         lambda w: revoke_keys(
-            after(w), "xa-csirt", [w.signers["xb-csirt"].kid], since=NOW, reason="key-lost"
+            after(w), "xa-csirt", [w.signers["xb-csirt"].kid], since=NOW, reason="key-lost", now=NOW
         ),
         "unknown-key",
     ),
 }
+
+
+def test_a_key_is_revoked_since_any_moment_that_has_passed() -> None:
+    """A proposal of a while ago, or one whose issue was cut to the second, takes a moment after it, and moves up to it."""
+    world, moment = shared_world(), NOW + dt.timedelta(seconds=0.9)
+    document = revoke_keys(
+        after(world),
+        "xa-csirt",
+        [world.signers["xa-csirt"].kid],
+        since=moment,
+        reason="key-lost",
+        now=moment,
+    )
+    assert document.issued == moment
+    assert world.registry.update(signed_registry(document, world.roots), moment).revoked()
 
 
 @pytest.mark.parametrize(("make", "reason"), ROTATIONS.values(), ids=ROTATIONS)
@@ -155,7 +170,7 @@ def test_a_revoked_key_admits_nothing_whatever_date_it_claims() -> None:
     world = shared_world()
     old, registry = world.signers["xa-csirt"], rotated(world)
     document = ceremony.next_version(registry.document, registry.digest, NOW, 90 * DAY)
-    document = revoke_keys(document, "xa-csirt", [old.kid], since=NOW - DAY, reason="key-compromise")
+    document = revoke_keys(document, "xa-csirt", [old.kid], since=NOW - DAY, reason="key-compromise", now=NOW)
     revoked = registry.update(signed_registry(document, world.roots[:2]), NOW)
     for at in (NOW - 2 * DAY, NOW):
         assert verdict(world, revoked, old, at) == "key-revoked"
@@ -167,7 +182,9 @@ def test_a_revoked_key_never_comes_back() -> None:
     """Not even under every root's signature: the next version may drop it, not trust it."""
     world = shared_world()
     kid = world.signers["xa-csirt"].kid
-    revoked = stand(world, revoke_keys(after(world), "xa-csirt", [kid], since=NOW, reason="key-lost"))
+    revoked = stand(
+        world, revoke_keys(after(world), "xa-csirt", [kid], since=NOW, reason="key-lost", now=NOW)
+    )
     again = ceremony.next_version(revoked.document, revoked.digest, NOW, 90 * DAY)
     record = world.registry.document.authorities["xa-csirt"]
     with pytest.raises(TrustError) as refused:
@@ -181,7 +198,9 @@ def test_third_parties_verify_with_the_exported_keys() -> None:
     """A stock JOSE library finds the key by its kid; a revoked one is not there; every key says whose it is."""
     world = shared_world()
     lost = world.signers["xb-csirt"].kid
-    registry = stand(world, revoke_keys(after(world), "xb-csirt", [lost], since=NOW, reason="key-lost"))
+    registry = stand(
+        world, revoke_keys(after(world), "xb-csirt", [lost], since=NOW, reason="key-lost", now=NOW)
+    )
     exported = jwks(registry)
     assert {each["tocsin_authority"] for each in exported["keys"]} == {
         key.authority_id for key in registry.bulletin_keys()

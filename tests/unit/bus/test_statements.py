@@ -212,7 +212,7 @@ def test_the_registry_has_the_last_word_on_the_moment() -> None:
     """What m of n say replaces what one key said, later or earlier: a thief's back-dating is mended."""
     for since in (NOW - 9 * DAY, NOW - DAY / 2):
         found = REGISTRY.with_revocation(statement(ONE.kid, by=TWO), NOW)
-        document = revoke_keys(next_of(found), "xa-csirt", [ONE.kid], since=since, reason="key-lost")
+        document = revoke_keys(next_of(found), "xa-csirt", [ONE.kid], since=since, reason="key-lost", now=NOW)
         assert found.update(signed_registry(document, WORLD.roots), NOW).revoked() == {ONE.kid: since}
 
 

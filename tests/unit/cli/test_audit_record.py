@@ -61,6 +61,7 @@ def test_the_life_of_a_registry_is_on_record(office: Office, world: World) -> No
     office.run("registry", "export", "--jwks", "--out", "keys.json")
     found = entries(office)
     assert [each["event"] for each in found] == [
+        "context-added",
         "key-made",
         "key-exported",
         "key-made",
@@ -73,6 +74,7 @@ def test_the_life_of_a_registry_is_on_record(office: Office, world: World) -> No
         "revocation-accepted",
         "registry-exported",
     ]
+    assert found.pop(0)["facts"]["pin"] == world.pin
     assert [each["facts"]["use"] for each in found[:4]] == ["signing", "signing", "seal", "transport"]
     assert [each["facts"]["by"] for each in found[5:7]] == [world.roots[0].kid, world.roots[1].kid]
     digests = {each["facts"]["digest"] for each in found[4:8]}
@@ -91,25 +93,61 @@ def test_a_refusal_before_signing_is_on_record_without_a_word_of_the_draft(offic
     refused = ("publish", str(DRAFT), "--tlp", "green", "--audience", "nobody-there", "--wait", "accepted")
     office.run(*refused, "--dry-run", code=5)
     office.run(*refused, code=5)
-    (entry,) = entries(office)
+    (_, entry) = entries(office)
     assert (entry["event"], entry["facts"]["reason"]) == ("refused", "not-permitted")
     assert word not in (office.folder / "state" / "audit.jsonl").read_text()
+
+
+def test_by_which_pin_a_context_trusts_is_on_record(office: Office, world: World) -> None:
+    """In the record of the very context: that it was made, that it was changed, and both pins when the pin was."""
+    parts = (
+        "--authority",
+        "xa-csirt",
+        "--domain",
+        world.registry.domain,
+        "--registry",
+        FILE,
+        "--state",
+        "state",
+    )
+    office.run("context", "add", "xa-csirt", *parts, "--pin", world.pin, "--server", "nats://127.0.0.1:9")
+    office.run("context", "add", "xa-csirt", *parts, "--pin", "B" * 43)
+    found = [
+        (each["event"], each["facts"]["pin"], each["facts"].get("pin_before")) for each in entries(office)
+    ]
+    assert found == [
+        ("context-added", world.pin, None),
+        ("context-changed", world.pin, None),
+        ("context-changed", "B" * 43, world.pin),
+    ]
+
+
+def test_a_signed_file_that_goes_out_is_on_record(office: Office) -> None:
+    """`bulletin show --raw` by the digest; showing it on the screen is no export."""
+    sent = office.run(
+        "publish", str(DRAFT), "--tlp", "green", "--audience", "community", "--wait", "accepted", "--json"
+    )
+    said = json.loads(sent)
+    office.run("bulletin", "show", said["id"])
+    office.run("bulletin", "show", said["id"], "--raw")
+    out = [each["facts"] for each in entries(office) if each["event"] == "exported"]
+    assert out == [{"digest": said["digest"]}]
 
 
 def test_a_refusal_is_told_even_where_it_cannot_be_recorded(office: Office) -> None:
     """The draft's own refusal keeps its exit code; that the record failed is said beside it."""
     path = office.folder / "state" / "audit.jsonl"
-    path.parent.mkdir(mode=0o700)
     path.write_text("not a record\n")
     said = office.run(
         "publish", str(DRAFT), "--tlp", "green", "--audience", "nobody-there", "--wait", "accepted", code=5
     )
     assert "[not-permitted]" in said
-    assert "the refusal is not in the audit record" in said
+    assert "'refused' is not in the audit record" in said
 
 
 def test_a_record_is_verified_and_its_head_proves_its_end(office: Office) -> None:
     """`head` is what one writes down; later it shows that nothing up to it was changed or cut off."""
+    (office.folder / "state" / "audit.jsonl").unlink()
     missing = office.run("audit", "verify", code=6)
     assert "[audit-missing]" in missing
     for name in ("one", "two", "three"):
@@ -139,8 +177,8 @@ def test_the_record_is_shown_since_a_time_and_safely(office: Office) -> None:
     assert "key-made" in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
-    assert len(entries(office, "--since", "2h")) == len(entries(office, "--since", "all")) == 1
-    assert len(entries(office, "--since", "2020-01-01T00:00:00Z")) == 1
+    assert len(entries(office, "--since", "2h")) == len(entries(office, "--since", "all")) == 2
+    assert len(entries(office, "--since", "2020-01-01T00:00:00Z")) == 2
     assert entries(office, "--since", "2999-01-01T00:00:00Z") == []
     assert "neither all" in office.run("audit", "show", "--since", "yesterday", code=2)
 

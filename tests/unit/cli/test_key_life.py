@@ -118,6 +118,14 @@ def test_roots_rotate_only_under_both_quorums(office: Office) -> None:
     )
 
 
+def test_adding_again_drops_nothing_but_by_word(office: Office, world: World) -> None:
+    """With --replace the record begins anew, and what it had is said."""
+    again = ("registry", "add", FILE, "xa-csirt", "--name", "A", "--kind", "csirt", "--domain", "cyber", "--country", "XA")  # fmt: skip
+    assert keys_of(office, "xa-csirt")
+    office.run(*again, "--key", "new.jwk", "--replace")
+    assert world.signers["xa-csirt"].kid not in keys_of(office, "xa-csirt")
+
+
 def test_an_officer_is_told_what_revoking_does_and_must_say_yes(office: Office, world: World) -> None:
     """Without a terminal the missing flag is named; nothing is written before the yes."""
     before = (office.folder / FILE).read_bytes()
@@ -257,6 +265,23 @@ def test_a_statement_is_written_only_if_it_counts(member: Office, world: World) 
         (("revoke", FILE, "xa-csirt", "--yes", "--since", "2999-01-01T00:00:00Z"), 6, "from-the-future"),
         (("revoke", FILE, "xa-csirt", "--yes", "--reason", "boredom"), 2, "key-compromise"),
         (("export", FILE), 2, "--jwks"),
+        (
+            (
+                "add",
+                FILE,
+                "xa-csirt",
+                "--name",
+                "x",
+                "--kind",
+                "csirt",
+                "--domain",
+                "cyber",
+                "--country",
+                "XA",
+            ),
+            2,
+            "registry grant",
+        ),
     ],
     ids=lambda value: " ".join(value[:1] + value[2:]) if isinstance(value, tuple) else "",
 )

@@ -126,7 +126,7 @@ def test_member_names_of_times_are_used_for_nothing_else() -> None:
     """The gate checks times by member name, so such a name must be a time or a date everywhere."""
     import datetime as dt
 
-    names = codec._time_names()
+    names = codec.time_names()
     for type_ in codec.wire_types():
         hints = get_type_hints(type_)
         for field in msgspec.structs.fields(type_):

@@ -1,0 +1,45 @@
+"""How much one authority may say: a burst at once, and after it so many each second. Pure.
+
+nats-server bounds sizes, connections and stores, but knows no rate of messages for a user. So the sender holds to a
+budget, and every reader holds each authority to one, a little larger: what is beyond it is not refused, it waits, and
+nobody else's bulletins wait with it. This is the generic cell rate algorithm (ITU-T I.371, annex A), a token bucket that
+needs one number.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+    """A budget: `burst` bulletins at once, `per_s` each second in the long run."""
+
+    burst: int
+    per_s: float
+
+
+SENDING = Allowance(burst=20_000, per_s=50.0)
+"""What a sender holds to: more than a polling night needs, less than fills a stream before somebody notices."""
+READING = Allowance(burst=25_000, per_s=50.0)
+
+
+class Budget:
+    """What one authority has used of its allowance."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._step = 1 / allowance.per_s
+        self._burst = allowance.burst * self._step
+        self._due = float("-inf")  # when all that was said would have been said at the steady rate
+
+    def within_from(self, said: float) -> float:
+        """Count one thing said at a moment, in seconds; from which moment on it is within the budget."""
+        self._due = max(self._due, said) + self._step
+        return self._due - self._burst
+
+    def room(self, now: float) -> int:
+        """How many may be said now."""
+        return max(0, int((self._burst - max(0.0, self._due - now)) / self._step))
+
+    def spend(self, count: int, now: float) -> None:
+        """Count what is said now."""
+        self._due = max(self._due, now) + count * self._step

@@ -1,0 +1,374 @@
+"""What one identity may take of a broker and of its readers: each limit tried over a real server, and others go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from nats.aio.msg import Msg
+
+from bus import nkey
+from bus.budget import Allowance
+from bus.client import HardenedClient, headers_of
+from bus.connection import Connection, Endpoint
+from bus.errors import DeniedError, UnreachableError
+from bus.hub.run import HubService
+from bus.inbox import Inbox
+from bus.outbox import Outbox
+from bus.pull import Pull
+from bus.sender import Sender
+from bus.server import NatsServer, ServerSettings, provision, render_conf, share_connections
+from bus.server.binary import ServerError
+from bus.server.checks import check, must_be_sound
+from bus.server.provision import provisioner_endpoint
+from bus.server.sharing import CONNECTIONS, SYSTEM, held
+from bus.topology import MAX_MESSAGE_BYTES, PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, PULL_WAITING
+from tests.integration.conftest import Bus
+from tests.integration.test_publisher import speaking
+from tests.integration.test_subscriber import admitted, until
+from tests.worlds import bulletin, chain, draft, shared_world, sign
+
+WORLD = shared_world()
+SMALL = ServerSettings(max_connections=16, max_subscriptions=20)
+
+
+@asynccontextmanager
+async def serving(folder: Path, settings: ServerSettings, *changes: tuple[str, str]) -> AsyncIterator[Bus]:  # fmt: skip
+    """A broker with settings of its own, its configuration changed behind our back."""
+    seed, public = nkey.generate()
+    conf = render_conf(WORLD.registry, settings=settings, provisioner_nkey=public)
+    for before, after in changes:
+        assert before in conf
+        conf = conf.replace(before, after)
+    async with NatsServer(folder, conf) as server:
+        await provision(server.url, seed, WORLD.registry)
+        yield Bus(world=WORLD, server=server, provisioner=(seed, public))
+
+
+async def found(bus: Bus) -> dict[str, tuple[bool, bool, str]]:
+    """What `server check` says: ok, hard, detail."""
+    checks = await check(
+        url=bus.server.url,
+        monitor_url=bus.server.monitor_url,
+        provisioner_seed=bus.provisioner[0],
+        registry=bus.world.registry,
+        conf_file=bus.server.folder / "nats-server.conf",
+        binary=bus.server.binary,
+    )
+    with contextlib.suppress(ServerError):
+        must_be_sound(checks)
+        assert all(each.ok for each in checks if each.hard)
+    return {each.name: (each.ok, each.hard, each.detail) for each in checks}
+
+
+@asynccontextmanager
+async def connected(bus: Bus, identity: str) -> AsyncIterator[Connection]:
+    """A connection that stands."""
+    async with Connection.open(bus.endpoint(identity)) as connection:
+        await connection.until_connected(5)
+        yield connection
+
+
+async def goes_on(bus: Bus) -> None:
+    """Another authority publishes, now."""
+    async with connected(bus, "xb-emb") as other:
+        message = sign(WORLD, bulletin(WORLD, "xb-emb"))
+        await other.publish(message.subject, message.payload, dict(message.headers))
+
+
+async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path) -> None:
+    """One too many is refused with the server's word for it; those that stand stay, and the checks name the limits."""
+    async with serving(tmp_path, SMALL) as bus, contextlib.AsyncExitStack() as stack:
+        async with connected(bus, "xa-csirt") as greedy:
+
+            async def ignore(_: Msg) -> None:
+                pass
+
+            for n in range(SMALL.max_subscriptions + 2):
+                with contextlib.suppress(Exception):
+                    await greedy.client().subscribe(f"_INBOX_xa-csirt.{n}", cb=ignore)
+            await until(lambda: greedy.epoch > 1)  # the server has cut it, and it is back
+        assert (await found(bus))["max_subscriptions"] == (True, True, "20, wanted 20 to 1000")
+        standing = [
+            await stack.enter_async_context(connected(bus, "xa-csirt"))
+            for _ in range(SMALL.max_connections - 1)
+        ]
+        last = await stack.enter_async_context(connected(bus, "xb-emb"))
+        async with Connection.open(bus.endpoint("xa-dpa")) as late:
+            await until(lambda: "connections exceeded" in bus.server.log_file.read_text())
+            with pytest.raises((UnreachableError, DeniedError)):
+                await late.until_connected(0.5)
+        message = sign(WORLD, bulletin(WORLD, "xb-emb"))
+        await last.publish(message.subject, message.payload, dict(message.headers))
+        assert all(each.connected and each.epoch == 1 for each in standing)
+
+
+async def test_nobody_takes_the_connections_of_the_others(tmp_path: Path) -> None:
+    """One identity takes them all and comes back whenever it is cut; another gets in, and is never cut itself."""
+    system_seed, system = nkey.generate()
+    async with (
+        serving(tmp_path, msgspec.structs.replace(SMALL, system_nkey=system)) as bus,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        for _ in range(SMALL.max_connections + 4):
+            await stack.enter_async_context(Connection.open(bus.endpoint("xa-csirt")))
+        await until(lambda: "connections exceeded" in bus.server.log_file.read_text())
+        guard = asyncio.create_task(
+            share_connections(
+                monitor_url=bus.server.monitor_url,
+                endpoint=Endpoint(
+                    url=bus.server.url, authority_id=SYSTEM, nkey_seed=system_seed, name=SYSTEM
+                ),
+                most=3,
+                every=0.1,
+            )
+        )
+        try:
+            async with Connection.open(bus.endpoint("xb-emb")) as other:
+                await other.until_connected(20)
+                message = sign(WORLD, bulletin(WORLD, "xb-emb"))
+                await other.publish(message.subject, message.payload, dict(message.headers))
+
+                async def cut() -> bool:
+                    connz = await asyncio.to_thread(bus.server.monitor, CONNECTIONS)
+                    return len(held(connz)[WORLD.nkeys["xa-csirt"][1]]) <= 3
+
+                for _ in range(3):
+                    await until(cut)
+                assert (other.connected, other.epoch) == (True, 1)
+        finally:
+            guard.cancel()
+            await asyncio.gather(guard, return_exceptions=True)
+
+
+async def test_a_message_that_is_too_large_ends_its_sender_alone(bus: Bus) -> None:
+    """Forced past the client, it is not stored, and the connection is cut."""
+    message = sign(WORLD, bulletin(WORLD))
+    async with connected(bus, "xa-csirt") as sender:
+        client = sender.client()
+        assert isinstance(client, HardenedClient)
+        await client.publish_all([(message.subject, b"x" * (MAX_MESSAGE_BYTES + 1), {})])
+        await until(lambda: sender.epoch == 2)
+    await goes_on(bus)
+    async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+        await provisioner.until_connected(5)
+        assert (await provisioner.js_api("STREAM.INFO.XA_ACTUAL"))["state"]["messages"] == 0
+
+
+TOO_MUCH = {
+    "messages": {"batch": PULL_MESSAGES + 1},
+    "bytes": {"batch": 1, "max_bytes": PULL_BYTES + 1},
+    "time": {"batch": 1, "expires": (PULL_EXPIRES_S + 1) * 1_000_000_000},
+}
+
+
+async def test_a_reader_asks_for_so_much_and_no_more(bus: Bus) -> None:
+    """Messages, bytes and time of a request, and requests at once: beyond the consumer's limits each is refused."""
+    said: list[str] = []
+
+    async def hear(message: Msg) -> None:
+        said.append(f"{headers_of(message).status} {headers_of(message).description}")
+
+    async with connected(bus, "xb-hub") as reader:
+        client = reader.client()
+        await client.subscribe("_INBOX_xb-hub.asked", cb=hear)
+
+        async def ask(request: dict[str, int]) -> None:
+            await client.publish(
+                "$JS.API.CONSUMER.MSG.NEXT.WORLD_ACTUAL.xb-hub",
+                json.dumps(request).encode(),
+                reply="_INBOX_xb-hub.asked",
+            )
+
+        for request in TOO_MUCH.values():
+            await ask(request)
+        await until(lambda: len(said) == len(TOO_MUCH))
+        assert all(each.startswith("409 Exceeded MaxRequest") for each in said)
+        for _ in range(PULL_WAITING + 1):
+            await ask({"batch": 1, "expires": 20_000_000_000})
+        await until(lambda: "409 Exceeded MaxWaiting" in said)
+
+
+async def test_a_reader_that_takes_nothing_is_cut_and_nobody_waits_for_it(bus: Bus) -> None:
+    """It asks for 30 MB and reads none of it: the server lets it go; another reader has everything meanwhile."""
+    place, count = sign(WORLD, bulletin(WORLD)).subject, 130
+    async with connected(bus, "xa-csirt") as speaker:
+        for start in range(0, count, 10):
+            await asyncio.gather(
+                *(speaker.publish(place, bytes([n]) * 260_000, {}, 20) for n in range(start, start + 10))
+            )
+    async with connected(bus, "xb-hub") as deaf, connected(bus, "xa-hub") as reader:
+        client = deaf.client()
+        writer: Any = client._transport
+        transport = writer._io_writer.transport
+        await client.subscribe("_INBOX_xb-hub.deaf")
+        await client.flush()
+        transport.pause_reading()
+        for _ in range(PULL_WAITING):
+            request = json.dumps({"batch": 100, "expires": 20_000_000_000}).encode()
+            await client.publish(
+                "$JS.API.CONSUMER.MSG.NEXT.WORLD_ACTUAL.xb-hub", request, reply="_INBOX_xb-hub.deaf"
+            )
+        got = 0
+        async with Pull.attach(reader, "WORLD_ACTUAL", "xa-hub", 1) as pull:
+            while got < count:
+                got += len(await pull.next(100, 10))
+
+        async def cut() -> bool:
+            varz = await asyncio.to_thread(bus.server.monitor, "varz")
+            return bool(varz["slow_consumers"])
+
+        await until(cut, 20)
+        transport.resume_reading()
+
+
+THEIR_TIME = """
+UPDATE future SET retry_at = place
+FROM (SELECT digest AS found, row_number() OVER (ORDER BY retry_at) AS place FROM future) WHERE digest = found
+"""
+
+
+async def test_what_is_beyond_a_readers_budget_waits_and_nobody_waits_with_it(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """Of ten at once three are admitted, with another authority's that came last; the rest when their time comes."""
+    now = [WORLD.now]
+    century = 100 * 365 * 86_400.0
+    async with (
+        Inbox.open(tmp_path / "store.db", hold_s=1.0) as store,
+        connected(bus, "xa-csirt") as speaker,
+        connected(bus, "xb-emb") as other,
+    ):
+        said = chain(WORLD, 10)
+        for message in said:
+            await speaker.publish(message.subject, message.payload, dict(message.headers))
+        (last,) = chain(WORLD, 1, "xb-emb")
+        await other.publish(last.subject, last.payload, dict(last.headers))
+        service = HubService(
+            authority_id="xb-hub",
+            store=store,
+            registry=lambda: WORLD.registry,
+            endpoint=bus.endpoint("xb-hub"),
+            clock=lambda: now[0],
+            allowance=Allowance(burst=3, per_s=1 / century),
+        )
+        task = asyncio.create_task(service.run())
+        try:
+
+            async def digests() -> list[str]:
+                return [found for _, _, found in await admitted(store)]
+
+            async def waiting() -> int:
+                return int(str((await store.status())["waiting_for_its_time"]))
+
+            async def both() -> bool:
+                return len(await digests()) == 4 and await waiting() == 7
+
+            await until(both)
+            assert await digests() == [*(each.digest for each in said[:3]), last.digest]
+            assert (await store.status())["refused"] == {}
+            # Their time comes, in the order they were given.
+            await store.ask(lambda db: db.execute(THEIR_TIME))
+
+            async def all_() -> bool:
+                return len(await digests()) == 11
+
+            await until(all_)
+            assert await digests() == [*(each.digest for each in said[:3]), last.digest, *(each.digest for each in said[3:])]  # fmt: skip
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+async def test_a_sender_holds_to_its_budget_and_loses_nothing(bus: Bus, tmp_path: Path) -> None:
+    """Of twenty kept while the bus was away, five go at once, and the others when there is room again."""
+    path = tmp_path / "outbox.db"
+    address = bus.server.url
+    bus.server.kill()
+    async with speaking(bus, path) as publisher:
+        for n in range(20):
+            await publisher.publish(draft(f"number {n}"))
+    await bus.server.restart()
+    assert bus.server.url == address
+    async with Outbox.open(path) as outbox:
+        sender = Sender(
+            authority_id="xa-csirt",
+            outbox=outbox,
+            endpoint=bus.endpoint("xa-csirt"),
+            registry=lambda: WORLD.registry,
+            clock=lambda: WORLD.now + dt.timedelta(seconds=60),
+            allowance=Allowance(burst=5, per_s=4.0),
+        )
+        task = asyncio.create_task(sender.run())
+        try:
+            async with connected(bus, "xb-hub") as reader:
+                got: list[int] = []
+                async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:
+                    await until(lambda: "goes out slowly" in sender.problem)
+                    async with asyncio.timeout(20):
+                        while len(got) < 20:
+                            got += [each.stored_ns for each in await pull.next(20, 5)]
+            assert (got[-1] - got[0]) / 1e9 > 2.5  # 15 at 4 a second, less what was saved up
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+LOOSE = [
+    (f"\nmax_payload: {MAX_MESSAGE_BYTES}", "\nmax_payload: 900000"),
+    ("max_pending: 16777216", "max_pending: 67108864"),
+    ("max_control_line: 4096", "max_control_line: 65536"),
+    ("max_connections: 4112\nmax_subscriptions: 200", "max_connections: 70000\nmax_subscriptions: 0"),
+    ("sync_interval: always", 'sync_interval: "2m"'),
+]
+
+
+async def test_each_limit_that_is_loosened_is_found_and_such_a_broker_is_not_run(tmp_path: Path) -> None:
+    """Every changed setting fails by its name, hard; streams and consumers too."""
+    async with serving(tmp_path, ServerSettings(), *LOOSE) as bus:
+        async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+            await provisioner.until_connected(5)
+            info = await provisioner.js_api("STREAM.INFO.STATEMENTS")
+            wider = {**info["config"], "max_msgs_per_subject": 1000, "max_msg_size": 100_000}
+            await provisioner.js_api("STREAM.UPDATE.STATEMENTS", wider)
+            config = (await provisioner.js_api("CONSUMER.INFO.WORLD_ACTUAL.xb-hub"))["config"]
+            config["max_batch"] = 10_000
+            body = {"stream_name": "WORLD_ACTUAL", "config": config}
+            await provisioner.js_api("CONSUMER.CREATE.WORLD_ACTUAL.xb-hub", body)
+        checks = await found(bus)
+        failed = {name for name, (ok, hard, _) in checks.items() if hard and not ok}
+        assert failed >= {
+            "max_payload",
+            "max_pending",
+            "max_control_line",
+            "max_connections",
+            "max_subscriptions",
+            "sync_interval",
+            "stream STATEMENTS",
+            "consumers",
+        }
+        assert "max_batch" in checks["consumers"][2]
+        assert "max_msgs_per_subject" in checks["stream STATEMENTS"][2]
+        await provision(bus.server.url, bus.provisioner[0], WORLD.registry)  # mends what can be mended
+        mended = await found(bus)
+        assert mended["stream STATEMENTS"][0]
+        assert mended["consumers"][0]
+        with pytest.raises(ServerError, match="sync_interval"):
+            must_be_sound(
+                await check(
+                    url=bus.server.url,
+                    monitor_url=bus.server.monitor_url,
+                    provisioner_seed=bus.provisioner[0],
+                    registry=WORLD.registry,
+                )
+            )

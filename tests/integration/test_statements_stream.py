@@ -1,0 +1,141 @@
+"""Revocation statements have a stream of their own: whoever fills its room in it takes room from nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus import ceremony
+from bus.connection import Connection
+from bus.errors import BrokerError
+from bus.server import provision
+from bus.server.provision import provisioner_endpoint
+from bus.signing import FileSigner
+from bus.statements import new_statement
+from bus.topology import MAX_STATEMENT_BYTES, STATEMENTS_EACH, STATEMENTS_STREAM, TRUST_STREAM
+from bus.trust_feed import publish_trust
+from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
+from tests.integration.conftest import Bus
+from tests.integration.test_subscriber import until
+from tests.integration.test_trust_feed import (
+    DAY,
+    NOW,
+    WORLD,
+    Clock,
+    announce,
+    feeding,
+    hold,
+    statement,
+    version,
+)
+from tests.worlds import signed_registry
+
+THIEF = "xa-csirt"
+PLACE = trust_subject(Trust.REVOKE, THIEF)
+
+
+async def flood(connection: Connection, count: int) -> None:
+    """Rubbish of the largest size, on the thief's own subject."""
+    for n in range(count):
+        await connection.publish(PLACE, n.to_bytes(4, "big") * (MAX_STATEMENT_BYTES // 4 - 16), {})
+
+
+async def test_rubbish_to_the_limit_takes_room_from_nobody_else(bus: Bus, tmp_path: Path) -> None:
+    """A thief fills its room many times over, before and while others speak: all they say arrives, before and after."""
+    held = hold(tmp_path, Clock())
+    await announce(bus, statement("xb-dpa"), identity="xb-dpa")
+    async with Connection.open(bus.endpoint(THIEF)) as thief:
+        await thief.until_connected(5)
+        await flood(thief, STATEMENTS_EACH * 3)
+        with pytest.raises(BrokerError):
+            await thief.publish(PLACE, b"x" * (MAX_STATEMENT_BYTES + 1), {})
+        flooding = asyncio.create_task(flood(thief, 100_000))
+        try:
+            async with feeding(bus, held) as feed:
+                await announce(bus, version(WORLD.registry))
+                await announce(bus, statement("xa-dpa"), identity="xa-dpa")
+                await until(lambda: held().version == 2 and len(held().revoked()) == 2, 20)
+                assert feed.counts["taken"] == 3
+        finally:
+            flooding.cancel()
+            await asyncio.gather(flooding, return_exceptions=True)
+    async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+        await provisioner.until_connected(5)
+        info = await provisioner.js_api(f"STREAM.INFO.{STATEMENTS_STREAM}", {"subjects_filter": ">"})
+    assert info["state"]["subjects"] == {
+        PLACE: STATEMENTS_EACH,
+        trust_subject(Trust.REVOKE, "xa-dpa"): 1,
+        trust_subject(Trust.REVOKE, "xb-dpa"): 1,
+    }
+
+
+async def test_who_was_flooded_out_says_it_again_and_is_heard(bus: Bus, tmp_path: Path) -> None:
+    """The thief has the authority's transport key and pushed its statement out; said again, it is taken in."""
+    held = hold(tmp_path, Clock())
+    async with Connection.open(bus.endpoint(THIEF)) as speaker:
+        await speaker.until_connected(5)
+        await publish_trust(speaker, statement(THIEF))
+        await flood(speaker, STATEMENTS_EACH)
+        async with feeding(bus, held) as feed:
+            await until(lambda: feed.counts.total() >= STATEMENTS_EACH)
+            assert not held().revoked()
+            await publish_trust(speaker, statement(THIEF))
+            await until(lambda: held().revoked())
+
+
+async def test_a_statement_by_a_key_of_a_later_version_waits_for_it(bus: Bus, tmp_path: Path) -> None:
+    """Statements are read first; one whose key comes with version 2 and is gone with version 3 counts in between."""
+    new = FileSigner.generate()
+    second = version(WORLD.registry, xa_csirt=new)
+    after = WORLD.registry.update(second, NOW)
+    document = ceremony.next_version(after.document, after.digest, NOW, 90 * DAY)
+    records = {**document.authorities, THIEF: WORLD.registry.authority(THIEF)}
+    third = signed_registry(msgspec.structs.replace(document, authorities=records), WORLD.roots[:2])
+    ends = new_statement(
+        domain="test",
+        authority=THIEF,
+        kids=(new.kid,),
+        since=NOW,
+        reason="key-compromise",
+        signer=new,
+        now=NOW,
+    )
+    await announce(bus, ends, identity=THIEF)
+    await announce(bus, second, third)
+    held = hold(tmp_path, Clock())
+    async with feeding(bus, held):
+        await until(lambda: held().version == 3)
+        assert [each.kids for each in held().revocations] == [(new.kid,)]
+
+
+async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path) -> None:
+    """A broker of before, with statements among the versions, is made over by `provision` while readers go on."""
+    old = [*REGISTRAR_SUBJECTS, "tocsin.trust.v1.revoke"]
+    async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+        await provisioner.until_connected(5)
+        await provisioner.js_api(f"STREAM.DELETE.{STATEMENTS_STREAM}")
+        info = await provisioner.js_api(f"STREAM.INFO.{TRUST_STREAM}")
+        await provisioner.js_api(f"STREAM.UPDATE.{TRUST_STREAM}", {**info["config"], "subjects": old})
+        for name in ("xb-hub", "xa-csirt"):
+            config = (await provisioner.js_api(f"CONSUMER.INFO.{TRUST_STREAM}.{name}"))["config"]
+            config.pop("filter_subject", None)
+            await provisioner.js_api(
+                f"CONSUMER.CREATE.{TRUST_STREAM}.{name}",
+                {"stream_name": TRUST_STREAM, "config": {**config, "filter_subjects": old}},
+            )
+        before = bus.server.conf
+        await bus.server.reload(before.replace(f'"{old[1]}"', f'"{old[1]}", "{old[2]}"'))
+        await provisioner.publish(old[2], statement("xa-dpa"), {})
+        await bus.server.reload(before)
+    held, late = hold(tmp_path / "a", Clock()), hold(tmp_path / "b", Clock())
+    async with feeding(bus, held) as feed:
+        await until(lambda: held().revoked() and feed.problem)  # there is no STATEMENTS to read yet
+        await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
+        await announce(bus, statement("xb-dpa"), identity="xb-dpa")
+        await announce(bus, version(WORLD.registry))
+        await until(lambda: held().version == 2 and len(held().revoked()) == 2, 20)
+    async with feeding(bus, late):
+        await until(lambda: late().version == 2 and len(late().revoked()) == 2, 20)
