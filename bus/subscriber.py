@@ -146,9 +146,9 @@ class Subscriber:
         registry, now = self._registry(), self._clock()
         messages = [_message(stream, each) for each in batch]
         if len(messages) < IN_THREAD_FROM:
-            judged = [_judge(message, registry, now) for message in messages]
+            judged = [judge(message, registry, now) for message in messages]
         else:
-            judged = await asyncio.to_thread(lambda: [_judge(message, registry, now) for message in messages])
+            judged = await asyncio.to_thread(lambda: [judge(message, registry, now) for message in messages])
         return judged, _cursor(batch[-1], messages[-1].digest), now
 
     async def _settle(
@@ -167,7 +167,7 @@ class Subscriber:
                 self._count(await self._inbox.amend(self._registry(), now))
                 if due := await self._inbox.due_future(now):
                     registry = self._registry()
-                    judged = [_judge(message, registry, now) for message in due]
+                    judged = [judge(message, registry, now) for message in due]
                     self._count(await self._inbox.settle(judged, None, None, now))
             except StoreError as exc:
                 self._wait_out(exc)
@@ -213,7 +213,8 @@ def _message(stream: str, received: Received) -> Message:
     )
 
 
-def _judge(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
+def judge(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
+    """A message with what admission says of it."""
     try:
         admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
     except AdmissionError as exc:

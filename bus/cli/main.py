@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "trace": ("bus.cli.trace", "trace", "the whole life of one bulletin"),
     "channels": ("bus.cli.picture", "channels", "every channel: live, late, silent; gaps and forks"),
     "picture": ("bus.cli.picture", "picture", "the situation now"),
+    "election": ("bus.cli.election", "election", "calendars, phases, readiness for the vote"),
     "quarantine": ("bus.cli.picture", "quarantine", "what was refused, and why"),
     "key": ("bus.cli.key", "key", "signing keys and transport keys"),
     "registry": ("bus.cli.registry", "registry", "the signed trust registry: who may say and read what"),

@@ -72,9 +72,9 @@ def open_signer(context: Context) -> Signer:
     return open_key(context.key, passphrase)
 
 
-def endpoint(context: Context, name: str) -> Endpoint:
-    """Where and as whom the context connects."""
-    from bus.connection import Endpoint
+def endpoint(context: Context, name: str, *, ping_s: int | None = None) -> Endpoint:
+    """Where and as whom the context connects, and how often it pings."""
+    from bus.connection import PING_S, Endpoint
     from bus.nkey import load_nkey
 
     if context.server is None or context.nkey is None:
@@ -88,6 +88,7 @@ def endpoint(context: Context, name: str) -> Endpoint:
         nkey_seed=load_nkey(context.nkey),
         name=name,
         tls=tls,
+        ping_s=ping_s or PING_S,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -182,9 +181,9 @@ def test_one_calendar_or_many_come_to_the_same(windows: list[tuple[Phase, int, i
     assert (phase_at(together, now) is Phase.NONE) == all(not start <= day < end for _, start, end in windows)
 
 
-@pytest.mark.parametrize("zone", sorted(ZONES))
-def test_every_zone_of_the_list_can_be_written_and_read(zone: str) -> None:
-    """Each name fits the field of a calendar, and is a zone to the time zone data of this machine."""
-    plain = {**msgspec.to_builtins(CALENDAR), "tz": zone}
-    assert msgspec.convert(plain, ElectionCalendar).tz == zone
-    assert ZoneInfo(zone).key == zone
+def test_every_zone_of_the_list_can_be_written() -> None:
+    """Each name fits the field of a calendar, and those that people and offsets need are among them."""
+    plain = msgspec.to_builtins(CALENDAR)
+    for zone in ZONES:
+        assert msgspec.convert({**plain, "tz": zone}, ElectionCalendar).tz == zone
+    assert {"UTC", "Etc/GMT+3", "Etc/GMT-14", "Europe/Kyiv", "America/Argentina/Buenos_Aires"} <= ZONES
