@@ -46,6 +46,7 @@ async def take_in(
 
 def hub_desk(folder: Path, patch: pytest.MonkeyPatch, world: World, *identities: str) -> Desk:
     """A desk with one context for each identity, its state in `state/IDENTITY`; those that sign have their keys."""
+    folder.mkdir(exist_ok=True)
     desk = Desk(folder, patch)
     for name in identities:
         home = folder / name

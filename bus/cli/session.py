@@ -192,13 +192,14 @@ async def open_outbox(app: App) -> AsyncIterator[Outbox]:
 
 
 @asynccontextmanager
-async def open_store(app: App) -> AsyncIterator[Inbox]:
-    """The reader's store of the chosen context, with the hub's projection in it."""
+async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
+    """The reader's store of the chosen context, with the hub's projection in it; `hold_s` as in `Inbox.open`."""
     app.logs()
     from bus.hub.projection import Projection
     from bus.inbox import Inbox
 
-    async with Inbox.open(private_folder(app.state_folder()) / STORE_FILE, projector=Projection()) as store:
+    path = private_folder(app.state_folder()) / STORE_FILE
+    async with Inbox.open(path, projector=Projection(), hold_s=hold_s) as store:
         yield store
 
 

@@ -97,7 +97,7 @@ def picture(
         for dimension in json.loads(row["dimensions"]):
             by_area = dimensions.setdefault(dimension, {})
             by_area[row["area"]] = by_area.get(row["area"], 0) + 1
-    ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"]))
+    ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))
     seen = channels(db, now, registry, reader) if reader else ()
     return Picture(
         at=now,
