@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "registry": ("bus.cli.registry", "registry", "the signed trust registry: who may say and read what"),
     "server": ("bus.cli.server", "server", "the broker: configuration, start, checks"),
     "hub": ("bus.cli.hub", "hub", "a national hub: run, rebuild, status"),
+    "drill": ("bus.cli.drill", "drill", "exercises on the real path, and their score"),
     "bundle": ("bus.cli.bundle", "bundle", "over an air gap: registry and bulletins in one file"),
     "audit": ("bus.cli.audit", "audit", "what this identity refused, signed, took in and opened"),
     "outbox": ("bus.cli.outbox", "outbox", "what still must go out; recovery"),

@@ -136,7 +136,7 @@ async def _watch(
     from schemas.subject import parse
 
     shown = 0
-    async with open_store(app) as store, _reading(app, store):
+    async with open_store(app) as store, reading(app, store):
         start = await _start(app, store, since)
         async for row in store.follow(start, live=follow):
             if not interest.matches(parse(row.subject)):
@@ -155,7 +155,7 @@ async def _start(app: App, store: Inbox, since: dt.timedelta | str) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
+async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
     """Do the hub's reading while nobody else does."""
     from bus.cli.session import endpoint, held_registry
     from bus.hub.run import HubService
