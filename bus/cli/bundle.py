@@ -135,6 +135,7 @@ def import_(app: App, file: Path) -> None:
     import msgspec
 
     from bus.cli.session import held_registry, open_store, record
+    from bus.errors import TrustError
     from bus.offline import Taken, take_in
 
     held = held_registry(app.context()[1], app.now)
@@ -145,7 +146,11 @@ def import_(app: App, file: Path) -> None:
             async with open_store(app, hold_s=0.0) as store:
                 return await take_in(opened, store=store, held=held, clock=app.now)
 
-        taken = asyncio.run(work())
+        try:
+            taken = asyncio.run(work())
+        except TrustError as exc:
+            record(app, "bundle-refused", bundle=found.digest, file=str(file), reason=exc.reason)
+            raise
     record(
         app,
         "bundle-imported",

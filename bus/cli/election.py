@@ -57,11 +57,9 @@ def list_(app: App) -> None:
             for each in found
         ],
     )
-    app.note(
-        "; ".join(
-            f"{each.country} is in {each.phase} ({each.coarse}) by {', '.join(each.elections)}"
-            for each in countries
-        )
+    app.table(
+        ("country", "phase", "roughly", "by"),
+        [(each.country, each.phase, each.coarse, ", ".join(each.elections)) for each in countries],
     )
 
 

@@ -286,6 +286,8 @@ def test_a_registry_that_cannot_be_followed_refuses_the_bundle(desk: Desk) -> No
         said = bring(desk, code=6)["said"]
         assert json.loads(said)["error"]["reason"] == reason, (name, said)
     assert desk.run("bulletin", "list", "--context", "xb-hub") == ""
+    record = desk.run("audit", "show", "--context", "xb-hub", "--json").splitlines()
+    assert {json.loads(line)["event"] for line in record} == {"bundle-refused"}
 
 
 def edited() -> dict[str, Message]:
