@@ -94,7 +94,8 @@ class End(Part, frozen=True, kw_only=True, tag_field="type", tag="end"):
     digest: Digest
 
 
-Line = Opening | Version | Statement | Current | Carried | End
+Content = Version | Statement | Current | Carried
+Line = Opening | Content | End
 _ORDER = (Opening, Version, Statement, Current, Carried, End)
 _TRUST: Mapping[Trust, type[Version | Statement | Current]] = {
     Trust.REGISTRY: Version,
@@ -119,7 +120,7 @@ def trust_line(kind: Trust, raw: bytes) -> Version | Statement | Current:
     return _TRUST[kind](file=raw.decode("ascii"))
 
 
-def write(out: BinaryIO, opening: Opening, lines: Iterable[Version | Statement | Current | Carried]) -> int:
+def write(out: BinaryIO, opening: Opening, lines: Iterable[Content]) -> int:
     """Write a whole bundle and return how many bulletins are in it.
 
     Raises:

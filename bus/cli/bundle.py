@@ -20,7 +20,7 @@ from bus.cli.watch import Since, interest_of
 if TYPE_CHECKING:
     import sqlite3
 
-    from bus.bundle_file import Summary
+    from bus.bundle_file import Content, Summary
     from bus.offline import Chosen
     from schemas.subject import Channel
 
@@ -88,7 +88,7 @@ def export(
     held = held_registry(context, app.now)
     interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(each) for each in channels)
-    start = app.now() - since if isinstance(since, dt.timedelta) else None
+    start = None if since == "all" else app.now() - since if isinstance(since, dt.timedelta) else app.now()
     with _holding(app) as (ask, of):
         chosen = ask(lambda db: choose(db, of, interest, named, start))
         leaving = by_channel(chosen)
@@ -98,14 +98,14 @@ def export(
             app.confirm(f"Write these {len(chosen)} bulletins to {out}?", flag="--yes")
         opening = Opening(domain=held().domain, by=context.authority, made=app.now(), to=to)
 
-        def bulletins() -> Iterator[object]:
+        def content() -> Iterator[Content]:
             yield from trust_lines(held)
             for start in range(0, len(chosen), 500):
                 some: list[Chosen] = chosen[start : start + 500]
                 yield from ask(lambda db, some=some: carried(db, of, some))  # type: ignore[misc]  # bound now
 
         with _new_file(out) as file:
-            count = write(file, opening, bulletins())  # type: ignore[arg-type]  # lines of a bundle
+            count = write(file, opening, content())
             found = _checked(file)
             record(
                 app,

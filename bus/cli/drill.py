@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import copy
 import secrets
-import tomllib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +15,13 @@ import click
 from bus.cli.app import App, Group, command, hint
 
 if TYPE_CHECKING:
-    from bus.drill import Expectation, Inject, Script
+    from bus.drill import Expectation, Inject
     from bus.drill_report import Report
     from bus.publisher import Publisher
     from bus.trust import VerifiedRegistry
     from schemas.bulletin import Draft
+    from schemas.vocab import Tlp
 
-MAX_SCRIPT_BYTES = 1_048_576
 PARTLY = 8
 out_option = click.option(
     "--out",
@@ -51,8 +50,10 @@ def run(app: App, script: Path, *, out: Path, only_check: bool) -> None:
     Everything is read and rehearsed before the first bulletin goes out. Exits 0 when all that was expected came in time,
     8 when not, 5 when something in the script is no exercise or may not be said.
     """
-    found = _script(script)
-    injects = [_inject(found, n, script.parent) for n in range(len(found.step))]
+    from bus.cli.drill_script import read_inject, read_script
+
+    found = read_script(script)
+    injects = [read_inject(found, n, script.parent) for n in range(len(found.step))]
     asyncio.run(_conduct(app, found.exercise, found.title, injects, out, only_check=only_check))
 
 
@@ -182,52 +183,6 @@ def answer(
         raise click.exceptions.Exit(code)
 
 
-# -- the script -------------------------------------------------------------------------------------------------
-
-
-def _script(path: Path) -> Script:
-    import msgspec
-
-    from bus.cli.drafts import DraftFileError
-    from bus.drill import Script
-
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_SCRIPT_BYTES + 1)
-    except FileNotFoundError:
-        raise DraftFileError(f"there is no file {path}", reason="file-missing") from None
-    except OSError as exc:
-        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
-    if len(raw) > MAX_SCRIPT_BYTES:
-        raise DraftFileError(f"{path} is larger than {MAX_SCRIPT_BYTES} bytes", reason="too-large")
-    try:
-        return msgspec.convert(tomllib.loads(raw.decode("utf-8")), Script)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, msgspec.ValidationError) as exc:
-        raise DraftFileError(f"{path} is no script of a drill: {exc}", reason="malformed-script") from None
-
-
-def _inject(script: Script, n: int, folder: Path) -> Inject:
-    """One step, its draft read; what is no exercise is refused here, before anything is said."""
-    from bus.cli.drafts import DraftFileError, draft_in, read_draft
-    from bus.drill import Inject, of_exercise
-    from bus.errors import PermitError
-
-    step, where = script.step[n], f"step {n + 1}"
-    if (step.draft is None) == (step.say is None):
-        raise DraftFileError(
-            f"{where}: give either draft, the name of a file, or say, the draft itself",
-            reason="malformed-script",
-        )
-    draft = (
-        read_draft(str(folder / step.draft)) if step.draft is not None else draft_in(step.say or {}, where)
-    )
-    try:
-        said = of_exercise(draft, script.exercise)
-    except PermitError as exc:
-        raise PermitError(f"{where}: {exc}", reason=exc.reason) from None
-    return Inject(at=step.at, speaker=step.speaker, draft=said, expect=step.expect)
-
-
 # -- conducting it ----------------------------------------------------------------------------------------------
 
 
@@ -238,13 +193,11 @@ def _as(app: App, context: str) -> App:
     return other
 
 
-def _members(
-    registry: VerifiedRegistry, audience: str, tlp: object, issuer: str
-) -> tuple[list[str], list[str]]:
+def _members(registry: VerifiedRegistry, audience: str, tlp: Tlp, issuer: str) -> tuple[list[str], list[str]]:
     """Who can answer a check, and who is a member but has no grant to."""
     from bus.errors import PermitError
     from schemas.subject import Channel
-    from schemas.vocab import Status, Tlp
+    from schemas.vocab import Status
 
     found = registry.document.audiences.get(audience)
     if found is None:
@@ -256,7 +209,7 @@ def _members(
     mute: list[str] = []
     for name in sorted(set(found.members) - {issuer}):
         ways = (
-            Channel(issuer=name, status=status, tlp=Tlp(str(tlp)), audience=audience)
+            Channel(issuer=name, status=status, tlp=tlp, audience=audience)
             for status in (Status.EXERCISE, Status.SYSTEM)
         )
         (able if any(registry.may_publish(name, way) for way in ways) else mute).append(name)

@@ -190,6 +190,13 @@ def test_what_leaves_is_said_and_asked_for(desk: Desk) -> None:
     assert (desk.folder / "all.bundle").read_text() == "mine"
 
 
+def test_a_span_takes_what_came_in_it(desk: Desk) -> None:
+    """`now` is nothing but the registry; a day is everything that came in this test."""
+    for span, count in (("now", 0), ("1d", 12)):
+        export(desk, "--since", span, "--to", "xb-hub", out=f"{span}.bundle")
+        assert json.loads(desk.run("bundle", "inspect", f"{span}.bundle", "--json"))["bulletins"] == count
+
+
 def test_an_authority_carries_out_what_it_has_said(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """With an outbox and no store, as when its uplink is cut."""
     other = hub_desk(desk.folder / "office", monkeypatch, world(), "xa-csirt")
