@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from bus import ceremony
-from bus.bundle_file import Carried, Opening, Version, read, write
+from bus.bundle_file import Carried, Content, Opening, Statement, Version, read, write
 from bus.hub import views
 from bus.hub.projection import Projection
 from bus.inbox import Inbox
@@ -66,6 +67,13 @@ def history() -> list[Message]:
         *spoken("xa-emb", 2, Tlp.CLEAR, "public"),
         *spoken("xa-dpa", 2, Tlp.GREEN, "community", status=Status.EXERCISE, exercise_id="xa-drill"),
     ]
+
+
+@pytest.fixture(autouse=True)
+def present() -> None:
+    """Each test has a world of its own moment: what is live and late depends on the real clock."""
+    world.cache_clear()
+    history.cache_clear()
 
 
 @pytest.fixture
@@ -220,20 +228,42 @@ def following(
     return signed_registry(document, (signers or world().roots)[:roots])
 
 
-def bundle(desk: Desk, *versions: bytes, said: list[Message] | None = None, domain: str = "test") -> None:
+def bundle(desk: Desk, *trust: Content, said: Sequence[Message] = (), domain: str = "test") -> None:
     """A bundle by hand."""
     with (desk.folder / "all.bundle").open("wb") as out:
-        write(
-            out,
-            Opening(domain=domain, by="xa-hub", made=world().now),
-            [
-                *(Version(file=raw.decode()) for raw in versions),
-                *(
-                    Carried(subject=m.subject, sig=dict(m.headers)["Tocsin-Sig"], payload=b64u(m.payload))
-                    for m in said or ()
-                ),
-            ],
-        )
+        carried = [
+            Carried(subject=m.subject, sig=dict(m.headers)["Tocsin-Sig"], payload=b64u(m.payload))
+            for m in said
+        ]
+        write(out, Opening(domain=domain, by="xa-hub", made=world().now), [*trust, *carried])
+
+
+def ending(authority: str) -> bytes:
+    """A statement by which an authority ends its own key since yesterday."""
+    signer = world().signers[authority]
+    return new_statement(
+        domain="test",
+        authority=authority,
+        kids=(signer.kid,),
+        since=world().now - DAY,
+        reason="key-compromise",
+        signer=signer,
+        now=world().now,
+    )
+
+
+def test_a_statement_that_comes_later_withdraws_what_came_before(desk: Desk) -> None:
+    """As on the bus: what a stolen key has said since it ended is taken out again, and refused from then on."""
+    thief = chain(world(), 2, "xb-csirt")
+    bundle(desk, said=[*chain(world(), 1), *thief])
+    assert bring(desk)["admitted"] == 3
+    bundle(desk, Statement(file=ending("xb-csirt").decode()))
+    assert bring(desk)["statements"] == 1
+    (left,) = desk.run("bulletin", "list", "--context", "xb-hub").splitlines()
+    assert "xa-csirt" in left
+    bundle(desk, said=chain(world(), 2, "xb-dsc") + chain(world(), 3, "xb-csirt"))
+    desk.run("bundle", "import", "all.bundle", "--context", "xb-hub", code=8)
+    assert "xb-csirt" not in desk.run("bulletin", "list", "--context", "xb-hub")
 
 
 def test_a_reader_that_is_behind_follows_version_by_version(desk: Desk) -> None:
@@ -245,11 +275,7 @@ def test_a_reader_that_is_behind_follows_version_by_version(desk: Desk) -> None:
         registry = registry.update(raw, held.now)
         (home / "next.tocsin.json").write_bytes(raw)
         desk.run("registry", "accept", "xa-hub/next.tocsin.json", "--context", "xa-hub")
-    signer = held.signers["xb-emb"]
-    end = new_statement(
-        domain="test", authority="xb-emb", kids=(signer.kid,), since=held.now - DAY, reason="key-lost",
-        signer=signer, now=held.now,
-    )  # fmt: skip
+    end = ending("xb-emb")
     beacon = ceremony.new_beacon(registry, held.beacon, held.now, DAY)
     for raw in (end, beacon):
         (home / "next.tocsin.json").write_bytes(raw)
@@ -289,7 +315,8 @@ def unfollowable() -> dict[str, tuple[tuple[bytes, ...], str, str]]:
 def test_a_registry_that_cannot_be_followed_refuses_the_bundle(desk: Desk) -> None:
     """Exit 6 with its reason, and not one bulletin of it is taken in."""
     for name, (versions, domain, reason) in unfollowable().items():
-        bundle(desk, *versions, said=chain(world(), 2), domain=domain)
+        lines = [Version(file=raw.decode()) for raw in versions]
+        bundle(desk, *lines, said=chain(world(), 2), domain=domain)
         said = bring(desk, code=6)["said"]
         assert json.loads(said)["error"]["reason"] == reason, (name, said)
     assert desk.run("bulletin", "list", "--context", "xb-hub") == ""
@@ -312,7 +339,7 @@ def edited() -> dict[str, Message]:
 def test_a_bundle_edited_with_care_is_refused_bulletin_by_bulletin(desk: Desk) -> None:
     """Its digest fits, so the file is whole; each bulletin is judged as from the bus and goes to quarantine."""
     bad = edited()
-    bundle(desk, world().raw, said=[*bad.values(), *chain(world(), 1, "xb-emb")])
+    bundle(desk, Version(file=world().raw.decode()), said=[*bad.values(), *chain(world(), 1, "xb-emb")])
     said = desk.run("bundle", "import", "all.bundle", "--context", "xb-hub", code=8)
     assert "quarantine" in said
     rows = [json.loads(line) for line in desk.run("quarantine", "--context", "xb-hub", "--json").splitlines()]

@@ -29,6 +29,12 @@ def world() -> World:
     return make_world(dt.datetime.now(dt.UTC).replace(microsecond=0))
 
 
+@pytest.fixture(autouse=True)
+def present() -> None:
+    """Each test has a world of its own moment: what is live and late depends on the real clock."""
+    world.cache_clear()
+
+
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A hub that conducts, and two authorities that speak."""

@@ -65,6 +65,12 @@ POLLS = (Phase.POLLING, -HOUR, 9 * HOUR)
 COMING = (Phase.POLLING, 5 * DAY, 5 * DAY + 14 * HOUR)
 
 
+@pytest.fixture(autouse=True)
+def present() -> None:
+    """Each test has a world of its own moment: what is live and late depends on the real clock."""
+    world.cache_clear()
+
+
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """xa-hub's desk."""
