@@ -34,7 +34,7 @@ from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
 from bus.tls import Tls, explain
 from bus.topology import inbox_prefix
 
-PING_INTERVAL_S = 10
+PING_S = 10
 CONNECT_TIMEOUT_S = 3
 REQUEST_TIMEOUT_S = 2.0
 TCP_USER_TIMEOUT_MS = 8000
@@ -50,13 +50,14 @@ log = structlog.get_logger()
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and as whom to connect."""
+    """Where and as whom to connect; `ping_s` are the seconds between two pings (`bus.phases`)."""
 
     url: str
     authority_id: str
     nkey_seed: str
     name: str
     tls: Tls | None = None
+    ping_s: int = PING_S
 
     @property
     def private_inbox(self) -> str:
@@ -287,7 +288,7 @@ class Connection:
                 signature_cb=self._sign_nonce,
                 inbox_prefix=endpoint.private_inbox.encode(),
                 connect_timeout=CONNECT_TIMEOUT_S,
-                ping_interval=PING_INTERVAL_S,
+                ping_interval=endpoint.ping_s,
                 max_outstanding_pings=2,
                 allow_reconnect=False,
                 error_cb=self._on_error,

@@ -63,6 +63,7 @@ class HeldRegistry:
         self._looked = clock()
         self._seen = self._look()
         self._registry = self._pinned(pin, domain)
+        self._versions = {self._registry.version: self._registry.raw}
         self._follow(strict=True)
 
     def __call__(self) -> VerifiedRegistry:
@@ -97,13 +98,36 @@ class HeldRegistry:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, raw, mode=0o644)
-        self._registry = found
+        self._hold(found)
         return True
+
+    def versions(self) -> tuple[bytes, ...]:
+        """The file of each version, from the pinned one to the one in force."""
+        return tuple(raw for _, raw in sorted(self._versions.items()))
+
+    def statements(self) -> tuple[bytes, ...]:
+        """Every revocation statement that was taken in, and still says what the registry in force allows."""
+        found = []
+        for path in sorted(self._revocations.glob("*.tocsin.json")):
+            with contextlib.suppress(OSError, TrustError):
+                raw = path.read_bytes()
+                self._with_statement(raw, self._clock())
+                found.append(raw)
+        return tuple(found)
+
+    def beacon(self) -> bytes | None:
+        """The last beacon that was taken in, or None."""
+        path = self._beacon
+        return path.read_bytes() if path is not None and path.is_file() else None
 
     def holds(self, raw: bytes) -> bool:
         """Whether these very bytes are a version that is kept here, old ones too."""
         kept = self._file.parent.glob(version_file(self._file, 0).name.replace("v0", "v*"))
         return any(path.is_file() and path.read_bytes() == raw for path in (self._file, *kept))
+
+    def _hold(self, found: VerifiedRegistry) -> None:
+        self._registry = found
+        self._versions[found.version] = found.raw
 
     # -- what lies on the disk ----------------------------------------------------------------------------------------
 
@@ -183,7 +207,7 @@ class HeldRegistry:
             self._leave(path, exc)
             return False
         changed = found is not self._registry
-        self._registry = found
+        self._hold(found)
         return changed
 
     def _leave(self, path: Path, exc: TrustError | ConfigError) -> None:

@@ -138,13 +138,13 @@ class Outbox:
         )
         return found[0] if found else None
 
-    async def rows(self, state: str | None = None, limit: int = 1000) -> list[Row]:
-        """The newest rows, of one state or of all."""
+    async def rows(self, state: str | None = None, limit: int = 1000, status: str | None = None) -> list[Row]:
+        """The newest rows, of one state and status or of all."""
         return await self._db.read(
             lambda db: table.rows(
                 db,
-                "SELECT * FROM outbox WHERE ?1 IS NULL OR state = ?1 ORDER BY n DESC LIMIT ?2",
-                (state, limit),
+                "SELECT * FROM outbox WHERE (?1 IS NULL OR state = ?1) AND (?3 IS NULL OR status = ?3) ORDER BY n DESC LIMIT ?2",
+                (state, limit, status),
             )
         )
 

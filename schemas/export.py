@@ -21,6 +21,7 @@ from schemas.registry import Beacon, Registry, Revocation
 from schemas.sections import SectionContent
 from schemas.subject import PREFIX, TRUST_PREFIX, Trust
 from schemas.vocab import Domain, Status, Tlp
+from schemas.zones import VERSION, ZONES
 
 FOLDER = Path(__file__).parent / "json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -67,10 +68,10 @@ def _schema(name: str, type_: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def vocabularies() -> dict[str, Any]:
-    """The words of every open vocabulary, by the name that `x-tocsin-vocabulary` gives in the schemas."""
-    return {
-        name: {"source": each.source, "values": sorted(each.values)} for name, each in sorted(OPEN.items())
-    }
+    """The words of every open vocabulary, by the name that `x-tocsin-vocabulary` gives in the schemas, and of R28."""
+    found = {name: {"source": each.source, "values": sorted(each.values)} for name, each in OPEN.items()}
+    found["time-zone"] = {"source": f"IANA time zone database {VERSION}; closed", "values": sorted(ZONES)}
+    return dict(sorted(found.items()))
 
 
 def asyncapi() -> dict[str, Any]:

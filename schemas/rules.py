@@ -1,4 +1,4 @@
-"""The cross-field rules R1 to R26: what a well-formed bulletin must also satisfy, one function a rule.
+"""The cross-field rules R1 to R28: what a well-formed bulletin must also satisfy, one function a rule.
 
 R25 compares an answer with the bulletin it refers to, so it stands apart. R1's other half, that only the
 original issuer updates or cancels, needs what a hub holds and is decided there.
@@ -16,6 +16,7 @@ from schemas.bodies.coordination import Feedback, StratCom
 from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import ContentOrder
+from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import RuleError, SchemaError, Violation
@@ -38,6 +39,7 @@ from schemas.vocab import (
     Status,
     Tlp,
 )
+from schemas.zones import ZONES
 
 MAX_LIFETIME = dt.timedelta(days=400)
 GDPR_CLOCK = "gdpr-33"
@@ -274,6 +276,20 @@ def r26(b: Bulletin) -> Broken:
         yield "$.confidence", "give a score or a credibility (6 is: cannot be judged)"
 
 
+def r27(b: Bulletin) -> Broken:
+    """A window of a calendar ends after it begins."""
+    if isinstance(b.body, ElectionCalendar):
+        for n, window in enumerate(b.body.windows):
+            if window.end <= window.start:
+                yield f"$.body.windows[{n}].end", f"{window.phase} must end after it starts"
+
+
+def r28(b: Bulletin) -> Broken:
+    """A calendar is in a time zone that there is."""
+    if isinstance(b.body, ElectionCalendar) and b.body.tz not in ZONES:
+        yield "$.body.tz", "no name of the IANA database; a zone is named like Europe/Vienna or Etc/GMT-3"
+
+
 def r25(answer: Bulletin, referred: Bulletin) -> Broken:
     """An answer is at least as narrow as what it refers to, and stays with the same audience or its issuer."""
     if TLP_RANK[answer.tlp] < TLP_RANK[referred.tlp]:
@@ -290,7 +306,7 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
                 (r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15, r16, r17, r18, r19, r20), 1
             ),
             *enumerate((r21, r22, r23, r24), 21),
-            (26, r26),
+            *enumerate((r26, r27, r28), 26),
         )
     }
 )

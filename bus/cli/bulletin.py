@@ -194,32 +194,49 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
 @command(bulletin, "list")
 @click.option("--kind", help="only this kind")
+@click.option(
+    "--status",
+    type=click.Choice(["actual", "exercise", "system", "test"]),
+    default="actual",
+    show_default=True,
+    help="of this status; never two in one list",
+)
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @click.option("--mine", is_flag=True, help="what this authority has said itself, and how far each has come")
-def list_(app: App, *, kind: str | None, limit: int, mine: bool) -> None:
+def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) -> None:
     """List bulletins, newest first: those of the store, or without one what this authority has said itself."""
     from bus.cli.session import STORE_FILE
 
     if kind is not None:
         known_kind(kind)
+
     if mine or not (app.state_folder() / STORE_FILE).exists():
-        _list_said(app, kind, limit)
+        _list_said(app, kind, status, limit)
     else:
-        _list_admitted(app, kind, limit)
+        _list_admitted(app, kind, status, limit)
 
 
-def _list_admitted(app: App, kind: str | None, limit: int) -> None:
+def _list_admitted(app: App, kind: str | None, status: str, limit: int) -> None:
     from bus.cli.headline import marking, one_line, show_bulletin
     from bus.cli.picture import ask
     from bus.records import stored
 
     def question(db: sqlite3.Connection) -> list[Stored]:
         newest = (stored(row) for row in db.execute("SELECT * FROM admitted ORDER BY row DESC"))
-        return list(islice((row for row in newest if kind in (None, row.bulletin.kind)), limit))
+        return list(
+            islice(
+                (
+                    row
+                    for row in newest
+                    if row.bulletin.status == status and kind in (None, row.bulletin.kind)
+                ),
+                limit,
+            )
+        )
 
     found = ask(app, question)
     if not found:
-        app.note("the store holds none")
+        app.note("the store holds none of this status and kind")
     for row in found:
         if app.json:
             app.data(
@@ -239,7 +256,7 @@ def _list_admitted(app: App, kind: str | None, limit: int) -> None:
             app.line(f"{row.id}  {one_line(row.bulletin, row.labels)}")
 
 
-def _list_said(app: App, kind: str | None, limit: int) -> None:
+def _list_said(app: App, kind: str | None, status: str, limit: int) -> None:
     from bus.cli.headline import marking, one_line, show_bulletin
     from bus.cli.session import OUTBOX_FILE, open_outbox
     from schemas.codec import decode
@@ -248,12 +265,12 @@ def _list_said(app: App, kind: str | None, limit: int) -> None:
         if not (app.state_folder() / OUTBOX_FILE).exists():
             return []
         async with open_outbox(app) as box:
-            return await box.rows(limit=limit if kind is None else ALL)
+            return await box.rows(limit=limit if kind is None else ALL, status=status)
 
     spoken = ((row, decode(row.payload)) for row in asyncio.run(rows()))
     found = list(islice(((row, b) for row, b in spoken if kind in (None, b.kind)), limit))
     if not found:
-        app.note("the outbox holds none")
+        app.note("the outbox holds none of this status and kind")
     for row, said in found:
         state = "accepted" if row.state == "kept" else row.state
         if app.json:

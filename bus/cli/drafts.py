@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -32,8 +33,21 @@ def read_draft(name: str) -> Draft:
         SchemaError: the content is no draft, with the path of what is wrong.
     """
     raw = _bytes(name)
+    return _read(name, lambda: raw.strip() if raw.lstrip()[:1] == b"{" else _from_toml(raw))
+
+
+def draft_in(table: Mapping[str, object], where: str) -> Draft:
+    """The draft that a table of a TOML file is.
+
+    Raises:
+        SchemaError: it is none, with the path of what is wrong.
+    """
+    return _read(where, lambda: msgspec.json.encode(table, enc_hook=str))
+
+
+def _read(name: str, raw: Callable[[], bytes]) -> Draft:
     try:
-        return decode_draft(raw.strip() if raw.lstrip()[:1] == b"{" else _from_toml(raw))
+        return decode_draft(raw())
     except SchemaError as exc:
         where = f"{name}, {exc.path}" if exc.path and exc.path not in str(exc) else name
         raise SchemaError(f"{where}: {exc}", reason=exc.reason, path=exc.path) from None

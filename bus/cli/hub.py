@@ -26,16 +26,21 @@ async def _run(app: App) -> None:
     from bus.cli.server import ended, production_registry
     from bus.cli.session import endpoint, held_registry, open_store, recorder
     from bus.cli.watch import show, tell_of_bus
+    from bus.hub.elections import present_phase
     from bus.hub.run import HubService
+    from bus.phases import pace
 
     production_registry(app)
     name, context = app.context()
+    registry = held_registry(context, app.now)
+    country = registry().authority(context.authority).country
     async with open_store(app) as store:
+        phase = await store.ask(lambda db: present_phase(db, country, app.now()))
         service = HubService(
             authority_id=context.authority,
             store=store,
-            registry=held_registry(context, app.now),
-            endpoint=endpoint(context, f"{name} hub"),
+            registry=registry,
+            endpoint=endpoint(context, f"{name} hub", ping_s=pace(phase).ping_s),
             clock=app.now,
             on_news=recorder(app),
         )

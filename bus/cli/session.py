@@ -72,9 +72,9 @@ def open_signer(context: Context) -> Signer:
     return open_key(context.key, passphrase)
 
 
-def endpoint(context: Context, name: str) -> Endpoint:
-    """Where and as whom the context connects."""
-    from bus.connection import Endpoint
+def endpoint(context: Context, name: str, *, ping_s: int | None = None) -> Endpoint:
+    """Where and as whom the context connects, and how often it pings."""
+    from bus.connection import PING_S, Endpoint
     from bus.nkey import load_nkey
 
     if context.server is None or context.nkey is None:
@@ -88,6 +88,7 @@ def endpoint(context: Context, name: str) -> Endpoint:
         nkey_seed=load_nkey(context.nkey),
         name=name,
         tls=tls,
+        ping_s=ping_s or PING_S,
     )
 
 
@@ -189,13 +190,14 @@ async def open_outbox(app: App) -> AsyncIterator[Outbox]:
 
 
 @asynccontextmanager
-async def open_store(app: App) -> AsyncIterator[Inbox]:
-    """The reader's store of the chosen context, with the hub's projection in it."""
+async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
+    """The reader's store of the chosen context, with the hub's projection in it; `hold_s` as in `Inbox.open`."""
     app.logs()
     from bus.hub.projection import Projection
     from bus.inbox import Inbox
 
-    async with Inbox.open(private_folder(app.state_folder()) / STORE_FILE, projector=Projection()) as store:
+    path = private_folder(app.state_folder()) / STORE_FILE
+    async with Inbox.open(path, projector=Projection(), hold_s=hold_s) as store:
         yield store
 
 

@@ -142,7 +142,7 @@ async def _watch(
     shown = 0
     opener = Opener(app, "watch")
     opener.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
-    async with open_store(app) as store, _reading(app, store):
+    async with open_store(app) as store, reading(app, store):
         start = await _start(app, store, since)
         async for row in store.follow(start, live=follow):
             if not interest.matches(parse(row.subject)):
@@ -161,7 +161,7 @@ async def _start(app: App, store: Inbox, since: dt.timedelta | str) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
+async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
     """Do the hub's reading while nobody else does."""
     from bus.cli.session import endpoint, held_registry, recorder
     from bus.hub.run import HubService

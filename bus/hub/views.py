@@ -9,16 +9,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bus.records import stored
+from bus.hub.elections import Election, elections
 from bus.trust import VerifiedRegistry
-from schemas.bodies.electoral import ElectionCalendar
-from schemas.elections import coarse, next_change, phase_at
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
 
 TOP = 10
 LATE_BEATS = 1
 SILENT_BEATS = 2
+LIVE = frozenset({Status.ACTUAL, Status.SYSTEM})  # an exercise or a test stands in no view of what is so
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,16 +37,6 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     issued: dt.datetime
     expires: dt.datetime
     sealed: tuple[str, ...] = ()
-
-
-class Election(msgspec.Struct, frozen=True, kw_only=True):
-    """An election whose calendar is known."""
-
-    election: str
-    issuer: str
-    phase: str
-    coarse: str
-    next_change: dt.datetime | None
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +101,7 @@ def picture(
         for dimension in json.loads(row["dimensions"]):
             by_area = dimensions.setdefault(dimension, {})
             by_area[row["area"]] = by_area.get(row["area"], 0) + 1
-    ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"]))
+    ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))
     seen = channels(db, now, registry, reader) if reader else ()
     return Picture(
         at=now,
@@ -133,29 +122,6 @@ def picture(
             db, "SELECT count(*) FROM exercise WHERE ended_by IS NULL AND expires > ?", moment
         ),
     )
-
-
-def elections(db: sqlite3.Connection, now: dt.datetime) -> tuple[Election, ...]:
-    """Every election of which a calendar stands, by its newest one, with its phase now."""
-    found: dict[str, Election] = {}
-    sql = (
-        "SELECT c.election, c.issuer, a.* FROM calendars c JOIN admitted a ON a.row = c.row "
-        "JOIN actual t ON t.row = c.row WHERE t.ended_by IS NULL ORDER BY c.election, c.issued DESC, c.row DESC"
-    )
-    for row in db.execute(sql):
-        if row["election"] in found:
-            continue
-        body = stored(row).bulletin.body
-        if isinstance(body, ElectionCalendar):
-            phase = phase_at(body, now)
-            found[row["election"]] = Election(
-                election=row["election"],
-                issuer=row["issuer"],
-                phase=phase,
-                coarse=coarse(phase),
-                next_change=next_change(body, now),
-            )
-    return tuple(found.values())
 
 
 def channels(
@@ -183,7 +149,7 @@ def channels(
             "SELECT channel, max(seq) top, min(seq) low, count(*) held FROM links GROUP BY channel"
         )
     }
-    names = set(heard) | {
+    names = {name for name in heard if Channel.parse(name).status in LIVE} | {
         str(Channel(issuer=name, status=status, tlp=tlp, audience=audience))
         for name in registry.document.authorities
         for status, tlp, audience in registry.publish_prefixes(name)
@@ -264,7 +230,7 @@ def as_text(found: Picture) -> list[str]:
     if found.elections:
         lines += ["", "elections"]
         lines += [
-            f"  {e.election:<18} {e.phase} ({e.coarse})"
+            f"  {e.election:<18} {e.country:<3} {e.phase} ({e.coarse})"
             + (f", next change {e.next_change:%Y-%m-%d %H:%M} UTC" if e.next_change else "")
             for e in found.elections
         ]

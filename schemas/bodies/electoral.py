@@ -28,7 +28,15 @@ class ElectionCalendar(
     """The phases of one election."""
 
     windows: Annotated[tuple[PhaseWindow, ...], Meta(min_length=1, max_length=60)]
-    tz: Annotated[str, Meta(pattern=r"^[A-Za-z_]+(?:/[A-Za-z_+-]+){0,2}$(?!\n)", max_length=40)]
+    tz: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+){0,2}$(?!\n)",
+            max_length=40,
+            description="a name of the IANA database, R28",
+            extra_json_schema={"x-tocsin-vocabulary": "time-zone"},
+        ),
+    ]
     legal: Annotated[tuple[Celex, ...], Meta(max_length=10)] = ()
     official_url: Uri | None = None
     results_embargo_until: Annotated[Time | None, Meta(description="no result publication before")] = None

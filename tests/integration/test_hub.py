@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bus.connection import Connection
@@ -77,3 +78,12 @@ async def _has(store: Inbox, count: int) -> bool:
 
 async def _quarantined(store: Inbox) -> int:
     return len(await store.ask(lambda db: views.quarantine(db, 10)))
+
+
+async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:
+    """The interval of the endpoint is the client's, so that a dead link is noticed sooner during a vote."""
+    for seconds in (10, 5):
+        endpoint = msgspec.structs.replace(bus.endpoint("xa-csirt"), ping_s=seconds)
+        async with Connection.open(endpoint) as connection:
+            await connection.until_connected(5)
+            assert connection.client().options["ping_interval"] == seconds

@@ -60,7 +60,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
     },
     "revoke": revoke_cases.NOTES,
     "rules": {
-        **{f"R{n}": f"rule R{n}" for n in (*range(1, 22), 24, 26)},
+        **{f"R{n}": f"rule R{n}" for n in (*range(1, 22), 24, 26, 27, 28)},
         "Many": "every broken rule is told, in order",
     },
 }

@@ -67,6 +67,14 @@ def attribution(level: str, *actors: dict[str, Any], **fields: Any) -> dict[str,
 STATE = {"name": "Service of XZ", "kind": "state-body", "country": "XZ"}
 PERSON = {"name": "A Person", "kind": "individual"}
 OFFICER = {**PERSON, "public_role": True}
+_POLLS = {"phase": "polling", "start": "2027-05-23T05:00:00Z", "end": "2027-05-23T19:00:00Z"}
+
+
+def calendar(*windows: dict[str, Any], tz: str = "Europe/Vienna") -> dict[str, Any]:
+    """A body with the windows of an election."""
+    return {"body": {"kind": "election-calendar", "windows": list(windows or (_POLLS,)), "tz": tz}}
+
+
 ORDER = {
     "body": {
         "kind": "content-order",
@@ -340,6 +348,23 @@ def _addresses() -> Iterator[Case]:
     yield "red to a community", "R24", {"tlp": "red"}, (("R24", "$.audience"),)
     yield "confidence in words only", "R26", {"confidence": {"basis": "a call"}}, (("R26", "$.confidence"),)
     yield "confidence that cannot be judged", "R26", {"confidence": {"credibility": 6}}, ()
+    yield "a calendar", "R27", calendar(), ()
+    yield (
+        "a window that ends as it starts",
+        "R27",
+        calendar(_POLLS, {**_POLLS, "end": _POLLS["start"]}),
+        (("R27", "$.body.windows[1].end"),),
+    )
+    yield (
+        "windows that end before they start",
+        "R27",
+        calendar({**_POLLS, "start": _POLLS["end"], "end": _POLLS["start"]}),
+        (("R27", "$.body.windows[0].end"),),
+    )
+    for zone in ("Etc/GMT+3", "America/Argentina/Buenos_Aires", "EST5EDT", "UTC"):
+        yield f"a calendar in {zone}", "R28", calendar(tz=zone), ()
+    for zone in ("Europe/Atlantis", "europe/vienna", "Etc/GMT+15", "GMT+3"):
+        yield f"a calendar in {zone}", "R28", calendar(tz=zone), (("R28", "$.body.tz"),)
     yield (
         "several at once, in order",
         "Many",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.elections import RANKING, TYPE_TOKENS, coarse, next_change, phase_at, phase_over
 from schemas.vocab import ElectionType, Phase
+from schemas.zones import ZONES
 
 DAY = dt.timedelta(days=1)
 POLLS = dt.datetime(2027, 5, 23, 5, 0, tzinfo=dt.UTC)
@@ -34,7 +36,7 @@ CALENDAR = ElectionCalendar(
         window(Phase.CERTIFICATION, 2, 10),
         window(Phase.REVIEW, 12, 60),
     ),
-    tz="Europe/Example",
+    tz="Europe/Vienna",
 )
 
 
@@ -96,7 +98,7 @@ TICK = dt.timedelta(microseconds=1)
 @pytest.mark.parametrize("window_", CALENDAR.windows, ids=lambda window_: str(window_.phase))
 def test_a_window_is_open_from_its_start_until_right_before_its_end(window_: PhaseWindow) -> None:
     """To the microsecond, and a window that ends as the next begins leaves no moment between them."""
-    alone = ElectionCalendar(windows=(window_,), tz="Europe/Example")
+    alone = ElectionCalendar(windows=(window_,), tz="Europe/Vienna")
     moments = (window_.start - TICK, window_.start, window_.end - TICK, window_.end)
     assert [phase_at(alone, moment) is window_.phase for moment in moments] == [False, True, True, False]
 
@@ -109,7 +111,7 @@ def test_the_present_may_be_told_in_any_zone() -> None:
             PhaseWindow(phase=Phase.SILENCE, start=opening - DAY, end=opening),
             PhaseWindow(phase=Phase.POLLING, start=opening, end=opening + dt.timedelta(hours=14)),
         ),
-        tz="Europe/Example",
+        tz="Europe/Vienna",
     )
     for hours in range(-12, 15):
         zone = dt.timezone(dt.timedelta(hours=hours))
@@ -128,7 +130,7 @@ def test_silence_goes_before_early_votes_and_gives_way_to_the_polls() -> None:
             window(Phase.POLLING, 1, 1.6),
             window(Phase.COUNTING, 1.6, 3),
         ),
-        tz="Europe/Example",
+        tz="Europe/Vienna",
     )
     days = {
         -2: "advance-voting",
@@ -148,7 +150,7 @@ def test_several_elections_at_once_have_the_gravest_phase_of_them() -> None:
             window(Phase.CAMPAIGN, 3, 13),
             PhaseWindow(phase=Phase.POLLING, start=POLLS + 14 * DAY, end=POLLS + 14.6 * DAY, round=2),
         ),
-        tz="Europe/Example",
+        tz="Europe/Vienna",
     )
     assert phase_over([], POLLS) is Phase.NONE
     assert phase_over([CALENDAR], POLLS) is Phase.POLLING
@@ -173,7 +175,15 @@ def test_one_calendar_or_many_come_to_the_same(windows: list[tuple[Phase, int, i
     """Windows in one calendar or one in each: the phase is the same; a window that ends before it begins is never open."""
     made = [window(phase, start, end) for phase, start, end in windows]
     now = POLLS + day * DAY
-    together = ElectionCalendar(windows=tuple(made), tz="Europe/Example")
-    apart = [ElectionCalendar(windows=(each,), tz="Europe/Example") for each in made]
+    together = ElectionCalendar(windows=tuple(made), tz="Europe/Vienna")
+    apart = [ElectionCalendar(windows=(each,), tz="Europe/Vienna") for each in made]
     assert phase_at(together, now) is phase_over(apart, now)
     assert (phase_at(together, now) is Phase.NONE) == all(not start <= day < end for _, start, end in windows)
+
+
+def test_every_zone_of_the_list_can_be_written() -> None:
+    """Each name fits the field of a calendar, and those that people and offsets need are among them."""
+    plain = msgspec.to_builtins(CALENDAR)
+    for zone in ZONES:
+        assert msgspec.convert({**plain, "tz": zone}, ElectionCalendar).tz == zone
+    assert {"UTC", "Etc/GMT+3", "Etc/GMT-14", "Europe/Kyiv", "America/Argentina/Buenos_Aires"} <= ZONES

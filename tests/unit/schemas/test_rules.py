@@ -1,4 +1,4 @@
-"""The rules R1 to R26: each is broken by exactly what it forbids."""
+"""The rules R1 to R28: each is broken by exactly what it forbids."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from schemas import rules
 from schemas.bodies.coordination import Feedback, StratCom
 from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
+from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bodies.foreign import LegalReferral, Listed, ListedName, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import RuleError, SchemaError
@@ -102,6 +103,13 @@ STRATCOM = StratCom(mode="debunk", lines=("The date is unchanged.",))
 VICTIM = Actor(name="A Person", kind="individual")
 STATE = Actor(name="Example Service", kind="state", country="XZ")
 ANSWER = Feedback(verdict=FeedbackKind.ACK)
+
+
+def calendar(hours: int = 14, tz: str = "Europe/Vienna") -> ElectionCalendar:
+    """A polling day of so many hours."""
+    end = NOW + dt.timedelta(hours=hours)
+    return ElectionCalendar(windows=(PhaseWindow(phase=Phase.POLLING, start=NOW, end=end),), tz=tz)
+
 
 BROKEN: dict[str, tuple[str, Bulletin]] = {
     "an update of nothing": ("R1", made(msg_type=MsgType.UPDATE)),
@@ -205,10 +213,16 @@ BROKEN: dict[str, tuple[str, Bulletin]] = {
     "green to the public": ("R24", made(audience="public")),
     "red to the community": ("R24", made(tlp=Tlp.RED)),
     "confidence that says nothing": ("R26", made(confidence=Confidence(basis="none"))),
+    "polls that never open": ("R27", made(calendar(hours=0))),
+    "polls that close first": ("R27", made(calendar(hours=-1))),
+    "a zone that is none": ("R28", made(calendar(tz="Europe/Atlantis"))),
+    "a zone in small letters": ("R28", made(calendar(tz="europe/vienna"))),
 }
 
 FINE: dict[str, Bulletin] = {
     "plain": made(),
+    "a calendar": made(calendar()),
+    "a calendar at a fixed offset": made(calendar(tz="Etc/GMT+3")),
     "an update": made(msg_type=MsgType.UPDATE, references=(Ref(id=ID, rel=RefRel.SUPERSEDES),)),
     "an ack": made(ANSWER, msg_type=MsgType.ACK, references=(Ref(id=ID, rel=RefRel.ACKNOWLEDGES),)),
     "an exercise": made(status=Status.EXERCISE, exercise_id="ce-2027"),

@@ -1,0 +1,209 @@
+"""Drills: a script of exercise bulletins, what is expected in answer, and how it is scored. Pure.
+
+A drill goes the real way, so it must not be mistaken for the real thing. A draft in a script says itself that it is an
+exercise, and every text that people read in it is marked besides. Only answers that are exercises too count, and a
+heartbeat that names the communication check it answers.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, inspect
+
+from bus.errors import PermitError
+from schemas.bodies.coordination import Feedback, Rfi
+from schemas.bodies.system import ChannelStatus
+from schemas.bulletin import Bulletin, Draft
+from schemas.parts import Info, Ref
+from schemas.scalars import OrgId, Slug, Text160
+from schemas.vocab import FeedbackKind, MsgType, RefRel, Status, Tlp, Urgency
+
+MARK = "EXERCISE: "
+MAX_S = 86_400
+_SENTENCE = 500  # a text that may be so long is prose; shorter ones are names and values
+_TITLES = frozenset({"headline", "title"})
+_NO_PROSE = frozenset({"value"})
+
+Seconds = Annotated[int, Meta(ge=0, le=MAX_S)]
+
+
+class Expectation(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"by": "from"}
+):
+    """Who answers, with which verdict (any when it is None), within how many seconds of the bulletin."""
+
+    by: OrgId
+    within: Annotated[int, Meta(ge=1, le=MAX_S)]
+    verdict: FeedbackKind | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"speaker": "as"}):
+    """One bulletin of a script: when, by whose context, and what it says: a draft's file, or the draft itself."""
+
+    at: Seconds
+    speaker: Annotated[str, Meta(min_length=1, max_length=64)]
+    draft: str | None = None
+    say: dict[str, Any] | None = None
+    expect: Annotated[tuple[Expectation, ...], Meta(max_length=200)] = ()
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A whole exercise."""
+
+    exercise: Slug
+    title: Text160
+    step: Annotated[tuple[Step, ...], Meta(min_length=1, max_length=200)]
+
+
+class Inject(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that is ready: its draft is read, is of the exercise, and is marked."""
+
+    at: int
+    speaker: str
+    draft: Draft
+    expect: tuple[Expectation, ...]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody has answered a bulletin."""
+
+    to: str
+    by: str
+    verdict: str
+    at: dt.datetime
+
+
+def of_exercise(draft: Draft, exercise: str) -> Draft:
+    """The draft as it is injected: of this exercise, and every text marked.
+
+    Raises:
+        PermitError: `not-an-exercise`, when it says or leaves open that it is anything else.
+    """
+    if draft.status is not Status.EXERCISE:
+        raise PermitError(
+            f'a drill injects exercises only, and this draft is {draft.status}: write status = "exercise" in it',
+            reason="not-an-exercise",
+        )
+    if draft.exercise_id not in (None, exercise):
+        raise PermitError(
+            f"this draft is of the exercise {draft.exercise_id}, not of {exercise}", reason="not-an-exercise"
+        )
+    made: Draft = _marked(msgspec.structs.replace(draft, exercise_id=exercise))
+    return made
+
+
+def _marked(value: Any) -> Any:
+    """A struct of the wire in which every title and every piece of prose begins with the mark; itself without any."""
+    if isinstance(value, tuple):
+        made = tuple(_marked(each) for each in value)
+        return made if any(new is not old for new, old in zip(made, value, strict=True)) else value
+    if not isinstance(value, msgspec.Struct):
+        return value
+    fields: tuple[inspect.Field, ...] = getattr(inspect.type_info(type(value)), "fields", ())
+    changes = {}
+    for field in fields:
+        found = getattr(value, field.name)
+        made = _prefixed(found) if _is_prose(field) else _marked_texts(field, found)
+        if made is not found:
+            changes[field.name] = made
+    return msgspec.structs.replace(value, **changes) if changes else value
+
+
+def _marked_texts(field: inspect.Field, found: Any) -> Any:
+    """What is inside a field: structs and lists of them, or a list of prose."""
+    if isinstance(found, tuple) and found and isinstance(found[0], str):
+        item = next((t.item_type for t in _types(field.type) if isinstance(t, inspect.VarTupleType)), None)
+        return tuple(map(_prefixed, found)) if item is not None and _is_long(item) else found
+    return _marked(found)
+
+
+def _is_prose(field: inspect.Field) -> bool:
+    if field.name in _NO_PROSE:
+        return False
+    texts = [each for each in _types(field.type) if isinstance(each, inspect.StrType)]
+    return any(field.name in _TITLES or _is_long(each) for each in texts)
+
+
+def _is_long(type_: inspect.Type) -> bool:
+    return (
+        isinstance(type_, inspect.StrType) and type_.pattern is None and (type_.max_length or 0) >= _SENTENCE
+    )
+
+
+def _types(type_: inspect.Type) -> Iterator[inspect.Type]:
+    """A type without its annotations, and each of a union."""
+    if isinstance(type_, inspect.Metadata):
+        yield from _types(type_.type)
+    elif isinstance(type_, inspect.UnionType):
+        for each in type_.types:
+            yield from _types(each)
+    else:
+        yield type_
+
+
+def _prefixed(text: Any) -> Any:
+    return MARK + text if isinstance(text, str) and not text.startswith(MARK) else text
+
+
+def communication_check(exercise: str, audience: str, tlp: Tlp, now: dt.datetime, within: int) -> Draft:
+    """The draft by which an audience is asked whether it hears."""
+    by = now + dt.timedelta(seconds=within)
+    return Draft(
+        status=Status.EXERCISE,
+        exercise_id=exercise,
+        tlp=tlp,
+        audience=audience,
+        urgency=Urgency.EXPECTED,
+        expires=by + dt.timedelta(days=1),
+        info=(
+            Info(
+                lang="en",
+                headline=f"Communication check to {audience}",
+                summary=f"Acknowledge this bulletin before {by:%Y-%m-%d %H:%M:%S} UTC. Nothing has happened.",
+            ),
+        ),
+        body=Rfi(question="Do you read this? Acknowledge it.", respond_by=by, to=(audience,)),
+    )
+
+
+_ANSWERS = {
+    FeedbackKind.ACK: (MsgType.ACK, RefRel.ACKNOWLEDGES),
+    FeedbackKind.REJECT: (MsgType.ERROR, RefRel.REJECTS),
+}
+
+
+def answer(to: str, exercise: str, verdict: FeedbackKind, text: str | None) -> Draft:
+    """The draft that answers a bulletin of an exercise."""
+    msg_type, rel = _ANSWERS.get(verdict, (MsgType.ALERT, RefRel.ANSWERS))
+    draft = Draft(
+        status=Status.EXERCISE,
+        msg_type=msg_type,
+        references=(Ref(id=to, rel=rel),),
+        info=(Info(lang="en", headline=f"Answer: {verdict}", summary=text or f"Answer to {to}: {verdict}."),),
+        body=Feedback(verdict=verdict, text=text),
+    )
+    return of_exercise(draft, exercise)
+
+
+def answers_in(bulletin: Bulletin, at: dt.datetime) -> Iterator[Answer]:
+    """What a bulletin answers, as seen at a moment."""
+    body, by = bulletin.body, bulletin.issuer.id
+    if isinstance(body, Feedback) and bulletin.status is Status.EXERCISE:
+        for ref in bulletin.references:
+            yield Answer(to=ref.id, by=by, verdict=str(body.verdict), at=at)
+    elif isinstance(body, ChannelStatus) and bulletin.status is Status.SYSTEM and body.comcheck:
+        yield Answer(to=body.comcheck, by=by, verdict=str(FeedbackKind.ACK), at=at)
+
+
+def first_fitting(expected: Expectation, bulletin_id: str, answers: Sequence[Answer]) -> Answer | None:
+    """The first answer that is what was expected, in time or not."""
+    fitting = (
+        each
+        for each in answers
+        if each.to == bulletin_id and each.by == expected.by and expected.verdict in (None, each.verdict)
+    )
+    return min(fitting, key=lambda each: each.at, default=None)

@@ -1,0 +1,196 @@
+"""Elections as a hub knows them: which calendar counts, which phase it is, there and for a country.
+
+A calendar is an authority's word on one election in its own country: an election of the Union is held in each country
+by that country's calendar, and nobody dates the election of another country. Of one country the newest counts, an
+electoral authority's before any other's; what was superseded or withdrawn counts no more. One that has run out still
+counts and says so: no channel may slow down in the middle of a vote because a date was set too early.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from bus.records import Stored, stored
+from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
+from schemas.elections import coarse, next_change, phase_at, phase_over
+from schemas.vocab import Domain, Phase
+
+UNION = "EU"
+
+_SQL = """
+SELECT a.*, t.country, t.expires, t.domain FROM calendars c
+JOIN admitted a ON a.row = c.row JOIN actual t ON t.row = c.row
+WHERE t.ended_by IS NULL ORDER BY c.election, t.country, t.domain = ? DESC, c.issued DESC, c.row DESC
+"""
+
+
+class Election(msgspec.Struct, frozen=True, kw_only=True):
+    """One election in one country, at one moment."""
+
+    election: str
+    country: str
+    issuer: str
+    phase: str
+    coarse: str
+    next_change: dt.datetime | None
+    confirmed: bool
+    expired: bool
+    bulletin: str
+
+
+class CountryPhase(msgspec.Struct, frozen=True, kw_only=True):
+    """What a country watches for: the gravest phase of all its elections."""
+
+    country: str
+    phase: str
+    coarse: str
+    elections: tuple[str, ...]
+
+
+class Calendar(msgspec.Struct, frozen=True, kw_only=True):
+    """The calendar that counts for an election in a country, with the bulletin that said it."""
+
+    election: str
+    country: str
+    body: ElectionCalendar
+    row: Stored
+    expires: dt.datetime
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """One window, in the election's own time and in UTC."""
+
+    phase: str
+    round: int
+    state: str
+    start: dt.datetime
+    end: dt.datetime
+    local_start: str
+    local_end: str
+    note: str | None
+
+
+def calendars(db: sqlite3.Connection) -> tuple[Calendar, ...]:
+    """The calendar that counts, for each election in each country."""
+    found: dict[tuple[str, str], Calendar] = {}
+    for row in db.execute(_SQL, (Domain.ELECTORAL,)):
+        kept = stored(row)
+        bulletin = kept.bulletin
+        if not isinstance(bulletin.body, ElectionCalendar) or bulletin.election is None:
+            continue
+        election, country = bulletin.election.id, row["country"]
+        if home(election) not in (UNION, country):
+            continue
+        found.setdefault(
+            (election, country),
+            Calendar(
+                election=election,
+                country=country,
+                body=bulletin.body,
+                row=kept,
+                expires=bulletin.expires,
+            ),
+        )
+    return tuple(found.values())
+
+
+def home(election: str) -> str:
+    """The country that an election id names, or `EU`."""
+    return election.partition("-")[0].upper()
+
+
+def elections(db: sqlite3.Connection, now: dt.datetime) -> tuple[Election, ...]:
+    """Every election with a calendar that counts, as it stands now."""
+    return tuple(standing(each, now) for each in calendars(db))
+
+
+def standing(calendar: Calendar, now: dt.datetime) -> Election:
+    """How an election stands now."""
+    phase = phase_at(calendar.body, now)
+    return Election(
+        election=calendar.election,
+        country=calendar.country,
+        issuer=calendar.row.bulletin.issuer.id,
+        phase=phase,
+        coarse=coarse(phase),
+        next_change=next_change(calendar.body, now),
+        confirmed=calendar.body.confirmed,
+        expired=calendar.expires <= now,
+        bulletin=calendar.row.id,
+    )
+
+
+def by_country(known: Iterable[Calendar], now: dt.datetime) -> tuple[CountryPhase, ...]:
+    """The phase of every country that has a calendar; several elections at once have the gravest."""
+    groups: dict[str, list[Calendar]] = {}
+    for each in known:
+        groups.setdefault(each.country, []).append(each)
+    return tuple(
+        CountryPhase(
+            country=country,
+            phase=(phase := phase_over((each.body for each in group), now)),
+            coarse=coarse(phase),
+            elections=tuple(sorted(each.election for each in group)),
+        )
+        for country, group in sorted(groups.items())
+    )
+
+
+def present_phase(db: sqlite3.Connection, country: str, now: dt.datetime) -> Phase:
+    """The phase a country is in, of all its elections; for the Union, that of any country."""
+    known = calendars(db)
+    return phase_over((each.body for each in known if country in (UNION, each.country)), now)
+
+
+def last_exercises(db: sqlite3.Connection) -> dict[str, dt.datetime]:
+    """By authority, when it issued the newest bulletin of an exercise."""
+    rows = db.execute("SELECT issuer, max(issued) AS last FROM exercise GROUP BY issuer")
+    return {row["issuer"]: dt.datetime.fromtimestamp(row["last"], dt.UTC) for row in rows}
+
+
+def windows(calendar: ElectionCalendar, now: dt.datetime) -> tuple[Window, ...]:
+    """Every window in the order of their start."""
+    zone = zone_of(calendar.tz)
+    return tuple(
+        Window(
+            phase=each.phase,
+            round=each.round,
+            state="open" if each.start <= now < each.end else "past" if each.end <= now else "to come",
+            start=each.start,
+            end=each.end,
+            local_start=_local(each.start, zone),
+            local_end=_local(each.end, zone),
+            note=each.note,
+        )
+        for each in sorted(calendar.windows, key=_order)
+    )
+
+
+def zone_of(name: str) -> dt.tzinfo:
+    """The zone, or UTC where this machine has no data for it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return dt.UTC
+
+
+def vote_end(calendar: ElectionCalendar) -> dt.datetime | None:
+    """When the last window of the election period closes: until then everything must hold."""
+    return max((each.end for each in calendar.windows if coarse(each.phase) == "during"), default=None)
+
+
+def _order(window: PhaseWindow) -> tuple[dt.datetime, dt.datetime]:
+    return window.start, window.end
+
+
+def _local(moment: dt.datetime, zone: dt.tzinfo) -> str:
+    try:
+        there = moment.astimezone(zone)
+    except OverflowError:  # at the ends of the calendar a zone may lead out of it
+        there = moment
+    return f"{there:%Y-%m-%d %H:%M %Z}"
