@@ -47,6 +47,12 @@ SELECT * FROM outbox o WHERE state = 'kept' AND status = ? AND NOT EXISTS (
 ) ORDER BY n LIMIT ?
 """
 
+_FIRST_UNSENT = """
+SELECT seq, prev FROM outbox WHERE state = 'kept' AND status = ?1 AND channel = ?2
+UNION ALL SELECT seq, prev FROM outbox WHERE state = 'parked' AND channel = ?2
+ORDER BY seq LIMIT 1
+"""
+
 
 class State(StrEnum):
     """How far a row has come.
@@ -109,6 +115,14 @@ def head(db: sqlite3.Connection, channel: str) -> Head | None:
     """The last bulletin of a channel, inside a transaction."""
     row = db.execute("SELECT seq, digest FROM heads WHERE channel = ?", (channel,)).fetchone()
     return Head(seq=row["seq"], digest=row["digest"]) if row else None
+
+
+def stored_head(db: sqlite3.Connection, channel: str) -> Head | None:
+    """The last bulletin of a channel up to which all are stored, inside a transaction."""
+    row = db.execute(_FIRST_UNSENT, (channel.split(".", 1)[0], channel)).fetchone()
+    if row is None:
+        return head(db, channel)
+    return Head(seq=row["seq"] - 1, digest=row["prev"]) if row["prev"] else None
 
 
 def insert(

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
     from bus.outbox import Row
     from bus.records import Stored
+    from schemas.bulletin import Bulletin
 
 REFUSED = 5
+HEARTBEAT = "channel-status"
 ALL = 1_000_000
 
 
@@ -192,6 +194,11 @@ def list_(app: App, *, kind: str | None, limit: int, mine: bool) -> None:
         _list_admitted(app, kind, limit)
 
 
+def _is_wanted(kind: str | None, found: Bulletin) -> bool:
+    """Heartbeats are listed only when they are asked for."""
+    return found.kind != HEARTBEAT if kind is None else found.kind == kind
+
+
 def _list_admitted(app: App, kind: str | None, limit: int) -> None:
     from bus.cli.headline import one_line, show_bulletin
     from bus.cli.picture import ask
@@ -199,7 +206,7 @@ def _list_admitted(app: App, kind: str | None, limit: int) -> None:
 
     def question(db: sqlite3.Connection) -> list[Stored]:
         newest = (stored(row) for row in db.execute("SELECT * FROM admitted ORDER BY row DESC"))
-        return list(islice((row for row in newest if kind in (None, row.bulletin.kind)), limit))
+        return list(islice((row for row in newest if _is_wanted(kind, row.bulletin)), limit))
 
     found = ask(app, question)
     if not found:
@@ -231,10 +238,10 @@ def _list_said(app: App, kind: str | None, limit: int) -> None:
         if not (app.state_folder() / OUTBOX_FILE).exists():
             return []
         async with open_outbox(app) as box:
-            return await box.rows(limit=limit if kind is None else ALL)
+            return await box.rows(limit=ALL)
 
     spoken = ((row, decode(row.payload)) for row in asyncio.run(rows()))
-    found = list(islice(((row, b) for row, b in spoken if kind in (None, b.kind)), limit))
+    found = list(islice(((row, b) for row, b in spoken if _is_wanted(kind, b)), limit))
     if not found:
         app.note("the outbox holds none")
     for row, said in found:

@@ -41,7 +41,8 @@ async def _run(app: App) -> None:
 
         async def tell() -> None:
             async for row in store.follow(await store.row_before(app.now())):
-                show(app, row)
+                if "/system." not in row.channel:  # heartbeats and receipts are for `channels` to show
+                    show(app, row)
 
         tasks = [
             asyncio.create_task(service.run()),

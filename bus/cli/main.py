@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "hub": ("bus.cli.hub", "hub", "a national hub: run, rebuild, status"),
     "audit": ("bus.cli.audit", "audit", "what this identity refused, signed, took in and opened"),
     "outbox": ("bus.cli.outbox", "outbox", "what still must go out; recovery"),
+    "heartbeat": ("bus.cli.heartbeat", "heartbeat", "say that this authority is there"),
     "adapter": ("bus.cli.adapter", "adapter", "join an authority's own systems"),
     "schema": ("bus.cli.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),
     "doctor": ("bus.cli.doctor", "doctor", "what is wrong here, and the command that mends it"),

@@ -5,16 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from bus.records import stored
 from bus.trust import VerifiedRegistry
 from schemas.bodies.electoral import ElectionCalendar
-from schemas.elections import coarse, next_change, phase_at
+from schemas.elections import coarse, next_change, phase_at, phase_over
 from schemas.subject import Channel
-from schemas.vocab import Status
+from schemas.vocab import Phase, Status
 
 TOP = 10
 LATE_BEATS = 1
@@ -132,25 +132,36 @@ def picture(
 
 def elections(db: sqlite3.Connection, now: dt.datetime) -> tuple[Election, ...]:
     """Every election of which a calendar stands, by its newest one, with its phase now."""
-    found: dict[str, Election] = {}
+    return tuple(
+        Election(
+            election=name,
+            issuer=issuer,
+            phase=(phase := phase_at(calendar, now)),
+            coarse=coarse(phase),
+            next_change=next_change(calendar, now),
+        )
+        for name, issuer, calendar in calendars(db)
+    )
+
+
+def phase_in(db: sqlite3.Connection, now: dt.datetime, country: str) -> Phase:
+    """The phase that a country watches for, of its own elections and the Union's."""
+    tokens = (country.lower(), "eu")
+    return phase_over((each for name, _, each in calendars(db) if name.split("-", 1)[0] in tokens), now)
+
+
+def calendars(db: sqlite3.Connection) -> Iterator[tuple[str, str, ElectionCalendar]]:
+    """Every election of which a calendar stands, who issued it, and the newest one."""
     sql = (
         "SELECT c.election, c.issuer, a.* FROM calendars c JOIN admitted a ON a.row = c.row "
         "JOIN actual t ON t.row = c.row WHERE t.ended_by IS NULL ORDER BY c.election, c.issued DESC, c.row DESC"
     )
+    last = None
     for row in db.execute(sql):
-        if row["election"] in found:
-            continue
         body = stored(row).bulletin.body
-        if isinstance(body, ElectionCalendar):
-            phase = phase_at(body, now)
-            found[row["election"]] = Election(
-                election=row["election"],
-                issuer=row["issuer"],
-                phase=phase,
-                coarse=coarse(phase),
-                next_change=next_change(body, now),
-            )
-    return tuple(found.values())
+        if row["election"] != last and isinstance(body, ElectionCalendar):
+            last = row["election"]
+            yield last, row["issuer"], body
 
 
 def channels(

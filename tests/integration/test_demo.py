@@ -56,11 +56,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         deadline = time.monotonic() + 60
         while True:
             status = (
-                running.run("hub", "status", "--json", context="xb-hub")
+                running.run("picture", "--json", context="xb-hub")
                 if (folder / "config.toml").exists()
                 else None
             )
-            if status and status.returncode == 0 and json.loads(status.stdout)["admitted"] >= 16:
+            if status and status.returncode == 0 and json.loads(status.stdout)["in_force"] >= 16:
                 break
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "the demonstration did not come up"
