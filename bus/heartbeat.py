@@ -23,7 +23,7 @@ import structlog
 from bus import outbox_table as table
 from bus.outbox import State
 from bus.publisher import Accepted, Publisher
-from bus.trust import VerifiedRegistry
+from bus.topology import beat_channels
 from schemas.bodies.system import ChannelStatus, Head
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode
@@ -37,7 +37,6 @@ TICK_S = 1.0
 PROMPT = 0.8  # of the interval: a reader counts from when it was issued, and sending takes its time
 LOOK_BACK = 50  # so far among the bulletins of a system channel the last heartbeat is looked for
 PART_S = 3.0
-KIND = "channel-status"
 
 log = structlog.get_logger()
 
@@ -82,18 +81,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 # -- deciding: pure -------------------------------------------------------------------------------------------------------
-
-
-def ways(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:
-    """The system channels on which an authority may send heartbeats."""
-    found = {
-        Channel(issuer=authority_id, status=Status.SYSTEM, tlp=tlp, audience=audience)
-        for grant in registry.authority(authority_id).publish
-        if Status.SYSTEM in grant.statuses and not {KIND, "*"}.isdisjoint(grant.kinds)
-        for tlp in grant.tlps
-        for audience in grant.audiences
-    }
-    return tuple(sorted(found))
 
 
 def is_due(last: Last | None, interval_s: int, now: dt.datetime) -> bool:
@@ -252,7 +239,7 @@ class Heartbeat:
 
     async def _standings(self) -> Mapping[Channel, Standing]:
         publisher = self._publisher
-        channels = ways(publisher.registry(), publisher.authority_id)
+        channels = beat_channels(publisher.registry(), publisher.authority_id)
         return await publisher.outbox.ask(lambda db: {each: standing(db, each) for each in channels})
 
     async def _part(self) -> None:

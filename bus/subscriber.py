@@ -67,6 +67,17 @@ class Subscriber:
         self._registry = registry
         self._endpoint = endpoint
         self._clock = clock
+        self._caught_up: set[str] = set()
+        self._again: set[str] = set()
+
+    def caught_up(self) -> bool:
+        """Whether all that the granted streams held has been taken in since they were last attached to."""
+        granted = {stream for stream, _ in reader_streams(self._registry(), self._authority_id)}
+        return self._caught_up >= granted
+
+    def read_again(self, stream: str) -> None:
+        """Read a stream from its beginning, soon: something in it was not seen. What is known is recognised."""
+        self._again.add(stream)
 
     async def run(self) -> None:
         """Read until cancelled.
@@ -74,6 +85,7 @@ class Subscriber:
         Raises:
             StoreError: `store-failed`; the store takes nothing more until it is opened anew.
         """
+        self._caught_up.clear()
         with one_failure():
             async with Connection.open(self._endpoint) as connection, asyncio.TaskGroup() as tasks:
                 for stream, consumer in reader_streams(self._registry(), self._authority_id):
@@ -89,6 +101,7 @@ class Subscriber:
                 self._interrupted(exc, stream=stream)
             except StoreError as exc:
                 self._wait_out(exc)
+            self._caught_up.discard(stream)
             await asyncio.sleep(PAUSE_S)
 
     async def _attached(self, connection: Connection, stream: str, consumer: str) -> None:
@@ -108,17 +121,27 @@ class Subscriber:
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
                 batch = await pull.next(MOST, 5.0)
+                if stream in self._again:
+                    self._again.discard(stream)
+                    if settled is not None:
+                        await settled  # it moves the cursor
+                    log.info("reading_again", stream=stream)
+                    await self._inbox.rewind(stream)
+                    return
                 if not batch:
                     if not anchored and not await self._stands(connection, stream, consumer, cursor):
                         await self._doubt(stream, cursor)
                         return
                     anchored = True
+                    self._caught_up.add(stream)
                     continue
                 self.problem = ""
                 if not anchored:
                     if not _continues(cursor, batch[0]):
                         await self._doubt(stream, cursor)
                         return
+                    if batch[-1].pending == 0 and len(batch) == 1:
+                        self._caught_up.add(stream)
                     anchored, batch = True, batch[1:]
                 if batch:
                     judged, cursor, now = await self._judged(stream, batch)
@@ -156,6 +179,8 @@ class Subscriber:
     ) -> None:
         self._count(await self._inbox.settle(judged, stream, cursor, now))
         self.pending[stream] = cursor.pending
+        if cursor.pending == 0:
+            self._caught_up.add(stream)
 
     async def _tick(self) -> None:
         """What waits for its predecessor, or for its time, is looked at every so often."""

@@ -25,6 +25,7 @@ DUPLICATE_WINDOW_S = 24 * 3600
 MAX_AGE_S = 400 * 24 * 3600
 DEFAULT_STORE_BYTES = 8 * 1024**3
 TRUST_STREAM = "TRUST"
+HEARTBEAT = "channel-status"
 PROVISIONER = "provisioner"
 """The identity that makes streams and consumers, and says what the registrars say. No authority's id is one word."""
 
@@ -204,6 +205,18 @@ def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[st
         for status in Status
         if status in statuses
     )
+
+
+def beat_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:
+    """The system channels on which an authority may send heartbeats, one for each (tlp, audience)."""
+    found = {
+        Channel(issuer=authority_id, status=Status.SYSTEM, tlp=tlp, audience=audience)
+        for grant in registry.authority(authority_id).publish
+        if Status.SYSTEM in grant.statuses and not {HEARTBEAT, "*"}.isdisjoint(grant.kinds)
+        for tlp in grant.tlps
+        for audience in grant.audiences
+    }
+    return tuple(sorted(found))
 
 
 def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:

@@ -12,6 +12,7 @@ import structlog
 from bus.connection import Endpoint
 from bus.errors import StoreError
 from bus.held_registry import AGAIN_S, HeldRegistry
+from bus.hub.watching import LOOK_S, Watch
 from bus.inbox import Inbox
 from bus.lease import LEASE_S, owner_name
 from bus.subscriber import Subscriber
@@ -23,7 +24,7 @@ log = structlog.get_logger()
 
 
 class HubService:
-    """Holds the lease of a store and runs its subscriber."""
+    """Holds the lease of a store, runs its subscriber, and watches the channels."""
 
     def __init__(
         self,
@@ -33,10 +34,23 @@ class HubService:
         registry: Callable[[], VerifiedRegistry],
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
+        look_s: float = LOOK_S,
     ) -> None:
-        """Prepare; see `Subscriber` for the arguments. A `HeldRegistry` is kept up to date by the bus meanwhile."""
+        """Prepare; see `Subscriber` and `Watch` for the arguments. A `HeldRegistry` is kept up to date by the bus meanwhile."""
         self.subscriber = Subscriber(
             authority_id=authority_id, inbox=store, registry=registry, endpoint=endpoint, clock=clock
+        )
+        self._watch = (
+            Watch(
+                authority_id=authority_id,
+                store=store,
+                registry=registry,
+                subscriber=self.subscriber,
+                clock=clock,
+                look_s=look_s,
+            )
+            if store.has_picture
+            else None
         )
         self._feed = TrustFeed(registry, endpoint) if isinstance(registry, HeldRegistry) else None
         self._registry = registry
@@ -61,6 +75,8 @@ class HubService:
                 )
             await asyncio.sleep(1.0)
         tasks = {asyncio.create_task(self._read(), name="subscriber")}
+        if self._watch is not None:
+            tasks.add(asyncio.create_task(self._watch.run(), name="watch"))
         if self._feed is not None:
             tasks.add(asyncio.create_task(self._feed.run(), name="trust feed"))
         try:

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import outbox_table as table
-from bus.heartbeat import Heartbeat, Last, Pace, draft, is_due, standing, ways
+from bus.heartbeat import Heartbeat, Last, Pace, draft, is_due, standing
 from bus.outbox import Outbox, Settled
 from bus.publisher import Publisher
+from bus.topology import beat_channels
 from schemas import rules
 from schemas.bodies.system import ChannelStatus, Head
 from schemas.codec import decode
@@ -82,12 +83,12 @@ def test_every_phase_has_a_pace(phase: Phase) -> None:
 
 def test_ways_are_what_the_grants_name() -> None:
     """One for each (tlp, audience) that allows a heartbeat; a hub without grants has none."""
-    assert [each.name for each in ways(WORLD.registry, "xa-emb")] == [
+    assert [each.name for each in beat_channels(WORLD.registry, "xa-emb")] == [
         "system.amber-strict.eu-emb",
         "system.clear.public",
         "system.green.community",
     ]
-    assert ways(WORLD.registry, "xa-hub") == ()
+    assert beat_channels(WORLD.registry, "xa-hub") == ()
 
 
 @pytest.mark.parametrize("state", ChannelState)

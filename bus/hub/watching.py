@@ -1,0 +1,155 @@
+"""A hub watches the channels it reads: alarms begin and end on record, the states are kept for uptime.
+
+Only what a reader that has caught up can see is judged: while this hub itself cannot read, that is the one alarm
+(`blind`), the others stay as they are, and no time is counted. An alarm is written when it begins and when it ends, and
+logged then, never in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import structlog
+
+from bus.errors import StoreError
+from bus.hub import alarms
+from bus.hub.alarms import Condition
+from bus.hub.channels import ChannelRow, alarms_of, channels
+from bus.hub.liveness import Alarm, Reason, changes
+from bus.hub.views import phase_in
+from bus.inbox import Inbox
+from bus.subscriber import Subscriber
+from bus.topology import world_stream
+from bus.trust import VerifiedRegistry
+from schemas.elections import coarse
+from schemas.vocab import Status
+
+LOOK_S = 2.0
+LOAD = 20  # a look may take so small a part of the time
+MOVE_S = 30.0  # so often the end of a span is written down
+AGAIN_S = 900.0
+OWN = "-"
+"""Where a channel stands, for an alarm about this hub itself."""
+
+log = structlog.get_logger()
+
+
+class Seen(NamedTuple):
+    """What one look has found."""
+
+    rows: tuple[ChannelRow, ...]
+    alarms: tuple[Alarm, ...]
+    conditions: dict[str, Condition]
+
+
+class Watch:
+    """One hub's watch over its store."""
+
+    def __init__(
+        self,
+        *,
+        authority_id: str,
+        store: Inbox,
+        registry: Callable[[], VerifiedRegistry],
+        subscriber: Subscriber,
+        clock: Callable[[], dt.datetime],
+        look_s: float = LOOK_S,
+    ) -> None:
+        """Prepare; `run` watches, every `look_s` seconds or less often when a look takes long."""
+        self._authority_id = authority_id
+        self._store = store
+        self._registry = registry
+        self._subscriber = subscriber
+        self._clock = clock
+        self._look_s = look_s
+        self._standing: set[tuple[str, Reason]] | None = None
+        self._conditions: dict[str, Condition] = {}
+        self._moved_at = 0.0
+        self._asked_at: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            try:
+                await self.look()
+            except StoreError as exc:  # the reading itself says so, and waits it out
+                log.debug("no_look", problem=str(exc))
+            await asyncio.sleep(max(self._look_s, LOAD * (loop.time() - began)))
+
+    async def look(self) -> None:
+        """Judge the channels once, and record what has begun and what has ended.
+
+        Raises:
+            StoreError: the store cannot be read or written.
+        """
+        now, registry = self._clock(), self._registry()
+        if self._standing is None:
+            self._standing = await self._store.ask(alarms.standing)
+        if self._subscriber.caught_up():
+            seen = await self._store.ask(lambda db: look_at(db, now, registry, self._authority_id))
+            found: Iterable[Alarm] = seen.alarms
+            conditions = seen.conditions
+        else:
+            problem = self._subscriber.problem or "not caught up with the streams yet"
+            kept = (Alarm(channel=channel, reason=reason, detail="") for channel, reason in self._standing)
+            blind = Alarm(channel=OWN, reason=Reason.BLIND, detail=f"this hub cannot read the bus: {problem}")
+            found, conditions = [*kept, *([blind] if self._subscriber.problem else [])], {}
+        begun, ended = changes(self._standing, found)
+        await self._record(begun, ended, conditions, now.timestamp())
+        self._standing = (self._standing | {(each.channel, each.reason) for each in begun}) - set(ended)
+        self._repair(now.timestamp())
+
+    async def _record(
+        self,
+        begun: list[Alarm],
+        ended: list[tuple[str, Reason]],
+        conditions: dict[str, Condition],
+        moment: float,
+    ) -> None:
+        is_moved = conditions != self._conditions or moment - self._moved_at >= MOVE_S
+        if not (begun or ended or (is_moved and conditions)):
+            return
+
+        def work(db: sqlite3.Connection) -> None:
+            alarms.record_alarms(db, begun, ended, moment)
+            alarms.record_spans(db, conditions, moment)
+
+        await self._store.record(work)
+        self._conditions, self._moved_at = conditions, moment
+        for each in begun:
+            log.error("channel_alarm", channel=each.channel, reason=each.reason, detail=each.detail)
+        for channel, reason in ended:
+            self._asked_at.pop(channel, None)
+            log.warning("channel_alarm_ended", channel=channel, reason=reason)
+
+    def _repair(self, moment: float) -> None:
+        """Read a stream again from which something is missing: a reader's rights allow that, and nothing more."""
+        for channel, reason in self._standing or ():
+            if reason in (Reason.GAP, Reason.TAIL) and moment - self._asked_at.get(channel, 0.0) >= AGAIN_S:
+                self._asked_at[channel] = moment
+                self._subscriber.read_again(world_stream(Status(channel.partition("/")[2].partition(".")[0])))
+
+
+def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str) -> Seen:
+    """All channels, what is wrong with them, and, of those that carry what is actual, in which condition each is."""
+    rows = channels(db, now, registry, reader)
+    phases = {
+        country: coarse(phase_in(db, now, country))
+        for country in {record.country for record in registry.document.authorities.values()}
+    }
+    return Seen(
+        rows=rows,
+        alarms=alarms_of(db, rows),
+        conditions={
+            row.name: Condition(phases[record.country], str(row.state))
+            for row in rows
+            if row.channel.startswith(f"{Status.ACTUAL}.")
+            and (record := registry.document.authorities.get(row.authority)) is not None
+        },
+    )
