@@ -34,6 +34,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS outbox_place ON outbox (channel, seq) WHERE st
 CREATE INDEX IF NOT EXISTS outbox_origin ON outbox (origin, n) WHERE origin IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (channel, seq) WHERE state = 'parked';
 CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (status, n) WHERE state = 'kept';
+CREATE INDEX IF NOT EXISTS outbox_stored ON outbox (stream, stream_seq) WHERE stream IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_superseded ON outbox (n) WHERE state = 'superseded';
 CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
@@ -221,6 +222,25 @@ def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> No
         "UPDATE outbox SET state = 'stored', stored_at = ?, stream = ?, stream_seq = ?, problem = NULL "
         "WHERE n = ? AND state != 'stored'",
         [(now, each.stream, each.stream_seq, each.n) for each in settled],
+    )
+
+
+def stored_from(db: sqlite3.Connection, stream: str, cursor: int) -> list[sqlite3.Row]:
+    """What a stream has acknowledged from the last place at or before `cursor` on, in its order."""
+    return db.execute(
+        "SELECT n, digest, channel, stored_at, stream_seq FROM outbox WHERE stream = ?1 AND stream_seq >= coalesce("
+        "(SELECT max(stream_seq) FROM outbox WHERE stream = ?1 AND stream_seq <= ?2), 0) ORDER BY stream_seq",
+        (stream, cursor),
+    ).fetchall()
+
+
+def offer_again(db: sqlite3.Connection, ns: Iterable[int]) -> None:
+    """Have rows sent again that were stored and are lost, inside a transaction."""
+    change(
+        db,
+        "UPDATE outbox SET state = 'kept', stream = NULL, stream_seq = NULL, problem = 'its stream has lost it', "
+        "headers = json_remove(headers, '$.\"Nats-Msg-Id\"') WHERE n = ? AND state = 'stored'",
+        [(n,) for n in ns],
     )
 
 

@@ -30,7 +30,7 @@ from bus import reanchoring
 from bus.connection import Endpoint
 from bus.errors import OutboxError, PermitError
 from bus.outbox import Outbox, Row, State
-from bus.own_channels import Survey, survey
+from bus.own_channels import Survey, scrub, survey
 from bus.reanchoring import Anchor, propose
 from bus.recovery import recover
 from bus.sealer import Sealer
@@ -260,6 +260,12 @@ class Publisher:
                 timeout=timeout,
                 keep=self._stamping.sign_and_keep,
             )
+
+    async def scrub(self, timeout: float = 60.0) -> int:
+        """Read all own channels, and send again what a stream has lost; how many. Raises as `recover`."""
+        sender = self._reading("a scrub")
+        async with sender.held():
+            return await scrub(sender.endpoint, self.outbox, self.registry(), self.clock, timeout)
 
     @asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
