@@ -30,6 +30,7 @@ from schemas.codec import digest
 MOST = 500
 PAUSE_S = 0.5
 TICK_S = 0.5
+WAIT_S = 2.0
 PASSING = frozenset({"store-full", "store-busy"})
 IN_BULK = 128
 IN_THREAD_FROM = 4  # a lone bulletin is admitted faster than a thread is woken
@@ -117,10 +118,12 @@ class Subscriber:
         ):
             self.attached += 1
             anchored = cursor.seq == 0
+            if anchored and not await self._left(connection, stream, consumer):
+                self._caught_up.add(stream)
             while True:
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
-                batch = await pull.next(MOST, 5.0)
+                batch = await pull.next(MOST, WAIT_S)
                 if stream in self._again:
                     self._again.discard(stream)
                     if settled is not None:
@@ -155,6 +158,11 @@ class Subscriber:
         info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
         delivered = int(info.get("delivered", {}).get("stream_seq", 0))
         return delivered >= cursor.seq or int(info.get("num_pending", 0)) > 0
+
+    async def _left(self, connection: Connection, stream: str, consumer: str) -> int:
+        """How many the stream has for this reader that have not been delivered."""
+        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
+        return int(info.get("delivered", {}).get("consumer_seq", 0)) + int(info.get("num_pending", 0))
 
     async def _doubt(self, stream: str, cursor: Cursor) -> None:
         """The stream was lost, rewound or altered: read it again from the start; what is known is recognised."""

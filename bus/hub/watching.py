@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import structlog
@@ -32,6 +32,7 @@ LOOK_S = 2.0
 LOAD = 20  # a look may take so small a part of the time
 MOVE_S = 30.0  # so often the end of a span is written down
 AGAIN_S = 900.0
+BLIND_S = 5.0
 OWN = "-"
 """Where a channel stands, for an alarm about this hub itself."""
 
@@ -69,6 +70,7 @@ class Watch:
         self._standing: set[tuple[str, Reason]] | None = None
         self._conditions: dict[str, Condition] = {}
         self._moved_at = 0.0
+        self._blind_since: float | None = None
         self._asked_at: dict[str, float] = {}
 
     async def run(self) -> None:
@@ -91,19 +93,28 @@ class Watch:
         now, registry = self._clock(), self._registry()
         if self._standing is None:
             self._standing = await self._store.ask(alarms.standing)
+        conditions: dict[str, Condition] = {}
         if self._subscriber.caught_up():
+            self._blind_since = None
             seen = await self._store.ask(lambda db: look_at(db, now, registry, self._authority_id))
-            found: Iterable[Alarm] = seen.alarms
-            conditions = seen.conditions
+            found, conditions = [*seen.alarms], seen.conditions
         else:
-            problem = self._subscriber.problem or "not caught up with the streams yet"
-            kept = (Alarm(channel=channel, reason=reason, detail="") for channel, reason in self._standing)
-            blind = Alarm(channel=OWN, reason=Reason.BLIND, detail=f"this hub cannot read the bus: {problem}")
-            found, conditions = [*kept, *([blind] if self._subscriber.problem else [])], {}
+            found = [*self._blind(), *(Alarm(channel=c, reason=r, detail="") for c, r in self._standing)]
         begun, ended = changes(self._standing, found)
         await self._record(begun, ended, conditions, now.timestamp())
         self._standing = (self._standing | {(each.channel, each.reason) for each in begun}) - set(ended)
         self._repair(now.timestamp())
+
+    def _blind(self) -> Iterator[Alarm]:
+        """That this hub sees nothing, when it has lasted for a while."""
+        time = asyncio.get_running_loop().time()
+        if self._blind_since is None:
+            self._blind_since = time
+        if time - self._blind_since >= BLIND_S:
+            problem = self._subscriber.problem or "it has not caught up with the streams"
+            yield Alarm(
+                channel=OWN, reason=Reason.BLIND, detail=f"this hub cannot judge the channels: {problem}"
+            )
 
     async def _record(
         self,
