@@ -152,8 +152,10 @@ def admit(
     return _decide(subject, pairs, payload, value, entries, registry, now, continued)
 
 
-def verify_file(raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime) -> Admitted:
-    """Admit or refuse a `*.tocsin.json` file; its subject is derived, so it cannot be misaddressed.
+def verify_file(
+    raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime, continued: bool = False
+) -> Admitted:
+    """Admit or refuse a `*.tocsin.json` file; its subject is derived, so it cannot be misaddressed. As `admit`.
 
     Raises:
         AdmissionError: with one of `REASONS`.
@@ -162,7 +164,9 @@ def verify_file(raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime) -> 
         file = read_signed(raw, typ=TYP_BULLETIN)
     except EnvelopeError as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
-    return _decide(None, [], file.payload, format_header(file.entries), file.entries, registry, now)
+    return _decide(
+        None, [], file.payload, format_header(file.entries), file.entries, registry, now, continued
+    )
 
 
 def _decide(
