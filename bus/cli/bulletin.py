@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from schemas.bulletin import Bulletin
 
 REFUSED = 5
-HEARTBEAT = "channel-status"
 ALL = 1_000_000
 
 
@@ -197,8 +196,8 @@ def list_(app: App, *, kind: str | None, limit: int, mine: bool) -> None:
 
 
 def _is_wanted(kind: str | None, found: Bulletin) -> bool:
-    """Heartbeats are listed only when they are asked for."""
-    return found.kind != HEARTBEAT if kind is None else found.kind == kind
+    """Of status system, heartbeats above all, nothing is listed but what is asked for."""
+    return found.status != "system" if kind is None else found.kind == kind
 
 
 def _list_admitted(app: App, kind: str | None, limit: int) -> None:

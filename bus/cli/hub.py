@@ -18,25 +18,38 @@ def hub() -> None:
 
 @command(hub, "run")
 def run(app: App) -> None:
-    """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted."""
+    """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted.
+
+    Watches the channels meanwhile (tocsin channels --alarms). With a signing key in its context, a hub sends heartbeats
+    where its grants let it, and says that a channel has gone dark to the audience for which a grant on status actual names
+    channel-status.
+    """
     asyncio.run(_run(app))
 
 
 async def _run(app: App) -> None:
+    from bus.cli.heartbeat import beating
     from bus.cli.server import ended, production_registry
-    from bus.cli.session import endpoint, held_registry, open_store
+    from bus.cli.session import endpoint, held_registry, open_publisher, open_store
     from bus.cli.watch import show, tell_of_bus
+    from bus.hub.announcing import Announcer
     from bus.hub.run import HubService
 
     production_registry(app)
     name, context = app.context()
-    async with open_store(app) as store:
+    async with open_store(app) as store, contextlib.AsyncExitStack() as voice:
+        announce = None
+        if context.key is not None:
+            publisher = await voice.enter_async_context(open_publisher(app))
+            await voice.enter_async_context(beating(app, publisher))
+            announce = Announcer(publisher)
         service = HubService(
             authority_id=context.authority,
             store=store,
             registry=held_registry(context, app.now),
             endpoint=endpoint(context, f"{name} hub"),
             clock=app.now,
+            announce=announce,
         )
 
         async def tell() -> None:

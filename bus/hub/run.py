@@ -12,7 +12,7 @@ import structlog
 from bus.connection import Endpoint
 from bus.errors import StoreError
 from bus.held_registry import AGAIN_S, HeldRegistry
-from bus.hub.watching import LOOK_S, Watch
+from bus.hub.watching import LOOK_S, Announce, Watch
 from bus.inbox import Inbox
 from bus.lease import LEASE_S, owner_name
 from bus.subscriber import Subscriber
@@ -35,6 +35,7 @@ class HubService:
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
         look_s: float = LOOK_S,
+        announce: Announce | None = None,
     ) -> None:
         """Prepare; see `Subscriber` and `Watch` for the arguments. A `HeldRegistry` is kept up to date by the bus meanwhile."""
         self.subscriber = Subscriber(
@@ -48,6 +49,7 @@ class HubService:
                 subscriber=self.subscriber,
                 clock=clock,
                 look_s=look_s,
+                announce=announce,
             )
             if store.has_picture
             else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -26,6 +26,7 @@ from bus.subscriber import Subscriber
 from bus.topology import world_stream
 from bus.trust import VerifiedRegistry
 from schemas.elections import coarse
+from schemas.errors import TocsinError
 from schemas.vocab import Status
 
 LOOK_S = 2.0
@@ -35,6 +36,8 @@ AGAIN_S = 900.0
 BLIND_S = 5.0
 OWN = "-"
 """Where a channel stands, for an alarm about this hub itself."""
+
+Announce = Callable[[Mapping[str, tuple[str, int]]], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -59,17 +62,24 @@ class Watch:
         subscriber: Subscriber,
         clock: Callable[[], dt.datetime],
         look_s: float = LOOK_S,
+        announce: Announce | None = None,
     ) -> None:
-        """Prepare; `run` watches, every `look_s` seconds or less often when a look takes long."""
+        """Prepare; `run` watches, every `look_s` seconds or less often when a look takes long.
+
+        Which channels are silent is told to `announce`, whenever that has changed.
+        """
         self._authority_id = authority_id
         self._store = store
         self._registry = registry
         self._subscriber = subscriber
         self._clock = clock
         self._look_s = look_s
+        self._announce = announce
+        self._announced: frozenset[str] | None = None
         self._standing: set[tuple[str, Reason]] | None = None
         self._conditions: dict[str, Condition] = {}
         self._moved_at = 0.0
+        self._problem = ""
         self._blind_since: float | None = None
         self._asked_at: dict[str, float] = {}
 
@@ -98,12 +108,31 @@ class Watch:
             self._blind_since = None
             seen = await self._store.ask(lambda db: look_at(db, now, registry, self._authority_id))
             found, conditions = [*seen.alarms], seen.conditions
+            await self._tell(seen)
         else:
             found = [*self._blind(), *(Alarm(channel=c, reason=r, detail="") for c, r in self._standing)]
         begun, ended = changes(self._standing, found)
         await self._record(begun, ended, conditions, now.timestamp())
         self._standing = (self._standing | {(each.channel, each.reason) for each in begun}) - set(ended)
         self._repair(now.timestamp())
+
+    async def _tell(self, seen: Seen) -> None:
+        intervals = {row.name: row.interval_s for row in seen.rows}
+        silent = {
+            each.channel: (each.detail, intervals[each.channel])
+            for each in seen.alarms
+            if each.reason is Reason.SILENT
+        }
+        if self._announce is None or self._announced == silent.keys():
+            return
+        try:
+            await self._announce(silent)
+        except TocsinError as exc:
+            if str(exc) != self._problem:
+                log.warning("not_announced", reason=exc.reason, problem=str(exc))
+            self._problem = str(exc)
+        else:
+            self._announced, self._problem = frozenset(silent), ""
 
     def _blind(self) -> Iterator[Alarm]:
         """That this hub sees nothing, when it has lasted for a while."""

@@ -7,17 +7,19 @@ import contextlib
 import datetime as dt
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from bus.errors import PermitError
 from bus.heartbeat import Heartbeat, Pace
 from bus.hub.alarms import alarms
 from bus.hub.channels import channels
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
+from bus.hub.watching import Announce
 from bus.inbox import Inbox
 from bus.publisher import Publisher
 from bus.server import provision
@@ -82,7 +84,9 @@ class Hub:
 
 
 @asynccontextmanager
-async def watching(bus: Bus, path: Path, clock: Clock) -> AsyncIterator[Hub]:
+async def watching(
+    bus: Bus, path: Path, clock: Clock, announce: Announce | None = None
+) -> AsyncIterator[Hub]:
     """The hub of XB over its own store."""
     async with Inbox.open(path, projector=Projection(), hold_s=1.0) as store:
         service = HubService(
@@ -92,6 +96,7 @@ async def watching(bus: Bus, path: Path, clock: Clock) -> AsyncIterator[Hub]:
             endpoint=bus.endpoint("xb-hub"),
             clock=clock,
             look_s=0.1,
+            announce=announce,
         )
         task = asyncio.create_task(service.run())
         try:
@@ -142,6 +147,28 @@ async def test_silence_is_seen_and_a_planned_end_is_told_from_it(bus: Bus, tmp_p
         await until(lambda: hub.has("silent"))
         assert await hub.state() == "silent"
         assert await hub.reasons(ended=True) == ["silent"]
+
+
+async def test_who_is_to_be_told_is_told_what_has_changed(bus: Bus, tmp_path: Path) -> None:
+    """Which channels are silent, at the first look and at every change; a voice that fails is tried again."""
+    clock = Clock(bus)
+    told: list[list[str]] = []
+
+    async def announce(silent: Mapping[str, tuple[str, int]]) -> None:
+        told.append(sorted(silent))
+        if len(told) == 2:
+            raise PermitError("not today")
+
+    async with (
+        speaking(bus, tmp_path / "outbox.db") as publisher,
+        watching(bus, tmp_path / "store.db", clock, announce) as hub,
+    ):
+        await publisher.publish(draft())
+        await until(lambda: hub.is_("live"))
+        await until(lambda: told == [[]])
+        clock.pass_(601)
+        await until(lambda: told == [[], [ME], [ME]])
+        await until(lambda: hub.has("silent"))
 
 
 async def test_one_of_several_processes_beats(bus: Bus, tmp_path: Path) -> None:
