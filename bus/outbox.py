@@ -206,6 +206,10 @@ class Outbox:
             )
         )
 
+    async def forget_own_cursors(self) -> None:
+        """Have the own channels read back whole the next time they are compared, by whichever process sends."""
+        await self._db.write(lambda db: db.execute("DELETE FROM own_cursors"))
+
     async def unknown(self, digests: Sequence[str]) -> set[str]:
         """Those of the digests that this outbox does not hold."""
         listed = msgspec.json.encode(digests).decode()

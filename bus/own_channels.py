@@ -128,7 +128,7 @@ async def compare(
     start, expected = await outbox.stored_from(stream, cursor, allowed, since)
     strange: list[ReceivedLink] = []
     last: int | None = None
-    async for batch in read_back(connection, stream, consumer, start or cursor + 1):
+    async for batch in read_back(connection, stream, consumer, (start or cursor + 1) if cursor else 1):
         last = batch[-1].stream_seq
         digests = {digest(message.payload): message for message in batch}
         for found in digests:

@@ -53,6 +53,8 @@ def once(app: App) -> None:
     """Send one heartbeat on every channel now. Exits 75 when the bus has not confirmed them yet."""
     from bus.cli.session import open_publisher
 
+    app.logs(errors_only=True)
+
     async def work() -> bool:
         async with open_publisher(app) as publisher, _prepared(app, publisher) as beats:
             await publisher.ready(app.timeout(LEAD_S))

@@ -202,6 +202,21 @@ def test_a_headline_with_a_line_end_forges_no_line_of_the_picture(demo: Running,
         assert not any(line.startswith("  p1 11-25") for line in out.splitlines())
 
 
+def test_heartbeats_keep_every_channel_alive(demo: Running) -> None:
+    """Each authority that the other country's hub may read is live, spoken or not; nothing is wrong with any of them."""
+    rows = json.loads(demo.run("channels", "--json", context="xb-hub").stdout)
+    actual = [row for row in rows if row["channel"].startswith("actual.")]
+    assert {row["state"] for row in actual} == {"live"}
+    assert json.loads(demo.run("channels", "--alarms", "--json", context="xb-hub").stdout) == []
+    said = json.loads(demo.run("heartbeat", "once", "--json").stdout)
+    assert [each["channel"].split("/")[1] for each in said] == [
+        "system.amber-strict.eu-csirts",
+        "system.green.community",
+    ]
+    asked = json.loads(demo.run("outbox", "scrub", "--json").stdout)
+    assert asked == {"offered_again": None, "stored": True}
+
+
 def test_server_check_knows_the_demonstrations_broker(demo: Running) -> None:
     """Its free ports are found in the broker's folder, and every check passes."""
     done = demo.run("server", "check", str(demo.folder / "server"), "--json", context="xb-hub")

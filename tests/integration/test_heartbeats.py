@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.connection import Connection
 from bus.errors import PermitError
 from bus.heartbeat import Heartbeat, Pace
 from bus.hub.alarms import alarms
@@ -247,6 +248,35 @@ async def test_a_stream_wiped_under_traffic_is_filled_again(bus: Bus, tmp_path: 
         async with watching(bus, tmp_path / "later.db", clock) as later:
             await until(lambda: later.holds(120), 40)
             assert await later.numbers() == list(range(1, 121))
+
+
+async def test_what_goes_missing_in_the_midst_is_found_by_a_scrub(bus: Bus, tmp_path: Path) -> None:
+    """A stream that holds the newest where it was, and another in place of one before it: only reading it all shows that."""
+    async with speaking(bus, tmp_path / "outbox.db") as publisher:
+        for n in range(3):
+            await publisher.publish(draft(f"number {n}"))
+        assert await publisher.idle(10)
+        assert await publisher.scrub() == 0
+        third, second, first = await publisher.outbox.rows()
+    await lose(bus, "XA_ACTUAL", "WORLD_ACTUAL")
+    async with Connection.open(bus.endpoint("xa-csirt")) as hands:
+        await hands.until_connected(5)
+        for row, names in (
+            (first, ("Tocsin-Sig", "Nats-Msg-Id")),
+            (first, ("Tocsin-Sig",)),
+            (third, ("Tocsin-Sig",)),
+        ):
+            await hands.publish(row.subject, row.payload, {name: row.header_map()[name] for name in names})
+    async with speaking(bus, tmp_path / "outbox.db") as publisher:
+        assert await publisher.ready(10)
+        assert (await publisher.outbox.counts())["kept"] == 0
+        assert await publisher.scrub() == 1
+        assert await publisher.idle(10)
+        again = await publisher.outbox.get(second.digest)
+        assert again is not None
+        assert (again.stream_seq, again.payload) == (4, second.payload)
+        assert "Nats-Msg-Id" not in again.header_map()
+        assert await publisher.scrub() == 0
 
 
 async def _talk(publisher: Publisher, count: int) -> None:
