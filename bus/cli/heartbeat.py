@@ -71,14 +71,14 @@ def once(app: App) -> None:
 
 
 @asynccontextmanager
-async def beating(app: App, publisher: Publisher) -> AsyncIterator[None]:
-    """Send the chosen context's heartbeats for as long as the context lasts."""
-    async with _prepared(app, publisher) as beats, beats.running():
+async def beating(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[None]:
+    """Send the chosen context's heartbeats for as long as the context lasts; `store` is its store, if it is open."""
+    async with _prepared(app, publisher, store) as beats, beats.running():
         yield
 
 
 @asynccontextmanager
-async def _prepared(app: App, publisher: Publisher) -> AsyncIterator[Heartbeat]:
+async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[Heartbeat]:
     from bus.cli.session import member_of, open_registry
     from bus.heartbeat import UNSTAFFED, Heartbeat, Pace, Watchkeeping
     from schemas.vocab import Posture
@@ -92,7 +92,7 @@ async def _prepared(app: App, publisher: Publisher) -> AsyncIterator[Heartbeat]:
         posture=member_of(Posture, context.posture, "posture") or UNSTAFFED.posture,
         duty=context.duty or UNSTAFFED.duty,
     )
-    async with _phases(app, country) as phase:
+    async with _phases(app, country, store) as phase:
         yield Heartbeat(
             publisher,
             pace=Pace(**{name: value for name, value in settings.items() if value}),
@@ -102,14 +102,13 @@ async def _prepared(app: App, publisher: Publisher) -> AsyncIterator[Heartbeat]:
 
 
 @asynccontextmanager
-async def _phases(app: App, country: str):  # type: ignore[no-untyped-def]  # a context manager of a question
+async def _phases(app: App, country: str, store: Inbox | None):  # type: ignore[no-untyped-def]  # a context manager of a question
     """Which phase a country is in, by the calendars in this identity's store; none while it has no store."""
     from bus.cli.session import STORE_FILE, open_store
     from bus.hub import views
     from schemas.vocab import Phase
 
     async with AsyncExitStack() as stack:
-        store: Inbox | None = None
 
         async def phase(now: dt.datetime) -> Phase:
             nonlocal store

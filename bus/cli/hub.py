@@ -41,7 +41,7 @@ async def _run(app: App) -> None:
         announce = None
         if context.key is not None:
             publisher = await voice.enter_async_context(open_publisher(app))
-            await voice.enter_async_context(beating(app, publisher))
+            await voice.enter_async_context(beating(app, publisher, store))
             announce = Announcer(publisher)
         service = HubService(
             authority_id=context.authority,
