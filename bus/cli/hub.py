@@ -9,6 +9,7 @@ import datetime as dt
 import click
 
 from bus.cli.app import App, Group, command
+from schemas.errors import TocsinError
 
 
 @click.group(cls=Group)
@@ -40,9 +41,13 @@ async def _run(app: App) -> None:
     async with open_store(app) as store, contextlib.AsyncExitStack() as voice:
         announce = None
         if context.key is not None:
-            publisher = await voice.enter_async_context(open_publisher(app))
-            await voice.enter_async_context(beating(app, publisher, store))
-            announce = Announcer(publisher)
+            try:
+                publisher = await voice.enter_async_context(open_publisher(app))
+            except TocsinError as exc:  # a hub that cannot speak reads all the same
+                app.note(f"this hub only reads, it cannot speak: {exc}")
+            else:
+                await voice.enter_async_context(beating(app, publisher, store))
+                announce = Announcer(publisher)
         service = HubService(
             authority_id=context.authority,
             store=store,
