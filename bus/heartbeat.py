@@ -261,5 +261,9 @@ class Heartbeat:
                     problem=str(exc),
                 )
             self._problem = str(exc)
+        except Exception as exc:  # a fault of ours must not end the heartbeats in silence
+            if repr(exc) != self._problem:
+                log.exception("heartbeat_failed", authority=self._publisher.authority_id)
+            self._problem = repr(exc)
         else:
             self._problem = ""

@@ -26,7 +26,7 @@ from schemas.subject import Channel
 
 QUIET_S = 5.0
 MOST = 500
-MARGIN_S = 24 * 3600.0
+MARGIN_S = 24 * 3600.0  # clocks differ, and a stream lets go a little early
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):

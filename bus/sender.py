@@ -36,7 +36,7 @@ BACKOFF_S = (0.1, 5.0)
 FULL_BACKOFF_S = 2.0
 IDLE_S = 1.0
 DISCONNECTED_S = 0.1
-AGAIN_S = 3600.0
+AGAIN_S = 3600.0  # so long a row that was sent again is not sent once more
 COMPARE_S = 60.0  # so often the own channels are looked at for what this outbox has not said
 URGENCY = {str(status): place for place, status in enumerate(Status)}  # actual first
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -32,7 +32,7 @@ from schemas.vocab import Status
 LOOK_S = 2.0
 LOAD = 20  # a look may take so small a part of the time
 MOVE_S = 30.0  # so often the end of a span is written down
-AGAIN_S = 900.0
+AGAIN_S = (900.0, 86_400.0)  # a stream in which something stays missing is read again less and less often
 BLIND_S = 5.0
 OWN = "-"
 """Where a channel stands, for an alarm about this hub itself."""
@@ -40,6 +40,13 @@ OWN = "-"
 Announce = Callable[[Mapping[str, tuple[str, int]]], Awaitable[None]]
 
 log = structlog.get_logger()
+
+
+class Again(NamedTuple):
+    """When a stream is read again at the earliest, and how long was waited for that."""
+
+    at: float
+    wait: float
 
 
 class Seen(NamedTuple):
@@ -80,8 +87,9 @@ class Watch:
         self._conditions: dict[str, Condition] = {}
         self._moved_at = 0.0
         self._problem = ""
+        self._failure = ""
         self._blind_since: float | None = None
-        self._asked_at: dict[str, float] = {}
+        self._again: dict[str, Again] = {}
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -92,6 +100,10 @@ class Watch:
                 await self.look()
             except StoreError as exc:  # the reading itself says so, and waits it out
                 log.debug("no_look", problem=str(exc))
+            except Exception as exc:  # a fault of ours must not make the hub deaf
+                if repr(exc) != self._failure:
+                    log.exception("watch_failed")
+                self._failure = repr(exc)
             await asyncio.sleep(max(self._look_s, LOAD * (loop.time() - began)))
 
     async def look(self) -> None:
@@ -165,15 +177,33 @@ class Watch:
         for each in begun:
             log.error("channel_alarm", channel=each.channel, reason=each.reason, detail=each.detail)
         for channel, reason in ended:
-            self._asked_at.pop(channel, None)
             log.warning("channel_alarm_ended", channel=channel, reason=reason)
 
     def _repair(self, moment: float) -> None:
         """Read a stream again from which something is missing: a reader's rights allow that, and nothing more."""
-        for channel, reason in self._standing or ():
-            if reason in (Reason.GAP, Reason.TAIL) and moment - self._asked_at.get(channel, 0.0) >= AGAIN_S:
-                self._asked_at[channel] = moment
-                self._subscriber.read_again(world_stream(Status(channel.partition("/")[2].partition(".")[0])))
+        lacking = {
+            world_stream(Status(channel.partition("/")[2].partition(".")[0]))
+            for channel, reason in self._standing or ()
+            if reason in (Reason.GAP, Reason.TAIL)
+        }
+        due, self._again = read_again(lacking, self._again, moment)
+        for stream in due:
+            self._subscriber.read_again(stream)
+
+
+def read_again(
+    lacking: Collection[str], again: Mapping[str, Again], moment: float
+) -> tuple[list[str], dict[str, Again]]:
+    """Which of the streams in which something is missing to read again now, and when each has its next turn. Pure.
+
+    At once, and then after waits that double: who never says what is missing must not keep a hub busy.
+    """
+    due = sorted(stream for stream in lacking if stream not in again or moment >= again[stream].at)
+    turns = {stream: turn for stream, turn in again.items() if stream in lacking}
+    for stream in due:
+        wait = min(2 * again[stream].wait, AGAIN_S[1]) if stream in again else AGAIN_S[0]
+        turns[stream] = Again(moment + wait, wait)
+    return due, turns
 
 
 def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str) -> Seen:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bus import heartbeat
-from bus.hub import alarms, views
+from bus.hub import alarms, views, watching
 from bus.hub.alarms import Condition
 from bus.hub.channels import ChannelRow, channels
 from bus.hub.liveness import Alarm, Reason
@@ -217,6 +217,19 @@ async def test_a_record_outlives_the_picture(store: Inbox) -> None:
         (10.0, 20.0),
     ]
     assert len(await store.ask(lambda db: alarms.alarms(db, ended=False))) == 1
+
+
+def test_a_stream_that_stays_incomplete_is_read_again_less_and_less() -> None:
+    """At once, then after waits that double up to a day; whole again, it begins anew."""
+    again: dict[str, watching.Again] = {}
+    moments = []
+    for moment in range(0, 3 * 86_400, 60):
+        due, again = watching.read_again({"WORLD_ACTUAL"}, again, float(moment))
+        moments += [moment] * len(due)
+    assert moments[:4] == [0, 900, 2700, 6300]
+    assert len(moments) == 9
+    assert watching.read_again(set(), again, 9.0) == ([], {})
+    assert watching.read_again({"WORLD_ACTUAL"}, {}, 9.0)[0] == ["WORLD_ACTUAL"]
 
 
 async def test_uptime_counts_what_was_watched(store: Inbox) -> None:
