@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: help setup demo token test check bench prices fmt lock clean
+.PHONY: help setup demo token test attacks check bench prices fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -33,6 +33,9 @@ token:         ## SoftHSM2, for the tests of keys in a token; they are skipped w
 test: setup token    ## every test that fits in eight minutes, against a real nats-server
 	$(BIN)/pytest -q -n 2 --dist worksteal $(ARGS)
 
+attacks: setup token ## every attack of the threat model, 20 000 mutations, and the totals; a few minutes
+	$(BIN)/python -m tests.attacks $(ARGS)
+
 check: setup   ## ruff, mypy, import contracts, generated files, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,8 +48,8 @@ check: setup   ## ruff, mypy, import contracts, generated files, spelling
 bench: setup   ## tocsin beside raw JetStream, a plain signed version and FastStream + pydantic + JWS
 	$(BIN)/python -m tests.bench.run $(ARGS)
 
-prices: setup  ## what single steps cost: sign, admit, seal, open, load a registry
-	$(BIN)/python -m tests.bench.prices $(ARGS)
+prices: setup  ## what single steps cost (tocsin bench): sign, admit, seal, open, load a registry
+	$(BIN)/tocsin bench $(ARGS)
 
 fmt: setup     ## format, sort imports, regenerate
 	$(BIN)/ruff check --fix-only .

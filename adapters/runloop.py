@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from adapters.translation.reading import sha256_hex
+from bus import sections
 from bus.errors import OutboxError, StoreError, TrustError, UnreachableError
 from bus.plugin import (
     AdapterError,
@@ -37,6 +38,7 @@ from schemas.bulletin import Draft, new_id, stamp
 from schemas.codec import decode, encode
 from schemas.errors import TocsinError
 from schemas.parts import Authority
+from schemas.sections import SectionDraft
 from schemas.vocab import PERSONAL_RANK, TLP_RANK, Tlp
 
 DAY_S = 86_400.0
@@ -266,9 +268,9 @@ def hold_to(draft: Draft, manifest: Manifest) -> None:
     """
     if draft.kind not in manifest.kinds:
         raise AdapterError(f"{manifest.name} does not publish {draft.kind}", reason="kind")
-    flags = [each.personal for each in draft.observables]
-    if draft.personal_data is not None:
-        flags.append(draft.personal_data.flag)
+    parts: tuple[Draft | SectionDraft, ...] = (draft, *draft.sections)
+    flags = [seen.personal for part in parts for seen in part.observables]
+    flags += [part.personal_data.flag for part in parts if part.personal_data is not None]
     worst = max((PERSONAL_RANK[each] for each in flags), default=0)
     if worst > PERSONAL_RANK[manifest.max_personal]:
         raise AdapterError(
@@ -297,7 +299,9 @@ def prove(draft: Draft, manifest: Manifest, country: str, now: dt.datetime) -> N
         issued=now,
         defaults=manifest.defaults(),
     )
-    rules.check(decode(encode(bulletin)))
+    bulletin = decode(encode(bulletin))
+    rules.check(bulletin)
+    sections.judge(bulletin, draft.sections, None)
 
 
 def _origin(draft: Draft, name: str) -> str:

@@ -155,7 +155,7 @@ def admit(
 def verify_file(
     raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime, continued: bool = False
 ) -> Admitted:
-    """Admit or refuse a `*.tocsin.json` file; its subject is derived, so it cannot be misaddressed. As `admit`.
+    """Admit or refuse a `*.tocsin.json` file, as `admit` does; its subject is derived, so it cannot be misaddressed.
 
     Raises:
         AdmissionError: with one of `REASONS`.

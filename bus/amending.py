@@ -11,7 +11,6 @@ Runs in the store's thread, on an open transaction.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
 from collections.abc import Mapping
 
@@ -21,7 +20,7 @@ import structlog
 from bus.admission import ENDED, admit
 from bus.chain import REFUSED, Link, Outcome, judge
 from bus.errors import AdmissionError
-from bus.records import Judged, Message, Refused, Waiting, stored
+from bus.records import Judged, Message, Refused, Waiting, message_of, stored
 from bus.revocation import ReceivedLink, Ruling, rule
 from bus.settling import Settling, held
 from bus.trust import VerifiedRegistry
@@ -206,14 +205,7 @@ class Amending:
 
     def _again(self, row: sqlite3.Row) -> Judged | None:
         """A quarantined message with what admission says when its key does not matter; None when it is refused for more."""
-        message = Message(
-            subject=row["subject"],
-            headers=tuple((name, value) for name, value in json.loads(row["headers"])),
-            payload=row["payload"],
-            stream=row["stream"],
-            stream_seq=row["stream_seq"],
-            digest=row["digest"],
-        )
+        message = message_of(row)
         try:
             admitted = admit(
                 message.subject,

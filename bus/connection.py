@@ -282,7 +282,7 @@ class Connection:
 
         try:
             await client.connect(
-                servers=[endpoint.url],
+                servers=endpoint.url.split(","),
                 name=endpoint.name,
                 signature_cb=self._sign_nonce,
                 inbox_prefix=endpoint.private_inbox.encode(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ import structlog
 from bus import lease
 from bus.amending import Amending
 from bus.records import SCHEMA, Cursor, Judged, Message, Refused, Stored, stored
+from bus.rejudging import Rejudging
 from bus.settling import Projector, Settling
 from bus.sqlite import Database
 from bus.trust import VerifiedRegistry
@@ -103,12 +105,15 @@ class Inbox:
         return await self._db.write(lambda db: self._settling.release(db, now))
 
     async def amend(self, registry: VerifiedRegistry, now: dt.datetime) -> Mapping[str, int]:
-        """Withdraw what falls because its key has ended, and admit what stands after all (`bus.amending`).
+        """Take in what the registry has said since: keys that have ended (`bus.amending`), keys that came (`bus.rejudging`).
 
         Cheap when nothing has changed; to be called every so often, with the registry as it stands.
         """
-        amending = Amending(self._settling, registry, now)
-        return await self._db.write(amending.amend) if await self._db.read(amending.is_due) else {}
+        counts: Counter[str] = Counter()
+        for work in (Amending(self._settling, registry, now), Rejudging(self._settling, registry, now)):
+            if await self._db.read(work.is_due):
+                counts.update(await self._db.write(work.amend))
+        return counts
 
     async def due_future(self, now: dt.datetime) -> list[Message]:
         """Messages whose time has come, to be judged again; they wait on until they are settled without a stream."""

@@ -8,8 +8,9 @@ from functools import cached_property
 
 import msgspec
 
-from bus.admission import Admitted
-from bus.errors import Place
+from bus.admission import Admitted, admit
+from bus.errors import AdmissionError, Place
+from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 
@@ -56,7 +57,9 @@ CREATE TABLE IF NOT EXISTS quarantine (
   UNIQUE (digest, reason, subject)
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
+CREATE INDEX IF NOT EXISTS quarantine_of_strangers ON quarantine (n) WHERE reason = 'unknown-key';
 CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judged_by (registry TEXT NOT NULL, after INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS to_amend (channel TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursors (
   stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, stored_ns INTEGER NOT NULL, pending INTEGER NOT NULL
@@ -183,6 +186,27 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
             trust=str(found.trust),
             endorsers=found.endorsers,
         )
+
+
+def verdict(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
+    """What admission says of a message."""
+    try:
+        admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
+    except AdmissionError as exc:
+        return Refused.of(message, exc.reason, exc.detail, exc.place, exc.retry_at)
+    return Judged(message=message, admitted=admitted)
+
+
+def message_of(row: sqlite3.Row) -> Message:
+    """A message in quarantine, as it came."""
+    return Message(
+        subject=row["subject"],
+        headers=msgspec.json.decode(row["headers"], type=tuple[tuple[str, str], ...]),
+        payload=row["payload"],
+        stream=row["stream"],
+        stream_seq=row["stream_seq"],
+        digest=row["digest"],
+    )
 
 
 def stored(row: sqlite3.Row) -> Stored:

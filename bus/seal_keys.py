@@ -7,7 +7,7 @@ that a stolen private half opens little, and can be deleted after that.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -80,12 +80,9 @@ def owner_of(document: Registry, kid: str) -> str | None:
     return next((name for name, each in document.authorities.items() if kid in each.seal_keys), None)
 
 
-def current_key(document: Registry, authority_id: str, at: dt.datetime) -> SealKey | None:
-    """The key to seal to: of those valid now, the one that began last."""
-    record = document.authorities.get(authority_id)
-    if record is None:
-        return None
-    valid = [each for each in record.seal_keys.values() if _is_valid(each, at)]
+def current_key(keys: Mapping[str, SealKeyRecord], at: dt.datetime) -> SealKey | None:
+    """Of an authority's seal keys the one to seal to: of those valid now, the one that began last."""
+    valid = [each for each in keys.values() if _is_valid(each, at)]
     if not valid:
         return None
     return SealKey.from_jwk(max(valid, key=lambda each: (each.not_before, each.not_after)).jwk)
@@ -120,26 +117,44 @@ def recipients(
 ) -> tuple[Recipient, ...]:
     """To whom a bulletin on a channel is sealed: whoever reads the channel by grant, and its issuer.
 
+    Raises:
+        PermitError: see `with_keys`.
+    """
+    return with_keys(registry.readers(channel), channel.name, channel.issuer, registry, at, without=without)
+
+
+def with_keys(
+    readers: Collection[str],
+    what: str,
+    issuer: str,
+    registry: VerifiedRegistry,
+    at: dt.datetime,
+    *,
+    without: Collection[str] = (),
+) -> tuple[Recipient, ...]:
+    """The readers of something, and its issuer, with the keys to seal it to.
+
     A hub without a seal key stores and forwards what it cannot read, and is passed over; so is an issuer, who has
     its draft. Any other reader without one would be left out unnoticed, so it is named.
 
     Args:
-        channel: where it will be published.
-        registry: grants and keys.
+        readers: who may read it.
+        what: what it is called when it is refused.
+        issuer: who says it.
+        registry: the keys.
         at: the present.
         without: readers that are knowingly left out.
 
     Raises:
         PermitError: `no-seal-key`, naming who has no valid key; `no-recipient`; `too-large` for more than 64.
     """
-    document = registry.document
     found: list[Recipient] = []
     missing: list[str] = []
-    for name in sorted({*registry.readers(channel), channel.issuer} - set(without)):
-        key = current_key(document, name, at)
+    for name in sorted({*readers, issuer} - set(without)):
+        key = current_key(registry.seal_keys(name), at)
         if key is not None:
             found.append(Recipient(authority_id=name, key=key))
-        elif name != channel.issuer and registry.authority(name).kind != HUB:
+        elif name != issuer and registry.authority(name).kind != HUB:
             missing.append(name)
     if missing:
         raise PermitError(
@@ -147,9 +162,9 @@ def recipients(
             "ask your registrar, or leave them out knowingly: --without ID",
             reason="no-seal-key",
         )
-    if not any(each.authority_id != channel.issuer for each in found):
+    if not any(each.authority_id != issuer for each in found):
         raise PermitError(
-            f"nobody who reads {channel.name} has a valid seal key, so nobody could open it; ask your registrar",
+            f"nobody who reads {what} has a valid seal key, so nobody could open it; ask your registrar",
             reason="no-recipient",
         )
     if len(found) > MAX_RECIPIENTS:

@@ -134,12 +134,12 @@ def _recipient_info(extra: bytes) -> bytes:
 def seal(
     inner: bytes, recipients: Sequence[SealKey], context: SealContext, rng: Callable[[int], bytes]
 ) -> str:
-    """Encrypt a signed file to recipients.
+    """Encrypt to recipients.
 
     Args:
-        inner: the file form of a signed bulletin, at most 65 536 bytes.
+        inner: the file form of a signed bulletin, or the content of a section; at most 65 536 bytes.
         recipients: their keys, 1 to 64, each once.
-        context: the outer bulletin it will travel in.
+        context: the outer bulletin it will travel in, and of a section its place there.
         rng: random bytes for content key and nonce; what HPKE needs it takes from OpenSSL itself.
 
     Raises:
@@ -153,7 +153,7 @@ def seal(
     if not kids or len(set(kids)) != len(kids):
         raise SealError("a seal needs recipients, each once", reason="malformed-seal")
     content_key, iv = rng(CONTENT_KEY_BYTES), rng(IV_BYTES)
-    header = seal_header(content_key)
+    header = seal_header(content_key, context)
     protected = b64u(msgspec.json.encode(header))
     extra = binding(context, kids)
     try:
@@ -173,31 +173,31 @@ def seal(
     )
 
 
-def read_seal(jwe: str) -> Seal:
-    """Take a JWE apart without opening it.
+def read_seal(jwe: str, context: SealContext) -> Seal:
+    """Take the JWE that stands in a place apart, without opening it.
 
     Raises:
         SealError: `too-large`, `malformed-seal` or `unsupported-seal`.
     """
     try:
-        return read_jwe(jwe)
+        return read_jwe(jwe, context)
     except EnvelopeError as exc:
         raise SealError(str(exc), reason=exc.reason) from None
 
 
 def open_sealed(jwe: str | Seal, keys: Iterable[OpeningKey], context: SealContext) -> bytes:
-    """Decrypt a signed file. Nothing is said yet about who signed it: that is for admission.
+    """Decrypt what was sealed. Nothing is said yet about who vouches for it: that is for admission.
 
     Args:
         jwe: the JSON text, or what `read_seal` made of it.
         keys: private keys of the reader, also those whose window is over.
-        context: the outer bulletin it came in.
+        context: the outer bulletin it came in, and of a section its place there.
 
     Raises:
         SealError: `too-large`, `malformed-seal`, `unsupported-seal`, `not-a-recipient`, `wrong-context`,
             `wrong-commitment` or `damaged-seal`.
     """
-    found = read_seal(jwe) if isinstance(jwe, str) else jwe
+    found = read_seal(jwe, context) if isinstance(jwe, str) else jwe
     mine = {key.kid: key for key in keys}
     wrapped = next((each for each in found.recipients if each.kid in mine), None)
     if wrapped is None:

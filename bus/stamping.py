@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from bus import outbox_table as table
+from bus import sections
 from bus.errors import PermitError
 from bus.seal_keys import must_seal
 from bus.sealer import Sealer
@@ -26,10 +27,17 @@ from schemas.vocab import MsgType, RefRel
 ID_NOISE_BYTES = 10
 
 
+class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A section of a bulletin, and who can open it."""
+
+    label: str
+    sealed_to: tuple[str, ...]
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     """A bulletin that is on this disk, signed. From here it cannot be lost.
 
-    `sealed_to` is who can open it; empty when it is not sealed. Of a rehearsal that would be sealed there is no `digest`.
+    `sealed_to` is who can open it; empty when it is not sealed. Of a rehearsal that would seal there is no `digest`.
     """
 
     id: str
@@ -39,6 +47,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     state: str = "accepted"
     sealed_to: tuple[str, ...] = ()
+    sections: tuple[SealedPart, ...] = ()
 
 
 class Stamping:
@@ -83,9 +92,10 @@ class Stamping:
     ) -> Accepted:
         """Steps 1 to 5 as they would be; no key is used and nothing is kept."""
         bulletin, payload = self._draw_up(db, draft, None, registry, moment)
-        cover = None if self._seal is None else self._seal.rehearse(bulletin, payload, registry, moment)
-        if cover is not None:
-            return _accepted(cover, "", state="dry-run")
+        if self._seal is not None:
+            outer = self._seal.rehearse(bulletin, payload, registry, moment, draft.sections)
+            if outer is not None:
+                return _accepted(outer, "", state="dry-run")
         return _accepted(bulletin, digest(payload), state="dry-run")
 
     def compose(
@@ -98,7 +108,9 @@ class Stamping:
     ) -> tuple[Bulletin, bytes]:
         """Steps 1 to 4; the last of them seals."""
         bulletin, payload = self._draw_up(db, draft, defaults, registry, moment)
-        return (bulletin, payload) if self._seal is None else self._seal(bulletin, payload, registry, moment)
+        if self._seal is None:
+            return bulletin, payload
+        return self._seal(bulletin, payload, registry, moment, draft.sections)
 
     def _draw_up(
         self,
@@ -128,12 +140,11 @@ class Stamping:
         rules.check(bulletin)
         # 4 permit
         registry.permit(bulletin)
+        sections.judge(bulletin, draft.sections, registry)
         self._may_sign(registry, moment)
-        if self._seal is None and must_seal(bulletin, registry):
-            raise PermitError(
-                f"what goes to {bulletin.audience} must be sealed, and this publisher does not seal",
-                reason="must-seal",
-            )
+        if self._seal is None and (draft.sections or must_seal(bulletin, registry)):
+            what = "a draft with sections" if draft.sections else f"what goes to {bulletin.audience}"
+            raise PermitError(f"{what} must be sealed, and this publisher does not seal", reason="must-seal")
         return bulletin, payload
 
     def _may_sign(self, registry: VerifiedRegistry, moment: dt.datetime) -> None:
@@ -212,4 +223,5 @@ def _accepted(bulletin: Bulletin, found: str, state: str = "accepted") -> Accept
         subject=subject_for(bulletin),
         state=state,
         sealed_to=bulletin.body.recipients if isinstance(bulletin.body, Sealed) else (),
+        sections=tuple(SealedPart(label=each.label, sealed_to=each.recipients) for each in bulletin.sections),
     )

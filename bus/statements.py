@@ -2,7 +2,7 @@
 
 Grants need m of n, a denial needs one. What must hold although a thief may have any of the keys:
 
-- A statement ends only keys of the authority whose key signed it.
+- A statement ends only keys of the authority whose key signed it, its seal keys too: nobody seals to them any more.
 - The signing key is valid and not revoked when the statement arrives, whatever date it bears: who has lost a key to a
   revocation says nothing more with it. A key may end itself.
 - Statements add up. None takes another back, and of two the earlier `since` holds. Only the registry, m of n, sets
@@ -26,12 +26,15 @@ from bus.signing import Signer, sign_entry
 from schemas.codec import decode_as, encode
 from schemas.envelope import TYP_REVOKE, SignedFile, signing_input, write_signed
 from schemas.errors import SchemaError
-from schemas.registry import MAX_REVOKE_BYTES, REVOKE_SPEC, Revocation
+from schemas.registry import MAX_REVOKE_BYTES, REVOKE_SPEC, Registry, Revocation, SealKeyRecord
 
 if TYPE_CHECKING:
     from bus.registry_rules import RegisteredKey
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
+
+Seals = Mapping[str, Mapping[str, SealKeyRecord]]
+"""Seal keys by authority and id."""
 
 
 def new_statement(
@@ -64,13 +67,14 @@ def new_statement(
 
 
 def judge(
-    signed: SignedFile, keys: Mapping[str, RegisteredKey], domain: str, now: dt.datetime | None
+    signed: SignedFile, keys: Mapping[str, RegisteredKey], seals: Seals, domain: str, now: dt.datetime | None
 ) -> Revocation:
     """What a statement says, when it counts.
 
     Args:
         signed: the statement; nothing in it is read before a signature over it holds.
         keys: the registry's keys as they stand, with what earlier statements ended.
+        seals: the registry's seal keys.
         domain: the registry's.
         now: the present; None for a statement that counted when it came, and is only read again. The key that signed
             it may have left the registry since: what it denied stays denied.
@@ -95,9 +99,11 @@ def judge(
     if now is None:
         return found
     for kid in found.kids:
-        if kid not in keys:
+        sealing = next((name for name, records in seals.items() if kid in records), None)
+        owner = keys[kid].authority_id if kid in keys else sealing
+        if owner is None:
             raise TrustError(f"key {kid} is not in the registry", reason="unknown-key")
-        if keys[kid].authority_id != found.authority:
+        if owner != found.authority:
             raise TrustError(f"key {kid} is not {found.authority}'s to revoke", reason="not-your-key")
     if found.issued > now + CLOCK_SKEW:
         raise TrustError("the revocation is from the future; check the clock", reason="from-the-future")
@@ -135,11 +141,7 @@ def apply(
     keys: Mapping[str, RegisteredKey], revocations: Iterable[Revocation]
 ) -> Mapping[str, RegisteredKey]:
     """The keys with what statements ended; where the registry revokes a key itself, its word stands."""
-    ended: dict[str, Revocation] = {}
-    for each in revocations:
-        for kid in each.kids:
-            if kid not in ended or each.since < ended[kid].since:
-                ended[kid] = each
+    ended = _ended(revocations)
     return {
         kid: key
         if kid not in ended or key.record.revoked_since is not None
@@ -151,3 +153,28 @@ def apply(
         )
         for kid, key in keys.items()
     }
+
+
+def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Seals:
+    """The seal keys of the registry with what statements ended, as `apply` does for those that sign."""
+    ended = _ended(revocations)
+    return {
+        name: {
+            kid: record
+            if kid not in ended or record.revoked_since is not None
+            else msgspec.structs.replace(record, revoked_since=ended[kid].since)
+            for kid, record in authority.seal_keys.items()
+        }
+        for name, authority in document.authorities.items()
+        if authority.seal_keys
+    }
+
+
+def _ended(revocations: Iterable[Revocation]) -> dict[str, Revocation]:
+    """By key, the statement that ends it earliest."""
+    ended: dict[str, Revocation] = {}
+    for each in revocations:
+        for kid in each.kids:
+            if kid not in ended or each.since < ended[kid].since:
+                ended[kid] = each
+    return ended

@@ -17,12 +17,11 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from bus.admission import admit
 from bus.connection import Connection, Endpoint
-from bus.errors import AdmissionError, BrokerError, BusError, StoreError, UnreachableError, one_failure
+from bus.errors import BrokerError, BusError, StoreError, UnreachableError, one_failure
 from bus.inbox import Inbox
 from bus.pull import Pull, Received
-from bus.records import Cursor, Judged, Message, Refused
+from bus.records import Cursor, Judged, Message, Refused, verdict
 from bus.topology import reader_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
@@ -177,9 +176,11 @@ class Subscriber:
         registry, now = self._registry(), self._clock()
         messages = [_message(stream, each) for each in batch]
         if len(messages) < IN_THREAD_FROM:
-            judged = [_judge(message, registry, now) for message in messages]
+            judged = [verdict(message, registry, now) for message in messages]
         else:
-            judged = await asyncio.to_thread(lambda: [_judge(message, registry, now) for message in messages])
+            judged = await asyncio.to_thread(
+                lambda: [verdict(message, registry, now) for message in messages]
+            )
         return judged, _cursor(batch[-1], messages[-1].digest), now
 
     async def _settle(
@@ -200,7 +201,7 @@ class Subscriber:
                 self._count(await self._inbox.amend(self._registry(), now))
                 if due := await self._inbox.due_future(now):
                     registry = self._registry()
-                    judged = [_judge(message, registry, now) for message in due]
+                    judged = [verdict(message, registry, now) for message in due]
                     self._count(await self._inbox.settle(judged, None, None, now))
             except StoreError as exc:
                 self._wait_out(exc)
@@ -244,11 +245,3 @@ def _message(stream: str, received: Received) -> Message:
         stream_seq=received.stream_seq,
         digest=digest(received.payload),
     )
-
-
-def _judge(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
-    try:
-        admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
-    except AdmissionError as exc:
-        return Refused.of(message, exc.reason, exc.detail, exc.place, exc.retry_at)
-    return Judged(message=message, admitted=admitted)

@@ -9,6 +9,7 @@ subjects listed here, as allow lists: a deny list leaks where a wildcard is wide
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -46,6 +47,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     bursts: bool = False
     """Whether atomic batches, and message ids that tell what came twice, are taken."""
     max_bytes: int
+    replicas: int = 1
 
     def config(self) -> dict[str, Any]:
         """The body of `$JS.API.STREAM.CREATE`. Nothing here lets a message be deleted or rewritten."""
@@ -59,7 +61,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             "max_msg_size": MAX_MESSAGE_BYTES,
             "deny_delete": True,
             "deny_purge": True,
-            "num_replicas": 1,
+            "num_replicas": self.replicas,
         }
         if self.subjects:
             config["subjects"] = list(self.subjects)
@@ -67,9 +69,10 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             config |= {"duplicate_window": DUPLICATE_WINDOW_S * _NS, "allow_atomic": True}
         if self.sources:
             config["sources"] = [{"name": name} for name in self.sources]
-            # What stands here stands in the origins too, durably; a tail lost with the power is sourced again, and a
-            # reader whose cursor lay in it notices that its record is another (docs/adr/005).
-            config["persist_mode"] = "async"
+            if self.replicas == 1:
+                # What stands here stands in the origins too, durably; a tail lost with the power is sourced again, and
+                # a reader whose cursor lay in it notices that its record is another (docs/adr/005).
+                config["persist_mode"] = "async"
         return config
 
 
@@ -117,13 +120,18 @@ def inbox_prefix(authority_id: str) -> str:
 
 def countries(registry: VerifiedRegistry) -> tuple[str, ...]:
     """The first id tokens of all authorities that may publish, sorted."""
-    found = {
-        name.split("-", 1)[0] for name, record in registry.document.authorities.items() if record.publish
-    }
+    found = {country_of(name) for name, record in registry.document.authorities.items() if record.publish}
     return tuple(sorted(found))
 
 
-def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) -> tuple[StreamSpec, ...]:
+def country_of(authority_id: str) -> str:
+    """The country, in lower case, by which an authority's id begins."""
+    return authority_id.split("-", 1)[0]
+
+
+def streams(
+    registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES, replicas: int = 1
+) -> tuple[StreamSpec, ...]:
     """Every stream, origins before the worlds that source them; together they fit into the store with room to spare.
 
     Nothing is sent to `TRUST` with a message id: many may speak there, and one must not suppress another's word by it.
@@ -131,6 +139,7 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
     Args:
         registry: whose countries speak.
         store_bytes: the broker's file store.
+        replicas: copies of each stream, where the broker is a cluster.
     """
     speaking = countries(registry)
     whole = sum(_SHARES.values()) * 100
@@ -139,6 +148,7 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
         name=TRUST_STREAM,
         subjects=tuple(TRUST_SUBJECTS.values()),
         max_bytes=store_bytes * _TRUST_PERCENT // 100,
+        replicas=replicas,
     )
     origins = [
         StreamSpec(
@@ -146,6 +156,7 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
             subjects=(f"{PREFIX}.{status}.*.*.{country}.>",),
             bursts=True,
             max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking),
+            replicas=replicas,
         )
         for country in speaking
         for status in Status
@@ -155,6 +166,7 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
             name=world_stream(status),
             sources=tuple(origin_stream(country, status) for country in speaking),
             max_bytes=parts[status] * _WORLDS_PERCENT,
+            replicas=replicas,
         )
         for status in Status
         if speaking
@@ -162,13 +174,19 @@ def streams(registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES) 
     return (trust, *origins, *worlds)
 
 
-def consumers(registry: VerifiedRegistry) -> tuple[ConsumerSpec, ...]:
-    """Every consumer: everybody's on `TRUST`, a reader's on the worlds, a publisher's on its own channels."""
+def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -> tuple[ConsumerSpec, ...]:
+    """Every consumer: everybody's on `TRUST`, a reader's on the worlds, a publisher's on its own channels.
+
+    Args:
+        registry: whose authorities read and speak.
+        served: those of them that come to this broker; all by default.
+    """
+    served = tuple(sorted(registry.document.authorities if served is None else served))
     found = [
         ConsumerSpec(stream=TRUST_STREAM, name=name, filters=tuple(TRUST_SUBJECTS.values()))
-        for name in (PROVISIONER, *sorted(registry.document.authorities))
+        for name in (PROVISIONER, *served)
     ]
-    for name in sorted(registry.document.authorities):
+    for name in served:
         reads = registry.read_prefixes(name)
         speaks = registry.publish_prefixes(name)
         for status in Status:
@@ -180,7 +198,7 @@ def consumers(registry: VerifiedRegistry) -> tuple[ConsumerSpec, ...]:
                 if s is status
             )
             if own:
-                origin = origin_stream(name.split("-", 1)[0], status)
+                origin = origin_stream(country_of(name), status)
                 found.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
     return tuple(found)
 
@@ -198,7 +216,7 @@ def reader_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple
 
 def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
     """The (stream, consumer) pairs by which a publisher reads back its own channels."""
-    country = authority_id.split("-", 1)[0]
+    country = country_of(authority_id)
     statuses = {status for status, _, _ in registry.publish_prefixes(authority_id)}
     return tuple(
         (origin_stream(country, status), own_consumer(authority_id))
@@ -236,11 +254,12 @@ def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
         *reader_streams(registry, authority_id),
         *own_streams(registry, authority_id),
     )
-    calls = [call for stream, consumer in attached for call in _reading(stream, consumer)]
+    calls = [call for stream, consumer in attached for call in reading(stream, consumer)]
     return Permissions(publish=(*speaks, *calls), subscribe=(f"{inbox_prefix(authority_id)}.>",))
 
 
-def _reading(stream: str, consumer: str) -> tuple[str, ...]:
+def reading(stream: str, consumer: str) -> tuple[str, ...]:
+    """The JetStream calls by which a reader uses a consumer that was made for it; there are no others."""
     place = f"{stream}.{consumer}"
     return (
         f"$JS.API.CONSUMER.INFO.{place}",

@@ -48,6 +48,7 @@ from schemas.registry import (
     Registry,
     Revocation,
     Role,
+    SealKeyRecord,
 )
 from schemas.subject import Channel, channel_of
 from schemas.vocab import Status, Tlp
@@ -89,6 +90,7 @@ class VerifiedRegistry:
         self.version = document.version
         self.revocations = revocations
         self._keys = statements.apply(registered_keys(document), revocations)
+        self._seals = statements.apply_to_seals(document, revocations)
         check_seal_keys(document)
         check_grants(document)
         self._reads = {
@@ -205,15 +207,15 @@ class VerifiedRegistry:
                 `from-the-future`, `key-revoked` or `key-not-valid`.
         """
         signed = _read(raw, TYP_REVOKE, MAX_REVOKE_BYTES)
-        found = statements.judge(signed, self._keys, self.domain, None if taken_before else now)
+        found = statements.judge(signed, self._keys, self._seals, self.domain, None if taken_before else now)
         revocations = (*self.revocations, found)
         keys = statements.apply(registered_keys(self.document), revocations)
-        if {kid: key.record for kid, key in keys.items()} == {
-            kid: key.record for kid, key in self._keys.items()
-        }:
+        seals = statements.apply_to_seals(self.document, revocations)
+        before = {kid: key.record for kid, key in self._keys.items()}
+        if (seals, {kid: key.record for kid, key in keys.items()}) == (self._seals, before):
             return self
         made = object.__new__(VerifiedRegistry)
-        made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys)
+        made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys, _seals=seals)
         return made
 
     # -- questions --------------------------------------------------------------------------------------------
@@ -250,6 +252,10 @@ class VerifiedRegistry:
     def key(self, kid: str) -> RegisteredKey | None:
         """The bulletin key with this id, if there is one."""
         return self._keys.get(kid)
+
+    def seal_keys(self, authority_id: str) -> Mapping[str, SealKeyRecord]:
+        """The seal keys of an authority by id, with what statements ended."""
+        return self._seals.get(authority_id, {})
 
     def bulletin_keys(self) -> tuple[RegisteredKey, ...]:
         """Every bulletin key, by authority and id."""

@@ -19,8 +19,9 @@ from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.codec import digest
-from schemas.jwe import Seal, SealContext
-from schemas.parts import Ref
+from schemas.jwe import SealContext
+from schemas.parts import Ref, SealedSection
+from schemas.subject import channel_of
 from schemas.vocab import RefRel
 
 EQUAL_FIELDS = ("issuer", "status", "tlp", "audience", "seq", "prev", "id", "issued")
@@ -48,9 +49,15 @@ SEAL_REASONS: Mapping[str, str] = MappingProxyType(
 RETRACTING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
 
 
-def context_of(bulletin: Bulletin, channel: object) -> SealContext:
-    """What ties a seal to its outer bulletin."""
-    return SealContext(issuer=bulletin.issuer.id, channel=str(channel), id=bulletin.id)
+def context_of(bulletin: Bulletin, index: int | None = None, label: str = "") -> SealContext:
+    """What ties a seal to its outer bulletin, and that of a section to its place there."""
+    return SealContext(
+        issuer=bulletin.issuer.id,
+        channel=str(channel_of(bulletin)),
+        id=bulletin.id,
+        index=index,
+        label=label,
+    )
 
 
 def retractions(bulletin: Bulletin) -> tuple[tuple[str, str], ...]:
@@ -64,48 +71,66 @@ def is_retraction(ref: Ref) -> bool:
 
 
 def open_bulletin(
-    outer: Admitted, keys: Collection[OpeningKey], *, registry: VerifiedRegistry, now: dt.datetime
+    outer: Bulletin,
+    keys: Collection[OpeningKey],
+    *,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    held: bool = False,
 ) -> Admitted:
     """The bulletin inside an admitted sealed one.
 
     Args:
-        outer: the sealed bulletin, as admission let it in.
+        outer: the sealed bulletin; admission let it in.
         keys: private seal keys of this reader, old ones too.
         registry: who may say what.
         now: the present, aware.
+        held: admission let it in earlier, and it stands in this reader's store: what it names inside stands with it,
+            although the key of both may have ended since.
 
     Raises:
         SealError: `not-sealed`; what `open_sealed` refuses; `recipient-mismatch`, `inner-digest`, `nested-seal`,
             `inner-<field>` for each of `EQUAL_FIELDS`, `inner-references`.
         AdmissionError: the inner bulletin is refused by itself, with the reason admission gives.
     """
-    body = outer.bulletin.body
-    if not isinstance(body, Sealed):
-        raise SealError(f"{outer.bulletin.id} is not sealed", reason="not-sealed")
-    found = read_seal(body.jwe)
-    _named(body, found, registry)
-    raw = open_sealed(found, keys, context_of(outer.bulletin, outer.channel))
-    if digest(raw) != body.inner_digest:
-        raise SealError("what was sealed is not what the outside names", reason="inner-digest")
+    if not isinstance(outer.body, Sealed):
+        raise SealError(f"{outer.id} is not sealed", reason="not-sealed")
+    raw = opened(outer.body, keys, context_of(outer), registry)
     try:
-        inner = verify_file(raw, registry=registry, now=now)
+        inner = verify_file(raw, registry=registry, now=now, continued=held)
     except AdmissionError as exc:
         raise AdmissionError(
             f"the bulletin inside: {exc}", reason=exc.reason, retry_at=exc.retry_at
         ) from None
     if isinstance(inner.bulletin.body, Sealed) or inner.bulletin.sections:
         raise SealError("a seal inside a seal", reason="nested-seal")
-    _agree(outer.bulletin, inner.bulletin)
+    _agree(outer, inner.bulletin)
     return inner
 
 
-def _named(body: Sealed, found: Seal, registry: VerifiedRegistry) -> None:
-    """The recipients named to everybody are those whose keys are there; a key that the registry dropped is not known."""
+def opened(
+    part: Sealed | SealedSection,
+    keys: Collection[OpeningKey],
+    context: SealContext,
+    registry: VerifiedRegistry,
+) -> bytes:
+    """What was sealed, as the signed outside names it: these recipients, this digest.
+
+    The recipients named to everybody are those whose keys are there; a key that the registry dropped is not known.
+
+    Raises:
+        SealError: what `open_sealed` refuses; `recipient-mismatch` or `inner-digest`.
+    """
+    found = read_seal(part.jwe, context)
     owners = [owner_of(registry.document, kid) for kid in found.kids]
-    if len(owners) != len(body.recipients) or any(
-        owner not in (None, name) for owner, name in zip(owners, body.recipients, strict=True)
+    if len(owners) != len(part.recipients) or any(
+        owner not in (None, name) for owner, name in zip(owners, part.recipients, strict=True)
     ):
         raise SealError("the recipients named are not those who can open it", reason="recipient-mismatch")
+    raw = open_sealed(found, keys, context)
+    if digest(raw) != part.inner_digest:
+        raise SealError("what was sealed is not what the outside names", reason="inner-digest")
+    return raw
 
 
 def _agree(outer: Bulletin, inner: Bulletin) -> None:

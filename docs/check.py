@@ -12,6 +12,8 @@ import click
 from bus.admission import REASONS
 from bus.cli.main import COMMANDS, program
 from bus.cli.topics import EXIT_CODES
+from bus.sections import SECTION_REASONS
+from bus.sight import SIGHT_REASONS
 from bus.unsealing import SEAL_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,13 +42,13 @@ def records() -> Iterator[str]:
 
 def reasons() -> Iterator[str]:
     """Reason codes that no document explains."""
-    for page in (ROOT / "docs" / "reason-codes.md", ROOT / "schemas" / "SPEC.md"):
-        text = page.read_text("utf-8")
-        yield from (
-            f"{page.relative_to(ROOT)} does not name {reason}"
-            for reason in (*REASONS, *SEAL_REASONS)
-            if f"`{reason}`" not in text
-        )
+    on_the_wire = (*REASONS, *SEAL_REASONS, *SECTION_REASONS)
+    for name, codes in (
+        ("docs/reason-codes.md", (*on_the_wire, *SIGHT_REASONS)),
+        ("schemas/SPEC.md", on_the_wire),
+    ):
+        text = (ROOT / name).read_text("utf-8")
+        yield from (f"{name} does not name {reason}" for reason in codes if f"`{reason}`" not in text)
 
 
 def commands() -> Iterator[str]:

@@ -34,6 +34,7 @@ from schemas.parts import (
     Ttp,
 )
 from schemas.scalars import MAX_INTEGER, AudienceName, Digest, Label, Part, Slug, Time, Uuid
+from schemas.sections import MAX_SECTIONS, SectionDraft
 from schemas.vocab import Certainty, Dimension, MsgType, Pap, Severity, Status, Tlp, Urgency
 
 SPEC: Literal["tocsin/1"] = "tocsin/1"
@@ -85,7 +86,7 @@ class Bulletin(Part, frozen=True, kw_only=True):
     evidence: Annotated[tuple[Evidence, ...], Meta(max_length=50)] = ()
     provenance: Annotated[tuple[Provenance, ...], Meta(max_length=20)] = ()
     labels: Annotated[tuple[Label, ...], Meta(max_length=32)] = ()
-    sections: Annotated[tuple[SealedSection, ...], Meta(max_length=16)] = ()
+    sections: Annotated[tuple[SealedSection, ...], Meta(max_length=MAX_SECTIONS)] = ()
 
     @property
     def kind(self) -> str:
@@ -130,6 +131,7 @@ class Draft(Part, frozen=True, kw_only=True):
     evidence: Annotated[tuple[Evidence, ...], Meta(max_length=50)] = ()
     provenance: Annotated[tuple[Provenance, ...], Meta(max_length=20)] = ()
     labels: Annotated[tuple[Label, ...], Meta(max_length=32)] = ()
+    sections: Annotated[tuple[SectionDraft, ...], Meta(max_length=MAX_SECTIONS)] = ()
 
     @property
     def kind(self) -> str:
@@ -177,7 +179,7 @@ def stamp(
     issued: dt.datetime,
     defaults: Defaults,
 ) -> Bulletin:
-    """Make the bulletin that a draft becomes at one place of a channel.
+    """Make the bulletin that a draft becomes at one place of a channel, but for its sections, which are sealed later.
 
     Args:
         draft: what the author says.
@@ -192,6 +194,7 @@ def stamp(
         SchemaError: `schema`, when neither draft nor defaults give TLP, PAP or audience.
     """
     fields = msgspec.structs.asdict(draft)
+    del fields["sections"]
     for name in ("tlp", "pap", "audience"):
         if fields[name] is None:
             fields[name] = getattr(defaults, name)

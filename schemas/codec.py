@@ -23,6 +23,7 @@ import msgspec
 from schemas.bulletin import Bulletin, Draft
 from schemas.errors import SchemaError
 from schemas.scalars import MAX_INTEGER
+from schemas.sections import SectionContent
 
 MAX_PAYLOAD_BYTES = 262_144
 MAX_SEALED_INNER_BYTES = 65_536
@@ -224,7 +225,7 @@ def _decoder(type_: type[_T]) -> msgspec.json.Decoder[_T]:
 
 # msgspec keeps what it knows of a struct on the struct, and two threads that build it at once, or build one and read
 # another that shares a part, end the process. So what threads read together is built before there are any.
-for _type in (Bulletin, Draft):
+for _type in (Bulletin, Draft, SectionContent):
     _decoder(_type)
 
 
@@ -262,7 +263,7 @@ def wire_types() -> tuple[type[msgspec.Struct], ...]:
     from schemas.registry import Beacon, Registry  # the registry document is decoded with this same codec
 
     found: dict[type[msgspec.Struct], None] = {}
-    waiting: list[object] = [Bulletin, Draft, Registry, Beacon]
+    waiting: list[object] = [Bulletin, Draft, SectionContent, Registry, Beacon]
     while waiting:
         each = waiting.pop()
         if isinstance(each, type) and issubclass(each, msgspec.Struct):

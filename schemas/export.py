@@ -18,6 +18,7 @@ from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import CE_TYPE, MAX_HEADER_BYTES, SIG_HEADER
 from schemas.open_vocab import OPEN
 from schemas.registry import Beacon, Registry, Revocation
+from schemas.sections import SectionContent
 from schemas.subject import PREFIX, TRUST_PREFIX, Trust
 from schemas.vocab import Domain, Status, Tlp
 
@@ -26,6 +27,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _ROOTS: dict[str, type[msgspec.Struct]] = {
     "bulletin": Bulletin,
     "draft": Draft,
+    "section": SectionContent,
     "registry": Registry,
     "beacon": Beacon,
     "revoke": Revocation,

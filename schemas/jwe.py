@@ -1,4 +1,4 @@
-"""A seal: JWE in its general JSON serialisation (RFC 7516), as sealed bulletins use it. Shapes and bytes, no keys.
+"""A seal: JWE in its general JSON serialisation (RFC 7516), as sealed bulletins and sections use it. Shapes, no keys.
 
 Experimental, version 1: key management is `HPKE-9-KE` of draft-ietf-jose-hpke-encrypt (X-Wing, SHAKE256, AES-256-GCM),
 content encryption A256GCM. Every member is named, every encoding canonical, and there is one algorithm for all
@@ -19,9 +19,11 @@ from schemas.errors import EnvelopeError, SchemaError
 from schemas.scalars import Digest, Part
 
 SEAL_TYP = "vnd.tocsin.sealed.1"
+SECTION_TYP = "vnd.tocsin.section.1"
 SEAL_ALG = "HPKE-9-KE"
 SEAL_ENC = "A256GCM"
 SEAL_CTY = "jose+json"
+SECTION_CTY = "json"
 
 MAX_JWE_CHARS = 200_000
 MAX_RECIPIENTS = 64
@@ -33,6 +35,7 @@ SMALLEST_PADDED_BYTES = 1024
 PAD = b" "  # white space around JSON means nothing, so any JOSE library reads what it decrypts
 
 _LABEL = "tocsin-seal/1"
+_SECTION_LABEL = "tocsin-section-seal/1"
 _T = TypeVar("_T")
 
 
@@ -89,21 +92,39 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SealContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a seal belongs: moved elsewhere, it does not open."""
+    """Where a seal belongs: moved elsewhere, it does not open.
+
+    `index` and `label` are a section's, from 0; a bulletin that is sealed as a whole has neither.
+    """
 
     issuer: str
     channel: str
     id: str
+    index: int | None = None
+    label: str = ""
+
+    @property
+    def sort(self) -> tuple[str, str]:
+        """`typ` and `cty` of its protected header: a section does not pass for a bulletin, nor the other way round."""
+        return (SEAL_TYP, SEAL_CTY) if self.index is None else (SECTION_TYP, SECTION_CTY)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What it is bound to, beside the recipients."""
+        place = (self.issuer, self.channel, self.id)
+        return (
+            (_LABEL, *place) if self.index is None else (_SECTION_LABEL, *place, str(self.index), self.label)
+        )
 
 
 def binding(context: SealContext, kids: tuple[str, ...]) -> bytes:
     """What each recipient's wrapped key is bound to (`recipient_extra_info`): the context, and all recipients.
 
-    SHA-256 over label, issuer, channel, outer id and the sorted key ids, each as UTF-8 after its length in four bytes,
-    big-endian: no two lists have one encoding.
+    SHA-256 over label, issuer, channel and outer id, of a section its index and label, then the sorted key ids, each as
+    UTF-8 after its length in four bytes, big-endian: no two lists have one encoding.
     """
     state = hashlib.sha256()
-    for text in (_LABEL, context.issuer, context.channel, context.id, *sorted(kids)):
+    for text in (*context.texts, *sorted(kids)):
         data = text.encode()
         state.update(len(data).to_bytes(4) + data)
     return state.digest()
@@ -120,22 +141,22 @@ def padded_size(size: int) -> int:
 
 
 def pad(inner: bytes) -> bytes:
-    """A signed file, lengthened with spaces so that its length says little.
+    """A signed file or a section's content, lengthened with spaces so that its length says little.
 
     Raises:
-        EnvelopeError: `too-large`, or `malformed-seal` for what is no signed file.
+        EnvelopeError: `too-large`, or `malformed-seal` for what is no JSON text.
     """
     if len(inner) > MAX_SEALED_INNER_BYTES:
         raise EnvelopeError(
             f"{len(inner)} bytes; at most {MAX_SEALED_INNER_BYTES} can be sealed", reason="too-large"
         )
     if not inner or inner.endswith(PAD):
-        raise EnvelopeError("only a signed file can be sealed", reason="malformed-seal")
+        raise EnvelopeError("only a JSON text can be sealed", reason="malformed-seal")
     return inner.ljust(padded_size(len(inner)), PAD)
 
 
 def unpad(padded: bytes) -> bytes:
-    """The signed file in what was decrypted.
+    """What was sealed, in what was decrypted.
 
     Raises:
         EnvelopeError: `malformed-seal`: padded in another way than `pad` does.
@@ -146,9 +167,10 @@ def unpad(padded: bytes) -> bytes:
     return inner
 
 
-def seal_header(key: bytes) -> SealHeader:
+def seal_header(key: bytes, context: SealContext) -> SealHeader:
     """The protected header of a new seal under a content key."""
-    return SealHeader(alg=SEAL_ALG, enc=SEAL_ENC, typ=SEAL_TYP, cty=SEAL_CTY, cek_s256=commitment(key))
+    typ, cty = context.sort
+    return SealHeader(alg=SEAL_ALG, enc=SEAL_ENC, typ=typ, cty=cty, cek_s256=commitment(key))
 
 
 def write_jwe(seal: Seal) -> str:
@@ -170,8 +192,12 @@ def write_jwe(seal: Seal) -> str:
     ).decode()
 
 
-def read_jwe(text: str) -> Seal:
+def read_jwe(text: str, context: SealContext) -> Seal:
     """Take a JWE apart, strictly.
+
+    Args:
+        text: the JSON.
+        context: where it stands.
 
     Raises:
         EnvelopeError: `too-large`; `malformed-seal`: not of this closed form; `unsupported-seal`: another version,
@@ -188,7 +214,7 @@ def read_jwe(text: str) -> Seal:
             f"{len(jwe.recipients)} recipients; at most {MAX_RECIPIENTS} are allowed", reason="too-large"
         )
     header = _strict(SealHeader, _bytes(jwe.protected))
-    if (header.alg, header.enc, header.typ, header.cty) != (SEAL_ALG, SEAL_ENC, SEAL_TYP, SEAL_CTY):
+    if (header.alg, header.enc, header.typ, header.cty) != (SEAL_ALG, SEAL_ENC, *context.sort):
         raise EnvelopeError(
             f"a seal of another sort ({header.typ}, {header.alg}, {header.enc}, {header.cty})",
             reason="unsupported-seal",

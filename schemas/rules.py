@@ -10,6 +10,8 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
+import msgspec
+
 from schemas.bodies.coordination import Feedback, StratCom
 from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
@@ -17,6 +19,7 @@ from schemas.bodies.digital import ContentOrder
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
 from schemas.bulletin import Bulletin
 from schemas.errors import RuleError, SchemaError, Violation
+from schemas.sections import CONTENT_FIELDS, SectionDraft
 from schemas.subject import HIDDEN, MAX_SUBJECT, subject_for
 from schemas.vocab import (
     BROAD_AUDIENCES,
@@ -309,6 +312,43 @@ def check(bulletin: Bulletin) -> None:
     if (bulletin.seq == 1) != (bulletin.prev is None):
         raise SchemaError("prev is null exactly at seq 1", path="$.prev")
     if broken := violations(bulletin):
+        raise RuleError(broken)
+
+
+SECTION_RULES = tuple(f"R{n}" for n in (*range(6, 16), 24))
+"""The rules about content and marking: those that a section can break which its bulletin keeps."""
+
+
+def with_section(bulletin: Bulletin, section: SectionDraft) -> Bulletin:
+    """A bulletin as a reader of one of its sections has it: lists of both, the section's first; else the section's word."""
+    changes: dict[str, object] = {"audience": section.audience, "tlp": section.tlp or bulletin.tlp}
+    for name in CONTENT_FIELDS:
+        mine, its = getattr(section, name), getattr(bulletin, name)
+        changes[name] = (*mine, *its) if isinstance(its, tuple) and name != "info" else mine or its
+    return msgspec.structs.replace(bulletin, **changes)
+
+
+def check_section(bulletin: Bulletin, section: SectionDraft, index: int) -> None:
+    """Refuse a section that contradicts itself or its bulletin.
+
+    Raises:
+        SchemaError: `section-tlp`: its marking is wider than the bulletin's.
+        RuleError: `rule:R<n>` of the first of `SECTION_RULES` that the two together break.
+    """
+    where = f"$.sections[{index}]"
+    if section.tlp is not None and TLP_RANK[section.tlp] < TLP_RANK[bulletin.tlp]:
+        raise SchemaError(
+            f"a section is at least as narrow as its bulletin, which is TLP:{bulletin.tlp.upper()}",
+            reason="section-tlp",
+            path=f"{where}.tlp",
+        )
+    both = with_section(bulletin, section)
+    broken = tuple(
+        Violation(name, where + path.removeprefix("$"), text)
+        for name in SECTION_RULES
+        for path, text in RULES[name](both)
+    )
+    if broken:
         raise RuleError(broken)
 
 

@@ -1,7 +1,21 @@
-"""Settings for every test."""
+"""Settings and fixtures for every test."""
 
+from collections.abc import Callable, Iterator
+
+import pytest
 from hypothesis import settings
+
+from tests.mutations import Mutations
 
 # A property is about what comes out, not about how busy the machine is; pytest's own timeout bounds a test.
 settings.register_profile("tocsin", deadline=None)
 settings.load_profile("tocsin")
+
+
+@pytest.fixture
+def mutations(record_property: Callable[[str, object], None]) -> Iterator[Mutations]:
+    """Mutations, whose number `make attacks` is told."""
+    found = Mutations()
+    yield found
+    for name, count in vars(found).items():
+        record_property(name, count)

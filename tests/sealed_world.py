@@ -23,13 +23,14 @@ from schemas.codec import digest, encode
 from schemas.envelope import TYP_BULLETIN, write_signed
 from schemas.jwe import SealContext
 from schemas.registry import Audience, PublishGrant, ReadGrant, Registry, SealKeyRecord
-from schemas.subject import channel_of
 from schemas.vocab import Scope, SealPolicy, Status, Tlp
 from tests.worlds import NOW, World, bulletin, make_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
 NETWORK = "eu-sealed"
 ISSUER, READERS, HUB = "xa-csirt", ("xb-csirt", "xb-dpa"), "xb-hub"
+PARTS = {"eu-tech": "xb-csirt", "eu-data": "xb-dpa"}
+"""Narrower audiences, for sections, and who reads each beside the hub."""
 
 
 def opening_key(name: str) -> OpeningKey:
@@ -49,7 +50,11 @@ def seal_record(key: SealKey, now: dt.datetime = NOW, **changes: Any) -> SealKey
 
 
 def with_seal_keys(
-    document: Registry, *, policy: SealPolicy = SealPolicy.NEVER, keys: tuple[str, ...] = (ISSUER, *READERS)
+    document: Registry,
+    *,
+    policy: SealPolicy = SealPolicy.NEVER,
+    keys: tuple[str, ...] = (ISSUER, *READERS),
+    now: dt.datetime = NOW,
 ) -> Registry:
     """The document with the network, its grants and seal keys."""
     said = PublishGrant(
@@ -74,7 +79,7 @@ def with_seal_keys(
             record,
             publish=(*record.publish, said, public) if name == ISSUER else record.publish,
             read=record.read if name == ISSUER else (*record.read, read),
-            seal_keys={key.kid: seal_record(key)} if name in keys else {},
+            seal_keys={key.kid: seal_record(key, now)} if name in keys else {},
         )
     audience = Audience(scope=Scope.UNION, members=members, seal=policy)
     return msgspec.structs.replace(
@@ -82,11 +87,31 @@ def with_seal_keys(
     )
 
 
+def with_parts(document: Registry) -> Registry:
+    """The document with a narrower audience for each of the network's readers."""
+    authorities, audiences = dict(document.authorities), dict(document.audiences)
+    marks = (Tlp.AMBER_STRICT, Tlp.RED)
+    for name, reader in PARTS.items():
+        members = (ISSUER, reader, HUB)
+        audiences[name] = Audience(scope=Scope.UNION, members=members)
+        read = ReadGrant(statuses=(Status.ACTUAL,), tlps=marks, audiences=(name,))
+        said = PublishGrant(
+            statuses=(Status.ACTUAL,), tlps=marks, audiences=(name,), kinds=("*",), areas=("*",)
+        )
+        for each in (reader, HUB):
+            record = authorities[each]
+            authorities[each] = msgspec.structs.replace(record, read=(*record.read, read))
+        record = authorities[ISSUER]
+        authorities[ISSUER] = msgspec.structs.replace(record, publish=(*record.publish, said))
+    return msgspec.structs.replace(document, authorities=authorities, audiences=audiences)
+
+
 def world_with(document: Registry, world: World) -> World:
     """The world under another registry document."""
     raw = signed_registry(document, world.roots[:2])
     registry = VerifiedRegistry.open(raw)
-    registry = registry.with_beacon(ceremony.new_beacon(registry, world.beacon, NOW, 6 * DAY / 24), NOW)
+    now = world.now
+    registry = registry.with_beacon(ceremony.new_beacon(registry, world.beacon, now, 6 * DAY / 24), now)
     return msgspec.structs.replace(world, registry=registry, raw=raw, pin=registry.digest)
 
 
@@ -95,6 +120,13 @@ def sealed_world() -> World:
     """One such world for all tests that do not change it."""
     world = make_world()
     return world_with(with_seal_keys(world.registry.document), world)
+
+
+@cache
+def sections_world() -> World:
+    """One in which the network's readers also have narrower audiences."""
+    world = make_world()
+    return world_with(with_parts(with_seal_keys(world.registry.document)), world)
 
 
 def inner_bulletin(world: World, **changes: Any) -> Bulletin:
@@ -118,7 +150,7 @@ def sealed_to(raw: bytes, context: SealContext, names: tuple[str, ...] = READERS
 
 def outer_of(world: World, inner: Bulletin, raw: bytes | None = None, **changes: Any) -> Bulletin:
     """The outer bulletin around an inner one, or around other bytes."""
-    context = context_of(inner, channel_of(inner))
+    context = context_of(inner)
     return cover(inner, sealed_to(file_of(world, inner) if raw is None else raw, context, **changes))
 
 

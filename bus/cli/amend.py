@@ -153,5 +153,10 @@ def withdrawal(original: Bulletin, reason: str, lang: str, now: dt.datetime) -> 
         raise SchemaError(f"the reason cannot be told so: {exc}") from None
     fields = {name: getattr(original, name) for name in Draft.__struct_fields__}
     # It must outlive the original, or the original would stand again; when that is over, the usual lifetime is enough.
-    fields |= {"info": (info,), "expires": original.expires if original.expires > now else None}
+    # What was in sealed sections is withdrawn with the rest; nobody needs to read it once more.
+    fields |= {
+        "info": (info,),
+        "sections": (),
+        "expires": original.expires if original.expires > now else None,
+    }
     return tied(Draft(**fields), original, MsgType.CANCEL, RefRel.CANCELS)

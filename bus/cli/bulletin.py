@@ -122,6 +122,7 @@ def _stamped(app: App, name: str) -> None:
     """Stamp a draft as the context's authority, or as nobody in particular, and check everything."""
     import secrets
 
+    from bus import sections
     from bus.cli.drafts import read_draft
     from bus.cli.session import defaults, open_registry
     from bus.errors import ConfigError
@@ -154,6 +155,7 @@ def _stamped(app: App, name: str) -> None:
     rules.check(made)
     if registry is not None:
         registry.permit(made)
+    sections.judge(made, read.sections, registry)
 
 
 @command(bulletin, "show")
@@ -166,17 +168,26 @@ def _stamped(app: App, name: str) -> None:
     help="the signed file form (*.tocsin.json), which `verify` accepts",
 )
 def show(app: App, bulletin_id: str, *, raw: bool) -> None:
-    """Show one bulletin of the store or the outbox; ID is an id or a digest."""
+    """Show one bulletin of the store or the outbox; ID is an id or a digest.
+
+    What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
+    """
+    from bus.cli.opening import Opener, as_data, readable, show_inside
+    from schemas.codec import decode, digest
+
     signature, payload = asyncio.run(find(app, bulletin_id))
     if raw:
         from schemas.envelope import parse_header, write_signed
 
         click.echo(write_signed(payload, parse_header(signature)).decode(), nl=False)
         return
+    seen = Opener(app, "show").look(decode(payload), digest(payload))
     if app.json:
-        app.data(msgspec.Raw(payload))
+        inside = as_data(seen)
+        app.data({"bulletin": msgspec.Raw(payload), **inside} if inside else msgspec.Raw(payload))
         return
-    app.block(msgspec.json.format(payload, indent=2).decode())
+    app.block(readable(payload))
+    show_inside(app, seen)
 
 
 @command(bulletin, "list")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.app import App, on_terminal, safe
+from bus.cli.opening import recipients_of
 
 if TYPE_CHECKING:
     from schemas.bulletin import Bulletin
@@ -73,7 +74,12 @@ def says(bulletin: Bulletin, labels: Collection[str]) -> str:
     before = "" if bulletin.status == "actual" else f"[{bulletin.status.upper()}] "
     before += "" if bulletin.msg_type == "alert" else f"[{bulletin.msg_type.upper()}] "
     after = f" ({', '.join(sorted(labels))})" if labels else ""
-    return f"{before}{bulletin.info[0].headline}{after}"
+    return f"{before}{headline(bulletin)}{after}"
+
+
+def headline(bulletin: Bulletin) -> str:
+    """The words of a bulletin in one line; a cover has none of its own and says to whom it is sealed."""
+    return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.info[0].headline
 
 
 def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:

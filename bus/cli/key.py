@@ -160,7 +160,7 @@ def revoke(
     reason: str,
     yes: bool,
 ) -> None:
-    """End a key of this context's authority now, by one signature: stolen, lost, or no longer needed.
+    """End a key of this context's authority now, by one signature: stolen, lost, or no longer needed; a seal key too (--kid).
 
     Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
     """

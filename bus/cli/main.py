@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "heartbeat": ("bus.cli.heartbeat", "heartbeat", "say that this authority is there"),
     "adapter": ("bus.cli.adapter", "adapter", "join an authority's own systems"),
     "schema": ("bus.cli.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),
+    "bench": ("bus.cli.bench", "bench", "what single steps cost on this machine"),
     "doctor": ("bus.cli.doctor", "doctor", "what is wrong here, and the command that mends it"),
     "context": ("bus.cli.context", "context", "identities: list, use, add"),
     "config": ("bus.cli.context", "config", "settings and where each came from"),

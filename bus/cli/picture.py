@@ -14,7 +14,13 @@ import msgspec
 from bus.cli.app import App, command, on_terminal, safe
 
 if TYPE_CHECKING:
+    import datetime as dt
     import sqlite3
+
+    from bus.cli.opening import Opener
+    from bus.hub.views import Item, Picture
+    from bus.records import Stored
+    from bus.trust import VerifiedRegistry
 
 T = TypeVar("T")
 PHASES = ("before", "during", "after", "none")
@@ -44,19 +50,58 @@ def folded(line: str) -> list[str]:
 
 @command()
 def picture(app: App) -> None:
-    """The situation now: what is in force, by dimension and country, and what stands out."""
+    """The situation now: what is in force, by dimension and country, and what stands out.
+
+    Of what stands out, what is sealed to this identity is opened, when the context names its seal keys.
+    """
+    from bus.cli.opening import Opener
     from bus.cli.session import open_registry
     from bus.hub import views
 
     now = app.now()
     registry = open_registry(app.context()[1], now)
-    found = ask(app, lambda tx: views.picture(tx, now, registry, app.context()[1].authority))
+    found, held = ask(app, lambda tx: _pictured(tx, now, registry, app.context()[1].authority))
+    opener = Opener(app, "picture")
+    found = msgspec.structs.replace(
+        found, top=tuple(_seen(item, opener, held[item.id, item.issuer]) for item in found.top)
+    )
     if app.json:
         app.data(found)
         return
     for line in views.as_text(found):
         for part in folded(line):
             app.line(part)
+
+
+def _pictured(
+    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
+) -> tuple[Picture, dict[tuple[str, str], Stored]]:
+    """The picture, and the bulletins that stand out in it, as they are kept."""
+    from bus.hub import views
+    from bus.records import stored
+
+    found = views.picture(db, now, registry, reader)
+    marks = ", ".join("?" * len(found.top))
+    rows = db.execute(f"SELECT * FROM admitted WHERE id IN ({marks})", [item.id for item in found.top])
+    held = [stored(row) for row in rows]
+    return found, {(row.id, row.bulletin.issuer.id): row for row in held}
+
+
+def _seen(item: Item, opener: Opener, row: Stored) -> Item:
+    """An item of the picture, as this identity may see it."""
+    from bus.cli.headline import headline
+    from bus.sight import is_closed
+
+    if not is_closed(row.bulletin):
+        return item
+    seen = opener.look(row.bulletin, row.digest)
+    return msgspec.structs.replace(
+        item,
+        kind=seen.bulletin.kind,
+        severity=seen.bulletin.severity,
+        headline=headline(seen.bulletin),
+        sealed=seen.remarks,
+    )
 
 
 @command()

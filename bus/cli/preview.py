@@ -18,18 +18,20 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     """
     import secrets
 
+    from bus import sections
     from bus.cli.drafts import read_draft
     from bus.cli.session import defaults, open_registry
     from bus.seal_keys import current_key, must_seal
     from schemas.bulletin import new_id, stamp
-    from schemas.rules import check
+    from schemas.rules import check, with_section
     from schemas.subject import channel_of, subject_for
 
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
+    draft = marked(read_draft(file), audience, tlp)
     bulletin = stamp(
-        marked(read_draft(file), audience, tlp),
+        draft,
         id=new_id(now, secrets.token_bytes(10)),
         seq=1,
         prev=None,
@@ -39,6 +41,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     )
     check(bulletin)
     registry.permit(bulletin)
+    sections.judge(bulletin, draft.sections, registry)
     channel = channel_of(bulletin)
     sealed = must_seal(bulletin, registry)
     readers = [
@@ -50,9 +53,20 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
             "member": reader in registry.document.audiences[bulletin.audience].members
             if bulletin.audience in registry.document.audiences
             else reader == bulletin.audience,
-            "seal_key": current_key(registry.document, reader, now) is not None,
+            "seal_key": current_key(registry.seal_keys(reader), now) is not None,
         }
         for reader in registry.readers(channel)
+    ]
+    parts = [
+        {
+            "label": each.label,
+            "channel": channel_of(with_section(bulletin, each)).name,
+            "readers": (names := sections.readers(bulletin, each, registry)),
+            "without_seal_key": [
+                name for name in names if current_key(registry.seal_keys(name), now) is None
+            ],
+        }
+        for each in draft.sections
     ]
     if app.json:
         app.data(
@@ -62,6 +76,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
                 "public": bulletin.tlp == "clear",
                 "sealed": sealed,
                 "readers": readers,
+                "sections": parts,
             }
         )
         return
@@ -72,6 +87,14 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
         ("reader", "name", "country", "kind", "by"),
         [(r["authority"], r["name"], r["country"], r["kind"], f"read grant {channel.name}") for r in readers],
     )
+    for part in parts:
+        app.line(
+            f"section {part['label']}, sealed, by read grant {part['channel']}: {', '.join(part['readers']) or 'nobody'}"
+        )
+        if part["without_seal_key"]:
+            app.note(
+                f"section {part['label']}: without a seal key, so not able to open it: {', '.join(part['without_seal_key'])}"
+            )
     if sealed:
         without = [str(r["authority"]) for r in readers if not r["seal_key"]]
         app.note(

@@ -71,6 +71,12 @@ wait_option = click.option(
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="stamp, validate, permit and address; sign and keep nothing"
 )
+without_option = click.option(
+    "--without",
+    multiple=True,
+    metavar="ID",
+    help="leave this reader out of what is sealed: it will not be able to open it; repeat",
+)
 
 
 @command()
@@ -78,6 +84,7 @@ dry_run_option = click.option(
 @marking_options
 @wait_option
 @dry_run_option
+@without_option
 def publish(
     app: App,
     files: tuple[str, ...],
@@ -86,13 +93,14 @@ def publish(
     tlp: str | None,
     wait: tuple[str, float | None],
     dry_run: bool,
+    without: tuple[str, ...],
 ) -> None:
-    """Sign and send drafts (JSON or TOML; - is standard input).
+    """Sign and send drafts (JSON or TOML; - is standard input), their sections sealed.
 
     Exits 0 when every bulletin is as far as asked, 75 when it is safe on this disk but the bus has not
     acknowledged it yet, 5 when a draft is refused, 8 when some of several are.
     """
-    code = asyncio.run(send(app, files, audience, tlp, wait, dry_run=dry_run))
+    code = asyncio.run(send(app, files, audience, tlp, wait, dry_run=dry_run, without=without))
     if code:
         raise click.exceptions.Exit(code)
 
@@ -199,6 +207,7 @@ def _report(app: App, accepted: Accepted, state: str) -> None:
                 "state": state,
             }
             | ({"sealed_to": accepted.sealed_to} if accepted.sealed_to else {})
+            | ({"sections": accepted.sections} if accepted.sections else {})
         )
     elif on_terminal():
         # Each on a line of its own, so that it can be copied from a narrow window.
@@ -210,5 +219,8 @@ def _report(app: App, accepted: Accepted, state: str) -> None:
             ("state", "channel", "seq", "id", "digest"),
             [(state, accepted.channel, accepted.seq, accepted.id, accepted.digest)],
         )
-        if accepted.sealed_to and state == "dry-run":
+    if not app.json and state == "dry-run":
+        if accepted.sealed_to:
             app.note(f"it would be sealed, to: {', '.join(accepted.sealed_to)}")
+        for part in accepted.sections:
+            app.note(f"its section {part.label} would be sealed, to: {', '.join(part.sealed_to)}")

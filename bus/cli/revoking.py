@@ -54,9 +54,18 @@ def explain(
     from bus.rotation import usable_keys
 
     left = len([kid for kid in usable_keys(record, now) if kid not in kids])
+    sealing = [kid for kid in kids if kid in record.seal_keys]
     app.note(f"To revoke, of {authority} ({record.name}), since {since:%Y-%m-%d %H:%M:%S} UTC:")
     for kid in kids:
-        app.note(f"  {kid}")
+        app.note(f"  {kid}" + (" (a seal key)" if kid in sealing else ""))
+    if sealing:
+        app.note(
+            "  Nobody seals to a revoked seal key; what was sealed to it before can still be read by whoever holds it. "
+            "Until the registry has a new one, publishers are told that this reader has none."
+        )
+    if len(sealing) == len(kids):
+        app.note("  This cannot be taken back: the key is never sealed to again.")
+        return
     app.note("  Nothing that arrives from then on with this key is admitted, whatever date it claims.")
     app.note(
         "  What readers received before that time stays. What they received later goes to quarantine, unless a "

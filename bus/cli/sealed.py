@@ -10,10 +10,11 @@ import click
 import msgspec
 
 from bus.cli.app import App, command
-from bus.cli.publish import Wait, send
+from bus.cli.publish import send, wait_option, without_option
 
 if TYPE_CHECKING:
     from bus.admission import Admitted
+    from bus.sight import Sight
 
 
 @command(name="seal")
@@ -24,19 +25,8 @@ if TYPE_CHECKING:
     type=click.Choice(["red", "amber+strict", "amber", "green"]),
     help="marking, instead of the draft's",
 )
-@click.option(
-    "--without",
-    multiple=True,
-    metavar="ID",
-    help="leave this reader out: it will not be able to open it; repeat",
-)
-@click.option(
-    "--wait",
-    type=Wait(),
-    default="stored",
-    show_default=True,
-    help="how far to wait: accepted, stored[=SECONDS]",
-)
+@without_option
+@wait_option
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -73,60 +63,75 @@ def seal(
 @click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding its passphrase")
 @click.option("--raw", is_flag=True, help="the signed file that was inside, which `verify` accepts")
 def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool) -> None:
-    """Open a sealed bulletin: a file (*.tocsin.json), or one that this context holds, by id or digest.
+    """Open a sealed bulletin, or sealed sections: of a file (*.tocsin.json), or of what this context holds, by id or digest.
 
-    Both halves are verified and compared. Exits 6 with the reason code when they do not stand or do not open.
+    Inside and outside are verified and compared. Exits 6 with the reason code when the bulletin does not stand or does
+    not open, or none of its sections does.
     """
     from bus.admission import verify_file
     from bus.cli.session import open_registry, open_seal_keys, record
+    from bus.errors import SealError
+    from bus.sight import Keys, Sight, look_at_sections
     from bus.unsealing import open_bulletin
     from schemas.envelope import parse_header, write_signed
     from schemas.errors import TocsinError
 
     now = app.now()
     registry = open_registry(app.context()[1], now)
-    outer = verify_file(_file(app, name), registry=registry, now=now)
+    file, held = _file(app, name)
+    outer = verify_file(file, registry=registry, now=now, continued=held)
     keys = open_seal_keys(app, key_file, passphrase_file)
     what = {"id": outer.bulletin.id, "digest": outer.digest, "issuer": outer.bulletin.issuer.id}
     try:
-        inner = open_bulletin(outer, keys, registry=registry, now=now)
+        inner = None
+        if raw or outer.bulletin.kind == "sealed" or not outer.bulletin.sections:
+            inner = open_bulletin(outer.bulletin, keys, registry=registry, now=now, held=held)
+        sections = look_at_sections(
+            outer.bulletin, inner, Keys(keys=tuple(keys)), reader=None, registry=registry
+        )
+        seen = Sight(outer=outer.bulletin, inner=inner, sections=sections)
+        if not seen.opened:
+            raise SealError("none of its sections opens with these keys", reason=seen.reasons[0])
     except TocsinError as exc:
         record(app, "not-opened", reason=exc.reason, **what)
         raise
-    record(app, "opened", raw=raw, **what)  # first, so that nothing is shown that is not recorded
-    if raw:
+    # First, so that nothing is shown that is not recorded.
+    record(app, "opened", raw=raw, parts=list(seen.opened), **what)
+    if raw and inner is not None:
         click.echo(write_signed(inner.payload, parse_header(inner.signature)).decode(), nl=False)
         return
-    _show(app, outer, inner)
+    _show(app, outer, seen)
 
 
-def _show(app: App, outer: Admitted, inner: Admitted) -> None:
-    recipients = list(getattr(outer.bulletin.body, "recipients", ()))
-    if app.json:
-        app.data(
-            {
-                "bulletin": msgspec.Raw(inner.payload),
-                "digest": inner.digest,
-                "outer_digest": outer.digest,
-                "recipients": recipients,
-                "labels": sorted(outer.labels | inner.labels),
-                "trust": str(inner.trust),
-            }
-        )
+def _show(app: App, outer: Admitted, seen: Sight) -> None:
+    from bus.cli.opening import as_data, readable, show_inside
+
+    if not app.json:
+        if seen.inner is None:
+            app.block(readable(outer.payload))
+        show_inside(app, seen)
         return
-    app.note(
-        f"opened and verified: signed by {inner.bulletin.issuer.name}, sealed to {', '.join(recipients)}; trust {inner.trust}"
+    shown = seen.inner or outer
+    app.data(
+        {
+            "bulletin": msgspec.Raw(shown.payload),
+            "digest": shown.digest,
+            "outer_digest": outer.digest,
+            "recipients": list(getattr(outer.bulletin.body, "recipients", ())),
+            "labels": sorted(outer.labels | shown.labels),
+            "trust": str(shown.trust),
+        }
+        | {name: value for name, value in as_data(seen).items() if name == "sections"}
     )
-    app.block(msgspec.json.format(inner.payload, indent=2).decode())
 
 
-def _file(app: App, name: str) -> bytes:
-    """The signed file of a name: a path that is there, else an id or digest that the context holds."""
+def _file(app: App, name: str) -> tuple[bytes, bool]:
+    """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
     from bus.cli.bulletin import find
     from bus.cli.verify import read_file
     from schemas.envelope import parse_header, write_signed
 
     if Path(name).exists() or name.endswith(".json"):
-        return read_file(Path(name))
+        return read_file(Path(name)), False
     signature, payload = asyncio.run(find(app, name))
-    return write_signed(payload, parse_header(signature))
+    return write_signed(payload, parse_header(signature)), True

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 import click
 
 from bus.cli.app import App, Group, NotFoundError, command
+from bus.cli.federating import CARRIER_FILE, carry, federated, key_in, name_of, seat_of
 
 if TYPE_CHECKING:
+    from bus.federation import Seat
     from bus.tls import Tls
     from bus.trust import VerifiedRegistry
 
@@ -34,18 +36,36 @@ def server() -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=PORT, default=4222, show_default=True)
+@federated
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
-def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
+def conf(
+    app: App,
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    federation: Path | None,
+    place: str | None,
+    node: int,
+    stdout: bool,
+) -> None:
     """Write the broker's configuration into FOLDER, generated from the context's registry.
 
+    With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
     With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
     """
     from bus.config import write_atomically
     from bus.server import ServerSettings, ServerTls, render_conf
 
     registry = production_registry(app)
+    seat = seat_of(folder, federation, place, node)
     settings = ServerSettings(
-        host=host, port=port, monitor_port=port + MONITOR_ABOVE, tls=ServerTls.in_folder(folder)
+        host=host,
+        port=port,
+        monitor_port=port + MONITOR_ABOVE,
+        name=name_of(seat),
+        tls=ServerTls.in_folder(folder),
+        seat=seat,
     )
     text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
     if stdout:
@@ -66,18 +86,32 @@ def conf(app: App, folder: Path, *, host: str, port: int, stdout: bool) -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=PORT, default=4222, show_default=True)
+@federated
 @click.option("--binary", type=click.Path(path_type=Path), help="nats-server [env: TOCSIN_NATS_SERVER]")
-def run(app: App, folder: Path, *, host: str, port: int, binary: Path | None) -> None:
+def run(
+    app: App,
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    federation: Path | None,
+    place: str | None,
+    node: int,
+    binary: Path | None,
+) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
+
+    With --federation and --as it is one of several, and a country's carrier runs beside it: what is released goes to the
+    unions and neighbours, and theirs comes home.
 
     It follows the registry: a version that is taken in here, or published on the bus, changes users, permissions and
     consumers within seconds, without a restart.
     TLS as in `server conf`; the streams are made with the client certificate of the context.
     """
-    asyncio.run(_run(app, folder, host, port, binary))
+    asyncio.run(_run(app, folder, host, port, seat_of(folder, federation, place, node), binary))
 
 
-async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None) -> None:
+async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, binary: Path | None) -> None:
     from bus.cli.session import held_registry, until_first
     from bus.errors import ConfigError
     from bus.server import NatsServer, ServerSettings, ServerTls, follow_registry, provision, render_conf
@@ -95,25 +129,52 @@ async def _run(app: App, folder: Path, host: str, port: int, binary: Path | None
             f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
             reason="tls-file",
         )
-    settings = ServerSettings(host=host, port=port, monitor_port=port + MONITOR_ABOVE, tls=files)
+    settings = ServerSettings(
+        host=host, port=port, monitor_port=port + MONITOR_ABOVE, name=name_of(seat), tls=files, seat=seat
+    )
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with NatsServer(folder, text, binary=binary) as broker:
-        await provision(broker.url, seed, registry, tls=tls)
+        await provision(broker.url, seed, registry, seat=seat, tls=tls)
         app.note(
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )
         await until_first(
             ended(),
+            carry(folder, broker.url, held, seat, tls),
             TrustFeed(held, provisioner_endpoint(broker.url, seed, tls)).run(),
             follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
         )
+
+
+@command(server, "carrier-key")
+@click.argument("folder", type=FOLDER)
+def carrier_key(app: App, folder: Path) -> None:
+    """Print the public key of the carrier of the country whose broker is in FOLDER; made when first asked for.
+
+    It goes into the federation's file, as the `carrier` of its country.
+    """
+    public = key_in(folder, CARRIER_FILE)[1]
+    if app.json:
+        app.data({"carrier": public})
+    else:
+        app.line(public)
 
 
 @command(server, "check")
 @click.argument("folder", type=FOLDER)
 @click.option("--url", help="nats://host:port, instead of the context's server")
 @click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
-def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> None:
+@federated
+def check(
+    app: App,
+    folder: Path,
+    *,
+    url: str | None,
+    monitor: str | None,
+    federation: Path | None,
+    place: str | None,
+    node: int,
+) -> None:
     """Check every assumption about the running broker; FOLDER holds the provisioner's key.
 
     Exits 1 when a hard one fails.
@@ -131,7 +192,7 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
         raise click.UsageError("which broker? add --url nats://host:port")
     if not (folder / PROVISIONER_FILE).exists():
         raise NotFoundError(f"{folder} is no broker's folder: {PROVISIONER_FILE} is not there")
-    place = urlsplit(address)
+    at = urlsplit(address)
     running = ports_of(folder)
     ports = running[1] if running else {}
     if address in ports.get("nats", ()):
@@ -139,9 +200,10 @@ def check(app: App, folder: Path, *, url: str | None, monitor: str | None) -> No
     checks = asyncio.run(
         run_checks(
             url=address,
-            monitor_url=monitor or f"http://{place.hostname}:{(place.port or 4222) + MONITOR_ABOVE}",
+            monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
             provisioner_seed=provisioner_key(folder)[0],
             registry=open_registry(context, app.now()),
+            seat=seat_of(folder, federation, place, node),
             conf_file=folder / CONF_FILE,
             binary=find_binary(None, os.environ),
             tls=_tls(app),
@@ -185,14 +247,7 @@ def production_registry(app: App) -> VerifiedRegistry:
 
 def provisioner_key(folder: Path) -> tuple[str, str]:
     """The seed and public key of the identity that makes streams; made when first asked for."""
-    from bus import nkey
-
-    path = folder / PROVISIONER_FILE
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        nkey.save_nkey(path, nkey.generate()[0])
-    seed = nkey.load_nkey(path)
-    return seed, nkey.public_of(seed)
+    return key_in(folder, PROVISIONER_FILE)
 
 
 async def ended() -> None:

@@ -18,6 +18,7 @@ from bus.cli.app import App, command, hint
 from bus.cli.headline import show_bulletin
 
 if TYPE_CHECKING:
+    from bus.cli.opening import Opener
     from bus.inbox import Inbox
     from bus.records import Stored
     from bus.subscriber import Subscriber
@@ -80,6 +81,8 @@ def watch(
 ) -> None:
     """Show bulletins as they arrive, each verified here. With --json, one object a line.
 
+    What is sealed to this identity is opened as it is shown, when the context names its seal keys.
+
     Without a hub of this identity running, watch reads from the bus itself. Ctrl-C ends it (exit 130).
     """
     with contextlib.suppress(KeyboardInterrupt):
@@ -132,16 +135,19 @@ def _words(given: tuple[str, ...] | str | None, shape: re.Pattern[str], remark: 
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | str, count: int | None, *, follow: bool
 ) -> None:
+    from bus.cli.opening import Opener
     from bus.cli.session import open_store
     from schemas.subject import parse
 
     shown = 0
+    opener = Opener(app, "watch")
+    opener.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
     async with open_store(app) as store, _reading(app, store):
         start = await _start(app, store, since)
         async for row in store.follow(start, live=follow):
             if not interest.matches(parse(row.subject)):
                 continue
-            show(app, row)
+            show(app, row, opener)
             shown += 1
             if count is not None and shown >= count:
                 return
@@ -202,8 +208,12 @@ async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
             )
 
 
-def show(app: App, row: Stored) -> None:
-    """One admitted bulletin."""
+def show(app: App, row: Stored, opener: Opener | None = None) -> None:
+    """One admitted bulletin; with an opener, what of it is sealed to this identity too."""
+    from bus.cli.opening import as_data
+    from bus.sight import Sight
+
+    seen = Sight(outer=row.bulletin) if opener is None else opener.look(row.bulletin, row.digest)
     if app.json:
         import msgspec
 
@@ -216,7 +226,8 @@ def show(app: App, row: Stored) -> None:
                 "late": "late" in row.labels,
                 "trust": row.trust,
                 "labels": sorted(row.labels),
+                **as_data(seen),
             }
         )
         return
-    show_bulletin(app, row.bulletin, row.labels, trust=row.trust)
+    show_bulletin(app, seen.bulletin, {*row.labels, *seen.remarks}, trust=row.trust)

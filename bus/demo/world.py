@@ -159,9 +159,9 @@ def _found(folder: Folder, now: dt.datetime) -> None:
     nkey.save_nkey(folder.provisioner, seed)
     document = ceremony.new_registry(
         domain=DOMAIN_PREFIX + secrets.token_hex(4),
-        root_keys=[_record(root, now) for root in roots],
+        root_keys=[key_record(root, now) for root in roots],
         root_threshold=2,
-        beacon_keys=[_record(beacon, now)],
+        beacon_keys=[key_record(beacon, now)],
         beacon_threshold=1,
         audiences=audiences(),
         now=now,
@@ -187,7 +187,8 @@ def _keep(key: Path, passphrase_file: Path) -> FileSigner:
     return signer
 
 
-def _record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
+def key_record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
+    """A registry record for a key of the demonstration, valid from a little ago."""
     begin = (now - CLOCK_SLACK).replace(microsecond=0)
     fields: dict[str, object] = {
         "alg": signer.alg,
@@ -221,7 +222,7 @@ def _authority(folder: Folder, member: Member, now: dt.datetime) -> AuthorityRec
         kind=member.office.kind,
         domain=member.office.domain,
         country=member.country,
-        keys={signer.kid: _record(signer, now)},
+        keys={signer.kid: key_record(signer, now)},
         nkeys=(public,),
         publish=publishes(member.office),
     )

@@ -20,7 +20,7 @@ TOP = 10
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One bulletin in force, in a line."""
+    """One bulletin in force, in a line; `sealed` says what of it was opened for who looks, and what was not."""
 
     id: str
     issuer: str
@@ -34,6 +34,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     headline: str
     issued: dt.datetime
     expires: dt.datetime
+    sealed: tuple[str, ...] = ()
 
 
 class Election(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +177,7 @@ def as_text(found: Picture) -> list[str]:
         lines += ["", "what stands out"]
         lines += [
             f"  {item.priority} {item.issued:%m-%d %H:%M} {item.issuer:<9} {item.kind:<18} TLP:{item.tlp.upper():<12} {item.headline}"
+            + (f" ({', '.join(item.sealed)})" if item.sealed else "")
             for item in found.top
         ]
     if found.elections:

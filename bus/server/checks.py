@@ -8,7 +8,7 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,12 +18,13 @@ import msgspec
 from bus import nkey
 from bus.connection import Connection
 from bus.errors import BrokerError
+from bus.federation import Guest, Seat, guests
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
 from bus.server.conf import render_accounts
 from bus.server.monitor import read_monitor
-from bus.server.provision import provisioner_endpoint
+from bus.server.provision import layout, provisioner_endpoint
 from bus.tls import Tls, explain
-from bus.topology import MAX_MESSAGE_BYTES, ConsumerSpec, consumers, streams
+from bus.topology import MAX_MESSAGE_BYTES, ConsumerSpec, StreamSpec
 from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
@@ -49,6 +50,7 @@ async def check(
     monitor_url: str,
     provisioner_seed: str,
     registry: VerifiedRegistry,
+    seat: Seat | None = None,
     conf_file: Path | None = None,
     binary: Path | None = None,
     tls: Tls | None = None,
@@ -60,6 +62,7 @@ async def check(
         monitor_url: its monitoring address, on loopback.
         provisioner_seed: the provisioner's nkey seed.
         registry: what its users, streams and consumers must follow.
+        seat: which broker of a federation it is.
         conf_file: the configuration that it should run with; None when it is out of reach.
         binary: a nats-server to read that file with.
         tls: with which certificates to connect; None connects in clear.
@@ -70,14 +73,17 @@ async def check(
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
     found = list(_server(varz))
-    users = render_accounts(registry, nkey.public_of(provisioner_seed))
+    users = render_accounts(registry, nkey.public_of(provisioner_seed), seat)
     found += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
     async with Connection.open(provisioner_endpoint(url, provisioner_seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
         if tls is not None:
             found += await asyncio.to_thread(lambda: list(_handshakes(url, tls)))
-        found += await _streams(connection, registry)
-        found += await _consumers(connection, registry)
+        specs, wanted = layout(registry, seat)
+        found += await _streams(connection, specs)
+        found += await _consumers(connection, wanted)
+        for guest in guests(registry, seat) if seat else ():
+            found.append(await _carrier(connection, guest))
     return found
 
 
@@ -187,9 +193,22 @@ def _users(varz: dict[str, Any], users: str, conf_file: Path | None, binary: Pat
     yield _hard("configuration", runs, wanted if runs else f"the server has not read {conf_file}; reload it")
 
 
-async def _streams(connection: Connection, registry: VerifiedRegistry) -> list[Check]:
+async def _carrier(connection: Connection, guest: Guest) -> Check:
+    """Whether a carrier is there, and how much waits for it."""
+    waits, there = 0, True
+    for each in guest.consumers:
+        try:
+            info = await connection.js_api(f"CONSUMER.INFO.{each.stream}.{each.name}")
+        except BrokerError:
+            there = False
+            continue
+        waits += int(info.get("num_pending", 0))
+        there = there and int(info.get("num_waiting", 0)) > 0
+    return _soft(guest.identity, there, f"{'attached' if there else 'not attached'}, {waits} wait for it")
+
+
+async def _streams(connection: Connection, specs: Sequence[StreamSpec]) -> list[Check]:
     found = []
-    specs = streams(registry)
     for spec in specs:
         try:
             info = await connection.js_api(f"STREAM.INFO.{spec.name}")
@@ -224,8 +243,7 @@ async def _streams(connection: Connection, registry: VerifiedRegistry) -> list[C
     return found
 
 
-async def _consumers(connection: Connection, registry: VerifiedRegistry) -> list[Check]:
-    wanted = consumers(registry)
+async def _consumers(connection: Connection, wanted: Sequence[ConsumerSpec]) -> list[Check]:
     wrong = []
     for spec in wanted:
         try:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
+from bus.federation import CLUSTER, Seat, guests, served
 from bus.server.binary import ServerError
 from bus.topology import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions
 from bus.trust import VerifiedRegistry
 from schemas.subject import TRUST_SUBJECTS
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 4096
     max_subscriptions: int = 200
     tls: ServerTls | None = None
+    seat: Seat | None = None
+    """Which broker of a federation it is; None stands alone and serves every authority."""
 
 
 def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisioner_nkey: str) -> str:
@@ -63,6 +69,7 @@ def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisi
         settings: the operator's choices.
         provisioner_nkey: public nkey of the one identity that may make streams and consumers.
     """
+    files = _tls_files(settings.tls)
     return f"""\
 # Written by tocsin from registry {registry.domain} version {registry.version}; edits are lost.
 # {registry.digest}
@@ -84,19 +91,26 @@ jetstream {{
   # A power cut loses what was acknowledged and not yet synced; so each message is.
   sync_interval: always
 }}
-{_tls(settings.tls)}{render_accounts(registry, provisioner_nkey)}"""
+{_tls(files)}{_cluster(settings.seat, files)}{render_accounts(registry, provisioner_nkey, settings.seat)}"""
 
 
-def _tls(files: ServerTls | None) -> str:
-    """TLS 1.3 alone, from the first byte, for clients whose certificate the CA has signed."""
+def _tls_files(files: ServerTls | None) -> str:
     if files is None:
         return ""
     return f"""\
-tls {{
   cert_file: {_quoted(str(files.cert))}
   key_file: {_quoted(str(files.key))}
   ca_file: {_quoted(str(files.ca))}
-  verify: true
+"""
+
+
+def _tls(files: str) -> str:
+    """TLS 1.3 alone, from the first byte, for clients whose certificate the CA has signed."""
+    if not files:
+        return ""
+    return f"""\
+tls {{
+{files}  verify: true
   min_version: "1.3"
   handshake_first: true
   timeout: 2
@@ -104,7 +118,36 @@ tls {{
 """
 
 
-def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str) -> str:
+def _cluster(seat: Seat | None, files: str) -> str:
+    """How the nodes of a cluster find and trust one another.
+
+    Raises:
+        ServerError: `tls-file`, when nodes on other machines would be trusted without a certificate.
+    """
+    nodes = seat.federation.nodes(seat.name) if seat else ()
+    if seat is None or len(nodes) < CLUSTER:
+        return ""
+    routes = [node.route or "" for node in nodes]
+    for route in routes:
+        if not files and urlsplit(route).hostname not in LOOPBACK:
+            raise ServerError(
+                f"{route} leads beyond this machine, and whoever connects there is one of the cluster; put server.pem, "
+                "server.key and ca.pem into the folder's tls/",
+                reason="tls-file",
+            )
+    own = urlsplit(routes.pop(seat.node))
+    secure = f"  tls {{\n{files}  verify: true\n  }}\n" if files else ""
+    return f"""\
+cluster {{
+  name: {seat.name}
+  listen: {_quoted(f"{own.hostname}:{own.port}")}
+  routes: {json.dumps(routes)}
+  connect_backoff: true
+{secure}}}
+"""
+
+
+def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str, seat: Seat | None = None) -> str:
     """The part of the configuration that says who may connect and do what; there is no other user."""
     users = [
         _user(
@@ -114,12 +157,17 @@ def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str) -> str:
             note=PROVISIONER,
         )
     ]
-    for name, record in sorted(registry.document.authorities.items()):
+    for name in served(registry, seat):
         allowed = permissions(registry, name)
         users += [
             _user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
-            for nkey in record.nkeys
+            for nkey in registry.document.authorities[name].nkeys
         ]
+    for guest in guests(registry, seat) if seat else ():
+        allowed = guest.permissions
+        users.append(
+            _user(guest.nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=guest.identity)
+        )
     listed = "\n".join(users)
     return f"""\
 accounts {{

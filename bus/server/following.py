@@ -60,7 +60,7 @@ async def follow_registry(
         try:
             if conf != broker.conf:
                 await broker.reload(conf)
-            await provision(broker.url, seed, found, tls=tls)
+            await provision(broker.url, seed, found, seat=settings.seat, tls=tls)
         except (ServerError, BrokerError, UnreachableError, DeniedError) as exc:
             if exc.reason == "not-running":
                 raise

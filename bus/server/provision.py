@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import structlog
 
 from bus.connection import Connection, Endpoint
-from bus.errors import BrokerError
+from bus.errors import BrokerError, UnreachableError
+from bus.federation import Seat, guests, served
 from bus.tls import Tls
 from bus.topology import PROVISIONER, ConsumerSpec, StreamSpec, consumers, streams
 from bus.trust import VerifiedRegistry
@@ -17,6 +19,9 @@ CALL_S = 5.0
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
 STORE_RESERVED = 10047
+NO_LEADER = 10008
+LED_S = 20.0
+LOOK_S = 0.2
 
 log = structlog.get_logger()
 
@@ -26,20 +31,58 @@ def provisioner_endpoint(url: str, seed: str, tls: Tls | None = None) -> Endpoin
     return Endpoint(url=url, authority_id=PROVISIONER, nkey_seed=seed, name=PROVISIONER, tls=tls)
 
 
-async def provision(url: str, seed: str, registry: VerifiedRegistry, *, tls: Tls | None = None) -> None:
+async def provision(
+    url: str, seed: str, registry: VerifiedRegistry, *, seat: Seat | None = None, tls: Tls | None = None
+) -> None:
     """Make every stream and consumer, change those that differ, and remove consumers that nobody has a grant for.
+
+    Args:
+        url: the broker.
+        seed: the provisioner's nkey seed.
+        registry: who may say and read what.
+        seat: which broker of a federation it is.
+        tls: the provisioner's certificate, where the broker wants one.
 
     Raises:
         UnreachableError, DeniedError, BrokerError: from the broker.
     """
+    specs, wanted = layout(registry, seat)
     async with Connection.open(provisioner_endpoint(url, seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
-        await _make_streams(connection, streams(registry))
-        wanted = consumers(registry)
+        await _until_led(connection)
+        await _make_streams(connection, specs)
         for consumer in wanted:
             await _make_consumer(connection, consumer)
-        await _remove_others(connection, {stream.name for stream in streams(registry)}, wanted)
-    log.info("bus_provisioned", streams=len(streams(registry)), consumers=len(wanted))
+        await _remove_others(connection, {spec.name for spec in specs}, wanted)
+    log.info("bus_provisioned", streams=len(specs), consumers=len(wanted))
+
+
+def layout(
+    registry: VerifiedRegistry, seat: Seat | None
+) -> tuple[tuple[StreamSpec, ...], tuple[ConsumerSpec, ...]]:
+    """Every stream and consumer that stands at a broker."""
+    specs = streams(registry, replicas=seat.federation.replicas(seat.name) if seat else 1)
+    carried = [each for guest in guests(registry, seat) for each in guest.consumers] if seat else []
+    return specs, (*consumers(registry, served(registry, seat)), *carried)
+
+
+async def _until_led(connection: Connection) -> None:
+    """A cluster that has just been started must choose who leads before it makes anything.
+
+    Raises:
+        BrokerError, UnreachableError: it has not in time.
+    """
+    deadline = asyncio.get_running_loop().time() + LED_S
+    while True:
+        try:
+            await connection.js_api("INFO", timeout=1.0)
+        except (BrokerError, UnreachableError) as exc:
+            refused = isinstance(exc, BrokerError) and exc.code != NO_LEADER
+            if refused or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(LOOK_S)
+        else:
+            return
 
 
 async def _make_streams(connection: Connection, specs: tuple[StreamSpec, ...]) -> None:

@@ -7,34 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import logging
 import sys
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
-import structlog
-from stage import (
-    GREEN,
-    NEIGHBOUR,
-    PATIENCE_S,
-    PUBLIC,
-    VICTIM,
-    Evening,
-    Hub,
-    StepError,
-    Thief,
-    clock,
-    send,
-    step,
-    until,
-    warning,
-    with_key,
-)
+from stage import GREEN, NEIGHBOUR, PUBLIC, VICTIM, Evening, Thief, with_key
 
 from bus import ceremony, nkey
 from bus.connection import Connection
+from bus.demo.stage import PATIENCE_S, Hub, StepError, clock, played, send, step, until, warning
 from bus.errors import DeniedError, OutboxError
 from bus.publisher import Publisher
 from bus.rotation import revoke_keys
@@ -113,10 +95,7 @@ class Story:
         """Somebody else speaks, with keys that are good."""
         world, green, public = self._world, self._chains[GREEN], self._chains[PUBLIC]
         self._theft = clock()
-        connection = await self._stack.enter_async_context(
-            Connection.open(world.endpoint(VICTIM, self._seed))
-        )
-        await connection.until_connected(PATIENCE_S)
+        connection = await self._stack.enter_async_context(world.connected(VICTIM, self._seed))
         thief = self._thief = Thief(world.held["xb-hub"], self._stolen, connection)
         step("20:00  The signing key and the transport key of xa-emb are copied. The thief is on the bus.")
 
@@ -191,7 +170,7 @@ class Story:
         await asyncio.sleep(
             max(0.0, 1 - (clock() - self._theft).total_seconds())
         )  # a registry counts in seconds
-        world.registrar_says(self._replaced)
+        world.all_take(world.registrar_says(self._replaced))
         await world.server.reload(world.conf())
 
         async def cut() -> bool:
@@ -283,24 +262,12 @@ async def evening(root: Path) -> None:
     """From the first warning to the thief's last attempt."""
     async with AsyncExitStack() as stack:
         world, reserve = Evening(root, stack), FileSigner.generate()
-        await world.begin(reserve)
+        await world.open(reserve)
         step(
             "18:00  Two countries, two hubs, one bus. The electoral body xa-emb has a reserve key in a safe."
         )
         await Story(world, reserve, stack).tell()
 
 
-def main() -> int:
-    """Play it in a folder that is gone afterwards."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with tempfile.TemporaryDirectory(prefix="tocsin-evening-") as folder:
-        try:
-            asyncio.run(evening(Path(folder)))
-        except StepError as exc:
-            print(f"This did not come true: {exc}", file=sys.stderr)
-            return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(played(evening))

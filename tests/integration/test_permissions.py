@@ -13,9 +13,10 @@ import pytest
 from bus import nkey
 from bus.connection import Connection
 from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.pull import Pull, Received
 from schemas.vocab import Tlp
 from tests.integration.conftest import Bus
-from tests.worlds import bulletin, draft, sign
+from tests.worlds import bulletin, chain, draft, sign
 
 SECRET = "tocsin.v1.actual.amber-strict.eu-dpas.>"
 WORLD = "WORLD_ACTUAL"
@@ -150,6 +151,32 @@ async def test_others_inboxes_and_the_bus_itself_are_closed(withheld: Withheld) 
         await speaker.publish(message.subject, message.payload, dict(message.headers))
     await client.flush()
     assert withheld.heard == []
+
+
+async def test_what_another_has_sent_to_an_inbox_is_not_read(withheld: Withheld) -> None:
+    """Whoever knew a reader's inbox could have the server deliver there, from a consumer of his own: it is passed over."""
+    world, reader = withheld.bus.world, withheld.bus.endpoint("xa-hub")
+    messages = chain(world, 3)
+    async with Connection.open(withheld.bus.endpoint("xa-csirt")) as speaker:
+        await speaker.until_connected(5)
+        for each in messages:
+            await speaker.publish(each.subject, each.payload, dict(each.headers))
+    async with Connection.open(reader) as connection:
+        await connection.until_connected(5)
+        async with Pull.attach(connection, WORLD, "xa-hub", 1) as pull:
+            client = withheld.snooper.client()
+            for subject, body in (
+                (f"$JS.API.CONSUMER.MSG.NEXT.{WORLD}.xb-hub", b'{"batch": 10, "no_wait": true}'),
+                (f"$JS.API.CONSUMER.INFO.{WORLD}.xb-hub", b""),
+            ):
+                await client.publish(subject, body, reply=pull._inbox)
+            await client.flush()
+            found: list[Received] = []
+            while len(found) < 4:
+                found += await pull.next(10, 5.0)
+            assert not await pull.next(10, 0.3)
+    assert [each.consumer_seq for each in found] == [1, 2, 3, 4]
+    assert [each.payload for each in found] == [withheld.payload, *(each.payload for each in messages)]
 
 
 async def test_nobody_speaks_as_another(bus: Bus) -> None:

@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.connection import Connection
 from bus.outbox import Outbox
 from bus.publisher import Publisher
 from bus.pull import Pull, Received
+from schemas.codec import digest
 from tests.integration.conftest import Bus
-from tests.worlds import DEFAULTS, draft
+from tests.worlds import DEFAULTS, bulletin, draft, sign
 
 
 @asynccontextmanager
@@ -108,6 +110,31 @@ async def test_a_lost_outbox_refuses_until_it_has_recovered(bus: Bus, tmp_path: 
         assert after.seq == 5
         assert await publisher.settled(after.digest, 5) == "stored"
     assert len(await stored(bus, 5)) == 5
+
+
+@pytest.mark.parametrize("count", [1, 12], ids=["one", "a burst"])
+async def test_a_message_id_used_up_beforehand_suppresses_nothing(
+    bus: Bus, tmp_path: Path, count: int
+) -> None:
+    """A neighbour on the same stream spends the ids of what waits in an outbox; all of it is stored, with an alarm."""
+    bus.server.kill()
+    async with speaking(bus, tmp_path / "outbox.db") as publisher:
+        accepted = [await publisher.publish(draft(f"number {n}")) for n in range(count)]
+    await bus.server.restart()
+    other = sign(bus.world, bulletin(bus.world, "xa-emb"))
+    spent = accepted[:: max(1, count // 2)]
+    async with Connection.open(bus.endpoint("xa-emb")) as neighbour:
+        await neighbour.until_connected(5)
+        for each in spent:
+            await neighbour.publish(other.subject, other.payload, {"Nats-Msg-Id": each.digest})
+    with capture_logs() as said:
+        async with speaking(bus, tmp_path / "outbox.db") as publisher:
+            assert await publisher.idle(20)
+    alarms = [each["digest"] for each in said if each["event"] == "duplicate_on_first_attempt"]
+    assert sorted(alarms) == sorted(each.digest for each in spent)
+    found = await stored(bus, count + len(spent))
+    mine = [digest(each.payload) for each in found if ".xa.csirt." in each.subject]
+    assert sorted(mine) == sorted(each.digest for each in accepted)
 
 
 async def test_what_the_broker_forbids_is_parked_and_told(bus: Bus, tmp_path: Path) -> None:

@@ -7,16 +7,18 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration.test_ceremony import ROOT, free_port
 from tests.office import TOCSIN, Office
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(180)
 
 REGISTRY = "registry.tocsin.json"
 DRAFT = str(ROOT / "examples" / "drafts" / "cyber.json")
+SECTION_WORDS = "Where the flood comes from"
 MARKED = (DRAFT, "--tlp", "amber+strict", "--audience", "eu-few")
 
 
@@ -68,6 +70,24 @@ def federation(office: Office) -> dict[str, str]:
     return found
 
 
+def sections(office: Office) -> dict[str, Any]:
+    """What `publish` answers for a draft with a section; the policy seals the rest of it too."""
+    draft = json.loads(Path(DRAFT).read_text())
+    info = [{"lang": "en", "headline": SECTION_WORDS, "summary": "One provider."}]
+    draft["sections"] = [{"label": "indicators", "audience": "eu-few", "info": info}]
+    (office.folder / "parts.json").write_text(json.dumps(draft))
+    marked = ("parts.json", *MARKED[1:])
+    seen = json.loads(office.run("preview", *marked, "--json"))
+    assert seen["sections"] == [
+        {"label": "indicators", "channel": "actual.amber-strict.eu-few", "readers": ["xa-emb", "xb-hub"], "without_seal_key": ["xa-emb"]}
+    ]  # fmt: skip
+    assert "[no-seal-key]" in office.run("publish", *marked, code=5)
+    made: dict[str, Any] = json.loads(office.run("publish", *marked, "--without", "xa-emb", "--json"))
+    assert made["sections"] == [{"label": "indicators", "sealed_to": ["xb-hub"]}]
+    assert made["state"] == "stored"
+    return made
+
+
 def test_what_is_sealed_is_read_by_its_recipients_alone(tmp_path: Path) -> None:
     """From the key to the reader's screen, over a real broker."""
     office = Office(tmp_path)
@@ -113,8 +133,16 @@ def test_what_is_sealed_is_read_by_its_recipients_alone(tmp_path: Path) -> None:
         ):
             assert time.monotonic() < deadline, (tmp_path / "hub.log").read_text()
             time.sleep(0.2)
+        parts = sections(office)
+        deadline = time.monotonic() + 40
+        while parts["digest"] not in office.run(
+            "--context", "xb-hub", "watch", "--since", "all", "--no-follow", "--json"
+        ):
+            assert time.monotonic() < deadline, (tmp_path / "hub.log").read_text()
+            time.sleep(0.2)
         headline = json.loads(Path(DRAFT).read_text())["info"][0]["headline"]
-        assert headline not in shown
+        assert json.loads(shown)["bulletin"]["info"][0]["headline"] != headline
+        assert json.loads(shown)["inside"]["bulletin"]["info"][0]["headline"] == headline
         opened = json.loads(office.run("--context", "xb-hub", "bulletin", "open", sent["id"], "--json"))
         assert opened["bulletin"]["info"][0]["headline"] == headline
         assert opened["recipients"] == ["xb-hub"]
@@ -124,6 +152,13 @@ def test_what_is_sealed_is_read_by_its_recipients_alone(tmp_path: Path) -> None:
             if process is not None:
                 process.send_signal(signal.SIGINT)
                 process.wait(20)
+    stored = b"".join(each.read_bytes() for each in (tmp_path / "state-hub").iterdir() if each.is_file())
+    assert sent["digest"].encode() in stored
+    assert headline.encode() not in stored
+    assert SECTION_WORDS.encode() not in stored
+    found = json.loads(office.run("--context", "xb-hub", "bulletin", "open", parts["id"], "--json"))
+    assert found["bulletin"]["info"][0]["headline"] == headline
+    assert found["sections"][0]["content"]["info"][0]["headline"] == SECTION_WORDS
     inside = office.run("--context", "xb-hub", "bulletin", "open", sent["id"], "--raw")
     (tmp_path / "inside.tocsin.json").write_text(inside)
     verified = json.loads(office.run("verify", "inside.tocsin.json", "--json"))
@@ -143,5 +178,9 @@ def test_what_is_sealed_is_read_by_its_recipients_alone(tmp_path: Path) -> None:
     openings = [
         json.loads(line) for line in office.run("--context", "xb-hub", "audit", "show", "--json").splitlines()
     ]
-    assert [(each["event"], each["facts"]["digest"]) for each in openings] == [("opened", sent["digest"])] * 3
+    assert {each["event"] for each in openings} == {"opened"}
+    asked = [each["facts"] for each in openings if "shown_by" not in each["facts"]]
+    assert [facts["digest"] for facts in asked] == [sent["digest"], parts["digest"], *[sent["digest"]] * 2]
+    assert asked[1]["parts"] == ["bulletin", "indicators"]
+    assert {each["facts"].get("shown_by") for each in openings} == {None, "watch"}
     assert headline not in json.dumps([*sealed, *openings])

@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
+import itertools
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from bus import ceremony
+from bus.connection import Connection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
 from bus.server import provision
+from bus.signing import FileSigner
+from bus.trust import VerifiedRegistry
+from schemas.registry import KeyRecord
 from schemas.vocab import Tlp
 from tests.integration.conftest import Bus
 from tests.integration.test_publisher import speaking
-from tests.worlds import draft
+from tests.worlds import Message, chain, draft, key_record, sign, signed_registry
 
 
 @asynccontextmanager
-async def reading(bus: Bus, path: Path, identity: str = "xb-hub") -> AsyncIterator[tuple[Inbox, HubService]]:
+async def reading(
+    bus: Bus, path: Path, identity: str = "xb-hub", registry: Callable[[], VerifiedRegistry] | None = None
+) -> AsyncIterator[tuple[Inbox, HubService]]:
     """A hub over its own store."""
     async with Inbox.open(path, hold_s=1.0) as store:
         service = HubService(
             authority_id=identity,
             store=store,
-            registry=lambda: bus.world.registry,
+            registry=registry or (lambda: bus.world.registry),
             endpoint=bus.endpoint(identity),
             clock=lambda: bus.world.now,
         )
@@ -135,6 +145,52 @@ async def test_a_copy_made_anew_is_told_from_the_one_that_was_read(bus: Bus, tmp
         assert [seq for _, seq, _ in await admitted(store)] == [1, 2, 3]
 
 
+@pytest.mark.timeout(60)
+async def test_a_store_that_was_set_back_reads_again_what_it_lacks(bus: Bus, tmp_path: Path) -> None:
+    """A hub whose file is an older copy of itself ends with every bulletin, once, in order."""
+    path, copy = tmp_path / "store.db", tmp_path / "copy.db"
+    messages = chain(bus.world, 6)
+    await say(bus, *messages[:2])
+    async with reading(bus, path) as (store, _):
+        await until(lambda: _count(store, 2))
+    shutil.copy(path, copy)
+    await say(bus, *messages[2:])
+    async with reading(bus, path) as (store, _):
+        await until(lambda: _count(store, 6))
+    shutil.copy(copy, path)
+    async with reading(bus, path) as (store, service):
+        assert len(await admitted(store)) == 2
+        await until(lambda: _count(store, 6))
+        assert [digest for _, _, digest in await admitted(store)] == [each.digest for each in messages]
+        assert service.subscriber.counts["rewinds"] == 0
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("change", ["a key comes", "a key ends"])
+async def test_a_registry_that_changes_while_a_batch_is_read_decides_in_the_end(
+    bus: Bus, tmp_path: Path, change: str
+) -> None:
+    """Whenever the next version comes, before, between or within batches, the hub ends with what that version says."""
+    comes = change == "a key comes"
+    key = FileSigner.generate() if comes else bus.world.signers["xa-csirt"]
+    newer = _with_key(
+        bus,
+        key_record(key, revoked_since=None if comes else bus.world.now - dt.timedelta(minutes=1)),
+        key.kid,
+    )
+    messages = [sign(bus.world, each.bulletin, by=key) for each in chain(bus.world, 60)]
+    await say(bus, *messages)
+    for call in (3, 6):  # how often the old version is told
+        told = itertools.chain(itertools.repeat(bus.world.registry, call), itertools.repeat(newer))
+        async with reading(bus, tmp_path / f"{call}.db", registry=told.__next__) as (store, _):
+            if comes:
+                await until(lambda: _count(store, 60))
+                assert [found for _, _, found in await admitted(store)] == [each.digest for each in messages]
+            else:
+                await until(lambda: _refused(store, ["key-revoked"] * 60))
+                assert await admitted(store) == []
+
+
 async def test_a_full_disk_is_waited_out(bus: Bus, tmp_path: Path) -> None:
     """While the store's disk is full a hub says so and takes nothing; with room again it goes on where it was."""
     async with reading(bus, tmp_path / "store.db") as (store, service):
@@ -155,6 +211,29 @@ async def _lose(bus: Bus, folder: Path) -> None:
     shutil.rmtree(folder)
     await bus.server.restart()
     await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
+
+
+def _with_key(bus: Bus, record: KeyRecord, kid: str) -> VerifiedRegistry:
+    """The registry's next version, in which this is a key of xa-csirt."""
+    now, held = bus.world.now, bus.world.registry
+    had = held.document.authorities["xa-csirt"]
+    document = ceremony.next_version(held.document, held.digest, now, dt.timedelta(days=90))
+    listed = msgspec.structs.replace(had, keys={**had.keys, kid: record})
+    document = ceremony.add_authority(document, "xa-csirt", listed)
+    return held.update(signed_registry(document, bus.world.roots), now)
+
+
+async def say(bus: Bus, *messages: Message) -> None:
+    """Bulletins of xa-csirt, stored."""
+    async with Connection.open(bus.endpoint("xa-csirt")) as speaker:
+        await speaker.until_connected(5)
+        for each in messages:
+            await speaker.publish(each.subject, each.payload, dict(each.headers))
+
+
+async def _refused(store: Inbox, reasons: list[str]) -> bool:
+    found = await store.ask(lambda db: [row[0] for row in db.execute("SELECT reason FROM quarantine")])
+    return found == reasons
 
 
 async def _count(store: Inbox, count: int) -> bool:

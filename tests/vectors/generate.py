@@ -18,6 +18,7 @@ from tests.vectors import (
     revoke_cases,
     rule_cases,
     sealed_cases,
+    section_cases,
     subject_cases,
 )
 from tests.vectors.scene import FOLDER, KEY, example, signed
@@ -47,6 +48,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "Time": "YYYY-MM-DDTHH:MM:SS, one to six digits, Z",
     },
     "sealed": sealed_cases.NOTES,
+    "section": section_cases.NOTES,
     "subject": {
         "Good": "derived and taken apart",
         "Token": "how a value becomes a token",
@@ -96,7 +98,11 @@ def schema() -> dict[str, Any]:
                 "minimum": 1,
                 "description": "spaces to put after the first byte of the input",
             },
-            "digest": {**text, "description": "BASE64URL(SHA-256(input)), in Unseal of what is inside"},
+            "digest": {
+                **text,
+                "description": "BASE64URL(SHA-256(input)), in Unseal and OpenSection of what is inside",
+            },
+            "index": {"type": "integer", "minimum": 0, "description": "which section of the bulletin"},
             "microseconds": {"type": "integer", "description": "since 1970-01-01T00:00:00Z"},
             "pin": {**text, "description": "digest that was obtained out of band"},
             "held": {"type": "array", "items": {"$ref": "#/$defs/link"}, "description": "of one channel"},
@@ -142,6 +148,7 @@ def schema() -> dict[str, Any]:
                         "Parse",
                         "Match",
                         "Unseal",
+                        "OpenSection",
                     ]
                 ]
             },
@@ -203,6 +210,7 @@ def documents() -> dict[str, bytes]:
         "revoke_vectors.json": _vectors("revoke", [revoke_cases.group()]),
         "rules_vectors.json": _vectors("rules", [rule_cases.group()]),
         "sealed_vectors.json": _vectors("sealed", [sealed_cases.group()]),
+        "section_vectors.json": _vectors("section", [section_cases.group()]),
         "subject_vectors.json": _vectors("subject", subject_cases.groups()),
         "vectors.schema.json": json.dumps(schema(), indent=1).encode() + b"\n",
     }

@@ -35,6 +35,7 @@ from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bulletin import Defaults, Draft
 from schemas.errors import TocsinError
 from schemas.parts import Info, Observable, PersonalData
+from schemas.sections import SectionDraft
 from schemas.vocab import TLP_RANK, Domain, Pap, PersonalFlag, Phase, RefRel, Tlp
 
 NOW = dt.datetime(2027, 5, 23, 18, 0, tzinfo=dt.UTC)
@@ -202,9 +203,9 @@ def test_a_kind_outside_the_manifest_is_refused() -> None:
     assert refused.value.reason == "kind"
 
 
-@pytest.mark.parametrize("where", ["observable", "account"])
+@pytest.mark.parametrize("where", ["observable", "account", "section"])
 def test_personal_data_above_the_statement_is_refused(where: str) -> None:
-    """Both the flags of observables and the account of the whole count."""
+    """Both the flags of observables and the account of the whole count, in sections too."""
     account = PersonalData(
         flag=PersonalFlag.PERSONAL,
         lawful_basis="celex:32016R0679#6.1.e",
@@ -214,7 +215,11 @@ def test_personal_data_above_the_statement_is_refused(where: str) -> None:
         subjects=("voters",),
     )
     item = Observable(type="email-addr", personal=PersonalFlag.PERSONAL, value="a@b.example")
-    draft = threat(observables=(item,)) if where == "observable" else threat(personal_data=account)
+    draft = {
+        "observable": threat(observables=(item,)),
+        "account": threat(personal_data=account),
+        "section": threat(sections=(SectionDraft(label="who", audience="few", observables=(item,)),)),
+    }[where]
     hold_to(draft, msgspec.structs.replace(MANIFEST, max_personal=PersonalFlag.PERSONAL))
     with pytest.raises(AdapterError) as refused:
         hold_to(draft, MANIFEST)
@@ -231,6 +236,10 @@ def test_a_draft_is_proved_before_anything_is_kept() -> None:
             NOW,
         )
     assert refused.value.reason == "rule:R5"
+    empty = SectionDraft(label="who", audience="few")
+    with pytest.raises(TocsinError) as refused:
+        prove(threat(tlp=Tlp.GREEN, audience="community", sections=(empty,)), MANIFEST, "XA", NOW)
+    assert refused.value.reason == "schema"
 
 
 # -- recognising ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus import ceremony
@@ -32,6 +31,7 @@ from schemas.envelope import (
 from schemas.parts import Authority
 from schemas.subject import subject_for
 from schemas.vocab import Domain, Tlp
+from tests.mutations import Mutations
 from tests.worlds import NOW, Message, World, bulletin, key_record, shared_world, sign, signed_registry
 
 WORLD = shared_world()
@@ -203,12 +203,10 @@ def text_of(message: Message, part: str) -> bytes:
     return message.payload if part == "payload" else texts.get(part, SIG_HEADER).encode()
 
 
-def test_a_mutated_message_is_refused_or_means_the_same() -> None:
+def test_a_mutated_message_is_refused_or_means_the_same(mutations: Mutations) -> None:
     """Whatever is changed in subject, headers and payload: nothing else is admitted, and only AdmissionError comes."""
     refusals: Counter[str] = Counter()
 
-    @settings(max_examples=500, deadline=None)
-    @given(st.data())
     def mutate(data: st.DataObject) -> None:
         parts = data.draw(st.lists(st.sampled_from(PARTS), min_size=1, max_size=2, unique=True))
         new = {
@@ -238,17 +236,15 @@ def test_a_mutated_message_is_refused_or_means_the_same() -> None:
             )
             assert found.signer_kid == WORLD.signers["xa-csirt"].kid
 
-    mutate()
+    mutations.run(st.data(), 500, mutate)
     assert {"bad-signature", "malformed-envelope", "misaddressed", "hint-mismatch"} <= set(refusals)
 
 
-def test_a_validly_signed_mutation_says_what_its_bytes_say() -> None:
+def test_a_validly_signed_mutation_says_what_its_bytes_say(mutations: Mutations) -> None:
     """An insider's key over spoilt bytes comes to a decision; what is admitted is within its grant and reads alike."""
     outcomes: Counter[str] = Counter()
     pool = tuple(each.payload for each in OTHERS)
 
-    @settings(max_examples=400, deadline=None)
-    @given(st.data())
     def mutate(data: st.DataObject) -> None:
         payload = data.draw(spliced(GOOD.payload, pool))
         entry = sign_entry(WORLD.signers["xa-csirt"], payload, typ=TYP_BULLETIN)
@@ -268,18 +264,16 @@ def test_a_validly_signed_mutation_says_what_its_bytes_say() -> None:
         assert json.loads(encode(found.bulletin)).items() <= members.items()
         WORLD.registry.permit(found.bulletin)
 
-    mutate()
+    mutations.run(st.data(), 400, mutate)
     assert outcomes["admitted"] > 0
     assert {"schema", "malformed-payload"} <= set(outcomes)
 
 
-def test_a_mutated_file_is_refused_or_means_the_same() -> None:
+def test_a_mutated_file_is_refused_or_means_the_same(mutations: Mutations) -> None:
     """The file form has spaces and an order of members to play with, and still only one meaning."""
     raws = tuple(write_signed(each.payload, parse_header(dict(each.headers)[SIG_HEADER])) for each in OTHERS)
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=300, deadline=None)
-    @given(spliced(raws[0], raws))
     def mutate(raw: bytes) -> None:
         try:
             found = verify_file(raw, registry=WORLD.registry, now=NOW)
@@ -290,7 +284,7 @@ def test_a_mutated_file_is_refused_or_means_the_same() -> None:
             outcomes["admitted"] += 1
             assert (found.bulletin, found.payload) == (GOOD.bulletin, GOOD.payload)
 
-    mutate()
+    mutations.run(spliced(raws[0], raws), 300, mutate)
     assert {"bad-signature", "malformed-envelope"} <= set(outcomes)
 
 

@@ -33,7 +33,12 @@ from tests.worlds import DEFAULTS, World, draft, make_world
 
 @asynccontextmanager
 async def speaking(
-    folder: Path, world: World, *, everything: bool = True, without: tuple[str, ...] = ()
+    folder: Path,
+    world: World,
+    *,
+    everything: bool = True,
+    without: tuple[str, ...] = (),
+    seals: bool = True,
 ) -> AsyncIterator[tuple[Publisher, Outbox]]:
     """The issuer's publisher, without a bus."""
     signers, rng = (world.signers[ISSUER],), secrets.token_bytes
@@ -48,7 +53,7 @@ async def speaking(
             defaults=DEFAULTS,
             clock=lambda: world.now,
             rng=rng,
-            seal=Sealer(signers, rng, everything=everything, without=without),
+            seal=Sealer(signers, rng, everything=everything, without=without) if seals else None,
         ) as publisher,
     ):
         yield publisher, outbox
@@ -82,7 +87,7 @@ async def test_what_is_sealed_goes_out_in_its_place(tmp_path: Path) -> None:
         assert words.encode() not in outer.payload
         for reader in (ISSUER, *READERS):
             inner = open_bulletin(
-                outer, [opening_key(reader)], registry=world.registry, now=world.now
+                outer.bulletin, [opening_key(reader)], registry=world.registry, now=world.now
             ).bulletin
             assert (inner.info[0].headline, inner.prev) == (words, outer.bulletin.prev)
 
@@ -169,19 +174,7 @@ async def test_a_publisher_that_cannot_seal_refuses_what_must_be(tmp_path: Path)
     """Nothing goes out in clear because somebody forgot the sealer."""
     base = make_world()
     world = world_with(with_seal_keys(base.registry.document, policy=SealPolicy.ALWAYS), base)
-    async with (
-        Outbox.open(tmp_path / "outbox.db") as outbox,
-        Publisher.open(
-            authority_id=ISSUER,
-            outbox=outbox,
-            registry=lambda: world.registry,
-            signers=(world.signers[ISSUER],),
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: world.now,
-            rng=secrets.token_bytes,
-        ) as publisher,
-    ):
+    async with speaking(tmp_path, world, seals=False) as (publisher, _):
         for work in (publisher.publish, publisher.rehearse):
             with pytest.raises(PermitError) as refused:
                 await work(secret())

@@ -81,7 +81,7 @@ def test_every_recipient_opens_what_was_sealed(size: int, count: int, data: st.D
     assert len(jwe) <= MAX_JWE_CHARS
     reader = KEYS[data.draw(st.integers(0, count - 1))]
     assert open_sealed(jwe, [KEYS[-1], reader] if count < 64 else [reader], HERE) == inner
-    found = len(read_jwe(jwe).ciphertext)
+    found = len(read_jwe(jwe, HERE).ciphertext)
     assert found == padded_size(size)
     assert found.bit_count() == 1
 
@@ -344,7 +344,7 @@ def test_padding_has_one_form() -> None:
             unpad(padded)
         assert refused.value.reason == "malformed-seal"
     assert unpad(pad(INNER)) == INNER
-    assert seal_header(bytes(32)).cek_s256 == commitment(bytes(32))
+    assert seal_header(bytes(32), HERE).cek_s256 == commitment(bytes(32))
 
 
 GOOD = unb64u(opening_key("a").public.jwk["pub"])

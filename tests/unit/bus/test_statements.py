@@ -13,14 +13,17 @@ from hypothesis import strategies as st
 
 from bus import ceremony
 from bus.admission import admit
-from bus.errors import AdmissionError, TrustError
+from bus.errors import AdmissionError, PermitError, TrustError
 from bus.rotation import revoke_keys
+from bus.seal_keys import recipients
 from bus.signing import FileSigner, sign_entry
 from bus.statements import new_statement
 from bus.trust import VerifiedRegistry
 from schemas.codec import encode
 from schemas.envelope import TYP_BULLETIN, TYP_REVOKE, write_signed
 from schemas.registry import REVOKE_SPEC, AuthorityRecord, Registry, Revocation
+from schemas.subject import channel_of
+from tests.sealed_world import ISSUER, READERS, inner_bulletin, opening_key, seal_record, sealed_world
 from tests.worlds import NOW, bulletin, key_record, shared_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
@@ -266,3 +269,41 @@ def test_whatever_is_said_the_ended_keys_only_grow(moves: list[tuple[int, list[i
         after = registry.revoked()
         assert all(after[kid] <= since for kid, since in before.items())
         assert after.keys() <= {each.kid for each in keys}
+
+
+def _sealing(kid: str, by: str, **changes: Any) -> bytes:
+    """A statement of an authority of the sealed world about a seal key."""
+    return statement(kid, by=sealed_world().signers[by], **{"authority": by, "since": NOW, **changes})
+
+
+def test_an_authority_ends_its_own_seal_key() -> None:
+    """At once nobody seals to it; another key of its own is found instead, and the next versions keep it so."""
+    world = sealed_world()
+    first, reader = opening_key(READERS[0]).public, READERS[0]
+    held = world.registry.with_revocation(_sealing(first.kid, reader), NOW)
+    made = channel_of(inner_bulletin(world))
+    assert [each.authority_id for each in recipients(made, world.registry, NOW)] == [ISSUER, *READERS]
+    with pytest.raises(PermitError) as refused:
+        recipients(made, held, NOW)
+    assert (refused.value.reason, reader in str(refused.value)) == ("no-seal-key", True)
+    assert held.with_revocation(_sealing(first.kid, reader), NOW) is held
+    assert held.revoked() == {}
+    document = next_of(held)
+    silent = held.update(signed_registry(document, world.roots), NOW)
+    assert silent.seal_keys(reader)[first.kid].revoked_since == NOW
+    second = seal_record(opening_key("second").public)
+    document = ceremony.add_seal_key(next_of(silent), reader, second)
+    renewed = silent.update(signed_registry(document, world.roots), NOW)
+    assert {each.key.kid for each in recipients(made, renewed, NOW)} >= {opening_key("second").kid}
+
+
+def test_nobody_ends_another_s_seal_key() -> None:
+    """Nor does a key that only opens sign anything."""
+    world = sealed_world()
+    for kid, authority, reason in (
+        (opening_key(READERS[0]).kid, READERS[1], "not-your-key"),
+        (opening_key("nobody's").kid, READERS[1], "unknown-key"),
+    ):
+        with pytest.raises(TrustError) as refused:
+            world.registry.with_revocation(_sealing(kid, authority), NOW)
+        assert refused.value.reason == reason

@@ -25,6 +25,7 @@ from schemas.envelope import TYP_REGISTRY, b64u, read_signed, unb64u, write_sign
 from schemas.registry import MAX_REGISTRY_BYTES, Audience, Registry
 from schemas.subject import channel_of
 from schemas.vocab import Scope, Tlp
+from tests.mutations import Mutations
 from tests.vectors import registry_cases
 from tests.worlds import NOW, World, bulletin, key_record, shared_world, signed_registry
 
@@ -278,7 +279,7 @@ def test_sixty_authorities_load_quickly() -> None:
     assert time.perf_counter() - began < 0.5
 
 
-def test_whatever_is_done_to_a_registry_file_it_is_refused_or_the_same() -> None:
+def test_whatever_is_done_to_a_registry_file_it_is_refused_or_the_same(mutations: Mutations) -> None:
     """Mutated files of the held version, the next one and a beacon: TrustError, or exactly what the roots signed."""
     world = shared_world()
     following = signed_registry(after(world), world.roots[:2])
@@ -291,8 +292,6 @@ def test_whatever_is_done_to_a_registry_file_it_is_refused_or_the_same() -> None
     }
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=300, deadline=None)
-    @given(st.data())
     def mutate(data: st.DataObject) -> None:
         which = data.draw(st.sampled_from(["open", "update", "beacon"]))
         old = files[["open", "update", "beacon"].index(which)]
@@ -312,7 +311,7 @@ def test_whatever_is_done_to_a_registry_file_it_is_refused_or_the_same() -> None
             assert found.beacon is None or found.beacon.digest == world.registry.digest
         assert (held.version, held.digest, held.beacon) == (1, world.pin, None)
 
-    mutate()
+    mutations.run(st.data(), 300, mutate)
     assert outcomes["believed"] > 0
     assert {"threshold", "malformed-registry", "malformed-beacon", "pin"} <= set(outcomes)
 

@@ -14,10 +14,12 @@ from bus.signing import FileSigner
 from bus.trust import VerifiedRegistry
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from tests.office import Desk, Office
+from tests.sealed_world import opening_key, seal_record
 from tests.worlds import World, bulletin, key_record, make_world, sign, signed_registry
 
 FILE = "registry.tocsin.json"
 SPARE = FileSigner.generate()
+SEAL = opening_key("xa-csirt").public
 pytestmark = pytest.mark.timeout(60)
 
 
@@ -141,7 +143,8 @@ def member(office: Office, world: World) -> Office:
     document = ceremony.next_version(
         world.registry.document, world.registry.digest, world.now, dt.timedelta(days=90)
     )
-    record = msgspec.structs.replace(document.authorities["xa-csirt"], keys=both)
+    sealing = {SEAL.kid: seal_record(SEAL, world.now)}
+    record = msgspec.structs.replace(document.authorities["xa-csirt"], keys=both, seal_keys=sealing)
     raw = signed_registry(ceremony.add_authority(document, "xa-csirt", record), world.roots)
     (office.folder / "held.tocsin.json").write_bytes(raw)
     office.hold("first", world.signers["xa-csirt"])
@@ -186,6 +189,20 @@ def test_an_authority_ends_its_own_key_alone(member: Office, world: World) -> No
     assert "key-revoked" in member.run("--context", "xa-csirt", "verify", "case.tocsin.json", code=6)
     assert "held already" in json.loads(member.run("registry", "accept", FILE, "--json"))["text"]
     assert "rollback" in member.run("registry", "accept", "held.tocsin.json", code=6)
+
+
+def test_an_authority_ends_its_own_seal_key(member: Office) -> None:
+    """Named, for it is not the one that signs; the officer is told what that does, and every reader takes it in."""
+    revoke = ("--context", "xa-csirt", "key", "revoke", "--kid", SEAL.kid, "--out", "end.tocsin.json")
+    told = member.run(*revoke, code=2)
+    assert "(a seal key)" in told
+    assert "is admitted" not in told
+    member.run(*revoke, "--yes")
+    taken = [json.loads(member.run("registry", "accept", "end.tocsin.json", "--json"))["text"] for _ in "12"]
+    assert SEAL.kid in taken[0]
+    assert "nothing changes" in taken[1]
+    member.run("verify", "case.tocsin.json")
+    assert "already" in member.run(*revoke[:-1], "again.tocsin.json", "--yes", code=2)
 
 
 def test_a_registrar_takes_a_version_made_in_place(member: Office) -> None:

@@ -15,7 +15,8 @@ from schemas.bodies import KINDS
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import decode, decode_as, decode_draft, encode
 from schemas.errors import SchemaError
-from schemas.parts import Area, Authority
+from schemas.parts import Area, Authority, Info
+from schemas.sections import SectionDraft
 from schemas.vocab import Dimension, Domain, Pap, Tlp
 from tests.unit.schemas import shapes
 from tests.worlds import draft
@@ -87,8 +88,14 @@ def test_every_kind_has_a_dimension(kind: str, data: st.DataObject) -> None:
 def test_a_draft_has_every_field_of_a_bulletin_but_the_stamp() -> None:
     """A field added to one and forgotten in the other would be lost on the way."""
     stamps = {"spec", "id", "seq", "prev", "issuer", "issued"}
-    assert set(Bulletin.__struct_fields__) - set(Draft.__struct_fields__) == {*stamps, "sections"}
+    assert set(Bulletin.__struct_fields__) - set(Draft.__struct_fields__) == stamps
     assert set(Draft.__struct_fields__) < set(Bulletin.__struct_fields__)
+
+
+def test_sections_are_not_stamped_in_clear() -> None:
+    """They wait for whoever seals them; the bulletin that is stamped has none of them."""
+    part = SectionDraft(label="legal", audience="eu-few", info=(Info(lang="en", headline="h", summary="s"),))
+    assert stamped(draft(sections=(part,))).sections == ()
 
 
 def test_a_draft_is_read_as_strictly_as_a_bulletin() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from bus.admission import REASONS, admit, verify_file
 from bus.chain import REFUSED, Held, Link, judge
 from bus.errors import AdmissionError, SealError, TrustError
 from bus.sealing import OpeningKey, open_sealed
+from bus.sections import SECTION_REASONS, open_section
 from bus.trust import VerifiedRegistry
+from bus.unsealing import EQUAL_FIELDS, SEAL_REASONS
 from schemas.codec import decode, digest, encode, encode_time, parse_time
 from schemas.envelope import unb64u
 from schemas.errors import TocsinError
@@ -38,6 +41,7 @@ for name in NAMES:
     for group in json.loads((FOLDER / f"{name}_vectors.json").read_text("utf-8"))["testGroups"]:
         CASES[group["type"]] = group["tests"]
         HELD[group["type"]] = group
+SECTION = json.loads((FOLDER / "section_vectors.json").read_text("utf-8"))["testGroups"][0]
 SEALED = json.loads((FOLDER / "sealed_vectors.json").read_text("utf-8"))["testGroups"][0]
 
 
@@ -61,7 +65,7 @@ def test_the_generator_reproduces_the_files() -> None:
     assert generate.main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("name", ["admission", "sealed", *NAMES])
+@pytest.mark.parametrize("name", ["admission", "sealed", "section", *NAMES])
 def test_each_file_is_in_order(name: str) -> None:
     """It follows its schema, counts and numbers its tests, and explains its flags and no others."""
     schema = json.loads((FOLDER / "vectors.schema.json").read_text("utf-8"))
@@ -94,6 +98,25 @@ def test_seals(case: dict[str, Any]) -> None:
     with pytest.raises(SealError) as refused:
         open_sealed(case["input"], [reader], context)
     assert refused.value.reason == case["reason"]
+
+
+@pytest.mark.parametrize("case", SECTION["tests"], ids=named)
+def test_sections(case: dict[str, Any]) -> None:
+    """What a section opens to, in its place and for its reader; or why it does not."""
+    reader = OpeningKey(unb64u(SECTION["seed"]))
+    registry = VerifiedRegistry.open(json.dumps(SECTION["registry"]).encode(), pin=SECTION["pin"])
+    made, index = decode(case["input"].encode()), case["index"]
+    registry.permit(made)
+    if found := reason_of(case, partial(open_section, made, index, [reader], registry=registry)):
+        assert case["digest"] == digest(encode(found)) == made.sections[index].inner_digest
+
+
+def test_every_reason_of_a_section_is_shown() -> None:
+    """No refusal to open one is without a vector."""
+    told = {test["reason"] for test in SECTION["tests"]}
+    assert {*SECTION_REASONS, "schema", "not-permitted"} < told
+    whole = {"not-sealed", "nested-seal", "inner-references", *(f"inner-{name}" for name in EQUAL_FIELDS)}
+    assert set(SEAL_REASONS) - told == whole
 
 
 @pytest.mark.parametrize("case", CASES["Time"], ids=named)

@@ -1,0 +1,113 @@
+"""What `tocsin server` needs of a federation: the options, which broker this is, and the carrier beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bus.federation import Seat
+    from bus.tls import Tls
+    from bus.trust import VerifiedRegistry
+
+CARRIER_FILE, LEDGER_FILE = "carrier.nk", "carrier.db"
+MAX_FEDERATION_BYTES = 1024 * 1024
+
+
+def federated(work: Callable[..., None]) -> Callable[..., None]:
+    """The options of a broker that is part of a federation."""
+    for option in (
+        click.option("--node", type=click.IntRange(1, 9), default=1, help="which node of its cluster"),
+        click.option(
+            "--as", "place", metavar="NAME", help="the country or union of that file that it serves"
+        ),
+        click.option(
+            "--federation",
+            type=click.Path(path_type=Path, dir_okay=False, exists=True),
+            help="who is joined with whom: a TOML file",
+        ),
+    ):
+        work = option(work)
+    return work
+
+
+def seat_of(folder: Path, file: Path | None, place: str | None, node: int) -> Seat | None:
+    """Which broker of a federation it is; None without a file."""
+    if file is None:
+        if place is not None:
+            raise click.UsageError(f"--as {place} of which federation? add --federation FILE")
+        return None
+    from bus.errors import ConfigError
+    from bus.federation import Federation, Seat
+
+    if place is None:
+        raise click.UsageError("which of its brokers is this? add --as NAME, a country or union of the file")
+    if file.stat().st_size > MAX_FEDERATION_BYTES:
+        raise click.UsageError(f"{file} is too large for a federation's file")
+    federation = Federation.parse(file.read_bytes())
+    nodes = federation.nodes(place)
+    if node > max(1, len(nodes)):
+        raise click.UsageError(f"{place} has {len(nodes)} nodes; there is no node {node}")
+    seat = Seat(federation=federation, name=place, node=node - 1)
+    if (
+        seat.country
+        and node == 1
+        and federation.countries[place].carrier != (own := key_in(folder, CARRIER_FILE)[1])
+    ):
+        raise ConfigError(
+            f"the carrier of {place} in {file} has another key than the one in {folder}, which is {own}",
+            reason="federation-file",
+        )
+    return seat
+
+
+def name_of(seat: Seat | None) -> str:
+    """The server's name; each node of a cluster has its own."""
+    return "tocsin" if seat is None else f"{seat.name}-{seat.node + 1}"
+
+
+async def carry(
+    folder: Path, url: str, registry: Callable[[], VerifiedRegistry], seat: Seat | None, tls: Tls | None
+) -> None:
+    """The country's carrier, beside the first node of its broker; elsewhere there is nothing to do but wait."""
+    if seat is None or seat.country is None or seat.node > 0:
+        await asyncio.Event().wait()
+        return
+    import msgspec
+
+    from bus.carrier import Carrier, Ledger
+    from bus.connection import Endpoint
+    from bus.federation import HOME, identity_at
+
+    seed = key_in(folder, CARRIER_FILE)[0]
+    places = {seat.name: Endpoint(url=url, authority_id=HOME, nkey_seed=seed, name=HOME, tls=tls)}
+    for place in seat.federation.dials(seat.name):
+        nodes = seat.federation.nodes(place)
+        there = None if tls is None else msgspec.structs.replace(tls, host=None)  # the name in its address
+        places[place] = Endpoint(
+            url=",".join(node.url for node in nodes),
+            authority_id=identity_at(seat.name),
+            nkey_seed=seed,
+            name=f"carrier of {seat.name}",
+            tls=there,
+        )
+    async with Ledger.open(folder / LEDGER_FILE) as ledger:
+        await Carrier(
+            country=seat.name, federation=seat.federation, registry=registry, endpoints=places, ledger=ledger
+        ).run()
+
+
+def key_in(folder: Path, name: str) -> tuple[str, str]:
+    """The seed and public key of a transport key in a broker's folder; made when first asked for."""
+    from bus import nkey
+
+    path = folder / name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        nkey.save_nkey(path, nkey.generate()[0])
+    seed = nkey.load_nkey(path)
+    return seed, nkey.public_of(seed)

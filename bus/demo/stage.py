@@ -1,0 +1,296 @@
+"""A stage for stories that are played and checked: the demonstration's countries, a broker, hubs and desks in this process.
+
+The examples `stolen_key` and `hostile_broker` play on it. Each sentence of a story is said once it has come true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from bus import ceremony, nkey
+from bus.connection import Connection, Endpoint, Outgoing
+from bus.demo.world import REGISTRY_LIFETIME, Folder, prepare
+from bus.held_registry import HeldRegistry
+from bus.hub import views
+from bus.hub.channels import ChannelRow, channels
+from bus.hub.projection import Projection
+from bus.hub.run import HubService
+from bus.inbox import Inbox
+from bus.keyfiles import load_signer, read_secret
+from bus.outbox import Outbox
+from bus.publisher import Publisher
+from bus.sealer import Sealer
+from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.signing import FileSigner, sign_entry
+from bus.trust import VerifiedRegistry
+from schemas.bodies.electoral import ElectionIncident
+from schemas.bulletin import Defaults, Draft, new_id, stamp
+from schemas.codec import digest, encode
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.parts import Authority, Info
+from schemas.registry import Registry
+from schemas.subject import subject_for
+from schemas.vocab import Certainty, Pap, Phase, Severity, Tlp, Urgency
+
+DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
+PATIENCE_S = 30.0
+
+
+class StepError(Exception):
+    """What was said does not hold."""
+
+
+def step(sentence: str, holds: bool = True) -> None:
+    """Say what has happened.
+
+    Raises:
+        StepError: it has not; this ends the story.
+    """
+    if not holds:
+        raise StepError(sentence)
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
+
+
+async def until(sentence: str, question: Callable[[], Awaitable[bool]]) -> None:
+    """Say what has happened as soon as it has.
+
+    Raises:
+        StepError: it does not happen.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await question():  # noqa: ASYNC110 (a hub's store is asked again and again, as a person would)
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise StepError(sentence) from None
+    step(sentence)
+
+
+def played(story: Callable[[Path], Coroutine[object, object, None]]) -> int:
+    """Play a story in a folder that is gone afterwards; the exit code, 1 when a sentence did not come true."""
+    # A story may listen to the errors (`structlog.testing.capture_logs`); nothing else is said but its sentences.
+    quiet = structlog.make_filtering_bound_logger(logging.ERROR)
+    structlog.configure(wrapper_class=quiet, processors=[_unsaid])
+    with tempfile.TemporaryDirectory(prefix="tocsin-story-") as folder:
+        try:
+            asyncio.run(story(Path(folder)))
+        except StepError as exc:
+            sys.stderr.write(f"This did not come true: {exc}\n")
+            return 1
+    return 0
+
+
+def _unsaid(*_: object) -> structlog.typing.ProcessorReturnValue:
+    raise structlog.DropEvent
+
+
+def clock() -> dt.datetime:
+    """The present."""
+    return dt.datetime.now(dt.UTC)
+
+
+def warning(headline: str, **changes: object) -> Draft:
+    """What an electoral body warns of."""
+    said = Draft(
+        info=(Info(lang="en", headline=headline, summary=f"{headline}. Fictitious."),),
+        body=ElectionIncident(category="voter-suppression", stage=Phase.POLLING),
+        urgency=Urgency.IMMEDIATE,
+        severity=Severity.SEVERE,
+        certainty=Certainty.OBSERVED,
+    )
+    return msgspec.structs.replace(said, **changes)
+
+
+async def send(publisher: Publisher, draft: Draft) -> tuple[str, str]:
+    """Publish, and wait until the bus has it; its id and digest."""
+    kept = await publisher.publish(draft)
+    if await publisher.settled(kept.digest, PATIENCE_S) != "stored":
+        raise StepError(f"number {kept.seq} on {kept.channel} is stored")
+    return kept.id, kept.digest
+
+
+def forged(
+    issuer: Authority, signer: FileSigner, draft: Draft, *, seq: int, prev: str | None, moment: dt.datetime
+) -> tuple[Outgoing, str]:
+    """A message that its issuer has never said, signed by whoever has a key, dated as he likes; and its digest."""
+    made = stamp(
+        draft,
+        id=new_id(moment, secrets.token_bytes(10)),
+        seq=seq,
+        prev=prev,
+        issuer=issuer,
+        issued=moment,
+        defaults=DEFAULTS,
+    )
+    payload = encode(made)
+    found = digest(payload)
+    entry = sign_entry(signer, payload, typ=TYP_BULLETIN)
+    headers = {SIG_HEADER: format_header((entry,)), **hints(made, found)}
+    return Outgoing(subject=subject_for(made), payload=payload, headers=headers), found
+
+
+class Hub:
+    """A country's hub: its store, its service, and the registry as it holds it."""
+
+    def __init__(self, name: str, store: Inbox, service: HubService, registry: HeldRegistry) -> None:
+        self.name, self.store, self.service, self.registry = name, store, service, registry
+
+    async def chain(self, issuer: str, channel: str) -> list[str]:
+        """The digests it shows of a channel, in the order of their numbers."""
+        rows = [row async for row in self.store.follow(0, live=False) if row.channel == f"{issuer}/{channel}"]
+        return [row.digest for row in sorted(rows, key=lambda row: row.seq)]
+
+    async def in_force(self) -> set[str]:
+        """The ids in its picture."""
+        found = await self.store.ask(lambda db: views.picture(db, clock(), self.registry()))
+        return {item.id for item in found.top}
+
+    async def reasons(self) -> dict[str, str]:
+        """What is in quarantine, and why, by digest."""
+        found = await self.store.ask(lambda db: views.quarantine(db, 100))
+        return {each.digest: each.reason for each in found}
+
+    async def channel(self, issuer: str, channel: str) -> ChannelRow:
+        """What `tocsin channels` says of one."""
+        found = await self.store.ask(lambda db: channels(db, clock(), self.registry(), self.name))
+        return next(row for row in found if (row.authority, row.channel) == (issuer, channel))
+
+
+class Stage:
+    """The demonstration's countries in one folder; what a story needs is opened from here."""
+
+    def __init__(self, root: Path, stack: AsyncExitStack) -> None:
+        self.folder = Folder(root)
+        self.held: dict[str, HeldRegistry] = {}
+        self.server: NatsServer
+        self._first: VerifiedRegistry
+        self._stack = stack
+
+    async def begin(self, names: Iterable[str], change: Callable[[Registry], Registry]) -> None:
+        """A registry with one change, held by each of `names`, and a broker.
+
+        Args:
+            names: identities of the demonstration.
+            change: what the registry's second version changes.
+        """
+        first = await asyncio.to_thread(prepare, self.folder.root, now=clock())
+        self._first = first
+        for name in names:
+            self.held[name] = self.hold(name)
+        self.all_take(self.registrar_says(change))
+        self.server = await self._stack.enter_async_context(NatsServer(self.folder.server, self.conf()))
+        await self.provision()
+
+    def hold(self, place: str) -> HeldRegistry:
+        """The registry as somebody holds it who has its first version and has heard of no other."""
+        first, home = self._first, self.folder.root / "held" / place
+        home.mkdir(parents=True)
+        file = home / "registry.tocsin.json"
+        file.write_bytes(first.raw)
+        return HeldRegistry(file, pin=first.digest, domain=first.domain, beacon=None, clock=clock)
+
+    @property
+    def registry(self) -> VerifiedRegistry:
+        """The registry as everybody holds it."""
+        return next(iter(self.held.values()))()
+
+    def registrar_says(self, change: Callable[[Registry], Registry]) -> bytes:
+        """The registry's next version, signed by two of three roots; nobody holds it yet."""
+        now = self.registry
+        document = change(ceremony.next_version(now.document, now.digest, clock(), REGISTRY_LIFETIME))
+        raw = ceremony.unsigned(document)
+        for n in (1, 2):
+            key = self.folder.root / "registry" / f"root-{n}.pem"
+            raw = ceremony.sign_registry(raw, load_signer(key, read_secret(key.with_suffix(".pass"))))
+        return raw
+
+    def all_take(self, raw: bytes) -> None:
+        """Hand a registry version or a statement to everybody."""
+        for registry in self.held.values():
+            registry.take(raw)
+
+    def conf(self) -> str:
+        """The broker's configuration, as the registry says it."""
+        public = nkey.public_of(self.provisioner)
+        return render_conf(self.registry, settings=ServerSettings(), provisioner_nkey=public)
+
+    @property
+    def provisioner(self) -> str:
+        """The transport key of the one who makes streams and consumers."""
+        return nkey.load_nkey(self.folder.provisioner)
+
+    async def provision(self) -> None:
+        """Make streams and consumers as the registry wants them."""
+        await provision(self.server.url, self.provisioner, self.registry)
+
+    def transport(self, name: str) -> str:
+        """The transport key in an identity's folder."""
+        return nkey.load_nkey(self.folder.keys(name) / "transport.nk")
+
+    def signer(self, name: str) -> FileSigner:
+        """The signing key in an authority's folder."""
+        home = self.folder.keys(name)
+        return load_signer(home / "signing.pem", read_secret(home / "signing.pass"))
+
+    def endpoint(self, name: str, seed: str) -> Endpoint:
+        """A place on the bus."""
+        return Endpoint(url=self.server.url, authority_id=name, nkey_seed=seed, name=f"stage {name}")
+
+    @asynccontextmanager
+    async def connected(self, name: str, seed: str) -> AsyncIterator[Connection]:
+        """Somebody on the bus with a transport key."""
+        async with Connection.open(self.endpoint(name, seed)) as connection:
+            await connection.until_connected(PATIENCE_S)
+            yield connection
+
+    @asynccontextmanager
+    async def hub(self, name: str, *, store: str = "", hold_s: float = 30.0) -> AsyncIterator[Hub]:
+        """A hub that runs, over its own store or over one of another name."""
+        path = self.folder.root / f"{store or name}.db"
+        async with Inbox.open(path, projector=Projection(), hold_s=hold_s) as inbox:
+            service = HubService(
+                authority_id=name,
+                store=inbox,
+                registry=self.held[name],
+                endpoint=self.endpoint(name, self.transport(name)),
+                clock=clock,
+            )
+            running = asyncio.create_task(service.run())
+            try:
+                yield Hub(name, inbox, service, self.held[name])
+            finally:
+                running.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await running
+
+    @asynccontextmanager
+    async def desk(self, name: str, signer: FileSigner, seed: str) -> AsyncIterator[Publisher]:
+        """An authority's publisher over its own outbox."""
+        async with (
+            Outbox.open(self.folder.root / f"{name}.outbox.db") as outbox,
+            Publisher.open(
+                authority_id=name,
+                outbox=outbox,
+                registry=self.held[name],
+                signers=(signer,),
+                endpoint=self.endpoint(name, seed),
+                defaults=DEFAULTS,
+                clock=clock,
+                rng=secrets.token_bytes,
+                seal=Sealer((signer,), secrets.token_bytes),
+            ) as publisher,
+        ):
+            yield publisher

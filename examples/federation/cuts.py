@@ -1,0 +1,182 @@
+"""Three countries and a union on one machine; a country's way out is cut and mended. Run it: `python cuts.py`.
+
+Everybody publishes all the time. After each cut the script says how long the others waited for what the country had said
+meanwhile, and it for them, and counts what is lost, twice or out of order in each hub. Exit code 1 if anything is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime as dt
+import logging
+import secrets
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from bus.demo.federated import COUNTRIES, Joined, found, joined, run_until_closed
+from bus.hub.run import HubService
+from bus.inbox import Inbox
+from bus.outbox import Outbox
+from bus.publisher import Publisher
+from schemas.bodies.cyber import CyberThreat
+from schemas.bulletin import Defaults, Draft
+from schemas.parts import Info
+from schemas.vocab import Pap, Tlp
+
+CUT_OFF = "xa"
+EVERY_S = 0.05
+CATCH_UP_S = 15.0  # what is promised for cuts of up to an hour
+PATIENCE_S = 120.0
+DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
+
+
+class Count(msgspec.Struct, kw_only=True):
+    """What a hub holds of what was said, when nothing more is on its way."""
+
+    lost: int = 0
+    twice: int = 0
+    disordered: int = 0
+
+    def add(self, said: list[str], held: list[str]) -> None:
+        """Compare one channel."""
+        self.lost += len(set(said) - set(held))
+        self.twice += len(held) - len(set(held))
+        self.disordered += [each for each in held if each in set(said)] != [
+            each for each in said if each in set(held)
+        ]
+
+
+class Country:
+    """A national team that publishes, and a hub that reads."""
+
+    def __init__(self, publisher: Publisher, store: Inbox) -> None:
+        self.said: list[str] = []
+        self._publisher = publisher
+        self._store = store
+
+    async def speak(self, enough: asyncio.Event) -> None:
+        """Publish until it is enough."""
+        while not enough.is_set():
+            text = f"Scans of results.example, number {len(self.said) + 1}"
+            draft = Draft(
+                info=(Info(lang="en", headline=text, summary="From 192.0.2.0/24."),),
+                body=CyberThreat(title=text),
+            )
+            self.said.append((await self._publisher.publish(draft)).digest)
+            await asyncio.sleep(EVERY_S)
+
+    async def holds(self, country: str) -> list[str]:
+        """The digests of a country's bulletins, in the order they were admitted."""
+        channel = f"{country}-csirt/actual.green.community"
+        return await self._store.ask(
+            lambda db: [
+                row["digest"]
+                for row in db.execute(
+                    "SELECT digest FROM admitted WHERE channel = ? ORDER BY row", (channel,)
+                )
+            ]
+        )
+
+
+async def open_country(stack: AsyncExitStack, joins: Joined, name: str, folder: Path) -> Country:
+    """Its two programs, at its own server."""
+    registry = joins.founded.registry
+    outbox = await stack.enter_async_context(Outbox.open(folder / f"{name}-outbox.db"))
+    store = await stack.enter_async_context(Inbox.open(folder / f"{name}-store.db", hold_s=PATIENCE_S))
+    speaker, reader = f"{name}-csirt", f"{name}-hub"
+    publisher = await stack.enter_async_context(
+        Publisher.open(
+            authority_id=speaker,
+            outbox=outbox,
+            registry=lambda: registry,
+            signers=(joins.founded.signers[speaker],),
+            endpoint=joins.endpoint(speaker),
+            defaults=DEFAULTS,
+            clock=clock,
+            rng=secrets.token_bytes,
+        )
+    )
+    service = HubService(
+        authority_id=reader,
+        store=store,
+        registry=lambda: registry,
+        endpoint=joins.endpoint(reader),
+        clock=clock,
+    )
+    run_until_closed(stack, asyncio.create_task(service.run()))
+    return Country(publisher, store)
+
+
+async def current(country: Country, others: list[Country], names: list[str]) -> float:
+    """Wait until a hub holds all that others had said when asked; after how many seconds it does."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    wanted = {name: set(other.said) for name, other in zip(names, others, strict=True)}
+    async with asyncio.timeout(PATIENCE_S):
+        while any(  # noqa: ASYNC110 (a hub's store is asked again and again, as a person would)
+            [not wanted[name] <= set(await country.holds(name)) for name in names]
+        ):
+            await asyncio.sleep(0.05)
+    return loop.time() - began
+
+
+async def main(cuts: list[float]) -> int:
+    """Cut and mend, and say what it cost."""
+    failed = False
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        joins = await stack.enter_async_context(joined(folder, found(clock())))
+        countries = {name: await open_country(stack, joins, name, folder) for name in COUNTRIES}
+        enough = asyncio.Event()
+        speaking = [asyncio.create_task(each.speak(enough)) for each in countries.values()]
+        for task in speaking:
+            run_until_closed(stack, task)
+        others = [name for name in COUNTRIES if name != CUT_OFF]
+        away, here = countries[CUT_OFF], [countries[name] for name in others]
+        await asyncio.sleep(1.0)
+        await asyncio.gather(
+            current(away, here, others), *(current(each, [away], [CUT_OFF]) for each in here)
+        )
+        print(f"{'cut, s':>8}{'said meanwhile':>16}{'it is current, s':>18}{'others are, s':>15}", flush=True)
+        for seconds in cuts:
+            before = sum(len(each.said) for each in countries.values())
+            await joins.cut(CUT_OFF)
+            await asyncio.sleep(seconds)
+            await joins.mend(CUT_OFF)
+            said = sum(len(each.said) for each in countries.values()) - before
+            found_s, *told_s = await asyncio.gather(
+                current(away, here, others), *(current(each, [away], [CUT_OFF]) for each in here)
+            )
+            print(f"{seconds:>8.0f}{said:>16}{found_s:>18.1f}{max(told_s):>15.1f}", flush=True)
+            failed = failed or max(found_s, *told_s) > CATCH_UP_S
+        enough.set()
+        await asyncio.gather(*speaking)
+        count = Count()
+        for reader in countries.values():
+            await current(reader, list(countries.values()), list(COUNTRIES))
+            for name, speaker in countries.items():
+                count.add(speaker.said, await reader.holds(name))
+        total = sum(len(each.said) for each in countries.values())
+        print(
+            f"{total} bulletins in each of {len(countries)} hubs: {count.lost} lost, {count.twice} twice, "
+            f"{count.disordered} channels out of order"
+        )
+        return int(failed or bool(count.lost or count.twice or count.disordered))
+
+
+def clock() -> dt.datetime:
+    """The present."""
+    return dt.datetime.now(dt.UTC)
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cut", type=float, nargs="+", default=[20.0, 60.0], metavar="SECONDS")
+    sys.exit(asyncio.run(main(parser.parse_args().cut)))

@@ -1,0 +1,172 @@
+"""What whoever administers the broker's machine can do: its keys, its configuration, its streams, the files of its store."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nats.aio.msg import Msg
+
+from bus import nkey
+from bus.client import RawHeaders
+from bus.connection import Connection
+from bus.demo.stage import PATIENCE_S, Stage
+from bus.topology import ConsumerSpec, consumers
+
+_SOURCE = "Nats-Stream-Source"  # what a stream writes into a message that it took from another
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as a stream keeps it."""
+
+    seq: int
+    subject: str
+    headers: dict[str, str]
+    payload: bytes
+
+
+class Machine:
+    """The broker's machine, in the hands of somebody who means ill."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._seed, self._public = nkey.generate()
+        self._system_seed, self._system_public = nkey.generate()
+
+    def conf(self) -> str:
+        """The configuration with two more users in it: one may say and hear everything, one is of the system account."""
+        everything = f'{{ nkey: {self._public}, permissions: {{ publish: ">", subscribe: ">" }} }}'
+        changed = self._stage.conf().replace("    users: [\n", f"    users: [\n      {everything}\n", 1)
+        return changed.replace("SYS { users: [] }", f"SYS {{ users: [{{ nkey: {self._system_public} }}] }}")
+
+    @asynccontextmanager
+    async def administrator(self) -> AsyncIterator[Connection]:
+        """That user's connection."""
+        async with Connection.open(self._stage.endpoint("operator", self._seed)) as connection:
+            await connection.until_connected(PATIENCE_S)
+            yield connection
+
+    async def cut(self, name: str, meanwhile: Callable[[], Awaitable[object]]) -> list[str]:
+        """With the system account: end the connections of an identity; all subjects that it heard of meanwhile."""
+        server, ended = self._stage.server, asyncio.Event()
+        heard: list[str] = []
+
+        async def hear(message: Msg) -> None:
+            heard.append(message.subject)
+            if message.subject.endswith(".DISCONNECT"):
+                ended.set()
+
+        seen = (await asyncio.to_thread(server.monitor, "connz"))["connections"]
+        server_id = (await asyncio.to_thread(server.monitor, "varz"))["server_id"]
+        async with self._stage.connected("system", self._system_seed) as connection:
+            client = connection.client()
+            await client.subscribe(">", cb=hear)
+            for each in seen:
+                if each.get("name") == self._stage.endpoint(name, "").name:
+                    body = json.dumps({"cid": each["cid"]}).encode()
+                    await client.request(f"$SYS.REQ.SERVER.{server_id}.KICK", body, timeout=PATIENCE_S)
+            await meanwhile()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE_S):
+                    await ended.wait()
+            await client.flush()
+        return heard
+
+    # -- streams ------------------------------------------------------------------------------------------------------
+
+    async def records(self, stream: str) -> list[Record]:
+        """All that a stream holds."""
+        found = []
+        async with self.administrator() as connection:
+            state = (await connection.js_api(f"STREAM.INFO.{stream}"))["state"]
+            for seq in range(state["first_seq"], state["last_seq"] + 1):
+                raw = (await connection.js_api(f"STREAM.MSG.GET.{stream}", {"seq": seq}))["message"]
+                headers = dict(RawHeaders(base64.b64decode(raw.get("hdrs", ""))).pairs)
+                headers.pop(_SOURCE, None)
+                found.append(
+                    Record(
+                        seq=seq,
+                        subject=raw["subject"],
+                        headers=headers,
+                        payload=base64.b64decode(raw.get("data", "")),
+                    )
+                )
+        return found
+
+    async def remake(self, stream: str, records: Sequence[Record]) -> None:
+        """End a stream, and make another of its name that holds what he likes, deletion allowed; and its consumers.
+
+        It takes what is published under a prefix of his own and keeps it as if it had come without: so the subjects
+        that origin streams hold are free for it.
+        """
+        prefix = f"operator.{stream}"
+        config: dict[str, Any] = {
+            "name": stream,
+            "storage": "file",
+            "subjects": [f"{prefix}.>"],
+            "subject_transform": {"src": f"{prefix}.>", "dest": ">"},
+        }
+        async with self.administrator() as connection:
+            await connection.js_api(f"STREAM.DELETE.{stream}")
+            await connection.js_api(f"STREAM.CREATE.{stream}", config)
+            for record in records:
+                await connection.publish(f"{prefix}.{record.subject}", record.payload, record.headers)
+            for spec in consumers(self._stage.registry):
+                if spec.stream == stream:
+                    await self._make(connection, spec)
+
+    async def deliver(self, stream: str, reader: str, filters: tuple[str, ...]) -> None:
+        """Let a reader's consumer deliver what he likes of a stream."""
+        async with self.administrator() as connection:
+            await self._make(connection, ConsumerSpec(stream=stream, name=reader, filters=filters))
+
+    @staticmethod
+    async def _make(connection: Connection, spec: ConsumerSpec) -> None:
+        body = {"stream_name": spec.stream, "config": spec.config()}
+        await connection.js_api(f"CONSUMER.CREATE.{spec.stream}.{spec.name}", body)
+
+    # -- files --------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """The server stopped, and started again at its place."""
+        server = self._stage.server
+        server.conf = server.pinned()
+        await server.stop()
+        yield
+        await server.start()
+
+    async def copy_store(self) -> None:
+        """Keep a copy of the store's folder."""
+        async with self.at_rest():
+            await asyncio.to_thread(shutil.copytree, self._store, self._copy)
+
+    async def put_back(self) -> None:
+        """Put the copy in the place of the store."""
+        async with self.at_rest():
+            await asyncio.to_thread(shutil.rmtree, self._store)
+            await asyncio.to_thread(shutil.move, self._copy, self._store)
+
+    def stored(self, words: bytes) -> bool:
+        """Whether these words stand anywhere in the files of the store."""
+        for path in self._store.rglob("*"):
+            with contextlib.suppress(FileNotFoundError, IsADirectoryError):  # the server writes meanwhile
+                if words in path.read_bytes():
+                    return True
+        return False
+
+    @property
+    def _store(self) -> Path:
+        return self._stage.server.folder / "jetstream"
+
+    @property
+    def _copy(self) -> Path:
+        return self._stage.server.folder / "jetstream.old"

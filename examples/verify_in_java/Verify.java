@@ -1,0 +1,312 @@
+// Judges the admission vectors' signatures with Java's standard library alone: java Verify.java admission_vectors.json
+//
+// Written from schemas/SPEC.md, sections 4 and 5 (steps 0 to 4), and from nothing else. For each vector it prints its
+// number and `accept`, `refuse REASON`, or `skip` where a registered ML-DSA-65 key would have to be asked.
+import java.math.BigInteger;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.AlgorithmParameters;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.MessageDigest;
+import java.security.PublicKey;
+import java.security.Signature;
+import java.security.SignatureException;
+import java.security.spec.ECGenParameterSpec;
+import java.security.spec.ECParameterSpec;
+import java.security.spec.ECPoint;
+import java.security.spec.ECPublicKeySpec;
+import java.security.spec.X509EncodedKeySpec;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+public final class Verify {
+    static final int MAX_PAYLOAD = 262_144, MAX_HEADER = 48 * 1024, MAX_PROTECTED = 8192, MAX_SIGNATURES = 8;
+    static final Pattern ENTRY = Pattern.compile("([A-Za-z0-9_-]{2,8192})\\.\\.([A-Za-z0-9_-]{2,6144})");
+    static final Pattern THUMBPRINT = Pattern.compile("[A-Za-z0-9_-]{43}");
+    static final Set<String> MEMBERS = Set.of("alg", "kid", "typ", "iat", "x5t#S256", "x5c");
+    static final byte[] ED25519 = HexFormat.of().parseHex("302a300506032b6570032100"); // RFC 8410, before the 32 bytes
+
+    /** A refusal, by its reason code. */
+    static final class Refused extends Exception {
+        Refused(String reason) { super(reason, null, false, false); }
+    }
+
+    /** A registered key: whose it is, its algorithm, and its JWK. */
+    record Key(String authority, String alg, Map<?, ?> jwk) {}
+
+    /** One signature of a message. */
+    record Entry(String kid, String alg, String protectedHeader, byte[] signature) {}
+
+    public static void main(String[] arguments) throws Exception {
+        Map<?, ?> vectors = (Map<?, ?>) Json.read(Files.readAllBytes(Path.of(arguments[0])));
+        int[] counts = new int[3];
+        for (Object each : (List<?>) vectors.get("testGroups")) {
+            Map<?, ?> group = (Map<?, ?>) each;
+            Map<String, Key> keys = keys((Map<?, ?>) group.get("registry"), (String) group.get("pin"));
+            for (Object vector : (List<?>) group.get("tests")) {
+                Map<?, ?> test = (Map<?, ?>) vector;
+                String said;
+                try {
+                    boolean judged = judge((List<?>) test.get("headers"), unb64u((String) test.get("payload")), keys);
+                    said = judged ? "accept" : "skip";
+                    counts[judged ? 0 : 2]++;
+                } catch (Refused refused) {
+                    said = "refuse " + refused.getMessage();
+                    counts[1]++;
+                }
+                System.out.println(test.get("tcId") + " " + said);
+            }
+        }
+        System.err.printf("%d accepted, %d refused, %d skipped (ML-DSA-65)%n", counts[0], counts[1], counts[2]);
+    }
+
+    /** The bulletin keys of a registry, believed by its pin. */
+    static Map<String, Key> keys(Map<?, ?> registry, String pin) throws Exception {
+        byte[] payload = unb64u((String) registry.get("payload"));
+        String digest = b64u(MessageDigest.getInstance("SHA-256").digest(payload));
+        if (!digest.equals(pin)) throw new IllegalArgumentException("the registry is not the one that is pinned");
+        Map<String, Key> found = new HashMap<>();
+        ((Map<?, ?>) ((Map<?, ?>) Json.read(payload)).get("authorities")).forEach((name, authority) ->
+            ((Map<?, ?>) ((Map<?, ?>) authority).get("keys")).forEach((kid, record) -> {
+                Map<?, ?> key = (Map<?, ?>) record;
+                found.put((String) kid, new Key((String) name, (String) key.get("alg"), (Map<?, ?>) key.get("jwk")));
+            }));
+        return found;
+    }
+
+    /** Whether the signatures hold; false where that cannot be said without ML-DSA-65. */
+    static boolean judge(List<?> headers, byte[] payload, Map<String, Key> keys) throws Refused {
+        if (payload.length == 0) throw new Refused("empty");
+        if (payload.length > MAX_PAYLOAD) throw new Refused("too-large");
+        List<String> values = new ArrayList<>();
+        for (Object pair : headers) {
+            List<?> header = (List<?>) pair;
+            if (((String) header.get(0)).equalsIgnoreCase("Tocsin-Sig")) values.add((String) header.get(1));
+        }
+        if (values.size() != 1) throw new Refused("malformed-envelope");
+        Set<String> good = new HashSet<>(), bad = new HashSet<>();
+        boolean wrongAlgorithm = false;
+        List<Entry> entries = entries(values.get(0));
+        for (Entry entry : entries) {
+            Key key = keys.get(entry.kid);
+            if (key != null && key.alg.equals("ML-DSA-65") && entry.alg.equals(key.alg)) return false;
+        }
+        for (Entry entry : entries) {
+            Key key = keys.get(entry.kid);
+            if (key == null) continue;
+            boolean named = key.alg.equals(entry.alg);
+            wrongAlgorithm |= !named;
+            (named && holds(key, entry, payload) ? good : bad).add(key.authority);
+        }
+        if (good.isEmpty()) throw new Refused(wrongAlgorithm ? "wrong-algorithm" : bad.isEmpty() ? "unknown-key" : "bad-signature");
+        if (bad.contains(issuer(payload))) throw new Refused("bad-signature");
+        return true;
+    }
+
+    /** Who the payload says it is by; it is read only after a signature over it holds, and its rules are not judged here. */
+    static String issuer(byte[] payload) {
+        try {
+            return (String) ((Map<?, ?>) ((Map<?, ?>) Json.read(payload)).get("issuer")).get("id");
+        } catch (Json.Malformed | ClassCastException | NullPointerException malformed) {
+            return "";
+        }
+    }
+
+    static List<Entry> entries(String value) throws Refused {
+        if (value.length() > MAX_HEADER) throw new Refused("too-large");
+        if (!value.chars().allMatch(c -> c < 128)) throw new Refused("malformed-envelope");
+        String[] parts = value.split(",", -1);
+        if (parts.length > MAX_SIGNATURES) throw new Refused("too-large");
+        List<Entry> found = new ArrayList<>();
+        Set<String> kids = new HashSet<>();
+        for (String part : parts) {
+            Matcher match = ENTRY.matcher(part);
+            if (!match.matches()) throw new Refused("malformed-envelope");
+            Map<?, ?> header = header(unb64u(match.group(1)));
+            if (!header.get("typ").equals("vnd.tocsin.bulletin")) throw new Refused("unknown-type");
+            String kid = (String) header.get("kid");
+            found.add(new Entry(kid, (String) header.get("alg"), match.group(1), unb64u(match.group(2))));
+            kids.add(kid);
+        }
+        if (kids.size() != found.size()) throw new Refused("malformed-envelope");
+        return found;
+    }
+
+    /** A protected header: a closed set of members, each of its type. */
+    static Map<?, ?> header(byte[] raw) throws Refused {
+        try {
+            Map<?, ?> header = (Map<?, ?>) Json.read(raw);
+            String alg = (String) header.get("alg"), kid = (String) header.get("kid"), typ = (String) header.get("typ");
+            boolean fits = raw.length <= MAX_PROTECTED && MEMBERS.containsAll(header.keySet())
+                && alg.length() <= 16 && THUMBPRINT.matcher(kid).matches() && typ.length() <= 40;
+            if (header.get("iat") != null) fits &= (Long) header.get("iat") >= 0;
+            if (header.get("x5t#S256") != null) fits &= THUMBPRINT.matcher((String) header.get("x5t#S256")).matches();
+            if (header.get("x5c") != null) {
+                List<?> chain = (List<?>) header.get("x5c");
+                fits &= chain.size() <= 4 && chain.stream().allMatch(each -> ((String) each).length() <= 8192);
+            }
+            if (fits) return header;
+        } catch (Json.Malformed | ClassCastException | NullPointerException malformed) {
+            // refused like one that does not fit
+        }
+        throw new Refused("malformed-envelope");
+    }
+
+    /** RFC 7515, appendix F: the signing input is the protected header, a point, and the payload in base64url. */
+    static boolean holds(Key key, Entry entry, byte[] payload) {
+        if (entry.signature.length != 64) return false;
+        try {
+            boolean edwards = key.alg.equals("Ed25519");
+            Signature check = Signature.getInstance(edwards ? "Ed25519" : "SHA256withECDSAinP1363Format");
+            check.initVerify(edwards ? edwards(key.jwk) : p256(key.jwk));
+            check.update((entry.protectedHeader + "." + b64u(payload)).getBytes(StandardCharsets.US_ASCII));
+            return check.verify(entry.signature);
+        } catch (SignatureException broken) {
+            return false;
+        } catch (GeneralSecurityException | Refused unusable) {
+            throw new IllegalStateException("a key of the registry cannot be used", unusable);
+        }
+    }
+
+    static PublicKey edwards(Map<?, ?> jwk) throws GeneralSecurityException, Refused {
+        byte[] point = unb64u((String) jwk.get("x"));
+        byte[] spec = ByteBuffer.allocate(ED25519.length + point.length).put(ED25519).put(point).array();
+        return KeyFactory.getInstance("Ed25519").generatePublic(new X509EncodedKeySpec(spec));
+    }
+
+    static PublicKey p256(Map<?, ?> jwk) throws GeneralSecurityException, Refused {
+        AlgorithmParameters curve = AlgorithmParameters.getInstance("EC");
+        curve.init(new ECGenParameterSpec("secp256r1"));
+        BigInteger x = new BigInteger(1, unb64u((String) jwk.get("x"))), y = new BigInteger(1, unb64u((String) jwk.get("y")));
+        ECParameterSpec domain = curve.getParameterSpec(ECParameterSpec.class);
+        return KeyFactory.getInstance("EC").generatePublic(new ECPublicKeySpec(new ECPoint(x, y), domain));
+    }
+
+    static String b64u(byte[] data) {
+        return Base64.getUrlEncoder().withoutPadding().encodeToString(data);
+    }
+
+    /** Canonical: no padding, no other alphabet, no stray bits. */
+    static byte[] unb64u(String text) throws Refused {
+        try {
+            byte[] data = Base64.getUrlDecoder().decode(text);
+            if (b64u(data).equals(text)) return data;
+        } catch (IllegalArgumentException malformed) {
+            // refused like one that has another spelling
+        }
+        throw new Refused("malformed-envelope");
+    }
+
+    /** I-JSON as tocsin uses it: UTF-8, each member once, integers within 2^53-1, at most 32 deep, and no fractions. */
+    static final class Json {
+        static final class Malformed extends Exception {
+            Malformed() { super(null, null, false, false); }
+        }
+
+        static final Pattern INTEGER = Pattern.compile("-?(0|[1-9][0-9]{0,15})");
+        final String text;
+        int at;
+
+        Json(String text) { this.text = text; }
+
+        static Object read(byte[] raw) throws Malformed {
+            try {
+                Json json = new Json(StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(raw)).toString());
+                Object found = json.value(0);
+                json.space();
+                if (json.at != json.text.length()) throw new Malformed();
+                return found;
+            } catch (CharacterCodingException malformed) {
+                throw new Malformed();
+            }
+        }
+
+        char next() throws Malformed {
+            if (at >= text.length()) throw new Malformed();
+            return text.charAt(at++);
+        }
+
+        void space() {
+            while (at < text.length() && " \t\r\n".indexOf(text.charAt(at)) >= 0) at++;
+        }
+
+        boolean take(String word) {
+            space();
+            boolean found = text.startsWith(word, at);
+            if (found) at += word.length();
+            return found;
+        }
+
+        void need(String word) throws Malformed {
+            if (!take(word)) throw new Malformed();
+        }
+
+        Object value(int depth) throws Malformed {
+            if (depth > 32) throw new Malformed();
+            if (take("{")) {
+                Map<String, Object> found = new LinkedHashMap<>();
+                if (take("}")) return found;
+                do {
+                    need("\"");
+                    String name = string();
+                    need(":");
+                    if (found.containsKey(name)) throw new Malformed();
+                    found.put(name, value(depth + 1));
+                } while (take(","));
+                need("}");
+                return found;
+            }
+            if (take("[")) {
+                List<Object> found = new ArrayList<>();
+                if (take("]")) return found;
+                do found.add(value(depth + 1)); while (take(","));
+                need("]");
+                return found;
+            }
+            if (take("\"")) return string();
+            if (take("true")) return true;
+            if (take("false")) return false;
+            if (take("null")) return null;
+            Matcher number = INTEGER.matcher(text).region(at, text.length());
+            if (!number.lookingAt()) throw new Malformed();
+            at = number.end();
+            long found = Long.parseLong(number.group());
+            if (Math.abs(found) > (1L << 53) - 1) throw new Malformed();
+            return found;
+        }
+
+        String string() throws Malformed {
+            StringBuilder found = new StringBuilder();
+            for (char c = next(); c != '"'; c = next()) {
+                if (c < ' ') throw new Malformed();
+                found.append(c == '\\' ? escaped() : c);
+            }
+            String text = found.toString();
+            if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) throw new Malformed(); // a lone surrogate
+            return text;
+        }
+
+        char escaped() throws Malformed {
+            char c = next();
+            int plain = "\"\\/bfnrt".indexOf(c);
+            if (plain >= 0) return "\"\\/\b\f\n\r\t".charAt(plain);
+            if (c != 'u' || at + 4 > text.length()) throw new Malformed();
+            String hex = text.substring(at, at += 4);
+            if (!hex.matches("[0-9A-Fa-f]{4}")) throw new Malformed();
+            return (char) Integer.parseInt(hex, 16);
+        }
+    }
+}
