@@ -16,7 +16,7 @@ import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,6 +25,7 @@ from bus.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/tocsin/config.toml")
 _T = TypeVar("_T", bound=msgspec.Struct)
+Interval = Annotated[int, msgspec.Meta(ge=10, le=86_400)]
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +49,12 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tlp: str | None = None
     pap: str | None = None
     audience: str | None = None
+    heartbeat_before_s: Interval | None = None
+    heartbeat_during_s: Interval | None = None
+    heartbeat_after_s: Interval | None = None
+    heartbeat_none_s: Interval | None = None
+    posture: str | None = None
+    duty: str | None = None
 
 
 _PATHS = (

@@ -141,6 +141,15 @@ class Inbox:
 
         return await self._db.read(work)
 
+    @property
+    def has_picture(self) -> bool:
+        """Whether the hub's picture is kept in this store."""
+        return self._settling.projector is not None
+
+    async def record(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Write what its one reader has found out about it, in one transaction."""
+        return await self._db.write(work)
+
     async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
         """Become or stay the one process that reads the bus for this store."""
         return await self._db.write(lambda db: lease.take(db, owner, now, ttl))

@@ -211,6 +211,10 @@ class Outbox:
             )
         )
 
+    async def forget_own_cursors(self) -> None:
+        """Have the own channels read back whole the next time they are compared, by whichever process sends."""
+        await self._db.write(lambda db: db.execute("DELETE FROM own_cursors"))
+
     async def unknown(self, digests: Sequence[str]) -> set[str]:
         """Those of the digests that this outbox does not hold."""
         listed = msgspec.json.encode(digests).decode()
@@ -222,6 +226,29 @@ class Outbox:
             ).fetchall()
         )
         return {row[0] for row in found}
+
+    async def stored_from(
+        self, stream: str, cursor: int, channels: Collection[str], since: float
+    ) -> tuple[int, dict[str, int]]:
+        """What a stream must still hold from the last place at or before `cursor` on: where that is, and digest and row.
+
+        Args:
+            stream: its name.
+            cursor: how far it was read back; 0 asks for all.
+            channels: those that can be read back.
+            since: what was stored earlier the stream may have let go.
+        """
+        found = await self._db.read(lambda db: table.stored_from(db, stream, cursor))
+        start = int(found[0]["stream_seq"]) if found else 0
+        return start, {
+            row["digest"]: row["n"]
+            for row in found
+            if row["channel"] in channels and (row["stored_at"] or 0.0) >= since
+        }
+
+    async def offer_again(self, ns: Sequence[int]) -> None:
+        """Send rows again that a stream has lost: the same bytes, without a message id, which it may still remember."""
+        await self._db.write(lambda db: table.offer_again(db, ns))
 
     async def accounts_for(self, channel: str, seq: int) -> bool:
         """Whether an unknown bulletin at this place was adopted by a recovery: behind the head, nothing else there."""

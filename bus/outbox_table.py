@@ -34,6 +34,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS outbox_place ON outbox (channel, seq) WHERE st
 CREATE INDEX IF NOT EXISTS outbox_origin ON outbox (origin, n) WHERE origin IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (channel, seq) WHERE state = 'parked';
 CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (status, n) WHERE state = 'kept';
+CREATE INDEX IF NOT EXISTS outbox_stored ON outbox (stream, stream_seq) WHERE stream IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_superseded ON outbox (n) WHERE state = 'superseded';
 CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
@@ -45,6 +46,12 @@ _DUE = """
 SELECT * FROM outbox o WHERE state = 'kept' AND status = ? AND NOT EXISTS (
   SELECT 1 FROM outbox p WHERE p.channel = o.channel AND p.state = 'parked' AND p.seq < o.seq
 ) ORDER BY n LIMIT ?
+"""
+
+_FIRST_UNSENT = """
+SELECT seq, prev FROM outbox WHERE state = 'kept' AND status = ?1 AND channel = ?2
+UNION ALL SELECT seq, prev FROM outbox WHERE state = 'parked' AND channel = ?2
+ORDER BY seq LIMIT 1
 """
 
 
@@ -109,6 +116,14 @@ def head(db: sqlite3.Connection, channel: str) -> Head | None:
     """The last bulletin of a channel, inside a transaction."""
     row = db.execute("SELECT seq, digest FROM heads WHERE channel = ?", (channel,)).fetchone()
     return Head(seq=row["seq"], digest=row["digest"]) if row else None
+
+
+def stored_head(db: sqlite3.Connection, channel: str) -> Head | None:
+    """The last bulletin of a channel up to which all are stored, inside a transaction."""
+    row = db.execute(_FIRST_UNSENT, (channel.split(".", 1)[0], channel)).fetchone()
+    if row is None:
+        return head(db, channel)
+    return Head(seq=row["seq"] - 1, digest=row["prev"]) if row["prev"] else None
 
 
 def insert(
@@ -211,6 +226,25 @@ def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> No
         "UPDATE outbox SET state = 'stored', stored_at = ?, stream = ?, stream_seq = ?, problem = NULL "
         "WHERE n = ? AND state != 'stored'",
         [(now, each.stream, each.stream_seq, each.n) for each in settled],
+    )
+
+
+def stored_from(db: sqlite3.Connection, stream: str, cursor: int) -> list[sqlite3.Row]:
+    """What a stream has acknowledged from the last place at or before `cursor` on, in its order."""
+    return db.execute(
+        "SELECT n, digest, channel, stored_at, stream_seq FROM outbox WHERE stream = ?1 AND stream_seq >= coalesce("
+        "(SELECT max(stream_seq) FROM outbox WHERE stream = ?1 AND stream_seq <= ?2), 0) ORDER BY stream_seq",
+        (stream, cursor),
+    ).fetchall()
+
+
+def offer_again(db: sqlite3.Connection, ns: Iterable[int]) -> None:
+    """Have rows sent again that were stored and are lost, inside a transaction."""
+    change(
+        db,
+        "UPDATE outbox SET state = 'kept', stream = NULL, stream_seq = NULL, problem = 'its stream has lost it', "
+        "headers = json_remove(headers, '$.\"Nats-Msg-Id\"') WHERE n = ? AND state = 'stored'",
+        [(n,) for n in ns],
     )
 
 

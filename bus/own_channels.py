@@ -19,12 +19,14 @@ from bus.errors import AdmissionError
 from bus.outbox import Outbox, Settled
 from bus.pull import Pull, Received
 from bus.revocation import ReceivedLink, rule
-from bus.topology import own_streams
+from bus.topology import MAX_AGE_S, own_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
+from schemas.subject import Channel
 
 QUIET_S = 5.0
 MOST = 500
+MARGIN_S = 24 * 3600.0  # clocks differ, and a stream lets go a little early
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,32 +84,61 @@ async def survey(
     return Survey(links=tuple(links), stands=stands, arrived=tuple(arrived), cursors=cursors)
 
 
-async def behind_by(
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """An outbox beside what a stream holds under its authority's name.
+
+    Attributes:
+        strange: how many bulletins there the outbox cannot account for.
+        lost: the row numbers of those that the stream had acknowledged and does not hold any more.
+    """
+
+    strange: int
+    lost: tuple[int, ...]
+
+
+async def compare(
     connection: Connection,
     outbox: Outbox,
     registry: VerifiedRegistry,
     stream: str,
     consumer: str,
     clock: Callable[[], dt.datetime],
-) -> int:
-    """How many of the authority's own bulletins on a stream this outbox cannot account for.
+    *,
+    whole: bool = False,
+) -> Comparison:
+    """Compare an outbox with its own channels on a stream, from where they were read to last, or whole.
 
     A bulletin is accounted for when the outbox holds it, or when a recovery has adopted a head after it. One that
     stands where the outbox has another bulletin is not: two outboxes have spoken on one channel, or a thief has.
 
+    The last bulletin read is looked at again: where it does not stand any more the stream is another, or was rewound,
+    and is compared whole.
+
     Raises:
         UnreachableError, BrokerError: from the broker.
     """
+    authority_id = connection.endpoint.authority_id
+    cursor = 0 if whole else (await outbox.own_cursors()).get(stream, 0)
+    allowed = {
+        Channel(issuer=authority_id, status=status, tlp=tlp, audience=audience).name
+        for status, tlp, audience in registry.publish_prefixes(authority_id)
+    }
+    # What is no longer granted is no longer read back either, and what was too old the stream has let go.
+    since = clock().timestamp() - MAX_AGE_S + MARGIN_S
+    start, expected = await outbox.stored_from(stream, cursor, allowed, since)
     strange: list[ReceivedLink] = []
     last: int | None = None
-    start = (await outbox.own_cursors()).get(stream, 0) + 1
-    async for batch in read_back(connection, stream, consumer, start):
+    async for batch in read_back(connection, stream, consumer, (start or cursor + 1) if cursor else 1):
         last = batch[-1].stream_seq
         digests = {digest(message.payload): message for message in batch}
+        for found in digests:
+            expected.pop(found, None)
         unknown = [digests[found] for found in await outbox.unknown(list(digests))]
         strange += placed(unknown, registry, clock())
         if not strange:
             await outbox.move_own_cursor(stream, last)
+    if expected and cursor:
+        return await compare(connection, outbox, registry, stream, consumer, clock, whole=True)
     stands = rule(strange, registry.ended(clock())).stands
     missing = 0
     for link in strange:
@@ -115,7 +146,28 @@ async def behind_by(
             missing += 1
     if last is not None and not missing:
         await outbox.move_own_cursor(stream, last)
-    return missing
+    return Comparison(strange=missing, lost=tuple(sorted(expected.values())))
+
+
+async def scrub(
+    endpoint: Endpoint,
+    outbox: Outbox,
+    registry: VerifiedRegistry,
+    clock: Callable[[], dt.datetime],
+    timeout: float,
+) -> int:
+    """Compare an outbox with all of its own channels, and offer again what a stream has lost; how many.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker.
+    """
+    lost: list[int] = []
+    async with Connection.open(endpoint) as connection:
+        await connection.until_connected(timeout)
+        for stream, consumer in own_streams(registry, endpoint.authority_id):
+            lost += (await compare(connection, outbox, registry, stream, consumer, clock, whole=True)).lost
+    await outbox.offer_again(lost)
+    return len(lost)
 
 
 async def read_back(

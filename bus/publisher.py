@@ -30,7 +30,7 @@ from bus import reanchoring
 from bus.connection import Endpoint
 from bus.errors import OutboxError, PermitError
 from bus.outbox import Outbox, Row, State
-from bus.own_channels import Survey, survey
+from bus.own_channels import Survey, scrub, survey
 from bus.reanchoring import Anchor, propose
 from bus.recovery import recover
 from bus.sealer import Sealer
@@ -74,10 +74,10 @@ class Publisher:
     ) -> None:
         self._on_refused = on_refused
         self.authority_id = authority_id
-        self._outbox = outbox
-        self._registry = registry
+        self.outbox = outbox
+        self.registry = registry
         self._stamping = stamping
-        self._clock = clock
+        self.clock = clock
         self._sender = sender
         self._is_quiet = False
 
@@ -170,9 +170,9 @@ class Publisher:
         """
         self._refuse_when_behind()
         _refuse_anchor(draft)
-        registry, moment = self._registry(), self._clock()
+        registry, moment = self.registry(), self.clock()
         try:
-            accepted = await self._outbox.keep(
+            accepted = await self.outbox.keep(
                 lambda db: self._stamping.keep(db, draft, defaults, registry, moment, once, origin)
             )
         except (SchemaError, PermitError) as exc:
@@ -182,6 +182,11 @@ class Publisher:
         if self._sender is not None:
             self._sender.nudge()
         return accepted
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that sends from this outbox."""
+        return self._sender is not None and self._sender.leads
 
     async def ready(self, timeout: float) -> bool:
         """Wait until the outbox has been compared with the own channels on the bus; whether that came true.
@@ -208,12 +213,12 @@ class Publisher:
             SchemaError, RuleError, PermitError: as `publish`.
         """
         _refuse_anchor(draft)
-        registry, moment = self._registry(), self._clock()
-        return await self._outbox.ask(lambda db: self._stamping.rehearse(db, draft, registry, moment))
+        registry, moment = self.registry(), self.clock()
+        return await self.outbox.ask(lambda db: self._stamping.rehearse(db, draft, registry, moment))
 
     async def settled(self, digest: str, timeout: float) -> str:
         """Wait until a bulletin is `stored`, or `parked`; `accepted` when the time is up."""
-        state = await self._outbox.wait_state(digest, timeout)
+        state = await self.outbox.wait_state(digest, timeout)
         return "accepted" if state == State.KEPT else state
 
     async def idle(self, timeout: float) -> bool:
@@ -222,19 +227,19 @@ class Publisher:
         mark = -1
         while True:
             left = deadline - asyncio.get_running_loop().time()
-            if (await self._outbox.oldest())[0] == 0:
+            if (await self.outbox.oldest())[0] == 0:
                 return True
             if left <= 0:
                 return False
-            mark = await self._outbox.changed(mark, left)
+            mark = await self.outbox.changed(mark, left)
 
     async def health(self) -> Health:
         """How much waits, for how long, and why."""
-        _, since = await self._outbox.oldest()
+        _, since = await self.outbox.oldest()
         return Health(
             connected=self._sender is not None and self._sender.connected,
-            counts=await self._outbox.counts(),
-            waiting_s=0.0 if since is None else max(0.0, self._clock().timestamp() - since),
+            counts=await self.outbox.counts(),
+            waiting_s=0.0 if since is None else max(0.0, self.clock().timestamp() - since),
             problem="" if self._sender is None else self._sender.problem,
         )
 
@@ -249,12 +254,18 @@ class Publisher:
         async with sender.held():
             return await recover(
                 endpoint=sender.endpoint,
-                outbox=self._outbox,
-                registry=self._registry(),
-                clock=self._clock,
+                outbox=self.outbox,
+                registry=self.registry(),
+                clock=self.clock,
                 timeout=timeout,
                 keep=self._stamping.sign_and_keep,
             )
+
+    async def scrub(self, timeout: float = 60.0) -> int:
+        """Read all own channels, and send again what a stream has lost; how many. Raises as `recover`."""
+        sender = self._reading("a scrub")
+        async with sender.held():
+            return await scrub(sender.endpoint, self.outbox, self.registry(), self.clock, timeout)
 
     @asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
@@ -308,7 +319,7 @@ class Publisher:
         return propose(channel, found, await self._mine(channel), from_)
 
     async def _mine(self, channel: str) -> list[Row]:
-        return await self._outbox.ask(lambda db: table.after(db, channel, 0))
+        return await self.outbox.ask(lambda db: table.after(db, channel, 0))
 
     async def reanchor(
         self,
@@ -341,8 +352,8 @@ class Publisher:
         said = reanchoring.draft(Channel.parse(f"{self.authority_id}/{channel}"), anchor, reason, exercise_id)
         async with self.quiet():
             found = await self._survey(timeout)
-            registry, moment = self._registry(), self._clock()
-            return await self._outbox.keep(
+            registry, moment = self.registry(), self.clock()
+            return await self.outbox.keep(
                 lambda db: self._anchor(db, channel, anchor, found, said, registry, moment)
             )
 
@@ -370,8 +381,8 @@ class Publisher:
 
     async def _survey(self, timeout: float) -> Survey:
         endpoint = self._reading("a re-anchor").endpoint
-        found = await survey(endpoint, self._outbox, self._registry(), self._clock, timeout)
-        await self._outbox.settle(found.arrived, self._clock().timestamp())
+        found = await survey(endpoint, self.outbox, self.registry(), self.clock, timeout)
+        await self.outbox.settle(found.arrived, self.clock().timestamp())
         return found
 
     def _reading(self, what: str) -> Sender:

@@ -24,7 +24,7 @@ from bus.connection import Connection, Endpoint, Outgoing
 from bus.errors import BrokerError, BusError, DeniedError, OutboxError, StoreError, UnreachableError
 from bus.lease import LEASE_S, owner_name
 from bus.outbox import Outbox, Row, Settled
-from bus.own_channels import behind_by
+from bus.own_channels import compare
 from bus.topology import own_streams
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Status
@@ -37,6 +37,7 @@ BACKOFF_S = (0.1, 5.0)
 FULL_BACKOFF_S = 2.0
 IDLE_S = 1.0
 DISCONNECTED_S = 0.1
+AGAIN_S = 3600.0  # so long a row that was sent again is not sent once more
 COMPARE_S = 60.0  # so often the own channels are looked at for what this outbox has not said
 URGENCY = {str(status): place for place, status in enumerate(Status)}  # actual first
 
@@ -87,8 +88,15 @@ class Sender:
         self._compared_at = 0.0
         self._behind_at: tuple[dict[str, int], object] = ({}, None)
         self._patience: dict[str, _Patience] = {}
+        self._reoffered: dict[int, float] = {}
+        self._epoch = 0
         self._settled: list[Settled] = []  # acknowledged, and not yet noted in the outbox
         self._budget = Budget(allowance)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that sends, as far as it knows."""
+        return self._leased_until > self._clock().timestamp()
 
     def nudge(self) -> None:
         """Something was kept; look at once."""
@@ -174,9 +182,9 @@ class Sender:
         if not connection.connected:
             raise UnreachableError(connection.problem or "the bus is not connected")
         now = asyncio.get_running_loop().time()
-        if now - self._compared_at > COMPARE_S:
-            self._known.clear()  # whoever has stolen the key speaks here too
-            self._compared_at = now
+        if now - self._compared_at > COMPARE_S or connection.epoch != self._epoch:
+            self._known.clear()  # whoever has stolen the key speaks here too; and a broker that was away may have lost some
+            self._compared_at, self._epoch = now, connection.epoch
         streams = self._streams()
         for status in _by_urgency(self._unknown(streams) - self._resting(now)):
             with self._patience_with(status, now):
@@ -246,12 +254,14 @@ class Sender:
         self.behind = ""
 
     async def _compare(self, connection: Connection, status: str, stream: str, consumer: str) -> bool:
-        """Whether the outbox accounts for all that the stream holds under the authority's name."""
-        missing = await behind_by(connection, self._outbox, self._registry(), stream, consumer, self._clock)
+        """Whether the outbox accounts for all that the stream holds in the authority's name. What it lost is sent again."""
+        found = await compare(connection, self._outbox, self._registry(), stream, consumer, self._clock)
         self._known.add(status)
-        if missing:
+        if found.lost and not found.strange:
+            await self._reoffer(stream, found.lost)
+        if found.strange:
             self.behind = (
-                f"the bus holds {missing} bulletins of {self.authority_id} that this outbox does not know. If it was lost "
+                f"the bus holds {found.strange} bulletins of {self.authority_id} that this outbox does not know. If it was lost "
                 "or restored, and no other one is in use, run: tocsin outbox recover. If nobody here said them, the key "
                 "is stolen: tocsin key revoke, then tocsin outbox reanchor"
             )
@@ -261,7 +271,16 @@ class Sender:
             # Nothing is sent from here now, and a recovery in another process needs the lease.
             await self._outbox.drop_lease(self._owner)
             self._leased_until = 0.0
-        return not missing
+        return not found.strange
+
+    async def _reoffer(self, stream: str, lost: Sequence[int]) -> None:
+        """Send again what a stream has lost; once an hour at most, should it be there and only not be shown."""
+        now = self._clock().timestamp()
+        again = [n for n in lost if not 0 <= now - self._reoffered.get(n, -AGAIN_S) < AGAIN_S]
+        if again:
+            log.error("stream_lost_bulletins", authority=self.authority_id, stream=stream, offered=len(again))
+            await self._outbox.offer_again(again)
+            self._reoffered |= dict.fromkeys(again, now)
 
     # -- sending ------------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from bus.anchor import continues, cursor_at, stands
 from bus.budget import READING, Allowance, Budget
 from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError, one_failure
@@ -34,6 +35,7 @@ QUIET_S = 5.0
 LOOK_S = 5.0  # so often it is asked whether the consumer follows other grants by now
 PAUSE_S = 0.5
 TICK_S = 0.5
+WAIT_S = 2.0
 PASSING = frozenset({"store-full", "store-busy"})
 OVER_BUDGET = "over-budget"
 IN_BULK = 128
@@ -75,6 +77,17 @@ class Subscriber:
         self._endpoint = endpoint
         self._clock = clock
         self._allowance = allowance
+        self._caught_up: set[str] = set()
+        self._again: set[str] = set()
+
+    def caught_up(self) -> bool:
+        """Whether all that the granted streams held has been taken in since they were last attached to."""
+        granted = {stream for stream, _ in reader_streams(self._registry(), self._authority_id)}
+        return self._caught_up >= granted
+
+    def read_again(self, stream: str) -> None:
+        """Read a stream from its beginning, soon: something in it was not seen. What is known is recognised."""
+        self._again.add(stream)
 
     async def run(self) -> None:
         """Read until cancelled.
@@ -82,6 +95,7 @@ class Subscriber:
         Raises:
             StoreError: `store-failed`; the store takes nothing more until it is opened anew.
         """
+        self._caught_up.clear()
         with one_failure():
             async with Connection.open(self._endpoint) as connection, asyncio.TaskGroup() as tasks:
                 for stream, consumer in reader_streams(self._registry(), self._authority_id):
@@ -97,6 +111,7 @@ class Subscriber:
                 self._interrupted(exc, stream=stream)
             except StoreError as exc:
                 self._wait_out(exc)
+            self._caught_up.discard(stream)
             await asyncio.sleep(PAUSE_S)
 
     async def _attached(self, connection: Connection, stream: str, consumer: str) -> None:
@@ -104,48 +119,78 @@ class Subscriber:
         if not connection.connected:
             raise UnreachableError(connection.problem or "not connected")
         cursor = await self._inbox.cursor(stream)
+        filters = await self._cover(connection, stream, consumer, cursor)
+        async with Pull.attach(connection, stream, consumer, max(cursor.seq, 1)) as pull:
+            self.attached += 1
+            batch: list[Received] = []
+            if cursor.seq:
+                # Begin with what was read last: another bulletin there means that the stream is not the one we knew.
+                batch = await pull.next(MOST, WAIT_S)
+                stays = (
+                    continues(cursor, batch[0])
+                    if batch
+                    else await stands(connection, stream, consumer, cursor)
+                )
+                if not stays:
+                    await self._doubt(stream, cursor)
+                    return
+                self.problem = ""
+                if not batch or (len(batch) == 1 and batch[0].pending == 0):
+                    self._caught_up.add(stream)
+            elif not await _left(connection, stream, consumer):
+                self._caught_up.add(stream)
+            await self._follow(connection, pull, stream, consumer, filters, batch[1:])
+
+    async def _cover(
+        self, connection: Connection, stream: str, consumer: str, cursor: Cursor
+    ) -> frozenset[str]:
+        """What the consumer lets through; what it did not let through before is read up to the cursor first."""
         filters = await _filters(connection, stream, consumer)
         covered = await self._inbox.covered(stream)
         if cursor.seq and not filters <= covered:
             await self._history(connection, stream, consumer, cursor.seq, filters - covered)
         if filters != covered:
             await self._inbox.cover(stream, filters)
-        looked = asyncio.get_running_loop().time()
+        return filters
+
+    async def _follow(
+        self,
+        connection: Connection,
+        pull: Pull,
+        stream: str,
+        consumer: str,
+        filters: frozenset[str],
+        batch: list[Received],
+    ) -> None:
+        """Take in what comes, until the consumer lets through something else or the stream is to be read again."""
+        clock = asyncio.get_running_loop().time
+        looked = clock()
         budgets: dict[str, Budget] = {}
-        # Begin with what was read last: another bulletin there means that the stream is not the one we knew.
         settled: asyncio.Task[None] | None = None
-        async with (
-            Pull.attach(connection, stream, consumer, max(cursor.seq, 1)) as pull,
-            asyncio.TaskGroup() as tasks,
-        ):
-            self.attached += 1
-            anchored = cursor.seq == 0
+        async with asyncio.TaskGroup() as tasks:
             while True:
-                if asyncio.get_running_loop().time() - looked > LOOK_S:
-                    looked = asyncio.get_running_loop().time()
-                    if await _filters(connection, stream, consumer) != filters:
-                        return
-                if settled is not None and pull.waiting < IN_BULK:
-                    await settled  # while the disk is busy a larger batch gathers
-                batch = await pull.next(MOST, QUIET_S)
-                if not batch:
-                    if not anchored and not await self._stands(connection, stream, consumer, cursor):
-                        await self._doubt(stream, cursor)
-                        return
-                    anchored = True
-                    continue
-                self.problem = ""
-                if not anchored:
-                    if not _continues(cursor, batch[0]):
-                        await self._doubt(stream, cursor)
-                        return
-                    anchored, batch = True, batch[1:]
                 if batch:
+                    self.problem = ""
                     judged, cursor, now = await self._judged(stream, batch, budgets)
                     # In bulk one batch is settled while the next is judged, but never before the one before it.
                     if settled is not None:
                         await settled
                     settled = tasks.create_task(self._settle(stream, judged, cursor, now))
+                if stream in self._again:
+                    break
+                if clock() - looked > LOOK_S:
+                    looked = clock()
+                    if await _filters(connection, stream, consumer) != filters:
+                        return
+                if settled is not None and pull.waiting < IN_BULK:
+                    await settled  # while the disk is busy a larger batch gathers
+                batch = await pull.next(MOST, WAIT_S)
+                if not batch:
+                    self._caught_up.add(stream)
+        # All is settled, and with it the cursor is where it stays.
+        self._again.discard(stream)
+        log.info("reading_again", stream=stream)
+        await self._inbox.rewind(stream)
 
     async def _history(
         self, connection: Connection, stream: str, consumer: str, until: int, filters: frozenset[str]
@@ -171,12 +216,6 @@ class Subscriber:
                     break
         log.info("history_read", stream=stream, count=found, subjects=sorted(filters))
 
-    async def _stands(self, connection: Connection, stream: str, consumer: str, cursor: Cursor) -> bool:
-        """Whether the stream may still hold what was read at the cursor: it is silent, so ask how far it goes."""
-        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-        delivered = int(info.get("delivered", {}).get("stream_seq", 0))
-        return delivered >= cursor.seq or int(info.get("num_pending", 0)) > 0
-
     async def _doubt(self, stream: str, cursor: Cursor) -> None:
         """The stream was lost, rewound or altered: read it again from the start; what is known is recognised."""
         log.error("stream_changed", stream=stream, cursor=cursor.seq)
@@ -197,7 +236,7 @@ class Subscriber:
             judged = await asyncio.to_thread(
                 lambda: [_judge(message, registry, now, wait) for message, wait in each]
             )
-        return judged, _cursor(batch[-1], messages[-1].digest), now
+        return judged, cursor_at(batch[-1], messages[-1].digest), now
 
     def _wait(
         self, received: Received, budgets: dict[str, Budget], registry: VerifiedRegistry, now: dt.datetime
@@ -225,6 +264,8 @@ class Subscriber:
     ) -> None:
         self._count(await self._inbox.settle(judged, stream, cursor, now))
         self.pending[stream] = cursor.pending
+        if cursor.pending == 0:
+            self._caught_up.add(stream)
 
     async def _tick(self) -> None:
         """What waits for its predecessor, or for its time, is looked at every so often."""
@@ -262,19 +303,10 @@ async def _filters(connection: Connection, stream: str, consumer: str) -> frozen
     return frozenset(config.get("filter_subjects") or [config.get("filter_subject", ">")])
 
 
-def _cursor(received: Received, found: str) -> Cursor:
-    return Cursor(
-        seq=received.stream_seq, digest=found, stored_ns=received.stored_ns, pending=received.pending
-    )
-
-
-def _continues(cursor: Cursor, received: Received) -> bool:
-    """Whether what stands at the cursor is what was read there, in the very record it was read from."""
-    held, there = (
-        (each.seq, each.digest, each.stored_ns)
-        for each in (cursor, _cursor(received, digest(received.payload)))
-    )
-    return held == there
+async def _left(connection: Connection, stream: str, consumer: str) -> int:
+    """How many the stream has for this reader that have not been delivered."""
+    info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
+    return int(info.get("delivered", {}).get("consumer_seq", 0)) + int(info.get("num_pending", 0))
 
 
 def _message(stream: str, received: Received) -> Message:

@@ -44,6 +44,7 @@ STATEMENTS_STREAM = "STATEMENTS"
 MAX_STATEMENT_BYTES = 3 * MAX_REVOKE_BYTES  # as a file: in base64url, with a few signatures
 STATEMENTS_EACH = 8
 STATEMENTS_ROOM_BYTES = STATEMENTS_EACH * (MAX_STATEMENT_BYTES + 256)  # a speaker's, with what the store adds
+HEARTBEAT = "channel-status"
 PROVISIONER = "provisioner"
 """The identity that makes streams and consumers, and says what the registrars say. No authority's id is one word."""
 
@@ -275,6 +276,18 @@ def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[st
         for status in Status
         if status in statuses
     )
+
+
+def beat_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:
+    """The system channels on which an authority may send heartbeats, one for each (tlp, audience)."""
+    found = {
+        Channel(issuer=authority_id, status=Status.SYSTEM, tlp=tlp, audience=audience)
+        for grant in registry.authority(authority_id).publish
+        if Status.SYSTEM in grant.statuses and not {HEARTBEAT, "*"}.isdisjoint(grant.kinds)
+        for tlp in grant.tlps
+        for audience in grant.audiences
+    }
+    return tuple(sorted(found))
 
 
 def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:

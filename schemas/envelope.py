@@ -206,6 +206,34 @@ def write_signed(payload: bytes, entries: tuple[Entry, ...]) -> bytes:
     return msgspec.json.encode(_File(payload=b64u(payload), signatures=signatures)) + b"\n"
 
 
+class _Contradiction(Part, frozen=True):
+    contradiction: Annotated[tuple[_File, ...], Meta(min_length=2, max_length=2)]
+
+
+def is_contradiction(raw: bytes) -> bool:
+    """Whether a file begins as `write_contradiction` writes one."""
+    return raw.lstrip().startswith(b'{"contradiction"')
+
+
+def write_contradiction(one: bytes, other: bytes) -> bytes:
+    """Two signed files in one: what an authority has said that cannot both stand."""
+    return b'{"contradiction":[' + one.strip() + b"," + other.strip() + b"]}\n"
+
+
+def read_contradiction(raw: bytes) -> tuple[bytes, bytes]:
+    """The two signed files; whether they contradict each other is not decided here.
+
+    Raises:
+        EnvelopeError: `malformed-envelope`.
+    """
+    try:
+        found = decode_as(_Contradiction, raw.strip(), max_bytes=len(raw) + 1)
+    except SchemaError as exc:
+        raise EnvelopeError(f"not a file of two signed bulletins: {exc}") from None
+    one, other = (msgspec.json.encode(each) for each in found.contradiction)
+    return one, other
+
+
 # -- unsigned hints ---------------------------------------------------------------------------------------------
 
 CE_TYPE: Literal["eu.tocsin.bulletin.v1"] = "eu.tocsin.bulletin.v1"

@@ -124,11 +124,13 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
 @click.option("--stdin", "from_stdin", is_flag=True, help="read one document from standard input instead")
 @TZ
 def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -> None:
-    """Publish what appears in a spool folder, as the chosen context, until Ctrl-C.
+    """Publish what appears in a spool folder, as the chosen context, until Ctrl-C, with heartbeats meanwhile.
 
     With --stdin: exits 0 when the bulletins are stored, 75 when they are safe here and will be sent later, 5 when the
     document is refused.
     """
+    from bus.cli.heartbeat import beating
+    from bus.cli.server import ended
     from bus.cli.session import follow_trust, open_publisher, open_registry, until_first
     from bus.plugin import adapter_named, discover
 
@@ -146,7 +148,11 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
         async with open_publisher(app) as publisher:
             source = chosen.standard_input() if spool is None else chosen.folder(spool)
             running = chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
-            await (running if from_stdin else until_first(running, follow_trust(app)))
+            if from_stdin:
+                await running
+            else:
+                async with beating(app, publisher):
+                    await until_first(running, follow_trust(app), ended())
             return await publisher.idle(app.timeout(5.0))
 
     if spool is not None:

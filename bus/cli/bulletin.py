@@ -17,6 +17,7 @@ import msgspec
 from bus.cli.amend import cancel, update
 from bus.cli.app import App, Group, NotFoundError, command, hint, on_terminal
 from bus.cli.endorse import endorse
+from bus.cli.proof import proof
 from bus.cli.sealed import open_, seal
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ bulletin.add_command(cancel)
 bulletin.add_command(endorse)
 bulletin.add_command(seal)
 bulletin.add_command(open_)
+bulletin.add_command(proof)
 
 
 def known_kind(kind: str) -> None:

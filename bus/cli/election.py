@@ -93,7 +93,8 @@ def show(
     """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
     from bus.cli.session import open_registry
     from bus.contacts import read_contacts
-    from bus.hub import elections, views
+    from bus.hub import elections
+    from bus.hub.channels import channels
     from bus.hub.readiness import PASS, Facts, readiness
 
     _, context = app.context()
@@ -104,7 +105,7 @@ def show(
     def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], Facts]:
         return elections.calendars(db), Facts(
             registry=registry,
-            channels=views.channels(db, now, registry, context.authority),
+            channels=channels(db, now, registry, context.authority),
             contacts=contacts,
             drills=elections.last_exercises(db),
             now=now,

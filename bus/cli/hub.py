@@ -9,6 +9,7 @@ import datetime as dt
 import click
 
 from bus.cli.app import App, Group, command
+from schemas.errors import TocsinError
 
 
 @click.group(cls=Group)
@@ -18,14 +19,21 @@ def hub() -> None:
 
 @command(hub, "run")
 def run(app: App) -> None:
-    """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted."""
+    """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted.
+
+    Watches the channels meanwhile (tocsin channels --alarms). With a signing key in its context, a hub sends heartbeats
+    where its grants let it, and says that a channel has gone dark to the audience for which a grant on status actual names
+    channel-status.
+    """
     asyncio.run(_run(app))
 
 
 async def _run(app: App) -> None:
+    from bus.cli.heartbeat import beating
     from bus.cli.server import ended, production_registry
-    from bus.cli.session import endpoint, held_registry, open_store, recorder
+    from bus.cli.session import endpoint, held_registry, open_publisher, open_store, recorder
     from bus.cli.watch import show, tell_of_bus
+    from bus.hub.announcing import Announcer
     from bus.hub.elections import present_phase
     from bus.hub.run import HubService
     from bus.phases import pace
@@ -34,7 +42,16 @@ async def _run(app: App) -> None:
     name, context = app.context()
     registry = held_registry(context, app.now)
     country = registry().authority(context.authority).country
-    async with open_store(app) as store:
+    async with open_store(app) as store, contextlib.AsyncExitStack() as voice:
+        announce = None
+        if context.key is not None:
+            try:
+                publisher = await voice.enter_async_context(open_publisher(app))
+            except TocsinError as exc:  # a hub that cannot speak reads all the same
+                app.note(f"this hub only reads, it cannot speak: {exc}")
+            else:
+                await voice.enter_async_context(beating(app, publisher, store))
+                announce = Announcer(publisher)
         phase = await store.ask(lambda db: present_phase(db, country, app.now()))
         service = HubService(
             authority_id=context.authority,
@@ -43,11 +60,13 @@ async def _run(app: App) -> None:
             endpoint=endpoint(context, f"{name} hub", ping_s=pace(phase).ping_s),
             clock=app.now,
             on_news=recorder(app),
+            announce=announce,
         )
 
         async def tell() -> None:
             async for row in store.follow(await store.row_before(app.now())):
-                show(app, row)
+                if "/system." not in row.channel:  # heartbeats and receipts are for `channels` to show
+                    show(app, row)
 
         tasks = [
             asyncio.create_task(service.run()),

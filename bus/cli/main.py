@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "bundle": ("bus.cli.bundle", "bundle", "over an air gap: registry and bulletins in one file"),
     "audit": ("bus.cli.audit", "audit", "what this identity refused, signed, took in and opened"),
     "outbox": ("bus.cli.outbox", "outbox", "what still must go out; recovery"),
+    "heartbeat": ("bus.cli.heartbeat", "heartbeat", "say that this authority is there"),
     "adapter": ("bus.cli.adapter", "adapter", "join an authority's own systems"),
     "schema": ("bus.cli.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),
     "bench": ("bus.cli.bench", "bench", "what single steps cost on this machine"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bus.reanchoring import Anchor
 
 RECOVER_S = 60.0
+QUEUED = 75
 
 
 @click.group(cls=Group)
@@ -60,6 +61,46 @@ def retry(app: App) -> None:
         app.data({"released": released})
     else:
         app.note(f"released: {released}")
+
+
+@command(outbox, "scrub")
+def scrub(app: App) -> None:
+    """Compare everything sent with what the bus holds of it, and send again what it has lost: the same bytes.
+
+    Programs that run look at what is new every minute, and at everything when a stream has become shorter; this finds
+    what went missing in its midst. Where a program runs, it is asked to do so. Exits 75 when something is offered again and not stored yet.
+    """
+    from bus.cli.session import open_publisher, record
+    from bus.errors import OutboxError
+
+    app.logs(errors_only=True)
+
+    async def work() -> tuple[int | None, bool]:
+        async with open_publisher(app) as publisher:
+            try:
+                lost = await publisher.scrub(app.timeout(RECOVER_S))
+            except OutboxError as exc:
+                if exc.reason != "lease-held":
+                    raise
+                await publisher.outbox.forget_own_cursors()
+                return None, True
+            return lost, await publisher.idle(app.timeout(RECOVER_S))
+
+    lost, is_stored = asyncio.run(work())
+    if lost:
+        record(app, "override", what="outbox-reoffered", bulletins=lost)
+    if app.json:
+        app.data({"offered_again": lost, "stored": is_stored})
+    else:
+        app.note(
+            "the program that sends from this outbox compares everything within a minute, and says so in its log"
+            if lost is None
+            else f"offered again: {lost}"
+            if lost
+            else "the bus holds everything that was sent"
+        )
+    if not is_stored:
+        raise click.exceptions.Exit(QUEUED)
 
 
 @command(outbox, "recover")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 T = TypeVar("T")
+PHASES = ("before", "during", "after", "none")
 
 
 def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
@@ -104,20 +105,40 @@ def _seen(item: Item, opener: Opener, row: Stored) -> Item:
 
 
 @command()
-def channels(app: App) -> None:
-    """Every channel this identity may read: live, late, silent or never heard; gaps, forks, refusals."""
-    from bus.cli.session import open_registry
-    from bus.hub import views
+@click.option("--alarms", is_flag=True, help="what is wrong: the alarms that stand, since when and why")
+@click.option("--all", "ended", is_flag=True, help="with --alarms: those that have ended too")
+@click.option("--uptime", is_flag=True, help="in parts per million by phase, as far as a hub has watched")
+def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
+    """Every channel this identity may read: live, late, silent, planned or unheard; gaps, forks, refusals.
 
+    `missing` is how many its authority says follow that have not come. Alarms and uptime are recorded by a hub that runs.
+    """
+    from bus.cli.session import open_registry
+    from bus.hub.channels import channels as every
+
+    if ended and not alarms:
+        raise click.UsageError("--all goes with --alarms")
+    if alarms:
+        _alarms(app, ended=ended)
+        return
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
-    found = ask(app, lambda tx: views.channels(tx, now, registry, context.authority))
+    found = ask(app, lambda tx: every(tx, now, registry, context.authority))
     if app.json:
         app.data(found)
         return
+    if uptime:
+        app.table(
+            ("state", "authority", "channel", *PHASES),
+            [
+                (row.state, row.authority, row.channel, *(row.uptime.get(phase, "-") for phase in PHASES))
+                for row in found
+            ],
+        )
+        return
     app.table(
-        ("state", "authority", "channel", "last", "issued", "gaps", "forks", "refused"),
+        ("state", "authority", "channel", "last", "issued", "gaps", "missing", "forks", "refused"),
         [
             (
                 row.state,
@@ -126,12 +147,37 @@ def channels(app: App) -> None:
                 row.last_seq or "-",
                 f"{row.last_issued:%Y-%m-%d %H:%M:%S}" if row.last_issued else "-",
                 row.gaps,
+                row.announced,
                 row.forks,
                 row.refused,
             )
             for row in found
         ],
     )
+
+
+def _alarms(app: App, *, ended: bool) -> None:
+    from bus.hub.alarms import alarms
+
+    found = ask(app, lambda tx: alarms(tx, ended=ended))
+    if app.json:
+        app.data(found)
+        return
+    app.table(
+        ("began", "ended", "reason", "channel", "detail"),
+        [
+            (
+                f"{row.began:%Y-%m-%d %H:%M:%S}",
+                f"{row.ended:%Y-%m-%d %H:%M:%S}" if row.ended else "-",
+                row.reason,
+                row.channel,
+                row.detail,
+            )
+            for row in found
+        ],
+    )
+    if not found:
+        app.note("no alarm is on record" if ended else "no alarm stands")
 
 
 @command()

@@ -16,7 +16,7 @@ from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
 from schemas.errors import TocsinError
-from schemas.vocab import Pap, Tlp
+from schemas.vocab import Pap, Posture, Tlp
 
 if TYPE_CHECKING:
     from bus.audit import Fact
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bus.tls import Tls
     from bus.trust import VerifiedRegistry
 
-V = TypeVar("V", Tlp, Pap)
+V = TypeVar("V", Tlp, Pap, Posture)
 
 OUTBOX_FILE = "outbox.db"
 STORE_FILE = "store.db"
@@ -105,13 +105,18 @@ def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
 def defaults(context: Context) -> Defaults:
     """What a draft leaves out and the context fills in."""
     return Defaults(
-        tlp=_member(Tlp, context.tlp, "tlp"),
-        pap=_member(Pap, context.pap, "pap") or Pap.GREEN,
+        tlp=member_of(Tlp, context.tlp, "tlp"),
+        pap=member_of(Pap, context.pap, "pap") or Pap.GREEN,
         audience=context.audience,
     )
 
 
-def _member(vocabulary: type[V], value: str | None, field: str) -> V | None:
+def member_of(vocabulary: type[V], value: str | None, field: str) -> V | None:
+    """The word of a vocabulary that a setting names.
+
+    Raises:
+        ConfigError: `config-malformed`, with the words there are.
+    """
     if value is None:
         return None
     try:

@@ -32,13 +32,16 @@ def verify(
 ) -> None:
     """Check FILE (*.tocsin.json) by its signature, the registry, and every rule. Nothing is fetched.
 
-    Exits 0 when it stands, 6 with the reason code when it does not.
+    Exits 0 when it stands, 6 with the reason code when it does not; of a proof that an authority contradicted itself
+    (`bulletin proof`) it says what is proved, and exits 6 with the code `fork`.
     """
     from bus.admission import verify_file
+    from bus.cli.proof import explain
     from bus.cli.session import open_registry
     from bus.errors import AdmissionError, TrustError
     from bus.trust import TrustState, VerifiedRegistry
     from schemas.codec import parse_time
+    from schemas.envelope import is_contradiction
     from schemas.errors import SchemaError
 
     try:
@@ -50,6 +53,8 @@ def verify(
     else:
         registry = open_registry(app.context()[1], now)
     raw = read_file(file)
+    if is_contradiction(raw):
+        explain(app, raw, registry, now, file)
     try:
         admitted = verify_file(raw, registry=registry, now=now)
     except AdmissionError as exc:

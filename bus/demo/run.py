@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from bus import nkey, plugin
 from bus.connection import Connection, Endpoint
 from bus.demo.world import HUBS, MEMBERS, Folder, Member, point_to_server, prepare, refresh_beacon
 from bus.errors import BusError, ConfigError
+from bus.heartbeat import Heartbeat, Pace
 from bus.held_registry import HeldRegistry
+from bus.hub.elections import present_phase
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
@@ -32,7 +34,7 @@ from bus.trust import VerifiedRegistry
 from bus.trust_feed import publish_trust
 from schemas.bulletin import Defaults
 from schemas.subject import Channel, parse
-from schemas.vocab import Pap, Status, Tlp
+from schemas.vocab import Pap, Phase, Status, Tlp
 
 BEACON_EVERY_S = 3600.0
 ROUND_EVERY_S = 60.0
@@ -156,7 +158,18 @@ class Demo:
                 )
             source = adapter.folder(self.folder.spool(member.id))
             self._run(adapter.run(source, publisher, country=member.country, clock=clock))
+            beats = Heartbeat(publisher, pace=Pace(), phase=self._phase_in(member.country))
+            await stack.enter_async_context(beats.running())
         self._run(self._keep_fresh(clock))
+
+    def _phase_in(self, country: str) -> Callable[[dt.datetime], Awaitable[Phase]]:
+        """Which phase a country is in, by the calendars that its hub holds."""
+        store = self.stores[f"{country.lower()}-hub"]
+
+        async def phase(now: dt.datetime) -> Phase:
+            return await store.ask(lambda db: present_phase(db, country, now))
+
+        return phase
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
@@ -196,10 +209,11 @@ class Demo:
         return count
 
     async def follow(self, hub: str) -> AsyncIterator[Stored]:
-        """What a hub admits from now on."""
+        """What a hub admits from now on, heartbeats aside."""
         store = self.stores[hub]
         async for row in store.follow(await store.row_before(self.began)):
-            yield row
+            if Channel.parse(row.channel).status is not Status.SYSTEM:
+                yield row
 
     async def drain(self, timeout: float = DRAIN_S) -> None:
         """Wait until every spool is read, every outbox is empty and every hub holds what it may."""
@@ -242,7 +256,10 @@ class Demo:
                 lambda db: (
                     {
                         row[0]
-                        for row in db.execute("SELECT digest FROM admitted WHERE admitted_at >= ?", (since,))
+                        for row in db.execute(
+                            "SELECT digest FROM admitted WHERE admitted_at >= ? AND channel NOT LIKE '%/system.%'",
+                            (since,),
+                        )
                     },
                     int(db.execute("SELECT count(*) FROM quarantine WHERE at >= ?", (since,)).fetchone()[0]),
                 )

@@ -24,6 +24,7 @@ from bus.connection import Connection, Endpoint, Outgoing
 from bus.demo.world import REGISTRY_LIFETIME, Folder, prepare
 from bus.held_registry import HeldRegistry
 from bus.hub import views
+from bus.hub.channels import ChannelRow, channels
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
@@ -162,9 +163,9 @@ class Hub:
         found = await self.store.ask(lambda db: views.quarantine(db, 100))
         return {each.digest: each.reason for each in found}
 
-    async def channel(self, issuer: str, channel: str) -> views.ChannelRow:
+    async def channel(self, issuer: str, channel: str) -> ChannelRow:
         """What `tocsin channels` says of one."""
-        found = await self.store.ask(lambda db: views.channels(db, clock(), self.registry(), self.name))
+        found = await self.store.ask(lambda db: channels(db, clock(), self.registry(), self.name))
         return next(row for row in found if (row.authority, row.channel) == (issuer, channel))
 
 

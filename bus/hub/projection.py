@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from bus.hub import alarms
 from bus.records import Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
@@ -44,8 +45,10 @@ CREATE TABLE IF NOT EXISTS channels (
   last_heard REAL NOT NULL, bulletins INTEGER NOT NULL, released_gaps INTEGER NOT NULL, beat_seq INTEGER NOT NULL,
   state TEXT, interval_s INTEGER
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS heads (
-  channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT, row INTEGER NOT NULL
+CREATE TABLE IF NOT EXISTS outages (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS announced (
+  channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, row INTEGER NOT NULL,
+  PRIMARY KEY (channel, seq, digest)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calendars (
   election TEXT NOT NULL, issued REAL NOT NULL, row INTEGER NOT NULL, issuer TEXT NOT NULL,
@@ -53,6 +56,7 @@ CREATE TABLE IF NOT EXISTS calendars (
 ) WITHOUT ROWID;
 """
 )
+_TABLES_OF_CHANNELS = ("channels", "outages", "announced")
 
 
 class Projection:
@@ -60,12 +64,12 @@ class Projection:
 
     @property
     def schema(self) -> str:
-        """SQL that makes the tables."""
-        return SCHEMA
+        """SQL that makes the tables, and those in which the watch records what became of the channels."""
+        return SCHEMA + alarms.SCHEMA
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the tables."""
-        for table in (*set(_TABLES.values()), "endings", "channels", "heads", "calendars"):
+        for table in (*set(_TABLES.values()), *_TABLES_OF_CHANNELS, "endings", "calendars"):
             db.execute(f"DELETE FROM {table}")
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
@@ -74,7 +78,7 @@ class Projection:
             b = row.bulletin
             db.execute(f"DELETE FROM {_TABLES[b.status]} WHERE row = ?", (row.rowid,))
             db.execute("DELETE FROM calendars WHERE row = ?", (row.rowid,))
-            db.execute("DELETE FROM heads WHERE row = ?", (row.rowid,))
+            db.execute("DELETE FROM announced WHERE row = ?", (row.rowid,))
             for ref in b.references:
                 gone = db.execute(
                     "DELETE FROM endings WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
@@ -87,7 +91,8 @@ class Projection:
                         (ref.id, b.issuer.id, b.status),
                     )
                     _end(db, b, ref.id)
-        db.execute("DELETE FROM channels WHERE channel = ?", (channel,))
+        for table in ("channels", "outages"):
+            db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin in."""
@@ -181,10 +186,23 @@ def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
             beat.interval_s if beat else None,
         ),
     )
-    for head in beat.heads if beat else ():
+    if beat is not None:
+        _heartbeat(db, row, beat)
+
+
+def _heartbeat(db: sqlite3.Connection, row: Stored, beat: ChannelStatus) -> None:
+    """What it announces, by the first that says so, and until when silence is planned."""
+    db.executemany(
+        "INSERT INTO announced VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
+        [
+            (f"{row.bulletin.issuer.id}/{head.channel}", head.seq, head.digest, row.rowid)
+            for head in beat.heads
+            if head.digest is not None
+        ],
+    )
+    if beat.until is not None:
         db.execute(
-            "INSERT INTO heads VALUES (?, ?, ?, ?) ON CONFLICT (channel) DO UPDATE SET "
-            "seq = excluded.seq, digest = excluded.digest, row = excluded.row "
-            "WHERE excluded.seq > seq OR (excluded.seq = seq AND excluded.row < row)",
-            (f"{b.issuer.id}/{head.channel}", head.seq, head.digest, row.rowid),
+            "INSERT INTO outages VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until "
+            "WHERE excluded.seq > seq",
+            (row.channel, row.seq, beat.until.timestamp()),
         )

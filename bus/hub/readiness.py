@@ -12,8 +12,8 @@ from typing import Literal
 import msgspec
 
 from bus.contacts import Contact
+from bus.hub.channels import ChannelRow
 from bus.hub.elections import Calendar, vote_end
-from bus.hub.views import ChannelRow
 from bus.trust import TrustState, VerifiedRegistry
 from schemas.registry import AuthorityRecord, KeyRecord, Role, SealKeyRecord
 from schemas.vocab import SealPolicy, Status
@@ -38,7 +38,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         registry: as it stands.
-        channels: the rows of `bus.hub.views.channels`.
+        channels: the rows of `bus.hub.channels.channels`.
         contacts: None when this hub keeps no list.
         drills: by authority, when it last issued a bulletin of an exercise.
         now: the present.

@@ -14,6 +14,7 @@ from bus.budget import READING, Allowance
 from bus.connection import Endpoint
 from bus.errors import StoreError
 from bus.held_registry import AGAIN_S, HeldRegistry
+from bus.hub.watching import LOOK_S, Announce, Watch
 from bus.inbox import Inbox
 from bus.lease import LEASE_S, owner_name
 from bus.subscriber import Subscriber
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 
 
 class HubService:
-    """Holds the lease of a store and runs its subscriber."""
+    """Holds the lease of a store, runs its subscriber, and watches the channels."""
 
     def __init__(
         self,
@@ -37,8 +38,10 @@ class HubService:
         clock: Callable[[], dt.datetime],
         on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
         allowance: Allowance = READING,
+        look_s: float = LOOK_S,
+        announce: Announce | None = None,
     ) -> None:
-        """Prepare; see `Subscriber` for the arguments.
+        """Prepare; see `Subscriber` and `Watch` for the arguments.
 
         A `HeldRegistry` is kept up to date by the bus meanwhile, and `on_news` told of it (`TrustFeed`).
         """
@@ -52,6 +55,19 @@ class HubService:
         )
         self._feed = (
             TrustFeed(registry, endpoint, on_news=on_news) if isinstance(registry, HeldRegistry) else None
+        )
+        self._watch = (
+            Watch(
+                authority_id=authority_id,
+                store=store,
+                registry=registry,
+                subscriber=self.subscriber,
+                clock=clock,
+                look_s=look_s,
+                announce=announce,
+            )
+            if store.has_picture
+            else None
         )
         self._registry = registry
         self._authority_id = authority_id
@@ -75,6 +91,8 @@ class HubService:
                 )
             await asyncio.sleep(1.0)
         tasks = {asyncio.create_task(self._read(), name="subscriber")}
+        if self._watch is not None:
+            tasks.add(asyncio.create_task(self._watch.run(), name="watch"))
         if self._feed is not None:
             tasks.add(asyncio.create_task(self._feed.run(), name="trust feed"))
         try:

@@ -9,15 +9,12 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bus.hub.channels import channels
 from bus.hub.elections import Election, elections
 from bus.trust import VerifiedRegistry
-from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
 
 TOP = 10
-LATE_BEATS = 1
-SILENT_BEATS = 2
-LIVE = frozenset({Status.ACTUAL, Status.SYSTEM})  # an exercise or a test stands in no view of what is so
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,24 +57,6 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     exercises_in_force: int
 
 
-class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One channel as a reader sees it.
-
-    `gaps` is how many are missing between what is held, `announced` how many its issuer says follow that have not come.
-    """
-
-    authority: str
-    channel: str
-    state: str
-    last_seq: int | None
-    last_issued: dt.datetime | None
-    last_heard: dt.datetime | None
-    gaps: int
-    announced: int
-    forks: int
-    refused: int
-
-
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     """One refused message."""
 
@@ -114,7 +93,7 @@ def picture(
         by_kind=_count(row["kind"] for row in rows),
         top=tuple(_item(row) for row in ranked[:TOP]),
         elections=elections(db, now),
-        channels_by_state=_count(row.state for row in seen),
+        channels_by_state=_count(row.state for row in seen if row.channel.startswith(f"{Status.ACTUAL}.")),
         withdrawn=_one(db, "SELECT count(*) FROM actual WHERE ended_how = 'cancelled'"),
         expired=_one(db, "SELECT count(*) FROM actual WHERE ended_by IS NULL AND expires <= ?", moment),
         refused=_one(db, "SELECT count(*) FROM quarantine"),
@@ -122,72 +101,6 @@ def picture(
             db, "SELECT count(*) FROM exercise WHERE ended_by IS NULL AND expires > ?", moment
         ),
     )
-
-
-def channels(
-    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
-) -> tuple[ChannelRow, ...]:
-    """Every channel the reader has a grant for, heard or not, and every other it has heard.
-
-    A heartbeat on the system channel of the same authority, TLP and audience is a sign of life for all of them.
-    """
-    heard = {row["channel"]: row for row in db.execute("SELECT * FROM channels")}
-    heads = {row["channel"]: row["seq"] for row in db.execute("SELECT channel, seq FROM heads")}
-    refused = dict(
-        db.execute(
-            "SELECT channel, count(*) FROM quarantine WHERE channel IS NOT NULL GROUP BY channel"
-        ).fetchall()
-    )
-    forks = dict(
-        db.execute(
-            "SELECT channel, count(*) FROM quarantine WHERE reason = 'fork' GROUP BY channel"
-        ).fetchall()
-    )
-    spans = {
-        row["channel"]: row["top"] - row["low"] + 1 - row["held"]
-        for row in db.execute(
-            "SELECT channel, max(seq) top, min(seq) low, count(*) held FROM links GROUP BY channel"
-        )
-    }
-    names = {name for name in heard if Channel.parse(name).status in LIVE} | {
-        str(Channel(issuer=name, status=status, tlp=tlp, audience=audience))
-        for name in registry.document.authorities
-        for status, tlp, audience in registry.publish_prefixes(name)
-        if status is Status.ACTUAL
-        and registry.may_read(reader, Channel(issuer=name, status=status, tlp=tlp, audience=audience))
-    }
-    found = []
-    for name in sorted(names):
-        row = heard.get(name)
-        authority, _, channel = name.partition("/")
-        record = registry.document.authorities.get(authority)
-        beats = heard.get(f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}")
-        signs = [each["last_heard"] for each in (row, beats) if each is not None]
-        last_heard = max(signs, default=None)
-        interval = (beats["interval_s"] if beats else None) or (record.heartbeat_s if record else 300)
-        last_seq = row["last_seq"] if row else None
-        found.append(
-            ChannelRow(
-                authority=authority,
-                channel=channel,
-                state=_liveness(last_heard, interval, now),
-                last_seq=last_seq,
-                last_issued=_time(row["last_issued"]) if row else None,
-                last_heard=_time(last_heard) if last_heard is not None else None,
-                gaps=spans.get(name, 0),
-                announced=max(0, heads.get(name, 0) - (last_seq or 0)),
-                forks=forks.get(name, 0),
-                refused=refused.get(name, 0),
-            )
-        )
-    return tuple(found)
-
-
-def _liveness(last_heard: float | None, interval_s: int, now: dt.datetime) -> str:
-    if last_heard is None:
-        return "never"
-    missed = (now.timestamp() - last_heard) / interval_s
-    return "live" if missed <= LATE_BEATS else "late" if missed <= SILENT_BEATS else "silent"
 
 
 def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:

@@ -56,11 +56,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         deadline = time.monotonic() + 60
         while True:
             status = (
-                running.run("hub", "status", "--json", context="xb-hub")
+                running.run("picture", "--json", context="xb-hub")
                 if (folder / "config.toml").exists()
                 else None
             )
-            if status and status.returncode == 0 and json.loads(status.stdout)["admitted"] >= 16:
+            if status and status.returncode == 0 and json.loads(status.stdout)["in_force"] >= 16:
                 break
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "the demonstration did not come up"
@@ -200,6 +200,21 @@ def test_a_headline_with_a_line_end_forges_no_line_of_the_picture(demo: Running,
         assert "\\u000a  p1" in out
         assert "\x1b" not in out
         assert not any(line.startswith("  p1 11-25") for line in out.splitlines())
+
+
+def test_heartbeats_keep_every_channel_alive(demo: Running) -> None:
+    """Each authority that the other country's hub may read is live, spoken or not; nothing is wrong with any of them."""
+    rows = json.loads(demo.run("channels", "--json", context="xb-hub").stdout)
+    actual = [row for row in rows if row["channel"].startswith("actual.")]
+    assert {row["state"] for row in actual} == {"live"}
+    assert json.loads(demo.run("channels", "--alarms", "--json", context="xb-hub").stdout) == []
+    said = json.loads(demo.run("heartbeat", "once", "--json").stdout)
+    assert [each["channel"].split("/")[1] for each in said] == [
+        "system.amber-strict.eu-csirts",
+        "system.green.community",
+    ]
+    asked = json.loads(demo.run("outbox", "scrub", "--json").stdout)
+    assert asked == {"offered_again": None, "stored": True}
 
 
 def test_server_check_knows_the_demonstrations_broker(demo: Running) -> None:

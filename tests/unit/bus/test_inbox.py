@@ -16,6 +16,7 @@ from bus import records
 from bus.admission import admit
 from bus.errors import AdmissionError
 from bus.hub import views
+from bus.hub.channels import channels
 from bus.hub.projection import Projection
 from bus.hub.trace import of_store
 from bus.inbox import Inbox
@@ -235,13 +236,11 @@ async def test_channels_show_those_never_heard(tmp_path: Path) -> None:
         await store.settle([judged(CHAIN[0])], None, None, NOW)
         found = {
             f"{r.authority}/{r.channel}": r.state
-            for r in await store.ask(lambda db: views.channels(db, NOW, WORLD.registry, "xb-hub"))
+            for r in await store.ask(lambda db: channels(db, NOW, WORLD.registry, "xb-hub"))
         }
         assert found["xa-csirt/actual.green.community"] == "live"
-        assert found["xb-csirt/actual.green.community"] == "never"
+        assert found["xb-csirt/actual.green.community"] == "unheard"
         assert "xa-dpa/actual.amber-strict.eu-dpas" not in found
         hour = NOW + dt.timedelta(hours=1)
-        late = {
-            r.state for r in await store.ask(lambda db: views.channels(db, hour, WORLD.registry, "xb-hub"))
-        }
-        assert late == {"silent", "never"}
+        late = {r.state for r in await store.ask(lambda db: channels(db, hour, WORLD.registry, "xb-hub"))}
+        assert late == {"silent", "unheard"}

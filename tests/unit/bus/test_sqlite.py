@@ -203,6 +203,30 @@ async def test_commits_of_others_are_noticed(tmp_path: Path) -> None:
             assert await waiting != after
 
 
+async def test_a_file_opened_twice_here_is_one_file_to_others(tmp_path: Path) -> None:
+    """A second opening in one process takes no lock from the first: no other process removes the log under it."""
+    path = tmp_path / "store.db"
+    look = f"import sqlite3; db = sqlite3.connect({str(path)!r}); print(db.execute('SELECT count(*) FROM said').fetchone()[0])"
+
+    async def seen_elsewhere() -> int:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", f"{look}; db.close()"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout)
+
+    async with Database.open(path, SCHEMA) as first, Database.open(path, SCHEMA) as second:
+        await first.write(say("one"))
+        assert await seen_elsewhere() == 1
+        await first.write(say("two"))
+        await second.write(say("three"))
+        assert await seen_elsewhere() == 3
+        assert await first.read(count) == await second.read(count) == 3
+
+
 async def test_a_file_that_another_holds_is_busy_not_broken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ import pytest
 from bus import ceremony
 from bus.bundle_file import Carried, Content, Opening, Statement, Version, read, write
 from bus.hub import views
+from bus.hub.channels import channels
 from bus.hub.projection import Projection
 from bus.inbox import Inbox
 from bus.signing import FileSigner
@@ -102,7 +103,7 @@ async def pictured(path: Path) -> tuple[object, ...]:
         return await store.ask(
             lambda db: (
                 views.picture(db, world().now, registry, "xb-hub"),
-                views.channels(db, world().now, registry, "xb-hub"),
+                channels(db, world().now, registry, "xb-hub"),
                 sorted(
                     tuple(r)
                     for r in db.execute("SELECT digest, labels, subject, signature, payload FROM admitted")

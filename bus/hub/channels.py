@@ -1,0 +1,198 @@
+"""The channels of a store, each as a reader sees it: alive or not, what is missing, what contradicts itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from bus.hub.alarms import uptimes
+from bus.hub.liveness import Alarm, Reason, Signs, State, is_overdue, state_of
+from bus.topology import beat_channels
+from bus.trust import VerifiedRegistry
+from schemas.errors import SchemaError, TocsinError
+from schemas.subject import Channel
+from schemas.vocab import Status
+
+DEFAULT_INTERVAL_S = 300
+_ORDER = {str(status): place for place, status in enumerate(Status)}
+
+
+class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel as a reader sees it.
+
+    `said` is the state that the authority itself gives in its heartbeats. `gaps` is how many are missing between what is
+    held, `announced` how many its issuer says follow that have not come, `overdue` whether they should have. `uptime` is
+    in parts per million by phase, as far as it was recorded.
+    """
+
+    authority: str
+    channel: str
+    state: State
+    said: str | None = None
+    last_seq: int | None = None
+    last_issued: dt.datetime | None = None
+    last_heard: dt.datetime | None = None
+    interval_s: int = DEFAULT_INTERVAL_S
+    gaps: int = 0
+    announced: int = 0
+    overdue: bool = False
+    forks: int = 0
+    refused: int = 0
+    beats: bool = False
+    uptime: dict[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        """The channel with its issuer."""
+        return f"{self.authority}/{self.channel}"
+
+
+class _Missing(msgspec.Struct):
+    """What the heartbeats announce of a channel that is not held, or is held otherwise."""
+
+    seq: int = 0
+    since: float = float("inf")
+    forks: int = 0
+
+
+def channels(
+    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
+) -> tuple[ChannelRow, ...]:
+    """Every channel the reader has a grant for, heard or not, and every other it has heard; actual ones first.
+
+    A heartbeat on the system channel of the same authority, TLP and audience is a sign of life for all of them.
+    """
+    heard = {row["channel"]: row for row in db.execute("SELECT * FROM channels")}
+    outages = {(row["channel"], row["seq"]): row["until"] for row in db.execute("SELECT * FROM outages")}
+    refused = _counted(
+        db, "SELECT channel, count(*) FROM quarantine WHERE channel IS NOT NULL GROUP BY channel"
+    )
+    forks = _counted(db, "SELECT channel, count(*) FROM quarantine WHERE reason = 'fork' GROUP BY channel")
+    holes = _counted(db, "SELECT channel, max(seq) - min(seq) + 1 - count(*) FROM links GROUP BY channel")
+    up = uptimes(db)
+    missing = _missing(db, registry, reader)
+    beating = {str(each) for name in registry.document.authorities for each in beat_channels(registry, name)}
+    found = []
+    for name in _so(heard) | _so(missing) | set(_granted(registry, reader)):
+        row = heard.get(name)
+        authority, _, channel = name.partition("/")
+        record = registry.document.authorities.get(authority)
+        system = f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}"
+        beats = heard.get(system)
+        beat_heard = beats["last_heard"] if beats else None
+        last_heard = max((each["last_heard"] for each in (row, beats) if each is not None), default=None)
+        is_last = beats is not None and beat_heard == last_heard
+        interval = (beats["interval_s"] if beats else None) or (
+            record.heartbeat_s if record else DEFAULT_INTERVAL_S
+        )
+        said = beats["state"] if beats is not None and is_last else None
+        until = outages.get((system, beats["beat_seq"])) if beats is not None else None
+        signs = Signs(last_heard=last_heard, interval_s=interval, said=said, until=until)
+        lacking = missing.get(name, _Missing())
+        last_seq = row["last_seq"] if row else None
+        found.append(
+            ChannelRow(
+                authority=authority,
+                channel=channel,
+                state=state_of(signs, now),
+                said=said,
+                last_seq=last_seq,
+                last_issued=_time(row["last_issued"]) if row else None,
+                last_heard=_time(last_heard) if last_heard is not None else None,
+                interval_s=interval,
+                gaps=holes.get(name, 0),
+                announced=max(0, lacking.seq - (last_seq or 0)),
+                overdue=lacking.seq > 0 and is_overdue(lacking.since, interval, now),
+                forks=forks.get(name, 0) + lacking.forks,
+                refused=refused.get(name, 0),
+                beats=system in beating,
+                uptime=up.get(name, {}),
+            )
+        )
+    return tuple(sorted(found, key=lambda row: (_ORDER.get(row.channel.partition(".")[0], 9), row.name)))
+
+
+def _so(names: Iterable[str]) -> set[str]:
+    """Those of what is so: an exercise or a test stands in no view beside it."""
+    return {name for name in names if Channel.parse(name).status in (Status.ACTUAL, Status.SYSTEM)}
+
+
+def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
+    """The actual channels that the registry lets somebody speak on and this reader hear."""
+    for name in registry.document.authorities:
+        for status, tlp, audience in registry.publish_prefixes(name):
+            channel = Channel(issuer=name, status=status, tlp=tlp, audience=audience)
+            if status is Status.ACTUAL and registry.may_read(reader, channel):
+                yield str(channel)
+
+
+def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
+    """By channel, what its issuer's heartbeats announce and this reader, which may read it, does not hold so."""
+    found: dict[str, _Missing] = {}
+    for row in db.execute(_ANNOUNCED):
+        if row["held"] is None and row["seq"] <= row["top"]:
+            continue  # a hole, which is counted as such, or before the first that is held
+        if not _may_read(registry, reader, row["channel"]):
+            continue
+        entry = found.setdefault(row["channel"], _Missing())
+        if row["held"] is not None:
+            entry.forks += 1
+        else:
+            entry.seq, entry.since = max(entry.seq, row["seq"]), min(entry.since, row["admitted_at"])
+    return found
+
+
+_ANNOUNCED = """
+SELECT a.channel, a.seq, m.admitted_at, l.digest AS held,
+  (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = a.channel) AS top
+FROM announced a JOIN admitted m ON m.row = a.row LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq
+WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held h WHERE h.digest = a.digest)
+  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
+"""
+
+
+def _may_read(registry: VerifiedRegistry, reader: str, channel: str) -> bool:
+    try:
+        return registry.may_read(reader, Channel.parse(channel))
+    except (SchemaError, TocsinError):
+        return False  # a head names what it likes
+
+
+def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Alarm, ...]:
+    """What is wrong now. Silence is the actual channel's; who may not send heartbeats is not blamed for it."""
+    found = []
+    for row in rows:
+        is_actual = row.channel.startswith(f"{Status.ACTUAL}.")
+        if row.state is State.SILENT and row.beats and is_actual:
+            text = f"nothing was heard since {row.last_heard:%Y-%m-%d %H:%M:%S} UTC; a sign of life was due every {row.interval_s} seconds"
+            found.append(Alarm(channel=row.name, reason=Reason.SILENT, detail=text))
+        if row.gaps:
+            found.append(Alarm(channel=row.name, reason=Reason.GAP, detail=_holes(db, row)))
+        if row.overdue and row.announced:
+            text = f"its issuer has said up to number {(row.last_seq or 0) + row.announced}, and what came ends with {row.last_seq or 0}"
+            found.append(Alarm(channel=row.name, reason=Reason.TAIL, detail=text))
+        if row.forks:
+            text = "its issuer contradicts itself; tocsin bulletin proof writes down the evidence"
+            found.append(Alarm(channel=row.name, reason=Reason.FORK, detail=text))
+    return tuple(found)
+
+
+def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:
+    sql = (
+        "SELECT before + 1 AS low, seq - 1 AS high FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
+        "FROM links WHERE channel = ?) WHERE seq > before + 1 LIMIT 3"
+    )
+    spans = [(hole["low"], hole["high"]) for hole in db.execute(sql, (row.name,))]
+    listed = ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in spans)
+    return f"{row.gaps} missing between what came: number {listed}{' and more' if len(spans) == 3 else ''}"
+
+
+def _counted(db: sqlite3.Connection, sql: str) -> dict[str, int]:
+    return dict(db.execute(sql).fetchall())
+
+
+def _time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

@@ -1,0 +1,97 @@
+"""Is a channel alive, and what is wrong with it: live, late, silent, and the alarms, judged from what was seen. Pure.
+
+A channel is live for one interval after its last sign of life, late for the next, then silent. The interval is what the
+last heartbeat promised, else what the registry says. Silence that was announced is `planned` while it lasts, a day where
+no end was said. An authority that has never spoken is `unheard`: nothing has changed, so nothing is wrong.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
+
+import msgspec
+
+from schemas.vocab import ChannelState
+
+LATE_BEATS = 1
+SILENT_BEATS = 2
+PLANNED_S = 86_400.0
+GRACE_S = 30.0  # what a heartbeat announces travels in another stream, and may come after it
+
+
+class State(StrEnum):
+    """How a channel is."""
+
+    LIVE = "live"
+    LATE = "late"
+    SILENT = "silent"
+    PLANNED = "planned"
+    UNHEARD = "unheard"
+
+
+COUNTED = (State.LIVE, State.LATE, State.SILENT)
+"""The states of which uptime is a share."""
+
+
+class Reason(StrEnum):
+    """Why there is an alarm; public, as reason codes are."""
+
+    SILENT = "silent"
+    GAP = "gap"
+    TAIL = "tail"
+    FORK = "fork"
+    BLIND = "blind"
+
+
+class Signs(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells whether a channel is alive; times in seconds since the epoch."""
+
+    last_heard: float | None
+    interval_s: int
+    said: str | None = None  # what the last heartbeat said, if nothing was heard since
+    until: float | None = None  # when the outage it announced is to end
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is wrong with a channel, in words."""
+
+    channel: str
+    reason: Reason
+    detail: str
+
+
+def state_of(signs: Signs, now: dt.datetime) -> State:
+    """How a channel is."""
+    if signs.last_heard is None:
+        return State.UNHEARD
+    moment, since = now.timestamp(), signs.last_heard
+    if signs.said == ChannelState.PLANNED_OUTAGE:
+        since = signs.last_heard + PLANNED_S if signs.until is None else max(since, signs.until)
+        if moment < since:
+            return State.PLANNED
+    missed = (moment - since) / signs.interval_s
+    return State.LIVE if missed <= LATE_BEATS else State.LATE if missed <= SILENT_BEATS else State.SILENT
+
+
+def is_overdue(announced_at: float, interval_s: int, now: dt.datetime) -> bool:
+    """Whether what a heartbeat announced should have come by now; always before the interval has passed again."""
+    return now.timestamp() - announced_at >= min(GRACE_S, interval_s / 2)
+
+
+def changes(
+    standing: Collection[tuple[str, Reason]], found: Iterable[Alarm]
+) -> tuple[list[Alarm], list[tuple[str, Reason]]]:
+    """Which alarms begin and which end, when these are found and those stand. One of a reason for each channel."""
+    now = {(each.channel, each.reason): each for each in reversed(list(found))}
+    return (
+        [now[key] for key in sorted(now.keys() - set(standing))],
+        sorted(set(standing) - now.keys()),
+    )
+
+
+def uptime(spent: Mapping[str, float]) -> int | None:
+    """Parts per million in which a channel was live, of the time for which it was judged; None without any."""
+    whole = sum(spent.get(state, 0.0) for state in COUNTED)
+    return round(1_000_000 * spent.get(State.LIVE, 0.0) / whole) if whole > 0 else None
