@@ -11,11 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 
-import msgspec
 import structlog
 
 from bus.acks import PubAck
@@ -25,6 +23,7 @@ from bus.errors import BrokerError, BusError, DeniedError, OutboxError, StoreErr
 from bus.lease import LEASE_S, owner_name
 from bus.outbox import Outbox, Row, Settled
 from bus.own_channels import compare
+from bus.patience import Patience
 from bus.topology import own_streams
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Status
@@ -33,7 +32,6 @@ WINDOW = 32
 BATCH = 100
 BATCH_FROM = 8  # so many waiting rows of one stream are a burst
 ACK_S = 5.0
-BACKOFF_S = (0.1, 5.0)
 FULL_BACKOFF_S = 2.0
 IDLE_S = 1.0
 DISCONNECTED_S = 0.1
@@ -42,20 +40,6 @@ COMPARE_S = 60.0  # so often the own channels are looked at for what this outbox
 URGENCY = {str(status): place for place, status in enumerate(Status)}  # actual first
 
 log = structlog.get_logger()
-
-
-class _Patience(msgspec.Struct):
-    """How long a stream that did not take anything is left alone."""
-
-    wait: float = BACKOFF_S[0]
-    until: float = 0.0
-
-    def lose(self, now: float, *, least: float = 0.0) -> None:
-        self.until = now + max(least, self.wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
-        self.wait = min(self.wait * 2, BACKOFF_S[1])
-
-    def regain(self) -> None:
-        self.wait, self.until = BACKOFF_S[0], 0.0
 
 
 class Sender:
@@ -87,7 +71,7 @@ class Sender:
         self._known: set[str] = set()  # the streams whose own channels have been compared with the outbox
         self._compared_at = 0.0
         self._behind_at: tuple[dict[str, int], object] = ({}, None)
-        self._patience: dict[str, _Patience] = {}
+        self._patience: dict[str, Patience] = {}
         self._reoffered: dict[int, float] = {}
         self._epoch = 0
         self._settled: list[Settled] = []  # acknowledged, and not yet noted in the outbox
@@ -214,7 +198,7 @@ class Sender:
     @contextlib.contextmanager
     def _patience_with(self, status: str, now: float) -> Iterator[None]:
         """Leave a stream alone for a while that takes nothing, and go on with the others."""
-        patience = self._patience.setdefault(status, _Patience())
+        patience = self._patience.setdefault(status, Patience())
         try:
             yield
         except BusError as exc:

@@ -156,8 +156,8 @@ def test_the_exact_bytes_travel(desk: Desk) -> None:
     inspected = json.loads(desk.run("bundle", "inspect", "all.bundle", "--json"))
     assert (inspected["by"], inspected["to"], inspected["bulletins"]) == ("xa-hub", "xb-hub", 12)
     for context, event in (("xa-hub", "bundle-exported"), ("xb-hub", "bundle-imported")):
-        (line,) = desk.run("audit", "show", "--context", context, "--json").splitlines()
-        entry = json.loads(line)
+        added, entry = map(json.loads, desk.run("audit", "show", "--context", context, "--json").splitlines())
+        assert added["event"] == "context-added"
         assert (entry["event"], entry["facts"]["bundle"]) == (event, inspected["digest"])
 
 
@@ -322,7 +322,7 @@ def test_a_registry_that_cannot_be_followed_refuses_the_bundle(desk: Desk) -> No
         assert json.loads(said)["error"]["reason"] == reason, (name, said)
     assert desk.run("bulletin", "list", "--context", "xb-hub") == ""
     record = desk.run("audit", "show", "--context", "xb-hub", "--json").splitlines()
-    assert {json.loads(line)["event"] for line in record} == {"bundle-refused"}
+    assert {json.loads(line)["event"] for line in record} == {"context-added", "bundle-refused"}
 
 
 def edited() -> dict[str, Message]:

@@ -35,8 +35,8 @@ ALL = ("--since", "all", "--no-follow", "--status", "actual", "--status", "exerc
 # Ways that tell what a bulletin says: by line, or the whole of what is printed about one ({id}, {file}, {draft}).
 BY_LINE = {
     "watch": ("watch", *ALL),
-    "bulletin list": ("bulletin", "list"),
-    "bulletin list --mine": ("bulletin", "list", "--mine", "--context", "desk"),
+    "bulletin list": ("bulletin", "list", "--status", "{status}"),
+    "bulletin list --mine": ("bulletin", "list", "--mine", "--context", "desk", "--status", "{status}"),
     "picture": ("picture",),
     "trace": ("trace", "{id}"),
 }
@@ -49,10 +49,14 @@ WHOLE = {
 SIGNED = {"bulletin show --raw": ("bulletin", "show", "{id}", "--raw")}
 # All other commands, and why they need no label.
 ELSEWHERE = {
-    "its own tests": ("demo", "bulletin seal", "bulletin open", "bulletin endorse"),
+    "its own tests": (
+        *("demo", "bulletin seal", "bulletin open", "bulletin endorse", "bulletin proof"),
+        *("bundle export", "bundle import", "bundle inspect", "drill run", "drill comcheck", "drill answer"),
+    ),
     "numbers, names and reasons alone": (
         *("channels", "quarantine", "hub run", "hub status", "hub rebuild", "doctor", "outbox status", "outbox retry"),
-        *("outbox recover", "outbox reanchor", "audit show", "audit verify", "audit head"),
+        *("outbox recover", "outbox reanchor", "outbox scrub", "audit show", "audit verify", "audit head"),
+        *("election list", "election show", "heartbeat run", "heartbeat once"),
     ),
     "channel, number and digest of what was said, which name marking and status": (
         *("publish", "bulletin update", "bulletin cancel"),
@@ -130,6 +134,7 @@ def told(desk: Desk, arguments: tuple[str, ...], case: str) -> str:
         "id": (folder / f"{place}.id").read_text(),
         "file": str(folder / f"{place}.tocsin.json"),
         "draft": str(folder / f"{place}.draft.json"),
+        "status": str(CASES[case][0]),
     }
     return desk.run(*(each.format(**names) for each in arguments))
 

@@ -128,7 +128,7 @@ class Hub(Desk):
     def recorded(self) -> list[tuple[str, object]]:
         """Openings in the audit record, and what was opened or why not."""
         lines = self.run("audit", "show", "--json").splitlines()
-        found = [json.loads(line) for line in lines]
+        found = [each for line in lines if (each := json.loads(line))["event"] != "context-added"]
         return [(each["event"], each["facts"].get("parts") or each["facts"].get("reason")) for each in found]
 
 
@@ -199,12 +199,17 @@ def test_a_hub_without_a_key_shows_the_cover(tmp_path: Path, monkeypatch: pytest
         assert SECRETS[0] not in shown
     assert "[no-seal-key]" in hub.run("bulletin", "open", whole["digest"], code=2)
     assert hub.run("bulletin", "show", whole["digest"], "--raw")
-    assert not (tmp_path / "state" / "audit.jsonl").exists()
+    assert hub.recorded() == [("exported", None)]
 
 
 def _another(folder: Path) -> None:
     (folder / "seal" / "one.pem").unlink()
     save_opening_key(folder / "seal" / "two.pem", opening_key("another"), PASSPHRASE)
+
+
+def _unwritable(folder: Path) -> None:
+    (folder / "state" / "audit.jsonl").unlink()
+    (folder / "state" / "audit.jsonl").mkdir()
 
 
 def _forgotten(folder: Path) -> None:
@@ -221,7 +226,7 @@ TROUBLES: dict[str, tuple[Callable[[Path], object], str]] = {
         "wrong-passphrase",
     ),
     "its passphrase is not there": (_forgotten, "passphrase-needed"),
-    "the audit record cannot be written": (lambda f: (f / "state" / "audit.jsonl").mkdir(), "not-recorded"),
+    "the audit record cannot be written": (_unwritable, "not-recorded"),
 }
 
 
