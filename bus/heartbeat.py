@@ -22,6 +22,7 @@ import structlog
 
 from bus import outbox_table as table
 from bus.outbox import State
+from bus.phases import PACES
 from bus.publisher import Accepted, Publisher
 from bus.topology import beat_channels
 from schemas.bodies.system import ChannelStatus, Head
@@ -41,13 +42,13 @@ PART_S = 3.0
 log = structlog.get_logger()
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class Intervals(msgspec.Struct, frozen=True, kw_only=True):
     """The interval in seconds by phase: before, during and after an election, and when there is none."""
 
-    before: int = 300
-    during: int = 60
-    after: int = 300
-    none: int = 3600
+    before: int = PACES["before"].heartbeat_s
+    during: int = PACES["during"].heartbeat_s
+    after: int = PACES["after"].heartbeat_s
+    none: int = PACES["none"].heartbeat_s
 
     def at(self, phase: Phase) -> int:
         """The interval in a phase."""
@@ -174,7 +175,7 @@ class Heartbeat:
         self,
         publisher: Publisher,
         *,
-        pace: Pace,
+        pace: Intervals,
         phase: Callable[[dt.datetime], Awaitable[Phase]],
         keeping: Watchkeeping = UNSTAFFED,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,

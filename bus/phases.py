@@ -70,11 +70,6 @@ def pace(phase: Phase, paces: Mapping[str, Pace] = PACES) -> Pace:
     return paces[coarse(phase)]
 
 
-def interval_s(phase: Phase, paces: Mapping[str, Pace] = PACES) -> int:
-    """Seconds between two heartbeats."""
-    return pace(phase, paces).heartbeat_s
-
-
 def answer_within_s(phase: Phase, priority: str, paces: Mapping[str, Pace] = PACES) -> int:
     """Seconds in which a bulletin of a priority should be acknowledged."""
     return pace(phase, paces).answer_s[PRIORITIES.index(priority)]

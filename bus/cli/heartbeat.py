@@ -80,7 +80,7 @@ async def beating(app: App, publisher: Publisher, store: Inbox | None = None) ->
 @asynccontextmanager
 async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[Heartbeat]:
     from bus.cli.session import member_of, open_registry
-    from bus.heartbeat import UNSTAFFED, Heartbeat, Pace, Watchkeeping
+    from bus.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
     from schemas.vocab import Posture
 
     _, context = app.context()
@@ -95,7 +95,7 @@ async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) 
     async with _phases(app, country, store) as phase:
         yield Heartbeat(
             publisher,
-            pace=Pace(**{name: value for name, value in settings.items() if value}),
+            pace=Intervals(**{name: value for name, value in settings.items() if value}),
             phase=phase,
             keeping=keeping,
         )

@@ -17,7 +17,7 @@ from bus import nkey, plugin
 from bus.connection import Connection, Endpoint
 from bus.demo.world import HUBS, MEMBERS, Folder, Member, point_to_server, prepare, refresh_beacon
 from bus.errors import BusError, ConfigError
-from bus.heartbeat import Heartbeat, Pace
+from bus.heartbeat import Heartbeat, Intervals
 from bus.held_registry import HeldRegistry
 from bus.hub.elections import present_phase
 from bus.hub.projection import Projection
@@ -158,7 +158,7 @@ class Demo:
                 )
             source = adapter.folder(self.folder.spool(member.id))
             self._run(adapter.run(source, publisher, country=member.country, clock=clock))
-            beats = Heartbeat(publisher, pace=Pace(), phase=self._phase_in(member.country))
+            beats = Heartbeat(publisher, pace=Intervals(), phase=self._phase_in(member.country))
             await stack.enter_async_context(beats.running())
         self._run(self._keep_fresh(clock))
 

@@ -15,7 +15,7 @@ import pytest
 
 from bus.connection import Connection
 from bus.errors import PermitError
-from bus.heartbeat import Heartbeat, Pace
+from bus.heartbeat import Heartbeat, Intervals
 from bus.hub.alarms import alarms
 from bus.hub.channels import channels
 from bus.hub.projection import Projection
@@ -114,7 +114,7 @@ def beats_of(publisher: Publisher) -> Heartbeat:
     async def phase(_: dt.datetime) -> Phase:
         return Phase.POLLING
 
-    return Heartbeat(publisher, pace=Pace(during=10), phase=phase)
+    return Heartbeat(publisher, pace=Intervals(during=10), phase=phase)
 
 
 async def lose(bus: Bus, *streams: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import outbox_table as table
-from bus.heartbeat import Heartbeat, Last, Pace, draft, is_due, standing
+from bus.heartbeat import Heartbeat, Intervals, Last, draft, is_due, standing
 from bus.outbox import Outbox, Settled
 from bus.publisher import Publisher
 from bus.topology import beat_channels
@@ -69,7 +69,7 @@ def test_a_promise_is_kept(promised: int, interval: int, ago: float) -> None:
         assert is_due(last(ago, promised), interval, NOW)
 
 
-PACE = Pace(before=10, during=11, after=12, none=13)
+PACE = Intervals(before=10, during=11, after=12, none=13)
 
 
 @pytest.mark.parametrize("phase", Phase)
@@ -180,7 +180,7 @@ async def test_none_is_said_behind_one_that_waits(speaking: Speaking) -> None:
     async def phase(_: dt.datetime) -> Phase:
         return Phase.POLLING
 
-    beats = Heartbeat(speaking.publisher, pace=Pace(), phase=phase)
+    beats = Heartbeat(speaking.publisher, pace=Intervals(), phase=phase)
     assert [each.channel for each in await beats.beat()] == [
         "xa-csirt/system.amber-strict.eu-csirts",
         "xa-csirt/system.green.community",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bus.phases import PACES, answer_within_s, interval_s, pace
+from bus.phases import PACES, answer_within_s, pace
 from schemas.subject import PRIORITIES
 from schemas.vocab import Phase
 
@@ -26,7 +26,7 @@ from schemas.vocab import Phase
 )
 def test_hearts_beat_as_was_decided(phase: Phase, seconds: int) -> None:
     """60 seconds during, 300 before and after, 3600 otherwise."""
-    assert interval_s(phase) == seconds
+    assert pace(phase).heartbeat_s == seconds
 
 
 def test_nothing_is_slower_during_the_vote() -> None:
@@ -45,5 +45,5 @@ def test_nothing_is_slower_during_the_vote() -> None:
 def test_a_network_may_have_its_own_table() -> None:
     """Another table is taken in the place of ours."""
     mine = {**PACES, "during": msgspec.structs.replace(PACES["during"], heartbeat_s=10)}
-    assert interval_s(Phase.POLLING, mine) == 10
-    assert interval_s(Phase.NONE, mine) == 3600
+    assert pace(Phase.POLLING, mine).heartbeat_s == 10
+    assert pace(Phase.NONE, mine).heartbeat_s == 3600
