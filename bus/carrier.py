@@ -132,6 +132,12 @@ class Ledger:
 
         await self._db.write(work)
 
+    async def said(self, sink: str, name: str) -> None:
+        """One thing more is known at a place."""
+        await self._db.write(
+            lambda db: db.execute("INSERT OR IGNORE INTO carried VALUES (?, ?)", (sink, name))
+        )
+
     async def tails(self, sink: str) -> dict[str, int]:
         """How far the streams at the other end had come when something was last stored there."""
         found = await self._db.read(

@@ -30,10 +30,11 @@ from bus.topology import (
     inbox_prefix,
     origin_stream,
     reading,
+    trust_consumers,
     world_stream,
 )
 from bus.trust import VerifiedRegistry
-from schemas.subject import PREFIX, tlp_token
+from schemas.subject import PREFIX, REGISTRAR_SUBJECTS, Trust, tlp_token, trust_subject
 from schemas.vocab import Status, Tlp
 
 CLUSTER = 3
@@ -134,12 +135,16 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Guest(msgspec.Struct, frozen=True, kw_only=True):
-    """A carrier as a broker knows it: its identity and key there, what it may do, and the consumers it reads."""
+    """A carrier as a broker knows it: its identity and key there, what it may do, and the consumers it reads.
+
+    `trust` are those of what is said of trust, which it looks at now and then; at home it is the one who says it.
+    """
 
     identity: str
     nkey: str
     permissions: Permissions
     consumers: tuple[ConsumerSpec, ...]
+    trust: tuple[ConsumerSpec, ...]
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,9 +281,12 @@ def _places(consumers: list[ConsumerSpec]) -> tuple[tuple[str, str], ...]:
 
 
 def _guest(identity: str, key: str, *, says: tuple[str, ...], consumers: list[ConsumerSpec]) -> Guest:
-    calls = [call for each in consumers for call in reading(each.stream, each.name)]
-    allowed = Permissions(publish=(*says, *calls), subscribe=(f"{inbox_prefix(identity)}.>",))
-    return Guest(identity=identity, nkey=key, permissions=allowed, consumers=tuple(consumers))
+    at_home = identity == HOME
+    trust = () if at_home else trust_consumers(identity)
+    told = (*(REGISTRAR_SUBJECTS if at_home else ()), trust_subject(Trust.REVOKE, identity))
+    calls = [call for each in (*consumers, *trust) for call in reading(each.stream, each.name)]
+    allowed = Permissions(publish=(*says, *told, *calls), subscribe=(f"{inbox_prefix(identity)}.>",))
+    return Guest(identity=identity, nkey=key, permissions=allowed, consumers=tuple(consumers), trust=trust)
 
 
 def _check(federation: Federation) -> None:

@@ -24,7 +24,7 @@ import msgspec
 from bus.errors import TrustError
 from bus.signing import Signer, sign_entry
 from schemas.codec import decode_as, encode
-from schemas.envelope import TYP_REVOKE, SignedFile, signing_input, write_signed
+from schemas.envelope import TYP_REVOKE, SignedFile, read_signed, signing_input, write_signed
 from schemas.errors import SchemaError
 from schemas.registry import MAX_REVOKE_BYTES, REVOKE_SPEC, Registry, Revocation, SealKeyRecord
 
@@ -153,6 +153,16 @@ def apply(
         )
         for kid, key in keys.items()
     }
+
+
+def speaker_of(raw: bytes) -> str:
+    """Whose keys a statement ends, which was verified before.
+
+    Raises:
+        EnvelopeError, SchemaError: it is none.
+    """
+    payload = read_signed(raw, typ=TYP_REVOKE).payload
+    return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES).authority
 
 
 def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Seals:

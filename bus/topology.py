@@ -233,12 +233,7 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
         served: those of them that come to this broker; all by default.
     """
     served = tuple(sorted(registry.document.authorities if served is None else served))
-    found = [
-        ConsumerSpec(stream=stream, name=name, filters=(filter_,))
-        for name in (PROVISIONER, *served)
-        # Before there was STATEMENTS, TRUST took statements too; what stands there is read on.
-        for stream, filter_ in ((STATEMENTS_STREAM, STATEMENT_SUBJECTS), (TRUST_STREAM, f"{TRUST_PREFIX}.>"))
-    ]
+    found = [each for name in (PROVISIONER, *served) for each in trust_consumers(name)]
     for name in served:
         reads = registry.read_prefixes(name)
         speaks = registry.publish_prefixes(name)
@@ -254,6 +249,15 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
                 origin = origin_stream(country_of(name), status)
                 found.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
     return tuple(found)
+
+
+def trust_consumers(identity: str) -> tuple[ConsumerSpec, ...]:
+    """The consumers by which somebody hears what is said of trust."""
+    # Before there was STATEMENTS, TRUST took statements too; what stands there is read on.
+    filters = {STATEMENTS_STREAM: STATEMENT_SUBJECTS, TRUST_STREAM: f"{TRUST_PREFIX}.>"}
+    return tuple(
+        ConsumerSpec(stream=stream, name=identity, filters=(each,)) for stream, each in filters.items()
+    )
 
 
 def own_consumer(authority_id: str) -> str:

@@ -11,8 +11,8 @@ import click
 
 if TYPE_CHECKING:
     from bus.federation import Seat
+    from bus.held_registry import HeldRegistry
     from bus.tls import Tls
-    from bus.trust import VerifiedRegistry
 
 CARRIER_FILE, LEDGER_FILE = "carrier.nk", "carrier.db"
 MAX_FEDERATION_BYTES = 1024 * 1024
@@ -70,18 +70,18 @@ def name_of(seat: Seat | None) -> str:
     return "tocsin" if seat is None else f"{seat.name}-{seat.node + 1}"
 
 
-async def carry(
-    folder: Path, url: str, registry: Callable[[], VerifiedRegistry], seat: Seat | None, tls: Tls | None
-) -> None:
-    """The country's carrier, beside the first node of its broker; elsewhere there is nothing to do but wait."""
+async def carry(folder: Path, url: str, held: HeldRegistry, seat: Seat | None, tls: Tls | None) -> None:
+    """The country's carrier, and what passes on what is said of trust, beside the first node of its broker; elsewhere there is nothing to do but wait."""
     if seat is None or seat.country is None or seat.node > 0:
         await asyncio.Event().wait()
         return
     import msgspec
 
     from bus.carrier import Carrier, Ledger
+    from bus.cli.session import until_first
     from bus.connection import Endpoint
     from bus.federation import HOME, identity_at
+    from bus.trust_relay import TrustRelay
 
     seed = key_in(folder, CARRIER_FILE)[0]
     places = {seat.name: Endpoint(url=url, authority_id=HOME, nkey_seed=seed, name=HOME, tls=tls)}
@@ -96,9 +96,11 @@ async def carry(
             tls=there,
         )
     async with Ledger.open(folder / LEDGER_FILE) as ledger:
-        await Carrier(
-            country=seat.name, federation=seat.federation, registry=registry, endpoints=places, ledger=ledger
-        ).run()
+        carrier = Carrier(
+            country=seat.name, federation=seat.federation, registry=held, endpoints=places, ledger=ledger
+        )
+        relay = TrustRelay(country=seat.name, held=held, endpoints=places, ledger=ledger)
+        await until_first(carrier.run(), relay.run())
 
 
 def key_in(folder: Path, name: str) -> tuple[str, str]:

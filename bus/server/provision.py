@@ -62,7 +62,11 @@ def layout(
 ) -> tuple[tuple[StreamSpec, ...], tuple[ConsumerSpec, ...]]:
     """Every stream and consumer that stands at a broker."""
     specs = streams(registry, replicas=seat.federation.replicas(seat.name) if seat else 1)
-    carried = [each for guest in guests(registry, seat) for each in guest.consumers] if seat else []
+    carried = (
+        [each for guest in guests(registry, seat) for each in (*guest.consumers, *guest.trust)]
+        if seat
+        else []
+    )
     return specs, (*consumers(registry, served(registry, seat)), *carried)
 
 

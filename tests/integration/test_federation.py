@@ -7,16 +7,18 @@ import datetime as dt
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bus import ceremony, nkey
+from bus.carrier import Ledger
 from bus.connection import Connection, Endpoint
-from bus.demo.federated import COUNTRIES, Founded, Joined, found, joined
+from bus.demo.federated import COUNTRIES, Founded, Joined, found, joined, run_until_closed
 from bus.errors import DeniedError
+from bus.held_registry import HeldRegistry
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
@@ -25,7 +27,10 @@ from bus.publisher import Publisher
 from bus.server import ServerSettings, provision, render_conf
 from bus.server.checks import check
 from bus.server.provision import provisioner_endpoint
+from bus.statements import new_statement
 from bus.trust import VerifiedRegistry
+from bus.trust_feed import TrustFeed, publish_trust
+from bus.trust_relay import TrustRelay
 from schemas.subject import PREFIX
 from schemas.vocab import Tlp
 from tests.worlds import DEFAULTS, chain, draft, shared_world, signed_registry
@@ -341,3 +346,63 @@ async def test_what_nobody_there_may_read_does_not_go_there(tmp_path: Path) -> N
         await until(community_alone, CATCH_UP_S)
         await follow(founded.registry)
         await until(both, CATCH_UP_S)
+
+
+def hold(folder: Path, founded: Founded) -> HeldRegistry:
+    """The first version, as one identity holds it."""
+    folder.mkdir()
+    (folder / "registry.tocsin.json").write_bytes(founded.raw)
+    return HeldRegistry(
+        folder / "registry.tocsin.json",
+        pin=founded.registry.digest,
+        domain=founded.registry.domain,
+        beacon=folder / "beacon.tocsin.json",
+        clock=now,
+    )
+
+
+async def test_what_is_said_of_trust_comes_to_every_country(tmp_path: Path) -> None:
+    """A version published at a union, and a statement at its authority's own broker, reach a hub of another country."""
+    founded = found(now())
+    async with joined(tmp_path, founded) as joins, AsyncExitStack() as stack:
+        for cc in ("xa", "xb"):
+            held = hold(tmp_path / f"{cc}-server", founded)
+            home = provisioner_endpoint(joins.servers[cc].url, joins.provisioners[cc][0])
+            ledger = await stack.enter_async_context(Ledger.open(tmp_path / f"{cc}-trust.db"))
+            relay = TrustRelay(
+                country=cc, held=held, endpoints=joins.carriers[cc].endpoints, ledger=ledger, every=0.2
+            )
+            for work in (relay.run(), TrustFeed(held, home, every=0.2).run()):
+                run_until_closed(stack, asyncio.create_task(work))
+        hub = hold(tmp_path / "xb-hub", founded)
+        feed = TrustFeed(hub, joins.endpoint("xb-hub"), every=0.2)
+        run_until_closed(stack, asyncio.create_task(feed.run()))
+        narrowed = without_strict(founded, "xc-hub")
+        async with provisioner(joins, "union") as registrar:
+            await publish_trust(registrar, narrowed.raw)
+
+        async def second() -> bool:
+            return hub().version == 2
+
+        await until(second, 30)
+        stolen = founded.signers["xa-csirt"]
+        end = new_statement(
+            domain=founded.registry.domain,
+            authority="xa-csirt",
+            kids=(stolen.kid,),
+            since=now() - dt.timedelta(minutes=1),
+            reason="key-compromise",
+            signer=stolen,
+            now=now(),
+        )
+        async with Connection.open(joins.endpoint("xa-csirt")) as officer:
+            await officer.until_connected(5)
+            await publish_trust(officer, end)
+
+        async def ended() -> bool:
+            return stolen.kid in hub().revoked()
+
+        await until(ended, 30)
+        async with provisioner(joins, "xb") as there:
+            info = await there.js_api("STREAM.INFO.TRUST")
+            assert info["state"]["messages"] == 1  # each thing once
