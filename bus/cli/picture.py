@@ -115,6 +115,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     """
     from bus.cli.session import open_registry
     from bus.hub.channels import channels as every
+    from bus.hub.channels import real
 
     if ended and not alarms:
         raise click.UsageError("--all goes with --alarms")
@@ -124,7 +125,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
-    found = ask(app, lambda tx: every(tx, now, registry, context.authority))
+    found = real(ask(app, lambda tx: every(tx, now, registry, context.authority)))
     if app.json:
         app.data(found)
         return

@@ -76,7 +76,7 @@ def channels(
     missing = _missing(db, registry, reader)
     beating = {str(each) for name in registry.document.authorities for each in beat_channels(registry, name)}
     found = []
-    for name in _so(heard) | _so(missing) | set(_granted(registry, reader)):
+    for name in set(heard) | set(missing) | set(_granted(registry, reader)):
         row = heard.get(name)
         authority, _, channel = name.partition("/")
         record = registry.document.authorities.get(authority)
@@ -115,9 +115,9 @@ def channels(
     return tuple(sorted(found, key=lambda row: (_ORDER.get(row.channel.partition(".")[0], 9), row.name)))
 
 
-def _so(names: Iterable[str]) -> set[str]:
-    """Those of what is so: an exercise or a test stands in no view beside it."""
-    return {name for name in names if Channel.parse(name).status in (Status.ACTUAL, Status.SYSTEM)}
+def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
+    """Those of what is so: the channels of an exercise or a test stand in no view beside them."""
+    return tuple(row for row in rows if row.channel.partition(".")[0] in (Status.ACTUAL, Status.SYSTEM))
 
 
 def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ import msgspec
 from bus.contacts import Contact
 from bus.hub.channels import ChannelRow
 from bus.hub.elections import Calendar, vote_end
+from bus.hub.liveness import State
 from bus.trust import TrustState, VerifiedRegistry
 from schemas.registry import AuthorityRecord, KeyRecord, Role, SealKeyRecord
 from schemas.vocab import SealPolicy, Status
@@ -120,11 +121,11 @@ def _channels(name: str, facts: Facts) -> Check:
     ]
     if not rows:
         return _check("channels", UNKNOWN, "this identity may read none of its channels", name)
-    dark = [f"{row.channel} is {row.state}" for row in rows if row.state not in ("live", "never")]
+    dark = [f"{row.channel} is {row.state}" for row in rows if row.state not in (State.LIVE, State.UNHEARD)]
     forked = [f"{row.channel} has contradicted itself" for row in rows if row.forks]
     if dark or forked:
         return _check("channels", FAIL, "; ".join((*forked, *dark)), name)
-    unheard = [row.channel for row in rows if row.state == "never"]
+    unheard = [row.channel for row in rows if row.state == State.UNHEARD]
     if unheard:
         return _check("channels", UNKNOWN, f"never heard: {', '.join(unheard)}", name)
     return _check("channels", PASS, f"{len(rows)} live", name)

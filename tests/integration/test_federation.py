@@ -35,7 +35,7 @@ from schemas.subject import PREFIX
 from schemas.vocab import Tlp
 from tests.worlds import DEFAULTS, chain, draft, shared_world, signed_registry
 
-CATCH_UP_S = 15.0
+PATIENCE_S = 60.0  # `examples/federation` measures how fast it is
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -162,7 +162,7 @@ async def test_a_cut_country_goes_on_and_catches_up_when_it_is_joined_again(tmp_
         await joins.mend("xa")
         for publisher in (ours, theirs):
             await publisher.publish(draft("after"))
-        assert await until(lambda: have(22, *stores), 60) < CATCH_UP_S
+        await until(lambda: have(22, *stores), PATIENCE_S)
         for store in stores:
             for country in ("xa", "xb"):
                 assert await read(store, green(country)) == list(range(1, 23))
@@ -185,10 +185,10 @@ async def test_of_two_unions_one_may_die_and_a_path_needs_none(tmp_path: Path) -
         await until(lambda: _read_at_least(elsewhere, green("xa"), 1), 30)
         await joins.servers["east"].stop()
         await ours.publish(draft("two"))
-        await until(lambda: _read_at_least(elsewhere, green("xa"), 2), CATCH_UP_S)
+        await until(lambda: _read_at_least(elsewhere, green("xa"), 2), PATIENCE_S)
         await joins.servers["west"].stop()
         await ours.publish(draft("three"))
-        await until(lambda: _read_at_least(neighbour, green("xa"), 3), CATCH_UP_S)
+        await until(lambda: _read_at_least(neighbour, green("xa"), 3), PATIENCE_S)
         for place, count in (("xb", 3), ("xc", 2)):
             async with provisioner(joins, place) as connection:
                 info = await connection.js_api("STREAM.INFO.XA_ACTUAL")
@@ -247,7 +247,7 @@ async def test_a_union_that_lost_its_store_is_given_everything_again(tmp_path: P
                 info = await connection.js_api("STREAM.INFO.XA_ACTUAL")
                 return bool(info["state"]["messages"] == 13)
 
-            await until(whole, CATCH_UP_S)
+            await until(whole, PATIENCE_S)
 
 
 async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
             for subject in (forged.subject, red):
                 await forger.publish(subject, forged.payload + subject.encode(), dict(forged.headers))
         said = await ours.publish(draft("second"))
-        await until(lambda: _read_at_least(abroad, green("xa"), said.seq), CATCH_UP_S)
+        await until(lambda: _read_at_least(abroad, green("xa"), said.seq), PATIENCE_S)
         async with provisioner(joins, "xb") as connection:
             for stream, count in (("XB_ACTUAL", 0), ("XA_ACTUAL", 2)):
                 info = await connection.js_api(f"STREAM.INFO.{stream}")
@@ -343,9 +343,9 @@ async def test_what_nobody_there_may_read_does_not_go_there(tmp_path: Path) -> N
         for tlp, audience in ((Tlp.AMBER_STRICT, "eu-csirts"), (Tlp.GREEN, "community")):
             await ours.publish(draft(f"to {audience}", tlp=tlp, audience=audience))
         await until(lambda: _read_at_least(abroad, strict, 1), 30)
-        await until(community_alone, CATCH_UP_S)
+        await until(community_alone, PATIENCE_S)
         await follow(founded.registry)
-        await until(both, CATCH_UP_S)
+        await until(both, PATIENCE_S)
 
 
 def hold(folder: Path, founded: Founded) -> HeldRegistry:
