@@ -15,14 +15,17 @@ from typing import TypeVar
 
 import msgspec
 
-from bus import lease
+from bus import answered, lease, records
 from bus import outbox_table as table
+from bus.inbox import Inbox
 from bus.outbox_table import Head, Row, Settled, State
+from bus.settling import Projector
 from bus.sqlite import Database
 
 __all__ = ["Head", "Outbox", "Row", "Settled", "State"]
 
 T = TypeVar("T")
+SCHEMA = table.SCHEMA + lease.SCHEMA + records.SCHEMA + answered.SCHEMA
 MOST = 800
 MOST_BYTES = 8 * 1024 * 1024
 
@@ -41,12 +44,16 @@ class Outbox:
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        async with Database.open(path, table.SCHEMA + lease.SCHEMA) as database:
+        async with Database.open(path, SCHEMA) as database:
             yield cls(database)
 
     async def keep(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a publisher's stamping in one transaction; on the disk when this returns."""
         return await self._db.write(work)
+
+    def inbox(self, projector: Projector, hold_s: float = 30.0) -> Inbox:
+        """The receipts for what was said, in the same file; see `bus.answered`."""
+        return Inbox(self._db, projector, hold_s)
 
     async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """A pure read."""

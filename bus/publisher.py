@@ -25,13 +25,16 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from bus import answered, reanchoring
 from bus import outbox_table as table
-from bus import reanchoring
 from bus.connection import Endpoint
+from bus.deadlines import Deadlines
 from bus.errors import OutboxError, PermitError
+from bus.ladder import Rung, Standing
 from bus.outbox import Outbox, Row, State
 from bus.own_channels import Survey, survey
 from bus.reanchoring import Anchor, propose
+from bus.receipt_reader import ReceiptReader
 from bus.recovery import recover
 from bus.sealer import Sealer
 from bus.sender import Sender
@@ -71,8 +74,10 @@ class Publisher:
         clock: Callable[[], dt.datetime],
         sender: Sender | None,
         on_refused: Callable[[TocsinError], None] | None = None,
+        receipts: ReceiptReader | None = None,
     ) -> None:
         self._on_refused = on_refused
+        self._receipts = receipts
         self.authority_id = authority_id
         self._outbox = outbox
         self._registry = registry
@@ -96,6 +101,7 @@ class Publisher:
         rng: Callable[[int], bytes],
         seal: Sealer | None = None,
         on_refused: Callable[[TocsinError], None] | None = None,
+        deadlines: Deadlines | None = None,
     ) -> AsyncIterator[Publisher]:
         """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
 
@@ -110,6 +116,7 @@ class Publisher:
             rng: random bytes.
             seal: seals what must be sealed, in the transaction that stamps; without it what must be sealed is refused.
             on_refused: told of each draft that is refused before it is signed.
+            deadlines: reads receipts meanwhile, and logs once what is overdue by these; None leaves both to others.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
@@ -121,11 +128,21 @@ class Publisher:
                     f"key {signer.kid} is not {authority_id}'s in registry version {registry().version}; nobody speaks as another",
                     reason="not-your-key",
                 )
-        sender = None
+        sender = reader = None
         if endpoint is not None:
             sender = Sender(
                 authority_id=authority_id, outbox=outbox, endpoint=endpoint, registry=registry, clock=clock
             )
+            if deadlines is not None:
+                reader = ReceiptReader(
+                    authority_id=authority_id,
+                    outbox=outbox,
+                    endpoint=endpoint,
+                    registry=registry,
+                    clock=clock,
+                    deadlines=deadlines,
+                    leads=lambda: sender.leads,
+                )
         publisher = cls(
             authority_id=authority_id,
             outbox=outbox,
@@ -136,12 +153,17 @@ class Publisher:
             clock=clock,
             sender=sender,
             on_refused=on_refused,
+            receipts=reader,
         )
-        task = asyncio.create_task(sender.run(), name=f"sender {authority_id}") if sender else None
+        tasks = [
+            asyncio.create_task(each.run(), name=f"{type(each).__name__} {authority_id}")
+            for each in (reader, sender)
+            if each is not None
+        ]
         try:
             yield publisher
         finally:
-            if task is not None:
+            for task in tasks:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
@@ -215,6 +237,29 @@ class Publisher:
         """Wait until a bulletin is `stored`, or `parked`; `accepted` when the time is up."""
         state = await self._outbox.wait_state(digest, timeout)
         return "accepted" if state == State.KEPT else state
+
+    async def standing(self, id_or_digest: str) -> Standing | None:
+        """How far a bulletin has come, and who has not answered; see `bus.ladder`."""
+        registry = self._registry()
+        return await answered.asked(
+            self._outbox, lambda db: answered.of_one(db, self.authority_id, registry, id_or_digest)
+        )
+
+    async def reached(self, digest: str, rung: Rung, timeout: float) -> Standing | None:
+        """Wait until a bulletin is `received` or `read`, or nobody is there to answer; where it stands then."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        mark = -1
+        while True:
+            mark = await self._outbox.changed(mark, 0)
+            found = await self.standing(digest)
+            left = deadline - asyncio.get_running_loop().time()
+            if found is None or found.state in (rung, Rung.READ) or not found.readers or left <= 0:
+                return found
+            mark = await self._outbox.changed(mark, left)
+
+    async def caught_up(self, timeout: float) -> bool:
+        """Wait until all receipts that the bus holds are known here; whether that came true."""
+        return self._receipts is not None and await self._receipts.caught_up(timeout)
 
     async def idle(self, timeout: float) -> bool:
         """Wait until nothing is left to send; whether that came true."""

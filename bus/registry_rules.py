@@ -12,7 +12,7 @@ from bus.errors import KeyFileError, TrustError
 from bus.signing import PublicKey
 from schemas.envelope import b64u
 from schemas.registry import KeyRecord, Registry
-from schemas.vocab import TLP_RANK, Tlp
+from schemas.vocab import TLP_RANK, Status, Tlp
 
 
 class RegisteredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +90,11 @@ def check_grants(document: Registry) -> None:
                 if TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER] and name not in members:
                     raise TrustError(
                         f"{name} reads TLP:{tlp.upper()} to {audience} but is no member",
+                        reason="not-a-member",
+                    )
+                if Status.SYSTEM in read.statuses and audience in document.authorities and audience != name:
+                    raise TrustError(
+                        f"{name} reads system to {audience}; what comes there is for {audience} alone",
                         reason="not-a-member",
                     )
 

@@ -87,6 +87,11 @@ class Sender:
         self._patience: dict[str, _Patience] = {}
         self._settled: list[Settled] = []  # acknowledged, and not yet noted in the outbox
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that sends from this outbox."""
+        return self._leased_until > self._clock().timestamp()
+
     def nudge(self) -> None:
         """Something was kept; look at once."""
         self._wake.set()

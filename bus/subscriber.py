@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -47,6 +47,7 @@ class Subscriber:
         registry: Callable[[], VerifiedRegistry],
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
+        streams: Callable[[VerifiedRegistry, str], Iterable[tuple[str, str]]] = reader_streams,
     ) -> None:
         """Prepare; `run` reads.
 
@@ -56,6 +57,7 @@ class Subscriber:
             registry: the registry as it stands now; asked for every batch.
             endpoint: its place on the bus.
             clock: the present, aware.
+            streams: which (stream, consumer) pairs it reads, by the registry.
         """
         self.counts: Counter[str] = Counter()
         self.pending: dict[str, int] = {}
@@ -66,6 +68,7 @@ class Subscriber:
         self._registry = registry
         self._endpoint = endpoint
         self._clock = clock
+        self._streams = streams
 
     async def run(self) -> None:
         """Read until cancelled.
@@ -75,7 +78,7 @@ class Subscriber:
         """
         with one_failure():
             async with Connection.open(self._endpoint) as connection, asyncio.TaskGroup() as tasks:
-                for stream, consumer in reader_streams(self._registry(), self._authority_id):
+                for stream, consumer in self._streams(self._registry(), self._authority_id):
                     tasks.create_task(self._stream(connection, stream, consumer), name=f"read {stream}")
                 tasks.create_task(self._tick(), name="waiting bulletins")
 
