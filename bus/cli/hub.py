@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.app import App, Group, command
+
+if TYPE_CHECKING:
+    from bus.hub.answering import Answering
+    from bus.inbox import Inbox
 
 
 @click.group(cls=Group)
@@ -30,7 +37,7 @@ async def _run(app: App) -> None:
 
     production_registry(app)
     name, context = app.context()
-    async with open_store(app) as store:
+    async with open_store(app) as store, answering(app, store) as answers:
         service = HubService(
             authority_id=context.authority,
             store=store,
@@ -48,6 +55,7 @@ async def _run(app: App) -> None:
             asyncio.create_task(tell()),
             asyncio.create_task(tell_of_bus(app, service.subscriber)),
             asyncio.create_task(ended()),
+            *([asyncio.create_task(answers.run())] if answers else ()),
         ]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -56,6 +64,31 @@ async def _run(app: App) -> None:
                 await task
         for task in done:
             task.result()
+
+
+@asynccontextmanager
+async def answering(app: App, store: Inbox) -> AsyncIterator[Answering | None]:
+    """What answers for a hub that has a key; one whose key does not stand reads all the same, and says so."""
+    from bus.cli.session import held_registry, open_publisher
+    from bus.errors import PermitError
+    from bus.hub.answering import Answering
+
+    _, context = app.context()
+    async with AsyncExitStack() as stack:
+        answers = None
+        if context.key is not None:
+            try:
+                publisher = await stack.enter_async_context(open_publisher(app))
+                answers = Answering(
+                    authority_id=context.authority,
+                    store=store,
+                    publisher=publisher,
+                    registry=held_registry(context, app.now),
+                    clock=app.now,
+                )
+            except PermitError as exc:
+                app.note(f"no receipts are sent: {exc}")
+        yield answers
 
 
 @command(hub, "rebuild")

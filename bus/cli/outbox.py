@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from bus.cli.app import App, Group, command
+from bus.cli.receipts import receipts
 
 if TYPE_CHECKING:
     from bus.outbox import Row
@@ -21,6 +22,9 @@ RECOVER_S = 60.0
 @click.group(cls=Group)
 def outbox() -> None:
     """What is kept and must still go out."""
+
+
+outbox.add_command(receipts)
 
 
 @command(outbox, "status")

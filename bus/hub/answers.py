@@ -86,15 +86,18 @@ def add(
     id: str,  # noqa: A002 (the field's own name)
     channel: Channel,
     at: float,
-) -> bool:
-    """Note one answer to be given, inside a transaction; False when it was noted before."""
-    return (
-        db.execute(
-            "INSERT OR IGNORE INTO answers (stage, digest, id, author, tlp, at) VALUES (?, ?, ?, ?, ?, ?)",
-            (stage, found, id, channel.issuer, receipt_tlp(channel.tlp), at),
-        ).rowcount
-        == 1
+) -> None:
+    """Note one answer to be given, if it was not noted before; inside a transaction."""
+    db.execute(
+        "INSERT OR IGNORE INTO answers (stage, digest, id, author, tlp, at) VALUES (?, ?, ?, ?, ?, ?)",
+        (stage, found, id, channel.issuer, receipt_tlp(channel.tlp), at),
     )
+
+
+def is_noted(db: sqlite3.Connection, stage: ReceiptStage, found: str) -> bool:
+    """Whether an answer is given, or is to be."""
+    sql = "SELECT 1 FROM answers WHERE digest = ? AND stage = ?"
+    return db.execute(sql, (found, stage)).fetchone() is not None
 
 
 def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
