@@ -7,7 +7,6 @@ from msgspec import Meta
 from schemas.scalars import MAX_INTEGER, Count, Digest, Open, OrgId, Part, Slug, Text500, Time, Uuid
 from schemas.vocab import ChannelState, Posture, ReceiptStage, Tlp
 
-
 MAX_RECEIPT_ITEMS = 500
 
 
