@@ -25,16 +25,15 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from bus import answered, reanchoring
 from bus import outbox_table as table
+from bus import reanchoring
 from bus.connection import Endpoint
 from bus.deadlines import Deadlines
 from bus.errors import OutboxError, PermitError
-from bus.ladder import Rung, Standing
 from bus.outbox import Outbox, Row, State
 from bus.own_channels import Survey, survey
 from bus.reanchoring import Anchor, propose
-from bus.receipt_reader import ReceiptReader
+from bus.receipt_reader import Answers, ReceiptReader
 from bus.recovery import recover
 from bus.sealer import Sealer
 from bus.sender import Sender
@@ -77,7 +76,7 @@ class Publisher:
         receipts: ReceiptReader | None = None,
     ) -> None:
         self._on_refused = on_refused
-        self._receipts = receipts
+        self.answers = Answers(authority_id, outbox, registry, receipts)
         self.authority_id = authority_id
         self._outbox = outbox
         self._registry = registry
@@ -133,16 +132,7 @@ class Publisher:
             sender = Sender(
                 authority_id=authority_id, outbox=outbox, endpoint=endpoint, registry=registry, clock=clock
             )
-            if deadlines is not None:
-                reader = ReceiptReader(
-                    authority_id=authority_id,
-                    outbox=outbox,
-                    endpoint=endpoint,
-                    registry=registry,
-                    clock=clock,
-                    deadlines=deadlines,
-                    leads=lambda: sender.leads,
-                )
+            reader = ReceiptReader(sender, outbox, registry, clock, deadlines) if deadlines else None
         publisher = cls(
             authority_id=authority_id,
             outbox=outbox,
@@ -237,29 +227,6 @@ class Publisher:
         """Wait until a bulletin is `stored`, or `parked`; `accepted` when the time is up."""
         state = await self._outbox.wait_state(digest, timeout)
         return "accepted" if state == State.KEPT else state
-
-    async def standing(self, id_or_digest: str) -> Standing | None:
-        """How far a bulletin has come, and who has not answered; see `bus.ladder`."""
-        registry = self._registry()
-        return await answered.asked(
-            self._outbox, lambda db: answered.of_one(db, self.authority_id, registry, id_or_digest)
-        )
-
-    async def reached(self, digest: str, rung: Rung, timeout: float) -> Standing | None:
-        """Wait until a bulletin is `received` or `read`, or nobody is there to answer; where it stands then."""
-        deadline = asyncio.get_running_loop().time() + timeout
-        mark = -1
-        while True:
-            mark = await self._outbox.changed(mark, 0)
-            found = await self.standing(digest)
-            left = deadline - asyncio.get_running_loop().time()
-            if found is None or found.state in (rung, Rung.READ) or not found.readers or left <= 0:
-                return found
-            mark = await self._outbox.changed(mark, left)
-
-    async def caught_up(self, timeout: float) -> bool:
-        """Wait until all receipts that the bus holds are known here; whether that came true."""
-        return self._receipts is not None and await self._receipts.caught_up(timeout)
 
     async def idle(self, timeout: float) -> bool:
         """Wait until nothing is left to send; whether that came true."""

@@ -9,10 +9,12 @@ from collections.abc import Callable
 import structlog
 
 from bus import answered
-from bus.connection import Connection, Endpoint
+from bus.connection import Connection
 from bus.deadlines import Deadlines
 from bus.errors import BusError, StoreError
+from bus.ladder import Rung, Standing
 from bus.outbox import Outbox
+from bus.sender import Sender
 from bus.subscriber import Subscriber
 from bus.topology import receipt_streams
 from bus.trust import VerifiedRegistry
@@ -28,34 +30,31 @@ class ReceiptReader:
 
     def __init__(
         self,
-        *,
-        authority_id: str,
+        sender: Sender,
         outbox: Outbox,
-        endpoint: Endpoint,
         registry: Callable[[], VerifiedRegistry],
         clock: Callable[[], dt.datetime],
         deadlines: Deadlines,
-        leads: Callable[[], bool],
     ) -> None:
-        """Prepare; see `Publisher.open`. `leads` says whether this process is the one that sends."""
-        self._authority_id = authority_id
+        """Prepare, beside the sender of the same outbox; see `Publisher.open`."""
+        self._sender = sender
+        self._authority_id = sender.authority_id
+        self._endpoint = sender.endpoint
         self._outbox = outbox
-        self._endpoint = endpoint
         self._registry = registry
         self._clock = clock
         self._deadlines = deadlines
-        self._leads = leads
-        self._inbox = outbox.inbox(answered.Answered(authority_id, registry))
+        self._inbox = outbox.inbox(answered.Answered(sender.authority_id, registry))
 
     async def run(self) -> None:
         """Read until cancelled."""
         while True:
-            if not (self._leads() and receipt_streams(self._registry(), self._authority_id)):
+            if not self._may_read():
                 await asyncio.sleep(LEAD_EVERY_S)
                 continue
             tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._tell())}
             try:
-                while self._leads() and not any(task.done() for task in tasks):
+                while self._may_read() and not any(task.done() for task in tasks):
                     await asyncio.wait(tasks, timeout=LEAD_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for task in tasks:
@@ -67,6 +66,9 @@ class ReceiptReader:
                 if isinstance(exc, Exception):
                     log.error("receipts_not_read", authority=self._authority_id, problem=repr(exc))
             await asyncio.sleep(LEAD_EVERY_S)
+
+    def _may_read(self) -> bool:
+        return self._sender.leads and bool(receipt_streams(self._registry(), self._authority_id))
 
     async def _read(self) -> None:
         await Subscriber(
@@ -114,3 +116,43 @@ class ReceiptReader:
         delivered = int(info.get("delivered", {}).get("stream_seq", 0))
         read = (await self._inbox.cursor(stream)).seq
         return int(info.get("num_pending", 0)) == 0 and read >= delivered
+
+
+class Answers:
+    """What an author asks of what hubs have answered, whoever reads it in."""
+
+    def __init__(
+        self,
+        authority_id: str,
+        outbox: Outbox,
+        registry: Callable[[], VerifiedRegistry],
+        reader: ReceiptReader | None,
+    ) -> None:
+        """`reader` is None where another process reads."""
+        self._authority_id = authority_id
+        self._outbox = outbox
+        self._registry = registry
+        self._reader = reader
+
+    async def standing(self, id_or_digest: str) -> Standing | None:
+        """How far a bulletin has come, and who has not answered; None when it was not said here."""
+        registry = self._registry()
+        return await answered.asked(
+            self._outbox, lambda db: answered.of_one(db, self._authority_id, registry, id_or_digest)
+        )
+
+    async def reached(self, digest: str, rung: Rung, timeout: float) -> Standing | None:
+        """Wait until a bulletin is `received` or `read`, or nobody is there to answer; where it stands then."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        mark = -1
+        while True:
+            mark = await self._outbox.changed(mark, 0)
+            found = await self.standing(digest)
+            left = deadline - asyncio.get_running_loop().time()
+            if found is None or found.state in (rung, Rung.READ) or not found.readers or left <= 0:
+                return found
+            mark = await self._outbox.changed(mark, left)
+
+    async def caught_up(self, timeout: float) -> bool:
+        """Wait until all receipts that the bus holds are known here; whether that came true."""
+        return self._reader is not None and await self._reader.caught_up(timeout)

@@ -23,13 +23,13 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from itertools import product
 
 from bus import statements
 from bus.errors import PermitError, TrustError
-from bus.registry_rules import RegisteredKey, check_grants, registered_keys
+from bus.registry_rules import RegisteredKey, check_grants, refuse_returning_keys, registered_keys
 from bus.seal_keys import check_seal_keys, check_seal_succession
 from bus.signing import PublicKey
 from schemas.bodies.system import receipt_tlp
@@ -44,7 +44,6 @@ from schemas.registry import (
     MAX_REVOKE_BYTES,
     AuthorityRecord,
     Beacon,
-    KeyRecord,
     PublishGrant,
     ReadGrant,
     Registry,
@@ -161,7 +160,7 @@ class VerifiedRegistry:
         _require(document.root, signed, "the new root")
         if document.issued > now + CLOCK_SKEW:
             raise TrustError("the registry is from the future; check the clock", reason="from-the-future")
-        _refuse_returning_keys(self.document, document)
+        refuse_returning_keys(self.document, document)
         check_seal_succession(self.document, document)
         return VerifiedRegistry(
             document=document,
@@ -292,21 +291,15 @@ class VerifiedRegistry:
     def may_read(self, authority_id: str, channel: Channel) -> bool:
         """Whether the authority may read the channel; everybody reads their own, and receipts for what they said."""
         way = (channel.status, channel.tlp, channel.audience)
-        return (
-            channel.issuer == authority_id
-            or way in self._reads.get(authority_id, ())
-            or way in self._answers.get(authority_id, ())
-        )
+        heard = (self._reads.get(authority_id, ()), self._answers.get(authority_id, ()))
+        return channel.issuer == authority_id or any(way in ways for ways in heard)
 
     def read_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
         """Every (status, tlp, audience) the authority may read, sorted."""
         return tuple(sorted(self._reads.get(authority_id, ())))
 
     def receipt_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
-        """Every (status, tlp, audience) on which receipts for what the authority says may come, sorted.
-
-        Its own id is the audience, and it needs no grant to read it: whoever may speak may know who has it.
-        """
+        """Every (status, tlp, audience) on which receipts come for what it says; it reads them by no grant. Sorted."""
         return tuple(sorted(self._answers.get(authority_id, ())))
 
     def publish_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
@@ -379,22 +372,6 @@ def _document(payload: bytes) -> Registry:
         return decode_as(Registry, payload, max_bytes=MAX_REGISTRY_BYTES)
     except SchemaError as exc:
         raise TrustError(f"the registry is malformed: {exc}", reason="malformed-registry") from None
-
-
-def _refuse_returning_keys(held: Registry, document: Registry) -> None:
-    """Part of rule 4: a revoked key may be dropped, never be trusted again."""
-    ended = {kid for kid, record in _keys_in(held) if record.revoked_since is not None}
-    for kid, record in _keys_in(document):
-        if kid in ended and record.revoked_since is None:
-            raise TrustError(
-                f"key {kid} is revoked and cannot come back; its authority needs a new key",
-                reason="key-revoked",
-            )
-
-
-def _keys_in(document: Registry) -> Iterator[tuple[str, KeyRecord]]:
-    for authority in document.authorities.values():
-        yield from authority.keys.items()
 
 
 def good_signatures(role: Role, signed: SignedFile) -> frozenset[str]:

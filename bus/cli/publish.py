@@ -211,7 +211,7 @@ async def _reached(publisher: Publisher, accepted: Accepted, rung: str, left: fl
     """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
     from bus.ladder import Rung
 
-    found = await publisher.reached(accepted.digest, Rung(rung), left)
+    found = await publisher.answers.reached(accepted.digest, Rung(rung), left)
     if found is None or not found.readers:
         return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
     if found.state in (rung, Rung.READ):

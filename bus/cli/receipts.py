@@ -69,7 +69,7 @@ async def _found(
 
     if not offline:
         async with open_publisher(app, receipts=True) as publisher:
-            if not await publisher.caught_up(app.timeout(READ_S)):
+            if not await publisher.answers.caught_up(app.timeout(READ_S)):
                 app.note("the bus could not be read to its end; this is what was known before")
     async with open_outbox(app) as box:
         if wanted is None:

@@ -94,11 +94,11 @@ async def test_an_author_sees_who_has_received_and_who_withdrew(bus: Bus, tmp_pa
         said = await author.publish(draft())
         async with hub(bus, tmp_path, "xa-hub"):
             await until(lambda: _received(author, said.digest, ["xa-hub"]))
-            found = await author.standing(said.id)
+            found = await author.answers.standing(said.id)
             assert found is not None
             assert (found.state, found.missing) == (Rung.STORED, ("xb-hub",))
             async with hub(bus, tmp_path, "xb-hub"):
-                reached = await author.reached(said.digest, Rung.RECEIVED, 10)
+                reached = await author.answers.reached(said.digest, Rung.RECEIVED, 10)
                 assert reached is not None
                 assert (reached.state, reached.missing) == (Rung.RECEIVED, ("xa-hub", "xb-hub"))
                 ref = Ref(id=said.id, rel=RefRel.CANCELS)
@@ -128,7 +128,7 @@ async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Pat
             await theirs.publish(receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, false))
             await theirs.publish(receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [true]))
             await until(lambda: _received(author, said.digest, ["xb-hub"]))
-        found = await author.standing(said.digest)
+        found = await author.answers.standing(said.digest)
         assert found is not None
         assert [each.reader for each in found.readers if each.read] == []
 
@@ -237,7 +237,7 @@ async def test_overdue_is_said_once_with_whom_to_ask(bus: Bus, tmp_path: Path) -
                 ("xb-hub", "received", None),
             ]
             assert await outbox.keep(tell) == []
-            found = await author.standing(said.digest)
+            found = await author.answers.standing(said.digest)
             assert found is not None
             listed = answered_by.late([found], clock[0], deadlines.DEFAULTS, bus.world.registry)
             assert [each.step for each in listed] == [2, 2]
@@ -245,10 +245,10 @@ async def test_overdue_is_said_once_with_whom_to_ask(bus: Bus, tmp_path: Path) -
 
 
 async def _received(author: Publisher, digest: str, who: list[str]) -> bool:
-    found = await author.standing(digest)
+    found = await author.answers.standing(digest)
     return found is not None and [each.reader for each in found.readers if each.received] == who
 
 
 async def _unconfirmed(author: Publisher, digest: str, who: tuple[str, ...]) -> bool:
-    found = await author.standing(digest)
+    found = await author.answers.standing(digest)
     return found is not None and found.said.is_cancelled and found.unconfirmed == who
