@@ -147,7 +147,9 @@ def test_trace_tells_both_halves_of_a_life(demo: Running) -> None:
     """The publisher's half and the reader's half of one bulletin."""
     found = published(demo)
     mine = json.loads(demo.run("trace", found["id"], "--json").stdout)
-    assert [step["what"] for step in mine["steps"]][:3] == ["accepted", "sent", "stored"]
+    # A hub may have verified it before its author knows that it is stored.
+    steps = [step["what"] for step in mine["steps"] if step["what"] != "verified"]
+    assert steps == ["accepted", "sent", "stored"]
     assert mine["ladder"]["state"] in ("stored", "received")
     theirs = demo.run("trace", found["id"], context="xb-hub")
     assert "admitted" in theirs.stdout
@@ -170,7 +172,7 @@ def test_the_ladder_is_climbed_to_its_end(demo: Running) -> None:
     said = demo.run("publish", str(DRAFTS / "cyber.json"), "--wait", "received", "--json")
     found = json.loads(said.stdout)
     assert (said.returncode, found["state"]) == (0, "received"), said.stderr
-    unread = demo.run("publish", str(DRAFTS / "cyber.json"), "--wait", "read=0", "--json")
+    unread = demo.run("publish", str(DRAFTS / "cyber.json"), "--wait", "read=5", "--json")
     assert (unread.returncode, json.loads(unread.stdout)["state"] != "read") == (8, True)
     for hub in ("xa-hub", "xb-hub"):
         done = demo.run("bulletin", "ack", found["id"], "--note", "told the minister", "--json", context=hub)
