@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 
 import msgspec
 
+from bus import receipts
 from bus.errors import TrustError
 from bus.signing import Signer, sign_entry, thumbprint
 from bus.trust import VerifiedRegistry
+from schemas.bodies.system import receipt_tlp
 from schemas.codec import decode_as, encode
 from schemas.envelope import TYP_BEACON, TYP_REGISTRY, read_signed, write_signed
 from schemas.errors import EnvelopeError, SchemaError
@@ -28,7 +31,7 @@ from schemas.registry import (
     Role,
     SealKeyRecord,
 )
-from schemas.vocab import Scope, SealPolicy
+from schemas.vocab import Scope, SealPolicy, Status, Tlp
 
 _HOUR = 3600
 _DAY = 24 * _HOUR
@@ -112,6 +115,32 @@ def grant(
         read=(*record.read, *(g for g in read if g not in record.read)),
     )
     return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
+
+
+def grant_receipts(document: Registry, hub: str) -> Registry:
+    """The document in which a hub may answer every author whose bulletins it may read, and nobody else.
+
+    What it had of such grants before is replaced, so that it can be said again when authorities come or go.
+
+    Raises:
+        TrustError: `unknown-authority`.
+    """
+    record = document.authorities.get(hub)
+    if record is None:
+        raise TrustError(f"{hub} is not in the registry; add it first", reason="unknown-authority")
+    reads = {way for grant in record.read for way in product(grant.statuses, grant.tlps, grant.audiences)}
+    authors: dict[Tlp, set[str]] = {}
+    for name, author in document.authorities.items():
+        for grant in author.publish:
+            for status, tlp, audience in product(grant.statuses, grant.tlps, grant.audiences):
+                if name != hub and status is not Status.SYSTEM and (status, tlp, audience) in reads:
+                    authors.setdefault(receipt_tlp(tlp), set()).add(name)
+    others = tuple(grant for grant in record.publish if grant.kinds != (receipts.RECEIPT,))
+    answers = tuple(
+        grant for tlp in sorted(authors) for grant in receipts.grants(sorted(authors[tlp]), (tlp,))
+    )
+    changed = msgspec.structs.replace(record, publish=(*others, *answers))
+    return msgspec.structs.replace(document, authorities={**document.authorities, hub: changed})
 
 
 def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -> Registry:

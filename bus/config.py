@@ -84,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     context: str | None = None
     timeout_s: float | None = None
     color: str | None = None
+    deadlines: dict[str, list[int]] = {}
     contexts: dict[str, Context] = {}
 
 
@@ -167,6 +168,11 @@ def load(env: Mapping[str, str], cwd: Path, *, files: bool = True) -> Loaded:
             if (value := getattr(read, key)) is not None:
                 merged[key] = value
                 origins[key] = Origin(key=key, value=str(value), origin=str(path))
+        for name, seconds in read.deadlines.items():
+            merged.setdefault("deadlines", {})[name] = seconds
+            origins[f"deadlines.{name}"] = Origin(
+                key=f"deadlines.{name}", value=str(seconds), origin=str(path)
+            )
         for name, context in read.contexts.items():
             contexts[name] = context
             for field in context.__struct_fields__:

@@ -222,7 +222,7 @@ def released(registry: VerifiedRegistry, origin: str, reader: str) -> tuple[str,
         if country_of(name) == origin:
             said.update(registry.publish_prefixes(name))
         if country_of(name) == reader:
-            read.update(registry.read_prefixes(name))
+            read.update((*registry.read_prefixes(name), *registry.receipt_prefixes(name)))
     return tuple(
         f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{origin}.>"
         for status, tlp, audience in sorted(said & read)

@@ -158,6 +158,10 @@ class Inbox:
         """Let another process read."""
         await self._db.write(lambda db: lease.drop(db, owner))
 
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run work in one transaction of the store; on the disk when this returns."""
+        return await self._db.write(work)
+
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:

@@ -15,14 +15,17 @@ from typing import TypeVar
 
 import msgspec
 
-from bus import lease
+from bus import answered, lease, records
 from bus import outbox_table as table
+from bus.inbox import Inbox
 from bus.outbox_table import Head, Row, Settled, State
+from bus.settling import Projector
 from bus.sqlite import Database
 
 __all__ = ["Head", "Outbox", "Row", "Settled", "State"]
 
 T = TypeVar("T")
+SCHEMA = table.SCHEMA + lease.SCHEMA + records.SCHEMA + answered.SCHEMA
 MOST = 800
 MOST_BYTES = 8 * 1024 * 1024
 
@@ -41,12 +44,16 @@ class Outbox:
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        async with Database.open(path, table.SCHEMA + lease.SCHEMA) as database:
+        async with Database.open(path, SCHEMA) as database:
             yield cls(database)
 
     async def keep(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run a publisher's stamping in one transaction; on the disk when this returns."""
         return await self._db.write(work)
+
+    def inbox(self, projector: Projector, hold_s: float = 30.0) -> Inbox:
+        """The receipts for what was said, in the same file; see `bus.answered`."""
+        return Inbox(self._db, projector, hold_s)
 
     async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """A pure read."""
@@ -148,6 +155,10 @@ class Outbox:
             )
         )
 
+    async def chain(self, channel: str) -> list[Row]:
+        """What stands on a channel, in order."""
+        return await self._db.read(lambda db: table.after(db, channel, 0))
+
     async def counts(self) -> dict[str, int]:
         """How many rows are in each state."""
         return await self._db.read(table.counts)
@@ -173,6 +184,17 @@ class Outbox:
             if row[0] != State.KEPT or left <= 0:
                 return str(row[0])
             mark = await self._db.changed(mark, left)
+
+    async def emptied(self, timeout: float) -> bool:
+        """Wait until nothing waits to be sent; whether that came true."""
+        deadline = time.monotonic() + timeout
+        mark = -1
+        while (await self.oldest())[0]:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            mark = await self._db.changed(mark, left)
+        return True
 
     # -- the sender's lease ---------------------------------------------------------------------------------------
 

@@ -37,6 +37,10 @@ CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (status, n) WHERE state = 'k
 CREATE INDEX IF NOT EXISTS outbox_stored ON outbox (stream, stream_seq) WHERE stream IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_superseded ON outbox (n) WHERE state = 'superseded';
 CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept_once (
+  once TEXT PRIMARY KEY, id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
+  subject TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -167,6 +171,12 @@ def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
     """The row kept under a key that gives one bulletin only, inside a transaction."""
     found = rows(db, "SELECT * FROM outbox WHERE once = ?", (once,))
     return found[0] if found else None
+
+
+def pruned_once(db: sqlite3.Connection, once: str) -> sqlite3.Row | None:
+    """What is left of a bulletin that was kept under a key and pruned, inside a transaction."""
+    found: sqlite3.Row | None = db.execute("SELECT * FROM kept_once WHERE once = ?", (once,)).fetchone()
+    return found
 
 
 def last_of_origin(db: sqlite3.Connection, origin: str) -> Row | None:

@@ -10,7 +10,7 @@
 8. send      `bus.sender`: JetStream, with the digest as message id
 9. settle    `bus.sender`: the stream's durable acknowledgement
 
-Steps 1 to 7, in `bus.stamping`, are one transaction in the outbox's thread, so that two processes of one authority cannot fork their
+Steps 1 to 7, in `bus.stamping`, are one transaction of the outbox, so two processes of one authority cannot fork their
 chain, and a refused draft uses no number. `publish` never waits for the bus.
 """
 
@@ -28,10 +28,12 @@ import msgspec
 from bus import outbox_table as table
 from bus import reanchoring
 from bus.connection import Endpoint
+from bus.deadlines import Deadlines
 from bus.errors import OutboxError, PermitError
-from bus.outbox import Outbox, Row, State
+from bus.outbox import Outbox, State
 from bus.own_channels import Survey, scrub, survey
 from bus.reanchoring import Anchor, propose
+from bus.receipt_reader import Answers, ReceiptReader
 from bus.recovery import recover
 from bus.sealer import Sealer
 from bus.sender import Sender
@@ -71,8 +73,10 @@ class Publisher:
         clock: Callable[[], dt.datetime],
         sender: Sender | None,
         on_refused: Callable[[TocsinError], None] | None = None,
+        receipts: ReceiptReader | None = None,
     ) -> None:
         self._on_refused = on_refused
+        self.answers = Answers(authority_id, outbox, registry, receipts)
         self.authority_id = authority_id
         self.outbox = outbox
         self.registry = registry
@@ -96,6 +100,7 @@ class Publisher:
         rng: Callable[[int], bytes],
         seal: Sealer | None = None,
         on_refused: Callable[[TocsinError], None] | None = None,
+        deadlines: Deadlines | None = None,
     ) -> AsyncIterator[Publisher]:
         """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
 
@@ -110,6 +115,7 @@ class Publisher:
             rng: random bytes.
             seal: seals what must be sealed, in the transaction that stamps; without it what must be sealed is refused.
             on_refused: told of each draft that is refused before it is signed.
+            deadlines: reads receipts meanwhile, and logs once what is overdue by these; None leaves both to others.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
@@ -121,11 +127,12 @@ class Publisher:
                     f"key {signer.kid} is not {authority_id}'s in registry version {registry().version}; nobody speaks as another",
                     reason="not-your-key",
                 )
-        sender = None
+        sender = reader = None
         if endpoint is not None:
             sender = Sender(
                 authority_id=authority_id, outbox=outbox, endpoint=endpoint, registry=registry, clock=clock
             )
+            reader = ReceiptReader(sender, outbox, registry, clock, deadlines) if deadlines else None
         publisher = cls(
             authority_id=authority_id,
             outbox=outbox,
@@ -136,12 +143,17 @@ class Publisher:
             clock=clock,
             sender=sender,
             on_refused=on_refused,
+            receipts=reader,
         )
-        task = asyncio.create_task(sender.run(), name=f"sender {authority_id}") if sender else None
+        tasks = [
+            asyncio.create_task(each.run(), name=f"{type(each).__name__} {authority_id}")
+            for each in (reader, sender)
+            if each is not None
+        ]
         try:
             yield publisher
         finally:
-            if task is not None:
+            for task in tasks:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
@@ -223,15 +235,7 @@ class Publisher:
 
     async def idle(self, timeout: float) -> bool:
         """Wait until nothing is left to send; whether that came true."""
-        deadline = asyncio.get_running_loop().time() + timeout
-        mark = -1
-        while True:
-            left = deadline - asyncio.get_running_loop().time()
-            if (await self.outbox.oldest())[0] == 0:
-                return True
-            if left <= 0:
-                return False
-            mark = await self.outbox.changed(mark, left)
+        return await self.outbox.emptied(timeout)
 
     async def health(self) -> Health:
         """How much waits, for how long, and why."""
@@ -274,15 +278,13 @@ class Publisher:
         Raises:
             OutboxError: `no-bus`, without an endpoint; `lease-held`.
         """
-        if self._is_quiet:
-            yield
-            return
-        async with self._reading("a re-anchor").held():
-            self._is_quiet = True
+        held = contextlib.nullcontext() if self._is_quiet else self._reading("a re-anchor").held()
+        async with held:
+            before, self._is_quiet = self._is_quiet, True
             try:
                 yield
             finally:
-                self._is_quiet = False
+                self._is_quiet = before
 
     async def disowned(self, timeout: float = 60.0) -> dict[str, Anchor]:
         """By channel, where it would go on from, for each on which the bus holds what is not this authority's word.
@@ -312,14 +314,11 @@ class Publisher:
         async with self.quiet():
             found = await self._survey(timeout)
             anchor = await self._propose(channel, found, from_)
-            reanchoring.check(channel, anchor, found, await self._mine(channel))
+            reanchoring.check(channel, anchor, found, await self.outbox.chain(channel))
             return anchor
 
     async def _propose(self, channel: str, found: Survey, from_: str | None = None) -> Anchor:
-        return propose(channel, found, await self._mine(channel), from_)
-
-    async def _mine(self, channel: str) -> list[Row]:
-        return await self.outbox.ask(lambda db: table.after(db, channel, 0))
+        return propose(channel, found, await self.outbox.chain(channel), from_)
 
     async def reanchor(
         self,

@@ -1,8 +1,8 @@
-"""Rules 5 and 6 of the registry: what its keys and grants may be, whoever signed it. Pure; `bus.trust` has the others."""
+"""Rules 5 and 6 of the registry, and which keys may not come back; whoever signed it. Pure; `bus.trust` has the others."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 
 import msgspec
@@ -12,7 +12,7 @@ from bus.errors import KeyFileError, TrustError
 from bus.signing import PublicKey
 from schemas.envelope import b64u
 from schemas.registry import KeyRecord, Registry
-from schemas.vocab import TLP_RANK, Tlp
+from schemas.vocab import TLP_RANK, Status, Tlp
 
 
 class RegisteredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +92,11 @@ def check_grants(document: Registry) -> None:
                         f"{name} reads TLP:{tlp.upper()} to {audience} but is no member",
                         reason="not-a-member",
                     )
+                if Status.SYSTEM in read.statuses and audience in document.authorities and audience != name:
+                    raise TrustError(
+                        f"{name} reads system to {audience}; what comes there is for {audience} alone",
+                        reason="not-a-member",
+                    )
 
 
 def _members(document: Registry, audience: str, who: str) -> Collection[str]:
@@ -101,3 +106,19 @@ def _members(document: Registry, audience: str, who: str) -> Collection[str]:
     if audience in document.authorities:
         return (audience,)
     raise TrustError(f"{who} has a grant for an audience that does not exist: {audience}", reason="audience")
+
+
+def refuse_returning_keys(held: Registry, document: Registry) -> None:
+    """Part of rule 4: a revoked key may be dropped, never be trusted again."""
+    ended = {kid for kid, record in _keys_in(held) if record.revoked_since is not None}
+    for kid, record in _keys_in(document):
+        if kid in ended and record.revoked_since is None:
+            raise TrustError(
+                f"key {kid} is revoked and cannot come back; its authority needs a new key",
+                reason="key-revoked",
+            )
+
+
+def _keys_in(document: Registry) -> Iterator[tuple[str, KeyRecord]]:
+    for authority in document.authorities.values():
+        yield from authority.keys.items()

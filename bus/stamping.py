@@ -82,6 +82,15 @@ class Stamping:
         """Steps 1 to 7, as `Publisher.publish` describes."""
         if once is not None and (known := table.kept_once(db, once)) is not None:
             return _accepted(decode(known.payload), known.digest, state="known")
+        if once is not None and (pruned := table.pruned_once(db, once)) is not None:
+            return Accepted(
+                id=pruned["id"],
+                channel=f"{self._authority_id}/{pruned['channel']}",
+                seq=pruned["seq"],
+                digest=pruned["digest"],
+                subject=pruned["subject"],
+                state="known",
+            )
         if origin is not None and (earlier := table.last_of_origin(db, origin)) is not None:
             draft = _superseding(draft, earlier.id)
         bulletin, payload = self.compose(db, draft, defaults, registry, moment)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -56,6 +56,7 @@ class Subscriber:
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
         allowance: Allowance = READING,
+        streams: Callable[[VerifiedRegistry, str], Iterable[tuple[str, str]]] = reader_streams,
     ) -> None:
         """Prepare; `run` reads.
 
@@ -66,6 +67,7 @@ class Subscriber:
             endpoint: its place on the bus.
             clock: the present, aware.
             allowance: what is read of one authority at once; what is beyond it waits, and holds up nobody else.
+            streams: which (stream, consumer) pairs it reads, by the registry.
         """
         self.counts: Counter[str] = Counter()
         self.pending: dict[str, int] = {}
@@ -77,12 +79,13 @@ class Subscriber:
         self._endpoint = endpoint
         self._clock = clock
         self._allowance = allowance
+        self._streams = streams
         self._caught_up: set[str] = set()
         self._again: set[str] = set()
 
     def caught_up(self) -> bool:
         """Whether all that the granted streams held has been taken in since they were last attached to."""
-        granted = {stream for stream, _ in reader_streams(self._registry(), self._authority_id)}
+        granted = {stream for stream, _ in self._streams(self._registry(), self._authority_id)}
         return self._caught_up >= granted
 
     def read_again(self, stream: str) -> None:
@@ -98,7 +101,7 @@ class Subscriber:
         self._caught_up.clear()
         with one_failure():
             async with Connection.open(self._endpoint) as connection, asyncio.TaskGroup() as tasks:
-                for stream, consumer in reader_streams(self._registry(), self._authority_id):
+                for stream, consumer in self._streams(self._registry(), self._authority_id):
                     tasks.create_task(self._stream(connection, stream, consumer), name=f"read {stream}")
                 tasks.create_task(self._tick(), name="waiting bulletins")
 

@@ -226,7 +226,7 @@ def streams(
 
 
 def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -> tuple[ConsumerSpec, ...]:
-    """Every consumer: everybody's on what is said of trust, a reader's on the worlds, a publisher's on its own channels.
+    """Every consumer: everybody's on what is said of trust, a reader's on the worlds, a publisher's own and its receipts.
 
     Args:
         registry: whose authorities read and speak.
@@ -248,6 +248,12 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
             if own:
                 origin = origin_stream(country_of(name), status)
                 found.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
+        if answers := expand(Interest(statuses=(Status.SYSTEM,)), registry.receipt_prefixes(name)):
+            found.append(
+                ConsumerSpec(
+                    stream=world_stream(Status.SYSTEM), name=receipts_consumer(name), filters=answers
+                )
+            )
     return tuple(found)
 
 
@@ -263,6 +269,18 @@ def trust_consumers(identity: str) -> tuple[ConsumerSpec, ...]:
 def own_consumer(authority_id: str) -> str:
     """The consumer by which a publisher reads back its own channels."""
     return f"{authority_id}_own"
+
+
+def receipts_consumer(authority_id: str) -> str:
+    """The consumer by which a publisher reads the receipts for what it has said."""
+    return f"{authority_id}_receipts"
+
+
+def receipt_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
+    """The (stream, consumer) pairs by which a publisher reads receipts."""
+    if not registry.receipt_prefixes(authority_id):
+        return ()
+    return ((world_stream(Status.SYSTEM), receipts_consumer(authority_id)),)
 
 
 def reader_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
@@ -311,6 +329,7 @@ def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
         (TRUST_STREAM, authority_id),
         *reader_streams(registry, authority_id),
         *own_streams(registry, authority_id),
+        *receipt_streams(registry, authority_id),
     )
     calls = [call for stream, consumer in attached for call in reading(stream, consumer)]
     return Permissions(publish=(*speaks, *calls), subscribe=(f"{inbox_prefix(authority_id)}.>",))

@@ -11,7 +11,8 @@ The rules, in the order they are checked (The Update Framework's, on one documen
    order; no key that signs equals a transport key; every threshold can be reached by keys that are not revoked; a
    seal key's window is at most 90 days.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
-   then means that organisation alone; no listed audience has an authority's id.
+   then means that organisation alone, and on status `system`, where its receipts come, only it has a read grant; no
+   listed audience has an authority's id.
 7. A revocation statement ends keys of the authority that signed it, by one signature. It counts when the key that
    signed it is valid and not revoked as it arrives, and it is never undone: not by another statement, and not by a
    next version that leaves it out.
@@ -22,15 +23,16 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from itertools import product
 
 from bus import statements
 from bus.errors import PermitError, TrustError
-from bus.registry_rules import RegisteredKey, check_grants, registered_keys
+from bus.registry_rules import RegisteredKey, check_grants, refuse_returning_keys, registered_keys
 from bus.seal_keys import check_seal_keys, check_seal_succession
 from bus.signing import PublicKey
+from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
 from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, read_signed, signing_input
@@ -42,7 +44,6 @@ from schemas.registry import (
     MAX_REVOKE_BYTES,
     AuthorityRecord,
     Beacon,
-    KeyRecord,
     PublishGrant,
     ReadGrant,
     Registry,
@@ -103,6 +104,14 @@ class VerifiedRegistry:
             for name, record in document.authorities.items()
             if record.publish
         }
+        self._answers = {
+            name: frozenset(
+                (Status.SYSTEM, receipt_tlp(tlp), name)
+                for status, tlp, _ in ways
+                if status is not Status.SYSTEM
+            )
+            for name, ways in self._publishes.items()
+        }
 
     @classmethod
     def open(cls, raw: bytes, *, pin: str | None = None, domain: str | None = None) -> VerifiedRegistry:
@@ -151,7 +160,7 @@ class VerifiedRegistry:
         _require(document.root, signed, "the new root")
         if document.issued > now + CLOCK_SKEW:
             raise TrustError("the registry is from the future; check the clock", reason="from-the-future")
-        _refuse_returning_keys(self.document, document)
+        refuse_returning_keys(self.document, document)
         check_seal_succession(self.document, document)
         return VerifiedRegistry(
             document=document,
@@ -280,22 +289,30 @@ class VerifiedRegistry:
         return channel.issuer == authority_id and way in self._publishes.get(authority_id, ())
 
     def may_read(self, authority_id: str, channel: Channel) -> bool:
-        """Whether the authority may read the channel; everybody reads their own."""
+        """Whether the authority may read the channel; everybody reads their own, and receipts for what they said."""
         way = (channel.status, channel.tlp, channel.audience)
-        return channel.issuer == authority_id or way in self._reads.get(authority_id, ())
+        heard = (self._reads.get(authority_id, ()), self._answers.get(authority_id, ()))
+        return channel.issuer == authority_id or any(way in ways for ways in heard)
 
     def read_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
         """Every (status, tlp, audience) the authority may read, sorted."""
         return tuple(sorted(self._reads.get(authority_id, ())))
+
+    def receipt_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
+        """Every (status, tlp, audience) on which receipts come for what it says; it reads them by no grant. Sorted."""
+        return tuple(sorted(self._answers.get(authority_id, ())))
 
     def publish_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
         """Every (status, tlp, audience) the authority may speak on, sorted."""
         return tuple(sorted(self._publishes.get(authority_id, ())))
 
     def readers(self, channel: Channel) -> tuple[str, ...]:
-        """Who may read a channel by grant, sorted."""
+        """Who may read a channel by grant, or because receipts for them come on it, sorted."""
         way = (channel.status, channel.tlp, channel.audience)
-        return tuple(sorted(name for name, ways in self._reads.items() if way in ways))
+        found = {name for name, ways in self._reads.items() if way in ways}
+        if way in self._answers.get(channel.audience, ()):
+            found.add(channel.audience)
+        return tuple(sorted(found))
 
     def permit(self, bulletin: Bulletin) -> None:
         """Refuse what the issuer has no grant for.
@@ -355,22 +372,6 @@ def _document(payload: bytes) -> Registry:
         return decode_as(Registry, payload, max_bytes=MAX_REGISTRY_BYTES)
     except SchemaError as exc:
         raise TrustError(f"the registry is malformed: {exc}", reason="malformed-registry") from None
-
-
-def _refuse_returning_keys(held: Registry, document: Registry) -> None:
-    """Part of rule 4: a revoked key may be dropped, never be trusted again."""
-    ended = {kid for kid, record in _keys_in(held) if record.revoked_since is not None}
-    for kid, record in _keys_in(document):
-        if kid in ended and record.revoked_since is None:
-            raise TrustError(
-                f"key {kid} is revoked and cannot come back; its authority needs a new key",
-                reason="key-revoked",
-            )
-
-
-def _keys_in(document: Registry) -> Iterator[tuple[str, KeyRecord]]:
-    for authority in document.authorities.values():
-        yield from authority.keys.items()
 
 
 def good_signatures(role: Role, signed: SignedFile) -> frozenset[str]:

@@ -116,6 +116,10 @@ class AuthorityRecord(Part, frozen=True, kw_only=True):
     require: Annotated[tuple[Algorithm, ...], Meta(min_length=1, max_length=3)] = ("Ed25519",)
     seal_keys: Annotated[dict[Kid, SealKeyRecord], Meta(max_length=32)] = {}  # noqa: RUF012 (msgspec copies it)
     heartbeat_s: Annotated[int, Meta(ge=10, le=86_400)] = 300
+    contacts: Annotated[
+        tuple[Text160, ...],
+        Meta(max_length=8, description="whom to ask when it does not answer, the first first"),
+    ] = ()
     publish: Annotated[tuple[PublishGrant, ...], Meta(max_length=64)] = ()
     read: Annotated[tuple[ReadGrant, ...], Meta(max_length=64)] = ()
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bus import ceremony, nkey
-from bus.demo.world import HUBS, MEMBERS, Member, audiences, hub_reads, publishes
+from bus.demo.world import HUBS, MEMBERS, Member, audiences, hub_answers, hub_reads, publishes
 from bus.signing import FileSigner, sign_entry
 from bus.trust import VerifiedRegistry
 from schemas.bodies.cyber import CyberThreat
@@ -69,7 +69,9 @@ def record_of(member: Member, signer: FileSigner, public: str, now: dt.datetime 
             kind="hub",
             domain=Domain.COORD,
             country=member.country,
+            keys={signer.kid: key_record(signer, now)},
             nkeys=(public,),
+            publish=hub_answers(),
             read=hub_reads(member.id),
         )
     return AuthorityRecord(

@@ -145,7 +145,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     country = open_registry(context, app.now()).authority(context.authority).country
 
     async def work() -> bool:
-        async with open_publisher(app) as publisher:
+        async with open_publisher(app, receipts=True) as publisher:
             source = chosen.standard_input() if spool is None else chosen.folder(spool)
             running = chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
             if from_stdin:

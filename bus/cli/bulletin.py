@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from bus.cli.ack import ack
 from bus.cli.amend import cancel, update
 from bus.cli.app import App, Group, NotFoundError, command, hint, on_terminal
 from bus.cli.endorse import endorse
@@ -35,6 +36,7 @@ def bulletin() -> None:
     """Drafts and bulletins."""
 
 
+bulletin.add_command(ack)
 bulletin.add_command(update)
 bulletin.add_command(cancel)
 bulletin.add_command(endorse)

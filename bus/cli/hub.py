@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.app import App, Group, command
 from schemas.errors import TocsinError
+
+if TYPE_CHECKING:
+    from bus.publisher import Publisher
 
 
 @click.group(cls=Group)
@@ -31,9 +37,10 @@ def run(app: App) -> None:
 async def _run(app: App) -> None:
     from bus.cli.heartbeat import beating
     from bus.cli.server import ended, production_registry
-    from bus.cli.session import endpoint, held_registry, open_publisher, open_store, recorder
+    from bus.cli.session import endpoint, held_registry, open_store, recorder
     from bus.cli.watch import show, tell_of_bus
     from bus.hub.announcing import Announcer
+    from bus.hub.answering import Answering
     from bus.hub.elections import present_phase
     from bus.hub.run import HubService
     from bus.phases import pace
@@ -42,16 +49,18 @@ async def _run(app: App) -> None:
     name, context = app.context()
     registry = held_registry(context, app.now)
     country = registry().authority(context.authority).country
-    async with open_store(app) as store, contextlib.AsyncExitStack() as voice:
-        announce = None
-        if context.key is not None:
-            try:
-                publisher = await voice.enter_async_context(open_publisher(app))
-            except TocsinError as exc:  # a hub that cannot speak reads all the same
-                app.note(f"this hub only reads, it cannot speak: {exc}")
-            else:
-                await voice.enter_async_context(beating(app, publisher, store))
-                announce = Announcer(publisher)
+    async with open_store(app) as store, AsyncExitStack() as stack:
+        announce = answers = None
+        if (publisher := await stack.enter_async_context(speaking(app))) is not None:
+            await stack.enter_async_context(beating(app, publisher, store))
+            announce = Announcer(publisher)
+            answers = Answering(
+                authority_id=context.authority,
+                store=store,
+                publisher=publisher,
+                registry=registry,
+                clock=app.now,
+            )
         phase = await store.ask(lambda db: present_phase(db, country, app.now()))
         service = HubService(
             authority_id=context.authority,
@@ -73,6 +82,7 @@ async def _run(app: App) -> None:
             asyncio.create_task(tell()),
             asyncio.create_task(tell_of_bus(app, service.subscriber)),
             asyncio.create_task(ended()),
+            *([asyncio.create_task(answers.run())] if answers else ()),
         ]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -81,6 +91,21 @@ async def _run(app: App) -> None:
                 await task
         for task in done:
             task.result()
+
+
+@asynccontextmanager
+async def speaking(app: App) -> AsyncIterator[Publisher | None]:
+    """The voice of a hub that has a key; one whose key does not stand reads all the same, and says so."""
+    from bus.cli.session import open_publisher
+
+    async with AsyncExitStack() as stack:
+        publisher = None
+        if app.context()[1].key is not None:
+            try:
+                publisher = await stack.enter_async_context(open_publisher(app))
+            except TocsinError as exc:
+                app.note(f"this hub only reads, it cannot speak: {exc}")
+        yield publisher
 
 
 @command(hub, "rebuild")

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from bus.cli.app import App, Group, command
+from bus.cli.receipts import receipts
 
 if TYPE_CHECKING:
     from bus.outbox import Row
@@ -22,6 +23,9 @@ QUEUED = 75
 @click.group(cls=Group)
 def outbox() -> None:
     """What is kept and must still go out."""
+
+
+outbox.add_command(receipts)
 
 
 @command(outbox, "status")
@@ -101,6 +105,37 @@ def scrub(app: App) -> None:
         )
     if not is_stored:
         raise click.exceptions.Exit(QUEUED)
+
+
+@command(outbox, "prune")
+@click.option("--dry-run", is_flag=True, help="count, and take nothing out")
+def prune(app: App, *, dry_run: bool) -> None:
+    """Take out what need not be kept: 30 days old, over, and received by every hub that must have it.
+
+    Heads of channels stay, what waits, and what hubs have not received or not confirmed as withdrawn.
+    """
+    from bus import pruning
+    from bus.cli.session import open_outbox, open_registry, record
+
+    _, context = app.context()
+    now = app.now()
+    registry = open_registry(context, now)
+
+    async def work() -> pruning.Pruned:
+        async with open_outbox(app) as box:
+            return await box.keep(
+                lambda db: pruning.prune(db, context.authority, registry, now, rehearse=dry_run)
+            )
+
+    found = asyncio.run(work())
+    if not dry_run:
+        record(app, "outbox-pruned", pruned=found.pruned)
+    if app.json:
+        app.data(found)
+        return
+    app.note(f"{'would be pruned' if dry_run else 'pruned'}: {found.pruned}")
+    for why, count in sorted(found.kept.items()):
+        app.note(f"  older than 30 days and kept, {why.replace('-', ' ')}: {count}")
 
 
 @command(outbox, "recover")

@@ -11,13 +11,13 @@ import click
 from bus.cli.app import App, command, on_terminal
 
 if TYPE_CHECKING:
-    from bus.publisher import Accepted
+    from bus.publisher import Accepted, Publisher
     from schemas.bulletin import Draft
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-DEFAULT_WAIT_S = 5.0
+WAIT_S = {"accepted": 5.0, "stored": 5.0, "received": 30.0, "read": 300.0}
 QUEUED = 75
 PARTLY = 8
 
@@ -26,7 +26,7 @@ class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its st
     """`STATE` or `STATE=SECONDS`."""
 
     name = "state[=seconds]"
-    states = ("accepted", "stored")
+    states = ("accepted", "stored", "received", "read")
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -66,7 +66,7 @@ wait_option = click.option(
     type=Wait(),
     default="stored",
     show_default=True,
-    help="how far to wait: accepted, stored[=SECONDS]",
+    help="how far to wait: accepted, stored, received or read, with =SECONDS",
 )
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="stamp, validate, permit and address; sign and keep nothing"
@@ -98,7 +98,8 @@ def publish(
     """Sign and send drafts (JSON or TOML; - is standard input), their sections sealed.
 
     Exits 0 when every bulletin is as far as asked, 75 when it is safe on this disk but the bus has not
-    acknowledged it yet, 5 when a draft is refused, 8 when some of several are.
+    acknowledged it yet, 5 when a draft is refused, 8 when some of several are, or when it is stored and
+    hubs have not answered in time (--wait received: admitted by every hub that may read it; read: by a person there).
     """
     code = asyncio.run(send(app, files, audience, tlp, wait, dry_run=dry_run, without=without))
     if code:
@@ -155,13 +156,17 @@ async def send_drafts(
 
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
     state, seconds = wait
-    patience = seconds if seconds is not None else app.timeout(DEFAULT_WAIT_S)
+    patience = seconds if seconds is not None else app.timeout(WAIT_S[state])
     if without and not dry_run:
         record(app, "override", what="sealed-without", readers=list(without))
     done: list[Accepted] = []
     first_refusal: TocsinError | None = None
     async with open_publisher(
-        app, offline=dry_run or state == "accepted", seal=seal, without=without
+        app,
+        offline=dry_run or state == "accepted",
+        seal=seal,
+        without=without,
+        receipts=state in ("received", "read"),
     ) as publisher:
         for name, make in drafts:
             try:
@@ -173,11 +178,16 @@ async def send_drafts(
                 first_refusal = first_refusal or exc
                 app.note(f"{name}: {exc}")
         states = ["dry-run"] * len(done) if dry_run else ["accepted"] * len(done)
-        if state == "stored" and not dry_run:
+        missing: list[str] = []
+        if state != "accepted" and not dry_run:
             deadline = asyncio.get_running_loop().time() + patience
             for place, accepted in enumerate(done):
                 left = max(0.0, deadline - asyncio.get_running_loop().time())
                 states[place] = await publisher.settled(accepted.digest, left)
+                if states[place] == "stored" and state != "stored":
+                    left = max(0.0, deadline - asyncio.get_running_loop().time())
+                    states[place], short = await _reached(publisher, accepted, state, left)
+                    missing += [short] if short else []
         problem = (await publisher.health()).problem
     for accepted, reached in zip(done, states, strict=True):
         _report(app, accepted, reached)
@@ -188,13 +198,30 @@ async def send_drafts(
             "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
         )
         return 4
-    if state == "stored" and "accepted" in states:
+    for short in missing:
+        app.note(short)
+    if state != "accepted" and "accepted" in states:
         app.note(
             "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
             + (f" ({problem})" if problem else "")
         )
         return QUEUED
-    return 0
+    return PARTLY if missing else 0
+
+
+async def _reached(publisher: Publisher, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
+    """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
+    from bus.ladder import Rung
+
+    found = await publisher.answers.reached(accepted.digest, Rung(rung), left)
+    if found is None or not found.readers:
+        return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
+    if found.state in (rung, Rung.READ):
+        return str(found.state), ""
+    return str(found.state), (
+        f"{accepted.id} is {found.state}; not yet {rung} by {', '.join(found.missing)}: "
+        f"tocsin outbox receipts {accepted.id} says more"
+    )
 
 
 def _report(app: App, accepted: Accepted, state: str) -> None:

@@ -137,6 +137,12 @@ def init(
     help="make it a member of this audience (made when new); repeat",
 )
 @click.option("--replace", "anew", is_flag=True, help="drop the keys and grants of one that is there already")
+@click.option(
+    "--contact",
+    "contacts",
+    multiple=True,
+    help="whom to ask when it does not answer, the first first; repeat",
+)
 @click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
 def add(
     app: App,
@@ -151,6 +157,7 @@ def add(
     nkeys: tuple[str, ...],
     audiences: tuple[str, ...],
     anew: bool,
+    contacts: tuple[str, ...],
     out: Path | None,
 ) -> None:
     """Propose to add AUTHORITY to the registry in FILE. One that is there already keeps its record, but for --replace."""
@@ -178,6 +185,7 @@ def add(
                 "country": country,
                 "keys": {thumbprint(each.jwk): each for each in records},
                 "nkeys": tuple(nkeys),
+                "contacts": contacts,
             },
             AuthorityRecord,
         )
@@ -217,6 +225,11 @@ def add(
     help="default: actual, exercise, test; and heartbeats on system",
 )
 @click.option("--area", "areas", multiple=True, metavar="CC", help="limit publishing to these countries")
+@click.option(
+    "--receipts",
+    is_flag=True,
+    help="let this hub answer every author it may read, now; say it again when authorities come",
+)
 @click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
 def grant(
     app: App,
@@ -227,6 +240,7 @@ def grant(
     reads: tuple[str, ...],
     statuses: tuple[str, ...],
     areas: tuple[str, ...],
+    receipts: bool,
     out: Path | None,
 ) -> None:
     """Propose further grants for AUTHORITY. Whoever may speak on a channel may also go on with it after a theft."""
@@ -235,8 +249,8 @@ def grant(
     from schemas.scalars import Country
     from schemas.vocab import Status
 
-    if not publishes and not reads:
-        raise click.UsageError("name at least one --publish or --read")
+    if not publishes and not reads and not receipts:
+        raise click.UsageError("name at least one --publish or --read, or --receipts")
     for area in areas:
         shaped(area, Country, "a country in two capital letters, EU or INT")
     spoken = tuple(Status(each) for each in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
@@ -278,6 +292,10 @@ def grant(
         [name for names in (*(g.audiences for g in says), *(g.audiences for g in hears)) for name in names],
     )
     document = ceremony.grant(document, authority, publish=says, read=hears)
+    if receipts:
+        document = ceremony.grant_receipts(document, authority)
+        if not document.authorities[authority].keys:
+            note += f"; {authority} has no signing key yet, and answers only with one"
     propose(app, file, out, document, f"grants of {authority} proposed for version {document.version}{note}")
 
 

@@ -21,6 +21,7 @@ from schemas.vocab import Pap, Posture, Tlp
 if TYPE_CHECKING:
     from bus.audit import Fact
     from bus.connection import Endpoint
+    from bus.deadlines import Deadlines
     from bus.held_registry import HeldRegistry
     from bus.inbox import Inbox
     from bus.outbox import Outbox
@@ -152,11 +153,17 @@ def open_seal_keys(
 
 @asynccontextmanager
 async def open_publisher(
-    app: App, *, offline: bool = False, seal: bool = False, without: Sequence[str] = ()
+    app: App,
+    *,
+    offline: bool = False,
+    seal: bool = False,
+    without: Sequence[str] = (),
+    receipts: bool = False,
 ) -> AsyncIterator[Publisher]:
     """The publisher of the chosen context over its own outbox; sends in the background unless `offline`.
 
     It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
+    With `receipts` it reads those for what it has said.
     """
     from bus.outbox import Outbox
     from bus.publisher import Publisher
@@ -179,9 +186,17 @@ async def open_publisher(
             rng=secrets.token_bytes,
             seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
             on_refused=lambda exc: record_refusal(app, exc),
+            deadlines=deadlines_of(app) if receipts else None,
         ) as publisher,
     ):
         yield publisher
+
+
+def deadlines_of(app: App) -> Deadlines:
+    """By when hubs must have answered, as the settings say."""
+    from bus.deadlines import changed
+
+    return changed(app.loaded.settings.deadlines)
 
 
 @asynccontextmanager

@@ -11,32 +11,44 @@ from bus.cli.app import App, NotFoundError, command
 
 if TYPE_CHECKING:
     from bus.hub.trace import Step
+    from bus.ladder import Standing
 
 
 @command()
 @click.argument("bulletin_id", metavar="ID")
 def trace(app: App, bulletin_id: str) -> None:
     """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
-    steps = asyncio.run(_steps(app, bulletin_id))
+    steps, ladder = asyncio.run(_life(app, bulletin_id))
     if not steps:
         raise NotFoundError(f"neither the outbox nor the store of this context knows {bulletin_id}")
     steps.sort(key=lambda step: step.at)
     if app.json:
-        app.data({"id": bulletin_id, "steps": steps})
+        app.data({"id": bulletin_id, "steps": steps, "ladder": ladder})
         return
     app.table(("at", "what", "detail"), [(f"{s.at:%Y-%m-%d %H:%M:%S.%f}", s.what, s.detail) for s in steps])
+    if ladder is not None:
+        app.note(
+            f"{ladder.state}" + (f"; not yet answered: {', '.join(ladder.missing)}" if ladder.missing else "")
+        )
 
 
-async def _steps(app: App, bulletin_id: str) -> list[Step]:
-    from bus.cli.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_store
+async def _life(app: App, bulletin_id: str) -> tuple[list[Step], Standing | None]:
+    from bus import answered
+    from bus.cli.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_registry, open_store
     from bus.hub import trace as traces
 
     folder = app.state_folder()
+    _, context = app.context()
+    registry = open_registry(context, app.now())
     steps: list[Step] = []
+    ladder = None
     if (folder / OUTBOX_FILE).exists():
         async with open_outbox(app) as box:
             steps += await box.ask(lambda tx: traces.of_outbox(tx, bulletin_id))
+            ladder = await answered.asked(
+                box, lambda tx: answered.of_one(tx, context.authority, registry, bulletin_id)
+            )
     if (folder / STORE_FILE).exists():
         async with open_store(app) as store:
             steps += await store.ask(lambda tx: traces.of_store(tx, bulletin_id))
-    return steps
+    return steps, ladder

@@ -13,12 +13,13 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from bus import nkey, plugin
+from bus import deadlines, nkey, plugin
 from bus.connection import Connection, Endpoint
 from bus.demo.world import HUBS, MEMBERS, Folder, Member, point_to_server, prepare, refresh_beacon
 from bus.errors import BusError, ConfigError
 from bus.heartbeat import Heartbeat, Intervals
 from bus.held_registry import HeldRegistry
+from bus.hub.answering import Answering
 from bus.hub.elections import present_phase
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
@@ -132,24 +133,16 @@ class Demo:
                 clock=clock,
             )
             self._run(service.run())
+            if (self.folder.keys(hub.id) / "signing.pem").exists():  # not in a folder of an older version
+                _, publisher = await self._publisher(stack, hub, clock)
+                answering = Answering(
+                    authority_id=hub.id, store=store, publisher=publisher, registry=self._held, clock=clock
+                )
+                self._run(answering.run())
         for member in MEMBERS:
             if member.office is None:
                 continue
-            outbox = await stack.enter_async_context(Outbox.open(self.folder.state(member.id) / "outbox.db"))
-            signer = await asyncio.to_thread(self._signer, member)
-            publisher = await stack.enter_async_context(
-                Publisher.open(
-                    authority_id=member.id,
-                    outbox=outbox,
-                    registry=self._held,
-                    signers=(signer,),
-                    endpoint=self._endpoint(member),
-                    defaults=PUBLISHER_DEFAULTS,
-                    clock=clock,
-                    rng=secrets.token_bytes,
-                    seal=Sealer((signer,), secrets.token_bytes),
-                )
-            )
+            outbox, publisher = await self._publisher(stack, member, clock)
             self.outboxes[member.id], self.publishers[member.id] = outbox, publisher
             adapter = adapters.get(member.office.adapter)
             if adapter is None:
@@ -170,6 +163,27 @@ class Demo:
             return await store.ask(lambda db: present_phase(db, country, now))
 
         return phase
+
+    async def _publisher(
+        self, stack: AsyncExitStack, member: Member, clock: Callable[[], dt.datetime]
+    ) -> tuple[Outbox, Publisher]:
+        outbox = await stack.enter_async_context(Outbox.open(self.folder.state(member.id) / "outbox.db"))
+        signer = await asyncio.to_thread(self._signer, member)
+        publisher = await stack.enter_async_context(
+            Publisher.open(
+                authority_id=member.id,
+                outbox=outbox,
+                registry=self._held,
+                signers=(signer,),
+                endpoint=self._endpoint(member),
+                defaults=PUBLISHER_DEFAULTS,
+                clock=clock,
+                rng=secrets.token_bytes,
+                seal=Sealer((signer,), secrets.token_bytes),
+                deadlines=deadlines.DEFAULTS,
+            )
+        )
+        return outbox, publisher
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.create_task(work))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from bus import ceremony, nkey
+from bus import ceremony, nkey, receipts
 from bus.config import Context, save_contexts, write_atomically
 from bus.keyfiles import load_signer, read_secret, save_signer, write_secret
 from bus.signing import FileSigner
@@ -206,17 +206,18 @@ def _authority(folder: Folder, member: Member, now: dt.datetime) -> AuthorityRec
     transport.unlink(missing_ok=True)
     seed, public = nkey.generate()
     nkey.save_nkey(transport, seed)
+    signer = _keep(home / "signing.pem", home / "signing.pass")
     if member.office is None:
         return AuthorityRecord(
             name=f"{member.country} National Hub",
             kind="hub",
             domain=Domain.COORD,
             country=member.country,
-            keys={},
+            keys={signer.kid: key_record(signer, now)},
             nkeys=(public,),
+            publish=hub_answers(),
             read=hub_reads(member.id),
         )
-    signer = _keep(home / "signing.pem", home / "signing.pass")
     return AuthorityRecord(
         name=f"{member.country} {member.office.title}",
         kind=member.office.kind,
@@ -261,6 +262,11 @@ def hub_reads(hub: str) -> tuple[ReadGrant, ...]:
     )
 
 
+def hub_answers() -> tuple[PublishGrant, ...]:
+    """A hub says nothing but receipts, to each authority about its own bulletins."""
+    return receipts.grants([member.id for member in MEMBERS], (Tlp.GREEN, Tlp.AMBER_STRICT))
+
+
 def audiences() -> dict[str, Audience]:
     """The public, the community, and a network for each sort of office."""
     all_ids = tuple(m.id for m in (*MEMBERS, *HUBS))
@@ -284,8 +290,8 @@ def _context(folder: Folder, member: Member, registry: VerifiedRegistry) -> Cont
         pin=registry.digest,
         registry=folder.registry,
         beacon=folder.beacon,
-        key=home / "signing.pem" if speaks else None,
-        passphrase_file=home / "signing.pass" if speaks else None,
+        key=home / "signing.pem",
+        passphrase_file=home / "signing.pass",
         nkey=home / "transport.nk",
         state=folder.state(member.id),
         tlp="green" if speaks else None,

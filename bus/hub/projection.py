@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from bus.hub import alarms
+from bus.hub import alarms, answers
 from bus.records import Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
@@ -31,10 +31,12 @@ CREATE TABLE IF NOT EXISTS {name} (
 );
 CREATE INDEX IF NOT EXISTS {name}_by_id ON {name} (id);
 CREATE INDEX IF NOT EXISTS {name}_in_force ON {name} (expires) WHERE ended_by IS NULL;
+CREATE INDEX IF NOT EXISTS {name}_cancelled ON {name} (row) WHERE ended_how = 'cancelled';
 """
 
 SCHEMA = (
     "".join(_TRUTH.format(name=name) for name in ("actual", "exercise", "aside"))
+    + answers.SCHEMA
     + """
 CREATE TABLE IF NOT EXISTS endings (
   target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
@@ -68,7 +70,7 @@ class Projection:
         return SCHEMA + alarms.SCHEMA
 
     def clear(self, db: sqlite3.Connection) -> None:
-        """Empty the tables."""
+        """Empty the tables; what was answered stays known, it cannot be unsaid."""
         for table in (*set(_TABLES.values()), *_TABLES_OF_CHANNELS, "endings", "calendars"):
             db.execute(f"DELETE FROM {table}")
 

@@ -37,6 +37,11 @@ def of_outbox(db: sqlite3.Connection, wanted: str) -> list[Step]:
         steps.append(
             Step(at=_time(row["stored_at"]), what="stored", detail=f"{row['stream']} {row['stream_seq']}")
         )
+    sql = "SELECT reader, stage, min(at) AS at FROM receipts WHERE digest = ? GROUP BY reader, stage"
+    steps += [
+        Step(at=_time(each["at"]), what=each["stage"], detail=f"by {each['reader']}")
+        for each in db.execute(sql, (row["digest"],)).fetchall()
+    ]
     if row["problem"]:
         last = row["attempted_at"] or row["kept_at"]
         steps.append(Step(at=_time(last), what=row["state"], detail=row["problem"]))

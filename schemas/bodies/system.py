@@ -5,7 +5,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from schemas.scalars import MAX_INTEGER, Count, Digest, Open, OrgId, Part, Slug, Text500, Time, Uuid
-from schemas.vocab import ChannelState, Posture, ReceiptStage
+from schemas.vocab import ChannelState, Posture, ReceiptStage, Tlp
+
+MAX_RECEIPT_ITEMS = 500
 
 
 class Head(Part, frozen=True, kw_only=True):
@@ -64,7 +66,12 @@ class Receipt(
     """Machine receipts, batched: what happened to the bytes, never a judgement."""
 
     stage: ReceiptStage
-    items: Annotated[tuple[ReceiptItem, ...], Meta(min_length=1, max_length=500)]
+    items: Annotated[tuple[ReceiptItem, ...], Meta(min_length=1, max_length=MAX_RECEIPT_ITEMS)]
+
+
+def receipt_tlp(tlp: Tlp) -> Tlp:
+    """The marking of a receipt for a bulletin of this marking: the same, but never CLEAR, which goes to the public."""
+    return Tlp.GREEN if tlp is Tlp.CLEAR else tlp
 
 
 class Sealed(

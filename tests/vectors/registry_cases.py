@@ -229,6 +229,8 @@ def _rules() -> Iterator[tuple[str, str, Registry]]:
     yield "a grant to publish for nobody", "audience", after(audiences={})
     yield "a grant to read of nobody", "audience", authority(read=_read(Tlp.GREEN, "strangers"))
     yield "a reader at AMBER who is no member", "not-a-member", authority(read=_read(Tlp.AMBER, "xb-csirt"))
+    theirs_alone = ReadGrant(statuses=(Status.SYSTEM,), tlps=(Tlp.GREEN,), audiences=("xb-csirt",))
+    yield "a reader of another's receipts", "not-a-member", authority(read=(theirs_alone,))
     outside = {"community": Audience(scope=Scope.UNION, members=("xb-csirt",))}
     strict = authority(read=_read(Tlp.AMBER_STRICT, "community"))
     yield (

@@ -177,7 +177,7 @@ def test_a_country_serves_its_own_and_a_union_nobody() -> None:
     assert "# xb-csirt" not in conf
     assert served(registry(), seat) == ("xa-csirt", "xa-hub")
     assert {each.name for each in consumers(registry(), served(registry(), seat))} == {
-        *("provisioner", "xa-csirt", "xa-csirt_own", "xa-hub"),
+        *("provisioner", "xa-csirt", "xa-csirt_own", "xa-csirt_receipts", "xa-hub"),
     }
     assert served(registry(), Seat(federation=federation, name="east")) == ()
 

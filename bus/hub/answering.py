@@ -1,0 +1,104 @@
+"""A hub answers: what it has admitted, what its people have read, what it has withdrawn, as signed receipts.
+
+A hub that may not answer an author yet, or has no key that stands, goes on reading, and says it later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable
+
+import structlog
+
+from bus import receipts
+from bus.errors import BusError, StoreError
+from bus.hub import answers
+from bus.inbox import Inbox
+from bus.publisher import Publisher
+from bus.trust import VerifiedRegistry
+from schemas.errors import TocsinError
+
+EVERY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Answering:
+    """Answers for one hub."""
+
+    def __init__(
+        self,
+        *,
+        authority_id: str,
+        store: Inbox,
+        publisher: Publisher,
+        registry: Callable[[], VerifiedRegistry],
+        clock: Callable[[], dt.datetime],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            authority_id: who answers.
+            store: what it has admitted.
+            publisher: its voice.
+            registry: the registry as it stands now.
+            clock: the present, aware.
+        """
+        self._authority_id = authority_id
+        self._store = store
+        self._publisher = publisher
+        self._registry = registry
+        self._clock = clock
+        self._problem = ""
+
+    async def run(self, every_s: float = EVERY_S) -> None:
+        """Answer until cancelled, in batches of what has come meanwhile.
+
+        Raises:
+            StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
+        """
+        while True:
+            try:
+                await self.answer()
+                self._problem = ""
+            except StoreError as exc:
+                if exc.reason in ("store-failed", "store-closed"):
+                    raise
+                self._trouble(exc)
+            except TocsinError as exc:
+                self._trouble(exc)
+            await asyncio.sleep(every_s)
+
+    def _trouble(self, exc: TocsinError) -> None:
+        """What could not be said now is said later; a hub that cannot speak goes on reading."""
+        if str(exc) != self._problem:
+            log.warning("not_answered", authority=self._authority_id, reason=exc.reason, problem=str(exc))
+        self._problem = str(exc)
+
+    async def answer(self) -> int:
+        """Say all that is to be said now, as far as the registry lets it; how many receipts.
+
+        Raises:
+            PermitError: as `Publisher.publish`; what is left is said another time.
+            StoreError: the disk is full or fails.
+        """
+        granted = receipts.ways(self._registry(), self._authority_id)
+        if not granted or not await self._store.ask(answers.is_due):
+            return 0
+        await self._store.write(lambda db: answers.note(db, self._authority_id, self._clock()))
+        batches = await self._store.write(lambda db: answers.take_up(db, granted))
+        failed: BusError | None = None
+        for batch in batches:
+            said = receipts.draft(batch.stage, batch.author, batch.tlp, batch.items)
+            try:
+                await self._publisher.publish(said, once=batch.once)
+            except StoreError:
+                raise
+            except BusError as exc:
+                failed = exc  # of this author; others are answered
+                continue
+            await self._store.write(lambda db, ns=batch.ns: answers.mark(db, ns))  # type: ignore[misc]  # bound now
+        if failed is not None:
+            raise failed
+        return len(batches)

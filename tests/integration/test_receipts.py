@@ -1,0 +1,254 @@
+"""Receipts over a real broker: hubs answer, the author sees, a withdrawal reaches every holder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from structlog.testing import capture_logs
+
+from bus import answered as answered_by
+from bus import deadlines, receipts
+from bus.connection import Connection
+from bus.hub import answers
+from bus.hub.answering import Answering
+from bus.hub.projection import Projection
+from bus.hub.run import HubService
+from bus.inbox import Inbox
+from bus.ladder import Overdue, Rung
+from bus.outbox import Outbox, Row
+from bus.publisher import Publisher
+from bus.receipts import draft as receipt_draft
+from bus.records import Message, verdict
+from bus.topology import consumers
+from schemas.bodies.system import Receipt, ReceiptItem
+from schemas.codec import decode
+from schemas.parts import Ref
+from schemas.subject import Channel, matches
+from schemas.vocab import MsgType, ReceiptStage, RefRel, Status, Tlp
+from tests.integration.conftest import Bus
+from tests.integration.test_subscriber import until
+from tests.worlds import DEFAULTS, bulletin, draft, sign
+
+
+@asynccontextmanager
+async def voice(bus: Bus, path: Path, identity: str, *, reads: bool = False) -> AsyncIterator[Publisher]:
+    """Somebody's publisher; with `reads` it reads receipts."""
+    async with (
+        Outbox.open(path) as outbox,
+        Publisher.open(
+            authority_id=identity,
+            outbox=outbox,
+            registry=lambda: bus.world.registry,
+            signers=(bus.world.signers[identity],),
+            endpoint=bus.endpoint(identity),
+            defaults=DEFAULTS,
+            clock=lambda: bus.world.now,
+            rng=secrets.token_bytes,
+            deadlines=deadlines.DEFAULTS if reads else None,
+        ) as publisher,
+    ):
+        yield publisher
+
+
+@asynccontextmanager
+async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbox, Answering]]:
+    """A hub that reads and answers, over files that outlive it."""
+    async with (
+        Inbox.open(folder / f"{identity}.store.db", projector=Projection(), hold_s=1.0) as store,
+        voice(bus, folder / f"{identity}.outbox.db", identity) as publisher,
+    ):
+        service = HubService(
+            authority_id=identity,
+            store=store,
+            registry=lambda: bus.world.registry,
+            endpoint=bus.endpoint(identity),
+            clock=lambda: bus.world.now,
+        )
+        answering = Answering(
+            authority_id=identity,
+            store=store,
+            publisher=publisher,
+            registry=lambda: bus.world.registry,
+            clock=lambda: bus.world.now,
+        )
+        tasks = [asyncio.create_task(service.run()), asyncio.create_task(answering.run(0.05))]
+        try:
+            yield store, answering
+        finally:
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+
+async def test_an_author_sees_who_has_received_and_who_withdrew(bus: Bus, tmp_path: Path) -> None:
+    """Received once every hub has answered; a withdrawal is confirmed by each that held the original."""
+    async with voice(bus, tmp_path / "author.db", "xa-csirt", reads=True) as author:
+        said = await author.publish(draft())
+        async with hub(bus, tmp_path, "xa-hub"):
+            await until(lambda: _received(author, said.digest, ["xa-hub"]))
+            found = await author.answers.standing(said.id)
+            assert found is not None
+            assert (found.state, found.missing) == (Rung.STORED, ("xb-hub",))
+            async with hub(bus, tmp_path, "xb-hub"):
+                reached = await author.answers.reached(said.digest, Rung.RECEIVED, 10)
+                assert reached is not None
+                assert (reached.state, reached.missing) == (Rung.RECEIVED, ("xa-hub", "xb-hub"))
+                ref = Ref(id=said.id, rel=RefRel.CANCELS)
+                await author.publish(draft("Withdrawn", msg_type=MsgType.CANCEL, references=(ref,)))
+                await until(lambda: _unconfirmed(author, said.digest, ()))
+
+
+async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Path) -> None:
+    """By somebody who is no hub, of another's bulletin, or of one never said; the true one after them counts."""
+    async with voice(bus, tmp_path / "author.db", "xa-csirt", reads=True) as author:
+        said = await author.publish(draft())
+        other = sign(bus.world, bulletin(bus.world, "xb-csirt"))
+        true = ReceiptItem(id=said.id, digest=said.digest, at=bus.world.now)
+        false = [
+            ReceiptItem(id=other.bulletin.id, digest=other.digest, at=bus.world.now),
+            ReceiptItem(id=said.id, digest=other.digest, at=bus.world.now),
+        ]
+        async with (
+            voice(bus, tmp_path / "hub.db", "xb-hub") as theirs,
+            Connection.open(bus.endpoint("xb-hub")) as reader,
+        ):
+            await reader.until_connected(5)
+            # Signed by an office that claims to be the hub, on the hub's own subject: refused by every reader.
+            say = receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, [true])
+            forged = sign(bus.world, bulletin(bus.world, "xb-hub", say=say), by="xb-csirt")
+            await reader.publish(forged.subject, forged.payload, dict(forged.headers))
+            await theirs.publish(receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, false))
+            await theirs.publish(receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [true]))
+            await until(lambda: _received(author, said.digest, ["xb-hub"]))
+        found = await author.answers.standing(said.digest)
+        assert found is not None
+        assert [each.reader for each in found.readers if each.read] == []
+
+
+async def test_a_receipt_is_read_by_its_author_alone(bus: Bus, tmp_path: Path) -> None:
+    """No other authority's consumer or permission covers what comes to an author on status system."""
+    registry = bus.world.registry
+    channel = Channel(issuer="xa-hub", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="xa-csirt")
+    assert registry.readers(channel) == ("xa-csirt",)
+    subject = f"{channel.prefix}.coord.receipt.xa.none.p4"
+    covering = {
+        spec.name
+        for spec in consumers(registry)
+        if spec.stream == "WORLD_SYSTEM" and any(matches(each, subject) for each in spec.filters)
+    }
+    assert covering == {"xa-csirt_receipts"}
+
+
+async def test_what_was_not_said_before_a_crash_is_said_once_after_it(bus: Bus, tmp_path: Path) -> None:
+    """A hub that dies between its outbox and its store's note says the same batch again, and the outbox knows it."""
+    async with voice(bus, tmp_path / "author.db", "xa-csirt", reads=True) as author:
+        said = [await author.publish(draft(f"number {n}")) for n in range(3)]
+        async with Inbox.open(tmp_path / "store.db", projector=Projection()) as store:
+            messages = chain_of(await author_rows(tmp_path / "author.db"))
+            judged = [verdict(each, bus.world.registry, bus.world.now) for each in messages]
+            await store.settle(judged, None, None, bus.world.now)
+            granted = receipts.ways(bus.world.registry, "xb-hub")
+            async with voice(bus, tmp_path / "hub.db", "xb-hub") as theirs:
+                await store.write(lambda db: answers.note(db, "xb-hub", bus.world.now))
+                (batch,) = await store.write(lambda db: answers.take_up(db, granted))
+                assert [item.digest for item in batch.items] == [each.digest for each in said]
+                first = await theirs.publish(
+                    receipt_draft(batch.stage, batch.author, batch.tlp, batch.items), once=batch.once
+                )
+                # It dies here: kept by the outbox, not noted in the store; more is admitted before it is back.
+                later = await author.publish(draft("later"))
+                (message,) = chain_of(await author_rows(tmp_path / "author.db"))[3:]
+                await store.settle(
+                    [verdict(message, bus.world.registry, bus.world.now)], None, None, bus.world.now
+                )
+                answering = Answering(
+                    authority_id="xb-hub",
+                    store=store,
+                    publisher=theirs,
+                    registry=lambda: bus.world.registry,
+                    clock=lambda: bus.world.now,
+                )
+                assert await answering.answer() == 2
+                assert await answering.answer() == 0
+                assert first.seq == 1
+            async with Outbox.open(tmp_path / "hub.db") as outbox:
+                rows = sorted(await outbox.rows(), key=lambda row: row.seq)
+                told = [decode(row.payload).body for row in rows]
+            answered = [item.digest for body in told if isinstance(body, Receipt) for item in body.items]
+            assert answered == [*(each.digest for each in said), later.digest]
+
+
+async def author_rows(path: Path) -> list[Row]:
+    """What an outbox holds, in its order."""
+    async with Outbox.open(path) as outbox:
+        return sorted(await outbox.rows(), key=lambda row: row.n)
+
+
+def chain_of(rows: list[Row]) -> list[Message]:
+    """As a stream would hand them on."""
+    return [
+        Message(
+            subject=row.subject,
+            headers=tuple(row.header_map().items()),
+            payload=row.payload,
+            stream="WORLD_ACTUAL",
+            stream_seq=row.n,
+            digest=row.digest,
+        )
+        for row in rows
+    ]
+
+
+async def test_overdue_is_said_once_with_whom_to_ask(bus: Bus, tmp_path: Path) -> None:
+    """A hub that is silent past its deadline is named in the log once, and in the list for as long as it is so."""
+    clock = [bus.world.now]
+    with capture_logs() as logs:
+        async with (
+            Outbox.open(tmp_path / "author.db") as outbox,
+            Publisher.open(
+                authority_id="xa-csirt",
+                outbox=outbox,
+                registry=lambda: bus.world.registry,
+                signers=(bus.world.signers["xa-csirt"],),
+                endpoint=bus.endpoint("xa-csirt"),
+                defaults=DEFAULTS,
+                clock=lambda: clock[0],
+                rng=secrets.token_bytes,
+            ) as author,
+        ):
+            said = await author.publish(draft())
+            assert await author.settled(said.digest, 10) == "stored"
+            clock[0] += dt.timedelta(days=2)
+
+            def tell(db: sqlite3.Connection) -> list[Overdue]:
+                return answered_by.tell(db, "xa-csirt", bus.world.registry, clock[0], deadlines.DEFAULTS)
+
+            told = await outbox.keep(tell)
+            assert [(each.reader, each.what, each.contact) for each in told] == [
+                ("xa-hub", "received", None),
+                ("xb-hub", "received", None),
+            ]
+            assert await outbox.keep(tell) == []
+            found = await author.answers.standing(said.digest)
+            assert found is not None
+            listed = answered_by.late([found], clock[0], deadlines.DEFAULTS, bus.world.registry)
+            assert [each.step for each in listed] == [2, 2]
+    assert not [each for each in logs if each["log_level"] == "error"]
+
+
+async def _received(author: Publisher, digest: str, who: list[str]) -> bool:
+    found = await author.answers.standing(digest)
+    return found is not None and [each.reader for each in found.readers if each.received] == who
+
+
+async def _unconfirmed(author: Publisher, digest: str, who: tuple[str, ...]) -> bool:
+    found = await author.answers.standing(digest)
+    return found is not None and found.said.is_cancelled and found.unconfirmed == who
