@@ -15,6 +15,7 @@ import pytest
 
 from bus import ceremony, nkey
 from bus.connection import Connection, Endpoint
+from bus.demo.world import HUBS
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.inbox import Inbox
 from bus.pull import Pull
@@ -22,6 +23,7 @@ from bus.server import NatsServer, ServerSettings, follow_registry, provision, r
 from bus.server.binary import ServerError
 from bus.server.checks import check
 from bus.server.provision import provisioner_endpoint
+from bus.signing import FileSigner
 from bus.topology import streams
 from bus.trust import VerifiedRegistry
 from bus.trust_feed import TrustFeed
@@ -37,7 +39,7 @@ NOW = WORLD.now
 
 
 def changed(before: VerifiedRegistry, **records: AuthorityRecord | None) -> VerifiedRegistry:
-    """The next version with other records, named with `_` for `-`; None takes one out, of audiences too."""
+    """The next version with other records, named with `_` for `-`; None takes one out, of audiences and receipts too."""
     document = ceremony.next_version(before.document, before.digest, NOW, dt.timedelta(days=90))
     authorities = dict(document.authorities)
     audiences = dict(document.audiences)
@@ -51,6 +53,9 @@ def changed(before: VerifiedRegistry, **records: AuthorityRecord | None) -> Veri
             members = tuple(each for each in audience.members if each != name)
             audiences[title] = msgspec.structs.replace(audience, members=members)
     document = msgspec.structs.replace(document, authorities=authorities, audiences=audiences)
+    if None in records.values():
+        for hub_id in (each.id for each in HUBS if each.id in authorities):
+            document = ceremony.grant_receipts(document, hub_id)
     return before.update(_signed(document), NOW)
 
 
@@ -345,7 +350,7 @@ async def test_a_configuration_that_is_refused_leaves_the_server_as_it_was(bus: 
 
 async def test_a_country_that_joins_and_one_that_leaves(bus: Bus, tmp_path: Path) -> None:
     """XC's streams are made on a broker whose store is shared out; when XB has left, its bulletins are still there."""
-    signer, (seed, public) = WORLD.signers["xb-hub"], nkey.generate()
+    signer, (seed, public) = FileSigner.generate(), nkey.generate()
     record = msgspec.structs.replace(
         WORLD.registry.authority("xa-csirt"),
         country="XC",
