@@ -51,6 +51,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a history comes to; each tuple names what went wrong."""
 
     accepted: int
+    untold: int
+    """Kept by an author that was killed before it could tell that it was accepted."""
     stored: int
     forgeries: int
     faults: dict[str, int]
@@ -140,6 +142,7 @@ def judge(history: Iterable[AnyEvent], bounds: Bounds) -> Verdict:
     ended = max((each.at for told in rows.values() for each in told.values()), default=0.0)
     return Verdict(
         accepted=len(accepted),
+        untold=len(said) - len(accepted),
         stored=len(stored),
         forgeries=len(forgeries),
         faults=dict(Counter(each.kind for each in all_of(Fault))),

@@ -204,7 +204,7 @@ def test_a_bound_that_is_exceeded_is_said(change: Change, word: str) -> None:
 
 def test_a_silence_counts_for_the_fault_under_which_it_began() -> None:
     """Two faults in one silence: the first was followed by all of it."""
-    events = [Accepted(at=0, channel=OPEN, seq=1, digest="a"), Stored(at=30, digest="a")]
+    events: list[AnyEvent] = [Accepted(at=0, channel=OPEN, seq=1, digest="a"), Stored(at=30, digest="a")]
     faults = [Fault(at=10, kind=LEADER, target="n1"), Fault(at=22, kind="pause", target="n2")]
     assert judge([*events, *faults], Bounds()).gaps == {LEADER: 20, "pause": 8}
 
