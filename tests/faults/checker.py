@@ -3,7 +3,7 @@
 - nothing accepted is missing at a hub that may read it (lost)
 - nothing is admitted that its authority did not say (forged), or in another form than it said it (altered), or by a hub
   that may not read it (overheard), or by a key that ended a minute before (late key)
-- nothing is admitted twice, and nothing out of the order of its channel
+- nothing is admitted twice, and nothing out of the order of its channel; what was withdrawn may come again
 - every forgery that got into a stream lies in quarantine (unnoticed)
 - after a fault there are acknowledgements again, and after the last one everything comes to rest
 """
@@ -30,6 +30,7 @@ from tests.faults.history import (
     Refused,
     Revoked,
     Stored,
+    Withdrawn,
 )
 
 E = TypeVar("E")
@@ -106,6 +107,7 @@ def judge(history: Iterable[AnyEvent], bounds: Bounds) -> Verdict:
         first = rows.setdefault(each.hub, {}).setdefault(each.row, each)
         if first.digest != each.digest:
             altered.append(f"{each.hub}: row {each.row} became {each.digest}")
+    withdrawn = {(each.hub, each.row) for each in all_of(Withdrawn)}
     disordered: Counter[str] = Counter()
     for hub, told in rows.items():
         seen: set[str] = set()
@@ -113,19 +115,21 @@ def judge(history: Iterable[AnyEvent], bounds: Bounds) -> Verdict:
         for _, each in sorted(told.items()):
             named = f"{hub}: {each.channel} number {each.seq}, {each.digest}"
             ours = said.get(each.digest)
-            if each.digest in seen:
-                twice.append(named)
-                continue
-            seen.add(each.digest)
             if ours is None:
                 (altered if (each.channel, each.seq) in places else forged).append(named)
                 continue
-            if (ours.channel, ours.seq) != (each.channel, each.seq):
+            if each.digest not in seen and (ours.channel, ours.seq) != (each.channel, each.seq):
                 altered.append(named)
             if each.channel not in reads.get(hub, ()):
                 overheard.append(named)
             if each.at > revoked.get(issuer(each.channel), math.inf) + bounds.revoked:
                 late.append(named)
+            if (hub, each.row) in withdrawn:
+                continue
+            if each.digest in seen:
+                twice.append(named)
+                continue
+            seen.add(each.digest)
             if each.seq < last[each.channel]:
                 disordered[f"{hub}, {each.channel}"] += 1
             last[each.channel] = max(last[each.channel], each.seq)

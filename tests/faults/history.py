@@ -47,13 +47,20 @@ class Stored(Event, frozen=True, kw_only=True):
 
 
 class Admitted(Event, frozen=True, kw_only=True):
-    """A hub has admitted a bulletin; `row` is its place in the order. After a restart a hub may tell its rows again."""
+    """A hub has admitted a bulletin; `row` is its place in the order."""
 
     hub: str
     row: int
     channel: str
     seq: int
     digest: str
+
+
+class Withdrawn(Event, frozen=True, kw_only=True):
+    """A hub holds a row no longer: a key has ended, and what it had signed is judged anew."""
+
+    hub: str
+    row: int
 
 
 class Refused(Event, frozen=True, kw_only=True):
@@ -92,7 +99,9 @@ class Mended(Event, frozen=True, kw_only=True):
     target: str
 
 
-AnyEvent = Reads | Accepted | Kept | Stored | Admitted | Refused | Forged | Revoked | Fault | Mended
+AnyEvent = (
+    Reads | Accepted | Kept | Stored | Admitted | Withdrawn | Refused | Forged | Revoked | Fault | Mended
+)
 _DECODER = msgspec.json.Decoder(AnyEvent)
 
 

@@ -26,7 +26,7 @@ from bus.inbox import Inbox
 from bus.outbox import Outbox
 from bus.publisher import Publisher
 from tests.faults.forgeries import Forger
-from tests.faults.history import Accepted, Admitted, Forged, History, Kept, Refused, Stored
+from tests.faults.history import Accepted, Admitted, Forged, History, Kept, Refused, Stored, Withdrawn, read
 from tests.faults.world import SPEAKERS, WAYS, Place, channel_of, clock
 from tests.worlds import DEFAULTS, draft
 
@@ -94,7 +94,7 @@ class _Outbox:
 
 
 async def hub(place: Place, history: History) -> None:
-    """Read for ever, and tell every row of the store, from its first one on."""
+    """Read for ever, and tell every row of the store that was not told in an earlier life."""
     async with Inbox.open(place.folder / f"{place.identity}.store.db") as store:
         service = HubService(
             authority_id=place.identity,
@@ -104,33 +104,45 @@ async def hub(place: Place, history: History) -> None:
             clock=clock,
         )
         reading = asyncio.create_task(service.run(stand_by=True))
-        row = n = 0
+        told = _Store(place, history)
         while not reading.done():
-            for each in await store.ask(
-                lambda db, row=row: db.execute(  # type: ignore[misc]
-                    "SELECT * FROM admitted WHERE row > ? ORDER BY row", (row,)
-                ).fetchall()
-            ):
-                row = each["row"]
-                history.tell(
-                    Admitted(
-                        at=each["admitted_at"],
-                        hub=place.identity,
-                        row=row,
-                        channel=each["channel"],
-                        seq=each["seq"],
-                        digest=each["digest"],
-                    )
-                )
-            for each in await store.ask(
-                lambda db, n=n: db.execute(  # type: ignore[misc]
-                    "SELECT n, digest, reason FROM quarantine WHERE n > ? ORDER BY n", (n,)
-                ).fetchall()
-            ):
-                n = each["n"]
-                history.tell(Refused(hub=place.identity, digest=each["digest"], reason=each["reason"]))
+            told.look()
             await asyncio.wait({reading}, timeout=LOOK_S)
         reading.result()
+
+
+class _Store:
+    """What a hub's store holds, told as it comes; and what it no longer holds."""
+
+    def __init__(self, place: Place, history: History) -> None:
+        self._hub, self._history = place.identity, history
+        self._db = sqlite3.connect(place.folder / f"{place.identity}.store.db", isolation_level=None)
+        self._rows: set[int] = set()
+        self._n = 0
+        for event in read([place.history()]):
+            if isinstance(event, Admitted):
+                self._rows.add(event.row)
+            elif isinstance(event, Withdrawn):
+                self._rows.discard(event.row)
+
+    def look(self) -> None:
+        """Tell what is new, or gone."""
+        after = max(self._rows, default=0)
+        gone = self._rows - {row for (row,) in self._db.execute("SELECT row FROM admitted")}
+        self._history.tell(*(Withdrawn(hub=self._hub, row=row) for row in sorted(gone)))
+        self._rows -= gone
+        for row, at, channel, seq, found in self._db.execute(
+            "SELECT row, admitted_at, channel, seq, digest FROM admitted WHERE row > ? ORDER BY row", (after,)
+        ).fetchall():
+            self._history.tell(
+                Admitted(at=at, hub=self._hub, row=row, channel=channel, seq=seq, digest=found)
+            )
+            self._rows.add(row)
+        for n, found, reason in self._db.execute(
+            "SELECT n, digest, reason FROM quarantine WHERE n > ? ORDER BY n", (self._n,)
+        ).fetchall():
+            self._history.tell(Refused(hub=self._hub, digest=found, reason=reason))
+            self._n = n
 
 
 async def forger(place: Place, history: History) -> None:

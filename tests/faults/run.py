@@ -18,8 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.faults.checker import COUNTED, LEADER, Bounds, Verdict, judge
-from tests.faults.history import read
+from tests.faults.checker import COUNTED, LEADER, Bounds, Verdict
 from tests.faults.stage import PROXY, Stage, staged
 from tests.faults.world import HUBS, SPEAKERS
 
@@ -78,7 +77,7 @@ async def run(folder: Path, seconds: float, seed: int, rate: float) -> Verdict:
                 is_revoked = True
             await asyncio.sleep(rng.uniform(2, 5))
         await stage.finish()
-    return judge(read((folder / "history").glob("*.jsonl")), Bounds())
+        return stage.verdict()
 
 
 def table(verdict: Verdict) -> str:

@@ -21,7 +21,8 @@ from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.topology import origin_stream
 from schemas.vocab import Status
 from tests.faults import world
-from tests.faults.history import Fault, History, Mended, Reads, Revoked
+from tests.faults.checker import Bounds, Verdict, judge
+from tests.faults.history import Fault, History, Mended, Reads, Revoked, read
 
 END_S = 100.0
 PROXY = "proxy"
@@ -148,18 +149,20 @@ class Stage:
             raise RuntimeError(f"publishers ended with {codes}")
         await self._rest()
 
-    async def _rest(self, quiet_s: float = 3.0) -> None:
-        """Until no hub has told anything new for a while, and at the most until nobody may come any more."""
-        files = [self.programs[name].place.history() for name in self.of_role("hub")]
+    def verdict(self) -> Verdict:
+        """What the history comes to so far."""
+        return judge(read((self.country.folder / "history").glob("*.jsonl")), Bounds())
+
+    async def _rest(self) -> None:
+        """Until no hub lacks anything, or may no longer; and a little longer, for what comes that should not."""
         deadline = asyncio.get_running_loop().time() + END_S
-        before, same = -1, 0.0
-        while same < quiet_s and asyncio.get_running_loop().time() < deadline:
+        while (found := self.verdict()).lost or found.unnoticed:
             for name in self.of_role("hub"):
                 self.programs[name].must_run()
-            size = sum(each.stat().st_size for each in files if each.exists())
-            same = same + 0.2 if size == before else 0.0
-            before = size
-            await asyncio.sleep(0.2)
+            if asyncio.get_running_loop().time() > deadline:
+                return  # the checker says what is missing
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ from tests.faults.history import (
     Refused,
     Revoked,
     Stored,
+    Withdrawn,
     read,
 )
 
@@ -207,6 +208,14 @@ def test_a_silence_counts_for_the_fault_under_which_it_began() -> None:
     events: list[AnyEvent] = [Accepted(at=0, channel=OPEN, seq=1, digest="a"), Stored(at=30, digest="a")]
     faults = [Fault(at=10, kind=LEADER, target="n1"), Fault(at=22, kind="pause", target="n2")]
     assert judge([*events, *faults], Bounds()).gaps == {LEADER: 20, "pause": 8}
+
+
+def test_what_was_withdrawn_may_come_again_and_is_owed_until_then() -> None:
+    """A key ended: its bulletins were judged anew. A row that vanishes otherwise is lost."""
+    gone = with_(Withdrawn(hub="xb-hub", row=6))
+    again = with_(Admitted(at=12, hub="xb-hub", row=7, channel=OPEN, seq=6, digest="o6"))
+    assert judge(gone(good()), Bounds()).lost
+    assert judge(again(gone(good())), Bounds()).broken(Bounds()) == []
 
 
 def test_a_torn_line_tells_nothing_and_harms_nothing(tmp_path: Path) -> None:

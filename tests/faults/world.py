@@ -95,7 +95,7 @@ def registry_file(folder: Path) -> Path:
 def found(folder: Path) -> Country:
     """Make everybody's keys, sign the registry and lay it down."""
     now = clock()
-    (folder / "history").mkdir(parents=True)
+    (folder / "history").mkdir(parents=True, exist_ok=True)
     roots, beacon = (FileSigner.generate(), FileSigner.generate()), FileSigner.generate()
     nkeys = {name: nkey.generate() for name in (*SPEAKERS, *HUBS)}
     everybody = tuple(nkeys)
