@@ -36,7 +36,8 @@ test: setup token    ## every test that fits in eight minutes, against a real na
 attacks: setup token ## every attack of the threat model, 20 000 mutations, and the totals; a few minutes
 	$(BIN)/python -m tests.attacks $(ARGS)
 
-faults: setup  ## three brokers, publishers, hubs and a forger under faults, judged; ARGS='--seconds 60 --seed 7'
+faults: setup  ## a power cut, a full disk, then five minutes of faults by seed, judged; ARGS='--seconds 60 --seed 7'
+	$(BIN)/pytest -q -n 0 -m faults tests/faults
 	$(BIN)/python -m tests.faults.run $(ARGS)
 
 check: setup   ## ruff, mypy, import contracts, generated files, spelling

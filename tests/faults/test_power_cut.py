@@ -71,7 +71,7 @@ def mounted(folder: Path) -> Iterator[Disk]:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.slow
+@pytest.mark.faults
 async def test_nothing_accepted_is_missing_after_a_power_cut(tmp_path: Path) -> None:
     """Broker, outboxes and hubs lose what they had not synced, all at once; no promise is broken."""
     history = tmp_path / "history"

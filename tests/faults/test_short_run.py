@@ -35,8 +35,6 @@ async def begun(folder: Path, much: int) -> None:
     async with asyncio.timeout(30):
         while True:
             told = {path.stem: path.stat().st_size for path in (folder / "history").glob("*.jsonl")}
-            if all(
-                told.get(name, 0) > much for name in ("xa-csirt", "xa-dpa", "xa-hub", "xa-watch", "forger")
-            ):
+            if all(told.get(name, 0) > much for name in ("xa-csirt", "xa-dpa", "xa-hub")):
                 return
             await asyncio.sleep(0.05)
