@@ -178,7 +178,7 @@ def _gaps(faults: list[Fault], acknowledged: list[float]) -> dict[str, float]:
     found: dict[str, float] = {}
     faults = sorted(faults, key=lambda each: each.at)
     ends = [*(each.at for each in faults[1:]), math.inf]
-    for fault, end in zip(faults, ends, strict=True):
+    for fault, end in zip(faults, ends, strict=False):
         # A silence that began under this fault is its own, even where the next one came before it had ended.
         after = [at for at in acknowledged if at >= fault.at]
         within = [at for at in after if at < end]

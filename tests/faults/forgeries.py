@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from collections.abc import Callable
 
@@ -13,7 +14,6 @@ from schemas.bulletin import new_id, stamp
 from schemas.codec import digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.subject import subject_for
-from tests.faults.world import clock
 from tests.worlds import DEFAULTS, Message, draft
 
 
@@ -21,7 +21,12 @@ class Forger:
     """Makes forgeries in the name of one authority."""
 
     def __init__(
-        self, registry: VerifiedRegistry, victim: str, accomplice: FileSigner, rng: random.Random
+        self,
+        registry: VerifiedRegistry,
+        victim: str,
+        accomplice: FileSigner,
+        rng: random.Random,
+        clock: Callable[[], dt.datetime],
     ) -> None:
         """Prepare.
 
@@ -30,8 +35,9 @@ class Forger:
             victim: in whose name.
             accomplice: the key of another authority, which turned.
             rng: chooses.
+            clock: the present, aware.
         """
-        self._registry, self._victim, self._rng = registry, victim, rng
+        self._registry, self._victim, self._rng, self._clock = registry, victim, rng, clock
         self._keys = {"a key of another": accomplice, "a key of nobody": FileSigner.generate()}
         self.kinds: dict[str, Callable[[], Message]] = {
             **{kind: lambda key=key: self._signed(key) for kind, key in self._keys.items()},  # type: ignore[misc]
@@ -49,7 +55,7 @@ class Forger:
         return kind, self.kinds[kind]()
 
     def _signed(self, key: FileSigner) -> Message:
-        now = clock()
+        now = self._clock()
         number = self._rng.randrange(1, 1000)
         made = stamp(
             draft(f"The polls of results.example close early, {self._rng.random()}"),

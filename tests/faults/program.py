@@ -149,7 +149,7 @@ async def forger(place: Place, history: History) -> None:
     """Send forgeries in everybody's name, and once in a while what was truly said, again."""
     rng = random.Random()
     makers = {
-        victim: Forger(place.registry()(), victim, place.signer(_accomplice(victim)), rng)
+        victim: Forger(place.registry()(), victim, place.signer(_accomplice(victim)), rng, clock)
         for victim in SPEAKERS
     }
     while not place.enough:
