@@ -116,11 +116,17 @@ class Stage:
 
     async def pause(self, kind: str, name: str, seconds: float) -> None:
         """SIGSTOP a broker or a program for a while."""
+        async with self.stopped(kind, name):
+            await asyncio.sleep(seconds)
+
+    @asynccontextmanager
+    async def stopped(self, kind: str, name: str) -> AsyncIterator[None]:
+        """A broker or a program is stopped meanwhile."""
         pid = self.servers[name].pid if name in self.servers else self.programs[name].process.pid
         async with self.fault(kind, name):
             os.kill(pid, signal.SIGSTOP)
             try:
-                await asyncio.sleep(seconds)
+                yield
             finally:
                 os.kill(pid, signal.SIGCONT)
 
