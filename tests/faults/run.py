@@ -71,7 +71,12 @@ async def run(folder: Path, seconds: float, seed: int, rate: float) -> Verdict:
             name = due.pop(0)
             sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {name}\n")
             sys.stdout.flush()
+            began = time.monotonic()
             await moves()[name](stage, rng)
+            if (
+                name == LEADER
+            ):  # nothing else is broken until its bound is over, or the silence would be of both
+                await asyncio.sleep(max(0.0, began + Bounds().leader - time.monotonic()))
             if not is_revoked and time.monotonic() > half:
                 stage.revoke(REVOKED)
                 is_revoked = True

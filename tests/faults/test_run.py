@@ -34,11 +34,13 @@ def test_the_page_names_every_fault() -> None:
 @pytest.mark.timeout(120)
 async def test_a_half_open_connection_is_noticed(tmp_path: Path) -> None:
     """A link on which nothing comes back, and that nobody has closed, is given up within 35 seconds, and comes back."""
-    async with staged(tmp_path / "run", nodes=1, speakers=(), rate=1, forged=1) as stage:
-        async with Connection.open(stage.programs["xa-hub"].place.endpoint("xa-hub")) as connection:
-            await connection.until_connected(20)
-            async with stage.stopped("half-open", PROXY):
-                async with asyncio.timeout(NOTICED_S):
-                    while connection.connected:
-                        await asyncio.sleep(0.1)
-            await connection.until_connected(20)
+    async with (
+        staged(tmp_path / "run", nodes=1, speakers=(), rate=1, forged=1) as stage,
+        Connection.open(stage.programs["xa-hub"].place.endpoint()) as connection,
+    ):
+        await connection.until_connected(20)
+        async with stage.stopped("half-open", PROXY):
+            async with asyncio.timeout(NOTICED_S):
+                while connection.connected:
+                    await asyncio.sleep(0.1)
+        await connection.until_connected(20)
