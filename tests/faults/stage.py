@@ -190,6 +190,7 @@ async def staged(
         doors = {free_port(): int(server.url.rsplit(":", 1)[1]) for server in servers.values()}
         url = ",".join(f"nats://127.0.0.1:{port}" for port in doors)
         stage = Stage(country, servers, {})
+        stack.enter_context(stage.history)
         stack.callback(_end, stage.programs)
 
         def start(role: str, name: str, **fields: object) -> None:

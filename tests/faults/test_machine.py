@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -143,8 +144,10 @@ def test_a_cold_start_without_any_network_accepts(tmp_path: Path) -> None:
             not history.exists() or sum(isinstance(each, told.Accepted) for each in told.read([history])) < 10
         ):
             assert [each.poll() for each in programs] == [None, None]
+            time.sleep(0.05)
         while not (folder / "xa-hub.store.db").exists():
             assert programs[1].poll() is None
+            time.sleep(0.05)
     finally:
         for each in programs:
             each.kill()
