@@ -66,20 +66,20 @@ async def run(folder: Path, seconds: float, seed: int, rate: float) -> Verdict:
         due: list[str] = []
         half = time.monotonic() + seconds / 2
         is_revoked = False
-        while time.monotonic() < ends:
+        while True:
             due = due or schedule(rng)
             name = due.pop(0)
             sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {name}\n")
             sys.stdout.flush()
             began = time.monotonic()
             await moves()[name](stage, rng)
-            if (
-                name == LEADER
-            ):  # nothing else is broken until its bound is over, or the silence would be of both
-                await asyncio.sleep(max(0.0, began + Bounds().leader - time.monotonic()))
             if not is_revoked and time.monotonic() > half:
                 stage.revoke(REVOKED)
                 is_revoked = True
+            if time.monotonic() > ends:
+                break  # nothing is said after the last fault, so what arrives then is what it had held up
+            if name == LEADER:  # nothing else breaks within its bound, or the silence would be of both
+                await asyncio.sleep(max(0.0, began + Bounds().leader - time.monotonic()))
             await asyncio.sleep(rng.uniform(2, 5))
         await stage.finish()
         return stage.verdict()
