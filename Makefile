@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: help setup demo token test attacks check bench prices fmt lock clean
+.PHONY: help setup demo token test attacks faults check bench prices fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -35,6 +35,10 @@ test: setup token    ## every test that fits in eight minutes, against a real na
 
 attacks: setup token ## every attack of the threat model, 20 000 mutations, and the totals; a few minutes
 	$(BIN)/python -m tests.attacks $(ARGS)
+
+faults: setup  ## a power cut, a full disk, then five minutes of faults by seed, judged; ARGS='--seconds 60 --seed 7'
+	$(BIN)/pytest -q -n 0 -m faults tests/faults
+	$(BIN)/python -m tests.faults.run $(ARGS)
 
 check: setup   ## ruff, mypy, import contracts, generated files, spelling
 	$(BIN)/ruff check .

@@ -135,19 +135,22 @@ def _names(sources: list[dict[str, Any]] | None) -> set[str]:
 
 
 async def _make_consumer(connection: Connection, spec: ConsumerSpec) -> None:
-    config = spec.config()
+    """Make a consumer; one that is to let through something else is made anew, so that its reader attaches anew.
+
+    Were it changed under its reader, what it does not let through for a while would be passed over unseen.
+    """
     try:
         found = await connection.js_api(f"CONSUMER.INFO.{spec.stream}.{spec.name}", timeout=CALL_S)
-        present: dict[str, Any] = found["config"]
-        if not consumer_differs(spec, present):
+        if not consumer_differs(spec, found["config"]):
             return
-        config = {**present, **config}
-        config.pop("filter_subject", None)
+        await connection.js_api(f"CONSUMER.DELETE.{spec.stream}.{spec.name}", timeout=CALL_S)
     except BrokerError as exc:
         if exc.code != CONSUMER_NOT_FOUND:
             raise
     await connection.js_api(
-        f"CONSUMER.CREATE.{spec.stream}.{spec.name}", {"stream_name": spec.stream, "config": config}, CALL_S
+        f"CONSUMER.CREATE.{spec.stream}.{spec.name}",
+        {"stream_name": spec.stream, "config": spec.config()},
+        CALL_S,
     )
 
 
