@@ -81,7 +81,9 @@ class Country(msgspec.Struct, frozen=True, kw_only=True):
         held, now = self.registry, clock()
         document = ceremony.next_version(held.document, held.digest, now, LIFETIME)
         kids = list(document.authorities[identity].keys)
-        document = rotation.revoke_keys(document, identity, kids, since=document.issued, reason="stolen")
+        document = rotation.revoke_keys(
+            document, identity, kids, since=document.issued, reason="stolen", now=now
+        )
         version_file(registry_file(self.folder), document.version).write_bytes(
             signed_registry(document, self.roots)
         )

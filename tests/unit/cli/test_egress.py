@@ -55,11 +55,11 @@ ELSEWHERE = {
     ),
     "numbers, names and reasons alone": (
         *("channels", "quarantine", "hub run", "hub status", "hub rebuild", "doctor", "outbox status", "outbox retry"),
-        *("outbox recover", "outbox reanchor", "outbox scrub", "audit show", "audit verify", "audit head"),
+        *("outbox recover", "outbox reanchor", "outbox scrub", "outbox receipts", "outbox prune", "audit show", "audit verify", "audit head"),
         *("election list", "election show", "heartbeat run", "heartbeat once"),
     ),
     "channel, number and digest of what was said, which name marking and status": (
-        *("publish", "bulletin update", "bulletin cancel"),
+        *("publish", "bulletin update", "bulletin cancel", "bulletin ack"),
     ),
     "drafts, which are nobody's word yet": ("bulletin draft", "bulletin check", "adapter convert", "adapter run"),
     "nothing of a bulletin": (

@@ -218,6 +218,8 @@ def test_readiness_names_what_passes_what_fails_and_what_nobody_knows(desk: Desk
         ("channels", "xa-csirt"): "fail",
         ("channels", "xa-dsc"): "unknown",
         ("channels", "xa-dpa"): "unknown",
+        ("channels", "xa-hub"): "unknown",
+        ("signing-key", "xa-hub"): "pass",
         **{("signing-key", f"xa-{office}"): "pass" for office in ("emb", "csirt", "dsc", "dpa")},
         ("contacts", "xa-emb"): "pass",
         ("contacts", "xa-dsc"): "fail",
