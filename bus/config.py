@@ -44,6 +44,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tls_cert: Path | None = None
     tls_key: Path | None = None
     seal_keys: Path | None = None
+    certificate: Path | None = None
     contacts: Path | None = None
     state: Path | None = None
     tlp: str | None = None
@@ -67,6 +68,7 @@ _PATHS = (
     "tls_cert",
     "tls_key",
     "seal_keys",
+    "certificate",
     "contacts",
     "state",
 )

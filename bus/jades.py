@@ -6,25 +6,21 @@ there for those who must show a qualified seal.
 
 from __future__ import annotations
 
-import datetime as dt
-
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bus.errors import TrustError
-from bus.signing import Signer, sign_entry, thumbprint
-from schemas.envelope import TYP_BULLETIN, Entry, b64u
+from bus.signing import CertifiedSigner, Signer, thumbprint
+from schemas.envelope import b64u
 
 
-def seal_entry(signer: Signer, payload: bytes, *, certificate: bytes, issued: dt.datetime) -> Entry:
-    """Sign a bulletin with the header of a JAdES B-B seal.
+def certified(signer: Signer, certificate: bytes) -> CertifiedSigner:
+    """A signer whose bulletins are JAdES B-B seals.
 
     Args:
         signer: an ES256 key.
-        payload: the bulletin's bytes.
         certificate: the key's certificate, in PEM.
-        issued: the bulletin's `issued`; a reader refuses a signing time that is not near it.
 
     Raises:
         TrustError: `unsupported-key`: not an ES256 key, or no certificate; `not-your-key`: another key's certificate.
@@ -42,10 +38,4 @@ def seal_entry(signer: Signer, payload: bytes, *, certificate: bytes, issued: dt
     x, y = (b64u(number.to_bytes(32)) for number in (numbers.x, numbers.y))
     if thumbprint({"kty": "EC", "crv": "P-256", "x": x, "y": y}) != signer.kid:
         raise TrustError("the certificate is of another key", reason="not-your-key")
-    return sign_entry(
-        signer,
-        payload,
-        typ=TYP_BULLETIN,
-        iat=int(issued.timestamp()),
-        x5t=b64u(read.fingerprint(hashes.SHA256())),
-    )
+    return CertifiedSigner(signer, b64u(read.fingerprint(hashes.SHA256())))

@@ -17,14 +17,14 @@ from bus.seal_keys import Recipient, must_seal, recipients
 from bus.sealing import seal
 from bus.sections import recipients as section_recipients
 from bus.sections import seal_section
-from bus.signing import Signer, sign_entry
+from bus.signing import Signer, sign_bulletin
 from bus.trust import VerifiedRegistry
 from bus.unsealing import context_of
 from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.codec import MAX_PAYLOAD_BYTES, decode, digest, encode
-from schemas.envelope import TYP_BULLETIN, write_signed
+from schemas.envelope import write_signed
 from schemas.errors import EnvelopeError
 from schemas.jwe import pad
 from schemas.parts import SealedSection
@@ -77,7 +77,7 @@ class Sealer:
         if not found:
             return _checked(inner, parts, registry) if parts else (inner, payload)
         signed = write_signed(
-            payload, tuple(sign_entry(signer, payload, typ=TYP_BULLETIN) for signer in self._signers)
+            payload, tuple(sign_bulletin(signer, payload, inner.issued) for signer in self._signers)
         )
         try:
             jwe = seal(signed, [each.key for each in found], context_of(inner), self._rng)

@@ -6,6 +6,7 @@ The algorithm is a property of the key record in the registry; a message must eq
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from typing import Protocol
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from bus.errors import TrustError
 from schemas.codec import digest
-from schemas.envelope import Entry, Header, b64u, protected_for, signing_input, unb64u
+from schemas.envelope import TYP_BULLETIN, Entry, Header, b64u, protected_for, signing_input, unb64u
 from schemas.errors import EnvelopeError
 
 Private = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | MLDSA65PrivateKey
@@ -59,6 +60,28 @@ class Signer(Protocol):
 
     def sign(self, data: bytes) -> bytes:
         """The raw signature over `data`."""
+
+
+class CertifiedSigner:
+    """A signer whose bulletins also bear a certificate of its key: made by `bus.jades.certified`, which checks that."""
+
+    def __init__(self, signer: Signer, x5t: str) -> None:
+        self._signer = signer
+        self.x5t = x5t
+
+    @property
+    def alg(self) -> str:
+        """Its algorithm, as the registry writes it."""
+        return self._signer.alg
+
+    @property
+    def kid(self) -> str:
+        """Its key's RFC 7638 thumbprint."""
+        return self._signer.kid
+
+    def sign(self, data: bytes) -> bytes:
+        """The raw signature over `data`."""
+        return self._signer.sign(data)
 
 
 def thumbprint(jwk: Mapping[str, str]) -> str:
@@ -201,3 +224,10 @@ def sign_entry(
         signature=signature,
         header=Header(alg=signer.alg, kid=signer.kid, typ=typ, iat=iat, x5t=x5t),
     )
+
+
+def sign_bulletin(signer: Signer, payload: bytes, issued: dt.datetime) -> Entry:
+    """Sign a bulletin; by a certified signer it is a JAdES B-B seal, whose signing time is the bulletin's own."""
+    if isinstance(signer, CertifiedSigner):
+        return sign_entry(signer, payload, typ=TYP_BULLETIN, iat=int(issued.timestamp()), x5t=signer.x5t)
+    return sign_entry(signer, payload, typ=TYP_BULLETIN)

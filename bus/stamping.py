@@ -13,13 +13,13 @@ from bus import sections
 from bus.errors import PermitError
 from bus.seal_keys import must_seal
 from bus.sealer import Sealer
-from bus.signing import Signer, sign_entry
+from bus.signing import Signer, sign_bulletin
 from bus.trust import VerifiedRegistry
 from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import decode, digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.envelope import SIG_HEADER, format_header, hints
 from schemas.parts import Ref
 from schemas.subject import channel_of, subject_for
 from schemas.vocab import MsgType, RefRel
@@ -197,7 +197,7 @@ class Stamping:
         # 5 address
         subject = subject_for(bulletin)
         # 6 sign
-        entries = tuple(sign_entry(signer, payload, typ=TYP_BULLETIN) for signer in self._signers)
+        entries = tuple(sign_bulletin(signer, payload, bulletin.issued) for signer in self._signers)
         found = digest(payload)
         # 7 keep
         channel = channel_of(bulletin)

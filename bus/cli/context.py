@@ -88,6 +88,11 @@ def use(app: App, name: str) -> None:
     type=click.Path(path_type=Path),
     help="seal key, or folder of seal keys (*.pem), that open what is sealed; same passphrase file",
 )
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path),
+    help="seal certificate of the (ES256) key in PEM: what is signed is a JAdES seal too",
+)
 @click.option("--contacts", type=click.Path(path_type=Path), help="this hub's list of duty desks (TOML)")
 @click.option("--state", type=click.Path(path_type=Path), help="folder of outbox and store")
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")

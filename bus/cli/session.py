@@ -70,7 +70,12 @@ def open_signer(context: Context) -> Signer:
             reason="no-key",
         )
     passphrase = read_secret(context.passphrase_file) if context.passphrase_file else None
-    return open_key(context.key, passphrase)
+    signer = open_key(context.key, passphrase)
+    if context.certificate is None:
+        return signer
+    from bus.jades import certified
+
+    return certified(signer, context.certificate.read_bytes())
 
 
 def endpoint(context: Context, name: str, *, ping_s: int | None = None) -> Endpoint:

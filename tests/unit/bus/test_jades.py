@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import secrets
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,14 +18,16 @@ from cryptography.x509.oid import NameOID
 from joserfc import jwk, jws
 
 from bus import ceremony
-from bus.admission import verify_file
+from bus.admission import admit, verify_file
 from bus.errors import AdmissionError, TrustError
-from bus.jades import seal_entry
-from bus.signing import FileSigner
+from bus.jades import certified
+from bus.outbox import Outbox
+from bus.publisher import Publisher
+from bus.signing import FileSigner, sign_bulletin
 from bus.trust import VerifiedRegistry
 from schemas.codec import encode
-from schemas.envelope import b64u, unb64u, write_signed
-from tests.worlds import NOW, World, bulletin, key_record, shared_world, signed_registry
+from schemas.envelope import b64u, parse_header, unb64u, write_signed
+from tests.worlds import DEFAULTS, NOW, World, bulletin, draft, key_record, shared_world, signed_registry
 
 SEAL = FileSigner.generate("ES256")
 
@@ -58,7 +62,7 @@ def test_a_seal_is_a_signature_with_its_time_and_its_certificate() -> None:
     """The header has exactly the members of a B-B seal, joserfc verifies it, and admission takes it."""
     world = shared_world()
     payload = encode(bulletin(world))
-    entry = seal_entry(SEAL, payload, certificate=PEM, issued=NOW)
+    entry = sign_bulletin(certified(SEAL, PEM), payload, NOW)
     header = json.loads(unb64u(entry.protected))
     assert header.keys() == {"alg", "kid", "typ", "iat", "x5t#S256"}
     assert header["iat"] == NOW.timestamp()
@@ -80,7 +84,7 @@ def test_a_seal_of_another_time_than_the_bulletin_is_refused() -> None:
     """A signing time is a claim, and it must be the bulletin's own."""
     world = shared_world()
     payload = encode(bulletin(world))
-    entry = seal_entry(SEAL, payload, certificate=PEM, issued=NOW - dt.timedelta(minutes=10))
+    entry = sign_bulletin(certified(SEAL, PEM), payload, NOW - dt.timedelta(minutes=10))
     with pytest.raises(AdmissionError) as refused:
         verify_file(write_signed(payload, (entry,)), registry=registry(world), now=NOW)
     assert refused.value.reason == "key-not-valid"
@@ -98,5 +102,28 @@ def test_a_seal_of_another_time_than_the_bulletin_is_refused() -> None:
 def test_no_seal_is_made_that_nobody_could_use(signer: FileSigner, pem: bytes, reason: str) -> None:
     """Found before signing."""
     with pytest.raises(TrustError) as refused:
-        seal_entry(signer, b"{}", certificate=pem, issued=NOW)
+        certified(signer, pem)
     assert refused.value.reason == reason
+
+
+async def test_a_publisher_with_a_certificate_says_everything_under_its_seal(tmp_path: Path) -> None:
+    """From a draft to the outbox: the header of a seal, its time the bulletin's, admitted like any other."""
+    found = registry(shared_world())
+    async with (
+        Outbox.open(tmp_path / "o.db") as outbox,
+        Publisher.open(
+            authority_id="xa-csirt",
+            outbox=outbox,
+            registry=lambda: found,
+            signers=(certified(SEAL, PEM),),
+            endpoint=None,
+            defaults=DEFAULTS,
+            clock=lambda: NOW,
+            rng=secrets.token_bytes,
+        ) as publisher,
+    ):
+        await publisher.publish(draft())
+        (row,) = await outbox.rows()
+    admitted = admit(row.subject, row.header_map(), row.payload, registry=found, now=NOW)
+    (entry,) = parse_header(admitted.signature)
+    assert (entry.header.iat, bool(entry.header.x5t)) == (int(NOW.timestamp()), True)
