@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from bus import ceremony, nkey
-from bus.demo.world import HUBS, MEMBERS, Member, audiences, hub_answers, hub_reads, publishes
+from bus.demo import world as demo
+from bus.demo.world import HUBS, MEMBERS, Member, audiences, hub_answers
 from bus.signing import FileSigner, sign_entry
 from bus.trust import VerifiedRegistry
 from schemas.bodies.cyber import CyberThreat
@@ -21,7 +22,7 @@ from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.parts import Info
 from schemas.registry import AuthorityRecord, KeyRecord, Registry
 from schemas.subject import subject_for
-from schemas.vocab import Domain, Pap, Tlp
+from schemas.vocab import Pap, Tlp
 
 NOW = dt.datetime(2027, 5, 23, 18, 0, 0, tzinfo=dt.UTC)
 DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
@@ -63,26 +64,8 @@ def key_record(signer: FileSigner, now: dt.datetime = NOW, **changes: Any) -> Ke
 
 def record_of(member: Member, signer: FileSigner, public: str, now: dt.datetime = NOW) -> AuthorityRecord:
     """A registry record for a member of the demonstration's countries."""
-    if member.office is None:
-        return AuthorityRecord(
-            name=f"{member.country} Hub",
-            kind="hub",
-            domain=Domain.COORD,
-            country=member.country,
-            keys={signer.kid: key_record(signer, now)},
-            nkeys=(public,),
-            publish=hub_answers(),
-            read=hub_reads(member.id),
-        )
-    return AuthorityRecord(
-        name=f"{member.country} {member.office.title}",
-        kind=member.office.kind,
-        domain=member.office.domain,
-        country=member.country,
-        keys={signer.kid: key_record(signer, now)},
-        nkeys=(public,),
-        publish=publishes(member.office),
-    )
+    record = demo.record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers())
+    return record if member.office else msgspec.structs.replace(record, name=f"{member.country} Hub")
 
 
 def make_world(now: dt.datetime = NOW) -> World:

@@ -16,15 +16,14 @@ import msgspec
 from bus import ceremony, nkey
 from bus.carrier import Carrier, Ledger
 from bus.connection import Endpoint
-from bus.demo.world import OFFICES, REGISTRY_LIFETIME, Member, audiences, hub_reads, key_record, publishes
+from bus.demo.world import OFFICES, REGISTRY_LIFETIME, Member, audiences, key_record, record_of
 from bus.federation import HOME, Country, Federation, Node, Seat, Union, identity_at
 from bus.federation import Path as Way
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.signing import FileSigner
 from bus.topology import country_of
 from bus.trust import VerifiedRegistry
-from schemas.registry import Audience, AuthorityRecord
-from schemas.vocab import Domain
+from schemas.registry import Audience
 
 COUNTRIES = ("xa", "xb", "xc")
 CSIRT = next(office for office in OFFICES if office.suffix == "csirt")
@@ -64,7 +63,10 @@ def found(now: dt.datetime) -> Founded:
         lifetime=REGISTRY_LIFETIME,
     )
     for member in members:
-        record = _record(member, signers[member.id], nkeys[member.id][1], now)
+        # These hubs only read: they have no key, and answer nobody.
+        signer = signers[member.id]
+        keys = {signer.kid: key_record(signer, now)} if member.office else {}
+        record = record_of(member, keys, nkeys[member.id][1], ())
         document = ceremony.add_authority(document, member.id, record)
     raw = ceremony.unsigned(document)
     for root in roots:
@@ -72,27 +74,6 @@ def found(now: dt.datetime) -> Founded:
     registry = VerifiedRegistry.open(raw)
     registry = registry.with_beacon(ceremony.new_beacon(registry, beacon, now, BEACON_LIFETIME), now)
     return Founded(registry=registry, raw=raw, roots=roots, beacon=beacon, signers=signers, nkeys=nkeys)
-
-
-def _record(member: Member, signer: FileSigner, public: str, now: dt.datetime) -> AuthorityRecord:
-    if member.office is None:
-        return AuthorityRecord(
-            name=f"{member.country} National Hub",
-            kind="hub",
-            domain=Domain.COORD,
-            country=member.country,
-            nkeys=(public,),
-            read=hub_reads(member.id),
-        )
-    return AuthorityRecord(
-        name=f"{member.country} {member.office.title}",
-        kind=member.office.kind,
-        domain=member.office.domain,
-        country=member.country,
-        keys={signer.kid: key_record(signer, now)},
-        nkeys=(public,),
-        publish=publishes(member.office),
-    )
 
 
 def free_port() -> int:

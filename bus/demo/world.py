@@ -207,25 +207,33 @@ def _authority(folder: Folder, member: Member, now: dt.datetime) -> AuthorityRec
     seed, public = nkey.generate()
     nkey.save_nkey(transport, seed)
     signer = _keep(home / "signing.pem", home / "signing.pass")
-    if member.office is None:
+    return record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers())
+
+
+def record_of(
+    member: Member, keys: dict[str, KeyRecord], public: str, answers: tuple[PublishGrant, ...]
+) -> AuthorityRecord:
+    """The registry's record of a member: an office as its kind speaks, a hub as hubs read, with what it may answer."""
+    office = member.office
+    if office is None:
         return AuthorityRecord(
             name=f"{member.country} National Hub",
             kind="hub",
             domain=Domain.COORD,
             country=member.country,
-            keys={signer.kid: key_record(signer, now)},
+            keys=keys,
             nkeys=(public,),
-            publish=hub_answers(),
+            publish=answers,
             read=hub_reads(member.id),
         )
     return AuthorityRecord(
-        name=f"{member.country} {member.office.title}",
-        kind=member.office.kind,
-        domain=member.office.domain,
+        name=f"{member.country} {office.title}",
+        kind=office.kind,
+        domain=office.domain,
         country=member.country,
-        keys={signer.kid: key_record(signer, now)},
+        keys=keys,
         nkeys=(public,),
-        publish=publishes(member.office),
+        publish=publishes(office),
     )
 
 
