@@ -268,25 +268,24 @@ class Carrier:
         )  # what both ends let through, should one know a newer registry
         cursor = await self._ledger.cursor(leg, stream, filters)
         async with Pull.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
-            anchored = cursor.seq == 0
-            while True:
+            batch: list[Received] = []
+            if cursor.seq:
                 batch = await pull.next(MOST, QUIET_S)
+                stays = (
+                    continues(cursor, batch[0]) if batch else await stands(source, stream, consumer, cursor)
+                )
+                if not stays:
+                    log.error("stream_changed", stream=stream, source=leg.source, cursor=cursor.seq)
+                    await self._ledger.rewind(leg, stream)
+                    return
+            batch = batch[1:]
+            while True:
                 if not sink.connected:
                     raise UnreachableError(sink.problem or "not connected")
-                if not anchored:
-                    stays = (
-                        continues(cursor, batch[0])
-                        if batch
-                        else await stands(source, stream, consumer, cursor)
-                    )
-                    if not stays:
-                        log.error("stream_changed", stream=stream, source=leg.source, cursor=cursor.seq)
-                        await self._ledger.rewind(leg, stream)
-                        return
-                    anchored, batch = True, batch[1:]
                 if batch:
                     await self._carry(sink, leg, stream, filters, batch)
                 self.problems.pop((leg.source, leg.sink), None)
+                batch = await pull.next(MOST, QUIET_S)
 
     async def _carry(
         self, sink: Connection, leg: Leg, stream: str, filters: Sequence[str], batch: list[Received]
