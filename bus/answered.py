@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from bus import receipts
+from bus import receipts, reoffering
 from bus.deadlines import Deadlines
 from bus.ladder import Answer, Overdue, Rung, Said, Standing, overdue, standing
 from bus.outbox_table import State
 from bus.records import Stored
 from bus.trust import VerifiedRegistry
-from schemas.bodies.system import Receipt
+from schemas.bodies.system import Receipt, Request
 from schemas.codec import decode
 from schemas.elections import coarse
 from schemas.subject import Channel, parse
@@ -55,7 +55,7 @@ log = structlog.get_logger()
 
 
 class Answered:
-    """A projector for `bus.inbox`: takes receipts about the author's own bulletins, and nothing else."""
+    """A projector for `bus.inbox`: takes receipts about the author's own bulletins, and requests for them; nothing else."""
 
     def __init__(self, authority_id: str, registry: Callable[[], VerifiedRegistry]) -> None:
         """For one author; the registry as it stands says who may have read what."""
@@ -68,13 +68,20 @@ class Answered:
         return SCHEMA
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Take one receipt in. What names a bulletin that was not said, or may not be read there, counts for nothing."""
+        """Take one receipt or request in. What names a bulletin that was not said, or may not be read there, counts for nothing."""
         b = row.bulletin
-        if (
-            b.status is not Status.SYSTEM
-            or b.audience != self._authority_id
-            or not isinstance(b.body, Receipt)
-        ):
+        if b.status is not Status.SYSTEM or b.audience != self._authority_id:
+            return
+        if isinstance(b.body, Request):
+            reoffering.offer_asked(
+                db,
+                self._authority_id,
+                self._registry(),
+                b.issuer.id,
+                b.body.items,
+                row.admitted_at.timestamp(),
+            )
+        if not isinstance(b.body, Receipt):
             return
         for item in b.body.items:
             ours = db.execute(
@@ -199,7 +206,10 @@ def late(
 def tell(
     db: sqlite3.Connection, me: str, registry: VerifiedRegistry, now: dt.datetime, deadlines: Deadlines
 ) -> list[Overdue]:
-    """What has become overdue and was not told before; inside a transaction. What needs no answer any more is closed."""
+    """What has become overdue and was not told before; inside a transaction. What needs no answer any more is closed.
+
+    What a hub then shows that it lacks is sent again.
+    """
     enrol(db)
     first = "INSERT OR IGNORE INTO told VALUES (?, ?, ?)"
     new: list[Overdue] = []
@@ -211,6 +221,7 @@ def tell(
         ]
         if _is_done(each, deadlines) or each.said.accepted < now - KEEP:
             db.execute("UPDATE expected SET closed = 1 WHERE n = ?", (n,))
+    reoffering.offer_unconfirmed(db, new, now.timestamp())
     return new
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
 
 import msgspec
 
 from bus import receipts
 from bus.errors import TrustError
 from bus.signing import Signer, sign_entry, thumbprint
+from bus.topology import HEARTBEAT
 from bus.trust import VerifiedRegistry
+from bus.ways import HUB, granted, spoken_by
 from schemas.bodies.system import receipt_tlp
 from schemas.codec import decode_as, encode
 from schemas.envelope import TYP_BEACON, TYP_REGISTRY, read_signed, write_signed
@@ -33,6 +34,7 @@ from schemas.registry import (
 )
 from schemas.vocab import Scope, SealPolicy, Status, Tlp
 
+REANCHOR = "reanchor"
 _HOUR = 3600
 _DAY = 24 * _HOUR
 
@@ -117,10 +119,23 @@ def grant(
     return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
 
 
-def grant_receipts(document: Registry, hub: str) -> Registry:
-    """The document in which a hub may answer every author whose bulletins it may read, and nobody else.
+def beat(tlp: Tlp, audience: str) -> PublishGrant:
+    """The grant to send heartbeats where others may read them, and to go on with their channel after a theft."""
+    return PublishGrant(
+        statuses=(Status.SYSTEM,),
+        tlps=(tlp,),
+        audiences=(audience,),
+        kinds=(HEARTBEAT, REANCHOR),
+        areas=("*",),
+    )
 
-    What it had of such grants before is replaced, so that it can be said again when authorities come or go.
+
+def grant_receipts(document: Registry, hub: str) -> Registry:
+    """The document in which a hub may do what a hub does, with every other that it shares something with.
+
+    It answers the authors of what it may read and asks them for what it lacks; it asks other hubs that may read the same,
+    and hands them copies; and it says, in heartbeats, what it holds. What it had of the first of such grants is replaced,
+    so that it can be said again when authorities come or go.
 
     Raises:
         TrustError: `unknown-authority`.
@@ -128,18 +143,19 @@ def grant_receipts(document: Registry, hub: str) -> Registry:
     record = document.authorities.get(hub)
     if record is None:
         raise TrustError(f"{hub} is not in the registry; add it first", reason="unknown-authority")
-    reads = {way for grant in record.read for way in product(grant.statuses, grant.tlps, grant.audiences)}
-    authors: dict[Tlp, set[str]] = {}
-    for name, author in document.authorities.items():
-        for grant in author.publish:
-            for status, tlp, audience in product(grant.statuses, grant.tlps, grant.audiences):
-                if name != hub and status is not Status.SYSTEM and (status, tlp, audience) in reads:
-                    authors.setdefault(receipt_tlp(tlp), set()).add(name)
-    others = tuple(grant for grant in record.publish if grant.kinds != (receipts.RECEIPT,))
-    answers = tuple(
-        grant for tlp in sorted(authors) for grant in receipts.grants(sorted(authors[tlp]), (tlp,))
+    reads = granted(record.read)
+    shared: dict[Tlp, set[str]] = {}
+    for name, other in document.authorities.items():
+        theirs = spoken_by(other) | (granted(other.read) if other.kind == HUB else frozenset())
+        for status, tlp, _ in reads & theirs:
+            if name != hub and status is not Status.SYSTEM:
+                shared.setdefault(receipt_tlp(tlp), set()).add(name)
+    before = tuple(grant for grant in record.publish if not set(grant.kinds) <= set(receipts.HELPFUL))
+    helps = tuple(grant for tlp in sorted(shared) for grant in receipts.grants(sorted(shared[tlp]), (tlp,)))
+    beats = [beat(tlp, audience) for status, tlp, audience in sorted(reads) if status is Status.SYSTEM]
+    changed = msgspec.structs.replace(
+        record, publish=(*before, *helps, *(each for each in beats if each not in before))
     )
-    changed = msgspec.structs.replace(record, publish=(*others, *answers))
     return msgspec.structs.replace(document, authorities={**document.authorities, hub: changed})
 
 

@@ -16,6 +16,7 @@ import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -25,7 +26,7 @@ from bus.outbox import State
 from bus.phases import PACES
 from bus.publisher import Accepted, Publisher
 from bus.topology import beat_channels
-from schemas.bodies.system import ChannelStatus, Head
+from schemas.bodies.system import ChannelStatus, Head, Held
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode
 from schemas.elections import coarse
@@ -63,6 +64,16 @@ class Watchkeeping(msgspec.Struct, frozen=True, kw_only=True):
 
 
 UNSTAFFED = Watchkeeping()
+
+
+class Holding(Protocol):
+    """What a hub's heartbeats say of others' channels (`bus.hub.holdings`)."""
+
+    async def news(self, channel: Channel) -> tuple[Held, ...]:
+        """What is to be said on a system channel."""
+
+    def told(self, channel: Channel, said: tuple[Held, ...]) -> None:
+        """That has been said."""
 
 
 class Last(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +118,7 @@ def draft(
     *,
     state: ChannelState = ChannelState.UP,
     keeping: Watchkeeping = UNSTAFFED,
+    held: tuple[Held, ...] = (),
 ) -> Draft:
     """What a heartbeat says."""
     actual = msgspec.structs.replace(channel, status=Status.ACTUAL).name
@@ -125,6 +137,7 @@ def draft(
             last_seq=next((head.seq for head in heads if head.channel == actual), 0),
             duty=keeping.duty,
             heads=heads,
+            held=held,
         ),
         status=Status.SYSTEM,
         tlp=channel.tlp,
@@ -178,6 +191,7 @@ class Heartbeat:
         pace: Intervals,
         phase: Callable[[dt.datetime], Awaitable[Phase]],
         keeping: Watchkeeping = UNSTAFFED,
+        holding: Holding | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Prepare; `running` beats.
@@ -187,12 +201,14 @@ class Heartbeat:
             pace: how often, by phase.
             phase: which phase it is, from the calendars at hand.
             keeping: what else it says.
+            holding: what it holds of others', where it is a hub.
             sleep: how it waits.
         """
         self._publisher = publisher
         self._pace = pace
         self._phase = phase
         self._keeping = keeping
+        self._holding = holding
         self._sleep = sleep
         self._problem = ""
 
@@ -232,11 +248,18 @@ class Heartbeat:
         interval = self._pace.at(await self._phase(now))
         known = await self._standings()
         due = [channel for channel, each in known.items() if anyway or is_due(each.last, interval, now)]
-        said = (
-            draft(channel, known[channel].heads, interval, now, state=state, keeping=self._keeping)
-            for channel in due
-        )
-        return tuple([await publisher.publish(each) for each in said])
+        said = []
+        for channel in due:
+            held = () if self._holding is None else await self._holding.news(channel)
+            heads = known[channel].heads
+            said.append(
+                await publisher.publish(
+                    draft(channel, heads, interval, now, state=state, keeping=self._keeping, held=held)
+                )
+            )
+            if self._holding is not None:
+                self._holding.told(channel, held)
+        return tuple(said)
 
     async def _standings(self) -> Mapping[Channel, Standing]:
         publisher = self._publisher

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bus import answered, lease, records
+from bus import answered, lease, records, reoffering
 from bus import outbox_table as table
 from bus.inbox import Inbox
 from bus.outbox_table import Head, Row, Settled, State
@@ -25,7 +25,7 @@ from bus.sqlite import Database
 __all__ = ["Head", "Outbox", "Row", "Settled", "State"]
 
 T = TypeVar("T")
-SCHEMA = table.SCHEMA + lease.SCHEMA + records.SCHEMA + answered.SCHEMA
+SCHEMA = table.SCHEMA + lease.SCHEMA + records.SCHEMA + answered.SCHEMA + reoffering.SCHEMA
 MOST = 800
 MOST_BYTES = 8 * 1024 * 1024
 

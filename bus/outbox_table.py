@@ -233,7 +233,7 @@ def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> No
     """Note durable acknowledgements, inside a transaction."""
     change(
         db,
-        "UPDATE outbox SET state = 'stored', stored_at = ?, stream = ?, stream_seq = ?, problem = NULL "
+        "UPDATE outbox SET state = 'stored', stored_at = coalesce(stored_at, ?), stream = ?, stream_seq = ?, problem = NULL "
         "WHERE n = ? AND state != 'stored'",
         [(now, each.stream, each.stream_seq, each.n) for each in settled],
     )
@@ -248,13 +248,16 @@ def stored_from(db: sqlite3.Connection, stream: str, cursor: int) -> list[sqlite
     ).fetchall()
 
 
-def offer_again(db: sqlite3.Connection, ns: Iterable[int]) -> None:
-    """Have rows sent again that were stored and are lost, inside a transaction."""
+def offer_again(db: sqlite3.Connection, ns: Iterable[int], why: str = "its stream has lost it") -> None:
+    """Have rows sent again that were stored and are lost, for one or for all, inside a transaction.
+
+    Without a message id, which the stream may still remember.
+    """
     change(
         db,
-        "UPDATE outbox SET state = 'kept', stream = NULL, stream_seq = NULL, problem = 'its stream has lost it', "
+        "UPDATE outbox SET state = 'kept', stream = NULL, stream_seq = NULL, problem = ?, "
         "headers = json_remove(headers, '$.\"Nats-Msg-Id\"') WHERE n = ? AND state = 'stored'",
-        [(n,) for n in ns],
+        [(why, n) for n in ns],
     )
 
 

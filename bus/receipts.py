@@ -11,6 +11,7 @@ from itertools import product
 from types import MappingProxyType
 
 from bus.trust import ANY, VerifiedRegistry
+from bus.ways import HUB
 from schemas.bodies.system import Receipt, ReceiptItem, receipt_tlp
 from schemas.bulletin import Draft
 from schemas.parts import Info
@@ -18,8 +19,11 @@ from schemas.registry import PublishGrant
 from schemas.subject import Channel
 from schemas.vocab import Pap, ReceiptStage, Status, Tlp
 
-HUB = "hub"
 RECEIPT = "receipt"
+REQUEST = "request"
+COPY = "copy"
+HELPFUL = (COPY, RECEIPT, REQUEST)
+"""What a hub says to one: to an author about its own bulletins, to another hub about what both may read."""
 
 _MEANS = MappingProxyType(
     {
@@ -44,18 +48,18 @@ def required(registry: VerifiedRegistry, channel: Channel) -> tuple[str, ...]:
     )
 
 
-def ways(registry: VerifiedRegistry, reader: str) -> frozenset[Way]:
-    """Where a reader may send receipts, by its grants; nowhere without a key."""
+def ways(registry: VerifiedRegistry, reader: str, kind: str = RECEIPT) -> frozenset[Way]:
+    """Where a reader may send receipts, or another kind that is said to one, by its grants; nowhere without a key."""
     record = registry.document.authorities.get(reader)
     if record is None or all(key.revoked_since is not None for key in record.keys.values()):
         return frozenset()
     return frozenset(
-        way for grant in record.publish if _answers(grant) for way in product(grant.tlps, grant.audiences)
+        way for grant in record.publish if _says(grant, kind) for way in product(grant.tlps, grant.audiences)
     )
 
 
-def _answers(grant: PublishGrant) -> bool:
-    return Status.SYSTEM in grant.statuses and (ANY in grant.kinds or RECEIPT in grant.kinds)
+def _says(grant: PublishGrant, kind: str) -> bool:
+    return Status.SYSTEM in grant.statuses and not {ANY, kind}.isdisjoint(grant.kinds)
 
 
 def may_answer(registry: VerifiedRegistry, reader: str, channel: Channel) -> bool:
@@ -63,17 +67,17 @@ def may_answer(registry: VerifiedRegistry, reader: str, channel: Channel) -> boo
     return (receipt_tlp(channel.tlp), channel.issuer) in ways(registry, reader)
 
 
-def grants(authors: Sequence[str], tlps: Sequence[Tlp], most: int = 256) -> tuple[PublishGrant, ...]:
-    """The grants with which a hub may answer these authors at these markings, and say nothing else."""
+def grants(others: Sequence[str], tlps: Sequence[Tlp], most: int = 256) -> tuple[PublishGrant, ...]:
+    """The grants with which a hub may answer, ask and help these others at these markings, and say nothing else."""
     return tuple(
         PublishGrant(
             statuses=(Status.SYSTEM,),
             tlps=tuple(tlps),
-            audiences=tuple(authors[start : start + most]),
-            kinds=(RECEIPT,),
+            audiences=tuple(others[start : start + most]),
+            kinds=HELPFUL,
             areas=(ANY,),
         )
-        for start in range(0, len(authors), most)
+        for start in range(0, len(others), most)
     )
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from bus.errors import PermitError, TrustError
 from bus.sealing import SealKey
+from bus.ways import HUB
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.jwe import MAX_RECIPIENTS
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 MAX_WINDOW = dt.timedelta(days=90)
-HUB = "hub"
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):

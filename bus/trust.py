@@ -23,16 +23,15 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from itertools import product
 
 from bus import statements
 from bus.errors import PermitError, TrustError
 from bus.registry_rules import RegisteredKey, check_grants, refuse_returning_keys, registered_keys
 from bus.seal_keys import check_seal_keys, check_seal_succession
 from bus.signing import PublicKey
-from schemas.bodies.system import receipt_tlp
+from bus.ways import answers_to, read_by, spoken_by
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
 from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, read_signed, signing_input
@@ -45,7 +44,6 @@ from schemas.registry import (
     AuthorityRecord,
     Beacon,
     PublishGrant,
-    ReadGrant,
     Registry,
     Revocation,
     Role,
@@ -94,24 +92,10 @@ class VerifiedRegistry:
         self._seals = statements.apply_to_seals(document, revocations)
         check_seal_keys(document)
         check_grants(document)
-        self._reads = {
-            name: frozenset(_product(record.read))
-            for name, record in document.authorities.items()
-            if record.read
-        }
-        self._publishes = {
-            name: frozenset(_product(record.publish))
-            for name, record in document.authorities.items()
-            if record.publish
-        }
-        self._answers = {
-            name: frozenset(
-                (Status.SYSTEM, receipt_tlp(tlp), name)
-                for status, tlp, _ in ways
-                if status is not Status.SYSTEM
-            )
-            for name, ways in self._publishes.items()
-        }
+        listed = document.authorities.items()
+        self._reads = {name: read_by(name, record) for name, record in listed if record.read}
+        self._publishes = {name: spoken_by(record) for name, record in listed if record.publish}
+        self._answers = {name: answers_to(name, record) for name, record in listed if record.publish}
 
     @classmethod
     def open(cls, raw: bytes, *, pin: str | None = None, domain: str | None = None) -> VerifiedRegistry:
@@ -348,11 +332,6 @@ def _covers(grant: PublishGrant, channel: Channel) -> bool:
     return (
         channel.status in grant.statuses and channel.tlp in grant.tlps and channel.audience in grant.audiences
     )
-
-
-def _product(grants: Iterable[PublishGrant | ReadGrant]) -> Iterable[tuple[Status, Tlp, str]]:
-    for grant in grants:
-        yield from product(grant.statuses, grant.tlps, grant.audiences)
 
 
 # -- signatures ---------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def key_record(signer: FileSigner, now: dt.datetime = NOW, **changes: Any) -> Ke
 
 def record_of(member: Member, signer: FileSigner, public: str, now: dt.datetime = NOW) -> AuthorityRecord:
     """A registry record for a member of the demonstration's countries."""
-    record = demo.record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers())
+    record = demo.record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers(member.id))
     return record if member.office else msgspec.structs.replace(record, name=f"{member.country} Hub")
 
 

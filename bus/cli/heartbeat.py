@@ -81,10 +81,13 @@ async def beating(app: App, publisher: Publisher, store: Inbox | None = None) ->
 async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[Heartbeat]:
     from bus.cli.session import member_of, open_registry
     from bus.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
+    from bus.hub.holdings import Holdings
+    from bus.ways import HUB
     from schemas.vocab import Posture
 
     _, context = app.context()
-    country = open_registry(context, app.now()).authority(context.authority).country
+    record = open_registry(context, app.now()).authority(context.authority)
+    holding = Holdings(context.authority, store) if store is not None and record.kind == HUB else None
     settings = {
         name: getattr(context, f"heartbeat_{name}_s") for name in ("before", "during", "after", "none")
     }
@@ -92,12 +95,13 @@ async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) 
         posture=member_of(Posture, context.posture, "posture") or UNSTAFFED.posture,
         duty=context.duty or UNSTAFFED.duty,
     )
-    async with _phases(app, country, store) as phase:
+    async with _phases(app, record.country, store) as phase:
         yield Heartbeat(
             publisher,
             pace=Intervals(**{name: value for name, value in settings.items() if value}),
             phase=phase,
             keeping=keeping,
+            holding=holding,
         )
 
 

@@ -41,6 +41,7 @@ async def _run(app: App) -> None:
     from bus.cli.watch import show, tell_of_bus
     from bus.hub.announcing import Announcer
     from bus.hub.answering import Answering
+    from bus.hub.asking import Asking
     from bus.hub.elections import present_phase
     from bus.hub.run import HubService
     from bus.phases import pace
@@ -50,16 +51,19 @@ async def _run(app: App) -> None:
     registry = held_registry(context, app.now)
     country = registry().authority(context.authority).country
     async with open_store(app) as store, AsyncExitStack() as stack:
-        announce = answers = None
+        announce = answers = asking = None
         if (publisher := await stack.enter_async_context(speaking(app))) is not None:
             await stack.enter_async_context(beating(app, publisher, store))
             announce = Announcer(publisher)
-            answers = Answering(
-                authority_id=context.authority,
-                store=store,
-                publisher=publisher,
-                registry=registry,
-                clock=app.now,
+            answers, asking = (
+                each(
+                    authority_id=context.authority,
+                    store=store,
+                    publisher=publisher,
+                    registry=registry,
+                    clock=app.now,
+                )
+                for each in (Answering, Asking)
             )
         phase = await store.ask(lambda db: present_phase(db, country, app.now()))
         service = HubService(
@@ -82,7 +86,7 @@ async def _run(app: App) -> None:
             asyncio.create_task(tell()),
             asyncio.create_task(tell_of_bus(app, service.subscriber)),
             asyncio.create_task(ended()),
-            *([asyncio.create_task(answers.run())] if answers else ()),
+            *(asyncio.create_task(each.run()) for each in (answers, asking) if each is not None),
         ]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:

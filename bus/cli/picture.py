@@ -111,7 +111,8 @@ def _seen(item: Item, opener: Opener, row: Stored) -> Item:
 def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     """Every channel this identity may read: live, late, silent, planned or unheard; gaps, forks, refusals.
 
-    `missing` is how many its authority says follow that have not come. Alarms and uptime are recorded by a hub that runs.
+    `missing` is how many its authority, or another hub, says follow that have not come; `split` how many had another
+    bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs.
     """
     from bus.cli.session import open_registry
     from bus.hub.channels import channels as every
@@ -139,7 +140,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
         )
         return
     app.table(
-        ("state", "authority", "channel", "last", "issued", "gaps", "missing", "forks", "refused"),
+        ("state", "authority", "channel", "last", "issued", "gaps", "missing", "forks", "split", "refused"),
         [
             (
                 row.state,
@@ -150,6 +151,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
                 row.gaps,
                 row.announced,
                 row.forks,
+                len(row.split),
                 row.refused,
             )
             for row in found

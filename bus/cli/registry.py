@@ -33,7 +33,6 @@ from bus.cli.registry_read import show, verify
 from bus.cli.registry_seal import seal_key, seal_policy
 
 FILE = click.Path(path_type=Path)
-REANCHOR = "reanchor"
 
 
 @click.group(cls=Group)
@@ -228,7 +227,8 @@ def add(
 @click.option(
     "--receipts",
     is_flag=True,
-    help="let this hub answer every author it may read, now; say it again when authorities come",
+    help="let this hub answer and ask every author it may read, help other hubs, and say what it holds; say it again "
+    "when authorities come",
 )
 @click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
 def grant(
@@ -258,22 +258,14 @@ def grant(
     for text in publishes:
         tlp, audience, kinds = way(text, 3)
         known_kinds(given := kinds.split(",") if kinds else ["*"])
-        listed = (*given, REANCHOR) if kinds else (*given,)
+        listed = (*given, ceremony.REANCHOR) if kinds else (*given,)
         says.append(
             PublishGrant(
                 statuses=spoken, tlps=(tlp,), audiences=(audience,), kinds=listed, areas=areas or ("*",)
             )
         )
         if not statuses:
-            says.append(
-                PublishGrant(
-                    statuses=(Status.SYSTEM,),
-                    tlps=(tlp,),
-                    audiences=(audience,),
-                    kinds=("channel-status", REANCHOR),
-                    areas=("*",),
-                )
-            )
+            says.append(ceremony.beat(tlp, audience))
     hears = [
         ReadGrant(
             statuses=spoken if statuses else (*spoken, Status.SYSTEM), tlps=(tlp,), audiences=(audience,)

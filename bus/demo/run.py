@@ -20,7 +20,9 @@ from bus.errors import BusError, ConfigError
 from bus.heartbeat import Heartbeat, Intervals
 from bus.held_registry import HeldRegistry
 from bus.hub.answering import Answering
+from bus.hub.asking import Asking
 from bus.hub.elections import present_phase
+from bus.hub.holdings import Holdings
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
@@ -135,10 +137,23 @@ class Demo:
             self._run(service.run())
             if (self.folder.keys(hub.id) / "signing.pem").exists():  # not in a folder of an older version
                 _, publisher = await self._publisher(stack, hub, clock)
-                answering = Answering(
-                    authority_id=hub.id, store=store, publisher=publisher, registry=self._held, clock=clock
+                for each in (Answering, Asking):
+                    self._run(
+                        each(
+                            authority_id=hub.id,
+                            store=store,
+                            publisher=publisher,
+                            registry=self._held,
+                            clock=clock,
+                        ).run()
+                    )
+                beats = Heartbeat(
+                    publisher,
+                    pace=Intervals(),
+                    phase=self._phase_in(hub.country),
+                    holding=Holdings(hub.id, store),
                 )
-                self._run(answering.run())
+                await stack.enter_async_context(beats.running())
         for member in MEMBERS:
             if member.office is None:
                 continue

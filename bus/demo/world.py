@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -207,7 +208,7 @@ def _authority(folder: Folder, member: Member, now: dt.datetime) -> AuthorityRec
     seed, public = nkey.generate()
     nkey.save_nkey(transport, seed)
     signer = _keep(home / "signing.pem", home / "signing.pass")
-    return record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers())
+    return record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers(member.id))
 
 
 def record_of(
@@ -246,16 +247,7 @@ def publishes(office: Office) -> tuple[PublishGrant, ...]:
         PublishGrant(statuses=SPOKEN, tlps=(tlp,), audiences=(audience,), kinds=("*",), areas=("*",))
         for tlp, audience in ways
     ]
-    beats = [
-        PublishGrant(
-            statuses=(Status.SYSTEM,),
-            tlps=(tlp,),
-            audiences=(audience,),
-            kinds=("channel-status", "reanchor"),
-            areas=("*",),
-        )
-        for tlp, audience in ways
-    ]
+    beats = [ceremony.beat(tlp, audience) for tlp, audience in ways]
     return (*spoken, *beats)
 
 
@@ -270,9 +262,15 @@ def hub_reads(hub: str) -> tuple[ReadGrant, ...]:
     )
 
 
-def hub_answers() -> tuple[PublishGrant, ...]:
-    """A hub says nothing but receipts, to each authority about its own bulletins."""
-    return receipts.grants([member.id for member in MEMBERS], (Tlp.GREEN, Tlp.AMBER_STRICT))
+def hub_answers(hub: str) -> tuple[PublishGrant, ...]:
+    """A hub says what it holds of what it reads, and to each other what is between the two: receipts, requests, copies."""
+    others = [member.id for member in (*MEMBERS, *HUBS) if member.id != hub]
+    beats = [
+        ceremony.beat(tlp, audience)
+        for read in hub_reads(hub)
+        for tlp, audience in product(read.tlps, read.audiences)
+    ]
+    return (*receipts.grants(others, (Tlp.GREEN, Tlp.AMBER_STRICT)), *beats)
 
 
 def audiences() -> dict[str, Audience]:

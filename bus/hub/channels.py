@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from bus.hub.alarms import uptimes
+from bus.hub.holdings import differences
 from bus.hub.liveness import Alarm, Reason, Signs, State, is_overdue, state_of
 from bus.topology import beat_channels
 from bus.trust import VerifiedRegistry
@@ -24,8 +25,9 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
     """One channel as a reader sees it.
 
     `said` is the state that the authority itself gives in its heartbeats. `gaps` is how many are missing between what is
-    held, `announced` how many its issuer says follow that have not come, `overdue` whether they should have. `uptime` is
-    in parts per million by phase, as far as it was recorded.
+    held, `announced` how many its issuer, or another hub, says follow that have not come, `overdue` whether they should
+    have, `split` who holds another bulletin than this reader at one place. `uptime` is in parts per million by phase, as
+    far as it was recorded.
     """
 
     authority: str
@@ -40,6 +42,7 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
     announced: int = 0
     overdue: bool = False
     forks: int = 0
+    split: tuple[str, ...] = ()
     refused: int = 0
     beats: bool = False
     uptime: dict[str, int] = {}
@@ -56,6 +59,7 @@ class _Missing(msgspec.Struct):
     seq: int = 0
     since: float = float("inf")
     forks: int = 0
+    split: set[str] = msgspec.field(default_factory=set)
 
 
 def channels(
@@ -107,6 +111,7 @@ def channels(
                 announced=max(0, lacking.seq - (last_seq or 0)),
                 overdue=lacking.seq > 0 and is_overdue(lacking.since, interval, now),
                 forks=forks.get(name, 0) + lacking.forks,
+                split=tuple(sorted(lacking.split)),
                 refused=refused.get(name, 0),
                 beats=system in beating,
                 uptime=up.get(name, {}),
@@ -130,7 +135,7 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 
 
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
-    """By channel, what its issuer's heartbeats announce and this reader, which may read it, does not hold so."""
+    """By channel, what its issuer, or another hub, announces and this reader, which may read it, does not hold so."""
     found: dict[str, _Missing] = {}
     for row in db.execute(_ANNOUNCED):
         if row["held"] is None and row["seq"] <= row["top"]:
@@ -142,6 +147,12 @@ def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) ->
             entry.forks += 1
         else:
             entry.seq, entry.since = max(entry.seq, row["seq"]), min(entry.since, row["admitted_at"])
+    for each in differences(db, registry, reader):
+        entry = found.setdefault(each.channel, _Missing())
+        if each.other:
+            entry.split.add(each.holder)
+        else:
+            entry.seq, entry.since = max(entry.seq, each.seq), min(entry.since, each.since)
     return found
 
 
@@ -162,21 +173,27 @@ def _may_read(registry: VerifiedRegistry, reader: str, channel: str) -> bool:
 
 
 def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Alarm, ...]:
-    """What is wrong now. Silence is the actual channel's; who may not send heartbeats is not blamed for it."""
+    """What is wrong now. Silence is the actual channel's, where there is one; who may not send heartbeats is not blamed."""
     found = []
+    names = {row.name for row in rows}
     for row in rows:
-        is_actual = row.channel.startswith(f"{Status.ACTUAL}.")
-        if row.state is State.SILENT and row.beats and is_actual:
+        status, _, place = row.channel.partition(".")
+        actual = f"{row.authority}/{Status.ACTUAL}.{place}"
+        tells = status == Status.ACTUAL or (status == Status.SYSTEM and actual not in names)
+        if row.state is State.SILENT and row.beats and tells:
             text = f"nothing was heard since {row.last_heard:%Y-%m-%d %H:%M:%S} UTC; a sign of life was due every {row.interval_s} seconds"
             found.append(Alarm(channel=row.name, reason=Reason.SILENT, detail=text))
         if row.gaps:
             found.append(Alarm(channel=row.name, reason=Reason.GAP, detail=_holes(db, row)))
         if row.overdue and row.announced:
-            text = f"its issuer has said up to number {(row.last_seq or 0) + row.announced}, and what came ends with {row.last_seq or 0}"
+            text = f"up to number {(row.last_seq or 0) + row.announced} is announced, and what came ends with {row.last_seq or 0}"
             found.append(Alarm(channel=row.name, reason=Reason.TAIL, detail=text))
         if row.forks:
             text = "its issuer contradicts itself; tocsin bulletin proof writes down the evidence"
             found.append(Alarm(channel=row.name, reason=Reason.FORK, detail=text))
+        if row.split:
+            text = f"{' and '.join(row.split)} had another bulletin at one place than this hub was given; it is asked for"
+            found.append(Alarm(channel=row.name, reason=Reason.SPLIT, detail=text))
     return tuple(found)
 
 

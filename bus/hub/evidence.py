@@ -16,7 +16,7 @@ def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[tuple[int, 
         "AND l.seq = q.seq WHERE q.channel = ? AND q.reason = 'fork' ORDER BY q.seq, q.n",
         (channel,),
     ).fetchall():
-        if (held := _file(db, row["digest"])) is not None:
+        if (held := signed_file(db, row["digest"])) is not None:
             yield row["seq"], write_contradiction(held, _of_quarantine(row))
     for row in db.execute(
         "SELECT a.seq, m.signature, m.payload, l.digest FROM announced a JOIN admitted m ON m.row = a.row "
@@ -24,11 +24,11 @@ def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[tuple[int, 
         "ORDER BY a.seq, a.row",
         (channel,),
     ).fetchall():
-        if (held := _file(db, row["digest"])) is not None:
+        if (held := signed_file(db, row["digest"])) is not None:
             yield row["seq"], write_contradiction(held, _of_admitted(row))
 
 
-def _file(db: sqlite3.Connection, digest: str) -> bytes | None:
+def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:
     """What is held under a digest, as a signed file; a refused one that keeps its place lies in quarantine."""
     row = db.execute("SELECT signature, payload FROM admitted WHERE digest = ?", (digest,)).fetchone()
     if row is not None:

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     GAP = "gap"
     TAIL = "tail"
     FORK = "fork"
+    SPLIT = "split"
     BLIND = "blind"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from bus.hub import alarms, answers
+from bus.hub import alarms, answers, asks, holdings
 from bus.records import Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
@@ -37,6 +37,7 @@ CREATE INDEX IF NOT EXISTS {name}_cancelled ON {name} (row) WHERE ended_how = 'c
 SCHEMA = (
     "".join(_TRUTH.format(name=name) for name in ("actual", "exercise", "aside"))
     + answers.SCHEMA
+    + holdings.SCHEMA
     + """
 CREATE TABLE IF NOT EXISTS endings (
   target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
@@ -58,7 +59,7 @@ CREATE TABLE IF NOT EXISTS calendars (
 ) WITHOUT ROWID;
 """
 )
-_TABLES_OF_CHANNELS = ("channels", "outages", "announced")
+_TABLES_OF_CHANNELS = ("channels", "outages", "announced", "holdings")
 
 
 class Projection:
@@ -66,8 +67,8 @@ class Projection:
 
     @property
     def schema(self) -> str:
-        """SQL that makes the tables, and those in which the watch records what became of the channels."""
-        return SCHEMA + alarms.SCHEMA
+        """SQL that makes the tables, and those that record what became of the channels, and what was asked for."""
+        return SCHEMA + alarms.SCHEMA + asks.SCHEMA
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the tables; what was answered stays known, it cannot be unsaid."""
@@ -80,7 +81,8 @@ class Projection:
             b = row.bulletin
             db.execute(f"DELETE FROM {_TABLES[b.status]} WHERE row = ?", (row.rowid,))
             db.execute("DELETE FROM calendars WHERE row = ?", (row.rowid,))
-            db.execute("DELETE FROM announced WHERE row = ?", (row.rowid,))
+            for table in ("announced", "holdings"):
+                db.execute(f"DELETE FROM {table} WHERE row = ?", (row.rowid,))
             for ref in b.references:
                 gone = db.execute(
                     "DELETE FROM endings WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
@@ -193,7 +195,7 @@ def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
 
 
 def _heartbeat(db: sqlite3.Connection, row: Stored, beat: ChannelStatus) -> None:
-    """What it announces, by the first that says so, and until when silence is planned."""
+    """What it announces, by the first that says so, what a hub says it holds, and until when silence is planned."""
     db.executemany(
         "INSERT INTO announced VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
         [
@@ -202,6 +204,8 @@ def _heartbeat(db: sqlite3.Connection, row: Stored, beat: ChannelStatus) -> None
             if head.digest is not None
         ],
     )
+    issuer, _, channel = row.channel.partition("/")
+    holdings.note(db, issuer, beat.held, channel.partition(".")[2], row.rowid)
     if beat.until is not None:
         db.execute(
             "INSERT INTO outages VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until "

@@ -10,7 +10,7 @@ from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import ContentNotice, ContentOrder, PlatformMeasure, PoliticalAd, SystemicRisk
 from schemas.bodies.electoral import ElectionCalendar, ElectionIncident
 from schemas.bodies.foreign import Fimi, LegalReferral, SanctionsListing
-from schemas.bodies.system import ChannelStatus, Reanchor, Receipt, Sealed
+from schemas.bodies.system import ChannelStatus, Copy, Reanchor, Receipt, Request, Sealed
 from schemas.scalars import Part
 
 Body = (
@@ -37,6 +37,8 @@ Body = (
     | Receipt
     | Sealed
     | Reanchor
+    | Request
+    | Copy
 )
 
 

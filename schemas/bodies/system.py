@@ -8,6 +8,14 @@ from schemas.scalars import MAX_INTEGER, Count, Digest, Open, OrgId, Part, Slug,
 from schemas.vocab import ChannelState, Posture, ReceiptStage, Tlp
 
 MAX_RECEIPT_ITEMS = 500
+MAX_HELD = 200
+MAX_WANTED = 200
+MAX_COPY_CHARS = 250_000
+
+FullChannel = Annotated[
+    str,
+    Meta(min_length=3, max_length=160, description="issuer/status.tlp.audience: xa-csirt/actual.green.eu"),
+]
 
 
 class Head(Part, frozen=True, kw_only=True):
@@ -18,6 +26,14 @@ class Head(Part, frozen=True, kw_only=True):
     ]
     seq: Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
     digest: Digest | None = None
+
+
+class Held(Part, frozen=True, kw_only=True):
+    """The last bulletin of another's channel that this reader holds: another reader compares it with its own."""
+
+    channel: FullChannel
+    seq: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+    digest: Digest
 
 
 class ChannelStatus(
@@ -46,6 +62,13 @@ class ChannelStatus(
             description="the issuer's own channels at this TLP and audience: what a reader must hold by now",
         ),
     ] = ()
+    held: Annotated[
+        tuple[Held, ...],
+        Meta(
+            max_length=MAX_HELD,
+            description="others' channels at this TLP and audience: what this reader has come to hold since it last said so",
+        ),
+    ] = ()
 
 
 class ReceiptItem(Part, frozen=True, kw_only=True):
@@ -67,6 +90,41 @@ class Receipt(
 
     stage: ReceiptStage
     items: Annotated[tuple[ReceiptItem, ...], Meta(min_length=1, max_length=MAX_RECEIPT_ITEMS)]
+
+
+class Wanted(Part, frozen=True, kw_only=True):
+    """One bulletin that a reader lacks, by its place; with a digest, that one and no other at this place."""
+
+    channel: FullChannel
+    seq: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
+    digest: Digest | None = None
+
+
+class Request(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="request",
+):
+    """A reader asks for bulletins that it lacks: their issuer to send them again, or another reader for copies."""
+
+    items: Annotated[tuple[Wanted, ...], Meta(min_length=1, max_length=MAX_WANTED)]
+
+
+class Copy(
+    Part,
+    frozen=True,
+    kw_only=True,
+    tag_field="kind",
+    tag="copy",
+):
+    """Another's signed bulletin, handed on as it came: whoever gets it checks it as if it had come by itself."""
+
+    file: Annotated[
+        str,
+        Meta(min_length=2, max_length=MAX_COPY_CHARS, description="the signed bulletin in its file form"),
+    ]
 
 
 def receipt_tlp(tlp: Tlp) -> Tlp:

@@ -82,13 +82,15 @@ def test_every_phase_has_a_pace(phase: Phase) -> None:
 
 
 def test_ways_are_what_the_grants_name() -> None:
-    """One for each (tlp, audience) that allows a heartbeat; a hub without grants has none."""
+    """One for each (tlp, audience) that allows a heartbeat: a hub's are those that it reads, not those withheld from it."""
     assert [each.name for each in beat_channels(WORLD.registry, "xa-emb")] == [
         "system.amber-strict.eu-emb",
         "system.clear.public",
         "system.green.community",
     ]
-    assert beat_channels(WORLD.registry, "xa-hub") == ()
+    for hub in ("xa-hub", "xb-hub"):
+        read = {way[1:] for way in WORLD.registry.read_prefixes(hub) if way[2] != hub}
+        assert {(each.tlp, each.audience) for each in beat_channels(WORLD.registry, hub)} == read
 
 
 @pytest.mark.parametrize("state", ChannelState)

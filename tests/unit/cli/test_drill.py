@@ -126,7 +126,11 @@ def test_the_example_is_a_drill(desk: Desk) -> None:
 
 CHECKS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "an audience that is none": (("--to", "comunity"), 5, "did you mean 'community'"),
-    "somebody who cannot answer": (("--expect", "xb-hub"), 2, "xb-hub"),
+    "somebody who cannot answer": (
+        ("--to", "eu-csirts", "--tlp", "amber+strict", "--expect", "xb-emb"),
+        2,
+        "xb-emb",
+    ),
     "the one who asks": (("--expect", "xa-csirt"), 2, "xa-csirt"),
     "an audience it may not speak to": (("--to", "eu-dpas", "--tlp", "amber+strict"), 5, "no grant"),
     "a name that is none": (("--exercise", "My Drill"), 5, "exercise_id"),

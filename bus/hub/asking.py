@@ -1,0 +1,229 @@
+"""A hub asks for what it lacks, takes in what is handed to it, and hands on what others ask it for.
+
+What it is asked for of its own, it sends again; of others it hands on a copy of what it holds, to who may read it. A copy
+is taken in only if it was asked for, and then goes through admission and chain as everything does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sqlite3
+from collections.abc import Callable
+
+import structlog
+
+from bus import requests
+from bus.errors import AdmissionError, BusError, StoreError
+from bus.hub import asks
+from bus.inbox import Inbox
+from bus.publisher import Publisher
+from bus.receipts import COPY
+from bus.records import Stored, stored, verdict
+from bus.reoffering import offer_asked
+from bus.requests import Lack
+from bus.trust import VerifiedRegistry
+from schemas.bodies.system import MAX_COPY_CHARS, MAX_WANTED, Copy, Request, Wanted
+from schemas.errors import SchemaError
+from schemas.subject import Channel
+from schemas.vocab import Tlp
+
+EVERY_S = 1.0
+PATIENCE_S = 10.0
+REST_S = 600.0
+MOST_BYTES = 8 * 1024**2
+ROWS = 2000
+
+log = structlog.get_logger()
+
+
+class Asking:
+    """Asks and helps, for one hub."""
+
+    def __init__(
+        self,
+        *,
+        authority_id: str,
+        store: Inbox,
+        publisher: Publisher,
+        registry: Callable[[], VerifiedRegistry],
+        clock: Callable[[], dt.datetime],
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            authority_id: who asks.
+            store: what it holds.
+            publisher: its voice.
+            registry: the registry as it stands now.
+            clock: the present, aware.
+            patience_s: for so long an alarm has stood before anybody is asked; the stream is read again first.
+        """
+        self._authority_id = authority_id
+        self._store = store
+        self._publisher = publisher
+        self._registry = registry
+        self._clock = clock
+        self._patience_s = patience_s
+        self._problem = ""
+
+    async def run(self, every_s: float = EVERY_S) -> None:
+        """Ask and help until cancelled.
+
+        Raises:
+            StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
+        """
+        while True:
+            try:
+                await self.heed()
+                await self.ask()
+                self._problem = ""
+            except StoreError as exc:
+                if exc.reason in ("store-failed", "store-closed"):
+                    raise
+                self._trouble(exc)
+            except BusError as exc:
+                self._trouble(exc)
+            await asyncio.sleep(every_s)
+
+    def _trouble(self, exc: BusError) -> None:
+        """What could not be said now is said later; a hub that cannot speak goes on reading."""
+        if str(exc) != self._problem:
+            log.warning("not_asked", authority=self._authority_id, reason=exc.reason, problem=str(exc))
+        self._problem = str(exc)
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    async def ask(self) -> int:
+        """Ask for what is missing and due; for how many bulletins.
+
+        Raises:
+            PermitError, StoreError: as `Publisher.publish`; it is asked another time.
+        """
+        moment = self._clock().timestamp()
+        registry = self._registry()
+        found, before = await self._store.ask(
+            lambda db: (
+                asks.lacks(db, registry, self._authority_id, moment - self._patience_s),
+                asks.asked(db),
+            )
+        )
+        groups: dict[tuple[str, Tlp], list[Lack]] = {}
+        for lack in requests.due(found, before, moment):
+            last = before.get(requests.place(lack))
+            addressee = requests.whom(lack, last, registry, self._authority_id)
+            if addressee is not None:
+                groups.setdefault((addressee, lack.channel.tlp), []).append(lack)
+        asked_for = 0
+        for (addressee, tlp), lacks in groups.items():
+            await self._ask_for(lacks[:MAX_WANTED], addressee, tlp, moment)
+            asked_for += len(lacks[:MAX_WANTED])
+        if before:
+            await self._store.write(asks.forget_asked)
+        return asked_for
+
+    async def _ask_for(self, lacks: list[Lack], addressee: str, tlp: Tlp, moment: float) -> None:
+        await self._publisher.publish(requests.request(addressee, tlp, lacks))
+        await self._store.write(lambda db: asks.note_asked(db, lacks, addressee, moment))
+        log.info("asked_for", whom=addressee, count=len(lacks), first=str(lacks[0].channel))
+
+    # -- helping ----------------------------------------------------------------------------------------------------
+
+    async def heed(self) -> None:
+        """Heed what has come since: hand on what is asked for, take in what was handed on.
+
+        Raises:
+            StoreError: the disk is full or fails.
+        """
+        after, newest = await self._store.ask(lambda db: (asks.heeded(db), asks.newest(db)))
+        while after < newest:
+            upto = min(newest, after + ROWS)
+            rows = await self._store.ask(
+                lambda db, a=after, u=upto: [
+                    stored(row) for row in asks.said_to(db, self._authority_id, a, u)
+                ]  # type: ignore[misc]  # bound now
+            )
+            for row in rows:
+                if isinstance(row.bulletin.body, Request):
+                    await self._help(row, row.bulletin.body)
+                elif isinstance(row.bulletin.body, Copy):
+                    await self._take(row, row.bulletin.body)
+            await self._store.write(lambda db, u=upto: asks.heed(db, u))  # type: ignore[misc]  # bound now
+            after = upto
+
+    async def _help(self, row: Stored, body: Request) -> None:
+        """Send own bulletins again, and hand on copies of others'; what is too much at once is asked for again."""
+        asker, registry, moment = row.bulletin.issuer.id, self._registry(), self._clock().timestamp()
+        await self._publisher.outbox.keep(
+            lambda db: offer_asked(db, self._authority_id, registry, asker, body.items, moment)
+        )
+        sent = 0
+        for item in body.items:
+            if (channel := readable(item, asker, registry)) is None or channel.issuer == self._authority_id:
+                continue
+            found = await self._store.write(lambda db, item=item: _due(db, item, asker, moment))  # type: ignore[misc]  # bound now
+            if found is None or sent + len(found[1]) > MOST_BYTES:
+                continue
+            digest, file = found
+            if not requests.may_say(registry, self._authority_id, COPY, asker, channel.tlp):
+                log.warning(
+                    "not_handed_on", reader=asker, channel=str(channel), problem="no grant for copies"
+                )
+                return
+            try:
+                await self._publisher.publish(
+                    requests.copy(asker, channel, item.seq, file), once=f"copy/{row.id}/{digest}"
+                )
+            except StoreError:
+                raise
+            except (BusError, SchemaError) as exc:  # of this one; it may be too large to be handed on
+                log.warning(
+                    "not_handed_on", reader=asker, channel=str(channel), seq=item.seq, problem=str(exc)
+                )
+                continue
+            sent += len(file)
+            log.info("handed_on", reader=asker, channel=str(channel), seq=item.seq)
+
+    async def _take(self, row: Stored, body: Copy) -> None:
+        registry, now = self._registry(), self._clock()
+        try:
+            found = requests.handed(body.file, registry=registry, now=now)
+        except AdmissionError as exc:
+            log.error("copy_disregarded", holder=row.bulletin.issuer.id, reason=exc.reason, problem=str(exc))
+            return
+        channel, message = found.channel, found.message
+        wanted = await self._store.ask(lambda db: asks.was_asked(db, str(channel), found.seq, message.digest))
+        if not wanted or not registry.may_read(self._authority_id, channel):
+            log.warning(
+                "copy_disregarded",
+                holder=row.bulletin.issuer.id,
+                reason="not-asked-for",
+                channel=str(channel),
+            )
+            return
+        outcome = await self._store.settle([verdict(message, registry, now)], None, None, now)
+        log.warning(
+            "copy_taken",
+            holder=row.bulletin.issuer.id,
+            channel=str(channel),
+            seq=found.seq,
+            outcome=dict(outcome),
+        )
+
+
+def readable(item: Wanted, asker: str, registry: VerifiedRegistry) -> Channel | None:
+    """The channel of what is asked for, if the asker may read it."""
+    try:
+        channel = Channel.parse(item.channel)
+    except SchemaError:
+        return None
+    return channel if registry.may_read(asker, channel) else None
+
+
+def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> tuple[str, bytes] | None:
+    """What is held of it, as a signed file, unless the asker was given it a short while ago."""
+    found = asks.held_at(db, item.channel, item.seq, item.digest)
+    if found is None or len(found[1]) > MAX_COPY_CHARS:
+        return None
+    return found if asks.may_hand_on(db, found[0], asker, moment, REST_S) else None
