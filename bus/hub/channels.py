@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
@@ -51,6 +51,16 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """The channel with its issuer."""
         return f"{self.authority}/{self.channel}"
+
+    @property
+    def status(self) -> Status:
+        """What is said on it."""
+        return Status(self.channel.partition(".")[0])
+
+    @property
+    def beside(self) -> str:
+        """The actual channel of the same authority, TLP and audience."""
+        return f"{self.authority}/{Status.ACTUAL}.{self.channel.partition('.')[2]}"
 
 
 class _Missing(msgspec.Struct):
@@ -121,8 +131,22 @@ def channels(
 
 
 def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
-    """Those of what is so: the channels of an exercise or a test stand in no view beside them."""
-    return tuple(row for row in rows if row.channel.partition(".")[0] in (Status.ACTUAL, Status.SYSTEM))
+    """Those of what is so: the channels of an exercise or a test stand in no view beside them.
+
+    A channel of heartbeats is shown for itself only where it keeps no other alive, or something is wrong with it.
+    """
+    every = tuple(rows)
+    names = {row.name for row in every}
+    return tuple(
+        row
+        for row in every
+        if row.status is Status.ACTUAL or (row.status is Status.SYSTEM and _tells(row, names))
+    )
+
+
+def _tells(row: ChannelRow, names: Collection[str]) -> bool:
+    wrong = row.gaps or row.announced or row.forks or row.split or row.refused
+    return bool(wrong) or row.beside not in names
 
 
 def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
@@ -177,9 +201,7 @@ def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Ala
     found = []
     names = {row.name for row in rows}
     for row in rows:
-        status, _, place = row.channel.partition(".")
-        actual = f"{row.authority}/{Status.ACTUAL}.{place}"
-        tells = status == Status.ACTUAL or (status == Status.SYSTEM and actual not in names)
+        tells = row.status is Status.ACTUAL or (row.status is Status.SYSTEM and row.beside not in names)
         if row.state is State.SILENT and row.beats and tells:
             text = f"nothing was heard since {row.last_heard:%Y-%m-%d %H:%M:%S} UTC; a sign of life was due every {row.interval_s} seconds"
             found.append(Alarm(channel=row.name, reason=Reason.SILENT, detail=text))

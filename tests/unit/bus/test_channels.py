@@ -12,8 +12,8 @@ import pytest
 from bus import heartbeat
 from bus.hub import alarms, views, watching
 from bus.hub.alarms import Condition
-from bus.hub.channels import ChannelRow, channels
-from bus.hub.liveness import Alarm, Reason
+from bus.hub.channels import ChannelRow, channels, real
+from bus.hub.liveness import Alarm, Reason, State
 from bus.hub.projection import Projection
 from bus.hub.watching import look_at
 from bus.inbox import Inbox
@@ -246,3 +246,20 @@ async def test_uptime_counts_what_was_watched(store: Inbox) -> None:
     for moment, condition in looks:
         await store.record(lambda db, m=moment, c=condition: alarms.record_spans(db, {ME: c}, float(m)))  # type: ignore[misc]
     assert await store.ask(alarms.uptimes) == {ME: {"during": round(60 / 70 * 1e6), "none": 1_000_000}}
+
+
+def test_heartbeats_stand_beside_no_channel_that_they_keep_alive() -> None:
+    """A system channel is shown for itself where there is no actual one, or when something is wrong with it."""
+    names = (
+        "xa-emb/actual.green.all",
+        "xa-emb/system.green.all",
+        "xa-emb/exercise.green.all",
+        "xa-hub/system.green.all",
+    )
+    rows = [
+        ChannelRow(authority=name.partition("/")[0], channel=name.partition("/")[2], state=State.LIVE)
+        for name in names
+    ]
+    assert [row.name for row in real(rows)] == [names[0], names[3]]
+    rows[1] = msgspec.structs.replace(rows[1], gaps=1)
+    assert [row.name for row in real(rows)] == [names[0], names[1], names[3]]
