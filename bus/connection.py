@@ -39,6 +39,7 @@ CONNECT_TIMEOUT_S = 3
 REQUEST_TIMEOUT_S = 2.0
 TCP_USER_TIMEOUT_MS = 8000
 BACKOFF_S = (0.05, 2.0)
+LOOK_S = 1.0
 STEADY_S = 5.0  # a connection that lasted so long was a good one
 NO_RESPONDERS = "503"
 _HEADER_FRAME = len("NATS/1.0\r\n\r\n")
@@ -50,14 +51,14 @@ log = structlog.get_logger()
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and as whom to connect; `ping_s` are the seconds between two pings (`bus.phases`)."""
+    """Where and as whom to connect; `ping_s` is asked for the seconds between two pings while the connection lasts."""
 
     url: str
     authority_id: str
     nkey_seed: str
     name: str
     tls: Tls | None = None
-    ping_s: int = PING_S
+    ping_s: Callable[[], int] = lambda: PING_S
 
     @property
     def private_inbox(self) -> str:
@@ -260,7 +261,7 @@ class Connection:
                 )
             else:
                 since = loop.time()
-                await lost.wait()
+                await self._until(lost)
                 self._connected.clear()
                 self._fail_waiting(
                     UnreachableError("the connection was lost before the acknowledgement came")
@@ -270,6 +271,15 @@ class Connection:
                     wait = BACKOFF_S[0]
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not secrecy)
             wait = min(wait * 2, BACKOFF_S[1])
+
+    async def _until(self, lost: asyncio.Event) -> None:
+        """Wait for the end of a connection; meanwhile it pings as often as it should by now."""
+        while not lost.is_set():
+            if self._client is not None:
+                self._client.options["ping_interval"] = self.endpoint.ping_s()  # read before each ping
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await lost.wait()
 
     async def _connect(self, lost: asyncio.Event) -> None:
         """One client, from its first byte on; `lost` is set when that very client is gone, and no other."""
@@ -288,7 +298,7 @@ class Connection:
                 signature_cb=self._sign_nonce,
                 inbox_prefix=endpoint.private_inbox.encode(),
                 connect_timeout=CONNECT_TIMEOUT_S,
-                ping_interval=endpoint.ping_s,
+                ping_interval=endpoint.ping_s(),
                 max_outstanding_pings=2,
                 allow_reconnect=False,
                 error_cb=self._on_error,

@@ -1,4 +1,4 @@
-"""What the phase of an election asks of the channels: how often to beat, and how soon a dead link must be noticed.
+"""What the phase of an election asks: how often to beat, how soon a dead link must be noticed, how long to keep.
 
 One row for each coarse phase. The numbers are decisions of the network, not of the wire: whoever has others passes a
 table of their own. By when hubs must answer stands in `bus.deadlines`.
@@ -21,18 +21,21 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         heartbeat_s: between two heartbeats.
         ping_s: between two pings of a client; a dead link is noticed after two.
+        keep_days: what an outbox has sent stays so long at least. What was said of an election is asked for until it
+            is over and reported on, so nothing of it goes before; a year is longer than any calendar runs.
     """
 
     heartbeat_s: int
     ping_s: int
+    keep_days: int
 
 
 PACES: Mapping[str, Pace] = MappingProxyType(
     {
-        "during": Pace(heartbeat_s=60, ping_s=5),
-        "before": Pace(heartbeat_s=300, ping_s=10),
-        "after": Pace(heartbeat_s=300, ping_s=10),
-        "none": Pace(heartbeat_s=3600, ping_s=10),
+        "during": Pace(heartbeat_s=60, ping_s=5, keep_days=365),
+        "before": Pace(heartbeat_s=300, ping_s=10, keep_days=365),
+        "after": Pace(heartbeat_s=300, ping_s=10, keep_days=365),
+        "none": Pace(heartbeat_s=3600, ping_s=10, keep_days=30),
     }
 )
 """The pace of each coarse phase, unless somebody has their own."""

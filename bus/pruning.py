@@ -32,11 +32,17 @@ FROM outbox o WHERE coalesce(stored_at, kept_at) < ? ORDER BY n
 
 
 def prune(
-    db: sqlite3.Connection, me: str, registry: VerifiedRegistry, now: dt.datetime, *, rehearse: bool = False
+    db: sqlite3.Connection,
+    me: str,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    *,
+    keep: dt.timedelta = KEEP,
+    rehearse: bool = False,
 ) -> Pruned:
     """Take out what need not be kept, inside a transaction.
 
-    Kept are bulletins that were stored less than 30 days ago or never, are in force, have not been received, or their
+    Kept are bulletins that were stored less than `keep` ago or never, are in force, have not been received, or their
     withdrawal not been confirmed, by every hub that must; heads of channels; the last about one thing. What only one
     bulletin may ever be kept for (`once`) stays known.
 
@@ -45,12 +51,13 @@ def prune(
         me: whose it is.
         registry: who must have what.
         now: the present.
+        keep: so long everything is kept; what the phase asks for (`bus.phases`).
         rehearse: count, and take nothing out.
     """
     answered.enrol(db)
     kept: dict[str, int] = {}
     gone: list[sqlite3.Row] = []
-    for row in db.execute(_OLD, ((now - KEEP).timestamp(),)):
+    for row in db.execute(_OLD, ((now - keep).timestamp(),)):
         if why := _stays(db, row, me, registry, now):
             kept[why] = kept.get(why, 0) + 1
         else:
@@ -60,7 +67,7 @@ def prune(
         db.executemany(_REMEMBER, places)
         for table in ("receipts", "told"):
             db.executemany(f"DELETE FROM {table} WHERE digest = ?", [(row["digest"],) for row in gone])
-        for table in ("expected", "outbox"):
+        for table in ("expected", "offered_again", "outbox"):
             db.executemany(f"DELETE FROM {table} WHERE n = ?", places)
     return Pruned(pruned=len(gone), kept=kept)
 

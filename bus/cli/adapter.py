@@ -130,6 +130,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     document is refused.
     """
     from bus.cli.heartbeat import beating
+    from bus.cli.pacing import follow_phase
     from bus.cli.server import ended
     from bus.cli.session import follow_trust, open_publisher, open_registry, until_first
     from bus.plugin import adapter_named, discover
@@ -152,7 +153,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
                 await running
             else:
                 async with beating(app, publisher):
-                    await until_first(running, follow_trust(app), ended())
+                    await until_first(running, follow_trust(app), follow_phase(app), ended())
             return await publisher.idle(app.timeout(5.0))
 
     if spool is not None:

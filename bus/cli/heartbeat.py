@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -12,12 +12,9 @@ import click
 from bus.cli.app import App, Group, command
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from bus.heartbeat import Heartbeat
     from bus.inbox import Inbox
     from bus.publisher import Publisher
-    from schemas.vocab import Phase
 
 QUEUED = 75
 LEAD_S = 5.0
@@ -35,6 +32,7 @@ def run(app: App) -> None:
     For an authority whose other programs do not run all the time; `adapter run` does it by itself. Of several programs
     over one outbox one beats.
     """
+    from bus.cli.pacing import follow_phase
     from bus.cli.server import ended
     from bus.cli.session import follow_trust, open_publisher, until_first
 
@@ -43,7 +41,7 @@ def run(app: App) -> None:
     async def work() -> None:
         async with open_publisher(app) as publisher, beating(app, publisher):
             app.note(f"heartbeats of {publisher.authority_id}; end with Ctrl-C")
-            await until_first(follow_trust(app), ended())
+            await until_first(follow_trust(app), follow_phase(app), ended())
 
     asyncio.run(work())
 
@@ -79,6 +77,7 @@ async def beating(app: App, publisher: Publisher, store: Inbox | None = None) ->
 
 @asynccontextmanager
 async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[Heartbeat]:
+    from bus.cli.pacing import phases
     from bus.cli.session import member_of, open_registry
     from bus.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
     from bus.hub.holdings import Holdings
@@ -95,7 +94,7 @@ async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) 
         posture=member_of(Posture, context.posture, "posture") or UNSTAFFED.posture,
         duty=context.duty or UNSTAFFED.duty,
     )
-    async with _phases(app, record.country, store) as phase:
+    async with phases(app, store) as phase:
         yield Heartbeat(
             publisher,
             pace=Intervals(**{name: value for name, value in settings.items() if value}),
@@ -103,23 +102,3 @@ async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) 
             keeping=keeping,
             holding=holding,
         )
-
-
-@asynccontextmanager
-async def _phases(app: App, country: str, store: Inbox | None):  # type: ignore[no-untyped-def]  # a context manager of a question
-    """Which phase a country is in, by the calendars in this identity's store; none while it has no store."""
-    from bus.cli.session import STORE_FILE, open_store
-    from bus.hub.elections import present_phase
-    from schemas.vocab import Phase
-
-    async with AsyncExitStack() as stack:
-
-        async def phase(now: dt.datetime) -> Phase:
-            nonlocal store
-            if store is None and (app.state_folder() / STORE_FILE).exists():
-                store = await stack.enter_async_context(open_store(app))
-            return (
-                Phase.NONE if store is None else await store.ask(lambda db: present_phase(db, country, now))
-            )
-
-        yield phase

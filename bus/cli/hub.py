@@ -36,20 +36,18 @@ def run(app: App) -> None:
 
 async def _run(app: App) -> None:
     from bus.cli.heartbeat import beating
+    from bus.cli.pacing import follow_phase
     from bus.cli.server import ended, production_registry
-    from bus.cli.session import endpoint, held_registry, open_store, recorder
+    from bus.cli.session import endpoint, held_registry, open_store, pings, recorder
     from bus.cli.watch import show, tell_of_bus
     from bus.hub.announcing import Announcer
     from bus.hub.answering import Answering
     from bus.hub.asking import Asking
-    from bus.hub.elections import present_phase
     from bus.hub.run import HubService
-    from bus.phases import pace
 
     production_registry(app)
     name, context = app.context()
     registry = held_registry(context, app.now)
-    country = registry().authority(context.authority).country
     async with open_store(app) as store, AsyncExitStack() as stack:
         announce = answers = asking = None
         if (publisher := await stack.enter_async_context(speaking(app))) is not None:
@@ -65,12 +63,11 @@ async def _run(app: App) -> None:
                 )
                 for each in (Answering, Asking)
             )
-        phase = await store.ask(lambda db: present_phase(db, country, app.now()))
         service = HubService(
             authority_id=context.authority,
             store=store,
             registry=registry,
-            endpoint=endpoint(context, f"{name} hub", ping_s=pace(phase).ping_s),
+            endpoint=endpoint(context, f"{name} hub", ping_s=pings(app)),
             clock=app.now,
             on_news=recorder(app),
             announce=announce,
@@ -85,6 +82,7 @@ async def _run(app: App) -> None:
             asyncio.create_task(service.run()),
             asyncio.create_task(tell()),
             asyncio.create_task(tell_of_bus(app, service.subscriber)),
+            asyncio.create_task(follow_phase(app, store)),
             asyncio.create_task(ended()),
             *(asyncio.create_task(each.run()) for each in (answers, asking) if each is not None),
         ]

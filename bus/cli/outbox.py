@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import click
@@ -112,22 +113,27 @@ def scrub(app: App) -> None:
 def prune(app: App, *, dry_run: bool) -> None:
     """Take out what need not be kept: 30 days old, over, and received by every hub that must have it.
 
-    Heads of channels stay, what waits, and what hubs have not received or not confirmed as withdrawn.
+    While an election is before, in or after its vote, by the calendars in this identity's store, nothing goes that is not
+    a year old. Heads of channels stay, what waits, and what hubs have not received or not confirmed as withdrawn.
     """
     from bus import pruning
+    from bus.cli.pacing import phases
     from bus.cli.session import open_outbox, open_registry, record
+    from bus.phases import pace
 
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
 
-    async def work() -> pruning.Pruned:
-        async with open_outbox(app) as box:
+    async def work() -> tuple[pruning.Pruned, int]:
+        async with open_outbox(app) as box, phases(app) as phase:
+            days = pace(await phase(now)).keep_days
+            keep = dt.timedelta(days=days)
             return await box.keep(
-                lambda db: pruning.prune(db, context.authority, registry, now, rehearse=dry_run)
-            )
+                lambda db: pruning.prune(db, context.authority, registry, now, keep=keep, rehearse=dry_run)
+            ), days
 
-    found = asyncio.run(work())
+    found, days = asyncio.run(work())
     if not dry_run:
         record(app, "outbox-pruned", pruned=found.pruned)
     if app.json:
@@ -135,7 +141,7 @@ def prune(app: App, *, dry_run: bool) -> None:
         return
     app.note(f"{'would be pruned' if dry_run else 'pruned'}: {found.pruned}")
     for why, count in sorted(found.kept.items()):
-        app.note(f"  older than 30 days and kept, {why.replace('-', ' ')}: {count}")
+        app.note(f"  older than {days} days and kept, {why.replace('-', ' ')}: {count}")
 
 
 @command(outbox, "recover")

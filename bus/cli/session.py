@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from bus.cli.app import App
 from bus.config import Context
 from bus.errors import ConfigError
@@ -78,9 +80,16 @@ def open_signer(context: Context) -> Signer:
     return certified(signer, context.certificate.read_bytes())
 
 
-def endpoint(context: Context, name: str, *, ping_s: int | None = None) -> Endpoint:
+def pings(app: App) -> Callable[[], int]:
+    """How often the connections of a program ping that follows the phase (`bus.cli.pacing`)."""
+    from bus.phases import PACES
+
+    return lambda: app.ping_s or PACES["none"].ping_s
+
+
+def endpoint(context: Context, name: str, *, ping_s: Callable[[], int] | None = None) -> Endpoint:
     """Where and as whom the context connects, and how often it pings."""
-    from bus.connection import PING_S, Endpoint
+    from bus.connection import Endpoint
     from bus.nkey import load_nkey
 
     if context.server is None or context.nkey is None:
@@ -88,14 +97,14 @@ def endpoint(context: Context, name: str, *, ping_s: int | None = None) -> Endpo
     tls = tls_of(context)
     if tls is not None:
         tls.context()  # what is wrong with its files is said now, not at each try to connect
-    return Endpoint(
+    found = Endpoint(
         url=context.server,
         authority_id=context.authority,
         nkey_seed=load_nkey(context.nkey),
         name=name,
         tls=tls,
-        ping_s=ping_s or PING_S,
     )
+    return found if ping_s is None else msgspec.structs.replace(found, ping_s=ping_s)
 
 
 def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
@@ -185,7 +194,7 @@ async def open_publisher(
             outbox=outbox,
             registry=registry,
             signers=(signer,),
-            endpoint=None if offline else endpoint(context, f"{name} publish"),
+            endpoint=None if offline else endpoint(context, f"{name} publish", ping_s=pings(app)),
             defaults=defaults(context),
             clock=app.now,
             rng=secrets.token_bytes,
@@ -245,7 +254,9 @@ async def follow_trust(app: App) -> None:
 
     name, context = app.context()
     await TrustFeed(
-        held_registry(context, app.now), endpoint(context, f"{name} trust"), on_news=recorder(app)
+        held_registry(context, app.now),
+        endpoint(context, f"{name} trust", ping_s=pings(app)),
+        on_news=recorder(app),
     ).run()
 
 

@@ -29,12 +29,13 @@ def test_hearts_beat_as_was_decided(phase: Phase, seconds: int) -> None:
 
 
 def test_nothing_is_slower_during_the_vote() -> None:
-    """Beats and pings are never slower during than at any other time."""
+    """Beats and pings are never slower during than at any other time, and nothing is kept for less long."""
     during = pace(Phase.POLLING)
     for phase in Phase:
         other = pace(phase)
         assert during.heartbeat_s <= other.heartbeat_s
         assert during.ping_s <= other.ping_s
+        assert during.keep_days >= other.keep_days
 
 
 def test_a_network_may_have_its_own_table() -> None:

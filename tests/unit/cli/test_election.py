@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
+import sqlite3
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -279,3 +281,28 @@ def test_an_unknown_election_is_not_found_with_the_nearest(desk: Desk) -> None:
     assert "did you mean 'xa-parl-2027'" in desk.run("election", "show", "xa-parl-2028", code=3)
     assert "in XB" in desk.run("election", "show", "xa-parl-2027", "--country", "xb", code=3)
     assert msgspec.json.decode(desk.run("election", "show", "xa-parl-2027", "--country", "xa", "--json"))
+
+
+def test_what_was_said_of_an_election_is_kept_until_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old heartbeat that every hub is done with goes when there is no election, and stays while one is on."""
+    desk = hub_desk(tmp_path, monkeypatch, world(), "xa-emb")
+    outbox = store_of(desk.folder, "xa-emb").with_name("outbox.db")
+    arguments = ("outbox", "prune", "--dry-run", "--json")
+    assert json.loads(desk.run(*arguments))["pruned"] == 0
+    with contextlib.closing(sqlite3.connect(outbox)) as db, db:
+        db.execute(
+            "INSERT INTO outbox (id, digest, channel, seq, status, subject, headers, payload, kept_at, stored_at, state) "
+            "VALUES ('i', 'd', 'system.clear.public', 1, 'system', '', '{}', x'', ?1, ?1, 'stored')",
+            ((world().now - 40 * DAY).timestamp(),),
+        )
+    assert json.loads(desk.run(*arguments))["pruned"] == 1
+    asyncio.run(
+        take_in(
+            store_of(desk.folder, "xa-emb"),
+            world(),
+            [Channel("xa-emb").calendar("xa-parl-2027", CAMPAIGN, COMING)],
+        )
+    )
+    assert json.loads(desk.run(*arguments))["pruned"] == 0
