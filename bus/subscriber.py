@@ -230,7 +230,7 @@ class Subscriber:
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
         """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
         registry, now = self._registry(), self._clock()
-        messages = [_message(stream, each) for each in batch]
+        messages = [message_from(stream, each) for each in batch]
         waits = [self._wait(each, budgets, registry, now) for each in batch]
         each = zip(messages, waits, strict=True)
         if len(messages) < IN_THREAD_FROM:
@@ -312,7 +312,8 @@ async def _left(connection: Connection, stream: str, consumer: str) -> int:
     return int(info.get("delivered", {}).get("consumer_seq", 0)) + int(info.get("num_pending", 0))
 
 
-def _message(stream: str, received: Received) -> Message:
+def message_from(stream: str, received: Received) -> Message:
+    """What the broker delivered, as a store keeps it."""
     return Message(
         subject=received.subject,
         headers=received.headers,

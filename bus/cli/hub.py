@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.app import App, Group, command
+from bus.cli.hub_scrub import scrub
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 @click.group(cls=Group)
 def hub() -> None:
     """A national hub's store and its reading."""
+
+
+hub.add_command(scrub)
 
 
 @command(hub, "run")

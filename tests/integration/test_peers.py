@@ -15,6 +15,7 @@ import pytest
 from bus import contradiction, deadlines
 from bus.connection import Connection
 from bus.heartbeat import Heartbeat, Intervals
+from bus.hub import scrub
 from bus.hub.alarms import alarms
 from bus.hub.asking import Asking
 from bus.hub.evidence import contradictions
@@ -33,7 +34,7 @@ from schemas.vocab import Phase, Tlp
 from tests.integration.conftest import Bus
 from tests.integration.test_heartbeats import Clock, lose
 from tests.integration.test_publisher import stored
-from tests.integration.test_subscriber import admitted, until
+from tests.integration.test_subscriber import admitted, reading, until
 from tests.worlds import DEFAULTS, Message, bulletin, chain, draft, sign
 
 ME = "xa-csirt/actual.green.community"
@@ -284,3 +285,40 @@ async def _holds(one: Hub, channels: set[str]) -> bool:
 async def _copies(publisher: Publisher) -> list[Copy]:
     bodies = [decode(row.payload).body for row in await publisher.outbox.rows(status="system")]
     return [body for body in bodies if isinstance(body, Copy)]
+
+
+async def test_a_scrub_takes_in_what_the_store_lacked_and_names_what_the_stream_lost(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """Each channel by name; while another process reads into the store nothing is done; the second time all is as it was."""
+    green, public = (
+        chain(bus.world, 3),
+        [sign(bus.world, bulletin(bus.world, "xb-emb", say=draft(tlp=Tlp.CLEAR, audience="public")))],
+    )
+    path = tmp_path / "store.db"
+    await brought(bus, green, "xa-csirt")
+    async with reading(bus, path) as (store, _):
+        await until(lambda: _all_in(store, 3))
+        assert await _scrubbed(bus, store) is None
+    await lose(bus, "XA_ACTUAL", "WORLD_ACTUAL")
+    await brought(bus, [green[0], green[2]], "xa-csirt")
+    await brought(bus, public, "xb-emb")
+    await stored(bus, 3)  # the copy of what was brought is made
+    async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
+        first, second = [await _scrubbed(bus, store) for _ in range(2)]
+        assert first == {"WORLD_ACTUAL": (3, 1, {"xa-csirt/actual.green.community": 1})}
+        assert second == {"WORLD_ACTUAL": (3, 0, {"xa-csirt/actual.green.community": 1})}
+        assert len(await admitted(store)) == 4
+
+
+async def _all_in(store: Inbox, count: int) -> bool:
+    return len(await admitted(store)) == count
+
+
+async def _scrubbed(bus: Bus, store: Inbox) -> dict[str, tuple[int, int, dict[str, int]]] | None:
+    found = await scrub.compare(
+        bus.endpoint("xb-hub"), store, bus.world.registry, lambda: bus.world.now, timeout=5
+    )
+    if found is None:
+        return None
+    return {each.stream: (each.held, each.taken, each.lost) for each in found if each.held}

@@ -1,0 +1,169 @@
+"""A hub's store held against itself, and against the streams: what was damaged, what it lacked, what a broker has lost.
+
+Every payload is digested and every signature verified anew, whatever has become of its key since. Of the streams everything
+is read that the grants let through; what the store did not know is taken in as ever, and what the streams no longer hold is
+named, so that its author can say it again. Nothing is deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+import msgspec
+
+from bus.connection import Connection, Endpoint
+from bus.errors import StoreError, TrustError
+from bus.inbox import Inbox
+from bus.lease import owner_name
+from bus.own_channels import MARGIN_S, read_back
+from bus.records import Judged, Message, Refused, verdict
+from bus.subscriber import message_from
+from bus.topology import MAX_AGE_S, reader_streams
+from bus.trust import VerifiedRegistry
+from schemas.codec import digest
+from schemas.envelope import parse_header, signing_input
+from schemas.errors import EnvelopeError
+from schemas.subject import Channel
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin in the store that is not what was admitted."""
+
+    channel: str
+    seq: int
+    id: str
+    what: str
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream beside the store: how many it holds for this hub, how many of them were taken in now, and what it lost."""
+
+    stream: str
+    held: int
+    taken: int
+    lost: dict[str, int]
+
+
+# -- the store by itself --------------------------------------------------------------------------------------------------
+
+
+def damaged(db: sqlite3.Connection, registry: VerifiedRegistry) -> Iterator[Damage]:
+    """What is not as it was admitted: other bytes than its digest says, a signature that does not fit, a place without its bulletin.
+
+    A signature by a key that the registry does not list any more cannot be judged, and is passed over.
+    """
+    for row in db.execute(
+        "SELECT channel, seq, id, digest, kid, signature, payload FROM admitted ORDER BY row"
+    ):
+        if what := _wrong(row, registry):
+            yield Damage(channel=row["channel"], seq=row["seq"], id=row["id"], what=what)
+    for row in db.execute(_EMPTY_PLACES):
+        yield Damage(channel=row["channel"], seq=row["seq"], id=row["id"], what="its bulletin is gone")
+
+
+def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
+    if digest(row["payload"]) != row["digest"]:
+        return "its bytes have changed"
+    key = registry.key(row["kid"])
+    if key is None:
+        return ""
+    try:
+        entry = next(each for each in parse_header(row["signature"]) if each.header.kid == row["kid"])
+        key.public.verify(entry.signature, signing_input(entry.protected, row["payload"]))
+    except (EnvelopeError, StopIteration):
+        return "its signature cannot be read"
+    except TrustError:
+        return "its signature does not fit"
+    return ""
+
+
+_EMPTY_PLACES = """
+SELECT l.channel, l.seq, l.id FROM links l WHERE NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = l.digest)
+AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = l.digest) ORDER BY l.channel, l.seq
+"""
+
+
+# -- beside the streams ---------------------------------------------------------------------------------------------------
+
+
+async def compare(
+    endpoint: Endpoint,
+    store: Inbox,
+    registry: VerifiedRegistry,
+    clock: Callable[[], dt.datetime],
+    timeout: float,
+) -> tuple[Compared, ...] | None:
+    """Read every granted stream whole beside the store; None, and nothing done, while another process reads into it.
+
+    Args:
+        endpoint: the hub's place on the bus.
+        store: its store.
+        registry: who may read what.
+        clock: the present, aware.
+        timeout: seconds to wait for the bus.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker.
+        StoreError: the disk is full or fails; `lease-held`, another process has taken over.
+    """
+    owner = owner_name()
+    if not await store.take_lease(owner, clock().timestamp()):
+        return None
+    try:
+        return tuple([each async for each in _compared(endpoint, store, registry, clock, timeout, owner)])
+    finally:
+        await store.drop_lease(owner)
+
+
+async def _compared(
+    endpoint: Endpoint,
+    store: Inbox,
+    registry: VerifiedRegistry,
+    clock: Callable[[], dt.datetime],
+    timeout: float,
+    owner: str,
+) -> AsyncIterator[Compared]:
+    async with Connection.open(endpoint) as connection:
+        await connection.until_connected(timeout)
+        for stream, consumer in reader_streams(registry, endpoint.authority_id):
+            expected = await store.ask(lambda db, s=stream: _expected(db, s, registry, endpoint, clock()))  # type: ignore[misc]  # bound now
+            held = taken = 0
+            async for batch in read_back(connection, stream, consumer, 1):
+                messages = [message_from(stream, each) for each in batch]
+                held += len(messages)
+                for message in messages:
+                    expected.pop(message.digest, None)
+                now = clock()
+                if not await store.take_lease(owner, now.timestamp()):
+                    raise StoreError("another process has taken over this store", reason="lease-held")
+                judged = await asyncio.to_thread(_judged, messages, registry, now)
+                outcome = await store.settle(judged, None, None, now)
+                taken += sum(count for name, count in outcome.items() if name != "duplicate")
+            await store.release(clock())
+            lost: dict[str, int] = {}
+            for channel in expected.values():
+                lost[channel] = lost.get(channel, 0) + 1
+            yield Compared(stream=stream, held=held, taken=taken, lost=lost)
+
+
+def _judged(
+    messages: Sequence[Message], registry: VerifiedRegistry, now: dt.datetime
+) -> list[Judged | Refused]:
+    return [verdict(each, registry, now) for each in messages]
+
+
+def _expected(
+    db: sqlite3.Connection, stream: str, registry: VerifiedRegistry, endpoint: Endpoint, now: dt.datetime
+) -> dict[str, str]:
+    """What came from a stream and must still be there, by digest: young enough, and readable as of now."""
+    sql = "SELECT digest, channel FROM admitted WHERE stream = ? AND admitted_at >= ?"
+    rows = db.execute(sql, (stream, now.timestamp() - MAX_AGE_S + MARGIN_S)).fetchall()
+    readable = {
+        name
+        for name in {row["channel"] for row in rows}
+        if registry.may_read(endpoint.authority_id, Channel.parse(name))
+    }
+    return {row["digest"]: row["channel"] for row in rows if row["channel"] in readable}
