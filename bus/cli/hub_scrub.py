@@ -10,6 +10,7 @@ import click
 from bus.cli.app import App, command
 
 if TYPE_CHECKING:
+    from bus.errors import BusError
     from bus.hub.scrub import Compared, Damage
 
 CONNECT_S = 5.0
@@ -24,7 +25,7 @@ def scrub(app: App) -> None:
     stream has lost something.
     """
     app.logs(errors_only=True)
-    damage, compared = asyncio.run(_work(app))
+    damage, compared, problem = asyncio.run(_work(app))
     if app.json:
         app.data({"damaged": damage, "streams": compared})
     else:
@@ -36,11 +37,13 @@ def scrub(app: App) -> None:
         )
         for channel, count in sorted((c, n) for each in compared or () for c, n in each.lost.items()):
             app.line(f"lost: {count} of {channel}; its authority sends it again with: tocsin outbox scrub")
-        if compared is None:
+        if compared is None and problem is None:
             app.note(
                 "hub run is reading into this store, so only the store was checked; end it to read the streams"
             )
         app.note(_summary(len(damage)))
+    if problem is not None:
+        raise problem
     if damage:
         raise click.exceptions.Exit(1)
     if any(each.lost for each in compared or ()):
@@ -53,8 +56,10 @@ def _summary(count: int) -> str:
     return f"{count} in the store are damaged: keep the file, and make a new one from the streams (set it aside, tocsin hub run)"
 
 
-async def _work(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None]:
+async def _work(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:
+    """What is damaged, the streams unless they could not be read, and why they could not."""
     from bus.cli.session import endpoint, open_registry, open_store
+    from bus.errors import BrokerError, DeniedError, UnreachableError
     from bus.hub import scrub as scrubbing
 
     name, context = app.context()
@@ -62,4 +67,8 @@ async def _work(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None]:
     async with open_store(app) as store:
         damage = await store.ask(lambda db: list(scrubbing.damaged(db, registry)))
         place = endpoint(context, f"{name} scrub")
-        return damage, await scrubbing.compare(place, store, registry, app.now, app.timeout(CONNECT_S))
+        try:
+            compared = await scrubbing.compare(place, store, registry, app.now, app.timeout(CONNECT_S))
+        except (UnreachableError, DeniedError, BrokerError) as exc:
+            return damage, None, exc
+        return damage, compared, None
