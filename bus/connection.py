@@ -3,8 +3,8 @@
 What had to be learned about the client, and is dealt with here: its defaults notice a dead link after six
 minutes; a black hole with data in flight needs TCP_USER_TIMEOUT; some server errors close it for good; a publish
 that failed while disconnected may still be sent later; a denied publish is reported to the error callback alone,
-in lower case; it checks a payload's size but not the headers', for which the server ends the connection. What a
-received message may do to it is dealt with in `bus.client`.
+in lower case; it checks a payload's size but not the headers', for which the server ends the connection. It stays with a
+node that is cut off from its cluster (`bus.nodes`). What a received message may do to it is dealt with in `bus.client`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import contextlib
 import json
 import random
 import secrets
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,21 +30,23 @@ from bus import nkey
 from bus.acks import PubAck, ack_of, refusal_of
 from bus.client import HardenedClient, headers_of
 from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
+from bus.nodes import Nodes
 from bus.tls import Tls, explain
 from bus.topology import inbox_prefix
 
 PING_S = 10
 CONNECT_TIMEOUT_S = 3
 REQUEST_TIMEOUT_S = 2.0
-TCP_USER_TIMEOUT_MS = 8000
 BACKOFF_S = (0.05, 2.0)
 LOOK_S = 1.0
 STEADY_S = 5.0  # a connection that lasted so long was a good one
 NO_RESPONDERS = "503"
+UNAVAILABLE = 503
 _HEADER_FRAME = len("NATS/1.0\r\n\r\n")
-_TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
 _DENIED = "permissions violation"
 _DENIED_PUBLISH = f'{_DENIED} for publish to "'
+
+_RANDOM = random.Random()  # noqa: S311 (jitter, not secrecy)
 
 log = structlog.get_logger()
 
@@ -88,6 +89,7 @@ class Connection:
         self._connected = asyncio.Event()
         self._acks: dict[str, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
         self._ack_subject = ""
+        self._nodes, self._leave = Nodes(endpoint.url), asyncio.Event()
 
     @classmethod
     @asynccontextmanager
@@ -162,9 +164,23 @@ class Connection:
             with _mapped():
                 await client.publish(subject, payload, reply=f"{self._ack_subject}.{token}", headers=headers)
                 async with asyncio.timeout(timeout):
-                    return await answer
+                    found = await answer
+        except UnreachableError:
+            self._note_idle()
+            raise
         finally:
             self._acks.pop(token, None)
+        if "error" not in found:
+            self._nodes.served()
+        elif isinstance(error := found["error"], dict) and error.get("code") == UNAVAILABLE:
+            self._note_idle()
+        return found
+
+    def _note_idle(self) -> None:
+        url = self._client.connected_url if self._client is not None else None
+        if url is not None and self._nodes.idle(url.netloc, asyncio.get_running_loop().time()):
+            log.warning("node_left", endpoint=self.endpoint.name, node=url.netloc)
+            self._leave.set()
 
     async def publish_batch(
         self, batch: Sequence[Outgoing], timeout: float = REQUEST_TIMEOUT_S
@@ -201,7 +217,9 @@ class Connection:
         if answer is None or answer.done():
             return
         if headers_of(message).status == NO_RESPONDERS:
-            answer.set_result({"error": {"description": "nothing on the bus answers there", "code": 503}})
+            answer.set_result(
+                {"error": {"description": "nothing on the bus answers there", "code": UNAVAILABLE}}
+            )
             return
         try:
             answer.set_result(msgspec.json.decode(message.data, type=dict[str, Any]))
@@ -269,11 +287,12 @@ class Connection:
                 log.info("connection_closed", endpoint=self.endpoint.name, problem=self.problem)
                 if loop.time() - since > STEADY_S:
                     wait = BACKOFF_S[0]
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter, not secrecy)
+            await asyncio.sleep(wait * _RANDOM.uniform(0.5, 1.0))
             wait = min(wait * 2, BACKOFF_S[1])
 
     async def _until(self, lost: asyncio.Event) -> None:
         """Wait for the end of a connection; meanwhile it pings as often as it should by now."""
+        self._leave = lost
         while not lost.is_set():
             if self._client is not None:
                 self._client.options["ping_interval"] = self.endpoint.ping_s()  # read before each ping
@@ -293,7 +312,8 @@ class Connection:
 
         try:
             await client.connect(
-                servers=endpoint.url.split(","),
+                servers=self._nodes.order(_RANDOM),
+                dont_randomize=True,
                 name=endpoint.name,
                 signature_cb=self._sign_nonce,
                 inbox_prefix=endpoint.private_inbox.encode(),
@@ -317,7 +337,7 @@ class Connection:
             if (transport := getattr(client, "_transport", None)) is not None:
                 transport.close()
             raise
-        self._tune(client)
+        client.hurry()
         self._client = client
         self.denied = False
         self.problem = ""
@@ -327,15 +347,6 @@ class Connection:
 
     def _sign_nonce(self, nonce: str) -> bytes:
         return base64.b64encode(nkey.signature(self.endpoint.nkey_seed, nonce.encode()))
-
-    @staticmethod
-    def _tune(client: Client) -> None:
-        transport = getattr(client, "_transport", None)
-        writer = getattr(transport, "_io_writer", None)
-        sock = writer.get_extra_info("socket") if writer is not None else None
-        if sock is not None and _TCP_USER_TIMEOUT is not None:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error)

@@ -19,7 +19,7 @@ CALL_S = 5.0
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
 STORE_RESERVED = 10047
-NO_LEADER = 10008
+NOT_READY = frozenset({10005, 10008})  # too few nodes yet; no leader yet
 LED_S = 20.0
 LOOK_S = 0.2
 
@@ -49,7 +49,7 @@ async def provision(
     specs, wanted = layout(registry, seat)
     async with Connection.open(provisioner_endpoint(url, seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
-        await _until_led(connection)
+        await _when_ready(connection, "INFO", timeout=1.0)
         await _make_streams(connection, specs)
         for consumer in wanted:
             await _make_consumer(connection, consumer)
@@ -70,18 +70,20 @@ def layout(
     return specs, (*consumers(registry, served(registry, seat)), *carried)
 
 
-async def _until_led(connection: Connection) -> None:
-    """A cluster that has just been started must choose who leads before it makes anything.
+async def _when_ready(
+    connection: Connection, call: str, body: dict[str, Any] | None = None, timeout: float = CALL_S
+) -> None:
+    """A call that a cluster refuses until it has chosen who leads it, and knows that enough of its nodes are there.
 
     Raises:
-        BrokerError, UnreachableError: it has not in time.
+        BrokerError, UnreachableError: it refuses for another reason, or is not ready in time.
     """
     deadline = asyncio.get_running_loop().time() + LED_S
     while True:
         try:
-            await connection.js_api("INFO", timeout=1.0)
+            await connection.js_api(call, body, timeout)
         except (BrokerError, UnreachableError) as exc:
-            refused = isinstance(exc, BrokerError) and exc.code != NO_LEADER
+            refused = isinstance(exc, BrokerError) and exc.code not in NOT_READY
             if refused or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(LOOK_S)
@@ -108,7 +110,7 @@ async def _make_streams(connection: Connection, specs: tuple[StreamSpec, ...]) -
             await connection.js_api(f"STREAM.UPDATE.{spec.name}", present[spec.name], CALL_S)
     for spec in specs:
         if spec.name in missing:
-            await connection.js_api(f"STREAM.CREATE.{spec.name}", spec.config(), CALL_S)
+            await _when_ready(connection, f"STREAM.CREATE.{spec.name}", spec.config())
         else:
             await _change_stream(connection, spec, present[spec.name])
 
