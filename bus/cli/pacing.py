@@ -43,6 +43,22 @@ async def phases(
         yield phase
 
 
+async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
+    """How many days the identity's outbox keeps everything, and the elections not over, by the calendars in its store."""
+    from bus.cli.session import STORE_FILE, open_registry, open_store
+    from bus.hub.elections import UNION, calendars
+    from bus.phases import is_unfinished, keep_days
+
+    if not (app.state_folder() / STORE_FILE).exists():
+        return keep_days((), now), frozenset()
+    _, context = app.context()
+    country = open_registry(context, now).authority(context.authority).country
+    async with open_store(app) as store:
+        known = await store.ask(calendars)
+    own = (each.body for each in known if country in (UNION, each.country))
+    return keep_days(own, now), frozenset(each.election for each in known if is_unfinished(each.body, now))
+
+
 async def follow_phase(app: App, store: Inbox | None = None) -> None:
     """Have the program's connections ping as often as the phase asks, for as long as it runs."""
     from bus.errors import StoreError
