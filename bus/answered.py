@@ -11,17 +11,19 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 import structlog
 
 from bus import receipts, reoffering
-from bus.deadlines import Deadlines
+from bus.deadlines import Deadlines, stricter
 from bus.ladder import Answer, Overdue, Rung, Said, Standing, overdue, standing
 from bus.outbox_table import State
 from bus.records import Stored
 from bus.trust import VerifiedRegistry
+from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import Receipt, Request
 from schemas.codec import decode
-from schemas.elections import coarse
+from schemas.elections import coarse, phase_over
 from schemas.subject import Channel, parse
 from schemas.vocab import MsgType, ReceiptStage, RefRel, Status
 
@@ -196,15 +198,33 @@ def lately(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, now: dt.
 
 
 def late(
-    found: Iterable[Standing], now: dt.datetime, deadlines: Deadlines, registry: VerifiedRegistry
+    found: Iterable[Standing],
+    now: dt.datetime,
+    deadlines: Deadlines,
+    registry: VerifiedRegistry,
+    calendars: Sequence[ElectionCalendar] = (),
 ) -> list[Overdue]:
-    """Who has not answered in time, with whom the registry names to ask."""
+    """Who has not answered in time, with whom the registry names to ask; `calendars` are those of the author's country."""
     contacts = {name: record.contacts for name, record in registry.document.authorities.items()}
-    return [item for each in found for item in overdue(each, now, deadlines, contacts)]
+    timed = (_timed(each, deadlines, calendars) for each in found)
+    return [item for each in timed for item in overdue(each, now, deadlines, contacts)]
+
+
+def _timed(found: Standing, deadlines: Deadlines, calendars: Sequence[ElectionCalendar]) -> Standing:
+    """In the stricter of the phase it names and its country's when it was stored: what begins later hurries nobody back."""
+    said = found.said
+    there = coarse(phase_over(calendars, said.stored or said.accepted))
+    phase = stricter(deadlines, said.priority, (said.phase, there))
+    return msgspec.structs.replace(found, said=msgspec.structs.replace(said, phase=phase))
 
 
 def tell(
-    db: sqlite3.Connection, me: str, registry: VerifiedRegistry, now: dt.datetime, deadlines: Deadlines
+    db: sqlite3.Connection,
+    me: str,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    deadlines: Deadlines,
+    calendars: Sequence[ElectionCalendar] = (),
 ) -> list[Overdue]:
     """What has become overdue and was not told before; inside a transaction. What needs no answer any more is closed.
 
@@ -213,7 +233,8 @@ def tell(
     enrol(db)
     first = "INSERT OR IGNORE INTO told VALUES (?, ?, ?)"
     new: list[Overdue] = []
-    for n, each in ask(db, me, registry, "e.closed = 0", ()):
+    for n, found in ask(db, me, registry, "e.closed = 0", ()):
+        each = _timed(found, deadlines, calendars)
         new += [
             item
             for item in late([each], now, deadlines, registry)

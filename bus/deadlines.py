@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 
@@ -62,6 +63,16 @@ def changed(settings: Mapping[str, Sequence[int]]) -> Deadlines:
             )
         found[known[name]] = Deadline(received_s=seconds[0], read_s=seconds[1] if len(seconds) > 1 else None)
     return MappingProxyType(found)
+
+
+def stricter(deadlines: Deadlines, priority: str, phases: Iterable[str]) -> str:
+    """The phase that leaves a bulletin of this priority the least time to be received, then to be read."""
+
+    def allowed(phase: str) -> tuple[float, float]:
+        found = deadlines[priority, phase]
+        return found.received_s, math.inf if found.read_s is None else found.read_s
+
+    return min(phases, key=allowed)
 
 
 def steps(since: dt.datetime, now: dt.datetime, seconds: int) -> int:

@@ -6,11 +6,13 @@ table of their own. By when hubs must answer stands in `bus.deadlines`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import msgspec
 
+from schemas.bodies.electoral import ElectionCalendar
 from schemas.elections import coarse
 from schemas.vocab import Phase
 
@@ -21,8 +23,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         heartbeat_s: between two heartbeats.
         ping_s: between two pings of a client; a dead link is noticed after two.
-        keep_days: what an outbox has sent stays so long at least. What was said of an election is asked for until it
-            is over and reported on, so nothing of it goes before; a year is longer than any calendar runs.
+        keep_days: what an outbox has sent stays so long at least. What was said around an election is asked for until
+            it is over and reported on, so a year of it stays until then; in no phase, also how long after its end.
     """
 
     heartbeat_s: int
@@ -44,3 +46,19 @@ PACES: Mapping[str, Pace] = MappingProxyType(
 def pace(phase: Phase, paces: Mapping[str, Pace] = PACES) -> Pace:
     """The pace of a phase."""
     return paces[coarse(phase)]
+
+
+def is_unfinished(calendar: ElectionCalendar, now: dt.datetime, paces: Mapping[str, Pace] = PACES) -> bool:
+    """Whether an election has begun and is not over, or has not been for as long as everything is kept anyway."""
+    windows = [each for each in calendar.windows if coarse(each.phase) != "none"]
+    since = now - dt.timedelta(days=paces["none"].keep_days)
+    return any(each.start <= now for each in windows) and any(each.end > since for each in windows)
+
+
+def keep_days(
+    calendars: Iterable[ElectionCalendar], now: dt.datetime, paces: Mapping[str, Pace] = PACES
+) -> int:
+    """How many days an outbox keeps what it has sent, by the calendars of its country."""
+    unfinished = [each for each in calendars if is_unfinished(each, now, paces)]
+    asked = [pace(window.phase, paces).keep_days for each in unfinished for window in each.windows]
+    return max(asked, default=paces["none"].keep_days)

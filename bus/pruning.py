@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Collection
 
 import msgspec
 
@@ -38,12 +39,13 @@ def prune(
     now: dt.datetime,
     *,
     keep: dt.timedelta = KEEP,
+    elections: Collection[str] = (),
     rehearse: bool = False,
 ) -> Pruned:
     """Take out what need not be kept, inside a transaction.
 
     Kept are bulletins that were stored less than `keep` ago or never, are in force, have not been received, or their
-    withdrawal not been confirmed, by every hub that must; heads of channels; the last about one thing. What only one
+    withdrawal not been confirmed, by every hub that must; what names one of `elections`; heads of channels; the last about one thing. What only one
     bulletin may ever be kept for (`once`) stays known.
 
     Args:
@@ -52,13 +54,14 @@ def prune(
         registry: who must have what.
         now: the present.
         keep: so long everything is kept; what the phase asks for (`bus.phases`).
+        elections: ids of those that are not over: what names one stays, however old.
         rehearse: count, and take nothing out.
     """
     answered.enrol(db)
     kept: dict[str, int] = {}
     gone: list[sqlite3.Row] = []
     for row in db.execute(_OLD, ((now - keep).timestamp(),)):
-        if why := _stays(db, row, me, registry, now):
+        if why := _stays(db, row, me, registry, now, elections):
             kept[why] = kept.get(why, 0) + 1
         else:
             gone.append(row)
@@ -79,7 +82,12 @@ SELECT once, id, channel, seq, digest, subject FROM outbox WHERE n = ? AND once 
 
 
 def _stays(
-    db: sqlite3.Connection, row: sqlite3.Row, me: str, registry: VerifiedRegistry, now: dt.datetime
+    db: sqlite3.Connection,
+    row: sqlite3.Row,
+    me: str,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    elections: Collection[str],
 ) -> str:
     """Why a bulletin is kept, in a word; empty when it need not be."""
     if row["state"] != "stored":
@@ -90,8 +98,11 @@ def _stays(
         return "last-of-its-origin"
     if row["status"] == Status.SYSTEM:
         return ""
-    if decode(row["payload"]).expires > now:
+    bulletin = decode(row["payload"])
+    if bulletin.expires > now:
         return "in-force"
+    if bulletin.election is not None and bulletin.election.id in elections:
+        return "its-election-is-not-over"
     original = "SELECT 1 FROM expected e JOIN expected c ON c.cancels = e.id WHERE c.n = ?"
     if db.execute(original, (row["n"],)).fetchone():
         return "its-original-is-kept"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -12,15 +14,19 @@ from bus import answered
 from bus.connection import Connection
 from bus.deadlines import Deadlines
 from bus.errors import BusError, StoreError
-from bus.ladder import Rung, Standing
+from bus.ladder import Overdue, Rung, Standing
 from bus.outbox import Outbox
 from bus.sender import Sender
 from bus.subscriber import Subscriber
 from bus.topology import receipt_streams
 from bus.trust import VerifiedRegistry
+from schemas.bodies.electoral import ElectionCalendar
 
 TELL_EVERY_S = 5.0
 LEAD_EVERY_S = 0.2
+
+AtHand = Callable[[], Awaitable[Sequence[ElectionCalendar]]]
+"""Asks for the calendars of the author's country; it may raise StoreError."""
 
 log = structlog.get_logger()
 
@@ -35,6 +41,7 @@ class ReceiptReader:
         registry: Callable[[], VerifiedRegistry],
         clock: Callable[[], dt.datetime],
         deadlines: Deadlines,
+        calendars: AtHand | None = None,
     ) -> None:
         """Prepare, beside the sender of the same outbox; see `Publisher.open`."""
         self._sender = sender
@@ -44,6 +51,7 @@ class ReceiptReader:
         self._registry = registry
         self._clock = clock
         self._deadlines = deadlines
+        self._calendars = calendars
         self._inbox = outbox.inbox(answered.Answered(sender.authority_id, registry))
 
     async def run(self) -> None:
@@ -81,12 +89,18 @@ class ReceiptReader:
         ).run()
 
     async def _tell(self) -> None:
+        known: Sequence[ElectionCalendar] = ()
+
+        def tell(db: sqlite3.Connection) -> list[Overdue]:
+            now = self._clock()
+            return answered.tell(db, self._authority_id, self._registry(), now, self._deadlines, known)
+
         while True:
-            for item in await self._outbox.keep(
-                lambda db: answered.tell(
-                    db, self._authority_id, self._registry(), self._clock(), self._deadlines
-                )
-            ):
+            if self._calendars is not None:
+                # They are in another file: while that cannot be read, what was known holds.
+                with contextlib.suppress(StoreError):
+                    known = await self._calendars()
+            for item in await self._outbox.keep(tell):
                 log.warning(
                     "answer_overdue",
                     reader=item.reader,

@@ -113,24 +113,26 @@ def scrub(app: App) -> None:
 def prune(app: App, *, dry_run: bool) -> None:
     """Take out what need not be kept: 30 days old, over, and received by every hub that must have it.
 
-    While an election is before, in or after its vote, by the calendars in this identity's store, nothing goes that is not
-    a year old. Heads of channels stay, what waits, and what hubs have not received or not confirmed as withdrawn.
+    By the calendars in this identity's store: while an election of its country is not over, and 30 days more, nothing
+    goes that is not a year old, and what names an election stays as long, wherever that is held. Heads of channels stay,
+    what waits, and what hubs have not received or not confirmed as withdrawn.
     """
     from bus import pruning
-    from bus.cli.pacing import phases
+    from bus.cli.pacing import retention
     from bus.cli.session import open_outbox, open_registry, record
-    from bus.phases import pace
 
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
 
     async def work() -> tuple[pruning.Pruned, int]:
-        async with open_outbox(app) as box, phases(app) as phase:
-            days = pace(await phase(now)).keep_days
-            keep = dt.timedelta(days=days)
+        days, elections = await retention(app, now)
+        keep = dt.timedelta(days=days)
+        async with open_outbox(app) as box:
             return await box.keep(
-                lambda db: pruning.prune(db, context.authority, registry, now, keep=keep, rehearse=dry_run)
+                lambda db: pruning.prune(
+                    db, context.authority, registry, now, keep=keep, elections=elections, rehearse=dry_run
+                )
             ), days
 
     found, days = asyncio.run(work())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bus.ladder import Overdue, Standing
     from bus.trust import VerifiedRegistry
+    from schemas.bodies.electoral import ElectionCalendar
 
 READ_S = 5.0
 
@@ -39,7 +40,7 @@ def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline: bool)
     found = asyncio.run(_found(app, context.authority, registry, now, bulletin_id, offline=offline))
     if bulletin_id is not None and not found:
         raise NotFoundError(f"the outbox of this context has not said {bulletin_id}")
-    items = late(found, now, deadlines_of(app), registry)
+    items = late(found, now, deadlines_of(app), registry, asyncio.run(_calendars(app)))
     if app.json:
         for each in items if overdue else found:
             app.data(each)
@@ -53,6 +54,13 @@ def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline: bool)
             ("state", "channel", "seq", "id", "not answered"),
             [(_state(s), s.said.channel, s.said.seq, s.said.id, _missing(s)) for s in found],
         )
+
+
+async def _calendars(app: App) -> Sequence[ElectionCalendar]:
+    from bus.cli.pacing import at_hand
+
+    async with at_hand(app) as calendars:
+        return await calendars()
 
 
 async def _found(

@@ -179,6 +179,7 @@ async def open_publisher(
     It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
     With `receipts` it reads those for what it has said.
     """
+    from bus.cli.pacing import at_hand
     from bus.outbox import Outbox
     from bus.publisher import Publisher
     from bus.sealer import Sealer
@@ -189,6 +190,7 @@ async def open_publisher(
     signer = open_signer(context)
     async with (
         Outbox.open(folder / OUTBOX_FILE) as outbox,
+        at_hand(app) as calendars,
         Publisher.open(
             authority_id=context.authority,
             outbox=outbox,
@@ -201,6 +203,7 @@ async def open_publisher(
             seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
             on_refused=lambda exc: record_refusal(app, exc),
             deadlines=deadlines_of(app) if receipts else None,
+            phases=calendars,
         ) as publisher,
     ):
         yield publisher

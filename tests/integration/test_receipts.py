@@ -11,9 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+from structlog.testing import capture_logs
+
 from bus import answered as answered_by
-from bus import deadlines, receipts
+from bus import deadlines, receipt_reader, receipts
 from bus.connection import Connection
+from bus.errors import StoreError
 from bus.hub import answers
 from bus.hub.answering import Answering
 from bus.hub.projection import Projection
@@ -22,22 +26,34 @@ from bus.inbox import Inbox
 from bus.ladder import Overdue, Rung
 from bus.outbox import Outbox, Row
 from bus.publisher import Publisher
+from bus.receipt_reader import AtHand
 from bus.receipts import draft as receipt_draft
 from bus.records import Message, verdict
 from bus.topology import consumers
+from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bodies.system import Receipt, ReceiptItem
 from schemas.codec import decode
 from schemas.parts import Ref
 from schemas.subject import Channel, matches
-from schemas.vocab import MsgType, ReceiptStage, RefRel, Status, Tlp
+from schemas.vocab import MsgType, Phase, ReceiptStage, RefRel, Status, Tlp
 from tests.integration.conftest import Bus
 from tests.integration.test_subscriber import until
 from tests.worlds import DEFAULTS, bulletin, draft, sign
 
+HOUR = dt.timedelta(hours=1)
+
 
 @asynccontextmanager
-async def voice(bus: Bus, path: Path, identity: str, *, reads: bool = False) -> AsyncIterator[Publisher]:
-    """Somebody's publisher; with `reads` it reads receipts."""
+async def voice(
+    bus: Bus,
+    path: Path,
+    identity: str,
+    *,
+    reads: bool = False,
+    late: dt.timedelta = dt.timedelta(0),
+    calendars: AtHand | None = None,
+) -> AsyncIterator[Publisher]:
+    """Somebody's publisher; with `reads` it reads receipts. `late` is by how much its clock is after the world's."""
     async with (
         Outbox.open(path) as outbox,
         Publisher.open(
@@ -47,9 +63,10 @@ async def voice(bus: Bus, path: Path, identity: str, *, reads: bool = False) -> 
             signers=(bus.world.signers[identity],),
             endpoint=bus.endpoint(identity),
             defaults=DEFAULTS,
-            clock=lambda: bus.world.now,
+            clock=lambda: bus.world.now + late,
             rng=secrets.token_bytes,
             deadlines=deadlines.DEFAULTS if reads else None,
+            phases=calendars,
         ) as publisher,
     ):
         yield publisher
@@ -236,3 +253,28 @@ async def _received(author: Publisher, digest: str, who: list[str]) -> bool:
 async def _unconfirmed(author: Publisher, digest: str, who: tuple[str, ...]) -> bool:
     found = await author.answers.standing(digest)
     return found is not None and found.said.is_cancelled and found.unconfirmed == who
+
+
+async def test_a_running_author_is_told_by_the_calendars_it_can_read(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hours make a p4 late while the country votes; a store that cannot be read just then ends nothing."""
+    monkeypatch.setattr(receipt_reader, "TELL_EVERY_S", 0.1)
+    window = PhaseWindow(phase=Phase.POLLING, start=bus.world.now - 3 * HOUR, end=bus.world.now + 3 * HOUR)
+    answers = iter([StoreError("damaged", reason="store-failed")])
+
+    async def calendars() -> tuple[ElectionCalendar, ...]:
+        for problem in answers:
+            raise problem
+        return (ElectionCalendar(windows=(window,), tz="Europe/Vienna"),)
+
+    async with voice(bus, tmp_path / "author.db", "xa-csirt") as author:
+        said = await author.publish(draft())
+        assert await author.settled(said.digest, 10) == "stored"
+    with capture_logs() as logged:
+        way = voice(bus, tmp_path / "author.db", "xa-csirt", reads=True, late=2 * HOUR, calendars=calendars)
+        async with way, asyncio.timeout(30):
+            while not any(each["event"] == "answer_overdue" for each in logged):
+                await asyncio.sleep(0.05)
+    late = [(each["id"], each["priority"]) for each in logged if each["event"] == "answer_overdue"]
+    assert set(late) == {(said.id, "p4")}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import deadlines
+from bus import answered, deadlines
 from bus.errors import ConfigError
 from bus.ladder import Answer, Rung, Said, overdue, standing
-from schemas.vocab import ReceiptStage
-from tests.worlds import NOW
+from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
+from schemas.vocab import Phase, ReceiptStage
+from tests.worlds import NOW, shared_world
 
 HUBS = ("xa-hub", "xb-hub")
 SAID = Said(
@@ -152,3 +154,54 @@ def test_an_own_deadline_replaces_one_and_leaves_the_others() -> None:
     found = deadlines.changed({"p1.during": [30]})
     assert (found["p1", "during"].received_s, found["p1", "during"].read_s) == (30, None)
     assert found["p2", "during"] == deadlines.DEFAULTS["p2", "during"]
+
+
+def vote(begin_s: int, end_s: int) -> ElectionCalendar:
+    """A calendar whose polls are told in seconds from the moment a bulletin is stored."""
+    start, end = (NOW + dt.timedelta(seconds=each) for each in (begin_s, end_s))
+    return ElectionCalendar(
+        windows=(PhaseWindow(phase=Phase.POLLING, start=start, end=end),), tz="Europe/Vienna"
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "calendars", "phase"),
+    [
+        ("none", [], "none"),
+        ("none", [vote(-60, 60)], "during"),
+        ("before", [vote(-60, 60)], "during"),
+        ("during", [vote(-9000, -60)], "during"),
+        ("none", [vote(1, 9000)], "none"),
+        ("none", [vote(-9000, 0)], "none"),
+    ],
+    ids=[
+        "no calendar",
+        "a vote in the country",
+        "stricter than the named",
+        "the named is stricter",
+        "begins later",
+        "over before",
+    ],
+)
+def test_answers_are_due_by_the_stricter_of_the_named_and_the_countrys_phase(
+    named: str, calendars: list[ElectionCalendar], phase: str
+) -> None:
+    """The country's phase is that of the moment it was stored, so what begins later makes nobody late."""
+    found = standing(msgspec.structs.replace(SAID, phase=named), [], HUBS, ())
+    due = NOW + dt.timedelta(seconds=deadlines.DEFAULTS["p1", phase].received_s)
+    second = dt.timedelta(seconds=1)
+    registry = shared_world().registry
+
+    def late(now: dt.datetime) -> set[tuple[str, dt.datetime]]:
+        items = answered.late([found], now, deadlines.DEFAULTS, registry, calendars)
+        return {(each.phase, each.due) for each in items}
+
+    assert late(due - second) == set()
+    assert late(due + second) == {(phase, due)}
+
+
+def test_the_stricter_phase_is_by_an_authoritys_own_deadlines() -> None:
+    """Received first; of two that are equal there, to be read; nobody reading is the least strict."""
+    mine = deadlines.changed({"p1.none": [10], "p1.after": [10, 20], "p1.during": [30, 40]})
+    assert deadlines.stricter(mine, "p1", ("during", "none")) == "none"
+    assert deadlines.stricter(mine, "p1", ("none", "after")) == "after"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import msgspec
 import pytest
 
-from bus.phases import PACES, pace
+from bus.phases import PACES, is_unfinished, keep_days, pace
+from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.vocab import Phase
+from tests.worlds import NOW
 
 
 @pytest.mark.parametrize(
@@ -43,3 +47,52 @@ def test_a_network_may_have_its_own_table() -> None:
     mine = {**PACES, "during": msgspec.structs.replace(PACES["during"], heartbeat_s=10)}
     assert pace(Phase.POLLING, mine).heartbeat_s == 10
     assert pace(Phase.NONE, mine).heartbeat_s == 3600
+
+
+def calendar(*windows: tuple[Phase, int, int]) -> ElectionCalendar:
+    """A calendar whose windows are told in days from now on."""
+    made = (
+        PhaseWindow(phase=phase, start=NOW + dt.timedelta(days=start), end=NOW + dt.timedelta(days=end))
+        for phase, start, end in windows
+    )
+    return ElectionCalendar(windows=tuple(made), tz="Europe/Vienna")
+
+
+@pytest.mark.parametrize(
+    ("windows", "unfinished"),
+    [
+        ([(Phase.CAMPAIGN, 1, 30)], False),
+        ([(Phase.CAMPAIGN, 0, 30)], True),
+        ([(Phase.POLLING, -1, 1)], True),
+        ([(Phase.POLLING, -20, -19), (Phase.REVIEW, -19, 1)], True),
+        ([(Phase.POLLING, -60, -59), (Phase.POLLING, 14, 15)], True),
+        ([(Phase.POLLING, -60, -29)], True),
+        ([(Phase.POLLING, -60, -30)], False),
+        ([(Phase.NONE, -60, 60)], False),
+    ],
+    ids=[
+        "to come",
+        "begins now",
+        "the vote",
+        "after it",
+        "between two rounds",
+        "over for 29 days",
+        "over for 30 days",
+        "no phase",
+    ],
+)
+def test_an_election_is_unfinished_until_it_has_been_over_for_30_days(
+    windows: list[tuple[Phase, int, int]], unfinished: bool
+) -> None:
+    """From the start of its first window, through what lies between them, to 30 days after its last; a year is kept then."""
+    made = calendar(*windows)
+    assert is_unfinished(made, NOW) is unfinished
+    assert keep_days([made], NOW) == (365 if unfinished else 30)
+
+
+def test_without_a_calendar_30_days_are_kept_and_the_longest_of_several_counts() -> None:
+    """One unfinished election among others that are over or to come decides."""
+    assert keep_days([], NOW) == 30
+    others = [calendar((Phase.POLLING, -90, -89)), calendar((Phase.CAMPAIGN, 5, 9))]
+    assert keep_days(others, NOW) == 30
+    assert keep_days([*others, calendar((Phase.POLLING, -9, -8))], NOW) == 365

@@ -15,8 +15,8 @@ from bus import pruning
 from bus.outbox import Outbox, Settled
 from bus.publisher import Publisher
 from schemas.bulletin import Draft
-from schemas.parts import Ref
-from schemas.vocab import MsgType, RefRel
+from schemas.parts import ElectionRef, Ref
+from schemas.vocab import ElectionType, MsgType, Phase, RefRel
 from tests.unit.bus.test_outbox import speaking
 from tests.worlds import NOW, draft, shared_world
 
@@ -134,3 +134,31 @@ async def test_what_is_withdrawn_stays_until_every_hub_confirms(tmp_path: Path) 
         await answer(box, first.digest, "withdrawn", ("xa-hub",))
         assert (await prune(box)).pruned == 1  # the original; then nothing holds its withdrawal
         assert (await prune(box)).pruned == 1
+
+
+async def test_what_names_an_election_stays_until_that_is_over(tmp_path: Path) -> None:
+    """However old, and only for that election: of what names another or none nothing is kept for it."""
+    ref = ElectionRef(id="xb-parl-2027", type=ElectionType.PARLIAMENTARY, phase=Phase.POLLING)
+    async with desk(tmp_path / "o.db") as (publisher, box):
+        about = await publisher.publish(said("about it", election=ref))
+        none = await publisher.publish(said("about none"))
+        await publisher.publish(said("head"))
+        await store_all(box)
+        for each in (about, none):
+            await answer(box, each.digest)
+
+        async def prune_while(*elections: str) -> pruning.Pruned:
+            return await box.keep(
+                lambda db: pruning.prune(
+                    db,
+                    "xa-csirt",
+                    shared_world().registry,
+                    LATER + dt.timedelta(days=900),
+                    elections=elections,
+                )
+            )
+
+        found = await prune_while("xa-parl-2027", "xb-parl-2027")
+        assert found == pruning.Pruned(pruned=1, kept={"its-election-is-not-over": 1, "head": 1})
+        assert await box.get(none.digest) is None
+        assert (await prune_while("xa-parl-2027")).pruned == 1

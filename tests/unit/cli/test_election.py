@@ -286,7 +286,7 @@ def test_an_unknown_election_is_not_found_with_the_nearest(desk: Desk) -> None:
 def test_what_was_said_of_an_election_is_kept_until_it_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An old heartbeat that every hub is done with goes when there is no election, and stays while one is on."""
+    """An old heartbeat goes when there is no election, stays until one of its country has been over for 30 days, then goes."""
     desk = hub_desk(tmp_path, monkeypatch, world(), "xa-emb")
     outbox = store_of(desk.folder, "xa-emb").with_name("outbox.db")
     arguments = ("outbox", "prune", "--dry-run", "--json")
@@ -298,11 +298,37 @@ def test_what_was_said_of_an_election_is_kept_until_it_is_over(
             ((world().now - 40 * DAY).timestamp(),),
         )
     assert json.loads(desk.run(*arguments))["pruned"] == 1
-    asyncio.run(
-        take_in(
-            store_of(desk.folder, "xa-emb"),
-            world(),
-            [Channel("xa-emb").calendar("xa-parl-2027", CAMPAIGN, COMING)],
-        )
-    )
-    assert json.loads(desk.run(*arguments))["pruned"] == 0
+    emb, other = Channel("xa-emb"), Channel("xb-emb")
+
+    def pruned_with(said: Message) -> int:
+        asyncio.run(take_in(store_of(desk.folder, "xa-emb"), world(), [said]))
+        return int(json.loads(desk.run(*arguments))["pruned"])
+
+    assert pruned_with(other.calendar("xb-parl-2027", CAMPAIGN, COMING)) == 1  # of another country
+    assert pruned_with(emb.calendar("xa-parl-2027", CAMPAIGN, COMING)) == 0
+    assert pruned_with(emb.calendar("xa-parl-2027", (Phase.POLLING, -21 * DAY, -20 * DAY))) == 0
+    assert pruned_with(emb.calendar("xa-parl-2027", (Phase.POLLING, -33 * DAY, -32 * DAY))) == 1
+
+
+def test_answers_are_overdue_by_the_calendar_in_the_authors_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A p4 that names no election is overdue after two hours when its country voted then, and is not when another did."""
+    desk = hub_desk(tmp_path, monkeypatch, world(), "xa-csirt")
+    say = msgspec.json.encode(draft("by hand", tlp=Tlp.GREEN, pap="green", audience="community"))
+    (desk.folder / "draft.json").write_bytes(say)
+    said = json.loads(desk.run("publish", "draft.json", "--wait", "accepted", "--json"))
+    store = store_of(desk.folder, "xa-csirt")
+    ago = (world().now - 2 * HOUR).timestamp()
+    with contextlib.closing(sqlite3.connect(store.with_name("outbox.db"))) as db, db:
+        db.execute("UPDATE outbox SET state = 'stored', kept_at = ?1, stored_at = ?1", (ago,))
+
+    def overdue_with(country: str) -> list[dict[str, Any]]:
+        vote = Channel(f"{country}-emb").calendar(f"{country}-parl-2027", (Phase.POLLING, -9 * HOUR, HOUR))
+        asyncio.run(take_in(store, world(), [vote]))
+        found = desk.run("outbox", "receipts", "--offline", "--overdue", "--json")
+        return [json.loads(line) for line in found.splitlines()]
+
+    assert overdue_with("xb") == []
+    late = overdue_with("xa")
+    assert {(each["id"], each["priority"], each["phase"]) for each in late} == {(said["id"], "p4", "during")}
