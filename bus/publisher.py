@@ -33,7 +33,7 @@ from bus.errors import OutboxError, PermitError
 from bus.outbox import Outbox, State
 from bus.own_channels import Survey, scrub, survey
 from bus.reanchoring import Anchor, propose
-from bus.receipt_reader import Answers, AtHand, ReceiptReader
+from bus.receipt_reader import Answers, Calendars, ReceiptReader
 from bus.recovery import recover
 from bus.sealer import Sealer
 from bus.sender import Sender
@@ -49,10 +49,7 @@ __all__ = ["Accepted", "Health", "Publisher"]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the way out is doing.
-
-    `waiting_s` is the age of the oldest bulletin that has not been stored yet, `problem` why it has not.
-    """
+    """How the way out is doing; `waiting_s` is for how long the oldest bulletin has not been stored, `problem` why not."""
 
     connected: bool
     counts: dict[str, int]
@@ -101,7 +98,7 @@ class Publisher:
         seal: Sealer | None = None,
         on_refused: Callable[[TocsinError], None] | None = None,
         deadlines: Deadlines | None = None,
-        phases: AtHand | None = None,
+        calendars: Calendars | None = None,
     ) -> AsyncIterator[Publisher]:
         """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
 
@@ -117,7 +114,7 @@ class Publisher:
             seal: seals what must be sealed, in the transaction that stamps; without it what must be sealed is refused.
             on_refused: told of each draft that is refused before it is signed.
             deadlines: reads receipts meanwhile, and logs once what is overdue by these; None leaves both to others.
-            phases: asks for the calendars of its country, which deadlines follow too; it may raise StoreError.
+            calendars: asks for the calendars of its country, which deadlines follow too; it may raise StoreError.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
@@ -134,7 +131,8 @@ class Publisher:
             sender = Sender(
                 authority_id=authority_id, outbox=outbox, endpoint=endpoint, registry=registry, clock=clock
             )
-            reader = ReceiptReader(sender, outbox, registry, clock, deadlines, phases) if deadlines else None
+            if deadlines:
+                reader = ReceiptReader(sender, outbox, registry, clock, deadlines, calendars)
         publisher = cls(
             authority_id=authority_id,
             outbox=outbox,

@@ -25,7 +25,7 @@ from schemas.bodies.electoral import ElectionCalendar
 TELL_EVERY_S = 5.0
 LEAD_EVERY_S = 0.2
 
-AtHand = Callable[[], Awaitable[Sequence[ElectionCalendar]]]
+Calendars = Callable[[], Awaitable[Sequence[ElectionCalendar]]]
 """Asks for the calendars of the author's country; it may raise StoreError."""
 
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ class ReceiptReader:
         registry: Callable[[], VerifiedRegistry],
         clock: Callable[[], dt.datetime],
         deadlines: Deadlines,
-        calendars: AtHand | None = None,
+        calendars: Calendars | None = None,
     ) -> None:
         """Prepare, beside the sender of the same outbox; see `Publisher.open`."""
         self._sender = sender

@@ -77,7 +77,7 @@ async def beating(app: App, publisher: Publisher, store: Inbox | None = None) ->
 
 @asynccontextmanager
 async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[Heartbeat]:
-    from bus.cli.pacing import phases
+    from bus.cli.pacing import at_hand
     from bus.cli.session import member_of, open_registry
     from bus.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
     from bus.hub.holdings import Holdings
@@ -94,11 +94,11 @@ async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) 
         posture=member_of(Posture, context.posture, "posture") or UNSTAFFED.posture,
         duty=context.duty or UNSTAFFED.duty,
     )
-    async with phases(app, store) as phase:
+    async with at_hand(app, store) as calendars:
         yield Heartbeat(
             publisher,
             pace=Intervals(**{name: value for name, value in settings.items() if value}),
-            phase=phase,
+            phase=calendars.phase,
             keeping=keeping,
             holding=holding,
         )

@@ -1,10 +1,10 @@
-"""Which phase it is for the chosen identity, by the calendars in its store, and what follows it while a program runs."""
+"""The calendars at hand for the chosen identity, in its store: which phase it is, and what follows that while a program runs."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from bus.cli.app import App
 if TYPE_CHECKING:
     import datetime as dt
 
+    from bus.hub.elections import Calendar
     from bus.inbox import Inbox
     from schemas.bodies.electoral import ElectionCalendar
     from schemas.vocab import Phase
@@ -20,69 +21,55 @@ if TYPE_CHECKING:
 LOOK_S = 30.0
 
 
-@asynccontextmanager
-async def phases(
-    app: App, store: Inbox | None = None
-) -> AsyncIterator[Callable[[dt.datetime], Awaitable[Phase]]]:
-    """A question for the phase of the identity's country; `store` is its store, if it is open. None without a store."""
-    from bus.cli.session import STORE_FILE, open_registry, open_store
-    from bus.hub.elections import present_phase
-    from schemas.vocab import Phase
+class AtHand:
+    """Questions to the identity's store, which is opened once it is there; there are no calendars before.
 
-    _, context = app.context()
-    country = open_registry(context, app.now()).authority(context.authority).country
-    async with AsyncExitStack() as stack:
-
-        async def phase(now: dt.datetime) -> Phase:
-            nonlocal store
-            if store is None and (app.state_folder() / STORE_FILE).exists():
-                store = await stack.enter_async_context(open_store(app))
-            return (
-                Phase.NONE if store is None else await store.ask(lambda db: present_phase(db, country, now))
-            )
-
-        yield phase
-
-
-@asynccontextmanager
-async def at_hand(app: App) -> AsyncIterator[Callable[[], Awaitable[tuple[ElectionCalendar, ...]]]]:
-    """A question for the calendars of the identity's country in its store; none without a store.
-
-    The question raises StoreError when the store cannot be read.
+    Each raises StoreError when the store cannot be read.
     """
-    from bus.cli.session import STORE_FILE, open_registry, open_store
-    from bus.hub.elections import UNION, calendars
 
-    _, context = app.context()
-    store: Inbox | None = None
+    def __init__(self, app: App, stack: AsyncExitStack, store: Inbox | None) -> None:
+        self._app, self._stack, self._store = app, stack, store
+        self._country = ""
+
+    async def known(self) -> tuple[Calendar, ...]:
+        """Those that count, of all countries."""
+        from bus.cli.session import STORE_FILE, open_store
+        from bus.hub.elections import calendars
+
+        if self._store is None and (self._app.state_folder() / STORE_FILE).exists():
+            self._store = await self._stack.enter_async_context(open_store(self._app))
+        return () if self._store is None else await self._store.ask(calendars)
+
+    async def own(self) -> tuple[ElectionCalendar, ...]:
+        """Those of the identity's country; for the Union's, all."""
+        from bus.cli.session import open_registry
+        from bus.hub.elections import of_country
+
+        if not self._country:
+            _, context = self._app.context()
+            self._country = open_registry(context, self._app.now()).authority(context.authority).country
+        return of_country(await self.known(), self._country)
+
+    async def phase(self, now: dt.datetime) -> Phase:
+        """The phase the identity's country is in."""
+        from schemas.elections import phase_over
+
+        return phase_over(await self.own(), now)
+
+
+@asynccontextmanager
+async def at_hand(app: App, store: Inbox | None = None) -> AsyncIterator[AtHand]:
+    """The calendars in the chosen identity's store; `store` is that store, where it is open already."""
     async with AsyncExitStack() as stack:
-
-        async def ask() -> tuple[ElectionCalendar, ...]:
-            nonlocal store
-            if store is None and (app.state_folder() / STORE_FILE).exists():
-                store = await stack.enter_async_context(open_store(app))
-            if store is None:
-                return ()
-            country = open_registry(context, app.now()).authority(context.authority).country
-            known = await store.ask(calendars)
-            return tuple(each.body for each in known if country in (UNION, each.country))
-
-        yield ask
+        yield AtHand(app, stack, store)
 
 
 async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
-    """How many days the identity's outbox keeps everything, and the elections not over, by the calendars in its store."""
-    from bus.cli.session import STORE_FILE, open_registry, open_store
-    from bus.hub.elections import UNION, calendars
+    """How many days the identity's outbox keeps everything, and which elections are not over."""
     from bus.phases import is_unfinished, keep_days
 
-    if not (app.state_folder() / STORE_FILE).exists():
-        return keep_days((), now), frozenset()
-    _, context = app.context()
-    country = open_registry(context, now).authority(context.authority).country
-    async with open_store(app) as store:
-        known = await store.ask(calendars)
-    own = (each.body for each in known if country in (UNION, each.country))
+    async with at_hand(app) as calendars:
+        known, own = await calendars.known(), await calendars.own()
     return keep_days(own, now), frozenset(each.election for each in known if is_unfinished(each.body, now))
 
 
@@ -91,8 +78,8 @@ async def follow_phase(app: App, store: Inbox | None = None) -> None:
     from bus.errors import StoreError
     from bus.phases import pace
 
-    async with phases(app, store) as phase:
+    async with at_hand(app, store) as calendars:
         while True:
             with contextlib.suppress(StoreError):  # while the store cannot be read it stays as it is
-                app.ping_s = pace(await phase(app.now())).ping_s
+                app.ping_s = pace(await calendars.phase(app.now())).ping_s
             await asyncio.sleep(LOOK_S)

@@ -60,7 +60,7 @@ async def _calendars(app: App) -> Sequence[ElectionCalendar]:
     from bus.cli.pacing import at_hand
 
     async with at_hand(app) as calendars:
-        return await calendars()
+        return await calendars.own()
 
 
 async def _found(

@@ -203,7 +203,7 @@ async def open_publisher(
             seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
             on_refused=lambda exc: record_refusal(app, exc),
             deadlines=deadlines_of(app) if receipts else None,
-            phases=calendars,
+            calendars=calendars.own,
         ) as publisher,
     ):
         yield publisher

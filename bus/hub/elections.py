@@ -141,10 +141,14 @@ def by_country(known: Iterable[Calendar], now: dt.datetime) -> tuple[CountryPhas
     )
 
 
+def of_country(known: Iterable[Calendar], country: str) -> tuple[ElectionCalendar, ...]:
+    """The calendars of a country; for the Union, of any."""
+    return tuple(each.body for each in known if country in (UNION, each.country))
+
+
 def present_phase(db: sqlite3.Connection, country: str, now: dt.datetime) -> Phase:
     """The phase a country is in, of all its elections; for the Union, that of any country."""
-    known = calendars(db)
-    return phase_over((each.body for each in known if country in (UNION, each.country)), now)
+    return phase_over(of_country(calendars(db), country), now)
 
 
 def last_exercises(db: sqlite3.Connection) -> dict[str, dt.datetime]:

@@ -26,7 +26,7 @@ from bus.inbox import Inbox
 from bus.ladder import Overdue, Rung
 from bus.outbox import Outbox, Row
 from bus.publisher import Publisher
-from bus.receipt_reader import AtHand
+from bus.receipt_reader import Calendars
 from bus.receipts import draft as receipt_draft
 from bus.records import Message, verdict
 from bus.topology import consumers
@@ -51,7 +51,7 @@ async def voice(
     *,
     reads: bool = False,
     late: dt.timedelta = dt.timedelta(0),
-    calendars: AtHand | None = None,
+    calendars: Calendars | None = None,
 ) -> AsyncIterator[Publisher]:
     """Somebody's publisher; with `reads` it reads receipts. `late` is by how much its clock is after the world's."""
     async with (
@@ -66,7 +66,7 @@ async def voice(
             clock=lambda: bus.world.now + late,
             rng=secrets.token_bytes,
             deadlines=deadlines.DEFAULTS if reads else None,
-            phases=calendars,
+            calendars=calendars,
         ) as publisher,
     ):
         yield publisher
