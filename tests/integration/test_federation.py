@@ -18,7 +18,9 @@ from bus.carrier import Ledger
 from bus.connection import Connection, Endpoint
 from bus.demo.federated import COUNTRIES, Founded, Joined, found, joined, run_until_closed
 from bus.errors import DeniedError
+from bus.heartbeat import Heartbeat, Intervals
 from bus.held_registry import HeldRegistry
+from bus.hub.alarms import alarms
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
@@ -32,7 +34,7 @@ from bus.trust import VerifiedRegistry
 from bus.trust_feed import TrustFeed, publish_trust
 from bus.trust_relay import TrustRelay
 from schemas.subject import PREFIX
-from schemas.vocab import Tlp
+from schemas.vocab import Phase, Tlp
 from tests.worlds import DEFAULTS, chain, draft, shared_world, signed_registry
 
 PATIENCE_S = 60.0  # `examples/federation` measures how fast it is
@@ -66,7 +68,9 @@ async def speaking(joins: Joined, identity: str, folder: Path) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def reading(joins: Joined, identity: str, folder: Path) -> AsyncIterator[Inbox]:
+async def reading(
+    joins: Joined, identity: str, folder: Path, clock: Callable[[], dt.datetime] = now
+) -> AsyncIterator[Inbox]:
     """A hub at its country's server."""
     async with Inbox.open(folder / f"{identity}.db", projector=Projection(), hold_s=60.0) as store:
         service = HubService(
@@ -74,7 +78,8 @@ async def reading(joins: Joined, identity: str, folder: Path) -> AsyncIterator[I
             store=store,
             registry=lambda: joins.founded.registry,
             endpoint=joins.endpoint(identity),
-            clock=now,
+            clock=clock,
+            look_s=0.2,
         )
         task = asyncio.create_task(service.run())
         try:
@@ -406,3 +411,35 @@ async def test_what_is_said_of_trust_comes_to_every_country(tmp_path: Path) -> N
         async with provisioner(joins, "xb") as there:
             info = await there.js_api("STREAM.INFO.TRUST")
             assert info["state"]["messages"] == 1  # each thing once
+
+
+async def test_silence_in_one_country_is_an_alarm_in_another(tmp_path: Path) -> None:
+    """Heartbeats go over the union: who falls silent is missed abroad, and who speaks again is not any more."""
+    ahead = dt.timedelta(0)
+
+    async def polling(_: dt.datetime) -> Phase:
+        return Phase.POLLING
+
+    async with (
+        joined(tmp_path, found(now())) as joins,
+        speaking(joins, "xa-csirt", tmp_path) as ours,
+        reading(joins, "xb-hub", tmp_path, lambda: now() + ahead) as abroad,
+    ):
+        beats = Heartbeat(ours, pace=Intervals(during=10), phase=polling)
+
+        async def stands(*reasons: str) -> bool:
+            rows = await abroad.ask(lambda db: alarms(db, ended=False))
+            return [row.reason for row in rows if row.channel == green("xa")] == list(reasons)
+
+        async def heard(count: int) -> bool:
+            return len(await read(abroad, "xa-csirt/system.green.community")) == count
+
+        await beats.beat(anyway=True)
+        await until(lambda: heard(1), PATIENCE_S)
+        assert await stands()
+        ahead = dt.timedelta(seconds=25)
+        await until(lambda: stands("silent"), PATIENCE_S)
+        ahead = dt.timedelta(0)
+        await beats.beat(anyway=True)
+        await until(lambda: heard(2), PATIENCE_S)
+        await until(stands, PATIENCE_S)
