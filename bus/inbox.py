@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from bus import lease
+from bus import freezing, lease
 from bus.amending import Amending
 from bus.records import SCHEMA, Cursor, Judged, Message, Refused, Stored, stored
 from bus.rejudging import Rejudging
@@ -130,6 +130,14 @@ class Inbox:
             if await self._db.read(work.is_due):
                 counts.update(await self._db.write(work.amend))
         return counts
+
+    async def decide(self, channel: str, by: str, reason: str, now: dt.datetime) -> tuple[int, bool]:
+        """Note a person's decision on the contradictions of a channel; how many, and whether its issuer is frozen still."""
+
+        def work(db: sqlite3.Connection) -> tuple[int, bool]:
+            return self._settling.decide(db, channel, by, reason, now), freezing.is_frozen(db, channel)
+
+        return await self._db.write(work)
 
     async def due_future(self, now: dt.datetime) -> list[Message]:
         """Messages whose time has come, to be judged again; they wait on until they are settled without a stream."""

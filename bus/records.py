@@ -58,6 +58,11 @@ CREATE TABLE IF NOT EXISTS quarantine (
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
 CREATE INDEX IF NOT EXISTS quarantine_of_strangers ON quarantine (n) WHERE reason = 'unknown-key';
+CREATE INDEX IF NOT EXISTS quarantine_forks ON quarantine (channel, n) WHERE reason = 'fork';
+CREATE TABLE IF NOT EXISTS decided (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, upto INTEGER NOT NULL, at REAL NOT NULL, by TEXT NOT NULL,
+  reason TEXT NOT NULL
+);
 CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS judged_by (registry TEXT NOT NULL, after INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS to_amend (channel TEXT PRIMARY KEY) WITHOUT ROWID;

@@ -13,8 +13,10 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from bus import freezing
 from bus.admission import ENDED, holds_place
 from bus.chain import REFUSED, Held, Link, Outcome, judge
+from bus.freezing import CONTESTED
 from bus.records import Cursor, Judged, Refused, Stored, Waiting, as_json, stored
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
@@ -184,7 +186,8 @@ class Settling:
         now: dt.datetime,
     ) -> None:
         message = waiting.message
-        labels = frozenset((*waiting.labels, label) if label else waiting.labels)
+        frozen = CONTESTED if freezing.is_frozen(db, channel) else None
+        labels = frozenset((*waiting.labels, *filter(None, (label, frozen))))
         cursor = db.execute(
             "INSERT INTO admitted (digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, "
             "endorsers, stream, stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -248,6 +251,19 @@ class Settling:
                     (row.rowid,),
                 )
         db.execute("RELEASE picture")
+
+    def decide(self, db: sqlite3.Connection, channel: str, by: str, reason: str, now: dt.datetime) -> int:
+        """A person has decided on a contradiction (`bus.freezing`): what was said meanwhile takes effect; how many there were."""
+        count = freezing.decide(db, channel, by, reason, now.timestamp())
+        if count and not freezing.is_frozen(db, channel):
+            for name in freezing.contested(db, channel):
+                admitted = "SELECT * FROM admitted WHERE channel = ? ORDER BY row"
+                if self.projector is not None:
+                    self.projector.forget(db, name, map(stored, db.execute(admitted, (name,)).fetchall()))
+                freezing.settle(db, name)
+                for row in db.execute(admitted, (name,)).fetchall():
+                    self.project(db, stored(row), now)
+        return count
 
     def _refuse(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
         if refused.retry_at is not None:

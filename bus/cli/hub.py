@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.app import App, Group, command
+from bus.cli.hub_decide import decide
 from bus.cli.hub_scrub import scrub
 from schemas.errors import TocsinError
 
@@ -24,6 +25,7 @@ def hub() -> None:
     """A national hub's store and its reading."""
 
 
+hub.add_command(decide)
 hub.add_command(scrub)
 
 

@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "key": ("bus.cli.key", "key", "signing keys and transport keys"),
     "registry": ("bus.cli.registry", "registry", "the signed trust registry: who may say and read what"),
     "server": ("bus.cli.server", "server", "the broker: configuration, start, checks"),
-    "hub": ("bus.cli.hub", "hub", "a national hub: run, status, scrub, rebuild"),
+    "hub": ("bus.cli.hub", "hub", "a national hub: run, status, decide, scrub, rebuild"),
     "drill": ("bus.cli.drill", "drill", "exercises on the real path, and their score"),
     "bundle": ("bus.cli.bundle", "bundle", "over an air gap: registry and bulletins in one file"),
     "audit": ("bus.cli.audit", "audit", "what this identity refused, signed, took in and opened"),

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
+from bus import freezing
 from bus.hub.alarms import uptimes
 from bus.hub.holdings import differences
 from bus.hub.liveness import Alarm, Reason, Signs, State, is_overdue, state_of
@@ -84,7 +85,7 @@ def channels(
     refused = _counted(
         db, "SELECT channel, count(*) FROM quarantine WHERE channel IS NOT NULL GROUP BY channel"
     )
-    forks = _counted(db, "SELECT channel, count(*) FROM quarantine WHERE reason = 'fork' GROUP BY channel")
+    forks = freezing.undecided(db)
     holes = _counted(db, "SELECT channel, max(seq) - min(seq) + 1 - count(*) FROM links GROUP BY channel")
     up = uptimes(db)
     missing = _missing(db, registry, reader)
@@ -211,7 +212,10 @@ def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Ala
             text = f"up to number {(row.last_seq or 0) + row.announced} is announced, and what came ends with {row.last_seq or 0}"
             found.append(Alarm(channel=row.name, reason=Reason.TAIL, detail=text))
         if row.forks:
-            text = "its issuer contradicts itself; tocsin bulletin proof writes down the evidence"
+            text = (
+                "its issuer contradicts itself; tocsin bulletin proof writes down the evidence. Once it has said which is "
+                "its own: tocsin hub decide"
+            )
             found.append(Alarm(channel=row.name, reason=Reason.FORK, detail=text))
         if row.split:
             text = f"{' and '.join(row.split)} had another bulletin at one place than this hub was given; it is asked for"

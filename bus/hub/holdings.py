@@ -124,11 +124,11 @@ def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> 
                 since=row["admitted_at"],
                 other=row["held"] is not None,
             )
-    for row in db.execute(_UNLIKE_ITS_SUCCESSOR):
+    for row in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
         yield Difference(
             channel=row["channel"],
-            seq=row["seq"] - 1,
-            digest=row["prev"],
+            seq=row["seq"],
+            digest=row["digest"],
             holder=row["channel"].partition("/")[0],
             since=row["at"],
             other=True,
@@ -144,11 +144,19 @@ WHERE l.digest IS NOT h.digest AND NOT EXISTS (SELECT 1 FROM held w WHERE w.dige
 """
 
 
-# A bulletin that names another predecessor than is held shows that there is another.
+# A bulletin that names another predecessor than is held shows that there is another; and so does a heartbeat.
 _UNLIKE_ITS_SUCCESSOR = """
-SELECT DISTINCT b.channel, b.seq, b.prev, b.at FROM quarantine b JOIN links l ON l.channel = b.channel AND l.seq = b.seq - 1
+SELECT b.channel, b.seq - 1 AS seq, b.prev AS digest, min(b.at) AS at
+FROM quarantine b JOIN links l ON l.channel = b.channel AND l.seq = b.seq - 1
 WHERE b.reason = 'broken-chain' AND l.digest != b.prev
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = b.channel AND q.seq = b.seq - 1 AND q.digest = b.prev)
+GROUP BY b.channel, b.seq, b.prev
+"""
+_UNLIKE_ITS_HEARTBEAT = """
+SELECT a.channel, a.seq, a.digest, m.admitted_at AS at
+FROM announced a JOIN admitted m ON m.row = a.row JOIN links l ON l.channel = a.channel AND l.seq = a.seq
+WHERE l.digest != a.digest
+  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
 """
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from bus.freezing import CONTESTED
 from bus.hub import alarms, answers, asks, holdings
 from bus.records import Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
@@ -146,7 +147,12 @@ def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
 
 
 def _endings(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
-    """Updates supersede and cancels withdraw. All are recorded; those of another issuer end nothing."""
+    """Updates supersede and cancels withdraw. All are recorded; those of another issuer end nothing.
+
+    Nor does what an authority says that contradicts itself, until a person has decided.
+    """
+    if CONTESTED in row.labels:
+        return
     for ref in b.references:
         if _ENDING.get(ref.rel) is not b.msg_type:
             continue

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bus.freezing import undecided
 from bus.hub.channels import channels
 from bus.hub.elections import Election, elections
 from bus.trust import VerifiedRegistry
@@ -34,6 +35,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     issued: dt.datetime
     expires: dt.datetime
     sealed: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     expired: int
     refused: int
     exercises_in_force: int
+    contested: tuple[str, ...] = ()
+    """Who contradicts itself, with nobody having decided: what it has said since ends nothing."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +95,7 @@ def picture(
         by_priority=_count(row["priority"] for row in rows),
         by_dimension={name: dict(sorted(areas.items())) for name, areas in sorted(dimensions.items())},
         by_kind=_count(row["kind"] for row in rows),
-        top=tuple(_item(row) for row in ranked[:TOP]),
+        top=tuple(_item(db, row) for row in ranked[:TOP]),
         elections=elections(db, now),
         channels_by_state=_count(row.state for row in seen if row.channel.startswith(f"{Status.ACTUAL}.")),
         withdrawn=_one(db, "SELECT count(*) FROM actual WHERE ended_how = 'cancelled'"),
@@ -100,6 +104,7 @@ def picture(
         exercises_in_force=_one(
             db, "SELECT count(*) FROM exercise WHERE ended_by IS NULL AND expires > ?", moment
         ),
+        contested=tuple(sorted({each.partition("/")[0] for each in undecided(db) if "/actual." in each})),
     )
 
 
@@ -137,7 +142,7 @@ def as_text(found: Picture) -> list[str]:
         lines += ["", "what stands out"]
         lines += [
             f"  {item.priority} {item.issued:%m-%d %H:%M} {item.issuer:<9} {item.kind:<18} TLP:{item.tlp.upper():<12} {item.audience:<10} {item.headline}"
-            + (f" ({', '.join(item.sealed)})" if item.sealed else "")
+            + (f" ({', '.join((*item.labels, *item.sealed))})" if item.labels or item.sealed else "")
             for item in found.top
         ]
     if found.elections:
@@ -147,6 +152,8 @@ def as_text(found: Picture) -> list[str]:
             + (f", next change {e.next_change:%Y-%m-%d %H:%M} UTC" if e.next_change else "")
             for e in found.elections
         ]
+    if found.contested:
+        lines += ["", f"contested, for they contradict themselves: {', '.join(found.contested)}"]
     lines += ["", f"channels: {_spell(found.channels_by_state) or 'none heard yet'}"]
     lines.append(
         f"withdrawn {found.withdrawn}, expired {found.expired}, refused {found.refused}, exercises in force {found.exercises_in_force}"
@@ -165,7 +172,8 @@ def _count(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _item(row: sqlite3.Row) -> Item:
+def _item(db: sqlite3.Connection, row: sqlite3.Row) -> Item:
+    labels = db.execute("SELECT labels FROM admitted WHERE row = ?", (row["row"],)).fetchone()
     return Item(
         id=row["id"],
         issuer=row["issuer"],
@@ -179,6 +187,7 @@ def _item(row: sqlite3.Row) -> Item:
         headline=row["headline"],
         issued=_time(row["issued"]),
         expires=_time(row["expires"]),
+        labels=tuple(sorted(json.loads(labels["labels"]))),
     )
 
 

@@ -120,7 +120,7 @@ async def test_a_head_that_is_not_what_is_held_is_a_fork(store: Inbox, order: tu
     come = (CHAIN[0], beat(head(other)))
     for n in order:
         await take(store, come[n])
-    assert await found(store) == {ME: ["fork"]}
+    assert await found(store) == {ME: ["fork", "split"]}
     assert (await row_of(store)).forks == 1
 
 

@@ -111,3 +111,15 @@ def test_channels_show_forks_and_uptime(desk: Desk) -> None:
     assert next(row for row in rows if f"{row['authority']}/{row['channel']}" == FORKED)["forks"] == 2
     assert all("uptime" in row for row in rows)
     assert len(desk.run("channels", "--uptime").splitlines()) == len(rows)
+
+
+def test_a_person_decides_on_a_contradiction_once(desk: Desk) -> None:
+    """The evidence stays; what a heartbeat alone denies is not to be decided before it came, and nothing twice."""
+    asked = ("hub", "decide", FORKED, "--reason", "asked by telephone", "--yes")
+    assert json.loads(desk.run(*asked, "--json")) == {"channel": FORKED, "decided": 1, "contested": False}
+    rows = json.loads(desk.run("channels", "--json"))
+    assert next(row for row in rows if f"{row['authority']}/{row['channel']}" == FORKED)["forks"] == 1
+    assert '{"contradiction"' in desk.run("bulletin", "proof", FORKED)
+    assert "fork-decided" in desk.run("audit", "show")
+    for channel in (FORKED, DENIED, "xa-nobody/actual.green.community"):
+        assert "nothing is to be decided" in desk.run(*asked[:2], channel, *asked[3:], code=3)
