@@ -10,6 +10,7 @@ import asyncio
 import datetime as dt
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -18,12 +19,11 @@ from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub import asks
 from bus.inbox import Inbox
 from bus.publisher import Publisher
-from bus.receipts import COPY
-from bus.records import Stored, stored, verdict
+from bus.records import Stored, verdict
 from bus.reoffering import offer_asked
 from bus.requests import Lack
 from bus.trust import VerifiedRegistry
-from schemas.bodies.system import MAX_COPY_CHARS, MAX_WANTED, Copy, Request, Wanted
+from schemas.bodies.system import MAX_WANTED, Copy, Request, Wanted
 from schemas.errors import SchemaError
 from schemas.subject import Channel
 from schemas.vocab import Tlp
@@ -139,17 +139,13 @@ class Asking:
         after, newest = await self._store.ask(lambda db: (asks.heeded(db), asks.newest(db)))
         while after < newest:
             upto = min(newest, after + ROWS)
-            rows = await self._store.ask(
-                lambda db, a=after, u=upto: [
-                    stored(row) for row in asks.said_to(db, self._authority_id, a, u)
-                ]  # type: ignore[misc]  # bound now
-            )
-            for row in rows:
+            said = partial(asks.said_to, me=self._authority_id, after=after, upto=upto)
+            for row in await self._store.ask(said):
                 if isinstance(row.bulletin.body, Request):
                     await self._help(row, row.bulletin.body)
                 elif isinstance(row.bulletin.body, Copy):
                     await self._take(row, row.bulletin.body)
-            await self._store.write(lambda db, u=upto: asks.heed(db, u))  # type: ignore[misc]  # bound now
+            await self._store.write(partial(asks.heed, row=upto))
             after = upto
 
     async def _help(self, row: Stored, body: Request) -> None:
@@ -160,30 +156,28 @@ class Asking:
         )
         sent = 0
         for item in body.items:
-            if (channel := readable(item, asker, registry)) is None or channel.issuer == self._authority_id:
+            channel = readable(item, asker, registry)
+            if channel is None or channel.issuer == self._authority_id:
                 continue
-            found = await self._store.write(lambda db, item=item: _due(db, item, asker, moment))  # type: ignore[misc]  # bound now
-            if found is None or sent + len(found[1]) > MOST_BYTES:
-                continue
-            digest, file = found
-            if not requests.may_say(registry, self._authority_id, COPY, asker, channel.tlp):
-                log.warning(
-                    "not_handed_on", reader=asker, channel=str(channel), problem="no grant for copies"
-                )
-                return
-            try:
-                await self._publisher.publish(
-                    requests.copy(asker, channel, item.seq, file), once=f"copy/{row.id}/{digest}"
-                )
-            except StoreError:
-                raise
-            except (BusError, SchemaError) as exc:  # of this one; it may be too large to be handed on
-                log.warning(
-                    "not_handed_on", reader=asker, channel=str(channel), seq=item.seq, problem=str(exc)
-                )
-                continue
-            sent += len(file)
-            log.info("handed_on", reader=asker, channel=str(channel), seq=item.seq)
+            found = await self._store.ask(partial(_due, item=item, asker=asker, moment=moment))
+            if found is not None and sent + len(found.file) <= MOST_BYTES:
+                sent += await self._hand_on(row.id, asker, channel, item.seq, found, moment)
+
+    async def _hand_on(
+        self, asked: str, asker: str, channel: Channel, seq: int, found: asks.Found, moment: float
+    ) -> int:
+        """Say a copy to who asked for it in the bulletin `asked`; how many bytes."""
+        try:
+            copy = requests.copy(asker, channel, seq, found.file)
+            await self._publisher.publish(copy, once=f"copy/{asked}/{found.digest}")
+        except StoreError:
+            raise
+        except (BusError, SchemaError) as exc:  # without a grant for it, or too large to be handed on
+            log.warning("not_handed_on", reader=asker, channel=str(channel), seq=seq, problem=str(exc))
+            return 0
+        await self._store.write(lambda db: asks.note_handed_on(db, found.digest, asker, moment))
+        log.info("handed_on", reader=asker, channel=str(channel), seq=seq)
+        return len(found.file)
 
     async def _take(self, row: Stored, body: Copy) -> None:
         registry, now = self._registry(), self._clock()
@@ -221,9 +215,7 @@ def readable(item: Wanted, asker: str, registry: VerifiedRegistry) -> Channel | 
     return channel if registry.may_read(asker, channel) else None
 
 
-def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> tuple[str, bytes] | None:
-    """What is held of it, as a signed file, unless the asker was given it a short while ago."""
+def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> asks.Found | None:
+    """What is held of it, unless the asker was given it a short while ago."""
     found = asks.held_at(db, item.channel, item.seq, item.digest)
-    if found is None or len(found[1]) > MAX_COPY_CHARS:
-        return None
-    return found if asks.may_hand_on(db, found[0], asker, moment, REST_S) else None
+    return found if found and asks.is_rested(db, found.digest, asker, moment, REST_S) else None

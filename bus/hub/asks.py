@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from bus.hub import holdings
 from bus.hub.evidence import signed_file
 from bus.hub.liveness import Reason
+from bus.records import Stored, stored
 from bus.requests import Asked, Lack, Place, place
 from bus.trust import VerifiedRegistry
 from schemas.bodies.system import MAX_WANTED
@@ -35,12 +37,11 @@ def lacks(db: sqlite3.Connection, registry: VerifiedRegistry, me: str, until: fl
 
     The last of a tail first: with it the picture is current, and what lies before it is then a gap.
     """
+    sql = "SELECT channel, reason FROM alarms WHERE ended IS NULL AND began <= ? ORDER BY channel, reason"
+    standing = db.execute(sql, (until,)).fetchall()
+    different = list(holdings.differences(db, registry, me)) if standing else []
     found: list[Lack] = []
-    different = list(holdings.differences(db, registry, me))
-    standing = (
-        "SELECT channel, reason FROM alarms WHERE ended IS NULL AND began <= ? ORDER BY channel, reason"
-    )
-    for row in db.execute(standing, (until,)).fetchall():
+    for row in standing:
         try:
             channel = Channel.parse(row["channel"])
         except SchemaError:  # an alarm about this hub itself
@@ -118,24 +119,34 @@ def was_asked(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> bo
     return db.execute(sql, (channel, seq, digest)).fetchone() is not None
 
 
-def may_hand_on(db: sqlite3.Connection, digest: str, reader: str, moment: float, rest_s: float) -> bool:
-    """Whether a copy is due to a reader, and note that it is given; not twice within `rest_s` seconds. In a transaction."""
-    last = db.execute("SELECT at FROM handed_on WHERE digest = ? AND reader = ?", (digest, reader)).fetchone()
-    if last is not None and 0 <= moment - last["at"] < rest_s:
-        return False
+def is_rested(db: sqlite3.Connection, digest: str, reader: str, moment: float, rest_s: float) -> bool:
+    """Whether a reader was given no copy of this for so many seconds."""
+    sql = "SELECT at FROM handed_on WHERE digest = ? AND reader = ?"
+    last = db.execute(sql, (digest, reader)).fetchone()
+    return last is None or not 0 <= moment - last["at"] < rest_s
+
+
+def note_handed_on(db: sqlite3.Connection, digest: str, reader: str, moment: float) -> None:
+    """Note that a reader was given a copy, inside a transaction."""
     db.execute("REPLACE INTO handed_on VALUES (?, ?, ?)", (digest, reader, moment))
-    return True
 
 
-def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) -> tuple[str, bytes] | None:
-    """The bulletin at a place, or the one of this digest there, refused or not, as a signed file with its digest."""
+class Found(NamedTuple):
+    """A bulletin that is held, as a signed file."""
+
+    digest: str
+    file: bytes
+
+
+def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) -> Found | None:
+    """The bulletin at a place, or the one of this digest there, refused or not."""
     row = db.execute(
         "SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 AND ?3 IN (digest, '') UNION ALL "
         "SELECT digest FROM quarantine WHERE channel = ?1 AND seq = ?2 AND digest = ?3 LIMIT 1",
         (channel, seq, digest or ANY),
     ).fetchone()
     file = None if row is None else signed_file(db, row["digest"])
-    return None if file is None else (row["digest"], file)
+    return None if file is None else Found(row["digest"], file)
 
 
 def heeded(db: sqlite3.Connection) -> int:
@@ -149,10 +160,10 @@ def heed(db: sqlite3.Connection, row: int) -> None:
     db.execute("REPLACE INTO heeded VALUES (1, ?)", (row,))
 
 
-def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[sqlite3.Row]:
-    """What came to a hub by its id between two rows, as rows of the admitted table."""
+def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[Stored]:
+    """What came to a hub by its id after one row, up to another."""
     sql = "SELECT * FROM admitted WHERE row > ? AND row <= ? AND subject GLOB ? ORDER BY row"
-    return db.execute(sql, (after, upto, f"tocsin.v1.system.*.{me}.*")).fetchall()
+    return [stored(row) for row in db.execute(sql, (after, upto, f"tocsin.v1.system.*.{me}.*"))]
 
 
 def newest(db: sqlite3.Connection) -> int:

@@ -26,8 +26,8 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
     """One channel as a reader sees it.
 
     `said` is the state that the authority itself gives in its heartbeats. `gaps` is how many are missing between what is
-    held, `announced` how many its issuer, or another hub, says follow that have not come, `overdue` whether they should
-    have, `split` who holds another bulletin than this reader at one place. `uptime` is in parts per million by phase, as
+    held, `announced` how many its issuer, or another hub, says follow that have not come, `by` which of them, `overdue`
+    whether they should have, `split` who holds another bulletin than this reader at one place. `uptime` is in parts per million by phase, as
     far as it was recorded.
     """
 
@@ -41,6 +41,7 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
     interval_s: int = DEFAULT_INTERVAL_S
     gaps: int = 0
     announced: int = 0
+    by: str | None = None
     overdue: bool = False
     forks: int = 0
     split: tuple[str, ...] = ()
@@ -68,9 +69,16 @@ class _Missing(msgspec.Struct):
     """What the heartbeats announce of a channel that is not held, or is held otherwise."""
 
     seq: int = 0
+    by: str | None = None
     since: float = float("inf")
     forks: int = 0
     split: set[str] = msgspec.field(default_factory=set)
+
+    def reaches(self, seq: int, by: str, since: float) -> None:
+        """Somebody says that the channel goes on as far as this."""
+        if seq > self.seq:
+            self.seq, self.by = seq, by
+        self.since = min(self.since, since)
 
 
 def channels(
@@ -120,6 +128,7 @@ def channels(
                 interval_s=interval,
                 gaps=holes.get(name, 0),
                 announced=max(0, lacking.seq - (last_seq or 0)),
+                by=lacking.by,
                 overdue=lacking.seq > 0 and is_overdue(lacking.since, interval, now),
                 forks=forks.get(name, 0) + lacking.forks,
                 split=tuple(sorted(lacking.split)),
@@ -171,13 +180,13 @@ def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) ->
         if row["held"] is not None:
             entry.forks += 1
         else:
-            entry.seq, entry.since = max(entry.seq, row["seq"]), min(entry.since, row["admitted_at"])
+            entry.reaches(row["seq"], row["channel"].partition("/")[0], row["admitted_at"])
     for each in differences(db, registry, reader):
         entry = found.setdefault(each.channel, _Missing())
         if each.other:
             entry.split.add(each.holder)
         else:
-            entry.seq, entry.since = max(entry.seq, each.seq), min(entry.since, each.since)
+            entry.reaches(each.seq, each.holder, each.since)
     return found
 
 
@@ -209,7 +218,7 @@ def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Ala
         if row.gaps:
             found.append(Alarm(channel=row.name, reason=Reason.GAP, detail=_holes(db, row)))
         if row.overdue and row.announced:
-            text = f"up to number {(row.last_seq or 0) + row.announced} is announced, and what came ends with {row.last_seq or 0}"
+            text = f"{row.by} has said up to number {(row.last_seq or 0) + row.announced}, and what came ends with {row.last_seq or 0}"
             found.append(Alarm(channel=row.name, reason=Reason.TAIL, detail=text))
         if row.forks:
             text = (
