@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.office import TOCSIN, Office
+from tests.office import TOCSIN, Desk, Office
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -138,9 +138,11 @@ def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:
                 process.wait(20)
 
 
-def test_a_change_is_the_next_version_under_both_quorums(tmp_path: Path) -> None:
+def test_a_change_is_the_next_version_under_both_quorums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Editing a standing registry makes a proposal of the next version, which `verify --previous` accepts once signed."""
-    office = Office(tmp_path)
+    office = Desk(tmp_path, monkeypatch)
     for name in ("root-a", "root-b", "beacon"):
         office.key(name)
     office.run(
@@ -183,11 +185,11 @@ def test_a_change_is_the_next_version_under_both_quorums(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "kind", ["cyber-incident", "data-breach", "election-calendar", "fimi", "stratcom", "post-election-report"]
 )
-def test_a_begun_draft_is_toml(tmp_path: Path, kind: str) -> None:
+def test_a_begun_draft_is_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """What `bulletin draft` prints is a file that `bulletin check` reads, and asks only for what is left to fill in."""
     import tomllib
 
-    office = Office(tmp_path)
+    office = Desk(tmp_path, monkeypatch)
     text = office.run("bulletin", "draft", kind)
     assert tomllib.loads(text)["body"]["kind"] == kind
     assert "tocsin publish FILE" in text

@@ -14,7 +14,7 @@ import pytest
 from bus.server import find_binary
 from bus.server.process import ports_of
 from tests.integration.test_ceremony import free_port
-from tests.office import Office
+from tests.office import Desk, Office
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -22,9 +22,9 @@ AUTHORITY = "xa-csirt"
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     """A registry of one authority, signed 2 of 2, with a context for it and a copy of its own for the server's."""
-    office = Office(tmp_path)
+    office = Desk(tmp_path, monkeypatch)
     for name in ("root-1", "root-2", "beacon", "csirt", "new"):
         office.key(name)
     nkey = json.loads(office.run("key", "new", "--transport", "csirt.nk", "--json"))["nkey"]
@@ -120,7 +120,9 @@ def test_a_change_reaches_the_server_and_a_reader_by_two_commands(office: Office
     finally:
         for process in (reading, serving):
             if process is not None:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(
+                    signal.SIGTERM
+                )  # which whoever started the tests cannot have told them to ignore
                 process.wait(20)
     assert "does not answer" in office.run(
         *registrar, "registry.tocsin.json", *provisioner(), "--timeout", "0.5", code=7

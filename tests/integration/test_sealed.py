@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.test_ceremony import ROOT, free_port
-from tests.office import TOCSIN, Office
+from tests.office import TOCSIN, Desk, Office
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -88,9 +88,11 @@ def sections(office: Office) -> dict[str, Any]:
     return made
 
 
-def test_what_is_sealed_is_read_by_its_recipients_alone(tmp_path: Path) -> None:
+def test_what_is_sealed_is_read_by_its_recipients_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From the key to the reader's screen, over a real broker."""
-    office = Office(tmp_path)
+    office = Desk(tmp_path, monkeypatch)
     found = federation(office)
     office.run(
         "registry", "beacon", REGISTRY, "--key", "beacon.pem", "--passphrase-file", "beacon.pass", "--out", "beacon.tocsin.json",

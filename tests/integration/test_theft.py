@@ -31,7 +31,7 @@ from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.subject import subject_for
 from tests.integration.conftest import Bus
 from tests.integration.test_ceremony import ROOT, free_port
-from tests.office import TOCSIN, Office
+from tests.office import TOCSIN, Desk
 from tests.worlds import DEFAULTS, draft, key_record, signed_registry
 
 pytestmark = pytest.mark.timeout(120)
@@ -201,9 +201,9 @@ async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended
         assert await publisher.ready(10)
 
 
-def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path) -> None:
+def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the refusal over `key revoke`, `registry accept` and `outbox reanchor` to the next bulletin."""
-    office = Office(tmp_path)
+    office = Desk(tmp_path, monkeypatch)
     for name in ("root", "beacon", "xa-emb", "reserve"):
         office.key(name)
     nkey = office.run("key", "new", "--transport", "xa-emb.nk").strip()

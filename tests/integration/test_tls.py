@@ -25,7 +25,7 @@ from bus.server.checks import Check, check
 from bus.tls import Tls
 from tests.certificates import Ca
 from tests.integration.test_ceremony import free_port
-from tests.office import TOCSIN, Office
+from tests.office import TOCSIN, Desk
 from tests.worlds import World, chain, make_world, shared_world
 
 pytestmark = pytest.mark.timeout(60)
@@ -221,9 +221,9 @@ def test_a_brokers_folder_has_all_three_files_or_none(tmp_path: Path) -> None:
         ServerTls.in_folder(tmp_path)
 
 
-def test_an_operator_turns_tls_on_by_command(tmp_path: Path) -> None:
+def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`server run` with the files in its folder, a context with the client's: the checks pass; without them, exit 7 or 2."""
-    office = Office(tmp_path)
+    office = Desk(tmp_path, monkeypatch)
     world = make_world(dt.datetime.now(dt.UTC).replace(microsecond=0))
     (tmp_path / "registry.tocsin.json").write_bytes(world.raw)
     nkey.save_nkey(tmp_path / "hub.nk", world.nkeys["xa-hub"][0])
