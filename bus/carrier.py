@@ -259,8 +259,7 @@ class Carrier:
     ) -> None:
         """Carry one stream until a line is in doubt."""
         for end in (source, sink):
-            if not end.connected:
-                raise UnreachableError(end.problem or "not connected")
+            _must_be_connected(end)
         info = await source.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
         given = info["config"].get("filter_subjects") or [info["config"].get("filter_subject", ">")]
         filters = sorted(
@@ -280,8 +279,7 @@ class Carrier:
                     return
             batch = batch[1:]
             while True:
-                if not sink.connected:
-                    raise UnreachableError(sink.problem or "not connected")
+                _must_be_connected(sink)
                 if batch:
                     await self._carry(sink, leg, stream, filters, batch)
                 self.problems.pop((leg.source, leg.sink), None)
@@ -317,6 +315,17 @@ class Carrier:
         last, name = found[-1]
         await self._ledger.note(leg, stream, cursor_at(last, name), filters, stored, tails)
         self.carried[leg.sink] += len(stored)
+
+
+def _must_be_connected(end: Connection) -> None:
+    """Whoever is not let in is asked for what a person can mend.
+
+    Raises:
+        UnreachableError: the broker does not answer, or does not know the carrier's key.
+    """
+    if not end.connected:
+        known = "; is this carrier's key in the federation file there?" if end.denied else ""
+        raise UnreachableError((end.problem or "not connected") + known)
 
 
 def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:

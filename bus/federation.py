@@ -165,6 +165,12 @@ def served(registry: VerifiedRegistry, seat: Seat | None) -> tuple[str, ...]:
     )
 
 
+def unmatched(registry: VerifiedRegistry, federation: Federation) -> tuple[str, ...]:
+    """Countries that only one of them names, sorted: the file, with no authority there, or the registry, with no broker."""
+    speakers = {country_of(name) for name in registry.document.authorities}
+    return tuple(sorted(speakers ^ federation.countries.keys()))
+
+
 def guests(registry: VerifiedRegistry, seat: Seat) -> tuple[Guest, ...]:
     """The carriers that come to a broker: at a country's its own, and those of neighbours with a path to it."""
     federation, here = seat.federation, seat.name

@@ -36,6 +36,7 @@ def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> N
     from bus.held_registry import trust_kind
     from schemas.subject import Trust
 
+    app.logs()
     _, context = app.context()
     found = {path: read(path) for path in files}
     if provisioner is None and (

@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
 if TYPE_CHECKING:
-    from bus.federation import Seat
+    from bus.federation import Federation, Seat
     from bus.held_registry import HeldRegistry
     from bus.tls import Tls
+    from bus.trust import VerifiedRegistry
 
 CARRIER_FILE, LEDGER_FILE = "carrier.nk", "carrier.db"
 MAX_FEDERATION_BYTES = 1024 * 1024
+PORT = 4222
 
 
 def federated(work: Callable[..., None]) -> Callable[..., None]:
@@ -35,34 +38,66 @@ def federated(work: Callable[..., None]) -> Callable[..., None]:
     return work
 
 
-def seat_of(folder: Path, file: Path | None, place: str | None, node: int) -> Seat | None:
-    """Which broker of a federation it is; None without a file."""
+def seat_of(
+    folder: Path, registry: VerifiedRegistry, file: Path | None, place: str | None, node: int
+) -> Seat | None:
+    """Which broker of a federation it is; None without a file.
+
+    Raises:
+        ConfigError: `federation-file`: the file, the registry and the folder do not fit together.
+    """
     if file is None:
         if place is not None:
             raise click.UsageError(f"--as {place} of which federation? add --federation FILE")
         return None
     from bus.errors import ConfigError
-    from bus.federation import Federation, Seat
+    from bus.federation import Federation, Seat, served
 
     if place is None:
         raise click.UsageError("which of its brokers is this? add --as NAME, a country or union of the file")
     if file.stat().st_size > MAX_FEDERATION_BYTES:
         raise click.UsageError(f"{file} is too large for a federation's file")
     federation = Federation.parse(file.read_bytes())
-    nodes = federation.nodes(place)
-    if node > max(1, len(nodes)):
-        raise click.UsageError(f"{place} has {len(nodes)} nodes; there is no node {node}")
+    nodes = max(1, len(federation.nodes(place)))
+    if node > nodes:
+        raise click.UsageError(
+            f"there is no node {node}: in {file} {place} is {f'{nodes} nodes' if nodes > 1 else 'one server'}"
+        )
     seat = Seat(federation=federation, name=place, node=node - 1)
-    if (
-        seat.country
-        and node == 1
-        and federation.countries[place].carrier != (own := key_in(folder, CARRIER_FILE)[1])
-    ):
+    if seat.country and not served(registry, seat):
         raise ConfigError(
-            f"the carrier of {place} in {file} has another key than the one in {folder}, which is {own}",
+            f"no authority of {place} is in {registry.domain} version {registry.version}, so this broker would serve nobody; "
+            "take in the version that has some: tocsin registry accept FILE",
             reason="federation-file",
         )
+    if seat.country and node == 1:
+        _must_be_its_carrier(folder, federation, file, place)
     return seat
+
+
+def _must_be_its_carrier(folder: Path, federation: Federation, file: Path, country: str) -> None:
+    """The key in the folder is the one by which all other brokers know the country's carrier."""
+    from bus.errors import ConfigError
+
+    if not (folder / CARRIER_FILE).exists():
+        raise ConfigError(
+            f"{folder / CARRIER_FILE}, the key of the carrier of {country}, is not there; choose the folder that has it, or "
+            f"make another, tocsin server carrier-key {folder}, and put it into {file} at every broker",
+            reason="federation-file",
+        )
+    own = key_in(folder, CARRIER_FILE)[1]
+    if federation.countries[country].carrier != own:
+        raise ConfigError(
+            f"the carrier of {country} in {file} has another key than the one in {folder}, which is {own}; "
+            "the file is the same at every broker",
+            reason="federation-file",
+        )
+
+
+def port_of(seat: Seat | None) -> int:
+    """The port for clients where none is chosen: the one that the federation's file names, so that carriers find it."""
+    nodes = seat.federation.nodes(seat.name) if seat else ()
+    return (urlsplit(nodes[seat.node].url).port or PORT) if seat and nodes else PORT
 
 
 def name_of(seat: Seat | None) -> str:

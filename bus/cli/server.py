@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from bus.cli.app import App, Group, NotFoundError, command
-from bus.cli.federating import CARRIER_FILE, carry, federated, key_in, name_of, seat_of
+from bus.cli.federating import CARRIER_FILE, carry, federated, key_in, name_of, port_of, seat_of
 
 if TYPE_CHECKING:
     from bus.federation import Seat
@@ -36,7 +36,7 @@ def server() -> None:
 @command(server, "conf")
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=PORT, default=4222, show_default=True)
+@click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
 @federated
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
 def conf(
@@ -44,7 +44,7 @@ def conf(
     folder: Path,
     *,
     host: str,
-    port: int,
+    port: int | None,
     federation: Path | None,
     place: str | None,
     node: int,
@@ -59,7 +59,8 @@ def conf(
     from bus.server import ServerSettings, ServerTls, render_conf
 
     registry = production_registry(app)
-    seat = seat_of(folder, federation, place, node)
+    seat = seat_of(folder, registry, federation, place, node)
+    port = port or port_of(seat)
     settings = ServerSettings(
         host=host,
         port=port,
@@ -87,7 +88,7 @@ def conf(
 @command(server, "run")
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=PORT, default=4222, show_default=True)
+@click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
 @federated
 @click.option("--binary", type=click.Path(path_type=Path), help="nats-server [env: TOCSIN_NATS_SERVER]")
 def run(
@@ -95,7 +96,7 @@ def run(
     folder: Path,
     *,
     host: str,
-    port: int,
+    port: int | None,
     federation: Path | None,
     place: str | None,
     node: int,
@@ -111,7 +112,12 @@ def run(
     consumers within seconds, without a restart.
     TLS as in `server conf`; the streams are made with the client certificate of the context.
     """
-    asyncio.run(_run(app, folder, host, port, seat_of(folder, federation, place, node), binary))
+    from bus.cli.session import until_first
+
+    app.logs()
+    seat = seat_of(folder, production_registry(app), federation, place, node)
+    # Whoever is told to end while it starts ends too, and its nats-server with it.
+    asyncio.run(until_first(ended(), _run(app, folder, host, port or port_of(seat), seat, binary)))
 
 
 async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, binary: Path | None) -> None:
@@ -133,8 +139,6 @@ async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, 
     from bus.server.sharing import SYSTEM
     from bus.trust_feed import TrustFeed
 
-    app.logs()
-    production_registry(app)
     held = held_registry(app.context()[1], app.now)
     registry = held()
     seed, public = provisioner_key(folder)
@@ -174,7 +178,6 @@ async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, 
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )
         await until_first(
-            ended(),
             carry(folder, broker.url, held, seat, tls),
             TrustFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
             follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
@@ -238,13 +241,14 @@ def check(
     ports = running[1] if running else {}
     if address in ports.get("nats", ()):
         monitor = monitor or next(iter(ports.get("monitoring", ())), None)
+    registry = open_registry(context, app.now())
     checks = asyncio.run(
         run_checks(
             url=address,
             monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
             provisioner_seed=provisioner_key(folder)[0],
-            registry=open_registry(context, app.now()),
-            seat=seat_of(folder, federation, place, node),
+            registry=registry,
+            seat=seat_of(folder, registry, federation, place, node),
             conf_file=folder / CONF_FILE,
             binary=find_binary(None, os.environ),
             tls=_tls(app),

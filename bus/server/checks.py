@@ -18,7 +18,7 @@ import msgspec
 from bus import nkey
 from bus.connection import Connection
 from bus.errors import BrokerError
-from bus.federation import Guest, Seat, guests
+from bus.federation import Federation, Guest, Seat, guests, unmatched
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
 from bus.server.conf import MAX_PENDING_BYTES, RESERVED_CONNECTIONS, ServerSettings, render_accounts
 from bus.server.monitor import read_monitor
@@ -107,8 +107,9 @@ async def check(
         specs, wanted = layout(registry, seat)
         found += await _streams(connection, specs, len(registry.document.authorities))
         found += await _consumers(connection, wanted)
-        for guest in guests(registry, seat) if seat else ():
-            found.append(await _carrier(connection, guest))
+        if seat is not None:
+            found.append(_countries(registry, seat.federation))
+            found += [await _carrier(connection, guest) for guest in guests(registry, seat)]
     return found
 
 
@@ -238,6 +239,20 @@ def _users(varz: dict[str, Any], users: str, conf_file: Path | None, binary: Pat
         return
     runs = varz.get("config_digest") == wanted
     yield _hard("configuration", runs, wanted if runs else f"the server has not read {conf_file}; reload it")
+
+
+def _countries(registry: VerifiedRegistry, federation: Federation) -> Check:
+    """Whether the federation's file and the registry name the same countries."""
+    alone = unmatched(registry, federation)
+    detail = [
+        f"{each} has no authority in the registry"
+        if each in federation.countries
+        else f"{each} has no broker in the file"
+        for each in alone
+    ]
+    return _soft(
+        "countries", not alone, ", ".join(detail) or f"{len(federation.countries)}, each with authorities"
+    )
 
 
 async def _carrier(connection: Connection, guest: Guest) -> Check:

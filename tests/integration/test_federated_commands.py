@@ -1,81 +1,99 @@
-"""Two countries and a union as their operators start them: every part a process of its own, everything said by commands."""
+"""The guide of a federation, command by command as it is written there: every part a process of its own."""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from tests.integration.test_ceremony import ROOT, free_port
+from bus.server.process import ports_of
+from tests.guides import Block, Reader, blocks
+from tests.integration.test_ceremony import free_port
 from tests.office import TOCSIN, Desk, Office
 
 pytestmark = pytest.mark.timeout(120)
-REGISTRY = "registry.tocsin.json"
-PLACES = ("east", "xa", "xb")
-IDENTITIES = {"xa": "xa-csirt", "xb": "xb-hub", "east": "xb-hub"}
-"""Whose context the operator of each broker uses."""
+PORT = re.compile(r"\b422[234]\b")
+PATIENCE_S = 60.0
+
+
+class Founded(NamedTuple):
+    """A desk at which the guide was followed until something is to be started, and what it says from there on."""
+
+    folder: Path
+    shown: dict[str, str]
+    rest: list[Block]
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Founded:
+    """The registry, the contexts and the federation's file of the guide, with ports that are free here."""
+    ports = {str(port): str(free_port()) for port in range(4222, 4225)}
+    guide = [
+        each._replace(text=PORT.sub(lambda found: ports[found[0]], each.text))
+        for each in blocks("federation.md")
+    ]
+    starting = [each.word for each in guide].index("running")
+    with pytest.MonkeyPatch.context() as patch:
+        reader = Reader(Desk(tmp_path_factory.mktemp("desk"), patch))
+        for block in guide[:starting]:
+            follow(reader, block)
+    return Founded(reader.desk.folder, reader.shown, guide[starting:])
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A registry of a team in XA and a hub in XB, and the file that joins their brokers over a union."""
-    desk = Desk(tmp_path, monkeypatch)
-    for name in ("root-a", "root-b", "beacon", "xa-csirt", "xb-hub"):
-        desk.key(name)
-    nkeys = {
-        name: desk.run("key", "new", "--transport", f"{name}.nk").strip() for name in ("xa-csirt", "xb-hub")
-    }
-    roots = ("--root", "root-a.jwk", "--root", "root-b.jwk", "--threshold", "2")
-    desk.run("registry", "init", REGISTRY, *roots, "--beacon", "beacon.jwk", "--domain", "nations")
-    for name, kind, domain in (("xa-csirt", "csirt", "cyber"), ("xb-hub", "hub", "coord")):
-        desk.run(
-            "registry", "add", REGISTRY, name, "--name", name.upper(), "--kind", kind, "--domain", domain,
-            "--country", name[:2].upper(), "--key", f"{name}.jwk", "--nkey", nkeys[name], "--member-of", "community",
-        )  # fmt: skip
-    desk.run("registry", "grant", REGISTRY, "xa-csirt", "--publish", "green:community")
-    desk.run("registry", "grant", REGISTRY, "xb-hub", "--read", "green:community")
-    desk.run("registry", "grant", REGISTRY, "xb-hub", "--receipts")
-    desk.sign("root-a")
-    desk.sign("root-b")
-    beacon = ("--key", "beacon.pem", "--passphrase-file", "beacon.pass", "--out", "beacon.tocsin.json")
-    desk.run("registry", "beacon", REGISTRY, *beacon)
-    pin = json.loads(desk.run("registry", "verify", REGISTRY, "--json"))["digest"]
-    ports = {place: free_port() for place in PLACES}
-    for place in ("xa", "xb"):
-        name = IDENTITIES[place]
-        desk.run(
-            "context", "add", name, "--authority", name, "--domain", "nations", "--pin", pin, "--registry", REGISTRY,
-            "--beacon", "beacon.tocsin.json", "--server", f"nats://127.0.0.1:{ports[place]}", "--key", f"{name}.pem",
-            "--passphrase-file", f"{name}.pass", "--nkey", f"{name}.nk", "--state", f"state-{name}",
-        )  # fmt: skip
-    carriers = "".join(
-        f'[countries.{place}]\ncarrier = "{desk.run("server", "carrier-key", place).strip()}"\n'
-        for place in ("xa", "xb")
-    )
-    (tmp_path / "federation.toml").write_text(
-        f'[unions.east]\nnodes = [{{ url = "nats://127.0.0.1:{ports["east"]}" }}]\n{carriers}'
-    )
-    (tmp_path / "ports.json").write_text(json.dumps(ports))
-    return desk
+def reader(founded: Founded, monkeypatch: pytest.MonkeyPatch) -> Reader:
+    """Somebody at that desk."""
+    reader = Reader(Desk(founded.folder, monkeypatch))
+    reader.shown = dict(founded.shown)
+    return reader
 
 
-def joined(place: str) -> tuple[str, ...]:
-    """What every operator adds."""
-    return "--federation", "federation.toml", "--as", place
+def follow(reader: Reader, block: Block) -> list[str]:
+    """Write the file, or run each line, and say what each printed; a check is made again until everything is there."""
+    if block.language == "toml":
+        reader.write(block.word, block.text)
+        return []
+    lines = block.text.splitlines()
+    for line in lines:
+        if line.startswith("tocsin server check"):
+            until(reader.desk, partial(_sound, reader, line))
+    return [reader.follow(line) for line in lines]
+
+
+def until(office: Office, ready: Callable[[], bool]) -> None:
+    """Wait for something that processes bring about."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not ready():
+        assert time.monotonic() < deadline, (office.folder / "server.log").read_text()
+        time.sleep(0.1)
+
+
+def _sound(reader: Reader, line: str) -> bool:
+    done = subprocess.run(
+        [TOCSIN, *reader.words(line)],
+        cwd=reader.desk.folder,
+        env=reader.desk.env,
+        capture_output=True,
+        timeout=60,
+    )
+    return done.returncode == 0 and b"not attached" not in done.stdout
 
 
 @contextmanager
-def running(office: Office, *commands: tuple[str, ...]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """These in the background; each that still runs is ended as a service manager does, and ends well."""
+def running(office: Office, commands: list[list[str]]) -> Iterator[None]:
+    """These in the background, all at once; each is ended as a service manager does, and ends well."""
     started = [office.start(*command) for command in commands]
     try:
-        yield started
+        yield
     finally:
         for process in started:
             process.send_signal(signal.SIGTERM)
@@ -83,56 +101,59 @@ def running(office: Office, *commands: tuple[str, ...]) -> Iterator[list[subproc
     assert codes == [0] * len(commands), (office.folder / "server.log").read_text()
 
 
-def test_a_bulletin_goes_abroad_and_its_receipt_comes_back(desk: Desk) -> None:
-    """`publish --wait received` in one country returns when the hub of the other, three processes away, has said so."""
-    ports = json.loads((desk.folder / "ports.json").read_text())
-    servers = [
-        ("server", "run", place, "--port", str(ports[place]), "--context", IDENTITIES[place], *joined(place))
-        for place in PLACES
-    ]
-    with running(desk, *servers), running(desk, ("hub", "run", "--context", "xb-hub")):
-        deadline = time.monotonic() + 60
-        for place in PLACES:
-            url = ("--url", f"nats://127.0.0.1:{ports[place]}", "--context", IDENTITIES[place])
-            check = ["server", "check", place, *url, *joined(place), "--json"]
-            while not _sound(desk, check):
-                assert time.monotonic() < deadline, (desk.folder / "server.log").read_text()
-                time.sleep(0.2)
-        said = json.loads(
-            desk.run(
-                "publish", str(ROOT / "examples" / "drafts" / "cyber.json"), "--tlp", "green", "--audience", "community",
-                "--context", "xa-csirt", "--wait", "received=60", "--json",
-            )
-        )  # fmt: skip
-        assert said["state"] == "received"
-        seen = desk.run("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
-        assert said["digest"] in seen
-
-
-def _sound(desk: Desk, check: list[str]) -> bool:
-    done = subprocess.run(
-        [TOCSIN, *check], cwd=desk.folder, env=desk.env, capture_output=True, text=True, timeout=60
-    )
-    return done.returncode == 0
-
-
+JOINED = ("--federation", "federation.toml", "--as")
 MISTAKES = {
-    "a file and no name": (("--federation", "federation.toml"), 2, "--as NAME"),
-    "a name and no file": (("--as", "xa"), 2, "--federation FILE"),
-    "a place that is not in the file": (("--federation", "federation.toml", "--as", "xz"), 2, "xz"),
-    "a node that it does not have": ((*joined("east"), "--node", "2"), 2, "no node 2"),
-    "no such file": (("--federation", "nowhere.toml", "--as", "xa"), 2, "nowhere.toml"),
-    "a file that is none": (("--federation", "registry.tocsin.json", "--as", "xa"), 2, "federation"),
-    "another's folder": (("--federation", "federation.toml", "--as", "xa"), 2, "another key than the one in"),
-}
+    "a file and no name": ("xa", ("--federation", "federation.toml"), "--as NAME"),
+    "a name and no file": ("xa", ("--as", "xa"), "--federation FILE"),
+    "a place that is not in the file": ("xa", (*JOINED, "xz"), "there is no xz in it; it has east, xa, xb"),
+    "a node of one server": ("east", (*JOINED, "east", "--node", "2"), "there is no node 2"),
+    "no such file": ("xa", ("--federation", "nowhere.toml", "--as", "xa"), "nowhere.toml"),
+    "a file that is none": ("xa", ("--federation", "registry.tocsin.json", "--as", "xa"), "the federation file"),
+    "another's folder": ("xb", (*JOINED, "xa"), "another key than the one in"),
+    "a folder without the key": ("xz", (*JOINED, "xa"), "tocsin server carrier-key xz/broker"),
+    "a country of nobody": ("xa", ("--federation", "other.toml", "--as", "xz"), "no authority of xz is in nations"),
+}  # fmt: skip
 
 
-def test_a_mistake_is_said_before_anything_is_started(desk: Desk) -> None:
-    """One sentence with what is wrong, and nothing written."""
-    for name, (options, code, expected) in MISTAKES.items():
-        folder = desk.folder / ("xb" if name == "another's folder" else "xa")
-        before = sorted(path.name for path in folder.iterdir())
-        told = desk.run("server", "run", folder.name, "--context", "xa-csirt", *options, code=code)
+def test_a_mistake_is_said_before_anything_is_started(reader: Reader) -> None:
+    """One sentence with what is wrong, exit code 2, and nothing written."""
+    folder = reader.desk.folder
+    file = (folder / "federation.toml").read_text()
+    (folder / "other.toml").write_text(file.replace("countries.xa", "countries.xz"))
+
+    def written() -> list[Path]:
+        return sorted(path for path in folder.rglob("*") if "broker" in path.parts)
+
+    before = written()
+    for name, (place, options, expected) in MISTAKES.items():
+        told = reader.desk.run("server", "run", f"{place}/broker", "--context", "xa-csirt", *options, code=2)
         assert expected in told, name
         assert told.count("\n") == 1, name
-        assert sorted(path.name for path in folder.iterdir()) == before, name
+        assert written() == before, name
+
+
+def test_whoever_is_told_to_end_while_it_starts_ends_with_its_server(reader: Reader) -> None:
+    """SIGTERM as soon as its nats-server is there: exit code 0, and no nats-server is left over."""
+    folder = reader.desk.folder / "xa" / "broker"
+    options = ("--port", str(free_port()), "--context", "xa-csirt", *JOINED, "xa")
+    with running(reader.desk, [["server", "run", "xa/broker", *options]]):
+        until(reader.desk, lambda: ports_of(folder) is not None)
+    assert ports_of(folder) is None
+
+
+def test_the_guide_joins_countries(reader: Reader, founded: Founded) -> None:
+    """A bulletin is received abroad and withdrawn there, a next version reaches everybody, and all of it ends well."""
+    starting, *rest = founded.rest
+    last = rest.pop()
+    *lines, look = last.text.splitlines()
+    with running(reader.desk, [reader.words(line) for line in starting.text.splitlines()]):
+        printed = [out for block in rest for out in follow(reader, block)]
+        east, receipts = printed[0], printed[-1]
+        for carrier in ("carrier_xa", "carrier_xb"):
+            assert re.search(rf"^ok\s+{carrier}\s+attached", east, re.MULTILINE)
+        assert receipts.startswith("received, withdrawn: xa-csirt/actual.green.community")
+        seen = reader.desk.run("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
+        assert [json.loads(line)["bulletin"]["msg_type"] for line in seen.splitlines()] == ["alert", "cancel"]
+        follow(reader, last._replace(text="\n".join(lines)))
+        until(reader.desk, lambda: "version 2, 3 authorities" in reader.follow(look))
+        until(reader.desk, lambda: _sound(reader, rest[0].text.splitlines()[0]))

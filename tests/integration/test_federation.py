@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from bus import ceremony, nkey
-from bus.carrier import Ledger
+from bus.carrier import Carrier, Ledger
 from bus.connection import Connection, Endpoint
 from bus.demo.federated import COUNTRIES, Founded, Joined, found, joined, run_until_closed
 from bus.errors import DeniedError
@@ -117,7 +117,10 @@ def green(country: str) -> str:
 async def test_the_checks_know_the_carriers(tmp_path: Path) -> None:
     """Everything stands as it must at a country's broker and at a union's, and who carries is there."""
     async with joined(tmp_path, found(now())) as joins:
-        for name, carriers in (("xa", {"carrier"}), ("union", {f"carrier_{cc}" for cc in COUNTRIES})):
+        for name, carriers in (
+            ("xa", {"carrier", "countries"}),
+            ("union", {f"carrier_{cc}" for cc in COUNTRIES}),
+        ):
 
             async def sound(name: str = name, carriers: set[str] = carriers) -> bool:
                 server = joins.servers[name]
@@ -299,6 +302,30 @@ async def test_a_carrier_may_say_only_what_its_country_released(tmp_path: Path) 
                 await connection.until_connected(5)
                 with pytest.raises(DeniedError):
                     await connection.publish(message.subject, message.payload, dict(message.headers), 2.0)
+
+
+async def test_a_carrier_that_is_not_known_says_what_to_look_at(tmp_path: Path) -> None:
+    """With another key than the one that the federation's file names, its problem names the file."""
+    async with joined(tmp_path, found(now())) as joins, Ledger.open(tmp_path / "other.db") as ledger:
+        known = joins.carriers["xa"].endpoints
+        unknown = msgspec.structs.replace(known["union"], nkey_seed=nkey.generate()[0])
+        stranger = Carrier(
+            country="xa",
+            federation=joins.seats["xa"].federation,
+            registry=lambda: joins.founded.registry,
+            endpoints={**known, "union": unknown},
+            ledger=ledger,
+        )
+
+        async def told() -> bool:
+            return "in the federation file there" in stranger.problems.get(("xa", "union"), "")
+
+        task = asyncio.create_task(stranger.run())
+        try:
+            await until(told, PATIENCE_S)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 def without_strict(founded: Founded, reader: str) -> VerifiedRegistry:

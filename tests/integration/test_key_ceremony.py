@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.guides import Reader, blocks
 from tests.office import Desk
 from tests.unit.bus.test_hsm import MODULE, real, token
 
 __all__ = ["token"]
-
-GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guides" / "key-ceremony.md"
-BLOCK = re.compile(r"^```sh( token)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PRINTED = {
-    "key new": ("NKEY", re.compile(r"^(U[A-Z2-7]{55})$", re.MULTILINE)),
-    "registry verify": ("DIGEST", re.compile(r"digest +(\S{43})")),
-    "key show": ("KID", re.compile(r"\b(\S{43})\b")),
-    "audit head": ("HEAD", re.compile(r"^(\S{43})$", re.MULTILINE)),
-}
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -32,38 +21,12 @@ def commands(*, of_token: bool) -> list[str]:
     """The lines of the guide's blocks, those for a token or all others."""
     found = [
         line
-        for token_, block in BLOCK.findall(GUIDE.read_text("utf-8"))
-        for line in block.splitlines()
-        if bool(token_) is of_token
+        for block in blocks("key-ceremony.md")
+        for line in block.text.splitlines()
+        if (block.word == "token") is of_token
     ]
     assert len(found) > 4
     return found
-
-
-class Reader:
-    """Somebody who types what the guide says, and fills in what they were shown."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.shown: dict[str, str] = {}
-
-    def follow(self, line: str) -> None:
-        """One line: a tocsin command, its output shown or written into a file; or a folder, or a copy."""
-        words = [self.shown.get(word, word) for word in shlex.split(line)]
-        if words[0] in ("mkdir", "cp"):
-            subprocess.run(words, cwd=self.desk.folder, check=True)
-            return
-        assert words.pop(0) == "tocsin", line
-        target = None
-        if words[-2] == ">":
-            target = self.desk.folder / words[-1]
-            words = words[:-2]
-        out = self.desk.run(*words)
-        if target is not None:
-            target.write_text(out)
-        name, pattern = PRINTED.get(" ".join(words[:2]), ("", None))
-        if pattern is not None and (found := pattern.search(out)):
-            self.shown[name] = found[1]
 
 
 def test_the_guide_founds_changes_ends_and_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from bus import nkey
 from bus.carrier import as_outgoing
 from bus.demo.federated import COUNTRIES, found
 from bus.errors import ConfigError
-from bus.federation import Federation, Guest, Seat, guests, legs, released, served
+from bus.federation import Federation, Guest, Seat, guests, legs, released, served, unmatched
 from bus.pull import Received
 from bus.server.binary import ServerError
 from bus.server.conf import ServerSettings, render_conf
@@ -70,6 +70,16 @@ def test_a_file_that_says_nothing_sound_is_refused(raw: bytes) -> None:
         Federation.parse(raw)
     assert caught.value.reason == "federation-file"
     assert "federation" in str(caught.value)
+
+
+def test_a_country_that_only_one_of_them_names_is_found() -> None:
+    """The file has XD, of which there is no authority, and lacks XC, of which there are some."""
+    members = "".join(
+        f'[countries.{cc}]\ncarrier = "{key}"\n'
+        for cc, key in zip(("xa", "xb", "xd"), KEYS.values(), strict=True)
+    )
+    assert unmatched(registry(), Federation.parse(file())) == ()
+    assert unmatched(registry(), Federation.parse(file(countries=members))) == ("xc", "xd")
 
 
 def test_a_place_that_is_not_in_the_file_is_refused() -> None:
