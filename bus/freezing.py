@@ -5,8 +5,9 @@ goes on being admitted, kept and shown, on every channel of that status. But it 
 whoever has stolen a key can withdraw no warning once he is found out. An exercise that contradicts itself contests nothing
 actual, and the other way round.
 
-It is over when no evidence is left on which nobody has decided: because a person has, or because the key's end has taken
-the thief's branch away (`bus.amending`).
+It is over when no evidence is left on which nobody has decided: because a person has, or because a key's end has raised the
+honest bulletin (`bus.amending`). Where that one was held from the first, the thief's stays as evidence, and a person decides.
+The label stays on what was said meanwhile unless a person decided.
 """
 
 from __future__ import annotations
