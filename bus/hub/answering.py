@@ -5,23 +5,16 @@ A hub that may not answer an author yet, or has no key that stands, goes on read
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import Callable
-
-import structlog
 
 from bus import receipts
 from bus.errors import BusError, StoreError
 from bus.hub import answers
+from bus.hub.duty import EVERY_S, keep_at
 from bus.inbox import Inbox
 from bus.publisher import Publisher
 from bus.trust import VerifiedRegistry
-from schemas.errors import TocsinError
-
-EVERY_S = 1.0
-
-log = structlog.get_logger()
 
 
 class Answering:
@@ -50,7 +43,6 @@ class Answering:
         self._publisher = publisher
         self._registry = registry
         self._clock = clock
-        self._problem = ""
 
     async def run(self, every_s: float = EVERY_S) -> None:
         """Answer until cancelled, in batches of what has come meanwhile.
@@ -58,23 +50,7 @@ class Answering:
         Raises:
             StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
         """
-        while True:
-            try:
-                await self.answer()
-                self._problem = ""
-            except StoreError as exc:
-                if exc.reason in ("store-failed", "store-closed"):
-                    raise
-                self._trouble(exc)
-            except TocsinError as exc:
-                self._trouble(exc)
-            await asyncio.sleep(every_s)
-
-    def _trouble(self, exc: TocsinError) -> None:
-        """What could not be said now is said later; a hub that cannot speak goes on reading."""
-        if str(exc) != self._problem:
-            log.warning("not_answered", authority=self._authority_id, reason=exc.reason, problem=str(exc))
-        self._problem = str(exc)
+        await keep_at(self.answer, unless="not_answered", authority_id=self._authority_id, every_s=every_s)
 
     async def answer(self) -> int:
         """Say all that is to be said now, as far as the registry lets it; how many receipts.

@@ -6,7 +6,6 @@ is taken in only if it was asked for, and then goes through admission and chain 
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import sqlite3
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import structlog
 from bus import requests
 from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub import asks
+from bus.hub.duty import EVERY_S, keep_at
 from bus.inbox import Inbox
 from bus.publisher import Publisher
 from bus.records import Stored, verdict
@@ -28,7 +28,6 @@ from schemas.errors import SchemaError
 from schemas.subject import Channel
 from schemas.vocab import Tlp
 
-EVERY_S = 1.0
 PATIENCE_S = 10.0
 REST_S = 600.0
 MOST_BYTES = 8 * 1024**2
@@ -66,7 +65,6 @@ class Asking:
         self._registry = registry
         self._clock = clock
         self._patience_s = patience_s
-        self._problem = ""
 
     async def run(self, every_s: float = EVERY_S) -> None:
         """Ask and help until cancelled.
@@ -74,24 +72,11 @@ class Asking:
         Raises:
             StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
         """
-        while True:
-            try:
-                await self.heed()
-                await self.ask()
-                self._problem = ""
-            except StoreError as exc:
-                if exc.reason in ("store-failed", "store-closed"):
-                    raise
-                self._trouble(exc)
-            except BusError as exc:
-                self._trouble(exc)
-            await asyncio.sleep(every_s)
+        await keep_at(self._once, unless="not_asked", authority_id=self._authority_id, every_s=every_s)
 
-    def _trouble(self, exc: BusError) -> None:
-        """What could not be said now is said later; a hub that cannot speak goes on reading."""
-        if str(exc) != self._problem:
-            log.warning("not_asked", authority=self._authority_id, reason=exc.reason, problem=str(exc))
-        self._problem = str(exc)
+    async def _once(self) -> None:
+        await self.heed()
+        await self.ask()
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -103,10 +88,11 @@ class Asking:
         """
         moment = self._clock().timestamp()
         registry = self._registry()
-        found, before = await self._store.ask(
+        found, before, has_come = await self._store.ask(
             lambda db: (
                 asks.lacks(db, registry, self._authority_id, moment - self._patience_s),
                 asks.asked(db),
+                asks.has_come(db),
             )
         )
         groups: dict[tuple[str, Tlp], list[Lack]] = {}
@@ -119,7 +105,7 @@ class Asking:
         for (addressee, tlp), lacks in groups.items():
             await self._ask_for(lacks[:MAX_WANTED], addressee, tlp, moment)
             asked_for += len(lacks[:MAX_WANTED])
-        if before:
+        if has_come:
             await self._store.write(asks.forget_asked)
         return asked_for
 

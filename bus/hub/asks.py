@@ -105,12 +105,20 @@ def note_asked(db: sqlite3.Connection, found: Iterable[Lack], whom: str, moment:
     )
 
 
+_COME = (
+    "(EXISTS (SELECT 1 FROM links l WHERE l.channel = asked.channel AND l.seq = asked.seq AND asked.digest = '') "
+    "OR EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = asked.digest))"
+)
+
+
+def has_come(db: sqlite3.Connection) -> bool:
+    """Whether anything has come that was asked for."""
+    return bool(db.execute(f"SELECT EXISTS (SELECT 1 FROM asked WHERE {_COME})").fetchone()[0])
+
+
 def forget_asked(db: sqlite3.Connection) -> None:
     """Forget what was asked for and has come, inside a transaction."""
-    db.execute(
-        "DELETE FROM asked WHERE EXISTS (SELECT 1 FROM links l WHERE l.channel = asked.channel AND l.seq = asked.seq "
-        "AND asked.digest = '') OR EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = asked.digest)"
-    )
+    db.execute(f"DELETE FROM asked WHERE {_COME}")
 
 
 def was_asked(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> bool:

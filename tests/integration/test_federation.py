@@ -18,7 +18,6 @@ from bus.carrier import Carrier, Ledger
 from bus.connection import Connection, Endpoint
 from bus.demo.federated import COUNTRIES, Founded, Joined, found, joined, run_until_closed
 from bus.errors import DeniedError
-from bus.heartbeat import Heartbeat, Intervals
 from bus.held_registry import HeldRegistry
 from bus.hub.alarms import alarms
 from bus.hub.projection import Projection
@@ -34,7 +33,8 @@ from bus.trust import VerifiedRegistry
 from bus.trust_feed import TrustFeed, publish_trust
 from bus.trust_relay import TrustRelay
 from schemas.subject import PREFIX
-from schemas.vocab import Phase, Tlp
+from schemas.vocab import Tlp
+from tests.integration.test_heartbeats import beats_of
 from tests.worlds import DEFAULTS, chain, draft, shared_world, signed_registry
 
 PATIENCE_S = 60.0  # `examples/federation` measures how fast it is
@@ -444,15 +444,12 @@ async def test_silence_in_one_country_is_an_alarm_in_another(tmp_path: Path) -> 
     """Heartbeats go over the union: who falls silent is missed abroad, and who speaks again is not any more."""
     ahead = dt.timedelta(0)
 
-    async def polling(_: dt.datetime) -> Phase:
-        return Phase.POLLING
-
     async with (
         joined(tmp_path, found(now())) as joins,
         speaking(joins, "xa-csirt", tmp_path) as ours,
         reading(joins, "xb-hub", tmp_path, lambda: now() + ahead) as abroad,
     ):
-        beats = Heartbeat(ours, pace=Intervals(during=10), phase=polling)
+        beats = beats_of(ours)
 
         async def stands(*reasons: str) -> bool:
             rows = await abroad.ask(lambda db: alarms(db, ended=False))

@@ -15,7 +15,7 @@ import pytest
 
 from bus.connection import Connection
 from bus.errors import PermitError
-from bus.heartbeat import Heartbeat, Intervals
+from bus.heartbeat import Heartbeat, Holding, Intervals
 from bus.hub.alarms import alarms
 from bus.hub.channels import channels
 from bus.hub.projection import Projection
@@ -108,13 +108,13 @@ async def watching(
                 await task
 
 
-def beats_of(publisher: Publisher) -> Heartbeat:
-    """Its heartbeats, in a polling phase."""
+def beats_of(publisher: Publisher, holding: Holding | None = None) -> Heartbeat:
+    """Its heartbeats, in a polling phase, with what it holds of others' where it is a hub."""
 
     async def phase(_: dt.datetime) -> Phase:
         return Phase.POLLING
 
-    return Heartbeat(publisher, pace=Intervals(during=10), phase=phase)
+    return Heartbeat(publisher, pace=Intervals(during=10), phase=phase, holding=holding)
 
 
 async def lose(bus: Bus, *streams: str) -> None:

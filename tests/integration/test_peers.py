@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
-import secrets
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 
 from bus import contradiction, deadlines
 from bus.connection import Connection
-from bus.heartbeat import Heartbeat, Intervals
+from bus.heartbeat import Heartbeat
 from bus.hub import scrub
 from bus.hub.alarms import alarms
 from bus.hub.asking import Asking
@@ -23,46 +21,27 @@ from bus.hub.holdings import Holdings
 from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
-from bus.outbox import Outbox
 from bus.publisher import Publisher
 from bus.requests import Lack, copy, handed, request
 from schemas.bodies.system import Copy
 from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from schemas.subject import Channel, channel_of
-from schemas.vocab import Phase, Tlp
+from schemas.vocab import Tlp
 from tests.integration.conftest import Bus
-from tests.integration.test_heartbeats import Clock, lose
-from tests.integration.test_publisher import stored
+from tests.integration.test_heartbeats import Clock, beats_of, lose
+from tests.integration.test_publisher import speaking, stored
 from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import DEFAULTS, Message, bulletin, chain, draft, sign
+from tests.worlds import Message, bulletin, chain, draft, sign
 
 ME = "xa-csirt/actual.green.community"
 pytestmark = pytest.mark.timeout(90)
 
 
-async def polling(_: dt.datetime) -> Phase:
-    """The phase in which channels beat fastest."""
-    return Phase.POLLING
-
-
 @asynccontextmanager
 async def voice(bus: Bus, path: Path, identity: str, clock: Clock) -> AsyncIterator[Publisher]:
     """Somebody's publisher, which heeds what is said to it."""
-    async with (
-        Outbox.open(path) as outbox,
-        Publisher.open(
-            authority_id=identity,
-            outbox=outbox,
-            registry=lambda: bus.world.registry,
-            signers=(bus.world.signers[identity],),
-            endpoint=bus.endpoint(identity),
-            defaults=DEFAULTS,
-            clock=clock,
-            rng=secrets.token_bytes,
-            deadlines=deadlines.DEFAULTS,
-        ) as publisher,
-    ):
+    async with speaking(bus, path, identity, clock=clock, due=deadlines.DEFAULTS) as publisher:
         yield publisher
 
 
@@ -134,9 +113,7 @@ async def hub(bus: Bus, folder: Path, identity: str, clock: Clock) -> AsyncItera
             clock=clock,
             patience_s=0.0,
         )
-        beats = Heartbeat(
-            publisher, pace=Intervals(during=10), phase=polling, holding=Holdings(identity, store)
-        )
+        beats = beats_of(publisher, Holdings(identity, store))
         tasks = [asyncio.create_task(service.run()), asyncio.create_task(asking.run(0.05))]
         try:
             yield Hub(store, publisher, beats)

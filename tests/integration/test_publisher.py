@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,17 +13,27 @@ import pytest
 from structlog.testing import capture_logs
 
 from bus.connection import Connection
+from bus.deadlines import Deadlines
 from bus.outbox import Outbox
 from bus.publisher import Publisher
 from bus.pull import Pull, Received
+from bus.receipt_reader import Calendars
 from schemas.codec import digest
 from tests.integration.conftest import Bus
 from tests.worlds import DEFAULTS, bulletin, draft, sign
 
 
 @asynccontextmanager
-async def speaking(bus: Bus, path: Path, identity: str = "xa-csirt") -> AsyncIterator[Publisher]:
-    """A publisher over its own outbox."""
+async def speaking(
+    bus: Bus,
+    path: Path,
+    identity: str = "xa-csirt",
+    *,
+    clock: Callable[[], dt.datetime] | None = None,
+    due: Deadlines | None = None,
+    calendars: Calendars | None = None,
+) -> AsyncIterator[Publisher]:
+    """A publisher over its own outbox; with `due` it reads what is said to it. Its clock is the world's, or another."""
     async with (
         Outbox.open(path) as outbox,
         Publisher.open(
@@ -32,8 +43,10 @@ async def speaking(bus: Bus, path: Path, identity: str = "xa-csirt") -> AsyncIte
             signers=(bus.world.signers[identity],),
             endpoint=bus.endpoint(identity),
             defaults=DEFAULTS,
-            clock=lambda: bus.world.now,
+            clock=clock or (lambda: bus.world.now),
             rng=secrets.token_bytes,
+            deadlines=due,
+            calendars=calendars,
         ) as publisher,
     ):
         yield publisher

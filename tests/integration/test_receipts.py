@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import secrets
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,8 +36,9 @@ from schemas.parts import Ref
 from schemas.subject import Channel, matches
 from schemas.vocab import MsgType, Phase, ReceiptStage, RefRel, Status, Tlp
 from tests.integration.conftest import Bus
+from tests.integration.test_publisher import speaking
 from tests.integration.test_subscriber import until
-from tests.worlds import DEFAULTS, bulletin, draft, sign
+from tests.worlds import bulletin, draft, sign
 
 HOUR = dt.timedelta(hours=1)
 
@@ -54,21 +54,14 @@ async def voice(
     calendars: Calendars | None = None,
 ) -> AsyncIterator[Publisher]:
     """Somebody's publisher; with `reads` it reads receipts. `late` is by how much its clock is after the world's."""
-    async with (
-        Outbox.open(path) as outbox,
-        Publisher.open(
-            authority_id=identity,
-            outbox=outbox,
-            registry=lambda: bus.world.registry,
-            signers=(bus.world.signers[identity],),
-            endpoint=bus.endpoint(identity),
-            defaults=DEFAULTS,
-            clock=lambda: bus.world.now + late,
-            rng=secrets.token_bytes,
-            deadlines=deadlines.DEFAULTS if reads else None,
-            calendars=calendars,
-        ) as publisher,
-    ):
+    async with speaking(
+        bus,
+        path,
+        identity,
+        clock=lambda: bus.world.now + late,
+        due=deadlines.DEFAULTS if reads else None,
+        calendars=calendars,
+    ) as publisher:
         yield publisher
 
 
