@@ -23,7 +23,7 @@ from bus.publisher import Publisher
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from tests.faults.switch import Switch
 from tests.integration.test_subscriber import admitted, until
-from tests.worlds import DEFAULTS, World, chain, draft, shared_world
+from tests.worlds import DEFAULTS, Message, World, chain, draft, shared_world
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 NAMES = ("n1", "n2", "n3")
@@ -88,6 +88,15 @@ async def clustered(folder: Path) -> AsyncIterator[Cluster]:
         yield Cluster(world, servers, switch)
 
 
+async def taken(connection: Connection, message: Message) -> bool:
+    """Whether the broker acknowledges it."""
+    try:
+        await connection.publish(message.subject, message.payload, dict(message.headers))
+    except BusError:
+        return False
+    return True
+
+
 async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: Path) -> None:
     """Whoever was on the side of the old leader moves over; healed, everything is there once and in order."""
     async with clustered(tmp_path) as cluster, AsyncExitStack() as stack:
@@ -133,8 +142,9 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
         async with Connection.open(cluster.endpoint("xa-dsc", lead)) as left:
             await left.until_connected(10)
             other = chain(world, 1, "xa-dsc")[0]
-            with pytest.raises(BusError):
+            with pytest.raises(BusError) as caught:
                 await left.publish(other.subject, other.payload, dict(other.headers))
+        assert caught.value.reason in ("unreachable", "no-stream")  # nobody is there to take it
         await until(partial(holds, 20), 60)
         assert cluster.leader("XA_ACTUAL", without=lead) != lead
         cluster.switch.heal()
@@ -142,4 +152,8 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
             await author.publish(draft(f"together, {n}"))
         await until(partial(holds, 30), 60)
         assert await own() == list(range(1, 31))
+        assert {channel.partition("/")[0] for channel, _, _ in await admitted(store)} == {"xa-csirt"}
+        async with Connection.open(cluster.endpoint("xa-dsc", lead)) as right:
+            await right.until_connected(10)
+            await until(partial(taken, right, other), 60)  # it is one of the cluster again
         assert service.subscriber.counts["refused"] == 0
