@@ -20,7 +20,7 @@ from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import BadHeaderError, ConnectionClosedError, ProtocolError
+from nats.errors import BadHeaderError, ConnectionClosedError, MaxPayloadError, ProtocolError
 from nats.protocol.parser import Parser
 
 MAX_LINE_BYTES = 1024 * 1024  # INFO of a large cluster; all else is far shorter
@@ -154,6 +154,17 @@ class HardenedClient(Client):
         if sock is not None and _TCP_USER_TIMEOUT is not None:
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+
+    def refuse_too_large(self, payload: bytes, headers: Mapping[str, str]) -> None:
+        """The server ends a connection that sends more than it takes; so ask first. Headers count.
+
+        Raises:
+            MaxPayloadError: of the library, which looks at the payload alone.
+        """
+        frame = len(f"{_HEADER_VERSION}\r\n\r\n")
+        lines = sum(len(name) + len(text) + 4 for name, text in headers.items())
+        if len(payload) + frame + lines > self.max_payload:
+            raise MaxPayloadError
 
     async def publish_all(self, messages: Iterable[tuple[str, bytes, Mapping[str, str]]]) -> None:
         """Write messages (subject, payload, headers) in one go; the library writes, and yields, one at a time.

@@ -39,10 +39,10 @@ CONNECT_TIMEOUT_S = 3
 REQUEST_TIMEOUT_S = 2.0
 BACKOFF_S = (0.05, 2.0)
 LOOK_S = 1.0
+DEAF_S = 0.1
 STEADY_S = 5.0  # a connection that lasted so long was a good one
 NO_RESPONDERS = "503"
 UNAVAILABLE = 503
-_HEADER_FRAME = len("NATS/1.0\r\n\r\n")
 _DENIED = "permissions violation"
 _DENIED_PUBLISH = f'{_DENIED} for publish to "'
 
@@ -156,12 +156,12 @@ class Connection:
     ) -> dict[str, Any]:
         """Publish with a reply subject of its own, and wait for the server's JSON on it."""
         client = self._live()
-        _fits(client, payload, headers or {})
         token = secrets.token_hex(8)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._acks[token] = (subject.lower(), answer)
         try:
             with _mapped():
+                client.refuse_too_large(payload, headers or {})
                 await client.publish(subject, payload, reply=f"{self._ack_subject}.{token}", headers=headers)
                 async with asyncio.timeout(timeout):
                     found = await answer
@@ -194,11 +194,11 @@ class Connection:
         client = self._live()
         name = secrets.token_hex(12)
         opening = []
-        for place, each in enumerate(batch[:-1], 1):
-            headers = {**each.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
-            _fits(client, each.payload, headers)
-            opening.append((each.subject, each.payload, headers))
         with _mapped():
+            for place, each in enumerate(batch[:-1], 1):
+                headers = {**each.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
+                client.refuse_too_large(each.payload, headers)
+                opening.append((each.subject, each.payload, headers))
             await client.publish_all(opening)
         last = batch[-1]
         headers = {
@@ -231,20 +231,26 @@ class Connection:
     async def js_api(
         self, call: str, body: Mapping[str, Any] | None = None, timeout: float = REQUEST_TIMEOUT_S
     ) -> dict[str, Any]:
-        """One request to `$JS.API.<call>`.
+        """One request to `$JS.API.<call>`, again while nothing answers there: a server that reloads is deaf for a moment.
 
         Raises:
             UnreachableError: no answer.
             BrokerError: with JetStream's code; `refused-by-broker` when this identity may not make the call.
         """
         request = b"" if body is None else json.dumps(body).encode()
-        try:
-            found = await self._exchange(f"$JS.API.{call}", request, None, timeout)
-        except DeniedError as exc:
-            raise BrokerError(str(exc), reason=exc.reason) from None
-        if "error" in found:
-            raise refusal_of(found["error"])
-        return found
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
+        while True:
+            try:
+                found = await self._exchange(f"$JS.API.{call}", request, None, timeout)
+            except DeniedError as exc:
+                raise BrokerError(str(exc), reason=exc.reason) from None
+            if "error" not in found:
+                return found
+            refusal = refusal_of(found["error"])
+            if refusal.reason != "no-stream" or loop.time() > until:
+                raise refusal
+            await asyncio.sleep(DEAF_S)
 
     def client(self) -> Client:
         """The client itself, for `bus.pull`.
@@ -384,17 +390,6 @@ def _mapped():  # type: ignore[no-untyped-def]  # a context manager of nothing
     except TimeoutError:
         raise UnreachableError("the bus did not answer in time") from None
     except nats.errors.MaxPayloadError:
-        raise _too_large() from None
+        raise BrokerError("larger than the bus accepts", reason="too-large") from None
     except (nats.errors.Error, OSError) as exc:
         raise UnreachableError(f"the bus does not answer ({str(exc) or type(exc).__name__})") from None
-
-
-def _fits(client: Client, payload: bytes, headers: Mapping[str, str]) -> None:
-    """The server ends a connection that sends more than it takes; so ask first. Headers count."""
-    size = len(payload) + _HEADER_FRAME + sum(len(name) + len(text) + 4 for name, text in headers.items())
-    if size > client.max_payload:
-        raise _too_large()
-
-
-def _too_large() -> BrokerError:
-    return BrokerError("larger than the bus accepts", reason="too-large")

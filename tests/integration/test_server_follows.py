@@ -229,6 +229,31 @@ async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: B
         assert taken.digest not in seen
 
 
+async def test_a_question_that_meets_a_reload_is_answered(bus: Bus) -> None:
+    """A server that takes a new configuration is deaf for a moment; nobody is told that there is no stream."""
+    answered = 0
+
+    async def ask(connection: Connection, done: asyncio.Event) -> None:
+        nonlocal answered
+        while not done.is_set():
+            assert (await connection.js_api("STREAM.INFO.WORLD_ACTUAL"))["config"]["name"] == "WORLD_ACTUAL"
+            answered += 1
+
+    async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as connection:
+        done = asyncio.Event()
+        async with asyncio.TaskGroup() as asking:
+            for _ in range(8):
+                asking.create_task(ask(connection, done))
+            for _ in range(10):
+                record = msgspec.structs.replace(
+                    WORLD.registry.authority("xb-dpa"), nkeys=(nkey.generate()[1],)
+                )
+                version = changed(WORLD.registry, xb_dpa=record)
+                conf = render_conf(version, settings=ServerSettings(), provisioner_nkey=bus.provisioner[1])
+                await bus.server.reload(conf)
+            done.set()
+
+
 @pytest.mark.timeout(90)
 async def test_a_widened_grant_brings_its_history_once_and_in_order(bus: Bus, tmp_path: Path) -> None:
     """xb-hub is given a network: what was said there before is read, then what follows, each once; then it restarts."""

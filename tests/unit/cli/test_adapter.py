@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import structlog
 
 from bus.cli.main import main
 from bus.demo.world import Folder, point_to_server, prepare
@@ -25,8 +24,8 @@ Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def tocsin(capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """Runs the program; gives the exit code, standard output and standard error; its log ends with the test."""
+def tocsin(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the program; gives the exit code, standard output and standard error."""
 
     def run(*args: str) -> Ran:
         with pytest.raises(SystemExit) as ended:
@@ -34,8 +33,7 @@ def tocsin(capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
         out, err = capsys.readouterr()
         return int(ended.value.code or 0), out, err
 
-    yield run
-    structlog.reset_defaults()
+    return run
 
 
 @pytest.fixture
