@@ -3,7 +3,8 @@
 A key is revoked, or its window is over. What this reader had received before, or what a standing bulletin continues,
 stays. The thief's branch is withdrawn: out of the picture, into quarantine, and its places are free again. What was in
 quarantine and now stands, an honest bulletin that had come second, or history by a key that is no longer in use, is
-admitted after all, labelled `continued` where its own key has ended.
+admitted after all, labelled `continued` where its own key has ended. A contradiction of which one side falls freezes nobody
+any more (`bus.freezing`).
 
 Runs in the store's thread, on an open transaction.
 """
@@ -17,10 +18,11 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
+from bus import freezing
 from bus.admission import ENDED, admit
 from bus.chain import REFUSED, Link, Outcome, judge
 from bus.errors import AdmissionError
-from bus.records import Judged, Message, Refused, Waiting, message_of, stored
+from bus.records import Judged, Message, Refused, Waiting, message_of
 from bus.revocation import ReceivedLink, Ruling, rule
 from bus.settling import Settling, held
 from bus.trust import VerifiedRegistry
@@ -55,10 +57,14 @@ class Amending:
         """
         self._mark(db)
         counts = {"withdrawn": 0, CONTINUED: 0}
-        for (channel,) in db.execute("SELECT channel FROM to_amend ORDER BY channel").fetchall():
+        channels = [row[0] for row in db.execute("SELECT channel FROM to_amend ORDER BY channel").fetchall()]
+        for channel in channels:
             ruling = self._ruling(db, channel)
+            freezing.fall(db, channel, ruling.falls)
             counts["withdrawn"] += self._withdraw(db, channel, ruling)
             counts[CONTINUED] += self._raise(db, channel, ruling)
+        for channel in channels:
+            self._settling.thaw(db, channel, self._now)
         db.execute("DELETE FROM to_amend")
         return {name: count for name, count in counts.items() if count}
 
@@ -135,28 +141,23 @@ class Amending:
 
     def _take_out(self, db: sqlite3.Connection, channel: str, falling: list[sqlite3.Row]) -> None:
         """Out of the chain, the admitted and the picture, which is made anew for this channel."""
-        projector = self._settling.projector
-        admitted = "SELECT * FROM admitted WHERE channel = ? ORDER BY row"
-        if projector is not None:
-            projector.forget(db, channel, map(stored, db.execute(admitted, (channel,)).fetchall()))
-        for link in falling:
-            db.execute("DELETE FROM links WHERE channel = ? AND seq = ?", (channel, link["seq"]))
-            row = db.execute("SELECT * FROM admitted WHERE digest = ?", (link["digest"],)).fetchone()
-            if row is None:
-                continue  # refused before, and in quarantine
-            db.execute("DELETE FROM admitted WHERE row = ?", (row["row"],))
-            message = Message(
-                subject=row["subject"],
-                headers=(("Tocsin-Sig", row["signature"]),),
-                payload=row["payload"],
-                stream=row["stream"],
-                stream_seq=row["stream_seq"],
-                digest=row["digest"],
-            )
-            self._put_aside(db, message, channel, link["seq"], link["prev"], link["id"], link["kids"])
-            log.error("bulletin_withdrawn", id=row["id"], channel=channel, seq=link["seq"])
-        for row in map(stored, db.execute(admitted, (channel,)).fetchall()):
-            self._settling.project(db, row, self._now)
+        with self._settling.anew(db, channel, self._now):
+            for link in falling:
+                db.execute("DELETE FROM links WHERE channel = ? AND seq = ?", (channel, link["seq"]))
+                row = db.execute("SELECT * FROM admitted WHERE digest = ?", (link["digest"],)).fetchone()
+                if row is None:
+                    continue  # refused before, and in quarantine
+                db.execute("DELETE FROM admitted WHERE row = ?", (row["row"],))
+                message = Message(
+                    subject=row["subject"],
+                    headers=(("Tocsin-Sig", row["signature"]),),
+                    payload=row["payload"],
+                    stream=row["stream"],
+                    stream_seq=row["stream_seq"],
+                    digest=row["digest"],
+                )
+                self._put_aside(db, message, channel, link["seq"], link["prev"], link["id"], link["kids"])
+                log.error("bulletin_withdrawn", id=row["id"], channel=channel, seq=link["seq"])
 
     def _put_aside(
         self,

@@ -1,24 +1,27 @@
-"""An authority that contradicts itself is frozen at a reader until a person has decided. Questions to a store.
+"""An authority that contradicts itself is frozen at a reader until a person has decided, or its stolen key has ended. Questions to a store.
 
 The evidence is a `fork` in quarantine: two of its bulletins at one place. Nobody is made deaf by it: what the authority says
 goes on being admitted, kept and shown, on every channel of that status. But it is labelled `contested`, and it ends nothing:
 whoever has stolen a key can withdraw no warning once he is found out. An exercise that contradicts itself contests nothing
 actual, and the other way round.
 
-It is over when no evidence is left on which nobody has decided: because a person has, or because a key's end has raised the
-honest bulletin (`bus.amending`). Where that one was held from the first, the thief's stays as evidence, and a person decides.
-The label stays on what was said meanwhile unless a person decided.
+It is over, and what was said meanwhile counts, when no evidence is left that is open: because a person has decided, or
+because a key has ended since before one of the two came, so that the thief's falls and the honest one stands
+(`bus.amending`). Both may have come before that moment, or the key is not revoked: then a person decides. A `reanchor` alone
+ends nothing, as whoever holds the key could say one.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 CONTESTED = "contested"
 """The label of what a frozen authority says."""
 
 _OPEN = (
-    "q.reason = 'fork' AND q.n > coalesce((SELECT max(d.upto) FROM decided d WHERE d.channel = q.channel), 0)"
+    "q.reason = 'fork' AND q.n > coalesce((SELECT max(d.upto) FROM decided d WHERE d.channel = q.channel), 0) "
+    "AND NOT EXISTS (SELECT 1 FROM fallen f WHERE f.channel = q.channel AND f.digest = q.digest)"
 )
 
 
@@ -55,6 +58,12 @@ def decide(db: sqlite3.Connection, channel: str, by: str, reason: str, moment: f
             (channel, row["upto"], moment, by, reason),
         )
     return int(row["count"])
+
+
+def fall(db: sqlite3.Connection, channel: str, digests: Iterable[str]) -> None:
+    """Note which bulletins of a channel fall with their key, as ruled last, inside a transaction: they contradict nobody."""
+    db.execute("DELETE FROM fallen WHERE channel = ?", (channel,))
+    db.executemany("INSERT INTO fallen VALUES (?, ?)", [(channel, digest) for digest in digests])
 
 
 def contested(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ Everything here runs in the store's thread, on an open transaction, and reads no
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -108,6 +109,7 @@ class Settling:
             return "duplicate"
         if outcome in REFUSED:
             log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)
+            self._note_ended(db, waiting, channel)
             if waiting.refused is not None:
                 return "refused"  # it is in quarantine already
             return self.quarantine(db, _contradiction(waiting, outcome, channel, bulletin), now)
@@ -137,11 +139,15 @@ class Settling:
                 waiting.received_at,
             ),
         )
-        if not self._ended.isdisjoint(waiting.kids):
-            db.execute("INSERT OR IGNORE INTO to_amend VALUES (?)", (channel,))  # judged before its key ended
+        self._note_ended(db, waiting, channel)
         if waiting.refused is None:
             self._keep(db, waiting, bulletin, channel, label, now)
         return "admitted"
+
+    def _note_ended(self, db: sqlite3.Connection, waiting: Waiting, channel: str) -> None:
+        """Have its channel ruled about once more, if it was judged before its key ended."""
+        if not self._ended.isdisjoint(waiting.kids):
+            db.execute("INSERT OR IGNORE INTO to_amend VALUES (?)", (channel,))
 
     def let_go(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
         """Place the held bulletins that now have their predecessor."""
@@ -255,15 +261,27 @@ class Settling:
     def decide(self, db: sqlite3.Connection, channel: str, by: str, reason: str, now: dt.datetime) -> int:
         """A person has decided on a contradiction (`bus.freezing`): what was said meanwhile takes effect; how many there were."""
         count = freezing.decide(db, channel, by, reason, now.timestamp())
-        if count and not freezing.is_frozen(db, channel):
-            for name in freezing.contested(db, channel):
-                admitted = "SELECT * FROM admitted WHERE channel = ? ORDER BY row"
-                if self.projector is not None:
-                    self.projector.forget(db, name, map(stored, db.execute(admitted, (name,)).fetchall()))
-                freezing.settle(db, name)
-                for row in db.execute(admitted, (name,)).fetchall():
-                    self.project(db, stored(row), now)
+        if count:
+            self.thaw(db, channel, now)
         return count
+
+    def thaw(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> None:
+        """Let what the issuer of a channel has said while it was frozen take effect, if it is so no more."""
+        if freezing.is_frozen(db, channel):
+            return
+        for name in freezing.contested(db, channel):
+            with self.anew(db, name, now):
+                freezing.settle(db, name)
+
+    @contextlib.contextmanager
+    def anew(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> Iterator[None]:
+        """Take a channel out of the picture, with all that it did, and in again as it is afterwards."""
+        admitted = "SELECT * FROM admitted WHERE channel = ? ORDER BY row"
+        if self.projector is not None:
+            self.projector.forget(db, channel, map(stored, db.execute(admitted, (channel,)).fetchall()))
+        yield
+        for row in db.execute(admitted, (channel,)).fetchall():
+            self.project(db, stored(row), now)
 
     def _refuse(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
         if refused.retry_at is not None:

@@ -149,7 +149,7 @@ def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
 def _endings(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
     """Updates supersede and cancels withdraw. All are recorded; those of another issuer end nothing.
 
-    Nor does what an authority says that contradicts itself, until a person has decided.
+    Nor does what an authority says that contradicts itself (`bus.freezing`).
     """
     if CONTESTED in row.labels:
         return

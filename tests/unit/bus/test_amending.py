@@ -11,17 +11,14 @@ import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bus import records
-from bus.admission import admit
-from bus.errors import AdmissionError
 from bus.hub import views
 from bus.hub.projection import Projection
 from bus.inbox import Inbox
-from bus.records import Judged, Refused
 from bus.signing import FileSigner
 from bus.trust import VerifiedRegistry
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel
+from tests.hubs import judged
 from tests.worlds import NOW, Message, bulletin, draft, key_record, shared_world, sign, signed_registry
 
 WORLD = shared_world()
@@ -60,23 +57,6 @@ FORGED_TOO = after(FORGED, "and more of him", OLD)
 ANCHOR = after(LATE, "we go on with a new key", NEW)
 LAST = after(ANCHOR, "five", NEW)
 HONEST = [FIRST, SECOND, LATE, ANCHOR, LAST]
-
-
-def judged(message: Message, by: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
-    """A message through admission, as the subscriber hands it on."""
-    kept = records.Message(
-        subject=message.subject,
-        headers=message.headers,
-        payload=message.payload,
-        stream="WORLD_ACTUAL",
-        stream_seq=1,
-        digest=message.digest,
-    )
-    try:
-        found = admit(message.subject, message.headers, message.payload, registry=by, now=now)
-    except AdmissionError as exc:
-        return Refused.of(kept, exc.reason, exc.detail, exc.place, exc.retry_at)
-    return Judged(message=kept, admitted=found)
 
 
 async def shown(store: Inbox) -> dict[int, str]:

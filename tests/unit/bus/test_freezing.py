@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 
 from bus.freezing import CONTESTED, is_frozen
 from bus.hub import views
+from bus.hub.evidence import contradictions
 from bus.hub.projection import Projection
 from bus.inbox import Inbox
+from bus.trust import VerifiedRegistry
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel, Status, Tlp
 from tests.hubs import judged
+from tests.unit.bus.test_amending import FIRST, NEW, REVOKED, SECOND, THEFT, TWO_KEYS, after
 from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
@@ -142,3 +146,88 @@ async def test_two_channels_are_decided_each(store: Inbox) -> None:
     assert CHAIN[2].digest in await contested(store)
     assert await store.decide("xa-csirt/actual.amber-strict.eu-csirts", "xb-hub", "asked", NOW) == (1, False)
     assert await contested(store) == []
+
+
+AFTER = THEFT + dt.timedelta(hours=1)
+THIEF = after(FIRST, "two, says the thief", WORLD.signers["xa-csirt"])
+THIRD = after(SECOND, "three, with the new key", NEW)
+WITHDRAWN = after(
+    THIRD,
+    "number 1 is withdrawn",
+    NEW,
+    msg_type=MsgType.CANCEL,
+    references=(Ref(id=FIRST.bulletin.id, rel=RefRel.CANCELS),),
+)
+
+
+@pytest.fixture
+async def robbed(tmp_path: Path) -> AsyncIterator[Inbox]:
+    """A hub's store with the first bulletin of an authority whose key is stolen later."""
+    async with Inbox.open(tmp_path / "store.db", projector=Projection(), hold_s=0.0) as store:
+        await heard(store, NOW, FIRST)
+        yield store
+
+
+async def heard(store: Inbox, now: dt.datetime, *messages: Message, by: VerifiedRegistry = TWO_KEYS) -> None:
+    """As the bus would bring them, judged by a registry."""
+    await store.settle([judged(each, by, now) for each in messages], None, None, now)
+    await store.release(now)
+    await store.amend(by, now)
+
+
+async def test_the_end_of_the_key_ends_the_freeze_where_the_honest_one_came_first(robbed: Inbox) -> None:
+    """What was said meanwhile by the new key counts, its withdrawal too; nothing is left to decide, the proof stays."""
+    await heard(robbed, AFTER, SECOND, THIEF, THIRD, WITHDRAWN)
+    assert await contested(robbed) == [THIRD.digest, WITHDRAWN.digest]
+    # SECOND came after the theft too: it stands because the new key continues it.
+    await robbed.amend(REVOKED, AFTER)
+    assert await contested(robbed) == []
+    assert FIRST.bulletin.id not in await in_force(robbed)
+    assert {SECOND.bulletin.id, THIRD.bulletin.id} <= await in_force(robbed)
+    assert await robbed.decide(GREEN, "xb-hub", "asked", AFTER) == (0, False)
+    assert len(await robbed.ask(lambda db: list(contradictions(db, GREEN)))) == 1
+
+
+async def test_the_end_of_the_key_ends_the_freeze_where_the_thiefs_came_first(robbed: Inbox) -> None:
+    """His is withdrawn, the honest ones are raised in its place, and what was said meanwhile counts."""
+    elsewhere = sign(
+        WORLD,
+        bulletin(WORLD, say=draft("to the network", tlp=Tlp.AMBER_STRICT, audience="eu-csirts")),
+        NEW,
+    )
+    await heard(robbed, AFTER, THIEF, SECOND, THIRD, WITHDRAWN, elsewhere)
+    assert elsewhere.digest in await contested(robbed)
+    await robbed.amend(REVOKED, AFTER)
+    assert await contested(robbed) == []
+    for _ in range(2):
+        assert await in_force(robbed) == {each.bulletin.id for each in (SECOND, THIRD, elsewhere)}
+        await robbed.rebuild()
+
+
+async def test_both_heard_before_the_theft_are_for_a_person_to_decide(robbed: Inbox) -> None:
+    """The moment of the theft explains nothing then."""
+    await heard(robbed, NOW, SECOND, THIEF)
+    await heard(robbed, AFTER, THIRD)
+    await robbed.amend(REVOKED, AFTER)
+    assert await contested(robbed) == [THIRD.digest]
+    assert await robbed.decide(GREEN, "xb-hub", "asked", AFTER) == (1, False)
+
+
+async def test_a_contradiction_by_an_ended_key_freezes_nobody_however_late_it_is_taken_in(
+    robbed: Inbox,
+) -> None:
+    """It was judged before the key ended, and is taken in after."""
+    await heard(robbed, AFTER, SECOND)
+    on_its_way = judged(THIEF, TWO_KEYS, AFTER)
+    await heard(robbed, AFTER, THIRD, by=REVOKED)
+    await robbed.settle([on_its_way], None, None, AFTER)
+    await robbed.amend(REVOKED, AFTER)
+    assert not await robbed.ask(lambda db: is_frozen(db, GREEN))
+    assert await contested(robbed) == []
+
+
+async def test_a_new_key_ends_no_freeze_while_the_old_one_is_good(robbed: Inbox) -> None:
+    """Whoever holds the keys could go on with another; a person decides, or the registry."""
+    await heard(robbed, AFTER, SECOND, THIEF, THIRD)
+    assert await robbed.ask(lambda db: is_frozen(db, GREEN))
+    assert await contested(robbed) == [THIRD.digest]
