@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from bus import answered
+from bus import answered, tombstones
 from bus.answered import KEEP
 from bus.ladder import Rung
 from bus.trust import VerifiedRegistry
@@ -17,10 +17,11 @@ from schemas.vocab import Status
 
 
 class Pruned(msgspec.Struct, frozen=True, kw_only=True):
-    """How many bulletins went, and how many old ones stay, by why they do."""
+    """How many bulletins went, and how many old ones stay, by why they do; what was read of others, which is old too."""
 
     pruned: int
     kept: dict[str, int]
+    talk: int = 0  # receipts and requests of others that were read, and are old
 
 
 # Not the head of a channel, nor the last of its origin, which the next one supersedes.
@@ -65,14 +66,16 @@ def prune(
             kept[why] = kept.get(why, 0) + 1
         else:
             gone.append(row)
+    talk = tombstones.old_talk(db, now)
     if not rehearse:
+        tombstones.bury(db, talk, tombstones.OLD, now)
         places = [(row["n"],) for row in gone]
         db.executemany(_REMEMBER, places)
         for table in ("receipts", "told"):
             db.executemany(f"DELETE FROM {table} WHERE digest = ?", [(row["digest"],) for row in gone])
         for table in ("expected", "offered_again", "outbox"):
             db.executemany(f"DELETE FROM {table} WHERE n = ?", places)
-    return Pruned(pruned=len(gone), kept=kept)
+    return Pruned(pruned=len(gone), kept=kept, talk=len(talk))
 
 
 _REMEMBER = """

@@ -8,13 +8,15 @@ from functools import cached_property
 
 import msgspec
 
+from bus import tombstones
 from bus.admission import Admitted, admit
 from bus.errors import AdmissionError, Place
 from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS admitted (
   row INTEGER PRIMARY KEY AUTOINCREMENT,
   digest TEXT NOT NULL UNIQUE,
@@ -77,6 +79,8 @@ CREATE TABLE IF NOT EXISTS covered (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
+    + tombstones.SCHEMA
+)
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):

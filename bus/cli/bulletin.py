@@ -297,6 +297,7 @@ def _list_said(app: App, kind: str | None, status: str, limit: int) -> None:
 
 async def find(app: App, wanted: str) -> tuple[str, bytes]:
     """Signature header and payload of a bulletin that the context holds, by id or digest."""
+    from bus import tombstones
     from bus.cli.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_store
     from schemas.envelope import SIG_HEADER
 
@@ -308,8 +309,14 @@ async def find(app: App, wanted: str) -> tuple[str, bytes]:
                     "SELECT signature, payload FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
                 ).fetchone()
             )
+            gone = await store.ask(lambda db: tombstones.of(db, wanted))
         if row is not None:
             return row["signature"], row["payload"]
+        if gone is not None:
+            raise NotFoundError(
+                f"{wanted} is not kept any more: {gone.channel} number {gone.seq} was let go of on {gone.at:%Y-%m-%d} "
+                f"({gone.why.replace('-', ' ')}); what is known of it: tocsin trace {wanted}"
+            )
     if (folder / OUTBOX_FILE).exists():
         async with open_outbox(app) as box:
             kept = await box.get(wanted)

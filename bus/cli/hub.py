@@ -13,6 +13,7 @@ import click
 
 from bus.cli.app import App, Group, command
 from bus.cli.hub_decide import decide
+from bus.cli.hub_prune import prune
 from bus.cli.hub_scrub import scrub
 from schemas.errors import TocsinError
 
@@ -26,6 +27,7 @@ def hub() -> None:
 
 
 hub.add_command(decide)
+hub.add_command(prune)
 hub.add_command(scrub)
 
 

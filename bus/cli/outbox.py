@@ -141,7 +141,8 @@ def prune(app: App, *, dry_run: bool) -> None:
     if app.json:
         app.data(found)
         return
-    app.note(f"{'would be pruned' if dry_run else 'pruned'}: {found.pruned}")
+    would = "would be pruned" if dry_run else "pruned"
+    app.note(f"{would}: {found.pruned}; of what hubs answered: {found.talk}")
     for why, count in sorted(found.kept.items()):
         app.note(f"  older than {days} days and kept, {why.replace('-', ' ')}: {count}")
 

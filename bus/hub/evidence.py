@@ -13,7 +13,7 @@ def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[tuple[int, 
     """Each number at which a channel's issuer contradicts itself, and the proof: what is held there, and what denies it."""
     for row in db.execute(
         "SELECT q.seq, q.headers, q.payload, l.digest FROM quarantine q JOIN links l ON l.channel = q.channel "
-        "AND l.seq = q.seq WHERE q.channel = ? AND q.reason = 'fork' ORDER BY q.seq, q.n",
+        "AND l.seq = q.seq WHERE q.channel = ? AND q.reason = 'fork' AND length(q.payload) ORDER BY q.seq, q.n",
         (channel,),
     ).fetchall():
         if (held := signed_file(db, row["digest"])) is not None:
@@ -33,7 +33,8 @@ def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:
     row = db.execute("SELECT signature, payload FROM admitted WHERE digest = ?", (digest,)).fetchone()
     if row is not None:
         return _of_admitted(row)
-    row = db.execute("SELECT headers, payload FROM quarantine WHERE digest = ?", (digest,)).fetchone()
+    sql = "SELECT headers, payload FROM quarantine WHERE digest = ? AND length(payload)"  # one may have been erased
+    row = db.execute(sql, (digest,)).fetchone()
     return None if row is None else _of_quarantine(row)
 
 

@@ -72,9 +72,10 @@ class Projection:
         return SCHEMA + alarms.SCHEMA + asks.SCHEMA
 
     def clear(self, db: sqlite3.Connection) -> None:
-        """Empty the tables; what was answered stays known, it cannot be unsaid."""
-        for table in (*set(_TABLES.values()), *_TABLES_OF_CHANNELS, "endings", "calendars"):
+        """Empty the tables; what was answered stays known, and what was ended by a bulletin that is not kept any more."""
+        for table in (*set(_TABLES.values()), *_TABLES_OF_CHANNELS, "calendars"):
             db.execute(f"DELETE FROM {table}")
+        db.execute("DELETE FROM endings WHERE row IN (SELECT row FROM admitted)")
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""

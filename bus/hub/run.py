@@ -14,6 +14,8 @@ from bus.budget import READING, Allowance
 from bus.connection import Endpoint
 from bus.errors import StoreError
 from bus.held_registry import AGAIN_S, HeldRegistry
+from bus.hub import retention
+from bus.hub.duty import keep_at
 from bus.hub.watching import LOOK_S, Announce, Watch
 from bus.inbox import Inbox
 from bus.lease import LEASE_S, owner_name
@@ -69,6 +71,7 @@ class HubService:
             if store.has_picture
             else None
         )
+        self._on_news = on_news
         self._registry = registry
         self._authority_id = authority_id
         self._store = store
@@ -93,6 +96,7 @@ class HubService:
         tasks = {asyncio.create_task(self._read(), name="subscriber")}
         if self._watch is not None:
             tasks.add(asyncio.create_task(self._watch.run(), name="watch"))
+            tasks.add(asyncio.create_task(self._keep_no_longer(), name="retention"))
         if self._feed is not None:
             tasks.add(asyncio.create_task(self._feed.run(), name="trust feed"))
         try:
@@ -109,6 +113,20 @@ class HubService:
             await asyncio.gather(*tasks, return_exceptions=True)
             with contextlib.suppress(StoreError):
                 await self._store.drop_lease(self._owner)
+
+    async def _keep_no_longer(self) -> None:
+        """Let go of what must not or need not be kept, now and every hour."""
+
+        async def work() -> None:
+            gone = await self._store.write(lambda db: retention.let_go(db, self._clock()))
+            if gone.erased or gone.pruned:
+                log.info("let_go", authority=self._authority_id, erased=gone.erased, pruned=gone.pruned)
+            if gone.erased and self._on_news is not None:
+                self._on_news("personal-data-erased", {"count": gone.erased})
+
+        await keep_at(
+            work, unless="nothing_let_go", authority_id=self._authority_id, every_s=retention.EVERY_S
+        )
 
     async def _read(self) -> None:
         """Read the streams that the registry grants, and begin anew when it grants others."""

@@ -82,7 +82,8 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
 
 _EMPTY_PLACES = """
 SELECT l.channel, l.seq, l.id FROM links l WHERE NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = l.digest)
-AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = l.digest) ORDER BY l.channel, l.seq
+AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = l.digest)
+AND NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.digest = l.digest) ORDER BY l.channel, l.seq
 """
 
 

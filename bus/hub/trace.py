@@ -7,6 +7,7 @@ import sqlite3
 
 import msgspec
 
+from bus import tombstones
 from bus.records import stored
 from schemas.bulletin import Bulletin
 
@@ -73,6 +74,13 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
         steps += _ended(db, bulletin)
     for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
         steps.append(Step(at=_time(row["at"]), what="refused", detail=f"{row['reason']}: {row['detail']}"))
+    if (gone := tombstones.of(db, wanted)) is not None:
+        detail = (
+            f"{gone.channel} number {gone.seq}, {gone.why.replace('-', ' ')}; its place in the chain stays"
+        )
+        steps.append(
+            Step(at=gone.at, what="erased" if gone.why == tombstones.RETENTION else "pruned", detail=detail)
+        )
     for row in db.execute("SELECT * FROM held WHERE digest = ?", (wanted,)).fetchall():
         steps.append(
             Step(

@@ -1,7 +1,11 @@
 """Three countries and a union on one machine; a country's way out is cut and mended. Run it: `python cuts.py`.
 
 Everybody publishes all the time. After each cut the script says how long the others waited for what the country had said
-meanwhile, and it for them, and counts what is lost, twice or out of order in each hub. Exit code 1 if anything is.
+meanwhile, and it for them, and counts what is lost, twice or out of order in each hub. Exit code 1 if anything is, or if
+somebody waited longer than is promised.
+
+What has to be caught up with is what was said, not the time that passed: `--backlog 3600` cuts for as long as it takes each
+country to say that many, which is what it says in an hour at one a second.
 """
 
 from __future__ import annotations
@@ -31,7 +35,10 @@ from schemas.vocab import Pap, Tlp
 
 CUT_OFF = "xa"
 EVERY_S = 0.05
-CATCH_UP_S = 15.0  # what is promised for cuts of up to an hour
+CATCH_UP_S = 15.0  # what is promised (ADR-013) ...
+PROMISED = (
+    12_000  # ... when no more than this was said meanwhile; an hour at one a second in each country is 10 800
+)
 PATIENCE_S = 120.0
 DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 
@@ -64,13 +71,19 @@ class Country:
     async def speak(self, enough: asyncio.Event, every_s: float) -> None:
         """Publish until it is enough, one each so many seconds."""
         while not enough.is_set():
+            await self.say(1)
+            await asyncio.sleep(every_s)
+
+    async def say(self, count: int) -> None:
+        """Publish so many, one after the other."""
+        for _ in range(count):
             text = f"Scans of results.example, number {len(self.said) + 1}"
             draft = Draft(
                 info=(Info(lang="en", headline=text, summary="From 192.0.2.0/24."),),
                 body=CyberThreat(title=text),
             )
-            self.said.append((await self._publisher.publish(draft)).digest)
-            await asyncio.sleep(every_s)
+            said = await self._publisher.publish(draft)
+            self.said.append(said.digest)
 
     async def has(self, digest: str) -> bool:
         """Whether its hub holds a bulletin, and with it all before it on the channel."""
@@ -132,8 +145,8 @@ async def current(country: Country, others: list[Country]) -> float:
     return loop.time() - began
 
 
-async def main(cuts: list[float], every_s: float) -> int:
-    """Cut and mend, and say what it cost."""
+async def main(cuts: list[float], backlogs: list[int], every_s: float) -> int:
+    """Cut and mend, for so many seconds each and until each country has said so many; say what it cost."""
     failed = False
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -147,17 +160,19 @@ async def main(cuts: list[float], every_s: float) -> int:
         await asyncio.sleep(1.0)
         await asyncio.gather(current(away, here), *(current(each, [away]) for each in here))
         print(f"{'cut, s':>8}{'said meanwhile':>16}{'it is current, s':>18}{'others are, s':>15}", flush=True)
-        for seconds in cuts:
+        for seconds, backlog in [*((each, 0) for each in cuts), *((0.0, each) for each in backlogs)]:
             before = sum(len(each.said) for each in countries.values())
+            began = asyncio.get_running_loop().time()
             await joins.cut(CUT_OFF)
-            await asyncio.sleep(seconds)
+            await asyncio.gather(asyncio.sleep(seconds), *(each.say(backlog) for each in countries.values()))
             await joins.mend(CUT_OFF)
+            cut_s = asyncio.get_running_loop().time() - began
             said = sum(len(each.said) for each in countries.values()) - before
             found_s, *told_s = await asyncio.gather(
                 current(away, here), *(current(each, [away]) for each in here)
             )
-            print(f"{seconds:>8.0f}{said:>16}{found_s:>18.1f}{max(told_s):>15.1f}", flush=True)
-            failed = failed or max(found_s, *told_s) > CATCH_UP_S
+            print(f"{cut_s:>8.0f}{said:>16}{found_s:>18.1f}{max(told_s):>15.1f}", flush=True)
+            failed = failed or (said <= PROMISED and max(found_s, *told_s) > CATCH_UP_S)
         enough.set()
         await asyncio.gather(*speaking)
         count = Count()
@@ -181,7 +196,10 @@ def clock() -> dt.datetime:
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--cut", type=float, nargs="+", default=[20.0, 60.0], metavar="SECONDS")
+    parser.add_argument("--cut", type=float, nargs="*", default=[20.0, 60.0], metavar="SECONDS")
+    parser.add_argument(
+        "--backlog", type=int, nargs="+", default=[], metavar="NUMBER", help="cut until each has said so many"
+    )
     parser.add_argument(
         "--every",
         type=float,
@@ -190,4 +208,4 @@ if __name__ == "__main__":
         help="between two bulletins of each country",
     )
     chosen = parser.parse_args()
-    sys.exit(asyncio.run(main(chosen.cut, chosen.every)))
+    sys.exit(asyncio.run(main(chosen.cut, chosen.backlog, chosen.every)))

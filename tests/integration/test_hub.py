@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from bus.audit import Fact
 from bus.connection import Connection
 from bus.hub import views
+from bus.hub.projection import Projection
 from bus.hub.run import HubService
 from bus.inbox import Inbox
+from schemas.parts import PersonalData
+from schemas.vocab import PersonalFlag
+from tests.hubs import take_in
 from tests.integration.conftest import Bus
 from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import chain
+from tests.worlds import bulletin, chain, draft, sign
 
 PREFIX = "tocsin.v1.actual.green.community.xb.csirt"
 SUBJECT = f"{PREFIX}.cyber.cyber-threat.xb.none.p4".encode()
@@ -90,3 +99,38 @@ async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:
         seconds = 5
         await until(lambda: connection.client().options["ping_interval"] == 5)
         assert connection.epoch == 1
+
+
+async def test_a_hub_that_runs_erases_what_may_be_kept_no_longer(bus: Bus, tmp_path: Path) -> None:
+    """By itself, when it starts, and on the audit record; it reads on meanwhile."""
+    heard: list[tuple[str, dict[str, Fact]]] = []
+    yesterday = bus.world.now.date() - dt.timedelta(days=1)
+    said = draft(
+        "about somebody",
+        personal_data=PersonalData(
+            flag=PersonalFlag.PERSONAL,
+            lawful_basis="celex:32016R0679#6.1.e",
+            purpose="p",
+            retention_until=yesterday,
+        ),
+    )
+    about = sign(bus.world, bulletin(bus.world, say=said))
+    path = tmp_path / "store.db"
+    await take_in(path, bus.world, [about])
+    async with Inbox.open(path, projector=Projection(), hold_s=1.0) as store:
+        service = HubService(
+            authority_id="xb-hub",
+            store=store,
+            registry=lambda: bus.world.registry,
+            endpoint=bus.endpoint("xb-hub"),
+            clock=lambda: bus.world.now,
+            on_news=lambda event, facts: heard.append((event, dict(facts))),
+        )
+        running = asyncio.create_task(service.run())
+        try:
+            await until(lambda: heard == [("personal-data-erased", {"count": 1})])
+            assert await admitted(store) == []
+            await until(service.subscriber.caught_up)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)

@@ -54,7 +54,7 @@ ELSEWHERE = {
         *("bundle export", "bundle import", "bundle inspect", "drill run", "drill comcheck", "drill answer"),
     ),
     "numbers, names and reasons alone": (
-        *("channels", "quarantine", "hub run", "hub status", "hub decide", "hub scrub", "hub rebuild", "doctor", "outbox status", "outbox retry"),
+        *("channels", "quarantine", "hub run", "hub status", "hub decide", "hub prune", "hub scrub", "hub rebuild", "doctor", "outbox status", "outbox retry"),
         *("outbox recover", "outbox reanchor", "outbox scrub", "outbox receipts", "outbox prune", "audit show", "audit verify", "audit head"),
         *("election list", "election show", "heartbeat run", "heartbeat once"),
     ),

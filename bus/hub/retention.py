@@ -1,0 +1,54 @@
+"""What a hub lets go of: personal data whose time is over, and old talk between programs. See `bus.tombstones`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+
+import msgspec
+
+from bus import tombstones
+
+EVERY_S = 3600.0
+
+# A heartbeat is needed while it names, as its issuer's own or as what a hub holds, what is not held here just so.
+_NEEDED = " OR ".join(
+    f"EXISTS (SELECT 1 FROM {table} n WHERE n.row = a.row AND NOT EXISTS (SELECT 1 FROM links l WHERE l.channel = n.channel "
+    "AND l.seq = n.seq AND l.digest = n.digest))"
+    for table in ("announced", "holdings")
+)
+_BY_ROW = ("actual", "exercise", "aside", "calendars", "announced", "holdings")
+
+
+class LetGo(msgspec.Struct, frozen=True, kw_only=True):
+    """How many bulletins went.
+
+    Attributes:
+        erased: because the retention of personal data in them is over; those in quarantine are counted too.
+        pruned: of status system, because they are old.
+    """
+
+    erased: int
+    pruned: int
+
+
+def let_go(db: sqlite3.Connection, now: dt.datetime, *, rehearse: bool = False) -> LetGo:
+    """Let go of what must not or need not be kept, inside a transaction.
+
+    What an erased bulletin had superseded or withdrawn stays so; it itself leaves the picture, in force or not.
+
+    Args:
+        db: the hub's store.
+        now: the present.
+        rehearse: count, and let go of nothing.
+    """
+    over, aside = tombstones.personal(db, now), tombstones.personal_aside(db, now)
+    buried = {row["row"] for row in over}
+    talk = [row for row in tombstones.old_talk(db, now, _NEEDED) if row["row"] not in buried]
+    if not rehearse:
+        for table in _BY_ROW:
+            db.executemany(f"DELETE FROM {table} WHERE row = ?", [(row["row"],) for row in (*over, *talk)])
+        tombstones.bury(db, over, tombstones.RETENTION, now)
+        tombstones.blank(db, aside)
+        tombstones.bury(db, talk, tombstones.OLD, now)
+    return LetGo(erased=len(over) + len(aside), pruned=len(talk))

@@ -1,0 +1,111 @@
+"""What a store has let go of on purpose: the bytes are gone, their place in the chain stays, and why is known.
+
+Personal data goes when the day is over until which its author lets it be kept (GDPR Article 5(1)(e)), whatever else speaks
+for keeping it. Talk between programs, heartbeats, receipts, requests and copies, goes when it is old and something newer
+stands on its channel. Links stay, with their digests: chains stay checkable, and what comes again is recognised.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterable
+
+import msgspec
+
+KEEP = dt.timedelta(days=30)
+RETENTION, OLD = "retention-over", "old-talk"
+
+_UNTIL = (
+    "CASE WHEN json_valid(CAST(payload AS TEXT)) "
+    "THEN json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until') END"
+)
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS tombstones (
+  digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, why TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS tombstones_by_id ON tombstones (id);
+CREATE INDEX IF NOT EXISTS admitted_personal ON admitted ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
+CREATE INDEX IF NOT EXISTS quarantine_personal ON quarantine ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
+"""
+
+_PLACE = "row, digest, channel, seq, id"
+_PERSONAL = f"{{}} WHERE {_UNTIL} IS NOT NULL AND typeof({_UNTIL}) = 'text' AND {_UNTIL} < ?"
+# Of a channel with a contradiction everything is kept, as evidence.
+_TALK = f"""
+SELECT {_PLACE} FROM admitted a WHERE admitted_at < ? AND instr(channel, '/system.')
+AND EXISTS (SELECT 1 FROM links l WHERE l.channel = a.channel AND l.seq > a.seq)
+AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.reason = 'fork')
+"""
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin that was let go of, when, and why: `retention-over` or `old-talk`."""
+
+    channel: str
+    seq: int
+    id: str
+    digest: str
+    at: dt.datetime
+    why: str
+
+
+def personal(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
+    """The admitted whose personal data may be kept no longer: the last day of it, in UTC, is over."""
+    return db.execute(_PERSONAL.format(f"SELECT {_PLACE} FROM admitted"), (_day(now),)).fetchall()
+
+
+def personal_aside(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
+    """Those in quarantine of which the same is true."""
+    return db.execute(_PERSONAL.format("SELECT n FROM quarantine"), (_day(now),)).fetchall()
+
+
+def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
+    """Bulletins of status system that are 30 days old and not the last of their channel.
+
+    Args:
+        db: the store.
+        now: the present.
+        unless: a condition on `a.row` under which one is needed all the same.
+    """
+    return db.execute(f"{_TALK} AND NOT ({unless})", ((now - KEEP).timestamp(),)).fetchall()
+
+
+def bury(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt.datetime) -> None:
+    """Let go of admitted bulletins, inside a transaction; what freed pages held is overwritten."""
+    db.execute("PRAGMA secure_delete = ON")
+    for row in rows:
+        db.execute(
+            "INSERT OR IGNORE INTO tombstones VALUES (?, ?, ?, ?, ?, ?)",
+            (row["digest"], row["channel"], row["seq"], row["id"], now.timestamp(), why),
+        )
+        db.execute("DELETE FROM admitted WHERE row = ?", (row["row"],))
+
+
+def blank(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
+    """Let go of what is in quarantine but for its digest, its place and the reason it was refused for."""
+    db.execute("PRAGMA secure_delete = ON")
+    db.executemany(
+        "UPDATE quarantine SET payload = X'', headers = '[]', detail = 'erased: the retention of its personal data is over' "
+        "WHERE n = ?",
+        [(row["n"],) for row in rows],
+    )
+
+
+def of(db: sqlite3.Connection, wanted: str) -> Tombstone | None:
+    """What is known of a bulletin that was let go of, by id or digest."""
+    row = db.execute("SELECT * FROM tombstones WHERE id = ?1 OR digest = ?1", (wanted,)).fetchone()
+    if row is None:
+        return None
+    return Tombstone(
+        channel=row["channel"],
+        seq=row["seq"],
+        id=row["id"],
+        digest=row["digest"],
+        at=dt.datetime.fromtimestamp(row["at"], dt.UTC),
+        why=row["why"],
+    )
+
+
+def _day(now: dt.datetime) -> str:
+    return now.astimezone(dt.UTC).date().isoformat()
