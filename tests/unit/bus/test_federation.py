@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import nkey
-from bus.carrier import as_outgoing
+from bus.carrier import as_outgoing, known_as
 from bus.demo.federated import COUNTRIES, found
 from bus.errors import ConfigError
 from bus.federation import Federation, Guest, Seat, guests, legs, released, served, unmatched
@@ -216,10 +216,16 @@ NOT_CARRIED = {
 }
 
 
-def received(subject: str, headers: tuple[tuple[str, str], ...]) -> Received:
+def received(subject: str, headers: tuple[tuple[str, str], ...], stored_ns: int = 1) -> Received:
     """A message from a source."""
     return Received(
-        subject=subject, headers=headers, payload=b"{}", stream_seq=1, consumer_seq=1, stored_ns=1, pending=0
+        subject=subject,
+        headers=headers,
+        payload=b"{}",
+        stream_seq=1,
+        consumer_seq=1,
+        stored_ns=stored_ns,
+        pending=0,
     )
 
 
@@ -238,3 +244,12 @@ def test_headers_that_a_broker_put_there_stay_behind() -> None:
     made = as_outgoing(received(SUBJECT, given_), (f"{PREFIX}.>",))
     assert made is not None
     assert made.headers == {"Tocsin-Sig": "e30.AA", "Nats-Msg-Id": "d", "ce-id": "i"}
+
+
+def test_what_is_sent_again_is_known_by_its_record_and_all_else_by_its_bytes() -> None:
+    """So each time that an author sends again is carried once, and the same record that is read anew is not."""
+    first, second = (received(SUBJECT, (SIGNED, ("Nats-Msg-Id", "d")), at) for at in (1, 2))
+    again, later, anew = (received(SUBJECT, (SIGNED,), at) for at in (3, 4, 4))
+    assert known_as(first) == known_as(second)
+    assert known_as(later) == known_as(anew)
+    assert len({known_as(each) for each in (first, again, later)}) == 3
