@@ -31,7 +31,7 @@ token:         ## SoftHSM2, for the tests of keys in a token; they are skipped w
 	  else echo "SoftHSM2 is not here (Debian: apt-get install softhsm2); tests of keys in a token are skipped"; fi; }
 
 test: setup token    ## every test that fits in eight minutes, against a real nats-server
-	$(BIN)/pytest -q -n 2 --dist worksteal $(ARGS)
+	$(BIN)/pytest -q -n 3 --dist worksteal $(ARGS)
 
 attacks: setup token ## every attack of the threat model, 20 000 mutations, and the totals; a few minutes
 	$(BIN)/python -m tests.attacks $(ARGS)

@@ -3,8 +3,8 @@
 A carrier is a client of two brokers and nothing more. It reads one as any reader does, from a cursor of its own that it
 never takes on trust (`bus.anchor`), and publishes to the other as any publisher does, the same bytes under the same message
 id, and moves its cursor when they are stored there. It judges nothing: bulletins are signed, and their readers verify them.
-What it has carried it remembers by digest, so that reading a stream anew carries nothing twice; and when the far stream
-has lost what was stored there, it is carried again.
+What it has carried it remembers by digest, so that reading a stream anew carries nothing twice; what its author has sent
+again, because somebody lacks it, goes once more, and so does all that the far stream has lost.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS tails (
   sink TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, stream)
 ) WITHOUT ROWID;
 """
+MESSAGE_ID = "Nats-Msg-Id"
 _CARRIED_HEADERS = ("ce-",)
 
 log = structlog.get_logger()
@@ -289,8 +290,9 @@ class Carrier:
         self, sink: Connection, leg: Leg, stream: str, filters: Sequence[str], batch: list[Received]
     ) -> None:
         """Store a batch at the other end, and only then move the cursor."""
-        found = [(each, digest(each.payload)) for each in batch]
+        found = [(each, known_as(each)) for each in batch]
         fresh = await self._ledger.fresh(leg.sink, [name for _, name in found])
+        stored: list[str] = []
         outgoing: dict[
             str, list[Outgoing]
         ] = {}  # by the stream that takes them; between streams there is no order
@@ -302,6 +304,7 @@ class Carrier:
                 log.warning("not_carriable", source=leg.source, subject=each.subject, digest=name)
                 continue
             outgoing.setdefault(_stream_of(made), []).append(made)
+            stored.append(name)
             fresh.discard(name)  # the same again in one batch
         tails = await self._ledger.tails(leg.sink)
         for key, several in outgoing.items():
@@ -311,9 +314,8 @@ class Carrier:
                         f"{key} at {leg.sink} had {tails[key]} messages, and stores number {ack.seq}"
                     )
                 tails[key] = max(ack.seq, tails.get(key, 0))
-        stored = [digest(each.payload) for several in outgoing.values() for each in several]
-        last, name = found[-1]
-        await self._ledger.note(leg, stream, cursor_at(last, name), filters, stored, tails)
+        cursor = cursor_at(batch[-1], digest(batch[-1].payload))
+        await self._ledger.note(leg, stream, cursor, filters, stored, tails)
         self.carried[leg.sink] += len(stored)
 
 
@@ -328,6 +330,16 @@ def _must_be_connected(end: Connection) -> None:
         raise UnreachableError((end.problem or "not connected") + known)
 
 
+def known_as(received: Received) -> str:
+    """By what a message is remembered: its digest; what was sent again, without a message id, as that one record.
+
+    So a request's answer gets through though the same was carried before, and reading a stream anew repeats neither.
+    """
+    found = digest(received.payload)
+    is_sent_again = all(name != MESSAGE_ID for name, _ in received.headers)
+    return f"{found}@{received.stored_ns}" if is_sent_again else found
+
+
 def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
     """The message as it is published at the other end; None for what no reader would admit anyway, or is not released.
 
@@ -337,7 +349,7 @@ def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
         return None
     headers: dict[str, str] = {}
     for name, value in received.headers:
-        known = name in (SIG_HEADER, "Nats-Msg-Id") or name.startswith(_CARRIED_HEADERS)
+        known = name in (SIG_HEADER, MESSAGE_ID) or name.startswith(_CARRIED_HEADERS)
         if not known:
             continue
         if name in headers or not value.isascii() or not value.isprintable():

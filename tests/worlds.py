@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import random
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -183,10 +184,16 @@ def sign(
 
 def chain(world: World, count: int, issuer: str = "xa-csirt", **changes: Any) -> list[Message]:
     """`count` signed bulletins of one channel, in order."""
-    messages: list[Message] = []
-    prev = None
-    for seq in range(1, count + 1):
-        made = bulletin(world, issuer, seq=seq, prev=prev, say=draft(f"number {seq}"), **changes)
+    return goes_on(world, [], [draft(f"number {seq}") for seq in range(1, count + 1)], issuer, **changes)
+
+
+def goes_on(
+    world: World, before: Sequence[Message], drafts: Iterable[Draft], issuer: str = "xa-csirt", **changes: Any
+) -> list[Message]:
+    """A channel's bulletins and those that follow them, one for each draft."""
+    messages = list(before)
+    for say in drafts:
+        prev = messages[-1].digest if messages else None
+        made = bulletin(world, issuer, seq=len(messages) + 1, prev=prev, say=say, **changes)
         messages.append(sign(world, made))
-        prev = messages[-1].digest
     return messages

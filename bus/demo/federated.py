@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain
 from pathlib import Path
@@ -42,7 +43,7 @@ class Founded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def found(now: dt.datetime) -> Founded:
-    """A computer emergency team and a hub in each of three countries."""
+    """A computer emergency team and a hub in each of three countries; the hubs may answer, ask and help each other."""
     members = [
         Member(id=f"{cc}-{suffix}", country=cc.upper(), office=office)
         for cc in COUNTRIES
@@ -63,11 +64,12 @@ def found(now: dt.datetime) -> Founded:
         lifetime=REGISTRY_LIFETIME,
     )
     for member in members:
-        # These hubs only read: they have no key, and answer nobody.
         signer = signers[member.id]
-        keys = {signer.kid: key_record(signer, now)} if member.office else {}
-        record = record_of(member, keys, nkeys[member.id][1], ())
+        record = record_of(member, {signer.kid: key_record(signer, now)}, nkeys[member.id][1], ())
         document = ceremony.add_authority(document, member.id, record)
+    for member in members:
+        if member.office is None:
+            document = ceremony.grant_receipts(document, member.id)
     raw = ceremony.unsigned(document)
     for root in roots:
         raw = ceremony.sign_registry(raw, root)
@@ -77,10 +79,13 @@ def found(now: dt.datetime) -> Founded:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on just now, nor on its twin for monitoring, 4000 above; of those that a system gives to nobody unasked."""
+    while True:
+        port = 10_000 + secrets.randbelow(18_000)
+        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as twin:
+            one.bind(("127.0.0.1", port))
+            twin.bind(("127.0.0.1", port + 4000))
+            return port
 
 
 class Cable:
@@ -218,7 +223,7 @@ async def joined(
                 settings = ServerSettings(name=called, port=port, seat=seats[called])
                 conf = render_conf(founded.registry, settings=settings, provisioner_nkey=key[1])
                 servers[called] = NatsServer(folder / called, conf)
-        await asyncio.gather(*(stack.enter_async_context(server) for server in servers.values()))
+        await stack.enter_async_context(_running(servers.values()))
         for name, server in servers.items():
             if seats[name].node == 0:  # one node makes what the whole cluster has
                 await provision(server.url, provisioners[name][0], founded.registry, seat=seats[name])
@@ -247,6 +252,16 @@ async def joined(
             provisioners=provisioners,
             carriers=carriers,
         )
+
+
+@asynccontextmanager
+async def _running(servers: Collection[NatsServer]) -> AsyncIterator[None]:
+    """All at once, both to start and to end."""
+    try:
+        await asyncio.gather(*(server.start() for server in servers))
+        yield
+    finally:
+        await asyncio.gather(*(server.stop() for server in servers))
 
 
 def run_until_closed(stack: AsyncExitStack, task: asyncio.Task[None]) -> None:

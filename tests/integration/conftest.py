@@ -10,6 +10,7 @@ import pytest
 
 from bus import nkey
 from bus.connection import Endpoint
+from bus.federation import Seat
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from tests.worlds import World, shared_world
 
@@ -20,6 +21,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     world: World
     server: NatsServer
     provisioner: tuple[str, str]
+    seat: Seat | None = None
 
     def endpoint(self, identity: str) -> Endpoint:
         """An identity's place on the bus."""

@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from bus.demo.federated import free_port
 from tests.office import TOCSIN, Desk, Office
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 pytestmark = pytest.mark.timeout(120)
-
-
-def free_port() -> int:
-    """A port nobody listens on, and whose monitoring twin is free too."""
-    while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = int(one.getsockname()[1])
-            if port > 60_000:
-                continue
-            try:
-                two.bind(("127.0.0.1", port + 4000))
-            except OSError:
-                continue
-            return port
 
 
 def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pytest
 
+from bus.demo.federated import free_port
 from bus.server.process import ports_of
 from tests.guides import Block, Reader, blocks
-from tests.integration.test_ceremony import free_port
 from tests.office import TOCSIN, Desk, Office
 
 pytestmark = pytest.mark.timeout(120)

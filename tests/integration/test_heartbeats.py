@@ -125,7 +125,7 @@ async def lose(bus: Bus, *streams: str) -> None:
     for path in found:
         shutil.rmtree(path)
     await bus.server.restart()
-    await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
+    await provision(bus.server.url, bus.provisioner[0], bus.world.registry, seat=bus.seat)
 
 
 async def test_silence_is_seen_and_a_planned_end_is_told_from_it(bus: Bus, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from tests.integration.conftest import Bus
 from tests.integration.test_heartbeats import Clock, beats_of, lose
 from tests.integration.test_publisher import speaking, stored
 from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import Message, bulletin, chain, draft, sign
+from tests.worlds import Message, bulletin, chain, draft, goes_on, sign
 
 ME = "xa-csirt/actual.green.community"
 pytestmark = pytest.mark.timeout(90)
@@ -152,11 +152,12 @@ async def test_what_only_one_hub_was_shown_reaches_the_other(bus: Bus, tmp_path:
             30
         )  # what was announced is overdue; the issuer was asked and is silent, so another is asked
         await until(lambda: second.holds(1, 2, 3, 4, 5, 6), 20)
-        await until(lambda: _is(second.stands(), set()))
+        await until(lambda: is_(second.stands(), set()))
         assert await second.alarmed() == {"gap", "tail"}
 
 
-async def _is(asked: Coroutine[object, object, object], value: object) -> bool:
+async def is_(asked: Coroutine[object, object, object], value: object) -> bool:
+    """Whether this is the answer."""
     return await asked == value
 
 
@@ -164,13 +165,7 @@ async def test_two_histories_are_noticed_and_proved(bus: Bus, tmp_path: Path) ->
     """With its issuer's key one hub was shown another number 2, and what follows it: both hubs learn of it and prove it."""
     clock = Clock(bus)
     said = chain(bus.world, 3)
-    other = [said[0]]
-    for n in (2, 3):
-        other.append(
-            sign(
-                bus.world, bulletin(bus.world, seq=n, prev=other[-1].digest, say=draft(f"another number {n}"))
-            )
-        )
+    other = goes_on(bus.world, said[:1], [draft(f"another number {n}") for n in (2, 3)])
     async with hub(bus, tmp_path, "xa-hub", clock) as first:
         await brought(bus, said)
         await until(lambda: first.holds(1, 2, 3))
@@ -185,7 +180,7 @@ async def test_two_histories_are_noticed_and_proved(bus: Bus, tmp_path: Path) ->
         clock.pass_(10)
         for one in (first, second):
             await until(one.proofs, 20)
-            await until(lambda one=one: _is(one.stands(), {"fork"}))  # type: ignore[misc]  # bound now
+            await until(lambda one=one: is_(one.stands(), {"fork"}))  # type: ignore[misc]  # bound now
             assert await one.alarmed() == {"split", "fork"}
             for raw in await one.proofs():
                 found = contradiction.judge(raw, registry=bus.world.registry, now=clock())
@@ -207,7 +202,7 @@ async def test_an_issuer_sends_again_what_it_is_asked_for(bus: Bus, tmp_path: Pa
         assert not bus.world.registry.may_read("xb-hub", withheld)
         for wanted in (Lack(withheld, 1, None, ()), Lack(open_, 2, None, ()), Lack(open_, 2, None, ())):
             await reader.publish(request("xa-dpa", Tlp.GREEN, [wanted]))
-        await until(lambda: _is(_asked_for(author), [said[1].digest]))
+        await until(lambda: is_(_asked_for(author), [said[1].digest]))
         found = await stored(bus, 4)
         assert [digest(each.payload) for each in found] == [each.digest for each in (*said, said[1])]
         assert await _asked_for(author) == [said[1].digest]

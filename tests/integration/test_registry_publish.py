@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bus.demo.federated import free_port
 from bus.server import find_binary
 from bus.server.process import ports_of
-from tests.integration.test_ceremony import free_port
 from tests.office import Desk, Office
 
 pytestmark = pytest.mark.timeout(120)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_ceremony import ROOT, free_port
+from bus.demo.federated import free_port
+from tests.integration.test_ceremony import ROOT
 from tests.office import TOCSIN, Desk, Office
 
 pytestmark = pytest.mark.timeout(180)

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from bus.connection import Connection, Endpoint
+from bus.demo.federated import free_port
 from bus.errors import OutboxError, PermitError
 from bus.keyfiles import load_signer
 from bus.nkey import load_nkey
@@ -30,7 +31,7 @@ from schemas.codec import decode, digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.subject import subject_for
 from tests.integration.conftest import Bus
-from tests.integration.test_ceremony import ROOT, free_port
+from tests.integration.test_ceremony import ROOT
 from tests.office import TOCSIN, Desk
 from tests.worlds import DEFAULTS, draft, key_record, signed_registry
 

@@ -18,13 +18,13 @@ import pytest
 
 from bus import nkey
 from bus.connection import Connection, Endpoint
+from bus.demo.federated import free_port
 from bus.errors import ConfigError, DeniedError, KeyFileError, UnreachableError
 from bus.server import NatsServer, ServerSettings, ServerTls, provision, render_conf
 from bus.server.binary import ServerError
 from bus.server.checks import Check, check
 from bus.tls import Tls
 from tests.certificates import Ca
-from tests.integration.test_ceremony import free_port
 from tests.office import TOCSIN, Desk
 from tests.worlds import World, chain, make_world, shared_world
 
