@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,12 @@ class Desk(Office):
             main(arguments)
         assert ended.value.code == code, (arguments, out.getvalue(), err.getvalue())
         return err.getvalue() if code else out.getvalue()
+
+
+def wait_for(path: Path, text: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    """Wait until a file of text says something."""
+    deadline = time.monotonic() + seconds
+    while not path.exists() or text not in path.read_text():
+        assert process.poll() is None, path.read_text()
+        assert time.monotonic() < deadline, path.read_text()
+        time.sleep(0.05)

@@ -1,7 +1,8 @@
 """`tocsin watch`: bulletins by topic, each verified, as they arrive.
 
 The reader's own store is followed. When no hub of this identity is running, this process does the hub's
-reading meanwhile: it takes the store's lease, subscribes, admits and keeps, exactly as a hub would.
+reading meanwhile: it takes the store's lease, subscribes, admits and keeps, exactly as a hub would. With --no-follow it
+shows what is held and ends, and keeps no hub from starting.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ async def _watch(
     shown = 0
     opener = Opener(app, "watch")
     opener.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
-    async with open_store(app) as store, reading(app, store):
+    async with open_store(app) as store, reading(app, store) if follow else contextlib.nullcontext():
         start = await _start(app, store, since)
         async for row in store.follow(start, live=follow):
             if not interest.matches(parse(row.subject)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from bus.demo.federated import free_port
 from bus.server import find_binary
 from bus.server.process import ports_of
-from tests.office import Desk, Office
+from tests.office import Desk, Office, wait_for
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -59,15 +58,6 @@ def add_context(office: Office, name: str, url: str) -> Path:
         *("--key", "csirt.pem", "--passphrase-file", "csirt.pass", "--nkey", "csirt.nk"),
     )
     return folder
-
-
-def wait_for(path: Path, text: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
-    """Wait until a file of text says something."""
-    deadline = time.monotonic() + seconds
-    while not path.exists() or text not in path.read_text():
-        assert process.poll() is None, path.read_text()
-        assert time.monotonic() < deadline, path.read_text()
-        time.sleep(0.05)
 
 
 def test_a_change_reaches_the_server_and_a_reader_by_two_commands(office: Office) -> None:

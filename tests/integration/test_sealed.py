@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 
 from bus.demo.federated import free_port
 from tests.integration.test_ceremony import ROOT
-from tests.office import TOCSIN, Desk, Office
+from tests.office import Desk, Office, wait_for
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -121,13 +120,10 @@ def test_what_is_sealed_is_read_by_its_recipients_alone(
     server = office.start("server", "run", "broker", "--port", str(port))
     hub = None
     try:
-        deadline = time.monotonic() + 40
-        while subprocess.run(
-            [TOCSIN, "doctor"], cwd=tmp_path, env=office.env, capture_output=True
-        ).returncode:
-            assert time.monotonic() < deadline, (tmp_path / "server.log").read_text()
-            time.sleep(0.2)
-        hub = office.start("--context", "xb-hub", "hub", "run")
+        wait_for(tmp_path / "server.log", "serving", server)
+        office.run("doctor")
+        deadline = time.monotonic() + 30
+        hub = office.start("hub", "run", "--context", "xb-hub")
         sent = json.loads(office.run(*seal))
         assert sent["state"] == "stored"
         assert ".sealed." in sent["subject"]

@@ -7,7 +7,6 @@ import datetime as dt
 import json
 import secrets
 import signal
-import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,7 +31,7 @@ from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.subject import subject_for
 from tests.integration.conftest import Bus
 from tests.integration.test_ceremony import ROOT
-from tests.office import TOCSIN, Desk
+from tests.office import Desk, wait_for
 from tests.worlds import DEFAULTS, draft, key_record, signed_registry
 
 pytestmark = pytest.mark.timeout(120)
@@ -240,11 +239,7 @@ def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch
     send = ("publish", DRAFT, "--tlp", "green", "--audience", "community", "--json")
     server = office.start("server", "run", "broker", "--port", str(port))
     try:
-        deadline = time.monotonic() + 40
-        doctor = [TOCSIN, "server", "check", "broker"]
-        while subprocess.run(doctor, cwd=tmp_path, env=office.env, capture_output=True).returncode:
-            assert time.monotonic() < deadline, (tmp_path / "server.log").read_text()
-            time.sleep(0.2)
+        wait_for(tmp_path / "server.log", "serving", server)
         first = json.loads(office.run(*send))
         assert first["state"] == "stored"
         assert json.loads(office.run("outbox", "reanchor", "--json")) == {}

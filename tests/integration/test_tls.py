@@ -8,8 +8,6 @@ import json
 import shutil
 import signal
 import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,7 +23,7 @@ from bus.server.binary import ServerError
 from bus.server.checks import Check, check
 from bus.tls import Tls
 from tests.certificates import Ca
-from tests.office import TOCSIN, Desk
+from tests.office import Desk, wait_for
 from tests.worlds import World, chain, make_world, shared_world
 
 pytestmark = pytest.mark.timeout(60)
@@ -246,12 +244,7 @@ def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest
     assert 'min_version: "1.3"' in office.run("server", "conf", "broker", "--port", str(port), "--stdout")
     server = office.start("server", "run", "broker", "--port", str(port))
     try:
-        deadline = time.monotonic() + 40
-        while subprocess.run(
-            [TOCSIN, "doctor"], cwd=tmp_path, env=office.env, capture_output=True
-        ).returncode:
-            assert time.monotonic() < deadline, (tmp_path / "server.log").read_text()
-            time.sleep(0.2)
+        wait_for(tmp_path / "server.log", "serving", server)
         found = {each["name"]: each for each in json.loads(office.run("server", "check", "broker", "--json"))}
         assert all(each["ok"] for each in found.values() if each["hard"]), found
         assert {"TLS", "TLS 1.3", "certificate"} <= found.keys()
