@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from bus import nkey
-from bus.connection import Endpoint
+from bus.connection import Connection, Endpoint
 from bus.demo.federated import free_port
+from bus.errors import BusError
 from bus.federation import Country, Federation, Node, Seat
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.server.binary import ServerError
+from bus.server.provision import provisioner_endpoint
 from tests.faults.switch import Switch
 from tests.worlds import World, shared_world
 
@@ -22,8 +25,11 @@ NAMES = ("n1", "n2", "n3")
 class Cluster:
     """Three nodes of XA, and the switch between them."""
 
-    def __init__(self, world: World, servers: dict[str, NatsServer], switch: Switch) -> None:
+    def __init__(
+        self, world: World, servers: dict[str, NatsServer], switch: Switch, provisioner: str
+    ) -> None:
         self.world, self.servers, self.switch = world, servers, switch
+        self._provisioner = provisioner
 
     def endpoint(self, identity: str, *nodes: str) -> Endpoint:
         """An identity's place at some nodes, or at all."""
@@ -43,6 +49,25 @@ class Cluster:
                     if each["name"] == stream and (lead := each.get("cluster", {}).get("leader")):
                         return str(lead)
         raise AssertionError(f"nobody leads {stream}")
+
+    def node_of(self, identity: str) -> str:
+        """The node to which an identity is connected."""
+        for name, server in self.servers.items():
+            if any(each.get("name") == identity for each in server.monitor("connz")["connections"]):
+                return name
+        raise AssertionError(f"{identity} is connected to no node")
+
+    async def hand_over(self, stream: str, name: str) -> None:
+        """Let a node lead a stream."""
+        url = ",".join(each.url for each in self.servers.values())
+        wanted = {"placement": {"preferred": name}}
+        async with Connection.open(provisioner_endpoint(url, self._provisioner)) as connection:
+            await connection.until_connected(10)
+            async with asyncio.timeout(60):
+                while self.leader(stream) != name:
+                    with contextlib.suppress(BusError):
+                        await connection.js_api(f"STREAM.LEADER.STEPDOWN.{stream}", wanted)
+                    await asyncio.sleep(0.5)
 
     async def is_whole(self, name: str) -> bool:
         """Whether a node has all that the others have, as far as it knows."""
@@ -83,4 +108,4 @@ async def clustered(folder: Path) -> AsyncIterator[Cluster]:
         await provision(
             servers["n1"].url, seed, world.registry, seat=Seat(federation=federation, name="xa", node=0)
         )
-        yield Cluster(world, servers, switch)
+        yield Cluster(world, servers, switch, seed)

@@ -65,3 +65,33 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
             await right.until_connected(10)
             await until(partial(taken, right, other), 60)  # it is one of the cluster again
         assert service.subscriber.counts["refused"] == 0
+
+
+async def test_a_node_that_hears_and_is_not_heard_holds_nobody_up(tmp_path: Path) -> None:
+    """An author on it, which leads the stream besides, goes to another; healed, everything is there once and in order."""
+    async with (
+        clustered(tmp_path) as cluster,
+        speaking(cluster, tmp_path / "outbox.db") as author,
+        reading(cluster, tmp_path / "store.db", "xa-hub") as (store, service),
+    ):
+
+        async def holds(count: int) -> bool:
+            return len(await admitted(store)) == count
+
+        for n in range(10):
+            await author.publish(draft(f"before, {n}"))
+        await until(partial(holds, 10), 60)
+        mute = cluster.node_of("xa-csirt")
+        await cluster.hand_over("XA_ACTUAL", mute)
+        cluster.switch.muffle(mute)
+        for n in range(10):
+            await author.publish(draft(f"unheard, {n}"))
+        await until(partial(holds, 20), 60)
+        assert cluster.node_of("xa-csirt") != mute
+        cluster.switch.heal()
+        for n in range(10):
+            await author.publish(draft(f"heard again, {n}"))
+        await until(partial(holds, 30), 60)
+        assert [seq for _, seq, _ in await admitted(store)] == list(range(1, 31))
+        await until(partial(cluster.is_whole, mute), 60)
+        assert service.subscriber.counts["refused"] == 0
