@@ -57,16 +57,20 @@ class Cluster:
                 return name
         raise AssertionError(f"{identity} is connected to no node")
 
-    async def hand_over(self, stream: str, name: str) -> None:
-        """Let a node lead a stream."""
+    async def hand_over(self, node: str, stream: str, consumer: str = "") -> None:
+        """Let a node lead a stream, or one of its consumers: it is the one whose store is read."""
+        kind, place = ("CONSUMER", f"{stream}.{consumer}") if consumer else ("STREAM", stream)
         url = ",".join(each.url for each in self.servers.values())
-        wanted = {"placement": {"preferred": name}}
         async with Connection.open(provisioner_endpoint(url, self._provisioner)) as connection:
             await connection.until_connected(10)
             async with asyncio.timeout(60):
-                while self.leader(stream) != name:
+                while True:
                     with contextlib.suppress(BusError):
-                        await connection.js_api(f"STREAM.LEADER.STEPDOWN.{stream}", wanted)
+                        if (await connection.js_api(f"{kind}.INFO.{place}"))["cluster"].get("leader") == node:
+                            return
+                        await connection.js_api(
+                            f"{kind}.LEADER.STEPDOWN.{place}", {"placement": {"preferred": node}}
+                        )
                     await asyncio.sleep(0.5)
 
     async def is_whole(self, name: str) -> bool:

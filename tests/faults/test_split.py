@@ -82,7 +82,7 @@ async def test_a_node_that_hears_and_is_not_heard_holds_nobody_up(tmp_path: Path
             await author.publish(draft(f"before, {n}"))
         await until(partial(holds, 10), 60)
         mute = cluster.node_of("xa-csirt")
-        await cluster.hand_over("XA_ACTUAL", mute)
+        await cluster.hand_over(mute, "XA_ACTUAL")
         cluster.switch.muffle(mute)
         for n in range(10):
             await author.publish(draft(f"unheard, {n}"))
