@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from bus.errors import UnreachableError
 from bus.inbox import Inbox
 from bus.server import NatsServer
 from tests.faults.cluster import NAMES, clustered
@@ -103,6 +105,30 @@ async def test_a_flipped_bit_at_one_node_of_a_cluster_costs_no_bulletin(tmp_path
 
             await until(all_there, 60)
             assert await numbers(later) == list(range(1, COUNT + 11))
+
+
+async def test_a_node_that_leads_and_cannot_read_is_said_and_left(tmp_path: Path) -> None:
+    """A flipped bit that it did not look for at its start: an author who cannot read all says so; when another leads, it goes on."""
+    async with clustered(tmp_path) as cluster, speaking(cluster, tmp_path / "outbox.db") as author:
+        for n in range(COUNT):
+            await author.publish(draft(f"number {n}"))
+        assert await author.idle(60)
+        good = cluster.leader("XA_ACTUAL")
+        node = next(each for each in NAMES if each != good)
+        await cluster.servers[node].stop()
+        flip(cluster.servers[node], "XA_ACTUAL")
+        await cluster.servers[node].restart()
+        await until(partial(cluster.is_whole, node), 60)
+        await cluster.hand_over(node, "XA_ACTUAL")
+        await cluster.hand_over(node, "XA_ACTUAL", "xa-csirt_own")
+        with pytest.raises(UnreachableError, match="does not give them"):
+            async with asyncio.timeout(40):
+                await author.scrub()
+        await cluster.hand_over(good, "XA_ACTUAL")
+        await cluster.hand_over(good, "XA_ACTUAL", "xa-csirt_own")
+        assert await author.scrub() == 0
+        await author.publish(draft("after"))
+        assert await author.idle(60)
 
 
 async def numbers(store: Inbox) -> list[int]:
