@@ -25,6 +25,7 @@ from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BY
 from schemas.subject import Trust
 
 AGAIN_S = 1.0
+UNREADABLE = "file-unreadable"
 
 log = structlog.get_logger()
 
@@ -151,9 +152,13 @@ class HeldRegistry:
         return tuple(found)
 
     def _look_again(self) -> None:
-        if (seen := self._look()) != self._seen:
-            self._seen = seen
-            self._follow()
+        try:
+            if (seen := self._look()) != self._seen:
+                self._seen = seen
+                self._follow()
+        except OSError as exc:
+            folder = self._file.parent
+            self._leave(folder, ConfigError(f"cannot look at {folder}: {exc.strerror}", reason=UNREADABLE))
 
     def _pinned(self, pin: str | None, domain: str | None) -> VerifiedRegistry:
         """The pinned version: in its file, or, where a proposal covers that, kept beside it."""
@@ -211,7 +216,12 @@ class HeldRegistry:
         return changed
 
     def _leave(self, path: Path, exc: TrustError | ConfigError) -> None:
-        """Say once that a file was left aside. An older version, a beacon that ran out, a proposal is no news."""
+        """Say once that a file was left aside. An older version, a beacon that ran out, a proposal is no news.
+
+        What could not be read, as without a descriptor to be had, may have been a revocation: it is looked at again soon.
+        """
+        if exc.reason == UNREADABLE:
+            self._seen = ()
         proposal = path == self._file and exc.reason == "threshold"
         if proposal or exc.reason in ("rollback", "expired") or (path, exc.reason) in self._left:
             return
@@ -243,9 +253,7 @@ def read_bytes(path: Path, what: str) -> bytes:
             f"the {what} file {path} is not there; ask your registrar for it", reason="file-missing"
         ) from None
     except OSError as exc:
-        raise ConfigError(
-            f"cannot read the {what} file {path}: {exc.strerror}", reason="file-unreadable"
-        ) from None
+        raise ConfigError(f"cannot read the {what} file {path}: {exc.strerror}", reason=UNREADABLE) from None
 
 
 def trust_kind(raw: bytes) -> Trust:

@@ -109,14 +109,7 @@ class Inbox:
 
     async def release(self, now: dt.datetime) -> Mapping[str, int]:
         """Let go what has waited long enough for the bulletin before it, and try again what failed to project."""
-        due = await self._db.read(
-            lambda db: db.execute(
-                "SELECT EXISTS (SELECT 1 FROM held WHERE until <= ?1) "
-                "OR EXISTS (SELECT 1 FROM admitted WHERE tries > 0 AND retry_at <= ?1)",
-                (now.timestamp(),),
-            ).fetchone()[0]
-        )
-        if not due:
+        if not await self._db.read(lambda db: self._settling.is_due(db, now)):
             return {}
         return await self._db.write(lambda db: self._settling.release(db, now))
 
@@ -140,12 +133,16 @@ class Inbox:
         return await self._db.write(work)
 
     async def due_future(self, now: dt.datetime) -> list[Message]:
-        """Messages whose time has come, to be judged again; they wait on until they are settled without a stream."""
+        """Messages whose time has come, to be judged again; they wait on until they are settled without a stream.
+
+        Those of one moment come in the order of their stream.
+        """
 
         def work(db: sqlite3.Connection) -> list[Message]:
-            sql = "SELECT message FROM future WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
+            sql = "SELECT message, retry_at FROM future WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
             rows = db.execute(sql, (now.timestamp(), AT_ONCE)).fetchall()
-            return [msgspec.msgpack.decode(row["message"], type=Message) for row in rows]
+            found = [(row["retry_at"], msgspec.msgpack.decode(row["message"], type=Message)) for row in rows]
+            return [message for _, message in sorted(found, key=lambda each: (each[0], each[1].stream_seq))]
 
         return await self._db.read(work)
 

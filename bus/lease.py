@@ -19,18 +19,22 @@ CREATE TABLE IF NOT EXISTS lease (one INTEGER PRIMARY KEY CHECK (one = 1), owner
 def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:
     """Become or stay the holder, inside a transaction; whether that came true.
 
-    A lease whose time is up, or whose process is gone, is free.
+    A lease whose time is up, or whose process is gone, is free. So is one that reaches much further than any is taken for:
+    the clock by which it was taken has been set back, and whoever still holds it takes it anew.
     """
-    if is_anothers(db, owner, now):
+    if is_anothers(db, owner, now, ttl):
         return False
     db.execute("REPLACE INTO lease (one, owner, until) VALUES (1, ?, ?)", (owner, now + ttl))
     return True
 
 
-def is_anothers(db: sqlite3.Connection, owner: str, now: float) -> bool:
+def is_anothers(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:
     """Whether somebody else holds it."""
     row = db.execute("SELECT owner, until FROM lease").fetchone()
-    return row is not None and row["owner"] != owner and row["until"] > now and _alive(row["owner"])
+    if row is None or row["owner"] == owner:
+        return False
+    # Twice, because it may have been taken a little after the moment that is now for us.
+    return now < row["until"] <= now + 2 * ttl and _alive(row["owner"])
 
 
 def drop(db: sqlite3.Connection, owner: str) -> None:

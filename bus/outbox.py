@@ -200,7 +200,7 @@ class Outbox:
 
     async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
         """Become or stay the one sender. A lease whose time is up, or whose process is gone, is free."""
-        if await self._db.read(lambda db: lease.is_anothers(db, owner, now)):
+        if await self._db.read(lambda db: lease.is_anothers(db, owner, now, ttl)):
             return False  # asked often by those who wait, so without a write transaction
         return await self._db.write(lambda db: lease.take(db, owner, now, ttl))
 

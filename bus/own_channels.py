@@ -15,7 +15,7 @@ import msgspec
 
 from bus.admission import admit
 from bus.connection import Connection, Endpoint
-from bus.errors import AdmissionError
+from bus.errors import AdmissionError, UnreachableError
 from bus.outbox import Outbox, Settled
 from bus.pull import Pull, Received
 from bus.revocation import ReceivedLink, rule
@@ -185,9 +185,13 @@ async def read_back(
         info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
         left = int(info.get("num_pending", 0))
         while left > 0:
-            if batch := await pull.next(MOST, QUIET_S):
-                left = batch[-1].pending
-                yield batch
+            # Without all of it nobody knows what was said: what is announced and not given is no end.
+            if not (batch := await pull.next(MOST, QUIET_S)):
+                raise UnreachableError(
+                    f"the bus has {left} more messages on {stream}, and does not give them"
+                )
+            left = batch[-1].pending
+            yield batch
 
 
 def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> list[ReceivedLink]:

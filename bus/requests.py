@@ -77,13 +77,14 @@ def whom(lack: Lack, last: Asked | None, registry: VerifiedRegistry, me: str) ->
 
 def due(lacks: Sequence[Lack], asked: Mapping[Place, Asked], now: float) -> list[Lack]:
     """Which are to be asked for now: at once, then after waits that double, a day at the most."""
-    return [lack for lack in lacks if now >= _next(asked.get(place(lack)))]
+    return [lack for lack in lacks if not _waits(asked.get(place(lack)), now)]
 
 
-def _next(last: Asked | None) -> float:
+def _waits(last: Asked | None, now: float) -> bool:
     if last is None:
-        return 0.0
-    return last.at + min(FIRST_WAIT_S * 2.0 ** min(last.times - 1, 20), LONGEST_WAIT_S)
+        return False
+    # Less than nothing has passed where the clock was set back.
+    return 0 <= now - last.at < min(FIRST_WAIT_S * 2.0 ** min(last.times - 1, 20), LONGEST_WAIT_S)
 
 
 def request(addressee: str, tlp: Tlp, lacks: Sequence[Lack]) -> Draft:

@@ -212,7 +212,8 @@ class Sender:
     async def _leads(self) -> bool:
         """Whether this process is the one that sends."""
         now = self._clock().timestamp()
-        if now > self._leased_until - LEASE_S / 2:
+        # Its first half is over; or the clock was set back, and by it the lease would last for ever.
+        if not self._leased_until - LEASE_S <= now <= self._leased_until - LEASE_S / 2:
             leads = await self._outbox.take_lease(self._owner, now)
             self._leased_until = now + LEASE_S if leads else 0.0
         return self._leased_until > 0

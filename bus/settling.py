@@ -24,6 +24,7 @@ from schemas.codec import decode
 
 TRIES = 5
 BACKOFF_S = (1.0, 5.0, 30.0, 120.0)
+_TO_TRY = "tries > 0 AND (retry_at <= :now OR retry_at > :now + :most)"
 _LABELS = {Outcome.GAP: "gap", Outcome.TRIMMED: "trimmed", Outcome.FILLS: "filled"}
 
 log = structlog.get_logger()
@@ -161,11 +162,22 @@ class Settling:
         waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
         return self.place(db, waiting, decode(waiting.message.payload), channel, now, patient=False)
 
+    def is_due(self, db: sqlite3.Connection, now: dt.datetime) -> bool:
+        """Whether there is anything for `release` to do."""
+        found = db.execute(
+            "SELECT EXISTS (SELECT 1 FROM held WHERE until <= :now OR until > :now + :hold) "
+            f"OR EXISTS (SELECT 1 FROM admitted WHERE {_TO_TRY})",
+            {"now": now.timestamp(), "hold": self._hold_s, "most": BACKOFF_S[-1]},
+        )
+        return bool(found.fetchone()[0])
+
     def release(self, db: sqlite3.Connection, now: dt.datetime) -> dict[str, int]:
         """Let go what has waited long enough, with all that is held before it, and project again what failed to."""
         moment = now.timestamp()
         self._holding = True
         released = 0
+        # Where the clock was set back, what is held waits from now on, and what failed is tried at once.
+        db.execute("UPDATE held SET until = ?1 WHERE until > ?1", (moment + self._hold_s,))
         overdue = (
             "SELECT channel, max(seq) AS seq FROM held WHERE until <= ? GROUP BY channel ORDER BY channel"
         )
@@ -177,8 +189,8 @@ class Settling:
                 if self._released(db, row, due["channel"], now) == "admitted":
                     released += 1
                     self.let_go(db, due["channel"], row["seq"], now)
-        again = "SELECT * FROM admitted WHERE tries > 0 AND retry_at <= ? ORDER BY row"
-        for row in db.execute(again, (moment,)).fetchall():
+        again = f"SELECT * FROM admitted WHERE {_TO_TRY} ORDER BY row"
+        for row in db.execute(again, {"now": moment, "most": BACKOFF_S[-1]}).fetchall():
             self.project(db, stored(row), now)
         return {"released": released}
 

@@ -18,6 +18,7 @@ from schemas.vocab import ChannelState
 LATE_BEATS = 1
 SILENT_BEATS = 2
 PLANNED_S = 86_400.0
+CLOCK_SKEW_S = 300.0  # so far ahead of this clock a bulletin may be issued
 GRACE_S = 30.0  # what a heartbeat announces travels in another stream, and may come after it
 
 
@@ -68,6 +69,8 @@ def state_of(signs: Signs, now: dt.datetime) -> State:
     if signs.last_heard is None:
         return State.UNHEARD
     moment, since = now.timestamp(), signs.last_heard
+    if since - moment > CLOCK_SKEW_S:
+        return State.LATE  # this clock was set back: how long ago that was is not known, so it is not green
     if signs.said == ChannelState.PLANNED_OUTAGE:
         since = signs.last_heard + PLANNED_S if signs.until is None else max(since, signs.until)
         if moment < since:
@@ -77,8 +80,11 @@ def state_of(signs: Signs, now: dt.datetime) -> State:
 
 
 def is_overdue(announced_at: float, interval_s: int, now: dt.datetime) -> bool:
-    """Whether what a heartbeat announced should have come by now; always before the interval has passed again."""
-    return now.timestamp() - announced_at >= min(GRACE_S, interval_s / 2)
+    """Whether what a heartbeat announced should have come by now; always before the interval has passed again.
+
+    It is, too, where it was announced well after now: the clock was set back, and how long ago that was is not known.
+    """
+    return not -GRACE_S < now.timestamp() - announced_at < min(GRACE_S, interval_s / 2)
 
 
 def changes(

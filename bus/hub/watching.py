@@ -126,7 +126,7 @@ class Watch:
         begun, ended = changes(self._standing, found)
         await self._record(begun, ended, conditions, now.timestamp())
         self._standing = (self._standing | {(each.channel, each.reason) for each in begun}) - set(ended)
-        self._repair(now.timestamp())
+        self._repair(asyncio.get_running_loop().time())
 
     async def _tell(self, seen: Seen) -> None:
         intervals = {row.name: row.interval_s for row in seen.rows}

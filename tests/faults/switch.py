@@ -18,6 +18,8 @@ class Switch:
         """`nodes` are, by name, the port at which the others dial one, and the port at which it listens."""
         self._nodes = nodes
         self._apart: frozenset[str] = frozenset()
+        self._unheard = ""
+        self._whole = asyncio.Event()
         self._routes: dict[tuple[str, str], set[asyncio.StreamWriter]] = {}
         self._servers: list[asyncio.Server] = []
 
@@ -40,9 +42,15 @@ class Switch:
                 for each in writers:
                     each.transport.abort()
 
+    def muffle(self, name: str) -> None:
+        """From now on nothing that a node says gets through; what is said to it does."""
+        self._unheard = name
+        self._whole.clear()
+
     def heal(self) -> None:
-        """Everybody reaches everybody again."""
-        self._apart = frozenset()
+        """Everybody reaches everybody again, and what was on its way arrives."""
+        self._apart, self._unheard = frozenset(), ""
+        self._whole.set()
 
     async def close(self) -> None:
         """End every route."""
@@ -63,7 +71,9 @@ class Switch:
         except OSError:
             writer.transport.abort()
             return
-        back = asyncio.create_task(_carry(far_reader, writer))
+        back = asyncio.create_task(self._answers(far_reader, writer, name))
+        # Whoever is not heard is given up by the other side, and must see that its route is gone.
+        back.add_done_callback(lambda _: writer.transport.abort())
         said = b""
         ends = ("", name)
         try:
@@ -75,6 +85,7 @@ class Switch:
                         self._routes.setdefault(ends, set()).update((writer, far_writer))
                 if ends[0] and self._parted(*ends):
                     break
+                await self._heard(ends[0])
                 far_writer.write(data)
                 await far_writer.drain()
         except OSError:
@@ -86,9 +97,15 @@ class Switch:
             back.cancel()
             await asyncio.gather(back, return_exceptions=True)
 
+    async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+        """What the node that was dialled says."""
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                await self._heard(name)
+                writer.write(data)
+                await writer.drain()
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
+    async def _heard(self, speaker: str) -> None:
+        """Wait until what somebody says gets through."""
+        while speaker and speaker == self._unheard:
+            await self._whole.wait()

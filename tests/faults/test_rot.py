@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from bus.errors import UnreachableError
+from bus.inbox import Inbox
+from bus.server import NatsServer
+from tests.faults.cluster import NAMES, clustered
 from tests.integration.conftest import Bus, bus  # noqa: F401 (a fixture)
 from tests.integration.test_heartbeats import Clock, watching
 from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import until
+from tests.integration.test_subscriber import admitted, reading, until
 from tests.worlds import draft
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 COUNT = 200
+BOTH = ("XA_ACTUAL", "WORLD_ACTUAL")
 
 WHERE = {
     "in the country's stream": ("XA_ACTUAL",),
     "in the copy that readers read": ("WORLD_ACTUAL",),
     "in both": ("XA_ACTUAL", "WORLD_ACTUAL"),
 }
+
+
+def flip(server: NatsServer, stream: str) -> None:
+    """A bit in the midst of what a broker that does not run has written of a stream."""
+    (block,) = (server.folder / "jetstream").glob(f"**/{stream}/msgs/1.blk")
+    found = bytearray(block.read_bytes())
+    found[len(found) // 2] ^= 1
+    block.write_bytes(found)
 
 
 def messages(bus: Bus, stream: str) -> int:  # noqa: F811
@@ -42,10 +57,7 @@ async def test_a_flipped_bit_of_a_stream_costs_no_bulletin(bus: Bus, tmp_path: P
             await until(lambda: hub.holds(COUNT), 30)
         bus.server.kill()
         for stream in WHERE[name]:
-            (block,) = (bus.server.folder / "jetstream").glob(f"**/{stream}/msgs/1.blk")
-            found = bytearray(block.read_bytes())
-            found[len(found) // 2] ^= 1
-            block.write_bytes(found)
+            flip(bus.server, stream)
         await bus.server.restart()
         for stream in WHERE[name]:
             assert messages(bus, stream) < COUNT  # the broker has lost what it had acknowledged
@@ -59,3 +71,66 @@ async def test_a_flipped_bit_of_a_stream_costs_no_bulletin(bus: Bus, tmp_path: P
     async with watching(bus, tmp_path / "later.db", clock) as later:
         await until(lambda: later.holds(COUNT + 10), 60)
         assert await later.numbers() == list(range(1, COUNT + 11))
+
+
+async def test_a_flipped_bit_at_one_node_of_a_cluster_costs_no_bulletin(tmp_path: Path) -> None:
+    """Found when it starts, while others lead: the node has it of them again, and leads; nobody lacks anything or has it twice."""
+    async with clustered(tmp_path) as cluster, speaking(cluster, tmp_path / "outbox.db") as author:
+        async with reading(cluster, tmp_path / "store.db", "xa-hub") as (store, _):
+
+            async def holds(count: int) -> bool:
+                return len(await admitted(store)) == count
+
+            for n in range(COUNT):
+                await author.publish(draft(f"number {n}"))
+            await until(partial(holds, COUNT), 60)
+            leaders = {cluster.leader(stream) for stream in BOTH}
+            node = next(each for each in NAMES if each not in leaders)
+            cluster.servers[node].kill()
+            for stream in BOTH:
+                flip(cluster.servers[node], stream)
+            await cluster.servers[node].restart()
+            await until(partial(cluster.is_whole, node), 60)
+            for n in range(10):
+                await author.publish(draft(f"after, {n}"))
+            await until(partial(holds, COUNT + 10), 60)
+            assert await numbers(store) == list(range(1, COUNT + 11))
+        for stream in BOTH:
+            await cluster.hand_over(node, stream)
+        await cluster.hand_over(node, "WORLD_ACTUAL", "xa-hub")
+        async with reading(cluster, tmp_path / "later.db", "xa-hub") as (later, _):
+
+            async def all_there() -> bool:
+                return len(await admitted(later)) >= COUNT + 10
+
+            await until(all_there, 60)
+            assert await numbers(later) == list(range(1, COUNT + 11))
+
+
+async def test_a_node_that_leads_and_cannot_read_is_said_and_left(tmp_path: Path) -> None:
+    """A flipped bit that it did not look for at its start: an author who cannot read all says so; when another leads, it goes on."""
+    async with clustered(tmp_path) as cluster, speaking(cluster, tmp_path / "outbox.db") as author:
+        for n in range(COUNT):
+            await author.publish(draft(f"number {n}"))
+        assert await author.idle(60)
+        good = cluster.leader("XA_ACTUAL")
+        node = next(each for each in NAMES if each != good)
+        await cluster.servers[node].stop()
+        flip(cluster.servers[node], "XA_ACTUAL")
+        await cluster.servers[node].restart()
+        await until(partial(cluster.is_whole, node), 60)
+        await cluster.hand_over(node, "XA_ACTUAL")
+        await cluster.hand_over(node, "XA_ACTUAL", "xa-csirt_own")
+        with pytest.raises(UnreachableError, match="does not give them"):
+            async with asyncio.timeout(40):
+                await author.scrub()
+        await cluster.hand_over(good, "XA_ACTUAL")
+        await cluster.hand_over(good, "XA_ACTUAL", "xa-csirt_own")
+        assert await author.scrub() == 0
+        await author.publish(draft("after"))
+        assert await author.idle(60)
+
+
+async def numbers(store: Inbox) -> list[int]:
+    """Which were admitted, in the order in which they were."""
+    return [seq for _, seq, _ in await admitted(store)]

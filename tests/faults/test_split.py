@@ -2,90 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from bus import nkey
-from bus.connection import Connection, Endpoint
-from bus.demo.federated import free_port
+from bus.connection import Connection
 from bus.errors import BusError
-from bus.federation import Country, Federation, Node, Seat
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.outbox import Outbox
-from bus.publisher import Publisher
-from bus.server import NatsServer, ServerSettings, provision, render_conf
-from tests.faults.switch import Switch
-from tests.integration.test_subscriber import admitted, until
-from tests.worlds import DEFAULTS, Message, World, chain, draft, shared_world
+from tests.faults.cluster import clustered
+from tests.integration.test_publisher import speaking
+from tests.integration.test_subscriber import admitted, reading, until
+from tests.worlds import Message, chain, draft
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
-NAMES = ("n1", "n2", "n3")
-
-
-class Cluster:
-    """Three nodes of XA, and the switch between them."""
-
-    def __init__(self, world: World, servers: dict[str, NatsServer], switch: Switch) -> None:
-        self.world, self.servers, self.switch = world, servers, switch
-
-    def endpoint(self, identity: str, *nodes: str) -> Endpoint:
-        """An identity's place at some nodes, or at all."""
-        url = ",".join(self.servers[each].url for each in nodes or NAMES)
-        return Endpoint(
-            url=url, authority_id=identity, nkey_seed=self.world.nkeys[identity][0], name=identity
-        )
-
-    def leader(self, stream: str, without: str = "") -> str:
-        """Who leads a stream, as one of the others says."""
-        for name, server in self.servers.items():
-            if name == without:
-                continue
-            found = server.monitor("jsz?accounts=1&streams=1")
-            for account in found.get("account_details") or ():
-                for each in account.get("stream_detail") or ():
-                    if each["name"] == stream and (lead := each.get("cluster", {}).get("leader")):
-                        return str(lead)
-        raise AssertionError(f"nobody leads {stream}")
-
-
-@asynccontextmanager
-async def clustered(folder: Path) -> AsyncIterator[Cluster]:
-    """Start it."""
-    world = shared_world()
-    seed, public = nkey.generate()
-    ports = {name: (free_port(), free_port(), free_port()) for name in NAMES}
-    nodes = tuple(
-        Node(url=f"nats://127.0.0.1:{ports[name][0]}", route=f"nats-route://127.0.0.1:{ports[name][1]}")
-        for name in NAMES
-    )
-    federation = Federation(countries={"xa": Country(carrier=nkey.generate()[1], nodes=nodes)})
-    switch = Switch({name: ports[name][1:] for name in NAMES})
-    servers = {}
-    async with AsyncExitStack() as stack:
-        await switch.open()
-        stack.push_async_callback(switch.close)
-        for n, name in enumerate(NAMES):
-            settings = ServerSettings(
-                name=name, port=ports[name][0], seat=Seat(federation=federation, name="xa", node=n)
-            )
-            conf = render_conf(world.registry, settings=settings, provisioner_nkey=public)
-            dialled, port = ports[name][1:]
-            there = f'  listen: "127.0.0.1:{dialled}"\n'
-            assert there in conf
-            conf = conf.replace(there, f'  listen: "127.0.0.1:{port}"\n  advertise: "127.0.0.1:{dialled}"\n')
-            servers[name] = NatsServer(folder / name, conf)
-        await asyncio.gather(*(stack.enter_async_context(each) for each in servers.values()))
-        await provision(
-            servers["n1"].url, seed, world.registry, seat=Seat(federation=federation, name="xa", node=0)
-        )
-        yield Cluster(world, servers, switch)
 
 
 async def taken(connection: Connection, message: Message) -> bool:
@@ -99,32 +28,11 @@ async def taken(connection: Connection, message: Message) -> bool:
 
 async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: Path) -> None:
     """Whoever was on the side of the old leader moves over; healed, everything is there once and in order."""
-    async with clustered(tmp_path) as cluster, AsyncExitStack() as stack:
-        world = cluster.world
-        clock = lambda: world.now  # noqa: E731
-        outbox = await stack.enter_async_context(Outbox.open(tmp_path / "outbox.db"))
-        author = await stack.enter_async_context(
-            Publisher.open(
-                authority_id="xa-csirt",
-                outbox=outbox,
-                registry=lambda: world.registry,
-                signers=(world.signers["xa-csirt"],),
-                endpoint=cluster.endpoint("xa-csirt"),
-                defaults=DEFAULTS,
-                clock=clock,
-                rng=secrets.token_bytes,
-            )
-        )
-        store = await stack.enter_async_context(Inbox.open(tmp_path / "store.db", hold_s=1.0))
-        service = HubService(
-            authority_id="xa-hub",
-            store=store,
-            registry=lambda: world.registry,
-            endpoint=cluster.endpoint("xa-hub"),
-            clock=clock,
-        )
-        reading = asyncio.create_task(service.run())
-        stack.callback(reading.cancel)
+    async with (
+        clustered(tmp_path) as cluster,
+        speaking(cluster, tmp_path / "outbox.db") as author,
+        reading(cluster, tmp_path / "store.db", "xa-hub") as (store, service),
+    ):
 
         async def own() -> list[int]:
             return [seq for channel, seq, _ in await admitted(store) if channel.startswith("xa-csirt/")]
@@ -141,7 +49,7 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
             await author.publish(draft(f"apart, {n}"))
         async with Connection.open(cluster.endpoint("xa-dsc", lead)) as left:
             await left.until_connected(10)
-            other = chain(world, 1, "xa-dsc")[0]
+            other = chain(cluster.world, 1, "xa-dsc")[0]
             with pytest.raises(BusError) as caught:
                 await left.publish(other.subject, other.payload, dict(other.headers))
         assert caught.value.reason in ("unreachable", "no-stream")  # nobody is there to take it
@@ -156,4 +64,34 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
         async with Connection.open(cluster.endpoint("xa-dsc", lead)) as right:
             await right.until_connected(10)
             await until(partial(taken, right, other), 60)  # it is one of the cluster again
+        assert service.subscriber.counts["refused"] == 0
+
+
+async def test_a_node_that_hears_and_is_not_heard_holds_nobody_up(tmp_path: Path) -> None:
+    """An author on it, which leads the stream besides, goes to another; healed, everything is there once and in order."""
+    async with (
+        clustered(tmp_path) as cluster,
+        speaking(cluster, tmp_path / "outbox.db") as author,
+        reading(cluster, tmp_path / "store.db", "xa-hub") as (store, service),
+    ):
+
+        async def holds(count: int) -> bool:
+            return len(await admitted(store)) == count
+
+        for n in range(10):
+            await author.publish(draft(f"before, {n}"))
+        await until(partial(holds, 10), 60)
+        mute = cluster.node_of("xa-csirt")
+        await cluster.hand_over(mute, "XA_ACTUAL")
+        cluster.switch.muffle(mute)
+        for n in range(10):
+            await author.publish(draft(f"unheard, {n}"))
+        await until(partial(holds, 20), 60)
+        assert cluster.node_of("xa-csirt") != mute
+        cluster.switch.heal()
+        for n in range(10):
+            await author.publish(draft(f"heard again, {n}"))
+        await until(partial(holds, 30), 60)
+        assert [seq for _, seq, _ in await admitted(store)] == list(range(1, 31))
+        await until(partial(cluster.is_whole, mute), 60)
         assert service.subscriber.counts["refused"] == 0

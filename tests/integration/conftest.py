@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import pytest
@@ -13,6 +14,17 @@ from bus.connection import Endpoint
 from bus.federation import Seat
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from tests.worlds import World, shared_world
+
+
+class Stage(Protocol):
+    """Where a test's programs play: a world, and each identity's place on the bus that serves it."""
+
+    @property
+    def world(self) -> World:
+        """The registry, and everybody's keys."""
+
+    def endpoint(self, identity: str, /) -> Endpoint:
+        """An identity's place on the bus."""
 
 
 class Bus(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,13 +19,13 @@ from bus.publisher import Publisher
 from bus.pull import Pull, Received
 from bus.receipt_reader import Calendars
 from schemas.codec import digest
-from tests.integration.conftest import Bus
+from tests.integration.conftest import Bus, Stage
 from tests.worlds import DEFAULTS, bulletin, draft, sign
 
 
 @asynccontextmanager
 async def speaking(
-    bus: Bus,
+    bus: Stage,
     path: Path,
     identity: str = "xa-csirt",
     *,

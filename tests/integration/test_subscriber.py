@@ -23,23 +23,28 @@ from bus.signing import FileSigner
 from bus.trust import VerifiedRegistry
 from schemas.registry import KeyRecord
 from schemas.vocab import Tlp
-from tests.integration.conftest import Bus
+from tests.integration.conftest import Bus, Stage
 from tests.integration.test_publisher import speaking
 from tests.worlds import Message, chain, draft, key_record, sign, signed_registry
 
 
 @asynccontextmanager
 async def reading(
-    bus: Bus, path: Path, identity: str = "xb-hub", registry: Callable[[], VerifiedRegistry] | None = None
+    bus: Stage,
+    path: Path,
+    identity: str = "xb-hub",
+    registry: Callable[[], VerifiedRegistry] | None = None,
+    *,
+    clock: Callable[[], dt.datetime] | None = None,
 ) -> AsyncIterator[tuple[Inbox, HubService]]:
-    """A hub over its own store."""
+    """A hub over its own store. Its clock is the world's, or another."""
     async with Inbox.open(path, hold_s=1.0) as store:
         service = HubService(
             authority_id=identity,
             store=store,
             registry=registry or (lambda: bus.world.registry),
             endpoint=bus.endpoint(identity),
-            clock=lambda: bus.world.now,
+            clock=clock or (lambda: bus.world.now),
         )
         task = asyncio.create_task(service.run())
         try:

@@ -23,6 +23,7 @@ from bus.server.binary import ServerError
 from bus.server.checks import Check, check
 from bus.tls import Tls
 from tests.certificates import Ca
+from tests.integration.test_subscriber import until
 from tests.office import Desk, wait_for
 from tests.worlds import World, chain, make_world, shared_world
 
@@ -53,16 +54,26 @@ class Secured:
         self, *, days: float = 60, hosts: tuple[str, ...] = ("127.0.0.1",)
     ) -> AsyncIterator[None]:
         """The broker with a certificate for `hosts` that stands for `days`."""
-        place = self.folder / "server" / "tls"
-        place.mkdir(parents=True, mode=0o700)
-        cert, key = self.ca.issue("broker", hosts=hosts, days=days)
-        for source, name in ((cert, "server.pem"), (key, "server.key"), (self.ca.file, "ca.pem")):
-            shutil.copy(source, place / name)
+        self._certify(days, hosts)
         settings = ServerSettings(tls=ServerTls.in_folder(self.folder / "server"))
         conf = render_conf(self.world.registry, settings=settings, provisioner_nkey=self.public)
         async with NatsServer(self.folder / "server", conf) as server:
-            self.url, self.monitor_url = server.url, server.monitor_url
+            self.server, self.url, self.monitor_url = server, server.url, server.monitor_url
             yield
+
+    def _certify(self, days: float, hosts: tuple[str, ...], *cas: Ca) -> None:
+        """Lay a new certificate down in the broker's folder, and the CAs whose clients it accepts."""
+        place = self.folder / "server" / "tls"
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        cert, key = self.ca.issue("broker", hosts=hosts, days=days)
+        for source, name in ((cert, "server.pem"), (key, "server.key")):
+            shutil.copy(source, place / name)
+        (place / "ca.pem").write_bytes(b"".join(each.file.read_bytes() for each in cas or (self.ca,)))
+
+    async def renew(self, days: float, *cas: Ca) -> None:
+        """Another certificate, while it runs."""
+        self._certify(days, ("127.0.0.1",), *cas)
+        await self.server.reload(self.server.conf)
 
     def endpoint(self, tls: Tls | None, url: str = "") -> Endpoint:
         """xa-csirt's place on it."""
@@ -161,6 +172,42 @@ async def test_an_expired_certificate_of_the_broker_is_said(secured: Secured) ->
     async with secured.serving(days=-1):
         with pytest.raises(UnreachableError, match="certificate has expired; its operator must renew it"):
             await secured.reach(secured.client)
+
+
+async def test_a_certificate_is_exchanged_while_clients_are_connected(secured: Secured) -> None:
+    """Who is connected stays so and publishes; who comes is shown the new one, and may be of a CA that came with it."""
+    other = Ca(secured.folder / "other", "CA of XB")
+    newcomer = Tls(ca=secured.ca.file, cert=(pair := other.issue("newcomer", client=True))[0], key=pair[1])
+    async with secured.serving(days=60):
+        await provision(secured.url, secured.seed, secured.world.registry, tls=secured.client)
+        async with Connection.open(secured.endpoint(secured.client)) as speaker:
+            await speaker.until_connected(10)
+            with pytest.raises(DeniedError, match="newcomer"):
+                await secured.reach(newcomer)
+            await secured.renew(80, secured.ca, other)
+            (message,) = chain(secured.world, 1)
+            await speaker.publish(message.subject, message.payload, dict(message.headers))
+            assert (speaker.connected, speaker.epoch) == (True, 1)
+        await secured.reach(newcomer)
+        (found,) = [each for each in await checks(secured, secured.client) if each.name == "certificate"]
+        assert found.detail == "80 days left"
+
+
+async def test_a_certificate_that_has_ended_is_renewed_and_nobody_starts_anew(secured: Secured) -> None:
+    """The broker's, then the client's: each is said while it lasts, and with another on the disk the same program connects."""
+    cert, key = secured.ca.issue("speaker", client=True, days=-1)
+    async with (
+        secured.serving(days=-1),
+        Connection.open(secured.endpoint(secured.tls(secured.ca, cert, key))) as speaker,
+    ):
+        await until(lambda: "has expired; its operator must renew it" in speaker.problem, WAIT_S)
+        assert not speaker.denied
+        await secured.renew(60)
+        await until(
+            lambda: speaker.denied and "does not accept the client certificate" in speaker.problem, WAIT_S
+        )
+        secured.ca.issue("speaker", client=True)
+        await speaker.until_connected(WAIT_S)
 
 
 async def test_a_certificate_that_soon_ends_is_warned_of(secured: Secured) -> None:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
+import os
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -132,6 +137,44 @@ def test_a_damaged_revocation_stops_a_program_that_begins_and_not_one_that_runs(
     assert held().revoked()
     with pytest.raises(TrustError, match="registry accept"):
         hold(tmp_path, clock)
+
+
+@contextmanager
+def without_descriptors() -> Iterator[None]:
+    """This process can open nothing meanwhile."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@contextmanager
+def without_files() -> Iterator[None]:
+    """It can list a folder meanwhile, and read none of its files."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def refuse(_: Path) -> bytes:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        patch.setattr(Path, "read_bytes", refuse)
+        yield
+
+
+@pytest.mark.parametrize("without", [without_descriptors, without_files])
+def test_what_could_not_be_read_is_read_as_soon_as_it_can_be(
+    tmp_path: Path, without: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """A program that has no descriptor to be had goes on with what it holds, and misses no revocation for it."""
+    clock = Clock()
+    held = hold(tmp_path, clock)
+    assert hold(tmp_path, clock).take(statement())
+    with without():
+        clock.tick()
+        assert not held().revoked()
+    clock.tick()
+    assert held().revoked()
 
 
 def test_a_split_view_stops_a_program_that_begins(tmp_path: Path) -> None:

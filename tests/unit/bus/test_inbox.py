@@ -97,6 +97,20 @@ async def test_a_gap_is_waited_for_and_then_labelled(tmp_path: Path) -> None:
         assert len(await rows(store)) == 4
 
 
+async def test_a_clock_that_is_set_back_holds_nothing_for_longer(tmp_path: Path) -> None:
+    """What is held waits its time anew, from the moment the clock is looked at again; what failed is tried at once."""
+    before = NOW - dt.timedelta(days=400)
+    picture = Stumbling()
+    async with Inbox.open(tmp_path / "s.db", projector=picture, hold_s=30) as store:
+        await store.settle([judged(each) for each in (*CHAIN[:2], CHAIN[3])], None, None, NOW)
+        picture.failing = False
+        await store.release(before)
+        assert [seq for seq, _, _ in await rows(store)] == [1, 2]
+        assert await store.ask(lambda db: db.execute("SELECT max(tries) FROM admitted").fetchone()[0]) == 0
+        await store.release(before + dt.timedelta(seconds=31))
+        assert [seq for seq, _, _ in await rows(store)] == [1, 2, 4]
+
+
 async def test_a_contradiction_is_kept_as_proof(tmp_path: Path) -> None:
     """Two bulletins at one place: the first stands, the second is quarantined as a fork, with its bytes."""
     other = sign(WORLD, bulletin(WORLD, say=draft("something else")))

@@ -30,6 +30,7 @@ STATES: dict[str, tuple[Signs, State]] = {
     "two missed": (ago(121), State.SILENT),
     "by a bulletin alone": (ago(61, None), State.LATE),
     "from the future": (ago(-200), State.LIVE),
+    "from a future that was taken back": (ago(-301), State.LATE),
     "degraded is alive": (ago(10, ChannelState.DEGRADED), State.LIVE),
     "down is what it says, and it says it": (ago(10, ChannelState.DOWN), State.LIVE),
     "planned without an end": (ago(DAY - 1, ChannelState.PLANNED_OUTAGE), State.PLANNED),
@@ -69,6 +70,12 @@ def test_what_is_announced_is_overdue_within_two_intervals(interval: int) -> Non
     """Cut off right behind a heartbeat, a bulletin is announced by the next and missed before another has passed."""
     assert not is_overdue(T, interval, NOW)
     assert is_overdue(T, interval, NOW + dt.timedelta(seconds=interval))
+
+
+def test_what_was_announced_before_a_clock_was_set_back_is_overdue() -> None:
+    """By that clock it would be missed only when the same time comes again."""
+    assert is_overdue(T, 60, NOW - dt.timedelta(hours=1))
+    assert not is_overdue(T, 60, NOW - dt.timedelta(seconds=1))  # who looks had its now before it came
 
 
 KEYS = st.tuples(st.sampled_from(["a/x", "b/x", "b/y"]), st.sampled_from(Reason))

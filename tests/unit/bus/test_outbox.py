@@ -15,6 +15,7 @@ import pytest
 
 from bus.errors import PermitError, StoreError
 from bus.keyfiles import save_signer
+from bus.lease import owner_name
 from bus.outbox import Outbox, Settled
 from bus.publisher import Publisher
 from schemas.codec import decode, digest
@@ -194,8 +195,6 @@ async def test_a_claim_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.M
 
 async def test_the_lease_is_for_one_until_its_time_is_up(tmp_path: Path) -> None:
     """A second sender waits, takes over when the time is up or the first has let go or is gone."""
-    from bus.lease import owner_name
-
     async with Outbox.open(tmp_path / "o.db") as outbox:
         mine, other = owner_name(), owner_name()
         assert await outbox.take_lease(mine, 100.0, 10)
@@ -206,6 +205,16 @@ async def test_the_lease_is_for_one_until_its_time_is_up(tmp_path: Path) -> None
         gone = ":".join([*mine.split(":")[:1], "999999999", "1", "ffff"])
         assert await outbox.take_lease(gone, 117.0, 1000)
         assert await outbox.take_lease(mine, 118.0, 10)
+
+
+async def test_a_lease_of_a_clock_that_was_set_back_lasts_no_longer(tmp_path: Path) -> None:
+    """Taken while the clock was an hour on, it is free once that is put right, even if nobody knows whether its holder lives."""
+    async with Outbox.open(tmp_path / "o.db") as outbox:
+        elsewhere = f"another-boot:{owner_name().partition(':')[2]}"
+        assert await outbox.take_lease(elsewhere, 3700.0)
+        assert not await outbox.take_lease(owner_name(), 3705.0)
+        assert not await outbox.take_lease(owner_name(), 3699.9)  # somebody who looked at the clock before it was taken
+        assert await outbox.take_lease(owner_name(), 100.0)
 
 
 async def test_a_damaged_file_is_refused_and_said_so(tmp_path: Path) -> None:

@@ -76,10 +76,11 @@ def test_who_may_ask_and_help_whom_is_in_the_registry() -> None:
         (2, 60, True),
         (99, 86_399, False),
         (99, 86_400, True),
+        (1, -3600, True),
     ],
 )
 def test_waits_double_up_to_a_day(times: int, passed: float, expected: bool) -> None:
-    """At once, then half a minute later, then twice that, and so on."""
+    """At once, then half a minute later, then twice that, and so on; a clock that was set back delays nothing."""
     lack = Lack(GREEN, 2, None, ())
     before = {requests.place(lack): Asked(times, NOW - passed, "xa-csirt")} if times else {}
     assert (due([lack], before, NOW) == [lack]) is expected
