@@ -213,7 +213,9 @@ async def test_a_lease_of_a_clock_that_was_set_back_lasts_no_longer(tmp_path: Pa
         elsewhere = f"another-boot:{owner_name().partition(':')[2]}"
         assert await outbox.take_lease(elsewhere, 3700.0)
         assert not await outbox.take_lease(owner_name(), 3705.0)
-        assert not await outbox.take_lease(owner_name(), 3699.9)  # somebody who looked at the clock before it was taken
+        assert not await outbox.take_lease(
+            owner_name(), 3699.9
+        )  # somebody who looked at the clock before it was taken
         assert await outbox.take_lease(owner_name(), 100.0)
 
 
