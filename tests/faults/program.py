@@ -50,7 +50,7 @@ async def publisher(place: Place, history: History) -> None:
         ) as speaking,
     ):
         told = _Outbox(place, history)
-        while not place.enough:
+        while not place.is_over():
             audience = rng.choice(list(WAYS))
             try:
                 accepted = await speaking.publish(
@@ -152,12 +152,14 @@ async def forger(place: Place, history: History) -> None:
         victim: Forger(place.registry()(), victim, place.signer(_accomplice(victim)), rng, clock)
         for victim in SPEAKERS
     }
-    while not place.enough:
+    while not place.is_over():
         victim = rng.choice(sorted(makers))
         try:
             async with Connection.open(place.endpoint(victim)) as stolen:
                 await stolen.until_connected(5)
                 for _ in range(10):
+                    if place.is_over():
+                        break
                     if rng.random() < 0.2 and await _replay(place, stolen, victim):
                         continue
                     kind, made = makers[victim].make()

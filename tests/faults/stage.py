@@ -136,23 +136,23 @@ class Stage:
         self.history.tell(Revoked(authority=identity))
 
     async def finish(self) -> None:
-        """Nobody speaks any more; wait until every outbox is empty and every hub has come to rest.
+        """Nobody speaks any more, nor forges; wait until every outbox is empty and every hub has come to rest.
 
         Raises:
-            RuntimeError: a program ended by itself, or a publisher did not come to its end.
+            RuntimeError: a program ended by itself, or a publisher or the forger did not come to its end.
         """
         for each in self.programs.values():
             each.must_run()
         (self.country.folder / "ENOUGH").touch()
-        speakers = [self.programs[name] for name in self.of_role("publisher")]
+        speakers = [self.programs[name] for role in ("publisher", "forger") for name in self.of_role(role)]
         try:
             codes = await asyncio.gather(*(asyncio.to_thread(each.process.wait, END_S) for each in speakers))
         except subprocess.TimeoutExpired as exc:
             raise RuntimeError(
-                f"a publisher still has unsent bulletins {END_S:.0f} s after the last fault"
+                f"a publisher still has unsent bulletins, or the forger goes on, {END_S:.0f} s after the last fault"
             ) from exc
         if any(codes):
-            raise RuntimeError(f"publishers ended with {codes}")
+            raise RuntimeError(f"publishers and forger ended with {codes}")
         await self._rest()
 
     def verdict(self) -> Verdict:

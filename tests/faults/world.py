@@ -62,8 +62,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         """The file in which it tells what it does."""
         return self.folder / "history" / f"{self.identity}.jsonl"
 
-    @property
-    def enough(self) -> bool:
+    def is_over(self) -> bool:
         """Whether everybody is to come to an end."""
         return (self.folder / "ENOUGH").exists()
 
