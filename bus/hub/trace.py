@@ -95,15 +95,15 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
 def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[Step]:
     """What superseded or withdrew it, and who else tried to."""
     sql = (
-        "SELECT e.how, e.by, e.issuer, e.status, a.admitted_at FROM endings e JOIN admitted a ON a.row = e.row "
-        "WHERE e.target = ? ORDER BY e.row"
+        "SELECT e.how, e.by, e.issuer, e.status, coalesce(a.admitted_at, t.at) AS at FROM endings e "
+        "LEFT JOIN admitted a ON a.row = e.row LEFT JOIN tombstones t ON t.id = e.by WHERE e.target = ? ORDER BY e.row"
     )
     found = []
     for row in db.execute(sql, (bulletin.id,)).fetchall():
         mine = row["issuer"] == bulletin.issuer.id and row["status"] == bulletin.status
         found.append(
             Step(
-                at=_time(row["admitted_at"]),
+                at=_time(row["at"]),
                 what=row["how"] if mine else "disregarded",
                 detail=f"by {row['by']} of {row['issuer']}"
                 if mine

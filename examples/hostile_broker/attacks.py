@@ -220,7 +220,7 @@ class Story:
         row = await newcomer.channel("xa-emb", GREEN)
         self._nothing(
             "The last bulletin of xa-emb was left out. Whoever reads for the first time shows the first two,\n"
-            "       no gap, and nothing that says that a third was written. Heartbeats with heads will; none are sent yet.",
+            "       no gap, and nothing that says that a third was written: in this story nobody sends heartbeats.",
             await self._shows(newcomer, "xa-emb", last)
             and (row.gaps, row.announced, row.refused) == (0, 0, 0),
         )
@@ -325,7 +325,7 @@ class Story:
         )
         rows = [await each.channel(name, GREEN) for each in (hub, other)]
         self._nothing(
-            "Each view is consistent by itself, so neither hub can tell. Hubs that compare heads will.",
+            "Each view is consistent by itself, so neither hub can tell: these two have no keys, and say nothing to each other.",
             all((row.gaps, row.forks, row.refused) == (0, 0, 0) for row in rows),
         )
         await self._stage.provision()

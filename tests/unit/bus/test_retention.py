@@ -122,6 +122,8 @@ async def test_what_it_has_ended_stays_ended(store: Inbox) -> None:
         rows = await store.ask(lambda db: db.execute("SELECT id, ended_how FROM actual").fetchall())
         assert [tuple(row) for row in rows] == [(first.bulletin.id, "superseded")]
         await store.rebuild()
+    steps = await store.ask(lambda db: trace.of_store(db, first.bulletin.id))
+    assert [(step.what, step.at) for step in steps[2:]] == [("superseded", THE_DAY_AFTER)]
 
 
 HOSTILE = {
