@@ -309,7 +309,7 @@ async def find(app: App, wanted: str) -> tuple[str, bytes]:
                     "SELECT signature, payload FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
                 ).fetchone()
             )
-            gone = await store.ask(lambda db: tombstones.of(db, wanted))
+            gone = await store.ask(lambda db: tombstones.of(db, wanted)) if row is None else None
         if row is not None:
             return row["signature"], row["payload"]
         if gone is not None:
