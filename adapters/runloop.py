@@ -16,7 +16,6 @@ import msgspec
 import structlog
 
 from adapters.translation.reading import sha256_hex
-from bus import sections
 from bus.errors import OutboxError, StoreError, TrustError, UnreachableError
 from bus.plugin import (
     AdapterError,
@@ -33,6 +32,7 @@ from bus.plugin import (
     note_failure,
     translate,
 )
+from bus.sealing import sections
 from schemas import rules
 from schemas.bulletin import Draft, new_id, stamp
 from schemas.codec import decode, encode

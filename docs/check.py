@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from bus.admission import REASONS
+from bus.admission.admit import REASONS
+from bus.cli.developer.help import EXIT_CODES
 from bus.cli.main import COMMANDS, program
-from bus.cli.topics import EXIT_CODES
-from bus.sections import SECTION_REASONS
-from bus.sight import SIGHT_REASONS
-from bus.unsealing import SEAL_REASONS
+from bus.sealing.opening import SEAL_REASONS
+from bus.sealing.sections import SECTION_REASONS
+from bus.sealing.view import SIGHT_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")

@@ -1,4 +1,4 @@
-"""The trust-registry document, its beacon and revocation statements: shapes; `bus.trust` decides whether they stand."""
+"""The trust-registry document, its beacon and revocation statements: shapes; `bus.trust.registry` decides whether they stand."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from bus.cli.main import main
-from bus.keyfiles import save_signer, write_secret
-from bus.signing import FileSigner
+from bus.keys.files import save_signer, write_secret
+from bus.keys.signatures import FileSigner
 
 TOCSIN = str(Path(sys.executable).parent / "tocsin")
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from bus import ceremony
-from bus.admission import Admitted, admit
-from bus.cover import cover
-from bus.sealing import OpeningKey, SealKey, seal
-from bus.signing import FileSigner, sign_entry
-from bus.trust import VerifiedRegistry
-from bus.unsealing import context_of
+from bus.admission.admit import Admitted, admit
+from bus.keys.hpke import OpeningKey, SealKey, seal
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.sealing.cover import cover
+from bus.sealing.opening import context_of
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.codec import digest, encode

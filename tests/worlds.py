@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from bus import ceremony, nkey
-from bus.demo import world as demo
-from bus.demo.world import HUBS, MEMBERS, Member, audiences, hub_answers
-from bus.signing import FileSigner, sign_entry
-from bus.trust import VerifiedRegistry
+from bus.demo import countries as demo
+from bus.demo.countries import HUBS, MEMBERS, Member, audiences, hub_answers
+from bus.keys import nkeys
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode
@@ -84,11 +85,11 @@ def make_world(now: dt.datetime = NOW) -> World:
         lifetime=dt.timedelta(days=90),
     )
     signers: dict[str, FileSigner] = {}
-    nkeys: dict[str, tuple[str, str]] = {}
+    transport_keys: dict[str, tuple[str, str]] = {}
     for member in (*MEMBERS, *HUBS):
         signers[member.id] = FileSigner.generate()
-        nkeys[member.id] = nkey.generate()
-        record = record_of(member, signers[member.id], nkeys[member.id][1], now)
+        transport_keys[member.id] = nkeys.generate()
+        record = record_of(member, signers[member.id], transport_keys[member.id][1], now)
         document = ceremony.add_authority(document, member.id, record)
     raw = signed_registry(document, roots[:2])
     registry = VerifiedRegistry.open(raw)
@@ -101,7 +102,7 @@ def make_world(now: dt.datetime = NOW) -> World:
         roots=roots,
         beacon=beacon,
         signers=signers,
-        nkeys=nkeys,
+        nkeys=transport_keys,
     )
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 
 from adapters.runloop import PUBLIC
-from bus import ceremony
-from bus.outbox import Outbox
+from bus.keys.signatures import FileSigner
 from bus.plugin import Manifest
-from bus.publisher import Publisher
-from bus.sealer import Sealer
-from bus.signing import FileSigner
-from bus.trust import VerifiedRegistry
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
+from bus.sealing.sealer import Sealer
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant

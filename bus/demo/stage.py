@@ -19,22 +19,23 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from bus import ceremony, nkey
-from bus.connection import Connection, Endpoint, Outgoing
-from bus.demo.world import REGISTRY_LIFETIME, Folder, prepare
-from bus.held_registry import HeldRegistry
-from bus.hub import views
-from bus.hub.channels import ChannelRow, channels
-from bus.hub.projection import Projection
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.keyfiles import load_signer, read_secret
-from bus.outbox import Outbox
-from bus.publisher import Publisher
-from bus.sealer import Sealer
+from bus.demo.countries import REGISTRY_LIFETIME, Folder, prepare
+from bus.hub.picture import summary
+from bus.hub.picture.projection import Projection
+from bus.hub.service import HubService
+from bus.hub.watch.channels import ChannelRow, channels
+from bus.keys import nkeys
+from bus.keys.files import load_signer, read_secret
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
+from bus.sealing.sealer import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.signing import FileSigner, sign_entry
-from bus.trust import VerifiedRegistry
+from bus.subscribing.inbox import Inbox
+from bus.transport.connection import Connection, Endpoint, Outgoing
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
+from bus.trust.store import HeldRegistry
 from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode
@@ -155,12 +156,12 @@ class Hub:
 
     async def in_force(self) -> set[str]:
         """The ids in its picture."""
-        found = await self.store.ask(lambda db: views.picture(db, clock(), self.registry()))
+        found = await self.store.ask(lambda db: summary.picture(db, clock(), self.registry()))
         return {item.id for item in found.top}
 
     async def reasons(self) -> dict[str, str]:
         """What is in quarantine, and why, by digest."""
-        found = await self.store.ask(lambda db: views.quarantine(db, 100))
+        found = await self.store.ask(lambda db: summary.quarantine(db, 100))
         return {each.digest: each.reason for each in found}
 
     async def channel(self, issuer: str, channel: str) -> ChannelRow:
@@ -224,13 +225,13 @@ class Stage:
 
     def conf(self) -> str:
         """The broker's configuration, as the registry says it."""
-        public = nkey.public_of(self.provisioner)
+        public = nkeys.public_of(self.provisioner)
         return render_conf(self.registry, settings=ServerSettings(), provisioner_nkey=public)
 
     @property
     def provisioner(self) -> str:
         """The transport key of the one who makes streams and consumers."""
-        return nkey.load_nkey(self.folder.provisioner)
+        return nkeys.load_nkey(self.folder.provisioner)
 
     async def provision(self) -> None:
         """Make streams and consumers as the registry wants them."""
@@ -238,7 +239,7 @@ class Stage:
 
     def transport(self, name: str) -> str:
         """The transport key in an identity's folder."""
-        return nkey.load_nkey(self.folder.keys(name) / "transport.nk")
+        return nkeys.load_nkey(self.folder.keys(name) / "transport.nk")
 
     def signer(self, name: str) -> FileSigner:
         """The signing key in an authority's folder."""

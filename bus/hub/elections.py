@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from bus.records import Stored, stored
+from bus.subscribing.tables import Stored, stored
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.elections import coarse, next_change, phase_at, phase_over
 from schemas.vocab import Domain, Phase

@@ -1,4 +1,4 @@
-"""What a hub lets go of: personal data whose time is over, and old talk between programs. See `bus.tombstones`."""
+"""What a hub lets go of: personal data whose time is over, and old talk between programs. See `bus.subscribing.erasure`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 
 import msgspec
 
-from bus import tombstones
+from bus.subscribing import erasure
 
 EVERY_S = 3600.0
 
@@ -42,13 +42,13 @@ def let_go(db: sqlite3.Connection, now: dt.datetime, *, rehearse: bool = False) 
         now: the present.
         rehearse: count, and let go of nothing.
     """
-    over, aside = tombstones.personal(db, now), tombstones.personal_aside(db, now)
+    over, aside = erasure.personal(db, now), erasure.personal_aside(db, now)
     buried = {row["row"] for row in over}
-    talk = [row for row in tombstones.old_talk(db, now, _NEEDED) if row["row"] not in buried]
+    talk = [row for row in erasure.old_talk(db, now, _NEEDED) if row["row"] not in buried]
     if not rehearse:
         for table in _BY_ROW:
             db.executemany(f"DELETE FROM {table} WHERE row = ?", [(row["row"],) for row in (*over, *talk)])
-        tombstones.bury(db, over, tombstones.RETENTION, now)
-        tombstones.blank(db, aside)
-        tombstones.bury(db, talk, tombstones.OLD, now)
+        erasure.bury(db, over, erasure.RETENTION, now)
+        erasure.blank(db, aside)
+        erasure.bury(db, talk, erasure.OLD, now)
     return LetGo(erased=len(over) + len(aside), pruned=len(talk))

@@ -15,17 +15,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bus import nkey
-from bus.connection import Connection
 from bus.errors import BrokerError
-from bus.federation import Federation, Guest, Seat, guests, unmatched
+from bus.federation.plan import Federation, Guest, Seat, guests, unmatched
+from bus.keys import nkeys
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
-from bus.server.conf import MAX_PENDING_BYTES, RESERVED_CONNECTIONS, ServerSettings, render_accounts
+from bus.server.config import MAX_PENDING_BYTES, RESERVED_CONNECTIONS, ServerSettings, render_accounts
+from bus.server.connection_limits import CONNECTIONS, MOST_EACH, held
 from bus.server.monitor import read_monitor
 from bus.server.provision import layout, provisioner_endpoint
-from bus.server.sharing import CONNECTIONS, MOST_EACH, held
-from bus.tls import Tls, explain
-from bus.topology import (
+from bus.transport.connection import Connection
+from bus.transport.streams import (
     MAX_MESSAGE_BYTES,
     PULL_BYTES,
     STATEMENTS_ROOM_BYTES,
@@ -34,7 +33,8 @@ from bus.topology import (
     StreamSpec,
     consumer_differs,
 )
-from bus.trust import VerifiedRegistry
+from bus.transport.tls import Tls, explain
+from bus.trust.registry import VerifiedRegistry
 
 CONNECT_S = 5.0
 CERTIFICATE_DAYS = 30
@@ -98,7 +98,7 @@ async def check(
         system_nkey=system_nkey,
         seat=seat,
     )
-    users = render_accounts(registry, nkey.public_of(provisioner_seed), limits)
+    users = render_accounts(registry, nkeys.public_of(provisioner_seed), limits)
     found += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
     async with Connection.open(provisioner_endpoint(url, provisioner_seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)

@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 
-from bus.connection import Connection, Endpoint
 from bus.errors import BrokerError, UnreachableError
-from bus.federation import Seat, guests, served
-from bus.tls import Tls
-from bus.topology import PROVISIONER, ConsumerSpec, StreamSpec, consumer_differs, consumers, streams
-from bus.trust import VerifiedRegistry
+from bus.federation.plan import Seat, guests, served
+from bus.transport.connection import Connection, Endpoint
+from bus.transport.streams import PROVISIONER, ConsumerSpec, StreamSpec, consumer_differs, consumers, streams
+from bus.transport.tls import Tls
+from bus.trust.registry import VerifiedRegistry
 
 CONNECT_S = 10.0
 CALL_S = 5.0

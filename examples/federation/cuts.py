@@ -23,11 +23,11 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from bus.demo.federated import COUNTRIES, Joined, found, joined, run_until_closed
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.outbox import Outbox
-from bus.publisher import Publisher
+from bus.demo.federation import COUNTRIES, Joined, found, joined, run_until_closed
+from bus.hub.service import HubService
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
+from bus.subscribing.inbox import Inbox
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Defaults, Draft
 from schemas.parts import Info

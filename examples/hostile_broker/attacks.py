@@ -17,18 +17,18 @@ import msgspec
 from machine import Machine, Record
 from structlog.testing import capture_logs
 
-from bus import ceremony
-from bus.admission import verify_file
+from bus.admission.admit import verify_file
+from bus.demo.countries import BEACON_LIFETIME
 from bus.demo.stage import PATIENCE_S, Hub, Stage, clock, forged, played, send, step, until, warning
-from bus.demo.world import BEACON_LIFETIME
 from bus.errors import BrokerError
-from bus.keyfiles import load_signer, read_secret
-from bus.publisher import Publisher
-from bus.sealing import OpeningKey
-from bus.signing import FileSigner
-from bus.trust import TrustState
-from bus.trust_feed import publish_trust
-from bus.unsealing import open_bulletin
+from bus.keys.files import load_signer, read_secret
+from bus.keys.hpke import OpeningKey
+from bus.keys.signatures import FileSigner
+from bus.publishing.publisher import Publisher
+from bus.sealing.opening import open_bulletin
+from bus.subscribing.registry_feed import publish_trust
+from bus.trust import ceremony
+from bus.trust.registry import TrustState
 from schemas.codec import digest
 from schemas.envelope import parse_header, write_signed
 from schemas.registry import Registry, SealKeyRecord

@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from nats.aio.msg import Msg
 
-from bus import nkey
-from bus.client import RawHeaders
-from bus.connection import Connection
 from bus.demo.stage import PATIENCE_S, Stage
-from bus.topology import ConsumerSpec, consumers
+from bus.keys import nkeys
+from bus.transport.client import RawHeaders
+from bus.transport.connection import Connection
+from bus.transport.streams import ConsumerSpec, consumers
 
 _SOURCE = "Nats-Stream-Source"  # what a stream writes into a message that it took from another
 
@@ -38,8 +38,8 @@ class Machine:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._seed, self._public = nkey.generate()
-        self._system_seed, self._system_public = nkey.generate()
+        self._seed, self._public = nkeys.generate()
+        self._system_seed, self._system_public = nkeys.generate()
 
     def conf(self) -> str:
         """The configuration with two more users in it: one may say and hear everything, one is of the system account."""

@@ -14,14 +14,15 @@ from pathlib import Path
 import msgspec
 from stage import GREEN, NEIGHBOUR, PUBLIC, VICTIM, Evening, Thief, with_key
 
-from bus import ceremony, nkey
-from bus.connection import Connection
 from bus.demo.stage import PATIENCE_S, Hub, StepError, clock, played, send, step, until, warning
 from bus.errors import DeniedError, OutboxError
-from bus.publisher import Publisher
-from bus.rotation import revoke_keys
-from bus.signing import FileSigner
-from bus.statements import new_statement
+from bus.keys import nkeys
+from bus.keys.signatures import FileSigner
+from bus.publishing.publisher import Publisher
+from bus.transport.connection import Connection
+from bus.trust import ceremony
+from bus.trust.revocations import new_statement
+from bus.trust.rotation import revoke_keys
 from schemas.parts import Ref
 from schemas.registry import Registry
 from schemas.vocab import MsgType, RefRel, Tlp
@@ -37,7 +38,7 @@ class Story:
         self._stack = stack
         self._reserve = reserve
         self._stolen, self._seed = world.signer(VICTIM), world.transport(VICTIM)
-        self._fresh, (self._new_seed, self._new_public) = FileSigner.generate(), nkey.generate()
+        self._fresh, (self._new_seed, self._new_public) = FileSigner.generate(), nkeys.generate()
         # The honest history: digests by channel, and the ids of the warnings that are to be in force.
         self._chains: dict[str, list[str]] = {GREEN: [], PUBLIC: []}
         self._theirs: list[str] = []

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from bus import ceremony
-from bus.connection import Connection
+from bus.demo.countries import KEY_LIFETIME
 from bus.demo.stage import Hub, Stage, clock, forged
-from bus.demo.world import KEY_LIFETIME
-from bus.held_registry import HeldRegistry
-from bus.signing import FileSigner
+from bus.keys.signatures import FileSigner
+from bus.transport.connection import Connection
+from bus.trust import ceremony
+from bus.trust.store import HeldRegistry
 from schemas.bulletin import Draft
 from schemas.registry import KeyRecord, Registry
 

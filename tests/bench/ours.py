@@ -10,14 +10,14 @@ from pathlib import Path
 
 import structlog
 
-from bus.connection import Endpoint
-from bus.hub.projection import Projection
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.keyfiles import load_signer
-from bus.outbox import Outbox
-from bus.publisher import Publisher
-from bus.trust import VerifiedRegistry
+from bus.hub.picture.projection import Projection
+from bus.hub.service import HubService
+from bus.keys.files import load_signer
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
+from bus.subscribing.inbox import Inbox
+from bus.transport.connection import Endpoint
+from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Draft
 from schemas.parts import Info, Observable

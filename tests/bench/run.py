@@ -17,8 +17,8 @@ from statistics import median
 
 import structlog
 
-from bus import nkey
-from bus.keyfiles import save_signer
+from bus.keys import nkeys
+from bus.keys.files import save_signer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from tests.worlds import World, make_world
 
@@ -69,7 +69,7 @@ async def _run(module: str, mode: str, count: int, rate: float) -> dict[str, flo
             async with NatsServer(folder / "server", OPEN_CONF.format(sync=mode)) as server:
                 return await _measure(module, server, folder, count, rate)
         world = _write_world(folder)
-        seed, public = nkey.generate()
+        seed, public = nkeys.generate()
         conf = render_conf(world.registry, settings=ServerSettings(), provisioner_nkey=public)
         async with NatsServer(folder / "server", conf) as server:
             await provision(server.url, seed, world.registry)

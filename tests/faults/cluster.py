@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from bus import nkey
-from bus.connection import Connection, Endpoint
-from bus.demo.federated import free_port
+from bus.demo.federation import free_port
 from bus.errors import BusError
-from bus.federation import Country, Federation, Node, Seat
+from bus.federation.plan import Country, Federation, Node, Seat
+from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.server.binary import ServerError
 from bus.server.provision import provisioner_endpoint
+from bus.transport.connection import Connection, Endpoint
 from tests.faults.switch import Switch
 from tests.worlds import World, shared_world
 
@@ -86,13 +86,13 @@ class Cluster:
 async def clustered(folder: Path) -> AsyncIterator[Cluster]:
     """Start it."""
     world = shared_world()
-    seed, public = nkey.generate()
+    seed, public = nkeys.generate()
     ports = {name: (free_port(), free_port(), free_port()) for name in NAMES}
     nodes = tuple(
         Node(url=f"nats://127.0.0.1:{ports[name][0]}", route=f"nats-route://127.0.0.1:{ports[name][1]}")
         for name in NAMES
     )
-    federation = Federation(countries={"xa": Country(carrier=nkey.generate()[1], nodes=nodes)})
+    federation = Federation(countries={"xa": Country(carrier=nkeys.generate()[1], nodes=nodes)})
     switch = Switch({name: ports[name][1:] for name in NAMES})
     servers = {}
     async with AsyncExitStack() as stack:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from bus.signing import FileSigner, sign_entry
-from bus.trust import VerifiedRegistry
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import new_id, stamp
 from schemas.codec import digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints

@@ -18,13 +18,13 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from bus.connection import Connection
-from bus.demo.federated import Cable
+from bus.demo.federation import Cable
 from bus.errors import BusError
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.outbox import Outbox
-from bus.publisher import Publisher
+from bus.hub.service import HubService
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
+from bus.subscribing.inbox import Inbox
+from bus.transport.connection import Connection
 from tests.faults.forgeries import Forger
 from tests.faults.history import Accepted, Admitted, Forged, History, Kept, Refused, Stored, Withdrawn, read
 from tests.faults.world import SPEAKERS, WAYS, Place, channel_of, clock

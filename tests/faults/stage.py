@@ -14,11 +14,11 @@ from pathlib import Path
 
 import msgspec
 
-from bus import nkey
-from bus.demo.federated import free_port
-from bus.federation import Country, Federation, Node, Seat
+from bus.demo.federation import free_port
+from bus.federation.plan import Country, Federation, Node, Seat
+from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.topology import origin_stream
+from bus.transport.streams import origin_stream
 from schemas.vocab import Status
 from tests.faults import world
 from tests.faults.checker import Bounds, Verdict, judge
@@ -219,7 +219,7 @@ def _end(programs: dict[str, Program]) -> None:
 
 
 async def _cluster(stack: AsyncExitStack, country: world.Country, nodes: int) -> dict[str, NatsServer]:
-    seed, public = nkey.generate()
+    seed, public = nkeys.generate()
     ports = [free_port() for _ in range(nodes)]
     seats: list[Seat | None] = [None]
     if nodes > 1:
@@ -227,7 +227,7 @@ async def _cluster(stack: AsyncExitStack, country: world.Country, nodes: int) ->
             Node(url=f"nats://127.0.0.1:{port}", route=f"nats-route://127.0.0.1:{free_port()}")
             for port in ports
         )
-        federation = Federation(countries={world.COUNTRY: Country(carrier=nkey.generate()[1], nodes=places)})
+        federation = Federation(countries={world.COUNTRY: Country(carrier=nkeys.generate()[1], nodes=places)})
         seats = [Seat(federation=federation, name=world.COUNTRY, node=n) for n in range(nodes)]
     servers = {}
     for n, (port, seat) in enumerate(zip(ports, seats, strict=True), 1):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from bus.connection import Connection, Endpoint
 from bus.errors import BusError
-from bus.pull import Pull
+from bus.transport.connection import Connection, Endpoint
+from bus.transport.pull_consumer import Pull
 
 CONNECTIONS = 12
 AT_ONCE = 25

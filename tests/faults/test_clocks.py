@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bus.errors import PermitError
-from bus.outbox import Outbox
-from bus.publisher import Publisher
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
 from tests.integration.conftest import Bus, bus  # noqa: F401 (a fixture)
 from tests.integration.test_heartbeats import ME, Clock, Hub, watching
 from tests.integration.test_publisher import speaking

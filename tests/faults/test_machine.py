@@ -14,18 +14,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import nkey
-from bus.connection import Endpoint
 from bus.errors import StoreError
-from bus.outbox import Outbox
-from bus.publisher import Accepted, Publisher
+from bus.keys import nkeys
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Accepted, Publisher
 from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.transport.connection import Endpoint
 from tests.faults import history as told
 from tests.faults import world
+from tests.support.places import ROOT
 from tests.worlds import DEFAULTS, draft, shared_world
 
 ROOM = 16 * 1024**2
-ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
@@ -94,7 +94,7 @@ async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path
 @pytest.mark.faults
 async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path) -> None:
     """While the broker's disk is full, publishers queue and say so; with room and a restart, everything is stored."""
-    scene, (seed, public) = shared_world(), nkey.generate()
+    scene, (seed, public) = shared_world(), nkeys.generate()
     with small_disk(tmp_path / "disk") as disk:
         settings = ServerSettings(store_dir=disk / "jetstream")
         conf = render_conf(scene.registry, settings=settings, provisioner_nkey=public)

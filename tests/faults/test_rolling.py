@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.publisher import Publisher
+from bus.publishing.publisher import Publisher
 from tests.faults.checker import Bounds
 from tests.faults.cluster import NAMES, clustered
 from tests.integration.test_publisher import speaking

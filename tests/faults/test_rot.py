@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bus.errors import UnreachableError
-from bus.inbox import Inbox
 from bus.server import NatsServer
+from bus.subscribing.inbox import Inbox
 from tests.faults.cluster import NAMES, clustered
 from tests.integration.conftest import Bus, bus  # noqa: F401 (a fixture)
 from tests.integration.test_heartbeats import Clock, watching

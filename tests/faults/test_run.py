@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.connection import Connection
+from bus.transport.connection import Connection
 from tests.faults.checker import LEADER
 from tests.faults.run import moves, schedule
 from tests.faults.stage import PROXY, staged

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.records import SCHEMA, Judged, Message, Refused, Waiting, verdict
-from bus.settling import Settling
+from bus.subscribing.intake import Settling
+from bus.subscribing.tables import SCHEMA, Judged, Message, Refused, Waiting, verdict
 from schemas.bulletin import Bulletin
 from tests import worlds
 from tests.faults import history as told

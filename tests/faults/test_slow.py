@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from bus.connection import Endpoint
+from bus.transport.connection import Endpoint
 from tests.faults.slow import SlowCable
 from tests.integration.conftest import Bus, bus  # noqa: F401 (a fixture)
 from tests.integration.test_publisher import speaking

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.connection import Connection
 from bus.errors import BusError
+from bus.transport.connection import Connection
 from tests.faults.cluster import clustered
 from tests.integration.test_publisher import speaking
 from tests.integration.test_subscriber import admitted, reading, until

@@ -11,15 +11,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.connection import BACKOFF_S, Connection
+from bus.transport.connection import BACKOFF_S, Connection
 from tests.faults.storm import AT_ONCE, CONNECTIONS, DONE, Place
 from tests.integration.conftest import Bus, bus  # noqa: F401 (a fixture)
 from tests.integration.test_publisher import speaking
 from tests.integration.test_subscriber import until
+from tests.support.places import ROOT
 from tests.worlds import Message, chain, draft
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
-ROOT = Path(__file__).parents[2]
 CLIENTS = 60
 BACK_S = 30.0
 DELAY_S = 1.0

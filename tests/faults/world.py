@@ -7,13 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from bus import ceremony, nkey, rotation
-from bus.connection import Endpoint
-from bus.demo.world import OFFICES
-from bus.held_registry import HeldRegistry, version_file
-from bus.keyfiles import load_signer, save_signer
-from bus.signing import FileSigner
-from bus.trust import VerifiedRegistry
+from bus.demo.countries import OFFICES
+from bus.keys import nkeys
+from bus.keys.files import load_signer, save_signer
+from bus.keys.signatures import FileSigner
+from bus.transport.connection import Endpoint
+from bus.trust import ceremony, rotation
+from bus.trust.registry import VerifiedRegistry
+from bus.trust.store import HeldRegistry, version_file
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import Channel
 from schemas.vocab import Domain, Scope, Status, Tlp
@@ -98,8 +99,8 @@ def found(folder: Path) -> Country:
     now = clock()
     (folder / "history").mkdir(parents=True, exist_ok=True)
     roots, beacon = (FileSigner.generate(), FileSigner.generate()), FileSigner.generate()
-    nkeys = {name: nkey.generate() for name in (*SPEAKERS, *HUBS)}
-    everybody = tuple(nkeys)
+    transport_keys = {name: nkeys.generate() for name in (*SPEAKERS, *HUBS)}
+    everybody = tuple(transport_keys)
     document = ceremony.new_registry(
         domain="faults",
         root_keys=[key_record(each, now) for each in roots],
@@ -125,7 +126,7 @@ def found(folder: Path) -> Country:
             domain=office.domain,
             country="XA",
             keys={signer.kid: key_record(signer, now)},
-            nkeys=(nkeys[name][1],),
+            nkeys=(transport_keys[name][1],),
             publish=tuple(
                 PublishGrant(
                     statuses=(Status.ACTUAL,), tlps=(tlp,), audiences=(audience,), kinds=("*",), areas=("*",)
@@ -140,7 +141,7 @@ def found(folder: Path) -> Country:
             kind="hub",
             domain=Domain.COORD,
             country="XA",
-            nkeys=(nkeys[name][1],),
+            nkeys=(transport_keys[name][1],),
             read=tuple(
                 ReadGrant(statuses=(Status.ACTUAL,), tlps=(WAYS[each],), audiences=(each,))
                 for each in audiences
@@ -152,7 +153,9 @@ def found(folder: Path) -> Country:
     registry = VerifiedRegistry.open(raw)
     stated = ceremony.new_beacon(registry, beacon, now, dt.timedelta(hours=6))
     (folder / "beacon.tocsin.json").write_bytes(stated)
-    return Country(folder=folder, registry=registry.with_beacon(stated, now), roots=roots, nkeys=nkeys)
+    return Country(
+        folder=folder, registry=registry.with_beacon(stated, now), roots=roots, nkeys=transport_keys
+    )
 
 
 def channel_of(issuer: str, audience: str) -> str:

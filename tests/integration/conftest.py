@@ -9,10 +9,10 @@ from typing import Protocol
 import msgspec
 import pytest
 
-from bus import nkey
-from bus.connection import Endpoint
-from bus.federation import Seat
+from bus.federation.plan import Seat
+from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.transport.connection import Endpoint
 from tests.worlds import World, shared_world
 
 
@@ -45,7 +45,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
 async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
     """A fresh broker for one test."""
     world = shared_world()
-    seed, public = nkey.generate()
+    seed, public = nkeys.generate()
     conf = render_conf(world.registry, settings=ServerSettings(), provisioner_nkey=public)
     async with NatsServer(tmp_path / "server", conf) as server:
         await provision(server.url, seed, world.registry)

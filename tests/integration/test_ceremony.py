@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.demo.federated import free_port
+from bus.demo.federation import free_port
 from tests.office import Desk, Office, wait_for
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.support.places import ROOT
 
 pytestmark = pytest.mark.timeout(120)
 

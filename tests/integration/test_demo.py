@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.support.places import ROOT
+
 TOCSIN = Path(sys.executable).parent / "tocsin"
 DRAFTS = ROOT / "examples" / "drafts"
 

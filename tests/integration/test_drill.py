@@ -6,11 +6,11 @@ import asyncio
 import datetime as dt
 from pathlib import Path
 
-from bus.drill import Expectation, Inject, answer, of_exercise
-from bus.drill_report import Board
-from bus.hub.drills import play
-from bus.inbox import Inbox
-from bus.publisher import Publisher
+from bus.drills.conductor import play
+from bus.drills.score import Board
+from bus.drills.script import Expectation, Inject, answer, of_exercise
+from bus.publishing.publisher import Publisher
+from bus.subscribing.inbox import Inbox
 from schemas.vocab import FeedbackKind, Status
 from tests.integration.conftest import Bus
 from tests.integration.test_publisher import speaking

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bus.federation import Federation
-from bus.signing import thumbprint
+from bus.federation.plan import Federation
+from bus.keys.signatures import thumbprint
 from schemas.envelope import SIG_HEADER, unb64u
-from tests.unit.bus.test_jose import LAYER
+from tests.support.places import ROOT
+from tests.unit.bus.admission.test_jose import LAYER
 from tests.vectors.scene import SECOND
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 VECTORS = ROOT / "schemas" / "vectors"
 EXAMPLE = (str(VECTORS / "example.tocsin.json"), str(VECTORS / "example.jwk.json"))
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bus.demo.federated import free_port
+from bus.demo.federation import free_port
 from bus.server.process import ports_of
 from tests.guides import Block, Reader, blocks
 from tests.office import TOCSIN, Desk, Office

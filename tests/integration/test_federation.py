@@ -13,25 +13,26 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import ceremony, nkey
-from bus.carrier import Carrier, Ledger
-from bus.connection import Connection, Endpoint
-from bus.demo.federated import COUNTRIES, Founded, Joined, found, joined, run_until_closed
+from bus.demo.federation import COUNTRIES, Founded, Joined, found, joined, run_until_closed
 from bus.errors import DeniedError
-from bus.held_registry import HeldRegistry
-from bus.hub.alarms import alarms
-from bus.hub.projection import Projection
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.outbox import Outbox
-from bus.publisher import Publisher
+from bus.federation.carrier import Carrier, Ledger
+from bus.federation.registry_relay import TrustRelay
+from bus.hub.picture.projection import Projection
+from bus.hub.service import HubService
+from bus.hub.watch.alarms import alarms
+from bus.keys import nkeys
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
 from bus.server import ServerSettings, provision, render_conf
 from bus.server.checks import check
 from bus.server.provision import provisioner_endpoint
-from bus.statements import new_statement
-from bus.trust import VerifiedRegistry
-from bus.trust_feed import TrustFeed, publish_trust
-from bus.trust_relay import TrustRelay
+from bus.subscribing.inbox import Inbox
+from bus.subscribing.registry_feed import TrustFeed, publish_trust
+from bus.transport.connection import Connection, Endpoint
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
+from bus.trust.revocations import new_statement
+from bus.trust.store import HeldRegistry
 from schemas.subject import PREFIX
 from schemas.vocab import Tlp
 from tests.integration.test_heartbeats import beats_of
@@ -275,7 +276,7 @@ async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
             "CONSUMER.CREATE.WORLD_ACTUAL.to_xb", {"stream_name": "WORLD_ACTUAL", "config": wider}
         )
         union = joins.servers["union"]
-        seed, public = nkey.generate()  # whoever holds the server may do anything there
+        seed, public = nkeys.generate()  # whoever holds the server may do anything there
         await union.reload(union.conf.replace("users: [", f"users: [\n      {{ nkey: {public} }}", 1))
         anything = Endpoint(url=union.url, authority_id="owner", nkey_seed=seed, name="owner")
         forged = chain(shared_world(), 3, issuer="xb-csirt")[2]
@@ -308,7 +309,7 @@ async def test_a_carrier_that_is_not_known_says_what_to_look_at(tmp_path: Path) 
     """With another key than the one that the federation's file names, its problem names the file."""
     async with joined(tmp_path, found(now())) as joins, Ledger.open(tmp_path / "other.db") as ledger:
         known = joins.carriers["xa"].endpoints
-        unknown = msgspec.structs.replace(known["union"], nkey_seed=nkey.generate()[0])
+        unknown = msgspec.structs.replace(known["union"], nkey_seed=nkeys.generate()[0])
         stranger = Carrier(
             country="xa",
             federation=joins.seats["xa"].federation,

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from bus.connection import Connection
 from bus.errors import PermitError
-from bus.heartbeat import Heartbeat, Holding, Intervals
-from bus.hub.alarms import alarms
-from bus.hub.channels import channels
-from bus.hub.projection import Projection
-from bus.hub.run import HubService
-from bus.hub.watching import Announce
-from bus.inbox import Inbox
-from bus.publisher import Publisher
+from bus.hub.picture.projection import Projection
+from bus.hub.service import HubService
+from bus.hub.watch.alarms import alarms
+from bus.hub.watch.channels import channels
+from bus.hub.watch.watch import Announce
+from bus.publishing.heartbeat import Heartbeat, Holding, Intervals
+from bus.publishing.publisher import Publisher
 from bus.server import provision
+from bus.subscribing.inbox import Inbox
+from bus.transport.connection import Connection
 from schemas.vocab import Phase
 from tests.integration.conftest import Bus
 from tests.integration.test_publisher import speaking

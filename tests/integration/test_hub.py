@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from bus.audit import Fact
-from bus.connection import Connection
-from bus.hub import views
-from bus.hub.projection import Projection
-from bus.hub.run import HubService
-from bus.inbox import Inbox
+from bus.hub.picture import summary
+from bus.hub.picture.projection import Projection
+from bus.hub.service import HubService
+from bus.subscribing.inbox import Inbox
+from bus.transport.connection import Connection
 from schemas.parts import PersonalData
 from schemas.vocab import PersonalFlag
 from tests.hubs import take_in
@@ -70,7 +70,7 @@ async def test_an_insider_cannot_stop_a_reader(
     async with reading(bus, tmp_path_factory.mktemp("hub") / "store.db") as (store, service):
         await until(lambda: _has(store, 3), 8)
         await until(lambda: _quarantined(store), 8)
-        refused = await store.ask(lambda db: views.quarantine(db, 10))
+        refused = await store.ask(lambda db: summary.quarantine(db, 10))
         assert [each.reason for each in refused] == [
             "empty" if not HOSTILE[name][2] else "malformed-envelope"
         ]
@@ -86,7 +86,7 @@ async def _has(store: Inbox, count: int) -> bool:
 
 
 async def _quarantined(store: Inbox) -> int:
-    return len(await store.ask(lambda db: views.quarantine(db, 10)))
+    return len(await store.ask(lambda db: summary.quarantine(db, 10)))
 
 
 async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:

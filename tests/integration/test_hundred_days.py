@@ -17,18 +17,19 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from bus import ceremony, nkey
-from bus.admission import verify_file
+from bus.admission.admit import verify_file
 from bus.errors import AdmissionError
-from bus.held_registry import HeldRegistry
-from bus.hub import views
-from bus.hub.projection import Projection
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.nkey import save_nkey
+from bus.hub.picture import summary
+from bus.hub.picture.projection import Projection
+from bus.hub.service import HubService
+from bus.keys import nkeys
+from bus.keys.nkeys import save_nkey
+from bus.keys.signatures import FileSigner
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.signing import FileSigner
-from bus.trust import VerifiedRegistry
+from bus.subscribing.inbox import Inbox
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
+from bus.trust.store import HeldRegistry
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from tests.integration.conftest import Bus
 from tests.integration.test_subscriber import admitted, say, until
@@ -103,9 +104,9 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
     service: HubService
     held: HeldRegistry
 
-    async def picture(self, now: dt.datetime) -> views.Picture:
+    async def picture(self, now: dt.datetime) -> summary.Picture:
         """The situation as it shows it."""
-        return await self.store.ask(lambda db: views.picture(db, now, self.held()))
+        return await self.store.ask(lambda db: summary.picture(db, now, self.held()))
 
 
 @asynccontextmanager
@@ -232,7 +233,7 @@ def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
     office = Desk(tmp_path, monkeypatch)
     (tmp_path / "registry.tocsin.json").write_bytes(world.raw)
     save_nkey(tmp_path / "hub.nk", world.nkeys[HUB][0])
-    seed, public = nkey.generate()
+    seed, public = nkeys.generate()
     conf = render_conf(world.registry, settings=ServerSettings(), provisioner_nkey=public)
     server = NatsServer(tmp_path / "server", conf)
     with asyncio.Runner() as runner:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.guides import Reader, blocks
 from tests.office import Desk
-from tests.unit.bus.test_hsm import MODULE, real, token
+from tests.unit.bus.keys.test_pkcs11 import MODULE, real, token
 
 __all__ = ["token"]
 

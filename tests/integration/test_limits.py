@@ -15,22 +15,22 @@ import msgspec
 import pytest
 from nats.aio.msg import Msg
 
-from bus import nkey
-from bus.budget import Allowance
-from bus.client import HardenedClient, headers_of
-from bus.connection import Connection, Endpoint
 from bus.errors import DeniedError, UnreachableError
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.outbox import Outbox
-from bus.pull import Pull
-from bus.sender import Sender
+from bus.hub.service import HubService
+from bus.keys import nkeys
+from bus.policy.rates import Allowance
+from bus.publishing.outbox import Outbox
+from bus.publishing.sender import Sender
 from bus.server import NatsServer, ServerSettings, provision, render_conf, share_connections
 from bus.server.binary import ServerError
 from bus.server.checks import check, must_be_sound
+from bus.server.connection_limits import CONNECTIONS, SYSTEM, held
 from bus.server.provision import provisioner_endpoint
-from bus.server.sharing import CONNECTIONS, SYSTEM, held
-from bus.topology import MAX_MESSAGE_BYTES, PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, PULL_WAITING
+from bus.subscribing.inbox import Inbox
+from bus.transport.client import HardenedClient, headers_of
+from bus.transport.connection import Connection, Endpoint
+from bus.transport.pull_consumer import Pull
+from bus.transport.streams import MAX_MESSAGE_BYTES, PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, PULL_WAITING
 from tests.integration.conftest import Bus
 from tests.integration.test_publisher import speaking
 from tests.integration.test_subscriber import admitted, until
@@ -43,7 +43,7 @@ SMALL = ServerSettings(max_connections=16, max_subscriptions=20)
 @asynccontextmanager
 async def serving(folder: Path, settings: ServerSettings, *changes: tuple[str, str]) -> AsyncIterator[Bus]:  # fmt: skip
     """A broker with settings of its own, its configuration changed behind our back."""
-    seed, public = nkey.generate()
+    seed, public = nkeys.generate()
     conf = render_conf(WORLD.registry, settings=settings, provisioner_nkey=public)
     for before, after in changes:
         assert before in conf
@@ -113,7 +113,7 @@ async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path)
 
 async def test_nobody_takes_the_connections_of_the_others(tmp_path: Path) -> None:
     """One identity takes them all and comes back whenever it is cut; another gets in, and is never cut itself."""
-    system_seed, system = nkey.generate()
+    system_seed, system = nkeys.generate()
     async with (
         serving(tmp_path, msgspec.structs.replace(SMALL, system_nkey=system)) as bus,
         contextlib.AsyncExitStack() as stack,

@@ -10,19 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from bus import contradiction, deadlines
-from bus.connection import Connection
-from bus.heartbeat import Heartbeat
+from bus.admission import contradiction
 from bus.hub import scrub
-from bus.hub.alarms import alarms
-from bus.hub.asking import Asking
-from bus.hub.evidence import contradictions
-from bus.hub.holdings import Holdings
-from bus.hub.projection import Projection
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.publisher import Publisher
-from bus.requests import Lack, copy, handed, request
+from bus.hub.exchange.helper import Asking
+from bus.hub.exchange.requests import Lack, copy, handed, request
+from bus.hub.exchange.signed_files import contradictions
+from bus.hub.picture.projection import Projection
+from bus.hub.service import HubService
+from bus.hub.watch.alarms import alarms
+from bus.hub.watch.holdings import Holdings
+from bus.policy import deadlines
+from bus.publishing.heartbeat import Heartbeat
+from bus.publishing.publisher import Publisher
+from bus.subscribing.inbox import Inbox
+from bus.transport.connection import Connection
 from schemas.bodies.system import Copy
 from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER, parse_header, write_signed

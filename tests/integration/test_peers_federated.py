@@ -11,13 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import contradiction
-from bus.connection import Connection
-from bus.demo.federated import COUNTRIES, Joined, found, joined
-from bus.federation import consumer_to
-from bus.hub import asks
-from bus.hub.alarms import alarms
-from bus.requests import STREAM
+from bus.admission import contradiction
+from bus.demo.federation import COUNTRIES, Joined, found, joined
+from bus.federation.plan import consumer_to
+from bus.hub.exchange import missing
+from bus.hub.exchange.requests import STREAM
+from bus.hub.watch.alarms import alarms
+from bus.transport.connection import Connection
 from schemas.bulletin import Draft
 from schemas.envelope import SIG_HEADER
 from schemas.vocab import Severity, Urgency
@@ -256,4 +256,4 @@ async def heard(one: Hub, count: int) -> bool:
 
 async def has_asked(one: Hub, number: int) -> bool:
     """Whether a hub has asked for a bulletin."""
-    return (ME, number, None) in await one.store.ask(asks.asked)
+    return (ME, number, None) in await one.store.ask(missing.asked)

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from bus import nkey
-from bus.connection import Connection
 from bus.errors import BrokerError, DeniedError, UnreachableError
-from bus.pull import Pull, Received
+from bus.keys import nkeys
+from bus.transport.connection import Connection
+from bus.transport.pull_consumer import Pull, Received
 from schemas.vocab import Tlp
 from tests.integration.conftest import Bus
 from tests.worlds import bulletin, chain, draft, sign
@@ -197,7 +197,7 @@ async def test_nobody_speaks_as_another(bus: Bus) -> None:
 
 async def test_an_unknown_key_is_sent_away(bus: Bus) -> None:
     """A transport key that the registry does not name gets a clear refusal."""
-    stranger = msgspec.structs.replace(bus.endpoint("xa-csirt"), nkey_seed=nkey.generate()[0])
+    stranger = msgspec.structs.replace(bus.endpoint("xa-csirt"), nkey_seed=nkeys.generate()[0])
     async with Connection.open(stranger) as connection:
         with pytest.raises(DeniedError, match="refuses"):
             await connection.until_connected(2)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bus.connection import Connection
-from bus.deadlines import Deadlines
-from bus.outbox import Outbox
-from bus.publisher import Publisher
-from bus.pull import Pull, Received
-from bus.receipt_reader import Calendars
+from bus.delivery.tracker import Calendars
+from bus.policy.deadlines import Deadlines
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
+from bus.transport.connection import Connection
+from bus.transport.pull_consumer import Pull, Received
 from schemas.codec import digest
 from tests.integration.conftest import Bus, Stage
 from tests.worlds import DEFAULTS, bulletin, draft, sign

@@ -13,22 +13,23 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bus import answered as answered_by
-from bus import deadlines, receipt_reader, receipts
-from bus.connection import Connection
+from bus.delivery import ledger as answered_by
+from bus.delivery.ladder import Overdue, Rung
+from bus.delivery.tracker import Calendars
 from bus.errors import StoreError
-from bus.hub import answers
-from bus.hub.answering import Answering
-from bus.hub.projection import Projection
-from bus.hub.run import HubService
-from bus.inbox import Inbox
-from bus.ladder import Overdue, Rung
-from bus.outbox import Outbox, Row
-from bus.publisher import Publisher
-from bus.receipt_reader import Calendars
-from bus.receipts import draft as receipt_draft
-from bus.records import Message, verdict
-from bus.topology import consumers
+from bus.hub.exchange import receipt_queue
+from bus.hub.exchange.receipts import Answering
+from bus.hub.picture.projection import Projection
+from bus.hub.service import HubService
+from bus.policy import deadlines
+from bus.publishing.outbox import Outbox, Row
+from bus.publishing.publisher import Publisher
+from bus.subscribing.inbox import Inbox
+from bus.subscribing.tables import Message, verdict
+from bus.transport.connection import Connection
+from bus.transport.streams import consumers
+from bus.trust import receipt_grants
+from bus.trust.receipt_grants import draft as receipt_draft
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bodies.system import Receipt, ReceiptItem
 from schemas.codec import decode
@@ -163,10 +164,10 @@ async def test_what_was_not_said_before_a_crash_is_said_once_after_it(bus: Bus, 
             messages = chain_of(await author_rows(tmp_path / "author.db"))
             judged = [verdict(each, bus.world.registry, bus.world.now) for each in messages]
             await store.settle(judged, None, None, bus.world.now)
-            granted = receipts.ways(bus.world.registry, "xb-hub")
+            granted = receipt_grants.ways(bus.world.registry, "xb-hub")
             async with voice(bus, tmp_path / "hub.db", "xb-hub") as theirs:
-                await store.write(lambda db: answers.note(db, "xb-hub", bus.world.now))
-                (batch,) = await store.write(lambda db: answers.take_up(db, granted))
+                await store.write(lambda db: receipt_queue.note(db, "xb-hub", bus.world.now))
+                (batch,) = await store.write(lambda db: receipt_queue.take_up(db, granted))
                 assert [item.digest for item in batch.items] == [each.digest for each in said]
                 first = await theirs.publish(
                     receipt_draft(batch.stage, batch.author, batch.tlp, batch.items), once=batch.once
@@ -252,7 +253,7 @@ async def test_a_running_author_is_told_by_the_calendars_it_can_read(
     bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two hours make a p4 late while the country votes; a store that cannot be read just then ends nothing."""
-    monkeypatch.setattr(receipt_reader, "TELL_EVERY_S", 0.1)
+    monkeypatch.setattr("bus.delivery.tracker.TELL_EVERY_S", 0.1)
     window = PhaseWindow(phase=Phase.POLLING, start=bus.world.now - 3 * HOUR, end=bus.world.now + 3 * HOUR)
     answers = iter([StoreError("damaged", reason="store-failed")])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.demo.federated import free_port
+from bus.demo.federation import free_port
 from bus.server import find_binary
 from bus.server.process import ports_of
 from tests.office import Desk, Office, wait_for

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bus.demo.federated import free_port
-from tests.integration.test_ceremony import ROOT
+from bus.demo.federation import free_port
 from tests.office import Desk, Office, wait_for
+from tests.support.places import ROOT
 
 pytestmark = pytest.mark.timeout(180)
 

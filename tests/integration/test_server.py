@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bus.connection import Connection
-from bus.pull import Pull, Received
+from bus.transport.connection import Connection
+from bus.transport.pull_consumer import Pull, Received
 from tests.integration.conftest import Bus
 from tests.worlds import chain
 

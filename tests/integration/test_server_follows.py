@@ -13,20 +13,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import ceremony, nkey
-from bus.connection import Connection, Endpoint
-from bus.demo.world import HUBS
+from bus.demo.countries import HUBS
 from bus.errors import BrokerError, DeniedError, UnreachableError
-from bus.inbox import Inbox
-from bus.pull import Pull
+from bus.keys import nkeys
+from bus.keys.signatures import FileSigner
 from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
 from bus.server.binary import ServerError
 from bus.server.checks import check
 from bus.server.provision import provisioner_endpoint
-from bus.signing import FileSigner
-from bus.topology import streams
-from bus.trust import VerifiedRegistry
-from bus.trust_feed import TrustFeed
+from bus.subscribing.inbox import Inbox
+from bus.subscribing.registry_feed import TrustFeed
+from bus.transport.connection import Connection, Endpoint
+from bus.transport.pull_consumer import Pull
+from bus.transport.streams import streams
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
 from schemas.registry import AuthorityRecord, Registry
 from schemas.vocab import Status, Tlp
 from tests.integration.conftest import Bus
@@ -123,7 +124,7 @@ async def test_a_removed_authority_is_cut_and_stays_out(bus: Bus, tmp_path: Path
 
 async def test_an_exchanged_transport_key_cuts_the_old_one(bus: Bus, tmp_path: Path) -> None:
     """The old nkey's connection ends and is refused; the new one speaks on the same channels."""
-    seed, public = nkey.generate()
+    seed, public = nkeys.generate()
     record = msgspec.structs.replace(WORLD.registry.authority("xb-dpa"), nkeys=(public,))
     new = msgspec.structs.replace(bus.endpoint("xb-dpa"), nkey_seed=seed)
     async with served(bus, tmp_path), connected(bus.endpoint("xb-dpa")) as old:
@@ -246,7 +247,7 @@ async def test_a_question_that_meets_a_reload_is_answered(bus: Bus) -> None:
                 asking.create_task(ask(connection, done))
             for _ in range(10):
                 record = msgspec.structs.replace(
-                    WORLD.registry.authority("xb-dpa"), nkeys=(nkey.generate()[1],)
+                    WORLD.registry.authority("xb-dpa"), nkeys=(nkeys.generate()[1],)
                 )
                 version = changed(WORLD.registry, xb_dpa=record)
                 conf = render_conf(version, settings=ServerSettings(), provisioner_nkey=bus.provisioner[1])
@@ -375,7 +376,7 @@ async def test_a_configuration_that_is_refused_leaves_the_server_as_it_was(bus: 
 
 async def test_a_country_that_joins_and_one_that_leaves(bus: Bus, tmp_path: Path) -> None:
     """XC's streams are made on a broker whose store is shared out; when XB has left, its bulletins are still there."""
-    signer, (seed, public) = FileSigner.generate(), nkey.generate()
+    signer, (seed, public) = FileSigner.generate(), nkeys.generate()
     record = msgspec.structs.replace(
         WORLD.registry.authority("xa-csirt"),
         country="XC",
@@ -426,7 +427,7 @@ async def test_room_is_made_before_the_streams_of_a_further_country(tmp_path: Pa
         WORLD.registry,
         **{name.replace("-", "_"): None for name in WORLD.registry.document.authorities if name[:2] == "xa"},
     )
-    seed, public = nkey.generate()
+    seed, public = nkeys.generate()
     conf = render_conf(alone, settings=ServerSettings(), provisioner_nkey=public)
     async with NatsServer(tmp_path, conf) as server:
         await provision(server.url, seed, alone)

@@ -8,15 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import ceremony
-from bus.connection import Connection
 from bus.errors import BrokerError
+from bus.keys.signatures import FileSigner
 from bus.server import provision
 from bus.server.provision import provisioner_endpoint
-from bus.signing import FileSigner
-from bus.statements import new_statement
-from bus.topology import MAX_STATEMENT_BYTES, STATEMENTS_EACH, STATEMENTS_STREAM, TRUST_STREAM
-from bus.trust_feed import publish_trust
+from bus.subscribing.registry_feed import publish_trust
+from bus.transport.connection import Connection
+from bus.transport.streams import MAX_STATEMENT_BYTES, STATEMENTS_EACH, STATEMENTS_STREAM, TRUST_STREAM
+from bus.trust import ceremony
+from bus.trust.revocations import new_statement
 from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 from tests.integration.conftest import Bus
 from tests.integration.test_subscriber import until

@@ -14,13 +14,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import ceremony
-from bus.connection import Connection
-from bus.hub.run import HubService
-from bus.inbox import Inbox
+from bus.hub.service import HubService
+from bus.keys.signatures import FileSigner
 from bus.server import provision
-from bus.signing import FileSigner
-from bus.trust import VerifiedRegistry
+from bus.subscribing.inbox import Inbox
+from bus.transport.connection import Connection
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
 from schemas.registry import KeyRecord
 from schemas.vocab import Tlp
 from tests.integration.conftest import Bus, Stage

@@ -15,23 +15,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.connection import Connection, Endpoint
-from bus.demo.federated import free_port
+from bus.demo.federation import free_port
 from bus.errors import OutboxError, PermitError
-from bus.keyfiles import load_signer
-from bus.nkey import load_nkey
-from bus.outbox import Outbox
-from bus.publisher import Publisher
-from bus.signing import FileSigner, sign_entry
-from bus.trust import VerifiedRegistry
+from bus.keys.files import load_signer
+from bus.keys.nkeys import load_nkey
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
+from bus.transport.connection import Connection, Endpoint
+from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
 from schemas.bulletin import Bulletin, new_id, stamp
 from schemas.codec import decode, digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.subject import subject_for
 from tests.integration.conftest import Bus
-from tests.integration.test_ceremony import ROOT
 from tests.office import Desk, wait_for
+from tests.support.places import ROOT
 from tests.worlds import DEFAULTS, draft, key_record, signed_registry
 
 pytestmark = pytest.mark.timeout(120)
@@ -144,7 +144,7 @@ async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended
     bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A running publisher notices him, refuses, will not anchor before the revocation, and goes on after it."""
-    monkeypatch.setattr("bus.sender.COMPARE_S", 0.2)
+    monkeypatch.setattr("bus.publishing.sender.COMPARE_S", 0.2)
     old, new = bus.world.signers["xa-csirt"], FileSigner.generate()
     clock = Clock(bus.world.now, with_new_key(bus, new))
     async with speaking(bus, tmp_path / "o.db", old, clock) as (publisher, outbox):

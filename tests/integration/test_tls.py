@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from bus import nkey
-from bus.connection import Connection, Endpoint
-from bus.demo.federated import free_port
+from bus.demo.federation import free_port
 from bus.errors import ConfigError, DeniedError, KeyFileError, UnreachableError
+from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, ServerTls, provision, render_conf
 from bus.server.binary import ServerError
 from bus.server.checks import Check, check
-from bus.tls import Tls
+from bus.transport.connection import Connection, Endpoint
+from bus.transport.tls import Tls
 from tests.certificates import Ca
 from tests.integration.test_subscriber import until
 from tests.office import Desk, wait_for
@@ -40,7 +40,7 @@ class Secured:
         self.folder = folder
         self.ca = Ca(folder / "ca")
         self.client = self.tls(self.ca, *self.ca.issue("xa-csirt", client=True))
-        self.seed, self.public = nkey.generate()
+        self.seed, self.public = nkeys.generate()
         self.url = ""
         self.monitor_url = ""
 
@@ -271,7 +271,7 @@ def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest
     office = Desk(tmp_path, monkeypatch)
     world = make_world(dt.datetime.now(dt.UTC).replace(microsecond=0))
     (tmp_path / "registry.tocsin.json").write_bytes(world.raw)
-    nkey.save_nkey(tmp_path / "hub.nk", world.nkeys["xa-hub"][0])
+    nkeys.save_nkey(tmp_path / "hub.nk", world.nkeys["xa-hub"][0])
     ca = Ca(tmp_path / "ca")
     port = free_port()
     shared = (

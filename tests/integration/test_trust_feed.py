@@ -14,19 +14,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus import ceremony
 from bus.audit import Fact
-from bus.connection import Connection
 from bus.errors import BrokerError, DeniedError, UnreachableError
-from bus.held_registry import HeldRegistry
-from bus.hub import views
-from bus.hub.run import HubService
-from bus.inbox import Inbox
+from bus.hub.picture import summary
+from bus.hub.service import HubService
+from bus.keys.signatures import FileSigner
 from bus.server.provision import provisioner_endpoint
-from bus.signing import FileSigner
-from bus.statements import new_statement
-from bus.trust import TrustState, VerifiedRegistry
-from bus.trust_feed import TrustFeed, publish_trust
+from bus.subscribing.inbox import Inbox
+from bus.subscribing.registry_feed import TrustFeed, publish_trust
+from bus.transport.connection import Connection
+from bus.trust import ceremony
+from bus.trust.registry import TrustState, VerifiedRegistry
+from bus.trust.revocations import new_statement
+from bus.trust.store import HeldRegistry
 from schemas.subject import REGISTRAR_SUBJECTS, STATEMENT_SUBJECTS, Trust, trust_subject
 from tests.integration.conftest import Bus
 from tests.integration.test_subscriber import admitted, until
@@ -140,7 +140,7 @@ async def say(bus: Bus, message: Message) -> None:
 
 async def refusals(store: Inbox) -> list[str]:
     """The reasons in quarantine."""
-    return [each.reason for each in await store.ask(lambda db: views.quarantine(db, 10))]
+    return [each.reason for each in await store.ask(lambda db: summary.quarantine(db, 10))]
 
 
 async def _has(store: Inbox, count: int) -> bool:

@@ -6,9 +6,9 @@ import datetime as dt
 from typing import assert_type
 
 from adapters.sdk import AuthorityAdapter, Format, ReadContext, ReadResult
-from bus.admission import Admitted, admit
-from bus.publisher import Accepted, Publisher
-from bus.trust import TrustState, VerifiedRegistry
+from bus.admission.admit import Admitted, admit
+from bus.publishing.publisher import Accepted, Publisher
+from bus.trust.registry import TrustState, VerifiedRegistry
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode
 from schemas.parts import Info

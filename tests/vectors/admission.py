@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from bus.signing import FileSigner
-from bus.trust import VerifiedRegistry
+from bus.keys.signatures import FileSigner
+from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import digest, encode
 from schemas.envelope import SIG_HEADER, b64u, format_header, hints

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bus.chain import REFUSED, Link, Outcome
+from bus.admission.chain import REFUSED, Link, Outcome
 from schemas.codec import digest
 
 Case = tuple[str, list[Link], Link, Outcome]

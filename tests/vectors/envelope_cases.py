@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from bus.signing import FileSigner
+from bus.keys.signatures import FileSigner
 from schemas.codec import encode
 from schemas.envelope import (
     MAX_HEADER_BYTES,

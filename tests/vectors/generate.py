@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from bus.chain import Outcome
+from bus.admission.chain import Outcome
 from schemas.codec import encode
 from schemas.envelope import write_signed
 from tests.vectors import (

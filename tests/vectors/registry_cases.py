@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from bus import ceremony
-from bus.signing import FileSigner, sign_entry, thumbprint
-from bus.trust import VerifiedRegistry
+from bus.keys.signatures import FileSigner, sign_entry, thumbprint
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode
 from schemas.envelope import TYP_BEACON, TYP_BULLETIN, TYP_REGISTRY, Entry, b64u, unb64u, write_signed
 from schemas.registry import BEACON_SPEC, Audience, AuthorityRecord, Beacon, PublishGrant, ReadGrant, Registry

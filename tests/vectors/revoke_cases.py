@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from bus.signing import FileSigner
-from bus.trust import VerifiedRegistry
+from bus.keys.signatures import FileSigner
+from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode, encode_time
 from schemas.envelope import TYP_BULLETIN, TYP_REVOKE, b64u, write_signed
 from schemas.registry import REVOKE_SPEC, Revocation

@@ -17,9 +17,9 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 
-from bus import ceremony
 from bus.errors import TrustError
-from bus.signing import FileSigner, sign_entry
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.trust import ceremony
 from schemas.bodies.cyber import CyberIncident
 from schemas.bulletin import Bulletin, Defaults, Draft, stamp
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Entry, signing_input, unb64u

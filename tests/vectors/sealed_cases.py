@@ -14,7 +14,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bus.sealing import OpeningKey, seal
+from bus.keys.hpke import OpeningKey, seal
 from schemas.codec import digest, encode
 from schemas.envelope import b64u, unb64u, write_signed
 from schemas.jwe import SealContext, binding, commitment, pad

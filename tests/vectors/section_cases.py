@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from bus import ceremony
-from bus.sealing import OpeningKey, seal
-from bus.unsealing import context_of
+from bus.keys.hpke import OpeningKey, seal
+from bus.sealing.opening import context_of
+from bus.trust import ceremony
 from schemas.bulletin import Bulletin
 from schemas.codec import digest, encode, encode_time
 from schemas.envelope import b64u, unb64u

@@ -13,10 +13,10 @@ import pytest
 from adapters.authorities.cyber import ADAPTER
 from adapters.conformance import COUNTRY, NOW
 from adapters.conformance.rehearsal import Rehearsal
+from tests.support.places import ROOT
 from tests.unit.adapters.dying import POINTS
 from tests.unit.adapters.formats.making import event
 
-ROOT = Path(__file__).parents[3]
 DOCUMENTS = 3
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from adapters.conformance import COUNTRY, NOW
 from bus.plugin import ENTRY_POINTS, adapter_named
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[3]
 TEMPLATE = ROOT / "examples" / "adapter_template"
 
 

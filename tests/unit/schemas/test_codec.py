@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from schemas import codec
 from schemas.errors import SchemaError
+from tests.support.places import ROOT
 from tests.worlds import bulletin, shared_world
 
-ROOT = Path(__file__).resolve().parents[3]
 GOOD = codec.encode(bulletin(shared_world()))
 
 

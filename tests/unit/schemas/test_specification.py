@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 
-from bus import bundle_file
-from bus.admission import IAT_SLACK_S, LATE_AFTER, REASONS
-from bus.signing import _SIGNATURE_BYTES
-from bus.trust import CLOCK_SKEW
+from bus.admission.admit import IAT_SLACK_S, LATE_AFTER, REASONS
+from bus.bundle import file
+from bus.keys.signatures import _SIGNATURE_BYTES
+from bus.trust.registry import CLOCK_SKEW
 from schemas import codec, envelope, registry, rules, subject
 from schemas.export import FOLDER
 
@@ -26,7 +26,7 @@ LIMITS = {
     "revocation statement": f"{registry.MAX_REVOKE_BYTES} bytes, 32 keys",
     "subject": f"{subject.MAX_SUBJECT} characters",
     "life of a bulletin": f"{rules.MAX_LIFETIME.days} days",
-    "bundle": f"{bundle_file.MAX_BUNDLE_BYTES // 2**30} GiB, {bundle_file.MAX_LINES} lines",
+    "bundle": f"{file.MAX_BUNDLE_BYTES // 2**30} GiB, {file.MAX_LINES} lines",
     "registry": f"{registry.MAX_REGISTRY_BYTES // 2**20} MiB",
 }
 

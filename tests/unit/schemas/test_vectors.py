@@ -13,14 +13,16 @@ import pytest
 from joserfc import jwk, jws
 from jsonschema import Draft202012Validator
 
-from bus import registry_rules, signing, trust
-from bus.admission import REASONS, admit, verify_file
-from bus.chain import REFUSED, Held, Link, judge
+from bus.admission.admit import REASONS, admit, verify_file
+from bus.admission.chain import REFUSED, Held, Link, judge
 from bus.errors import AdmissionError, SealError, TrustError
-from bus.sealing import OpeningKey, open_sealed
-from bus.sections import SECTION_REASONS, open_section
-from bus.trust import VerifiedRegistry
-from bus.unsealing import EQUAL_FIELDS, SEAL_REASONS
+from bus.keys import signatures
+from bus.keys.hpke import OpeningKey, open_sealed
+from bus.sealing.opening import EQUAL_FIELDS, SEAL_REASONS
+from bus.sealing.sections import SECTION_REASONS, open_section
+from bus.trust import registry as trust_registry
+from bus.trust import rules as trust_rules
+from bus.trust.registry import VerifiedRegistry
 from schemas.codec import decode, digest, encode, encode_time, parse_time
 from schemas.envelope import unb64u
 from schemas.errors import TocsinError
@@ -220,7 +222,7 @@ def test_every_reason_is_shown() -> None:
     }  # these two hold by construction
     told = {test["reason"] for name in ("Open", "Update", "Beacon") for test in CASES[name]} - {""}
     source = "".join(
-        Path(module.__file__ or "").read_text("utf-8") for module in (trust, registry_rules, signing)
+        Path(module.__file__ or "").read_text("utf-8") for module in (trust_registry, trust_rules, signatures)
     )
     known = set(re.findall(r'TrustError\([^)]*?reason="([a-z-]+)"', source, re.DOTALL))
     assert len(known) > 15

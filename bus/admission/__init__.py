@@ -1,0 +1,1 @@
+"""Decides on received bytes: admitted, held back or refused, with a reason. Pure."""

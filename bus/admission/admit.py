@@ -1,0 +1,383 @@
+"""Admission: the one decision about received bytes. Pure: no I/O, no clock.
+
+`admit` goes through numbered steps, each cheaper or safer than the next; nothing is parsed before its signature
+holds. A refusal raises `AdmissionError` with one of the reason codes in `REASONS`.
+
+0.  bound      sizes of payload and header
+1.  header     exactly one `Tocsin-Sig`, ASCII, in its grammar
+2.  entries    canonical encodings, a closed header schema, the type of a bulletin
+3.  key        found by its id alone; its algorithm is the registry's
+4.  signature  over the very bytes received
+5.  read       I-JSON, types, cross-field rules
+6.  speaker    the issuer signed it and is as the registry describes it; hints agree
+7.  key policy window, required algorithms, revocation
+8.  grant      the registry lets the issuer say this here
+9.  address    the subject is the bulletin's own
+10. time       not from the future; late and expired are labels
+
+An unknown key is somebody's co-signature and counts for nothing; a bad co-signature of a known key is dropped and
+reported; a bad signature of the issuer refuses the whole. What needs memory, duplicates, gaps and forks, is
+decided afterwards in `bus.admission.chain`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from bus.errors import AdmissionError, PermitError, Place, TrustError
+from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
+from schemas import rules
+from schemas.bulletin import Bulletin
+from schemas.codec import MAX_PAYLOAD_BYTES, decode, digest
+from schemas.envelope import (
+    MAX_HEADER_BYTES,
+    SIG_HEADER,
+    TYP_BULLETIN,
+    Entry,
+    format_header,
+    hints,
+    parse_header,
+    read_signed,
+    signing_input,
+)
+from schemas.errors import EnvelopeError, SchemaError
+from schemas.subject import Channel, channel_of, subject_for
+
+LATE_AFTER = dt.timedelta(minutes=15)
+IAT_SLACK_S = 300
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "empty": "there are no bytes",
+        "too-large": "payload, header or number of signatures above its bound",
+        "malformed-envelope": "the signature header or file is not in its grammar",
+        "unknown-type": "a signature made for something else than a bulletin",
+        "unknown-key": "no signature by a key of the registry",
+        "wrong-algorithm": "the algorithm is not the one the registry names for the key",
+        "bad-signature": "the signature does not fit the bytes",
+        "malformed-payload": "not an I-JSON object",
+        "duplicate-member": "a member stands twice in one JSON object",
+        "schema": "not a bulletin by its types and bounds",
+        "rule:R<n>": "breaks the cross-field rule of that number",
+        "wrong-issuer": "the issuer named did not sign, or is not as the registry describes it",
+        "hint-mismatch": "an unsigned header contradicts the signed content",
+        "key-not-valid": "issued outside the window of the key",
+        "key-revoked": "the key is revoked, and nothing that stands continues it",
+        "key-ended": "it came after the window of its key, and nothing that stands continues it",
+        "signature-policy": "a signature that the registry requires of this issuer is missing",
+        "not-permitted": "no grant lets this issuer say this to this audience",
+        "misaddressed": "published on another subject than its own",
+        "from-the-future": "issued ahead of this clock; waits and is admitted when its time comes",
+        "fork": "another bulletin stands at this place of the chain: the signer contradicted itself",
+        "replayed-id": "another bulletin has this id",
+        "broken-chain": "its predecessor is held and has another digest than it names",
+    }
+)
+"""Every reason for which received bytes are refused. Codes are public API and are never reused."""
+
+ENDED = frozenset({"key-revoked", "key-ended"})
+"""Refusals that end when a bulletin by a valid key continues the refused one (`bus.admission.branches`)."""
+
+_PLACED = frozenset({"not-permitted", "from-the-future"})
+"""Refusals, beside those by a rule, that leave a bulletin its place in the chain: what its issuer said in full, in
+its own name, with every key it must. All others may be somebody else's doing, and would push the true one aside."""
+
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin that stood: what it says, what it came as, and what to know about it."""
+
+    bulletin: Bulletin
+    digest: str
+    subject: str
+    payload: bytes
+    signature: str
+    channel: Channel
+    signer_kid: str
+    signer_kids: tuple[str, ...]
+    trust: TrustState
+    admitted_at: dt.datetime
+    endorsers: tuple[str, ...] = ()
+    dropped_endorsements: tuple[str, ...] = ()
+    labels: frozenset[str] = frozenset()
+
+
+class _Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the signatures over some bytes amount to."""
+
+    good: dict[str, list[tuple[RegisteredKey, Entry]]]
+    bad: dict[str, list[Entry]]
+
+
+def holds_place(reason: str) -> bool:
+    """Whether a bulletin refused for this keeps its place in the chain."""
+    return reason in _PLACED or reason.startswith("rule:")
+
+
+def admit(
+    subject: str,
+    headers: Headers,
+    payload: bytes,
+    *,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    continued: bool = False,
+) -> Admitted:
+    """Admit or refuse what the bus delivered.
+
+    Args:
+        subject: where it was published.
+        headers: its headers, as pairs so that a repeated one is seen, or as a mapping.
+        payload: its bytes.
+        registry: who may say what.
+        now: the present, aware.
+        continued: a bulletin that stands names this one as its predecessor, so that it does not matter whether the
+            key has ended since (`bus.admission.branches`).
+
+    Raises:
+        AdmissionError: with one of `REASONS`.
+    """
+    pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
+    _bound(payload)
+    value = _signature_header(pairs)
+    try:
+        entries = parse_header(value)
+    except EnvelopeError as exc:
+        raise AdmissionError(str(exc), reason=exc.reason) from None
+    return _decide(subject, pairs, payload, value, entries, registry, now, continued)
+
+
+def verify_file(
+    raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime, continued: bool = False
+) -> Admitted:
+    """Admit or refuse a `*.tocsin.json` file, as `admit` does; its subject is derived, so it cannot be misaddressed.
+
+    Raises:
+        AdmissionError: with one of `REASONS`.
+    """
+    try:
+        file = read_signed(raw, typ=TYP_BULLETIN)
+    except EnvelopeError as exc:
+        raise AdmissionError(str(exc), reason=exc.reason) from None
+    return _decide(
+        None, [], file.payload, format_header(file.entries), file.entries, registry, now, continued
+    )
+
+
+def _decide(
+    subject: str | None,
+    pairs: list[tuple[str, str]],
+    payload: bytes,
+    value: str,
+    entries: tuple[Entry, ...],
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    continued: bool = False,
+) -> Admitted:
+    signed = _check_signatures(entries, payload, registry)  # 3, 4
+    bulletin = _read(payload)  # 5
+    found = digest(payload)
+    channel = channel_of(bulletin)
+    kids = tuple(key.public.kid for key, _ in signed.good.get(bulletin.issuer.id, ()))
+    place = Place(
+        channel=channel, seq=bulletin.seq, digest=found, prev=bulletin.prev, id=bulletin.id, kids=kids
+    )
+    try:
+        mine = _speaker(bulletin, signed, pairs, found, registry)  # 6
+        signer = _key_policy(bulletin, mine, registry)  # 7
+        if not continued:
+            _key_stands(mine, now)
+        _rules(bulletin)  # 5, its cross-field part: only a bulletin of its issuer holds a place in a chain
+        _grant(bulletin, registry)  # 8
+        derived = subject_for(bulletin)
+        if subject is not None and subject != derived:  # 9
+            raise AdmissionError(
+                f"published on {subject!r}, its own subject is {derived}", reason="misaddressed"
+            )
+        if bulletin.issued > now + CLOCK_SKEW:  # 10
+            raise AdmissionError(
+                f"issued {bulletin.issued:%Y-%m-%d %H:%M:%S}, ahead of this clock",
+                reason="from-the-future",
+                retry_at=bulletin.issued - CLOCK_SKEW,
+            )
+    except AdmissionError as exc:
+        if holds_place(exc.reason) or exc.reason in ENDED:
+            exc.place = place
+        raise
+    endorsers, dropped = _endorsers(bulletin, signed, now)
+    return Admitted(
+        bulletin=bulletin,
+        digest=found,
+        subject=derived,
+        payload=payload,
+        signature=value,
+        channel=channel,
+        signer_kid=signer.public.kid,
+        signer_kids=kids,
+        trust=registry.state(now),
+        admitted_at=now,
+        endorsers=endorsers,
+        dropped_endorsements=dropped,
+        labels=_labels(bulletin, endorsers, now),
+    )
+
+
+def _bound(payload: bytes) -> None:
+    """Step 0."""
+    if not payload:
+        raise AdmissionError("there are no bytes", reason="empty")
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise AdmissionError(
+            f"{len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed", reason="too-large"
+        )
+
+
+def _signature_header(pairs: Iterable[tuple[str, str]]) -> str:
+    """Step 1."""
+    wanted = SIG_HEADER.lower()
+    values = [value for name, value in pairs if name.lower() == wanted]
+    if len(values) != 1:
+        raise AdmissionError(
+            f"{len(values)} {SIG_HEADER} headers; exactly one is needed", reason="malformed-envelope"
+        )
+    if len(values[0]) > MAX_HEADER_BYTES:
+        raise AdmissionError("the signature header is too large", reason="too-large")
+    return values[0]
+
+
+def _check_signatures(entries: tuple[Entry, ...], payload: bytes, registry: VerifiedRegistry) -> _Signed:
+    """Steps 3 and 4. What a bad signature means is known only when the issuer is."""
+    good: dict[str, list[tuple[RegisteredKey, Entry]]] = {}
+    bad: dict[str, list[Entry]] = {}
+    wrong_algorithm = False
+    for entry in entries:
+        key = registry.key(entry.header.kid)
+        if key is None:
+            continue
+        if key.record.alg != entry.header.alg:
+            wrong_algorithm = True
+            bad.setdefault(key.authority_id, []).append(entry)
+            continue
+        try:
+            key.public.verify(entry.signature, signing_input(entry.protected, payload))
+        except TrustError:
+            bad.setdefault(key.authority_id, []).append(entry)
+        else:
+            good.setdefault(key.authority_id, []).append((key, entry))
+    if not good:
+        if wrong_algorithm:
+            raise AdmissionError("the algorithm is not the key's", reason="wrong-algorithm")
+        if bad:
+            raise AdmissionError("the signature does not fit", reason="bad-signature")
+        raise AdmissionError("no signature by a key of the registry", reason="unknown-key")
+    return _Signed(good=good, bad=bad)
+
+
+def _read(payload: bytes) -> Bulletin:
+    """Step 5, bytes and types."""
+    try:
+        bulletin = decode(payload)
+    except SchemaError as exc:
+        raise AdmissionError(str(exc), reason=exc.reason) from None
+    if (bulletin.seq == 1) != (bulletin.prev is None):
+        raise AdmissionError("prev is null exactly at seq 1", reason="schema")
+    return bulletin
+
+
+def _rules(bulletin: Bulletin) -> None:
+    """Step 5, the cross-field rules."""
+    try:
+        rules.check(bulletin)
+    except SchemaError as exc:
+        raise AdmissionError(str(exc), reason=exc.reason) from None
+
+
+def _speaker(
+    bulletin: Bulletin, signed: _Signed, pairs: list[tuple[str, str]], found: str, registry: VerifiedRegistry
+) -> list[tuple[RegisteredKey, Entry]]:
+    """Step 6."""
+    issuer = bulletin.issuer.id
+    if issuer in signed.bad:
+        raise AdmissionError(f"a signature of {issuer} does not fit", reason="bad-signature")
+    if issuer not in signed.good:
+        raise AdmissionError(f"{issuer} did not sign it", reason="wrong-issuer")
+    if bulletin.issuer != registry.issuer(issuer):
+        raise AdmissionError(f"{issuer} is described otherwise in the registry", reason="wrong-issuer")
+    expected = {name.lower(): value for name, value in hints(bulletin, found).items()}
+    for name, value in pairs:
+        if (wanted := expected.get(name.lower())) is not None and value != wanted:
+            raise AdmissionError(f"header {name} contradicts the signed content", reason="hint-mismatch")
+    return signed.good[issuer]
+
+
+def _key_policy(
+    bulletin: Bulletin, mine: list[tuple[RegisteredKey, Entry]], registry: VerifiedRegistry
+) -> RegisteredKey:
+    """Step 7, what the bulletin itself claims: issued within the window, and signed as the registry requires."""
+    for key, entry in mine:
+        if not key.record.not_before <= bulletin.issued < key.record.not_after:
+            raise AdmissionError(
+                f"key {key.public.kid} was not valid when it was issued", reason="key-not-valid"
+            )
+        iat = entry.header.iat
+        if iat is not None and abs(iat - bulletin.issued.timestamp()) > IAT_SLACK_S:
+            raise AdmissionError("the signing time is not the time of issue", reason="key-not-valid")
+    required = registry.authority(bulletin.issuer.id).require
+    algorithms = {key.record.alg for key, _ in mine}
+    if not set(required) <= algorithms:
+        missing = ", ".join(sorted(set(required) - algorithms))
+        raise AdmissionError(f"{bulletin.issuer.id} must sign with {missing} too", reason="signature-policy")
+    return next(key for key, _ in mine if key.record.alg == required[0])
+
+
+def _key_stands(mine: list[tuple[RegisteredKey, Entry]], now: dt.datetime) -> None:
+    """Step 7, what nobody can claim: a key that has ended admits nothing that comes now, whatever time it bears."""
+    for key, _ in mine:
+        if key.record.revoked_since is not None:
+            raise AdmissionError(f"key {key.public.kid} is revoked", reason="key-revoked")
+        if key.record.not_after <= now:
+            raise AdmissionError(
+                f"key {key.public.kid} ended on {key.record.not_after:%Y-%m-%d}, and this came after",
+                reason="key-ended",
+            )
+
+
+def _endorsers(
+    bulletin: Bulletin, signed: _Signed, now: dt.datetime
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who else stands behind it, and whose co-signature does not count: altered, or by a key that has ended."""
+    stands: set[str] = set()
+    dropped = {name for name in signed.bad if name != bulletin.issuer.id}
+    for name, entries in signed.good.items():
+        if name == bulletin.issuer.id:
+            continue
+        alive = any(
+            key.record.revoked_since is None and key.record.not_before <= now < key.record.not_after
+            for key, _ in entries
+        )
+        (stands if alive else dropped).add(name)
+    return tuple(sorted(stands - dropped)), tuple(sorted(dropped))
+
+
+def _grant(bulletin: Bulletin, registry: VerifiedRegistry) -> None:
+    """Step 8."""
+    try:
+        registry.permit(bulletin)
+    except PermitError as exc:
+        raise AdmissionError(str(exc), reason=exc.reason) from None
+
+
+def _labels(bulletin: Bulletin, endorsers: tuple[str, ...], now: dt.datetime) -> frozenset[str]:
+    found = set()
+    if now - bulletin.issued > LATE_AFTER:
+        found.add("late")
+    if bulletin.expires <= now:
+        found.add("expired")
+    if any(each.id not in endorsers for each in bulletin.co_issuers):
+        found.add("co-issuers-unconfirmed")
+    return frozenset(found)

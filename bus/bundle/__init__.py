@@ -1,0 +1,1 @@
+"""Registry and bulletins in one file, over an air gap."""

@@ -1,0 +1,299 @@
+"""Over an air gap and back: what goes into a bundle, who may be handed it, and how a hub takes one in.
+
+Out goes every link of the chosen channels, those too that were refused but hold their place, so that a reader finds no
+gap where there is none. Nothing is left out in silence: what may not be read by whom the bundle is for refuses the whole.
+
+In comes everything as from the bus: registry versions step by step, then every bulletin through admission, chain and
+quarantine. What a reader knows already is recognised, so a bundle may be taken in twice, and bundles in any order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from bus.bundle.file import Carried, Current, Opening, Statement, Version, read, trust_line
+from bus.errors import PermitError, TrustError
+from bus.subscribing.inbox import Inbox
+from bus.subscribing.tables import Message, verdict
+from bus.trust.registry import VerifiedRegistry
+from bus.trust.store import HeldRegistry
+from schemas.codec import digest
+from schemas.envelope import SIG_HEADER, TYP_REGISTRY, b64u, read_signed
+from schemas.errors import EnvelopeError, SchemaError
+from schemas.registry import MAX_REGISTRY_BYTES
+from schemas.subject import Channel, Interest, Trust, parse
+from schemas.vocab import TLP_RANK, Tlp
+
+STREAM = "bundle"
+AT_ONCE = 500
+NAMED_ONLY = frozenset({Tlp.RED, Tlp.AMBER_STRICT})
+"""Markings that leave only for somebody who is named and may read them."""
+
+OF_STORE = """
+SELECT l.channel, l.seq, l.received_at AS moment, coalesce(a.subject, q.subject) AS subject,
+  coalesce(a.payload, q.payload) AS payload, a.signature, q.headers
+FROM links l LEFT JOIN admitted a ON a.digest = l.digest
+LEFT JOIN quarantine q ON q.n = (SELECT min(n) FROM quarantine WHERE digest = l.digest AND reason = l.reason)
+"""
+"""What a reader holds in the places of its chains."""
+
+OF_OUTBOX = """
+SELECT channel, seq, kept_at AS moment, subject, payload, NULL AS signature, headers
+FROM outbox WHERE state IN ('kept', 'stored')
+"""
+"""What an authority has said itself."""
+
+
+class Chosen(NamedTuple):
+    """One bulletin that is to go: its place as its table names it, and its channel."""
+
+    place: str
+    seq: int
+    channel: Channel
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a bundle. `left_aside`: statements and beacons that do not stand here, each with its reason."""
+
+    version: int
+    versions: int
+    statements: int
+    left_aside: tuple[str, ...]
+    admitted: int
+    known: int
+    refused: int
+    early: int
+    trust: str
+
+
+# -- out --------------------------------------------------------------------------------------------------------
+
+
+def choose(
+    db: sqlite3.Connection,
+    of: str,
+    interest: Interest,
+    channels: Sequence[Channel],
+    since: dt.datetime | None,
+) -> list[Chosen]:
+    """What is wanted, in the order in which it came.
+
+    Args:
+        db: a store or an outbox.
+        of: `OF_STORE` or `OF_OUTBOX`.
+        interest: topics and statuses.
+        channels: only these, or all when there is none.
+        since: only what came then or later.
+    """
+    rows = db.execute(
+        f"SELECT channel, seq, subject FROM ({of}) WHERE moment >= ? AND subject IS NOT NULL ORDER BY moment, channel, seq",
+        (0 if since is None else since.timestamp(),),
+    )
+    found = []
+    for row in rows:
+        place = row["channel"]
+        try:
+            subject = parse(row["subject"])
+        except SchemaError:  # of one that was refused, and came on no subject of ours
+            subject = None
+        # A reader's place is read from the signed content; of a refused bulletin nothing else is to be relied on.
+        channel = Channel.parse(place) if subject is None or "/" in place else subject.channel
+        wanted = not interest.topics if subject is None else interest.matches(subject)
+        if wanted and (not channels or channel in channels):
+            found.append(Chosen(place, row["seq"], channel))
+    return found
+
+
+def carried(db: sqlite3.Connection, of: str, chosen: Sequence[Chosen]) -> list[Carried]:
+    """These bulletins, to the byte; one that was withdrawn from the store meanwhile is not there any more."""
+    found = []
+    for each in chosen:
+        row = db.execute(
+            f"SELECT * FROM ({of}) WHERE channel = ? AND seq = ?", (each.place, each.seq)
+        ).fetchone()
+        if row is not None and row["payload"] is not None:
+            signature = row["signature"] or _signature(row["headers"])
+            found.append(Carried(subject=row["subject"], sig=signature, payload=b64u(row["payload"])))
+    return found
+
+
+def _signature(headers: str) -> str:
+    """The signature among headers that were kept as pairs or as a mapping."""
+    pairs: dict[str, str] = dict(msgspec.json.decode(headers))
+    return next(value for name, value in pairs.items() if name.lower() == SIG_HEADER.lower())
+
+
+def trust_lines(held: HeldRegistry) -> Iterator[Version | Statement | Current]:
+    """The registry as it is held: every version from the pinned one on, statements, beacon."""
+    for raw in held.versions():
+        yield trust_line(Trust.REGISTRY, raw)
+    for raw in held.statements():
+        yield trust_line(Trust.REVOKE, raw)
+    if (beacon := held.beacon()) is not None:
+        yield trust_line(Trust.BEACON, beacon)
+
+
+def by_channel(chosen: Sequence[Chosen]) -> dict[Channel, int]:
+    """How many bulletins of each channel, the narrowest marking first."""
+    counts = Counter(each.channel for each in chosen)
+    return dict(sorted(counts.items(), key=lambda each: (-TLP_RANK[each[0].tlp], each[0])))
+
+
+def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRegistry) -> None:
+    """Refuse a bundle that would show somebody what is not for them.
+
+    Args:
+        channels: what is in it.
+        to: the audience or authority it is for.
+        registry: who may read what.
+
+    Raises:
+        PermitError: `not-permitted`, naming a channel and whoever may not read it; `unknown-audience`.
+    """
+    if to is None:
+        for channel in channels:
+            if channel.tlp in NAMED_ONLY:
+                raise PermitError(
+                    f"{channel} is TLP:{channel.tlp.upper()}: say for whom the bundle is (--to AUDIENCE), or leave it out "
+                    "(--channel, --topic)",
+                    reason="not-permitted",
+                )
+        return
+    audience = registry.document.audiences.get(to)
+    if audience is None and to not in registry.document.authorities:
+        raise PermitError(f"the registry has no audience and no authority {to}", reason="unknown-audience")
+    readers = audience.members if audience is not None else (to,)
+    for channel in channels:
+        if channel.tlp is Tlp.CLEAR:
+            continue
+        strangers = [each for each in readers if not registry.may_read(each, channel)]
+        if strangers or not readers:
+            raise PermitError(
+                f"{', '.join(strangers) or to} may not read {channel}; narrow the bundle (--channel, --topic) or whom it "
+                "is for (--to)",
+                reason="not-permitted",
+            )
+
+
+# -- in ---------------------------------------------------------------------------------------------------------
+
+
+async def take_in(
+    file: BinaryIO, *, store: Inbox, held: HeldRegistry, clock: Callable[[], dt.datetime]
+) -> Taken:
+    """Take a bundle in that `bus.bundle.file.check` found whole.
+
+    Args:
+        file: the bundle, at its beginning.
+        store: the reader's store; best opened without hold-back, since a bundle is all that comes.
+        held: takes the registry in.
+        clock: the present, aware.
+
+    Raises:
+        TrustError: `domain`, `fork`, `skip` and the like: its registry is none that this reader can follow to. Nothing
+            but versions that stand has been taken in then.
+        BundleError: the file is another than the one that was checked.
+        StoreError: the disk.
+    """
+    counts: Counter[str] = Counter()
+    left: list[str] = []
+    batch: list[Message] = []
+    number = 0
+    for line in read(file):
+        if isinstance(line, Opening):
+            if line.domain != held().domain:
+                raise TrustError(
+                    f"the bundle is of {line.domain}, this identity is of {held().domain}", reason="domain"
+                )
+        elif isinstance(line, Version):
+            counts["versions"] += _follow(held, line.file.encode())
+        elif isinstance(line, Statement | Current):
+            kind = "statements" if isinstance(line, Statement) else "beacons"
+            try:
+                counts[kind] += held.take(line.file.encode())
+            except TrustError as exc:
+                if exc.reason == "fork":
+                    raise
+                left.append(f"{kind.removesuffix('s')}: {exc} [{exc.reason}]")
+        elif isinstance(line, Carried):
+            number += 1
+            batch.append(_message(line, number))
+            if len(batch) == AT_ONCE:
+                await _settle(batch, store, held(), clock(), counts)
+                batch = []
+    if batch:
+        await _settle(batch, store, held(), clock(), counts)
+    await store.release(clock())
+    await store.amend(held(), clock())
+    return Taken(
+        version=held().version,
+        versions=counts["versions"],
+        statements=counts["statements"],
+        left_aside=tuple(left),
+        admitted=counts["admitted"] + counts["held"],
+        known=counts["duplicate"],
+        refused=counts["refused"],
+        early=counts["early"],
+        trust=str(held().state(clock())),
+    )
+
+
+class _Number(msgspec.Struct, frozen=True):
+    version: int
+
+
+def _follow(held: HeldRegistry, raw: bytes) -> bool:
+    """Take in the version after the one that is held; those before it were this reader's once and are passed over.
+
+    An old version cannot be verified by the root that is held now, and need not be: nothing is taken from it.
+    """
+    try:
+        payload = read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES).payload
+        number = msgspec.json.decode(payload, type=_Number).version
+    except (EnvelopeError, msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise TrustError(
+            f"a version in the bundle is malformed: {exc}", reason="malformed-registry"
+        ) from None
+    registry = held()
+    if number < registry.version:
+        return False
+    if number == registry.version:
+        if digest(payload) == registry.digest:
+            return False
+        raise TrustError(
+            f"version {number} in the bundle is another one than the version {number} that is held: a split view",
+            reason="fork",
+        )
+    try:
+        return held.take(raw)
+    except TrustError as exc:
+        raise TrustError(
+            f"the bundle's registry does not continue version {registry.version}, which is held here: {exc}",
+            reason=exc.reason,
+        ) from None
+
+
+def _message(line: Carried, number: int) -> Message:
+    payload = line.payload_bytes()
+    return Message(
+        subject=line.subject,
+        headers=((SIG_HEADER, line.sig),),
+        payload=payload,
+        stream=STREAM,
+        stream_seq=number,
+        digest=digest(payload),
+    )
+
+
+async def _settle(
+    batch: list[Message], store: Inbox, registry: VerifiedRegistry, now: dt.datetime, counts: Counter[str]
+) -> None:
+    judged = await asyncio.to_thread(lambda: [verdict(each, registry, now) for each in batch])
+    counts.update(await store.settle(judged, STREAM, None, now))

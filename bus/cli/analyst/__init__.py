@@ -1,0 +1,1 @@
+"""Commands of an analyst: what arrived, what it means, what to answer."""

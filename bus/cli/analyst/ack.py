@@ -1,0 +1,100 @@
+"""`tocsin bulletin ack`: a person at a reader's desk has read a bulletin, and its author is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.app import App, NotFoundError, command
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from bus.subscribing.inbox import Inbox
+
+STORED_S = 5.0
+QUEUED = 75
+
+
+@command(name="ack")
+@click.argument("bulletin_id", metavar="ID")
+@click.option("--note", help="for this desk's own audit record; the author is not told")
+def ack(app: App, bulletin_id: str, *, note: str | None) -> None:
+    """Say that a person here has read the bulletin ID: its author sees it as read.
+
+    Needs a signing key in this context, and a grant for receipts to that author. Exits 75 when it is safe on this disk
+    but the bus has not acknowledged it yet.
+    """
+    app.logs(errors_only=True)
+    if code := asyncio.run(_ack(app, bulletin_id, note)):
+        raise click.exceptions.Exit(code)
+
+
+async def _ack(app: App, wanted: str, note: str | None) -> int:
+    from bus.cli.frame.session import open_publisher, open_registry, open_store, record
+    from bus.errors import PermitError
+    from bus.hub.exchange import receipt_queue
+    from bus.hub.exchange.receipts import Answering
+    from bus.trust import receipt_grants
+    from schemas.subject import Channel
+    from schemas.vocab import ReceiptStage, Status
+
+    _, context = app.context()
+    now = app.now()
+    registry = open_registry(context, now)
+    async with open_store(app) as store, open_publisher(app) as publisher:
+        row = await _held(store, wanted)
+        channel = Channel.parse(row["channel"])
+        if channel.status is Status.SYSTEM or channel.issuer == context.authority:
+            raise click.UsageError("only what another authority has said to people is acknowledged")
+        if not receipt_grants.may_answer(registry, context.authority, channel):
+            raise PermitError(
+                f"{context.authority} has no grant for receipts to {channel.issuer} for {channel.name}; ask your registrar",
+                reason="not-permitted",
+            )
+        new = not await store.ask(
+            lambda db: receipt_queue.is_noted(db, ReceiptStage.ACKNOWLEDGED, row["digest"])
+        )
+        if new:  # on the record before it is said
+            record(app, "acknowledged", id=row["id"], digest=row["digest"], note=note or "")
+            await store.write(
+                lambda db: receipt_queue.add(
+                    db, ReceiptStage.ACKNOWLEDGED, row["digest"], row["id"], channel, now.timestamp()
+                )
+            )
+        answering = Answering(
+            authority_id=context.authority,
+            store=store,
+            publisher=publisher,
+            registry=lambda: registry,
+            clock=app.now,
+        )
+        await answering.answer()
+        state = "stored" if await publisher.idle(app.timeout(STORED_S)) else "accepted"
+    if app.json:
+        app.data(
+            {"id": row["id"], "digest": row["digest"], "author": channel.issuer, "new": new, "state": state}
+        )
+    else:
+        app.note(
+            f"{'acknowledged' if new else 'acknowledged before'}: {row['id']} of {channel.issuer}, {state}"
+        )
+    return 0 if state == "stored" else QUEUED
+
+
+async def _held(store: Inbox, wanted: str) -> sqlite3.Row:
+    """The admitted bulletin.
+
+    Raises:
+        NotFoundError: it is not in the store.
+    """
+    found: sqlite3.Row | None = await store.ask(
+        lambda db: db.execute(
+            "SELECT id, digest, channel FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
+        ).fetchone()
+    )
+    if found is None:
+        raise NotFoundError(f"the store of this context does not hold {wanted}")
+    return found

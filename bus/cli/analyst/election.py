@@ -1,0 +1,209 @@
+"""`tocsin election`: which elections there are, where each stands, and whether a country is ready for the vote."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.cli.analyst.picture import ask, folded
+from bus.cli.frame.app import App, Group, NotFoundError, command, hint
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from bus.hub.elections import Calendar, CountryPhase, Election
+    from bus.hub.picture.contacts import Contact
+    from bus.hub.picture.readiness import Check
+
+
+@click.group(cls=Group)
+def election() -> None:
+    """Elections, their phases, and readiness; actual calendars only."""
+
+
+@command(election, "list")
+def list_(app: App) -> None:
+    """Every election with a calendar, its phase now, what comes next; then the phase of each country."""
+    from bus.hub import elections
+
+    now = app.now()
+
+    def question(db: sqlite3.Connection) -> tuple[list[Election], tuple[CountryPhase, ...]]:
+        known = elections.calendars(db)
+        return [elections.standing(each, now) for each in known], elections.by_country(known, now)
+
+    found, countries = ask(app, question)
+    if app.json:
+        app.data({"at": now, "elections": found, "countries": countries})
+        return
+    if not found:
+        app.note("no calendar is held here; electoral authorities publish them (kind election-calendar)")
+        return
+    app.table(
+        ("election", "country", "phase", "roughly", "next change", "remark"),
+        [
+            (
+                each.election,
+                each.country,
+                each.phase,
+                each.coarse,
+                f"{each.next_change:%Y-%m-%d %H:%M} UTC" if each.next_change else "-",
+                _remark(each),
+            )
+            for each in found
+        ],
+    )
+    app.table(
+        ("country", "phase", "roughly", "by"),
+        [(each.country, each.phase, each.coarse, ", ".join(each.elections)) for each in countries],
+    )
+
+
+@command(election, "show")
+@click.argument("election_id", metavar="ID")
+@click.option("--country", metavar="CC", help="of an election of the Union, only this country's calendar")
+@click.option(
+    "--drill-days",
+    type=click.IntRange(1, 3650),
+    default=90,
+    show_default=True,
+    help="how old the last drill may be",
+)
+@click.option(
+    "--contact-days",
+    type=click.IntRange(1, 3650),
+    default=30,
+    show_default=True,
+    help="how long ago contacts may have been confirmed",
+)
+@click.option("--require-ready", is_flag=True, help="exit 1 unless every check has passed")
+def show(
+    app: App,
+    election_id: str,
+    *,
+    country: str | None,
+    drill_days: int,
+    contact_days: int,
+    require_ready: bool,
+) -> None:
+    """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
+    from bus.cli.frame.session import open_registry
+    from bus.hub import elections
+    from bus.hub.picture.contacts import read_contacts
+    from bus.hub.picture.readiness import PASS, Facts, readiness
+    from bus.hub.watch.channels import channels
+
+    _, context = app.context()
+    now = app.now()
+    registry = open_registry(context, now)
+    contacts = None if context.contacts is None else read_contacts(context.contacts)
+
+    def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], Facts]:
+        return elections.calendars(db), Facts(
+            registry=registry,
+            channels=channels(db, now, registry, context.authority),
+            contacts=contacts,
+            drills=elections.last_exercises(db),
+            now=now,
+            drill_days=drill_days,
+            contact_days=contact_days,
+        )
+
+    known, facts = ask(app, question)
+    chosen = [
+        each
+        for each in known
+        if each.election == election_id and (country is None or country.upper() == each.country)
+    ]
+    if not chosen:
+        names = sorted({each.election for each in known})
+        raise NotFoundError(
+            f"no calendar of {election_id}{f' in {country.upper()}' if country else ''} is held here"
+            + (hint(election_id, names) if names else "; tocsin election list shows what is")
+        )
+    ready = True
+    for calendar in chosen:
+        checks = readiness(calendar, facts)
+        ready = ready and all(each.verdict == PASS for each in checks)
+        mine = [
+            each
+            for each in contacts or ()
+            if (record := registry.document.authorities.get(each.authority))
+            and record.country == calendar.country
+        ]
+        _show(app, calendar, checks, mine, now)
+    if require_ready and not ready:
+        raise click.exceptions.Exit(1)
+
+
+def _show(
+    app: App, calendar: Calendar, checks: Sequence[Check], contacts: Sequence[Contact], now: dt.datetime
+) -> None:
+    from bus.hub.elections import standing, windows
+
+    body, state, open_windows = calendar.body, standing(calendar, now), windows(calendar.body, now)
+    counts = {verdict: sum(c.verdict == verdict for c in checks) for verdict in ("pass", "fail", "unknown")}
+    if app.json:
+        app.data(
+            {
+                **msgspec.to_builtins(state, enc_hook=str),
+                "tz": body.tz,
+                "results_embargo_until": body.results_embargo_until,
+                "official_url": body.official_url,
+                "windows": open_windows,
+                "contacts": contacts,
+                "ready": counts["pass"] == len(checks),
+                "checks": checks,
+            }
+        )
+        return
+    app.line(
+        f"{state.election} in {state.country}, by the calendar of {state.issuer} (bulletin {state.bulletin})"
+    )
+    app.line(
+        f"now in {state.phase} ({state.coarse})"
+        + (f", next change {state.next_change:%Y-%m-%d %H:%M} UTC" if state.next_change else "")
+        + (f"; {remark}" if (remark := _remark(state)) else "")
+    )
+    if body.results_embargo_until:
+        app.line(f"no results before {body.results_embargo_until:%Y-%m-%d %H:%M} UTC")
+    app.table(
+        ("phase", "round", "state", f"from ({body.tz})", "to", "from (UTC)", "to (UTC)"),
+        [
+            (
+                each.phase,
+                each.round,
+                each.state,
+                each.local_start,
+                each.local_end,
+                f"{each.start:%Y-%m-%d %H:%M}",
+                f"{each.end:%Y-%m-%d %H:%M}",
+            )
+            for each in open_windows
+        ],
+    )
+    for contact in contacts:
+        app.line(
+            f"contact {contact.authority}: {contact.role}, {', '.join(contact.reach)} (confirmed {contact.confirmed})"
+        )
+    app.table(
+        ("check", "about", "verdict", "reason"),
+        [(c.name, c.about or "-", c.verdict, c.reason) for c in checks],
+    )
+    ready = "ready for election day" if counts["pass"] == len(checks) else "not ready for election day"
+    for line in folded(
+        f"{ready}: {counts['pass']} passed, {counts['fail']} failed, {counts['unknown']} unknown"
+    ):
+        app.line(line)
+
+
+def _remark(state: Election) -> str:
+    return ", ".join(
+        word
+        for word, holds in (("calendar has run out", state.expired), ("not confirmed", not state.confirmed))
+        if holds
+    )

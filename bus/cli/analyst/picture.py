@@ -1,0 +1,202 @@
+"""`tocsin picture`, `channels`, `quarantine`: the state of things, from the reader's store."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App, command, on_terminal, safe
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import sqlite3
+
+    from bus.cli.frame.opening import Opener
+    from bus.hub.picture.summary import Item, Picture
+    from bus.subscribing.tables import Stored
+    from bus.trust.registry import VerifiedRegistry
+
+T = TypeVar("T")
+PHASES = ("before", "during", "after", "none")
+
+
+def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
+    """One pure read of the store of the chosen context."""
+    from bus.cli.frame.session import open_store
+
+    async def work() -> T:
+        async with open_store(app) as store:
+            return await store.ask(question)
+
+    return asyncio.run(work())
+
+
+def folded(line: str) -> list[str]:
+    """A line in as many as the terminal needs, the further ones indented; in a pipe as it is."""
+    if not on_terminal():
+        return [line]
+    before = " " * (len(line) - len(line.lstrip()))
+    room = max(20, shutil.get_terminal_size().columns)
+    return textwrap.wrap(
+        safe(line.lstrip()), room, initial_indent=before, subsequent_indent=before + "    "
+    ) or [""]
+
+
+@command()
+def picture(app: App) -> None:
+    """The situation now: what is in force, by dimension and country, and what stands out.
+
+    Of what stands out, what is sealed to this identity is opened, when the context names its seal keys.
+    """
+    from bus.cli.frame.opening import Opener
+    from bus.cli.frame.session import open_registry
+    from bus.hub.picture import summary
+
+    now = app.now()
+    registry = open_registry(app.context()[1], now)
+    found, held = ask(app, lambda tx: _pictured(tx, now, registry, app.context()[1].authority))
+    opener = Opener(app, "picture")
+    found = msgspec.structs.replace(
+        found, top=tuple(_seen(item, opener, held[item.id, item.issuer]) for item in found.top)
+    )
+    if app.json:
+        app.data(found)
+        return
+    for line in summary.as_text(found):
+        for part in folded(line):
+            app.line(part)
+
+
+def _pictured(
+    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
+) -> tuple[Picture, dict[tuple[str, str], Stored]]:
+    """The picture, and the bulletins that stand out in it, as they are kept."""
+    from bus.hub.picture import summary
+    from bus.subscribing.tables import stored
+
+    found = summary.picture(db, now, registry, reader)
+    marks = ", ".join("?" * len(found.top))
+    rows = db.execute(f"SELECT * FROM admitted WHERE id IN ({marks})", [item.id for item in found.top])
+    held = [stored(row) for row in rows]
+    return found, {(row.id, row.bulletin.issuer.id): row for row in held}
+
+
+def _seen(item: Item, opener: Opener, row: Stored) -> Item:
+    """An item of the picture, as this identity may see it."""
+    from bus.cli.frame.lines import headline
+    from bus.sealing.view import is_closed
+
+    if not is_closed(row.bulletin):
+        return item
+    seen = opener.look(row.bulletin, row.digest)
+    return msgspec.structs.replace(
+        item,
+        kind=seen.bulletin.kind,
+        severity=seen.bulletin.severity,
+        headline=headline(seen.bulletin),
+        sealed=seen.remarks,
+    )
+
+
+@command()
+@click.option("--alarms", is_flag=True, help="what is wrong: the alarms that stand, since when and why")
+@click.option("--all", "ended", is_flag=True, help="with --alarms: those that have ended too")
+@click.option("--uptime", is_flag=True, help="in parts per million by phase, as far as a hub has watched")
+def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
+    """Every channel this identity may read: live, late, silent, planned or unheard; gaps, forks, refusals.
+
+    `missing` is how many its authority, or another hub, says follow that have not come; `split` how many had another
+    bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs.
+    """
+    from bus.cli.frame.session import open_registry
+    from bus.hub.watch.channels import channels as every
+    from bus.hub.watch.channels import real
+
+    if ended and not alarms:
+        raise click.UsageError("--all goes with --alarms")
+    if alarms:
+        _alarms(app, ended=ended)
+        return
+    _, context = app.context()
+    now = app.now()
+    registry = open_registry(context, now)
+    found = real(ask(app, lambda tx: every(tx, now, registry, context.authority)))
+    if app.json:
+        app.data(found)
+        return
+    if uptime:
+        app.table(
+            ("state", "authority", "channel", *PHASES),
+            [
+                (row.state, row.authority, row.channel, *(row.uptime.get(phase, "-") for phase in PHASES))
+                for row in found
+            ],
+        )
+        return
+    app.table(
+        ("state", "authority", "channel", "last", "issued", "gaps", "missing", "forks", "split", "refused"),
+        [
+            (
+                row.state,
+                row.authority,
+                row.channel,
+                row.last_seq or "-",
+                f"{row.last_issued:%Y-%m-%d %H:%M:%S}" if row.last_issued else "-",
+                row.gaps,
+                row.announced,
+                row.forks,
+                len(row.split),
+                row.refused,
+            )
+            for row in found
+        ],
+    )
+
+
+def _alarms(app: App, *, ended: bool) -> None:
+    from bus.hub.watch.alarms import alarms
+
+    found = ask(app, lambda tx: alarms(tx, ended=ended))
+    if app.json:
+        app.data(found)
+        return
+    app.table(
+        ("began", "ended", "reason", "channel", "detail"),
+        [
+            (
+                f"{row.began:%Y-%m-%d %H:%M:%S}",
+                f"{row.ended:%Y-%m-%d %H:%M:%S}" if row.ended else "-",
+                row.reason,
+                row.channel,
+                row.detail,
+            )
+            for row in found
+        ],
+    )
+    if not found:
+        app.note("no alarm is on record" if ended else "no alarm stands")
+
+
+@command()
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+def quarantine(app: App, *, limit: int) -> None:
+    """What was refused and is kept as evidence: when, on which subject, for which reason."""
+    from bus.hub.picture import summary
+
+    found = ask(app, lambda tx: summary.quarantine(tx, limit))
+    if app.json:
+        for row in found:
+            app.data(msgspec.to_builtins(row, enc_hook=str))
+        return
+    app.table(
+        ("at", "reason", "subject", "detail"),
+        [(f"{r.at:%Y-%m-%d %H:%M:%S}", r.reason, r.subject, r.detail) for r in found],
+    )
+    if not found:
+        app.note("nothing was refused")

@@ -1,0 +1,54 @@
+"""`tocsin trace`: the whole life of one bulletin, as far as this identity's own stores tell it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.app import App, NotFoundError, command
+
+if TYPE_CHECKING:
+    from bus.delivery.ladder import Standing
+    from bus.hub.picture.trace import Step
+
+
+@command()
+@click.argument("bulletin_id", metavar="ID")
+def trace(app: App, bulletin_id: str) -> None:
+    """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
+    steps, ladder = asyncio.run(_life(app, bulletin_id))
+    if not steps:
+        raise NotFoundError(f"neither the outbox nor the store of this context knows {bulletin_id}")
+    steps.sort(key=lambda step: step.at)
+    if app.json:
+        app.data({"id": bulletin_id, "steps": steps, "ladder": ladder})
+        return
+    app.table(("at", "what", "detail"), [(f"{s.at:%Y-%m-%d %H:%M:%S.%f}", s.what, s.detail) for s in steps])
+    if ladder is not None:
+        app.note(
+            f"{ladder.state}" + (f"; not yet answered: {', '.join(ladder.missing)}" if ladder.missing else "")
+        )
+
+
+async def _life(app: App, bulletin_id: str) -> tuple[list[Step], Standing | None]:
+    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_registry, open_store
+    from bus.delivery import ledger
+    from bus.hub.picture import trace as traces
+
+    folder = app.state_folder()
+    _, context = app.context()
+    registry = open_registry(context, app.now())
+    steps: list[Step] = []
+    ladder = None
+    if (folder / OUTBOX_FILE).exists():
+        async with open_outbox(app) as box:
+            steps += await box.ask(lambda tx: traces.of_outbox(tx, bulletin_id))
+            ladder = await ledger.asked(
+                box, lambda tx: ledger.of_one(tx, context.authority, registry, bulletin_id)
+            )
+    if (folder / STORE_FILE).exists():
+        async with open_store(app) as store:
+            steps += await store.ask(lambda tx: traces.of_store(tx, bulletin_id))
+    return steps, ladder

@@ -1,0 +1,1 @@
+"""Commands of a developer: adapters, the demonstration, schemas, what steps cost."""

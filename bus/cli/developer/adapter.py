@@ -1,0 +1,201 @@
+"""`tocsin adapter`: the adapters that are installed, what their formats make of a file, and running one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App, Group, command, hint
+
+if TYPE_CHECKING:
+    from bus.plugin import Format, ReadContext, ReadResult
+
+PARTLY = 8
+QUEUED = 75
+MAX_FILE_BYTES = 64 * 1024 * 1024
+
+
+def _zone(_: click.Context, __: click.Parameter, name: str) -> str:
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise click.BadParameter(f"there is no time zone {name!r}; write it as Europe/Vienna") from None
+    return name
+
+
+TZ = click.option(
+    "--tz",
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    callback=_zone,
+    help="time zone of times that name none, as Europe/Vienna",
+)
+
+
+@click.group(cls=Group)
+def adapter() -> None:
+    """Join an authority's own systems: translators and spool folders."""
+
+
+@command(adapter, "list")
+def list_(app: App) -> None:
+    """List installed adapters and the formats they read."""
+    from bus.plugin import discover
+
+    found = discover()
+    if app.json:
+        app.data(
+            [
+                {
+                    "name": each.name,
+                    "formats": list(each.adapter.manifest.formats) if each.adapter else [],
+                    "kinds": list(each.adapter.manifest.kinds) if each.adapter else [],
+                    "problem": each.problem,
+                }
+                for each in found
+            ]
+        )
+        return
+    app.table(
+        ("adapter", "reads", "publishes"),
+        [
+            (each.name, ", ".join(each.adapter.manifest.formats), ", ".join(each.adapter.manifest.kinds))
+            if each.adapter
+            else (each.name, "does not load", each.problem)
+            for each in found
+        ],
+    )
+
+
+@command(adapter, "convert")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option(
+    "--from",
+    "format_id",
+    required=True,
+    metavar="FORMAT",
+    help="format of the files; tocsin adapter list names them",
+)
+@click.option("--country", default="XA", show_default=True, help="country of the reading authority")
+@TZ
+def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> None:
+    """Translate native files into drafts, with a report of what was not carried over. Nothing is published.
+
+    Exits 5 when a file is refused, 8 when some of several are.
+    """
+    from bus.plugin import ReadContext
+
+    format_ = format_named(format_id)
+    context = ReadContext(received=app.now(), adapter="tocsin-convert", country=country, tz=tz)
+    refused = 0
+    for path in files:
+        result, reason, detail = _convert(path, format_, context)
+        refused += result is None
+        if app.json:
+            found: dict[str, object] = {"file": str(path)}
+            if result is None:
+                found["refused"] = {"reason": reason, "detail": detail}
+            else:
+                found |= {"drafts": list(result.drafts), "losses": list(result.losses)}
+            app.data(found)
+        elif result is None:
+            app.note(f"{path}: refused: {reason}: {detail}")
+        else:
+            _show(app, path, result)
+    if refused:
+        raise click.exceptions.Exit(5 if refused == len(files) else PARTLY)
+
+
+@command(adapter, "run")
+@click.argument("name")
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="spool folder with in/, done/ and refused/",
+)
+@click.option("--stdin", "from_stdin", is_flag=True, help="read one document from standard input instead")
+@TZ
+def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -> None:
+    """Publish what appears in a spool folder, as the chosen context, until Ctrl-C, with heartbeats meanwhile.
+
+    With --stdin: exits 0 when the bulletins are stored, 75 when they are safe here and will be sent later, 5 when the
+    document is refused.
+    """
+    from bus.cli.frame.calendars import follow_phase
+    from bus.cli.frame.session import follow_trust, open_publisher, open_registry, until_first
+    from bus.cli.officer.heartbeat import beating
+    from bus.cli.operator.server import ended
+    from bus.plugin import adapter_named, discover
+
+    if (spool is None) != from_stdin:
+        raise click.UsageError("name a --spool folder, or --stdin")
+    installed = [each.name for each in discover()]
+    if name not in installed:
+        raise click.UsageError(f"there is no adapter {name!r}{hint(name, installed)}")
+    app.logs()
+    chosen = adapter_named(name)
+    _, context = app.context()
+    country = open_registry(context, app.now()).authority(context.authority).country
+
+    async def work() -> bool:
+        async with open_publisher(app, receipts=True) as publisher:
+            source = chosen.standard_input() if spool is None else chosen.folder(spool)
+            running = chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
+            if from_stdin:
+                await running
+            else:
+                async with beating(app, publisher):
+                    await until_first(running, follow_trust(app), follow_phase(app), ended())
+            return await publisher.idle(app.timeout(5.0))
+
+    if spool is not None:
+        app.note(f"reading {spool}/in as {context.authority}; end with Ctrl-C")
+    with contextlib.suppress(KeyboardInterrupt):
+        if not asyncio.run(work()):
+            app.note("safe on this disk; the bus has not confirmed it yet, and it is sent later")
+            raise click.exceptions.Exit(QUEUED)
+
+
+def format_named(format_id: str) -> Format:
+    """A format of any installed adapter, with a hint when the name is nearly right."""
+    from bus.plugin import discover
+
+    known = {
+        name: found for each in discover() if each.adapter for name, found in each.adapter.formats.items()
+    }
+    if format_id not in known:
+        raise click.UsageError(f"there is no format {format_id!r}{hint(format_id, sorted(known))}")
+    return known[format_id]
+
+
+def _convert(path: Path, format_: Format, context: ReadContext) -> tuple[ReadResult | None, str, str]:
+    from bus.plugin import translate
+    from schemas.errors import TocsinError
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            return None, "too-large", f"at most {MAX_FILE_BYTES} bytes are read"
+        return translate(format_, data, context), "", ""
+    except OSError as exc:
+        return None, "unreadable", str(exc.strerror)
+    except TocsinError as exc:
+        return None, exc.reason, exc.detail
+
+
+def _show(app: App, path: Path, result: ReadResult) -> None:
+    for draft in result.drafts:
+        app.line(f"{path}: {draft.kind}: {draft.info[0].headline}")
+        app.block(msgspec.json.format(msgspec.json.encode(draft), indent=2).decode())
+    app.note(f"{path}: {len(result.drafts)} drafts, {len(result.losses)} losses")
+    for loss in result.losses:
+        app.note(f"  not carried over: {loss.path}: {loss.why}")

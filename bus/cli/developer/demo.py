@@ -1,0 +1,170 @@
+"""`tocsin demo`: the whole system on this machine, from nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.app import App, command
+from bus.cli.frame.lines import show_bulletin
+
+if TYPE_CHECKING:
+    from bus.demo.show import Demo
+    from bus.subscribing.tables import Stored
+
+DEFAULT_FOLDER = Path("tocsin-demo")
+INCOMPLETE = 8
+QUIET_END_S = 6.0
+
+
+@command()
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    help="registry, keys, stores and spools; gone on from next time",
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="where the broker listens; any free port otherwise"
+)
+@click.option(
+    "--for",
+    "seconds",
+    type=click.FloatRange(min=5),
+    help="end by itself after so many seconds, with a summary",
+)
+@click.option(
+    "--no-browser", is_flag=True, hidden=True, help="accepted for scripts; there is no browser to open"
+)
+def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_browser: bool) -> None:  # noqa: ARG001
+    """Start a broker, two countries with eight authorities, and two hubs; show bulletins as they arrive.
+
+    Each authority's adapter reads sample files in native formats from its spool folder. Exits 0 only when each
+    hub admitted everything published that its grants let it read.
+    """
+    complete = asyncio.run(_demo(app, folder.absolute(), port, seconds))
+    if not complete:
+        raise click.exceptions.Exit(INCOMPLETE)
+
+
+async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> bool:
+    from bus.demo.show import Demo
+
+    app.logs()
+    app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, ended.set)
+    async with Demo.open(folder, port=port or -1, clock=app.now) as running:
+        _greet(app, folder, running)
+        feed = Feed(app, running)
+        telling = [] if app.json else [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
+        try:
+            await _rounds(app, running, ended, seconds, telling)
+            await running.drain()
+            tally = await running.tally()
+        finally:
+            for task in telling:
+                task.cancel()
+            await asyncio.gather(*telling, return_exceptions=True)
+        feed.tell_rest()
+    if ended.is_set() and not tally.published:
+        raise click.Abort  # before anybody had said anything; there is nothing to judge
+    if app.json:
+        app.data(tally)
+    else:
+        app.line("")
+        app.table(
+            ("authority", "published", "stored"),
+            [(name, each["published"], each["stored"]) for name, each in tally.authorities.items()],
+        )
+        app.table(
+            ("hub", "admitted", "refused"),
+            [(name, each["admitted"], each["refused"]) for name, each in tally.hubs.items()],
+        )
+        app.line(
+            f"published {tally.published}, refused {tally.refused}, lost {tally.lost}; kinds: {', '.join(tally.kinds)}"
+        )
+    return tally.complete
+
+
+async def _rounds(
+    app: App, running: Demo, ended: asyncio.Event, seconds: float | None, telling: list[asyncio.Task[None]]
+) -> None:
+    """Feed the spools, once at least, until the time is up or somebody ends it; raises what ended a part."""
+    from bus.demo.show import ROUND_EVERY_S
+
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds if seconds else None
+    next_round, fed = 0.0, False
+    while not ended.is_set():
+        if (error := running.failed() or _error(telling)) is not None:
+            raise error
+        now = loop.time()
+        if deadline is not None and now >= deadline:
+            return
+        if now >= next_round and (not fed or deadline is None or deadline - now > QUIET_END_S):
+            await running.feed(app.now())
+            next_round, fed = now + ROUND_EVERY_S, True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await ended.wait()
+
+
+def _greet(app: App, folder: Path, running: Demo) -> None:
+    home = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    greeting = f"""
+Broker {running.server.url}, registry {running.registry.domain} version {running.registry.version}.
+A bulletin is shown when every hub that may read it has verified it. Ctrl-C ends.
+
+In another terminal, here:
+  export TOCSIN_HOME={folder} PATH=$PWD/.venv/bin:$PATH
+  tocsin --context xa-csirt publish examples/drafts/cyber.toml
+  tocsin --context xb-hub watch --topic cyber --since all
+  tocsin --context xb-hub picture
+Native files dropped into {home}/spool/AUTHORITY/in are published too.
+"""
+    for line in greeting.split("\n"):
+        app.note(line)
+
+
+def _error(tasks: list[asyncio.Task[None]]) -> BaseException | None:
+    """Why one of the tasks has ended, if one has."""
+    return next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
+
+
+class Feed:
+    """Each bulletin once, as soon as every hub that may read it has verified it."""
+
+    def __init__(self, app: App, running: Demo) -> None:
+        self._app = app
+        self._running = running
+        self._seen: dict[str, set[str]] = {}
+        self._rows: dict[str, Stored] = {}
+
+    async def tell(self, hub: str) -> None:
+        """Follow one hub."""
+        async for row in self._running.follow(hub):
+            seen = self._seen.setdefault(row.digest, set())
+            seen.add(hub)
+            readers = {each for each in self._running.stores if self._running.may_read(each, row.channel)}
+            self._rows[row.digest] = row
+            if seen >= readers:
+                del self._seen[row.digest], self._rows[row.digest]
+                without = sorted(set(self._running.stores) - readers)
+                remark = f"{', '.join(without)} has no grant for it" if without else ""
+                show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)
+
+    def tell_rest(self) -> None:
+        """At the end: what only some of those hubs have verified."""
+        for digest, row in self._rows.items():
+            remark = f"verified by {', '.join(sorted(self._seen[digest]))} alone"
+            show_bulletin(self._app, row.bulletin, row.labels, trust=row.trust, remark=remark)

@@ -1,0 +1,78 @@
+"""`tocsin help TOPIC` and `tocsin completion SHELL`: what is true of every command."""
+
+from __future__ import annotations
+
+import click
+
+from bus.cli.frame.app import App, command
+
+EXIT_CODES: dict[int, str] = {
+    0: "done",
+    1: "failure",
+    2: "usage: a wrong flag, argument or setting",
+    3: "not found",
+    4: "not authorised, by the broker or the registry",
+    5: "refused before signing: schema, rule or policy",
+    6: "trust failure: signature, revoked key, expired registry",
+    7: "bus unreachable",
+    8: "partly done",
+    75: "queued on this disk, will be sent later",
+    130: "interrupted",
+}
+
+TOPICS: dict[str, str] = {
+    "exit-codes": "\n".join(f"{code:>4}  {meaning}" for code, meaning in EXIT_CODES.items()),
+    "environment": """\
+TOCSIN_HOME         folder of config.toml (default $XDG_CONFIG_HOME/tocsin)
+TOCSIN_CONTEXT      identity to act as, as --context
+TOCSIN_TIMEOUT      seconds to wait for the bus, as --timeout
+TOCSIN_COLOR        auto, always or never, as --color
+TOCSIN_NATS_SERVER  path of the nats-server binary
+NO_COLOR            any value turns colour off
+XDG_STATE_HOME      where outboxes and stores live unless a context says otherwise
+EDITOR              opened by tocsin bulletin draft""",
+    "formatting": """\
+Data goes to standard output, everything else to standard error.
+--json prints one object; commands that stream print one object a line (NDJSON).
+On a terminal, tables are aligned; in a pipe they are tab-separated values without a heading.
+--plain leaves out boxes and colour. Control and bidirectional characters are shown as escapes.
+Times are UTC, RFC 3339.""",
+}
+
+
+@command(name="help")
+@click.argument("topic", required=False)
+@click.pass_context
+def help_(ctx: click.Context, app: App, topic: str | None) -> None:
+    """Explain TOPIC: exit-codes, environment or formatting; or any command."""
+    if topic is None:
+        app.block("\n".join(f"tocsin help {name}" for name in TOPICS))
+        return
+    if topic in TOPICS:
+        if app.json:
+            app.data({"topic": topic, "text": TOPICS[topic]})
+        else:
+            app.block(TOPICS[topic])
+        return
+    root = ctx.find_root()
+    found = root.command.get_command(root, topic) if isinstance(root.command, click.Group) else None
+    if found is None:
+        raise click.UsageError(f"there is no topic or command {topic!r}; topics: {', '.join(TOPICS)}")
+    click.echo(found.get_help(click.Context(found, info_name=topic, parent=root)))
+
+
+@command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, app: App, shell: str) -> None:
+    """Print the completion script of SHELL; source it from your shell's start-up file."""
+    from click.shell_completion import get_completion_class
+
+    made = get_completion_class(shell)
+    if made is None:
+        raise click.UsageError(f"no completion for {shell}")
+    script = made(ctx.find_root().command, {}, "tocsin", "_TOCSIN_COMPLETE").source()
+    if app.json:
+        app.data({"shell": shell, "script": script})
+    else:
+        click.echo(script)

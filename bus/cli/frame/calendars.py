@@ -1,0 +1,85 @@
+"""The calendars at hand for the chosen identity, in its store: which phase it is, and what follows that while a program runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from bus.cli.frame.app import App
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from bus.hub.elections import Calendar
+    from bus.subscribing.inbox import Inbox
+    from schemas.bodies.electoral import ElectionCalendar
+    from schemas.vocab import Phase
+
+LOOK_S = 30.0
+
+
+class AtHand:
+    """Questions to the identity's store, which is opened once it is there; there are no calendars before.
+
+    Each raises StoreError when the store cannot be read.
+    """
+
+    def __init__(self, app: App, stack: AsyncExitStack, store: Inbox | None) -> None:
+        self._app, self._stack, self._store = app, stack, store
+        self._country = ""
+
+    async def known(self) -> tuple[Calendar, ...]:
+        """Those that count, of all countries."""
+        from bus.cli.frame.session import STORE_FILE, open_store
+        from bus.hub.elections import calendars
+
+        if self._store is None and (self._app.state_folder() / STORE_FILE).exists():
+            self._store = await self._stack.enter_async_context(open_store(self._app))
+        return () if self._store is None else await self._store.ask(calendars)
+
+    async def own(self) -> tuple[ElectionCalendar, ...]:
+        """Those of the identity's country; for the Union's, all."""
+        from bus.cli.frame.session import open_registry
+        from bus.hub.elections import of_country
+
+        if not self._country:
+            _, context = self._app.context()
+            self._country = open_registry(context, self._app.now()).authority(context.authority).country
+        return of_country(await self.known(), self._country)
+
+    async def phase(self, now: dt.datetime) -> Phase:
+        """The phase the identity's country is in."""
+        from schemas.elections import phase_over
+
+        return phase_over(await self.own(), now)
+
+
+@asynccontextmanager
+async def at_hand(app: App, store: Inbox | None = None) -> AsyncIterator[AtHand]:
+    """The calendars in the chosen identity's store; `store` is that store, where it is open already."""
+    async with AsyncExitStack() as stack:
+        yield AtHand(app, stack, store)
+
+
+async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
+    """How many days the identity's outbox keeps everything, and which elections are not over."""
+    from bus.policy.phases import is_unfinished, keep_days
+
+    async with at_hand(app) as calendars:
+        known, own = await calendars.known(), await calendars.own()
+    return keep_days(own, now), frozenset(each.election for each in known if is_unfinished(each.body, now))
+
+
+async def follow_phase(app: App, store: Inbox | None = None) -> None:
+    """Have the program's connections ping as often as the phase asks, for as long as it runs."""
+    from bus.errors import StoreError
+    from bus.policy.phases import pace
+
+    async with at_hand(app, store) as calendars:
+        while True:
+            with contextlib.suppress(StoreError):  # while the store cannot be read it stays as it is
+                app.ping_s = pace(await calendars.phase(app.now())).ping_s
+            await asyncio.sleep(LOOK_S)

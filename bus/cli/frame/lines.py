@@ -1,0 +1,107 @@
+"""One bulletin in a line or two: when, how urgent, who, what, marking, to whom, verified, and its headline."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.app import App, on_terminal, safe
+from bus.cli.frame.opening import recipients_of
+
+if TYPE_CHECKING:
+    from schemas.bulletin import Bulletin
+
+WIDE = 120
+_INDENT = 9
+_URGENT = {"p1": "red", "p2": "yellow"}
+_MARKING = {"red": "red", "amber+strict": "yellow", "amber": "yellow", "green": "green"}
+
+
+def show_bulletin(
+    app: App,
+    bulletin: Bulletin,
+    labels: Collection[str] = (),
+    *,
+    trust: str = "fresh",
+    remark: str = "",
+    standing: str = "verified",
+) -> None:
+    """Print a bulletin: a line in a pipe, two on a narrow terminal, the headline hanging on a wide one.
+
+    Args:
+        app: this invocation.
+        bulletin: what was admitted.
+        labels: what a reader must know about it, such as `late`.
+        trust: the state of the registry it was admitted with.
+        remark: added to the headline.
+        standing: what is known of it here; of one's own, how far it has come.
+    """
+    flags = sorted({*labels, *(() if trust == "fresh" else (f"trust {trust}",))})
+    if not on_terminal():
+        app.line(one_line(bulletin, flags) + (f"  [{remark}]" if remark else ""))
+        return
+    words = says(bulletin, flags) + (f"  [{remark}]" if remark else "")
+    facts = [*_facts(bulletin), (standing, None)]
+    plain = " ".join(text for text, _ in facts)
+    width = shutil.get_terminal_size().columns
+    hanging = width >= WIDE
+    room = max(20, width - (len(plain) + 2 if hanging else _INDENT) - 1)
+    first, *rest = textwrap.wrap(safe(words), room) or [""]
+    colored = app.colored() and not app.plain
+    painted = " ".join(click.style(text, fg=color) if color and colored else text for text, color in facts)
+    indent = " " * (len(plain) + 2 if hanging else _INDENT)
+    lines = [f"{painted}  {first}"] if hanging else [painted.rstrip(), indent + first]
+    for line in [*lines, *(indent + each for each in rest)]:
+        click.echo(line, color=colored)
+
+
+def one_line(bulletin: Bulletin, labels: Collection[str] = ()) -> str:
+    """A whole bulletin in one line, for pipes and lists."""
+    from schemas.subject import priority
+
+    return (
+        f"{bulletin.issued:%m-%d %H:%M:%S} {priority(bulletin)} {bulletin.issuer.id:<9} {bulletin.kind:<18} "
+        f"TLP:{bulletin.tlp.upper():<12} {bulletin.audience:<10} {says(bulletin, labels)}"
+    )
+
+
+def marking(bulletin: Bulletin) -> dict[str, str]:
+    """How far it may go and whether it is real, beside whatever is told of it as JSON."""
+    return {
+        "status": str(bulletin.status),
+        "tlp": str(bulletin.tlp),
+        "pap": str(bulletin.pap),
+        "audience": bulletin.audience,
+    }
+
+
+def says(bulletin: Bulletin, labels: Collection[str]) -> str:
+    """The headline; before it what kind of exercise it is or whether it ends another, after it the labels."""
+    before = "" if bulletin.status == "actual" else f"[{bulletin.status.upper()}] "
+    before += "" if bulletin.msg_type == "alert" else f"[{bulletin.msg_type.upper()}] "
+    after = f" ({', '.join(sorted(labels))})" if labels else ""
+    return f"{before}{headline(bulletin)}{after}"
+
+
+def headline(bulletin: Bulletin) -> str:
+    """The words of a bulletin in one line; a cover has none of its own and says to whom it is sealed."""
+    return f"Sealed to {recipients_of(bulletin)}" if bulletin.kind == "sealed" else bulletin.info[0].headline
+
+
+def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
+    """The columns before the standing and the headline, 67 characters, each with its colour."""
+    from schemas.subject import priority
+
+    urgency, tlp = priority(bulletin), str(bulletin.tlp)
+    return [
+        (f"{bulletin.issued:%H:%M}", None),
+        (urgency, _URGENT.get(urgency)),
+        (f"{bulletin.issuer.id:<11}", None),
+        (f"{bulletin.kind:<18}", None),
+        (f"TLP:{tlp.upper():<12}", _MARKING.get(tlp)),
+        (f"{bulletin.audience:<10}", None),
+    ]

@@ -1,0 +1,140 @@
+"""Opening for display: what the chosen identity may read of sealed bulletins and sections, opened as they are shown.
+
+Nothing that is opened is written to a disk; that it was opened stands in the audit record first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App
+from schemas.errors import TocsinError
+
+if TYPE_CHECKING:
+    from bus.sealing.view import Keys, Sight
+    from bus.trust.store import HeldRegistry
+    from schemas.bulletin import Bulletin
+
+
+class Opener:
+    """Opens for one command; registry and keys are read when they are first needed."""
+
+    def __init__(self, app: App, shown_by: str) -> None:
+        """Prepare; `shown_by` is the command, for the audit record."""
+        self._app = app
+        self._shown_by = shown_by
+        self._registry: HeldRegistry | None = None
+        self._keys: Keys | None = None
+
+    def look(self, outer: Bulletin, digest: str) -> Sight:
+        """A bulletin that this context holds, as its identity may see it. Never fails: what does not open is a cover."""
+        from bus.cli.frame.session import record
+        from bus.sealing.view import Sight, closed, is_closed, names
+
+        if not is_closed(outer):
+            return Sight(outer=outer)
+        app = self._app
+        try:
+            named = names(outer, app.context()[1].authority)
+            seen = self._look(outer, self.keys() if named else _none("not-a-recipient"))
+        except TocsinError as exc:
+            app.note(f"what is sealed stays closed: {exc}")
+            return closed(outer, exc.reason)
+        trouble = [reason for reason in seen.reasons if reason not in ("not-a-recipient", "no-seal-key")]
+        what = {"id": outer.id, "digest": digest, "issuer": outer.issuer.id, "shown_by": self._shown_by}
+        try:  # first, so that nothing is shown that is not recorded
+            if seen.opened:
+                record(app, "opened", parts=list(seen.opened), **what)
+            elif trouble:
+                record(app, "not-opened", reason=trouble[0], **what)
+        except (TocsinError, OSError) as exc:
+            app.note(f"not opened, because it cannot be recorded: {exc}")
+            return self._look(outer, _none("not-recorded"))
+        return seen
+
+    def _look(self, outer: Bulletin, keys: Keys) -> Sight:
+        from bus.cli.frame.session import held_registry
+        from bus.sealing.view import look
+
+        app, context = self._app, self._app.context()[1]
+        if self._registry is None:
+            self._registry = held_registry(context, app.now)
+        return look(outer, keys, reader=context.authority, registry=self._registry(), now=app.now())
+
+    def keys(self) -> Keys:
+        """This identity's seal keys, read once; when they cannot be, it is said once and covers are shown."""
+        if self._keys is None:
+            from bus.cli.frame.session import open_seal_keys
+            from bus.sealing.view import Keys
+
+            if self._app.context()[1].seal_keys is None:
+                self._keys = _none("no-seal-key")
+            else:
+                try:
+                    self._keys = Keys(keys=tuple(open_seal_keys(self._app)))
+                except (TocsinError, click.UsageError) as exc:
+                    self._app.note(f"what is sealed stays closed: {exc}")
+                    self._keys = _none(getattr(exc, "reason", "passphrase-needed"))
+        return self._keys
+
+
+def _none(problem: str) -> Keys:
+    from bus.sealing.view import Keys
+
+    return Keys(problem=problem)
+
+
+def as_data(seen: Sight) -> dict[str, object]:
+    """What is added to a bulletin in JSON: nothing, where nothing of it is sealed."""
+    found: dict[str, object] = {}
+    if seen.inner is not None:
+        found["inside"] = {
+            "bulletin": msgspec.Raw(seen.inner.payload),
+            "digest": seen.inner.digest,
+            "labels": sorted(seen.inner.labels),
+        }
+    elif seen.reason:
+        found["inside"] = {"reason": seen.reason}
+    if seen.sections:
+        found["sections"] = [
+            {"label": each.label, "recipients": each.recipients}
+            | ({"reason": each.reason} if each.content is None else {"content": each.content})
+            for each in seen.sections
+        ]
+    return found
+
+
+def readable(payload: bytes) -> str:
+    """A bulletin as indented JSON for a person: what is sealed in it is counted, not printed."""
+    shown = msgspec.json.decode(payload)
+    parts = [part for part in (shown["body"], *shown.get("sections", ())) if "jwe" in part]
+    for part in parts:
+        part["jwe"] = f"({len(part['jwe'])} characters)"
+    return msgspec.json.format(msgspec.json.encode(shown) if parts else payload, indent=2).decode()
+
+
+def show_inside(app: App, seen: Sight) -> None:
+    """What was opened, as indented JSON, each part under a remark; and who opens the rest."""
+    if seen.inner is not None:
+        app.note(
+            f"opened and verified: signed by {seen.inner.bulletin.issuer.name}, "
+            f"sealed to {recipients_of(seen.outer)}; trust {seen.inner.trust}"
+        )
+        app.block(msgspec.json.format(seen.inner.payload, indent=2).decode())
+    elif seen.reason:
+        app.note(f"sealed to {recipients_of(seen.outer)}; not opened [{seen.reason}]")
+    for each in seen.sections:
+        to = ", ".join(each.recipients)
+        if each.content is None:
+            app.note(f"section {each.label}: sealed to {to}; not opened [{each.reason}]")
+        else:
+            app.note(f"section {each.label}: opened, sealed to {to}")
+            app.block(msgspec.json.format(msgspec.json.encode(each.content), indent=2).decode())
+
+
+def recipients_of(outer: Bulletin) -> str:
+    """Whom a sealed bulletin is sealed to."""
+    return ", ".join(getattr(outer.body, "recipients", ()))

@@ -1,0 +1,162 @@
+"""`tocsin bulletin update` and `cancel`: replace or withdraw what this authority has said, where it has said it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.app import App, NotFoundError, command
+from bus.cli.officer.publish import Named, dry_run_option, marked, marking_options, send_drafts, wait_option
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from schemas.bulletin import Bulletin, Draft
+
+WITHDRAWN = "Withdrawn: "
+MAX_HEADLINE = 160
+
+
+@command(name="update")
+@click.argument("bulletin_id", metavar="ID")
+@click.argument("file", metavar="FILE")
+@marking_options
+@wait_option
+@dry_run_option
+def update(
+    app: App,
+    bulletin_id: str,
+    file: str,
+    *,
+    audience: str | None,
+    tlp: str | None,
+    wait: tuple[str, float | None],
+    dry_run: bool,
+) -> None:
+    """Publish the draft FILE in place of the bulletin ID, which is superseded.
+
+    ID is an id or a digest of this authority's outbox. The update goes the way of the original, its status, marking
+    and audience, unless told otherwise. Exits as `publish` does.
+    """
+    from bus.cli.frame.drafts import read_draft
+    from schemas.vocab import MsgType, RefRel
+
+    original = asyncio.run(own(app, bulletin_id))
+
+    def make() -> Draft:
+        return marked(tied(read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES), audience, tlp)
+
+    _end(app, (file, make), wait, dry_run=dry_run)
+
+
+@command(name="cancel")
+@click.argument("bulletin_id", metavar="ID")
+@click.argument("reason")
+@click.option("--lang", default="en", show_default=True, help="language of the reason")
+@marking_options
+@wait_option
+@dry_run_option
+def cancel(
+    app: App,
+    bulletin_id: str,
+    reason: str,
+    *,
+    lang: str,
+    audience: str | None,
+    tlp: str | None,
+    wait: tuple[str, float | None],
+    dry_run: bool,
+) -> None:
+    """Withdraw the bulletin ID, telling every reader the REASON in a sentence.
+
+    ID is an id or a digest of this authority's outbox. The withdrawal goes the way of the original, unless told
+    otherwise. Exits as `publish` does.
+    """
+    original = asyncio.run(own(app, bulletin_id))
+
+    def make() -> Draft:
+        return marked(withdrawal(original, reason, lang, app.now()), audience, tlp)
+
+    _end(app, (bulletin_id, make), wait, dry_run=dry_run)
+
+
+def _end(app: App, named: Named, wait: tuple[str, float | None], *, dry_run: bool) -> None:
+    if code := asyncio.run(send_drafts(app, (named,), wait, dry_run=dry_run)):
+        raise click.exceptions.Exit(code)
+
+
+async def own(app: App, wanted: str) -> Bulletin:
+    """The bulletin in this authority's own outbox.
+
+    Raises:
+        NotFoundError: it is not there; only its issuer may update or cancel a bulletin.
+    """
+    from bus.cli.frame.session import OUTBOX_FILE, open_outbox
+    from schemas.codec import decode
+
+    if (app.state_folder() / OUTBOX_FILE).exists():
+        async with open_outbox(app) as box:
+            kept = await box.get(wanted)
+        if kept is not None:
+            return decode(kept.payload)
+    raise NotFoundError(
+        f"the outbox of this context does not hold {wanted}; only who said it may update or cancel it, others answer"
+    )
+
+
+def tied(draft: Draft, original: Bulletin, msg_type: str, rel: str) -> Draft:
+    """The draft on the channel of the original, naming it."""
+    import msgspec
+
+    from schemas.parts import Ref
+    from schemas.vocab import MsgType, RefRel
+
+    ref = Ref(id=original.id, rel=RefRel(rel))
+    others = tuple(each for each in draft.references if (each.id, each.rel) != (ref.id, ref.rel))
+    return msgspec.structs.replace(
+        draft,
+        msg_type=MsgType(msg_type),
+        references=(ref, *others),
+        status=original.status,
+        exercise_id=original.exercise_id,
+        tlp=original.tlp,
+        pap=draft.pap or original.pap,
+        audience=original.audience,
+    )
+
+
+def withdrawal(original: Bulletin, reason: str, lang: str, now: dt.datetime) -> Draft:
+    """A draft that withdraws the original: what it was about, with the reason in place of its words.
+
+    Raises:
+        SchemaError: the reason or the language is no such thing, or the original was sealed.
+    """
+    import msgspec
+
+    from schemas.bulletin import Draft
+    from schemas.errors import SchemaError
+    from schemas.parts import Info
+    from schemas.vocab import MsgType, RefRel
+
+    if original.kind == "sealed":
+        raise SchemaError(
+            "the original is sealed; withdraw it with a draft that has msg_type cancel: tocsin bulletin seal"
+        )
+    headline = WITHDRAWN + original.info[0].headline.removeprefix(WITHDRAWN)
+    if len(headline) > MAX_HEADLINE:
+        headline = headline[: MAX_HEADLINE - 1] + "…"
+    try:
+        info = msgspec.convert({"lang": lang, "headline": headline, "summary": reason}, Info)
+    except msgspec.ValidationError as exc:
+        raise SchemaError(f"the reason cannot be told so: {exc}") from None
+    fields = {name: getattr(original, name) for name in Draft.__struct_fields__}
+    # It must outlive the original, or the original would stand again; when that is over, the usual lifetime is enough.
+    # What was in sealed sections is withdrawn with the rest; nobody needs to read it once more.
+    fields |= {
+        "info": (info,),
+        "sections": (),
+        "expires": original.expires if original.expires > now else None,
+    }
+    return tied(Draft(**fields), original, MsgType.CANCEL, RefRel.CANCELS)

@@ -1,0 +1,58 @@
+"""`tocsin bulletin endorse`: another authority's signature on a bulletin, which confirms it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bus.cli.frame.app import App, command
+from bus.cli.registrar.proposals import read, replace, say, signer_of
+
+FILE = click.Path(path_type=Path)
+
+
+@command(None, "endorse")
+@click.argument("file", type=FILE)
+@click.option("--key", "key_file", type=FILE, help="key that signs [default: the context's]")
+@click.option("--passphrase-file", type=FILE)
+@click.option("--out", type=FILE, help="write the endorsed file here instead of over FILE")
+def endorse(
+    app: App, file: Path, *, key_file: Path | None, passphrase_file: Path | None, out: Path | None
+) -> None:
+    """Add this context's authority's signature to the bulletin in FILE (*.tocsin.json).
+
+    What does not stand is not endorsed. Readers of the file then see the authority as confirmed; the bytes that were
+    signed, and the issuer's signature, stay as they are.
+    """
+    from bus.admission.admit import verify_file
+    from bus.cli.frame.session import open_registry, open_signer, record
+    from bus.errors import PermitError
+    from bus.keys.signatures import sign_entry
+    from schemas.codec import digest
+    from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, read_signed, write_signed
+
+    _, context = app.context()
+    now = app.now()
+    registry = open_registry(context, now)
+    raw = read(file)
+    issuer = verify_file(raw, registry=registry, now=now).bulletin.issuer.id
+    if issuer == context.authority:
+        raise click.UsageError(f"{issuer} issued it; only another authority endorses it")
+    signer = signer_of(app, key_file, passphrase_file) if key_file else open_signer(context)
+    key = registry.key(signer.kid)
+    if key is None or key.authority_id != context.authority:
+        raise PermitError(f"key {signer.kid} is not {context.authority}'s", reason="not-your-key")
+    if key.record.revoked_since is not None:
+        raise PermitError(f"key {signer.kid} is revoked", reason="key-revoked")
+    if not key.record.not_before <= now < key.record.not_after:
+        raise PermitError(f"key {signer.kid} is outside its window", reason="key-not-valid")
+    signed = read_signed(raw)
+    others = tuple(entry for entry in signed.entries if entry.header.kid != signer.kid)
+    if len(others) >= MAX_SIGNATURES:
+        raise click.UsageError(f"the file has {len(others)} signatures, which is the most there may be")
+    made = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, typ=TYP_BULLETIN)))
+    verify_file(made, registry=registry, now=now)
+    replace(out or file, made)
+    record(app, "endorsed", digest=digest(signed.payload), issuer=issuer, by=signer.kid)
+    say(app, out or file, f"endorsed by {context.authority}")

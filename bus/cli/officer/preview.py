@@ -1,0 +1,105 @@
+"""`tocsin preview`: before signing, exactly who would be able to read a draft, and by which grant."""
+
+from __future__ import annotations
+
+import click
+
+from bus.cli.frame.app import App, command
+from bus.cli.officer.publish import marked, marking_options
+
+
+@command()
+@click.argument("file", metavar="FILE")
+@marking_options
+def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> None:
+    """Who will be able to read the draft FILE, computed by the code that enforces it.
+
+    Exits 5 when this authority may not say it there at all.
+    """
+    import secrets
+
+    from bus.cli.frame.drafts import read_draft
+    from bus.cli.frame.session import defaults, open_registry
+    from bus.sealing import sections
+    from bus.sealing.recipients import current_key, must_seal
+    from schemas.bulletin import new_id, stamp
+    from schemas.rules import check, with_section
+    from schemas.subject import channel_of, subject_for
+
+    _, context = app.context()
+    now = app.now()
+    registry = open_registry(context, now)
+    draft = marked(read_draft(file), audience, tlp)
+    bulletin = stamp(
+        draft,
+        id=new_id(now, secrets.token_bytes(10)),
+        seq=1,
+        prev=None,
+        issuer=registry.issuer(context.authority),
+        issued=now,
+        defaults=defaults(context),
+    )
+    check(bulletin)
+    registry.permit(bulletin)
+    sections.judge(bulletin, draft.sections, registry)
+    channel = channel_of(bulletin)
+    sealed = must_seal(bulletin, registry)
+    readers = [
+        {
+            "authority": reader,
+            "name": registry.authority(reader).name,
+            "country": registry.authority(reader).country,
+            "kind": registry.authority(reader).kind,
+            "member": reader in registry.document.audiences[bulletin.audience].members
+            if bulletin.audience in registry.document.audiences
+            else reader == bulletin.audience,
+            "seal_key": current_key(registry.seal_keys(reader), now) is not None,
+        }
+        for reader in registry.readers(channel)
+    ]
+    parts = [
+        {
+            "label": each.label,
+            "channel": channel_of(with_section(bulletin, each)).name,
+            "readers": (names := sections.readers(bulletin, each, registry)),
+            "without_seal_key": [
+                name for name in names if current_key(registry.seal_keys(name), now) is None
+            ],
+        }
+        for each in draft.sections
+    ]
+    if app.json:
+        app.data(
+            {
+                "subject": subject_for(bulletin),
+                "channel": str(channel),
+                "public": bulletin.tlp == "clear",
+                "sealed": sealed,
+                "readers": readers,
+                "sections": parts,
+            }
+        )
+        return
+    app.line(f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, as {channel}")
+    if bulletin.tlp == "clear":
+        app.line("TLP:CLEAR: every recipient may give it to the world")
+    app.table(
+        ("reader", "name", "country", "kind", "by"),
+        [(r["authority"], r["name"], r["country"], r["kind"], f"read grant {channel.name}") for r in readers],
+    )
+    for part in parts:
+        app.line(
+            f"section {part['label']}, sealed, by read grant {part['channel']}: {', '.join(part['readers']) or 'nobody'}"
+        )
+        if part["without_seal_key"]:
+            app.note(
+                f"section {part['label']}: without a seal key, so not able to open it: {', '.join(part['without_seal_key'])}"
+            )
+    if sealed:
+        without = [str(r["authority"]) for r in readers if not r["seal_key"]]
+        app.note(
+            f"{len(readers)} readers; sealed by the audience's policy, so the broker's operator cannot read it"
+            + (f"; without a seal key: {', '.join(without)}" if without else "")
+        )
+        return
+    app.note(f"{len(readers)} readers; besides them only the broker's operator, who sees what passes")

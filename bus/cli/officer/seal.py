@@ -1,0 +1,137 @@
+"""`tocsin bulletin seal` and `tocsin bulletin open`: what only named recipients can read."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App, command
+from bus.cli.officer.publish import send, wait_option, without_option
+
+if TYPE_CHECKING:
+    from bus.admission.admit import Admitted
+    from bus.sealing.view import Sight
+
+
+@command(name="seal")
+@click.argument("files", nargs=-1, required=True, metavar="DRAFT...")
+@click.option("--audience", help="sharing group or organisation, instead of the draft's")
+@click.option(
+    "--tlp",
+    type=click.Choice(["red", "amber+strict", "amber", "green"]),
+    help="marking, instead of the draft's",
+)
+@without_option
+@wait_option
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="stamp, validate, permit and address, and say to whom it would be sealed; sign and keep nothing",
+)
+def seal(
+    app: App,
+    files: tuple[str, ...],
+    *,
+    audience: str | None,
+    tlp: str | None,
+    without: tuple[str, ...],
+    wait: tuple[str, float | None],
+    dry_run: bool,
+) -> None:
+    """Publish drafts sealed: encrypted to those who read the channel by grant, each with its valid seal key.
+
+    Not even the broker's operator reads them. Refused, naming who has no valid seal key, unless that reader is left
+    out by --without. Exit codes are those of `publish`.
+    """
+    code = asyncio.run(send(app, files, audience, tlp, wait, dry_run=dry_run, seal=True, without=without))
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+@command(name="open")
+@click.argument("name", metavar="FILE|ID")
+@click.option(
+    "--seal-key",
+    "key_file",
+    type=click.Path(path_type=Path),
+    help="seal key, or folder of seal keys, instead of the context's",
+)
+@click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding its passphrase")
+@click.option("--raw", is_flag=True, help="the signed file that was inside, which `verify` accepts")
+def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool) -> None:
+    """Open a sealed bulletin, or sealed sections: of a file (*.tocsin.json), or of what this context holds, by id or digest.
+
+    Inside and outside are verified and compared. Exits 6 with the reason code when the bulletin does not stand or does
+    not open, or none of its sections does.
+    """
+    from bus.admission.admit import verify_file
+    from bus.cli.frame.session import open_registry, open_seal_keys, record
+    from bus.errors import SealError
+    from bus.sealing.opening import open_bulletin
+    from bus.sealing.view import Keys, Sight, look_at_sections
+    from schemas.envelope import parse_header, write_signed
+    from schemas.errors import TocsinError
+
+    now = app.now()
+    registry = open_registry(app.context()[1], now)
+    file, held = _file(app, name)
+    outer = verify_file(file, registry=registry, now=now, continued=held)
+    keys = open_seal_keys(app, key_file, passphrase_file)
+    what = {"id": outer.bulletin.id, "digest": outer.digest, "issuer": outer.bulletin.issuer.id}
+    try:
+        inner = None
+        if raw or outer.bulletin.kind == "sealed" or not outer.bulletin.sections:
+            inner = open_bulletin(outer.bulletin, keys, registry=registry, now=now, held=held)
+        sections = look_at_sections(
+            outer.bulletin, inner, Keys(keys=tuple(keys)), reader=None, registry=registry
+        )
+        seen = Sight(outer=outer.bulletin, inner=inner, sections=sections)
+        if not seen.opened:
+            raise SealError("none of its sections opens with these keys", reason=seen.reasons[0])
+    except TocsinError as exc:
+        record(app, "not-opened", reason=exc.reason, **what)
+        raise
+    # First, so that nothing is shown that is not recorded.
+    record(app, "opened", raw=raw, parts=list(seen.opened), **what)
+    if raw and inner is not None:
+        click.echo(write_signed(inner.payload, parse_header(inner.signature)).decode(), nl=False)
+        return
+    _show(app, outer, seen)
+
+
+def _show(app: App, outer: Admitted, seen: Sight) -> None:
+    from bus.cli.frame.opening import as_data, readable, show_inside
+
+    if not app.json:
+        if seen.inner is None:
+            app.block(readable(outer.payload))
+        show_inside(app, seen)
+        return
+    shown = seen.inner or outer
+    app.data(
+        {
+            "bulletin": msgspec.Raw(shown.payload),
+            "digest": shown.digest,
+            "outer_digest": outer.digest,
+            "recipients": list(getattr(outer.bulletin.body, "recipients", ())),
+            "labels": sorted(outer.labels | shown.labels),
+            "trust": str(shown.trust),
+        }
+        | {name: value for name, value in as_data(seen).items() if name == "sections"}
+    )
+
+
+def _file(app: App, name: str) -> tuple[bytes, bool]:
+    """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
+    from bus.cli.analyst.verify import read_file
+    from bus.cli.officer.bulletin import find
+    from schemas.envelope import parse_header, write_signed
+
+    if Path(name).exists() or name.endswith(".json"):
+        return read_file(Path(name)), False
+    signature, payload = asyncio.run(find(app, name))
+    return write_signed(payload, parse_header(signature)), True

@@ -1,0 +1,1 @@
+"""Commands of an operator: hub, broker, carriers, bundles, drills, the audit record."""

@@ -1,0 +1,111 @@
+"""`tocsin audit`: the chained record of what this identity refused, overrode, signed, took in, gave out and opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App, Group, command
+from bus.cli.frame.session import audit_file
+
+if TYPE_CHECKING:
+    from bus.audit import Fact
+
+_file = click.option("--file", type=click.Path(path_type=Path), help="this record instead of the context's")
+
+
+@click.group(cls=Group)
+def audit() -> None:
+    """What this identity did and refused, one chained line each; kept with its state, or, without a context, its settings."""
+
+
+@command(audit, "verify")
+@click.option("--head", metavar="DIGEST", help="a head that was written down: nothing up to it may be gone")
+@_file
+def verify(app: App, *, head: str | None, file: Path | None) -> None:
+    """Check every line of the record. Exits 6 and names the first broken line when it is not as it was written."""
+    from bus.audit import verify as check
+
+    path = file or audit_file(app)
+    found = check(path, head=head)
+    if app.json:
+        app.data(
+            {
+                "verified": True,
+                "file": str(path),
+                "head_given": head is not None,
+                **msgspec.to_builtins(found),
+            }
+        )
+        return
+    app.line(f"verified: {found.entries} entries, each chained to the one before")
+    app.line(f"  head     {found.head or '-'}")
+    if found.torn:
+        where = "; the last one is the end of the file" if found.unfinished else ""
+        app.note(f"{found.torn} line(s) were torn by a crash{where}; what they were to say is lost")
+    if head is None:
+        app.note(
+            "no --head was given: the last line is not vouched for, nor that nothing was cut off; write the head "
+            "down elsewhere (tocsin audit head)"
+        )
+
+
+@command(audit, "show")
+@click.option("--since", metavar="SPAN|TIME", help="a span such as 2h or 7d, or a time; all without it")
+@_file
+def show(app: App, *, since: str | None, file: Path | None) -> None:
+    """Print the entries, oldest first, each checked on the way. With --json, one object a line."""
+    from bus.audit import read
+
+    start = _start(app, since)
+    rows = []
+    for entry in read(file or audit_file(app)):
+        if entry.time < start:
+            continue
+        if app.json:
+            app.data(entry)
+        else:
+            told = " ".join(f"{name}={_spell(fact)}" for name, fact in entry.facts.items())
+            rows.append((entry.seq, entry.time, entry.event, told))
+    if not app.json:
+        app.table(("seq", "time", "event", "facts"), rows)
+
+
+@command(audit, "head")
+@_file
+def head(app: App, *, file: Path | None) -> None:
+    """Print the digest of the last line, of a record that stands: write it down where nobody here can change it."""
+    from bus.audit import verify as check
+
+    found = check(file or audit_file(app))
+    if app.json:
+        app.data({"head": found.head, "entries": found.entries})
+    else:
+        app.line(found.head or "-")
+
+
+def _start(app: App, text: str | None) -> str:
+    """From which time on, as the record spells times; empty is from the first."""
+    import datetime as dt
+
+    from bus.cli.analyst.watch import Since
+    from schemas.codec import parse_time
+    from schemas.errors import SchemaError
+
+    try:
+        since = text and parse_time(text)
+    except SchemaError:
+        span = Since().convert(text, None, None)
+        since = (
+            None
+            if span == "all"
+            else app.now() - (span if isinstance(span, dt.timedelta) else dt.timedelta())
+        )
+    return f"{since:%Y-%m-%dT%H:%M:%SZ}" if since else ""
+
+
+def _spell(fact: Fact) -> str:
+    return ",".join(fact) if isinstance(fact, list) else str(fact)

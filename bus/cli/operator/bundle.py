@@ -1,0 +1,294 @@
+"""`tocsin bundle`: registry and bulletins in one file, for hubs that no cable reaches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+import click
+
+from bus.cli.analyst.watch import Since, interest_of
+from bus.cli.frame.app import App, Group, NotFoundError, command
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from bus.bundle.file import Content, Summary
+    from bus.bundle.transfer import Chosen
+    from schemas.subject import Channel
+
+T = TypeVar("T")
+PARTLY = 8
+
+
+@click.group(cls=Group)
+def bundle() -> None:
+    """The air gap: a file out, a file in, everything in it verified by whoever takes it in."""
+
+
+@command(bundle, "export")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="the file to write; a new one",
+)
+@click.option(
+    "--since",
+    type=Since(),
+    default="all",
+    show_default=True,
+    help="what came since: all, or a span such as 2d",
+)
+@click.option("--topic", "topics", multiple=True, help="a domain (cyber) or a kind (data-breach)")
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    metavar="ID/NAME",
+    help="as `tocsin channels` names it, with its authority",
+)
+@click.option(
+    "--to", metavar="AUDIENCE", help="for whom it is: an audience or an authority, all of whom may read it"
+)
+@click.option("--yes", is_flag=True, help="do not ask")
+def export(
+    app: App,
+    *,
+    out: Path,
+    since: dt.timedelta | str,
+    topics: tuple[str, ...],
+    channels: tuple[str, ...],
+    to: str | None,
+    yes: bool,
+) -> None:
+    """Write what this identity holds, or without a store what it has said itself, into one file.
+
+    Says first how much of which marking leaves, and asks. TLP:RED and TLP:AMBER+STRICT leave only for somebody named who
+    may read them; what may not be read by whom it is for refuses the whole bundle (exit 5).
+    """
+    import msgspec
+
+    from bus.bundle.file import Opening, write
+    from bus.bundle.transfer import by_channel, carried, choose, permit, trust_lines
+    from bus.cli.frame.session import held_registry, record
+    from schemas.vocab import Status
+
+    if out.exists():
+        raise click.UsageError(f"{out} is there already; choose a new name")
+    _, context = app.context()
+    held = held_registry(context, app.now)
+    interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
+    named = tuple(_channel(each) for each in channels)
+    start = None if since == "all" else app.now() - since if isinstance(since, dt.timedelta) else app.now()
+    with _holding(app) as (ask, of):
+        chosen = ask(lambda db: choose(db, of, interest, named, start))
+        leaving = by_channel(chosen)
+        permit(leaving, to, held())
+        _tell(app, leaving, to)
+        if not yes:
+            app.confirm(f"Write these {len(chosen)} bulletins to {out}?", flag="--yes")
+        opening = Opening(domain=held().domain, by=context.authority, made=app.now(), to=to)
+
+        def content() -> Iterator[Content]:
+            yield from trust_lines(held)
+            for start in range(0, len(chosen), 500):
+                some: list[Chosen] = chosen[start : start + 500]
+                yield from ask(lambda db, some=some: carried(db, of, some))  # type: ignore[misc]  # bound now
+
+        with _new_file(out) as file:
+            count = write(file, opening, content())
+            found = _checked(file)
+            record(
+                app,
+                "bundle-exported",
+                bundle=found.digest,
+                file=str(out),
+                to=to or "",
+                bulletins=count,
+                channels=[f"TLP:{channel.tlp.upper()} {channel}: {n}" for channel, n in leaving.items()],
+            )
+    if app.json:
+        app.data({"file": str(out), **_as_json(found)})
+    else:
+        app.note(
+            f"{count} bulletins and registry version {held().version} are in {out}; digest {found.digest}"
+        )
+
+
+@command(bundle, "import")
+@click.argument("file", type=click.Path(path_type=Path))
+def import_(app: App, file: Path) -> None:
+    """Take a bundle in: registry, then bulletins, each verified as if it came from the bus. Twice is as once.
+
+    Exits 6 when the file is not whole, or its registry none that this identity can follow; 8 when some bulletins were
+    refused: they are in quarantine.
+    """
+    import msgspec
+
+    from bus.bundle.transfer import Taken, take_in
+    from bus.cli.frame.session import held_registry, open_store, record
+    from bus.errors import TrustError
+
+    held = held_registry(app.context()[1], app.now)
+    with _opened(file) as opened:
+        found = _checked(opened)
+
+        async def work() -> Taken:
+            async with open_store(app, hold_s=0.0) as store:
+                return await take_in(opened, store=store, held=held, clock=app.now)
+
+        try:
+            taken = asyncio.run(work())
+        except TrustError as exc:
+            record(app, "bundle-refused", bundle=found.digest, file=str(file), reason=exc.reason)
+            raise
+    record(
+        app,
+        "bundle-imported",
+        bundle=found.digest,
+        file=str(file),
+        by=found.opening.by,
+        version=taken.version,
+        admitted=taken.admitted,
+        known=taken.known,
+        refused=taken.refused,
+    )
+    if app.json:
+        app.data({"file": str(file), "digest": found.digest, **msgspec.structs.asdict(taken)})
+    else:
+        app.line(
+            f"admitted {taken.admitted}, known already {taken.known}, refused {taken.refused}, too early {taken.early}; "
+            f"registry version {taken.version}, trust {taken.trust}"
+        )
+    for each in taken.left_aside:
+        app.note(f"left aside, a {each}")
+    if taken.refused:
+        app.note("what was refused is kept as evidence: tocsin quarantine")
+        raise click.exceptions.Exit(PARTLY)
+
+
+@command(bundle, "inspect")
+@click.argument("file", type=click.Path(path_type=Path))
+def inspect(app: App, file: Path) -> None:
+    """What a bundle says it is, whether it is whole, and how much is in it; nothing is verified or taken in."""
+    with _opened(file) as opened:
+        found = _checked(opened)
+    if app.json:
+        app.data({"file": str(file), **_as_json(found)})
+        return
+    app.table(
+        ("what", "value"),
+        [(name, value if value is not None else "-") for name, value in _as_json(found).items()],
+    )
+
+
+def _as_json(found: Summary) -> dict[str, object]:
+    return {
+        "domain": found.opening.domain,
+        "by": found.opening.by,
+        "made": found.opening.made,
+        "to": found.opening.to,
+        "versions": found.versions,
+        "statements": found.statements,
+        "beacons": found.beacons,
+        "bulletins": found.bulletins,
+        "digest": found.digest,
+    }
+
+
+def _tell(app: App, leaving: dict[Channel, int], to: str | None) -> None:
+    app.note(f"this leaves {'for ' + to if to else 'for whoever gets hold of the file'}:")
+    for channel, count in leaving.items():
+        app.note(f"  TLP:{channel.tlp.upper():<12} {count:>6}  {channel}")
+    if not leaving:
+        app.note("  no bulletin; the registry alone")
+
+
+def _channel(text: str) -> Channel:
+    """A channel with its authority."""
+    from schemas.errors import SchemaError
+    from schemas.subject import Channel
+
+    try:
+        return Channel.parse(text)
+    except SchemaError:
+        raise click.UsageError(
+            f"--channel takes one like xa-csirt/actual.green.community, not {text!r}"
+        ) from None
+
+
+@contextlib.contextmanager
+def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection], T]], T], str]]:
+    """How to ask what this identity holds, and in which words: its store, or without one its outbox."""
+    from bus.bundle.transfer import OF_OUTBOX, OF_STORE
+    from bus.cli.analyst.picture import ask
+    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, open_outbox
+
+    folder = app.state_folder()
+    if (folder / STORE_FILE).exists():
+        yield lambda question: ask(app, question), OF_STORE
+        return
+    if not (folder / OUTBOX_FILE).exists():
+        raise NotFoundError(
+            "this context holds no bulletins yet; export as a hub, or as an authority that has spoken"
+        )
+
+    async def said(question: Callable[[sqlite3.Connection], T]) -> T:
+        async with open_outbox(app) as box:
+            return await box.ask(question)
+
+    yield lambda question: asyncio.run(said(question)), OF_OUTBOX
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A bundle that is a file: it is read twice, so nothing else will do."""
+    from bus.bundle.file import MAX_BUNDLE_BYTES, BundleError
+    from bus.cli.frame.drafts import DraftFileError
+
+    if not path.exists():
+        raise DraftFileError(f"there is no file {path}", reason="file-missing")
+    if not path.is_file():
+        raise DraftFileError(f"{path} is no regular file; a bundle is read twice", reason="file-unreadable")
+    try:
+        file = path.open("rb")
+    except OSError as exc:
+        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
+    with file:
+        if os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES:
+            raise BundleError(f"{path} is larger than {MAX_BUNDLE_BYTES} bytes", reason="too-large")
+        yield file
+
+
+def _checked(file: BinaryIO) -> Summary:
+    from bus.bundle.file import BundleError, check
+
+    try:
+        return check(file)
+    except BundleError as exc:
+        raise BundleError(f"{file.name}: {exc}", reason=exc.reason) from None
+
+
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file, whole or not there: it gets its name when everything is on the disk and nothing has failed."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "something came there meanwhile", str(path))
+        Path(temporary).rename(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,150 @@
+"""What `tocsin server` needs of a federation: the options, which broker this is, and the carrier beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+if TYPE_CHECKING:
+    from bus.federation.plan import Federation, Seat
+    from bus.transport.tls import Tls
+    from bus.trust.registry import VerifiedRegistry
+    from bus.trust.store import HeldRegistry
+
+CARRIER_FILE, LEDGER_FILE = "carrier.nk", "carrier.db"
+MAX_FEDERATION_BYTES = 1024 * 1024
+PORT = 4222
+
+
+def federated(work: Callable[..., None]) -> Callable[..., None]:
+    """The options of a broker that is part of a federation."""
+    for option in (
+        click.option("--node", type=click.IntRange(1, 9), default=1, help="which node of its cluster"),
+        click.option(
+            "--as", "place", metavar="NAME", help="the country or union of that file that it serves"
+        ),
+        click.option(
+            "--federation",
+            type=click.Path(path_type=Path, dir_okay=False, exists=True),
+            help="who is joined with whom: a TOML file",
+        ),
+    ):
+        work = option(work)
+    return work
+
+
+def seat_of(
+    folder: Path, registry: VerifiedRegistry, file: Path | None, place: str | None, node: int
+) -> Seat | None:
+    """Which broker of a federation it is; None without a file.
+
+    Raises:
+        ConfigError: `federation-file`: the file, the registry and the folder do not fit together.
+    """
+    if file is None:
+        if place is not None:
+            raise click.UsageError(f"--as {place} of which federation? add --federation FILE")
+        return None
+    from bus.errors import ConfigError
+    from bus.federation.plan import Federation, Seat, served
+
+    if place is None:
+        raise click.UsageError("which of its brokers is this? add --as NAME, a country or union of the file")
+    if file.stat().st_size > MAX_FEDERATION_BYTES:
+        raise click.UsageError(f"{file} is too large for a federation's file")
+    federation = Federation.parse(file.read_bytes())
+    nodes = max(1, len(federation.nodes(place)))
+    if node > nodes:
+        raise click.UsageError(
+            f"there is no node {node}: in {file} {place} is {f'{nodes} nodes' if nodes > 1 else 'one server'}"
+        )
+    seat = Seat(federation=federation, name=place, node=node - 1)
+    if seat.country and not served(registry, seat):
+        raise ConfigError(
+            f"no authority of {place} is in {registry.domain} version {registry.version}, so this broker would serve nobody; "
+            "take in the version that has some: tocsin registry accept FILE",
+            reason="federation-file",
+        )
+    if seat.country and node == 1:
+        _must_be_its_carrier(folder, federation, file, place)
+    return seat
+
+
+def _must_be_its_carrier(folder: Path, federation: Federation, file: Path, country: str) -> None:
+    """The key in the folder is the one by which all other brokers know the country's carrier."""
+    from bus.errors import ConfigError
+
+    if not (folder / CARRIER_FILE).exists():
+        raise ConfigError(
+            f"{folder / CARRIER_FILE}, the key of the carrier of {country}, is not there; choose the folder that has it, or "
+            f"make another, tocsin server carrier-key {folder}, and put it into {file} at every broker",
+            reason="federation-file",
+        )
+    own = key_in(folder, CARRIER_FILE)[1]
+    if federation.countries[country].carrier != own:
+        raise ConfigError(
+            f"the carrier of {country} in {file} has another key than the one in {folder}, which is {own}; "
+            "the file is the same at every broker",
+            reason="federation-file",
+        )
+
+
+def port_of(seat: Seat | None) -> int:
+    """The port for clients where none is chosen: the one that the federation's file names, so that carriers find it."""
+    nodes = seat.federation.nodes(seat.name) if seat else ()
+    return (urlsplit(nodes[seat.node].url).port or PORT) if seat and nodes else PORT
+
+
+def name_of(seat: Seat | None) -> str:
+    """The server's name; each node of a cluster has its own."""
+    return "tocsin" if seat is None else f"{seat.name}-{seat.node + 1}"
+
+
+async def carry(folder: Path, url: str, held: HeldRegistry, seat: Seat | None, tls: Tls | None) -> None:
+    """The country's carrier, and what passes on what is said of trust, beside the first node of its broker; elsewhere there is nothing to do but wait."""
+    if seat is None or seat.country is None or seat.node > 0:
+        await asyncio.Event().wait()
+        return
+    import msgspec
+
+    from bus.cli.frame.session import until_first
+    from bus.federation.carrier import Carrier, Ledger
+    from bus.federation.plan import HOME, identity_at
+    from bus.federation.registry_relay import TrustRelay
+    from bus.transport.connection import Endpoint
+
+    seed = key_in(folder, CARRIER_FILE)[0]
+    places = {seat.name: Endpoint(url=url, authority_id=HOME, nkey_seed=seed, name=HOME, tls=tls)}
+    for place in seat.federation.dials(seat.name):
+        nodes = seat.federation.nodes(place)
+        there = None if tls is None else msgspec.structs.replace(tls, host=None)  # the name in its address
+        places[place] = Endpoint(
+            url=",".join(node.url for node in nodes),
+            authority_id=identity_at(seat.name),
+            nkey_seed=seed,
+            name=f"carrier of {seat.name}",
+            tls=there,
+        )
+    async with Ledger.open(folder / LEDGER_FILE) as ledger:
+        carrier = Carrier(
+            country=seat.name, federation=seat.federation, registry=held, endpoints=places, ledger=ledger
+        )
+        relay = TrustRelay(country=seat.name, held=held, endpoints=places, ledger=ledger)
+        await until_first(carrier.run(), relay.run())
+
+
+def key_in(folder: Path, name: str) -> tuple[str, str]:
+    """The seed and public key of a transport key in a broker's folder; made when first asked for."""
+    from bus.keys import nkeys
+
+    path = folder / name
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        nkeys.save_nkey(path, nkeys.generate()[0])
+    seed = nkeys.load_nkey(path)
+    return seed, nkeys.public_of(seed)

@@ -1,0 +1,149 @@
+"""`tocsin context` and `tocsin config`: who am I on this bus, and which setting came from where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App, Group, command
+
+
+@click.group(cls=Group)
+def context() -> None:
+    """Identities: an authority or a hub with its server, keys, registry and state folder."""
+
+
+@command(context, "ls")
+def list_(app: App) -> None:
+    """List the contexts; the current one is marked."""
+    settings = app.loaded.settings
+    current = app.context_name or settings.context
+    if app.json:
+        app.data(
+            [
+                {"name": name, "current": name == current, **_plain(each)}
+                for name, each in sorted(settings.contexts.items())
+            ]
+        )
+        return
+    if not settings.contexts:
+        app.note(f"no context in {app.loaded.home}; make one: tocsin context add NAME --authority ID ...")
+    rows = [
+        ("*" if name == current else "", name, each.authority, each.domain, each.server or "")
+        for name, each in sorted(settings.contexts.items())
+    ]
+    app.table(("", "name", "authority", "domain", "server"), rows)
+
+
+@command(context, "current")
+def current(app: App) -> None:
+    """Print the name of the current context; fit for a shell prompt."""
+    name, found = app.context()
+    if app.json:
+        app.data({"name": name, **_plain(found)})
+    else:
+        app.line(name)
+
+
+@command(context, "use")
+@click.argument("name")
+def use(app: App, name: str) -> None:
+    """Make NAME the current context."""
+    from bus.config import save_context
+
+    _, found = app.loaded.pick(name)
+    path = save_context(app.loaded.home, name, found, current=True)
+    if app.json:
+        app.data({"name": name, "file": str(path)})
+    else:
+        app.note(f"{name} is now the current context ({path})")
+
+
+@command(context, "add")
+@click.argument("name")
+@click.option("--authority", required=True, help="authority or hub id, e.g. xa-csirt")
+@click.option("--domain", required=True, help="the registry's domain")
+@click.option("--pin", required=True, help="digest of the registry version you were given out of band")
+@click.option(
+    "--registry", "registry_file", required=True, type=click.Path(path_type=Path), help="registry file"
+)
+@click.option("--beacon", type=click.Path(path_type=Path), help="beacon file")
+@click.option("--server", help="nats://host:port")
+@click.option(
+    "--key", type=click.Path(path_type=Path), help="signing key (encrypted PEM, or a pkcs11: address)"
+)
+@click.option(
+    "--passphrase-file", type=click.Path(path_type=Path), help="file holding the key's passphrase or PIN"
+)
+@click.option("--nkey", type=click.Path(path_type=Path), help="transport key")
+@click.option(
+    "--tls-ca", type=click.Path(path_type=Path), help="who signs the broker's certificate (PEM); demands TLS"
+)
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="client certificate (PEM)")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="its private key (PEM, mode 0600)")
+@click.option(
+    "--seal-keys",
+    type=click.Path(path_type=Path),
+    help="seal key, or folder of seal keys (*.pem), that open what is sealed; same passphrase file",
+)
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path),
+    help="seal certificate of the (ES256) key in PEM: what is signed is a JAdES seal too",
+)
+@click.option("--contacts", type=click.Path(path_type=Path), help="this hub's list of duty desks (TOML)")
+@click.option("--state", type=click.Path(path_type=Path), help="folder of outbox and store")
+@click.option("--use", "make_current", is_flag=True, help="make it the current one")
+def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
+    """Add or replace the context NAME in your own settings."""
+    from bus.cli.frame.session import record_context
+    from bus.config import CONTEXT_NAME, Context, is_server, save_context, tls_problem
+    from bus.keys.pkcs11 import is_token
+
+    if not CONTEXT_NAME.fullmatch(name):
+        raise click.UsageError(f"{name!r} cannot name a context: letters, digits, dots, hyphens; at most 64")
+    if parts["server"] is not None and not is_server(parts["server"]):
+        raise click.UsageError(f"--server must be an address like nats://host:4222, not {parts['server']!r}")
+    fields = {
+        key: value.absolute() if isinstance(value, Path) and not is_token(value) else value
+        for key, value in parts.items()
+    }
+    made = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
+    if problem := tls_problem(made):
+        raise click.UsageError(problem)
+    record_context(app, name, made, app.loaded.settings.contexts.get(name))
+    path = save_context(app.loaded.home, name, made, current=make_current)
+    if app.json:
+        app.data({"name": name, "file": str(path), **_plain(made)})
+    else:
+        app.note(f"context {name} written to {path}")
+
+
+@click.group(cls=Group)
+def config() -> None:
+    """Settings: flags, then TOCSIN_*, then ./tocsin.toml, then your own file, then /etc."""
+
+
+@command(config, "show")
+@click.option("--origin", is_flag=True, help="say where each value came from")
+def show(app: App, *, origin: bool) -> None:
+    """Print every setting in force."""
+    rows = app.loaded.origins
+    if app.json:
+        app.data([msgspec.to_builtins(row) for row in rows])
+        return
+    if origin:
+        app.table(("setting", "value", "from"), [(row.key, row.value, row.origin) for row in rows])
+    else:
+        app.table(("setting", "value"), [(row.key, row.value) for row in rows])
+
+
+def _plain(each: msgspec.Struct) -> dict[str, object]:
+    fields = msgspec.structs.asdict(each)
+    return {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in fields.items()
+        if value is not None
+    }

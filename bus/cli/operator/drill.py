@@ -1,0 +1,314 @@
+"""`tocsin drill`: exercises on the real path, scored, and never to be mistaken for the real thing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.app import App, Group, command, hint
+
+if TYPE_CHECKING:
+    from bus.drills.score import Report
+    from bus.drills.script import Expectation, Inject
+    from bus.publishing.publisher import Publisher
+    from bus.trust.registry import VerifiedRegistry
+    from schemas.bulletin import Draft
+    from schemas.vocab import Tlp
+
+PARTLY = 8
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=".",
+    show_default=True,
+    help="folder for the report (JSON and text)",
+)
+
+
+@click.group(cls=Group)
+def drill() -> None:
+    """Exercises: bulletins of status `exercise`, what is expected in answer, and the score."""
+
+
+@command(drill, "run")
+@click.argument("script", type=click.Path(path_type=Path))
+@out_option
+@click.option(
+    "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
+)
+def run(app: App, script: Path, *, out: Path, only_check: bool) -> None:
+    """Play SCRIPT (TOML): inject its exercise bulletins at their times, hear the answers, write a scored report.
+
+    The chosen context conducts: it reads the answers, so it is a hub's. Each step names the context that speaks.
+    Everything is read and rehearsed before the first bulletin goes out. Exits 0 when all that was expected came in time,
+    8 when not, 5 when something in the script is no exercise or may not be said.
+    """
+    from bus.cli.operator.drill_files import read_inject, read_script
+
+    found = read_script(script)
+    injects = [read_inject(found, n, script.parent) for n in range(len(found.step))]
+    asyncio.run(_conduct(app, found.exercise, found.title, injects, out, only_check=only_check))
+
+
+@command(drill, "comcheck")
+@click.option("--as", "speaker", metavar="CONTEXT", help="who asks; the chosen context when it is not said")
+@click.option("--to", "audience", default="community", show_default=True, help="the audience that is asked")
+@click.option(
+    "--tlp", type=click.Choice(["amber+strict", "amber", "green"]), default="green", show_default=True
+)
+@click.option(
+    "--within", type=click.IntRange(1, 86_400), default=300, show_default=True, help="seconds to answer in"
+)
+@click.option(
+    "--expect",
+    "expected",
+    multiple=True,
+    metavar="ID",
+    help="who must answer; every member that may, otherwise",
+)
+@click.option("--exercise", metavar="NAME", help="its exercise id; comcheck-DATE otherwise")
+@out_option
+def comcheck(
+    app: App,
+    *,
+    speaker: str | None,
+    audience: str,
+    tlp: str,
+    within: int,
+    expected: tuple[str, ...],
+    exercise: str | None,
+    out: Path,
+) -> None:
+    """A communication check: an exercise bulletin to an audience, and who has answered before the deadline.
+
+    An answer is feedback to it, as `tocsin drill answer` gives, or a heartbeat that names it. Exits as `drill run`.
+    """
+    from bus.cli.frame.session import open_registry
+    from bus.drills.script import Expectation, Inject, communication_check, of_exercise
+    from schemas.vocab import Tlp
+
+    now = app.now()
+    name, _ = app.context()
+    speaker = speaker or name
+    registry = open_registry(app.context()[1], now)
+    issuer = _as(app, speaker).context()[1].authority
+    members, mute = _members(registry, audience, Tlp(tlp), issuer)
+    for each in expected:
+        if each not in members:
+            raise click.UsageError(
+                f"{each} is not asked by this check, or has no grant to answer it{hint(each, members or mute)}"
+            )
+    wanted = expected or members
+    if not wanted:
+        raise click.UsageError(
+            f"nobody in {audience} but {issuer} has a grant to answer at TLP:{tlp.upper()}"
+        )
+    if mute and not expected:
+        app.note(f"cannot answer there, having no grant: {', '.join(mute)}")
+    exercise = exercise or f"comcheck-{now:%Y-%m-%d}"
+    inject = Inject(
+        at=0,
+        speaker=speaker,
+        draft=of_exercise(communication_check(exercise, audience, Tlp(tlp), now, within), exercise),
+        expect=tuple(Expectation(by=each, within=within) for each in wanted),
+    )
+    title = f"communication check to {audience}"
+    asyncio.run(_conduct(app, exercise, title, [inject], out, only_check=False))
+
+
+@command(drill, "answer")
+@click.argument("bulletin_id", metavar="ID")
+@click.option("--exercise", metavar="NAME", required=True, help="the exercise that the bulletin is of")
+@click.option(
+    "--verdict",
+    type=click.Choice(
+        [
+            "ack",
+            "reject",
+            "sighting",
+            "endorse",
+            "dispute",
+            "false-positive",
+            "action-taken",
+            "request-upgrade",
+        ]
+    ),
+    default="ack",
+    show_default=True,
+)
+@click.option("--text", help="a sentence")
+@click.option(
+    "--tlp", type=click.Choice(["red", "amber+strict", "amber", "green"]), help="the bulletin's marking"
+)
+@click.option("--audience", help="the bulletin's audience")
+def answer(
+    app: App,
+    bulletin_id: str,
+    *,
+    exercise: str,
+    verdict: str,
+    text: str | None,
+    tlp: str | None,
+    audience: str | None,
+) -> None:
+    """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
+    import msgspec
+
+    from bus.cli.officer.publish import marked, send_drafts
+    from bus.drills.script import answer as answer_to
+    from schemas.scalars import Slug, Uuid
+    from schemas.vocab import FeedbackKind
+
+    for value, type_, what in (
+        (bulletin_id, Uuid, "ID is the id of a bulletin"),
+        (exercise, Slug, "--exercise"),
+    ):
+        try:
+            msgspec.convert(value, type_)
+        except msgspec.ValidationError:
+            raise click.UsageError(f"{what}: {value!r} is none") from None
+
+    def make() -> Draft:
+        return marked(answer_to(bulletin_id, exercise, FeedbackKind(verdict), text), audience, tlp)
+
+    code = asyncio.run(send_drafts(app, [(bulletin_id, make)], ("stored", None), dry_run=False))
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+# -- conducting it ----------------------------------------------------------------------------------------------
+
+
+def _as(app: App, context: str) -> App:
+    """This invocation as another context."""
+    other = copy.copy(app)
+    other.context_name = context
+    return other
+
+
+def _members(registry: VerifiedRegistry, audience: str, tlp: Tlp, issuer: str) -> tuple[list[str], list[str]]:
+    """Who can answer a check, and who is a member but has no grant to."""
+    from bus.errors import PermitError
+    from schemas.subject import Channel
+    from schemas.vocab import Status
+
+    found = registry.document.audiences.get(audience)
+    if found is None:
+        known = sorted(registry.document.audiences)
+        raise PermitError(
+            f"there is no audience {audience!r}{hint(audience, known)}", reason="unknown-audience"
+        )
+    able: list[str] = []
+    mute: list[str] = []
+    for name in sorted(set(found.members) - {issuer}):
+        ways = (
+            Channel(issuer=name, status=status, tlp=tlp, audience=audience)
+            for status in (Status.EXERCISE, Status.SYSTEM)
+        )
+        (able if any(registry.may_publish(name, way) for way in ways) else mute).append(name)
+    return able, mute
+
+
+def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequence[Expectation]) -> None:
+    """Refuse a drill whose answers its conductor could not read."""
+    import msgspec
+
+    from bus.errors import PermitError
+    from schemas.subject import Channel
+
+    asked = Channel.parse(channel)
+    for each in expect:
+        registry.authority(each.by)
+        if not registry.may_read(reader, msgspec.structs.replace(asked, issuer=each.by)):
+            raise PermitError(
+                f"{reader} could not read an answer by {each.by} on {asked.name}; conduct the drill as a hub that may: "
+                "--context",
+                reason="not-permitted",
+            )
+
+
+async def _conduct(
+    app: App, exercise: str, title: str, injects: Sequence[Inject], out: Path, *, only_check: bool
+) -> None:
+    """Rehearse everything, then play it, and tell the score."""
+    from bus.cli.analyst.watch import reading
+    from bus.cli.frame.session import open_store
+    from bus.drills.conductor import play
+    from bus.drills.score import Board
+
+    app.logs(errors_only=True)
+    await _rehearse(app, injects)
+    if only_check:
+        app.note(f"{len(injects)} bulletins would be said, each as an exercise and each permitted")
+        return
+    async with (
+        _speakers(app, injects, offline=False) as speakers,
+        open_store(app) as store,
+        reading(app, store),
+    ):
+        start = await store.row_before(app.now())
+        board = Board(
+            exercise=exercise,
+            title=title,
+            conducted_by=app.context()[1].authority,
+            injects=injects,
+            started=app.now(),
+        )
+        app.note(f"EXERCISE {exercise} begins: {len(injects)} bulletins; Ctrl-C ends it without a report")
+        report = await play(board, speakers, store.follow(start), clock=app.now)
+    _tell(app, report, out)
+
+
+async def _rehearse(app: App, injects: Sequence[Inject]) -> None:
+    """Refuse the whole drill when one bulletin may not be said, or an answer to it could not be read; no key is used."""
+    from bus.cli.frame.session import open_registry
+
+    _, context = app.context()
+    registry = open_registry(context, app.now())
+    async with _speakers(app, injects, offline=True) as speakers:
+        for each in injects:
+            speaker = speakers[each.speaker]
+            name = (await speaker.rehearse(each.draft)).channel.rpartition("/")[2]
+            _hears(registry, context.authority, f"{speaker.authority_id}/{name}", each.expect)
+
+
+@contextlib.asynccontextmanager
+async def _speakers(
+    app: App, injects: Sequence[Inject], *, offline: bool
+) -> AsyncIterator[dict[str, Publisher]]:
+    """The publisher of each context that speaks."""
+    from bus.cli.frame.session import open_publisher
+
+    async with contextlib.AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(open_publisher(_as(app, name), offline=offline))
+            for name in dict.fromkeys(each.speaker for each in injects)
+        }
+
+
+def _tell(app: App, report: Report, out: Path) -> None:
+    import msgspec
+
+    from bus.cli.frame.app import safe
+    from bus.config import write_atomically
+    from bus.drills.score import as_text
+
+    text = as_text(report)
+    stem = f"drill-{report.exercise}-{report.started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    write_atomically(out / f"{stem}.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    write_atomically(out / f"{stem}.txt", ("\n".join(map(safe, text)) + "\n").encode())
+    if app.json:
+        app.data(report)
+    else:
+        for line in text:
+            app.line(line)
+    app.note(f"report written to {out / stem}.json and .txt")
+    if not report.passed:
+        raise click.exceptions.Exit(PARTLY)

@@ -1,0 +1,314 @@
+"""`tocsin server`: the broker's configuration from the registry, a broker on this machine, and its checks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from bus.cli.frame.app import App, Group, NotFoundError, command
+from bus.cli.operator.carrier import CARRIER_FILE, carry, federated, key_in, name_of, port_of, seat_of
+
+if TYPE_CHECKING:
+    from bus.federation.plan import Seat
+    from bus.transport.tls import Tls
+    from bus.trust.registry import VerifiedRegistry
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+PORT = click.IntRange(1, 65535 - 4000)
+PROVISIONER_FILE = "provisioner.nk"
+SYSTEM_FILE = "system.nk"  # of who cuts connections: server run
+CONF_FILE = "nats-server.conf"
+NOT_SOUND = 1
+MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
+
+
+@click.group(cls=Group)
+def server() -> None:
+    """The nats-server of a country: users and permissions follow the registry."""
+
+
+@command(server, "conf")
+@click.argument("folder", type=FOLDER)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
+@federated
+@click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
+def conf(
+    app: App,
+    folder: Path,
+    *,
+    host: str,
+    port: int | None,
+    federation: Path | None,
+    place: str | None,
+    node: int,
+    stdout: bool,
+) -> None:
+    """Write the broker's configuration into FOLDER, generated from the context's registry.
+
+    With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
+    With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
+    """
+    from bus.config import write_atomically
+    from bus.server import ServerSettings, ServerTls, render_conf
+
+    registry = production_registry(app)
+    seat = seat_of(folder, registry, federation, place, node)
+    port = port or port_of(seat)
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        monitor_port=port + MONITOR_ABOVE,
+        name=name_of(seat),
+        tls=ServerTls.in_folder(folder),
+        system_nkey=_system_nkey(folder),
+        seat=seat,
+    )
+    text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
+    if stdout:
+        click.echo(text)
+        return
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / CONF_FILE
+    write_atomically(path, text.encode())
+    if app.json:
+        app.data({"file": str(path), "registry_version": registry.version})
+    else:
+        app.note(
+            f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID"
+        )
+
+
+@command(server, "run")
+@click.argument("folder", type=FOLDER)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
+@federated
+@click.option("--binary", type=click.Path(path_type=Path), help="nats-server [env: TOCSIN_NATS_SERVER]")
+def run(
+    app: App,
+    folder: Path,
+    *,
+    host: str,
+    port: int | None,
+    federation: Path | None,
+    place: str | None,
+    node: int,
+    binary: Path | None,
+) -> None:
+    """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
+
+    With --federation and --as it is one of several, and a country's carrier runs beside it: what is released goes to the
+    unions and neighbours, and theirs comes home.
+
+    It is checked as by `server check`, and not run when a hard check fails (exit 1).
+    It follows the registry: a version that is taken in here, or published on the bus, changes users, permissions and
+    consumers within seconds, without a restart.
+    TLS as in `server conf`; the streams are made with the client certificate of the context.
+    """
+    from bus.cli.frame.session import until_first
+
+    app.logs()
+    seat = seat_of(folder, production_registry(app), federation, place, node)
+    # Whoever is told to end while it starts ends too, and its nats-server with it.
+    asyncio.run(until_first(ended(), _run(app, folder, host, port or port_of(seat), seat, binary)))
+
+
+async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, binary: Path | None) -> None:
+    from bus.cli.frame.session import held_registry, recorder, until_first
+    from bus.errors import ConfigError
+    from bus.server import (
+        NatsServer,
+        ServerSettings,
+        ServerTls,
+        follow_registry,
+        provision,
+        render_conf,
+        share_connections,
+    )
+    from bus.server.checks import check as run_checks
+    from bus.server.checks import must_be_sound
+    from bus.server.connection_limits import SYSTEM
+    from bus.server.provision import provisioner_endpoint
+    from bus.subscribing.registry_feed import TrustFeed
+    from bus.transport.connection import Endpoint
+
+    held = held_registry(app.context()[1], app.now)
+    registry = held()
+    seed, public = provisioner_key(folder)
+    system = key_in(folder, SYSTEM_FILE)
+    tls, files = _tls(app), ServerTls.in_folder(folder)
+    if (tls is None) != (files is None):
+        raise ConfigError(
+            f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
+            reason="tls-file",
+        )
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        monitor_port=port + MONITOR_ABOVE,
+        name=name_of(seat),
+        tls=files,
+        system_nkey=system[1],
+        seat=seat,
+    )
+    text = render_conf(registry, settings=settings, provisioner_nkey=public)
+    async with NatsServer(folder, text, binary=binary) as broker:
+        await provision(broker.url, seed, registry, seat=seat, tls=tls)
+        must_be_sound(
+            await run_checks(
+                url=broker.url,
+                monitor_url=broker.monitor_url,
+                provisioner_seed=seed,
+                registry=registry,
+                seat=seat,
+                conf_file=folder / CONF_FILE,
+                binary=broker.binary,
+                tls=tls,
+                system_nkey=system[1],
+            )
+        )
+        app.note(
+            f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
+        )
+        await until_first(
+            carry(folder, broker.url, held, seat, tls),
+            TrustFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
+            follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
+            share_connections(
+                monitor_url=broker.monitor_url,
+                endpoint=Endpoint(
+                    url=broker.url, authority_id=SYSTEM, nkey_seed=system[0], name=SYSTEM, tls=tls
+                ),
+            ),
+        )
+
+
+@command(server, "carrier-key")
+@click.argument("folder", type=FOLDER)
+def carrier_key(app: App, folder: Path) -> None:
+    """Print the public key of the carrier of the country whose broker is in FOLDER; made when first asked for.
+
+    It goes into the federation's file, as the `carrier` of its country.
+    """
+    public = key_in(folder, CARRIER_FILE)[1]
+    if app.json:
+        app.data({"carrier": public})
+    else:
+        app.line(public)
+
+
+@command(server, "check")
+@click.argument("folder", type=FOLDER)
+@click.option("--url", help="nats://host:port, instead of the context's server")
+@click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
+@federated
+def check(
+    app: App,
+    folder: Path,
+    *,
+    url: str | None,
+    monitor: str | None,
+    federation: Path | None,
+    place: str | None,
+    node: int,
+) -> None:
+    """Check every assumption about the running broker; FOLDER holds the provisioner's key.
+
+    Exits 1 when a hard one fails.
+    """
+    from bus.cli.frame.session import open_registry
+    from bus.config import is_server
+    from bus.server import find_binary
+    from bus.server.checks import check as run_checks
+    from bus.server.process import ports_of
+
+    app.logs()
+    _, context = app.context()
+    address = url or context.server
+    if address is None or not is_server(address):
+        raise click.UsageError("which broker? add --url nats://host:port")
+    if not (folder / PROVISIONER_FILE).exists():
+        raise NotFoundError(f"{folder} is no broker's folder: {PROVISIONER_FILE} is not there")
+    at = urlsplit(address)
+    running = ports_of(folder)
+    ports = running[1] if running else {}
+    if address in ports.get("nats", ()):
+        monitor = monitor or next(iter(ports.get("monitoring", ())), None)
+    registry = open_registry(context, app.now())
+    checks = asyncio.run(
+        run_checks(
+            url=address,
+            monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
+            provisioner_seed=provisioner_key(folder)[0],
+            registry=registry,
+            seat=seat_of(folder, registry, federation, place, node),
+            conf_file=folder / CONF_FILE,
+            binary=find_binary(None, os.environ),
+            tls=_tls(app),
+            system_nkey=_system_nkey(folder),
+        )
+    )
+    if app.json:
+        app.data(checks)
+    else:
+        app.table(
+            ("", "check", "found"),
+            [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks],
+        )
+    if any(c.hard and not c.ok for c in checks):
+        raise click.exceptions.Exit(NOT_SOUND)
+
+
+def _tls(app: App) -> Tls | None:
+    """The context's certificates; the broker's must bear the host name of the context's server."""
+    from bus.cli.frame.session import tls_of
+
+    _, context = app.context()
+    found = tls_of(context, host=urlsplit(context.server or "").hostname)
+    if found is not None:
+        found.context()
+    return found
+
+
+def production_registry(app: App) -> VerifiedRegistry:
+    """The context's registry, refused when it is a demonstration's."""
+    from bus.cli.frame.session import open_registry
+    from bus.errors import ConfigError
+
+    registry = open_registry(app.context()[1], app.now())
+    if registry.domain.startswith("demo-"):
+        raise ConfigError(
+            f"{registry.domain} is a demonstration: its keys protect nothing; run `tocsin demo`, or make a registry: tocsin registry init",
+            reason="demo-domain",
+        )
+    return registry
+
+
+def provisioner_key(folder: Path) -> tuple[str, str]:
+    """The seed and public key of the identity that makes streams; made when first asked for."""
+    return key_in(folder, PROVISIONER_FILE)
+
+
+def _system_nkey(folder: Path) -> str | None:
+    """The public key of who cuts connections, once `server run` has made it."""
+    return key_in(folder, SYSTEM_FILE)[1] if (folder / SYSTEM_FILE).exists() else None
+
+
+async def ended() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)

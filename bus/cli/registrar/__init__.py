@@ -1,0 +1,1 @@
+"""Commands of a registrar and a root keeper: keys and the signed registry."""

@@ -1,0 +1,219 @@
+"""Files and arguments of the registry ceremony, as its commands share them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App, hint
+from bus.cli.frame.session import record
+
+if TYPE_CHECKING:
+    from bus.audit import Fact
+    from bus.keys.signatures import Signer
+    from bus.trust.registry import VerifiedRegistry
+    from schemas.registry import KeyRecord, Registry
+    from schemas.vocab import Tlp
+
+KEY_LIFETIME_DAYS = 365
+REGISTRY_LIFETIME_DAYS = 90
+
+
+def proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:
+    """The document to edit: a proposal goes on as it is, a standing registry becomes its next version."""
+    from bus.trust import ceremony
+
+    raw = read(file)
+    standing = standing_registry(file, raw)
+    if standing is None:
+        return ceremony.document_of(raw), ""
+    lifetime = dt.timedelta(days=REGISTRY_LIFETIME_DAYS)
+    return ceremony.next_version(
+        standing.document, standing.digest, now, lifetime
+    ), f" (after version {standing.version})"
+
+
+def standing_registry(file: Path, raw: bytes) -> VerifiedRegistry | None:
+    """The registry in a file, when enough roots have signed it; None while it is a proposal.
+
+    Of a version that has one before it, kept beside it, the roots of both count.
+    """
+    from bus.errors import TrustError
+    from bus.trust import ceremony
+    from bus.trust.registry import VerifiedRegistry
+
+    if not ceremony.signatures(raw):
+        return None
+    try:
+        found = VerifiedRegistry.open(raw)
+        before = previous_of(file, found.document)
+        return found if before is None else before.update(raw, found.document.issued)
+    except TrustError as exc:
+        if exc.reason != "threshold":
+            raise
+        return None
+
+
+def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
+    """The version before a document, when a proposal has kept it beside FILE."""
+    from bus.errors import TrustError
+    from bus.trust.registry import VerifiedRegistry
+    from bus.trust.store import version_file
+
+    kept = version_file(file, document.version - 1)
+    if not kept.is_file():
+        return None
+    try:
+        found = VerifiedRegistry.open(read(kept))
+    except TrustError:
+        return None
+    return found if found.digest == document.prev else None
+
+
+def propose(app: App, file: Path, out: Path | None, document: Registry, text: str) -> None:
+    """Write a proposal, keep the standing version that it would cover, and say what to do next."""
+    from bus.trust import ceremony
+    from bus.trust.store import version_file
+
+    target = out or file
+    if target.exists() and (standing := standing_registry(target, read(target))) is not None:
+        kept = version_file(target, standing.version)
+        replace(kept, standing.raw)
+        app.note(f"version {standing.version} is kept as {kept}")
+    raw = ceremony.unsigned(document)
+    replace(target, raw)
+    record_registry(app, "registry-proposed", raw, target)
+    say(app, target, f"{text}; signatures are needed anew: tocsin registry sign {target}")
+
+
+def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact) -> None:
+    """Record what happened to a version of a registry, known by the digest of the bytes that are signed."""
+    from bus.trust import ceremony
+    from schemas.codec import digest
+    from schemas.envelope import TYP_REGISTRY, read_signed
+    from schemas.registry import MAX_REGISTRY_BYTES
+
+    document = ceremony.document_of(raw)
+    payload = read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES, unsigned=True).payload
+    record(
+        app,
+        event,
+        domain=document.domain,
+        version=document.version,
+        digest=digest(payload),
+        file=str(file),
+        **facts,
+    )
+
+
+def way(text: str, parts: int) -> tuple[Tlp, str, str]:
+    """`TLP:AUDIENCE[:KINDS]` taken apart."""
+    from schemas.vocab import Tlp
+
+    tlp, *rest = text.split(":", parts - 1)
+    if not rest or tlp not in set(Tlp):
+        raise click.UsageError(f"{text!r} is not TLP:AUDIENCE; TLP is one of {', '.join(Tlp)}")
+    return Tlp(tlp), rest[0], rest[1] if len(rest) > 1 else ""
+
+
+def shaped(text: str, type_: object, wanted: str) -> None:
+    """Refuse a word that does not have the shape of its type, saying what would.
+
+    Raises:
+        click.UsageError: `text` is not `wanted`.
+    """
+    try:
+        msgspec.convert(text, type_)
+    except msgspec.ValidationError:
+        raise click.UsageError(f"{text!r} is not {wanted}") from None
+
+
+def known_audiences(document: Registry, named: Iterable[str]) -> None:
+    """Refuse an audience that the registry has not; an authority's own id is one too."""
+    known = {*document.audiences, *document.authorities}
+    for each in named:
+        if each not in known:
+            raise click.UsageError(
+                f"there is no audience {each!r}{hint(each, sorted(known))}; "
+                "a new one is made with its first member: tocsin registry add ... --member-of"
+            )
+
+
+def known_kinds(named: Iterable[str]) -> None:
+    """Refuse a kind that there is not."""
+    from schemas.bodies import KINDS
+
+    for each in named:
+        if each not in KINDS and each != "*":
+            raise click.UsageError(f"there is no kind {each!r}{hint(each, KINDS)}")
+
+
+def key_record(path: Path, now: dt.datetime) -> KeyRecord:
+    """A registry record for the public key in a JWK file, valid from now."""
+    from schemas.errors import SchemaError
+    from schemas.registry import KeyRecord
+
+    try:
+        jwk = msgspec.json.decode(read(path), type=dict[str, str])
+    except msgspec.MsgspecError as exc:
+        raise SchemaError(
+            f"{path} is no JWK file ({exc}); make one: tocsin key export", reason="schema"
+        ) from None
+    alg = jwk.pop("alg", "Ed25519") if jwk.get("kty") != "AKP" else jwk["alg"]
+    kept = {name: jwk[name] for name in ("kty", "crv", "x", "y", "alg", "pub") if name in jwk}
+    begin = now.replace(microsecond=0)
+    fields: dict[str, object] = {
+        "alg": alg,
+        "jwk": kept,
+        "not_before": begin,
+        "not_after": begin + dt.timedelta(days=KEY_LIFETIME_DAYS),
+    }
+    try:
+        return msgspec.convert(fields, KeyRecord)
+    except msgspec.ValidationError as exc:
+        raise SchemaError(
+            f"{path} holds no public key that can be used ({exc}); make one: tocsin key export",
+            reason="schema",
+        ) from None
+
+
+def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:
+    """The signer in a key file, its passphrase from a file or asked for."""
+    from bus.cli.registrar.key import read_passphrase
+    from bus.keys.loading import open_key
+
+    return open_key(key_file, read_passphrase(app, passphrase_file))
+
+
+def read(path: Path) -> bytes:
+    """A file's bytes, or one sentence."""
+    from bus.cli.analyst.verify import read_file
+
+    return read_file(path)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not be there yet."""
+    if path.exists():
+        raise click.UsageError(f"{path} is there already; choose a new name")
+    replace(path, data)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
+    from bus.config import write_atomically
+
+    write_atomically(path, data, mode=0o644)
+
+
+def say(app: App, file: Path, text: str) -> None:
+    """What was done, for a person or as JSON."""
+    if app.json:
+        app.data({"file": str(file), "text": text})
+    else:
+        app.note(text)

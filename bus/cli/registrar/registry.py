@@ -1,0 +1,354 @@
+"""`tocsin registry`: the ceremony on files. Who may say and read what, signed by m of n root keys."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App, Group, NotFoundError, command, hint
+from bus.cli.registrar.accepting import accept
+from bus.cli.registrar.proposals import (
+    REGISTRY_LIFETIME_DAYS,
+    key_record,
+    known_audiences,
+    known_kinds,
+    previous_of,
+    proposal,
+    propose,
+    read,
+    record_registry,
+    replace,
+    say,
+    shaped,
+    signer_of,
+    way,
+    write_new,
+)
+from bus.cli.registrar.publish import publish
+from bus.cli.registrar.rotate import export, revoke, rotate
+from bus.cli.registrar.seal_keys import seal_key, seal_policy
+from bus.cli.registrar.show import show, verify
+
+FILE = click.Path(path_type=Path)
+
+
+@click.group(cls=Group)
+def registry() -> None:
+    """The signed trust registry, as files.
+
+    A change is a proposal: init, add, grant, rotate and revoke write one without signatures; root keepers
+    sign it, each with their own key; verify says whether it stands; publish sends it to everybody.
+    """
+
+
+for each in (rotate, revoke, export, accept, publish, show, verify, seal_key, seal_policy):
+    registry.add_command(each)
+
+
+@command(registry, "init")
+@click.argument("file", type=FILE)
+@click.option("--domain", required=True, help="name of this federation; never starts with demo-")
+@click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    required=True,
+    type=FILE,
+    help="public JWK file of a root keeper; repeat",
+)
+@click.option("--threshold", type=click.IntRange(min=1), required=True, help="root signatures needed")
+@click.option(
+    "--beacon",
+    "beacons",
+    multiple=True,
+    required=True,
+    type=FILE,
+    help="public JWK file of a beacon key; repeat",
+)
+@click.option("--days", type=click.IntRange(1, 400), default=REGISTRY_LIFETIME_DAYS, show_default=True)
+def init(
+    app: App,
+    file: Path,
+    *,
+    domain: str,
+    roots: tuple[Path, ...],
+    threshold: int,
+    beacons: tuple[Path, ...],
+    days: int,
+) -> None:
+    """Write the first version of a registry into FILE, unsigned."""
+    from bus.keys.signatures import thumbprint
+    from bus.trust import ceremony
+    from schemas.registry import Audience, DomainName
+    from schemas.vocab import Scope
+
+    if domain.startswith("demo-"):
+        raise click.UsageError(
+            "a domain that starts with demo- belongs to `tocsin demo`; choose another name"
+        )
+    shaped(domain, DomainName, "a name of a domain: small letters, digits, dots, hyphens")
+    now = app.now()
+    root_keys = [key_record(path, now) for path in roots]
+    if threshold > (count := len({thumbprint(each.jwk) for each in root_keys})):
+        raise click.UsageError(
+            f"--threshold {threshold} can never be met: {count} different root keys are named"
+        )
+    document = ceremony.new_registry(
+        domain=domain,
+        root_keys=root_keys,
+        root_threshold=threshold,
+        beacon_keys=[key_record(path, now) for path in beacons],
+        beacon_threshold=1,
+        audiences={
+            "public": Audience(scope=Scope.PUBLIC, members=()),
+            "community": Audience(scope=Scope.UNION, members=()),
+        },
+        now=now,
+        lifetime=dt.timedelta(days=days),
+    )
+    raw = ceremony.unsigned(document)
+    write_new(file, raw)
+    record_registry(app, "registry-proposed", raw, file)
+    say(app, file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
+
+
+@command(registry, "add")
+@click.argument("file", type=FILE)
+@click.argument("authority")
+@click.option("--name", required=True, help="full name")
+@click.option("--kind", required=True, help="csirt, emb, dsc, dpa, hub, ...")
+@click.option(
+    "--domain",
+    "domain_",
+    required=True,
+    help="digital, cyber, data, electoral, foreign, justice, comms, coord",
+)
+@click.option("--country", required=True, help="ISO 3166-1 alpha-2, EU or INT")
+@click.option("--key", "keys", multiple=True, type=FILE, help="public JWK file of a signing key; repeat")
+@click.option("--nkey", "nkeys", multiple=True, help="public transport key (U...); repeat")
+@click.option(
+    "--member-of",
+    "audiences",
+    multiple=True,
+    help="make it a member of this audience (made when new); repeat",
+)
+@click.option("--replace", "anew", is_flag=True, help="drop the keys and grants of one that is there already")
+@click.option(
+    "--contact",
+    "contacts",
+    multiple=True,
+    help="whom to ask when it does not answer, the first first; repeat",
+)
+@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+def add(
+    app: App,
+    file: Path,
+    authority: str,
+    *,
+    name: str,
+    kind: str,
+    domain_: str,
+    country: str,
+    keys: tuple[Path, ...],
+    nkeys: tuple[str, ...],
+    audiences: tuple[str, ...],
+    anew: bool,
+    contacts: tuple[str, ...],
+    out: Path | None,
+) -> None:
+    """Propose to add AUTHORITY to the registry in FILE. One that is there already keeps its record, but for --replace."""
+    from bus.keys.signatures import thumbprint
+    from bus.trust import ceremony
+    from schemas.registry import AuthorityRecord, NkeyUser
+    from schemas.scalars import Country, OrgId
+    from schemas.vocab import Domain
+
+    now = app.now()
+    records = [key_record(path, now) for path in keys]
+    document, note = proposal(file, now)
+    shaped(authority, OrgId, "an authority id such as xa-csirt: country in small letters, hyphen, name")
+    shaped(country, Country, "a country in two capital letters, EU or INT")
+    for each in nkeys:
+        shaped(each, NkeyUser, "a public transport key (U...): tocsin key new --transport FILE prints it")
+    if domain_ not in set(Domain):
+        raise click.UsageError(f"there is no domain {domain_!r}{hint(domain_, Domain)}")
+    try:
+        record = msgspec.convert(
+            {
+                "name": name,
+                "kind": kind,
+                "domain": Domain(domain_),
+                "country": country,
+                "keys": {thumbprint(each.jwk): each for each in records},
+                "nkeys": tuple(nkeys),
+                "contacts": contacts,
+            },
+            AuthorityRecord,
+        )
+    except msgspec.ValidationError as exc:
+        raise click.UsageError(f"this is no record of an authority: {exc}") from None
+    if (had := document.authorities.get(authority)) is not None:
+        has = (
+            f"{len(had.keys)} key(s), {len(had.seal_keys)} seal key(s), {len(had.nkeys)} transport key(s) and "
+            f"{len(had.publish) + len(had.read)} grant(s)"
+        )
+        if not anew:
+            raise click.UsageError(
+                f"{authority} is in this registry already, with {has}. For another key: tocsin registry rotate; for "
+                "further rights: tocsin registry grant; to begin anew with what is named here alone: --replace"
+            )
+        app.note(f"dropped from the proposal: {has} of {authority}")
+    document = ceremony.add_authority(document, authority, record, member_of=audiences)
+    propose(app, file, out, document, f"{authority} proposed for version {document.version}{note}")
+
+
+@command(registry, "grant")
+@click.argument("file", type=FILE)
+@click.argument("authority")
+@click.option(
+    "--publish",
+    "publishes",
+    multiple=True,
+    metavar="TLP:AUDIENCE[:KINDS]",
+    help="e.g. green:community or amber+strict:eu-csirts:cyber-threat,cyber-incident",
+)
+@click.option("--read", "reads", multiple=True, metavar="TLP:AUDIENCE", help="e.g. amber+strict:eu-csirts")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(["actual", "exercise", "system", "test"]),
+    help="default: actual, exercise, test; and heartbeats on system",
+)
+@click.option("--area", "areas", multiple=True, metavar="CC", help="limit publishing to these countries")
+@click.option(
+    "--receipts",
+    is_flag=True,
+    help="let this hub answer and ask every author it may read, help other hubs, and say what it holds; say it again "
+    "when authorities come",
+)
+@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+def grant(
+    app: App,
+    file: Path,
+    authority: str,
+    *,
+    publishes: tuple[str, ...],
+    reads: tuple[str, ...],
+    statuses: tuple[str, ...],
+    areas: tuple[str, ...],
+    receipts: bool,
+    out: Path | None,
+) -> None:
+    """Propose further grants for AUTHORITY. Whoever may speak on a channel may also go on with it after a theft."""
+    from bus.trust import ceremony
+    from schemas.registry import PublishGrant, ReadGrant
+    from schemas.scalars import Country
+    from schemas.vocab import Status
+
+    if not publishes and not reads and not receipts:
+        raise click.UsageError("name at least one --publish or --read, or --receipts")
+    for area in areas:
+        shaped(area, Country, "a country in two capital letters, EU or INT")
+    spoken = tuple(Status(each) for each in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
+    says: list[PublishGrant] = []
+    for text in publishes:
+        tlp, audience, kinds = way(text, 3)
+        known_kinds(given := kinds.split(",") if kinds else ["*"])
+        listed = (*given, ceremony.REANCHOR) if kinds else (*given,)
+        says.append(
+            PublishGrant(
+                statuses=spoken, tlps=(tlp,), audiences=(audience,), kinds=listed, areas=areas or ("*",)
+            )
+        )
+        if not statuses:
+            says.append(ceremony.beat(tlp, audience))
+    hears = [
+        ReadGrant(
+            statuses=spoken if statuses else (*spoken, Status.SYSTEM), tlps=(tlp,), audiences=(audience,)
+        )
+        for tlp, audience, _ in (way(text, 2) for text in reads)
+    ]
+    now = app.now()
+    document, note = proposal(file, now)
+    if authority not in document.authorities:
+        raise NotFoundError(
+            f"{authority} is not in this registry{hint(authority, document.authorities)}",
+            reason="unknown-authority",
+        )
+    known_audiences(
+        document,
+        [name for names in (*(g.audiences for g in says), *(g.audiences for g in hears)) for name in names],
+    )
+    document = ceremony.grant(document, authority, publish=says, read=hears)
+    if receipts:
+        document = ceremony.grant_receipts(document, authority)
+        if not document.authorities[authority].keys:
+            note += f"; {authority} has no signing key yet, and answers only with one"
+    propose(app, file, out, document, f"grants of {authority} proposed for version {document.version}{note}")
+
+
+@command(registry, "sign")
+@click.argument("file", type=FILE)
+@click.option("--key", "key_file", required=True, type=FILE, help="a root keeper's key (encrypted PEM)")
+@click.option("--passphrase-file", type=FILE)
+@click.option("--previous", type=FILE, help="the version before, when it is not kept beside FILE")
+def sign(
+    app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, previous: Path | None
+) -> None:
+    """Add one root signature to FILE, and say how many are missing, of its own root and of the one before."""
+    from bus.trust import ceremony
+    from bus.trust.registry import VerifiedRegistry
+
+    signer = signer_of(app, key_file, passphrase_file)
+    raw = ceremony.sign_registry(read(file), signer)
+    document = ceremony.document_of(raw)
+    before = VerifiedRegistry.open(read(previous)) if previous else previous_of(file, document)
+    roots = [("root", document.root), *([("the root before it", before.document.root)] if before else [])]
+    if all(signer.kid not in role.keys for _, role in roots):
+        hint = (
+            ""
+            if before or document.version == 1
+            else "; for a root of the version before, add --previous FILE"
+        )
+        raise click.UsageError(f"{signer.kid} is no root key of version {document.version}{hint}")
+    replace(file, raw)
+    record_registry(app, "registry-signed", raw, file, by=signer.kid)
+    signed = set(ceremony.signatures(raw))
+    missing = {name: max(0, role.threshold - len(signed & role.keys.keys())) for name, role in roots}
+    told = [
+        f"{role.threshold - missing[name]} of {role.threshold} signatures of {name}" for name, role in roots
+    ]
+    if any(missing.values()):
+        more = " and ".join(f"{count} more of {name}" for name, count in missing.items() if count)
+        verdict = f"needs {more}"
+    elif before is None and document.version > 1:
+        verdict = f"stands, if enough roots of version {document.version - 1} have signed it too (--previous)"
+    else:
+        verdict = "stands"
+    say(app, file, f"version {document.version} has {', '.join(told)}: it {verdict}")
+
+
+@command(registry, "beacon")
+@click.argument("file", type=FILE)
+@click.option("--key", "key_file", required=True, type=FILE, help="the beacon key (encrypted PEM)")
+@click.option("--passphrase-file", type=FILE)
+@click.option("--out", required=True, type=FILE, help="where the beacon is written")
+@click.option("--hours", type=click.IntRange(1, 48), default=6, show_default=True)
+def beacon(
+    app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, out: Path, hours: int
+) -> None:
+    """Sign a beacon that says FILE is the current registry."""
+    from bus.trust import ceremony
+    from bus.trust.registry import VerifiedRegistry
+
+    verified = VerifiedRegistry.open(read(file))
+    signer = signer_of(app, key_file, passphrase_file)
+    raw = ceremony.new_beacon(verified, signer, app.now(), dt.timedelta(hours=hours))
+    verified.with_beacon(raw, app.now())
+    replace(out, raw)
+    record_registry(app, "beacon-signed", verified.raw, out, by=signer.kid, hours=hours)
+    say(app, out, f"beacon for version {verified.version}, good for {hours} h")

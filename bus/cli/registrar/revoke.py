@@ -1,0 +1,136 @@
+"""What `key revoke` and `registry revoke` share: which keys, what it means, and a statement that is known to count."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.app import App
+from bus.cli.frame.session import record
+from bus.cli.registrar.proposals import say, write_new
+from schemas.registry import REVOCATION_REASONS
+
+if TYPE_CHECKING:
+    from bus.keys.signatures import Signer
+    from bus.trust.registry import VerifiedRegistry
+    from schemas.registry import AuthorityRecord
+
+# An option, not an argument: an identifier of a key may begin with "-".
+kid_option = click.option(
+    "--kid", "kids", multiple=True, metavar="KID", help="which key; needed when there are several"
+)
+since_option = click.option(
+    "--since", metavar="TIME", help="since when it must not be believed [default: now]"
+)
+reason_option = click.option(
+    "--reason", type=click.Choice(REVOCATION_REASONS), default="key-compromise", show_default=True
+)
+yes_option = click.option("--yes", is_flag=True, help="do not ask")
+
+
+def choose(authority: str, usable: tuple[str, ...], kids: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys to revoke: those named, or the only one that is not revoked yet."""
+    if kids:
+        return kids
+    if not usable:
+        raise click.UsageError(f"{authority} has no key that is not revoked already")
+    if len(usable) > 1:
+        raise click.UsageError(f"{authority} has {len(usable)} keys; say which of: {', '.join(usable)}")
+    return usable
+
+
+def explain(
+    app: App,
+    authority: str,
+    record: AuthorityRecord,
+    kids: tuple[str, ...],
+    since: dt.datetime,
+    now: dt.datetime,
+) -> None:
+    """Tell an officer what revoking does, before it is done."""
+    from bus.trust.rotation import usable_keys
+
+    left = len([kid for kid in usable_keys(record, now) if kid not in kids])
+    sealing = [kid for kid in kids if kid in record.seal_keys]
+    app.note(f"To revoke, of {authority} ({record.name}), since {since:%Y-%m-%d %H:%M:%S} UTC:")
+    for kid in kids:
+        app.note(f"  {kid}" + (" (a seal key)" if kid in sealing else ""))
+    if sealing:
+        app.note(
+            "  Nobody seals to a revoked seal key; what was sealed to it before can still be read by whoever holds it. "
+            "Until the registry has a new one, publishers are told that this reader has none."
+        )
+    if len(sealing) == len(kids):
+        app.note("  This cannot be taken back: the key is never sealed to again.")
+        return
+    app.note("  Nothing that arrives from then on with this key is admitted, whatever date it claims.")
+    app.note(
+        "  What readers received before that time stays. What they received later goes to quarantine, unless a "
+        "later bulletin by a valid key continues from it."
+    )
+    app.note("  This cannot be taken back: the key is never trusted again.")
+    app.note(
+        f"  {authority} keeps {left} usable key(s)."
+        if left
+        else f"  {authority} is left without a usable key and can say nothing until it has a new one: "
+        f"tocsin registry rotate FILE {authority} --key NEW.jwk"
+    )
+
+
+def state(
+    app: App,
+    registry: VerifiedRegistry,
+    authority: str,
+    signer: Signer,
+    out: Path,
+    *,
+    kids: tuple[str, ...],
+    since: str | None,
+    reason: str,
+    yes: bool,
+) -> None:
+    """Explain, ask, and write a revocation statement that this registry believes."""
+    from bus.trust.revocations import new_statement
+    from schemas.codec import parse_time
+
+    now = app.now()
+    mine = [key for key in registry.bulletin_keys() if key.authority_id == authority]
+    chosen = choose(
+        authority, tuple(key.public.kid for key in mine if key.record.revoked_since is None), kids
+    )
+    moment = parse_time(since) if since else now.replace(microsecond=0)
+    raw = new_statement(
+        domain=registry.domain,
+        authority=authority,
+        kids=chosen,
+        since=moment,
+        reason=reason,
+        signer=signer,
+        now=now,
+    )
+    if registry.with_revocation(raw, now) is registry:
+        raise click.UsageError("these keys are revoked since then or earlier already; nothing was written")
+    explain(app, authority, registry.authority(authority), chosen, moment, now)
+    app.note("  It is in force wherever the statement is taken in; no root keeper has to sign it.")
+    if not yes:
+        app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
+    write_new(out, raw)
+    record(
+        app,
+        "keys-revoked",
+        authority=authority,
+        keys=list(chosen),
+        since=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        reason=reason,
+        by=signer.kid,
+        file=str(out),
+    )
+    say(
+        app,
+        out,
+        f"{', '.join(chosen)} revoked by the statement in {out}; now send it to every reader, and tell the registrar: "
+        f"tocsin registry publish {out}",
+    )

@@ -1,0 +1,272 @@
+"""`tocsin registry rotate`, `revoke` and `export`: the life of keys in the registry, and the keys for third parties."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.app import App, command
+from bus.cli.registrar.proposals import (
+    key_record,
+    proposal,
+    propose,
+    read,
+    record_registry,
+    replace,
+    signer_of,
+    standing_registry,
+)
+from bus.cli.registrar.revoke import (
+    choose,
+    explain,
+    kid_option,
+    reason_option,
+    since_option,
+    state,
+    yes_option,
+)
+
+if TYPE_CHECKING:
+    from bus.trust.registry import VerifiedRegistry
+    from schemas.registry import AuthorityRecord, Registry, Role
+
+FILE = click.Path(path_type=Path)
+
+
+@command(None, "rotate")
+@click.argument("file", type=FILE)
+@click.argument("authority", required=False)
+@click.option("--key", type=FILE, help="AUTHORITY's new public JWK file")
+@click.option("--replaces", multiple=True, metavar="KID", help="key that ends; needed when there are several")
+@click.option(
+    "--beside", is_flag=True, help="no key ends: the new one is a reserve, or follows a revoked one"
+)
+@click.option("--nkey", "nkeys", multiple=True, help="AUTHORITY's transport keys (U...) from now on; repeat")
+@click.option(
+    "--overlap-days",
+    type=click.IntRange(0, 365),
+    default=30,
+    show_default=True,
+    help="how long the old key may still sign",
+)
+@click.option("--root", "roots", multiple=True, type=FILE, help="JWK file of each root keeper from now on")
+@click.option("--beacon", "beacons", multiple=True, type=FILE, help="JWK file of each beacon key from now on")
+@click.option("--threshold", type=click.IntRange(min=1), help="root signatures needed from now on")
+@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+def rotate(
+    app: App,
+    file: Path,
+    authority: str | None,
+    *,
+    key: Path | None,
+    replaces: tuple[str, ...],
+    beside: bool,
+    nkeys: tuple[str, ...],
+    overlap_days: int,
+    roots: tuple[Path, ...],
+    beacons: tuple[Path, ...],
+    threshold: int | None,
+    out: Path | None,
+) -> None:
+    """Propose a new key for AUTHORITY beside its old one; or, without AUTHORITY, another set of root or beacon keys.
+
+    Another root needs the signatures of the old root's keepers and of the new one's.
+    """
+    if (authority is None) != (key is None and not nkeys):
+        raise click.UsageError("AUTHORITY and --key FILE, or --nkey KEY, go together")
+    if (authority is None) == (not roots and not beacons and threshold is None):
+        raise click.UsageError(
+            "name AUTHORITY and --key or --nkey; or --root, --beacon or --threshold, without AUTHORITY"
+        )
+    if beside and (replaces or key is None):
+        raise click.UsageError("--beside is for a --key that replaces none")
+    now = app.now()
+    document, note = proposal(file, now)
+    if authority is None:
+        changed, text = _other_roles(document, roots, beacons, threshold, now)
+    else:
+        overlap = None if beside else dt.timedelta(days=overlap_days)
+        changed, text = _other_keys(document, authority, key, nkeys, replaces, overlap, now)
+    propose(app, file, out, changed, f"{text}, for version {changed.version}{note}")
+
+
+def _other_keys(
+    document: Registry,
+    authority: str,
+    key: Path | None,
+    nkeys: tuple[str, ...],
+    replaces: tuple[str, ...],
+    overlap: dt.timedelta | None,
+    now: dt.datetime,
+) -> tuple[Registry, str]:
+    """The document with other keys of an authority, and what changed, in words; without `overlap` no key ends."""
+    from bus.trust.rotation import add_key, replace_nkeys, rotate_key
+
+    told: list[str] = []
+    if nkeys:
+        document = replace_nkeys(document, authority, nkeys)
+        told.append(f"{len(nkeys)} transport key(s) of {authority} proposed, and no other any more")
+    if key is not None:
+        new = key_record(key, now)
+        ended: tuple[str, ...] = ()
+        if overlap is None:
+            document = add_key(document, authority, new)
+        else:
+            document, ended = rotate_key(
+                document, authority, new, replaces=replaces, overlap=overlap, now=now
+            )
+        until = min((document.authorities[authority].keys[kid].not_after for kid in ended), default=None)
+        if until:
+            beside = f"beside {', '.join(ended)}, which may sign until {until:%Y-%m-%d %H:%M} UTC"
+        else:
+            beside = "which replaces none" if overlap is None else "; it has no other usable one"
+        told.append(f"a new key of {authority} proposed {beside}".replace(" ;", ";"))
+    return document, "; ".join(told)
+
+
+def _other_roles(
+    document: Registry,
+    roots: tuple[Path, ...],
+    beacons: tuple[Path, ...],
+    threshold: int | None,
+    now: dt.datetime,
+) -> tuple[Registry, str]:
+    """The document with other root or beacon keys, and what changed, in words."""
+    import msgspec
+
+    from bus.trust.rotation import check_rules, rotate_role
+
+    root, beacon = document.root, document.beacon
+    if roots or threshold is not None:
+        keys = [key_record(path, now) for path in roots] or list(root.keys.values())
+        root = rotate_role(root, keys, threshold)
+    if beacons:
+        beacon = rotate_role(beacon, [key_record(path, now) for path in beacons])
+    changed = msgspec.structs.replace(document, root=root, beacon=beacon)
+    check_rules(changed)
+    told = [*_difference("root", document.root, root), *_difference("beacon", document.beacon, beacon)]
+    return changed, "; ".join(told) or "nothing changes"
+
+
+def _difference(name: str, before: Role, after: Role) -> list[str]:
+    new, gone = after.keys.keys() - before.keys.keys(), before.keys.keys() - after.keys.keys()
+    if not new and not gone and before.threshold == after.threshold:
+        return []
+    return [
+        f"{name}: {len(new)} new, {len(gone)} removed, {after.threshold} of {len(after.keys)} from now on"
+    ]
+
+
+@command(None, "revoke")
+@click.argument("file", type=FILE)
+@click.argument("authority")
+@kid_option
+@since_option
+@reason_option
+@yes_option
+@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@click.option(
+    "--statement", type=FILE, help="write a statement by AUTHORITY itself here instead of a proposal"
+)
+@click.option("--key", "key_file", type=FILE, help="key of AUTHORITY that signs the statement")
+@click.option("--passphrase-file", type=FILE)
+def revoke(
+    app: App,
+    file: Path,
+    authority: str,
+    *,
+    kids: tuple[str, ...],
+    since: str | None,
+    reason: str,
+    yes: bool,
+    out: Path | None,
+    statement: Path | None,
+    key_file: Path | None,
+    passphrase_file: Path | None,
+) -> None:
+    """Propose to end a key of AUTHORITY before its time: stolen, lost, or no longer needed. It never comes back.
+
+    With --statement, AUTHORITY ends it by one signature of any key it has left, without the root keepers.
+    """
+    from bus.trust.rotation import check_rules, revoke_keys
+    from schemas.codec import parse_time
+
+    if (statement is None) != (key_file is None):
+        raise click.UsageError("--statement FILE and --key FILE go together")
+    if statement is not None and key_file is not None:
+        registry = _standing(file, "no statement is made against it")
+        signer = signer_of(app, key_file, passphrase_file)
+        state(app, registry, authority, signer, statement, kids=kids, since=since, reason=reason, yes=yes)
+        return
+    now = app.now()
+    document, note = proposal(file, now)
+    keys = _record(document, authority).keys
+    left = tuple(kid for kid, key in keys.items() if key.revoked_since is None)
+    chosen = choose(authority, left, kids)
+    moment = parse_time(since) if since else now.replace(microsecond=0)
+    changed = revoke_keys(document, authority, chosen, since=moment, reason=reason, now=now)
+    check_rules(changed)
+    explain(app, authority, changed.authorities[authority], chosen, moment, now)
+    app.note(
+        f"  It is in force once {document.root.threshold} of {len(document.root.keys)} root keepers have signed "
+        f"version {document.version} and readers have it."
+    )
+    if not yes:
+        app.confirm(f"Propose to revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
+    propose(
+        app,
+        file,
+        out,
+        changed,
+        f"{', '.join(chosen)} of {authority} revoked in the proposal for version {document.version}{note}",
+    )
+
+
+def _standing(file: Path, otherwise: str) -> VerifiedRegistry:
+    from bus.errors import TrustError
+
+    found = standing_registry(file, read(file))
+    if found is None:
+        raise TrustError(
+            f"{file} is a proposal that too few roots have signed; {otherwise}", reason="threshold"
+        )
+    return found
+
+
+def _record(document: Registry, authority: str) -> AuthorityRecord:
+    from bus.errors import TrustError
+
+    if authority not in document.authorities:
+        raise TrustError(f"{authority} is not in the registry", reason="unknown-authority")
+    return document.authorities[authority]
+
+
+@command(None, "export")
+@click.argument("file", type=FILE, required=False)
+@click.option("--jwks", "as_jwks", is_flag=True, help="a JSON Web Key Set (RFC 7517), the one form there is")
+@click.option("--out", type=FILE, help="write it here instead of printing it")
+def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> None:
+    """Export every bulletin key that is not revoked, of the registry in FILE or the context's.
+
+    Each key has kid, alg, use, its window as nbf and exp, and its authority as tocsin_authority.
+    """
+    from bus.cli.frame.session import open_registry
+    from bus.trust.jwks import jwks
+
+    if not as_jwks:
+        raise click.UsageError("say in which form: --jwks")
+    registry = (
+        _standing(file, "nothing is exported from it") if file else open_registry(app.context()[1], app.now())
+    )
+    made = jwks(registry)
+    record_registry(app, "registry-exported", registry.raw, out or Path("-"), keys=len(made["keys"]))
+    if out is None:
+        app.data(made)
+        return
+    import msgspec
+
+    replace(out, msgspec.json.encode(made) + b"\n")
+    app.note(f"{len(made['keys'])} keys of {registry.domain} version {registry.version} written to {out}")

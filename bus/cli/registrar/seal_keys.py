@@ -1,0 +1,95 @@
+"""`tocsin registry seal-key` and `seal-policy`: who can open sealed bulletins, and when they must be sealed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App, command
+from bus.cli.registrar.proposals import proposal, propose, read
+from schemas.vocab import SealPolicy
+
+if TYPE_CHECKING:
+    from schemas.registry import SealKeyRecord
+
+FILE = click.Path(path_type=Path)
+MOST_DAYS = 90
+
+
+@command(name="seal-key")
+@click.argument("file", type=FILE)
+@click.argument("authority")
+@click.option("--key", "key_file", type=FILE, help="public JWK file: tocsin key export --seal")
+@click.option("--revoke", metavar="KID", help="end this seal key now instead: nobody seals to it any more")
+@click.option(
+    "--days",
+    type=click.IntRange(1, MOST_DAYS),
+    default=MOST_DAYS,
+    show_default=True,
+    help="how long it is sealed to",
+)
+@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+def seal_key(
+    app: App,
+    file: Path,
+    authority: str,
+    *,
+    key_file: Path | None,
+    revoke: str | None,
+    days: int,
+    out: Path | None,
+) -> None:
+    """Propose a further seal key for AUTHORITY, valid from now; those it has stay until their window ends."""
+    from bus.trust import ceremony
+    from bus.trust.rotation import check_rules
+
+    if (key_file is None) == (revoke is None):
+        raise click.UsageError("name --key FILE, or --revoke KID")
+    now = app.now().replace(microsecond=0)
+    document, note = proposal(file, now)
+    if key_file is not None:
+        record = _record(key_file, now, days)
+        document = ceremony.add_seal_key(document, authority, record)
+        text = f"a seal key of {authority} until {record.not_after:%Y-%m-%d} proposed"
+    else:
+        document = ceremony.revoke_seal_key(document, authority, str(revoke), now)
+        text = f"the end of seal key {revoke} of {authority} proposed"
+    check_rules(document)
+    propose(app, file, out, document, f"{text} for version {document.version}{note}")
+
+
+def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
+    """A registry record for the public key in a JWK file, valid from now."""
+    from bus.errors import TrustError
+    from bus.keys.hpke import SealKey
+    from schemas.registry import SealKeyRecord
+
+    try:
+        jwk = msgspec.json.decode(read(path), type=dict[str, str])
+    except msgspec.MsgspecError:
+        raise TrustError(
+            f"{path} is no JWK file; make one: tocsin key export --seal", reason="unsupported-key"
+        ) from None
+    key = SealKey.from_jwk(jwk)
+    return SealKeyRecord(
+        alg="HPKE-9-KE", jwk=key.jwk, not_before=now, not_after=now + dt.timedelta(days=days)
+    )
+
+
+@command(name="seal-policy")
+@click.argument("file", type=FILE)
+@click.argument("audience")
+@click.argument("policy", type=click.Choice([str(each) for each in SealPolicy]))
+@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path | None) -> None:
+    """Propose when bulletins to AUDIENCE must be sealed: never, cross-border (somebody abroad reads), or always."""
+    from bus.trust import ceremony
+
+    document, note = proposal(file, app.now())
+    document = ceremony.set_seal_policy(document, audience, SealPolicy(policy))
+    text = f"bulletins to {audience} are sealed {policy}"
+    propose(app, file, out, document, f"{text} from version {document.version}{note}")

@@ -1,0 +1,86 @@
+"""`tocsin registry show|verify`: what a registry says, and whether it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bus.cli.frame.app import App, NotFoundError, command, hint
+from bus.cli.registrar.proposals import read
+
+FILE = click.Path(path_type=Path)
+
+
+@command(None, "show")
+@click.argument("file", type=FILE, required=False)
+@click.option("--authority", help="only this one")
+def show(app: App, file: Path | None, *, authority: str | None) -> None:
+    """Print the registry in FILE, or the context's. Nothing is verified; `verify` does that."""
+    from bus.trust import ceremony
+
+    document = ceremony.document_of(read(file or app.context()[1].registry))
+    if authority is not None and authority not in document.authorities:
+        raise NotFoundError(
+            f"{authority} is not in this registry{hint(authority, document.authorities)}",
+            reason="unknown-authority",
+        )
+    if app.json:
+        app.data(document if authority is None else document.authorities[authority])
+        return
+    app.note(
+        f"{document.domain}, version {document.version}, until {document.expires:%Y-%m-%d}; {document.root.threshold} of {len(document.root.keys)} root keys"
+    )
+    rows = [
+        (
+            name,
+            record.kind,
+            record.domain,
+            len(record.keys),
+            " ".join(sorted({f"{t}:{a}" for g in record.publish for t in g.tlps for a in g.audiences})),
+            " ".join(sorted({f"{t}:{a}" for g in record.read for t in g.tlps for a in g.audiences})),
+        )
+        for name, record in sorted(document.authorities.items())
+        if authority in (None, name)
+    ]
+    app.table(("authority", "kind", "domain", "keys", "publishes", "reads"), rows)
+
+
+@command(None, "verify")
+@click.argument("file", type=FILE, required=False)
+@click.option("--pin", help="digest the registry must have (from another channel: print, fax, telephone)")
+@click.option(
+    "--previous", type=FILE, help="the version before: check that FILE continues it under both quorums"
+)
+def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> None:
+    """Check signatures, threshold and every rule of the registry in FILE, or of what the context holds."""
+    from bus.cli.frame.session import open_registry
+    from bus.trust.registry import VerifiedRegistry
+
+    if file is None and (pin or previous):
+        raise click.UsageError("--pin and --previous are about a FILE; name it")
+    if file is None:
+        verified = open_registry(app.context()[1], app.now())
+    elif previous is not None:
+        verified = VerifiedRegistry.open(read(previous)).update(read(file), app.now())
+    else:
+        verified = VerifiedRegistry.open(read(file), pin=pin)
+    found = {
+        "verified": True,
+        "domain": verified.domain,
+        "version": verified.version,
+        "digest": verified.digest,
+        "authorities": len(verified.document.authorities),
+        "expires": verified.document.expires,
+        "pinned": bool(pin or previous or file is None),
+    }
+    if app.json:
+        app.data(found)
+        return
+    app.line(f"verified: {verified.domain} version {verified.version}, {found['authorities']} authorities")
+    app.line(f"  digest   {verified.digest}")
+    app.line(f"  expires  {verified.document.expires:%Y-%m-%d %H:%M} UTC")
+    if not found["pinned"]:
+        app.note(
+            "no --pin was given: the file is consistent in itself; compare its digest with one you were told"
+        )

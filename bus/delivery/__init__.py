@@ -1,0 +1,1 @@
+"""What became of what was published: receipts, deadlines, who has not confirmed."""

@@ -1,0 +1,183 @@
+"""How far a bulletin has come, by what hubs have said: accepted, stored, received, read; and withdrawn. Pure.
+
+Only hubs that must have a bulletin count. A later stage says the earlier too: who has read it has received it. The order
+in which receipts come, and how often, makes no difference; the earliest time of each stage stands.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from bus.policy.deadlines import Deadlines, steps
+from schemas.vocab import ReceiptStage
+
+
+class Rung(StrEnum):
+    """The ladder's words."""
+
+    ACCEPTED = "accepted"
+    STORED = "stored"
+    RECEIVED = "received"
+    READ = "read"
+
+
+_RECEIVED = frozenset(ReceiptStage) - {ReceiptStage.KEPT}
+"""Who says one of these has admitted the bulletin; `kept` alone may be quarantine."""
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin as its author's outbox knows it; `withdrawn` is when its withdrawal was stored."""
+
+    id: str
+    digest: str
+    channel: str
+    seq: int
+    priority: str
+    phase: str
+    accepted: dt.datetime
+    stored: dt.datetime | None
+    withdrawn: dt.datetime | None = None
+    is_cancelled: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One stage that one reader has confirmed."""
+
+    reader: str
+    stage: ReceiptStage
+    at: dt.datetime
+
+
+class Reader(msgspec.Struct, frozen=True, kw_only=True):
+    """What one hub that must have a bulletin has confirmed. `mute`: it has no key or grant to answer with."""
+
+    reader: str
+    received: dt.datetime | None
+    read: dt.datetime | None
+    withdrawn: dt.datetime | None
+    mute: bool
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a bulletin stands; `missing` is who keeps it from the next rung, `unconfirmed` who holds back its withdrawal."""
+
+    said: Said
+    state: Rung
+    readers: tuple[Reader, ...]
+    missing: tuple[str, ...]
+    unconfirmed: tuple[str, ...]
+
+
+class Overdue(msgspec.Struct, frozen=True, kw_only=True):
+    """A hub that has not answered in time, and whom to ask next; `contact` is None when the registry names nobody."""
+
+    id: str
+    digest: str
+    channel: str
+    priority: str
+    phase: str
+    what: str
+    reader: str
+    due: dt.datetime
+    step: int
+    contact: str | None
+    mute: bool
+
+
+def standing(said: Said, answers: Iterable[Answer], required: Iterable[str], mute: Iterable[str]) -> Standing:
+    """What answers amount to.
+
+    Args:
+        said: the bulletin.
+        answers: in any order; those of others than `required` count for nothing.
+        required: the hubs that must have it (`bus.trust.receipt_grants.required`).
+        mute: those of them that cannot answer.
+    """
+    first: dict[tuple[str, ReceiptStage], dt.datetime] = {}
+    for answer in answers:
+        key = (answer.reader, answer.stage)
+        first[key] = min(answer.at, first.get(key, answer.at))
+    silent = frozenset(mute)
+    readers = tuple(
+        Reader(
+            reader=name,
+            received=min((first[name, s] for s in _RECEIVED if (name, s) in first), default=None),
+            read=first.get((name, ReceiptStage.ACKNOWLEDGED)),
+            withdrawn=first.get((name, ReceiptStage.WITHDRAWN)),
+            mute=name in silent,
+        )
+        for name in sorted(set(required))
+    )
+    unreceived = tuple(each.reader for each in readers if each.received is None)
+    unread = tuple(each.reader for each in readers if each.read is None)
+    if readers and not unread:
+        state = Rung.READ
+    elif readers and not unreceived:
+        state = Rung.RECEIVED
+    else:
+        state = Rung.ACCEPTED if said.stored is None else Rung.STORED
+    return Standing(
+        said=said,
+        state=state,
+        readers=readers,
+        missing=unreceived or unread,
+        unconfirmed=tuple(each.reader for each in readers if each.withdrawn is None)
+        if said.is_cancelled
+        else (),
+    )
+
+
+def overdue(
+    found: Standing, now: dt.datetime, deadlines: Deadlines, contacts: Mapping[str, Sequence[str]]
+) -> tuple[Overdue, ...]:
+    """Who has not answered in time, and whom to ask: the next contact for each time that the deadline has passed.
+
+    Args:
+        found: where the bulletin stands.
+        now: the present.
+        deadlines: by priority and phase.
+        contacts: whom to ask at each hub, the first first.
+    """
+    said, allowed = found.said, deadlines[found.said.priority, found.said.phase]
+    # A bulletin that was withdrawn need not be read any more; its withdrawal must arrive as it had to.
+    asked: list[tuple[str, dt.datetime | None, int | None, list[Reader]]] = [
+        (Rung.RECEIVED, said.stored, allowed.received_s, [r for r in found.readers if r.received is None]),
+        (
+            Rung.READ,
+            None if said.is_cancelled else said.stored,
+            allowed.read_s,
+            [r for r in found.readers if r.received is not None and r.read is None],
+        ),
+        (
+            ReceiptStage.WITHDRAWN,
+            said.withdrawn,
+            allowed.received_s,
+            [r for r in found.readers if r.received is not None and r.withdrawn is None],
+        ),
+    ]
+    late = []
+    for what, since, seconds, readers in asked:
+        if since is None or seconds is None or not (step := steps(since, now, seconds)):
+            continue
+        for each in readers:
+            names = contacts.get(each.reader, ())
+            late.append(
+                Overdue(
+                    id=said.id,
+                    digest=said.digest,
+                    channel=said.channel,
+                    priority=said.priority,
+                    phase=said.phase,
+                    what=str(what),
+                    reader=each.reader,
+                    due=since + dt.timedelta(seconds=seconds),
+                    step=step,
+                    contact=names[min(step, len(names)) - 1] if names else None,
+                    mute=each.mute,
+                )
+            )
+    return tuple(late)

@@ -1,0 +1,258 @@
+"""What an author knows of its readers: the receipts in its outbox's file, beside the bulletins they are about.
+
+Receipts are bulletins: they are admitted, chained and, when a hub's key is revoked, withdrawn as a reader's are
+(`bus.subscribing.inbox`, over the outbox's file). What they say becomes rows here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import structlog
+
+from bus.delivery.ladder import Answer, Overdue, Rung, Said, Standing, overdue, standing
+from bus.policy.deadlines import Deadlines, stricter
+from bus.publishing import resend
+from bus.publishing.outbox_table import State
+from bus.subscribing.tables import Stored
+from bus.trust import receipt_grants
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.bodies.system import Receipt, Request
+from schemas.codec import decode
+from schemas.elections import coarse, phase_over
+from schemas.subject import Channel, parse
+from schemas.vocab import MsgType, ReceiptStage, RefRel, Status
+
+if TYPE_CHECKING:
+    from bus.publishing.outbox import Outbox  # whose file has these tables
+
+T = TypeVar("T")
+KEEP = dt.timedelta(days=30)
+AT_ONCE = 500
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS receipts (
+  digest TEXT NOT NULL, reader TEXT NOT NULL, stage TEXT NOT NULL, row INTEGER NOT NULL, at REAL NOT NULL,
+  PRIMARY KEY (digest, reader, stage, row)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS receipts_by_row ON receipts (row);
+CREATE TABLE IF NOT EXISTS expected (
+  n INTEGER PRIMARY KEY, id TEXT NOT NULL, digest TEXT NOT NULL, priority TEXT NOT NULL, phase TEXT NOT NULL, cancels TEXT,
+  closed INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS expected_open ON expected (n) WHERE closed = 0;
+CREATE INDEX IF NOT EXISTS expected_by_id ON expected (id);
+CREATE INDEX IF NOT EXISTS expected_cancels ON expected (cancels) WHERE cancels IS NOT NULL;
+CREATE TABLE IF NOT EXISTS enrolled (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS told (
+  digest TEXT NOT NULL, reader TEXT NOT NULL, what TEXT NOT NULL, PRIMARY KEY (digest, reader, what)
+) WITHOUT ROWID;
+"""
+
+log = structlog.get_logger()
+
+
+class Answered:
+    """A projector for `bus.subscribing.inbox`: takes receipts about the author's own bulletins, and requests for them; nothing else."""
+
+    def __init__(self, authority_id: str, registry: Callable[[], VerifiedRegistry]) -> None:
+        """For one author; the registry as it stands says who may have read what."""
+        self._authority_id = authority_id
+        self._registry = registry
+
+    @property
+    def schema(self) -> str:
+        """SQL that makes the tables."""
+        return SCHEMA
+
+    def apply(self, db: sqlite3.Connection, row: Stored) -> None:
+        """Take one receipt or request in. What names a bulletin that was not said, or may not be read there, counts for nothing."""
+        b = row.bulletin
+        if b.status is not Status.SYSTEM or b.audience != self._authority_id:
+            return
+        if isinstance(b.body, Request):
+            resend.offer_asked(
+                db,
+                self._authority_id,
+                self._registry(),
+                b.issuer.id,
+                b.body.items,
+                row.admitted_at.timestamp(),
+            )
+        if not isinstance(b.body, Receipt):
+            return
+        for item in b.body.items:
+            ours = db.execute(
+                "SELECT channel FROM outbox WHERE digest = ? AND id = ?", (item.digest, item.id)
+            ).fetchone()
+            if ours is None or not self._registry().may_read(
+                b.issuer.id, Channel.parse(f"{self._authority_id}/{ours['channel']}")
+            ):
+                log.warning("receipt_disregarded", reader=b.issuer.id, id=item.id, stage=b.body.stage)
+                continue
+            db.execute(
+                "INSERT OR IGNORE INTO receipts VALUES (?, ?, ?, ?, ?)",
+                (item.digest, b.issuer.id, b.body.stage, row.rowid, item.at.timestamp()),
+            )
+
+    def clear(self, db: sqlite3.Connection) -> None:
+        """Empty what receipts say."""
+        db.execute("DELETE FROM receipts")
+
+    def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
+        """Take back what receipts of a channel say."""
+        del channel
+        db.executemany("DELETE FROM receipts WHERE row = ?", [(row.rowid,) for row in rows])
+
+
+async def asked(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T:
+    """The answer to a question about what is expected, of all that was kept until now."""
+    if await outbox.ask(_is_behind):
+        await outbox.keep(enrol)
+    return await outbox.ask(question)
+
+
+def _is_behind(db: sqlite3.Connection) -> bool:
+    last = "coalesce((SELECT max(n) FROM outbox), 0)"
+    return bool(db.execute(f"SELECT {last} > coalesce((SELECT n FROM enrolled), 0)").fetchone()[0])
+
+
+def enrol(db: sqlite3.Connection) -> None:
+    """Expect answers to what was kept since; inside a transaction. A withdrawal is expected at its original's readers too."""
+    known = db.execute("SELECT n FROM enrolled").fetchone()
+    n = known["n"] if known else 0
+    while rows := db.execute(
+        "SELECT n, id, digest, status, subject, payload FROM outbox WHERE n > ? ORDER BY n LIMIT ?",
+        (n, AT_ONCE),
+    ).fetchall():
+        for row in rows:
+            if row["status"] == Status.SYSTEM:
+                continue
+            bulletin = decode(row["payload"])
+            phase = coarse(bulletin.election.phase) if bulletin.election else "none"
+            cancels = [ref.id for ref in bulletin.references if ref.rel is RefRel.CANCELS]
+            target = cancels[0] if bulletin.msg_type is MsgType.CANCEL and cancels else None
+            db.execute(
+                "INSERT OR IGNORE INTO expected (n, id, digest, priority, phase, cancels) VALUES (?, ?, ?, ?, ?, ?)",
+                (row["n"], row["id"], row["digest"], parse(row["subject"]).priority, phase, target),
+            )
+            db.execute("UPDATE expected SET closed = 0 WHERE id = ?", (target,))
+        n = rows[-1]["n"]
+        db.execute("REPLACE INTO enrolled VALUES (1, ?)", (n,))
+
+
+_SAID = """
+SELECT e.n, e.id, e.digest, e.priority, e.phase, o.channel, o.seq, o.kept_at, o.stored_at, o.state,
+  (SELECT count(*) FROM expected c WHERE c.cancels = e.id) AS cancelled,
+  (SELECT min(p.stored_at) FROM expected c JOIN outbox p ON p.n = c.n WHERE c.cancels = e.id) AS withdrawn_at
+FROM expected e JOIN outbox o ON o.n = e.n WHERE o.state != 'superseded'
+"""
+
+
+def ask(
+    db: sqlite3.Connection, me: str, registry: VerifiedRegistry, where: str, arguments: Sequence[object]
+) -> list[tuple[int, Standing]]:
+    """Where bulletins stand that a condition finds (`e` is what is expected, `o` the outbox), with their rows."""
+    sql = "SELECT reader, stage, min(at) AS at FROM receipts WHERE digest = ? GROUP BY reader, stage"
+    found = []
+    for row in db.execute(f"{_SAID} AND {where}", tuple(arguments)).fetchall():
+        channel = Channel.parse(f"{me}/{row['channel']}")
+        needed = receipt_grants.required(registry, channel)
+        said = Said(
+            id=row["id"],
+            digest=row["digest"],
+            channel=str(channel),
+            seq=row["seq"],
+            priority=row["priority"],
+            phase=row["phase"],
+            accepted=_time(row["kept_at"]),
+            stored=_time(row["stored_at"])
+            if row["state"] == State.STORED and row["stored_at"] is not None
+            else None,
+            withdrawn=None if row["withdrawn_at"] is None else _time(row["withdrawn_at"]),
+            is_cancelled=row["cancelled"] > 0,
+        )
+        answers = [
+            Answer(reader=each["reader"], stage=ReceiptStage(each["stage"]), at=_time(each["at"]))
+            for each in db.execute(sql, (row["digest"],))
+        ]
+        mute = [name for name in needed if not receipt_grants.may_answer(registry, name, channel)]
+        found.append((row["n"], standing(said, answers, needed, mute)))
+    return found
+
+
+def of_one(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, wanted: str) -> Standing | None:
+    """Where one bulletin stands, by id or digest."""
+    found = ask(db, me, registry, "(e.id = ?1 OR e.digest = ?1)", (wanted,))
+    return found[0][1] if found else None
+
+
+def lately(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, now: dt.datetime) -> list[Standing]:
+    """Where everything of the last 30 days stands, the newest first."""
+    since = (now - KEEP).timestamp()
+    return [each for _, each in ask(db, me, registry, "o.kept_at >= ? ORDER BY e.n DESC", (since,))]
+
+
+def late(
+    found: Iterable[Standing],
+    now: dt.datetime,
+    deadlines: Deadlines,
+    registry: VerifiedRegistry,
+    calendars: Sequence[ElectionCalendar] = (),
+) -> list[Overdue]:
+    """Who has not answered in time, with whom the registry names to ask; `calendars` are those of the author's country."""
+    contacts = {name: record.contacts for name, record in registry.document.authorities.items()}
+    timed = (_timed(each, deadlines, calendars) for each in found)
+    return [item for each in timed for item in overdue(each, now, deadlines, contacts)]
+
+
+def _timed(found: Standing, deadlines: Deadlines, calendars: Sequence[ElectionCalendar]) -> Standing:
+    """In the stricter of the phase it names and its country's when it was stored: what begins later hurries nobody back."""
+    said = found.said
+    there = coarse(phase_over(calendars, said.stored or said.accepted))
+    phase = stricter(deadlines, said.priority, (said.phase, there))
+    return msgspec.structs.replace(found, said=msgspec.structs.replace(said, phase=phase))
+
+
+def tell(
+    db: sqlite3.Connection,
+    me: str,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    deadlines: Deadlines,
+    calendars: Sequence[ElectionCalendar] = (),
+) -> list[Overdue]:
+    """What has become overdue and was not told before; inside a transaction. What needs no answer any more is closed.
+
+    What a hub then shows that it lacks is sent again.
+    """
+    enrol(db)
+    first = "INSERT OR IGNORE INTO told VALUES (?, ?, ?)"
+    new: list[Overdue] = []
+    for n, found in ask(db, me, registry, "e.closed = 0", ()):
+        each = _timed(found, deadlines, calendars)
+        new += [
+            item
+            for item in late([each], now, deadlines, registry)
+            if db.execute(first, (item.digest, item.reader, item.what)).rowcount
+        ]
+        if _is_done(each, deadlines) or each.said.accepted < now - KEEP:
+            db.execute("UPDATE expected SET closed = 1 WHERE n = ?", (n,))
+    resend.offer_unconfirmed(db, new, now.timestamp())
+    return new
+
+
+def _is_done(found: Standing, deadlines: Deadlines) -> bool:
+    if found.said.is_cancelled:
+        return not found.unconfirmed
+    need_not_be_read = deadlines[found.said.priority, found.said.phase].read_s is None
+    return found.state is Rung.READ or (found.state is Rung.RECEIVED and need_not_be_read)
+
+
+def _time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

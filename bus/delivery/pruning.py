@@ -1,0 +1,116 @@
+"""What an outbox need not keep any more: old, stored, received by every hub that must have it, and no link of what goes on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Collection
+
+import msgspec
+
+from bus.delivery import ledger
+from bus.delivery.ladder import Rung
+from bus.delivery.ledger import KEEP
+from bus.subscribing import erasure
+from bus.trust.registry import VerifiedRegistry
+from schemas.codec import decode
+from schemas.vocab import Status
+
+
+class Pruned(msgspec.Struct, frozen=True, kw_only=True):
+    """How many bulletins went, and how many old ones stay, by why they do; what was read of others, which is old too."""
+
+    pruned: int
+    kept: dict[str, int]
+    talk: int = 0  # receipts and requests of others that were read, and are old
+
+
+# Not the head of a channel, nor the last of its origin, which the next one supersedes.
+_OLD = """
+SELECT n, id, digest, status, payload, state,
+  EXISTS (SELECT 1 FROM heads h WHERE h.digest = o.digest) AS head,
+  origin IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.origin = o.origin AND p.n > o.n) AS last
+FROM outbox o WHERE coalesce(stored_at, kept_at) < ? ORDER BY n
+"""
+
+
+def prune(
+    db: sqlite3.Connection,
+    me: str,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    *,
+    keep: dt.timedelta = KEEP,
+    elections: Collection[str] = (),
+    rehearse: bool = False,
+) -> Pruned:
+    """Take out what need not be kept, inside a transaction.
+
+    Kept are bulletins that were stored less than `keep` ago or never, are in force, have not been received, or their
+    withdrawal not been confirmed, by every hub that must; what names one of `elections`; heads of channels; the last about one thing. What only one
+    bulletin may ever be kept for (`once`) stays known.
+
+    Args:
+        db: the outbox.
+        me: whose it is.
+        registry: who must have what.
+        now: the present.
+        keep: so long everything is kept; what the phase asks for (`bus.policy.phases`).
+        elections: ids of those that are not over: what names one stays, however old.
+        rehearse: count, and take nothing out.
+    """
+    ledger.enrol(db)
+    kept: dict[str, int] = {}
+    gone: list[sqlite3.Row] = []
+    for row in db.execute(_OLD, ((now - keep).timestamp(),)):
+        if why := _stays(db, row, me, registry, now, elections):
+            kept[why] = kept.get(why, 0) + 1
+        else:
+            gone.append(row)
+    talk = erasure.old_talk(db, now)
+    if not rehearse:
+        erasure.bury(db, talk, erasure.OLD, now)
+        places = [(row["n"],) for row in gone]
+        db.executemany(_REMEMBER, places)
+        for table in ("receipts", "told"):
+            db.executemany(f"DELETE FROM {table} WHERE digest = ?", [(row["digest"],) for row in gone])
+        for table in ("expected", "offered_again", "outbox"):
+            db.executemany(f"DELETE FROM {table} WHERE n = ?", places)
+    return Pruned(pruned=len(gone), kept=kept, talk=len(talk))
+
+
+_REMEMBER = """
+INSERT OR IGNORE INTO kept_once (once, id, channel, seq, digest, subject)
+SELECT once, id, channel, seq, digest, subject FROM outbox WHERE n = ? AND once IS NOT NULL
+"""
+
+
+def _stays(
+    db: sqlite3.Connection,
+    row: sqlite3.Row,
+    me: str,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    elections: Collection[str],
+) -> str:
+    """Why a bulletin is kept, in a word; empty when it need not be."""
+    if row["state"] != "stored":
+        return "not-stored"
+    if row["head"]:
+        return "head"
+    if row["last"]:
+        return "last-of-its-origin"
+    if row["status"] == Status.SYSTEM:
+        return ""
+    bulletin = decode(row["payload"])
+    if bulletin.expires > now:
+        return "in-force"
+    if bulletin.election is not None and bulletin.election.id in elections:
+        return "its-election-is-not-over"
+    original = "SELECT 1 FROM expected e JOIN expected c ON c.cancels = e.id WHERE c.n = ?"
+    if db.execute(original, (row["n"],)).fetchone():
+        return "its-original-is-kept"
+    found = ledger.of_one(db, me, registry, row["digest"])
+    if found is None or (found.readers and found.state not in (Rung.RECEIVED, Rung.READ)):
+        return "not-received"
+    return "not-withdrawn" if found.unconfirmed else ""

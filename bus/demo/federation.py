@@ -1,0 +1,275 @@
+"""A federation on one machine: three countries, unions between them, a real server each, and ways that can be cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
+from pathlib import Path
+
+import msgspec
+
+from bus.demo.countries import OFFICES, REGISTRY_LIFETIME, Member, audiences, key_record, record_of
+from bus.federation.carrier import Carrier, Ledger
+from bus.federation.plan import HOME, Country, Federation, Node, Seat, Union, identity_at
+from bus.federation.plan import Path as Way
+from bus.keys import nkeys
+from bus.keys.signatures import FileSigner
+from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.transport.connection import Endpoint
+from bus.transport.streams import country_of
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
+from schemas.registry import Audience
+
+COUNTRIES = ("xa", "xb", "xc")
+CSIRT = next(office for office in OFFICES if office.suffix == "csirt")
+BEACON_LIFETIME = dt.timedelta(hours=6)
+
+
+class Founded(msgspec.Struct, frozen=True, kw_only=True):
+    """A registry with all that was needed to sign it, and the keys of everybody in it."""
+
+    registry: VerifiedRegistry
+    raw: bytes
+    roots: tuple[FileSigner, ...]
+    beacon: FileSigner
+    signers: dict[str, FileSigner]
+    nkeys: dict[str, tuple[str, str]]
+
+
+def found(now: dt.datetime) -> Founded:
+    """A computer emergency team and a hub in each of three countries; the hubs may answer, ask and help each other."""
+    members = [
+        Member(id=f"{cc}-{suffix}", country=cc.upper(), office=office)
+        for cc in COUNTRIES
+        for suffix, office in (("csirt", CSIRT), ("hub", None))
+    ]
+    everybody = tuple(member.id for member in members)
+    roots, beacon = tuple(FileSigner.generate() for _ in range(2)), FileSigner.generate()
+    signers = {member.id: FileSigner.generate() for member in members}
+    transport_keys = {member.id: nkeys.generate() for member in members}
+    document = ceremony.new_registry(
+        domain="demo-federation",
+        root_keys=[key_record(each, now) for each in roots],
+        root_threshold=2,
+        beacon_keys=[key_record(beacon, now)],
+        beacon_threshold=1,
+        audiences={name: Audience(scope=each.scope, members=everybody) for name, each in audiences().items()},
+        now=now,
+        lifetime=REGISTRY_LIFETIME,
+    )
+    for member in members:
+        signer = signers[member.id]
+        record = record_of(member, {signer.kid: key_record(signer, now)}, transport_keys[member.id][1], ())
+        document = ceremony.add_authority(document, member.id, record)
+    for member in members:
+        if member.office is None:
+            document = ceremony.grant_receipts(document, member.id)
+    raw = ceremony.unsigned(document)
+    for root in roots:
+        raw = ceremony.sign_registry(raw, root)
+    registry = VerifiedRegistry.open(raw)
+    registry = registry.with_beacon(ceremony.new_beacon(registry, beacon, now, BEACON_LIFETIME), now)
+    return Founded(registry=registry, raw=raw, roots=roots, beacon=beacon, signers=signers, nkeys=transport_keys)
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now, nor on its twin for monitoring, 4000 above; of those that a system gives to nobody unasked."""
+    while True:
+        port = 10_000 + secrets.randbelow(18_000)
+        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as twin:
+            one.bind(("127.0.0.1", port))
+            twin.bind(("127.0.0.1", port + 4000))
+            return port
+
+
+class Cable:
+    """A way to a port that can be cut: what is on it is lost, and nobody gets through until it is mended."""
+
+    def __init__(self, to: int) -> None:
+        self.to = to
+        self.port = 0
+        self._server: asyncio.Server | None = None
+        self._ends: set[asyncio.StreamWriter] = set()
+
+    async def mend(self) -> None:
+        """Let traffic through; at the same port as before."""
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Break every connection and take no other."""
+        if self._server is not None:
+            self._server.close()
+        for end in list(self._ends):
+            end.transport.abort()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
+        except OSError:
+            writer.close()
+            return
+        self._ends |= {writer, far_writer}
+        try:
+            await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+        finally:
+            self._ends -= {writer, far_writer}
+            for each in (writer, far_writer):
+                each.close()
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+class Joined(msgspec.Struct, frozen=True, kw_only=True):
+    """A running federation; `cables` are the ways of each country to each place it connects to."""
+
+    founded: Founded
+    servers: dict[str, NatsServer]
+    seats: dict[str, Seat]
+    cables: dict[tuple[str, str], list[Cable]]
+    provisioners: dict[str, tuple[str, str]]
+    carriers: dict[str, Carrier]
+
+    def endpoint(self, identity: str) -> Endpoint:
+        """An authority's place, at its own country's broker."""
+        seed, _ = self.founded.nkeys[identity]
+        url = self.servers[country_of(identity)].url
+        return Endpoint(url=url, authority_id=identity, nkey_seed=seed, name=identity)
+
+    async def cut(self, country: str) -> None:
+        """Take a country off all others."""
+        for cable in self._of(country):
+            await cable.cut()
+
+    async def mend(self, country: str) -> None:
+        """And join it again."""
+        for cable in self._of(country):
+            await cable.mend()
+
+    def _of(self, country: str) -> Iterator[Cable]:
+        return chain.from_iterable(cables for ends, cables in self.cables.items() if country in ends)
+
+
+@asynccontextmanager
+async def joined(
+    folder: Path,
+    founded: Founded,
+    *,
+    unions: Iterable[str] = ("union",),
+    nodes: int = 1,
+    paths: Iterable[tuple[str, str]] = (),
+    registry: Callable[[], VerifiedRegistry] | None = None,
+) -> AsyncIterator[Joined]:
+    """Start every broker and every carrier.
+
+    Args:
+        folder: for all of them.
+        founded: the registry and keys.
+        unions: their names.
+        nodes: of each union; one of several has a server `<name>-<n>` for each.
+        paths: which country connects to which.
+        registry: the registry as it stands for the carriers, when it changes.
+    """
+    unions, ways = tuple(unions), tuple(Way(from_=a, to=b) for a, b in paths)
+    keys = {cc: nkeys.generate() for cc in COUNTRIES}
+    ports = {union: [free_port() for _ in range(nodes)] for union in unions}
+    ports |= {cc: [free_port()] for cc in COUNTRIES}
+    routes = {union: [f"nats-route://127.0.0.1:{free_port()}" for _ in range(nodes)] for union in unions}
+    federation = Federation(
+        unions={
+            union: Union(
+                nodes=tuple(
+                    Node(url=f"nats://127.0.0.1:{port}", route=route if nodes > 1 else None)
+                    for port, route in zip(ports[union], routes[union], strict=True)
+                )
+            )
+            for union in unions
+        },
+        countries={
+            cc: Country(carrier=keys[cc][1], nodes=(Node(url=f"nats://127.0.0.1:{ports[cc][0]}"),))
+            for cc in COUNTRIES
+        },
+        paths=ways,
+    )
+    cables = {
+        (cc, place): [Cable(port) for port in ports[place]]
+        for cc in COUNTRIES
+        for place in federation.dials(cc)
+    }
+    servers: dict[str, NatsServer] = {}
+    seats: dict[str, Seat] = {}
+    provisioners: dict[str, tuple[str, str]] = {}
+    async with AsyncExitStack() as stack:
+        for cable in chain.from_iterable(cables.values()):
+            await cable.mend()
+            stack.push_async_callback(cable.cut)
+        for name in (*unions, *COUNTRIES):
+            key = nkeys.generate()
+            for node, port in enumerate(ports[name]):
+                called = name if len(ports[name]) == 1 else f"{name}-{node + 1}"
+                seats[called], provisioners[called] = Seat(federation=federation, name=name, node=node), key
+                settings = ServerSettings(name=called, port=port, seat=seats[called])
+                conf = render_conf(founded.registry, settings=settings, provisioner_nkey=key[1])
+                servers[called] = NatsServer(folder / called, conf)
+        await stack.enter_async_context(_running(servers.values()))
+        for name, server in servers.items():
+            if seats[name].node == 0:  # one node makes what the whole cluster has
+                await provision(server.url, provisioners[name][0], founded.registry, seat=seats[name])
+        carriers = {}
+        for cc in COUNTRIES:
+            places = {cc: Endpoint(url=servers[cc].url, authority_id=HOME, nkey_seed=keys[cc][0], name=HOME)}
+            for place in federation.dials(cc):
+                urls = ",".join(f"nats://127.0.0.1:{cable.port}" for cable in cables[cc, place])
+                identity = identity_at(cc)
+                places[place] = Endpoint(
+                    url=urls, authority_id=identity, nkey_seed=keys[cc][0], name=f"{identity} at {place}"
+                )
+            carriers[cc] = Carrier(
+                country=cc,
+                federation=federation,
+                registry=registry or (lambda: founded.registry),
+                endpoints=places,
+                ledger=await stack.enter_async_context(Ledger.open(folder / f"{cc}-carrier.db")),
+            )
+            run_until_closed(stack, asyncio.create_task(carriers[cc].run(), name=f"carrier of {cc}"))
+        yield Joined(
+            founded=founded,
+            servers=servers,
+            seats=seats,
+            cables=cables,
+            provisioners=provisioners,
+            carriers=carriers,
+        )
+
+
+@asynccontextmanager
+async def _running(servers: Collection[NatsServer]) -> AsyncIterator[None]:
+    """All at once, both to start and to end."""
+    try:
+        await asyncio.gather(*(server.start() for server in servers))
+        yield
+    finally:
+        await asyncio.gather(*(server.stop() for server in servers))
+
+
+def run_until_closed(stack: AsyncExitStack, task: asyncio.Task[None]) -> None:
+    """End a task with the stack."""
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)

@@ -1,0 +1,351 @@
+"""The demonstration, running: one broker, eight authorities with their adapters, two hubs, and the tally at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import fcntl
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from bus import plugin
+from bus.demo.countries import HUBS, MEMBERS, Folder, Member, point_to_server, prepare, refresh_beacon
+from bus.errors import BusError, ConfigError
+from bus.hub.elections import present_phase
+from bus.hub.exchange.helper import Asking
+from bus.hub.exchange.receipts import Answering
+from bus.hub.picture.projection import Projection
+from bus.hub.service import HubService
+from bus.hub.watch.holdings import Holdings
+from bus.keys import nkeys
+from bus.keys.files import load_signer, read_secret
+from bus.policy import deadlines
+from bus.publishing.heartbeat import Heartbeat, Intervals
+from bus.publishing.outbox import Outbox, State
+from bus.publishing.publisher import Publisher
+from bus.sealing.sealer import Sealer
+from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
+from bus.server.provision import provisioner_endpoint
+from bus.subscribing.inbox import Inbox
+from bus.subscribing.registry_feed import publish_trust
+from bus.subscribing.tables import Stored
+from bus.transport.connection import Connection, Endpoint
+from bus.trust.registry import VerifiedRegistry
+from bus.trust.store import HeldRegistry
+from schemas.bulletin import Defaults
+from schemas.subject import Channel, parse
+from schemas.vocab import Pap, Phase, Status, Tlp
+
+BEACON_EVERY_S = 3600.0
+ROUND_EVERY_S = 60.0
+CONNECT_S = 10.0
+DRAIN_S = 20.0
+PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
+
+log = structlog.get_logger()
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one run; the JSON of the demonstration's last line."""
+
+    authorities: dict[str, dict[str, int]]
+    hubs: dict[str, dict[str, int]]
+    published: int
+    refused: int
+    lost: int
+    kinds: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was published is stored, and each hub admitted what its grants let it read."""
+        stored = all(each["stored"] == each["published"] for each in self.authorities.values())
+        return self.published > 0 and self.lost == 0 and self.refused == 0 and stored
+
+
+class Demo:
+    """A demonstration in one folder. Use `Demo.open`."""
+
+    def __init__(self, folder: Folder, held: HeldRegistry, server: NatsServer, began: dt.datetime) -> None:
+        self.folder = folder
+        self._held = held
+        self.server = server
+        self.outboxes: dict[str, Outbox] = {}
+        self.publishers: dict[str, Publisher] = {}
+        self.stores: dict[str, Inbox] = {}
+        self.began = began
+        self._serial = int(began.timestamp())
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, root: Path, *, port: int, clock: Callable[[], dt.datetime]) -> AsyncIterator[Demo]:
+        """Found or go on, start everything, and stop it at the end.
+
+        Args:
+            root: the folder.
+            port: where the broker listens; -1 is any free port.
+            clock: the present, aware.
+
+        Raises:
+            ConfigError: `demo-running`, when another demonstration runs in the folder.
+        """
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_locked(root))
+            registry = await asyncio.to_thread(prepare, root, now=clock())
+            folder = Folder(root)
+            seed = nkeys.load_nkey(folder.provisioner)
+            settings = ServerSettings(port=port, name="tocsin-demo")
+            conf = render_conf(registry, settings=settings, provisioner_nkey=nkeys.public_of(seed))
+            server = await stack.enter_async_context(NatsServer(folder.server, conf))
+            await provision(server.url, seed, registry)
+            point_to_server(root, server.url)
+            held = HeldRegistry(
+                folder.registry,
+                pin=registry.digest,
+                domain=registry.domain,
+                beacon=folder.beacon,
+                clock=clock,
+            )
+            demo = cls(folder, held, server, clock())
+            await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
+            await demo._start(stack, clock)
+            demo._run(follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings))
+            try:
+                yield demo
+            finally:
+                for task in demo._tasks:
+                    task.cancel()
+                await asyncio.gather(*demo._tasks, return_exceptions=True)
+
+    async def _start(self, stack: AsyncExitStack, clock: Callable[[], dt.datetime]) -> None:
+        adapters = {each.name: each.adapter for each in plugin.discover()}
+        for hub in HUBS:
+            store = await stack.enter_async_context(
+                Inbox.open(self.folder.state(hub.id) / "store.db", projector=Projection())
+            )
+            self.stores[hub.id] = store
+            service = HubService(
+                authority_id=hub.id,
+                store=store,
+                registry=self._held,
+                endpoint=self._endpoint(hub),
+                clock=clock,
+            )
+            self._run(service.run())
+            if (self.folder.keys(hub.id) / "signing.pem").exists():  # not in a folder of an older version
+                _, publisher = await self._publisher(stack, hub, clock)
+                for each in (Answering, Asking):
+                    self._run(
+                        each(
+                            authority_id=hub.id,
+                            store=store,
+                            publisher=publisher,
+                            registry=self._held,
+                            clock=clock,
+                        ).run()
+                    )
+                beats = Heartbeat(
+                    publisher,
+                    pace=Intervals(),
+                    phase=self._phase_in(hub.country),
+                    holding=Holdings(hub.id, store),
+                )
+                await stack.enter_async_context(beats.running())
+        for member in MEMBERS:
+            if member.office is None:
+                continue
+            outbox, publisher = await self._publisher(stack, member, clock)
+            self.outboxes[member.id], self.publishers[member.id] = outbox, publisher
+            adapter = adapters.get(member.office.adapter)
+            if adapter is None:
+                raise ConfigError(
+                    f"the adapter {member.office.adapter} is not installed", reason="no-adapter"
+                )
+            source = adapter.folder(self.folder.spool(member.id))
+            self._run(adapter.run(source, publisher, country=member.country, clock=clock))
+            beats = Heartbeat(publisher, pace=Intervals(), phase=self._phase_in(member.country))
+            await stack.enter_async_context(beats.running())
+        self._run(self._keep_fresh(clock))
+
+    def _phase_in(self, country: str) -> Callable[[dt.datetime], Awaitable[Phase]]:
+        """Which phase a country is in, by the calendars that its hub holds."""
+        store = self.stores[f"{country.lower()}-hub"]
+
+        async def phase(now: dt.datetime) -> Phase:
+            return await store.ask(lambda db: present_phase(db, country, now))
+
+        return phase
+
+    async def _publisher(
+        self, stack: AsyncExitStack, member: Member, clock: Callable[[], dt.datetime]
+    ) -> tuple[Outbox, Publisher]:
+        outbox = await stack.enter_async_context(Outbox.open(self.folder.state(member.id) / "outbox.db"))
+        signer = await asyncio.to_thread(self._signer, member)
+        publisher = await stack.enter_async_context(
+            Publisher.open(
+                authority_id=member.id,
+                outbox=outbox,
+                registry=self._held,
+                signers=(signer,),
+                endpoint=self._endpoint(member),
+                defaults=PUBLISHER_DEFAULTS,
+                clock=clock,
+                rng=secrets.token_bytes,
+                seal=Sealer((signer,), secrets.token_bytes),
+                deadlines=deadlines.DEFAULTS,
+            )
+        )
+        return outbox, publisher
+
+    def _run(self, work: Coroutine[object, object, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    @property
+    def registry(self) -> VerifiedRegistry:
+        """The registry as it stands."""
+        return self._held()
+
+    def failed(self) -> BaseException | None:
+        """The error of a part that has ended, if one has."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                return error
+        return None
+
+    def may_read(self, hub: str, channel: str) -> bool:
+        """Whether a hub's grants let it read a channel, named as a store names it."""
+        return self.registry.may_read(hub, Channel.parse(channel))
+
+    async def feed(self, now: dt.datetime) -> int:
+        """Drop a round of fresh sample files into every authority's spool; how many."""
+        self._serial += 1
+        count = 0
+        adapters = {each.name: each.adapter for each in plugin.discover()}
+        for n, member in enumerate(MEMBERS):
+            adapter = adapters.get(member.office.adapter) if member.office else None
+            if adapter is None:
+                continue
+            incoming = self.folder.spool(member.id) / "in"
+            incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for sample in adapter.samples(member.country, now, self._serial * 10 + n):
+                partial = incoming / f"{sample.name}.part"
+                partial.write_bytes(sample.data)
+                partial.rename(incoming / sample.name)
+                count += 1
+        return count
+
+    async def follow(self, hub: str) -> AsyncIterator[Stored]:
+        """What a hub admits from now on, heartbeats aside."""
+        store = self.stores[hub]
+        async for row in store.follow(await store.row_before(self.began)):
+            if Channel.parse(row.channel).status is not Status.SYSTEM:
+                yield row
+
+    async def drain(self, timeout: float = DRAIN_S) -> None:
+        """Wait until every spool is read, every outbox is empty and every hub holds what it may."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        while asyncio.get_running_loop().time() < deadline:
+            spooled = any(any((self.folder.spool(m.id) / "in").glob("*")) for m in MEMBERS)
+            waiting = any([(await outbox.counts())[State.KEPT] for outbox in self.outboxes.values()])
+            if not spooled and not waiting and (await self.tally()).lost == 0:
+                return
+            await asyncio.sleep(0.1)
+
+    async def tally(self) -> Tally:
+        """Count this run."""
+        since = self.began.timestamp()
+        registry = self.registry
+        authorities: dict[str, dict[str, int]] = {}
+        expected: dict[str, set[str]] = {hub: set() for hub in self.stores}
+        kinds: set[str] = set()
+        for name, outbox in self.outboxes.items():
+            rows = await outbox.ask(
+                lambda db: db.execute(
+                    "SELECT digest, subject, state FROM outbox WHERE kept_at >= ?", (since,)
+                ).fetchall()
+            )
+            spoken = [(row, parse(row["subject"])) for row in rows]
+            spoken = [(row, subject) for row, subject in spoken if subject.status is not Status.SYSTEM]
+            authorities[name] = {
+                "published": len(spoken),
+                "stored": sum(row["state"] == State.STORED for row, _ in spoken),
+            }
+            kinds |= {subject.kind for _, subject in spoken}
+            for row, subject in spoken:
+                for hub, digests in expected.items():
+                    if registry.may_read(hub, subject.channel):
+                        digests.add(row["digest"])
+        hubs: dict[str, dict[str, int]] = {}
+        lost = 0
+        for name, store in self.stores.items():
+            held, refused = await store.ask(
+                lambda db: (
+                    {
+                        row[0]
+                        for row in db.execute(
+                            "SELECT digest FROM admitted WHERE admitted_at >= ? AND channel NOT LIKE '%/system.%'",
+                            (since,),
+                        )
+                    },
+                    int(db.execute("SELECT count(*) FROM quarantine WHERE at >= ?", (since,)).fetchone()[0]),
+                )
+            )
+            hubs[name] = {"admitted": len(held), "refused": refused}
+            lost += len(expected[name] - held)
+        spool_refused = sum(
+            path.stat().st_mtime >= since
+            for member in MEMBERS
+            for path in (self.folder.spool(member.id) / "refused").glob("*.reason.json")
+        )
+        return Tally(
+            authorities=authorities,
+            hubs=hubs,
+            published=sum(each["published"] for each in authorities.values()),
+            refused=sum(each["refused"] for each in hubs.values()) + spool_refused,
+            lost=lost,
+            kinds=tuple(sorted(kinds)),
+        )
+
+    async def _keep_fresh(self, clock: Callable[[], dt.datetime]) -> None:
+        while True:
+            await asyncio.sleep(BEACON_EVERY_S)
+            await asyncio.to_thread(refresh_beacon, self.folder, self.registry, now=clock())
+            try:
+                await self._announce(self.folder.beacon.read_bytes())
+            except BusError as exc:
+                log.warning("beacon_not_announced", problem=str(exc))  # the next hour's will be
+
+    async def _announce(self, *files: bytes) -> None:
+        """Send to everybody what the registrar has made."""
+        speaker = provisioner_endpoint(self.server.url, nkeys.load_nkey(self.folder.provisioner))
+        async with Connection.open(speaker) as connection:
+            await connection.until_connected(CONNECT_S)
+            for raw in files:
+                await publish_trust(connection, raw)
+
+    def _endpoint(self, member: Member) -> Endpoint:
+        seed = nkeys.load_nkey(self.folder.keys(member.id) / "transport.nk")
+        return Endpoint(url=self.server.url, authority_id=member.id, nkey_seed=seed, name=f"{member.id} demo")
+
+    def _signer(self, member: Member):  # type: ignore[no-untyped-def]  # as load_signer
+        home = self.folder.keys(member.id)
+        return load_signer(home / "signing.pem", read_secret(home / "signing.pass"))
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """One demonstration per folder."""
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (root / "demo.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(
+                f"a demonstration is already running in {root}; use another --dir", reason="demo-running"
+            ) from None
+        yield

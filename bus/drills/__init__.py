@@ -1,0 +1,1 @@
+"""Exercises on the real path: script, conductor, score."""

@@ -1,0 +1,1 @@
+"""Carries bulletins and the registry between the brokers of countries and unions."""

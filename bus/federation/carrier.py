@@ -1,0 +1,389 @@
+"""The carrier of a country: what its authorities have said goes to the unions and neighbours, and theirs comes home.
+
+A carrier is a client of two brokers and nothing more. It reads one as any reader does, from a cursor of its own that it
+never takes on trust (`bus.transport.cursor`), and publishes to the other as any publisher does, the same bytes under the same message
+id, and moves its cursor when they are stored there. It judges nothing: bulletins are signed, and their readers verify them.
+What it has carried it remembers by digest, so that reading a stream anew carries nothing twice; what its author has sent
+again, because somebody lacks it, goes once more, and so does all that the far stream has lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError, one_failure
+from bus.federation.plan import Federation, Leg, legs
+from bus.storage.sqlite import Database
+from bus.subscribing.tables import Cursor
+from bus.transport.acks import PubAck
+from bus.transport.connection import Connection, Endpoint, Outgoing
+from bus.transport.cursor import continues, cursor_at, stands
+from bus.transport.pull_consumer import Pull, Received
+from bus.trust.registry import VerifiedRegistry
+from schemas.codec import digest
+from schemas.envelope import SIG_HEADER
+from schemas.subject import matches
+
+MOST = 500
+BATCH = 100
+BATCH_FROM = 8
+QUIET_S = 5.0
+PAUSE_S = 0.5
+ACK_S = 5.0
+AGAIN_S = 1.0
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS cursors (
+  source TEXT NOT NULL, sink TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
+  stored_ns INTEGER NOT NULL, filters TEXT NOT NULL, PRIMARY KEY (source, sink, stream)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS carried (sink TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (sink, digest)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tails (
+  sink TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, stream)
+) WITHOUT ROWID;
+"""
+MESSAGE_ID = "Nats-Msg-Id"
+_CARRIED_HEADERS = ("ce-",)
+
+log = structlog.get_logger()
+
+
+class LostError(BusError):
+    """The far stream has lost what was stored there."""
+
+    reason = "sink-lost"
+
+
+class Ledger:
+    """What a carrier remembers, in a file of its own. Use `Ledger.open`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, path: Path) -> AsyncIterator[Ledger]:
+        """Open or make the file.
+
+        Raises:
+            StoreError: it is damaged or unreadable.
+        """
+        async with Database.open(path, SCHEMA) as database:
+            yield cls(database)
+
+    async def cursor(self, leg: Leg, stream: str, filters: Iterable[str]) -> Cursor:
+        """Up to where a stream has been carried; its beginning, when more is let through than was then."""
+        row = await self._db.read(
+            lambda db: db.execute(
+                "SELECT * FROM cursors WHERE source = ? AND sink = ? AND stream = ?",
+                (leg.source, leg.sink, stream),
+            ).fetchone()
+        )
+        if row is None or not set(filters) <= set(row["filters"].split()):
+            return Cursor()
+        return Cursor(seq=row["seq"], digest=row["digest"], stored_ns=row["stored_ns"])
+
+    async def fresh(self, sink: str, digests: Sequence[str]) -> set[str]:
+        """Those of the digests that have not been carried there yet."""
+        listed = msgspec.json.encode(digests).decode()
+        found = await self._db.read(
+            lambda db: db.execute(
+                "SELECT value FROM json_each(?2) EXCEPT SELECT digest FROM carried WHERE sink = ?1 "
+                "AND digest IN (SELECT value FROM json_each(?2))",
+                (sink, listed),
+            ).fetchall()
+        )
+        return {row[0] for row in found}
+
+    async def note(
+        self,
+        leg: Leg,
+        stream: str,
+        cursor: Cursor,
+        filters: Iterable[str],
+        stored: Sequence[str],
+        tails: Mapping[str, int],
+    ) -> None:
+        """What is stored at the other end now, and how far its streams have come, with the cursor in one transaction."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "INSERT OR IGNORE INTO carried VALUES (?, ?)", [(leg.sink, each) for each in stored]
+            )
+            db.executemany(
+                "INSERT INTO tails VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
+                [(leg.sink, name, seq) for name, seq in tails.items()],
+            )
+            db.execute(
+                "REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(leg.source, leg.sink, stream),
+                    *(cursor.seq, cursor.digest, cursor.stored_ns),
+                    " ".join(sorted(filters)),
+                ),
+            )
+
+        await self._db.write(work)
+
+    async def said(self, sink: str, name: str) -> None:
+        """One thing more is known at a place."""
+        await self._db.write(
+            lambda db: db.execute("INSERT OR IGNORE INTO carried VALUES (?, ?)", (sink, name))
+        )
+
+    async def tails(self, sink: str) -> dict[str, int]:
+        """How far the streams at the other end had come when something was last stored there."""
+        found = await self._db.read(
+            lambda db: db.execute("SELECT stream, seq FROM tails WHERE sink = ?", (sink,)).fetchall()
+        )
+        return {row["stream"]: row["seq"] for row in found}
+
+    async def rewind(self, leg: Leg, stream: str) -> None:
+        """Read a stream from its beginning."""
+        await self._db.write(
+            lambda db: db.execute(
+                "DELETE FROM cursors WHERE source = ? AND sink = ? AND stream = ?",
+                (leg.source, leg.sink, stream),
+            )
+        )
+
+    async def forget(self, sink: str) -> None:
+        """Carry everything to a place again."""
+
+        def work(db: sqlite3.Connection) -> None:
+            for table in ("cursors", "carried", "tails"):
+                db.execute(f"DELETE FROM {table} WHERE sink = ?", (sink,))
+
+        await self._db.write(work)
+
+
+class Carrier:
+    """Carries between a country's broker and the places it connects to."""
+
+    def __init__(
+        self,
+        *,
+        country: str,
+        federation: Federation,
+        registry: Callable[[], VerifiedRegistry],
+        endpoints: Mapping[str, Endpoint],
+        ledger: Ledger,
+    ) -> None:
+        """Prepare; `run` carries.
+
+        Args:
+            country: whose carrier it is.
+            federation: who is joined with whom.
+            registry: the registry as it stands now.
+            endpoints: the carrier's place at its own broker, by the country's name, and at each that it connects to.
+            ledger: what it remembers.
+        """
+        self.carried: Counter[str] = Counter()
+        self.problems: dict[tuple[str, str], str] = {}
+        self._country = country
+        self._federation = federation
+        self._registry = registry
+        self.endpoints = endpoints
+        self._ledger = ledger
+
+    async def run(self) -> None:
+        """Carry until cancelled; begin anew whenever the registry lets other things through.
+
+        Raises:
+            StoreError: `store-failed`; the ledger takes nothing more until it is opened anew.
+        """
+        async with AsyncExitStack() as stack:
+            connections = {
+                name: await stack.enter_async_context(Connection.open(endpoint))
+                for name, endpoint in self.endpoints.items()
+            }
+            while True:
+                planned = self._legs()
+                carrying = asyncio.create_task(self._all(connections, planned), name="legs")
+                try:
+                    while not carrying.done() and self._legs() == planned:
+                        await asyncio.wait({carrying}, timeout=AGAIN_S)
+                    if carrying.done():
+                        return carrying.result()
+                    log.info("released_otherwise", country=self._country)
+                finally:
+                    carrying.cancel()
+                    await asyncio.gather(carrying, return_exceptions=True)
+
+    def _legs(self) -> tuple[Leg, ...]:
+        return legs(self._registry(), self._federation, self._country)
+
+    async def _all(self, connections: Mapping[str, Connection], planned: tuple[Leg, ...]) -> None:
+        with one_failure():
+            async with asyncio.TaskGroup() as tasks:
+                for leg in planned:
+                    for stream, consumer in leg.places:
+                        tasks.create_task(self._leg(connections, leg, stream, consumer))
+                if not planned:
+                    await asyncio.Event().wait()
+
+    async def _leg(self, connections: Mapping[str, Connection], leg: Leg, stream: str, consumer: str) -> None:
+        while True:
+            try:
+                with one_failure():
+                    await self._attached(
+                        connections[leg.source], connections[leg.sink], leg, stream, consumer
+                    )
+            except LostError as exc:
+                log.error("sink_lost", source=leg.source, sink=leg.sink, problem=str(exc))
+                await self._ledger.forget(leg.sink)
+            except StoreError as exc:
+                if exc.reason not in ("store-full", "store-busy"):
+                    raise
+                self._say(leg, stream, exc)
+            except (UnreachableError, BrokerError, DeniedError) as exc:
+                self._say(leg, stream, exc)
+            await asyncio.sleep(PAUSE_S)
+
+    def _say(self, leg: Leg, stream: str, exc: BusError) -> None:
+        """Why nothing is carried; aloud when it is another reason than before."""
+        known = self.problems.get((leg.source, leg.sink))
+        self.problems[leg.source, leg.sink] = str(exc)
+        if known != str(exc):
+            log.warning("not_carried", source=leg.source, sink=leg.sink, stream=stream, problem=str(exc))
+
+    async def _attached(
+        self, source: Connection, sink: Connection, leg: Leg, stream: str, consumer: str
+    ) -> None:
+        """Carry one stream until a line is in doubt."""
+        for end in (source, sink):
+            _must_be_connected(end)
+        info = await source.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
+        given = info["config"].get("filter_subjects") or [info["config"].get("filter_subject", ">")]
+        filters = sorted(
+            {*given} & {*leg.patterns}
+        )  # what both ends let through, should one know a newer registry
+        cursor = await self._ledger.cursor(leg, stream, filters)
+        async with Pull.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
+            batch: list[Received] = []
+            if cursor.seq:
+                batch = await pull.next(MOST, QUIET_S)
+                stays = (
+                    continues(cursor, batch[0]) if batch else await stands(source, stream, consumer, cursor)
+                )
+                if not stays:
+                    log.error("stream_changed", stream=stream, source=leg.source, cursor=cursor.seq)
+                    await self._ledger.rewind(leg, stream)
+                    return
+            batch = batch[1:]
+            while True:
+                _must_be_connected(sink)
+                if batch:
+                    await self._carry(sink, leg, stream, filters, batch)
+                self.problems.pop((leg.source, leg.sink), None)
+                batch = await pull.next(MOST, QUIET_S)
+
+    async def _carry(
+        self, sink: Connection, leg: Leg, stream: str, filters: Sequence[str], batch: list[Received]
+    ) -> None:
+        """Store a batch at the other end, and only then move the cursor."""
+        found = [(each, known_as(each)) for each in batch]
+        fresh = await self._ledger.fresh(leg.sink, [name for _, name in found])
+        stored: list[str] = []
+        outgoing: dict[
+            str, list[Outgoing]
+        ] = {}  # by the stream that takes them; between streams there is no order
+        for each, name in found:
+            if name not in fresh:
+                continue
+            made = as_outgoing(each, leg.patterns)
+            if made is None:
+                log.warning("not_carriable", source=leg.source, subject=each.subject, digest=name)
+                continue
+            outgoing.setdefault(_stream_of(made), []).append(made)
+            stored.append(name)
+            fresh.discard(name)  # the same again in one batch
+        tails = await self._ledger.tails(leg.sink)
+        for key, several in outgoing.items():
+            for ack in await _store(sink, several):
+                if ack.seq <= tails.get(key, 0) and not ack.duplicate:
+                    raise LostError(
+                        f"{key} at {leg.sink} had {tails[key]} messages, and stores number {ack.seq}"
+                    )
+                tails[key] = max(ack.seq, tails.get(key, 0))
+        cursor = cursor_at(batch[-1], digest(batch[-1].payload))
+        await self._ledger.note(leg, stream, cursor, filters, stored, tails)
+        self.carried[leg.sink] += len(stored)
+
+
+def _must_be_connected(end: Connection) -> None:
+    """Whoever is not let in is asked for what a person can mend.
+
+    Raises:
+        UnreachableError: the broker does not answer, or does not know the carrier's key.
+    """
+    if not end.connected:
+        known = "; is this carrier's key in the federation file there?" if end.denied else ""
+        raise UnreachableError((end.problem or "not connected") + known)
+
+
+def known_as(received: Received) -> str:
+    """By what a message is remembered: its digest; what was sent again, without a message id, as that one record.
+
+    So a request's answer gets through though the same was carried before, and reading a stream anew repeats neither.
+    """
+    found = digest(received.payload)
+    is_sent_again = all(name != MESSAGE_ID for name, _ in received.headers)
+    return f"{found}@{received.stored_ns}" if is_sent_again else found
+
+
+def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
+    """The message as it is published at the other end; None for what no reader would admit anyway, or is not released.
+
+    The subject must be the leg's, and of the headers go the signature, the message id and the hints, each once.
+    """
+    if not received.subject.isascii() or not any(matches(each, received.subject) for each in patterns):
+        return None
+    headers: dict[str, str] = {}
+    for name, value in received.headers:
+        known = name in (SIG_HEADER, MESSAGE_ID) or name.startswith(_CARRIED_HEADERS)
+        if not known:
+            continue
+        if name in headers or not value.isascii() or not value.isprintable():
+            return None
+        headers[name] = value
+    return Outgoing(subject=received.subject, payload=received.payload, headers=headers)
+
+
+def _stream_of(message: Outgoing) -> str:
+    """The stream that takes a message, at whichever broker."""
+    tokens = message.subject.split(".")
+    return f"{tokens[5]}_{tokens[2]}".upper()
+
+
+async def _store(sink: Connection, messages: list[Outgoing]) -> list[PubAck]:
+    """Publish in order and wait until all are stored: a burst as atomic batches, others one by one.
+
+    Raises:
+        UnreachableError, BrokerError, DeniedError: the rest is not, or may not be, stored.
+    """
+    acks: list[PubAck] = []
+    for start in range(0, len(messages), BATCH):
+        part = messages[start : start + BATCH]
+        if len(part) >= BATCH_FROM:
+            with contextlib.suppress(
+                BrokerError, DeniedError
+            ):  # all or nothing: one by one says which is not wanted
+                acks += await sink.publish_batch(part, ACK_S)
+                continue
+        for each in part:
+            try:
+                acks.append(await sink.publish(each.subject, each.payload, each.headers, ACK_S))
+            except BrokerError as exc:
+                if exc.reason != "too-large":
+                    raise
+                log.warning("not_carriable", subject=each.subject, problem=str(exc))
+    return acks

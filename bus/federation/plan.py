@@ -1,0 +1,339 @@
+"""The federation of countries: which brokers there are, who connects to whom, and what is carried between them. Pure.
+
+Each country has a broker of its own and works with every line down. A union is a broker whose clients are countries. A
+country's carrier (`bus.federation.carrier`), beside its broker, connects to the unions and to the neighbours it has a path to. It
+takes there what its own authorities have said, and brings home what those of others have; nobody connects inwards, so
+whoever holds a union holds nothing of a country. The way of a bulletin from XA to XB:
+
+    XA's broker, XA_ACTUAL --carrier of XA--> the union, XA_ACTUAL, WORLD_ACTUAL --carrier of XB--> XB's broker, XA_ACTUAL
+
+Streams are everywhere the same (`bus.transport.streams`): one for what each country's authorities say, and the worlds that readers
+read. There are no loops: outwards goes what a country's own stream holds, homewards what the others' do. What is carried
+follows from the registry's grants: a channel goes to a country in which somebody may read it, and to no other; the
+consumers' filters at the source say so, and so do the permissions at the other end.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bus.errors import ConfigError
+from bus.keys import nkeys
+from bus.transport.streams import (
+    ConsumerSpec,
+    Permissions,
+    country_of,
+    inbox_prefix,
+    origin_stream,
+    reading,
+    trust_consumers,
+    world_stream,
+)
+from bus.trust.registry import VerifiedRegistry
+from schemas.subject import PREFIX, REGISTRAR_SUBJECTS, Trust, tlp_token, trust_subject
+from schemas.vocab import Status, Tlp
+
+CLUSTER = 3
+HOME = "carrier"
+"""The carrier's identity at its own country's broker."""
+
+CountryName = Annotated[str, msgspec.Meta(pattern=r"^(?:[a-z]{2}|int)$(?!\n)")]
+UnionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9]{2,15}$(?!\n)")]
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One server: where carriers connect to it, and where the other nodes of its cluster do."""
+
+    url: str
+    route: str | None = None
+
+
+class Union(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A union's broker: one server, or a cluster of three or more."""
+
+    nodes: Annotated[tuple[Node, ...], msgspec.Meta(min_length=1, max_length=9)]
+
+
+class Country(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A country: the public transport key of its carrier; its nodes, where it is a cluster or neighbours connect to it."""
+
+    carrier: str
+    nodes: Annotated[tuple[Node, ...], msgspec.Meta(max_length=9)] = ()
+
+
+class Path(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A way between two countries that needs no union: the carrier of the first connects to the second."""
+
+    from_: CountryName = msgspec.field(name="from")
+    to: CountryName
+
+
+class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The federation's file, the same at every broker."""
+
+    unions: dict[UnionName, Union] = msgspec.field(default_factory=dict)
+    countries: dict[CountryName, Country] = msgspec.field(default_factory=dict)
+    paths: tuple[Path, ...] = ()
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Self:
+        """The federation in a TOML file.
+
+        Raises:
+            ConfigError: `federation-file`, saying what is wrong.
+        """
+        try:
+            found = msgspec.toml.decode(raw, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+            raise _refused(str(exc)) from None
+        _check(found)
+        return found
+
+    def nodes(self, name: str) -> tuple[Node, ...]:
+        """The servers of a union or country, as far as the file names them.
+
+        Raises:
+            ConfigError: `federation-file`, there is no such place.
+        """
+        if name in self.unions:
+            return self.unions[name].nodes
+        if name in self.countries:
+            return self.countries[name].nodes
+        known = ", ".join(sorted({*self.unions, *self.countries}))
+        raise _refused(f"there is no {name} in it; it has {known}")
+
+    def replicas(self, name: str) -> int:
+        """How many copies the streams of a place have."""
+        return CLUSTER if len(self.nodes(name)) >= CLUSTER else 1
+
+    def dials(self, country: str) -> tuple[str, ...]:
+        """The places that a country's carrier connects to: the unions, and the ends of its paths."""
+        return (*sorted(self.unions), *sorted({path.to for path in self.paths if path.from_ == country}))
+
+    def callers(self, place: str) -> tuple[str, ...]:
+        """The countries whose carriers connect to a place."""
+        if place in self.unions:
+            return tuple(sorted(self.countries))
+        return tuple(sorted({path.from_ for path in self.paths if path.to == place}))
+
+
+class Seat(msgspec.Struct, frozen=True, kw_only=True):
+    """Which broker of a federation this is: the union or country `name`, and of a cluster the node, from 0."""
+
+    federation: Federation
+    name: str
+    node: int = 0
+
+    @property
+    def country(self) -> str | None:
+        """The country whose authorities are served; None at a union, which serves carriers alone."""
+        return self.name if self.name in self.federation.countries else None
+
+
+class Guest(msgspec.Struct, frozen=True, kw_only=True):
+    """A carrier as a broker knows it: its identity and key there, what it may do, and the consumers it reads.
+
+    `trust` are those of what is said of trust, which it looks at now and then; at home it is the one who says it.
+    """
+
+    identity: str
+    nkey: str
+    permissions: Permissions
+    consumers: tuple[ConsumerSpec, ...]
+    trust: tuple[ConsumerSpec, ...]
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """One direction between two brokers: the streams and consumers read at `source`, and what of it goes to `sink`."""
+
+    source: str
+    sink: str
+    places: tuple[tuple[str, str], ...]
+    patterns: tuple[str, ...]
+
+
+def served(registry: VerifiedRegistry, seat: Seat | None) -> tuple[str, ...]:
+    """The authorities that come to a broker, sorted: its country's; all, where there is no federation."""
+    return tuple(
+        sorted(
+            each for each in registry.document.authorities if seat is None or country_of(each) == seat.country
+        )
+    )
+
+
+def unmatched(registry: VerifiedRegistry, federation: Federation) -> tuple[str, ...]:
+    """Countries that only one of them names, sorted: the file, with no authority there, or the registry, with no broker."""
+    speakers = {country_of(name) for name in registry.document.authorities}
+    return tuple(sorted(speakers ^ federation.countries.keys()))
+
+
+def guests(registry: VerifiedRegistry, seat: Seat) -> tuple[Guest, ...]:
+    """The carriers that come to a broker: at a country's its own, and those of neighbours with a path to it."""
+    federation, here = seat.federation, seat.name
+    found = []
+    if seat.country:
+        found.append(
+            _guest(
+                HOME,
+                federation.countries[here].carrier,
+                says=_coming(registry, federation, here),
+                consumers=[
+                    each
+                    for place in federation.dials(here)
+                    for each in _outwards(registry, federation, here, place)
+                ],
+            )
+        )
+    for caller in federation.callers(here):
+        if seat.country:
+            says = released(registry, caller, here)
+            consumers = _outwards(registry, federation, here, caller)
+        else:
+            says = _leaving(registry, federation, caller)
+            consumers = _worlds(caller, _coming(registry, federation, caller))
+        found.append(
+            _guest(identity_at(caller), federation.countries[caller].carrier, says=says, consumers=consumers)
+        )
+    return tuple(found)
+
+
+def legs(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[Leg, ...]:
+    """What a country's carrier does: to and from each place it connects to."""
+    found = []
+    for place in federation.dials(country):
+        out = _outwards(registry, federation, country, place)
+        if place in federation.unions:
+            sends, brings = _leaving(registry, federation, country), _coming(registry, federation, country)
+            back = _worlds(country, brings)
+        else:
+            sends, brings = released(registry, country, place), released(registry, place, country)
+            back = _outwards(registry, federation, place, country)
+        found.append(Leg(source=country, sink=place, places=_places(out), patterns=sends))
+        found.append(Leg(source=place, sink=country, places=_places(back), patterns=brings))
+    return tuple(leg for leg in found if leg.places)
+
+
+def released(registry: VerifiedRegistry, origin: str, reader: str) -> tuple[str, ...]:
+    """The subjects of one country that go to another: what somebody there may read, and nothing else.
+
+    Sorted patterns `tocsin.v1.<status>.<tlp>.<audience>.<origin>.>`.
+    """
+    said: set[tuple[Status, Tlp, str]] = set()
+    read: set[tuple[Status, Tlp, str]] = set()
+    for name in registry.document.authorities:
+        if country_of(name) == origin:
+            said.update(registry.publish_prefixes(name))
+        if country_of(name) == reader:
+            read.update((*registry.read_prefixes(name), *registry.receipt_prefixes(name)))
+    return tuple(
+        f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{origin}.>"
+        for status, tlp, audience in sorted(said & read)
+    )
+
+
+def identity_at(country: str) -> str:
+    """The identity of a country's carrier at another's broker. No authority's id is like it."""
+    return f"{HOME}_{country}"
+
+
+def _leaving(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[str, ...]:
+    others = (other for other in federation.countries if other != country)
+    return tuple(sorted({each for other in others for each in released(registry, country, other)}))
+
+
+def _coming(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[str, ...]:
+    others = (other for other in federation.countries if other != country)
+    return tuple(sorted({each for other in others for each in released(registry, other, country)}))
+
+
+def _outwards(
+    registry: VerifiedRegistry, federation: Federation, country: str, to: str
+) -> list[ConsumerSpec]:
+    """The consumers on a country's own streams by which somebody takes what leaves for a place."""
+    union = to in federation.unions
+    patterns = _leaving(registry, federation, country) if union else released(registry, country, to)
+    found = []
+    for status in Status:
+        if filters := _of_status(patterns, status):
+            stream = origin_stream(country, status)
+            found.append(ConsumerSpec(stream=stream, name=consumer_to(to), filters=filters))
+    return found
+
+
+def _worlds(country: str, patterns: tuple[str, ...]) -> list[ConsumerSpec]:
+    """The consumers on a union's worlds by which a country takes what is for it."""
+    return [
+        ConsumerSpec(stream=world_stream(status), name=consumer_to(country), filters=filters)
+        for status in Status
+        if (filters := _of_status(patterns, status))
+    ]
+
+
+def consumer_to(place: str) -> str:
+    """The consumer by which a place is given what is for it."""
+    return f"to_{place}"
+
+
+def _of_status(patterns: tuple[str, ...], status: Status) -> tuple[str, ...]:
+    return tuple(each for each in patterns if each.startswith(f"{PREFIX}.{status}."))
+
+
+def _places(consumers: list[ConsumerSpec]) -> tuple[tuple[str, str], ...]:
+    return tuple((each.stream, each.name) for each in consumers)
+
+
+def _guest(identity: str, key: str, *, says: tuple[str, ...], consumers: list[ConsumerSpec]) -> Guest:
+    at_home = identity == HOME
+    trust = () if at_home else trust_consumers(identity)
+    told = (*(REGISTRAR_SUBJECTS if at_home else ()), trust_subject(Trust.REVOKE, identity))
+    calls = [call for each in (*consumers, *trust) for call in reading(each.stream, each.name)]
+    allowed = Permissions(publish=(*says, *told, *calls), subscribe=(f"{inbox_prefix(identity)}.>",))
+    return Guest(identity=identity, nkey=key, permissions=allowed, consumers=tuple(consumers), trust=trust)
+
+
+def _check(federation: Federation) -> None:
+    if both := federation.unions.keys() & federation.countries.keys():
+        raise _refused(f"{min(both)} is a union and a country; each needs a name of its own")
+    for name, country in federation.countries.items():
+        if not nkeys.is_public_user_key(country.carrier):
+            raise _refused(
+                f"{name}: carrier is no public transport key; its operator prints it: tocsin server carrier-key"
+            )
+    carriers = [country.carrier for country in federation.countries.values()]
+    if len(set(carriers)) != len(carriers):
+        raise _refused("two countries have the same carrier's key")
+    for name in (*federation.unions, *federation.countries):
+        nodes = federation.nodes(name)
+        if len(nodes) > 1 and (len(nodes) < CLUSTER or not all(node.route for node in nodes)):
+            raise _refused(f"{name}: a cluster has three nodes or more, each with a route")
+        for node in nodes:
+            _address(node.url, "nats", name)
+            if node.route is not None:
+                _address(node.route, "nats-route", name)
+    for path in federation.paths:
+        for end in (path.from_, path.to):
+            if end not in federation.countries:
+                raise _refused(f"a path ends in {end}, which is no country of this file")
+        if path.from_ == path.to:
+            raise _refused(f"a path leads from {path.to} to itself")
+        if not federation.nodes(path.to):
+            raise _refused(f"a path leads to {path.to}, which has no node to connect to")
+
+
+def _address(url: str, scheme: str, name: str) -> None:
+    try:
+        parts = urlsplit(url)
+        bare = not (parts.username or parts.path or parts.query or parts.fragment)
+        good = parts.scheme == scheme and bool(parts.hostname) and bool(parts.port) and bare
+    except ValueError:
+        good = False
+    if not good or re.search(r"[\s\"{}]", url):
+        raise _refused(f"{name}: {url!r} is no address of the form {scheme}://host:port")
+
+
+def _refused(text: str) -> ConfigError:
+    return ConfigError(f"the federation file: {text}", reason="federation-file")

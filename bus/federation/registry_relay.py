@@ -1,0 +1,104 @@
+"""What is said of trust, between the brokers of a federation: heard at the unions, verified, and said again at home.
+
+The registrar publishes a version or a beacon at each union; each country's carrier hears it there (`bus.subscribing.registry_feed`), takes
+it in if it stands, and says it on its own broker. A revocation statement of an authority goes the other way as well: from
+its country to the unions and neighbours, and from there home to the others. Nothing is passed on that was not verified
+here, so whoever fills a union's streams fills nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+
+import structlog
+
+from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.federation.carrier import Ledger
+from bus.subscribing.registry_feed import EVERY_S, TrustFeed, publish_trust
+from bus.transport.connection import Connection, Endpoint
+from bus.transport.streams import country_of
+from bus.trust.revocations import speaker_of
+from bus.trust.store import HeldRegistry
+from schemas.codec import digest
+
+log = structlog.get_logger()
+
+
+class TrustRelay:
+    """Passes on what is held, once to each place."""
+
+    def __init__(
+        self,
+        *,
+        country: str,
+        held: HeldRegistry,
+        endpoints: Mapping[str, Endpoint],
+        ledger: Ledger,
+        every: float = EVERY_S,
+    ) -> None:
+        """Prepare; `run` passes on.
+
+        Args:
+            country: whose broker it stands beside.
+            held: takes in what stands, wherever it was heard.
+            endpoints: the carrier's places, its own broker's by the country's name.
+            ledger: what it remembers to have said.
+            every: seconds between two looks.
+        """
+        self._country = country
+        self._held = held
+        self._endpoints = endpoints
+        self._ledger = ledger
+        self._every = every
+
+    async def run(self) -> None:
+        """Hear and say until cancelled.
+
+        Raises:
+            StoreError: the ledger fails.
+        """
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+            for name, endpoint in self._endpoints.items():
+                if name != self._country:
+                    tasks.create_task(TrustFeed(self._held, endpoint, every=self._every).run())
+                connection = await stack.enter_async_context(Connection.open(endpoint))
+                tasks.create_task(self._tell(name, connection))
+
+    async def _tell(self, place: str, connection: Connection) -> None:
+        problem = ""
+        while True:
+            try:
+                if connection.connected:
+                    await self._say(place, connection)
+                problem = ""
+            except (UnreachableError, BrokerError, DeniedError) as exc:
+                if problem != str(exc):
+                    problem = str(exc)
+                    log.warning("trust_not_passed_on", place=place, problem=problem)
+            await asyncio.sleep(self._every)
+
+    async def _say(self, place: str, connection: Connection) -> None:
+        """Everything that was not said there yet, versions in their order."""
+        items = {digest(raw): raw for raw in self._items(place)}
+        fresh = await self._ledger.fresh(_book(place), list(items))
+        for name, raw in items.items():
+            if name in fresh:
+                await publish_trust(connection, raw)
+                await self._ledger.said(_book(place), name)
+                log.info("trust_passed_on", place=place, digest=name)
+
+    def _items(self, place: str) -> Iterator[bytes]:
+        if place == self._country:
+            yield from self._held.versions()[1:]  # the pinned one is everybody's already
+            if (beacon := self._held.beacon()) is not None:
+                yield beacon
+        for raw in self._held.statements():
+            if place == self._country or country_of(speaker_of(raw)) == self._country:
+                yield raw
+
+
+def _book(place: str) -> str:
+    """Under which name the ledger remembers what was said of trust at a place."""
+    return f"trust:{place}"

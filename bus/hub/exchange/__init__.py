@@ -1,0 +1,1 @@
+"""What hubs say to authors and to each other: receipts, requests, copies."""

@@ -1,0 +1,208 @@
+"""A hub asks for what it lacks, takes in what is handed to it, and hands on what others ask it for.
+
+What it is asked for of its own, it sends again; of others it hands on a copy of what it holds, to who may read it. A copy
+is taken in only if it was asked for, and then goes through admission and chain as everything does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from bus.errors import AdmissionError, BusError, StoreError
+from bus.hub.exchange import missing, requests
+from bus.hub.exchange.requests import Lack
+from bus.hub.periodic import EVERY_S, keep_at
+from bus.publishing.publisher import Publisher
+from bus.publishing.resend import offer_asked
+from bus.subscribing.inbox import Inbox
+from bus.subscribing.tables import Stored, verdict
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import MAX_WANTED, Copy, Request, Wanted
+from schemas.errors import SchemaError
+from schemas.subject import Channel
+from schemas.vocab import Tlp
+
+PATIENCE_S = 10.0
+REST_S = 600.0
+MOST_BYTES = 8 * 1024**2
+ROWS = 2000
+
+log = structlog.get_logger()
+
+
+class Asking:
+    """Asks and helps, for one hub."""
+
+    def __init__(
+        self,
+        *,
+        authority_id: str,
+        store: Inbox,
+        publisher: Publisher,
+        registry: Callable[[], VerifiedRegistry],
+        clock: Callable[[], dt.datetime],
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            authority_id: who asks.
+            store: what it holds.
+            publisher: its voice.
+            registry: the registry as it stands now.
+            clock: the present, aware.
+            patience_s: for so long an alarm has stood before anybody is asked; the stream is read again first.
+        """
+        self._authority_id = authority_id
+        self._store = store
+        self._publisher = publisher
+        self._registry = registry
+        self._clock = clock
+        self._patience_s = patience_s
+
+    async def run(self, every_s: float = EVERY_S) -> None:
+        """Ask and help until cancelled.
+
+        Raises:
+            StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
+        """
+        await keep_at(self._once, unless="not_asked", authority_id=self._authority_id, every_s=every_s)
+
+    async def _once(self) -> None:
+        await self.heed()
+        await self.ask()
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    async def ask(self) -> int:
+        """Ask for what is missing and due; for how many bulletins.
+
+        Raises:
+            PermitError, StoreError: as `Publisher.publish`; it is asked another time.
+        """
+        moment = self._clock().timestamp()
+        registry = self._registry()
+        found, before, has_come = await self._store.ask(
+            lambda db: (
+                missing.lacks(db, registry, self._authority_id, moment - self._patience_s),
+                missing.asked(db),
+                missing.has_come(db),
+            )
+        )
+        groups: dict[tuple[str, Tlp], list[Lack]] = {}
+        for lack in requests.due(found, before, moment):
+            last = before.get(requests.place(lack))
+            addressee = requests.whom(lack, last, registry, self._authority_id)
+            if addressee is not None:
+                groups.setdefault((addressee, lack.channel.tlp), []).append(lack)
+        asked_for = 0
+        for (addressee, tlp), lacks in groups.items():
+            await self._ask_for(lacks[:MAX_WANTED], addressee, tlp, moment)
+            asked_for += len(lacks[:MAX_WANTED])
+        if has_come:
+            await self._store.write(missing.forget_asked)
+        return asked_for
+
+    async def _ask_for(self, lacks: list[Lack], addressee: str, tlp: Tlp, moment: float) -> None:
+        await self._publisher.publish(requests.request(addressee, tlp, lacks))
+        await self._store.write(lambda db: missing.note_asked(db, lacks, addressee, moment))
+        log.info("asked_for", whom=addressee, count=len(lacks), first=str(lacks[0].channel))
+
+    # -- helping ----------------------------------------------------------------------------------------------------
+
+    async def heed(self) -> None:
+        """Heed what has come since: hand on what is asked for, take in what was handed on.
+
+        Raises:
+            StoreError: the disk is full or fails.
+        """
+        after, newest = await self._store.ask(lambda db: (missing.heeded(db), missing.newest(db)))
+        while after < newest:
+            upto = min(newest, after + ROWS)
+            said = partial(missing.said_to, me=self._authority_id, after=after, upto=upto)
+            for row in await self._store.ask(said):
+                if isinstance(row.bulletin.body, Request):
+                    await self._help(row, row.bulletin.body)
+                elif isinstance(row.bulletin.body, Copy):
+                    await self._take(row, row.bulletin.body)
+            await self._store.write(partial(missing.heed, row=upto))
+            after = upto
+
+    async def _help(self, row: Stored, body: Request) -> None:
+        """Send own bulletins again, and hand on copies of others'; what is too much at once is asked for again."""
+        asker, registry, moment = row.bulletin.issuer.id, self._registry(), self._clock().timestamp()
+        await self._publisher.outbox.keep(
+            lambda db: offer_asked(db, self._authority_id, registry, asker, body.items, moment)
+        )
+        sent = 0
+        for item in body.items:
+            channel = readable(item, asker, registry)
+            if channel is None or channel.issuer == self._authority_id:
+                continue
+            found = await self._store.ask(partial(_due, item=item, asker=asker, moment=moment))
+            if found is not None and sent + len(found.file) <= MOST_BYTES:
+                sent += await self._hand_on(row.id, asker, channel, item.seq, found, moment)
+
+    async def _hand_on(
+        self, asked: str, asker: str, channel: Channel, seq: int, found: missing.Found, moment: float
+    ) -> int:
+        """Say a copy to who asked for it in the bulletin `asked`; how many bytes."""
+        try:
+            copy = requests.copy(asker, channel, seq, found.file)
+            await self._publisher.publish(copy, once=f"copy/{asked}/{found.digest}")
+        except StoreError:
+            raise
+        except (BusError, SchemaError) as exc:  # without a grant for it, or too large to be handed on
+            log.warning("not_handed_on", reader=asker, channel=str(channel), seq=seq, problem=str(exc))
+            return 0
+        await self._store.write(lambda db: missing.note_handed_on(db, found.digest, asker, moment))
+        log.info("handed_on", reader=asker, channel=str(channel), seq=seq)
+        return len(found.file)
+
+    async def _take(self, row: Stored, body: Copy) -> None:
+        registry, now = self._registry(), self._clock()
+        try:
+            found = requests.handed(body.file, registry=registry, now=now)
+        except AdmissionError as exc:
+            log.error("copy_disregarded", holder=row.bulletin.issuer.id, reason=exc.reason, problem=str(exc))
+            return
+        channel, message = found.channel, found.message
+        wanted = await self._store.ask(
+            lambda db: missing.was_asked(db, str(channel), found.seq, message.digest)
+        )
+        if not wanted or not registry.may_read(self._authority_id, channel):
+            log.warning(
+                "copy_disregarded",
+                holder=row.bulletin.issuer.id,
+                reason="not-asked-for",
+                channel=str(channel),
+            )
+            return
+        outcome = await self._store.settle([verdict(message, registry, now)], None, None, now)
+        log.warning(
+            "copy_taken",
+            holder=row.bulletin.issuer.id,
+            channel=str(channel),
+            seq=found.seq,
+            outcome=dict(outcome),
+        )
+
+
+def readable(item: Wanted, asker: str, registry: VerifiedRegistry) -> Channel | None:
+    """The channel of what is asked for, if the asker may read it."""
+    try:
+        channel = Channel.parse(item.channel)
+    except SchemaError:
+        return None
+    return channel if registry.may_read(asker, channel) else None
+
+
+def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> missing.Found | None:
+    """What is held of it, unless the asker was given it a short while ago."""
+    found = missing.held_at(db, item.channel, item.seq, item.digest)
+    return found if found and missing.is_rested(db, found.digest, asker, moment, REST_S) else None

@@ -1,0 +1,179 @@
+"""What a hub has asked for and handed on, and what it lacks, as questions to its store.
+
+These tables are no part of the picture: making that anew leaves them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from bus.hub.exchange.requests import Asked, Lack, Place, place
+from bus.hub.exchange.signed_files import signed_file
+from bus.hub.watch import holdings
+from bus.hub.watch.liveness import Reason
+from bus.subscribing.tables import Stored, stored
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import MAX_WANTED
+from schemas.errors import SchemaError
+from schemas.subject import Channel
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS asked (
+  channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, times INTEGER NOT NULL, at REAL NOT NULL, whom TEXT NOT NULL,
+  PRIMARY KEY (channel, seq, digest)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS handed_on (
+  digest TEXT NOT NULL, reader TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (digest, reader)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heeded (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
+"""
+ANY = ""  # the digest of what is asked for by its place alone
+
+
+def lacks(db: sqlite3.Connection, registry: VerifiedRegistry, me: str, until: float) -> list[Lack]:
+    """What is missing by the alarms that stand since `until` (seconds since the epoch) or longer, at most so many each.
+
+    The last of a tail first: with it the picture is current, and what lies before it is then a gap.
+    """
+    sql = "SELECT channel, reason FROM alarms WHERE ended IS NULL AND began <= ? ORDER BY channel, reason"
+    standing = db.execute(sql, (until,)).fetchall()
+    different = list(holdings.differences(db, registry, me)) if standing else []
+    found: list[Lack] = []
+    for row in standing:
+        try:
+            channel = Channel.parse(row["channel"])
+        except SchemaError:  # an alarm about this hub itself
+            continue
+        name, reason = row["channel"], row["reason"]
+        if reason == Reason.GAP:
+            numbers: Iterable[int] = _holes(db, name)
+        elif reason == Reason.TAIL:
+            numbers = _beyond(db, name, (each.seq for each in different if each.channel == name))
+        elif reason == Reason.SPLIT:
+            others: dict[tuple[int, str], list[str]] = {}
+            for each in different:
+                if each.channel == name and each.other:
+                    others.setdefault((each.seq, each.digest), []).append(each.holder)
+            found += [
+                Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(db, name, seq), *said))))
+                for (seq, digest), said in sorted(others.items())
+            ]
+            continue
+        else:
+            continue
+        found += [Lack(channel, seq, None, holdings.holders(db, name, seq)) for seq in numbers]
+    return found
+
+
+def _holes(db: sqlite3.Connection, channel: str) -> list[int]:
+    sql = (
+        "SELECT before + 1 AS low, seq AS high FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
+        "FROM links WHERE channel = ?) WHERE seq > before + 1 ORDER BY seq"
+    )
+    found: list[int] = []
+    for row in db.execute(sql, (channel,)):
+        found += range(row["low"], min(row["high"], row["low"] + MAX_WANTED))
+        if len(found) >= MAX_WANTED:
+            break
+    return found[:MAX_WANTED]
+
+
+def _beyond(db: sqlite3.Connection, channel: str, held_elsewhere: Iterable[int]) -> Iterable[int]:
+    top = "SELECT coalesce(max(seq), 0) FROM {} WHERE channel = ?"
+    mine, said = (
+        int(db.execute(top.format(table), (channel,)).fetchone()[0]) for table in ("links", "announced")
+    )
+    last = max(said, *held_elsewhere, 0)
+    return range(last, max(mine, last - MAX_WANTED), -1)
+
+
+def asked(db: sqlite3.Connection) -> Mapping[Place, Asked]:
+    """What was asked for, how often and when last."""
+    return {
+        (row["channel"], row["seq"], row["digest"] or None): Asked(row["times"], row["at"], row["whom"])
+        for row in db.execute("SELECT * FROM asked")
+    }
+
+
+def note_asked(db: sqlite3.Connection, found: Iterable[Lack], whom: str, moment: float) -> None:
+    """Note of whom these have been asked for, inside a transaction."""
+    db.executemany(
+        "INSERT INTO asked VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT DO UPDATE SET times = times + 1, at = ?4, whom = ?5",
+        [(channel, seq, digest or ANY, moment, whom) for channel, seq, digest in map(place, found)],
+    )
+
+
+_COME = (
+    "(EXISTS (SELECT 1 FROM links l WHERE l.channel = asked.channel AND l.seq = asked.seq AND asked.digest = '') "
+    "OR EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = asked.digest))"
+)
+
+
+def has_come(db: sqlite3.Connection) -> bool:
+    """Whether anything has come that was asked for."""
+    return bool(db.execute(f"SELECT EXISTS (SELECT 1 FROM asked WHERE {_COME})").fetchone()[0])
+
+
+def forget_asked(db: sqlite3.Connection) -> None:
+    """Forget what was asked for and has come, inside a transaction."""
+    db.execute(f"DELETE FROM asked WHERE {_COME}")
+
+
+def was_asked(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> bool:
+    """Whether this hub asked for a bulletin."""
+    sql = "SELECT 1 FROM asked WHERE channel = ? AND seq = ? AND digest IN ('', ?)"
+    return db.execute(sql, (channel, seq, digest)).fetchone() is not None
+
+
+def is_rested(db: sqlite3.Connection, digest: str, reader: str, moment: float, rest_s: float) -> bool:
+    """Whether a reader was given no copy of this for so many seconds."""
+    sql = "SELECT at FROM handed_on WHERE digest = ? AND reader = ?"
+    last = db.execute(sql, (digest, reader)).fetchone()
+    return last is None or not 0 <= moment - last["at"] < rest_s
+
+
+def note_handed_on(db: sqlite3.Connection, digest: str, reader: str, moment: float) -> None:
+    """Note that a reader was given a copy, inside a transaction."""
+    db.execute("REPLACE INTO handed_on VALUES (?, ?, ?)", (digest, reader, moment))
+
+
+class Found(NamedTuple):
+    """A bulletin that is held, as a signed file."""
+
+    digest: str
+    file: bytes
+
+
+def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) -> Found | None:
+    """The bulletin at a place, or the one of this digest there, refused or not."""
+    row = db.execute(
+        "SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 AND ?3 IN (digest, '') UNION ALL "
+        "SELECT digest FROM quarantine WHERE channel = ?1 AND seq = ?2 AND digest = ?3 LIMIT 1",
+        (channel, seq, digest or ANY),
+    ).fetchone()
+    file = None if row is None else signed_file(db, row["digest"])
+    return None if file is None else Found(row["digest"], file)
+
+
+def heeded(db: sqlite3.Connection) -> int:
+    """The last row whose request or copy was heeded."""
+    row = db.execute("SELECT row FROM heeded").fetchone()
+    return row["row"] if row else 0
+
+
+def heed(db: sqlite3.Connection, row: int) -> None:
+    """Note that all up to this row has been heeded, inside a transaction."""
+    db.execute("REPLACE INTO heeded VALUES (1, ?)", (row,))
+
+
+def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[Stored]:
+    """What came to a hub by its id after one row, up to another."""
+    sql = "SELECT * FROM admitted WHERE row > ? AND row <= ? AND subject GLOB ? ORDER BY row"
+    return [stored(row) for row in db.execute(sql, (after, upto, f"tocsin.v1.system.*.{me}.*"))]
+
+
+def newest(db: sqlite3.Connection) -> int:
+    """The last row that was admitted."""
+    return int(db.execute("SELECT coalesce(max(row), 0) FROM admitted").fetchone()[0])

@@ -1,0 +1,164 @@
+"""Requests: a reader asks for single bulletins that it lacks, and is helped. Pure.
+
+Their issuer is asked to send them again, another hub for copies. Both are ordinary bulletins of status `system`, addressed
+as receipts are (`bus.trust.receipt_grants`): so they are signed and chained, go every way that bulletins go, and are missed when they
+are withheld.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from bus.admission.admit import verify_file
+from bus.errors import AdmissionError
+from bus.subscribing.tables import Message
+from bus.trust import receipt_grants
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import Copy, Request, Wanted, receipt_tlp
+from schemas.bulletin import Draft
+from schemas.codec import decode, digest
+from schemas.envelope import SIG_HEADER, format_header, read_signed
+from schemas.parts import Info
+from schemas.subject import Channel, channel_of, subject_for
+from schemas.vocab import Pap, Status, Tlp
+
+FIRST_WAIT_S = 30.0
+LONGEST_WAIT_S = 86_400.0
+STREAM = "copy"
+"""Where a message came from that another hub has handed on."""
+
+
+class Lack(NamedTuple):
+    """A bulletin that is not held: which, and which other hubs have said that they hold so much or that very one."""
+
+    channel: Channel
+    seq: int
+    digest: str | None
+    holders: tuple[str, ...]
+
+
+class Asked(NamedTuple):
+    """How often a bulletin was asked for, when last, in seconds since the epoch, and of whom."""
+
+    times: int
+    at: float
+    whom: str
+
+
+Place = tuple[str, int, str | None]
+
+
+def place(lack: Lack) -> Place:
+    """By what a lack is known from one look to the next."""
+    return str(lack.channel), lack.seq, lack.digest
+
+
+def may_say(registry: VerifiedRegistry, me: str, kind: str, whom: str, tlp: Tlp) -> bool:
+    """Whether one may say this kind to another, at the marking that is due for a bulletin of this TLP, and is heard."""
+    way = (receipt_tlp(tlp), whom)
+    to = Channel(issuer=me, status=Status.SYSTEM, tlp=way[0], audience=whom)
+    return way in receipt_grants.ways(registry, me, kind) and registry.may_read(whom, to)
+
+
+def whom(lack: Lack, last: Asked | None, registry: VerifiedRegistry, me: str) -> str | None:
+    """Who is asked the next time: each who said that they hold it, then its issuer, in turns; None without any.
+
+    An issuer's word goes to everybody again, a copy to who asked alone. Only who has another than is held can show it.
+    """
+    tlp = lack.channel.tlp
+    candidates = (*lack.holders, *(() if lack.digest else (lack.channel.issuer,)))
+    able: list[str] = [
+        each for each in candidates if may_say(registry, me, receipt_grants.REQUEST, each, tlp)
+    ]
+    if not able:
+        return None
+    return able[(able.index(last.whom) + 1) % len(able)] if last and last.whom in able else able[0]
+
+
+def due(lacks: Sequence[Lack], asked: Mapping[Place, Asked], now: float) -> list[Lack]:
+    """Which are to be asked for now: at once, then after waits that double, a day at the most."""
+    return [lack for lack in lacks if not _waits(asked.get(place(lack)), now)]
+
+
+def _waits(last: Asked | None, now: float) -> bool:
+    if last is None:
+        return False
+    # Less than nothing has passed where the clock was set back.
+    return 0 <= now - last.at < min(FIRST_WAIT_S * 2.0 ** min(last.times - 1, 20), LONGEST_WAIT_S)
+
+
+def request(addressee: str, tlp: Tlp, lacks: Sequence[Lack]) -> Draft:
+    """What is said to who is asked, about bulletins of one marking."""
+    count = f"{len(lacks)} bulletin{'s' if len(lacks) != 1 else ''}"
+    return Draft(
+        info=(
+            Info(
+                lang="en",
+                headline=f"Request: {count} missing here",
+                summary="This reader lacks them: their issuer is asked to send them again, another reader for copies.",
+            ),
+        ),
+        body=Request(
+            items=tuple(Wanted(channel=str(each.channel), seq=each.seq, digest=each.digest) for each in lacks)
+        ),
+        status=Status.SYSTEM,
+        tlp=receipt_tlp(tlp),
+        pap=Pap.GREEN,
+        audience=addressee,
+    )
+
+
+def copy(addressee: str, channel: Channel, seq: int, file: bytes) -> Draft:
+    """What is handed on to who asked: one signed bulletin of another, as it came."""
+    return Draft(
+        info=(
+            Info(
+                lang="en",
+                headline=f"Copy: number {seq} of {channel.issuer}",
+                summary="A signed bulletin, handed on as it came because it was asked for.",
+            ),
+        ),
+        body=Copy(file=file.decode().strip()),
+        status=Status.SYSTEM,
+        tlp=receipt_tlp(channel.tlp),
+        pap=Pap.GREEN,
+        audience=addressee,
+    )
+
+
+class Handed(NamedTuple):
+    """A bulletin that was handed on: its place, and the message it would have come as."""
+
+    channel: Channel
+    seq: int
+    message: Message
+
+
+def handed(file: str, *, registry: VerifiedRegistry, now: dt.datetime) -> Handed:
+    """The bulletin in a copy, once its issuer's signature holds; whether it stands is for admission to say.
+
+    Raises:
+        AdmissionError: with one of its `REASONS`; nothing in it is to be believed.
+    """
+    raw = file.encode()
+    try:
+        verify_file(raw, registry=registry, now=now, continued=True)
+    except AdmissionError as exc:
+        if exc.place is None:  # else its issuer did say it, whatever is wrong with it
+            raise
+    signed = read_signed(raw)
+    bulletin = decode(signed.payload)
+    return Handed(
+        channel=channel_of(bulletin),
+        seq=bulletin.seq,
+        message=Message(
+            subject=subject_for(bulletin),
+            headers=((SIG_HEADER, format_header(signed.entries)),),
+            payload=signed.payload,
+            stream=STREAM,
+            stream_seq=0,
+            digest=digest(signed.payload),
+        ),
+    )

@@ -1,0 +1,49 @@
+"""The contradictions that a store holds proof of, as files that anybody can check (`bus.admission.contradiction`)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+
+from schemas.envelope import SIG_HEADER, parse_header, write_contradiction, write_signed
+
+
+def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[tuple[int, bytes]]:
+    """Each number at which a channel's issuer contradicts itself, and the proof: what is held there, and what denies it."""
+    for row in db.execute(
+        "SELECT q.seq, q.headers, q.payload, l.digest FROM quarantine q JOIN links l ON l.channel = q.channel "
+        "AND l.seq = q.seq WHERE q.channel = ? AND q.reason = 'fork' AND length(q.payload) ORDER BY q.seq, q.n",
+        (channel,),
+    ).fetchall():
+        if (held := signed_file(db, row["digest"])) is not None:
+            yield row["seq"], write_contradiction(held, _of_quarantine(row))
+    for row in db.execute(
+        "SELECT a.seq, m.signature, m.payload, l.digest FROM announced a JOIN admitted m ON m.row = a.row "
+        "JOIN links l ON l.channel = a.channel AND l.seq = a.seq WHERE a.channel = ? AND l.digest != a.digest "
+        "ORDER BY a.seq, a.row",
+        (channel,),
+    ).fetchall():
+        if (held := signed_file(db, row["digest"])) is not None:
+            yield row["seq"], write_contradiction(held, _of_admitted(row))
+
+
+def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:
+    """What is held under a digest, as a signed file; a refused one that keeps its place lies in quarantine."""
+    row = db.execute("SELECT signature, payload FROM admitted WHERE digest = ?", (digest,)).fetchone()
+    if row is not None:
+        return _of_admitted(row)
+    sql = "SELECT headers, payload FROM quarantine WHERE digest = ? AND length(payload)"  # one may have been erased
+    row = db.execute(sql, (digest,)).fetchone()
+    return None if row is None else _of_quarantine(row)
+
+
+def _of_admitted(row: sqlite3.Row) -> bytes:
+    return write_signed(row["payload"], parse_header(row["signature"]))
+
+
+def _of_quarantine(row: sqlite3.Row) -> bytes:
+    signature = next(
+        value for name, value in json.loads(row["headers"]) if name.lower() == SIG_HEADER.lower()
+    )
+    return write_signed(row["payload"], parse_header(signature))

@@ -1,0 +1,1 @@
+"""What a hub shows: the projection and the questions put to it."""

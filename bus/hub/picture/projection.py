@@ -1,0 +1,222 @@
+"""The picture's tables: what is in force, by channel and by bulletin, made from admitted bulletins alone.
+
+Exercise, test and system bulletins stand in tables of their own and never in one view with actual ones. Updates and
+cancels count only from the original issuer and within one status; they may arrive before what they refer to. What
+the tables say depends on which bulletins were taken in, never on the order, so made anew they come out the same.
+Expiry is a question of now and is asked in `bus.hub.picture.summary`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from bus.hub.exchange import missing, receipt_queue
+from bus.hub.watch import alarms, holdings
+from bus.subscribing.contested import CONTESTED
+from bus.subscribing.tables import Stored, as_json
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.bodies.system import ChannelStatus
+from schemas.bulletin import Bulletin
+from schemas.subject import area_token, priority
+from schemas.vocab import MsgType, RefRel, Status
+
+_TABLES = {Status.ACTUAL: "actual", Status.EXERCISE: "exercise", Status.TEST: "aside", Status.SYSTEM: "aside"}
+_ENDING = {RefRel.SUPERSEDES: MsgType.UPDATE, RefRel.CANCELS: MsgType.CANCEL}
+
+_TRUTH = """
+CREATE TABLE IF NOT EXISTS {name} (
+  id TEXT NOT NULL, row INTEGER PRIMARY KEY, issuer TEXT NOT NULL, country TEXT NOT NULL, kind TEXT NOT NULL,
+  domain TEXT NOT NULL, tlp TEXT NOT NULL, audience TEXT NOT NULL, priority TEXT NOT NULL, severity TEXT NOT NULL,
+  urgency TEXT NOT NULL, area TEXT NOT NULL, dimensions TEXT NOT NULL, election TEXT, incident TEXT, headline TEXT NOT NULL,
+  issued REAL NOT NULL, expires REAL NOT NULL, status TEXT NOT NULL, ended_by TEXT, ended_how TEXT
+);
+CREATE INDEX IF NOT EXISTS {name}_by_id ON {name} (id);
+CREATE INDEX IF NOT EXISTS {name}_in_force ON {name} (expires) WHERE ended_by IS NULL;
+CREATE INDEX IF NOT EXISTS {name}_cancelled ON {name} (row) WHERE ended_how = 'cancelled';
+"""
+
+SCHEMA = (
+    "".join(_TRUTH.format(name=name) for name in ("actual", "exercise", "aside"))
+    + receipt_queue.SCHEMA
+    + holdings.SCHEMA
+    + """
+CREATE TABLE IF NOT EXISTS endings (
+  target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
+  how TEXT NOT NULL, PRIMARY KEY (target, issuer, status, row)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS channels (
+  channel TEXT PRIMARY KEY, authority TEXT NOT NULL, last_seq INTEGER NOT NULL, last_issued REAL NOT NULL,
+  last_heard REAL NOT NULL, bulletins INTEGER NOT NULL, released_gaps INTEGER NOT NULL, beat_seq INTEGER NOT NULL,
+  state TEXT, interval_s INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outages (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS announced (
+  channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, row INTEGER NOT NULL,
+  PRIMARY KEY (channel, seq, digest)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calendars (
+  election TEXT NOT NULL, issued REAL NOT NULL, row INTEGER NOT NULL, issuer TEXT NOT NULL,
+  PRIMARY KEY (election, issued, row)
+) WITHOUT ROWID;
+"""
+)
+_TABLES_OF_CHANNELS = ("channels", "outages", "announced", "holdings")
+
+
+class Projection:
+    """A projector for `bus.subscribing.inbox`."""
+
+    @property
+    def schema(self) -> str:
+        """SQL that makes the tables, and those that record what became of the channels, and what was asked for."""
+        return SCHEMA + alarms.SCHEMA + missing.SCHEMA
+
+    def clear(self, db: sqlite3.Connection) -> None:
+        """Empty the tables; what was answered stays known, and what was ended by a bulletin that is not kept any more."""
+        for table in (*set(_TABLES.values()), *_TABLES_OF_CHANNELS, "calendars"):
+            db.execute(f"DELETE FROM {table}")
+        db.execute("DELETE FROM endings WHERE row IN (SELECT row FROM admitted)")
+
+    def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
+        """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
+        for row in rows:
+            b = row.bulletin
+            db.execute(f"DELETE FROM {_TABLES[b.status]} WHERE row = ?", (row.rowid,))
+            db.execute("DELETE FROM calendars WHERE row = ?", (row.rowid,))
+            for table in ("announced", "holdings"):
+                db.execute(f"DELETE FROM {table} WHERE row = ?", (row.rowid,))
+            for ref in b.references:
+                gone = db.execute(
+                    "DELETE FROM endings WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
+                    (ref.id, b.issuer.id, b.status, row.rowid),
+                ).rowcount
+                if gone:
+                    db.execute(
+                        f"UPDATE {_TABLES[b.status]} SET ended_by = NULL, ended_how = NULL "
+                        "WHERE id = ? AND issuer = ? AND status = ?",
+                        (ref.id, b.issuer.id, b.status),
+                    )
+                    _end(db, b, ref.id)
+        for table in ("channels", "outages"):
+            db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
+
+    def apply(self, db: sqlite3.Connection, row: Stored) -> None:
+        """Take one admitted bulletin in."""
+        bulletin = row.bulletin
+        _channel(db, row, bulletin)
+        _truth(db, row, bulletin)
+        _endings(db, row, bulletin)
+        if (
+            isinstance(bulletin.body, ElectionCalendar)
+            and bulletin.status is Status.ACTUAL
+            and bulletin.election
+        ):
+            db.execute(
+                "INSERT INTO calendars VALUES (?, ?, ?, ?)",
+                (bulletin.election.id, bulletin.issued.timestamp(), row.rowid, bulletin.issuer.id),
+            )
+
+
+def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
+    db.execute(
+        f"INSERT INTO {_TABLES[b.status]} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            b.id,
+            row.rowid,
+            b.issuer.id,
+            b.issuer.country,
+            b.kind,
+            b.issuer.domain,
+            b.tlp,
+            b.audience,
+            priority(b),
+            b.severity,
+            b.urgency,
+            area_token(b),
+            as_json(b.dimensions),
+            b.election.id if b.election else None,
+            b.incident_id,
+            b.info[0].headline,
+            b.issued.timestamp(),
+            b.expires.timestamp(),
+            b.status,
+            # A withdrawal says that something is not so; it is no situation by itself.
+            *((b.id, "withdrawal") if b.msg_type is MsgType.CANCEL else (None, None)),
+        ),
+    )
+    _end(db, b, b.id)
+
+
+def _endings(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
+    """Updates supersede and cancels withdraw. All are recorded; those of another issuer end nothing.
+
+    Nor does what an authority says that contradicts itself (`bus.subscribing.contested`).
+    """
+    if CONTESTED in row.labels:
+        return
+    for ref in b.references:
+        if _ENDING.get(ref.rel) is not b.msg_type:
+            continue
+        how = "superseded" if ref.rel is RefRel.SUPERSEDES else "cancelled"
+        db.execute(
+            "INSERT OR IGNORE INTO endings VALUES (?, ?, ?, ?, ?, ?)",
+            (ref.id, b.issuer.id, b.status, row.rowid, b.id, how),
+        )
+        _end(db, b, ref.id)
+
+
+def _end(db: sqlite3.Connection, b: Bulletin, target: str) -> None:
+    """Mark a bulletin of the same issuer and status with its ending; withdrawn outranks superseded, then the first."""
+    ended = db.execute(
+        "SELECT by, how FROM endings WHERE target = ? AND issuer = ? AND status = ? ORDER BY how, row LIMIT 1",
+        (target, b.issuer.id, b.status),
+    ).fetchone()
+    if ended is not None:
+        db.execute(
+            f"UPDATE {_TABLES[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?",
+            (ended["by"], ended["how"], target, b.issuer.id, b.status),
+        )
+
+
+def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
+    beat = b.body if isinstance(b.body, ChannelStatus) and b.status is Status.SYSTEM else None
+    db.execute(
+        "INSERT INTO channels VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9) ON CONFLICT (channel) DO UPDATE SET "
+        "last_seq = max(last_seq, ?3), last_issued = max(last_issued, ?4), last_heard = max(last_heard, ?5), "
+        "bulletins = bulletins + 1, released_gaps = released_gaps + ?6, beat_seq = max(beat_seq, ?7), "
+        "state = iif(?7 > beat_seq, ?8, state), interval_s = iif(?7 > beat_seq, ?9, interval_s)",
+        (
+            row.channel,
+            b.issuer.id,
+            b.seq,
+            b.issued.timestamp(),
+            min(b.issued, row.admitted_at).timestamp(),  # an old bulletin that comes late is no sign of life
+            int("gap" in row.labels),
+            b.seq if beat else 0,
+            beat.state if beat else None,
+            beat.interval_s if beat else None,
+        ),
+    )
+    if beat is not None:
+        _heartbeat(db, row, beat)
+
+
+def _heartbeat(db: sqlite3.Connection, row: Stored, beat: ChannelStatus) -> None:
+    """What it announces, by the first that says so, what a hub says it holds, and until when silence is planned."""
+    db.executemany(
+        "INSERT INTO announced VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
+        [
+            (f"{row.bulletin.issuer.id}/{head.channel}", head.seq, head.digest, row.rowid)
+            for head in beat.heads
+            if head.digest is not None
+        ],
+    )
+    issuer, _, channel = row.channel.partition("/")
+    holdings.note(db, issuer, beat.held, channel.partition(".")[2], row.rowid)
+    if beat.until is not None:
+        db.execute(
+            "INSERT INTO outages VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until "
+            "WHERE excluded.seq > seq",
+            (row.channel, row.seq, beat.until.timestamp()),
+        )

@@ -1,0 +1,199 @@
+"""Questions to a hub's store: pure reads, answered as structs that are fit for JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+from collections.abc import Iterable
+
+import msgspec
+
+from bus.hub.elections import Election, elections
+from bus.hub.watch.channels import channels
+from bus.subscribing.contested import undecided
+from bus.trust.registry import VerifiedRegistry
+from schemas.vocab import Status, Tlp
+
+TOP = 10
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One bulletin in force, in a line; `sealed` says what of it was opened for who looks, and what was not."""
+
+    id: str
+    issuer: str
+    kind: str
+    priority: str
+    severity: str
+    status: str = "actual"  # an exercise is never part of the picture
+    tlp: str
+    audience: str
+    area: str
+    election: str | None
+    headline: str
+    issued: dt.datetime
+    expires: dt.datetime
+    sealed: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """The situation at one moment; actual bulletins only."""
+
+    at: dt.datetime
+    trust: str
+    registry_version: int
+    in_force: int
+    tlp: str | None
+    """The narrowest marking of what it was made from: the whole is shared no further than that."""
+    by_priority: dict[str, int]
+    by_dimension: dict[str, dict[str, int]]
+    by_kind: dict[str, int]
+    top: tuple[Item, ...]
+    elections: tuple[Election, ...]
+    channels_by_state: dict[str, int]
+    withdrawn: int
+    expired: int
+    refused: int
+    exercises_in_force: int
+    contested: tuple[str, ...] = ()
+    """Who contradicts itself, with nobody having decided: what it has said since ends nothing."""
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """One refused message."""
+
+    at: dt.datetime
+    reason: str
+    detail: str
+    subject: str
+    digest: str
+    channel: str | None
+    seq: int | None
+
+
+def picture(
+    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str | None = None
+) -> Picture:
+    """The situation now."""
+    moment = now.timestamp()
+    rows = db.execute("SELECT * FROM actual WHERE ended_by IS NULL AND expires > ?", (moment,)).fetchall()
+    dimensions: dict[str, dict[str, int]] = {}
+    for row in rows:
+        for dimension in json.loads(row["dimensions"]):
+            by_area = dimensions.setdefault(dimension, {})
+            by_area[row["area"]] = by_area.get(row["area"], 0) + 1
+    ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))
+    seen = channels(db, now, registry, reader) if reader else ()
+    return Picture(
+        at=now,
+        trust=str(registry.state(now)),
+        registry_version=registry.version,
+        in_force=len(rows),
+        tlp=next((str(tlp) for tlp in Tlp if any(row["tlp"] == tlp for row in rows)), None),
+        by_priority=_count(row["priority"] for row in rows),
+        by_dimension={name: dict(sorted(areas.items())) for name, areas in sorted(dimensions.items())},
+        by_kind=_count(row["kind"] for row in rows),
+        top=tuple(_item(db, row) for row in ranked[:TOP]),
+        elections=elections(db, now),
+        channels_by_state=_count(row.state for row in seen if row.channel.startswith(f"{Status.ACTUAL}.")),
+        withdrawn=_one(db, "SELECT count(*) FROM actual WHERE ended_how = 'cancelled'"),
+        expired=_one(db, "SELECT count(*) FROM actual WHERE ended_by IS NULL AND expires <= ?", moment),
+        refused=_one(db, "SELECT count(*) FROM quarantine"),
+        exercises_in_force=_one(
+            db, "SELECT count(*) FROM exercise WHERE ended_by IS NULL AND expires > ?", moment
+        ),
+        contested=tuple(sorted({each.partition("/")[0] for each in undecided(db) if "/actual." in each})),
+    )
+
+
+def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
+    """The newest refusals."""
+    return tuple(
+        Quarantined(
+            at=_time(row["at"]),
+            reason=row["reason"],
+            detail=row["detail"],
+            subject=row["subject"],
+            digest=row["digest"],
+            channel=row["channel"],
+            seq=row["seq"],
+        )
+        for row in db.execute("SELECT * FROM quarantine ORDER BY n DESC LIMIT ?", (limit,))
+    )
+
+
+def as_text(found: Picture) -> list[str]:
+    """The picture as lines for a terminal; every symbol is also a word.
+
+    What bulletins say stands in them as it came: whoever prints a line makes it safe.
+    """
+    lines = [
+        f"{found.at:%Y-%m-%d %H:%M:%S} UTC   trust {found.trust} (registry version {found.registry_version})",
+        f"{found.in_force} bulletins in force: "
+        + (_spell(found.by_priority) or "none")
+        + (f"; made from up to TLP:{found.tlp.upper()}" if found.tlp else ""),
+    ]
+    if found.by_dimension:
+        lines += ["", "by dimension and area"]
+        lines += [f"  {name:<22} {_spell(areas)}" for name, areas in found.by_dimension.items()]
+    if found.top:
+        lines += ["", "what stands out"]
+        lines += [
+            f"  {item.priority} {item.issued:%m-%d %H:%M} {item.issuer:<9} {item.kind:<18} TLP:{item.tlp.upper():<12} {item.audience:<10} {item.headline}"
+            + (f" ({', '.join((*item.labels, *item.sealed))})" if item.labels or item.sealed else "")
+            for item in found.top
+        ]
+    if found.elections:
+        lines += ["", "elections"]
+        lines += [
+            f"  {e.election:<18} {e.country:<3} {e.phase} ({e.coarse})"
+            + (f", next change {e.next_change:%Y-%m-%d %H:%M} UTC" if e.next_change else "")
+            for e in found.elections
+        ]
+    if found.contested:
+        lines += ["", f"contested, for they contradict themselves: {', '.join(found.contested)}"]
+    lines += ["", f"channels: {_spell(found.channels_by_state) or 'none heard yet'}"]
+    lines.append(
+        f"withdrawn {found.withdrawn}, expired {found.expired}, refused {found.refused}, exercises in force {found.exercises_in_force}"
+    )
+    return lines
+
+
+def _spell(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def _count(values: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for value in values:
+        found[value] = found.get(value, 0) + 1
+    return dict(sorted(found.items()))
+
+
+def _item(db: sqlite3.Connection, row: sqlite3.Row) -> Item:
+    labels = db.execute("SELECT labels FROM admitted WHERE row = ?", (row["row"],)).fetchone()
+    return Item(
+        id=row["id"],
+        issuer=row["issuer"],
+        kind=row["kind"],
+        priority=row["priority"],
+        severity=row["severity"],
+        tlp=row["tlp"],
+        audience=row["audience"],
+        area=row["area"],
+        election=row["election"],
+        headline=row["headline"],
+        issued=_time(row["issued"]),
+        expires=_time(row["expires"]),
+        labels=tuple(sorted(json.loads(labels["labels"]))),
+    )
+
+
+def _one(db: sqlite3.Connection, sql: str, *arguments: object) -> int:
+    return int(db.execute(sql, arguments).fetchone()[0])
+
+
+def _time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

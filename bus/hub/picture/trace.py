@@ -1,0 +1,117 @@
+"""The life of one bulletin, as the outbox and the store each know their part of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+
+import msgspec
+
+from bus.subscribing import erasure
+from bus.subscribing.tables import stored
+from schemas.bulletin import Bulletin
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a bulletin."""
+
+    at: dt.datetime
+    what: str
+    detail: str = ""
+
+
+def of_outbox(db: sqlite3.Connection, wanted: str) -> list[Step]:
+    """What its publisher's outbox knows; `wanted` is an id or a digest."""
+    row = db.execute("SELECT * FROM outbox WHERE id = ?1 OR digest = ?1", (wanted,)).fetchone()
+    if row is None:
+        return []
+    steps = [
+        Step(
+            at=_time(row["kept_at"]),
+            what="accepted",
+            detail=f"{row['channel']} number {row['seq']}, digest {row['digest']}",
+        )
+    ]
+    if row["attempted_at"] is not None:
+        steps.append(Step(at=_time(row["attempted_at"]), what="sent", detail=row["subject"]))
+    if row["stored_at"] is not None:
+        steps.append(
+            Step(at=_time(row["stored_at"]), what="stored", detail=f"{row['stream']} {row['stream_seq']}")
+        )
+    sql = "SELECT reader, stage, min(at) AS at FROM receipts WHERE digest = ? GROUP BY reader, stage"
+    steps += [
+        Step(at=_time(each["at"]), what=each["stage"], detail=f"by {each['reader']}")
+        for each in db.execute(sql, (row["digest"],)).fetchall()
+    ]
+    if row["problem"]:
+        last = row["attempted_at"] or row["kept_at"]
+        steps.append(Step(at=_time(last), what=row["state"], detail=row["problem"]))
+    return steps
+
+
+def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
+    """What a reader's store knows; `wanted` is an id or a digest."""
+    steps: list[Step] = []
+    for row in db.execute("SELECT * FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
+        kept = stored(row)
+        bulletin = kept.bulletin
+        labels = f", labels {', '.join(sorted(kept.labels))}" if kept.labels else ""
+        steps.append(
+            Step(
+                at=bulletin.issued,
+                what="issued",
+                detail=f"{bulletin.issuer.id}, TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}: "
+                f"{bulletin.info[0].headline}",
+            )
+        )
+        steps.append(
+            Step(
+                at=kept.admitted_at,
+                what="admitted",
+                detail=f"{kept.channel} number {kept.seq}, key {kept.kid}, trust {kept.trust}{labels}, from {row['stream']} {row['stream_seq']}",
+            )
+        )
+        steps += _ended(db, bulletin)
+    for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
+        steps.append(Step(at=_time(row["at"]), what="refused", detail=f"{row['reason']}: {row['detail']}"))
+    if (gone := erasure.of(db, wanted)) is not None:
+        detail = (
+            f"{gone.channel} number {gone.seq}, {gone.why.replace('-', ' ')}; its place in the chain stays"
+        )
+        steps.append(
+            Step(at=gone.at, what="erased" if gone.why == erasure.RETENTION else "pruned", detail=detail)
+        )
+    for row in db.execute("SELECT * FROM held WHERE digest = ?", (wanted,)).fetchall():
+        steps.append(
+            Step(
+                at=_time(row["until"]),
+                what="waits",
+                detail=f"{row['channel']} number {row['seq']}, for the one before it",
+            )
+        )
+    return steps
+
+
+def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[Step]:
+    """What superseded or withdrew it, and who else tried to."""
+    sql = (
+        "SELECT e.how, e.by, e.issuer, e.status, coalesce(a.admitted_at, t.at) AS at FROM endings e "
+        "LEFT JOIN admitted a ON a.row = e.row LEFT JOIN tombstones t ON t.id = e.by WHERE e.target = ? ORDER BY e.row"
+    )
+    found = []
+    for row in db.execute(sql, (bulletin.id,)).fetchall():
+        mine = row["issuer"] == bulletin.issuer.id and row["status"] == bulletin.status
+        found.append(
+            Step(
+                at=_time(row["at"]),
+                what=row["how"] if mine else "disregarded",
+                detail=f"by {row['by']} of {row['issuer']}"
+                if mine
+                else f"{row['by']} of {row['issuer']}, status {row['status']}, would have it {row['how']}",
+            )
+        )
+    return found
+
+
+def _time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

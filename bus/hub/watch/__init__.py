@@ -1,0 +1,1 @@
+"""Which channels live, which are late or silent, and what is done about it."""

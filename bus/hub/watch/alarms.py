@@ -1,0 +1,122 @@
+"""What a hub has on record of its channels: when each alarm began and ended, and how long each channel was in which state.
+
+These tables are written by the watch (`bus.hub.watch.watch`) and are no part of the picture: making that anew leaves them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from bus.hub.watch.liveness import Alarm, Reason, uptime
+
+UNSEEN_S = 90.0  # a span that ended longer ago is not gone on with
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS alarms (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL,
+  began REAL NOT NULL, ended REAL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS alarms_standing ON alarms (channel, reason) WHERE ended IS NULL;
+CREATE TABLE IF NOT EXISTS spans (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, phase TEXT NOT NULL, state TEXT NOT NULL,
+  began REAL NOT NULL, until REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS spans_by_channel ON spans (channel, n);
+"""
+
+
+class Condition(NamedTuple):
+    """What a span is of."""
+
+    phase: str
+    state: str
+
+
+class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An alarm as it is recorded; `ended` is None while it stands."""
+
+    n: int
+    channel: str
+    reason: str
+    detail: str
+    began: dt.datetime
+    ended: dt.datetime | None
+
+
+def record_alarms(
+    db: sqlite3.Connection, begun: Iterable[Alarm], ended: Iterable[tuple[str, Reason]], moment: float
+) -> None:
+    """Write down what has begun and what has ended, inside a transaction."""
+    db.executemany(
+        "UPDATE alarms SET ended = ? WHERE channel = ? AND reason = ? AND ended IS NULL",
+        [(moment, channel, reason) for channel, reason in ended],
+    )
+    db.executemany(
+        "INSERT INTO alarms (channel, reason, detail, began) VALUES (?, ?, ?, ?)",
+        [(each.channel, each.reason, each.detail, moment) for each in begun],
+    )
+
+
+def record_spans(db: sqlite3.Connection, conditions: dict[str, Condition], moment: float) -> None:
+    """Go on with each channel's span, or begin another where its condition has changed or nobody looked meanwhile."""
+    for channel, condition in conditions.items():
+        last = db.execute(
+            "SELECT * FROM spans WHERE channel = ? ORDER BY n DESC LIMIT 1", (channel,)
+        ).fetchone()
+        is_seen = last is not None and 0 <= moment - last["until"] <= UNSEEN_S
+        if is_seen:
+            # Between two looks it was as at the first of them.
+            db.execute("UPDATE spans SET until = ? WHERE n = ?", (moment, last["n"]))
+        if not is_seen or (last["phase"], last["state"]) != condition:
+            db.execute(
+                "INSERT INTO spans (channel, phase, state, began, until) VALUES (?1, ?2, ?3, ?4, ?4)",
+                (channel, *condition, moment),
+            )
+
+
+def standing(db: sqlite3.Connection) -> set[tuple[str, Reason]]:
+    """The alarms that have not ended."""
+    return {
+        (row["channel"], Reason(row["reason"]))
+        for row in db.execute("SELECT channel, reason FROM alarms WHERE ended IS NULL")
+    }
+
+
+def alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -> tuple[AlarmRow, ...]:
+    """The alarms that stand, or, with `ended`, all there were; the newest first."""
+    sql = "SELECT * FROM alarms WHERE ?1 OR ended IS NULL ORDER BY n DESC LIMIT ?2"
+    return tuple(
+        AlarmRow(
+            n=row["n"],
+            channel=row["channel"],
+            reason=row["reason"],
+            detail=row["detail"],
+            began=_time(row["began"]),
+            ended=None if row["ended"] is None else _time(row["ended"]),
+        )
+        for row in db.execute(sql, (ended, limit))
+    )
+
+
+def uptimes(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """By channel and phase, the share of the judged time in which it was live."""
+    spent: dict[tuple[str, str], dict[str, float]] = {}
+    sql = (
+        "SELECT channel, phase, state, sum(until - began) AS spent FROM spans GROUP BY channel, phase, state"
+    )
+    for row in db.execute(sql):
+        spent.setdefault((row["channel"], row["phase"]), {})[row["state"]] = row["spent"]
+    found: dict[str, dict[str, int]] = {}
+    for (channel, phase), states in spent.items():
+        if (share := uptime(states)) is not None:
+            found.setdefault(channel, {})[phase] = share
+    return found
+
+
+def _time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

@@ -1,0 +1,250 @@
+"""The channels of a store, each as a reader sees it: alive or not, what is missing, what contradicts itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+
+import msgspec
+
+from bus.hub.watch.alarms import uptimes
+from bus.hub.watch.holdings import differences
+from bus.hub.watch.liveness import Alarm, Reason, Signs, State, is_overdue, state_of
+from bus.subscribing import contested
+from bus.transport.streams import beat_channels
+from bus.trust.registry import VerifiedRegistry
+from schemas.errors import SchemaError, TocsinError
+from schemas.subject import Channel
+from schemas.vocab import Status
+
+DEFAULT_INTERVAL_S = 300
+_ORDER = {str(status): place for place, status in enumerate(Status)}
+
+
+class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One channel as a reader sees it.
+
+    `said` is the state that the authority itself gives in its heartbeats. `gaps` is how many are missing between what is
+    held, `announced` how many its issuer, or another hub, says follow that have not come, `by` which of them, `overdue`
+    whether they should have, `split` who holds another bulletin than this reader at one place. `uptime` is in parts per million by phase, as
+    far as it was recorded.
+    """
+
+    authority: str
+    channel: str
+    state: State
+    said: str | None = None
+    last_seq: int | None = None
+    last_issued: dt.datetime | None = None
+    last_heard: dt.datetime | None = None
+    interval_s: int = DEFAULT_INTERVAL_S
+    gaps: int = 0
+    announced: int = 0
+    by: str | None = None
+    overdue: bool = False
+    forks: int = 0
+    split: tuple[str, ...] = ()
+    refused: int = 0
+    beats: bool = False
+    uptime: dict[str, int] = {}
+
+    @property
+    def name(self) -> str:
+        """The channel with its issuer."""
+        return f"{self.authority}/{self.channel}"
+
+    @property
+    def status(self) -> Status:
+        """What is said on it."""
+        return Status(self.channel.partition(".")[0])
+
+    @property
+    def beside(self) -> str:
+        """The actual channel of the same authority, TLP and audience."""
+        return f"{self.authority}/{Status.ACTUAL}.{self.channel.partition('.')[2]}"
+
+
+class _Missing(msgspec.Struct):
+    """What the heartbeats announce of a channel that is not held, or is held otherwise."""
+
+    seq: int = 0
+    by: str | None = None
+    since: float = float("inf")
+    forks: int = 0
+    split: set[str] = msgspec.field(default_factory=set)
+
+    def reaches(self, seq: int, by: str, since: float) -> None:
+        """Somebody says that the channel goes on as far as this."""
+        if seq > self.seq:
+            self.seq, self.by = seq, by
+        self.since = min(self.since, since)
+
+
+def channels(
+    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
+) -> tuple[ChannelRow, ...]:
+    """Every channel the reader has a grant for, heard or not, and every other it has heard; actual ones first.
+
+    A heartbeat on the system channel of the same authority, TLP and audience is a sign of life for all of them.
+    """
+    heard = {row["channel"]: row for row in db.execute("SELECT * FROM channels")}
+    outages = {(row["channel"], row["seq"]): row["until"] for row in db.execute("SELECT * FROM outages")}
+    refused = _counted(
+        db, "SELECT channel, count(*) FROM quarantine WHERE channel IS NOT NULL GROUP BY channel"
+    )
+    forks = contested.undecided(db)
+    holes = _counted(db, "SELECT channel, max(seq) - min(seq) + 1 - count(*) FROM links GROUP BY channel")
+    up = uptimes(db)
+    missing = _missing(db, registry, reader)
+    beating = {str(each) for name in registry.document.authorities for each in beat_channels(registry, name)}
+    found = []
+    for name in set(heard) | set(missing) | set(_granted(registry, reader)):
+        row = heard.get(name)
+        authority, _, channel = name.partition("/")
+        record = registry.document.authorities.get(authority)
+        system = f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}"
+        beats = heard.get(system)
+        beat_heard = beats["last_heard"] if beats else None
+        last_heard = max((each["last_heard"] for each in (row, beats) if each is not None), default=None)
+        is_last = beats is not None and beat_heard == last_heard
+        interval = (beats["interval_s"] if beats else None) or (
+            record.heartbeat_s if record else DEFAULT_INTERVAL_S
+        )
+        said = beats["state"] if beats is not None and is_last else None
+        until = outages.get((system, beats["beat_seq"])) if beats is not None else None
+        signs = Signs(last_heard=last_heard, interval_s=interval, said=said, until=until)
+        lacking = missing.get(name, _Missing())
+        last_seq = row["last_seq"] if row else None
+        found.append(
+            ChannelRow(
+                authority=authority,
+                channel=channel,
+                state=state_of(signs, now),
+                said=said,
+                last_seq=last_seq,
+                last_issued=_time(row["last_issued"]) if row else None,
+                last_heard=_time(last_heard) if last_heard is not None else None,
+                interval_s=interval,
+                gaps=holes.get(name, 0),
+                announced=max(0, lacking.seq - (last_seq or 0)),
+                by=lacking.by,
+                overdue=lacking.seq > 0 and is_overdue(lacking.since, interval, now),
+                forks=forks.get(name, 0) + lacking.forks,
+                split=tuple(sorted(lacking.split)),
+                refused=refused.get(name, 0),
+                beats=system in beating,
+                uptime=up.get(name, {}),
+            )
+        )
+    return tuple(sorted(found, key=lambda row: (_ORDER.get(row.channel.partition(".")[0], 9), row.name)))
+
+
+def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
+    """Those of what is so: the channels of an exercise or a test stand in no view beside them.
+
+    A channel of heartbeats is shown for itself only where it keeps no other alive, or something is wrong with it.
+    """
+    every = tuple(rows)
+    names = {row.name for row in every}
+    return tuple(
+        row
+        for row in every
+        if row.status is Status.ACTUAL or (row.status is Status.SYSTEM and _tells(row, names))
+    )
+
+
+def _tells(row: ChannelRow, names: Collection[str]) -> bool:
+    wrong = row.gaps or row.announced or row.forks or row.split or row.refused
+    return bool(wrong) or row.beside not in names
+
+
+def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
+    """The actual channels that the registry lets somebody speak on and this reader hear."""
+    for name in registry.document.authorities:
+        for status, tlp, audience in registry.publish_prefixes(name):
+            channel = Channel(issuer=name, status=status, tlp=tlp, audience=audience)
+            if status is Status.ACTUAL and registry.may_read(reader, channel):
+                yield str(channel)
+
+
+def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
+    """By channel, what its issuer, or another hub, announces and this reader, which may read it, does not hold so."""
+    found: dict[str, _Missing] = {}
+    for row in db.execute(_ANNOUNCED):
+        if row["held"] is None and row["seq"] <= row["top"]:
+            continue  # a hole, which is counted as such, or before the first that is held
+        if not _may_read(registry, reader, row["channel"]):
+            continue
+        entry = found.setdefault(row["channel"], _Missing())
+        if row["held"] is not None:
+            entry.forks += 1
+        else:
+            entry.reaches(row["seq"], row["channel"].partition("/")[0], row["admitted_at"])
+    for each in differences(db, registry, reader):
+        entry = found.setdefault(each.channel, _Missing())
+        if each.other:
+            entry.split.add(each.holder)
+        else:
+            entry.reaches(each.seq, each.holder, each.since)
+    return found
+
+
+_ANNOUNCED = """
+SELECT a.channel, a.seq, m.admitted_at, l.digest AS held,
+  (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = a.channel) AS top
+FROM announced a JOIN admitted m ON m.row = a.row LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq
+WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held h WHERE h.digest = a.digest)
+  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
+"""
+
+
+def _may_read(registry: VerifiedRegistry, reader: str, channel: str) -> bool:
+    try:
+        return registry.may_read(reader, Channel.parse(channel))
+    except (SchemaError, TocsinError):
+        return False  # a head names what it likes
+
+
+def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Alarm, ...]:
+    """What is wrong now. Silence is the actual channel's, where there is one; who may not send heartbeats is not blamed."""
+    found = []
+    names = {row.name for row in rows}
+    for row in rows:
+        tells = row.status is Status.ACTUAL or (row.status is Status.SYSTEM and row.beside not in names)
+        if row.state is State.SILENT and row.beats and tells:
+            text = f"nothing was heard since {row.last_heard:%Y-%m-%d %H:%M:%S} UTC; a sign of life was due every {row.interval_s} seconds"
+            found.append(Alarm(channel=row.name, reason=Reason.SILENT, detail=text))
+        if row.gaps:
+            found.append(Alarm(channel=row.name, reason=Reason.GAP, detail=_holes(db, row)))
+        if row.overdue and row.announced:
+            text = f"{row.by} has said up to number {(row.last_seq or 0) + row.announced}, and what came ends with {row.last_seq or 0}"
+            found.append(Alarm(channel=row.name, reason=Reason.TAIL, detail=text))
+        if row.forks:
+            text = (
+                "its issuer contradicts itself; tocsin bulletin proof writes down the evidence. Once it has said which is "
+                "its own: tocsin hub decide"
+            )
+            found.append(Alarm(channel=row.name, reason=Reason.FORK, detail=text))
+        if row.split:
+            text = f"{' and '.join(row.split)} had another bulletin at one place than this hub was given; it is asked for"
+            found.append(Alarm(channel=row.name, reason=Reason.SPLIT, detail=text))
+    return tuple(found)
+
+
+def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:
+    sql = (
+        "SELECT before + 1 AS low, seq - 1 AS high FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
+        "FROM links WHERE channel = ?) WHERE seq > before + 1 LIMIT 3"
+    )
+    spans = [(hole["low"], hole["high"]) for hole in db.execute(sql, (row.name,))]
+    listed = ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in spans)
+    return f"{row.gaps} missing between what came: number {listed}{' and more' if len(spans) == 3 else ''}"
+
+
+def _counted(db: sqlite3.Connection, sql: str) -> dict[str, int]:
+    return dict(db.execute(sql).fetchall())
+
+
+def _time(seconds: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

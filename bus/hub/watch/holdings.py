@@ -1,0 +1,166 @@
+"""What hubs say they hold of others' channels: this one in its heartbeats, and what it makes of what the others say.
+
+Each heartbeat carries what has come to be held since the last one, at its own TLP and audience, so that no reader learns
+of channels that it may not read. A reader that holds another bulletin at the same place, or less, has been shown something
+else than its peer, by whoever stands between them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from bus.subscribing.inbox import Inbox
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import MAX_HELD, Held
+from schemas.errors import SchemaError
+from schemas.subject import Channel
+from schemas.vocab import Status
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS holdings (
+  channel TEXT NOT NULL, holder TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, row INTEGER NOT NULL,
+  PRIMARY KEY (channel, holder, seq, digest)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS holdings_by_row ON holdings (row);
+"""
+
+
+class Holdings:
+    """What one hub holds and has not said yet; a program that begins anew says it all again."""
+
+    def __init__(self, authority_id: str, store: Inbox) -> None:
+        """Prepare.
+
+        Args:
+            authority_id: who holds.
+            store: what.
+        """
+        self._authority_id = authority_id
+        self._store = store
+        self._told: dict[Channel, dict[str, Held]] = {}
+
+    async def news(self, channel: Channel) -> tuple[Held, ...]:
+        """What is to be said in a heartbeat on a system channel; the rest, if it is too much, in those after it."""
+        told = self._told.get(channel, {})
+        held = await self._store.ask(lambda db: tuple(holding(db, self._authority_id, channel)))
+        return tuple(each for each in held if told.get(each.channel) != each)[:MAX_HELD]
+
+    def told(self, channel: Channel, said: tuple[Held, ...]) -> None:
+        """That has been said there."""
+        self._told.setdefault(channel, {}).update({each.channel: each for each in said})
+
+
+def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[Held]:
+    """The head that is held of each channel of others at the TLP and audience of a system channel, by name."""
+    last = "SELECT seq, digest FROM links WHERE channel = ? ORDER BY seq DESC LIMIT 1"
+    at = channel.name.partition(".")[2]
+    for (name,) in db.execute("SELECT channel FROM channels ORDER BY channel").fetchall():
+        issuer, _, rest = name.partition("/")
+        status, _, place = rest.partition(".")
+        if issuer == me or place != at or status == Status.SYSTEM:
+            continue
+        if (row := db.execute(last, (name,)).fetchone()) is not None:
+            yield Held(channel=name, seq=row["seq"], digest=row["digest"])
+
+
+def note(db: sqlite3.Connection, holder: str, said: tuple[Held, ...], place: str, row: int) -> None:
+    """Take down what another hub says that it holds, inside a transaction.
+
+    Args:
+        db: the store.
+        holder: who says so.
+        said: what.
+        place: the `<tlp>.<audience>` of its heartbeat; what it says of channels elsewhere counts for nothing.
+        row: of the heartbeat.
+    """
+    for each in said:
+        if each.channel.partition("/")[2].partition(".")[2] != place:
+            continue
+        # What it said before and is held here likewise has been compared, and need not be again.
+        db.execute(_AGREED, (each.channel, holder))
+        db.execute(
+            "INSERT INTO holdings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
+            (each.channel, holder, each.seq, each.digest, row),
+        )
+
+
+_AGREED = """
+DELETE FROM holdings WHERE channel = ?1 AND holder = ?2
+AND EXISTS (SELECT 1 FROM links l WHERE l.channel = ?1 AND l.seq = holdings.seq AND l.digest = holdings.digest)
+"""
+
+
+class Difference(NamedTuple):
+    """What somebody else has and this hub has not: beyond what it holds, or, `other`, in the place of something else.
+
+    The holder is another hub that says so, or the issuer itself, which has signed what follows.
+    """
+
+    channel: str
+    seq: int
+    digest: str
+    holder: str
+    since: float
+    other: bool
+
+
+def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> Iterator[Difference]:
+    """Where another hub and this one, who both may read a channel, do not hold the same; what is a hole here is none."""
+    for row in db.execute(_DIFFERENT):
+        if row["held"] is None and row["seq"] <= row["top"]:
+            continue
+        try:
+            channel = Channel.parse(row["channel"])
+        except SchemaError:  # a hub names what it likes
+            continue
+        if registry.may_read(me, channel) and registry.may_read(row["holder"], channel):
+            yield Difference(
+                channel=row["channel"],
+                seq=row["seq"],
+                digest=row["digest"],
+                holder=row["holder"],
+                since=row["admitted_at"],
+                other=row["held"] is not None,
+            )
+    for row in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
+        yield Difference(
+            channel=row["channel"],
+            seq=row["seq"],
+            digest=row["digest"],
+            holder=row["channel"].partition("/")[0],
+            since=row["at"],
+            other=True,
+        )
+
+
+_DIFFERENT = """
+SELECT h.channel, h.seq, h.digest, h.holder, m.admitted_at, l.digest AS held,
+  (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = h.channel) AS top
+FROM holdings h JOIN admitted m ON m.row = h.row LEFT JOIN links l ON l.channel = h.channel AND l.seq = h.seq
+WHERE l.digest IS NOT h.digest AND NOT EXISTS (SELECT 1 FROM held w WHERE w.digest = h.digest)
+  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = h.channel AND q.seq = h.seq AND q.digest = h.digest)
+"""
+
+
+# A bulletin that names another predecessor than is held shows that there is another; and so does a heartbeat.
+_UNLIKE_ITS_SUCCESSOR = """
+SELECT b.channel, b.seq - 1 AS seq, b.prev AS digest, min(b.at) AS at
+FROM quarantine b JOIN links l ON l.channel = b.channel AND l.seq = b.seq - 1
+WHERE b.reason = 'broken-chain' AND l.digest != b.prev
+  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = b.channel AND q.seq = b.seq - 1 AND q.digest = b.prev)
+GROUP BY b.channel, b.seq, b.prev
+"""
+_UNLIKE_ITS_HEARTBEAT = """
+SELECT a.channel, a.seq, a.digest, m.admitted_at AS at
+FROM announced a JOIN admitted m ON m.row = a.row JOIN links l ON l.channel = a.channel AND l.seq = a.seq
+WHERE l.digest != a.digest
+  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
+"""
+
+
+def holders(db: sqlite3.Connection, channel: str, seq: int) -> tuple[str, ...]:
+    """Who has said that they hold a channel up to a number or further, who holds the most first."""
+    sql = "SELECT holder FROM holdings WHERE channel = ? GROUP BY holder HAVING max(seq) >= ? ORDER BY max(seq) DESC, holder"
+    return tuple(row["holder"] for row in db.execute(sql, (channel, seq)))

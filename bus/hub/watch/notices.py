@@ -1,0 +1,102 @@
+"""A hub says that a channel has gone dark, and that it speaks again: actual bulletins of its own, where its grants let it.
+
+To the audience for which a grant of status `actual` names the kind `channel-status`, a national one before others. What it
+has said is read from its outbox, so that nothing is said twice, or left standing, whatever ends the program in between.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from bus.publishing import outbox_table as table
+from bus.publishing.publisher import Publisher
+from bus.transport.streams import HEARTBEAT
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import ChannelStatus
+from schemas.bulletin import Draft
+from schemas.codec import decode
+from schemas.parts import Info
+from schemas.vocab import ChannelState, Posture, Scope, Severity, Status, Tlp, Urgency
+
+ORIGIN = "dark:"
+_NARROWEST = (Scope.NATIONAL, Scope.ORG, Scope.UNION, Scope.PUBLIC)
+
+
+def audience_of(registry: VerifiedRegistry, hub: str) -> tuple[Tlp, str] | None:
+    """Where a hub says that a channel is dark; None when no grant names it."""
+    listed = registry.document.audiences
+    found = [
+        (_NARROWEST.index(listed[audience].scope if audience in listed else Scope.ORG), tlp, audience)
+        for grant in registry.authority(hub).publish
+        if Status.ACTUAL in grant.statuses and HEARTBEAT in grant.kinds
+        for tlp in grant.tlps
+        for audience in grant.audiences
+    ]
+    return min(found)[1:] if found else None
+
+
+def draft(channel: str, detail: str | None, place: tuple[Tlp, str], interval_s: int) -> Draft:
+    """What is said of a channel: that it is dark, with why, or, without, that it speaks again.
+
+    How many bulletins it carries is nothing for readers of another channel, so no number is given.
+    """
+    is_dark = detail is not None
+    return Draft(
+        info=(
+            Info(
+                lang="en",
+                headline=f"Channel {channel} is {'silent' if is_dark else 'heard again'}",
+                summary=f"This hub finds: {detail}." if is_dark else "Bulletins or heartbeats come again.",
+            ),
+        ),
+        body=ChannelStatus(
+            state=ChannelState.DOWN if is_dark else ChannelState.UP,
+            posture=Posture.BASELINE,
+            interval_s=interval_s,
+            last_seq=0,
+            duty="unstaffed",
+        ),
+        tlp=place[0],
+        audience=place[1],
+        urgency=Urgency.IMMEDIATE if is_dark else Urgency.PAST,
+        severity=Severity.MODERATE if is_dark else Severity.MINOR,
+    )
+
+
+class Announcer:
+    """The voice of a hub about the channels it watches."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        """Prepare; the publisher is the hub's own."""
+        self._publisher = publisher
+
+    async def __call__(self, silent: Mapping[str, tuple[str, int]]) -> None:
+        """Say what has changed since the last time anything was said.
+
+        Args:
+            silent: the channels that are dark now, each with why and its interval in seconds.
+
+        Raises:
+            PermitError, OutboxError, StoreError: as `Publisher.publish`.
+        """
+        publisher = self._publisher
+        place = audience_of(publisher.registry(), publisher.authority_id)
+        if place is None:
+            return
+        dark = await publisher.outbox.ask(_said)
+        for channel in sorted(silent.keys() - dark.keys()):
+            detail, interval = silent[channel]
+            await publisher.publish(draft(channel, detail, place, interval), origin=ORIGIN + channel)
+        for channel in sorted(dark.keys() - silent.keys()):
+            await publisher.publish(draft(channel, None, place, dark[channel]), origin=ORIGIN + channel)
+
+
+def _said(db: sqlite3.Connection) -> dict[str, int]:
+    """The channels that were last said to be dark, with their intervals."""
+    last = {}
+    for row in table.rows(db, "SELECT * FROM outbox WHERE origin GLOB ? ORDER BY n", (f"{ORIGIN}*",)):
+        body = decode(row.payload).body
+        if row.origin is not None and isinstance(body, ChannelStatus):
+            last[row.origin.removeprefix(ORIGIN)] = body
+    return {channel: body.interval_s for channel, body in last.items() if body.state is ChannelState.DOWN}

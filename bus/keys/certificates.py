@@ -1,0 +1,41 @@
+"""Signatures that are also JAdES B-B seals (ETSI TS 119 182-1): the same JWS, with `iat` and `x5t#S256` in its header.
+
+For ES256 keys that have an eIDAS seal certificate. tocsin never decides by the certificate, only by the registry; it is
+there for those who must show a qualified seal.
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bus.errors import TrustError
+from bus.keys.signatures import CertifiedSigner, Signer, thumbprint
+from schemas.envelope import b64u
+
+
+def certified(signer: Signer, certificate: bytes) -> CertifiedSigner:
+    """A signer whose bulletins are JAdES B-B seals.
+
+    Args:
+        signer: an ES256 key.
+        certificate: the key's certificate, in PEM.
+
+    Raises:
+        TrustError: `unsupported-key`: not an ES256 key, or no certificate; `not-your-key`: another key's certificate.
+    """
+    if signer.alg != "ES256":
+        raise TrustError("a JAdES seal is made with an ES256 key", reason="unsupported-key")
+    try:
+        read = x509.load_pem_x509_certificate(certificate)
+    except ValueError:
+        raise TrustError("not a certificate in PEM", reason="unsupported-key") from None
+    public = read.public_key()
+    if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
+        raise TrustError("the certificate is not of a P-256 key", reason="unsupported-key")
+    numbers = public.public_numbers()
+    x, y = (b64u(number.to_bytes(32)) for number in (numbers.x, numbers.y))
+    if thumbprint({"kty": "EC", "crv": "P-256", "x": x, "y": y}) != signer.kid:
+        raise TrustError("the certificate is of another key", reason="not-your-key")
+    return CertifiedSigner(signer, b64u(read.fingerprint(hashes.SHA256())))

@@ -1,0 +1,222 @@
+"""Key files: encrypted PKCS#8 in PEM, mode 0600, never a symbolic link; and the small secrets beside them.
+
+Signing keys are read by `cryptography`. A seal key is a OneAsymmetricKey (RFC 5958) that is read here: its 32-byte seed
+under X-Wing's object identifier (draft-connolly-cfrg-xwing-kem), and its public half, which shows a damaged seed.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
+from bus.errors import KeyFileError, TrustError
+from bus.keys import pbes2
+from bus.keys.hpke import SEED_BYTES, OpeningKey
+from bus.keys.signatures import FileSigner
+
+MAX_KEY_FILE_BYTES = 65_536
+_XWING = "1.3.6.1.4.1.62253.25722"
+_PUBLIC_KEY = 0x81  # [1] IMPLICIT BIT STRING of a OneAsymmetricKey
+_PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----")
+
+
+def read_secret(path: Path) -> bytes:
+    """The one line in a secret file.
+
+    Raises:
+        KeyFileError: `key-missing`, `key-symlink`, `key-permissions`, `key-unreadable` or `key-malformed`.
+    """
+    data = _read_private(path).rstrip(b"\r\n")
+    if not data or b"\n" in data:
+        raise KeyFileError(f"{path} must hold one line", reason="key-malformed")
+    return data
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a secret into a new file of mode 0600.
+
+    Raises:
+        KeyFileError: `key-exists`, or `key-unwritable`.
+    """
+    _write_private(path, data + b"\n")
+
+
+def load_signer(path: Path, passphrase: bytes | None) -> FileSigner:
+    """The signing key in an encrypted PEM file.
+
+    Raises:
+        KeyFileError: what is wrong with the file: `key-missing`, `key-symlink`, `key-permissions`,
+            `key-not-encrypted`, `weak-kdf`, `wrong-passphrase`, `key-malformed`, `unsupported-key`.
+    """
+    pem, der = _read_encrypted(path)
+    if passphrase is None:
+        raise _needs_passphrase(path)
+    try:
+        private = serialization.load_pem_private_key(pem, passphrase)
+    except UnsupportedAlgorithm as exc:
+        raise KeyFileError(f"{path}: {exc}", reason="unsupported-key") from None
+    except ValueError:
+        if _is_seal_key(der, passphrase):
+            raise KeyFileError(
+                f"{path} opens sealed bulletins and signs nothing", reason="unsupported-key"
+            ) from None
+        raise _wrong_passphrase(path) from None
+    try:
+        return FileSigner(private)  # type: ignore[arg-type]  # FileSigner refuses the kinds it does not know
+    except TrustError as exc:
+        raise KeyFileError(f"{path}: {exc}", reason="unsupported-key") from None
+
+
+def save_signer(path: Path, signer: FileSigner, passphrase: bytes) -> None:
+    """Write a signing key, encrypted with scrypt and AES-256-CBC, into a new file of mode 0600.
+
+    Raises:
+        KeyFileError: `key-exists`, `key-unwritable`, or `weak-passphrase` when it is empty.
+    """
+    plain = signer.private.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    _write_encrypted(path, pbes2.encrypt(plain, passphrase))
+
+
+def load_opening_key(path: Path, passphrase: bytes | None) -> OpeningKey:
+    """The seal key in an encrypted PEM file.
+
+    Raises:
+        KeyFileError: as `load_signer`; `unsupported-key` for a key that signs.
+    """
+    _, der = _read_encrypted(path)
+    if passphrase is None:
+        raise _needs_passphrase(path)
+    try:
+        plain = pbes2.decrypt(der, passphrase)
+    except KeyFileError as exc:
+        raise KeyFileError(f"{path} is {exc}", reason=exc.reason) from None
+    try:
+        algorithm, seed, _ = _private_key(plain or b"")
+    except (IndexError, ValueError):
+        raise _wrong_passphrase(path) from None
+    if algorithm != pbes2.oid(_XWING) or len(seed) != SEED_BYTES:
+        raise KeyFileError(
+            f"{path} holds no seal key; make one: tocsin key new --seal", reason="unsupported-key"
+        )
+    key = OpeningKey(seed)
+    if plain != _seal_info(key):
+        raise KeyFileError(f"{path} is damaged: its two halves do not fit", reason="key-malformed")
+    return key
+
+
+def _seal_info(key: OpeningKey) -> bytes:
+    """The one encoding of a seal key: a OneAsymmetricKey (RFC 5958) with its seed and its public half."""
+    return pbes2.sequence(
+        pbes2.integer(1),
+        pbes2.sequence(pbes2.oid(_XWING)),
+        pbes2.octets(key.seed),
+        pbes2.element(_PUBLIC_KEY, b"\0" + key.public.raw),
+    )
+
+
+def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes) -> None:
+    """Write a seal key, encrypted like a signing key, into a new file of mode 0600.
+
+    Raises:
+        KeyFileError: as `save_signer`.
+    """
+    _write_encrypted(path, pbes2.encrypt(_seal_info(key), passphrase))
+
+
+# -- files ------------------------------------------------------------------------------------------------------
+
+
+def _read_encrypted(path: Path) -> tuple[bytes, bytes]:
+    """An encrypted PEM file, as it is and as DER, when it is encrypted strongly enough."""
+    pem = _read_private(path)
+    found = _PEM.search(pem)
+    if found is None:
+        raise KeyFileError(f"{path} is no PEM file", reason="key-malformed")
+    if found[1] != b"ENCRYPTED PRIVATE KEY":
+        raise KeyFileError(
+            f"{path} is not an encrypted PKCS#8 key; encrypt it: openssl pkcs8 -topk8 -scrypt",
+            reason="key-not-encrypted",
+        )
+    try:
+        der = base64.b64decode(found[2])
+    except ValueError:
+        raise KeyFileError(f"{path} is not an encrypted PKCS#8 key", reason="key-malformed") from None
+    pbes2.lint(path, der)
+    return pem, der
+
+
+def _private_key(plain: bytes) -> tuple[bytes, bytes, list[tuple[int, bytes]]]:
+    """Algorithm, private key, and what follows them, in a PrivateKeyInfo; raises IndexError or ValueError."""
+    ((_, info),) = pbes2.children(plain)
+    _, (_, algorithm), (_, private), *rest = pbes2.children(info)
+    return algorithm, private, rest
+
+
+def _is_seal_key(der: bytes, passphrase: bytes) -> bool:
+    try:
+        return _private_key(pbes2.decrypt(der, passphrase) or b"")[0] == pbes2.oid(_XWING)
+    except (KeyFileError, IndexError, ValueError):
+        return False
+
+
+def _write_encrypted(path: Path, der: bytes) -> None:
+    text = base64.b64encode(der)
+    lines = b"\n".join(text[n : n + 64] for n in range(0, len(text), 64))
+    _write_private(
+        path, b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + lines + b"\n-----END ENCRYPTED PRIVATE KEY-----\n"
+    )
+
+
+def _needs_passphrase(path: Path) -> KeyFileError:
+    return KeyFileError(f"{path} needs a passphrase; name a passphrase file", reason="wrong-passphrase")
+
+
+def _wrong_passphrase(path: Path) -> KeyFileError:
+    return KeyFileError(f"the passphrase does not open {path}", reason="wrong-passphrase")
+
+
+def _read_private(path: Path) -> bytes:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise KeyFileError(
+            f"the key file {path} is not there; make one: tocsin key new", reason="key-missing"
+        ) from None
+    except OSError as exc:
+        if path.is_symlink():
+            raise KeyFileError(
+                f"{path} is a symbolic link; name the file itself", reason="key-symlink"
+            ) from None
+        raise KeyFileError(f"cannot read {path}: {exc.strerror}", reason="key-unreadable") from None
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        raise KeyFileError(f"{path} is not a file", reason="key-unreadable")
+    with os.fdopen(handle, "rb") as file:
+        if found.st_mode & 0o077:
+            raise KeyFileError(f"others may read {path}; run: chmod 600 {path}", reason="key-permissions")
+        data = file.read(MAX_KEY_FILE_BYTES + 1)
+    if len(data) > MAX_KEY_FILE_BYTES:
+        raise KeyFileError(f"{path} is too large for a key file", reason="key-malformed")
+    return data
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise KeyFileError(f"{path} is there already and is not overwritten", reason="key-exists") from None
+    except OSError as exc:
+        raise KeyFileError(f"cannot write {path}: {exc.strerror}", reason="key-unwritable") from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

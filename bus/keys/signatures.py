@@ -1,0 +1,233 @@
+"""Signatures: making and checking them, with Ed25519, ES256 and ML-DSA-65.
+
+The algorithm is a property of the key record in the registry; a message must equal it. RFC 8032 and RFC 9864
+(Ed25519), RFC 7518 section 3.4 (ES256), RFC 9964 (ML-DSA-65).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, MLDSA65PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from bus.errors import TrustError
+from schemas.codec import digest
+from schemas.envelope import TYP_BULLETIN, Entry, Header, b64u, protected_for, signing_input, unb64u
+from schemas.errors import EnvelopeError
+
+Private = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | MLDSA65PrivateKey
+Public = Ed25519PublicKey | ec.EllipticCurvePublicKey | MLDSA65PublicKey
+
+_THUMBPRINT_MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "OKP": ("crv", "kty", "x"),  # RFC 8037
+    "EC": ("crv", "kty", "x", "y"),  # RFC 7638
+    "AKP": ("alg", "kty", "pub"),  # RFC 9964
+}
+_SIGNATURE_BYTES: Mapping[str, int] = {"Ed25519": 64, "ES256": 64, "ML-DSA-65": 3309}
+_P256 = ec.SECP256R1()
+
+# The encodings of points of small order: OpenSSL accepts them, and one fixed signature then fits every message.
+_P = 2**255 - 19
+_ORDER_EIGHT = (
+    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+)
+_SMALL_ORDER = frozenset(
+    ((y | sign << 255) & (1 << 256) - 1).to_bytes(32, "little")
+    for y in (0, 1, _P - 1, _P, _P + 1, *_ORDER_EIGHT)
+    for sign in (0, 1)
+)
+
+
+class Signer(Protocol):
+    """Something that signs: a key file, a token. Called in the outbox's own thread."""
+
+    @property
+    def alg(self) -> str:
+        """Its algorithm, as the registry writes it."""
+
+    @property
+    def kid(self) -> str:
+        """Its key's RFC 7638 thumbprint."""
+
+    def sign(self, data: bytes) -> bytes:
+        """The raw signature over `data`."""
+
+
+class CertifiedSigner:
+    """A signer whose bulletins also bear a certificate of its key: made by `bus.keys.certificates.certified`, which checks that."""
+
+    def __init__(self, signer: Signer, x5t: str) -> None:
+        self._signer = signer
+        self.x5t = x5t
+
+    @property
+    def alg(self) -> str:
+        """Its algorithm, as the registry writes it."""
+        return self._signer.alg
+
+    @property
+    def kid(self) -> str:
+        """Its key's RFC 7638 thumbprint."""
+        return self._signer.kid
+
+    def sign(self, data: bytes) -> bytes:
+        """The raw signature over `data`."""
+        return self._signer.sign(data)
+
+
+def thumbprint(jwk: Mapping[str, str]) -> str:
+    """RFC 7638 SHA-256 thumbprint of a public JWK.
+
+    Raises:
+        TrustError: `unsupported-key`.
+    """
+    members = _THUMBPRINT_MEMBERS.get(jwk.get("kty", ""))
+    if members is None or any(name not in jwk for name in members):
+        raise TrustError("not a public key of a known type", reason="unsupported-key")
+    return digest(json.dumps({name: jwk[name] for name in members}, separators=(",", ":")).encode())
+
+
+class PublicKey:
+    """A public key with its one algorithm."""
+
+    def __init__(self, *, alg: str, jwk: dict[str, str], key: Public) -> None:
+        self.alg = alg
+        self.jwk = jwk
+        self.kid = thumbprint(jwk)
+        self._key = key
+
+    @classmethod
+    def from_jwk(cls, jwk: Mapping[str, str], alg: str) -> PublicKey:
+        """Read a JWK for one algorithm.
+
+        Raises:
+            TrustError: `unsupported-key`, or `weak-key` for a point of small order.
+        """
+        kept = {name: jwk[name] for name in _THUMBPRINT_MEMBERS.get(jwk.get("kty", ""), ()) if name in jwk}
+        try:
+            key = _load(kept, alg)
+        except (KeyError, ValueError, EnvelopeError):
+            raise TrustError(f"not a public {alg} key", reason="unsupported-key") from None
+        return cls(alg=alg, jwk=kept, key=key)
+
+    def verify(self, signature: bytes, data: bytes) -> None:
+        """Check one signature.
+
+        Raises:
+            TrustError: `bad-signature`.
+        """
+        try:
+            if len(signature) != _SIGNATURE_BYTES[self.alg]:
+                raise InvalidSignature
+            if isinstance(self._key, ec.EllipticCurvePublicKey):
+                r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+                self._key.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
+            else:
+                self._key.verify(signature, data)
+        except InvalidSignature:
+            raise TrustError("the signature does not fit", reason="bad-signature") from None
+
+
+def _load(jwk: dict[str, str], alg: str) -> Public:
+    if alg == "Ed25519" and jwk["kty"] == "OKP" and jwk["crv"] == "Ed25519":
+        raw = unb64u(jwk["x"])
+        if raw in _SMALL_ORDER:
+            raise TrustError("an Ed25519 key of small order", reason="weak-key")
+        return Ed25519PublicKey.from_public_bytes(raw)
+    if alg == "ES256" and jwk["kty"] == "EC" and jwk["crv"] == "P-256":
+        x, y = (unb64u(jwk[name]) for name in ("x", "y"))
+        if len(x) != 32 or len(y) != 32:
+            raise ValueError("P-256 coordinates have 32 bytes")
+        return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), _P256).public_key()
+    if alg == "ML-DSA-65" and jwk["kty"] == "AKP" and jwk["alg"] == "ML-DSA-65":
+        return MLDSA65PublicKey.from_public_bytes(unb64u(jwk["pub"]))
+    raise ValueError(f"no {alg} key")
+
+
+class FileSigner:
+    """A signer that holds its private key in memory, as read from an encrypted file."""
+
+    def __init__(self, private: Private) -> None:
+        self.private = private
+        self.alg, self.jwk = _describe(private)
+        self.kid = thumbprint(self.jwk)
+
+    @classmethod
+    def generate(cls, alg: str = "Ed25519") -> FileSigner:
+        """A new key.
+
+        Raises:
+            TrustError: `unsupported-key`.
+        """
+        if alg == "Ed25519":
+            return cls(Ed25519PrivateKey.generate())
+        if alg == "ES256":
+            return cls(ec.generate_private_key(_P256))
+        if alg == "ML-DSA-65":
+            return cls(MLDSA65PrivateKey.generate())
+        raise TrustError(f"no algorithm {alg}", reason="unsupported-key")
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> FileSigner:
+        """The Ed25519 key of a 32-byte seed; for vectors, whose keys are public."""
+        return cls(Ed25519PrivateKey.from_private_bytes(seed))
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half."""
+        return PublicKey.from_jwk(self.jwk, self.alg)
+
+    def sign(self, data: bytes) -> bytes:
+        """The raw signature over `data`; ES256 as r and s, 32 bytes each."""
+        if isinstance(self.private, ec.EllipticCurvePrivateKey):
+            r, s = decode_dss_signature(self.private.sign(data, ec.ECDSA(hashes.SHA256())))
+            return r.to_bytes(32) + s.to_bytes(32)
+        return self.private.sign(data)
+
+
+def _describe(private: Private) -> tuple[str, dict[str, str]]:
+    if isinstance(private, Ed25519PrivateKey):
+        raw = private.public_key().public_bytes_raw()
+        return "Ed25519", {"kty": "OKP", "crv": "Ed25519", "x": b64u(raw)}
+    if isinstance(private, ec.EllipticCurvePrivateKey):
+        if not isinstance(private.curve, ec.SECP256R1):
+            raise TrustError("only P-256 is used with ES256", reason="unsupported-key")
+        numbers = private.public_key().public_numbers()
+        x, y = (b64u(n.to_bytes(32)) for n in (numbers.x, numbers.y))
+        return "ES256", {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+    if isinstance(private, MLDSA65PrivateKey):
+        return "ML-DSA-65", {
+            "kty": "AKP",
+            "alg": "ML-DSA-65",
+            "pub": b64u(private.public_key().public_bytes_raw()),
+        }
+    raise TrustError("a key of a kind that signs nothing here", reason="unsupported-key")
+
+
+def sign_entry(
+    signer: Signer, payload: bytes, *, typ: str, iat: int | None = None, x5t: str | None = None
+) -> Entry:
+    """Sign a payload: one entry for a header or a file."""
+    protected = protected_for(signer.alg, signer.kid, typ, iat=iat, x5t=x5t)
+    signature = signer.sign(signing_input(protected, payload))
+    return Entry(
+        protected=protected,
+        signature=signature,
+        header=Header(alg=signer.alg, kid=signer.kid, typ=typ, iat=iat, x5t=x5t),
+    )
+
+
+def sign_bulletin(signer: Signer, payload: bytes, issued: dt.datetime) -> Entry:
+    """Sign a bulletin; by a certified signer it is a JAdES B-B seal, whose signing time is the bulletin's own."""
+    if isinstance(signer, CertifiedSigner):
+        return sign_entry(signer, payload, typ=TYP_BULLETIN, iat=int(issued.timestamp()), x5t=signer.x5t)
+    return sign_entry(signer, payload, typ=TYP_BULLETIN)

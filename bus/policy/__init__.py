@@ -1,0 +1,1 @@
+"""Numbers that a network decides: rates, backoff, phases, deadlines."""

@@ -1,0 +1,64 @@
+"""What the phase of an election asks: how often to beat, how soon a dead link must be noticed, how long to keep.
+
+One row for each coarse phase. The numbers are decisions of the network, not of the wire: whoever has others passes a
+table of their own. By when hubs must answer stands in `bus.policy.deadlines`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from schemas.bodies.electoral import ElectionCalendar
+from schemas.elections import coarse
+from schemas.vocab import Phase
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast the channels are in one coarse phase.
+
+    Attributes:
+        heartbeat_s: between two heartbeats.
+        ping_s: between two pings of a client; a dead link is noticed after two.
+        keep_days: what an outbox has sent stays so long at least. What was said around an election is asked for until
+            it is over and reported on, so a year of it stays until then; in no phase, also how long after its end.
+    """
+
+    heartbeat_s: int
+    ping_s: int
+    keep_days: int
+
+
+PACES: Mapping[str, Pace] = MappingProxyType(
+    {
+        "during": Pace(heartbeat_s=60, ping_s=5, keep_days=365),
+        "before": Pace(heartbeat_s=300, ping_s=10, keep_days=365),
+        "after": Pace(heartbeat_s=300, ping_s=10, keep_days=365),
+        "none": Pace(heartbeat_s=3600, ping_s=10, keep_days=30),
+    }
+)
+"""The pace of each coarse phase, unless somebody has their own."""
+
+
+def pace(phase: Phase, paces: Mapping[str, Pace] = PACES) -> Pace:
+    """The pace of a phase."""
+    return paces[coarse(phase)]
+
+
+def is_unfinished(calendar: ElectionCalendar, now: dt.datetime, paces: Mapping[str, Pace] = PACES) -> bool:
+    """Whether an election has begun and is not over, or has not been for as long as everything is kept anyway."""
+    windows = [each for each in calendar.windows if coarse(each.phase) != "none"]
+    since = now - dt.timedelta(days=paces["none"].keep_days)
+    return any(each.start <= now for each in windows) and any(each.end > since for each in windows)
+
+
+def keep_days(
+    calendars: Iterable[ElectionCalendar], now: dt.datetime, paces: Mapping[str, Pace] = PACES
+) -> int:
+    """How many days an outbox keeps what it has sent, by the calendars of its country."""
+    unfinished = [each for each in calendars if is_unfinished(each, now, paces)]
+    asked = [pace(window.phase, paces).keep_days for each in unfinished for window in each.windows]
+    return max(asked, default=paces["none"].keep_days)

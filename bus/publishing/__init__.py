@@ -1,0 +1,1 @@
+"""The way out: stamp, sign, keep, send."""

@@ -1,0 +1,293 @@
+"""Heartbeats: an authority says, at an interval it announces, that it is there and what its readers must hold by now.
+
+One `channel-status` bulletin for each (tlp, audience) on which it may send one, on status `system`, through the ordinary
+way out. It carries the heads of the authority's own channels at that very TLP and audience, so that no reader learns of
+channels that it may not read; and only of what a stream has acknowledged, so that a reader who lacks it has been denied
+it. Nothing is said while the last heartbeat still waits to be sent: silence is then what there is to see.
+
+Of several processes over one outbox the one that sends also beats (`bus.storage.lease`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from bus.policy.phases import PACES
+from bus.publishing import outbox_table as table
+from bus.publishing.outbox import State
+from bus.publishing.publisher import Accepted, Publisher
+from bus.transport.streams import beat_channels
+from schemas.bodies.system import ChannelStatus, Head, Held
+from schemas.bulletin import Bulletin, Draft
+from schemas.codec import decode
+from schemas.elections import coarse
+from schemas.errors import TocsinError
+from schemas.parts import Info
+from schemas.subject import Channel
+from schemas.vocab import ChannelState, Phase, Posture, Status
+
+TICK_S = 1.0
+PROMPT = 0.8  # of the interval: a reader counts from when it was issued, and sending takes its time
+LOOK_BACK = 50  # so far among the bulletins of a system channel the last heartbeat is looked for
+PART_S = 3.0
+
+log = structlog.get_logger()
+
+
+class Intervals(msgspec.Struct, frozen=True, kw_only=True):
+    """The interval in seconds by phase: before, during and after an election, and when there is none."""
+
+    before: int = PACES["before"].heartbeat_s
+    during: int = PACES["during"].heartbeat_s
+    after: int = PACES["after"].heartbeat_s
+    none: int = PACES["none"].heartbeat_s
+
+    def at(self, phase: Phase) -> int:
+        """The interval in a phase."""
+        return int(getattr(self, coarse(phase)))
+
+
+class Watchkeeping(msgspec.Struct, frozen=True, kw_only=True):
+    """What else a heartbeat says of its authority: how alert it is, and whether a person is on duty."""
+
+    posture: Posture = Posture.BASELINE
+    duty: str = "unstaffed"
+
+
+UNSTAFFED = Watchkeeping()
+
+
+class Holding(Protocol):
+    """What a hub's heartbeats say of others' channels (`bus.hub.watch.holdings`)."""
+
+    async def news(self, channel: Channel) -> tuple[Held, ...]:
+        """What is to be said on a system channel."""
+
+    def told(self, channel: Channel, said: tuple[Held, ...]) -> None:
+        """That has been said."""
+
+
+class Last(msgspec.Struct, frozen=True, kw_only=True):
+    """The last heartbeat on a channel, and whether it still waits to be sent."""
+
+    issued: dt.datetime
+    interval_s: int
+    state: ChannelState
+    waits: bool
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What an outbox knows of one (tlp, audience)."""
+
+    last: Last | None
+    heads: tuple[Head, ...]
+
+
+# -- deciding: pure -------------------------------------------------------------------------------------------------------
+
+
+def is_due(last: Last | None, interval_s: int, now: dt.datetime) -> bool:
+    """Whether a heartbeat is to be said now.
+
+    The last one has promised the next within its own interval; a shorter one holds at once, a longer one from the next.
+    """
+    if last is None:
+        return True
+    if last.waits:
+        return False
+    if last.state is not ChannelState.UP:
+        return True
+    promised = min(last.interval_s, interval_s)
+    return not dt.timedelta() <= now - last.issued < dt.timedelta(seconds=promised * PROMPT)
+
+
+def draft(
+    channel: Channel,
+    heads: tuple[Head, ...],
+    interval_s: int,
+    now: dt.datetime,
+    *,
+    state: ChannelState = ChannelState.UP,
+    keeping: Watchkeeping = UNSTAFFED,
+    held: tuple[Held, ...] = (),
+) -> Draft:
+    """What a heartbeat says."""
+    actual = msgspec.structs.replace(channel, status=Status.ACTUAL).name
+    return Draft(
+        info=(
+            Info(
+                lang="en",
+                headline=f"{channel.issuer} is {state}",
+                summary=f"Heartbeat on {channel.name[len(Status.SYSTEM) + 1 :]}; the next within {interval_s} seconds.",
+            ),
+        ),
+        body=ChannelStatus(
+            state=state,
+            posture=keeping.posture,
+            interval_s=interval_s,
+            last_seq=next((head.seq for head in heads if head.channel == actual), 0),
+            duty=keeping.duty,
+            heads=heads,
+            held=held,
+        ),
+        status=Status.SYSTEM,
+        tlp=channel.tlp,
+        audience=channel.audience,
+        expires=now.replace(microsecond=0) + dt.timedelta(seconds=3 * interval_s),
+    )
+
+
+# -- asking the outbox ----------------------------------------------------------------------------------------------------
+
+
+def standing(db: sqlite3.Connection, channel: Channel) -> Standing:
+    """What an outbox knows of a system channel's (tlp, audience): its last heartbeat, and the heads to announce."""
+    heads = []
+    for status in Status:
+        name = msgspec.structs.replace(channel, status=status).name
+        head = None if status is Status.SYSTEM else table.stored_head(db, name)
+        if head is not None:
+            heads.append(Head(channel=name, seq=head.seq, digest=head.digest))
+    return Standing(last=_last(db, channel.name), heads=tuple(heads))
+
+
+def _last(db: sqlite3.Connection, channel: str) -> Last | None:
+    newest = table.rows(
+        db,
+        "SELECT * FROM outbox WHERE channel = ? AND state != 'superseded' ORDER BY seq DESC LIMIT ?",
+        (channel, LOOK_BACK),
+    )
+    for row in newest:
+        said: Bulletin = decode(row.payload)
+        if isinstance(said.body, ChannelStatus):
+            return Last(
+                issued=said.issued,
+                interval_s=said.body.interval_s,
+                state=said.body.state,
+                waits=row.state in (State.KEPT, State.PARKED),
+            )
+    return None
+
+
+# -- beating --------------------------------------------------------------------------------------------------------------
+
+
+class Heartbeat:
+    """The heartbeats of one authority, for as long as a program runs."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        *,
+        pace: Intervals,
+        phase: Callable[[dt.datetime], Awaitable[Phase]],
+        keeping: Watchkeeping = UNSTAFFED,
+        holding: Holding | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Prepare; `running` beats.
+
+        Args:
+            publisher: its voice.
+            pace: how often, by phase.
+            phase: which phase it is, from the calendars at hand.
+            keeping: what else it says.
+            holding: what it holds of others', where it is a hub.
+            sleep: how it waits.
+        """
+        self._publisher = publisher
+        self._pace = pace
+        self._phase = phase
+        self._keeping = keeping
+        self._holding = holding
+        self._sleep = sleep
+        self._problem = ""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Beat meanwhile. A clean end, also by being cancelled, announces the silence that follows; a failure does not."""
+        task = asyncio.create_task(self.run(), name=f"heartbeat {self._publisher.authority_id}")
+        is_clean = True
+        try:
+            yield
+        except Exception:
+            is_clean = False
+            raise
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            if is_clean:
+                await self._part()
+
+    async def run(self) -> None:
+        """Beat until cancelled; what keeps it from beating is logged once and tried again."""
+        while True:
+            if self._publisher.leads:
+                await self._try(self.beat())
+            await self._sleep(TICK_S)
+
+    async def beat(
+        self, state: ChannelState = ChannelState.UP, *, anyway: bool = False
+    ) -> tuple[Accepted, ...]:
+        """Say what is due, or, `anyway`, everywhere; what was kept.
+
+        Raises:
+            PermitError, OutboxError, StoreError: as `Publisher.publish`.
+        """
+        publisher = self._publisher
+        now = publisher.clock()
+        interval = self._pace.at(await self._phase(now))
+        known = await self._standings()
+        due = [channel for channel, each in known.items() if anyway or is_due(each.last, interval, now)]
+        said = []
+        for channel in due:
+            held = () if self._holding is None else await self._holding.news(channel)
+            heads = known[channel].heads
+            said.append(
+                await publisher.publish(
+                    draft(channel, heads, interval, now, state=state, keeping=self._keeping, held=held)
+                )
+            )
+            if self._holding is not None:
+                self._holding.told(channel, held)
+        return tuple(said)
+
+    async def _standings(self) -> Mapping[Channel, Standing]:
+        publisher = self._publisher
+        channels = beat_channels(publisher.registry(), publisher.authority_id)
+        return await publisher.outbox.ask(lambda db: {each: standing(db, each) for each in channels})
+
+    async def _part(self) -> None:
+        if not self._publisher.leads:
+            return  # another process goes on, or silence is not planned
+        await self._try(self.beat(ChannelState.PLANNED_OUTAGE, anyway=True))
+        with contextlib.suppress(TocsinError):
+            await self._publisher.idle(PART_S)
+
+    async def _try(self, saying: Awaitable[object]) -> None:
+        try:
+            await saying
+        except TocsinError as exc:
+            if str(exc) != self._problem:
+                log.warning(
+                    "no_heartbeat",
+                    authority=self._publisher.authority_id,
+                    reason=exc.reason,
+                    problem=str(exc),
+                )
+            self._problem = str(exc)
+        except Exception as exc:  # a fault of ours must not end the heartbeats in silence
+            if repr(exc) != self._problem:
+                log.exception("heartbeat_failed", authority=self._publisher.authority_id)
+            self._problem = repr(exc)
+        else:
+            self._problem = ""

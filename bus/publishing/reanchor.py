@@ -1,0 +1,157 @@
+"""Going on after a theft or a loss by decision: which bulletin was the last honest one, and what is not one's own. Pure.
+
+A re-anchor has the number after the last honest bulletin, and names its digest. Every reader who knows that the stolen
+key is revoked then keeps what the anchor descends from and withdraws the thief's branch. A reader who does not know it
+yet sees two bulletins at one place; so an anchor is refused here while anything that stands contradicts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from bus.admission.branches import ReceivedLink
+from bus.errors import OutboxError
+from bus.publishing.outbox import Row, State
+from bus.publishing.own_channels import Survey
+from schemas.bodies.system import Head, Reanchor
+from schemas.bulletin import Draft
+from schemas.parts import Info
+from schemas.subject import Channel
+from schemas.vocab import Pap
+
+MAX_LOST = 200
+NONE = "none"  # no bulletin of the channel is honest
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a channel goes on from, and the ends of the branches that are not the authority's word."""
+
+    from_: Head
+    lost: tuple[Head, ...]
+
+
+def propose(channel: str, found: Survey, mine: Sequence[Row], from_: str | None = None) -> Anchor:
+    """The anchor that what is known speaks for, or the one at a digest.
+
+    Args:
+        channel: its name, `status.tlp.audience`.
+        found: what the bus holds.
+        mine: the outbox's rows of the channel. The last that is on the bus is the anchor; where there is none, what
+            stands on the bus decides.
+        from_: digest of the last honest bulletin instead; `none` begins the channel anew.
+
+    Raises:
+        OutboxError: `unknown-anchor`.
+    """
+    links = [link for link in found.links if link.channel == channel]
+    sent = {row.digest: row.seq for row in mine if row.state == State.STORED}
+    there = {link.digest: link.seq for link in links} | sent
+    honest = sent or {link.digest: link.seq for link in links if link.digest in found.stands}
+    if from_ is None:
+        from_ = max(honest, key=honest.__getitem__, default=NONE)
+    if from_ != NONE and from_ not in there:
+        raise _unknown(channel, from_)
+    head = (
+        Head(channel=channel, seq=0)
+        if from_ == NONE
+        else Head(channel=channel, seq=there[from_], digest=from_)
+    )
+    return Anchor(from_=head, lost=_ends(links, head, _way_back(links, mine, head))[:MAX_LOST])
+
+
+def _ends(links: Sequence[ReceivedLink], from_: Head, way: Mapping[int, str]) -> tuple[Head, ...]:
+    """The ends of the branches that contradict an anchor."""
+    others = [link for link in links if _is_against(link, from_, way)]
+    continued = {link.prev for link in others}
+    ends = {link.digest: link.seq for link in others if link.digest not in continued}
+    return tuple(Head(channel=from_.channel, seq=seq, digest=digest) for digest, seq in ends.items())
+
+
+def _is_against(link: ReceivedLink, from_: Head, way: Mapping[int, str]) -> bool:
+    return link.seq > from_.seq or way.get(link.seq, link.digest) != link.digest
+
+
+def check(channel: str, anchor: Anchor, found: Survey, mine: Sequence[Row]) -> None:
+    """Refuse an anchor that readers would take for a contradiction.
+
+    Args:
+        channel: its name.
+        anchor: from where, and what is lost.
+        found: what the bus holds.
+        mine: the outbox's rows of the channel, without those that are superseded.
+
+    Raises:
+        OutboxError: `bad-anchor`, `unknown-anchor`, or `anchor-contradicted`.
+    """
+    from_ = anchor.from_
+    if any(head.channel != channel for head in (from_, *anchor.lost)):
+        raise OutboxError(f"the heads given are not all of the channel {channel}", reason="bad-anchor")
+    if (from_.seq == 0) != (from_.digest is None):
+        raise OutboxError(
+            "an anchor has a number and a digest, or begins the channel anew", reason="bad-anchor"
+        )
+    links = [link for link in found.links if link.channel == channel]
+    there = {(link.seq, link.digest) for link in links}
+    there |= {(row.seq, row.digest) for row in mine if row.state == State.STORED}
+    if from_.seq and (from_.seq, from_.digest) not in there:
+        raise _unknown(channel, str(from_.digest))
+    way = _way_back(links, mine, from_)
+    for link in links:
+        if _is_against(link, from_, way) and link.digest in found.stands:
+            raise OutboxError(
+                f"number {link.seq} on {channel} stands at every reader: its key {link.kid} is not revoked, or was not yet "
+                f"at {link.received_at:%Y-%m-%d %H:%M:%S} UTC, when it came. Revoke it since before that: tocsin key revoke "
+                f"{link.kid} --since TIME; or go on from number {link.seq}: tocsin outbox recover",
+                reason="anchor-contradicted",
+            )
+    named = {head.digest for head in anchor.lost}
+    for row in mine:
+        if row.seq > from_.seq and row.state == State.STORED and row.digest not in named:
+            raise OutboxError(
+                f"number {row.seq} on {channel} is this outbox's own and is on the bus; go on from there, or name it among "
+                "what is lost",
+                reason="bad-anchor",
+            )
+
+
+def _way_back(links: Sequence[ReceivedLink], mine: Sequence[Row], from_: Head) -> dict[int, str]:
+    """The digests, by number, from which a head descends, itself included, as far as they are known."""
+    before = {link.digest: link.prev for link in links} | {row.digest: row.prev for row in mine}
+    way: dict[int, str] = {}
+    seq, digest = from_.seq, from_.digest
+    while digest is not None and seq not in way:
+        way[seq] = digest
+        seq, digest = seq - 1, before.get(digest)
+    return way
+
+
+def _unknown(channel: str, digest: str) -> OutboxError:
+    return OutboxError(
+        f"{digest} is no bulletin on {channel} that the bus holds under this authority's name or this outbox has sent",
+        reason="unknown-anchor",
+    )
+
+
+def draft(channel: Channel, anchor: Anchor, reason: str, exercise_id: str | None) -> Draft:
+    """What is said at the anchor, to the readers of the channel itself."""
+    after = f"after number {anchor.from_.seq}" if anchor.from_.seq else "from its beginning"
+    disowned = (
+        f" What {len(anchor.lost)} other branches say under its name is not its word." if anchor.lost else ""
+    )
+    return Draft(
+        info=(
+            Info(
+                lang="en",
+                headline=f"{channel.issuer} goes on {after}, by decision",
+                summary=f"{channel.issuer} continues this channel {after} with another key.{disowned} Reason: {reason}",
+            ),
+        ),
+        body=Reanchor(from_=anchor.from_, lost=anchor.lost, reason=reason),
+        status=channel.status,
+        tlp=channel.tlp,
+        pap=Pap.GREEN,
+        audience=channel.audience,
+        exercise_id=exercise_id,
+    )

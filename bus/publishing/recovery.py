@@ -1,0 +1,102 @@
+"""Recovery of a lost or restored outbox: its heads are rebuilt from what the bus holds under the authority's name.
+
+Without it the authority would give a number twice, which every reader must take for a contradiction. What a thief said
+with a key that has ended is no head; while the key is good nobody can tell, so a theft is answered by `key revoke`
+first, and then by `bus.publishing.reanchor`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable
+
+import msgspec
+
+from bus.publishing import outbox_table as table
+from bus.publishing.outbox import Outbox
+from bus.publishing.own_channels import survey
+from bus.transport.connection import Endpoint
+from bus.trust.registry import VerifiedRegistry
+from schemas.bulletin import Bulletin
+from schemas.codec import decode, encode
+
+Keep = Callable[[sqlite3.Connection, Bulletin, bytes, dt.datetime, str | None, str | None], object]
+
+
+async def recover(
+    *,
+    endpoint: Endpoint,
+    outbox: Outbox,
+    registry: VerifiedRegistry,
+    clock: Callable[[], dt.datetime],
+    timeout: float,
+    keep: Keep,
+) -> dict[str, int]:
+    """Adopt the heads that the bus holds, and stamp anew, behind them, what was never sent.
+
+    Args:
+        endpoint: the authority's place on the bus.
+        outbox: its outbox.
+        registry: what its bulletins are verified with.
+        clock: the present, aware.
+        timeout: seconds to wait for the bus.
+        keep: signs and keeps one bulletin anew, inside a transaction of the outbox.
+
+    Returns:
+        `read` bulletins found, `adopted` channels, `restamped` bulletins, and `superseded` ones: attempted or sealed,
+        not on the bus, and their number taken.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker; the outbox is as it was.
+    """
+    found = await survey(endpoint, outbox, registry, clock, timeout)
+    heads: dict[str, tuple[int, str]] = {}
+    for link in found.links:
+        if link.digest in found.stands and link.seq > heads.get(link.channel, (0, ""))[0]:
+            heads[link.channel] = (link.seq, link.digest)
+    moment = clock()
+    await outbox.settle(found.arrived, moment.timestamp())
+    restamped, superseded = await outbox.keep(lambda db: _adopt(db, keep, heads, moment))
+    for stream, seq in found.cursors.items():
+        await outbox.move_own_cursor(stream, seq)
+    return {"read": len(found.links), "adopted": len(heads), "restamped": restamped, "superseded": superseded}
+
+
+def _adopt(
+    db: sqlite3.Connection, keep: Keep, heads: dict[str, tuple[int, str]], moment: dt.datetime
+) -> tuple[int, int]:
+    """Inside one transaction: move the heads forward and stamp anew what stands in their way and was never sent."""
+    restamped = superseded = 0
+    for channel, (seq, top) in heads.items():
+        # The head of what is known to be on the bus, by its acknowledgements; the bus may have lost the end since.
+        known = db.execute(
+            "SELECT max(seq) FROM outbox WHERE channel = ? AND (state = 'stored' OR digest = ?)",
+            (channel, top),
+        ).fetchone()[0]
+        if known is not None and known >= seq:
+            continue
+        behind = table.rows(
+            db,
+            "SELECT * FROM outbox WHERE channel = ? AND state IN ('kept', 'parked') ORDER BY seq",
+            (channel,),
+        )
+        # What is sealed has its number inside too, where nobody can change it any more.
+        unsent = [row for row in behind if row.attempted_at is None and not _is_sealed(row)]
+        lost = [row for row in behind if row not in unsent]
+        superseded += len(lost)
+        table.change(db, "DELETE FROM outbox WHERE n = ?", [(row.n,) for row in unsent])
+        # What was attempted and is not on the bus, or is sealed, has lost its place.
+        table.set_aside(db, lost, "its number is taken on the bus")
+        table.set_head(db, channel, seq, top)
+        for place, row in enumerate(unsent, 1):
+            head = table.head(db, channel)
+            prev = head.digest if head is not None else None
+            bulletin = msgspec.structs.replace(decode(row.payload), seq=seq + place, prev=prev)
+            keep(db, bulletin, encode(bulletin), moment, row.once, row.origin)
+            restamped += 1
+    return restamped, superseded
+
+
+def _is_sealed(row: table.Row) -> bool:
+    return decode(row.payload).kind == "sealed"

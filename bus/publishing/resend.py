@@ -1,0 +1,95 @@
+"""What an author sends again though its stream took it: who should have it has asked for it, or shows that it lacks it.
+
+A broker's acknowledgement says that a bulletin was stored, not that readers were given it. A hub that confirms a later
+bulletin of a channel and not an earlier one lacks that one; a hub that confirms nothing is only away, and will read on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from bus.delivery.ladder import Overdue, Rung
+from bus.publishing import outbox_table as table
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import Wanted
+from schemas.errors import SchemaError
+from schemas.subject import Channel
+
+REST_S = 3600.0
+"""A bulletin goes to all its readers again; so nobody, however often they ask, has it sent oftener."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS offered_again (n INTEGER PRIMARY KEY, at REAL NOT NULL);
+"""
+
+log = structlog.get_logger()
+
+
+def offer_asked(
+    db: sqlite3.Connection,
+    me: str,
+    registry: VerifiedRegistry,
+    asker: str,
+    items: Iterable[Wanted],
+    moment: float,
+) -> int:
+    """Have sent again what a reader asks for and may read, inside a transaction; how many.
+
+    Args:
+        db: the outbox.
+        me: whose it is.
+        registry: who may read what.
+        asker: who asks.
+        items: for what.
+        moment: the present, in seconds since the epoch.
+    """
+    ns = []
+    for item in items:
+        try:
+            channel = Channel.parse(item.channel)
+        except SchemaError:  # who asks names what it likes
+            continue
+        if channel.issuer != me or not registry.may_read(asker, channel):
+            continue
+        row = db.execute(
+            "SELECT n FROM outbox WHERE channel = ?1 AND seq = ?2 AND state = 'stored' AND ?3 IN (digest, '')",
+            (channel.name, item.seq, item.digest or ""),
+        ).fetchone()
+        if row is not None:
+            ns.append(row["n"])
+    return _offer(db, ns, f"{asker} lacks it and has asked for it", moment)
+
+
+def offer_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:
+    """Have sent again what a hub has not confirmed in time though it has a later one, inside a transaction; how many."""
+    ns = [
+        row["n"]
+        for item in late
+        if item.what == Rung.RECEIVED and (row := db.execute(_LACKED, (item.digest, item.reader)).fetchone())
+    ]
+    return _offer(db, ns, "a hub has confirmed what follows it, and not this", moment)
+
+
+_LACKED = """
+SELECT o.n FROM outbox o WHERE o.digest = ?1 AND o.state = 'stored' AND EXISTS (
+  SELECT 1 FROM outbox later JOIN receipts r ON r.digest = later.digest
+  WHERE later.channel = o.channel AND later.seq > o.seq AND r.reader = ?2
+)
+"""
+
+
+def _offer(db: sqlite3.Connection, ns: Sequence[int], why: str, moment: float) -> int:
+    due = [n for n in dict.fromkeys(ns) if not _rests(db, n, moment)]
+    db.executemany("REPLACE INTO offered_again VALUES (?, ?)", [(n, moment) for n in due])
+    table.offer_again(db, due, why)
+    if due:
+        log.warning("offered_again", count=len(due), why=why)
+    return len(due)
+
+
+def _rests(db: sqlite3.Connection, n: int, moment: float) -> bool:
+    last = db.execute("SELECT at FROM offered_again WHERE n = ?", (n,)).fetchone()
+    return last is not None and 0 <= moment - last["at"] < REST_S

@@ -1,0 +1,389 @@
+"""Steps 8 and 9 of the way out: what the outbox holds goes to the stream, and leaves only when it is stored there.
+
+One process per outbox sends, by a lease. A window of messages is on its way at once, bursts go as atomic batches,
+and whatever is not acknowledged is sent again, the same bytes, for ever. `Nats-Msg-Id` is the digest; a stream that
+calls a first attempt a duplicate has been poisoned, so that is an alarm and the bytes go again without the id.
+Each status has its own stream and its own patience: a full exercise stream does not hold up an actual warning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+
+from bus.errors import BrokerError, BusError, DeniedError, OutboxError, StoreError, UnreachableError
+from bus.policy.backoff import Patience
+from bus.policy.rates import SENDING, Allowance, Budget
+from bus.publishing.outbox import Outbox, Row, Settled
+from bus.publishing.own_channels import compare
+from bus.storage.lease import LEASE_S, owner_name
+from bus.transport.acks import PubAck
+from bus.transport.connection import Connection, Endpoint, Outgoing
+from bus.transport.streams import own_streams
+from bus.trust.registry import VerifiedRegistry
+from schemas.vocab import Status
+
+WINDOW = 32
+BATCH = 100
+BATCH_FROM = 8  # so many waiting rows of one stream are a burst
+ACK_S = 5.0
+FULL_BACKOFF_S = 2.0
+IDLE_S = 1.0
+DISCONNECTED_S = 0.1
+AGAIN_S = 3600.0  # so long a row that was sent again is not sent once more
+COMPARE_S = 60.0  # so often the own channels are looked at for what this outbox has not said
+URGENCY = {str(status): place for place, status in enumerate(Status)}  # actual first
+
+log = structlog.get_logger()
+
+
+class Sender:
+    """Sends one outbox."""
+
+    def __init__(
+        self,
+        *,
+        authority_id: str,
+        outbox: Outbox,
+        endpoint: Endpoint,
+        registry: Callable[[], VerifiedRegistry],
+        clock: Callable[[], dt.datetime],
+        allowance: Allowance = SENDING,
+    ) -> None:
+        self.authority_id = authority_id
+        self.endpoint = endpoint
+        self.behind = ""
+        self.problem = ""
+        self.connected = False
+        self.compared = asyncio.Event()
+        self._outbox = outbox
+        self._registry = registry
+        self._clock = clock
+        self._owner = owner_name()
+        self._leased_until = 0.0
+        self._wake = asyncio.Event()
+        self._turns = asyncio.Lock()
+        self._known: set[str] = set()  # the streams whose own channels have been compared with the outbox
+        self._compared_at = 0.0
+        self._behind_at: tuple[dict[str, int], object] = ({}, None)
+        self._patience: dict[str, Patience] = {}
+        self._reoffered: dict[int, float] = {}
+        self._epoch = 0
+        self._settled: list[Settled] = []  # acknowledged, and not yet noted in the outbox
+        self._budget = Budget(allowance)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that sends, as far as it knows."""
+        return self._leased_until > self._clock().timestamp()
+
+    def nudge(self) -> None:
+        """Something was kept; look at once."""
+        self._wake.set()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Nobody sends from this outbox meanwhile; afterwards it is compared with the own channels anew.
+
+        Raises:
+            OutboxError: `lease-held`, another process sends from it.
+        """
+        async with self._turns:
+            if not await self._outbox.take_lease(self._owner, self._clock().timestamp()):
+                raise OutboxError(
+                    "another process of this authority is sending from this outbox; stop it first",
+                    reason="lease-held",
+                )
+            await self._note()
+            try:
+                yield
+            finally:
+                self._forget()
+        self.nudge()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        try:
+            async with Connection.open(self.endpoint) as connection:
+                await self._send(connection)
+        finally:
+            with contextlib.suppress(StoreError):
+                await self._outbox.drop_lease(self._owner)
+
+    async def _send(self, connection: Connection) -> None:
+        mark = -1
+        while True:
+            self._wake.clear()
+            moved = False
+            try:
+                async with self._turns:
+                    try:
+                        moved = await self._turn(connection)
+                    finally:
+                        if not moved:
+                            await self._note()
+            except StoreError as exc:
+                self._stall(exc.reason, str(exc))
+                if exc.reason in ("store-failed", "store-closed"):
+                    return  # whoever publishes is told so by the outbox itself
+            except BusError as exc:
+                self._stall(exc.reason, str(exc))
+            except Exception as exc:  # a fault of ours must not end the sending in silence
+                log.exception("sender_failed", authority=self.authority_id)
+                self._stall("internal", repr(exc))
+            if not moved:
+                mark = await self._pause(connection, mark)
+
+    async def _pause(self, connection: Connection, mark: int) -> int:
+        """Wait for our own nudge, another process's commit, the end of a stream's patience, or a while."""
+        now = asyncio.get_running_loop().time()
+        waits = [each.until - now for each in self._patience.values() if each.until > now]
+        limit = max(0.01, min([IDLE_S if connection.connected else DISCONNECTED_S, *waits]))
+        changed = asyncio.ensure_future(self._outbox.changed(mark, limit))
+        nudged = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((changed, nudged), timeout=limit * 2, return_when=asyncio.FIRST_COMPLETED)
+            return changed.result() if changed.done() else mark
+        except StoreError:
+            await asyncio.sleep(limit)
+            return mark
+        finally:
+            changed.cancel()
+            nudged.cancel()
+
+    async def _turn(self, connection: Connection) -> bool:
+        """Send what is due, once round; whether anything moved."""
+        self.connected = connection.connected
+        if self.behind and await self._known_now() != self._behind_at:
+            self._forget()  # a recovery, perhaps in another process, has read the own channels; or a key has ended
+        if self.behind or not await self._leads():
+            return False
+        if not connection.connected:
+            raise UnreachableError(connection.problem or "the bus is not connected")
+        now = asyncio.get_running_loop().time()
+        if now - self._compared_at > COMPARE_S or connection.epoch != self._epoch:
+            self._known.clear()  # whoever has stolen the key speaks here too; and a broker that was away may have lost some
+            self._compared_at, self._epoch = now, connection.epoch
+        streams = self._streams()
+        for status in _by_urgency(self._unknown(streams) - self._resting(now)):
+            with self._patience_with(status, now):
+                if not await self._compare(connection, status, *streams[status]):
+                    return False
+        room = self._budget.room(now)  # what is sent again was counted the first time
+        due = await self._outbox.claim(self._settled, self._resting(now), self._clock().timestamp(), room)
+        self._settled = []
+        self._budget.spend(sum(row.attempted_at is None for rows in due.values() for row in rows), now)
+        if not due and not room and (await self._outbox.oldest())[0]:
+            raise BrokerError(
+                "this authority has said so much in a short time that the rest goes out slowly",
+                reason="over-budget",
+            )
+        moved = False
+        for status in _by_urgency(due):
+            with self._patience_with(status, now):
+                moved = await self._offer(connection, due[status]) or moved
+        if not self._resting(now):
+            self._flow(streams)
+        return moved
+
+    def _resting(self, now: float) -> set[str]:
+        """The statuses whose streams are left alone for now."""
+        return {status for status, each in self._patience.items() if each.until > now}
+
+    @contextlib.contextmanager
+    def _patience_with(self, status: str, now: float) -> Iterator[None]:
+        """Leave a stream alone for a while that takes nothing, and go on with the others."""
+        patience = self._patience.setdefault(status, Patience())
+        try:
+            yield
+        except BusError as exc:
+            patience.lose(now, least=FULL_BACKOFF_S if exc.reason == "hub-full" else 0.0)
+            if not isinstance(exc, BrokerError):
+                raise  # nothing is wrong with this stream alone
+            self._stall(exc.reason, str(exc))
+        else:
+            patience.regain()
+
+    async def _leads(self) -> bool:
+        """Whether this process is the one that sends."""
+        now = self._clock().timestamp()
+        # Its first half is over; or the clock was set back, and by it the lease would last for ever.
+        if not self._leased_until - LEASE_S <= now <= self._leased_until - LEASE_S / 2:
+            leads = await self._outbox.take_lease(self._owner, now)
+            self._leased_until = now + LEASE_S if leads else 0.0
+        return self._leased_until > 0
+
+    # -- comparing with what was said before --------------------------------------------------------------------------
+
+    async def _known_now(self) -> tuple[dict[str, int], object]:
+        """What a finding that the outbox is behind rests on: how far was read, and which keys had ended."""
+        registry = self._registry()
+        return await self._outbox.own_cursors(), (registry.version, registry.revoked())
+
+    def _streams(self) -> dict[str, tuple[str, str]]:
+        """Per status, the stream that takes it and the consumer that reads the own channels back."""
+        found = own_streams(self._registry(), self.authority_id)
+        return {stream.split("_", 1)[1].lower(): (stream, consumer) for stream, consumer in found}
+
+    def _unknown(self, streams: dict[str, tuple[str, str]]) -> set[str]:
+        return streams.keys() - self._known
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self.compared.clear()
+        self.behind = ""
+
+    async def _compare(self, connection: Connection, status: str, stream: str, consumer: str) -> bool:
+        """Whether the outbox accounts for all that the stream holds in the authority's name. What it lost is sent again."""
+        found = await compare(connection, self._outbox, self._registry(), stream, consumer, self._clock)
+        self._known.add(status)
+        if found.lost and not found.strange:
+            await self._reoffer(stream, found.lost)
+        if found.strange:
+            self.behind = (
+                f"the bus holds {found.strange} bulletins of {self.authority_id} that this outbox does not know. If it was lost "
+                "or restored, and no other one is in use, run: tocsin outbox recover. If nobody here said them, the key "
+                "is stolen: tocsin key revoke, then tocsin outbox reanchor"
+            )
+            self._behind_at = await self._known_now()
+            self._stall("outbox-behind", self.behind)
+            self.compared.set()
+            # Nothing is sent from here now, and a recovery in another process needs the lease.
+            await self._outbox.drop_lease(self._owner)
+            self._leased_until = 0.0
+        return not found.strange
+
+    async def _reoffer(self, stream: str, lost: Sequence[int]) -> None:
+        """Send again what a stream has lost; once an hour at most, should it be there and only not be shown."""
+        now = self._clock().timestamp()
+        again = [n for n in lost if not 0 <= now - self._reoffered.get(n, -AGAIN_S) < AGAIN_S]
+        if again:
+            log.error("stream_lost_bulletins", authority=self.authority_id, stream=stream, offered=len(again))
+            await self._outbox.offer_again(again)
+            self._reoffered |= dict.fromkeys(again, now)
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    async def _offer(self, connection: Connection, rows: list[Row]) -> bool:
+        """Send rows of one stream; what is acknowledged is settled with the next claim. Whether anything moved.
+
+        Raises:
+            BrokerError, UnreachableError: nothing moved.
+        """
+        first = {row.n for row in rows if row.attempted_at is None}
+        settled: list[Settled] = []
+        failed: dict[int, BusError] = {}
+        try:
+            if len(rows) >= BATCH_FROM and len(first) >= len(rows):
+                rows = await self._batches(connection, rows, first, settled)
+            await self._window(connection, rows, first, settled, failed)
+        finally:
+            self._settled += settled
+        denied = {n: exc for n, exc in failed.items() if isinstance(exc, DeniedError)}
+        if denied:
+            await self._outbox.park(list(denied), f"refused-by-broker: {next(iter(denied.values()))}")
+        if others := {n: f"{exc.reason}: {exc}" for n, exc in failed.items() if n not in denied}:
+            await self._outbox.note(others)
+            if not settled and not denied:
+                raise next(exc for n, exc in failed.items() if n not in denied)
+        return bool(settled or denied)
+
+    async def _note(self) -> None:
+        """Settle what no claim has taken along."""
+        if self._settled:
+            await self._outbox.settle(self._settled, self._clock().timestamp())
+            self._settled = []
+
+    async def _batches(
+        self, connection: Connection, rows: list[Row], first: set[int], settled: list[Settled]
+    ) -> list[Row]:
+        """A burst as atomic batches; what is left to go one by one."""
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            if len(part) < BATCH_FROM:
+                return part
+            batch = [Outgoing(subject=r.subject, payload=r.payload, headers=r.header_map()) for r in part]
+            try:
+                acks = await connection.publish_batch(batch, ACK_S)
+            except (BrokerError, DeniedError) as exc:
+                # All or nothing: one message that is not wanted keeps out the others, so they go one by one.
+                log.info("batch_refused", authority=self.authority_id, reason=exc.reason, detail=str(exc))
+                return rows[start:]
+            except UnreachableError:
+                # Perhaps it was stored: for these rows the next attempt is not the first.
+                first -= {row.n for row in part}
+                return rows[start:]
+            settled += [_settled(row, ack) for row, ack in zip(part, acks, strict=True)]
+        return []
+
+    async def _window(
+        self,
+        connection: Connection,
+        rows: Sequence[Row],
+        first: set[int],
+        settled: list[Settled],
+        failed: dict[int, BusError],
+    ) -> None:
+        """Rows one by one, a window of them on their way at once, in the order they were kept."""
+        window = asyncio.Semaphore(WINDOW)
+
+        async def one(row: Row) -> None:
+            try:
+                settled.append(_settled(row, await self._publish(connection, row, first=row.n in first)))
+            except DeniedError as exc:
+                log.error("refused_by_broker", authority=self.authority_id, subject=row.subject, id=row.id)
+                failed[row.n] = exc
+            except BusError as exc:
+                failed[row.n] = exc
+            finally:
+                window.release()
+
+        async with asyncio.TaskGroup() as tasks:
+            for row in rows:
+                await window.acquire()
+                if failed:
+                    break
+                tasks.create_task(one(row))
+
+    async def _publish(self, connection: Connection, row: Row, *, first: bool) -> PubAck:
+        headers = row.header_map()
+        ack = await connection.publish(row.subject, row.payload, headers, ACK_S)
+        if not (ack.duplicate and first):
+            return ack
+        log.error(
+            "duplicate_on_first_attempt",
+            authority=self.authority_id,
+            digest=row.digest,
+            subject=row.subject,
+        )
+        # Kept first: were this attempt to fail, the next one must not believe the poisoned id either.
+        await self._outbox.drop_message_id(row.n, "duplicate-on-first-attempt: its message id was used up")
+        headers.pop("Nats-Msg-Id")
+        return await connection.publish(row.subject, row.payload, headers, ACK_S)
+
+    # -- being seen ---------------------------------------------------------------------------------------------------
+
+    def _stall(self, reason: str, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("sending_stalled", authority=self.authority_id, reason=reason, problem=problem)
+        self.problem = problem
+
+    def _flow(self, streams: dict[str, tuple[str, str]]) -> None:
+        if self.problem:
+            log.info("sending_resumed", authority=self.authority_id)
+        self.problem = ""
+        if not self._unknown(streams):
+            self.compared.set()
+
+
+def _by_urgency(statuses: Iterable[str]) -> list[str]:
+    return sorted(statuses, key=lambda each: URGENCY.get(each, len(URGENCY)))
+
+
+def _settled(row: Row, ack: PubAck) -> Settled:
+    return Settled(n=row.n, stream=ack.stream, stream_seq=ack.seq)

@@ -1,0 +1,236 @@
+"""Steps 1 to 7 of the way out, inside one transaction of the outbox: from a draft to signed bytes on the disk."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from bus.errors import PermitError
+from bus.keys.signatures import Signer, sign_bulletin
+from bus.publishing import outbox_table as table
+from bus.sealing import sections
+from bus.sealing.recipients import must_seal
+from bus.sealing.sealer import Sealer
+from bus.trust.registry import VerifiedRegistry
+from schemas import rules
+from schemas.bodies.system import Sealed
+from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
+from schemas.codec import decode, digest, encode
+from schemas.envelope import SIG_HEADER, format_header, hints
+from schemas.parts import Ref
+from schemas.subject import channel_of, subject_for
+from schemas.vocab import MsgType, RefRel
+
+ID_NOISE_BYTES = 10
+
+
+class SealedPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A section of a bulletin, and who can open it."""
+
+    label: str
+    sealed_to: tuple[str, ...]
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin that is on this disk, signed. From here it cannot be lost.
+
+    `sealed_to` is who can open it; empty when it is not sealed. Of a rehearsal that would seal there is no `digest`.
+    """
+
+    id: str
+    channel: str
+    seq: int
+    digest: str
+    subject: str
+    state: str = "accepted"
+    sealed_to: tuple[str, ...] = ()
+    sections: tuple[SealedPart, ...] = ()
+
+
+class Stamping:
+    """How one authority stamps and signs."""
+
+    def __init__(
+        self,
+        *,
+        authority_id: str,
+        signers: Sequence[Signer],
+        defaults: Defaults,
+        rng: Callable[[int], bytes],
+        seal: Sealer | None,
+    ) -> None:
+        """See `Publisher.open` for the arguments."""
+        self._authority_id = authority_id
+        self._signers = tuple(signers)
+        self._defaults = defaults
+        self._rng = rng
+        self._seal = seal
+
+    def keep(
+        self,
+        db: sqlite3.Connection,
+        draft: Draft,
+        defaults: Defaults | None,
+        registry: VerifiedRegistry,
+        moment: dt.datetime,
+        once: str | None,
+        origin: str | None,
+    ) -> Accepted:
+        """Steps 1 to 7, as `Publisher.publish` describes."""
+        if once is not None and (known := table.kept_once(db, once)) is not None:
+            return _accepted(decode(known.payload), known.digest, state="known")
+        if once is not None and (pruned := table.pruned_once(db, once)) is not None:
+            return Accepted(
+                id=pruned["id"],
+                channel=f"{self._authority_id}/{pruned['channel']}",
+                seq=pruned["seq"],
+                digest=pruned["digest"],
+                subject=pruned["subject"],
+                state="known",
+            )
+        if origin is not None and (earlier := table.last_of_origin(db, origin)) is not None:
+            draft = _superseding(draft, earlier.id)
+        bulletin, payload = self.compose(db, draft, defaults, registry, moment)
+        return self.sign_and_keep(db, bulletin, payload, moment, once, origin)
+
+    def rehearse(
+        self, db: sqlite3.Connection, draft: Draft, registry: VerifiedRegistry, moment: dt.datetime
+    ) -> Accepted:
+        """Steps 1 to 5 as they would be; no key is used and nothing is kept."""
+        bulletin, payload = self._draw_up(db, draft, None, registry, moment)
+        if self._seal is not None:
+            outer = self._seal.rehearse(bulletin, payload, registry, moment, draft.sections)
+            if outer is not None:
+                return _accepted(outer, "", state="dry-run")
+        return _accepted(bulletin, digest(payload), state="dry-run")
+
+    def compose(
+        self,
+        db: sqlite3.Connection,
+        draft: Draft,
+        defaults: Defaults | None,
+        registry: VerifiedRegistry,
+        moment: dt.datetime,
+    ) -> tuple[Bulletin, bytes]:
+        """Steps 1 to 4; the last of them seals."""
+        bulletin, payload = self._draw_up(db, draft, defaults, registry, moment)
+        if self._seal is None:
+            return bulletin, payload
+        return self._seal(bulletin, payload, registry, moment, draft.sections)
+
+    def _draw_up(
+        self,
+        db: sqlite3.Connection,
+        draft: Draft,
+        defaults: Defaults | None,
+        registry: VerifiedRegistry,
+        moment: dt.datetime,
+    ) -> tuple[Bulletin, bytes]:
+        # 1 stamp
+        bulletin = stamp(
+            draft,
+            id=new_id(moment, self._rng(ID_NOISE_BYTES)),
+            seq=1,
+            prev=None,
+            issuer=registry.issuer(self._authority_id),
+            issued=moment,
+            defaults=defaults or self._defaults,
+        )
+        # 2 chain
+        head = table.head(db, channel_of(bulletin).name)
+        if head is not None:
+            bulletin = msgspec.structs.replace(bulletin, seq=head.seq + 1, prev=head.digest)
+        # 3 validate: constructors do not check, so the bytes are read back as a stranger would
+        payload = encode(bulletin)
+        bulletin = decode(payload)
+        rules.check(bulletin)
+        # 4 permit
+        registry.permit(bulletin)
+        sections.judge(bulletin, draft.sections, registry)
+        self._may_sign(registry, moment)
+        if self._seal is None and (draft.sections or must_seal(bulletin, registry)):
+            what = "a draft with sections" if draft.sections else f"what goes to {bulletin.audience}"
+            raise PermitError(f"{what} must be sealed, and this publisher does not seal", reason="must-seal")
+        return bulletin, payload
+
+    def _may_sign(self, registry: VerifiedRegistry, moment: dt.datetime) -> None:
+        """Part of step 4: what every reader would refuse for its signatures is refused here, before it is said."""
+        algorithms = set()
+        for signer in self._signers:
+            key = registry.key(signer.kid)
+            if key is None or key.authority_id != self._authority_id:
+                raise PermitError(
+                    f"key {signer.kid} is not {self._authority_id}'s in registry version {registry.version}; "
+                    "nobody speaks as another",
+                    reason="not-your-key",
+                )
+            if key.record.revoked_since is not None:
+                raise PermitError(
+                    f"key {signer.kid} is revoked; your registrar gives you another", reason="key-revoked"
+                )
+            if not key.record.not_before <= moment < key.record.not_after:
+                raise PermitError(
+                    f"key {signer.kid} is valid from {key.record.not_before:%Y-%m-%d} to "
+                    f"{key.record.not_after:%Y-%m-%d}; ask your registrar to rotate it",
+                    reason="key-not-valid",
+                )
+            algorithms.add(key.record.alg)
+        if missing := set(registry.authority(self._authority_id).require) - algorithms:
+            raise PermitError(
+                f"{self._authority_id} must sign with {', '.join(sorted(missing))} too",
+                reason="signature-policy",
+            )
+
+    def sign_and_keep(
+        self,
+        db: sqlite3.Connection,
+        bulletin: Bulletin,
+        payload: bytes,
+        moment: dt.datetime,
+        once: str | None,
+        origin: str | None,
+    ) -> Accepted:
+        """Steps 5 to 7 for a composed bulletin, inside a transaction of the outbox."""
+        # 5 address
+        subject = subject_for(bulletin)
+        # 6 sign
+        entries = tuple(sign_bulletin(signer, payload, bulletin.issued) for signer in self._signers)
+        found = digest(payload)
+        # 7 keep
+        channel = channel_of(bulletin)
+        table.insert(
+            db,
+            channel=channel.name,
+            seq=bulletin.seq,
+            id=bulletin.id,
+            digest=found,
+            prev=bulletin.prev,
+            subject=subject,
+            headers={SIG_HEADER: format_header(entries), **hints(bulletin, found)},
+            payload=payload,
+            now=moment.timestamp(),
+            once=once,
+            origin=origin,
+        )
+        return _accepted(bulletin, found)
+
+
+def _superseding(draft: Draft, earlier: str) -> Draft:
+    ref = Ref(id=earlier, rel=RefRel.SUPERSEDES)
+    return msgspec.structs.replace(draft, msg_type=MsgType.UPDATE, references=(*draft.references, ref))
+
+
+def _accepted(bulletin: Bulletin, found: str, state: str = "accepted") -> Accepted:
+    return Accepted(
+        id=bulletin.id,
+        channel=str(channel_of(bulletin)),
+        seq=bulletin.seq,
+        digest=found,
+        subject=subject_for(bulletin),
+        state=state,
+        sealed_to=bulletin.body.recipients if isinstance(bulletin.body, Sealed) else (),
+        sections=tuple(SealedPart(label=each.label, sealed_to=each.recipients) for each in bulletin.sections),
+    )

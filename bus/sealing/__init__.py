@@ -1,0 +1,1 @@
+"""End-to-end encryption of bulletins and sections, for named authorities."""

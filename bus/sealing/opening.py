@@ -1,0 +1,143 @@
+"""What is inside a sealed bulletin: opened, admitted by the same checks as any other, and compared with its outside.
+
+The outside is signed by the issuer, and so is the inside. Neither alone says that they belong together: a recipient
+could put an inner file that it has opened into a seal of its own, or a signer could show different things to those
+who hold keys and to those who do not. So what both say must be equal, and a seal inside a seal is refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
+from bus.admission.admit import Admitted, verify_file
+from bus.errors import AdmissionError, SealError
+from bus.keys.hpke import OpeningKey, open_sealed, read_seal
+from bus.sealing.recipients import owner_of
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import Sealed
+from schemas.bulletin import Bulletin
+from schemas.codec import digest
+from schemas.jwe import SealContext
+from schemas.parts import Ref, SealedSection
+from schemas.subject import channel_of
+from schemas.vocab import RefRel
+
+EQUAL_FIELDS = ("issuer", "status", "tlp", "audience", "seq", "prev", "id", "issued")
+"""What inner and outer bulletin must agree on; the reason is `inner-` and the name."""
+
+SEAL_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "not-sealed": "there is nothing to open",
+        "too-large": "the seal, what is in it, or its number of recipients is above its bound",
+        "malformed-seal": "not of the one closed form",
+        "unsupported-seal": "another version, key management or content encryption",
+        "recipient-mismatch": "the recipients named are not the holders of the keys it is sealed to",
+        "not-a-recipient": "none of this reader's keys is among the recipients",
+        "wrong-context": "sealed for another bulletin or other recipients, or the wrapped key is damaged",
+        "wrong-commitment": "the content key is not the one all recipients were promised",
+        "damaged-seal": "the encrypted content has been changed",
+        "inner-digest": "what is inside is not what the outer bulletin names",
+        "nested-seal": "a seal inside a seal",
+        **{f"inner-{name}": f"inside and outside differ in {name}" for name in EQUAL_FIELDS},
+        "inner-references": "inside and outside supersede or cancel different bulletins",
+    }
+)
+"""Every reason for which an admitted sealed bulletin is not opened, beside those of admission for the inner one."""
+
+RETRACTING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
+
+
+def context_of(bulletin: Bulletin, index: int | None = None, label: str = "") -> SealContext:
+    """What ties a seal to its outer bulletin, and that of a section to its place there."""
+    return SealContext(
+        issuer=bulletin.issuer.id,
+        channel=str(channel_of(bulletin)),
+        id=bulletin.id,
+        index=index,
+        label=label,
+    )
+
+
+def retractions(bulletin: Bulletin) -> tuple[tuple[str, str], ...]:
+    """What a bulletin does to earlier ones; outside and inside do the same, so that every holder follows."""
+    return tuple(sorted((ref.id, ref.rel) for ref in bulletin.references if is_retraction(ref)))
+
+
+def is_retraction(ref: Ref) -> bool:
+    """Whether a reference supersedes or cancels."""
+    return ref.rel in RETRACTING
+
+
+def open_bulletin(
+    outer: Bulletin,
+    keys: Collection[OpeningKey],
+    *,
+    registry: VerifiedRegistry,
+    now: dt.datetime,
+    held: bool = False,
+) -> Admitted:
+    """The bulletin inside an admitted sealed one.
+
+    Args:
+        outer: the sealed bulletin; admission let it in.
+        keys: private seal keys of this reader, old ones too.
+        registry: who may say what.
+        now: the present, aware.
+        held: admission let it in earlier, and it stands in this reader's store: what it names inside stands with it,
+            although the key of both may have ended since.
+
+    Raises:
+        SealError: `not-sealed`; what `open_sealed` refuses; `recipient-mismatch`, `inner-digest`, `nested-seal`,
+            `inner-<field>` for each of `EQUAL_FIELDS`, `inner-references`.
+        AdmissionError: the inner bulletin is refused by itself, with the reason admission gives.
+    """
+    if not isinstance(outer.body, Sealed):
+        raise SealError(f"{outer.id} is not sealed", reason="not-sealed")
+    raw = opened(outer.body, keys, context_of(outer), registry)
+    try:
+        inner = verify_file(raw, registry=registry, now=now, continued=held)
+    except AdmissionError as exc:
+        raise AdmissionError(
+            f"the bulletin inside: {exc}", reason=exc.reason, retry_at=exc.retry_at
+        ) from None
+    if isinstance(inner.bulletin.body, Sealed) or inner.bulletin.sections:
+        raise SealError("a seal inside a seal", reason="nested-seal")
+    _agree(outer, inner.bulletin)
+    return inner
+
+
+def opened(
+    part: Sealed | SealedSection,
+    keys: Collection[OpeningKey],
+    context: SealContext,
+    registry: VerifiedRegistry,
+) -> bytes:
+    """What was sealed, as the signed outside names it: these recipients, this digest.
+
+    The recipients named to everybody are those whose keys are there; a key that the registry dropped is not known.
+
+    Raises:
+        SealError: what `open_sealed` refuses; `recipient-mismatch` or `inner-digest`.
+    """
+    found = read_seal(part.jwe, context)
+    owners = [owner_of(registry.document, kid) for kid in found.kids]
+    if len(owners) != len(part.recipients) or any(
+        owner not in (None, name) for owner, name in zip(owners, part.recipients, strict=True)
+    ):
+        raise SealError("the recipients named are not those who can open it", reason="recipient-mismatch")
+    raw = open_sealed(found, keys, context)
+    if digest(raw) != part.inner_digest:
+        raise SealError("what was sealed is not what the outside names", reason="inner-digest")
+    return raw
+
+
+def _agree(outer: Bulletin, inner: Bulletin) -> None:
+    for name in EQUAL_FIELDS:
+        if getattr(outer, name) != getattr(inner, name):
+            raise SealError(f"inside and outside differ in {name}", reason=f"inner-{name}")
+    if (outer.msg_type, retractions(outer)) != (inner.msg_type, retractions(inner)) and (
+        retractions(outer) or retractions(inner)
+    ):
+        raise SealError("inside and outside retract different bulletins", reason="inner-references")

@@ -1,0 +1,175 @@
+"""Who can open what is sealed: the seal keys of the registry, their rules, and the policy of an audience. No I/O.
+
+A seal key's id is its thumbprint; it stands in one place only; it is no weak key; its window is at most 90 days, so
+that a stolen private half opens little, and can be deleted after that.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bus.errors import PermitError, TrustError
+from bus.keys.hpke import SealKey
+from bus.trust.grants import HUB
+from schemas.bodies.system import Sealed
+from schemas.bulletin import Bulletin
+from schemas.jwe import MAX_RECIPIENTS
+from schemas.registry import Registry, SealKeyRecord
+from schemas.subject import Channel, channel_of
+from schemas.vocab import SealPolicy, Status, Tlp
+
+if TYPE_CHECKING:
+    from bus.trust.registry import VerifiedRegistry
+
+MAX_WINDOW = dt.timedelta(days=90)
+
+
+class Recipient(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who will be able to open a bulletin."""
+
+    authority_id: str
+    key: SealKey
+
+
+def check_seal_keys(document: Registry) -> None:
+    """Rule 5 for seal keys.
+
+    Raises:
+        TrustError: `unsupported-key`, `weak-key`, `not-a-thumbprint`, `shared-key`, `malformed-registry`, or
+            `seal-window` for more than 90 days.
+    """
+    taken: set[str] = set()
+    for name, authority in document.authorities.items():
+        for kid, record in authority.seal_keys.items():
+            if SealKey.from_jwk(record.jwk).kid != kid:
+                raise TrustError(f"seal key {kid} is not its own thumbprint", reason="not-a-thumbprint")
+            if kid in taken:
+                raise TrustError(f"seal key {kid} stands in two places", reason="shared-key")
+            if record.not_after <= record.not_before:
+                raise TrustError(f"seal key {kid} ends before it begins", reason="malformed-registry")
+            if record.not_after - record.not_before > MAX_WINDOW:
+                raise TrustError(
+                    f"seal key {kid} of {name} is valid for more than {MAX_WINDOW.days} days",
+                    reason="seal-window",
+                )
+            taken.add(kid)
+
+
+def check_seal_succession(held: Registry, document: Registry) -> None:
+    """Rule 4 for seal keys: a revoked one stays revoked, and no window begins anew with the same key.
+
+    Raises:
+        TrustError: `key-revoked` or `seal-window`.
+    """
+    before = {kid: record for each in held.authorities.values() for kid, record in each.seal_keys.items()}
+    for authority in document.authorities.values():
+        for kid in authority.seal_keys.keys() & before.keys():
+            was, found = before[kid], authority.seal_keys[kid]
+            if was.revoked_since is not None and found.revoked_since is None:
+                raise TrustError(f"seal key {kid} is revoked and cannot come back", reason="key-revoked")
+            if found.not_before > was.not_before:
+                raise TrustError(f"seal key {kid} had its window; make a new key", reason="seal-window")
+
+
+def owner_of(document: Registry, kid: str) -> str | None:
+    """The authority that a seal key belongs to, whatever its window."""
+    return next((name for name, each in document.authorities.items() if kid in each.seal_keys), None)
+
+
+def current_key(keys: Mapping[str, SealKeyRecord], at: dt.datetime) -> SealKey | None:
+    """Of an authority's seal keys the one to seal to: of those valid now, the one that began last."""
+    valid = [each for each in keys.values() if _is_valid(each, at)]
+    if not valid:
+        return None
+    return SealKey.from_jwk(max(valid, key=lambda each: (each.not_before, each.not_after)).jwk)
+
+
+def _is_valid(record: SealKeyRecord, at: dt.datetime) -> bool:
+    return record.revoked_since is None and record.not_before <= at < record.not_after
+
+
+def must_seal(bulletin: Bulletin, registry: VerifiedRegistry) -> bool:
+    """Whether the audience's policy wants a bulletin sealed.
+
+    TLP:CLEAR is public and never sealed, nor is status `system`: every hub follows heartbeats and receipts. What is
+    sealed already needs no more. An organisation's own audience has no policy of its own.
+    """
+    audience = registry.document.audiences.get(bulletin.audience)
+    if (
+        audience is None
+        or bulletin.tlp is Tlp.CLEAR
+        or bulletin.status is Status.SYSTEM
+        or isinstance(bulletin.body, Sealed)
+    ):
+        return False
+    if audience.seal is SealPolicy.CROSS_BORDER:
+        readers = registry.readers(channel_of(bulletin))
+        return any(registry.authority(each).country != bulletin.issuer.country for each in readers)
+    return audience.seal is SealPolicy.ALWAYS
+
+
+def recipients(
+    channel: Channel, registry: VerifiedRegistry, at: dt.datetime, *, without: Collection[str] = ()
+) -> tuple[Recipient, ...]:
+    """To whom a bulletin on a channel is sealed: whoever reads the channel by grant, and its issuer.
+
+    Raises:
+        PermitError: see `with_keys`.
+    """
+    return with_keys(registry.readers(channel), channel.name, channel.issuer, registry, at, without=without)
+
+
+def with_keys(
+    readers: Collection[str],
+    what: str,
+    issuer: str,
+    registry: VerifiedRegistry,
+    at: dt.datetime,
+    *,
+    without: Collection[str] = (),
+) -> tuple[Recipient, ...]:
+    """The readers of something, and its issuer, with the keys to seal it to.
+
+    A hub without a seal key stores and forwards what it cannot read, and is passed over; so is an issuer, who has
+    its draft. Any other reader without one would be left out unnoticed, so it is named.
+
+    Args:
+        readers: who may read it.
+        what: what it is called when it is refused.
+        issuer: who says it.
+        registry: the keys.
+        at: the present.
+        without: readers that are knowingly left out.
+
+    Raises:
+        PermitError: `no-seal-key`, naming who has no valid key; `no-recipient`; `too-large` for more than 64.
+    """
+    found: list[Recipient] = []
+    missing: list[str] = []
+    for name in sorted({*readers, issuer} - set(without)):
+        key = current_key(registry.seal_keys(name), at)
+        if key is not None:
+            found.append(Recipient(authority_id=name, key=key))
+        elif name != issuer and registry.authority(name).kind != HUB:
+            missing.append(name)
+    if missing:
+        raise PermitError(
+            f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no valid seal key; "
+            "ask your registrar, or leave them out knowingly: --without ID",
+            reason="no-seal-key",
+        )
+    if not any(each.authority_id != issuer for each in found):
+        raise PermitError(
+            f"nobody who reads {what} has a valid seal key, so nobody could open it; ask your registrar",
+            reason="no-recipient",
+        )
+    if len(found) > MAX_RECIPIENTS:
+        raise PermitError(
+            f"{len(found)} readers; at most {MAX_RECIPIENTS} can be sealed to; choose a narrower audience",
+            reason="too-large",
+        )
+    return tuple(found)

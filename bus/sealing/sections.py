@@ -1,0 +1,165 @@
+"""Sealed sections: who of a bulletin's readers opens which part of it; sealing and opening one. Pure.
+
+A section is judged as if it were a bulletin of its own: its issuer needs a grant to say it to that audience at that
+marking, and whoever may read that, of those who read the bulletin, gets it. It has no signature. The bulletin's covers
+the digest of its content, and its seal is bound to the bulletin and to its place there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from bus.errors import AdmissionError, PermitError, SealError
+from bus.keys.hpke import OpeningKey, seal
+from bus.sealing.opening import context_of, opened
+from bus.sealing.recipients import Recipient, with_keys
+from bus.trust.registry import VerifiedRegistry
+from schemas import rules
+from schemas.bulletin import Bulletin
+from schemas.codec import decode_as, digest, encode
+from schemas.envelope import b64u
+from schemas.errors import SchemaError
+from schemas.parts import SealedSection
+from schemas.sections import CONTENT_FIELDS, SALT_BYTES, SECTION_SPEC, SectionContent, SectionDraft
+from schemas.subject import channel_of
+from schemas.vocab import Tlp
+
+SECTION_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "section-label": "inside and outside differ in the label",
+        "section-tlp": "the section's marking is wider than the bulletin's",
+    }
+)
+"""Why a section is not opened, beside what a sealed bulletin is not opened for and what its content is refused for."""
+
+
+def judge(bulletin: Bulletin, sections: Sequence[SectionDraft], registry: VerifiedRegistry | None) -> None:
+    """Refuse what could not be sealed into a stamped bulletin, or would not be read once it was.
+
+    Args:
+        bulletin: the bulletin, without them.
+        sections: what is drafted.
+        registry: who may say what; None checks only what needs no registry.
+
+    Raises:
+        SchemaError: `schema` for a section that is empty or out of its bounds, `section-tlp`.
+        RuleError: `rule:R<n>`.
+        PermitError: `not-permitted`: the issuer could not say it to that audience at that marking in a bulletin
+            either; `seal-public`: everybody may read it.
+    """
+    for index, section in enumerate(sections):
+        if not any(getattr(section, name) for name in CONTENT_FIELDS):
+            raise SchemaError(
+                f"the section {section.label} is empty; give it one of: {', '.join(CONTENT_FIELDS)}",
+                path=f"$.sections[{index}]",
+            )
+        _content(section, b64u(bytes(SALT_BYTES)))
+        rules.check_section(bulletin, section, index)
+        both = rules.with_section(bulletin, section)
+        if both.tlp is Tlp.CLEAR:
+            raise PermitError(
+                f"the section {section.label} is TLP:CLEAR, for everybody; give it a tlp, or say it in the open part",
+                reason="seal-public",
+            )
+        if registry is not None:
+            registry.permit(both)
+
+
+def readers(bulletin: Bulletin, section: SectionDraft, registry: VerifiedRegistry) -> tuple[str, ...]:
+    """Who reads a section: of those who may read the bulletin, whoever may read its audience at its marking."""
+    those = registry.readers(channel_of(rules.with_section(bulletin, section)))
+    return tuple(name for name in registry.readers(channel_of(bulletin)) if name in those)
+
+
+def recipients(
+    bulletin: Bulletin,
+    section: SectionDraft,
+    registry: VerifiedRegistry,
+    at: dt.datetime,
+    *,
+    without: Collection[str] = (),
+) -> tuple[Recipient, ...]:
+    """To whom a section is sealed: its readers and the issuer, as `bus.sealing.recipients.with_keys` says.
+
+    Raises:
+        PermitError: `no-seal-key`, `no-recipient` or `too-large`.
+    """
+    return with_keys(
+        readers(bulletin, section, registry),
+        f"the section {section.label}",
+        bulletin.issuer.id,
+        registry,
+        at,
+        without=without,
+    )
+
+
+def seal_section(
+    bulletin: Bulletin,
+    section: SectionDraft,
+    index: int,
+    to: Collection[Recipient],
+    rng: Callable[[int], bytes],
+) -> SealedSection:
+    """Seal a section for its place in a bulletin.
+
+    Raises:
+        SchemaError: the content is out of its bounds.
+        SealError: `too-large`.
+    """
+    content = _content(section, b64u(rng(SALT_BYTES)))
+    context = context_of(bulletin, index, section.label)
+    return SealedSection(
+        label=section.label,
+        recipients=tuple(each.authority_id for each in to),
+        jwe=seal(content, [each.key for each in to], context, rng),
+        inner_digest=digest(content),
+    )
+
+
+def _content(section: SectionDraft, salt: str) -> bytes:
+    """What is sealed, read back as a stranger would: constructors do not check."""
+    content = encode(SectionContent(**msgspec.structs.asdict(section), spec=SECTION_SPEC, salt=salt))
+    decode_as(SectionContent, content)
+    return content
+
+
+def open_section(
+    bulletin: Bulletin,
+    index: int,
+    keys: Collection[OpeningKey],
+    *,
+    registry: VerifiedRegistry,
+    inner: Bulletin | None = None,
+) -> SectionContent:
+    """The content of a section of an admitted bulletin.
+
+    Args:
+        bulletin: the bulletin; admission let it in.
+        index: which section, from 0.
+        keys: private seal keys of this reader, old ones too.
+        registry: who may say what.
+        inner: what was inside, when the bulletin itself is sealed: the section belongs to that.
+
+    Raises:
+        SealError: what `bus.sealing.opening.opened` refuses; `section-label`, `section-tlp`.
+        AdmissionError: the content is refused: `too-large`, `malformed-payload`, `duplicate-member`, `schema`,
+            `rule:R<n>`, `not-permitted`.
+    """
+    part = bulletin.sections[index]
+    raw = opened(part, keys, context_of(bulletin, index, part.label), registry)
+    said = inner or bulletin
+    try:
+        content = decode_as(SectionContent, raw)
+        if content.label != part.label:
+            raise SealError("inside and outside differ in the label", reason="section-label")
+        rules.check_section(said, content, index)
+        registry.permit(rules.with_section(said, content))
+    except (SchemaError, PermitError) as exc:
+        kind = SealError if exc.reason == "section-tlp" else AdmissionError
+        raise kind(f"the section {part.label}: {exc}", reason=exc.reason) from None
+    return content

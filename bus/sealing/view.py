@@ -1,0 +1,175 @@
+"""What one reader sees of a bulletin that it holds: what it can open, and of the rest who can, and why not. Pure.
+
+The store holds the sealed form alone. Whoever shows a bulletin opens it then, and keeps nothing of it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from bus.admission.admit import Admitted
+from bus.errors import PermitError, SealError
+from bus.keys.hpke import OpeningKey
+from bus.sealing.opening import open_bulletin
+from bus.sealing.sections import open_section
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import Sealed
+from schemas.bulletin import Bulletin
+from schemas.errors import TocsinError
+from schemas.sections import SectionContent
+from schemas.subject import channel_of
+
+SIGHT_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "no-seal-key": "it is sealed to this identity, which names no seal key",
+        "seal-key-gone": "it is sealed to a key of this identity that is not here, or not here any more",
+        "not-permitted": "this identity may not read the channel by the registry as it stands",
+        "not-recorded": "the opening could not be written into the audit record",
+    }
+)
+"""Why a reader does not see what is sealed, beside what a seal, a section or a bulletin is refused for."""
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """A reader's private seal keys; where there are none, the reason code why."""
+
+    keys: tuple[OpeningKey, ...] = ()
+    problem: str = "seal-key-gone"
+
+
+class SectionSight(msgspec.Struct, frozen=True, kw_only=True):
+    """A section as a reader sees it: its content, or the reason why not."""
+
+    label: str
+    recipients: tuple[str, ...]
+    content: SectionContent | None = None
+    reason: str = ""
+
+
+class Sight(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin as a reader sees it; `reason` says why a sealed one is not opened."""
+
+    outer: Bulletin
+    inner: Admitted | None = None
+    reason: str = ""
+    sections: tuple[SectionSight, ...] = ()
+
+    @property
+    def bulletin(self) -> Bulletin:
+        """What there is to show: what is inside, or the cover."""
+        return self.inner.bulletin if self.inner else self.outer
+
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """What was opened: `bulletin`, and the labels of sections."""
+        return (
+            *(("bulletin",) if self.inner else ()),
+            *(each.label for each in self.sections if each.content is not None),
+        )
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the rest was not."""
+        found = (self.reason, *(each.reason for each in self.sections))
+        return tuple(dict.fromkeys(each for each in found if each))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The same in a few words for a line."""
+        whole = ["opened"] if self.inner else [f"not opened: {self.reason}"] if self.reason else []
+        return (
+            *whole,
+            *(
+                f"section {each.label} "
+                + (f"sealed to {' '.join(each.recipients)}: {each.reason}" if each.reason else "opened")
+                for each in self.sections
+            ),
+        )
+
+
+def is_closed(bulletin: Bulletin) -> bool:
+    """Whether there is anything to open."""
+    return isinstance(bulletin.body, Sealed) or bool(bulletin.sections)
+
+
+def names(bulletin: Bulletin, reader: str) -> bool:
+    """Whether something of a bulletin is sealed to a reader."""
+    parts = (*((bulletin.body,) if isinstance(bulletin.body, Sealed) else ()), *bulletin.sections)
+    return any(reader in part.recipients for part in parts)
+
+
+def look(outer: Bulletin, mine: Keys, *, reader: str, registry: VerifiedRegistry, now: dt.datetime) -> Sight:
+    """Open what this reader can open of a bulletin that stands in its store. Refuses nothing; each part has its reason.
+
+    Args:
+        outer: the bulletin; admission let it in.
+        mine: the reader's keys.
+        reader: who looks.
+        registry: who may read, and say, what.
+        now: the present, aware.
+    """
+    inner, reason = None, ""
+    if isinstance(outer.body, Sealed):
+        try:
+            _may_open(outer, outer.body.recipients, mine, reader, registry)
+            inner = open_bulletin(outer, mine.keys, registry=registry, now=now, held=True)
+        except TocsinError as exc:
+            reason = _told(exc, reader, outer.body.recipients)
+    if reason:
+        return closed(outer, reason)
+    sections = look_at_sections(outer, inner, mine, reader=reader, registry=registry)
+    return Sight(outer=outer, inner=inner, sections=sections)
+
+
+def closed(outer: Bulletin, reason: str) -> Sight:
+    """A bulletin of which nothing is opened, for one reason."""
+    return Sight(
+        outer=outer,
+        reason=reason if isinstance(outer.body, Sealed) else "",
+        sections=tuple(
+            SectionSight(label=each.label, recipients=each.recipients, reason=reason)
+            for each in outer.sections
+        ),
+    )
+
+
+def look_at_sections(
+    outer: Bulletin, inner: Admitted | None, mine: Keys, *, reader: str | None, registry: VerifiedRegistry
+) -> tuple[SectionSight, ...]:
+    """Open what can be opened of the sections; `reader` None is whoever holds the keys."""
+    found = []
+    for index, part in enumerate(outer.sections):
+        content, reason = None, ""
+        try:
+            if reader is not None:
+                _may_open(outer, part.recipients, mine, reader, registry)
+            content = open_section(
+                outer, index, mine.keys, registry=registry, inner=inner.bulletin if inner else None
+            )
+        except TocsinError as exc:
+            reason = _told(exc, reader, part.recipients)
+        found.append(
+            SectionSight(label=part.label, recipients=part.recipients, content=content, reason=reason)
+        )
+    return tuple(found)
+
+
+def _may_open(
+    outer: Bulletin, recipients: tuple[str, ...], mine: Keys, reader: str, registry: VerifiedRegistry
+) -> None:
+    """What is known before a key is used."""
+    if reader not in recipients:
+        raise SealError(f"{reader} is not among the recipients", reason="not-a-recipient")
+    if not registry.may_read(reader, channel_of(outer)):
+        raise PermitError(f"{reader} may not read {channel_of(outer)}", reason="not-permitted")
+    if not mine.keys:
+        raise SealError("there is no seal key to open it with", reason=mine.problem)
+
+
+def _told(exc: TocsinError, reader: str | None, recipients: tuple[str, ...]) -> str:
+    """The reason; to be named as a recipient and to hold none of the keys means that the key is gone."""
+    return "seal-key-gone" if exc.reason == "not-a-recipient" and reader in recipients else exc.reason

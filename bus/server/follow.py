@@ -1,0 +1,72 @@
+"""A broker that follows the registry: users, permissions, streams and consumers, while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.keys import nkeys
+from bus.server.binary import ServerError
+from bus.server.config import ServerSettings, render_conf
+from bus.server.process import NatsServer
+from bus.server.provision import provision
+from bus.transport.tls import Tls
+from bus.trust.registry import VerifiedRegistry
+
+EVERY_S = 1.0
+
+log = structlog.get_logger()
+
+
+async def follow_registry(
+    broker: NatsServer,
+    registry: Callable[[], VerifiedRegistry],
+    *,
+    standing: str,
+    seed: str,
+    settings: ServerSettings,
+    every: float = EVERY_S,
+    tls: Tls | None = None,
+) -> None:
+    """Configure and provision the broker anew whenever the registry is another one, until cancelled.
+
+    The server reads its file first: who is gone is cut, and what was taken away is refused, before anything is made for
+    others. What fails is said and tried again; meanwhile the server serves as before.
+
+    Args:
+        broker: runs, provisioned.
+        registry: the registry as it stands, each time it is called.
+        standing: digest of the registry by which it runs.
+        seed: the provisioner's nkey seed.
+        settings: those the broker was started with.
+        every: seconds between two looks.
+        tls: the provisioner's certificate, where the broker wants one.
+
+    Raises:
+        ServerError: `not-running`, when the server has ended.
+    """
+    public = nkeys.public_of(seed)
+    problem = ""
+    while True:
+        await asyncio.sleep(every)
+        broker.must_run()
+        found = registry()
+        if found.digest == standing:
+            continue
+        conf = render_conf(found, settings=settings, provisioner_nkey=public)
+        try:
+            if conf != broker.conf:
+                await broker.reload(conf)
+            await provision(broker.url, seed, found, seat=settings.seat, tls=tls)
+        except (ServerError, BrokerError, UnreachableError, DeniedError) as exc:
+            if exc.reason == "not-running":
+                raise
+            if str(exc) != problem:
+                problem = str(exc)
+                log.error("registry_not_followed", version=found.version, reason=exc.reason, problem=problem)
+            continue
+        standing, problem = found.digest, ""
+        log.info("registry_followed", version=found.version, digest=found.digest)

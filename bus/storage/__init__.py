@@ -1,0 +1,1 @@
+"""Opens databases, leases and files. The only room that opens SQLite."""

@@ -1,0 +1,398 @@
+"""Taking a batch into a reader's store: chain, hold back, keep, project, quarantine, inside one transaction.
+
+Everything here runs in the store's thread, on an open transaction, and reads no clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from bus.admission.admit import ENDED, holds_place
+from bus.admission.chain import REFUSED, Held, Link, Outcome, judge
+from bus.subscribing import contested
+from bus.subscribing.contested import CONTESTED
+from bus.subscribing.tables import Cursor, Judged, Refused, Stored, Waiting, as_json, stored
+from schemas.bulletin import Bulletin
+from schemas.codec import decode
+
+TRIES = 5
+BACKOFF_S = (1.0, 5.0, 30.0, 120.0)
+_TO_TRY = "tries > 0 AND (retry_at <= :now OR retry_at > :now + :most)"
+_LABELS = {Outcome.GAP: "gap", Outcome.TRIMMED: "trimmed", Outcome.FILLS: "filled"}
+
+log = structlog.get_logger()
+
+
+class Projector(Protocol):
+    """What turns admitted bulletins into a picture, inside the inbox's own transactions."""
+
+    @property
+    def schema(self) -> str:
+        """SQL that makes its tables."""
+
+    def apply(self, db: sqlite3.Connection, row: Stored) -> None:
+        """Take one admitted bulletin into the picture."""
+
+    def clear(self, db: sqlite3.Connection) -> None:
+        """Empty the picture, to be made anew."""
+
+    def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
+        """Take a channel out of the picture, with all that its bulletins did to others; `rows` are all of them."""
+
+
+class Settling:
+    """The work on one store: how long to hold back, and what to make of what is kept."""
+
+    def __init__(self, projector: Projector | None, hold_s: float) -> None:
+        self.projector = projector
+        self._hold_s = hold_s
+        self._holding = True  # whether anything is held back, as far as is known
+        self._ended: frozenset[str] = frozenset()  # the keys that had ended when the store was last amended
+
+    def settle(
+        self,
+        db: sqlite3.Connection,
+        judged: Sequence[Judged | Refused],
+        stream: str | None,
+        cursor: Cursor | None,
+        now: dt.datetime,
+    ) -> dict[str, int]:
+        """Take a batch in and move the cursor; how many were admitted, held, duplicate, early or refused."""
+        counts: dict[str, int] = {}
+        self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held)").fetchone()[0] == 1
+        self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
+        if stream is None:  # waited for their time; from here on they are what they are judged to be
+            db.executemany("DELETE FROM future WHERE digest = ?", [(each.message.digest,) for each in judged])
+        for each in judged:
+            outcome = self._refuse(db, each, now) if isinstance(each, Refused) else self._take(db, each, now)
+            counts[outcome] = counts.get(outcome, 0) + 1
+        if stream is not None and cursor is not None:
+            db.execute(
+                "REPLACE INTO cursors (stream, seq, digest, stored_ns, pending) VALUES (?, ?, ?, ?, ?)",
+                (stream, cursor.seq, cursor.digest, cursor.stored_ns, cursor.pending),
+            )
+        db.executemany(
+            "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2",
+            list(counts.items()),
+        )
+        return counts
+
+    def _take(self, db: sqlite3.Connection, judged: Judged, now: dt.datetime) -> str:
+        """Judge an admitted bulletin's place, and keep it, hold it back, or quarantine it."""
+        bulletin, channel = judged.admitted.bulletin, str(judged.admitted.channel)
+        outcome = self.place(db, Waiting.of(judged), bulletin, channel, now, patient=True)
+        if outcome == "admitted":
+            self.let_go(db, channel, bulletin.seq, now)
+        return outcome
+
+    def place(
+        self,
+        db: sqlite3.Connection,
+        waiting: Waiting,
+        bulletin: Bulletin,
+        channel: str,
+        now: dt.datetime,
+        *,
+        patient: bool,
+    ) -> str:
+        """Give a bulletin its place, hold it back when `patient`, or quarantine it if it contradicts its chain."""
+        message = waiting.message
+        link = Link(seq=bulletin.seq, digest=message.digest, prev=bulletin.prev, id=bulletin.id)
+        outcome = judge(link, held(db, channel, link))
+        if outcome is Outcome.DUPLICATE:
+            return "duplicate"
+        if outcome in REFUSED:
+            log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)
+            self._note_ended(db, waiting, channel)
+            if waiting.refused is not None:
+                return "refused"  # it is in quarantine already
+            return self.quarantine(db, _contradiction(waiting, outcome, channel, bulletin), now)
+        if outcome is not Outcome.NEXT:
+            db.execute(_CONTINUES_QUARANTINED, (channel, bulletin.seq - 1, bulletin.prev))
+        if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
+            self._holding = True
+            until = now.timestamp() + self._hold_s
+            added = db.execute(
+                "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?)",
+                (message.digest, channel, bulletin.seq, msgspec.msgpack.encode(waiting), until),
+            ).rowcount
+            return "held" if added else "duplicate"
+        label = _LABELS.get(outcome)
+        if label is not None:
+            log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
+        db.execute(
+            "INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                channel,
+                bulletin.seq,
+                message.digest,
+                bulletin.prev,
+                bulletin.id,
+                waiting.refused,
+                " ".join(waiting.kids),
+                waiting.received_at,
+            ),
+        )
+        self._note_ended(db, waiting, channel)
+        if waiting.refused is None:
+            self._keep(db, waiting, bulletin, channel, label, now)
+        return "admitted"
+
+    def _note_ended(self, db: sqlite3.Connection, waiting: Waiting, channel: str) -> None:
+        """Have its channel ruled about once more, if it was judged before its key ended."""
+        if not self._ended.isdisjoint(waiting.kids):
+            db.execute("INSERT OR IGNORE INTO to_amend VALUES (?)", (channel,))
+
+    def let_go(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
+        """Place the held bulletins that now have their predecessor."""
+        waiting = "SELECT digest, message FROM held WHERE channel = ? AND seq = ?"
+        while self._holding and (row := db.execute(waiting, (channel, seq + 1)).fetchone()):
+            if self._released(db, row, channel, now) == "admitted":
+                seq += 1
+
+    def _released(self, db: sqlite3.Connection, row: sqlite3.Row, channel: str, now: dt.datetime) -> str:
+        db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
+        waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
+        return self.place(db, waiting, decode(waiting.message.payload), channel, now, patient=False)
+
+    def is_due(self, db: sqlite3.Connection, now: dt.datetime) -> bool:
+        """Whether there is anything for `release` to do."""
+        found = db.execute(
+            "SELECT EXISTS (SELECT 1 FROM held WHERE until <= :now OR until > :now + :hold) "
+            f"OR EXISTS (SELECT 1 FROM admitted WHERE {_TO_TRY})",
+            {"now": now.timestamp(), "hold": self._hold_s, "most": BACKOFF_S[-1]},
+        )
+        return bool(found.fetchone()[0])
+
+    def release(self, db: sqlite3.Connection, now: dt.datetime) -> dict[str, int]:
+        """Let go what has waited long enough, with all that is held before it, and project again what failed to."""
+        moment = now.timestamp()
+        self._holding = True
+        released = 0
+        # Where the clock was set back, what is held waits from now on, and what failed is tried at once.
+        db.execute("UPDATE held SET until = ?1 WHERE until > ?1", (moment + self._hold_s,))
+        overdue = (
+            "SELECT channel, max(seq) AS seq FROM held WHERE until <= ? GROUP BY channel ORDER BY channel"
+        )
+        for due in db.execute(overdue, (moment,)).fetchall():
+            while row := db.execute(
+                "SELECT digest, seq, message FROM held WHERE channel = ? AND seq <= ? ORDER BY seq LIMIT 1",
+                (due["channel"], due["seq"]),
+            ).fetchone():
+                if self._released(db, row, due["channel"], now) == "admitted":
+                    released += 1
+                    self.let_go(db, due["channel"], row["seq"], now)
+        again = f"SELECT * FROM admitted WHERE {_TO_TRY} ORDER BY row"
+        for row in db.execute(again, {"now": moment, "most": BACKOFF_S[-1]}).fetchall():
+            self.project(db, stored(row), now)
+        return {"released": released}
+
+    def _keep(
+        self,
+        db: sqlite3.Connection,
+        waiting: Waiting,
+        bulletin: Bulletin,
+        channel: str,
+        label: str | None,
+        now: dt.datetime,
+    ) -> None:
+        message = waiting.message
+        frozen = CONTESTED if contested.is_frozen(db, channel) else None
+        labels = frozenset((*waiting.labels, *filter(None, (label, frozen))))
+        cursor = db.execute(
+            "INSERT INTO admitted (digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, "
+            "endorsers, stream, stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                message.digest,
+                bulletin.id,
+                channel,
+                bulletin.seq,
+                message.subject,
+                waiting.signature,
+                message.payload,
+                waiting.kid,
+                now.timestamp(),
+                as_json(sorted(labels)),
+                waiting.trust,
+                as_json(waiting.endorsers),
+                message.stream,
+                message.stream_seq,
+            ),
+        )
+        if self.projector is not None:
+            kept = Stored(
+                rowid=cursor.lastrowid or 0,
+                digest=message.digest,
+                id=bulletin.id,
+                channel=channel,
+                seq=bulletin.seq,
+                subject=message.subject,
+                signature=waiting.signature,
+                payload=message.payload,
+                kid=waiting.kid,
+                admitted_at=now,
+                labels=labels,
+                trust=waiting.trust,
+                endorsers=waiting.endorsers,
+            )
+            kept.__dict__["bulletin"] = bulletin  # at hand, so it need not be read again
+            self.project(db, kept, now)
+
+    def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
+        """Take a bulletin into the picture; a fault of the picture loses nothing and stops nothing else."""
+        if self.projector is None:
+            return
+        db.execute("SAVEPOINT picture")
+        try:
+            self.projector.apply(db, row)
+        except Exception as exc:  # noqa: BLE001 (whatever it is, it is tried again, then parked, and is visible)
+            db.execute("ROLLBACK TO picture")
+            tries = row.tries + 1
+            retry_at = now.timestamp() + BACKOFF_S[tries - 1] if tries < TRIES else None
+            problem = f"{type(exc).__name__}: {exc}"
+            db.execute(
+                "UPDATE admitted SET tries = ?, retry_at = ?, problem = ? WHERE row = ?",
+                (tries, retry_at, problem, row.rowid),
+            )
+            log.error("projection_failed", id=row.id, problem=problem, parked=retry_at is None)
+        else:
+            if row.tries:
+                db.execute(
+                    "UPDATE admitted SET tries = 0, retry_at = NULL, problem = NULL WHERE row = ?",
+                    (row.rowid,),
+                )
+        db.execute("RELEASE picture")
+
+    def decide(self, db: sqlite3.Connection, channel: str, by: str, reason: str, now: dt.datetime) -> int:
+        """A person has decided on a contradiction (`bus.subscribing.contested`): what was said meanwhile takes effect; how many there were."""
+        count = contested.decide(db, channel, by, reason, now.timestamp())
+        if count:
+            self.thaw(db, channel, now)
+        return count
+
+    def thaw(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> None:
+        """Let what the issuer of a channel has said while it was frozen take effect, if it is so no more."""
+        if contested.is_frozen(db, channel):
+            return
+        for name in contested.contested(db, channel):
+            with self.anew(db, name, now):
+                contested.settle(db, name)
+
+    @contextlib.contextmanager
+    def anew(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> Iterator[None]:
+        """Take a channel out of the picture, with all that it did, and in again as it is afterwards."""
+        admitted = "SELECT * FROM admitted WHERE channel = ? ORDER BY row"
+        if self.projector is not None:
+            self.projector.forget(db, channel, map(stored, db.execute(admitted, (channel,)).fetchall()))
+        yield
+        for row in db.execute(admitted, (channel,)).fetchall():
+            self.project(db, stored(row), now)
+
+    def _refuse(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
+        if refused.retry_at is not None:
+            db.execute(
+                "INSERT OR IGNORE INTO future VALUES (?, ?, ?)",
+                (
+                    refused.message.digest,
+                    msgspec.msgpack.encode(refused.message),
+                    refused.retry_at.timestamp(),
+                ),
+            )
+            return "early"
+        return self.quarantine(db, refused, now)
+
+    def quarantine(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
+        """Keep what was refused, with its reason; once, however often it comes."""
+        message = refused.message
+        added = db.execute(
+            "INSERT OR IGNORE INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, id, prev, "
+            "kids, stream, stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                now.timestamp(),
+                refused.reason,
+                refused.detail,
+                message.subject,
+                as_json(message.headers),
+                message.payload,
+                message.digest,
+                refused.channel,
+                refused.seq,
+                refused.id,
+                refused.prev,
+                " ".join(refused.kids),
+                message.stream,
+                message.stream_seq,
+            ),
+        ).rowcount
+        if added and refused.channel is not None and refused.reason in ENDED:
+            db.execute(_CONTINUED, (refused.channel, (refused.seq or 0) + 1, message.digest))
+        elif added and refused.channel is not None and holds_place(refused.reason):
+            # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
+            bulletin = decode(message.payload)
+            waiting = Waiting(
+                message=message, kids=refused.kids, received_at=now.timestamp(), refused=refused.reason
+            )
+            if self.place(db, waiting, bulletin, refused.channel, now, patient=True) == "admitted":
+                self.let_go(db, refused.channel, bulletin.seq, now)
+        if added:
+            log.warning(
+                "bulletin_refused", reason=refused.reason, subject=message.subject, detail=refused.detail
+            )
+        return "refused" if added else "duplicate"
+
+
+def _contradiction(waiting: Waiting, outcome: Outcome, channel: str, bulletin: Bulletin) -> Refused:
+    return Refused(
+        message=waiting.message,
+        kids=waiting.kids,
+        prev=bulletin.prev,
+        reason=outcome,
+        detail=f"{channel} number {bulletin.seq}",
+        channel=channel,
+        seq=bulletin.seq,
+        id=bulletin.id,
+    )
+
+
+# A bulletin that continues one in quarantine may raise it, if only its key or its place spoke against it; either may
+# come first.
+_CONTINUES_QUARANTINED = """
+INSERT OR IGNORE INTO to_amend SELECT channel FROM quarantine
+WHERE channel = ?1 AND seq = ?2 AND digest = ?3 AND reason IN ('key-revoked', 'key-ended', 'fork', 'broken-chain')
+"""
+_CONTINUED = """
+INSERT OR IGNORE INTO to_amend SELECT ?1 WHERE
+  EXISTS (SELECT 1 FROM held WHERE channel = ?1 AND seq = ?2)
+  OR EXISTS (SELECT 1 FROM links WHERE channel = ?1 AND seq = ?2 AND prev = ?3)
+  OR EXISTS (SELECT 1 FROM quarantine WHERE channel = ?1 AND seq = ?2 AND prev = ?3)
+"""
+
+_AROUND = """
+SELECT
+  (SELECT max(seq) FROM links WHERE channel = ?1) AS head_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2) AS at_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 - 1) AS predecessor,
+  (SELECT prev FROM links WHERE channel = ?1 AND seq = ?2 + 1) AS successor_prev,
+  (SELECT digest FROM links WHERE id = ?3 AND channel >= ?4 AND channel < ?5 LIMIT 1) AS digest_of_id
+"""
+
+
+def held(db: sqlite3.Connection, channel: str, link: Link) -> Held:
+    """What a store holds around a link's place."""
+    issuer = channel.partition("/")[0]
+    # Every channel of the issuer: '0' comes right after '/'.
+    row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
+    return Held(
+        head_seq=row["head_seq"],
+        at_seq=row["at_seq"],
+        predecessor=row["predecessor"],
+        successor_prev=row["successor_prev"],
+        digest_of_id=row["digest_of_id"],
+    )

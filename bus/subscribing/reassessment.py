@@ -1,0 +1,228 @@
+"""When keys end: what `bus.admission.branches` rules about the chains, carried out on a reader's store.
+
+A key is revoked, or its window is over. What this reader had received before, or what a standing bulletin continues,
+stays. The thief's branch is withdrawn: out of the picture, into quarantine, and its places are free again. What was in
+quarantine and now stands, an honest bulletin that had come second, or history by a key that is no longer in use, is
+admitted after all, labelled `continued` where its own key has ended. A contradiction of which one side falls freezes nobody
+any more (`bus.subscribing.contested`).
+
+Runs in the store's thread, on an open transaction.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Mapping
+
+import msgspec
+import structlog
+
+from bus.admission.admit import ENDED, admit
+from bus.admission.branches import ReceivedLink, Ruling, rule
+from bus.admission.chain import REFUSED, Link, Outcome, judge
+from bus.errors import AdmissionError
+from bus.subscribing import contested
+from bus.subscribing.intake import Settling, held
+from bus.subscribing.tables import Judged, Message, Refused, Waiting, message_of
+from bus.trust.registry import VerifiedRegistry
+from schemas.codec import decode
+
+CONTINUED = "continued"
+_MAY_STAND = (*sorted(ENDED), str(Outcome.FORK), str(Outcome.BROKEN_CHAIN))
+
+log = structlog.get_logger()
+
+
+class Amending:
+    """The work on one store for one registry."""
+
+    def __init__(self, settling: Settling, registry: VerifiedRegistry, now: dt.datetime) -> None:
+        self._settling = settling
+        self._registry = registry
+        self._now = now
+        self._ended = registry.ended(now)
+
+    def is_due(self, db: sqlite3.Connection) -> bool:
+        """Whether there is anything to rule about."""
+        return bool(self._newly_ended(db)) or (
+            db.execute("SELECT EXISTS (SELECT 1 FROM to_amend)").fetchone()[0] == 1
+        )
+
+    def amend(self, db: sqlite3.Connection) -> dict[str, int]:
+        """Rule anew where a key has ended since the last time, or a bulletin came that may raise others.
+
+        Returns:
+            How many were withdrawn, and how many admitted after all.
+        """
+        self._mark(db)
+        counts = {"withdrawn": 0, CONTINUED: 0}
+        channels = [row[0] for row in db.execute("SELECT channel FROM to_amend ORDER BY channel").fetchall()]
+        for channel in channels:
+            ruling = self._ruling(db, channel)
+            contested.fall(db, channel, ruling.falls)
+            counts["withdrawn"] += self._withdraw(db, channel, ruling)
+            counts[CONTINUED] += self._raise(db, channel, ruling)
+        for channel in channels:
+            self._settling.thaw(db, channel, self._now)
+        db.execute("DELETE FROM to_amend")
+        return {name: count for name, count in counts.items() if count}
+
+    def _newly_ended(self, db: sqlite3.Connection) -> dict[str, float]:
+        """The keys that have ended since the last time, or are now said to have ended at another moment."""
+        known = {row["kid"]: row["since"] for row in db.execute("SELECT * FROM ended_keys")}
+        ended = {kid: since.timestamp() for kid, since in self._ended.items()}
+        return {kid: since for kid, since in ended.items() if known.get(kid) != since}
+
+    def _mark(self, db: sqlite3.Connection) -> None:
+        """Note every channel on which a key was used that has newly ended."""
+        for kid, since in self._newly_ended(db).items():
+            db.execute("REPLACE INTO ended_keys VALUES (?, ?)", (kid, since))
+            db.execute(
+                "INSERT OR IGNORE INTO to_amend SELECT DISTINCT channel FROM links WHERE instr(kids, ?1) UNION "
+                "SELECT DISTINCT channel FROM quarantine WHERE channel IS NOT NULL AND instr(kids, ?1) UNION "
+                "SELECT DISTINCT channel FROM held",
+                (kid,),
+            )
+
+    def _ruling(self, db: sqlite3.Connection, channel: str) -> Ruling:
+        links = [
+            self._link(channel, row)
+            for row in db.execute("SELECT * FROM links WHERE channel = ?", (channel,))
+        ]
+        links += [self._link(channel, row, row["at"]) for row in _quarantined(db, channel)]
+        for row in db.execute("SELECT message FROM held WHERE channel = ?", (channel,)):
+            waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
+            bulletin = decode(waiting.message.payload)
+            place = {"seq": bulletin.seq, "digest": waiting.message.digest, "prev": bulletin.prev}
+            links.append(self._link(channel, {**place, "kids": " ".join(waiting.kids)}, waiting.received_at))
+        return rule(links, self._ended)
+
+    def _link(
+        self, channel: str, row: Mapping[str, object] | sqlite3.Row, received_at: float | None = None
+    ) -> ReceivedLink:
+        at = row["received_at"] if received_at is None else received_at
+        kids = str(row["kids"]).split()
+        # Of several keys of its issuer, the one that ended first decides.
+        kid = min(kids, key=lambda each: self._ended.get(each, self._now), default="")
+        return ReceivedLink(
+            channel=channel,
+            seq=int(str(row["seq"])),
+            digest=str(row["digest"]),
+            prev=None if row["prev"] is None else str(row["prev"]),
+            kid=kid,
+            received_at=dt.datetime.fromtimestamp(float(str(at)), dt.UTC),
+        )
+
+    # -- what falls ---------------------------------------------------------------------------------------------------
+
+    def _withdraw(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> int:
+        falling = [
+            row
+            for row in db.execute("SELECT * FROM links WHERE channel = ? ORDER BY seq", (channel,)).fetchall()
+            if row["digest"] in ruling.falls
+        ]
+        waiting = [
+            row
+            for row in db.execute("SELECT digest, message FROM held WHERE channel = ?", (channel,)).fetchall()
+            if row["digest"] in ruling.falls
+        ]
+        for row in waiting:
+            db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
+            each = msgspec.msgpack.decode(row["message"], type=Waiting)
+            if each.refused is None:
+                bulletin = decode(each.message.payload)
+                self._put_aside(
+                    db, each.message, channel, bulletin.seq, bulletin.prev, bulletin.id, " ".join(each.kids)
+                )
+        if falling:
+            self._take_out(db, channel, falling)
+        return len(falling) + len(waiting)
+
+    def _take_out(self, db: sqlite3.Connection, channel: str, falling: list[sqlite3.Row]) -> None:
+        """Out of the chain, the admitted and the picture, which is made anew for this channel."""
+        with self._settling.anew(db, channel, self._now):
+            for link in falling:
+                db.execute("DELETE FROM links WHERE channel = ? AND seq = ?", (channel, link["seq"]))
+                row = db.execute("SELECT * FROM admitted WHERE digest = ?", (link["digest"],)).fetchone()
+                if row is None:
+                    continue  # refused before, and in quarantine
+                db.execute("DELETE FROM admitted WHERE row = ?", (row["row"],))
+                message = Message(
+                    subject=row["subject"],
+                    headers=(("Tocsin-Sig", row["signature"]),),
+                    payload=row["payload"],
+                    stream=row["stream"],
+                    stream_seq=row["stream_seq"],
+                    digest=row["digest"],
+                )
+                self._put_aside(db, message, channel, link["seq"], link["prev"], link["id"], link["kids"])
+                log.error("bulletin_withdrawn", id=row["id"], channel=channel, seq=link["seq"])
+
+    def _put_aside(
+        self,
+        db: sqlite3.Connection,
+        message: Message,
+        channel: str,
+        seq: int,
+        prev: str | None,
+        id_: str,
+        kids: str,
+    ) -> None:
+        refused = Refused(
+            message=message,
+            reason="key-revoked",
+            detail="its key is revoked since before it came, and nothing that stands continues it",
+            channel=channel,
+            seq=seq,
+            prev=prev,
+            id=id_,
+            kids=tuple(kids.split()),
+        )
+        self._settling.quarantine(db, refused, self._now)
+
+    # -- what stands after all ----------------------------------------------------------------------------------------
+
+    def _raise(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> int:
+        raised = 0
+        for row in _quarantined(db, channel):
+            if row["digest"] not in ruling.stands:
+                continue
+            link = Link(seq=row["seq"], digest=row["digest"], prev=row["prev"], id=row["id"])
+            if judge(link, held(db, channel, link)) in REFUSED:
+                continue  # it contradicts one that stands as well: its signer contradicted itself
+            if (judged := self._again(row)) is None:
+                continue
+            db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
+            waiting = Waiting.of(judged)
+            if not self._ended.keys().isdisjoint(waiting.kids):
+                waiting = msgspec.structs.replace(waiting, labels=tuple(sorted({*waiting.labels, CONTINUED})))
+            waiting = msgspec.structs.replace(waiting, received_at=row["at"])
+            bulletin = judged.admitted.bulletin
+            if self._settling.place(db, waiting, bulletin, channel, self._now, patient=False) == "admitted":
+                raised += 1
+                self._settling.let_go(db, channel, bulletin.seq, self._now)
+        return raised
+
+    def _again(self, row: sqlite3.Row) -> Judged | None:
+        """A quarantined message with what admission says when its key does not matter; None when it is refused for more."""
+        message = message_of(row)
+        try:
+            admitted = admit(
+                message.subject,
+                message.headers,
+                message.payload,
+                registry=self._registry,
+                now=self._now,
+                continued=True,
+            )
+        except AdmissionError:
+            return None
+        return Judged(message=message, admitted=admitted)
+
+
+def _quarantined(db: sqlite3.Connection, channel: str) -> list[sqlite3.Row]:
+    """What is in quarantine for no fault of its own words, lowest number first."""
+    marks = ", ".join("?" * len(_MAY_STAND))
+    sql = f"SELECT * FROM quarantine WHERE channel = ? AND reason IN ({marks}) ORDER BY seq, n"
+    return db.execute(sql, (channel, *_MAY_STAND)).fetchall()

@@ -1,0 +1,280 @@
+"""The registry as it travels: versions and beacons in the stream `TRUST`, revocation statements in `STATEMENTS`.
+
+Nothing of a stream is believed: each message is handed to `HeldRegistry.take`, which verifies it. What does not stand
+is said once and passed over; the next message is read whatever came before it. What came too early, before the version
+it continues, before its key was registered or before this machine's clock got there, waits here and is tried again.
+
+All programs of an identity share its consumers, so none keeps them: each asks every so often how far a stream goes,
+attaches when there is more than it has read, and lets go. Statements are looked at first: a version may take out the
+key that signed one. `TRUST` is read on from where it was left, `STATEMENTS`, which is small and whose speakers replace
+what they said, from its beginning; and never further than it went when the reading began, so that whoever floods it
+keeps nobody from the registry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import structlog
+
+from bus.audit import Fact
+from bus.errors import BrokerError, DeniedError, TrustError, UnreachableError
+from bus.transport.acks import PubAck
+from bus.transport.connection import Connection, Endpoint
+from bus.transport.pull_consumer import Pull, Received
+from bus.transport.streams import MAX_MESSAGE_BYTES, MAX_STATEMENT_BYTES, STATEMENTS_STREAM, TRUST_STREAM
+from bus.trust.store import HeldRegistry, trust_kind
+from schemas.codec import digest
+from schemas.registry import MAX_BEACON_BYTES
+from schemas.subject import Trust, said_on, trust_subject
+
+MOST = 100
+EVERY_S = 2.0
+QUIET_S = 3.0
+CONNECT_S = 30.0
+MOST_EARLY = 16  # of one subject
+MOST_SUBJECTS = 4096
+REFUSALS_EVERY_S = 3600.0
+MOST_BYTES = {
+    # A payload in base64url, with a few signatures.
+    Trust.REGISTRY: MAX_MESSAGE_BYTES,
+    Trust.BEACON: MAX_BEACON_BYTES * 2,
+    Trust.REVOKE: MAX_STATEMENT_BYTES,
+}
+# It continues a version that is not held, by its number or by keys that are not known yet; or the clock is behind.
+_EARLY = {
+    Trust.REGISTRY: frozenset({"skip", "threshold", "from-the-future"}),
+    Trust.BEACON: frozenset({"skip", "threshold", "from-the-future"}),
+    Trust.REVOKE: frozenset({"unknown-key", "from-the-future"}),
+}
+_EARLY_TICKS = 10
+# What a reader of history meets: it was true once, or is of keys that are gone.
+_HISTORY = frozenset({"rollback", "expired", "unknown-key"})
+
+log = structlog.get_logger()
+
+
+class TrustFeed:
+    """Follows what is said of trust, for one identity.
+
+    Attributes:
+        counts: messages by what became of them: `taken`, `known`, or the reason why one was left aside.
+        problem: why not all is read at present; empty when all is well.
+    """
+
+    def __init__(
+        self,
+        held: HeldRegistry,
+        endpoint: Endpoint,
+        *,
+        every: float = EVERY_S,
+        on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
+    ) -> None:
+        """Prepare; `run` reads.
+
+        Args:
+            held: takes what stands.
+            endpoint: where and as whom to read; its identity is also the consumers' name.
+            every: seconds between two looks, about.
+            on_news: told, by a word and facts fit for the audit record, of each version and statement taken in, and of
+                what did not stand, once an hour for each reason.
+        """
+        self.counts: Counter[str] = Counter()
+        self.problem = ""
+        self._held = held
+        self._endpoint = endpoint
+        self._every = every
+        self._on_news = on_news
+        self._last = (0, "")  # of TRUST: stream sequence and digest of what was read last
+        self._stood = (0, 0)  # how STATEMENTS stood when it had been read: delivered, pending
+        self._heard: frozenset[str] = frozenset()  # digests of what stands in STATEMENTS
+        self._early: dict[str, dict[str, bytes]] = {}  # by subject, by digest
+        self._version = held().version
+        self._ticks = 0
+        self._told: dict[tuple[Trust | None, str], float] = {}
+
+    async def run(self) -> None:
+        """Read until cancelled. No fault of the bus, of a message or of the disk ends it."""
+        async with Connection.open(self._endpoint) as connection:
+            while True:
+                problem = ""
+                for step in (self._read_statements, self._read_registry, self._try_early):
+                    try:
+                        await connection.until_connected(CONNECT_S)
+                        await step(connection)
+                    except (UnreachableError, DeniedError, BrokerError, OSError) as exc:
+                        # An OSError is the disk's: the message was not counted as read, and comes again.
+                        problem = str(exc)
+                        new = isinstance(exc, OSError) and problem != self.problem
+                        level = log.warning if new else log.debug
+                        level("trust_feed_interrupted", endpoint=self._endpoint.name, problem=problem)
+                self.problem = problem
+                # Two that attach at once disturb each other, and should not try again at once.
+                await asyncio.sleep(self._every * random.uniform(0.5, 1.5))  # noqa: S311 (jitter, not secrecy)
+
+    # -- the streams ------------------------------------------------------------------------------------------------
+
+    async def _stands(self, connection: Connection, stream: str) -> tuple[int, int]:
+        """How far a stream has been delivered to this identity, and how many messages it has beyond."""
+        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{self._endpoint.authority_id}")
+        return int(info.get("delivered", {}).get("stream_seq", 0)), int(info.get("num_pending", 0))
+
+    async def _read_statements(self, connection: Connection) -> None:
+        """Read all that stands, when anything has changed; what was heard before is passed over."""
+        stands = await self._stands(connection, STATEMENTS_STREAM)
+        if stands == self._stood:
+            return
+        heard: set[str] = set()
+        async with Pull.attach(connection, STATEMENTS_STREAM, self._endpoint.authority_id, 1) as pull:
+            left = 1
+            while left > 0 and (batch := await pull.next(MOST, QUIET_S)):
+                left = (left if heard else batch[0].pending + 1) - len(batch)
+                found = [(digest(each.payload), each) for each in batch]
+                await self._hear([each for name, each in found if name not in self._heard], lambda _: None)
+                heard.update(name for name, _ in found)
+                stands = (batch[-1].stream_seq, 0)
+                if not batch[-1].pending:
+                    break
+        self._heard, self._stood = frozenset(heard), stands
+
+    async def _read_registry(self, connection: Connection) -> None:
+        """Read to the end of the stream, or find that it is another than the one that was read."""
+        stands = await self._stands(connection, TRUST_STREAM)
+        seq, found = self._last
+        if stands == (seq, 0):
+            return
+        async with Pull.attach(connection, TRUST_STREAM, self._endpoint.authority_id, max(seq, 1)) as pull:
+            if seq:
+                # Begin with what was read last, to see that it is the same stream; it is read anew otherwise.
+                again = await pull.next(1, QUIET_S)
+                if not again or (again[0].stream_seq, digest(again[0].payload)) != (seq, found):
+                    log.warning("trust_stream_changed", endpoint=self._endpoint.name, cursor=seq)
+                    self._last = (0, "")
+                    return
+                if not again[0].pending:
+                    return
+            while batch := await pull.next(MOST, QUIET_S):
+                await self._hear(batch, self._read_up_to)
+                if not batch[-1].pending:
+                    return
+
+    def _read_up_to(self, message: Received) -> None:
+        self._last = (message.stream_seq, digest(message.payload))
+
+    # -- what they say ----------------------------------------------------------------------------------------------
+
+    async def _hear(self, batch: Sequence[Received], done: Callable[[Received], None]) -> None:
+        left: dict[tuple[Trust | None, str], list[tuple[int, str]]] = {}
+        for message in batch:
+            kind = said_on(message.subject)
+            try:
+                self._take(message.subject, kind, message.payload)
+            except TrustError as exc:
+                self.counts[exc.reason] += 1
+                left.setdefault((kind, exc.reason), []).append((message.stream_seq, str(exc)))
+            if self._held().version != self._version:
+                self._take_early()  # a statement by a key that this version lists, before the next one takes it out
+            done(message)
+            await asyncio.sleep(0)  # a year of beacons must not hold up what else runs here
+        for (kind, reason), each in left.items():
+            # One line for many: whoever floods the stream does not flood the log as well.
+            level = log.error if reason == "fork" else log.info if reason in _HISTORY else log.warning
+            seq, problem = each[0]
+            level("trust_left_aside", reason=reason, count=len(each), first=seq, problem=problem)
+            self._tell_refused(kind, reason, len(each), seq)
+
+    def _take(self, subject: str, kind: Trust | None, raw: bytes) -> None:
+        """Hand one message over.
+
+        Raises:
+            TrustError: it does not stand.
+        """
+        if kind is None:
+            raise TrustError("nothing of the registry travels there", reason="unknown-type")
+        if len(raw) > MOST_BYTES[kind]:
+            raise TrustError(f"{len(raw)} bytes are too many for a {kind}", reason="too-large")
+        before = self._held()
+        try:
+            taken = self._held.take(raw)
+        except TrustError as exc:
+            if exc.reason in _EARLY[kind] and (subject in self._early or len(self._early) < MOST_SUBJECTS):
+                early = self._early.setdefault(subject, {})
+                early[digest(raw)] = raw
+                if len(early) > MOST_EARLY:
+                    del early[next(iter(early))]
+            raise
+        self.counts["taken" if taken else "known"] += 1
+        if taken:
+            now = self._held()
+            log.info("trust_taken_in", kind=str(kind), version=now.version)
+            if now.version != before.version:
+                self._tell("registry-accepted", domain=now.domain, version=now.version, digest=now.digest)
+            elif len(now.revocations) > len(before.revocations):
+                made = now.revocations[-1]
+                self._tell("revocation-accepted", authority=made.authority, keys=list(made.kids))
+
+    async def _try_early(self, _: Connection) -> None:
+        """What came too early is tried again when a version has come, by the bus or by a file, and every so often."""
+        self._ticks += 1
+        if self._held().version != self._version or self._ticks % _EARLY_TICKS == 0:
+            self._take_early()
+
+    def _take_early(self) -> None:
+        """Try all that waits, and from the beginning after each version that was taken in."""
+        again = True
+        while again:
+            self._version = self._held().version
+            again = False
+            for subject, name, raw in self._waiting():
+                kind = said_on(subject)
+                try:
+                    self._take(subject, kind, raw)
+                except TrustError as exc:
+                    if kind is not None and exc.reason in _EARLY[kind]:
+                        continue
+                    log.warning("trust_left_aside", reason=exc.reason, count=1, problem=str(exc))
+                    self._tell_refused(kind, exc.reason, 1, 0)
+                self._early[subject].pop(name, None)
+                if again := self._held().version != self._version:
+                    break
+        self._early = {subject: early for subject, early in self._early.items() if early}
+
+    def _waiting(self) -> Iterable[tuple[str, str, bytes]]:
+        """What came too early, statements first."""
+        subjects = sorted(self._early, key=lambda subject: (said_on(subject) is not Trust.REVOKE, subject))
+        return [(subject, name, raw) for subject in subjects for name, raw in self._early[subject].items()]
+
+    # -- the record -------------------------------------------------------------------------------------------------
+
+    def _tell(self, event: str, **facts: Fact) -> None:
+        if self._on_news is not None:
+            self._on_news(event, {**facts, "by": "bus"})
+
+    def _tell_refused(self, kind: Trust | None, reason: str, count: int, first: int) -> None:
+        """What did not stand, but for what is history or came early; a flood is one entry an hour."""
+        early = _EARLY[kind] if kind is not None else frozenset[str]()
+        if reason in _HISTORY or reason in early:
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._told.get((kind, reason), -REFUSALS_EVERY_S) < REFUSALS_EVERY_S:
+            return
+        self._told[kind, reason] = now
+        self._tell("trust-refused", what=str(kind or "unknown"), reason=reason, count=count, number=first)
+
+
+async def publish_trust(connection: Connection, raw: bytes) -> PubAck:
+    """Send a version, a beacon or a statement to everybody, as it is; it is not checked here.
+
+    Raises:
+        BrokerError: `too-large` for the bus, then it travels as a file; or what the server said.
+        UnreachableError, DeniedError: from the broker.
+    """
+    kind = trust_kind(raw)
+    if len(raw) > MOST_BYTES[kind]:
+        raise BrokerError(
+            f"{len(raw)} bytes are too many for a {kind} on the bus; hand the file over", reason="too-large"
+        )
+    return await connection.publish(trust_subject(kind, connection.endpoint.authority_id), raw, {})

@@ -1,0 +1,332 @@
+"""The way in of a bulletin.
+
+1. fetch     from the reader's own consumer, from its own cursor on
+2. admit     `bus.admission.admit`: pure, every check, in a thread while the next batch is on its way
+3. settle    `bus.subscribing.intake`: chain and hold-back, effect, row and cursor in one transaction; refused to quarantine
+
+The reader trusts nothing of the stream but the bytes it can verify. On any doubt, a lost link, a hole in the
+consumer's count, another bulletin at the cursor than was read there, it attaches anew from what it holds. When its
+consumer follows a wider grant, it reads once, of what that gave it, what lies before its cursor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+import structlog
+
+from bus.errors import BrokerError, BusError, StoreError, UnreachableError, one_failure
+from bus.policy.rates import READING, Allowance, Budget
+from bus.subscribing.inbox import Inbox
+from bus.subscribing.tables import Cursor, Judged, Message, Refused, verdict
+from bus.transport.connection import Connection, Endpoint
+from bus.transport.cursor import continues, cursor_at, stands
+from bus.transport.pull_consumer import Pull, Received
+from bus.transport.streams import reader_streams
+from bus.trust.registry import VerifiedRegistry
+from schemas.codec import digest
+from schemas.subject import matches
+
+MOST = 500
+QUIET_S = 5.0
+LOOK_S = 5.0  # so often it is asked whether the consumer follows other grants by now
+PAUSE_S = 0.5
+TICK_S = 0.5
+WAIT_S = 2.0
+PASSING = frozenset({"store-full", "store-busy"})
+OVER_BUDGET = "over-budget"
+IN_BULK = 128
+IN_THREAD_FROM = 4  # a lone bulletin is admitted faster than a thread is woken
+
+log = structlog.get_logger()
+
+
+class Subscriber:
+    """Reads every granted stream of one identity into its store."""
+
+    def __init__(
+        self,
+        *,
+        authority_id: str,
+        inbox: Inbox,
+        registry: Callable[[], VerifiedRegistry],
+        endpoint: Endpoint,
+        clock: Callable[[], dt.datetime],
+        allowance: Allowance = READING,
+        streams: Callable[[VerifiedRegistry, str], Iterable[tuple[str, str]]] = reader_streams,
+    ) -> None:
+        """Prepare; `run` reads.
+
+        Args:
+            authority_id: who reads.
+            inbox: its store.
+            registry: the registry as it stands now; asked for every batch.
+            endpoint: its place on the bus.
+            clock: the present, aware.
+            allowance: what is read of one authority at once; what is beyond it waits, and holds up nobody else.
+            streams: which (stream, consumer) pairs it reads, by the registry.
+        """
+        self.counts: Counter[str] = Counter()
+        self.pending: dict[str, int] = {}
+        self.attached = 0
+        self.problem = ""
+        self._authority_id = authority_id
+        self._inbox = inbox
+        self._registry = registry
+        self._endpoint = endpoint
+        self._clock = clock
+        self._allowance = allowance
+        self._streams = streams
+        self._caught_up: set[str] = set()
+        self._again: set[str] = set()
+
+    def caught_up(self) -> bool:
+        """Whether all that the granted streams held has been taken in since they were last attached to."""
+        granted = {stream for stream, _ in self._streams(self._registry(), self._authority_id)}
+        return self._caught_up >= granted
+
+    def read_again(self, stream: str) -> None:
+        """Read a stream from its beginning, soon: something in it was not seen. What is known is recognised."""
+        self._again.add(stream)
+
+    async def run(self) -> None:
+        """Read until cancelled.
+
+        Raises:
+            StoreError: `store-failed`; the store takes nothing more until it is opened anew.
+        """
+        self._caught_up.clear()
+        with one_failure():
+            async with Connection.open(self._endpoint) as connection, asyncio.TaskGroup() as tasks:
+                for stream, consumer in self._streams(self._registry(), self._authority_id):
+                    tasks.create_task(self._stream(connection, stream, consumer), name=f"read {stream}")
+                tasks.create_task(self._tick(), name="waiting bulletins")
+
+    async def _stream(self, connection: Connection, stream: str, consumer: str) -> None:
+        while True:
+            try:
+                with one_failure():
+                    await self._attached(connection, stream, consumer)
+            except (UnreachableError, BrokerError) as exc:
+                self._interrupted(exc, stream=stream)
+            except StoreError as exc:
+                self._wait_out(exc)
+            self._caught_up.discard(stream)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _attached(self, connection: Connection, stream: str, consumer: str) -> None:
+        """Read one stream until the link is in doubt."""
+        if not connection.connected:
+            raise UnreachableError(connection.problem or "not connected")
+        cursor = await self._inbox.cursor(stream)
+        filters = await self._cover(connection, stream, consumer, cursor)
+        async with Pull.attach(connection, stream, consumer, max(cursor.seq, 1)) as pull:
+            self.attached += 1
+            batch: list[Received] = []
+            if cursor.seq:
+                # Begin with what was read last: another bulletin there means that the stream is not the one we knew.
+                batch = await pull.next(MOST, WAIT_S)
+                stays = (
+                    continues(cursor, batch[0])
+                    if batch
+                    else await stands(connection, stream, consumer, cursor)
+                )
+                if not stays:
+                    await self._doubt(stream, cursor)
+                    return
+                self.problem = ""
+                if not batch or (len(batch) == 1 and batch[0].pending == 0):
+                    self._caught_up.add(stream)
+            elif not await _left(connection, stream, consumer):
+                self._caught_up.add(stream)
+            await self._follow(connection, pull, stream, consumer, filters, batch[1:])
+
+    async def _cover(
+        self, connection: Connection, stream: str, consumer: str, cursor: Cursor
+    ) -> frozenset[str]:
+        """What the consumer lets through; what it did not let through before is read up to the cursor first."""
+        filters = await _filters(connection, stream, consumer)
+        covered = await self._inbox.covered(stream)
+        if cursor.seq and not filters <= covered:
+            await self._history(connection, stream, consumer, cursor.seq, filters - covered)
+        if filters != covered:
+            await self._inbox.cover(stream, filters)
+        return filters
+
+    async def _follow(
+        self,
+        connection: Connection,
+        pull: Pull,
+        stream: str,
+        consumer: str,
+        filters: frozenset[str],
+        batch: list[Received],
+    ) -> None:
+        """Take in what comes, until the consumer lets through something else or the stream is to be read again."""
+        clock = asyncio.get_running_loop().time
+        looked = clock()
+        budgets: dict[str, Budget] = {}
+        settled: asyncio.Task[None] | None = None
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                if batch:
+                    self.problem = ""
+                    judged, cursor, now = await self._judged(stream, batch, budgets)
+                    # In bulk one batch is settled while the next is judged, but never before the one before it.
+                    if settled is not None:
+                        await settled
+                    settled = tasks.create_task(self._settle(stream, judged, cursor, now))
+                if stream in self._again:
+                    break
+                if clock() - looked > LOOK_S:
+                    looked = clock()
+                    if await _filters(connection, stream, consumer) != filters:
+                        return
+                if settled is not None and pull.waiting < IN_BULK:
+                    await settled  # while the disk is busy a larger batch gathers
+                batch = await pull.next(MOST, WAIT_S)
+                if not batch:
+                    self._caught_up.add(stream)
+        # All is settled, and with it the cursor is where it stays.
+        self._again.discard(stream)
+        log.info("reading_again", stream=stream)
+        await self._inbox.rewind(stream)
+
+    async def _history(
+        self, connection: Connection, stream: str, consumer: str, until: int, filters: frozenset[str]
+    ) -> None:
+        """Read what lies up to the cursor on subjects that were not readable before.
+
+        Should it be cut short it begins again; what is known then is recognised by its digest.
+        """
+        found = 0
+        budgets: dict[str, Budget] = {}
+        async with Pull.attach(connection, stream, consumer, 1) as pull:
+            while batch := await pull.next(MOST, QUIET_S):
+                mine = [
+                    each
+                    for each in batch
+                    if each.stream_seq <= until and any(matches(filter_, each.subject) for filter_ in filters)
+                ]
+                if mine:
+                    judged, _, now = await self._judged(stream, mine, budgets)
+                    self._count(await self._inbox.settle(judged, None, None, now))
+                    found += len(mine)
+                if batch[-1].stream_seq >= until or not batch[-1].pending:
+                    break
+        log.info("history_read", stream=stream, count=found, subjects=sorted(filters))
+
+    async def _doubt(self, stream: str, cursor: Cursor) -> None:
+        """The stream was lost, rewound or altered: read it again from the start; what is known is recognised."""
+        log.error("stream_changed", stream=stream, cursor=cursor.seq)
+        self.counts["rewinds"] += 1
+        await self._inbox.rewind(stream)
+
+    async def _judged(
+        self, stream: str, batch: list[Received], budgets: dict[str, Budget]
+    ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
+        """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
+        registry, now = self._registry(), self._clock()
+        messages = [message_from(stream, each) for each in batch]
+        waits = [self._wait(each, budgets, registry, now) for each in batch]
+        each = zip(messages, waits, strict=True)
+        if len(messages) < IN_THREAD_FROM:
+            judged = [_judge(message, registry, now, wait) for message, wait in each]
+        else:
+            judged = await asyncio.to_thread(
+                lambda: [_judge(message, registry, now, wait) for message, wait in each]
+            )
+        return judged, cursor_at(batch[-1], messages[-1].digest), now
+
+    def _wait(
+        self, received: Received, budgets: dict[str, Budget], registry: VerifiedRegistry, now: dt.datetime
+    ) -> dt.datetime | None:
+        """Until when a message waits whose authority has said more than is read at once; None when it does not.
+
+        Counted by when the stream took it, so that whoever was away catches up at full speed.
+        """
+        speaker = "-".join(received.subject.split(".")[5:7])
+        if speaker not in registry.document.authorities:
+            speaker = ""  # nobody; all of them together
+        if (budget := budgets.get(speaker)) is None:
+            budget = budgets[speaker] = Budget(self._allowance)
+        moment = now.timestamp()
+        since = budget.within_from(min(received.stored_ns / 1e9, moment))
+        if since <= moment:
+            return None
+        self.counts["over_budget"] += 1
+        if self.counts["over_budget"] == 1:
+            log.warning("over_budget", authority=speaker, subject=received.subject)
+        return dt.datetime.fromtimestamp(since, dt.UTC)
+
+    async def _settle(
+        self, stream: str, judged: list[Judged | Refused], cursor: Cursor, now: dt.datetime
+    ) -> None:
+        self._count(await self._inbox.settle(judged, stream, cursor, now))
+        self.pending[stream] = cursor.pending
+        if cursor.pending == 0:
+            self._caught_up.add(stream)
+
+    async def _tick(self) -> None:
+        """What waits for its predecessor, or for its time, is looked at every so often."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = self._clock()
+            try:
+                self._count(await self._inbox.release(now))
+                self._count(await self._inbox.amend(self._registry(), now))
+                if due := await self._inbox.due_future(now):
+                    registry = self._registry()
+                    judged = [verdict(message, registry, now) for message in due]
+                    self._count(await self._inbox.settle(judged, None, None, now))
+            except StoreError as exc:
+                self._wait_out(exc)
+
+    def _wait_out(self, exc: StoreError) -> None:
+        """A full disk or a busy file passes, and nothing was taken from the bus meanwhile; other failures do not."""
+        if exc.reason not in PASSING:
+            raise exc
+        self._interrupted(exc)
+
+    def _interrupted(self, exc: BusError, **where: str) -> None:
+        level = log.warning if isinstance(exc, StoreError) and str(exc) != self.problem else log.debug
+        self.problem = str(exc)
+        level("reading_interrupted", problem=self.problem, **where)
+
+    def _count(self, outcomes: Mapping[str, int]) -> None:
+        self.counts.update(outcomes)
+
+
+async def _filters(connection: Connection, stream: str, consumer: str) -> frozenset[str]:
+    """The subjects that the consumer delivers, which follow the grants, sooner or later."""
+    config = (await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}"))["config"]
+    return frozenset(config.get("filter_subjects") or [config.get("filter_subject", ">")])
+
+
+async def _left(connection: Connection, stream: str, consumer: str) -> int:
+    """How many the stream has for this reader that have not been delivered."""
+    info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
+    return int(info.get("delivered", {}).get("consumer_seq", 0)) + int(info.get("num_pending", 0))
+
+
+def message_from(stream: str, received: Received) -> Message:
+    """What the broker delivered, as a store keeps it."""
+    return Message(
+        subject=received.subject,
+        headers=received.headers,
+        payload=received.payload,
+        stream=stream,
+        stream_seq=received.stream_seq,
+        digest=digest(received.payload),
+    )
+
+
+def _judge(
+    message: Message, registry: VerifiedRegistry, now: dt.datetime, wait: dt.datetime | None
+) -> Judged | Refused:
+    if wait is not None:
+        return Refused.of(message, OVER_BUDGET, "its authority says too much at once; it waits", None, wait)
+    return verdict(message, registry, now)

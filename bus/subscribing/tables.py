@@ -1,0 +1,249 @@
+"""The records of a reader's store: messages as they came, as they were judged, and as they are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from functools import cached_property
+
+import msgspec
+
+from bus.admission.admit import Admitted, admit
+from bus.errors import AdmissionError, Place
+from bus.subscribing import erasure
+from bus.trust.registry import VerifiedRegistry
+from schemas.bulletin import Bulletin
+from schemas.codec import decode
+
+SCHEMA = (
+    """
+CREATE TABLE IF NOT EXISTS admitted (
+  row INTEGER PRIMARY KEY AUTOINCREMENT,
+  digest TEXT NOT NULL UNIQUE,
+  id TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  signature TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  kid TEXT NOT NULL,
+  admitted_at REAL NOT NULL,
+  labels TEXT NOT NULL,
+  trust TEXT NOT NULL,
+  endorsers TEXT NOT NULL,
+  stream TEXT,
+  stream_seq INTEGER,
+  tries INTEGER NOT NULL DEFAULT 0,
+  retry_at REAL,
+  problem TEXT
+);
+CREATE INDEX IF NOT EXISTS admitted_by_id ON admitted (id);
+CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
+CREATE INDEX IF NOT EXISTS admitted_troubled ON admitted (row) WHERE tries > 0;
+CREATE TABLE IF NOT EXISTS links (
+  channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
+  kids TEXT NOT NULL, received_at REAL NOT NULL,
+  PRIMARY KEY (channel, seq)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
+CREATE TABLE IF NOT EXISTS held (
+  digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, message BLOB NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS held_by_place ON held (channel, seq);
+CREATE INDEX IF NOT EXISTS held_by_time ON held (until);
+CREATE TABLE IF NOT EXISTS future (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
+  headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT, prev TEXT,
+  kids TEXT NOT NULL, stream TEXT, stream_seq INTEGER,
+  UNIQUE (digest, reason, subject)
+);
+CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
+CREATE INDEX IF NOT EXISTS quarantine_of_strangers ON quarantine (n) WHERE reason = 'unknown-key';
+CREATE INDEX IF NOT EXISTS quarantine_forks ON quarantine (channel, n) WHERE reason = 'fork';
+CREATE TABLE IF NOT EXISTS decided (
+  n INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, upto INTEGER NOT NULL, at REAL NOT NULL, by TEXT NOT NULL,
+  reason TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS fallen (
+  channel TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (channel, digest)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS judged_by (registry TEXT NOT NULL, after INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS to_amend (channel TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cursors (
+  stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, stored_ns INTEGER NOT NULL, pending INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS covered (
+  stream TEXT NOT NULL, filter TEXT NOT NULL, PRIMARY KEY (stream, filter)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+    + erasure.SCHEMA
+)
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One admitted bulletin as it is kept."""
+
+    rowid: int
+    digest: str
+    id: str
+    channel: str
+    seq: int
+    subject: str
+    signature: str
+    payload: bytes
+    kid: str
+    admitted_at: dt.datetime
+    labels: frozenset[str]
+    trust: str
+    endorsers: tuple[str, ...]
+    tries: int = 0  # how often the picture has failed to take it in
+
+    @cached_property
+    def bulletin(self) -> Bulletin:
+        """What it says; read from the signed bytes."""
+        return decode(self.payload)
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it came, so that it can be judged again later."""
+
+    subject: str
+    headers: tuple[tuple[str, str], ...]
+    payload: bytes
+    stream: str
+    stream_seq: int
+    digest: str
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A message with the reason it was refused for."""
+
+    message: Message
+    reason: str
+    detail: str
+    channel: str | None = None
+    seq: int | None = None
+    prev: str | None = None
+    id: str | None = None
+    kids: tuple[str, ...] = ()
+    retry_at: dt.datetime | None = None
+
+    @classmethod
+    def of(
+        cls, message: Message, reason: str, detail: str, place: Place | None, retry_at: dt.datetime | None
+    ) -> Refused:
+        """With the place it would have had, if that could be read."""
+        if place is None:
+            return cls(message=message, reason=reason, detail=detail, retry_at=retry_at)
+        return cls(
+            message=message,
+            reason=reason,
+            detail=detail,
+            channel=str(place.channel),
+            seq=place.seq,
+            prev=place.prev,
+            id=place.id,
+            kids=place.kids,
+            retry_at=retry_at,
+        )
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that admission let pass."""
+
+    message: Message
+    admitted: Admitted
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to where a stream has been read, what was there, since when, and how far it went on.
+
+    A stream is only ever added to. So while the same bulletin stands there since the same nanosecond, nothing before it
+    has changed either; a tail that was lost and stored again may hold the same bulletins in another order.
+    """
+
+    seq: int = 0
+    digest: str = ""
+    stored_ns: int = 0
+    pending: int = 0  # how many more the stream had then
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin that waits for its predecessor, with what admission found.
+
+    One that is refused but keeps its place waits as well, for the sake of those after it.
+    """
+
+    message: Message
+    signature: str = ""
+    kid: str = ""
+    kids: tuple[str, ...] = ()
+    received_at: float = 0.0
+    labels: tuple[str, ...] = ()
+    trust: str = ""
+    endorsers: tuple[str, ...] = ()
+    refused: str | None = None
+
+    @classmethod
+    def of(cls, judged: Judged) -> Waiting:
+        """What is needed to keep it later."""
+        found = judged.admitted
+        return cls(
+            message=judged.message,
+            signature=found.signature,
+            kid=found.signer_kid,
+            kids=found.signer_kids,
+            received_at=found.admitted_at.timestamp(),
+            labels=tuple(sorted(found.labels)),
+            trust=str(found.trust),
+            endorsers=found.endorsers,
+        )
+
+
+def verdict(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
+    """What admission says of a message."""
+    try:
+        admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
+    except AdmissionError as exc:
+        return Refused.of(message, exc.reason, exc.detail, exc.place, exc.retry_at)
+    return Judged(message=message, admitted=admitted)
+
+
+def message_of(row: sqlite3.Row) -> Message:
+    """A message in quarantine, as it came."""
+    return Message(
+        subject=row["subject"],
+        headers=msgspec.json.decode(row["headers"], type=tuple[tuple[str, str], ...]),
+        payload=row["payload"],
+        stream=row["stream"],
+        stream_seq=row["stream_seq"],
+        digest=row["digest"],
+    )
+
+
+def stored(row: sqlite3.Row) -> Stored:
+    """A row of the admitted table."""
+    return Stored(
+        rowid=row["row"],
+        digest=row["digest"],
+        id=row["id"],
+        channel=row["channel"],
+        seq=row["seq"],
+        subject=row["subject"],
+        signature=row["signature"],
+        payload=row["payload"],
+        kid=row["kid"],
+        admitted_at=dt.datetime.fromtimestamp(row["admitted_at"], dt.UTC),
+        labels=msgspec.json.decode(row["labels"], type=frozenset[str]),
+        trust=row["trust"],
+        endorsers=msgspec.json.decode(row["endorsers"], type=tuple[str, ...]),
+        tries=row["tries"],
+    )
+
+
+def as_json(value: object) -> str:
+    """Text for a column that holds a list."""
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,347 @@
+"""Streams, consumers and permissions, as data from the registry. Pure.
+
+One account. `<CC>_<STATUS>` captures what a country's own authorities say, with its own duplicate window, so that
+nobody can suppress another country's bulletins by reusing their message ids. `WORLD_<STATUS>` has no subjects and
+no duplicate window; it sources all of them and is what readers read. `TRUST` carries the registry to everybody, its
+versions and beacons, and only the provisioner speaks there. `STATEMENTS` carries revocation statements, on a subject
+for each who may say one, with room of its own: rubbish pushes out its speaker's own words and nobody else's. The
+provisioner makes all this; every other identity has exactly the subjects listed here, as allow lists: a deny list
+leaks where a wildcard is wider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from bus.trust.registry import VerifiedRegistry
+from schemas.codec import MAX_PAYLOAD_BYTES
+from schemas.envelope import MAX_HEADER_BYTES
+from schemas.registry import MAX_REVOKE_BYTES
+from schemas.subject import (
+    PREFIX,
+    REGISTRAR_SUBJECTS,
+    STATEMENT_SUBJECTS,
+    TRUST_PREFIX,
+    Channel,
+    Interest,
+    Trust,
+    expand,
+    tlp_token,
+    trust_subject,
+)
+from schemas.vocab import Status
+
+HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
+MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
+DUPLICATE_WINDOW_S = 24 * 3600
+MAX_AGE_S = 400 * 24 * 3600
+DEFAULT_STORE_BYTES = 8 * 1024**3
+TRUST_STREAM = "TRUST"
+STATEMENTS_STREAM = "STATEMENTS"
+MAX_STATEMENT_BYTES = 3 * MAX_REVOKE_BYTES  # as a file: in base64url, with a few signatures
+STATEMENTS_EACH = 8
+STATEMENTS_ROOM_BYTES = STATEMENTS_EACH * (MAX_STATEMENT_BYTES + 256)  # a speaker's, with what the store adds
+HEARTBEAT = "channel-status"
+PROVISIONER = "provisioner"
+"""The identity that makes streams and consumers, and says what the registrars say. No authority's id is one word."""
+
+# How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
+# it gets more than they, or it would be full while they still accept, and nobody would be told.
+_ORIGINS_PERCENT, _WORLDS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 40, 50, 2, 2
+# Of that, by status, in these parts.
+_SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
+_NS = 1_000_000_000
+
+# What one request of a reader asks for, and the broker grants at the most: with `PULL_WAITING` requests at a time that
+# bounds what is on its way to one identity.
+PULL_MESSAGES = 500
+PULL_BYTES = 8 * 1024**2
+PULL_EXPIRES_S = 30
+PULL_WAITING = 16
+
+
+class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream as it must stand."""
+
+    name: str
+    subjects: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    bursts: bool = False
+    """Whether atomic batches, and message ids that tell what came twice, are taken."""
+    max_bytes: int
+    replicas: int = 1
+    max_msg_size: int = MAX_MESSAGE_BYTES
+    each: int | None = None
+    """How many messages of one subject are kept; a further one takes the place of the oldest of that subject."""
+
+    def config(self) -> dict[str, Any]:
+        """The body of `$JS.API.STREAM.CREATE`. Nothing here lets a message be deleted or rewritten."""
+        config: dict[str, Any] = {
+            "name": self.name,
+            "storage": "file",
+            "retention": "limits",
+            "discard": "new",
+            "max_age": MAX_AGE_S * _NS,
+            "max_bytes": self.max_bytes,
+            "max_msg_size": self.max_msg_size,
+            "deny_delete": True,
+            "deny_purge": True,
+            "num_replicas": self.replicas,
+        }
+        if self.each is not None:
+            config["max_msgs_per_subject"] = self.each
+        if self.subjects:
+            config["subjects"] = list(self.subjects)
+        if self.bursts:
+            config |= {"duplicate_window": DUPLICATE_WINDOW_S * _NS, "allow_atomic": True}
+        if self.sources:
+            config["sources"] = [{"name": name} for name in self.sources]
+            if self.replicas == 1:
+                # What stands here stands in the origins too, durably; a tail lost with the power is sourced again, and
+                # a reader whose cursor lay in it notices that its record is another (docs/adr/005).
+                config["persist_mode"] = "async"
+        return config
+
+
+class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A durable pull consumer as it must stand; its reader owns the cursor, so nothing is acknowledged."""
+
+    stream: str
+    name: str
+    filters: tuple[str, ...]
+
+    def config(self) -> dict[str, Any]:
+        """The `config` of `$JS.API.CONSUMER.CREATE`."""
+        return {
+            "durable_name": self.name,
+            "name": self.name,
+            "deliver_policy": "all",
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "max_waiting": PULL_WAITING,
+            "max_batch": PULL_MESSAGES,
+            "max_bytes": PULL_BYTES,
+            "max_expires": PULL_EXPIRES_S * _NS,
+            "filter_subjects": list(self.filters),
+        }
+
+
+def consumer_differs(spec: ConsumerSpec, config: dict[str, Any]) -> tuple[str, ...]:
+    """The settings of a consumer, as the server tells them, that are not as they must stand."""
+    wanted = spec.config()
+    wanted.pop("filter_subjects")
+    different = [key for key, value in wanted.items() if config.get(key) != value]
+    if set(config.get("filter_subjects") or [config.get("filter_subject")]) != set(spec.filters):
+        different.append("filter_subjects")
+    return tuple(different)
+
+
+class Permissions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user may publish and subscribe to; there is nothing else."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def origin_stream(country: str, status: Status) -> str:
+    """The stream that captures a country's own bulletins of a status."""
+    return f"{country.upper()}_{status.upper()}"
+
+
+def world_stream(status: Status) -> str:
+    """The stream that readers read."""
+    return f"WORLD_{status.upper()}"
+
+
+def inbox_prefix(authority_id: str) -> str:
+    """The private prefix of an identity's replies."""
+    return f"_INBOX_{authority_id}"
+
+
+def countries(registry: VerifiedRegistry) -> tuple[str, ...]:
+    """The first id tokens of all authorities that may publish, sorted."""
+    found = {country_of(name) for name, record in registry.document.authorities.items() if record.publish}
+    return tuple(sorted(found))
+
+
+def country_of(authority_id: str) -> str:
+    """The country, in lower case, by which an authority's id begins."""
+    return authority_id.split("-", 1)[0]
+
+
+def streams(
+    registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES, replicas: int = 1
+) -> tuple[StreamSpec, ...]:
+    """Every stream, origins before the worlds that source them; together they fit into the store with room to spare.
+
+    Nothing is sent to `STATEMENTS` with a message id: many speak there, and one must not suppress another's word by it.
+
+    Args:
+        registry: whose countries speak.
+        store_bytes: the broker's file store.
+        replicas: copies of each stream, where the broker is a cluster.
+    """
+    speaking = countries(registry)
+    whole = sum(_SHARES.values()) * 100
+    parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
+    trust = StreamSpec(
+        name=TRUST_STREAM,
+        subjects=REGISTRAR_SUBJECTS,
+        max_bytes=store_bytes * _TRUST_PERCENT // 100,
+        replicas=replicas,
+    )
+    statements = StreamSpec(
+        name=STATEMENTS_STREAM,
+        subjects=(STATEMENT_SUBJECTS,),
+        max_bytes=store_bytes * _STATEMENTS_PERCENT // 100,
+        max_msg_size=MAX_STATEMENT_BYTES,
+        each=STATEMENTS_EACH,
+        replicas=replicas,
+    )
+    origins = [
+        StreamSpec(
+            name=origin_stream(country, status),
+            subjects=(f"{PREFIX}.{status}.*.*.{country}.>",),
+            bursts=True,
+            max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking),
+            replicas=replicas,
+        )
+        for country in speaking
+        for status in Status
+    ]
+    worlds = [
+        StreamSpec(
+            name=world_stream(status),
+            sources=tuple(origin_stream(country, status) for country in speaking),
+            max_bytes=parts[status] * _WORLDS_PERCENT,
+            replicas=replicas,
+        )
+        for status in Status
+        if speaking
+    ]
+    return (trust, statements, *origins, *worlds)
+
+
+def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -> tuple[ConsumerSpec, ...]:
+    """Every consumer: everybody's on what is said of trust, a reader's on the worlds, a publisher's own and its receipts.
+
+    Args:
+        registry: whose authorities read and speak.
+        served: those of them that come to this broker; all by default.
+    """
+    served = tuple(sorted(registry.document.authorities if served is None else served))
+    found = [each for name in (PROVISIONER, *served) for each in trust_consumers(name)]
+    for name in served:
+        reads = registry.read_prefixes(name)
+        speaks = registry.publish_prefixes(name)
+        for status in Status:
+            if filters := expand(Interest(statuses=(status,)), reads):
+                found.append(ConsumerSpec(stream=world_stream(status), name=name, filters=filters))
+            own = tuple(
+                f"{Channel(issuer=name, status=s, tlp=tlp, audience=audience).prefix}.>"
+                for s, tlp, audience in speaks
+                if s is status
+            )
+            if own:
+                origin = origin_stream(country_of(name), status)
+                found.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
+        if answers := expand(Interest(statuses=(Status.SYSTEM,)), registry.receipt_prefixes(name)):
+            found.append(
+                ConsumerSpec(
+                    stream=world_stream(Status.SYSTEM), name=receipts_consumer(name), filters=answers
+                )
+            )
+    return tuple(found)
+
+
+def trust_consumers(identity: str) -> tuple[ConsumerSpec, ...]:
+    """The consumers by which somebody hears what is said of trust."""
+    # Before there was STATEMENTS, TRUST took statements too; what stands there is read on.
+    filters = {STATEMENTS_STREAM: STATEMENT_SUBJECTS, TRUST_STREAM: f"{TRUST_PREFIX}.>"}
+    return tuple(
+        ConsumerSpec(stream=stream, name=identity, filters=(each,)) for stream, each in filters.items()
+    )
+
+
+def own_consumer(authority_id: str) -> str:
+    """The consumer by which a publisher reads back its own channels."""
+    return f"{authority_id}_own"
+
+
+def receipts_consumer(authority_id: str) -> str:
+    """The consumer by which a publisher reads the receipts for what it has said."""
+    return f"{authority_id}_receipts"
+
+
+def receipt_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
+    """The (stream, consumer) pairs by which a publisher reads receipts."""
+    if not registry.receipt_prefixes(authority_id):
+        return ()
+    return ((world_stream(Status.SYSTEM), receipts_consumer(authority_id)),)
+
+
+def reader_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
+    """The (stream, consumer) pairs a reader attaches to."""
+    statuses = {status for status, _, _ in registry.read_prefixes(authority_id)}
+    return tuple((world_stream(status), authority_id) for status in Status if status in statuses)
+
+
+def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
+    """The (stream, consumer) pairs by which a publisher reads back its own channels."""
+    country = country_of(authority_id)
+    statuses = {status for status, _, _ in registry.publish_prefixes(authority_id)}
+    return tuple(
+        (origin_stream(country, status), own_consumer(authority_id))
+        for status in Status
+        if status in statuses
+    )
+
+
+def beat_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:
+    """The system channels on which an authority may send heartbeats, one for each (tlp, audience)."""
+    found = {
+        Channel(issuer=authority_id, status=Status.SYSTEM, tlp=tlp, audience=audience)
+        for grant in registry.authority(authority_id).publish
+        if Status.SYSTEM in grant.statuses and not {HEARTBEAT, "*"}.isdisjoint(grant.kinds)
+        for tlp in grant.tlps
+        for audience in grant.audiences
+    }
+    return tuple(sorted(found))
+
+
+def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
+    """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox.
+
+    Whoever has a key may say that it has ended, on a subject of its own.
+    """
+    cc, org = authority_id.split("-", 1)
+    speaks = [
+        f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{cc}.{org}.>"
+        for status, tlp, audience in registry.publish_prefixes(authority_id)
+    ]
+    if registry.document.authorities[authority_id].keys:
+        speaks.append(trust_subject(Trust.REVOKE, authority_id))
+    attached = (
+        (STATEMENTS_STREAM, authority_id),
+        (TRUST_STREAM, authority_id),
+        *reader_streams(registry, authority_id),
+        *own_streams(registry, authority_id),
+        *receipt_streams(registry, authority_id),
+    )
+    calls = [call for stream, consumer in attached for call in reading(stream, consumer)]
+    return Permissions(publish=(*speaks, *calls), subscribe=(f"{inbox_prefix(authority_id)}.>",))
+
+
+def reading(stream: str, consumer: str) -> tuple[str, ...]:
+    """The JetStream calls by which a reader uses a consumer that was made for it; there are no others."""
+    place = f"{stream}.{consumer}"
+    return (
+        f"$JS.API.CONSUMER.INFO.{place}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{place}",
+        f"$JS.API.CONSUMER.RESET.{place}",
+        f"$JS.ACK.{place}.>",
+        f"$JS.ACK.*.*.{place}.>",
+    )

@@ -1,0 +1,1 @@
+"""Who may say and read what, decided from a signed registry."""

@@ -1,0 +1,31 @@
+"""The registry's bulletin keys as a JSON Web Key Set (RFC 7517), for those who verify with their own JOSE library."""
+
+from __future__ import annotations
+
+from bus.trust.registry import VerifiedRegistry
+
+AUTHORITY = "tocsin_authority"
+"""The member that names a key's authority. RFC 7517 lets a reader ignore what it does not know."""
+
+
+def jwks(registry: VerifiedRegistry) -> dict[str, list[dict[str, object]]]:
+    """Every bulletin key that is not revoked, with `kid`, `alg`, `use`, its window, and whose it is.
+
+    `nbf` and `exp` bound, in Unix seconds, the `issued` of what the key may sign. A verifier that has only this set
+    checks a signature, not whether the authority may say so: grants, chains and revocations need the registry.
+    """
+    return {
+        "keys": [
+            {
+                **key.public.jwk,
+                "kid": key.public.kid,
+                "alg": key.record.alg,
+                "use": "sig",
+                "nbf": int(key.record.not_before.timestamp()),
+                "exp": int(key.record.not_after.timestamp()),
+                AUTHORITY: key.authority_id,
+            }
+            for key in registry.bulletin_keys()
+            if key.record.revoked_since is None
+        ]
+    }

@@ -1,0 +1,95 @@
+"""Receipts: who must answer for a bulletin, who may, and what is said. Pure; `bus.delivery.ladder` says what answers amount to.
+
+A hub says what happened to the bytes, in batches, as ordinary bulletins of status `system` addressed to the author
+alone: the author's id is the audience, the marking that of what is answered for (GREEN for CLEAR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from types import MappingProxyType
+
+from bus.trust.grants import HUB
+from bus.trust.registry import ANY, VerifiedRegistry
+from schemas.bodies.system import Receipt, ReceiptItem, receipt_tlp
+from schemas.bulletin import Draft
+from schemas.parts import Info
+from schemas.registry import PublishGrant
+from schemas.subject import Channel
+from schemas.vocab import Pap, ReceiptStage, Status, Tlp
+
+RECEIPT = "receipt"
+REQUEST = "request"
+COPY = "copy"
+HELPFUL = (COPY, RECEIPT, REQUEST)
+"""What a hub says to one: to an author about its own bulletins, to another hub about what both may read."""
+
+_MEANS = MappingProxyType(
+    {
+        ReceiptStage.KEPT: "The bytes are held.",
+        ReceiptStage.VERIFIED: "Admitted after every check of this reader's own.",
+        ReceiptStage.DELIVERED: "Handed to this reader's own system.",
+        ReceiptStage.ACKNOWLEDGED: "A person has read it.",
+        ReceiptStage.WITHDRAWN: "Withdrawn by its author; copies here are marked and no longer served.",
+    }
+)
+
+Way = tuple[Tlp, str]
+"""The marking of a receipt and the author it is for."""
+
+
+def required(registry: VerifiedRegistry, channel: Channel) -> tuple[str, ...]:
+    """The hubs that must have what is said on a channel: those that may read it, but for its issuer, sorted."""
+    return tuple(
+        name
+        for name in registry.readers(channel)
+        if name != channel.issuer and registry.document.authorities[name].kind == HUB
+    )
+
+
+def ways(registry: VerifiedRegistry, reader: str, kind: str = RECEIPT) -> frozenset[Way]:
+    """Where a reader may send receipts, or another kind that is said to one, by its grants; nowhere without a key."""
+    record = registry.document.authorities.get(reader)
+    if record is None or all(key.revoked_since is not None for key in record.keys.values()):
+        return frozenset()
+    return frozenset(
+        way for grant in record.publish if _says(grant, kind) for way in product(grant.tlps, grant.audiences)
+    )
+
+
+def _says(grant: PublishGrant, kind: str) -> bool:
+    return Status.SYSTEM in grant.statuses and not {ANY, kind}.isdisjoint(grant.kinds)
+
+
+def may_answer(registry: VerifiedRegistry, reader: str, channel: Channel) -> bool:
+    """Whether a reader may send receipts for what is said on a channel."""
+    return (receipt_tlp(channel.tlp), channel.issuer) in ways(registry, reader)
+
+
+def grants(others: Sequence[str], tlps: Sequence[Tlp], most: int = 256) -> tuple[PublishGrant, ...]:
+    """The grants with which a hub may answer, ask and help these others at these markings, and say nothing else."""
+    return tuple(
+        PublishGrant(
+            statuses=(Status.SYSTEM,),
+            tlps=tuple(tlps),
+            audiences=tuple(others[start : start + most]),
+            kinds=HELPFUL,
+            areas=(ANY,),
+        )
+        for start in range(0, len(others), most)
+    )
+
+
+def draft(stage: ReceiptStage, author: str, tlp: Tlp, items: Sequence[ReceiptItem]) -> Draft:
+    """What a reader says about bulletins of one author and one marking, `tlp` being that of the receipt."""
+    body = Receipt(stage=stage, items=tuple(items))
+    count = f"{len(items)} bulletin{'s' if len(items) != 1 else ''} of {author}"
+    return Draft(
+        info=(Info(lang="en", headline=f"Receipt: {count} {stage}", summary=_MEANS[stage]),),
+        body=body,
+        status=Status.SYSTEM,
+        tlp=tlp,
+        pap=Pap.GREEN,
+        audience=author,
+    )

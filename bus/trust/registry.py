@@ -1,0 +1,378 @@
+"""The trust registry, verified: who may say this, to them, here; and who may read it. No I/O.
+
+The rules, in the order they are checked (The Update Framework's, on one document):
+
+1. A first version is believed by its pin, the digest obtained out of band, and signed by its own root's threshold.
+2. A next version is not parsed before the current root's threshold of signatures over it holds.
+3. It is of the same domain, exactly one version later, and names the digest of the one held.
+4. It is signed by its own root's threshold too, over distinct keys, is not from the future, and takes back no
+   revocation: a key once revoked stays so.
+5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a role; none is of small
+   order; no key that signs equals a transport key; every threshold can be reached by keys that are not revoked; a
+   seal key's window is at most 90 days.
+6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
+   then means that organisation alone, and on status `system`, where its receipts come, only it has a read grant; no
+   listed audience has an authority's id.
+7. A revocation statement ends keys of the authority that signed it, by one signature. It counts when the key that
+   signed it is valid and not revoked as it arrives, and it is never undone: not by another statement, and not by a
+   next version that leaves it out.
+8. A beacon is signed by the beacon role's threshold, of the same domain, in its window, not older than the last one;
+   the same version under another digest is a fork.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+
+from bus.errors import PermitError, TrustError
+from bus.keys.signatures import PublicKey
+from bus.sealing.recipients import check_seal_keys, check_seal_succession
+from bus.trust.grants import answers_to, read_by, spoken_by
+from bus.trust.revocations import apply, apply_to_seals, judge
+from bus.trust.rules import RegisteredKey, check_grants, refuse_returning_keys, registered_keys
+from schemas.bulletin import Bulletin
+from schemas.codec import decode_as, digest
+from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, read_signed, signing_input
+from schemas.errors import EnvelopeError, SchemaError
+from schemas.parts import Authority
+from schemas.registry import (
+    MAX_BEACON_BYTES,
+    MAX_REGISTRY_BYTES,
+    MAX_REVOKE_BYTES,
+    AuthorityRecord,
+    Beacon,
+    PublishGrant,
+    Registry,
+    Revocation,
+    Role,
+    SealKeyRecord,
+)
+from schemas.subject import Channel, channel_of
+from schemas.vocab import Status, Tlp
+
+CLOCK_SKEW = dt.timedelta(minutes=5)
+ANY = "*"
+UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
+
+__all__ = ["CLOCK_SKEW", "RegisteredKey", "TrustState", "VerifiedRegistry", "good_signatures"]
+
+
+class TrustState(StrEnum):
+    """How current the registry is known to be."""
+
+    FRESH = "fresh"
+    BEHIND = "behind"
+    STALE = "stale"
+    EXPIRED = "expired"
+
+
+class VerifiedRegistry:
+    """A registry whose signatures and rules have been checked. Immutable: an update is another one."""
+
+    def __init__(
+        self,
+        *,
+        document: Registry,
+        digest: str,
+        raw: bytes,
+        beacon: Beacon | None,
+        revocations: tuple[Revocation, ...] = (),
+    ) -> None:
+        """Use `open`, `update`, `with_beacon` and `with_revocation`; this checks rules 5 and 6 but no signature."""
+        self.document = document
+        self.digest = digest
+        self.raw = raw
+        self.beacon = beacon
+        self.domain = document.domain
+        self.version = document.version
+        self.revocations = revocations
+        self._keys = apply(registered_keys(document), revocations)
+        self._seals = apply_to_seals(document, revocations)
+        check_seal_keys(document)
+        check_grants(document)
+        listed = document.authorities.items()
+        self._reads = {name: read_by(name, record) for name, record in listed if record.read}
+        self._publishes = {name: spoken_by(record) for name, record in listed if record.publish}
+        self._answers = {name: answers_to(name, record) for name, record in listed if record.publish}
+
+    @classmethod
+    def open(cls, raw: bytes, *, pin: str | None = None, domain: str | None = None) -> VerifiedRegistry:
+        """Believe a first version.
+
+        Args:
+            raw: the file.
+            pin: digest its payload must have; None believes the file as it is, for somebody who has just made it.
+            domain: the domain it must be of.
+
+        Raises:
+            TrustError: `malformed-registry`, `pin`, `domain`, `threshold`, or what rule 5 or 6 says.
+        """
+        signed = _read(raw, TYP_REGISTRY, MAX_REGISTRY_BYTES)
+        found = digest(signed.payload)
+        if pin is not None and found != pin:
+            raise TrustError(f"the registry's digest is {found}, but {pin} was pinned", reason="pin")
+        document = _document(signed.payload)
+        if domain is not None and document.domain != domain:
+            raise TrustError(f"the registry is of {document.domain}, not of {domain}", reason="domain")
+        _require(document.root, signed, "its own root")
+        return cls(document=document, digest=found, raw=raw, beacon=None)
+
+    def update(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
+        """The next version, or this one when `raw` is it.
+
+        Raises:
+            TrustError: `threshold`, `domain`, `rollback`, `skip`, `fork`, `from-the-future`, `key-revoked`, or a
+                rule's reason.
+        """
+        signed = _read(raw, TYP_REGISTRY, MAX_REGISTRY_BYTES)
+        if digest(signed.payload) == self.digest:
+            return self
+        _require(self.document.root, signed, "the current root")
+        document = _document(signed.payload)
+        if document.domain != self.domain:
+            raise TrustError(f"the registry is of {document.domain}, not of {self.domain}", reason="domain")
+        if document.version <= self.version:
+            raise TrustError(f"version {document.version} is not after {self.version}", reason="rollback")
+        if document.version != self.version + 1:
+            raise TrustError(
+                f"version {document.version} skips after {self.version}; fetch each in turn", reason="skip"
+            )
+        if document.prev != self.digest:
+            raise TrustError("the registry does not continue the one held", reason="fork")
+        _require(document.root, signed, "the new root")
+        if document.issued > now + CLOCK_SKEW:
+            raise TrustError("the registry is from the future; check the clock", reason="from-the-future")
+        refuse_returning_keys(self.document, document)
+        check_seal_succession(self.document, document)
+        return VerifiedRegistry(
+            document=document,
+            digest=digest(signed.payload),
+            raw=raw,
+            beacon=self.beacon,
+            revocations=self.revocations,
+        )
+
+    def with_beacon(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
+        """This registry, having seen a beacon.
+
+        Raises:
+            TrustError: `threshold`, `domain`, `from-the-future`, `expired`, `rollback` or `fork`.
+        """
+        signed = _read(raw, TYP_BEACON, MAX_BEACON_BYTES)
+        _require(self.document.beacon, signed, "the beacon role")
+        try:
+            beacon = decode_as(Beacon, signed.payload, max_bytes=MAX_BEACON_BYTES)
+        except SchemaError as exc:
+            raise TrustError(f"the beacon is malformed: {exc}", reason="malformed-beacon") from None
+        if beacon.domain != self.domain:
+            raise TrustError(f"the beacon is of {beacon.domain}", reason="domain")
+        if beacon.issued > now + CLOCK_SKEW:
+            raise TrustError("the beacon is from the future; check the clock", reason="from-the-future")
+        if beacon.expires <= now:
+            raise TrustError("the beacon has run out; fetch a new one", reason="expired")
+        if self.beacon and (beacon.version < self.beacon.version or beacon.issued < self.beacon.issued):
+            raise TrustError("the beacon is older than the last one seen", reason="rollback")
+        if beacon.version == self.version and beacon.digest != self.digest:
+            raise TrustError(
+                "the beacon names another registry of this same version: a split view", reason="fork"
+            )
+        made = object.__new__(VerifiedRegistry)
+        made.__dict__.update(self.__dict__, beacon=beacon)
+        return made
+
+    def with_revocation(
+        self, raw: bytes, now: dt.datetime, *, taken_before: bool = False
+    ) -> VerifiedRegistry:
+        """This registry, in which the keys that a statement names count as revoked; or itself, when they do already.
+
+        The next versions keep it so until they revoke these keys themselves.
+
+        Args:
+            raw: the statement, signed by a key of the authority whose keys it ends.
+            now: the present.
+            taken_before: this reader took the same bytes earlier, and reads them again after a restart: what it
+                ended stays ended, whatever has become of the key that signed it.
+
+        Raises:
+            TrustError: `malformed-revoke`, `unknown-key`, `wrong-algorithm`, `bad-signature`, `domain`, `not-your-key`,
+                `from-the-future`, `key-revoked` or `key-not-valid`.
+        """
+        signed = _read(raw, TYP_REVOKE, MAX_REVOKE_BYTES)
+        found = judge(signed, self._keys, self._seals, self.domain, None if taken_before else now)
+        revocations = (*self.revocations, found)
+        keys = apply(registered_keys(self.document), revocations)
+        seals = apply_to_seals(self.document, revocations)
+        before = {kid: key.record for kid, key in self._keys.items()}
+        if (seals, {kid: key.record for kid, key in keys.items()}) == (self._seals, before):
+            return self
+        made = object.__new__(VerifiedRegistry)
+        made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys, _seals=seals)
+        return made
+
+    # -- questions --------------------------------------------------------------------------------------------
+
+    def state(self, now: dt.datetime) -> TrustState:
+        """How current this registry is known to be. An expired one still verifies; it labels, it never deafens."""
+        if self.document.expires <= now:
+            return TrustState.EXPIRED
+        if self.beacon is None or self.beacon.expires <= now:
+            return TrustState.STALE
+        return TrustState.BEHIND if self.beacon.version > self.version else TrustState.FRESH
+
+    def authority(self, authority_id: str) -> AuthorityRecord:
+        """The record of an authority.
+
+        Raises:
+            TrustError: `unknown-authority`.
+        """
+        found = self.document.authorities.get(authority_id)
+        if found is None:
+            raise TrustError(
+                f"{authority_id} is not in registry {self.domain} version {self.version}",
+                reason="unknown-authority",
+            )
+        return found
+
+    def issuer(self, authority_id: str) -> Authority:
+        """The speaker, as its bulletins must describe it."""
+        record = self.authority(authority_id)
+        return Authority(
+            id=authority_id, kind=record.kind, domain=record.domain, country=record.country, name=record.name
+        )
+
+    def key(self, kid: str) -> RegisteredKey | None:
+        """The bulletin key with this id, if there is one."""
+        return self._keys.get(kid)
+
+    def seal_keys(self, authority_id: str) -> Mapping[str, SealKeyRecord]:
+        """The seal keys of an authority by id, with what statements ended."""
+        return self._seals.get(authority_id, {})
+
+    def bulletin_keys(self) -> tuple[RegisteredKey, ...]:
+        """Every bulletin key, by authority and id."""
+        return tuple(sorted(self._keys.values(), key=lambda key: (key.authority_id, key.public.kid)))
+
+    def revoked(self) -> Mapping[str, dt.datetime]:
+        """Since when each revoked key is not believed, by its id."""
+        return {
+            kid: key.record.revoked_since
+            for kid, key in self._keys.items()
+            if key.record.revoked_since is not None
+        }
+
+    def ended(self, now: dt.datetime) -> Mapping[str, dt.datetime]:
+        """Since when each key that is revoked or past its window is not believed, by its id (`bus.admission.branches.rule`)."""
+        over = {kid: key.record.not_after for kid, key in self._keys.items() if key.record.not_after <= now}
+        return over | {kid: min(since, over.get(kid, since)) for kid, since in self.revoked().items()}
+
+    def may_publish(self, authority_id: str, channel: Channel) -> bool:
+        """Whether some grant lets the authority speak on the channel, whatever the kind and area."""
+        way = (channel.status, channel.tlp, channel.audience)
+        return channel.issuer == authority_id and way in self._publishes.get(authority_id, ())
+
+    def may_read(self, authority_id: str, channel: Channel) -> bool:
+        """Whether the authority may read the channel; everybody reads their own, and receipts for what they said."""
+        way = (channel.status, channel.tlp, channel.audience)
+        heard = (self._reads.get(authority_id, ()), self._answers.get(authority_id, ()))
+        return channel.issuer == authority_id or any(way in ways for ways in heard)
+
+    def read_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
+        """Every (status, tlp, audience) the authority may read, sorted."""
+        return tuple(sorted(self._reads.get(authority_id, ())))
+
+    def receipt_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
+        """Every (status, tlp, audience) on which receipts come for what it says; it reads them by no grant. Sorted."""
+        return tuple(sorted(self._answers.get(authority_id, ())))
+
+    def publish_prefixes(self, authority_id: str) -> tuple[tuple[Status, Tlp, str], ...]:
+        """Every (status, tlp, audience) the authority may speak on, sorted."""
+        return tuple(sorted(self._publishes.get(authority_id, ())))
+
+    def readers(self, channel: Channel) -> tuple[str, ...]:
+        """Who may read a channel by grant, or because receipts for them come on it, sorted."""
+        way = (channel.status, channel.tlp, channel.audience)
+        found = {name for name, ways in self._reads.items() if way in ways}
+        if way in self._answers.get(channel.audience, ()):
+            found.add(channel.audience)
+        return tuple(sorted(found))
+
+    def permit(self, bulletin: Bulletin) -> None:
+        """Refuse what the issuer has no grant for.
+
+        Raises:
+            PermitError: `not-permitted`, saying what is missing.
+            TrustError: `unknown-authority`.
+        """
+        record = self.authority(bulletin.issuer.id)
+        channel = channel_of(bulletin)
+        ways = [g for g in record.publish if _covers(g, channel)]
+        if not ways:
+            raise PermitError(
+                f"{bulletin.issuer.id} has no grant to publish {channel.name} ({bulletin.status}, "
+                f"TLP:{bulletin.tlp.upper()}, to {bulletin.audience}); ask your registrar",
+                reason="not-permitted",
+            )
+        kinds = [g for g in ways if ANY in g.kinds or bulletin.kind in g.kinds]
+        if not kinds:
+            raise PermitError(
+                f"{bulletin.issuer.id} has no grant for kind {bulletin.kind} on {channel.name}",
+                reason="not-permitted",
+            )
+        countries = {UNION if area.scope == "eu" else area.country for area in bulletin.areas} - {None}
+        if not any(ANY in g.areas or countries <= set(g.areas) for g in kinds):
+            raise PermitError(
+                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(map(str, countries)))} on {channel.name}",
+                reason="not-permitted",
+            )
+
+
+def _covers(grant: PublishGrant, channel: Channel) -> bool:
+    return (
+        channel.status in grant.statuses and channel.tlp in grant.tlps and channel.audience in grant.audiences
+    )
+
+
+# -- signatures ---------------------------------------------------------------------------------------------------
+
+
+def _read(raw: bytes, typ: str, max_bytes: int) -> SignedFile:
+    try:
+        return read_signed(raw, typ=typ, max_bytes=max_bytes)
+    except EnvelopeError as exc:
+        raise TrustError(
+            f"not a signed {typ.rsplit('.', 1)[-1]}: {exc}", reason=f"malformed-{typ.rsplit('.', 1)[-1]}"
+        ) from None
+
+
+def _document(payload: bytes) -> Registry:
+    try:
+        return decode_as(Registry, payload, max_bytes=MAX_REGISTRY_BYTES)
+    except SchemaError as exc:
+        raise TrustError(f"the registry is malformed: {exc}", reason="malformed-registry") from None
+
+
+def good_signatures(role: Role, signed: SignedFile) -> frozenset[str]:
+    """The ids of the role's keys whose signatures over the payload stand; a key counts once."""
+    good: set[str] = set()
+    for entry in signed.entries:
+        record = role.keys.get(entry.header.kid)
+        if record is None or record.alg != entry.header.alg or record.revoked_since is not None:
+            continue
+        try:
+            key = PublicKey.from_jwk(record.jwk, record.alg)
+            key.verify(entry.signature, signing_input(entry.protected, signed.payload))
+        except TrustError:
+            continue
+        if key.kid == entry.header.kid:
+            good.add(key.kid)
+    return frozenset(good)
+
+
+def _require(role: Role, signed: SignedFile, whose: str) -> None:
+    count = len(good_signatures(role, signed))
+    if count < role.threshold:
+        raise TrustError(
+            f"{count} good signatures of {whose}; {role.threshold} are needed", reason="threshold"
+        )

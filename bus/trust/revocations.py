@@ -1,0 +1,190 @@
+"""Revocation statements: an authority ends its own keys by one signature, without waiting for the roots. Pure.
+
+Grants need m of n, a denial needs one. What must hold although a thief may have any of the keys:
+
+- A statement ends only keys of the authority whose key signed it, its seal keys too: nobody seals to them any more.
+- The signing key is valid and not revoked when the statement arrives, whatever date it bears: who has lost a key to a
+  revocation says nothing more with it. A key may end itself.
+- Statements add up. None takes another back, and of two the earlier `since` holds. Only the registry, m of n, sets
+  another moment, and not even it makes a revoked key good again.
+
+A thief can still end the other keys of the authority while nobody has ended his. That is seen at once, by the owner
+too, who can end the stolen key with itself; the roots give the authority a new one. What he must never reach, to speak
+on, he does not.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bus.errors import TrustError
+from bus.keys.signatures import Signer, sign_entry
+from schemas.codec import decode_as, encode
+from schemas.envelope import TYP_REVOKE, SignedFile, read_signed, signing_input, write_signed
+from schemas.errors import SchemaError
+from schemas.registry import MAX_REVOKE_BYTES, REVOKE_SPEC, Registry, Revocation, SealKeyRecord
+
+if TYPE_CHECKING:
+    from bus.trust.rules import RegisteredKey
+
+CLOCK_SKEW = dt.timedelta(minutes=5)
+
+Seals = Mapping[str, Mapping[str, SealKeyRecord]]
+"""Seal keys by authority and id."""
+
+
+def new_statement(
+    *,
+    domain: str,
+    authority: str,
+    kids: Collection[str],
+    since: dt.datetime,
+    reason: str,
+    signer: Signer,
+    now: dt.datetime,
+) -> bytes:
+    """A signed statement, as a file. Whether it counts is decided by `VerifiedRegistry.with_revocation`.
+
+    Raises:
+        SchemaError: a part is out of its bounds.
+    """
+    made = Revocation(
+        spec=REVOKE_SPEC,
+        domain=domain,
+        authority=authority,
+        kids=tuple(kids),
+        since=since,
+        reason=reason,
+        issued=now,
+    )
+    payload = encode(made)
+    decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES)
+    return write_signed(payload, (sign_entry(signer, payload, typ=TYP_REVOKE),))
+
+
+def judge(
+    signed: SignedFile, keys: Mapping[str, RegisteredKey], seals: Seals, domain: str, now: dt.datetime | None
+) -> Revocation:
+    """What a statement says, when it counts.
+
+    Args:
+        signed: the statement; nothing in it is read before a signature over it holds.
+        keys: the registry's keys as they stand, with what earlier statements ended.
+        seals: the registry's seal keys.
+        domain: the registry's.
+        now: the present; None for a statement that counted when it came, and is only read again. The key that signed
+            it may have left the registry since: what it denied stays denied.
+
+    Raises:
+        TrustError: see `VerifiedRegistry.with_revocation`.
+    """
+    signers = _signers(signed, keys, gone=now is None)
+    try:
+        found = decode_as(Revocation, signed.payload, max_bytes=MAX_REVOKE_BYTES)
+    except SchemaError as exc:
+        raise TrustError(f"the revocation is malformed: {exc}", reason="malformed-revoke") from None
+    if found.domain != domain:
+        raise TrustError(f"the revocation is of {found.domain}, not of {domain}", reason="domain")
+    if now is None and not signers:
+        return found
+    mine = [key for key in signers if key.authority_id == found.authority]
+    if not mine:
+        raise TrustError(f"no key of {found.authority} signed it", reason="not-your-key")
+    if found.since > found.issued:
+        raise TrustError("a key is revoked since now or earlier, not later", reason="from-the-future")
+    if now is None:
+        return found
+    for kid in found.kids:
+        sealing = next((name for name, records in seals.items() if kid in records), None)
+        owner = keys[kid].authority_id if kid in keys else sealing
+        if owner is None:
+            raise TrustError(f"key {kid} is not in the registry", reason="unknown-key")
+        if owner != found.authority:
+            raise TrustError(f"key {kid} is not {found.authority}'s to revoke", reason="not-your-key")
+    if found.issued > now + CLOCK_SKEW:
+        raise TrustError("the revocation is from the future; check the clock", reason="from-the-future")
+    alive = [key for key in mine if key.record.revoked_since is None]
+    if not alive:
+        raise TrustError("the key that signed it is revoked itself", reason="key-revoked")
+    if not any(key.record.not_before <= found.issued and now < key.record.not_after for key in alive):
+        raise TrustError("the key that signed it is outside its window", reason="key-not-valid")
+    return found
+
+
+def _signers(signed: SignedFile, keys: Mapping[str, RegisteredKey], *, gone: bool) -> list[RegisteredKey]:
+    """The registered keys whose signatures hold; none is enough only when they may be `gone` from the registry."""
+    good: list[RegisteredKey] = []
+    worst = "unknown-key"
+    for entry in signed.entries:
+        key = keys.get(entry.header.kid)
+        if key is None:
+            continue
+        if key.record.alg != entry.header.alg:
+            worst = "wrong-algorithm"
+            continue
+        try:
+            key.public.verify(entry.signature, signing_input(entry.protected, signed.payload))
+        except TrustError as exc:
+            worst = exc.reason
+        else:
+            good.append(key)
+    if not good and not (gone and worst == "unknown-key"):
+        raise TrustError("no signature by a key of the registry stands over the revocation", reason=worst)
+    return good
+
+
+def apply(
+    keys: Mapping[str, RegisteredKey], revocations: Iterable[Revocation]
+) -> Mapping[str, RegisteredKey]:
+    """The keys with what statements ended; where the registry revokes a key itself, its word stands."""
+    ended = _ended(revocations)
+    return {
+        kid: key
+        if kid not in ended or key.record.revoked_since is not None
+        else msgspec.structs.replace(
+            key,
+            record=msgspec.structs.replace(
+                key.record, revoked_since=ended[kid].since, revoked_for=ended[kid].reason
+            ),
+        )
+        for kid, key in keys.items()
+    }
+
+
+def speaker_of(raw: bytes) -> str:
+    """Whose keys a statement ends, which was verified before.
+
+    Raises:
+        EnvelopeError, SchemaError: it is none.
+    """
+    payload = read_signed(raw, typ=TYP_REVOKE).payload
+    return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES).authority
+
+
+def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Seals:
+    """The seal keys of the registry with what statements ended, as `apply` does for those that sign."""
+    ended = _ended(revocations)
+    return {
+        name: {
+            kid: record
+            if kid not in ended or record.revoked_since is not None
+            else msgspec.structs.replace(record, revoked_since=ended[kid].since)
+            for kid, record in authority.seal_keys.items()
+        }
+        for name, authority in document.authorities.items()
+        if authority.seal_keys
+    }
+
+
+def _ended(revocations: Iterable[Revocation]) -> dict[str, Revocation]:
+    """By key, the statement that ends it earliest."""
+    ended: dict[str, Revocation] = {}
+    for each in revocations:
+        for kid in each.kids:
+            if kid not in ended or each.since < ended[kid].since:
+                ended[kid] = each
+    return ended

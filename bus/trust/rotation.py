@@ -1,0 +1,168 @@
+"""The life of keys in the registry: a new one beside the old, an end before its time. Pure steps over documents.
+
+Nothing here is in force until enough roots have signed the version that says it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from bus.errors import TrustError
+from bus.keys.signatures import thumbprint
+from bus.sealing.recipients import check_seal_keys
+from bus.trust.rules import check_grants, registered_keys
+from schemas.registry import AuthorityRecord, KeyRecord, Registry, Role
+
+
+def check_rules(document: Registry) -> None:
+    """Refuse a proposal that could never stand, before anybody signs it.
+
+    Raises:
+        TrustError: the reason of the registry's rule 5 or 6 that it breaks.
+    """
+    registered_keys(document)
+    check_seal_keys(document)
+    check_grants(document)
+
+
+def usable_keys(record: AuthorityRecord, now: dt.datetime) -> dict[str, KeyRecord]:
+    """The keys with which an authority can sign now or later: not revoked, and their window is not over."""
+    return {kid: key for kid, key in record.keys.items() if key.revoked_since is None and now < key.not_after}
+
+
+def rotate_key(
+    document: Registry,
+    authority_id: str,
+    new: KeyRecord,
+    *,
+    replaces: Collection[str] = (),
+    overlap: dt.timedelta,
+    now: dt.datetime,
+) -> tuple[Registry, tuple[str, ...]]:
+    """A new key for an authority; the ones it replaces may sign until the overlap ends.
+
+    Args:
+        document: the proposal so far.
+        authority_id: whose key.
+        new: the new key's record.
+        replaces: ids of the keys that end; left empty, the one usable key of the same algorithm.
+        overlap: how long both may sign, from now or from when the new one may.
+        now: the present.
+
+    Returns:
+        The document, and the ids of the keys that were replaced.
+
+    Raises:
+        TrustError: `unknown-authority`; `unknown-key` or `wrong-algorithm` for a key that cannot be replaced by this
+            one; `ambiguous-key` when it must be said which; `shared-key` when the new one is registered already; or
+            what a rule of the registry says.
+    """
+    record = _authority(document, authority_id)
+    kid = thumbprint(new.jwk)
+    if kid in record.keys:
+        raise TrustError(f"key {kid} is {authority_id}'s already; make a new one", reason="shared-key")
+    usable = usable_keys(record, now)
+    same = [each for each, key in usable.items() if key.alg == new.alg]
+    if not replaces and len(same) > 1:
+        raise TrustError(
+            f"{authority_id} has {len(same)} usable {new.alg} keys; say which one ends: {', '.join(same)}",
+            reason="ambiguous-key",
+        )
+    ended = tuple(replaces) or tuple(same)
+    for each in ended:
+        if each not in usable:
+            raise TrustError(f"{each} is no usable key of {authority_id}", reason="unknown-key")
+        if each not in same:
+            raise TrustError(
+                f"{each} is a {usable[each].alg} key; it is replaced by one of the same algorithm",
+                reason="wrong-algorithm",
+            )
+    until = max(now, new.not_before) + overlap
+    keys = {
+        each: msgspec.structs.replace(key, not_after=min(key.not_after, until)) if each in ended else key
+        for each, key in record.keys.items()
+    }
+    changed = _with_keys(document, authority_id, {**keys, kid: new})
+    check_rules(changed)
+    return changed, ended
+
+
+def add_key(document: Registry, authority_id: str, new: KeyRecord) -> Registry:
+    """A further key for an authority; none ends. A reserve in a safe can end the others when they are stolen.
+
+    Raises:
+        TrustError: `unknown-authority`; `shared-key` when it is registered already; or what a rule of the registry says.
+    """
+    record = _authority(document, authority_id)
+    kid = thumbprint(new.jwk)
+    if kid in record.keys:
+        raise TrustError(f"key {kid} is {authority_id}'s already; make a new one", reason="shared-key")
+    changed = _with_keys(document, authority_id, {**record.keys, kid: new})
+    check_rules(changed)
+    return changed
+
+
+def replace_nkeys(document: Registry, authority_id: str, nkeys: Sequence[str]) -> Registry:
+    """Other transport keys for an authority. The broker cuts off whoever holds an old one, once it is reloaded.
+
+    Raises:
+        TrustError: `unknown-authority`, or what a rule of the registry says.
+    """
+    record = msgspec.structs.replace(_authority(document, authority_id), nkeys=tuple(nkeys))
+    changed = msgspec.structs.replace(document, authorities={**document.authorities, authority_id: record})
+    check_rules(changed)
+    return changed
+
+
+def rotate_role(role: Role, keys: Sequence[KeyRecord], threshold: int | None = None) -> Role:
+    """The role with another set of keys; one that stays keeps its record."""
+    kept = {thumbprint(key.jwk): key for key in keys}
+    return Role(
+        threshold=role.threshold if threshold is None else threshold,
+        keys={kid: role.keys.get(kid, key) for kid, key in kept.items()},
+    )
+
+
+def revoke_keys(
+    document: Registry,
+    authority_id: str,
+    kids: Collection[str],
+    *,
+    since: dt.datetime,
+    reason: str,
+    now: dt.datetime,
+) -> Registry:
+    """The document with keys of an authority revoked since a moment, and issued no earlier than that.
+
+    A key that is revoked already gets the new moment: what m of n say replaces what one key has said.
+
+    Raises:
+        TrustError: `unknown-authority`, `unknown-key`; `from-the-future` when `since` is after `now`.
+    """
+    record = _authority(document, authority_id)
+    if since > now:
+        raise TrustError("a key is revoked since now or earlier, not later", reason="from-the-future")
+    for kid in kids:
+        if kid not in record.keys:
+            raise TrustError(f"{kid} is no key of {authority_id}", reason="unknown-key")
+    keys = {
+        kid: msgspec.structs.replace(key, revoked_since=since, revoked_for=reason) if kid in kids else key
+        for kid, key in record.keys.items()
+    }
+    issued = max(document.issued, since)  # a proposal of a while ago, or cut to whole seconds
+    return _with_keys(msgspec.structs.replace(document, issued=issued), authority_id, keys)
+
+
+def _authority(document: Registry, authority_id: str) -> AuthorityRecord:
+    record = document.authorities.get(authority_id)
+    if record is None:
+        raise TrustError(f"{authority_id} is not in the registry", reason="unknown-authority")
+    return record
+
+
+def _with_keys(document: Registry, authority_id: str, keys: dict[str, KeyRecord]) -> Registry:
+    record = msgspec.structs.replace(document.authorities[authority_id], keys=keys)
+    return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: record})

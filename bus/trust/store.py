@@ -1,0 +1,274 @@
+"""The registry as an identity holds it on its disk: a pinned version, what has followed it, and what was said since.
+
+Beside the pinned file `registry.tocsin.json` lie the versions after it, `registry.v2.tocsin.json` and so on, a beacon, and
+in `revocations/` the statements that were taken in. Each version is checked against the one before, so the pin stays
+where it was put. A program that runs reads again what has changed; what does not stand it leaves aside, says so, and
+goes on with what it has: a reader is never deafened by a file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import structlog
+
+from bus.config import write_atomically
+from bus.errors import ConfigError, TrustError
+from bus.trust.registry import VerifiedRegistry
+from schemas.codec import digest
+from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_signed
+from schemas.errors import EnvelopeError
+from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES
+from schemas.subject import Trust
+
+AGAIN_S = 1.0
+UNREADABLE = "file-unreadable"
+
+log = structlog.get_logger()
+
+_Seen = tuple[tuple[str, int, int], ...]
+
+
+class HeldRegistry:
+    """Call it for the registry as it stands now; files are looked at once a second at the most."""
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        pin: str | None,
+        domain: str | None,
+        beacon: Path | None,
+        clock: Callable[[], dt.datetime],
+    ) -> None:
+        """Read everything.
+
+        Args:
+            file: the pinned version.
+            pin: digest of its payload.
+            domain: the domain it must be of.
+            beacon: where the last beacon lies, or will.
+            clock: the present, aware.
+
+        Raises:
+            ConfigError: `file-missing`, `file-unreadable`.
+            TrustError: the pinned version does not stand; a later file that does not stand is said in the log.
+        """
+        self._file = file
+        self._beacon = beacon
+        self._clock = clock
+        self._left: set[tuple[Path, str]] = set()
+        self._looked = clock()
+        self._seen = self._look()
+        self._registry = self._pinned(pin, domain)
+        self._versions = {self._registry.version: self._registry.raw}
+        self._follow(strict=True)
+
+    def __call__(self) -> VerifiedRegistry:
+        """The registry, with what has come since it was last asked for."""
+        now = self._clock()
+        if abs((now - self._looked).total_seconds()) >= AGAIN_S:
+            self._looked = now
+            self._look_again()
+        return self._registry
+
+    def take(self, raw: bytes) -> bool:
+        """Take in a next version, a beacon or a revocation statement, and keep it; whether it changed anything.
+
+        Raises:
+            TrustError: it does not stand, for its reason; nothing was kept.
+        """
+        self._look_again()  # what others took in meanwhile may be what this continues
+        now = self._clock()
+        kind = trust_kind(raw)
+        if kind is Trust.REVOKE:
+            path = self._revocations / f"{digest(read_signed(raw, typ=TYP_REVOKE).payload)}.tocsin.json"
+            if path.is_file():
+                return False  # by now the key that signed it may have ended, with itself
+            found = self._registry.with_revocation(raw, now)
+        elif kind is Trust.BEACON:
+            found = self._registry.with_beacon(raw, now)
+            path = self._beacon or self._file.with_name("beacon.tocsin.json")
+        else:
+            found = self._registry.update(raw, now)
+            path = version_file(self._file, found.version)
+        if found is self._registry:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, raw, mode=0o644)
+        self._hold(found)
+        return True
+
+    def versions(self) -> tuple[bytes, ...]:
+        """The file of each version, from the pinned one to the one in force."""
+        return tuple(raw for _, raw in sorted(self._versions.items()))
+
+    def statements(self) -> tuple[bytes, ...]:
+        """Every revocation statement that was taken in, and still says what the registry in force allows."""
+        found = []
+        for path in sorted(self._revocations.glob("*.tocsin.json")):
+            with contextlib.suppress(OSError, TrustError):
+                raw = path.read_bytes()
+                self._with_statement(raw, self._clock())
+                found.append(raw)
+        return tuple(found)
+
+    def beacon(self) -> bytes | None:
+        """The last beacon that was taken in, or None."""
+        path = self._beacon
+        return path.read_bytes() if path is not None and path.is_file() else None
+
+    def holds(self, raw: bytes) -> bool:
+        """Whether these very bytes are a version that is kept here, old ones too."""
+        kept = self._file.parent.glob(version_file(self._file, 0).name.replace("v0", "v*"))
+        return any(path.is_file() and path.read_bytes() == raw for path in (self._file, *kept))
+
+    def _hold(self, found: VerifiedRegistry) -> None:
+        self._registry = found
+        self._versions[found.version] = found.raw
+
+    # -- what lies on the disk ----------------------------------------------------------------------------------------
+
+    @property
+    def _revocations(self) -> Path:
+        return revocations_of(self._file)
+
+    def _look(self) -> _Seen:
+        """What there is, and since when."""
+        found = []
+        for path in (
+            *sorted(self._file.parent.glob("*.json")),
+            *([self._beacon] if self._beacon else []),
+            *sorted(self._revocations.glob("*.tocsin.json")),
+        ):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue
+            found.append((str(path), stat.st_mtime_ns, stat.st_size))
+        return tuple(found)
+
+    def _look_again(self) -> None:
+        try:
+            if (seen := self._look()) != self._seen:
+                self._seen = seen
+                self._follow()
+        except OSError as exc:
+            folder = self._file.parent
+            self._leave(folder, ConfigError(f"cannot look at {folder}: {exc.strerror}", reason=UNREADABLE))
+
+    def _pinned(self, pin: str | None, domain: str | None) -> VerifiedRegistry:
+        """The pinned version: in its file, or, where a proposal covers that, kept beside it."""
+        try:
+            return VerifiedRegistry.open(read_bytes(self._file, "registry"), pin=pin, domain=domain)
+        except TrustError as exc:
+            if exc.reason == "pin":
+                for path in sorted(
+                    self._file.parent.glob(version_file(self._file, 0).name.replace("v0", "v*"))
+                ):
+                    with contextlib.suppress(TrustError):
+                        return VerifiedRegistry.open(path.read_bytes(), pin=pin, domain=domain)
+            raise
+
+    def _follow(self, *, strict: bool = False) -> None:
+        """Everything that lies there and stands, on top of what is held.
+
+        Args:
+            strict: refuse what must not be passed over in silence by a program that begins: a revocation that was taken
+                in and cannot be read, a beacon that shows a split view.
+        """
+        while self._add(version_file(self._file, self._registry.version + 1), self._registry.update):
+            pass
+        self._add(self._file, self._registry.update)  # the next version may have been made in its place
+        if self._beacon is not None:
+            self._add(self._beacon, self._registry.with_beacon, fatal={"fork"} if strict else ())
+        for path in sorted(self._revocations.glob("*.tocsin.json")):
+            self._add(path, self._with_statement, fatal=None if strict else ())
+
+    def _with_statement(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
+        return self._registry.with_revocation(raw, now, taken_before=True)
+
+    def _add(
+        self,
+        path: Path,
+        step: Callable[[bytes, dt.datetime], VerifiedRegistry],
+        fatal: Collection[str] | None = (),
+    ) -> bool:
+        """Take a file in, if it stands; whether it changed anything. `fatal` reasons are raised, None is any."""
+        if not path.exists():
+            return False
+        try:
+            raw = read_bytes(path, "registry")
+            found = step(raw, self._clock())
+        except (TrustError, ConfigError) as exc:
+            if fatal is None or exc.reason in fatal:
+                raise TrustError(
+                    f"{path} cannot be used ({exc}); take it in again: tocsin registry accept",
+                    reason=exc.reason,
+                ) from None
+            self._leave(path, exc)
+            return False
+        changed = found is not self._registry
+        self._hold(found)
+        return changed
+
+    def _leave(self, path: Path, exc: TrustError | ConfigError) -> None:
+        """Say once that a file was left aside. An older version, a beacon that ran out, a proposal is no news.
+
+        What could not be read, as without a descriptor to be had, may have been a revocation: it is looked at again soon.
+        """
+        if exc.reason == UNREADABLE:
+            self._seen = ()
+        proposal = path == self._file and exc.reason == "threshold"
+        if proposal or exc.reason in ("rollback", "expired") or (path, exc.reason) in self._left:
+            return
+        self._left.add((path, exc.reason))
+        log.warning("registry_file_left_aside", path=str(path), reason=exc.reason, problem=str(exc))
+
+
+def version_file(file: Path, version: int) -> Path:
+    """Where a version lies beside another one's file: `registry.v2.tocsin.json`."""
+    stem = file.name.removesuffix(".json").removesuffix(".tocsin")
+    return file.with_name(f"{stem}.v{version}{file.name.removeprefix(stem)}")
+
+
+def revocations_of(file: Path) -> Path:
+    """The folder, beside a registry, of the revocation statements that were taken in."""
+    return file.parent / "revocations"
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """The bytes of a file that must be there.
+
+    Raises:
+        ConfigError: `file-missing`, `file-unreadable`.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(
+            f"the {what} file {path} is not there; ask your registrar for it", reason="file-missing"
+        ) from None
+    except OSError as exc:
+        raise ConfigError(f"cannot read the {what} file {path}: {exc.strerror}", reason=UNREADABLE) from None
+
+
+def trust_kind(raw: bytes) -> Trust:
+    """What a file says that it is; what is nothing of the kind is taken for a version, and refused as one."""
+    if _is(raw, TYP_REVOKE, MAX_REVOKE_BYTES):
+        return Trust.REVOKE
+    return Trust.BEACON if _is(raw, TYP_BEACON, MAX_BEACON_BYTES) else Trust.REGISTRY
+
+
+def _is(raw: bytes, typ: str, most: int) -> bool:
+    """Whether every signature of a file says that it is of one type."""
+    if len(raw) > MAX_REGISTRY_BYTES * 2:
+        return False
+    try:
+        read_signed(raw, typ=typ, max_bytes=most)
+    except EnvelopeError:
+        return False
+    return True

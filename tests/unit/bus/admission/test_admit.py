@@ -1,0 +1,379 @@
+"""Admission beyond the vectors: hybrid signatures, co-signatures, places, and whatever a mutation can do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from hypothesis import strategies as st
+
+from bus.admission.admit import REASONS, Admitted, admit, verify_file
+from bus.errors import AdmissionError
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
+from schemas.codec import MAX_PAYLOAD_BYTES, encode
+from schemas.envelope import (
+    MAX_HEADER_BYTES,
+    SIG_HEADER,
+    TYP_BULLETIN,
+    b64u,
+    format_header,
+    parse_header,
+    unb64u,
+    write_signed,
+)
+from schemas.parts import Authority
+from schemas.subject import subject_for
+from schemas.vocab import Domain, Tlp
+from tests.mutations import Mutations
+from tests.worlds import NOW, Message, World, bulletin, key_record, shared_world, sign, signed_registry
+
+WORLD = shared_world()
+GOOD = sign(WORLD, bulletin(WORLD))
+
+
+def judged(
+    message: Message, world: World = WORLD, registry: VerifiedRegistry | None = None, now: dt.datetime = NOW
+) -> Admitted:
+    """A message through admission."""
+    return admit(
+        message.subject, message.headers, message.payload, registry=registry or world.registry, now=now
+    )
+
+
+def with_header(message: Message, value: str) -> Message:
+    """A message with another signature header and no hints."""
+    return msgspec.structs.replace(message, headers=((SIG_HEADER, value),))
+
+
+def test_a_signed_bulletin_is_admitted_with_its_signer_and_channel() -> None:
+    """What an authority signs within its grant is admitted."""
+    found = judged(GOOD)
+    assert found.signer_kid == WORLD.signers["xa-csirt"].kid
+    assert str(found.channel) == "xa-csirt/actual.green.community"
+    assert (found.trust, found.labels) == ("fresh", frozenset())
+
+
+def test_the_file_form_comes_to_the_same() -> None:
+    """Wire and file carry the same signatures."""
+    raw = write_signed(GOOD.payload, parse_header(dict(GOOD.headers)[SIG_HEADER]))
+    assert verify_file(raw, registry=WORLD.registry, now=NOW).digest == judged(GOOD).digest
+
+
+def hybrid() -> tuple[VerifiedRegistry, FileSigner]:
+    """A registry that requires ML-DSA-65 beside Ed25519 of one authority, and the second key."""
+    second = FileSigner.generate("ML-DSA-65")
+    record = WORLD.registry.document.authorities["xa-csirt"]
+    keys = {**record.keys, second.kid: key_record(second)}
+    record = msgspec.structs.replace(record, keys=keys, require=("Ed25519", "ML-DSA-65"))
+    document = ceremony.next_version(
+        WORLD.registry.document, WORLD.registry.digest, NOW, dt.timedelta(days=90)
+    )
+    raw = signed_registry(ceremony.add_authority(document, "xa-csirt", record), WORLD.roots)
+    return WORLD.registry.update(raw, NOW), second
+
+
+def test_a_required_second_signature_cannot_be_stripped() -> None:
+    """Both are admitted; either alone is refused."""
+    registry, second = hybrid()
+    entries = [
+        sign_entry(signer, GOOD.payload, typ=TYP_BULLETIN) for signer in (WORLD.signers["xa-csirt"], second)
+    ]
+    assert judged(with_header(GOOD, format_header(tuple(entries))), registry=registry).signer_kid
+    for entry in entries:
+        with pytest.raises(AdmissionError) as refused:
+            judged(with_header(GOOD, format_header((entry,))), registry=registry)
+        assert refused.value.reason == "signature-policy"
+
+
+def test_endorsements_count_unknown_ones_do_not_and_bad_ones_are_told() -> None:
+    """A co-signature that stands is named, an unknown one is nothing, a bad one is dropped and reported."""
+    mine = sign_entry(WORLD.signers["xa-csirt"], GOOD.payload, typ=TYP_BULLETIN)
+    theirs = sign_entry(WORLD.signers["xb-csirt"], GOOD.payload, typ=TYP_BULLETIN)
+    stranger = sign_entry(FileSigner.generate(), GOOD.payload, typ=TYP_BULLETIN)
+    bad = msgspec.structs.replace(theirs, signature=bytes(64))
+    found = judged(with_header(GOOD, format_header((mine, theirs, stranger))))
+    assert (found.endorsers, found.dropped_endorsements) == (("xb-csirt",), ())
+    found = judged(with_header(GOOD, format_header((mine, bad))))
+    assert (found.endorsers, found.dropped_endorsements) == ((), ("xb-csirt",))
+    with pytest.raises(AdmissionError) as refused:
+        judged(with_header(GOOD, format_header((msgspec.structs.replace(mine, signature=bytes(64)), theirs))))
+    assert refused.value.reason == "bad-signature"
+
+
+def test_co_issuers_are_named_but_not_confirmed_until_they_sign() -> None:
+    """A label says so, and a co-signature takes it away."""
+    other = Authority(id="xb-csirt", kind="csirt", domain=Domain.CYBER, country="XB")
+    made = bulletin(WORLD, co_issuers=(other,))
+    message = sign(WORLD, made)
+    assert judged(message).labels == {"co-issuers-unconfirmed"}
+    entries = tuple(
+        sign_entry(WORLD.signers[name], message.payload, typ=TYP_BULLETIN)
+        for name in ("xa-csirt", "xb-csirt")
+    )
+    assert judged(with_header(message, format_header(entries))).labels == frozenset()
+
+
+def test_a_signing_time_that_is_not_the_time_of_issue_is_refused() -> None:
+    """`iat` far from `issued` is a back-dated seal."""
+    for off, stands in ((0, True), (299, True), (301, False)):
+        entry = sign_entry(
+            WORLD.signers["xa-csirt"], GOOD.payload, typ=TYP_BULLETIN, iat=int(NOW.timestamp()) + off
+        )
+        message = with_header(GOOD, format_header((entry,)))
+        if stands:
+            judged(message)
+            continue
+        with pytest.raises(AdmissionError) as refused:
+            judged(message)
+        assert refused.value.reason == "key-not-valid"
+
+
+def test_history_is_labelled_never_refused_for_its_age() -> None:
+    """Late and expired are labels; an expired registry is one too."""
+    year = NOW + dt.timedelta(days=200)
+    found = judged(GOOD, now=year)
+    assert found.labels == {"late", "expired"}
+    assert found.trust == "expired"
+
+
+def test_the_future_says_when_to_come_back() -> None:
+    """Ahead by more than five minutes waits; by less is fine."""
+    judged(sign(WORLD, bulletin(WORLD, issued=NOW + dt.timedelta(minutes=4))))
+    ahead = NOW + dt.timedelta(hours=1)
+    with pytest.raises(AdmissionError) as refused:
+        judged(sign(WORLD, bulletin(WORLD, issued=ahead)))
+    assert refused.value.reason == "from-the-future"
+    assert refused.value.retry_at == ahead - dt.timedelta(minutes=5)
+
+
+def test_what_its_issuer_signed_keeps_its_place_when_refused() -> None:
+    """A rule broken by the true issuer still holds a link; another's forgery holds none."""
+    with pytest.raises(AdmissionError) as refused:
+        judged(sign(WORLD, bulletin(WORLD, expires=NOW)))
+    assert refused.value.place is not None
+    assert refused.value.place.seq == 1
+    with pytest.raises(AdmissionError) as refused:
+        judged(sign(WORLD, bulletin(WORLD), by="xb-csirt"))
+    assert refused.value.place is None
+
+
+PARTS = ("subject", "payload", "header", "hint", "name")
+OTHERS = (
+    GOOD,
+    sign(WORLD, bulletin(WORLD, "xb-csirt")),
+    sign(WORLD, bulletin(WORLD, tlp=Tlp.CLEAR, audience="public")),
+)
+"""What a mutation may borrow from: other messages that stand, each by itself."""
+
+
+@st.composite
+def spliced(draw: st.DrawFn, old: bytes, others: tuple[bytes, ...]) -> bytes:
+    """The bytes with a few changed, some cut out or doubled, or a piece of another message put in."""
+    start = draw(st.integers(0, len(old) - 1))
+    end = draw(st.integers(start + 1, min(len(old), start + 40)))
+    how = draw(st.sampled_from(["bytes", "cut", "double", "case", "borrow", "bit"]))
+    piece = old[start:end]
+    if how == "bytes":
+        piece = draw(st.binary(max_size=4))
+    elif how == "cut":
+        piece = b""
+    elif how == "double":
+        piece = piece * 2
+    elif how == "case":
+        piece = piece.swapcase()
+    elif how == "borrow":
+        other = draw(st.sampled_from(others))
+        piece = other[start:end]
+    elif piece:
+        piece = bytes([piece[0] ^ 1 << draw(st.integers(0, 7))]) + piece[1:]
+    return old[:start] + piece + old[end:]
+
+
+def text_of(message: Message, part: str) -> bytes:
+    """The bytes of one part of a message."""
+    headers = dict(message.headers)
+    texts = {"subject": message.subject, "header": headers[SIG_HEADER], "hint": headers["ce-id"]}
+    return message.payload if part == "payload" else texts.get(part, SIG_HEADER).encode()
+
+
+def test_a_mutated_message_is_refused_or_means_the_same(mutations: Mutations) -> None:
+    """Whatever is changed in subject, headers and payload: nothing else is admitted, and only AdmissionError comes."""
+    refusals: Counter[str] = Counter()
+
+    def mutate(data: st.DataObject) -> None:
+        parts = data.draw(st.lists(st.sampled_from(PARTS), min_size=1, max_size=2, unique=True))
+        new = {
+            part: data.draw(spliced(text_of(GOOD, part), tuple(text_of(each, part) for each in OTHERS)))
+            if part in parts
+            else text_of(GOOD, part)
+            for part in PARTS
+        }
+        headers = [
+            (new["name"].decode("latin-1"), new["header"].decode("latin-1")),
+            ("ce-id", new["hint"].decode("latin-1")),
+        ]
+        try:
+            found = admit(
+                new["subject"].decode("latin-1"), headers, new["payload"], registry=WORLD.registry, now=NOW
+            )
+        except AdmissionError as refused:
+            refusals[refused.reason] += 1
+            assert refused.reason in REASONS
+            assert refused.place is None or refused.place.digest == GOOD.digest
+        else:
+            refusals["admitted"] += 1
+            assert (found.bulletin, found.subject, found.payload) == (
+                GOOD.bulletin,
+                GOOD.subject,
+                GOOD.payload,
+            )
+            assert found.signer_kid == WORLD.signers["xa-csirt"].kid
+
+    mutations.run(st.data(), 500, mutate)
+    assert {"bad-signature", "malformed-envelope", "misaddressed", "hint-mismatch"} <= set(refusals)
+
+
+def test_a_validly_signed_mutation_says_what_its_bytes_say(mutations: Mutations) -> None:
+    """An insider's key over spoilt bytes comes to a decision; what is admitted is within its grant and reads alike."""
+    outcomes: Counter[str] = Counter()
+    pool = tuple(each.payload for each in OTHERS)
+
+    def mutate(data: st.DataObject) -> None:
+        payload = data.draw(spliced(GOOD.payload, pool))
+        entry = sign_entry(WORLD.signers["xa-csirt"], payload, typ=TYP_BULLETIN)
+        pairs = [(SIG_HEADER, format_header((entry,)))]
+        try:
+            found = admit(GOOD.subject, pairs, payload, registry=WORLD.registry, now=NOW)
+        except AdmissionError as refused:
+            reason = "rule:R<n>" if refused.reason.startswith("rule:") else refused.reason
+            outcomes[reason] += 1
+            assert reason in REASONS
+            return
+        outcomes["admitted"] += 1
+        assert found.bulletin.issuer == GOOD.bulletin.issuer
+        assert subject_for(found.bulletin) == GOOD.subject
+        members = json.loads(payload)
+        assert members["id"] == found.bulletin.id
+        assert json.loads(encode(found.bulletin)).items() <= members.items()
+        WORLD.registry.permit(found.bulletin)
+
+    mutations.run(st.data(), 400, mutate)
+    assert outcomes["admitted"] > 0
+    assert {"schema", "malformed-payload"} <= set(outcomes)
+
+
+def test_a_mutated_file_is_refused_or_means_the_same(mutations: Mutations) -> None:
+    """The file form has spaces and an order of members to play with, and still only one meaning."""
+    raws = tuple(write_signed(each.payload, parse_header(dict(each.headers)[SIG_HEADER])) for each in OTHERS)
+    outcomes: Counter[str] = Counter()
+
+    def mutate(raw: bytes) -> None:
+        try:
+            found = verify_file(raw, registry=WORLD.registry, now=NOW)
+        except AdmissionError as refused:
+            outcomes[refused.reason] += 1
+            assert refused.reason in REASONS
+        else:
+            outcomes["admitted"] += 1
+            assert (found.bulletin, found.payload) == (GOOD.bulletin, GOOD.payload)
+
+    mutations.run(spliced(raws[0], raws), 300, mutate)
+    assert {"bad-signature", "malformed-envelope"} <= set(outcomes)
+
+
+def test_sizes_are_bounded_before_anything_is_read() -> None:
+    """A payload and a header a byte above their bound are refused for their size, however they are signed."""
+    payload = GOOD.payload[:1] + b" " * (MAX_PAYLOAD_BYTES + 1 - len(GOOD.payload)) + GOOD.payload[1:]
+    assert len(payload) == MAX_PAYLOAD_BYTES + 1
+    for message in (
+        sign(WORLD, payload, by="xa-csirt"),
+        with_header(GOOD, "A" * (MAX_HEADER_BYTES + 1)),
+    ):
+        with pytest.raises(AdmissionError) as refused:
+            judged(message)
+        assert refused.value.reason == "too-large"
+    judged(sign(WORLD, payload[:1] + payload[2:], by="xa-csirt"))
+
+
+def test_a_flood_of_unknown_keys_costs_no_memory_and_no_decision() -> None:
+    """Keys of nobody are looked up and forgotten: the registry is the same, and the next true one is admitted."""
+    before = len(WORLD.registry._keys)
+    value = dict(GOOD.headers)[SIG_HEADER]
+    protected, _, signature = value.partition("..")
+    header = json.loads(unb64u(protected))
+    for n in range(2000):
+        odd = b64u(json.dumps({**header, "kid": b64u(hashlib.sha256(b"%d" % n).digest())}).encode())
+        with pytest.raises(AdmissionError) as refused:
+            judged(with_header(GOOD, f"{odd}..{signature}"))
+        assert refused.value.reason == "unknown-key"
+    assert len(WORLD.registry._keys) == before
+    judged(GOOD)
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_clock_that_is_a_day_wrong_shows_and_loses_nothing(days: int) -> None:
+    """Fast, it labels; slow, it waits for the moment it is told; the same bytes are admitted by a right clock."""
+    wrong = NOW + dt.timedelta(days=days)
+    if days > 0:
+        assert judged(GOOD, now=wrong).labels == {"late"}
+    else:
+        with pytest.raises(AdmissionError) as refused:
+            judged(GOOD, now=wrong)
+        assert refused.value.reason == "from-the-future"
+        assert refused.value.retry_at is not None
+        assert wrong < refused.value.retry_at <= NOW
+        assert judged(GOOD, now=refused.value.retry_at).labels == frozenset()
+    assert judged(GOOD).labels == frozenset()
+
+
+def test_a_registry_swapped_between_two_messages_judges_only_what_follows() -> None:
+    """A registry is immutable: who holds the old one decides as before, the new one refuses the revoked key."""
+    record = WORLD.registry.document.authorities["xa-csirt"]
+    (kid,) = record.keys
+    revoked = msgspec.structs.replace(record.keys[kid], revoked_since=NOW)
+    document = ceremony.next_version(
+        WORLD.registry.document, WORLD.registry.digest, NOW, dt.timedelta(days=90)
+    )
+    document = ceremony.add_authority(
+        document, "xa-csirt", msgspec.structs.replace(record, keys={kid: revoked})
+    )
+    newer = WORLD.registry.update(signed_registry(document, WORLD.roots), NOW)
+    judged(GOOD)
+    with pytest.raises(AdmissionError) as refused:
+        judged(GOOD, registry=newer)
+    assert refused.value.reason == "key-revoked"
+    judged(GOOD)
+
+
+TOKENS: dict[str, Callable[[str], dict[str, object]]] = {
+    "status": lambda odd: {"status": odd},
+    "tlp": lambda odd: {"tlp": odd},
+    "audience": lambda odd: {"audience": odd},
+    "issuer": lambda odd: {"issuer": {**json.loads(GOOD.payload)["issuer"], "id": f"xa-{odd}"}},
+    "country": lambda odd: {"issuer": {**json.loads(GOOD.payload)["issuer"], "country": odd}},
+    "domain": lambda odd: {"issuer": {**json.loads(GOOD.payload)["issuer"], "domain": odd}},
+    "kind": lambda odd: {"body": {**json.loads(GOOD.payload)["body"], "kind": odd}},
+    "area": lambda odd: {"areas": [{"scope": "country", "country": odd}]},
+    "election": lambda odd: {"election": {"id": odd, "type": "parliamentary", "phase": "polling"}},
+    "severity": lambda odd: {"severity": odd},
+}
+
+
+@pytest.mark.parametrize("odd", ["*", ">", "a.b", "", "xa\n", "x\x00a", "XA ", "\u0445a", "x" * 300])
+@pytest.mark.parametrize("token", TOKENS)
+def test_no_token_of_a_subject_can_be_smuggled(token: str, odd: str) -> None:
+    """Wildcards, points, line ends and look-alikes in whatever becomes a token do not decode, however well signed."""
+    payload = json.dumps({**json.loads(GOOD.payload), **TOKENS[token](odd)}).encode()
+    entry = sign_entry(WORLD.signers["xa-csirt"], payload, typ=TYP_BULLETIN)
+    with pytest.raises(AdmissionError) as refused:
+        admit(
+            GOOD.subject, [(SIG_HEADER, format_header((entry,)))], payload, registry=WORLD.registry, now=NOW
+        )
+    assert refused.value.reason == "schema"

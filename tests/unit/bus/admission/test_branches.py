@@ -1,0 +1,144 @@
+"""What stands after a revocation, against a reference that looks at every descent there is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.admission.branches import ReceivedLink, rule
+from tests.worlds import NOW
+
+HOUR = dt.timedelta(hours=1)
+OLD, NEW = "old key", "new key"
+SINCE = {OLD: NOW}
+
+
+def link(
+    digest: str, seq: int, prev: str | None, kid: str = OLD, hours: int = 1, channel: str = "xa-csirt/actual"
+) -> ReceivedLink:
+    """A link received some hours after the theft."""
+    return ReceivedLink(
+        channel=channel, seq=seq, digest=digest, prev=prev, kid=kid, received_at=NOW + hours * HOUR
+    )
+
+
+# One chain of an authority: two heard in time, one honest but heard late, then the thief's, or the owner's new key.
+BEFORE = [link("a", 1, None, hours=-9), link("b", 2, "a", hours=-8)]
+LATE = link("c", 3, "b")
+THIEF = [link("t4", 4, "c"), link("t5", 5, "t4")]
+
+CASES: dict[str, tuple[list[ReceivedLink], set[str]]] = {
+    "heard in time": (BEFORE, set()),
+    "heard at that very moment": ([link("a", 1, None, hours=0)], {"a"}),
+    "heard late, with nothing after it": ([*BEFORE, LATE], {"c"}),
+    "the thief's branch on top": ([*BEFORE, LATE, *THIEF], {"c", "t4", "t5"}),
+    "the owner goes on from the last honest one": (
+        [*BEFORE, LATE, *THIEF, link("o4", 4, "c", NEW)],
+        {"t4", "t5"},
+    ),
+    "the owner goes on from before what was late": (
+        [*BEFORE, LATE, *THIEF, link("o3", 3, "b", NEW)],
+        {"c", "t4", "t5"},
+    ),
+    "a hole before the owner's": ([*BEFORE, LATE, link("o5", 5, "o4", NEW)], {"c"}),
+    "the hole is filled": ([*BEFORE, LATE, link("o4", 4, "c"), link("o5", 5, "o4", NEW)], set()),
+    "what was heard in time vouches for what it continues": (
+        [link("a", 1, None, hours=5), link("b", 2, "a", hours=-1)],
+        set(),
+    ),
+    "the number after it, naming another": ([LATE, link("o4", 4, "x", NEW)], {"c"}),
+    "its digest named from two numbers on": ([LATE, link("o5", 5, "c", NEW)], {"c"}),
+    "its digest named on another channel": ([LATE, link("o4", 4, "c", NEW, channel="xa-csirt/test")], {"c"}),
+    "a key that nobody revoked": ([link("a", 1, None, NEW), link("b", 2, "a", NEW)], set()),
+}
+
+
+@pytest.mark.parametrize(("links", "fallen"), CASES.values(), ids=CASES)
+def test_what_falls(links: list[ReceivedLink], fallen: set[str]) -> None:
+    """Exactly what no fact vouches for."""
+    found = rule(links, SINCE)
+    assert found.falls == fallen
+    assert found.stands == {each.digest for each in links} - fallen
+
+
+def reference(links: list[ReceivedLink], revoked: Mapping[str, dt.datetime]) -> set[str]:
+    """What stands, by walking every way from every anchor down."""
+    by_name = {(each.channel, each.seq, each.digest): each for each in links}
+    stands: set[str] = set()
+    for each in links:
+        if each.kid in revoked and each.received_at >= revoked[each.kid]:
+            continue
+        at: ReceivedLink | None = each
+        while at is not None:
+            stands.add(at.digest)
+            at = by_name.get((at.channel, at.seq - 1, at.prev)) if at.prev is not None else None
+    return stands
+
+
+@st.composite
+def forests(draw: st.DrawFn) -> list[ReceivedLink]:
+    """Links of two channels that continue one another, contradict, or leave holes."""
+    made: list[ReceivedLink] = []
+    for number in range(draw(st.integers(0, 14))):
+        channel = draw(st.sampled_from(["one", "two"]))
+        parents = [each for each in made if each.channel == channel]
+        parent = draw(st.sampled_from([None, *parents]))
+        seq = draw(st.integers(1, 6)) if parent is None else parent.seq + draw(st.sampled_from([1, 1, 1, 2]))
+        prev = None if seq == 1 else "lost" if parent is None else parent.digest
+        made.append(
+            link(
+                f"d{number}",
+                seq,
+                prev,
+                draw(st.sampled_from([OLD, NEW, "third"])),
+                draw(st.integers(-3, 3)),
+                channel,
+            )
+        )
+    return draw(st.permutations(made))
+
+
+REVOKED = st.dictionaries(
+    st.sampled_from([OLD, NEW, "third"]), st.integers(-3, 3).map(lambda hours: NOW + hours * HOUR)
+)
+
+
+@given(forests(), REVOKED)
+def test_the_ruling_is_the_reference(links: list[ReceivedLink], revoked: dict[str, dt.datetime]) -> None:
+    """Every link is in one of the two sets, and in the right one."""
+    found = rule(links, revoked)
+    assert found.stands == reference(links, revoked)
+    assert found.falls == {each.digest for each in links} - found.stands
+
+
+@given(forests(), REVOKED, st.data())
+def test_more_links_fell_nothing_and_more_revocations_raise_nothing(
+    links: list[ReceivedLink], revoked: dict[str, dt.datetime], data: st.DataObject
+) -> None:
+    """So the order in which bulletins and revocations come does not matter in the end."""
+    some = data.draw(
+        st.lists(st.sampled_from(links), unique_by=lambda each: each.digest) if links else st.just([])
+    )
+    assert rule(some, revoked).stands <= rule(links, revoked).stands
+    worse = {**revoked, OLD: min(revoked.get(OLD, NOW), NOW - HOUR)}
+    assert rule(links, worse).stands <= rule(links, revoked).stands
+
+
+@given(forests(), REVOKED)
+def test_a_thief_adds_nothing_that_stands(links: list[ReceivedLink], revoked: dict[str, dt.datetime]) -> None:
+    """However many links a revoked key adds after its end, all of them fall and no other changes."""
+    thieves = {**revoked, "stolen": NOW}
+    branch = [
+        msgspec.structs.replace(
+            each, digest=f"t{each.digest}", seq=each.seq + 1, prev=each.digest, kid="stolen", received_at=NOW
+        )
+        for each in links
+    ]
+    found = rule([*links, *branch], thieves)
+    assert found.stands == rule(links, revoked).stands
+    assert {each.digest for each in branch} <= found.falls

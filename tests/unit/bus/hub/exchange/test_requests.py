@@ -1,0 +1,287 @@
+"""Who is asked for what is missing, when, and what is made of the answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Sequence
+
+import pytest
+
+from bus.errors import AdmissionError
+from bus.hub.exchange import missing, requests
+from bus.hub.exchange.requests import Asked, Lack, due, handed, may_say, request, whom
+from bus.hub.picture.projection import Projection
+from bus.hub.watch import holdings
+from bus.hub.watch.alarms import record_alarms
+from bus.hub.watch.liveness import Alarm, Reason
+from bus.subscribing import tables
+from bus.trust.receipt_grants import COPY, REQUEST
+from schemas import rules
+from schemas.bodies.system import Held
+from schemas.codec import decode, encode
+from schemas.envelope import SIG_HEADER, parse_header, write_signed
+from schemas.subject import Channel
+from schemas.vocab import Tlp
+from tests.worlds import Message, bulletin, chain, shared_world, sign
+
+WORLD = shared_world()
+ME = "xb-hub"
+GREEN = Channel.parse("xa-csirt/actual.green.community")
+NAME = str(GREEN)
+NOW = WORLD.now.timestamp()
+
+WHOM = {
+    "nobody holds it: its issuer": (Lack(GREEN, 2, None, ()), None, "xa-csirt"),
+    "a peer holds it: the peer": (Lack(GREEN, 2, None, ("xa-hub",)), None, "xa-hub"),
+    "the peer was asked: the issuer": (Lack(GREEN, 2, None, ("xa-hub",)), "xa-hub", "xa-csirt"),
+    "both were asked: the peer again": (Lack(GREEN, 2, None, ("xa-hub",)), "xa-csirt", "xa-hub"),
+    "another one in its place: who holds it alone": (Lack(GREEN, 2, "d", ("xa-hub",)), "xa-hub", "xa-hub"),
+    "who was asked is gone: the first": (Lack(GREEN, 2, None, ("xa-hub",)), "xx-gone", "xa-hub"),
+    "who cannot be asked is passed over": (Lack(GREEN, 2, None, ("xx-gone", "xb-hub")), None, "xa-csirt"),
+    "nobody can be": (Lack(GREEN, 2, "d", ("xx-gone",)), None, None),
+}
+
+
+@pytest.mark.parametrize("name", WHOM)
+def test_each_who_may_have_it_is_asked_in_turn(name: str) -> None:
+    """Peers that said so before the issuer, who speaks to everybody; nobody that the registry does not let one ask."""
+    lack, last, expected = WHOM[name]
+    asked = None if last is None else Asked(1, NOW, last)
+    assert whom(lack, asked, WORLD.registry, ME) == expected
+
+
+def test_who_may_ask_and_help_whom_is_in_the_registry() -> None:
+    """A hub asks authors and hubs, and is heard by them; an office asks nobody."""
+    may = {
+        (me, kind, to)
+        for me in ("xa-hub", "xb-hub", "xa-csirt")
+        for kind in (REQUEST, COPY)
+        for to in ("xa-hub", "xb-hub", "xb-csirt")
+        if may_say(WORLD.registry, me, kind, to, Tlp.GREEN)
+    }
+    assert ("xb-hub", REQUEST, "xa-hub") in may
+    assert ("xa-hub", COPY, "xb-hub") in may
+    assert ("xa-hub", REQUEST, "xb-csirt") in may
+    assert not [each for each in may if each[0] == "xa-csirt" or each[0] == each[2]]
+    assert WORLD.registry.readers(Channel.parse("xa-hub/system.green.xb-hub")) == ("xb-hub",)
+
+
+@pytest.mark.parametrize(
+    ("times", "passed", "expected"),
+    [
+        (0, 0, True),
+        (1, 29, False),
+        (1, 30, True),
+        (2, 59, False),
+        (2, 60, True),
+        (99, 86_399, False),
+        (99, 86_400, True),
+        (1, -3600, True),
+    ],
+)
+def test_waits_double_up_to_a_day(times: int, passed: float, expected: bool) -> None:
+    """At once, then half a minute later, then twice that, and so on; a clock that was set back delays nothing."""
+    lack = Lack(GREEN, 2, None, ())
+    before = {requests.place(lack): Asked(times, NOW - passed, "xa-csirt")} if times else {}
+    assert (due([lack], before, NOW) == [lack]) is expected
+
+
+def _file(message: Message) -> str:
+    return write_signed(message.payload, parse_header(dict(message.headers)[SIG_HEADER])).decode()
+
+
+def test_what_was_handed_on_is_the_very_message() -> None:
+    """The same bytes and signature on its own subject: admission says of it what it says of the one the bus brought."""
+    message = chain(WORLD, 1)[0]
+    found = handed(_file(message), registry=WORLD.registry, now=WORLD.now)
+    assert (found.message.subject, found.message.payload) == (message.subject, message.payload)
+    assert isinstance(tables.verdict(found.message, WORLD.registry, WORLD.now), tables.Judged)
+
+
+RUBBISH = {
+    "no file": "{}",
+    "not signed by its issuer": _file(sign(WORLD, bulletin(WORLD), by="xb-csirt")),
+    "altered": _file(chain(WORLD, 1)[0]).replace('"payload":"', '"payload":"e'),
+    "cut short": _file(chain(WORLD, 1)[0])[:-40],
+}
+
+
+@pytest.mark.parametrize("name", RUBBISH)
+def test_rubbish_is_handed_on_to_nobody(name: str) -> None:
+    """It has a reason, and nothing in it is read before its signature holds."""
+    with pytest.raises(AdmissionError) as caught:
+        handed(RUBBISH[name], registry=WORLD.registry, now=WORLD.now)
+    assert caught.value.reason
+
+
+def test_what_its_issuer_said_wrongly_is_handed_on_with_its_place() -> None:
+    """A bulletin that breaks a rule, or waits for its time, is still its issuer's word: the reader judges it itself."""
+    later = bulletin(WORLD, issued=WORLD.now + dt.timedelta(hours=1))
+    found = handed(_file(sign(WORLD, later)), registry=WORLD.registry, now=WORLD.now)
+    refused = tables.verdict(found.message, WORLD.registry, WORLD.now)
+    assert isinstance(refused, tables.Refused)
+    assert refused.reason == "from-the-future"
+
+
+def test_requests_and_copies_are_bulletins_as_any() -> None:
+    """They are stamped, keep every rule, and come back as they were said."""
+    for say in (
+        request("xa-csirt", Tlp.CLEAR, [Lack(GREEN, 2, None, ()), Lack(GREEN, 3, "A" * 43, ())]),
+        requests.copy("xa-hub", GREEN, 1, _file(chain(WORLD, 1)[0]).encode()),
+    ):
+        made = bulletin(WORLD, "xb-hub", say=say)
+        rules.check(made)
+        assert decode(encode(made)) == made
+        assert made.tlp is Tlp.GREEN
+        WORLD.registry.permit(made)
+
+
+# -- what is missing ------------------------------------------------------------------------------------------------------
+
+
+class Store:
+    """A store's tables, filled by hand."""
+
+    def __init__(self) -> None:
+        self.db = sqlite3.connect(":memory:")
+        self.db.row_factory = sqlite3.Row
+        self.db.executescript(tables.SCHEMA + Projection().schema)
+
+    def links(self, *numbers: int, digest: str = "") -> None:
+        """It holds these numbers; the digest of each is its number, or that."""
+        self.db.executemany(
+            "INSERT INTO links VALUES (?, ?, ?, NULL, ?, NULL, '', 0)",
+            [(NAME, n, digest or str(n), f"id {n}") for n in numbers],
+        )
+
+    def alarm(self, reason: Reason, began: float = NOW) -> None:
+        """An alarm stands since then."""
+        record_alarms(self.db, [Alarm(channel=NAME, reason=reason, detail="")], [], began)
+
+    def says(self, holder: str, seq: int, digest: str, row: int = 1, channel: str = NAME) -> None:
+        """Another hub says what it holds."""
+        self.db.execute(
+            "INSERT OR IGNORE INTO admitted (row, digest, id, channel, seq, subject, signature, payload, kid, admitted_at, "
+            "labels, trust, endorsers) VALUES (?1, ?1, '', '', 1, '', '', x'', '', ?2, '[]', '', '[]')",
+            (row, NOW),
+        )
+        held = (Held(channel=channel, seq=seq, digest=digest),)
+        holdings.note(self.db, holder, held, "green.community", row)
+
+    def lacks(self, until: float = NOW) -> Sequence[Lack]:
+        """What it finds missing."""
+        return missing.lacks(self.db, WORLD.registry, ME, until)
+
+
+def test_holes_are_asked_for_of_who_holds_as_much() -> None:
+    """Every number between what came; of a hub that says it holds less, nobody asks."""
+    store = Store()
+    store.links(1, 3, 6)
+    store.alarm(Reason.GAP)
+    store.says("xa-hub", 4, "4")
+    assert store.lacks() == [
+        Lack(GREEN, 2, None, ("xa-hub",)),
+        Lack(GREEN, 4, None, ("xa-hub",)),
+        Lack(GREEN, 5, None, ()),
+    ]
+    assert store.lacks(until=NOW - 1) == []
+
+
+def test_a_tail_is_asked_for_from_its_end() -> None:
+    """What another hub holds beyond, the newest first, and no more than fits one request."""
+    store = Store()
+    store.links(1, 2)
+    store.alarm(Reason.TAIL)
+    store.says("xa-hub", 5, "5")
+    assert [lack.seq for lack in store.lacks()] == [5, 4, 3]
+    store.says("xa-hub", 5000, "5000", row=2)
+    assert [lack.seq for lack in store.lacks()] == list(range(5000, 4800, -1))
+
+
+def test_another_bulletin_is_asked_for_by_its_digest() -> None:
+    """Until it came, as a fork or refused otherwise; then there is nothing more to ask."""
+    store = Store()
+    store.links(1, 2)
+    store.alarm(Reason.SPLIT)
+    store.says("xa-hub", 2, "another")
+    assert store.lacks() == [Lack(GREEN, 2, "another", ("xa-hub",))]
+    store.db.execute(
+        "INSERT INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, kids) "
+        "VALUES (0, 'fork', '', '', '[]', x'', 'another', ?, 2, '')",
+        (NAME,),
+    )
+    assert store.lacks() == []
+
+
+def test_a_successor_of_another_bulletin_shows_that_there_is_one() -> None:
+    """`broken-chain` names its predecessor: the issuer has signed it, and it or a peer is asked for that very one."""
+    store = Store()
+    store.links(1, 2)
+    store.alarm(Reason.SPLIT)
+    store.db.execute(
+        "INSERT INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, prev, kids) "
+        "VALUES (0, 'broken-chain', '', '', '[]', x'', 'third', ?, 3, 'another', '')",
+        (NAME,),
+    )
+    assert store.lacks() == [Lack(GREEN, 2, "another", ("xa-csirt",))]
+
+
+IRRELEVANT = {
+    "it agrees": ("xa-hub", 2, "2", NAME),
+    "a hole is counted as one": ("xa-hub", 1, "one", "xa-emb/actual.green.community"),
+    "it may not read that channel": ("xb-emb", 2, "another", NAME),
+    "we may not read it": ("xa-hub", 2, "another", "xa-dpa/actual.amber-strict.eu-dpas"),
+    "another marking than its heartbeat's": ("xa-hub", 2, "another", "xa-csirt/actual.clear.public"),
+    "no channel": ("xa-hub", 2, "another", "rubbish/green.community"),
+}
+
+
+@pytest.mark.parametrize("name", IRRELEVANT)
+def test_what_says_nothing_about_this_reader_is_no_difference(name: str) -> None:
+    """A hub names what it likes; only what both may read and one lacks counts."""
+    holder, seq, digest, channel = IRRELEVANT[name]
+    store = Store()
+    store.links(1, 2)
+    store.db.execute(
+        "INSERT INTO links VALUES ('xa-emb/actual.green.community', 2, 'x', NULL, 'y', NULL, '', 0)"
+    )
+    store.says(holder, seq, digest, channel=channel)
+    assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
+
+
+def test_what_agreed_is_forgotten_when_more_is_said() -> None:
+    """A hub that speaks for years fills no table; what differs stays."""
+    store = Store()
+    store.links(1, 2, 3)
+    for seq, digest in ((1, "1"), (2, "another"), (3, "3")):
+        store.says("xa-hub", seq, digest, row=seq)
+    rows = store.db.execute("SELECT seq FROM holdings ORDER BY seq").fetchall()
+    assert [row["seq"] for row in rows] == [2, 3]
+
+
+def test_what_has_come_is_not_asked_for_any_more() -> None:
+    """By its place, or by the digest that was asked for; the rest stays."""
+    store = Store()
+    store.links(1)
+    lacks = [Lack(GREEN, 1, None, ()), Lack(GREEN, 1, "another", ()), Lack(GREEN, 2, None, ())]
+    missing.note_asked(store.db, lacks, "xa-csirt", NOW)
+    missing.note_asked(store.db, lacks[2:], "xa-hub", NOW + 1)
+    missing.forget_asked(store.db)
+    assert missing.asked(store.db) == {
+        (NAME, 1, "another"): Asked(1, NOW, "xa-csirt"),
+        (NAME, 2, None): Asked(2, NOW + 1, "xa-hub"),
+    }
+    assert missing.was_asked(store.db, NAME, 2, "any")
+    assert not missing.was_asked(store.db, NAME, 1, "any")
+
+
+def test_a_reader_is_handed_the_same_copy_once_in_a_while() -> None:
+    """Another reader gets its own; after the rest it is due again."""
+    store = Store()
+    given = []
+    for reader, after in (("xa-hub", 0), ("xa-hub", 599), ("xb-hub", 599), ("xa-hub", 600)):
+        given.append(missing.is_rested(store.db, "d", reader, NOW + after, 600))
+        if given[-1]:
+            missing.note_handed_on(store.db, "d", reader, NOW + after)
+    assert given == [True, False, True, True]

@@ -1,0 +1,223 @@
+"""What a store lets go of: personal data when its time is over, old talk between programs; nothing else, and no place."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus.hub.exchange.signed_files import contradictions
+from bus.hub.picture import trace
+from bus.hub.picture.projection import Projection
+from bus.hub.retention import LetGo, let_go
+from bus.hub.scrub import damaged
+from bus.hub.watch.watch import look_at
+from bus.publishing import heartbeat
+from bus.subscribing import erasure
+from bus.subscribing.inbox import Inbox
+from schemas.bodies.system import Head
+from schemas.parts import PersonalData, Ref
+from schemas.subject import Channel
+from schemas.vocab import MsgType, PersonalFlag, RefRel, Status, Tlp
+from tests.hubs import hub_desk, judged, store_of, take_in
+from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
+
+WORLD = shared_world()
+LAST_DAY = NOW.date() + dt.timedelta(days=10)
+THAT_EVENING = dt.datetime.combine(LAST_DAY, dt.time(23, 59), dt.UTC)
+THE_DAY_AFTER = THAT_EVENING + dt.timedelta(minutes=1)
+PERSONAL = PersonalData(
+    flag=PersonalFlag.PERSONAL, lawful_basis="celex:32016R0679#6.1.e", purpose="p", retention_until=LAST_DAY
+)
+ABOUT = sign(
+    WORLD, bulletin(WORLD, say=draft("About the account of NADIR-EXAMPLE-19", personal_data=PERSONAL))
+)
+NEXT = sign(WORLD, bulletin(WORLD, say=draft("about nobody"), seq=2, prev=ABOUT.digest))
+GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Inbox]:
+    """A hub's store with nothing in it."""
+    async with Inbox.open(tmp_path / "store.db", projector=Projection(), hold_s=0.0) as store:
+        yield store
+
+
+async def take(store: Inbox, *messages: Message, now: dt.datetime = NOW) -> dict[str, int]:
+    """As the bus would bring them; what became of them."""
+    counts = await store.settle([judged(each, WORLD.registry, now) for each in messages], None, None, now)
+    await store.release(now)
+    return dict(counts)
+
+
+async def let(store: Inbox, now: dt.datetime) -> LetGo:
+    """Let go of what is to go."""
+    return await store.write(lambda db: let_go(db, now))
+
+
+async def kept(store: Inbox) -> list[str]:
+    """The digests of what the store still has."""
+    return await store.ask(
+        lambda db: [row[0] for row in db.execute("SELECT digest FROM admitted ORDER BY row")]
+    )
+
+
+async def test_it_goes_when_its_last_day_is_over_and_its_place_stays(store: Inbox) -> None:
+    """Not a minute before; then the chain is whole, nothing is damaged, it is recognised when it comes again, and named."""
+    await take(store, ABOUT, NEXT)
+    assert await let(store, THAT_EVENING) == LetGo(erased=0, pruned=0)
+    assert await store.write(lambda db: let_go(db, THE_DAY_AFTER, rehearse=True)) == LetGo(erased=1, pruned=0)
+    assert await kept(store) == [ABOUT.digest, NEXT.digest]
+    assert await let(store, THE_DAY_AFTER) == LetGo(erased=1, pruned=0)
+    assert await kept(store) == [NEXT.digest]
+    assert await store.ask(lambda db: list(damaged(db, WORLD.registry))) == []
+    assert await take(store, ABOUT, now=THE_DAY_AFTER) == {"duplicate": 1}
+    shown = await store.ask(lambda db: db.execute("SELECT id FROM actual").fetchall())
+    assert [row["id"] for row in shown] == [NEXT.bulletin.id]
+    steps = await store.ask(lambda db: trace.of_store(db, ABOUT.bulletin.id))
+    assert [(step.what, step.at) for step in steps] == [("erased", THE_DAY_AFTER)]
+    assert await let(store, THE_DAY_AFTER) == LetGo(erased=0, pruned=0)
+
+
+async def test_no_byte_of_it_is_left_in_the_file(tmp_path: Path) -> None:
+    """Neither in a page that was freed nor in the log, admitted or refused."""
+    path = tmp_path / "store.db"
+    other = sign(WORLD, bulletin(WORLD, say=draft("NADIR-EXAMPLE-19 once more", personal_data=PERSONAL)))
+    async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
+        await take(store, ABOUT, other, NEXT)
+    assert b"NADIR-EXAMPLE-19" in path.read_bytes()
+    async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
+        assert await let(store, THE_DAY_AFTER) == LetGo(erased=2, pruned=0)
+    left = [file.read_bytes() for file in tmp_path.iterdir()]  # noqa: ASYNC240 (nothing else runs here)
+    assert [b"NADIR-EXAMPLE-19" in each for each in left] == [False]
+
+
+async def test_what_it_contradicts_stays_refused_and_is_proof_no_more(store: Inbox) -> None:
+    """Of what is in quarantine place, digest and reason stay; a proof needs the words, and there are none."""
+    other = sign(WORLD, bulletin(WORLD, say=draft("another number 1", personal_data=PERSONAL)))
+    await take(store, ABOUT, other)
+    channel = "xa-csirt/actual.green.community"
+    assert len(await store.ask(lambda db: list(contradictions(db, channel)))) == 1
+    assert await let(store, THE_DAY_AFTER) == LetGo(erased=2, pruned=0)
+    assert await store.ask(lambda db: list(contradictions(db, channel))) == []
+    row = await store.ask(lambda db: db.execute("SELECT * FROM quarantine").fetchone())
+    assert (row["reason"], row["digest"], row["payload"]) == ("fork", other.digest, b"")
+    assert await take(store, other, now=THE_DAY_AFTER) == {"duplicate": 1}
+    await store.amend(WORLD.registry, THE_DAY_AFTER)
+
+
+async def test_what_it_has_ended_stays_ended(store: Inbox) -> None:
+    """An update with personal data goes; what it superseded does not come back, made anew either."""
+    first = chain(WORLD, 1)[0]
+    ref = Ref(id=first.bulletin.id, rel=RefRel.SUPERSEDES)
+    said = draft("more of it", msg_type=MsgType.UPDATE, references=(ref,), personal_data=PERSONAL)
+    update = sign(WORLD, bulletin(WORLD, say=said, seq=2, prev=first.digest))
+    await take(store, first, update)
+    await let(store, THE_DAY_AFTER)
+    for _ in range(2):
+        rows = await store.ask(lambda db: db.execute("SELECT id, ended_how FROM actual").fetchall())
+        assert [tuple(row) for row in rows] == [(first.bulletin.id, "superseded")]
+        await store.rebuild()
+    steps = await store.ask(lambda db: trace.of_store(db, first.bulletin.id))
+    assert [(step.what, step.at) for step in steps[2:]] == [("superseded", THE_DAY_AFTER)]
+
+
+HOSTILE = {
+    "a number": b'{"personal_data":{"retention_until":1}}',
+    "a list": b'{"personal_data":{"retention_until":["2020-01-01"]}}',
+    "nothing": b'{"personal_data":null}',
+    "no JSON": b'{"personal_data":{"retention_until":"2020-01-01"',
+    "not UTF-8": b'{"personal_data":{"retention_until":"2020-01-01"},"x":"\xff\x00',
+    "deep": b"[" * 5000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_what_was_refused_is_looked_at_without_harm(store: Inbox, name: str) -> None:
+    """Whatever lies in quarantine, nothing fails, and what names no day stays."""
+    message = msgspec.structs.replace(ABOUT, payload=HOSTILE[name], digest=name)
+    assert await take(store, message) == {"refused": 1}
+    assert await let(store, THE_DAY_AFTER) == LetGo(erased=0, pruned=0)
+
+
+def beats(count: int, *heads: Head) -> list[Message]:
+    """Heartbeats of the CSIRT of XA; each names the heads."""
+    said: list[Message] = []
+    for seq in range(1, count + 1):
+        prev = said[-1].digest if said else None
+        say = heartbeat.draft(GREEN, heads, 3600, NOW)
+        said.append(sign(WORLD, bulletin(WORLD, say=say, seq=seq, prev=prev)))
+    return said
+
+
+async def test_old_heartbeats_go_but_for_the_last(store: Inbox) -> None:
+    """Thirty days they stay; the channel is judged as before, and what was actual stays."""
+    said = chain(WORLD, 2)
+    head = Head(channel="actual.green.community", seq=2, digest=said[1].digest)
+    await take(store, *said, *beats(4, head))
+    assert await let(store, NOW + dt.timedelta(days=29)) == LetGo(erased=0, pruned=0)
+    later = NOW + dt.timedelta(days=31)
+    before = await store.ask(lambda db: look_at(db, later, WORLD.registry, "xb-hub"))
+    assert await let(store, later) == LetGo(erased=0, pruned=3)
+    assert len(await kept(store)) == 3
+    assert await store.ask(lambda db: look_at(db, later, WORLD.registry, "xb-hub")) == before
+    assert await store.ask(lambda db: list(damaged(db, WORLD.registry))) == []
+
+
+async def test_a_heartbeat_that_names_what_is_missing_stays(store: Inbox) -> None:
+    """It is the evidence that the bulletin exists; the alarm stands for as long."""
+    said = chain(WORLD, 3)
+    missing = Head(channel="actual.green.community", seq=3, digest=said[2].digest)
+    signs = beats(3, missing)
+    await take(store, *said[:2], *signs)
+    later = NOW + dt.timedelta(days=31)
+    await let(store, later)
+    assert await kept(store) == [said[0].digest, said[1].digest, signs[0].digest, signs[2].digest]
+    await take(store, said[2], now=later)
+    assert await let(store, later) == LetGo(erased=0, pruned=1)
+
+
+async def test_of_a_channel_that_contradicts_itself_everything_stays(store: Inbox) -> None:
+    """It is evidence."""
+    said = beats(3)
+    other = sign(
+        WORLD,
+        bulletin(WORLD, say=heartbeat.draft(GREEN, (), 60, NOW), seq=2, prev=said[0].digest),
+    )
+    await take(store, *said, other)
+    assert await let(store, NOW + dt.timedelta(days=31)) == LetGo(erased=0, pruned=0)
+
+
+def test_an_operator_sees_what_would_go_lets_it_go_and_is_told_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hub prune --dry-run` and `hub prune`; `bulletin show` and `trace` say what became of it, the audit record how many."""
+    desk = hub_desk(tmp_path, monkeypatch, WORLD, "xb-hub")
+    day = dt.date(2020, 1, 1)
+    over = msgspec.structs.replace(PERSONAL, retention_until=day)
+    about = sign(WORLD, bulletin(WORLD, say=draft("About somebody", personal_data=over)))
+    asyncio.run(take_in(store_of(desk.folder, "xb-hub"), WORLD, [about]))
+    assert '"erased":1' in desk.run("hub", "prune", "--dry-run", "--json")
+    assert about.bulletin.id in desk.run("bulletin", "show", about.bulletin.id)
+    assert '"erased":1' in desk.run("hub", "prune", "--json")
+    assert "not kept any more" in desk.run("bulletin", "show", about.bulletin.id, code=3)
+    assert "erased" in desk.run("trace", about.bulletin.id)
+    assert "personal-data-erased" in desk.run("audit", "show")
+
+
+def test_a_store_made_before_there_were_tombstones_gets_them(tmp_path: Path) -> None:
+    """The index over what was kept is made when the file is opened."""
+    with sqlite3.connect(":memory:") as db:
+        db.execute(
+            "CREATE TABLE admitted (row INTEGER PRIMARY KEY, payload BLOB, digest, channel, seq, id, admitted_at)"
+        )
+        db.execute("CREATE TABLE quarantine (n INTEGER PRIMARY KEY, payload BLOB, channel, reason)")
+        db.execute("INSERT INTO admitted VALUES (1, ?, 'd', 'c', 1, 'i', 0)", (ABOUT.payload,))
+        db.executescript(erasure.SCHEMA)
+        db.row_factory = sqlite3.Row
+        assert [row["digest"] for row in erasure.personal(db, THE_DAY_AFTER)] == ["d"]

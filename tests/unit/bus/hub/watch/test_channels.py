@@ -1,0 +1,266 @@
+"""What a store makes of its channels: heartbeats held against what came, alarms on record, uptime."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus.hub.picture import summary
+from bus.hub.picture.projection import Projection
+from bus.hub.watch import alarms, watch
+from bus.hub.watch.alarms import Condition
+from bus.hub.watch.channels import ChannelRow, channels, real
+from bus.hub.watch.liveness import Alarm, Reason, State
+from bus.hub.watch.watch import look_at
+from bus.publishing import heartbeat
+from bus.subscribing.inbox import Inbox
+from schemas.bodies.system import Head
+from schemas.registry import PublishGrant
+from schemas.subject import Channel
+from schemas.vocab import ChannelState, Status, Tlp
+from tests.unit.bus.subscribing.test_inbox import judged
+from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
+
+WORLD = shared_world()
+GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
+NAME = "actual.green.community"
+ME = "xa-csirt/actual.green.community"
+CHAIN = chain(WORLD, 6)
+INTERVAL = 60
+
+
+def beat(
+    *heads: Head, seq: int = 1, prev: str | None = None, state: ChannelState = ChannelState.UP, **body: object
+) -> Message:
+    """A signed heartbeat of the CSIRT of XA."""
+    said = heartbeat.draft(GREEN, heads, INTERVAL, NOW, state=state)
+    said = msgspec.structs.replace(said, body=msgspec.structs.replace(said.body, **body))
+    return sign(WORLD, bulletin(WORLD, say=said, seq=seq, prev=prev))
+
+
+def head(message: Message, channel: str = NAME) -> Head:
+    """The head that a bulletin is."""
+    return Head(channel=channel, seq=message.bulletin.seq, digest=message.digest)
+
+
+async def take(store: Inbox, *messages: Message, later: float = 0.0) -> None:
+    """Take messages in and hold nothing back any longer."""
+    now = NOW + dt.timedelta(seconds=later)
+    await store.settle([judged(each, now=now) for each in messages], None, None, now)
+    await store.release(now + dt.timedelta(minutes=1))
+
+
+async def found(store: Inbox, later: float = 0.0) -> dict[str, list[str]]:
+    """The reasons of the alarms by channel, so much later."""
+    now = NOW + dt.timedelta(seconds=later)
+    seen = await store.ask(lambda db: look_at(db, now, WORLD.registry, "xb-hub"))
+    by_channel: dict[str, list[str]] = {}
+    for each in seen.alarms:
+        by_channel.setdefault(each.channel, []).append(str(each.reason))
+    return by_channel
+
+
+async def row_of(store: Inbox, later: float = 0.0, name: str = ME) -> ChannelRow:
+    """One channel, so much later."""
+    now = NOW + dt.timedelta(seconds=later)
+    rows = await store.ask(lambda db: channels(db, now, WORLD.registry, "xb-hub"))
+    return next(row for row in rows if row.name == name)
+
+
+@pytest.fixture
+async def store(tmp_path: Path):  # type: ignore[no-untyped-def]  # an async fixture
+    """A hub's store."""
+    async with Inbox.open(tmp_path / "store.db", projector=Projection(), hold_s=0.0) as opened:
+        yield opened
+
+
+async def test_a_cut_tail_is_an_alarm_until_it_comes(store: Inbox) -> None:
+    """What a heartbeat announces and nobody delivers: an alarm, after a short grace; it ends with the bulletins."""
+    await take(store, CHAIN[0], beat(head(CHAIN[2])))
+    assert await found(store) == {}
+    assert await found(store, 31) == {ME: ["tail"]}
+    assert (await row_of(store, 31)).announced == 2
+    await take(store, CHAIN[1], later=32)
+    assert await found(store, 33) == {ME: ["tail"]}
+    await take(store, CHAIN[2], later=34)
+    assert await found(store, 35) == {}
+
+
+async def test_a_busy_channel_withheld_whole_is_no_less_an_alarm(store: Inbox) -> None:
+    """Each heartbeat names a newer head; the clock runs from the first that has not come."""
+    first = beat(head(CHAIN[1]))
+    second = beat(head(CHAIN[4]), seq=2, prev=first.digest)
+    await take(store, first)
+    await take(store, second, later=25)
+    assert await found(store, 31) == {ME: ["tail"]}
+
+
+async def test_a_hole_is_an_alarm_that_names_the_numbers(store: Inbox) -> None:
+    """Found by the chain alone, without any heartbeat."""
+    await take(store, CHAIN[0])
+    await take(store, CHAIN[3])
+    assert await found(store) == {ME: ["gap"]}
+    seen = await store.ask(lambda db: look_at(db, NOW, WORLD.registry, "xb-hub"))
+    assert "number 2 to 3" in seen.alarms[0].detail
+
+
+async def test_a_beginning_that_is_no_longer_kept_is_no_alarm(store: Inbox) -> None:
+    """A reader that came later, and a head from before its time."""
+    await take(store, CHAIN[3], CHAIN[4], beat(head(CHAIN[1])))
+    assert await found(store, 40) == {}
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(2))])
+async def test_a_head_that_is_not_what_is_held_is_a_fork(store: Inbox, order: tuple[int, ...]) -> None:
+    """The authority told its readers two things; whichever of them comes first."""
+    other = sign(WORLD, bulletin(WORLD, say=draft("the other one")))
+    come = (CHAIN[0], beat(head(other)))
+    for n in order:
+        await take(store, come[n])
+    assert await found(store) == {ME: ["fork", "split"]}
+    assert (await row_of(store)).forks == 1
+
+
+async def test_nobody_is_alarmed_about_what_it_may_not_read(store: Inbox) -> None:
+    """A head of a channel for which this hub has no grant, or of none at all, says nothing to it."""
+    strange = Head(channel="actual.amber-strict.eu-dpas", seq=9, digest="A" * 43)
+    await take(store, beat(strange, Head(channel="no channel", seq=9, digest="A" * 43)))
+    assert await found(store, 40) == {}
+
+
+async def test_what_was_refused_is_not_missing(store: Inbox) -> None:
+    """A bulletin that broke a rule was delivered: that it is refused is another matter, and its place is taken."""
+    broken = sign(WORLD, bulletin(WORLD, expires=NOW - dt.timedelta(days=1)))
+    await take(store, broken, beat(head(broken)))
+    assert [each.reason for each in await store.ask(lambda db: summary.quarantine(db, 9))] == ["rule:R5"]
+    assert await found(store, 40) == {}
+
+
+async def test_silence_is_an_alarm_of_the_actual_channel(store: Inbox) -> None:
+    """Late is none yet; silent is one; a bulletin or a heartbeat ends it."""
+    await take(store, beat())
+    assert (await row_of(store, 61)).state == "late"
+    assert await found(store, 61) == {}
+    assert await found(store, 121) == {ME: ["silent"]}
+
+
+async def test_planned_silence_is_no_alarm_while_it_lasts(store: Inbox) -> None:
+    """Until the end that was said."""
+    until = NOW + dt.timedelta(hours=2)
+    await take(store, CHAIN[0], beat(state=ChannelState.PLANNED_OUTAGE, until=until))
+    assert (await row_of(store, 7000)).state == "planned"
+    assert await found(store, 7000) == {}
+    assert await found(store, 7200 + 121) == {ME: ["silent"]}
+
+
+async def test_who_may_not_send_heartbeats_is_not_blamed_for_silence(store: Inbox) -> None:
+    """Its bulletins are all there is to judge by; no registry promises more."""
+    document = WORLD.registry.document
+    record = document.authorities["xa-csirt"]
+    spoken = tuple(grant for grant in record.publish if Status.SYSTEM not in grant.statuses)
+    assert all(isinstance(each, PublishGrant) for each in spoken)
+    mute = msgspec.structs.replace(
+        document,
+        authorities={**document.authorities, "xa-csirt": msgspec.structs.replace(record, publish=spoken)},
+    )
+    registry = object.__new__(type(WORLD.registry))
+    registry.__dict__.update(WORLD.registry.__dict__, document=mute)
+    await take(store, CHAIN[0])
+    hour = NOW + dt.timedelta(hours=1)
+    seen = await store.ask(lambda db: look_at(db, hour, registry, "xb-hub"))
+    assert seen.alarms == ()
+    assert next(row for row in seen.rows if row.name == ME).state == "silent"
+
+
+async def test_a_drill_is_judged_by_itself(store: Inbox) -> None:
+    """What is missing in an exercise is an alarm of the exercise, and the picture counts the actual channels alone."""
+    drill = [
+        sign(WORLD, bulletin(WORLD, seq=n, prev=p, say=draft("drill", status=Status.EXERCISE, exercise_id="autumn")))
+        for n, p in ((1, None), (3, "A" * 43))
+    ]  # fmt: skip
+    await take(store, *drill)
+    assert await found(store) == {"xa-csirt/exercise.green.community": ["gap"]}
+    picture = await store.ask(lambda db: summary.picture(db, NOW, WORLD.registry, "xb-hub"))
+    actual = await store.ask(lambda db: look_at(db, NOW, WORLD.registry, "xb-hub").conditions)
+    assert sum(picture.channels_by_state.values()) == len(actual)
+    assert not any("exercise" in name for name in actual)
+
+
+async def test_the_order_of_arrival_does_not_matter(tmp_path: Path) -> None:
+    """Bulletins and heartbeats in any order, and made anew from the signed bytes: the same channels."""
+    first = beat(head(CHAIN[1]))
+    come = [CHAIN[0], CHAIN[1], first, beat(head(CHAIN[2]), seq=2, prev=first.digest)]
+    results = set()
+    for n, order in enumerate(itertools.permutations(come)):
+        async with Inbox.open(tmp_path / f"{n}.db", projector=Projection(), hold_s=0.0) as opened:
+            await take(opened, *order)
+            results.add(msgspec.json.encode(await row_of(opened, 40)))
+            await opened.rebuild()
+            results.add(msgspec.json.encode(await row_of(opened, 40)))
+    assert len(results) == 1
+
+
+async def test_a_record_outlives_the_picture(store: Inbox) -> None:
+    """Alarms are history: made when they begin, closed when they end, and not made anew."""
+    silent = Alarm(channel=ME, reason=Reason.SILENT, detail="nothing heard")
+    await store.record(lambda db: alarms.record_alarms(db, [silent], [], 10.0))
+    await store.rebuild()
+    assert await store.ask(alarms.standing) == {(ME, Reason.SILENT)}
+    await store.record(lambda db: alarms.record_alarms(db, [], [(ME, Reason.SILENT)], 20.0))
+    await store.record(lambda db: alarms.record_alarms(db, [silent], [], 30.0))
+    every = await store.ask(lambda db: alarms.alarms(db, ended=True))
+    assert [(each.began.timestamp(), each.ended and each.ended.timestamp()) for each in every] == [
+        (30.0, None),
+        (10.0, 20.0),
+    ]
+    assert len(await store.ask(lambda db: alarms.alarms(db, ended=False))) == 1
+
+
+def test_a_stream_that_stays_incomplete_is_read_again_less_and_less() -> None:
+    """At once, then after waits that double up to a day; whole again, it begins anew."""
+    again: dict[str, watch.Again] = {}
+    moments = []
+    for moment in range(0, 3 * 86_400, 60):
+        due, again = watch.read_again({"WORLD_ACTUAL"}, again, float(moment))
+        moments += [moment] * len(due)
+    assert moments[:4] == [0, 900, 2700, 6300]
+    assert len(moments) == 9
+    assert watch.read_again(set(), again, 9.0) == ([], {})
+    assert watch.read_again({"WORLD_ACTUAL"}, {}, 9.0)[0] == ["WORLD_ACTUAL"]
+
+
+async def test_uptime_counts_what_was_watched(store: Inbox) -> None:
+    """By phase; a time in which no hub was running belongs to nobody."""
+    during, calm = Condition("during", "live"), Condition("none", "live")
+    looks = [
+        (0, during),
+        (30, during),
+        (60, Condition("during", "silent")),
+        (70, calm),
+        (80, calm),
+        (5000, calm),
+    ]
+    for moment, condition in looks:
+        await store.record(lambda db, m=moment, c=condition: alarms.record_spans(db, {ME: c}, float(m)))  # type: ignore[misc]
+    assert await store.ask(alarms.uptimes) == {ME: {"during": round(60 / 70 * 1e6), "none": 1_000_000}}
+
+
+def test_heartbeats_stand_beside_no_channel_that_they_keep_alive() -> None:
+    """A system channel is shown for itself where there is no actual one, or when something is wrong with it."""
+    names = (
+        "xa-emb/actual.green.all",
+        "xa-emb/system.green.all",
+        "xa-emb/exercise.green.all",
+        "xa-hub/system.green.all",
+    )
+    rows = [
+        ChannelRow(authority=name.partition("/")[0], channel=name.partition("/")[2], state=State.LIVE)
+        for name in names
+    ]
+    assert [row.name for row in real(rows)] == [names[0], names[3]]
+    rows[1] = msgspec.structs.replace(rows[1], gaps=1)
+    assert [row.name for row in real(rows)] == [names[0], names[1], names[3]]

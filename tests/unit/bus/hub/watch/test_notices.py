@@ -1,0 +1,124 @@
+"""A hub's own word about dark channels: said once, taken back once, and only where its grants let it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus.hub.watch.notices import Announcer, audience_of
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
+from schemas.bulletin import Bulletin, Defaults
+from schemas.codec import decode
+from schemas.registry import Audience, PublishGrant
+from schemas.subject import channel_of
+from schemas.vocab import MsgType, Pap, Scope, Status, Tlp
+from tests.unit.bus.hub.watch.test_channels import ME
+from tests.worlds import NOW, key_record, shared_world, signed_registry
+
+WORLD = shared_world()
+SIGNER = WORLD.signers["xb-hub"]
+NATION = "xb-nation"
+
+
+def grant(audience: str, *kinds: str, status: Status = Status.ACTUAL) -> PublishGrant:
+    """A right to say at GREEN."""
+    return PublishGrant(
+        statuses=(status,), tlps=(Tlp.GREEN,), audiences=(audience,), kinds=kinds, areas=("*",)
+    )
+
+
+def speaking_hub(*grants: PublishGrant) -> VerifiedRegistry:
+    """A registry in which the hub of XB has a key and these grants."""
+    document = ceremony.grant(WORLD.registry.document, "xb-hub", publish=grants)
+    record = msgspec.structs.replace(document.authorities["xb-hub"], keys={SIGNER.kid: key_record(SIGNER)})
+    document = msgspec.structs.replace(
+        document,
+        version=1,
+        prev=None,
+        authorities={**document.authorities, "xb-hub": record},
+        audiences={
+            **document.audiences,
+            NATION: Audience(scope=Scope.NATIONAL, members=("xb-hub", "xb-emb")),
+        },
+    )
+    return VerifiedRegistry.open(signed_registry(document, WORLD.roots[:2]))
+
+
+GRANTS: dict[str, tuple[tuple[PublishGrant, ...], tuple[Tlp, str] | None]] = {
+    "none": ((), None),
+    "of another kind": ((grant("community", "feedback"),), None),
+    "everything, which names nothing": ((grant("community", "*"),), None),
+    "heartbeats alone": ((grant("community", "channel-status", status=Status.SYSTEM),), None),
+    "to all": ((grant("community", "channel-status"),), (Tlp.GREEN, "community")),
+    "to all and to the nation": (
+        (grant("community", "channel-status"), grant(NATION, "channel-status")),
+        (Tlp.GREEN, NATION),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GRANTS)
+def test_where_a_hub_says_it(name: str) -> None:
+    """Where a grant names it, and to the nation before others."""
+    grants, expected = GRANTS[name]
+    assert audience_of(speaking_hub(*grants), "xb-hub") == expected
+
+
+@asynccontextmanager
+async def voice(path: Path, *grants: PublishGrant) -> AsyncIterator[tuple[Outbox, Announcer]]:
+    """The hub's announcer over its outbox."""
+    registry = speaking_hub(*grants)
+    async with (
+        Outbox.open(path) as outbox,
+        Publisher.open(
+            authority_id="xb-hub",
+            outbox=outbox,
+            registry=lambda: registry,
+            signers=(SIGNER,),
+            endpoint=None,
+            defaults=Defaults(pap=Pap.GREEN),
+            clock=lambda: NOW,
+            rng=secrets.token_bytes,
+        ) as publisher,
+    ):
+        yield outbox, Announcer(publisher)
+
+
+async def said(outbox: Outbox) -> list[Bulletin]:
+    """What was said, in order."""
+    return [decode(row.payload) for row in reversed(await outbox.rows())]
+
+
+async def test_a_dark_channel_is_said_once_and_taken_back_once(tmp_path: Path) -> None:
+    """Whatever is asked again, and whatever restarts between: dark, then heard again in its place, then dark anew."""
+    dark = {ME: ("nothing was heard", 60)}
+    found: list[Bulletin] = []
+    looks: list[dict[str, tuple[str, int]]] = [dark, dark, {}, {}, dark]
+    for look in looks:
+        async with voice(tmp_path / "outbox.db", grant(NATION, "channel-status")) as (outbox, announce):
+            await announce(look)
+            await announce(look)
+            found = await said(outbox)
+    assert [(b.msg_type, b.body.state) for b in found] == [  # type: ignore[union-attr]
+        (MsgType.ALERT, "down"),
+        (MsgType.UPDATE, "up"),
+        (MsgType.UPDATE, "down"),
+    ]
+    assert {str(channel_of(b)) for b in found} == {f"xb-hub/actual.green.{NATION}"}
+    assert [ref.id for b in found[1:] for ref in b.references] == [b.id for b in found[:-1]]
+    assert ME in found[0].info[0].headline
+
+
+async def test_a_hub_without_that_grant_says_nothing(tmp_path: Path) -> None:
+    """It shows it, and that is all."""
+    async with voice(tmp_path / "outbox.db", grant(NATION, "feedback")) as (outbox, announce):
+        await announce({ME: ("nothing was heard", 60)})
+        assert await said(outbox) == []

@@ -1,0 +1,143 @@
+"""Re-anchoring: where a channel may go on from, decided on what the bus holds and what the outbox has sent."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+import pytest
+
+from bus.admission.branches import ReceivedLink, rule
+from bus.errors import OutboxError
+from bus.publishing import reanchor
+from bus.publishing.outbox import Row
+from bus.publishing.own_channels import Survey
+from bus.publishing.reanchor import Anchor, check, propose
+from schemas.bodies.system import Head, Reanchor
+from schemas.subject import Channel
+from schemas.vocab import Status, Tlp
+
+NAME = "actual.green.community"
+NOON = dt.datetime(2027, 5, 23, 12, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+OLD, NEW = "the stolen key", "the new key"
+
+
+def link(digest: str, seq: int, prev: str | None, kid: str = OLD, hours: float = 0) -> ReceivedLink:
+    """A bulletin on the bus, so many hours after noon."""
+    return ReceivedLink(
+        channel=NAME, seq=seq, digest=digest, prev=prev, kid=kid, received_at=NOON + hours * HOUR
+    )
+
+
+def row(digest: str, seq: int, prev: str | None, state: str = "stored") -> Row:
+    """One of the outbox's own."""
+    blank = dict.fromkeys(
+        ("attempted_at", "stored_at", "stream", "stream_seq", "problem", "once", "origin"), None
+    )
+    fields = {
+        **blank,
+        "n": seq, "status": "actual", "channel": NAME, "seq": seq, "id": digest, "digest": digest, "prev": prev,
+        "subject": "", "headers": "{}", "payload": b"", "kept_at": 0.0, "state": state,
+    }  # fmt: skip
+    return msgspec.convert(fields, Row)
+
+
+# Two honest ones, a theft an hour after noon, two of the thief's, and an honest third that came second.
+HONEST = [link("h1", 1, None), link("h2", 2, "h1")]
+THIEF = [link("t3", 3, "h2", hours=1.5), link("t4", 4, "t3", hours=1.6)]
+THIRD = link("h3", 3, "h2", hours=2)
+MINE = [row("h1", 1, None), row("h2", 2, "h1"), row("h3", 3, "h2")]
+
+
+def found(*links: ReceivedLink, since: dt.datetime | None = NOON + HOUR) -> Survey:
+    """What the bus holds, with the key revoked since the theft, another moment, or not at all."""
+    revoked = {} if since is None else {OLD: since}
+    return Survey(links=links, stands=rule(links, revoked).stands, arrived=(), cursors={})
+
+
+def head(digest: str | None, seq: int, channel: str = NAME) -> Head:
+    """A place."""
+    return Head(channel=channel, seq=seq, digest=digest)
+
+
+EVENING = found(*HONEST, *THIEF, THIRD)
+
+
+def test_the_last_that_the_outbox_sent_is_proposed() -> None:
+    """And the thief's branch is named by its end, not by each of its bulletins."""
+    anchor = propose(NAME, EVENING, MINE)
+    assert anchor == Anchor(from_=head("h3", 3), lost=(head("t4", 4),))
+    check(NAME, anchor, EVENING, MINE)
+
+
+def test_without_an_outbox_what_stands_is_proposed() -> None:
+    """The last before the theft; the honest third cannot be told from the thief's, and can be named by who knows it."""
+    anchor = propose(NAME, EVENING, [])
+    assert anchor == Anchor(from_=head("h2", 2), lost=(head("t4", 4), head("h3", 3)))
+    check(NAME, anchor, EVENING, [])
+    named = propose(NAME, EVENING, [], "h3")
+    assert named == Anchor(from_=head("h3", 3), lost=(head("t4", 4),))
+    check(NAME, named, EVENING, [])
+
+
+def test_a_channel_on_which_only_the_thief_spoke_begins_anew() -> None:
+    """Nothing there is the authority's."""
+    alone = found(link("t1", 1, None, hours=2))
+    anchor = propose(NAME, alone, [])
+    assert anchor == Anchor(from_=head(None, 0), lost=(head("t1", 1),))
+    check(NAME, anchor, alone, [])
+
+
+def test_a_trimmed_or_lost_part_of_the_bus_is_not_disowned() -> None:
+    """What the outbox has sent and the bus no longer holds is bridged by the outbox's own rows."""
+    anchor = propose(NAME, found(*HONEST, *THIEF), MINE)
+    assert anchor == Anchor(from_=head("h3", 3), lost=(head("t4", 4),))
+
+
+def test_unsent_rows_are_no_anchor() -> None:
+    """Nobody else has them."""
+    assert propose(NAME, EVENING, [*MINE[:2], row("h3", 3, "h2", "kept")]).from_ == head("h2", 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "anchor", "survey", "mine", "reason"),
+    [
+        ("the key is not revoked", head("h3", 3), found(*HONEST, *THIEF, THIRD, since=None), MINE, "anchor-contradicted"),
+        ("revoked too late", head("h3", 3), found(*HONEST, *THIEF, THIRD, since=NOON + 1.55 * HOUR), MINE, "anchor-contradicted"),
+        ("on the thief's branch", head("t4", 4), found(*HONEST, *THIEF, link("n3", 3, "h2", NEW)), [], "anchor-contradicted"),
+        ("before one by a good key", head("h2", 2), found(*HONEST, link("n3", 3, "h2", NEW)), [], "anchor-contradicted"),
+        ("of nowhere", head("x9", 9), EVENING, MINE, "unknown-anchor"),
+        ("the right digest at a wrong number", head("h2", 3), EVENING, MINE, "unknown-anchor"),
+        ("before what the outbox has sent", head("h2", 2), EVENING, MINE, "bad-anchor"),
+        ("of another channel", head("h3", 3, "test.green.community"), EVENING, MINE, "bad-anchor"),
+        ("a number without a digest", head(None, 3), EVENING, MINE, "bad-anchor"),
+        ("a digest without a number", head("h3", 0), EVENING, MINE, "bad-anchor"),
+    ],
+)  # fmt: skip
+def test_an_anchor_that_readers_would_contradict_is_refused(
+    name: str, anchor: Head, survey: Survey, mine: list[Row], reason: str
+) -> None:
+    """Before anything is signed, with its reason."""
+    with pytest.raises(OutboxError) as refused:
+        check(NAME, Anchor(from_=anchor, lost=()), survey, mine)
+    assert refused.value.reason == reason, name
+
+
+def test_an_own_bulletin_may_be_given_up_by_name() -> None:
+    """Where the thief used this very outbox, its owner says so."""
+    check(NAME, Anchor(from_=head("h2", 2), lost=(head("h3", 3),)), EVENING, MINE)
+    with pytest.raises(OutboxError, match="no bulletin"):
+        propose(NAME, EVENING, MINE, "nowhere")
+
+
+def test_the_words_fit_at_their_longest() -> None:
+    """A long reason and many branches break no bound of the vocabulary."""
+    channel = Channel(
+        issuer="xa-" + "o" * 24 + "-" + "u" * 12, status=Status.ACTUAL, tlp=Tlp.GREEN, audience="community"
+    )
+    anchor = Anchor(from_=head("A" * 43, 2**53 - 1), lost=(head("B" * 43, 4),) * reanchor.MAX_LOST)
+    said = reanchor.draft(channel, anchor, "r" * 500, None)
+    assert isinstance(said.body, Reanchor)
+    assert len(said.info[0].headline) <= 160
+    assert len(said.info[0].summary) <= 2000

@@ -1,0 +1,151 @@
+"""When keys end: whatever comes in whatever order, a reader ends with exactly the honest history."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import tempfile
+from pathlib import Path
+
+import msgspec
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bus.hub.picture import summary
+from bus.hub.picture.projection import Projection
+from bus.keys.signatures import FileSigner
+from bus.subscribing.inbox import Inbox
+from bus.trust.registry import VerifiedRegistry
+from schemas.parts import Ref
+from schemas.vocab import MsgType, RefRel
+from tests.hubs import judged
+from tests.worlds import NOW, Message, bulletin, draft, key_record, shared_world, sign, signed_registry
+
+WORLD = shared_world()
+OLD = WORLD.signers["xa-csirt"]
+NEW = FileSigner.generate()
+HOUR = dt.timedelta(hours=1)
+THEFT = NOW + HOUR
+
+
+def registry(*, since: dt.datetime | None = None, ends: dt.datetime | None = None) -> VerifiedRegistry:
+    """The world's registry with a second key for the agency, its first revoked, or at the end of its window."""
+    document = WORLD.registry.document
+    record = document.authorities["xa-csirt"]
+    changes = {name: value for name, value in (("revoked_since", since), ("not_after", ends)) if value}
+    keys = {OLD.kid: key_record(OLD, **changes), NEW.kid: key_record(NEW)}
+    record = msgspec.structs.replace(record, keys=keys)
+    document = msgspec.structs.replace(document, authorities={**document.authorities, "xa-csirt": record})
+    return VerifiedRegistry.open(signed_registry(document, WORLD.roots))
+
+
+TWO_KEYS, REVOKED = registry(), registry(since=THEFT)
+
+
+def after(before: Message | None, text: str, by: FileSigner, **changes: object) -> Message:
+    """The next bulletin of a chain."""
+    seq, prev = (1, None) if before is None else (before.bulletin.seq + 1, before.digest)
+    return sign(WORLD, bulletin(WORLD, seq=seq, prev=prev, say=draft(text, **changes)), by)
+
+
+FIRST = after(None, "one", OLD)
+SECOND = after(FIRST, "two", OLD)
+LATE = after(SECOND, "three, before the theft but late", OLD)
+CANCEL = {"msg_type": MsgType.CANCEL, "references": (Ref(id=FIRST.bulletin.id, rel=RefRel.CANCELS),)}
+FORGED = after(SECOND, "withdrawn, says the thief", OLD, **CANCEL)
+FORGED_TOO = after(FORGED, "and more of him", OLD)
+ANCHOR = after(LATE, "we go on with a new key", NEW)
+LAST = after(ANCHOR, "five", NEW)
+HONEST = [FIRST, SECOND, LATE, ANCHOR, LAST]
+
+
+async def shown(store: Inbox) -> dict[int, str]:
+    """What is admitted, by number."""
+    return {row.seq: row.digest async for row in store.follow(0, live=False)}
+
+
+async def reasons(store: Inbox) -> dict[str, str]:
+    """What is in quarantine, by digest."""
+    return {each.digest: each.reason for each in await store.ask(lambda db: summary.quarantine(db, 99))}
+
+
+async def test_the_thiefs_branch_is_withdrawn_and_what_it_did_undone(tmp_path: Path) -> None:
+    """Forged bulletins leave the picture with their effects once the key is revoked; the honest chain goes on."""
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await store.settle([judged(m, TWO_KEYS, NOW) for m in (FIRST, SECOND)], None, None, NOW)
+        evening = THEFT + HOUR
+        batch = (FORGED, FORGED_TOO, LATE, ANCHOR, LAST)
+        await store.settle([judged(m, TWO_KEYS, evening) for m in batch], None, None, evening)
+        assert FORGED.digest in (await shown(store)).values()
+        ended = "SELECT count(*) FROM actual WHERE ended_how = 'cancelled'"
+        assert await store.ask(lambda db: db.execute(ended).fetchone()[0]) == 1
+        counts = await store.amend(REVOKED, evening)
+        assert counts == {"withdrawn": 2, "continued": 3}
+        assert await shown(store) == {m.bulletin.seq: m.digest for m in HONEST}
+        assert await reasons(store) == {m.digest: "key-revoked" for m in (FORGED, FORGED_TOO)}
+        assert await store.ask(lambda db: db.execute(ended).fetchone()[0]) == 0
+        assert await store.amend(REVOKED, evening) == {}
+
+
+async def test_a_forgery_that_comes_after_the_revocation_is_never_shown(tmp_path: Path) -> None:
+    """Back-dated or not: under a revoked key nothing new is admitted that no standing bulletin continues."""
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await store.amend(REVOKED, THEFT)
+        await store.settle([judged(FORGED, REVOKED, THEFT)], None, None, THEFT)
+        await store.amend(REVOKED, THEFT)
+        assert await shown(store) == {}
+        assert await reasons(store) == {FORGED.digest: "key-revoked"}
+
+
+async def test_history_by_a_key_out_of_use_stands_by_what_continues_it(tmp_path: Path) -> None:
+    """A hub that joins later reads what an old key signed, because the new key's bulletins continue it."""
+    now = NOW + 10 * HOUR
+    later = registry(ends=NOW + HOUR)
+    async with Inbox.open(tmp_path / "s.db", projector=Projection()) as store:
+        await store.settle([judged(m, later, now) for m in HONEST[:3]], None, None, now)
+        await store.amend(later, now)
+        assert await shown(store) == {}
+        assert set((await reasons(store)).values()) == {"key-ended"}
+        await store.settle([judged(m, later, now) for m in HONEST[3:]], None, None, now)
+        await store.amend(later, now)
+        assert await shown(store) == {m.bulletin.seq: m.digest for m in HONEST}
+        labels = {row.seq: "continued" in row.labels async for row in store.follow(0, live=False)}
+        assert labels == {1: True, 2: True, 3: True, 4: False, 5: False}
+        assert await reasons(store) == {}
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    st.permutations([*HONEST[2:], FORGED, FORGED_TOO]),
+    st.integers(0, 5),
+    st.lists(st.booleans(), min_size=6, max_size=6),
+    st.booleans(),
+)
+@example([LAST, FORGED, LATE, FORGED_TOO, ANCHOR], 3, [True] * 6, False)  # continued when its rival has gone
+@example([LAST, FORGED, FORGED_TOO, LATE, ANCHOR], 3, [True] * 6, False)  # continued by one that fills a hole
+def test_any_order_ends_with_the_honest_history(
+    order: list[Message], known_from: int, amends: list[bool], doubled: bool
+) -> None:
+    """The revocation known early or late, forged before honest or after, ruled at once or at the end: one result."""
+
+    async def work(path: Path) -> None:
+        async with Inbox.open(path, projector=Projection(), hold_s=0) as store:
+            await store.settle([judged(m, TWO_KEYS, NOW) for m in HONEST[:2]], None, None, NOW)
+            evening = THEFT + HOUR
+            for step, message in enumerate([*order, *(order if doubled else [])]):
+                known = REVOKED if step >= known_from else TWO_KEYS
+                await store.settle([judged(message, known, evening)], None, None, evening)
+                if amends[step % len(amends)]:
+                    await store.amend(known, evening)
+            await store.release(evening + HOUR)
+            await store.amend(REVOKED, evening)
+            await store.release(evening + HOUR)
+            assert await shown(store) == {m.bulletin.seq: m.digest for m in HONEST}
+            assert {m.digest for m in (FORGED, FORGED_TOO)} <= (await reasons(store)).keys()
+            sql = "SELECT id, ended_by, ended_how, headline FROM actual ORDER BY id"
+            before = await store.ask(lambda db: [tuple(row) for row in db.execute(sql)])
+            await store.rebuild()
+            assert await store.ask(lambda db: [tuple(row) for row in db.execute(sql)]) == before
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(work(Path(folder) / "store.db"))
