@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bus.errors import ConfigError
+from bus.storage.files import write_atomically
 
 SYSTEM_FILE = Path("/etc/tocsin/config.toml")
 _T = TypeVar("_T", bound=msgspec.Struct)
@@ -327,26 +326,6 @@ def save_contexts(home: Path, contexts: Mapping[str, Context], *, current: str |
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_atomically(path, _toml(settings, home).encode())
     return path
-
-
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Write a whole file or none of it: temporary file, fsync, rename, fsync of the folder."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _toml(settings: Settings, base: Path) -> str:

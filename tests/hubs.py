@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bus.admission.verdict import Judged, Refused, verdict
+from bus.admission.verdict import Message as Received
 from bus.hub.picture.projection import Projection
-from bus.subscribing import tables
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.tables import Judged, Refused, verdict
 from bus.trust.registry import VerifiedRegistry
 from tests.office import Desk
 from tests.worlds import Message, World
@@ -21,7 +21,7 @@ STREAM = "WORLD_ACTUAL"
 
 def judged(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
     """A message through admission, as the subscriber hands it on."""
-    kept = tables.Message(
+    kept = Received(
         subject=message.subject,
         headers=message.headers,
         payload=message.payload,

@@ -15,7 +15,7 @@ from bus.demo import countries as demo
 from bus.demo.countries import HUBS, MEMBERS, Member, audiences, hub_answers
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner, sign_entry
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
@@ -90,7 +90,7 @@ def make_world(now: dt.datetime = NOW) -> World:
         signers[member.id] = FileSigner.generate()
         transport_keys[member.id] = nkeys.generate()
         record = record_of(member, signers[member.id], transport_keys[member.id][1], now)
-        document = ceremony.add_authority(document, member.id, record)
+        document = proposals.add_authority(document, member.id, record)
     raw = signed_registry(document, roots[:2])
     registry = VerifiedRegistry.open(raw)
     registry = registry.with_beacon(ceremony.new_beacon(registry, beacon, now, dt.timedelta(hours=6)), now)

@@ -20,7 +20,7 @@ from bus.plugin import Manifest
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.sealing.sealer import Sealer
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
@@ -97,7 +97,7 @@ def registry_for(
         now=now - CLOCK_SLACK,
         lifetime=REGISTRY_LIFETIME,
     )
-    document = ceremony.add_authority(
+    document = proposals.add_authority(
         document,
         authority_id,
         AuthorityRecord(

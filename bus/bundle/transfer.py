@@ -18,10 +18,10 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from bus.admission.verdict import Message, verdict
 from bus.bundle.file import Carried, Current, Opening, Statement, Version, read, trust_line
 from bus.errors import PermitError, TrustError
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.tables import Message, verdict
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import HeldRegistry
 from schemas.codec import digest

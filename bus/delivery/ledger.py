@@ -243,7 +243,7 @@ def tell(
         ]
         if _is_done(each, deadlines) or each.said.accepted < now - KEEP:
             db.execute("UPDATE expected SET closed = 1 WHERE n = ?", (n,))
-    resend.offer_unconfirmed(db, new, now.timestamp())
+    offer_unconfirmed(db, new, now.timestamp())
     return new
 
 
@@ -256,3 +256,21 @@ def _is_done(found: Standing, deadlines: Deadlines) -> bool:
 
 def _time(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+
+def offer_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:
+    """Have sent again what a hub has not confirmed in time though it has a later one, inside a transaction; how many."""
+    ns = [
+        row["n"]
+        for item in late
+        if item.what == Rung.RECEIVED and (row := db.execute(_LACKED, (item.digest, item.reader)).fetchone())
+    ]
+    return resend.resend(db, ns, "a hub has confirmed what follows it, and not this", moment)
+
+
+_LACKED = """
+SELECT o.n FROM outbox o WHERE o.digest = ?1 AND o.state = 'stored' AND EXISTS (
+  SELECT 1 FROM outbox later JOIN receipts r ON r.digest = later.digest
+  WHERE later.channel = o.channel AND later.seq > o.seq AND r.reader = ?2
+)
+"""

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from bus.config import Context, save_contexts, write_atomically
+from bus.config import Context, save_contexts
 from bus.keys import nkeys
 from bus.keys.files import load_signer, read_secret, save_signer, write_secret
 from bus.keys.signatures import FileSigner
-from bus.trust import ceremony, receipt_grants
+from bus.storage.files import write_atomically
+from bus.trust import ceremony, proposals, receipt_grants
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant, ReadGrant
 from schemas.vocab import Domain, Scope, Status, Tlp
@@ -170,7 +171,7 @@ def _found(folder: Folder, now: dt.datetime) -> None:
         lifetime=REGISTRY_LIFETIME,
     )
     for member in (*MEMBERS, *HUBS):
-        document = ceremony.add_authority(document, member.id, _authority(folder, member, now))
+        document = proposals.add_authority(document, member.id, _authority(folder, member, now))
     raw = ceremony.unsigned(document)
     for root in roots[:2]:
         raw = ceremony.sign_registry(raw, root)
@@ -248,7 +249,7 @@ def publishes(office: Office) -> tuple[PublishGrant, ...]:
         PublishGrant(statuses=SPOKEN, tlps=(tlp,), audiences=(audience,), kinds=("*",), areas=("*",))
         for tlp, audience in ways
     ]
-    beats = [ceremony.beat(tlp, audience) for tlp, audience in ways]
+    beats = [proposals.beat(tlp, audience) for tlp, audience in ways]
     return (*spoken, *beats)
 
 
@@ -267,7 +268,7 @@ def hub_answers(hub: str) -> tuple[PublishGrant, ...]:
     """A hub says what it holds of what it reads, and to each other what is between the two: receipts, requests, copies."""
     others = [member.id for member in (*MEMBERS, *HUBS) if member.id != hub]
     beats = [
-        ceremony.beat(tlp, audience)
+        proposals.beat(tlp, audience)
         for read in hub_reads(hub)
         for tlp, audience in product(read.tlps, read.audiences)
     ]

@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from bus.demo.countries import OFFICES, REGISTRY_LIFETIME, Member, audiences, key_record, record_of
-from bus.federation.carrier import Carrier, Ledger
+from bus.federation.carrier import Carrier
+from bus.federation.ledger import Ledger
 from bus.federation.plan import HOME, Country, Federation, Node, Seat, Union, identity_at
 from bus.federation.plan import Path as Way
 from bus.keys import nkeys
@@ -23,7 +24,7 @@ from bus.keys.signatures import FileSigner
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.transport.connection import Endpoint
 from bus.transport.streams import country_of
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import Audience
 
@@ -67,16 +68,18 @@ def found(now: dt.datetime) -> Founded:
     for member in members:
         signer = signers[member.id]
         record = record_of(member, {signer.kid: key_record(signer, now)}, transport_keys[member.id][1], ())
-        document = ceremony.add_authority(document, member.id, record)
+        document = proposals.add_authority(document, member.id, record)
     for member in members:
         if member.office is None:
-            document = ceremony.grant_receipts(document, member.id)
+            document = proposals.grant_receipts(document, member.id)
     raw = ceremony.unsigned(document)
     for root in roots:
         raw = ceremony.sign_registry(raw, root)
     registry = VerifiedRegistry.open(raw)
     registry = registry.with_beacon(ceremony.new_beacon(registry, beacon, now, BEACON_LIFETIME), now)
-    return Founded(registry=registry, raw=raw, roots=roots, beacon=beacon, signers=signers, nkeys=transport_keys)
+    return Founded(
+        registry=registry, raw=raw, roots=roots, beacon=beacon, signers=signers, nkeys=transport_keys
+    )
 
 
 def free_port() -> int:

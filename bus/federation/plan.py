@@ -23,13 +23,12 @@ import msgspec
 
 from bus.errors import ConfigError
 from bus.keys import nkeys
+from bus.transport.permissions import Permissions, reading
 from bus.transport.streams import (
     ConsumerSpec,
-    Permissions,
     country_of,
     inbox_prefix,
     origin_stream,
-    reading,
     trust_consumers,
     world_stream,
 )

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
-from bus.federation.carrier import Ledger
+from bus.federation.ledger import Ledger
 from bus.subscribing.registry_feed import EVERY_S, TrustFeed, publish_trust
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.streams import country_of

@@ -14,14 +14,14 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import msgspec
 
+from bus.admission.verdict import Judged, Message, Refused, verdict
 from bus.errors import StoreError, TrustError
-from bus.publishing.own_channels import MARGIN_S, read_back
 from bus.storage.lease import owner_name
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.subscriber import message_from
-from bus.subscribing.tables import Judged, Message, Refused, verdict
 from bus.transport.connection import Connection, Endpoint
-from bus.transport.streams import MAX_AGE_S, reader_streams
+from bus.transport.pull_consumer import read_back
+from bus.transport.streams import MARGIN_S, MAX_AGE_S, reader_streams
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import parse_header, signing_input

@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from bus.admission.admit import admit
 from bus.admission.branches import ReceivedLink, rule
-from bus.errors import AdmissionError, UnreachableError
+from bus.errors import AdmissionError
 from bus.publishing.outbox import Outbox, Settled
 from bus.transport.connection import Connection, Endpoint
-from bus.transport.pull_consumer import Pull, Received
-from bus.transport.streams import MAX_AGE_S, own_streams
+from bus.transport.pull_consumer import Received, read_back
+from bus.transport.streams import MARGIN_S, MAX_AGE_S, own_streams
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import digest
 from schemas.subject import Channel
-
-QUIET_S = 5.0
-MOST = 500
-MARGIN_S = 24 * 3600.0  # clocks differ, and a stream lets go a little early
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,30 +164,6 @@ async def scrub(
             lost += (await compare(connection, outbox, registry, stream, consumer, clock, whole=True)).lost
     await outbox.offer_again(lost)
     return len(lost)
-
-
-async def read_back(
-    connection: Connection, stream: str, consumer: str, start: int
-) -> AsyncIterator[list[Received]]:
-    """What the bus holds under the authority's name on a stream, from a sequence on, in batches.
-
-    Raises:
-        UnreachableError, BrokerError: from the broker.
-    """
-    info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-    if int(info["delivered"]["stream_seq"]) + int(info.get("num_pending", 0)) < start - 1:
-        start = 1  # the stream is shorter than it was: it was lost or rewound, so all of it is read
-    async with Pull.attach(connection, stream, consumer, start) as pull:
-        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-        left = int(info.get("num_pending", 0))
-        while left > 0:
-            # Without all of it nobody knows what was said: what is announced and not given is no end.
-            if not (batch := await pull.next(MOST, QUIET_S)):
-                raise UnreachableError(
-                    f"the bus has {left} more messages on {stream}, and does not give them"
-                )
-            left = batch[-1].pending
-            yield batch
 
 
 def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> list[ReceivedLink]:

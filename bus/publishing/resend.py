@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from bus.delivery.ladder import Overdue, Rung
 from bus.publishing import outbox_table as table
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Wanted
@@ -60,28 +59,11 @@ def offer_asked(
         ).fetchone()
         if row is not None:
             ns.append(row["n"])
-    return _offer(db, ns, f"{asker} lacks it and has asked for it", moment)
+    return resend(db, ns, f"{asker} lacks it and has asked for it", moment)
 
 
-def offer_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:
-    """Have sent again what a hub has not confirmed in time though it has a later one, inside a transaction; how many."""
-    ns = [
-        row["n"]
-        for item in late
-        if item.what == Rung.RECEIVED and (row := db.execute(_LACKED, (item.digest, item.reader)).fetchone())
-    ]
-    return _offer(db, ns, "a hub has confirmed what follows it, and not this", moment)
-
-
-_LACKED = """
-SELECT o.n FROM outbox o WHERE o.digest = ?1 AND o.state = 'stored' AND EXISTS (
-  SELECT 1 FROM outbox later JOIN receipts r ON r.digest = later.digest
-  WHERE later.channel = o.channel AND later.seq > o.seq AND r.reader = ?2
-)
-"""
-
-
-def _offer(db: sqlite3.Connection, ns: Sequence[int], why: str, moment: float) -> int:
+def resend(db: sqlite3.Connection, ns: Sequence[int], why: str, moment: float) -> int:
+    """Have rows `ns` of an outbox sent again, unless they were within `REST_S` seconds; how many."""
     due = [n for n in dict.fromkeys(ns) if not _rests(db, n, moment)]
     db.executemany("REPLACE INTO offered_again VALUES (?, ?)", [(n, moment) for n in due])
     table.offer_again(db, due, why)

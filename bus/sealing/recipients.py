@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bus.errors import PermitError, TrustError
+from bus.errors import PermitError
 from bus.keys.hpke import SealKey
 from bus.trust.grants import HUB
 from schemas.bodies.system import Sealed
@@ -25,54 +25,12 @@ from schemas.vocab import SealPolicy, Status, Tlp
 if TYPE_CHECKING:
     from bus.trust.registry import VerifiedRegistry
 
-MAX_WINDOW = dt.timedelta(days=90)
-
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who will be able to open a bulletin."""
 
     authority_id: str
     key: SealKey
-
-
-def check_seal_keys(document: Registry) -> None:
-    """Rule 5 for seal keys.
-
-    Raises:
-        TrustError: `unsupported-key`, `weak-key`, `not-a-thumbprint`, `shared-key`, `malformed-registry`, or
-            `seal-window` for more than 90 days.
-    """
-    taken: set[str] = set()
-    for name, authority in document.authorities.items():
-        for kid, record in authority.seal_keys.items():
-            if SealKey.from_jwk(record.jwk).kid != kid:
-                raise TrustError(f"seal key {kid} is not its own thumbprint", reason="not-a-thumbprint")
-            if kid in taken:
-                raise TrustError(f"seal key {kid} stands in two places", reason="shared-key")
-            if record.not_after <= record.not_before:
-                raise TrustError(f"seal key {kid} ends before it begins", reason="malformed-registry")
-            if record.not_after - record.not_before > MAX_WINDOW:
-                raise TrustError(
-                    f"seal key {kid} of {name} is valid for more than {MAX_WINDOW.days} days",
-                    reason="seal-window",
-                )
-            taken.add(kid)
-
-
-def check_seal_succession(held: Registry, document: Registry) -> None:
-    """Rule 4 for seal keys: a revoked one stays revoked, and no window begins anew with the same key.
-
-    Raises:
-        TrustError: `key-revoked` or `seal-window`.
-    """
-    before = {kid: record for each in held.authorities.values() for kid, record in each.seal_keys.items()}
-    for authority in document.authorities.values():
-        for kid in authority.seal_keys.keys() & before.keys():
-            was, found = before[kid], authority.seal_keys[kid]
-            if was.revoked_since is not None and found.revoked_since is None:
-                raise TrustError(f"seal key {kid} is revoked and cannot come back", reason="key-revoked")
-            if found.not_before > was.not_before:
-                raise TrustError(f"seal key {kid} had its window; make a new key", reason="seal-window")
 
 
 def owner_of(document: Registry, kid: str) -> str | None:

@@ -11,7 +11,8 @@ import msgspec
 
 from bus.federation.plan import CLUSTER, Seat, guests, served
 from bus.server.binary import ServerError
-from bus.transport.streams import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions
+from bus.transport.permissions import permissions
+from bus.transport.streams import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix
 from bus.trust.registry import VerifiedRegistry
 from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 

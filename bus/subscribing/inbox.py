@@ -17,13 +17,15 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from bus.admission.verdict import Judged, Message, Refused
 from bus.storage import lease
 from bus.storage.sqlite import Database
 from bus.subscribing import contested
 from bus.subscribing.intake import Projector, Settling
 from bus.subscribing.reassessment import Amending
 from bus.subscribing.rejudging import Rejudging
-from bus.subscribing.tables import SCHEMA, Cursor, Judged, Message, Refused, Stored, stored
+from bus.subscribing.tables import SCHEMA, Stored, stored
+from bus.transport.cursor import Cursor
 from bus.trust.registry import VerifiedRegistry
 
 T = TypeVar("T")

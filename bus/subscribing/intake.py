@@ -16,9 +16,11 @@ import structlog
 
 from bus.admission.admit import ENDED, holds_place
 from bus.admission.chain import REFUSED, Held, Link, Outcome, judge
+from bus.admission.verdict import Judged, Refused
 from bus.subscribing import contested
 from bus.subscribing.contested import CONTESTED
-from bus.subscribing.tables import Cursor, Judged, Refused, Stored, Waiting, as_json, stored
+from bus.subscribing.tables import Stored, Waiting, as_json, stored
+from bus.transport.cursor import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 

@@ -21,10 +21,11 @@ import structlog
 from bus.admission.admit import ENDED, admit
 from bus.admission.branches import ReceivedLink, Ruling, rule
 from bus.admission.chain import REFUSED, Link, Outcome, judge
+from bus.admission.verdict import Judged, Message, Refused
 from bus.errors import AdmissionError
 from bus.subscribing import contested
 from bus.subscribing.intake import Settling, held
-from bus.subscribing.tables import Judged, Message, Refused, Waiting, message_of
+from bus.subscribing.tables import Waiting, message_of
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import decode
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 
+from bus.admission.verdict import Refused, verdict
 from bus.subscribing.intake import Settling
-from bus.subscribing.tables import Refused, message_of, verdict
+from bus.subscribing.tables import message_of
 from bus.trust.registry import VerifiedRegistry
 
 UNKNOWN = "unknown-key"

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
+from bus.admission.verdict import Judged, Message, Refused, verdict
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError, one_failure
 from bus.policy.rates import READING, Allowance, Budget
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.tables import Cursor, Judged, Message, Refused, verdict
 from bus.transport.connection import Connection, Endpoint
-from bus.transport.cursor import continues, cursor_at, stands
+from bus.transport.cursor import Cursor, continues, cursor_at, stands
 from bus.transport.pull_consumer import Pull, Received
 from bus.transport.streams import reader_streams
 from bus.trust.registry import VerifiedRegistry

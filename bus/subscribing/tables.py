@@ -8,10 +8,8 @@ from functools import cached_property
 
 import msgspec
 
-from bus.admission.admit import Admitted, admit
-from bus.errors import AdmissionError, Place
+from bus.admission.verdict import Judged, Message
 from bus.subscribing import erasure
-from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 
@@ -107,70 +105,6 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return decode(self.payload)
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as it came, so that it can be judged again later."""
-
-    subject: str
-    headers: tuple[tuple[str, str], ...]
-    payload: bytes
-    stream: str
-    stream_seq: int
-    digest: str
-
-
-class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """A message with the reason it was refused for."""
-
-    message: Message
-    reason: str
-    detail: str
-    channel: str | None = None
-    seq: int | None = None
-    prev: str | None = None
-    id: str | None = None
-    kids: tuple[str, ...] = ()
-    retry_at: dt.datetime | None = None
-
-    @classmethod
-    def of(
-        cls, message: Message, reason: str, detail: str, place: Place | None, retry_at: dt.datetime | None
-    ) -> Refused:
-        """With the place it would have had, if that could be read."""
-        if place is None:
-            return cls(message=message, reason=reason, detail=detail, retry_at=retry_at)
-        return cls(
-            message=message,
-            reason=reason,
-            detail=detail,
-            channel=str(place.channel),
-            seq=place.seq,
-            prev=place.prev,
-            id=place.id,
-            kids=place.kids,
-            retry_at=retry_at,
-        )
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that admission let pass."""
-
-    message: Message
-    admitted: Admitted
-
-
-class Cursor(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to where a stream has been read, what was there, since when, and how far it went on.
-
-    A stream is only ever added to. So while the same bulletin stands there since the same nanosecond, nothing before it
-    has changed either; a tail that was lost and stored again may hold the same bulletins in another order.
-    """
-
-    seq: int = 0
-    digest: str = ""
-    stored_ns: int = 0
-    pending: int = 0  # how many more the stream had then
-
-
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """A bulletin that waits for its predecessor, with what admission found.
 
@@ -201,15 +135,6 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
             trust=str(found.trust),
             endorsers=found.endorsers,
         )
-
-
-def verdict(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
-    """What admission says of a message."""
-    try:
-        admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
-    except AdmissionError as exc:
-        return Refused.of(message, exc.reason, exc.detail, exc.place, exc.retry_at)
-    return Judged(message=message, admitted=admitted)
 
 
 def message_of(row: sqlite3.Row) -> Message:

@@ -6,7 +6,8 @@ either; anything else is a doubt, and the reader begins anew from what it holds.
 
 from __future__ import annotations
 
-from bus.subscribing.tables import Cursor
+import msgspec
+
 from bus.transport.connection import Connection
 from bus.transport.pull_consumer import Received
 from schemas.codec import digest
@@ -37,3 +38,16 @@ async def stands(connection: Connection, stream: str, consumer: str, cursor: Cur
     info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
     delivered = int(info.get("delivered", {}).get("stream_seq", 0))
     return delivered >= cursor.seq or int(info.get("num_pending", 0)) > 0
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to where a stream has been read, what was there, since when, and how far it went on.
+
+    A stream is only ever added to. So while the same bulletin stands there since the same nanosecond, nothing before it
+    has changed either; a tail that was lost and stored again may hold the same bulletins in another order.
+    """
+
+    seq: int = 0
+    digest: str = ""
+    stored_ns: int = 0
+    pending: int = 0  # how many more the stream had then

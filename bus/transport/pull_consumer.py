@@ -213,3 +213,33 @@ def _received(message: Msg, place: str) -> Received | None:
         stored_ns=stored,
         pending=pending,
     )
+
+
+QUIET_S = 5.0
+
+
+MOST = 500
+
+
+async def read_back(
+    connection: Connection, stream: str, consumer: str, start: int
+) -> AsyncIterator[list[Received]]:
+    """What the bus holds under the authority's name on a stream, from a sequence on, in batches.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker.
+    """
+    info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
+    if int(info["delivered"]["stream_seq"]) + int(info.get("num_pending", 0)) < start - 1:
+        start = 1  # the stream is shorter than it was: it was lost or rewound, so all of it is read
+    async with Pull.attach(connection, stream, consumer, start) as pull:
+        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
+        left = int(info.get("num_pending", 0))
+        while left > 0:
+            # Without all of it nobody knows what was said: what is announced and not given is no end.
+            if not (batch := await pull.next(MOST, QUIET_S)):
+                raise UnreachableError(
+                    f"the bus has {left} more messages on {stream}, and does not give them"
+                )
+            left = batch[-1].pending
+            yield batch

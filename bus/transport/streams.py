@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from bus.trust.receipt_grants import HEARTBEAT
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import MAX_HEADER_BYTES
@@ -27,10 +28,7 @@ from schemas.subject import (
     TRUST_PREFIX,
     Channel,
     Interest,
-    Trust,
     expand,
-    tlp_token,
-    trust_subject,
 )
 from schemas.vocab import Status
 
@@ -44,7 +42,6 @@ STATEMENTS_STREAM = "STATEMENTS"
 MAX_STATEMENT_BYTES = 3 * MAX_REVOKE_BYTES  # as a file: in base64url, with a few signatures
 STATEMENTS_EACH = 8
 STATEMENTS_ROOM_BYTES = STATEMENTS_EACH * (MAX_STATEMENT_BYTES + 256)  # a speaker's, with what the store adds
-HEARTBEAT = "channel-status"
 PROVISIONER = "provisioner"
 """The identity that makes streams and consumers, and says what the registrars say. No authority's id is one word."""
 
@@ -137,13 +134,6 @@ def consumer_differs(spec: ConsumerSpec, config: dict[str, Any]) -> tuple[str, .
     if set(config.get("filter_subjects") or [config.get("filter_subject")]) != set(spec.filters):
         different.append("filter_subjects")
     return tuple(different)
-
-
-class Permissions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user may publish and subscribe to; there is nothing else."""
-
-    publish: tuple[str, ...]
-    subscribe: tuple[str, ...]
 
 
 def origin_stream(country: str, status: Status) -> str:
@@ -312,36 +302,4 @@ def beat_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channe
     return tuple(sorted(found))
 
 
-def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
-    """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox.
-
-    Whoever has a key may say that it has ended, on a subject of its own.
-    """
-    cc, org = authority_id.split("-", 1)
-    speaks = [
-        f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{cc}.{org}.>"
-        for status, tlp, audience in registry.publish_prefixes(authority_id)
-    ]
-    if registry.document.authorities[authority_id].keys:
-        speaks.append(trust_subject(Trust.REVOKE, authority_id))
-    attached = (
-        (STATEMENTS_STREAM, authority_id),
-        (TRUST_STREAM, authority_id),
-        *reader_streams(registry, authority_id),
-        *own_streams(registry, authority_id),
-        *receipt_streams(registry, authority_id),
-    )
-    calls = [call for stream, consumer in attached for call in reading(stream, consumer)]
-    return Permissions(publish=(*speaks, *calls), subscribe=(f"{inbox_prefix(authority_id)}.>",))
-
-
-def reading(stream: str, consumer: str) -> tuple[str, ...]:
-    """The JetStream calls by which a reader uses a consumer that was made for it; there are no others."""
-    place = f"{stream}.{consumer}"
-    return (
-        f"$JS.API.CONSUMER.INFO.{place}",
-        f"$JS.API.CONSUMER.MSG.NEXT.{place}",
-        f"$JS.API.CONSUMER.RESET.{place}",
-        f"$JS.ACK.{place}.>",
-        f"$JS.ACK.*.*.{place}.>",
-    )
+MARGIN_S = 24 * 3600.0  # clocks differ, and a stream lets go a little early

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from types import MappingProxyType
 
 from bus.trust.grants import HUB
 from bus.trust.registry import ANY, VerifiedRegistry
-from schemas.bodies.system import Receipt, ReceiptItem, receipt_tlp
-from schemas.bulletin import Draft
-from schemas.parts import Info
+from schemas.bodies.system import receipt_tlp
 from schemas.registry import PublishGrant
-from schemas.subject import Channel
-from schemas.vocab import Pap, ReceiptStage, Status, Tlp
+from schemas.subject import (
+    Channel,
+)
+from schemas.vocab import Status, Tlp
 
 RECEIPT = "receipt"
 REQUEST = "request"
@@ -25,15 +24,6 @@ COPY = "copy"
 HELPFUL = (COPY, RECEIPT, REQUEST)
 """What a hub says to one: to an author about its own bulletins, to another hub about what both may read."""
 
-_MEANS = MappingProxyType(
-    {
-        ReceiptStage.KEPT: "The bytes are held.",
-        ReceiptStage.VERIFIED: "Admitted after every check of this reader's own.",
-        ReceiptStage.DELIVERED: "Handed to this reader's own system.",
-        ReceiptStage.ACKNOWLEDGED: "A person has read it.",
-        ReceiptStage.WITHDRAWN: "Withdrawn by its author; copies here are marked and no longer served.",
-    }
-)
 
 Way = tuple[Tlp, str]
 """The marking of a receipt and the author it is for."""
@@ -81,15 +71,4 @@ def grants(others: Sequence[str], tlps: Sequence[Tlp], most: int = 256) -> tuple
     )
 
 
-def draft(stage: ReceiptStage, author: str, tlp: Tlp, items: Sequence[ReceiptItem]) -> Draft:
-    """What a reader says about bulletins of one author and one marking, `tlp` being that of the receipt."""
-    body = Receipt(stage=stage, items=tuple(items))
-    count = f"{len(items)} bulletin{'s' if len(items) != 1 else ''} of {author}"
-    return Draft(
-        info=(Info(lang="en", headline=f"Receipt: {count} {stage}", summary=_MEANS[stage]),),
-        body=body,
-        status=Status.SYSTEM,
-        tlp=tlp,
-        pap=Pap.GREEN,
-        audience=author,
-    )
+HEARTBEAT = "channel-status"

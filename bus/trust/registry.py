@@ -28,10 +28,16 @@ from enum import StrEnum
 
 from bus.errors import PermitError, TrustError
 from bus.keys.signatures import PublicKey
-from bus.sealing.recipients import check_seal_keys, check_seal_succession
 from bus.trust.grants import answers_to, read_by, spoken_by
 from bus.trust.revocations import apply, apply_to_seals, judge
-from bus.trust.rules import RegisteredKey, check_grants, refuse_returning_keys, registered_keys
+from bus.trust.rules import (
+    RegisteredKey,
+    check_grants,
+    check_seal_keys,
+    check_seal_succession,
+    refuse_returning_keys,
+    registered_keys,
+)
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
 from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, read_signed, signing_input

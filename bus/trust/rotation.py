@@ -12,8 +12,7 @@ import msgspec
 
 from bus.errors import TrustError
 from bus.keys.signatures import thumbprint
-from bus.sealing.recipients import check_seal_keys
-from bus.trust.rules import check_grants, registered_keys
+from bus.trust.rules import check_grants, check_seal_keys, registered_keys
 from schemas.registry import AuthorityRecord, KeyRecord, Registry, Role
 
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from itertools import product
+import datetime as dt
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from bus.errors import KeyFileError, TrustError
+from bus.errors import TrustError
+from bus.keys.hpke import SealKey
+from schemas.registry import Registry
+from schemas.vocab import Status, Tlp
+
+if TYPE_CHECKING:
+    pass
+
+from collections.abc import Iterator
+from itertools import product
+
+from bus.errors import KeyFileError
 from bus.keys import nkeys
 from bus.keys.signatures import PublicKey
 from schemas.envelope import b64u
-from schemas.registry import KeyRecord, Registry
-from schemas.vocab import TLP_RANK, Status, Tlp
+from schemas.registry import KeyRecord
+from schemas.vocab import TLP_RANK
 
 
 class RegisteredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,3 +134,46 @@ def refuse_returning_keys(held: Registry, document: Registry) -> None:
 def _keys_in(document: Registry) -> Iterator[tuple[str, KeyRecord]]:
     for authority in document.authorities.values():
         yield from authority.keys.items()
+
+
+MAX_WINDOW = dt.timedelta(days=90)
+
+
+def check_seal_keys(document: Registry) -> None:
+    """Rule 5 for seal keys.
+
+    Raises:
+        TrustError: `unsupported-key`, `weak-key`, `not-a-thumbprint`, `shared-key`, `malformed-registry`, or
+            `seal-window` for more than 90 days.
+    """
+    taken: set[str] = set()
+    for name, authority in document.authorities.items():
+        for kid, record in authority.seal_keys.items():
+            if SealKey.from_jwk(record.jwk).kid != kid:
+                raise TrustError(f"seal key {kid} is not its own thumbprint", reason="not-a-thumbprint")
+            if kid in taken:
+                raise TrustError(f"seal key {kid} stands in two places", reason="shared-key")
+            if record.not_after <= record.not_before:
+                raise TrustError(f"seal key {kid} ends before it begins", reason="malformed-registry")
+            if record.not_after - record.not_before > MAX_WINDOW:
+                raise TrustError(
+                    f"seal key {kid} of {name} is valid for more than {MAX_WINDOW.days} days",
+                    reason="seal-window",
+                )
+            taken.add(kid)
+
+
+def check_seal_succession(held: Registry, document: Registry) -> None:
+    """Rule 4 for seal keys: a revoked one stays revoked, and no window begins anew with the same key.
+
+    Raises:
+        TrustError: `key-revoked` or `seal-window`.
+    """
+    before = {kid: record for each in held.authorities.values() for kid, record in each.seal_keys.items()}
+    for authority in document.authorities.values():
+        for kid in authority.seal_keys.keys() & before.keys():
+            was, found = before[kid], authority.seal_keys[kid]
+            if was.revoked_since is not None and found.revoked_since is None:
+                raise TrustError(f"seal key {kid} is revoked and cannot come back", reason="key-revoked")
+            if found.not_before > was.not_before:
+                raise TrustError(f"seal key {kid} had its window; make a new key", reason="seal-window")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import structlog
 
-from bus.config import write_atomically
 from bus.errors import ConfigError, TrustError
+from bus.storage.files import write_atomically
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_signed

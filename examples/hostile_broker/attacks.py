@@ -27,7 +27,7 @@ from bus.keys.signatures import FileSigner
 from bus.publishing.publisher import Publisher
 from bus.sealing.opening import open_bulletin
 from bus.subscribing.registry_feed import publish_trust
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import TrustState
 from schemas.codec import digest
 from schemas.envelope import parse_header, write_signed
@@ -484,8 +484,8 @@ def with_seals(document: Registry, keys: dict[str, OpeningKey]) -> Registry:
             "not_before": begin,
             "not_after": begin + dt.timedelta(days=30),
         }
-        document = ceremony.add_seal_key(document, name, msgspec.convert(fields, SealKeyRecord))
-    return ceremony.set_seal_policy(document, "eu-csirts", SealPolicy.ALWAYS)
+        document = proposals.add_seal_key(document, name, msgspec.convert(fields, SealKeyRecord))
+    return proposals.set_seal_policy(document, "eu-csirts", SealPolicy.ALWAYS)
 
 
 async def attacks(root: Path) -> None:

@@ -20,7 +20,7 @@ from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
 from bus.publishing.publisher import Publisher
 from bus.transport.connection import Connection
-from bus.trust import ceremony
+from bus.trust import proposals
 from bus.trust.revocations import new_statement
 from bus.trust.rotation import revoke_keys
 from schemas.parts import Ref
@@ -196,7 +196,7 @@ class Story:
         )
         document = with_key(document, self._fresh)
         record = msgspec.structs.replace(document.authorities[VICTIM], nkeys=(self._new_public,))
-        return ceremony.add_authority(document, VICTIM, record)
+        return proposals.add_authority(document, VICTIM, record)
 
     async def going_on(self, desk: Publisher) -> None:
         """The channels go on after the authority's own last words."""

@@ -13,7 +13,7 @@ from bus.demo.countries import KEY_LIFETIME
 from bus.demo.stage import Hub, Stage, clock, forged
 from bus.keys.signatures import FileSigner
 from bus.transport.connection import Connection
-from bus.trust import ceremony
+from bus.trust import proposals
 from bus.trust.store import HeldRegistry
 from schemas.bulletin import Draft
 from schemas.registry import KeyRecord, Registry
@@ -71,4 +71,4 @@ def with_key(document: Registry, signer: FileSigner) -> Registry:
     }
     key = msgspec.convert(fields, KeyRecord)
     changed = msgspec.structs.replace(record, keys={**record.keys, signer.kid: key})
-    return ceremony.add_authority(document, VICTIM, changed)
+    return proposals.add_authority(document, VICTIM, changed)

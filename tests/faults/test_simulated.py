@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bus.admission.verdict import Judged, Message, Refused, verdict
 from bus.subscribing.intake import Settling
-from bus.subscribing.tables import SCHEMA, Judged, Message, Refused, Waiting, verdict
+from bus.subscribing.tables import SCHEMA, Waiting
 from schemas.bulletin import Bulletin
 from tests import worlds
 from tests.faults import history as told

@@ -12,7 +12,7 @@ from bus.keys import nkeys
 from bus.keys.files import load_signer, save_signer
 from bus.keys.signatures import FileSigner
 from bus.transport.connection import Endpoint
-from bus.trust import ceremony, rotation
+from bus.trust import ceremony, proposals, rotation
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import HeldRegistry, version_file
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
@@ -134,7 +134,7 @@ def found(folder: Path) -> Country:
                 for audience, tlp in WAYS.items()
             ),
         )
-        document = ceremony.add_authority(document, name, record)
+        document = proposals.add_authority(document, name, record)
     for name, audiences in HUBS.items():
         record = AuthorityRecord(
             name=f"XA {name}",
@@ -147,7 +147,7 @@ def found(folder: Path) -> Country:
                 for each in audiences
             ),
         )
-        document = ceremony.add_authority(document, name, record)
+        document = proposals.add_authority(document, name, record)
     raw = signed_registry(document, roots)
     registry_file(folder).write_bytes(raw)
     registry = VerifiedRegistry.open(raw)

@@ -15,7 +15,8 @@ import pytest
 
 from bus.demo.federation import COUNTRIES, Founded, Joined, found, joined, run_until_closed
 from bus.errors import DeniedError
-from bus.federation.carrier import Carrier, Ledger
+from bus.federation.carrier import Carrier
+from bus.federation.ledger import Ledger
 from bus.federation.registry_relay import TrustRelay
 from bus.hub.picture.projection import Projection
 from bus.hub.service import HubService

@@ -27,7 +27,7 @@ from bus.keys.nkeys import save_nkey
 from bus.keys.signatures import FileSigner
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.subscribing.inbox import Inbox
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import HeldRegistry
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
@@ -136,7 +136,7 @@ def next_version(bus: Bus, before: VerifiedRegistry, now: dt.datetime, *further:
     record = document.authorities["xa-csirt"]
     keys = {**record.keys, **{each.kid: key_record(each, now) for each in further}}
     changed = msgspec.structs.replace(record, keys=keys)
-    return signed_registry(ceremony.add_authority(document, "xa-csirt", changed), bus.world.roots[:2])
+    return signed_registry(proposals.add_authority(document, "xa-csirt", changed), bus.world.roots[:2])
 
 
 def file_of(message: Message) -> bytes:

@@ -13,23 +13,23 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from bus.admission.verdict import Message, verdict
 from bus.delivery import ledger as answered_by
 from bus.delivery.ladder import Overdue, Rung
 from bus.delivery.tracker import Calendars
 from bus.errors import StoreError
 from bus.hub.exchange import receipt_queue
 from bus.hub.exchange.receipts import Answering
+from bus.hub.exchange.receipts import draft as receipt_draft
 from bus.hub.picture.projection import Projection
 from bus.hub.service import HubService
 from bus.policy import deadlines
 from bus.publishing.outbox import Outbox, Row
 from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.tables import Message, verdict
 from bus.transport.connection import Connection
 from bus.transport.streams import consumers
 from bus.trust import receipt_grants
-from bus.trust.receipt_grants import draft as receipt_draft
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bodies.system import Receipt, ReceiptItem
 from schemas.codec import decode

@@ -26,7 +26,7 @@ from bus.subscribing.registry_feed import TrustFeed
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.pull_consumer import Pull
 from bus.transport.streams import streams
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import AuthorityRecord, Registry
 from schemas.vocab import Status, Tlp
@@ -56,7 +56,7 @@ def changed(before: VerifiedRegistry, **records: AuthorityRecord | None) -> Veri
     document = msgspec.structs.replace(document, authorities=authorities, audiences=audiences)
     if None in records.values():
         for hub_id in (each.id for each in HUBS if each.id in authorities):
-            document = ceremony.grant_receipts(document, hub_id)
+            document = proposals.grant_receipts(document, hub_id)
     return before.update(_signed(document), NOW)
 
 

@@ -19,7 +19,7 @@ from bus.keys.signatures import FileSigner
 from bus.server import provision
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import KeyRecord
 from schemas.vocab import Tlp
@@ -224,7 +224,7 @@ def _with_key(bus: Bus, record: KeyRecord, kid: str) -> VerifiedRegistry:
     had = held.document.authorities["xa-csirt"]
     document = ceremony.next_version(held.document, held.digest, now, dt.timedelta(days=90))
     listed = msgspec.structs.replace(had, keys={**had.keys, kid: record})
-    document = ceremony.add_authority(document, "xa-csirt", listed)
+    document = proposals.add_authority(document, "xa-csirt", listed)
     return held.update(signed_registry(document, bus.world.roots), now)
 
 

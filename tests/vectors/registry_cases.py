@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bus.keys.signatures import FileSigner, sign_entry, thumbprint
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode
 from schemas.envelope import TYP_BEACON, TYP_BULLETIN, TYP_REGISTRY, Entry, b64u, unb64u, write_signed
@@ -53,7 +53,7 @@ def _first() -> Registry:
             nkeys=(_transport(FileSigner.from_seed(bytes([n]) * 32)),),
             publish=(grant,),
         )
-        document = ceremony.add_authority(document, f"{country.lower()}-csirt", made)
+        document = proposals.add_authority(document, f"{country.lower()}-csirt", made)
     return document
 
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 
 from bus.errors import TrustError
 from bus.keys.signatures import FileSigner, sign_entry
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from schemas.bodies.cyber import CyberIncident
 from schemas.bulletin import Bulletin, Defaults, Draft, stamp
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Entry, signing_input, unb64u
@@ -127,7 +127,7 @@ def registry() -> bytes:
         lifetime=90 * DAY,
     )
     for name, each in authorities.items():
-        document = ceremony.add_authority(document, name, each)
+        document = proposals.add_authority(document, name, each)
     raw = ceremony.unsigned(document)
     for root in ROOTS[:2]:
         raw = ceremony.sign_registry(raw, root)

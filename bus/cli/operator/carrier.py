@@ -113,7 +113,8 @@ async def carry(folder: Path, url: str, held: HeldRegistry, seat: Seat | None, t
     import msgspec
 
     from bus.cli.frame.session import until_first
-    from bus.federation.carrier import Carrier, Ledger
+    from bus.federation.carrier import Carrier
+    from bus.federation.ledger import Ledger
     from bus.federation.plan import HOME, identity_at
     from bus.federation.registry_relay import TrustRelay
     from bus.transport.connection import Endpoint

@@ -297,8 +297,8 @@ def _tell(app: App, report: Report, out: Path) -> None:
     import msgspec
 
     from bus.cli.frame.app import safe
-    from bus.config import write_atomically
     from bus.drills.score import as_text
+    from bus.storage.files import write_atomically
 
     text = as_text(report)
     stem = f"drill-{report.exercise}-{report.started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"

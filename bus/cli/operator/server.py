@@ -55,8 +55,8 @@ def conf(
     With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
     With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
     """
-    from bus.config import write_atomically
     from bus.server import ServerSettings, ServerTls, render_conf
+    from bus.storage.files import write_atomically
 
     registry = production_registry(app)
     seat = seat_of(folder, registry, federation, place, node)

@@ -206,7 +206,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 def replace(path: Path, data: bytes) -> None:
     """Write a whole file or nothing."""
-    from bus.config import write_atomically
+    from bus.storage.files import write_atomically
 
     write_atomically(path, data, mode=0o644)
 

@@ -161,7 +161,7 @@ def add(
 ) -> None:
     """Propose to add AUTHORITY to the registry in FILE. One that is there already keeps its record, but for --replace."""
     from bus.keys.signatures import thumbprint
-    from bus.trust import ceremony
+    from bus.trust import proposals
     from schemas.registry import AuthorityRecord, NkeyUser
     from schemas.scalars import Country, OrgId
     from schemas.vocab import Domain
@@ -201,7 +201,7 @@ def add(
                 "further rights: tocsin registry grant; to begin anew with what is named here alone: --replace"
             )
         app.note(f"dropped from the proposal: {has} of {authority}")
-    document = ceremony.add_authority(document, authority, record, member_of=audiences)
+    document = proposals.add_authority(document, authority, record, member_of=audiences)
     propose(app, file, out, document, f"{authority} proposed for version {document.version}{note}")
 
 
@@ -244,7 +244,7 @@ def grant(
     out: Path | None,
 ) -> None:
     """Propose further grants for AUTHORITY. Whoever may speak on a channel may also go on with it after a theft."""
-    from bus.trust import ceremony
+    from bus.trust import proposals
     from schemas.registry import PublishGrant, ReadGrant
     from schemas.scalars import Country
     from schemas.vocab import Status
@@ -258,14 +258,14 @@ def grant(
     for text in publishes:
         tlp, audience, kinds = way(text, 3)
         known_kinds(given := kinds.split(",") if kinds else ["*"])
-        listed = (*given, ceremony.REANCHOR) if kinds else (*given,)
+        listed = (*given, proposals.REANCHOR) if kinds else (*given,)
         says.append(
             PublishGrant(
                 statuses=spoken, tlps=(tlp,), audiences=(audience,), kinds=listed, areas=areas or ("*",)
             )
         )
         if not statuses:
-            says.append(ceremony.beat(tlp, audience))
+            says.append(proposals.beat(tlp, audience))
     hears = [
         ReadGrant(
             statuses=spoken if statuses else (*spoken, Status.SYSTEM), tlps=(tlp,), audiences=(audience,)
@@ -283,9 +283,9 @@ def grant(
         document,
         [name for names in (*(g.audiences for g in says), *(g.audiences for g in hears)) for name in names],
     )
-    document = ceremony.grant(document, authority, publish=says, read=hears)
+    document = proposals.grant(document, authority, publish=says, read=hears)
     if receipts:
-        document = ceremony.grant_receipts(document, authority)
+        document = proposals.grant_receipts(document, authority)
         if not document.authorities[authority].keys:
             note += f"; {authority} has no signing key yet, and answers only with one"
     propose(app, file, out, document, f"grants of {authority} proposed for version {document.version}{note}")

@@ -44,7 +44,7 @@ def seal_key(
     out: Path | None,
 ) -> None:
     """Propose a further seal key for AUTHORITY, valid from now; those it has stay until their window ends."""
-    from bus.trust import ceremony
+    from bus.trust import proposals
     from bus.trust.rotation import check_rules
 
     if (key_file is None) == (revoke is None):
@@ -53,10 +53,10 @@ def seal_key(
     document, note = proposal(file, now)
     if key_file is not None:
         record = _record(key_file, now, days)
-        document = ceremony.add_seal_key(document, authority, record)
+        document = proposals.add_seal_key(document, authority, record)
         text = f"a seal key of {authority} until {record.not_after:%Y-%m-%d} proposed"
     else:
-        document = ceremony.revoke_seal_key(document, authority, str(revoke), now)
+        document = proposals.revoke_seal_key(document, authority, str(revoke), now)
         text = f"the end of seal key {revoke} of {authority} proposed"
     check_rules(document)
     propose(app, file, out, document, f"{text} for version {document.version}{note}")
@@ -87,9 +87,9 @@ def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
 @click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
 def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path | None) -> None:
     """Propose when bulletins to AUDIENCE must be sealed: never, cross-border (somebody abroad reads), or always."""
-    from bus.trust import ceremony
+    from bus.trust import proposals
 
     document, note = proposal(file, app.now())
-    document = ceremony.set_seal_policy(document, audience, SealPolicy(policy))
+    document = proposals.set_seal_policy(document, audience, SealPolicy(policy))
     text = f"bulletins to {audience} are sealed {policy}"
     propose(app, file, out, document, f"{text} from version {document.version}{note}")

@@ -13,6 +13,7 @@ from functools import partial
 
 import structlog
 
+from bus.admission.verdict import verdict
 from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub.exchange import missing, requests
 from bus.hub.exchange.requests import Lack
@@ -20,7 +21,7 @@ from bus.hub.periodic import EVERY_S, keep_at
 from bus.publishing.publisher import Publisher
 from bus.publishing.resend import offer_asked
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.tables import Stored, verdict
+from bus.subscribing.tables import Stored
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import MAX_WANTED, Copy, Request, Wanted
 from schemas.errors import SchemaError

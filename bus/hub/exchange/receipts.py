@@ -6,7 +6,8 @@ A hub that may not answer an author yet, or has no key that stands, goes on read
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
 
 from bus.errors import BusError, StoreError
 from bus.hub.exchange import receipt_queue
@@ -15,6 +16,10 @@ from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from bus.trust import receipt_grants
 from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import Receipt, ReceiptItem
+from schemas.bulletin import Draft
+from schemas.parts import Info
+from schemas.vocab import Pap, ReceiptStage, Status, Tlp
 
 
 class Answering:
@@ -66,7 +71,7 @@ class Answering:
         batches = await self._store.write(lambda db: receipt_queue.take_up(db, granted))
         failed: BusError | None = None
         for batch in batches:
-            said = receipt_grants.draft(batch.stage, batch.author, batch.tlp, batch.items)
+            said = draft(batch.stage, batch.author, batch.tlp, batch.items)
             try:
                 await self._publisher.publish(said, once=batch.once)
             except StoreError:
@@ -78,3 +83,28 @@ class Answering:
         if failed is not None:
             raise failed
         return len(batches)
+
+
+_MEANS = MappingProxyType(
+    {
+        ReceiptStage.KEPT: "The bytes are held.",
+        ReceiptStage.VERIFIED: "Admitted after every check of this reader's own.",
+        ReceiptStage.DELIVERED: "Handed to this reader's own system.",
+        ReceiptStage.ACKNOWLEDGED: "A person has read it.",
+        ReceiptStage.WITHDRAWN: "Withdrawn by its author; copies here are marked and no longer served.",
+    }
+)
+
+
+def draft(stage: ReceiptStage, author: str, tlp: Tlp, items: Sequence[ReceiptItem]) -> Draft:
+    """What a reader says about bulletins of one author and one marking, `tlp` being that of the receipt."""
+    body = Receipt(stage=stage, items=tuple(items))
+    count = f"{len(items)} bulletin{'s' if len(items) != 1 else ''} of {author}"
+    return Draft(
+        info=(Info(lang="en", headline=f"Receipt: {count} {stage}", summary=_MEANS[stage]),),
+        body=body,
+        status=Status.SYSTEM,
+        tlp=tlp,
+        pap=Pap.GREEN,
+        audience=author,
+    )

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bus.admission.admit import verify_file
+from bus.admission.verdict import Message
 from bus.errors import AdmissionError
-from bus.subscribing.tables import Message
 from bus.trust import receipt_grants
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Copy, Request, Wanted, receipt_tlp

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from bus.publishing import outbox_table as table
 from bus.publishing.publisher import Publisher
-from bus.transport.streams import HEARTBEAT
+from bus.trust.receipt_grants import HEARTBEAT
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Draft

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bus.admission.admit import REASONS, Admitted, admit, verify_file
 from bus.errors import AdmissionError
 from bus.keys.signatures import FileSigner, sign_entry
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import MAX_PAYLOAD_BYTES, encode
 from schemas.envelope import (
@@ -75,7 +75,7 @@ def hybrid() -> tuple[VerifiedRegistry, FileSigner]:
     document = ceremony.next_version(
         WORLD.registry.document, WORLD.registry.digest, NOW, dt.timedelta(days=90)
     )
-    raw = signed_registry(ceremony.add_authority(document, "xa-csirt", record), WORLD.roots)
+    raw = signed_registry(proposals.add_authority(document, "xa-csirt", record), WORLD.roots)
     return WORLD.registry.update(raw, NOW), second
 
 
@@ -341,7 +341,7 @@ def test_a_registry_swapped_between_two_messages_judges_only_what_follows() -> N
     document = ceremony.next_version(
         WORLD.registry.document, WORLD.registry.digest, NOW, dt.timedelta(days=90)
     )
-    document = ceremony.add_authority(
+    document = proposals.add_authority(
         document, "xa-csirt", msgspec.structs.replace(record, keys={kid: revoked})
     )
     newer = WORLD.registry.update(signed_registry(document, WORLD.roots), NOW)

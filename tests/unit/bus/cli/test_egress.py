@@ -12,10 +12,11 @@ import click
 import pytest
 
 from bus.admission.admit import admit
+from bus.admission.verdict import Judged, Message
 from bus.cli.main import COMMANDS, program
 from bus.hub.picture.projection import Projection
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.tables import Cursor, Judged, Message
+from bus.transport.cursor import Cursor
 from schemas.bulletin import Draft
 from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, parse_header, read_signed, write_signed

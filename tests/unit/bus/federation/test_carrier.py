@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bus.federation.carrier import Ledger
+from bus.federation.ledger import Ledger
 from bus.federation.plan import Leg
-from bus.subscribing.tables import Cursor
+from bus.transport.cursor import Cursor
 
 OUT = Leg(source="xa", sink="east", places=(("XA_ACTUAL", "to_east"),), patterns=("a.>", "b.>"))
 OTHER = Leg(source="xa", sink="west", places=(("XA_ACTUAL", "to_west"),), patterns=("a.>",))

@@ -23,7 +23,7 @@ from bus.keys.certificates import certified
 from bus.keys.signatures import FileSigner, sign_bulletin
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode
 from schemas.envelope import b64u, parse_header, unb64u, write_signed
@@ -54,7 +54,7 @@ def registry(world: World) -> VerifiedRegistry:
         document.authorities["xa-csirt"], keys={SEAL.kid: key_record(SEAL)}, require=("ES256",)
     )
     return world.registry.update(
-        signed_registry(ceremony.add_authority(document, "xa-csirt", record), world.roots), NOW
+        signed_registry(proposals.add_authority(document, "xa-csirt", record), world.roots), NOW
     )
 
 

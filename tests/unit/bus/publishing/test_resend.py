@@ -104,5 +104,5 @@ def test_a_hub_that_has_the_later_lacks_the_earlier(
     db.executemany(
         "INSERT INTO receipts VALUES (?, 'xb-hub', 'verified', 1, 0)", [(each,) for each in confirmed]
     )
-    assert resend.offer_unconfirmed(db, [late], NOW) == len(expected)
+    assert ledger.offer_unconfirmed(db, [late], NOW) == len(expected)
     assert kept(db) == expected

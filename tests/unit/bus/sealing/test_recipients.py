@@ -11,7 +11,7 @@ import pytest
 
 from bus.errors import PermitError, TrustError
 from bus.sealing.recipients import current_key, must_seal, owner_of, recipients
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.envelope import b64u
 from schemas.registry import Registry, SealKeyRecord
@@ -90,14 +90,14 @@ def test_a_window_does_not_begin_anew() -> None:
     first = with_(world, READERS[1], seal_record(NEW))
     held = VerifiedRegistry.open(signed_registry(first, world.roots))
     with pytest.raises(TrustError) as refused:
-        ceremony.add_seal_key(first, READERS[1], seal_record(NEW))
+        proposals.add_seal_key(first, READERS[1], seal_record(NEW))
     assert refused.value.reason == "seal-window"
     moved = with_(world, READERS[1], seal_record(NEW, not_before=NOW, not_after=NOW + 90 * DAY))
     with pytest.raises(TrustError) as refused:
         held.update(following(held, moved, world), NOW)
     assert refused.value.reason == "seal-window"
     ended = held.update(
-        following(held, ceremony.revoke_seal_key(held.document, READERS[1], NEW.kid, NOW), world), NOW
+        following(held, proposals.revoke_seal_key(held.document, READERS[1], NEW.kid, NOW), world), NOW
     )
     assert current_key(ended.seal_keys(READERS[1]), NOW) is None
     with pytest.raises(TrustError) as refused:
@@ -108,7 +108,7 @@ def test_a_window_does_not_begin_anew() -> None:
         ("xa-nobody", NEW.kid, "unknown-authority"),
     ):
         with pytest.raises(TrustError) as refused:
-            ceremony.revoke_seal_key(first, authority, kid, NOW)
+            proposals.revoke_seal_key(first, authority, kid, NOW)
         assert refused.value.reason == reason
 
 

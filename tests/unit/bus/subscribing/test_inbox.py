@@ -12,7 +12,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bus.admission import verdict
 from bus.admission.admit import admit
+from bus.admission.verdict import Judged, Refused
 from bus.errors import AdmissionError
 from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
@@ -21,7 +23,7 @@ from bus.hub.watch.channels import channels
 from bus.subscribing import tables
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.intake import BACKOFF_S
-from bus.subscribing.tables import Cursor, Judged, Refused
+from bus.transport.cursor import Cursor
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel, Status
 from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
@@ -32,7 +34,7 @@ CHAIN = chain(WORLD, 8)
 
 def judged(message: Message, place: int = 1, now: dt.datetime = NOW) -> Judged | Refused:
     """A message through admission, as the subscriber hands it on."""
-    kept = tables.Message(
+    kept = verdict.Message(
         subject=message.subject,
         headers=message.headers,
         payload=message.payload,

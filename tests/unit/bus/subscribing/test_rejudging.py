@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
+from bus.admission.verdict import Message, Refused, verdict
 from bus.keys.signatures import FileSigner
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.rejudging import AT_ONCE
-from bus.subscribing.tables import Cursor, Message, Refused, verdict
-from bus.trust import ceremony
+from bus.transport.cursor import Cursor
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from tests import worlds
 from tests.worlds import NOW, bulletin, key_record, shared_world, sign, signed_registry
@@ -27,7 +28,7 @@ def listing(key: FileSigner, **record: Any) -> VerifiedRegistry:
     )
     had = document.authorities["xa-csirt"]
     keys = {**had.keys, key.kid: key_record(key, NOW, **record)}
-    document = ceremony.add_authority(document, "xa-csirt", msgspec.structs.replace(had, keys=keys))
+    document = proposals.add_authority(document, "xa-csirt", msgspec.structs.replace(had, keys=keys))
     return WORLD.registry.update(signed_registry(document, WORLD.roots), NOW)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from bus.trust import ceremony, receipt_grants
+from bus.trust import proposals, receipt_grants
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import Registry
 from schemas.subject import Channel
@@ -31,7 +31,7 @@ def test_a_hub_is_granted_to_answer_exactly_whom_it_may_read() -> None:
     """By marking: the withheld network's authors only at GREEN, and the public's at GREEN too."""
     document = WORLD.registry.document
     for hub in ("xa-hub", "xb-hub"):
-        document = ceremony.grant_receipts(document, hub)
+        document = proposals.grant_receipts(document, hub)
     registry = opened(document)
     ways = receipt_grants.ways(registry, "xb-hub")
     assert (Tlp.GREEN, "xa-dpa") in ways
@@ -45,10 +45,10 @@ def test_a_hub_is_granted_to_answer_exactly_whom_it_may_read() -> None:
 
 def test_granting_again_replaces_and_follows_who_is_there() -> None:
     """Said twice it changes nothing; when an author has gone, so has the grant to answer it."""
-    once = ceremony.grant_receipts(WORLD.registry.document, "xb-hub")
-    assert ceremony.grant_receipts(once, "xb-hub") == once
+    once = proposals.grant_receipts(WORLD.registry.document, "xb-hub")
+    assert proposals.grant_receipts(once, "xb-hub") == once
     without = {name: record for name, record in once.authorities.items() if name != "xa-dpa"}
-    fewer = ceremony.grant_receipts(msgspec.structs.replace(once, authorities=without), "xb-hub")
+    fewer = proposals.grant_receipts(msgspec.structs.replace(once, authorities=without), "xb-hub")
     assert "xa-dpa" not in {name for grant in fewer.authorities["xb-hub"].publish for name in grant.audiences}
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bus.errors import PermitError, TrustError
 from bus.keys.signatures import FileSigner, PublicKey, sign_entry
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import TrustState, VerifiedRegistry
 from schemas.codec import digest, encode
 from schemas.envelope import TYP_REGISTRY, b64u, read_signed, unb64u, write_signed
@@ -52,7 +52,7 @@ def after(world: World, **changes: Any) -> Registry:
 def with_authority(world: World, authority: str, **changes: Any) -> Registry:
     """The next version with one authority's record changed."""
     record = msgspec.structs.replace(world.registry.document.authorities[authority], **changes)
-    return ceremony.add_authority(after(world), authority, record)
+    return proposals.add_authority(after(world), authority, record)
 
 
 def test_the_next_version_under_both_quorums_is_taken() -> None:
@@ -272,7 +272,7 @@ def test_sixty_authorities_load_quickly() -> None:
         record = msgspec.structs.replace(
             document.authorities["xa-csirt"], keys={signer.kid: key_record(signer)}, nkeys=()
         )
-        document = ceremony.add_authority(document, f"xa-body{n}", record)
+        document = proposals.add_authority(document, f"xa-body{n}", record)
     raw = signed_registry(document, world.roots)
     began = time.perf_counter()
     VerifiedRegistry.open(raw)

@@ -15,7 +15,7 @@ from bus.admission.admit import admit
 from bus.errors import AdmissionError, PermitError, TrustError
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.sealing.recipients import recipients
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
 from bus.trust.rotation import revoke_keys
@@ -42,7 +42,7 @@ def next_of(registry: VerifiedRegistry) -> Registry:
 def with_keys(document: Registry, authority: str, keys: dict[str, Any]) -> Registry:
     """The document with an authority's keys replaced."""
     record: AuthorityRecord = document.authorities[authority]
-    return ceremony.add_authority(document, authority, msgspec.structs.replace(record, keys=keys))
+    return proposals.add_authority(document, authority, msgspec.structs.replace(record, keys=keys))
 
 
 def _registry() -> VerifiedRegistry:
@@ -292,7 +292,7 @@ def test_an_authority_ends_its_own_seal_key() -> None:
     silent = held.update(signed_registry(document, world.roots), NOW)
     assert silent.seal_keys(reader)[first.kid].revoked_since == NOW
     second = seal_record(opening_key("second").public)
-    document = ceremony.add_seal_key(next_of(silent), reader, second)
+    document = proposals.add_seal_key(next_of(silent), reader, second)
     renewed = silent.update(signed_registry(document, world.roots), NOW)
     assert {each.key.kid for each in recipients(made, renewed, NOW)} >= {opening_key("second").kid}
 

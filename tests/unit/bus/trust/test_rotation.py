@@ -12,7 +12,7 @@ from joserfc import jwk, jws
 from bus.admission.admit import admit
 from bus.errors import AdmissionError, TrustError
 from bus.keys.signatures import FileSigner
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.jwks import jwks
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.rotation import check_rules, revoke_keys, rotate_key, rotate_role
@@ -188,9 +188,9 @@ def test_a_revoked_key_never_comes_back() -> None:
     again = ceremony.next_version(revoked.document, revoked.digest, NOW, 90 * DAY)
     record = world.registry.document.authorities["xa-csirt"]
     with pytest.raises(TrustError) as refused:
-        revoked.update(signed_registry(ceremony.add_authority(again, "xa-csirt", record), world.roots), NOW)
+        revoked.update(signed_registry(proposals.add_authority(again, "xa-csirt", record), world.roots), NOW)
     assert refused.value.reason == "key-revoked"
-    dropped = ceremony.add_authority(again, "xa-csirt", msgspec.structs.replace(record, keys={}))
+    dropped = proposals.add_authority(again, "xa-csirt", msgspec.structs.replace(record, keys={}))
     assert revoked.update(signed_registry(dropped, world.roots), NOW).key(kid) is None
 
 

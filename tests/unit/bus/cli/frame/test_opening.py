@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.admission import verdict
 from bus.admission.admit import admit
+from bus.admission.verdict import Judged
 from bus.hub.picture.projection import Projection
 from bus.keys.files import save_opening_key
 from bus.sealing.sections import recipients, seal_section
-from bus.subscribing import tables
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.tables import Cursor, Judged
+from bus.transport.cursor import Cursor
 from schemas.bulletin import Bulletin
 from schemas.parts import Info, Observable
 from schemas.registry import Registry
@@ -81,7 +82,7 @@ def held(world: World, folder: Path, made: Sequence[Bulletin]) -> list[str]:
     found = []
     for place, each in enumerate(made, 1):
         message = sign(world, each)
-        kept = tables.Message(
+        kept = verdict.Message(
             subject=message.subject, headers=message.headers, payload=message.payload, stream="WORLD_ACTUAL",
             stream_seq=place, digest=message.digest,
         )  # fmt: skip

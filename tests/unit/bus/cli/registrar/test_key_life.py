@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bus.keys.signatures import FileSigner
-from bus.trust import ceremony
+from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from tests.office import Desk, Office
@@ -153,7 +153,7 @@ def member(office: Office, world: World) -> Office:
     )
     sealing = {SEAL.kid: seal_record(SEAL, world.now)}
     record = msgspec.structs.replace(document.authorities["xa-csirt"], keys=both, seal_keys=sealing)
-    raw = signed_registry(ceremony.add_authority(document, "xa-csirt", record), world.roots)
+    raw = signed_registry(proposals.add_authority(document, "xa-csirt", record), world.roots)
     (office.folder / "held.tocsin.json").write_bytes(raw)
     office.hold("first", world.signers["xa-csirt"])
     office.hold("spare", SPARE)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from bus.admission import verdict
 from bus.errors import AdmissionError
 from bus.hub.exchange import missing, requests
 from bus.hub.exchange.requests import Asked, Lack, due, handed, may_say, request, whom
@@ -96,7 +97,7 @@ def test_what_was_handed_on_is_the_very_message() -> None:
     message = chain(WORLD, 1)[0]
     found = handed(_file(message), registry=WORLD.registry, now=WORLD.now)
     assert (found.message.subject, found.message.payload) == (message.subject, message.payload)
-    assert isinstance(tables.verdict(found.message, WORLD.registry, WORLD.now), tables.Judged)
+    assert isinstance(verdict.verdict(found.message, WORLD.registry, WORLD.now), verdict.Judged)
 
 
 RUBBISH = {
@@ -119,8 +120,8 @@ def test_what_its_issuer_said_wrongly_is_handed_on_with_its_place() -> None:
     """A bulletin that breaks a rule, or waits for its time, is still its issuer's word: the reader judges it itself."""
     later = bulletin(WORLD, issued=WORLD.now + dt.timedelta(hours=1))
     found = handed(_file(sign(WORLD, later)), registry=WORLD.registry, now=WORLD.now)
-    refused = tables.verdict(found.message, WORLD.registry, WORLD.now)
-    assert isinstance(refused, tables.Refused)
+    refused = verdict.verdict(found.message, WORLD.registry, WORLD.now)
+    assert isinstance(refused, verdict.Refused)
     assert refused.reason == "from-the-future"
 
 

@@ -13,7 +13,7 @@ import pytest
 from bus.hub.watch.notices import Announcer, audience_of
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
-from bus.trust import ceremony
+from bus.trust import proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import Bulletin, Defaults
 from schemas.codec import decode
@@ -37,7 +37,7 @@ def grant(audience: str, *kinds: str, status: Status = Status.ACTUAL) -> Publish
 
 def speaking_hub(*grants: PublishGrant) -> VerifiedRegistry:
     """A registry in which the hub of XB has a key and these grants."""
-    document = ceremony.grant(WORLD.registry.document, "xb-hub", publish=grants)
+    document = proposals.grant(WORLD.registry.document, "xb-hub", publish=grants)
     record = msgspec.structs.replace(document.authorities["xb-hub"], keys={SIGNER.kid: key_record(SIGNER)})
     document = msgspec.structs.replace(
         document,

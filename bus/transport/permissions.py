@@ -1,0 +1,63 @@
+"""Allow lists of one identity, as data from the registry."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bus.transport.streams import (
+    STATEMENTS_STREAM,
+    TRUST_STREAM,
+    inbox_prefix,
+    own_streams,
+    reader_streams,
+    receipt_streams,
+)
+from bus.trust.registry import VerifiedRegistry
+from schemas.subject import (
+    PREFIX,
+    Trust,
+    tlp_token,
+    trust_subject,
+)
+
+
+class Permissions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user may publish and subscribe to; there is nothing else."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
+    """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox.
+
+    Whoever has a key may say that it has ended, on a subject of its own.
+    """
+    cc, org = authority_id.split("-", 1)
+    speaks = [
+        f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{cc}.{org}.>"
+        for status, tlp, audience in registry.publish_prefixes(authority_id)
+    ]
+    if registry.document.authorities[authority_id].keys:
+        speaks.append(trust_subject(Trust.REVOKE, authority_id))
+    attached = (
+        (STATEMENTS_STREAM, authority_id),
+        (TRUST_STREAM, authority_id),
+        *reader_streams(registry, authority_id),
+        *own_streams(registry, authority_id),
+        *receipt_streams(registry, authority_id),
+    )
+    calls = [call for stream, consumer in attached for call in reading(stream, consumer)]
+    return Permissions(publish=(*speaks, *calls), subscribe=(f"{inbox_prefix(authority_id)}.>",))
+
+
+def reading(stream: str, consumer: str) -> tuple[str, ...]:
+    """The JetStream calls by which a reader uses a consumer that was made for it; there are no others."""
+    place = f"{stream}.{consumer}"
+    return (
+        f"$JS.API.CONSUMER.INFO.{place}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{place}",
+        f"$JS.API.CONSUMER.RESET.{place}",
+        f"$JS.ACK.{place}.>",
+        f"$JS.ACK.*.*.{place}.>",
+    )

@@ -1,0 +1,159 @@
+"""Edits of a registry document, before it is signed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+import msgspec
+
+from bus.errors import TrustError
+from bus.keys.signatures import thumbprint
+from bus.trust import receipt_grants
+from bus.trust.grants import HUB, granted, spoken_by
+from bus.trust.receipt_grants import HEARTBEAT
+from schemas.bodies.system import receipt_tlp
+from schemas.registry import (
+    Audience,
+    AuthorityRecord,
+    PublishGrant,
+    ReadGrant,
+    Registry,
+    SealKeyRecord,
+)
+from schemas.vocab import Scope, SealPolicy, Status, Tlp
+
+REANCHOR = "reanchor"
+
+
+def add_authority(
+    document: Registry, authority_id: str, record: AuthorityRecord, *, member_of: Sequence[str] = ()
+) -> Registry:
+    """The document with an authority added or replaced, and made a member of audiences."""
+    audiences = dict(document.audiences)
+    for name in member_of:
+        found = audiences.get(name, Audience(scope=Scope.UNION))
+        if authority_id not in found.members:
+            audiences[name] = msgspec.structs.replace(found, members=(*found.members, authority_id))
+    return msgspec.structs.replace(
+        document, authorities={**document.authorities, authority_id: record}, audiences=audiences
+    )
+
+
+def grant(
+    document: Registry,
+    authority_id: str,
+    *,
+    publish: Sequence[PublishGrant] = (),
+    read: Sequence[ReadGrant] = (),
+) -> Registry:
+    """The document with further grants for an authority.
+
+    Raises:
+        TrustError: `unknown-authority`.
+    """
+    record = document.authorities.get(authority_id)
+    if record is None:
+        raise TrustError(f"{authority_id} is not in the registry; add it first", reason="unknown-authority")
+    changed = msgspec.structs.replace(
+        record,
+        publish=(*record.publish, *(g for g in publish if g not in record.publish)),
+        read=(*record.read, *(g for g in read if g not in record.read)),
+    )
+    return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
+
+
+def beat(tlp: Tlp, audience: str) -> PublishGrant:
+    """The grant to send heartbeats where others may read them, and to go on with their channel after a theft."""
+    return PublishGrant(
+        statuses=(Status.SYSTEM,),
+        tlps=(tlp,),
+        audiences=(audience,),
+        kinds=(HEARTBEAT, REANCHOR),
+        areas=("*",),
+    )
+
+
+def grant_receipts(document: Registry, hub: str) -> Registry:
+    """The document in which a hub may do what a hub does, with every other that it shares something with.
+
+    It answers the authors of what it may read and asks them for what it lacks; it asks other hubs that may read the same,
+    and hands them copies; and it says, in heartbeats, what it holds. What it had of the first of such grants is replaced,
+    so that it can be said again when authorities come or go.
+
+    Raises:
+        TrustError: `unknown-authority`.
+    """
+    record = document.authorities.get(hub)
+    if record is None:
+        raise TrustError(f"{hub} is not in the registry; add it first", reason="unknown-authority")
+    reads = granted(record.read)
+    shared: dict[Tlp, set[str]] = {}
+    for name, other in document.authorities.items():
+        theirs = spoken_by(other) | (granted(other.read) if other.kind == HUB else frozenset())
+        for status, tlp, _ in reads & theirs:
+            if name != hub and status is not Status.SYSTEM:
+                shared.setdefault(receipt_tlp(tlp), set()).add(name)
+    before = tuple(grant for grant in record.publish if not set(grant.kinds) <= set(receipt_grants.HELPFUL))
+    helps = tuple(
+        grant for tlp in sorted(shared) for grant in receipt_grants.grants(sorted(shared[tlp]), (tlp,))
+    )
+    beats = [beat(tlp, audience) for status, tlp, audience in sorted(reads) if status is Status.SYSTEM]
+    changed = msgspec.structs.replace(
+        record, publish=(*before, *helps, *(each for each in beats if each not in before))
+    )
+    return msgspec.structs.replace(document, authorities={**document.authorities, hub: changed})
+
+
+def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -> Registry:
+    """The document with a further seal key of an authority, beside those it has.
+
+    Raises:
+        TrustError: `unknown-authority`, or `seal-window` for a key that it has already.
+    """
+    held = _seal_keys(document, authority_id)
+    kid = thumbprint(record.jwk)
+    if kid in held:
+        raise TrustError(
+            f"seal key {kid} stands in the registry already, and its window does not begin anew; make a new key",
+            reason="seal-window",
+        )
+    return _with_seal_keys(document, authority_id, {**held, kid: record})
+
+
+def revoke_seal_key(document: Registry, authority_id: str, kid: str, since: dt.datetime) -> Registry:
+    """The document in which nobody seals to a key any more.
+
+    Raises:
+        TrustError: `unknown-authority`, or `unknown-key` for a key that the authority does not have.
+    """
+    held = _seal_keys(document, authority_id)
+    if kid not in held:
+        raise TrustError(f"{authority_id} has no seal key {kid}", reason="unknown-key")
+    ended = msgspec.structs.replace(held[kid], revoked_since=held[kid].revoked_since or since)
+    return _with_seal_keys(document, authority_id, {**held, kid: ended})
+
+
+def _seal_keys(document: Registry, authority_id: str) -> dict[str, SealKeyRecord]:
+    found = document.authorities.get(authority_id)
+    if found is None:
+        raise TrustError(f"{authority_id} is not in the registry; add it first", reason="unknown-authority")
+    return found.seal_keys
+
+
+def _with_seal_keys(document: Registry, authority_id: str, keys: dict[str, SealKeyRecord]) -> Registry:
+    changed = msgspec.structs.replace(document.authorities[authority_id], seal_keys=keys)
+    return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
+
+
+def set_seal_policy(document: Registry, audience: str, policy: SealPolicy) -> Registry:
+    """The document with another policy for when bulletins to an audience are sealed.
+
+    Raises:
+        TrustError: `audience`, when there is none of this name.
+    """
+    found = document.audiences.get(audience)
+    if found is None:
+        raise TrustError(f"there is no audience {audience} in the registry", reason="audience")
+    changed = msgspec.structs.replace(found, seal=policy)
+    return msgspec.structs.replace(document, audiences={**document.audiences, audience: changed})
