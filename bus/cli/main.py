@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
-from bus.cli.frame.app import App, Group, global_options, safe
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, global_options
+from bus.cli.frame.text import safe
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {

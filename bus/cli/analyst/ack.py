@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, NotFoundError, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,7 +35,9 @@ def ack(app: App, bulletin_id: str, *, note: str | None) -> None:
 
 
 async def _ack(app: App, wanted: str, note: str | None) -> int:
-    from bus.cli.frame.session import open_publisher, open_registry, open_store, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.programs import open_publisher
+    from bus.cli.frame.session import open_registry, open_store
     from bus.errors import PermitError
     from bus.hub.exchange import receipt_queue
     from bus.hub.exchange.receipts import Answering

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.analyst.picture import ask, folded
-from bus.cli.frame.app import App, Group, NotFoundError, command, hint
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
+from bus.cli.frame.session import ask
+from bus.cli.frame.text import NotFoundError, folded, hint
 
 if TYPE_CHECKING:
     import sqlite3

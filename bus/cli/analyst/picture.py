@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import textwrap
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame.app import App, command, on_terminal, safe
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.session import ask
+from bus.cli.frame.text import folded
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,30 +21,7 @@ if TYPE_CHECKING:
     from bus.subscribing.tables import Stored
     from bus.trust.registry import VerifiedRegistry
 
-T = TypeVar("T")
 PHASES = ("before", "during", "after", "none")
-
-
-def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
-    """One pure read of the store of the chosen context."""
-    from bus.cli.frame.session import open_store
-
-    async def work() -> T:
-        async with open_store(app) as store:
-            return await store.ask(question)
-
-    return asyncio.run(work())
-
-
-def folded(line: str) -> list[str]:
-    """A line in as many as the terminal needs, the further ones indented; in a pipe as it is."""
-    if not on_terminal():
-        return [line]
-    before = " " * (len(line) - len(line.lstrip()))
-    room = max(20, shutil.get_terminal_size().columns)
-    return textwrap.wrap(
-        safe(line.lstrip()), room, initial_indent=before, subsequent_indent=before + "    "
-    ) or [""]
 
 
 @command()

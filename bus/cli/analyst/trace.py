@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, NotFoundError, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
     from bus.delivery.ladder import Standing

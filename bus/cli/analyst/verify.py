@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.files import read_file
 
 if TYPE_CHECKING:
     from bus.admission.admit import Admitted
     from bus.trust.registry import VerifiedRegistry
-
-MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
 
 
 @command()
@@ -36,7 +36,7 @@ def verify(
     (`bulletin proof`) it says what is proved, and exits 6 with the code `fork`.
     """
     from bus.admission.admit import verify_file
-    from bus.cli.analyst.proof import explain
+    from bus.cli.frame.lines import explain
     from bus.cli.frame.session import open_registry
     from bus.errors import AdmissionError, TrustError
     from bus.trust.registry import TrustState, VerifiedRegistry
@@ -69,23 +69,6 @@ def verify(
             reason="not-fresh",
         )
     report(app, admitted, registry, state)
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of a signed file, at most `MAX_FILE_BYTES`, or one sentence."""
-    from bus.cli.frame.drafts import DraftFileError
-    from bus.errors import AdmissionError
-
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-    except FileNotFoundError:
-        raise DraftFileError(f"there is no file {path}", reason="file-missing") from None
-    except OSError as exc:
-        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
-    if len(raw) > MAX_FILE_BYTES:
-        raise AdmissionError(f"{path} is larger than {MAX_FILE_BYTES} bytes", reason="too-large")
-    return raw
 
 
 def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App, Group, command, hint
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
+from bus.cli.frame.text import hint
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
@@ -130,9 +132,8 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     document is refused.
     """
     from bus.cli.frame.calendars import follow_phase
-    from bus.cli.frame.session import follow_trust, open_publisher, open_registry, until_first
-    from bus.cli.officer.heartbeat import beating
-    from bus.cli.operator.server import ended
+    from bus.cli.frame.programs import beating, ended, follow_trust, open_publisher, until_first
+    from bus.cli.frame.session import open_registry
     from bus.plugin import adapter_named, discover
 
     if (spool is None) != from_stdin:

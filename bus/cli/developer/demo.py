@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
 from bus.cli.frame.lines import show_bulletin
 
 if TYPE_CHECKING:

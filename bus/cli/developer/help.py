@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from bus.cli.frame.app import App, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
 
 EXIT_CODES: dict[int, str] = {
     0: "done",

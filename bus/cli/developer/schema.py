@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App, Group, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
 
 
 @click.group(cls=Group)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
-from bus.cli.frame.app import safe
+from bus.cli.frame.text import safe
 
 # structlog loads rich, when it is installed, to draw tracebacks that are never drawn here: a tenth of a second of
 # every command. A module that is None cannot be imported.

@@ -8,9 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 
 from bus.cli.frame.app import App
+from bus.cli.frame.lines import recipients_of, show_bulletin
+
+if TYPE_CHECKING:
+    from bus.subscribing.tables import Stored
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
@@ -31,7 +39,7 @@ class Opener:
 
     def look(self, outer: Bulletin, digest: str) -> Sight:
         """A bulletin that this context holds, as its identity may see it. Never fails: what does not open is a cover."""
-        from bus.cli.frame.session import record
+        from bus.cli.frame.audit import record
         from bus.sealing.view import Sight, closed, is_closed, names
 
         if not is_closed(outer):
@@ -135,6 +143,25 @@ def show_inside(app: App, seen: Sight) -> None:
             app.block(msgspec.json.format(msgspec.json.encode(each.content), indent=2).decode())
 
 
-def recipients_of(outer: Bulletin) -> str:
-    """Whom a sealed bulletin is sealed to."""
-    return ", ".join(getattr(outer.body, "recipients", ()))
+def show(app: App, row: Stored, opener: Opener | None = None) -> None:
+    """One admitted bulletin; with an opener, what of it is sealed to this identity too."""
+    from bus.sealing.view import Sight
+
+    seen = Sight(outer=row.bulletin) if opener is None else opener.look(row.bulletin, row.digest)
+    if app.json:
+        import msgspec
+
+        app.data(
+            {
+                "bulletin": msgspec.Raw(row.payload),
+                "digest": row.digest,
+                "subject": row.subject,
+                "admitted_at": row.admitted_at,
+                "late": "late" in row.labels,
+                "trust": row.trust,
+                "labels": sorted(row.labels),
+                **as_data(seen),
+            }
+        )
+        return
+    show_bulletin(app, seen.bulletin, {*row.labels, *seen.remarks}, trust=row.trust)

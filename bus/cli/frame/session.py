@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import os
-import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from bus.cli.frame.app import App
+from bus.cli.frame.text import NotFoundError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import sqlite3
+
+    from bus.trust.registry import VerifiedRegistry
+
+import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from bus.cli.frame.audit import private_folder
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
-from schemas.errors import TocsinError
 from schemas.vocab import Pap, Posture, Tlp
 
 if TYPE_CHECKING:
-    from bus.audit import Fact
     from bus.keys.hpke import OpeningKey
     from bus.keys.signatures import Signer
-    from bus.policy.deadlines import Deadlines
     from bus.publishing.outbox import Outbox
-    from bus.publishing.publisher import Publisher
     from bus.subscribing.inbox import Inbox
     from bus.transport.connection import Endpoint
     from bus.transport.tls import Tls
@@ -146,7 +159,7 @@ def open_seal_keys(
     app: App, file: Path | None = None, passphrase_file: Path | None = None
 ) -> list[OpeningKey]:
     """The private seal keys of the chosen context, or those in a file or folder; old ones too."""
-    from bus.cli.registrar.key import read_passphrase
+    from bus.cli.frame.files import read_passphrase
     from bus.keys.files import load_opening_key
 
     context = app.context()[1]
@@ -163,57 +176,6 @@ def open_seal_keys(
         )
     passphrase = read_passphrase(app, passphrase_file or context.passphrase_file)
     return [load_opening_key(each, passphrase) for each in files]
-
-
-@asynccontextmanager
-async def open_publisher(
-    app: App,
-    *,
-    offline: bool = False,
-    seal: bool = False,
-    without: Sequence[str] = (),
-    receipts: bool = False,
-) -> AsyncIterator[Publisher]:
-    """The publisher of the chosen context over its own outbox; sends in the background unless `offline`.
-
-    It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
-    With `receipts` it reads those for what it has said.
-    """
-    from bus.cli.frame.calendars import at_hand
-    from bus.publishing.outbox import Outbox
-    from bus.publishing.publisher import Publisher
-    from bus.sealing.sealer import Sealer
-
-    name, context = app.context()
-    folder = private_folder(app.state_folder())
-    registry = held_registry(context, app.now)
-    signer = open_signer(context)
-    async with (
-        Outbox.open(folder / OUTBOX_FILE) as outbox,
-        at_hand(app) as calendars,
-        Publisher.open(
-            authority_id=context.authority,
-            outbox=outbox,
-            registry=registry,
-            signers=(signer,),
-            endpoint=None if offline else endpoint(context, f"{name} publish", ping_s=pings(app)),
-            defaults=defaults(context),
-            clock=app.now,
-            rng=secrets.token_bytes,
-            seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
-            on_refused=lambda exc: record_refusal(app, exc),
-            deadlines=deadlines_of(app) if receipts else None,
-            calendars=calendars.own,
-        ) as publisher,
-    ):
-        yield publisher
-
-
-def deadlines_of(app: App) -> Deadlines:
-    """By when hubs must have answered, as the settings say."""
-    from bus.policy.deadlines import changed
-
-    return changed(app.loaded.settings.deadlines)
 
 
 @asynccontextmanager
@@ -238,97 +200,45 @@ async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
         yield store
 
 
-async def until_first(*works: Coroutine[object, object, None]) -> None:
-    """Do several things at once until the first of them ends, and end the others; its error is raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+T = TypeVar("T")
 
 
-async def follow_trust(app: App) -> None:
-    """Take in what the bus says of the registry, for as long as the program runs; its own registry follows by file."""
-    from bus.subscribing.registry_feed import TrustFeed
+def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
+    """One pure read of the store of the chosen context."""
 
-    name, context = app.context()
-    await TrustFeed(
-        held_registry(context, app.now),
-        endpoint(context, f"{name} trust", ping_s=pings(app)),
-        on_news=recorder(app),
-    ).run()
+    async def work() -> T:
+        async with open_store(app) as store:
+            return await store.ask(question)
+
+    return asyncio.run(work())
 
 
-def private_folder(path: Path) -> Path:
-    """The folder, made for its owner alone when it was not there."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
+async def find(app: App, wanted: str) -> tuple[str, bytes]:
+    """Signature header and payload of a bulletin that the context holds, by id or digest."""
+    from bus.subscribing import erasure
+    from schemas.envelope import SIG_HEADER
 
-
-def audit_file(app: App) -> Path:
-    """Where this identity's audit record lies: with its state, or, where no context is chosen, with the settings."""
-    from bus.audit import AUDIT_FILE
-    from bus.config import home_of
-
-    try:
-        return app.state_folder() / AUDIT_FILE
-    except ConfigError:  # a registrar or a root keeper needs no context
-        return home_of(os.environ) / AUDIT_FILE
-
-
-def record(app: App, event: str, **facts: Fact) -> None:
-    """Add one entry to this identity's audit record, on the disk when this returns.
-
-    Raises:
-        AuditError, OSError: it could not be recorded.
-    """
-    _append(app, audit_file(app), event, facts)
-
-
-def record_context(app: App, name: str, made: Context, before: Context | None) -> None:
-    """Add an entry to the record of the context itself: that it was made or changed, and by which pin it trusts.
-
-    Raises:
-        AuditError, OSError: it could not be recorded.
-    """
-    from bus.audit import AUDIT_FILE
-    from bus.config import state_of
-
-    facts: dict[str, Fact] = {
-        "name": name,
-        "authority": made.authority,
-        "domain": made.domain,
-        "pin": made.pin or "",
-    }
-    if before is not None and before.pin != made.pin:
-        facts["pin_before"] = before.pin or ""
-    event = "context-added" if before is None else "context-changed"
-    _append(app, state_of(name, made, os.environ) / AUDIT_FILE, event, facts)
-
-
-def _append(app: App, path: Path, event: str, facts: Mapping[str, Fact]) -> None:
-    from bus import audit
-
-    private_folder(path.parent)
-    audit.append(path, event, facts, app.now())
-
-
-def recorder(app: App) -> Callable[[str, Mapping[str, Fact]], None]:
-    """Adds entries for a program that goes on; when it cannot, it says so, and the program is not stopped by it."""
-
-    def add(event: str, facts: Mapping[str, Fact]) -> None:
-        try:
-            record(app, event, **facts)
-        except (TocsinError, OSError) as trouble:
-            app.note(f"{event!r} is not in the audit record: {trouble}")
-
-    return add
-
-
-def record_refusal(app: App, exc: TocsinError) -> None:
-    """Record a refusal by its reason and place, never its text, which may quote the draft. Says so when it cannot."""
-    recorder(app)("refused", {"reason": exc.reason, "path": getattr(exc, "path", "")})
+    folder = app.state_folder()
+    if (folder / STORE_FILE).exists():
+        async with open_store(app) as store:
+            row = await store.ask(
+                lambda db: db.execute(
+                    "SELECT signature, payload FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
+                ).fetchone()
+            )
+            gone = await store.ask(lambda db: erasure.of(db, wanted)) if row is None else None
+        if row is not None:
+            return row["signature"], row["payload"]
+        if gone is not None:
+            raise NotFoundError(
+                f"{wanted} is not kept any more: {gone.channel} number {gone.seq} was let go of on {gone.at:%Y-%m-%d} "
+                f"({gone.why.replace('-', ' ')}); what is known of it: tocsin trace {wanted}"
+            )
+    if (folder / OUTBOX_FILE).exists():
+        async with open_outbox(app) as box:
+            kept = await box.get(wanted)
+        if kept is not None:
+            return kept.header_map()[SIG_HEADER], kept.payload
+    raise NotFoundError(
+        f"neither the store nor the outbox of this context holds {wanted}; ids: tocsin bulletin list"
+    )

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, NotFoundError, command
-from bus.cli.officer.publish import Named, dry_run_option, marked, marking_options, send_drafts, wait_option
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.sending import Named, dry_run_option, marked, marking_options, send_drafts, wait_option
+from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
     import datetime as dt

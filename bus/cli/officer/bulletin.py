@@ -16,7 +16,10 @@ import msgspec
 
 from bus.cli.analyst.ack import ack
 from bus.cli.analyst.proof import proof
-from bus.cli.frame.app import App, Group, NotFoundError, command, hint, on_terminal
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
+from bus.cli.frame.session import find
+from bus.cli.frame.text import hint, on_terminal
 from bus.cli.officer.amend import cancel, update
 from bus.cli.officer.endorse import endorse
 from bus.cli.officer.seal import open_, seal
@@ -178,7 +181,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
     signature, payload = asyncio.run(find(app, bulletin_id))
     if raw:
-        from bus.cli.frame.session import record
+        from bus.cli.frame.audit import record
         from schemas.codec import digest
         from schemas.envelope import parse_header, write_signed
 
@@ -221,8 +224,8 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
 
 
 def _list_admitted(app: App, kind: str | None, status: str, limit: int) -> None:
-    from bus.cli.analyst.picture import ask
     from bus.cli.frame.lines import marking, one_line, show_bulletin
+    from bus.cli.frame.session import ask
     from bus.subscribing.tables import stored
 
     def question(db: sqlite3.Connection) -> list[Stored]:
@@ -293,35 +296,3 @@ def _list_said(app: App, kind: str | None, status: str, limit: int) -> None:
             show_bulletin(app, said, remark=row.id, standing=state)
         else:
             app.line(f"{row.id}  {state:<8}  {one_line(said)}")
-
-
-async def find(app: App, wanted: str) -> tuple[str, bytes]:
-    """Signature header and payload of a bulletin that the context holds, by id or digest."""
-    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_store
-    from bus.subscribing import erasure
-    from schemas.envelope import SIG_HEADER
-
-    folder = app.state_folder()
-    if (folder / STORE_FILE).exists():
-        async with open_store(app) as store:
-            row = await store.ask(
-                lambda db: db.execute(
-                    "SELECT signature, payload FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
-                ).fetchone()
-            )
-            gone = await store.ask(lambda db: erasure.of(db, wanted)) if row is None else None
-        if row is not None:
-            return row["signature"], row["payload"]
-        if gone is not None:
-            raise NotFoundError(
-                f"{wanted} is not kept any more: {gone.channel} number {gone.seq} was let go of on {gone.at:%Y-%m-%d} "
-                f"({gone.why.replace('-', ' ')}); what is known of it: tocsin trace {wanted}"
-            )
-    if (folder / OUTBOX_FILE).exists():
-        async with open_outbox(app) as box:
-            kept = await box.get(wanted)
-        if kept is not None:
-            return kept.header_map()[SIG_HEADER], kept.payload
-    raise NotFoundError(
-        f"neither the store nor the outbox of this context holds {wanted}; ids: tocsin bulletin list"
-    )

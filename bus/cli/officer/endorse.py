@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App, command
-from bus.cli.registrar.proposals import read, replace, say, signer_of
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.files import read, replace, say, signer_of
 
 FILE = click.Path(path_type=Path)
 
@@ -26,7 +27,8 @@ def endorse(
     signed, and the issuer's signature, stay as they are.
     """
     from bus.admission.admit import verify_file
-    from bus.cli.frame.session import open_registry, open_signer, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.session import open_registry, open_signer
     from bus.errors import PermitError
     from bus.keys.signatures import sign_entry
     from schemas.codec import digest

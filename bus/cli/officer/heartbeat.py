@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, Group, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
+from bus.cli.frame.programs import _prepared, beating
 
 if TYPE_CHECKING:
-    from bus.publishing.heartbeat import Heartbeat
-    from bus.publishing.publisher import Publisher
-    from bus.subscribing.inbox import Inbox
+    pass
 
 QUEUED = 75
 LEAD_S = 5.0
@@ -33,8 +31,7 @@ def run(app: App) -> None:
     over one outbox one beats.
     """
     from bus.cli.frame.calendars import follow_phase
-    from bus.cli.frame.session import follow_trust, open_publisher, until_first
-    from bus.cli.operator.server import ended
+    from bus.cli.frame.programs import ended, follow_trust, open_publisher, until_first
 
     app.logs()
 
@@ -49,7 +46,7 @@ def run(app: App) -> None:
 @command(heartbeat, "once")
 def once(app: App) -> None:
     """Send one heartbeat on every channel now. Exits 75 when the bus has not confirmed them yet."""
-    from bus.cli.frame.session import open_publisher
+    from bus.cli.frame.programs import open_publisher
 
     app.logs(errors_only=True)
 
@@ -66,39 +63,3 @@ def once(app: App) -> None:
 
     if not asyncio.run(work()):
         raise click.exceptions.Exit(QUEUED)
-
-
-@asynccontextmanager
-async def beating(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[None]:
-    """Send the chosen context's heartbeats for as long as the context lasts; `store` is its store, if it is open."""
-    async with _prepared(app, publisher, store) as beats, beats.running():
-        yield
-
-
-@asynccontextmanager
-async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[Heartbeat]:
-    from bus.cli.frame.calendars import at_hand
-    from bus.cli.frame.session import member_of, open_registry
-    from bus.hub.watch.holdings import Holdings
-    from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
-    from bus.trust.grants import HUB
-    from schemas.vocab import Posture
-
-    _, context = app.context()
-    record = open_registry(context, app.now()).authority(context.authority)
-    holding = Holdings(context.authority, store) if store is not None and record.kind == HUB else None
-    settings = {
-        name: getattr(context, f"heartbeat_{name}_s") for name in ("before", "during", "after", "none")
-    }
-    keeping = Watchkeeping(
-        posture=member_of(Posture, context.posture, "posture") or UNSTAFFED.posture,
-        duty=context.duty or UNSTAFFED.duty,
-    )
-    async with at_hand(app, store) as calendars:
-        yield Heartbeat(
-            publisher,
-            pace=Intervals(**{name: value for name, value in settings.items() if value}),
-            phase=calendars.phase,
-            keeping=keeping,
-            holding=holding,
-        )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App, Group, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
 from bus.cli.officer.receipts import receipts
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def retry(app: App) -> None:
 
     Nothing is sent by this command itself: the next `tocsin publish`, or what runs for this authority, does.
     """
-    from bus.cli.frame.session import open_outbox, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.session import open_outbox
 
     async def work() -> int:
         async with open_outbox(app) as box:
@@ -75,7 +77,8 @@ def scrub(app: App) -> None:
     Programs that run look at what is new every minute, and at everything when a stream has become shorter; this finds
     what went missing in its midst. Where a program runs, it is asked to do so. Exits 75 when something is offered again and not stored yet.
     """
-    from bus.cli.frame.session import open_publisher, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.programs import open_publisher
     from bus.errors import OutboxError
 
     app.logs(errors_only=True)
@@ -117,8 +120,9 @@ def prune(app: App, *, dry_run: bool) -> None:
     goes that is not a year old, and what names an election stays as long, wherever that is held. Heads of channels stay,
     what waits, and what hubs have not received or not confirmed as withdrawn.
     """
+    from bus.cli.frame.audit import record
     from bus.cli.frame.calendars import retention
-    from bus.cli.frame.session import open_outbox, open_registry, record
+    from bus.cli.frame.session import open_outbox, open_registry
     from bus.delivery import pruning
 
     _, context = app.context()
@@ -156,7 +160,8 @@ def recover(app: App, *, yes: bool) -> None:
     each, goes on from the last, and stamps anew what had never been sent. After a theft use `reanchor`: this
     command would take the thief's bulletins for your own while his key is not revoked.
     """
-    from bus.cli.frame.session import open_publisher, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.programs import open_publisher
 
     if not yes:
         app.confirm("Is no other outbox of this authority in use anywhere?", flag="--yes")
@@ -202,7 +207,7 @@ def reanchor(
     honest history and put the thief's in quarantine. Without CHANNEL it lists the channels on which the bus holds
     something that is not this authority's word, and changes nothing.
     """
-    from bus.cli.frame.session import open_publisher
+    from bus.cli.frame.programs import open_publisher
 
     app.logs(errors_only=True)
     if channel is not None and not reason:

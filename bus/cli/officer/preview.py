@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from bus.cli.frame.app import App, command
-from bus.cli.officer.publish import marked, marking_options
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.sending import marked, marking_options
 
 
 @command()

@@ -3,80 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, command, on_terminal
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.sending import dry_run_option, marking_options, send, wait_option, without_option
 
 if TYPE_CHECKING:
-    from bus.publishing.publisher import Accepted, Publisher
-    from schemas.bulletin import Draft
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-WAIT_S = {"accepted": 5.0, "stored": 5.0, "received": 30.0, "read": 300.0}
-QUEUED = 75
-PARTLY = 8
+    pass
 
 
-class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
-    """`STATE` or `STATE=SECONDS`."""
-
-    name = "state[=seconds]"
-    states = ("accepted", "stored", "received", "read")
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, float | None]:
-        """Split and check."""
-        if isinstance(value, tuple):
-            return value
-        state, _, seconds = str(value).partition("=")
-        if state not in self.states:
-            self.fail(f"{state!r} is none of: {', '.join(self.states)}", param, ctx)
-        try:
-            return state, float(seconds) if seconds else None
-        except ValueError:
-            self.fail(f"{seconds!r} is no number of seconds", param, ctx)
-
-
-Named = tuple[str, Callable[[], "Draft"]]
 """A draft that is still to be read or made, and what it is called when it is refused."""
-
-
-def marking_options(function: Callable[P, R]) -> Callable[P, R]:
-    """`--audience` and `--tlp`: another way than the draft's own."""
-    for option in (
-        click.option(
-            "--tlp",
-            type=click.Choice(["red", "amber+strict", "amber", "green", "clear"]),
-            help="marking, instead of the draft's",
-        ),
-        click.option("--audience", help="sharing group or organisation, instead of the draft's"),
-    ):
-        function = option(function)
-    return function
-
-
-wait_option = click.option(
-    "--wait",
-    type=Wait(),
-    default="stored",
-    show_default=True,
-    help="how far to wait: accepted, stored, received or read, with =SECONDS",
-)
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="stamp, validate, permit and address; sign and keep nothing"
-)
-without_option = click.option(
-    "--without",
-    multiple=True,
-    metavar="ID",
-    help="leave this reader out of what is sealed: it will not be able to open it; repeat",
-)
 
 
 @command()
@@ -104,152 +43,3 @@ def publish(
     code = asyncio.run(send(app, files, audience, tlp, wait, dry_run=dry_run, without=without))
     if code:
         raise click.exceptions.Exit(code)
-
-
-def marked(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
-    """The draft with the audience and marking given on the command line."""
-    import msgspec
-
-    from schemas.vocab import Tlp
-
-    changes: dict[str, object] = {}
-    if audience is not None:
-        changes["audience"] = audience
-    if tlp is not None:
-        changes["tlp"] = Tlp(tlp)
-    return msgspec.structs.replace(draft, **changes) if changes else draft
-
-
-async def send(
-    app: App,
-    files: tuple[str, ...],
-    audience: str | None,
-    tlp: str | None,
-    wait: tuple[str, float | None],
-    *,
-    dry_run: bool,
-    seal: bool = False,
-    without: tuple[str, ...] = (),
-) -> int:
-    """Publish draft files; see `send_drafts`."""
-    from bus.cli.frame.drafts import read_draft
-
-    def reading(name: str) -> Callable[[], Draft]:
-        return lambda: marked(read_draft(name), audience, tlp)
-
-    named = [(name, reading(name)) for name in files]
-    return await send_drafts(app, named, wait, dry_run=dry_run, seal=seal, without=without)
-
-
-async def send_drafts(
-    app: App,
-    drafts: Sequence[Named],
-    wait: tuple[str, float | None],
-    *,
-    dry_run: bool,
-    seal: bool = False,
-    without: tuple[str, ...] = (),
-) -> int:
-    """Publish drafts, report each, and return the exit code; with `seal` all of them are sealed."""
-    from bus.cli.frame.session import open_publisher, record
-    from schemas.errors import TocsinError
-
-    app.logs(errors_only=True)  # the ladder and the last sentence say how it went
-    state, seconds = wait
-    patience = seconds if seconds is not None else app.timeout(WAIT_S[state])
-    if without and not dry_run:
-        record(app, "override", what="sealed-without", readers=list(without))
-    done: list[Accepted] = []
-    first_refusal: TocsinError | None = None
-    async with open_publisher(
-        app,
-        offline=dry_run or state == "accepted",
-        seal=seal,
-        without=without,
-        receipts=state in ("received", "read"),
-    ) as publisher:
-        for name, make in drafts:
-            try:
-                draft = make()
-                done.append(await (publisher.rehearse(draft) if dry_run else publisher.publish(draft)))
-            except TocsinError as exc:
-                if len(drafts) == 1:
-                    raise
-                first_refusal = first_refusal or exc
-                app.note(f"{name}: {exc}")
-        states = ["dry-run"] * len(done) if dry_run else ["accepted"] * len(done)
-        missing: list[str] = []
-        if state != "accepted" and not dry_run:
-            deadline = asyncio.get_running_loop().time() + patience
-            for place, accepted in enumerate(done):
-                left = max(0.0, deadline - asyncio.get_running_loop().time())
-                states[place] = await publisher.settled(accepted.digest, left)
-                if states[place] == "stored" and state != "stored":
-                    left = max(0.0, deadline - asyncio.get_running_loop().time())
-                    states[place], short = await _reached(publisher, accepted, state, left)
-                    missing += [short] if short else []
-        problem = (await publisher.health()).problem
-    for accepted, reached in zip(done, states, strict=True):
-        _report(app, accepted, reached)
-    if first_refusal is not None:
-        return PARTLY if done else getattr(first_refusal, "exit_code", 5)
-    if "parked" in states:
-        app.note(
-            "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
-        )
-        return 4
-    for short in missing:
-        app.note(short)
-    if state != "accepted" and "accepted" in states:
-        app.note(
-            "queued: safe on this disk, not yet acknowledged by the bus; it is sent when the bus is back and a tocsin of this authority runs"
-            + (f" ({problem})" if problem else "")
-        )
-        return QUEUED
-    return PARTLY if missing else 0
-
-
-async def _reached(publisher: Publisher, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
-    """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
-    from bus.delivery.ladder import Rung
-
-    found = await publisher.answers.reached(accepted.digest, Rung(rung), left)
-    if found is None or not found.readers:
-        return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
-    if found.state in (rung, Rung.READ):
-        return str(found.state), ""
-    return str(found.state), (
-        f"{accepted.id} is {found.state}; not yet {rung} by {', '.join(found.missing)}: "
-        f"tocsin outbox receipts {accepted.id} says more"
-    )
-
-
-def _report(app: App, accepted: Accepted, state: str) -> None:
-    if app.json:
-        app.data(
-            {
-                "id": accepted.id,
-                "channel": accepted.channel,
-                "seq": accepted.seq,
-                "digest": accepted.digest,
-                "subject": accepted.subject,
-                "state": state,
-            }
-            | ({"sealed_to": accepted.sealed_to} if accepted.sealed_to else {})
-            | ({"sections": accepted.sections} if accepted.sections else {})
-        )
-    elif on_terminal():
-        # Each on a line of its own, so that it can be copied from a narrow window.
-        app.line(f"{state}: {accepted.channel}, number {accepted.seq}")
-        app.line(f"  id      {accepted.id}")
-        app.line(f"  digest  {accepted.digest}")
-    else:
-        app.table(
-            ("state", "channel", "seq", "id", "digest"),
-            [(state, accepted.channel, accepted.seq, accepted.id, accepted.digest)],
-        )
-    if not app.json and state == "dry-run":
-        if accepted.sealed_to:
-            app.note(f"it would be sealed, to: {', '.join(accepted.sealed_to)}")
-        for part in accepted.sections:
-            app.note(f"its section {part.label} would be sealed, to: {', '.join(part.sealed_to)}")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, NotFoundError, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,7 +32,8 @@ def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline: bool)
     ID is an id or a digest of this authority's outbox; without it, everything of the last 30 days. Reads what has come
     on the bus first.
     """
-    from bus.cli.frame.session import deadlines_of, open_registry
+    from bus.cli.frame.programs import deadlines_of
+    from bus.cli.frame.session import open_registry
     from bus.delivery.ledger import late
 
     app.logs(errors_only=True)
@@ -72,7 +75,8 @@ async def _found(
     *,
     offline: bool,
 ) -> Sequence[Standing]:
-    from bus.cli.frame.session import open_outbox, open_publisher
+    from bus.cli.frame.programs import open_publisher
+    from bus.cli.frame.session import open_outbox
     from bus.delivery import ledger
 
     if not offline:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App, command
-from bus.cli.officer.publish import send, wait_option, without_option
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.sending import send, wait_option, without_option
 
 if TYPE_CHECKING:
     from bus.admission.admit import Admitted
@@ -69,7 +70,8 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     not open, or none of its sections does.
     """
     from bus.admission.admit import verify_file
-    from bus.cli.frame.session import open_registry, open_seal_keys, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.session import open_registry, open_seal_keys
     from bus.errors import SealError
     from bus.sealing.opening import open_bulletin
     from bus.sealing.view import Keys, Sight, look_at_sections
@@ -127,8 +129,8 @@ def _show(app: App, outer: Admitted, seen: Sight) -> None:
 
 def _file(app: App, name: str) -> tuple[bytes, bool]:
     """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
-    from bus.cli.analyst.verify import read_file
-    from bus.cli.officer.bulletin import find
+    from bus.cli.frame.files import read_file
+    from bus.cli.frame.session import find
     from schemas.envelope import parse_header, write_signed
 
     if Path(name).exists() or name.endswith(".json"):

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import click
 
-from bus.cli.analyst.watch import Since, interest_of
-from bus.cli.frame.app import App, Group, NotFoundError, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
+from bus.cli.frame.options import Since, interest_of
+from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -79,7 +81,8 @@ def export(
 
     from bus.bundle.file import Opening, write
     from bus.bundle.transfer import by_channel, carried, choose, permit, trust_lines
-    from bus.cli.frame.session import held_registry, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.session import held_registry
     from schemas.vocab import Status
 
     if out.exists():
@@ -135,7 +138,8 @@ def import_(app: App, file: Path) -> None:
     import msgspec
 
     from bus.bundle.transfer import Taken, take_in
-    from bus.cli.frame.session import held_registry, open_store, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.session import held_registry, open_store
     from bus.errors import TrustError
 
     held = held_registry(app.context()[1], app.now)
@@ -230,8 +234,7 @@ def _channel(text: str) -> Channel:
 def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection], T]], T], str]]:
     """How to ask what this identity holds, and in which words: its store, or without one its outbox."""
     from bus.bundle.transfer import OF_OUTBOX, OF_STORE
-    from bus.cli.analyst.picture import ask
-    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, open_outbox
+    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, ask, open_outbox
 
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():

@@ -112,7 +112,7 @@ async def carry(folder: Path, url: str, held: HeldRegistry, seat: Seat | None, t
         return
     import msgspec
 
-    from bus.cli.frame.session import until_first
+    from bus.cli.frame.programs import until_first
     from bus.federation.carrier import Carrier
     from bus.federation.ledger import Ledger
     from bus.federation.plan import HOME, identity_at

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import click
 import msgspec
 
-from bus.cli.frame.app import App, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
 
 UNSOUND = 1
 PROBE_BYTES = 1024 * 1024
@@ -116,7 +117,7 @@ def _key(app: App) -> str:
 
 
 def _state(app: App) -> str:
-    from bus.cli.frame.session import private_folder
+    from bus.cli.frame.audit import private_folder
 
     folder = private_folder(app.state_folder())
     probe = folder / ".writable"

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, Group, command, hint
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
+from bus.cli.frame.text import hint
 
 if TYPE_CHECKING:
     from bus.drills.score import Report
@@ -161,7 +163,7 @@ def answer(
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
     import msgspec
 
-    from bus.cli.officer.publish import marked, send_drafts
+    from bus.cli.frame.sending import marked, send_drafts
     from bus.drills.script import answer as answer_to
     from schemas.scalars import Slug, Uuid
     from schemas.vocab import FeedbackKind
@@ -238,7 +240,7 @@ async def _conduct(
     app: App, exercise: str, title: str, injects: Sequence[Inject], out: Path, *, only_check: bool
 ) -> None:
     """Rehearse everything, then play it, and tell the score."""
-    from bus.cli.analyst.watch import reading
+    from bus.cli.frame.programs import reading
     from bus.cli.frame.session import open_store
     from bus.drills.conductor import play
     from bus.drills.score import Board
@@ -284,7 +286,7 @@ async def _speakers(
     app: App, injects: Sequence[Inject], *, offline: bool
 ) -> AsyncIterator[dict[str, Publisher]]:
     """The publisher of each context that speaks."""
-    from bus.cli.frame.session import open_publisher
+    from bus.cli.frame.programs import open_publisher
 
     async with contextlib.AsyncExitStack() as stack:
         yield {
@@ -296,7 +298,7 @@ async def _speakers(
 def _tell(app: App, report: Report, out: Path) -> None:
     import msgspec
 
-    from bus.cli.frame.app import safe
+    from bus.cli.frame.text import safe
     from bus.drills.score import as_text
     from bus.storage.files import write_atomically
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, Group, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
 from bus.cli.operator.hub_decide import decide
 from bus.cli.operator.hub_prune import prune
 from bus.cli.operator.hub_scrub import scrub
@@ -43,11 +44,12 @@ def run(app: App) -> None:
 
 
 async def _run(app: App) -> None:
-    from bus.cli.analyst.watch import show, tell_of_bus
+    from bus.cli.frame.audit import recorder
     from bus.cli.frame.calendars import follow_phase
-    from bus.cli.frame.session import endpoint, held_registry, open_store, pings, recorder
-    from bus.cli.officer.heartbeat import beating
-    from bus.cli.operator.server import ended, production_registry
+    from bus.cli.frame.opening import show
+    from bus.cli.frame.programs import beating, ended, tell_of_bus
+    from bus.cli.frame.session import endpoint, held_registry, open_store, pings
+    from bus.cli.operator.server import production_registry
     from bus.hub.exchange.helper import Asking
     from bus.hub.exchange.receipts import Answering
     from bus.hub.service import HubService
@@ -106,7 +108,7 @@ async def _run(app: App) -> None:
 @asynccontextmanager
 async def speaking(app: App) -> AsyncIterator[Publisher | None]:
     """The voice of a hub that has a key; one whose key does not stand reads all the same, and says so."""
-    from bus.cli.frame.session import open_publisher
+    from bus.cli.frame.programs import open_publisher
 
     async with AsyncExitStack() as stack:
         publisher = None

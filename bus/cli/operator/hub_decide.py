@@ -6,7 +6,9 @@ import asyncio
 
 import click
 
-from bus.cli.frame.app import App, NotFoundError, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.text import NotFoundError
 
 
 @command(None, "decide")
@@ -20,7 +22,8 @@ def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
     effect now, the alarm ends, and the evidence stays (tocsin bulletin proof). A further contradiction is to be decided
     anew. Exits 3 when there is nothing to decide.
     """
-    from bus.cli.frame.session import open_store, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.session import open_store
 
     _, context = app.context()
     if not yes:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
 
 if TYPE_CHECKING:
     from bus.hub.retention import LetGo
@@ -22,7 +23,8 @@ def prune(app: App, *, dry_run: bool) -> None:
     is pruned is 30 days old, and not the last of its channel or needed as evidence. Places and digests stay, so the chains
     can be checked as before (tocsin trace says what became of a bulletin).
     """
-    from bus.cli.frame.session import open_store, record
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.session import open_store
     from bus.hub import retention
 
     async def work() -> LetGo:

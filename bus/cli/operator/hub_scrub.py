@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
 
 if TYPE_CHECKING:
     from bus.errors import BusError

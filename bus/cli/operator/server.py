@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
 
-from bus.cli.frame.app import App, Group, NotFoundError, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
+from bus.cli.frame.programs import ended
+from bus.cli.frame.text import NotFoundError
 from bus.cli.operator.carrier import CARRIER_FILE, carry, federated, key_in, name_of, port_of, seat_of
 
 if TYPE_CHECKING:
@@ -112,7 +114,7 @@ def run(
     consumers within seconds, without a restart.
     TLS as in `server conf`; the streams are made with the client certificate of the context.
     """
-    from bus.cli.frame.session import until_first
+    from bus.cli.frame.programs import until_first
 
     app.logs()
     seat = seat_of(folder, production_registry(app), federation, place, node)
@@ -121,7 +123,9 @@ def run(
 
 
 async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, binary: Path | None) -> None:
-    from bus.cli.frame.session import held_registry, recorder, until_first
+    from bus.cli.frame.audit import recorder
+    from bus.cli.frame.programs import until_first
+    from bus.cli.frame.session import held_registry
     from bus.errors import ConfigError
     from bus.server import (
         NatsServer,
@@ -299,16 +303,3 @@ def provisioner_key(folder: Path) -> tuple[str, str]:
 def _system_nkey(folder: Path) -> str | None:
     """The public key of who cuts connections, once `server run` has made it."""
     return key_in(folder, SYSTEM_FILE)[1] if (folder / SYSTEM_FILE).exists() else None
-
-
-async def ended() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop.set)
-    try:
-        await stop.wait()
-    finally:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(each)

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App, command
-from bus.cli.frame.session import held_registry, record
-from bus.cli.registrar.proposals import read, record_registry, say
+from bus.cli.frame.app import App
+from bus.cli.frame.audit import record
+from bus.cli.frame.commands import command
+from bus.cli.frame.files import read, say
+from bus.cli.frame.session import held_registry
+from bus.cli.registrar.proposals import record_registry
 
 
 @command(None, "accept")

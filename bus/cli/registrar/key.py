@@ -7,26 +7,16 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App, Group, command
-from bus.cli.frame.session import record
+from bus.cli.frame.app import App
+from bus.cli.frame.audit import record
+from bus.cli.frame.commands import Group, command
+from bus.cli.frame.files import read_passphrase
 from bus.cli.registrar.revoke import kid_option, reason_option, since_option, state, yes_option
 
 
 @click.group(cls=Group)
 def key() -> None:
     """Signing keys (what a bulletin is signed with), seal keys (what opens it), transport keys (how a client logs in)."""
-
-
-def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
-    """The passphrase from a file of mode 0600, or asked of a person."""
-    from bus.keys.files import read_secret
-
-    if file is not None:
-        return read_secret(file)
-    if not app.may_ask():
-        raise click.UsageError("a passphrase is needed: add --passphrase-file FILE")
-    asked: str = click.prompt("passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
-    return asked.encode()
 
 
 _seal = click.option("--seal", is_flag=True, help="FILE holds a seal key")

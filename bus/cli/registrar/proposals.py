@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App, hint
-from bus.cli.frame.session import record
+from bus.cli.frame.app import App
+from bus.cli.frame.audit import record
+from bus.cli.frame.files import read, replace, say
+from bus.cli.frame.text import hint
 
 if TYPE_CHECKING:
     from bus.audit import Fact
-    from bus.keys.signatures import Signer
     from bus.trust.registry import VerifiedRegistry
     from schemas.registry import KeyRecord, Registry
     from schemas.vocab import Tlp
@@ -180,40 +181,3 @@ def key_record(path: Path, now: dt.datetime) -> KeyRecord:
             f"{path} holds no public key that can be used ({exc}); make one: tocsin key export",
             reason="schema",
         ) from None
-
-
-def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:
-    """The signer in a key file, its passphrase from a file or asked for."""
-    from bus.cli.registrar.key import read_passphrase
-    from bus.keys.loading import open_key
-
-    return open_key(key_file, read_passphrase(app, passphrase_file))
-
-
-def read(path: Path) -> bytes:
-    """A file's bytes, or one sentence."""
-    from bus.cli.analyst.verify import read_file
-
-    return read_file(path)
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file that must not be there yet."""
-    if path.exists():
-        raise click.UsageError(f"{path} is there already; choose a new name")
-    replace(path, data)
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing."""
-    from bus.storage.files import write_atomically
-
-    write_atomically(path, data, mode=0o644)
-
-
-def say(app: App, file: Path, text: str) -> None:
-    """What was done, for a person or as JSON."""
-    if app.json:
-        app.data({"file": str(file), "text": text})
-    else:
-        app.note(text)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, command
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.files import read, say
 from bus.cli.frame.session import endpoint, held_registry, tls_of
-from bus.cli.registrar.proposals import read, say
 
 if TYPE_CHECKING:
     from bus.transport.connection import Endpoint

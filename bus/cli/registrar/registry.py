@@ -8,7 +8,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from bus.cli.frame.app import App, Group, NotFoundError, command, hint
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import Group, command
+from bus.cli.frame.files import read, replace, say, signer_of, write_new
+from bus.cli.frame.text import NotFoundError, hint
 from bus.cli.registrar.accepting import accept
 from bus.cli.registrar.proposals import (
     REGISTRY_LIFETIME_DAYS,
@@ -18,14 +21,9 @@ from bus.cli.registrar.proposals import (
     previous_of,
     proposal,
     propose,
-    read,
     record_registry,
-    replace,
-    say,
     shaped,
-    signer_of,
     way,
-    write_new,
 )
 from bus.cli.registrar.publish import publish
 from bus.cli.registrar.rotate import export, revoke, rotate

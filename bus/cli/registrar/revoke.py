@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.frame.app import App
-from bus.cli.frame.session import record
-from bus.cli.registrar.proposals import say, write_new
+from bus.cli.frame.audit import record
+from bus.cli.frame.files import say, write_new
 from schemas.registry import REVOCATION_REASONS
 
 if TYPE_CHECKING:

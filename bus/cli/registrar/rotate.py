@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App, command
-from bus.cli.registrar.proposals import (
-    key_record,
-    proposal,
-    propose,
-    read,
-    record_registry,
-    replace,
-    signer_of,
-    standing_registry,
-)
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.files import read, replace, signer_of
+from bus.cli.registrar.proposals import key_record, proposal, propose, record_registry, standing_registry
 from bus.cli.registrar.revoke import (
     choose,
     explain,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App, command
-from bus.cli.registrar.proposals import proposal, propose, read
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.files import read
+from bus.cli.registrar.proposals import proposal, propose
 from schemas.vocab import SealPolicy
 
 if TYPE_CHECKING:

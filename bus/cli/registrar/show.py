@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App, NotFoundError, command, hint
-from bus.cli.registrar.proposals import read
+from bus.cli.frame.app import App
+from bus.cli.frame.commands import command
+from bus.cli.frame.files import read
+from bus.cli.frame.text import NotFoundError, hint
 
 FILE = click.Path(path_type=Path)
 

@@ -7,9 +7,9 @@ import re
 import msgspec
 import pytest
 
-from bus.cli.analyst.picture import folded
 from bus.cli.frame.app import App
 from bus.cli.frame.lines import show_bulletin
+from bus.cli.frame.text import folded
 from schemas.bulletin import Bulletin
 from schemas.vocab import Tlp
 from tests.worlds import bulletin, shared_world

@@ -9,7 +9,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.cli.frame.app import JOINERS, UNSEEN, App, safe
+from bus.cli.frame.app import App
+from bus.cli.frame.text import JOINERS, UNSEEN, safe
 
 HOSTILE = {
     "a line of its own": "x\n2027-05-23 admitted everything",

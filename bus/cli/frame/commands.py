@@ -1,0 +1,133 @@
+"""Declares a command: shared options, and the group that hints at near misses."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+from bus.cli.frame.text import hint
+
+if TYPE_CHECKING:
+    pass
+from bus.cli.frame.app import App
+
+P = ParamSpec("P")
+
+
+R = TypeVar("R")
+
+
+def _set(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def remember(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        # A count of nought and an absent flag leave what an outer level of the command line has said.
+        if value is None or (isinstance(value, int) and not value):
+            return
+        app = context.ensure_object(App)
+        setattr(app, attribute, value)
+
+    return remember
+
+
+def _option(*names: str, attribute: str, **settings: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    return click.option(*names, expose_value=False, is_eager=True, callback=_set(attribute), **settings)
+
+
+_GLOBAL = (
+    _option(
+        "--context", attribute="context_name", metavar="NAME", help="identity to act as [env: TOCSIN_CONTEXT]"
+    ),
+    _option(
+        "--timeout",
+        attribute="timeout_s",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="how long to wait for the bus [env: TOCSIN_TIMEOUT]",
+    ),
+    _option(
+        "--color",
+        attribute="color",
+        type=click.Choice(["auto", "always", "never"]),
+        help="colour [env: TOCSIN_COLOR, NO_COLOR]",
+    ),
+    _option("--plain", attribute="plain", is_flag=True, help="no boxes or colour, for screen readers"),
+    _option("--no-input", attribute="no_input", is_flag=True, help="never ask; fail naming the missing flag"),
+    _option("--no-config", attribute="no_config", is_flag=True, help="ignore every settings file"),
+    _option("-v", "--verbose", attribute="verbosity", count=True, help="log more to standard error"),
+)
+
+
+# What the two helpers below name their parameters.
+SHARED = frozenset(
+    ("context", "timeout", "color", "plain", "no_input", "no_config", "verbose", "quiet", "json", "help")
+)
+
+
+def _quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(App).verbosity = -1
+
+
+def global_options(function: Callable[P, R]) -> Callable[P, R]:
+    """The options that every command and the program itself accept, in any place."""
+    for option in reversed(_GLOBAL):
+        function = option(function)
+    return click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, is_eager=True, callback=_quiet, help="data only"
+    )(function)
+
+
+def json_option(function: Callable[P, R]) -> Callable[P, R]:
+    """`--json`: machine-readable output with a tested shape."""
+    return _option("--json", attribute="json", is_flag=True, help="machine-readable output")(function)
+
+
+class Command(click.Command):
+    """A command whose help lists its own options first, then those that every command takes."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Two lists of options."""
+        own: list[tuple[str, str]] = []
+        shared: list[tuple[str, str]] = []
+        for each in self.get_params(ctx):
+            record = each.get_help_record(ctx) if isinstance(each, click.Option) else None
+            if record is not None:
+                (shared if each.name in SHARED else own).append(record)
+        for title, records in (("Options", own), ("Shared options", shared)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class Group(click.Group):
+    """A group of commands that suggests the nearest name for one that it has not."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a hint."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            text = f"there is no command {args[0]!r}{hint(args[0], self.list_commands(ctx))}"
+            raise click.UsageError(text, ctx) from None
+
+
+def command(
+    group: click.Group | None = None, name: str | None = None, **settings: Any
+) -> Callable[[Callable[..., None]], click.Command]:
+    """Declare a command that receives the App first and accepts the shared options and `--json`."""
+
+    def declare(function: Callable[..., None]) -> click.Command:
+        @functools.wraps(function)
+        def body(*arguments: object, **options: object) -> None:
+            function(click.get_current_context().ensure_object(App), *arguments, **options)
+
+        made: click.Command = click.command(name, cls=Command, **settings)(json_option(global_options(body)))
+        if group is not None:
+            group.add_command(made)
+        return made
+
+    return declare

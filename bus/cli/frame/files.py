@@ -1,0 +1,84 @@
+"""Files and passphrases that a command reads and writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.app import App
+
+if TYPE_CHECKING:
+    from bus.keys.signatures import Signer
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
+    """The passphrase from a file of mode 0600, or asked of a person."""
+    from bus.keys.files import read_secret
+
+    if file is not None:
+        return read_secret(file)
+    if not app.may_ask():
+        raise click.UsageError("a passphrase is needed: add --passphrase-file FILE")
+    asked: str = click.prompt("passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    return asked.encode()
+
+
+MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a signed file, at most `MAX_FILE_BYTES`, or one sentence."""
+    from bus.cli.frame.drafts import DraftFileError
+    from bus.errors import AdmissionError
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise DraftFileError(f"there is no file {path}", reason="file-missing") from None
+    except OSError as exc:
+        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise AdmissionError(f"{path} is larger than {MAX_FILE_BYTES} bytes", reason="too-large")
+    return raw
+
+
+def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:
+    """The signer in a key file, its passphrase from a file or asked for."""
+    from bus.keys.loading import open_key
+
+    return open_key(key_file, read_passphrase(app, passphrase_file))
+
+
+def read(path: Path) -> bytes:
+    """A file's bytes, or one sentence."""
+    return read_file(path)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not be there yet."""
+    if path.exists():
+        raise click.UsageError(f"{path} is there already; choose a new name")
+    replace(path, data)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
+    from bus.storage.files import write_atomically
+
+    write_atomically(path, data, mode=0o644)
+
+
+def say(app: App, file: Path, text: str) -> None:
+    """What was done, for a person or as JSON."""
+    if app.json:
+        app.data({"file": str(file), "text": text})
+    else:
+        app.note(text)

@@ -1,0 +1,83 @@
+"""Options that select bulletins: spans of time, topics, countries, areas."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame.text import hint
+
+if TYPE_CHECKING:
+    from schemas.subject import Interest
+
+
+_SINCE = re.compile(r"(\d+)([smhd])")
+
+
+_COUNTRY = re.compile(r"[a-z]{2}|int")
+
+
+_AREA = re.compile(r"[a-z]{2}|multi|intl")
+
+
+_UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
+    """`all`, `now`, or a span such as `2h`."""
+
+    name = "span"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dt.timedelta | str:
+        """A timedelta, or the word."""
+        if isinstance(value, dt.timedelta) or value in ("all", "now"):
+            return value
+        if found := _SINCE.fullmatch(str(value)):
+            return dt.timedelta(**{_UNIT[found[2]]: int(found[1])})
+        self.fail(f"{value!r} is neither all, now, nor a span such as 30m, 2h or 7d", param, ctx)
+
+
+def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
+    """The interest the options describe; topics and countries as the subject grammar writes them."""
+    import msgspec
+
+    from schemas.bodies import KINDS
+    from schemas.scalars import ElectionId
+    from schemas.subject import Interest
+    from schemas.vocab import Domain, Status
+
+    topics = tuple(parts.get("topics") or ())
+    known = {*KINDS, *(str(each) for each in Domain)}
+    for topic in topics:
+        if topic not in known:
+            raise click.UsageError(f"there is no topic {topic!r}{hint(topic, sorted(known))}")
+    countries = _words(parts.get("countries"), _COUNTRY, "--country takes two letters, or int")
+    areas = _words(parts.get("areas"), _AREA, "--area takes two letters, eu, multi or intl")
+    elections = tuple(parts.get("elections") or ())
+    for election in elections:
+        try:
+            msgspec.convert(election, ElectionId)
+        except msgspec.ValidationError:
+            raise click.UsageError(f"--election takes an id like xa-parl-2027, not {election!r}") from None
+    statuses = tuple(Status(each) for each in parts.get("statuses") or ()) or (Status.ACTUAL,)
+    return Interest(
+        topics=topics,
+        countries=countries,
+        areas=areas,
+        elections=elections,
+        statuses=statuses,
+        min_priority=str(parts["min_priority"]) if parts.get("min_priority") else "p4",
+    )
+
+
+def _words(given: tuple[str, ...] | str | None, shape: re.Pattern[str], remark: str) -> tuple[str, ...]:
+    words = tuple(each.lower() for each in given or ())
+    for each in words:
+        if not shape.fullmatch(each):
+            raise click.UsageError(f"{remark}, not {each!r}")
+    return words

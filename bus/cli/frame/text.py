@@ -1,0 +1,71 @@
+"""What a terminal may show: hostile text escaped, lines folded to the window."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+import difflib
+import sys
+import unicodedata
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from schemas.errors import TocsinError
+
+if TYPE_CHECKING:
+    pass
+
+
+# Controls, format characters (bidirectional overrides, tags, zero-width space), surrogates, line and paragraph ends.
+UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+
+
+# Format characters that scripts and emoji are written with.
+JOINERS = frozenset("\u200c\u200d")
+
+
+def safe(text: object) -> str:
+    """`text` fit for one line of a terminal: what would steer it, or not be seen, becomes a visible escape."""
+    return "".join(
+        character
+        if character in JOINERS or unicodedata.category(character) not in UNSEEN
+        else f"\\u{ord(character):04x}"
+        if ord(character) <= 0xFFFF
+        else f"\\U{ord(character):08x}"
+        for character in str(text)
+    )
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a word nobody knows: the nearest known one, or all of them."""
+    listed = [str(each) for each in known]
+    near = difflib.get_close_matches(word, listed, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(listed)}"
+
+
+def on_terminal() -> bool:
+    """Whether standard output is there and is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+class NotFoundError(TocsinError):
+    """What was asked for is not here."""
+
+    reason = "not-found"
+    exit_code = 3
+
+
+def folded(line: str) -> list[str]:
+    """A line in as many as the terminal needs, the further ones indented; in a pipe as it is."""
+    if not on_terminal():
+        return [line]
+    before = " " * (len(line) - len(line.lstrip()))
+    room = max(20, shutil.get_terminal_size().columns)
+    return textwrap.wrap(
+        safe(line.lstrip()), room, initial_indent=before, subsequent_indent=before + "    "
+    ) or [""]
