@@ -20,7 +20,7 @@ PAINT = re.compile(r"\x1b\[[0-9;]*m")
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Standard output taken for a terminal; its width is COLUMNS."""
-    for module in ("bus.cli.frame.lines", "bus.cli.analyst.picture", "bus.cli.frame.app"):
+    for module in ("bus.cli.frame.lines", "bus.cli.frame.text", "bus.cli.frame.app"):
         monkeypatch.setattr(f"{module}.on_terminal", lambda: True)
     for variable in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
         monkeypatch.delenv(variable, raising=False)
