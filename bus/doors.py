@@ -1,0 +1,50 @@
+"""Doors of rooms: a room's ``__init__`` names what it offers, and a name is imported when it is first used.
+
+A door lists its names once, as imports under ``TYPE_CHECKING``, so that type checkers and import contracts read them.
+`opened` reads the same lines at run time. So ``from bus.publishing import Publisher`` loads the publisher and what it
+needs, and a command that only reads a store loads neither NATS nor the log (PEP 562; PEP 810 makes this a statement).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+
+
+def opened(room: str) -> Callable[[str], object]:
+    """The ``__getattr__`` of the room's package.
+
+    Args:
+        room: the name of the package, ``__name__`` in its ``__init__``.
+
+    Returns:
+        A function from a name to what it names. It raises AttributeError for a name that the room does not offer.
+    """
+    modules: dict[str, str] = {}
+
+    def attribute(name: str) -> object:
+        package = sys.modules[room]
+        if not modules:
+            modules.update(_offered(inspect.getsource(package)))
+        if name not in modules:
+            raise AttributeError(f"module {room!r} has no attribute {name!r}")
+        value: object = getattr(importlib.import_module(modules[name]), name)
+        setattr(package, name, value)
+        return value
+
+    return attribute
+
+
+def _offered(source: str) -> dict[str, str]:
+    """The names that a door imports for type checkers, each with its module."""
+    return {
+        alias.name: node.module
+        for block in ast.parse(source).body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
