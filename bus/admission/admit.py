@@ -28,7 +28,9 @@ from types import MappingProxyType
 
 import msgspec
 
-from bus.errors import AdmissionError, PermitError, Place, TrustError
+from bus.errors import AdmissionError, PermitError, Place
+from bus.keys.signatures import check_entries
+from bus.trust.grants import Speaker
 from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
 from schemas import rules
 from schemas.bulletin import Bulletin
@@ -42,7 +44,6 @@ from schemas.envelope import (
     hints,
     parse_header,
     read_signed,
-    signing_input,
 )
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.subject import Channel, channel_of, subject_for
@@ -108,10 +109,19 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Signed(msgspec.Struct, frozen=True, kw_only=True):
-    """What the signatures over some bytes amount to."""
+    """What the signatures over some bytes amount to, by authority."""
 
     good: dict[str, list[tuple[RegisteredKey, Entry]]]
-    bad: dict[str, list[Entry]]
+    bad: frozenset[str]
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bytes say, and where that stands: read once, and handed from step to step."""
+
+    bulletin: Bulletin
+    digest: str
+    channel: Channel
+    subject: str
 
 
 def holds_place(reason: str) -> bool:
@@ -180,24 +190,20 @@ def _decide(
     continued: bool = False,
 ) -> Admitted:
     signed = _check_signatures(entries, payload, registry)  # 3, 4
-    bulletin = _read(payload)  # 5
-    found = digest(payload)
-    channel = channel_of(bulletin)
-    kids = tuple(key.public.kid for key, _ in signed.good.get(bulletin.issuer.id, ()))
-    place = Place(
-        channel=channel, seq=bulletin.seq, digest=found, prev=bulletin.prev, id=bulletin.id, kids=kids
-    )
+    reading = _read(payload)  # 5
+    bulletin = reading.bulletin
+    mine = signed.good.get(bulletin.issuer.id, [])
+    kids = tuple(key.public.kid for key, _ in mine)
     try:
-        mine = _speaker(bulletin, signed, pairs, found, registry)  # 6
-        signer = _key_policy(bulletin, mine, registry)  # 7
+        speaker = _speaker(reading, signed, pairs, registry)  # 6
+        signer = _key_policy(bulletin, mine, speaker)  # 7
         if not continued:
             _key_stands(mine, now)
         _rules(bulletin)  # 5, its cross-field part: only a bulletin of its issuer holds a place in a chain
-        _grant(bulletin, registry)  # 8
-        derived = subject_for(bulletin)
-        if subject is not None and subject != derived:  # 9
+        _grant(reading, speaker)  # 8
+        if subject is not None and subject != reading.subject:  # 9
             raise AdmissionError(
-                f"published on {subject!r}, its own subject is {derived}", reason="misaddressed"
+                f"published on {subject!r}, its own subject is {reading.subject}", reason="misaddressed"
             )
         if bulletin.issued > now + CLOCK_SKEW:  # 10
             raise AdmissionError(
@@ -207,16 +213,23 @@ def _decide(
             )
     except AdmissionError as exc:
         if holds_place(exc.reason) or exc.reason in ENDED:
-            exc.place = place
+            exc.place = Place(
+                channel=reading.channel,
+                seq=bulletin.seq,
+                digest=reading.digest,
+                prev=bulletin.prev,
+                id=bulletin.id,
+                kids=kids,
+            )
         raise
     endorsers, dropped = _endorsers(bulletin, signed, now)
     return Admitted(
         bulletin=bulletin,
-        digest=found,
-        subject=derived,
+        digest=reading.digest,
+        subject=reading.subject,
         payload=payload,
         signature=value,
-        channel=channel,
+        channel=reading.channel,
         signer_kid=signer.public.kid,
         signer_kids=kids,
         trust=registry.state(now),
@@ -253,32 +266,27 @@ def _signature_header(pairs: Iterable[tuple[str, str]]) -> str:
 def _check_signatures(entries: tuple[Entry, ...], payload: bytes, registry: VerifiedRegistry) -> _Signed:
     """Steps 3 and 4. What a bad signature means is known only when the issuer is."""
     good: dict[str, list[tuple[RegisteredKey, Entry]]] = {}
-    bad: dict[str, list[Entry]] = {}
-    wrong_algorithm = False
-    for entry in entries:
-        key = registry.key(entry.header.kid)
-        if key is None:
-            continue
-        if key.record.alg != entry.header.alg:
-            wrong_algorithm = True
-            bad.setdefault(key.authority_id, []).append(entry)
-            continue
-        try:
-            key.public.verify(entry.signature, signing_input(entry.protected, payload))
-        except TrustError:
-            bad.setdefault(key.authority_id, []).append(entry)
+    bad: set[str] = set()
+    faults: set[str] = set()
+    named = {entry.header.kid: registry.key(entry.header.kid) for entry in entries}
+    known = {kid: key for kid, key in named.items() if key is not None}
+    for checked in check_entries(entries, payload, lambda kid: known[kid].public if kid in known else None):
+        key = known[checked.key.kid]
+        if checked.fault:
+            faults.add(checked.fault)
+            bad.add(key.authority_id)
         else:
-            good.setdefault(key.authority_id, []).append((key, entry))
+            good.setdefault(key.authority_id, []).append((key, checked.entry))
     if not good:
-        if wrong_algorithm:
+        if "wrong-algorithm" in faults:
             raise AdmissionError("the algorithm is not the key's", reason="wrong-algorithm")
-        if bad:
+        if faults:
             raise AdmissionError("the signature does not fit", reason="bad-signature")
         raise AdmissionError("no signature by a key of the registry", reason="unknown-key")
-    return _Signed(good=good, bad=bad)
+    return _Signed(good=good, bad=frozenset(bad))
 
 
-def _read(payload: bytes) -> Bulletin:
+def _read(payload: bytes) -> Reading:
     """Step 5, bytes and types."""
     try:
         bulletin = decode(payload)
@@ -286,7 +294,9 @@ def _read(payload: bytes) -> Bulletin:
         raise AdmissionError(str(exc), reason=exc.reason) from None
     if (bulletin.seq == 1) != (bulletin.prev is None):
         raise AdmissionError("prev is null exactly at seq 1", reason="schema")
-    return bulletin
+    return Reading(
+        bulletin=bulletin, digest=digest(payload), channel=channel_of(bulletin), subject=subject_for(bulletin)
+    )
 
 
 def _rules(bulletin: Bulletin) -> None:
@@ -298,25 +308,26 @@ def _rules(bulletin: Bulletin) -> None:
 
 
 def _speaker(
-    bulletin: Bulletin, signed: _Signed, pairs: list[tuple[str, str]], found: str, registry: VerifiedRegistry
-) -> list[tuple[RegisteredKey, Entry]]:
+    reading: Reading, signed: _Signed, pairs: list[tuple[str, str]], registry: VerifiedRegistry
+) -> Speaker:
     """Step 6."""
-    issuer = bulletin.issuer.id
+    issuer = reading.bulletin.issuer.id
     if issuer in signed.bad:
         raise AdmissionError(f"a signature of {issuer} does not fit", reason="bad-signature")
     if issuer not in signed.good:
         raise AdmissionError(f"{issuer} did not sign it", reason="wrong-issuer")
-    if bulletin.issuer != registry.issuer(issuer):
+    speaker = registry.speaker(issuer)
+    if reading.bulletin.issuer != speaker.authority:
         raise AdmissionError(f"{issuer} is described otherwise in the registry", reason="wrong-issuer")
-    expected = {name.lower(): value for name, value in hints(bulletin, found).items()}
+    expected = {name.lower(): value for name, value in hints(reading.bulletin, reading.digest).items()}
     for name, value in pairs:
         if (wanted := expected.get(name.lower())) is not None and value != wanted:
             raise AdmissionError(f"header {name} contradicts the signed content", reason="hint-mismatch")
-    return signed.good[issuer]
+    return speaker
 
 
 def _key_policy(
-    bulletin: Bulletin, mine: list[tuple[RegisteredKey, Entry]], registry: VerifiedRegistry
+    bulletin: Bulletin, mine: list[tuple[RegisteredKey, Entry]], speaker: Speaker
 ) -> RegisteredKey:
     """Step 7, what the bulletin itself claims: issued within the window, and signed as the registry requires."""
     for key, entry in mine:
@@ -327,12 +338,11 @@ def _key_policy(
         iat = entry.header.iat
         if iat is not None and abs(iat - bulletin.issued.timestamp()) > IAT_SLACK_S:
             raise AdmissionError("the signing time is not the time of issue", reason="key-not-valid")
-    required = registry.authority(bulletin.issuer.id).require
     algorithms = {key.record.alg for key, _ in mine}
-    if not set(required) <= algorithms:
-        missing = ", ".join(sorted(set(required) - algorithms))
+    if not set(speaker.require) <= algorithms:
+        missing = ", ".join(sorted(set(speaker.require) - algorithms))
         raise AdmissionError(f"{bulletin.issuer.id} must sign with {missing} too", reason="signature-policy")
-    return next(key for key, _ in mine if key.record.alg == required[0])
+    return next(key for key, _ in mine if key.record.alg == speaker.require[0])
 
 
 def _key_stands(mine: list[tuple[RegisteredKey, Entry]], now: dt.datetime) -> None:
@@ -364,10 +374,10 @@ def _endorsers(
     return tuple(sorted(stands - dropped)), tuple(sorted(dropped))
 
 
-def _grant(bulletin: Bulletin, registry: VerifiedRegistry) -> None:
+def _grant(reading: Reading, speaker: Speaker) -> None:
     """Step 8."""
     try:
-        registry.permit(bulletin)
+        speaker.permit(reading.bulletin, reading.channel)
     except PermitError as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
 

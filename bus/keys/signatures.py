@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -211,6 +211,42 @@ def _describe(private: Private) -> tuple[str, dict[str, str]]:
             "pub": b64u(private.public_key().public_bytes_raw()),
         }
     raise TrustError("a key of a kind that signs nothing here", reason="unsupported-key")
+
+
+class CheckedEntry(NamedTuple):
+    """A signature by a known key: `fault` is empty when it holds, else the reason why it does not."""
+
+    entry: Entry
+    key: PublicKey
+    fault: str
+
+
+def check_entries(
+    entries: Iterable[Entry], payload: bytes, key_of: Callable[[str], PublicKey | None]
+) -> Iterator[CheckedEntry]:
+    """Check the signatures over a payload. An entry by an unknown key is passed over.
+
+    Args:
+        entries: the entries of a header or a file.
+        payload: the bytes that they sign.
+        key_of: the key with an id, if it is known. It is found by its id alone, and its algorithm is its own.
+
+    Yields:
+        Each entry by a known key; `fault` is `wrong-algorithm` or `bad-signature` where its signature does not hold.
+    """
+    for entry in entries:
+        key = key_of(entry.header.kid)
+        if key is None:
+            continue
+        fault = ""
+        if entry.header.alg != key.alg:
+            fault = "wrong-algorithm"
+        else:
+            try:
+                key.verify(entry.signature, signing_input(entry.protected, payload))
+            except TrustError as exc:
+                fault = exc.reason
+        yield CheckedEntry(entry=entry, key=key, fault=fault)
 
 
 def sign_entry(

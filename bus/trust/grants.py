@@ -1,14 +1,25 @@
-"""The ways that grants open: every (status, tlp, audience) on which an authority is heard, or hears. Pure."""
+"""What grants open: the ways on which an authority is heard, or hears, and what it may say there. Pure.
+
+A way is a (status, tlp, audience).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import product
 
+import msgspec
+
+from bus.errors import PermitError
 from schemas.bodies.system import receipt_tlp
+from schemas.bulletin import Bulletin
+from schemas.parts import Authority
 from schemas.registry import AuthorityRecord, PublishGrant, ReadGrant
+from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
 
+ANY = "*"
+UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
 HUB = "hub"
 """The kind of an authority that is a country's reader: it must have what it may read, answers, and helps other hubs."""
 
@@ -38,3 +49,68 @@ def _said_to(name: str, ways: Iterable[tuple[Status, Tlp, str]]) -> Ways:
 def granted(grants: Iterable[PublishGrant | ReadGrant]) -> Ways:
     """The ways that grants open themselves."""
     return frozenset(way for grant in grants for way in product(grant.statuses, grant.tlps, grant.audiences))
+
+
+class Speaker(msgspec.Struct, frozen=True):
+    """An authority as a speaker.
+
+    Attributes:
+        authority: how its bulletins must describe it.
+        require: the algorithms that it must sign with.
+        grants: what it may say.
+    """
+
+    authority: Authority
+    require: tuple[str, ...]
+    grants: tuple[PublishGrant, ...]
+
+    @classmethod
+    def of(cls, authority_id: str, record: AuthorityRecord) -> Speaker:
+        """The speaker that a record of the registry describes."""
+        return cls(
+            authority=Authority(
+                id=authority_id,
+                kind=record.kind,
+                domain=record.domain,
+                country=record.country,
+                name=record.name,
+            ),
+            require=tuple(record.require),
+            grants=tuple(record.publish),
+        )
+
+    def permit(self, bulletin: Bulletin, channel: Channel) -> None:
+        """Refuse what the speaker has no grant for.
+
+        Args:
+            bulletin: what it says.
+            channel: the bulletin's own (`schemas.subject.channel_of`).
+
+        Raises:
+            PermitError: `not-permitted`, saying what is missing.
+        """
+        ways = [grant for grant in self.grants if _covers(grant, channel)]
+        if not ways:
+            raise PermitError(
+                f"{bulletin.issuer.id} has no grant to publish {channel.name} ({bulletin.status}, "
+                f"TLP:{bulletin.tlp.upper()}, to {bulletin.audience}); ask your registrar",
+                reason="not-permitted",
+            )
+        kinds = [grant for grant in ways if ANY in grant.kinds or bulletin.kind in grant.kinds]
+        if not kinds:
+            raise PermitError(
+                f"{bulletin.issuer.id} has no grant for kind {bulletin.kind} on {channel.name}",
+                reason="not-permitted",
+            )
+        countries = {UNION if area.scope == "eu" else area.country for area in bulletin.areas} - {None}
+        if not any(ANY in grant.areas or countries <= set(grant.areas) for grant in kinds):
+            raise PermitError(
+                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(map(str, countries)))} on {channel.name}",
+                reason="not-permitted",
+            )
+
+
+def _covers(grant: PublishGrant, channel: Channel) -> bool:
+    return (
+        channel.status in grant.statuses and channel.tlp in grant.tlps and channel.audience in grant.audiences
+    )

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
-from bus.trust.grants import HUB
-from bus.trust.registry import ANY, VerifiedRegistry
+from bus.trust.grants import ANY, HUB
+from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import receipt_tlp
 from schemas.registry import PublishGrant
 from schemas.subject import (

@@ -26,9 +26,9 @@ import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
 
-from bus.errors import PermitError, TrustError
-from bus.keys.signatures import PublicKey
-from bus.trust.grants import answers_to, read_by, spoken_by
+from bus.errors import TrustError
+from bus.keys.signatures import PublicKey, check_entries
+from bus.trust.grants import Speaker, answers_to, read_by, spoken_by
 from bus.trust.revocations import apply, apply_to_seals, judge
 from bus.trust.rules import (
     RegisteredKey,
@@ -40,7 +40,7 @@ from bus.trust.rules import (
 )
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
-from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, read_signed, signing_input
+from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, read_signed
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.parts import Authority
 from schemas.registry import (
@@ -49,7 +49,6 @@ from schemas.registry import (
     MAX_REVOKE_BYTES,
     AuthorityRecord,
     Beacon,
-    PublishGrant,
     Registry,
     Revocation,
     Role,
@@ -59,10 +58,8 @@ from schemas.subject import Channel, channel_of
 from schemas.vocab import Status, Tlp
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
-ANY = "*"
-UNION = "EU"  # the area code of what concerns the whole Union, and reaches every hub
 
-__all__ = ["CLOCK_SKEW", "RegisteredKey", "TrustState", "VerifiedRegistry", "good_signatures"]
+__all__ = ["CLOCK_SKEW", "RegisteredKey", "TrustState", "VerifiedRegistry"]
 
 
 class TrustState(StrEnum):
@@ -102,6 +99,7 @@ class VerifiedRegistry:
         self._reads = {name: read_by(name, record) for name, record in listed if record.read}
         self._publishes = {name: spoken_by(record) for name, record in listed if record.publish}
         self._answers = {name: answers_to(name, record) for name, record in listed if record.publish}
+        self._speakers: dict[str, Speaker] = {}  # made when first asked for; the document never changes
 
     @classmethod
     def open(cls, raw: bytes, *, pin: str | None = None, domain: str | None = None) -> VerifiedRegistry:
@@ -241,12 +239,34 @@ class VerifiedRegistry:
             )
         return found
 
+    def speaker(self, authority_id: str) -> Speaker:
+        """The authority as a speaker: how its bulletins describe it, what it signs with, what it may say.
+
+        Raises:
+            TrustError: `unknown-authority`.
+        """
+        speaker = self._speakers.get(authority_id)
+        if speaker is None:
+            record = self.authority(authority_id)
+            speaker = self._speakers[authority_id] = Speaker.of(authority_id, record)
+        return speaker
+
     def issuer(self, authority_id: str) -> Authority:
-        """The speaker, as its bulletins must describe it."""
-        record = self.authority(authority_id)
-        return Authority(
-            id=authority_id, kind=record.kind, domain=record.domain, country=record.country, name=record.name
-        )
+        """The authority, as its bulletins must describe it.
+
+        Raises:
+            TrustError: `unknown-authority`.
+        """
+        return self.speaker(authority_id).authority
+
+    def permit(self, bulletin: Bulletin) -> None:
+        """Refuse what the issuer has no grant for.
+
+        Raises:
+            PermitError: `not-permitted`, saying what is missing.
+            TrustError: `unknown-authority`.
+        """
+        self.speaker(bulletin.issuer.id).permit(bulletin, channel_of(bulletin))
 
     def key(self, kid: str) -> RegisteredKey | None:
         """The bulletin key with this id, if there is one."""
@@ -304,41 +324,6 @@ class VerifiedRegistry:
             found.add(channel.audience)
         return tuple(sorted(found))
 
-    def permit(self, bulletin: Bulletin) -> None:
-        """Refuse what the issuer has no grant for.
-
-        Raises:
-            PermitError: `not-permitted`, saying what is missing.
-            TrustError: `unknown-authority`.
-        """
-        record = self.authority(bulletin.issuer.id)
-        channel = channel_of(bulletin)
-        ways = [g for g in record.publish if _covers(g, channel)]
-        if not ways:
-            raise PermitError(
-                f"{bulletin.issuer.id} has no grant to publish {channel.name} ({bulletin.status}, "
-                f"TLP:{bulletin.tlp.upper()}, to {bulletin.audience}); ask your registrar",
-                reason="not-permitted",
-            )
-        kinds = [g for g in ways if ANY in g.kinds or bulletin.kind in g.kinds]
-        if not kinds:
-            raise PermitError(
-                f"{bulletin.issuer.id} has no grant for kind {bulletin.kind} on {channel.name}",
-                reason="not-permitted",
-            )
-        countries = {UNION if area.scope == "eu" else area.country for area in bulletin.areas} - {None}
-        if not any(ANY in g.areas or countries <= set(g.areas) for g in kinds):
-            raise PermitError(
-                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(map(str, countries)))} on {channel.name}",
-                reason="not-permitted",
-            )
-
-
-def _covers(grant: PublishGrant, channel: Channel) -> bool:
-    return (
-        channel.status in grant.statuses and channel.tlp in grant.tlps and channel.audience in grant.audiences
-    )
-
 
 # -- signatures ---------------------------------------------------------------------------------------------------
 
@@ -359,26 +344,25 @@ def _document(payload: bytes) -> Registry:
         raise TrustError(f"the registry is malformed: {exc}", reason="malformed-registry") from None
 
 
-def good_signatures(role: Role, signed: SignedFile) -> frozenset[str]:
-    """The ids of the role's keys whose signatures over the payload stand; a key counts once."""
-    good: set[str] = set()
-    for entry in signed.entries:
-        record = role.keys.get(entry.header.kid)
-        if record is None or record.alg != entry.header.alg or record.revoked_since is not None:
-            continue
+def _require(role: Role, signed: SignedFile, whose: str) -> None:
+    """Refuse what fewer than the threshold of the role's keys have signed. A key counts once, a revoked one never."""
+
+    def key_of(kid: str) -> PublicKey | None:
+        record = role.keys.get(kid)
+        if record is None or record.revoked_since is not None:
+            return None
         try:
             key = PublicKey.from_jwk(record.jwk, record.alg)
-            key.verify(entry.signature, signing_input(entry.protected, signed.payload))
         except TrustError:
-            continue
-        if key.kid == entry.header.kid:
-            good.add(key.kid)
-    return frozenset(good)
+            return None
+        return key if key.kid == kid else None
 
-
-def _require(role: Role, signed: SignedFile, whose: str) -> None:
-    count = len(good_signatures(role, signed))
-    if count < role.threshold:
+    good = {
+        checked.key.kid
+        for checked in check_entries(signed.entries, signed.payload, key_of)
+        if not checked.fault
+    }
+    if len(good) < role.threshold:
         raise TrustError(
-            f"{count} good signatures of {whose}; {role.threshold} are needed", reason="threshold"
+            f"{len(good)} good signatures of {whose}; {role.threshold} are needed", reason="threshold"
         )

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bus.errors import TrustError
-from bus.keys.signatures import Signer, sign_entry
+from bus.keys.signatures import Signer, check_entries, sign_entry
 from schemas.codec import decode_as, encode
-from schemas.envelope import TYP_REVOKE, SignedFile, read_signed, signing_input, write_signed
+from schemas.envelope import TYP_REVOKE, SignedFile, read_signed, write_signed
 from schemas.errors import SchemaError
 from schemas.registry import MAX_REVOKE_BYTES, REVOKE_SPEC, Registry, Revocation, SealKeyRecord
 
@@ -119,19 +119,13 @@ def _signers(signed: SignedFile, keys: Mapping[str, RegisteredKey], *, gone: boo
     """The registered keys whose signatures hold; none is enough only when they may be `gone` from the registry."""
     good: list[RegisteredKey] = []
     worst = "unknown-key"
-    for entry in signed.entries:
-        key = keys.get(entry.header.kid)
-        if key is None:
-            continue
-        if key.record.alg != entry.header.alg:
-            worst = "wrong-algorithm"
-            continue
-        try:
-            key.public.verify(entry.signature, signing_input(entry.protected, signed.payload))
-        except TrustError as exc:
-            worst = exc.reason
+    for checked in check_entries(
+        signed.entries, signed.payload, lambda kid: keys[kid].public if kid in keys else None
+    ):
+        if checked.fault:
+            worst = checked.fault
         else:
-            good.append(key)
+            good.append(keys[checked.key.kid])
     if not good and not (gone and worst == "unknown-key"):
         raise TrustError("no signature by a key of the registry stands over the revocation", reason=worst)
     return good
