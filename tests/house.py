@@ -22,7 +22,8 @@ class DoorsContract(Contract):
     def check(self, graph: grimp.ImportGraph, verbose: bool) -> ContractCheck:
         """Keep the contract when no import passes a door by."""
         root = str(self.root)
-        offers = {module: offered(module) for module in graph.modules if graph.find_children(module)}
+        rooms = (module for module in graph.find_descendants(root) if graph.find_children(module))
+        offers = {room: offered(room) for room in rooms}
         passed = sorted(
             (importer, imported, door)
             for imported in graph.find_descendants(root)
