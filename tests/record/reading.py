@@ -1,0 +1,64 @@
+"""What two hubs and the authors read of it, and how a hub answers."""
+
+from __future__ import annotations
+
+from tests.record.desk import Call, Desk
+from tests.record.entries import Form
+from tests.record.speaking import HUBS, hubs, of, received
+
+JSON = (Form.JSON,)
+
+
+def play(desk: Desk) -> None:
+    """Let the hubs read once, then read in their stores and in the outboxes."""
+    with hubs(desk):
+        for context in ("xa-emb", "xa-csirt", "xb-csirt"):
+            received(desk, context)
+        acks(desk)
+        received(desk, "xa-csirt")
+    flood, sealed, sections = (of(desk, name) for name in ("flood", "sealed", "sections"))
+    hub = "xb-hub"
+    since = ("--since", "all", "--no-follow")
+    watch = Call(command="watch", arguments=since, context=hub, is_sorted=True)
+    desk.run(watch)
+    desk.run(Call(command="watch", arguments=(*since, "--topic", "electoral"), title="by topic", context=hub, is_sorted=True))
+    desk.together(
+        (
+            Call(command="bulletin list", context=hub, is_sorted=True),
+            Call(command="bulletin list", title="of one kind", arguments=("--kind", "election-incident"), context=hub),
+            Call(command="bulletin list", title="its own", arguments=("--mine",)),
+            Call(command="bulletin show", arguments=(flood,), context=hub),
+            Call(command="bulletin show", title="by digest", arguments=(of(desk, "flood", "digest"),)),
+            Call(command="bulletin show", title="sections", arguments=(sections,), context=hub),
+            Call(command="bulletin show", title="the file", arguments=(flood, "--raw"), context=hub, forms=(Form.PIPE,)),
+            Call(command="trace", arguments=(flood,)),
+            Call(command="trace", title="at a hub", arguments=(flood,), context=hub),
+            Call(command="picture", context=hub),
+            Call(command="election list", context=hub),
+            Call(command="election show", arguments=("xa-parl-2024",), context=hub),
+            Call(command="election show", title="not ready", arguments=("xa-parl-2024", "--require-ready"), context=hub),
+            Call(command="quarantine", context=hub),
+            Call(command="channels", context=hub),
+            Call(command="channels", title="alarms", arguments=("--alarms",), context=hub),
+            Call(command="channels", title="uptime", arguments=("--uptime",), context=hub),
+            Call(command="hub status", context=hub),
+            Call(command="outbox receipts"),
+            Call(command="outbox receipts", title="one", arguments=(flood,)),
+            Call(command="outbox receipts", title="overdue", arguments=("--overdue", "--offline")),
+            Call(command="outbox status"),
+            Call(command="registry show", first=60),
+            Call(command="registry show", title="one authority", arguments=("--authority", "xa-emb")),
+            Call(command="registry verify"),
+            Call(command="registry export", arguments=("--jwks",)),
+            Call(command="doctor", context=hub),
+        )
+    )
+    for command in ("hub rebuild", "hub prune", "hub scrub"):
+        desk.run(Call(command=command, context=hub))
+    desk.run(Call(command="bulletin open", arguments=(sealed,), context=hub))
+    desk.run(Call(command="bulletin open", title="sections", arguments=(sections,), context=hub))
+
+
+def acks(desk: Desk) -> None:
+    """Confirm by hand what a hub holds."""
+    desk.run(Call(command="bulletin ack", arguments=(of(desk, "flood"), "--note", "told the minister"), context="xb-hub"))
