@@ -26,8 +26,14 @@ def play(desk: Desk) -> None:
         ("outbox status", (), None),
         ("hub scrub", soon, "xb-hub"),
         ("server check", ("broker", *soon), None),
-        ("registry publish", ("next/registry.tocsin.json", "--provisioner", "broker/provisioner.nk", *soon), None),
+        (
+            "registry publish",
+            ("next/registry.tocsin.json", "--provisioner", "broker/provisioner.nk", *soon),
+            None,
+        ),
         ("doctor", soon, "xb-hub"),
     )
     for command, arguments, context in calls:
-        desk.run(Call(command=command, title=TITLE, arguments=arguments, context=context, forms=WITHOUT_TERMINAL))
+        desk.run(
+            Call(command=command, title=TITLE, arguments=arguments, context=context, forms=WITHOUT_TERMINAL)
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ PROGRAM = (sys.executable, "-c", "import sys; from bus.cli.main import main; sys
 ALL_FORMS = (Form.PIPE, Form.JSON, Form.TERMINAL)
 WITHOUT_TERMINAL = (Form.PIPE, Form.JSON)
 WIDTH = 3
+SETTLE_S = 0.5  # a program takes a signal in hand a little after it has said that it runs
+PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ class Call:
         home: the folder of settings, when it is not the scene's.
         stdin: what it reads.
         stop_at: a text after which it is told to end.
+        stop_file: a file that must be there too before it is told to end.
         is_sorted, first, hidden: as in `Entry`.
     """
 
@@ -44,6 +48,7 @@ class Call:
     home: str = "home"
     stdin: str | None = None
     stop_at: str | None = None
+    stop_file: str | None = None
     is_sorted: bool = False
     first: int | None = None
     hidden: dict[str, str] = field(default_factory=dict)
@@ -109,12 +114,23 @@ class Desk:
         try:
             if call.stop_at is not None:
                 running.until_said(call.stop_at)
+                self._wait_for(call, form)
                 outcome = running.end()
             else:
                 outcome = running.outcome()
         finally:
             running.kill()
         return self._kept(call, form, line, outcome)
+
+    def _wait_for(self, call: Call, form: Form) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while (
+            call.stop_file is not None and not (self.folder / call.stop_file.replace("{form}", form)).exists()
+        ):
+            if time.monotonic() > deadline:
+                raise RunError(f"{call.stop_file} does not come")
+            time.sleep(0.05)
+        time.sleep(SETTLE_S)
 
     def _kept(self, call: Call, form: Form, line: str, outcome: Outcome) -> Entry:
         return Entry(

@@ -12,7 +12,9 @@ import click
 
 COMMANDS = Path(__file__).parent / "commands"
 SUFFIX = ".txt"
-_HEADING = re.compile(r"^=== (?P<command>[a-z -]+?) \| (?P<title>.*) \| (?P<form>[a-z]+)(?: \|.*)?$", re.MULTILINE)
+_HEADING = re.compile(
+    r"^=== (?P<command>[a-z -]+?) \| (?P<title>.*) \| (?P<form>[a-z]+)(?: \|.*)?$", re.MULTILINE
+)
 
 
 class Form(StrEnum):
@@ -59,7 +61,7 @@ class Entry:
 
 def group_of(command: str) -> str:
     """The file of a command: its group, or `top` for a command of the program itself."""
-    return command.split()[0] if " " in command else "top"
+    return command.split(maxsplit=1)[0] if " " in command else "top"
 
 
 def written(entry: Entry, line: str, stdout: str, stderr: str) -> str:

@@ -8,7 +8,19 @@ NOBODY = "0196fe2f-9be0-7000-8000-000000000009"
 UNKNOWN_KEY = "A" * 43
 
 # These wait for the lease of the outbox, and are run one after the other.
-_ALONE = frozenset(("publish", "bulletin cancel", "bulletin update", "outbox reanchor", "outbox recover", "drill answer", "adapter run"))
+_ALONE = frozenset(
+    (
+        "publish",
+        "bulletin cancel",
+        "bulletin update",
+        "outbox reanchor",
+        "outbox recover",
+        "drill answer",
+        "adapter run",
+    )
+)
+
+_FOUNDERS = ("--root", "root-a.jwk", "--threshold", "1", "--beacon", "beacon.jwk")
 
 # command, title, arguments; run as the chosen context
 _CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -46,7 +58,7 @@ _CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("registry beacon", "no such file", ("nowhere.json", "--key", "beacon.pem", "--passphrase-file", "beacon.pass", "--out", "nothing.json")),
     ("registry export", "no such file", ("nowhere.json", "--jwks")),
     ("registry grant", "no such audience", ("registry.tocsin.json", "xa-emb", "--publish", "green:nobody", "--out", "nothing.json")),
-    ("registry init", "a demonstration's domain", ("nothing.json", "--domain", "demo-mine", "--root", "root-a.jwk", "--threshold", "1", "--beacon", "beacon.jwk")),
+    ("registry init", "a demonstration's domain", ("nothing.json", "--domain", "demo-mine", *_FOUNDERS)),
     ("registry publish", "no such file", ("nowhere.json",)),
     ("registry revoke", "nobody says yes", ("registry.tocsin.json", "xa-emb", "--out", "nothing.json")),
     ("registry rotate", "no such authority", ("registry.tocsin.json", "xa-nobody", "--key", "xa-csirt-next.jwk", "--out", "nothing.json")),
@@ -74,7 +86,7 @@ _CALLS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("audit show", "no such file", ("--file", "nowhere.log")),
     ("audit verify", "another head", ("--head", UNKNOWN_KEY)),
     ("outbox prune", "unknown context", ("--context", "xc-csirt")),
-    ("outbox reanchor", "no such channel", ("actual.green.nobody", "--reason", "Theft.", "--yes")),
+    ("outbox reanchor", "no such channel", ("actual.green.nobody", "--reason", "Theft.", "--yes", "--timeout", "1")),
     ("outbox receipts", "not held", (NOBODY, "--offline")),
     ("outbox recover", "nobody says yes", ()),
     ("outbox retry", "unknown context", ("--context", "xc-csirt")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from tests.record.desk import Call, Desk
 from tests.record.entries import Form
@@ -22,7 +23,7 @@ OFFICES = (
 SEALED = ("xa-hub", "xb-hub")
 
 
-def _make(desk: Desk, files: dict[str, tuple[str, ...]]) -> None:
+def _make(desk: Desk, files: Mapping[str, tuple[str, ...]]) -> None:
     """Make keys and their public halves, unrecorded, and name their thumbprints.
 
     Args:
@@ -33,7 +34,9 @@ def _make(desk: Desk, files: dict[str, tuple[str, ...]]) -> None:
     desk.ask_all(
         Call(command="key new", arguments=(*secret, *new[name]), forms=PIPE) for name, secret in files.items()
     )
-    exported = desk.ask_all(Call(command="key export", arguments=secret, forms=PIPE) for secret in files.values())
+    exported = desk.ask_all(
+        Call(command="key export", arguments=secret, forms=PIPE) for secret in files.values()
+    )
     for name, outcome in zip(files, exported, strict=True):
         desk.write(f"{name}.jwk", outcome.stdout)
         desk.name(json.loads(outcome.stdout)["kid"], f"kid of {name}")
@@ -48,7 +51,9 @@ def keys(desk: Desk) -> None:
     seal = ("one-{form}.seal.pem", *secret, "--seal")
     desk.run(Call(command="key new", title="a seal key", arguments=seal))
     desk.run(Call(command="key show", arguments=("one-{form}.pem", *secret)))
-    desk.run(Call(command="key show", title="a seal key", arguments=("one-{form}.seal.pem", *secret, "--seal")))
+    desk.run(
+        Call(command="key show", title="a seal key", arguments=("one-{form}.seal.pem", *secret, "--seal"))
+    )
     desk.run(Call(command="key export", arguments=("one-{form}.pem", *secret)))
     names = (*ROOTS, "beacon", *(office[0] for office in OFFICES), "xa-csirt-next")
     _make(desk, {name: (f"{name}.pem", "--passphrase-file", f"{name}.pass") for name in names})
@@ -56,10 +61,14 @@ def keys(desk: Desk) -> None:
         (desk.folder / f"{name}.seals").mkdir()
     # A context has one passphrase file, for its signing key and its seal keys.
     seals = {
-        f"{name}.seal": (f"{name}.seals/seal.pem", "--passphrase-file", f"{name}.pass", "--seal") for name in SEALED
+        f"{name}.seal": (f"{name}.seals/seal.pem", "--passphrase-file", f"{name}.pass", "--seal")
+        for name in SEALED
     }
     _make(desk, seals)
-    transport = [Call(command="key new", arguments=("--transport", f"{office[0]}.nk"), forms=PIPE) for office in OFFICES]
+    transport = [
+        Call(command="key new", arguments=("--transport", f"{office[0]}.nk"), forms=PIPE)
+        for office in OFFICES
+    ]
     for office, outcome in zip(OFFICES, desk.ask_all(transport), strict=True):
         desk.name(outcome.stdout.strip(), f"nkey of {office[0]}")
 
@@ -72,13 +81,27 @@ def registry(desk: Desk) -> str:
     desk.ask(Call(command="registry init", arguments=(REGISTRY, *roots, *shared), forms=PIPE))
     nkeys = {name: value for value, name in desk.names.items()}
     for name, title, kind, domain, country in OFFICES:
-        words = ("--name", title, "--kind", kind, "--domain", domain, "--country", country, "--key", f"{name}.jwk")
+        words = (
+            "--name",
+            title,
+            "--kind",
+            kind,
+            "--domain",
+            domain,
+            "--country",
+            country,
+            "--key",
+            f"{name}.jwk",
+        )
         members = ("--member-of", "community") + (("--member-of", "eu-csirts") if name != "xa-emb" else ())
         contact = ("--contact", f"desk@{name}.example")
         arguments = (*words, "--nkey", nkeys[f"nkey of {name}"], *members, *contact)
         if name == "xa-csirt":
             desk.run(
-                Call(command="registry add", arguments=(REGISTRY, name, *arguments, "--out", "added-{form}.json"))
+                Call(
+                    command="registry add",
+                    arguments=(REGISTRY, name, *arguments, "--out", "added-{form}.json"),
+                )
             )
         desk.ask(Call(command="registry add", arguments=(REGISTRY, name, *arguments), forms=PIPE))
     network = ("amber+strict:eu-csirts",)
@@ -108,7 +131,10 @@ def registry(desk: Desk) -> str:
         desk.run(Call(command="registry sign", arguments=(REGISTRY, *secret), forms=(form,)))
         if form is Form.PIPE:
             verify = Call(
-                command="registry verify", title="one signature is too few", arguments=(REGISTRY,), forms=(Form.PIPE, Form.JSON)
+                command="registry verify",
+                title="one signature is too few",
+                arguments=(REGISTRY,),
+                forms=(Form.PIPE, Form.JSON),
             )
             desk.run(verify)
     beacon = ("--key", "beacon.pem", "--passphrase-file", "beacon.pass", "--out")

@@ -61,7 +61,7 @@ phase = "campaign"
 
 [body]
 kind = "election-calendar"
-tz = "Europe/Vienna"
+tz = "Africa/Algiers"
 confirmed = true
 windows = [
   {{ phase = "campaign", start = "{campaign}", end = "{silence}" }},
@@ -121,7 +121,13 @@ def lay_out(desk: Desk, now: dt.datetime) -> None:
         "drafts/false-date.toml",
         _HEAD.format(severity="moderate", headline="A false polling date is spreading") + _ELECTORAL,
     )
-    exercise = 'status = "exercise"\n' + _HEAD.format(severity="moderate", headline="A false date") + _ELECTORAL
+    marked = 'tlp = "green"\naudience = "community"\n'
+    desk.write("drafts/marked.toml", marked + _HEAD.format(severity="severe", headline="Marked") + _CYBER)
+    exercise = (
+        f'status = "exercise"\n{marked}'
+        + _HEAD.format(severity="moderate", headline="A false date")
+        + _ELECTORAL
+    )
     desk.write("drills/exercise.toml", exercise)
     desk.write("drills/drill.toml", _DRILL)
     desk.write("drafts/unfit.toml", _HEAD.format(severity="grave", headline="") + _CYBER)

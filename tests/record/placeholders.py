@@ -13,28 +13,36 @@ LAST_FIXED_YEAR = 2024
 
 _LONG = r"(?<![A-Za-z0-9_-])"
 _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("time", re.compile(r"\b(?P<year>20\d\d)-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?(?!\d)")),
+    (
+        "time",
+        re.compile(
+            r"\b(?P<year>20\d\d)-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?(?!\d)"
+        ),
+    ),
     ("time", re.compile(r"\b20\d\d/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?")),
     ("id", re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b")),
     ("hex", re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{40,}\b")),
     ("nkey", re.compile(r"\b[UX][A-Z2-7]{55}\b")),
     ("digest", re.compile(_LONG + r"(?=[A-Za-z0-9_-]*[0-9A-Z])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_=-])")),
-    ("base64", re.compile(_LONG + r"(?=[A-Za-z0-9_-]*\d)(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]{60,}(?![A-Za-z0-9_-])")),
+    (
+        "base64",
+        re.compile(_LONG + r"(?=[A-Za-z0-9_-]*\d)(?=[A-Za-z0-9_-]*[A-Z])[A-Za-z0-9_-]{60,}(?![A-Za-z0-9_-])"),
+    ),
     ("time", re.compile(r"(?<!\d)\d\d-\d\d \d\d:\d\d(?::\d\d)?(?!\d)")),
     ("date", re.compile(r"(?<!\d)(?P<year>20\d\d)-\d\d-\d\d(?!\d)")),
     ("date", re.compile(r"(?<!\d)(?P<year>20[2-9]\d)[01]\d[0-3]\d(?!\d)")),
-    ("clock", re.compile(r"(?<![\d:])[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?![\d:])")),
+    ("clock", re.compile(r"(?<![\dT:])[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?![\d:])")),
 )
 # Kinds of which the same value in one entry has the same number.
 _NUMBERED = frozenset(("id", "digest", "nkey", "hex"))
-_RANDOM = frozenset(("id", "digest", "nkey", "hex", "base64"))
+_BROKEN = frozenset(("id", "digest", "nkey", "hex", "base64", "date", "time"))
 _WORD = re.compile(r"\S+")
-SHORTEST_PART = 4
+SHORTEST_PART = 6
 
 
 def random_values(text: str) -> set[str]:
-    """Every id, digest and key in a text: what a narrow table may break into parts."""
-    return {match[0] for kind, pattern in _KINDS if kind in _RANDOM for match in pattern.finditer(text)}
+    """Every id, digest, key, date and time in a text: what a narrow table may break into parts."""
+    return {match[0] for kind, pattern in _KINDS if kind in _BROKEN for match in pattern.finditer(text)}
 
 
 def _with_names(text: str, names: Mapping[str, str]) -> str:
@@ -105,7 +113,7 @@ def parts_hidden(text: str, values: set[str]) -> str:
 
 def _is_random(word: str) -> bool:
     """Whether a piece looks like one of an id or a digest, and not like a word."""
-    return any(letter in "0123456789_-" for letter in word) or (word != word.lower() and word != word.upper())
+    return not word.isdigit() and any(letter in "0123456789_-" or letter.isupper() for letter in word)
 
 
 def normalised(entry: Entry, names: Mapping[str, str], values: set[str]) -> str:
@@ -118,8 +126,8 @@ def normalised(entry: Entry, names: Mapping[str, str], values: set[str]) -> str:
     """
     numbers = Numbers()
     texts = []
-    for text in (entry.line, entry.outcome.stdout, entry.outcome.stderr):
-        text = _with_names(text, names)
+    for raw in (entry.line, entry.outcome.stdout, entry.outcome.stderr):
+        text = _with_names(raw, names)
         for pattern, placeholder in entry.hidden.items():
             text = re.sub(pattern, placeholder, text)
         texts.append(text)

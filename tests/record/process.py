@@ -12,11 +12,13 @@ import termios
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.record.entries import Outcome
 
 CAP_S = 90.0
+GRACE_S = 10.0
 ROWS, COLUMNS = 24, 80
 
 
@@ -93,7 +95,9 @@ class Running:
                     if sum(self._text(name).count(text) for name in self._said) >= times:
                         return
                 self.kill()
-                raise RunError(f"{self._command} did not say {text!r}: {self._text('stdout')}{self._text('stderr')}")
+                raise RunError(
+                    f"{self._command} did not say {text!r}: {self._text('stdout')}{self._text('stderr')}"
+                )
             time.sleep(0.02)
 
     def end(self) -> Outcome:
@@ -102,7 +106,11 @@ class Running:
         return self.outcome()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process in any case; politely first, because a broker's own server ends with it."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE_S)
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

@@ -41,9 +41,9 @@ def difference(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """A unified diff of two records."""
     lines: list[str] = []
     for group in sorted({*before, *after}):
-        texts = [text.get(group, "").splitlines() for text in (before, after)]
+        one, two = (texts.get(group, "").splitlines() for texts in (before, after))
         name = f"{group}{SUFFIX}"
-        lines += difflib.unified_diff(*texts, f"fixture/{name}", f"now/{name}", lineterm="")
+        lines += difflib.unified_diff(one, two, f"fixture/{name}", f"now/{name}", lineterm="")
     return lines
 
 

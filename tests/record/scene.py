@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.metadata
-import platform
-import re
 import secrets
-import shutil
 import socket
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from tests.record import alone, amending, dead, errors, founding, material, reading, serving, sharing, speaking
-from tests.record.desk import Call, Desk
-from tests.record.entries import Entry, Form
-from tests.record.placeholders import random_values
+from tests.record import (
+    alone,
+    amending,
+    dead,
+    errors,
+    founding,
+    material,
+    reading,
+    serving,
+    sharing,
+    speaking,
+)
+from tests.record.desk import Chapter, Desk
 
 MONITOR_ABOVE = 4000
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -58,7 +63,8 @@ def play(desk: Desk) -> None:
     chapter(desk, "dead", dead.play)
 
 
-def chapter(desk: Desk, name: str, play_it) -> None:  # type: ignore[no-untyped-def]
+def chapter(desk: Desk, name: str, play_it: Chapter) -> None:
+    """Play one chapter, and say on standard error how long it took."""
     began = time.monotonic()
     play_it(desk)
     sys.stderr.write(f"{name}: {time.monotonic() - began:.0f} s, {len(desk.entries)} entries\n")

@@ -23,9 +23,21 @@ def broker(desk: Desk, port: int) -> Iterator[None]:
     with desk.beside(run, Form.PIPE, "serving"):
         desk.together((Call(command="server check", arguments=(FOLDER,)),))
         wrong = ("nowhere",)
-        desk.together((Call(command="server check", arguments=wrong, title="no folder of a broker", forms=WITHOUT_TERMINAL),))
+        desk.together(
+            (
+                Call(
+                    command="server check",
+                    arguments=wrong,
+                    title="no folder of a broker",
+                    forms=WITHOUT_TERMINAL,
+                ),
+            )
+        )
         taken = Call(
-            command="server run", arguments=("other", "--port", str(port)), title="the port is taken", forms=WITHOUT_TERMINAL
+            command="server run",
+            arguments=("other", "--port", str(port)),
+            title="the port is taken",
+            forms=WITHOUT_TERMINAL,
         )
         desk.run(taken)
         yield

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.record.desk import Call, Desk
+from tests.record.desk import ALL_FORMS, Call, Desk
 from tests.record.entries import Form
 from tests.record.process import RunError, Running
 
@@ -39,7 +39,10 @@ def hubs(desk: Desk) -> Iterator[dict[str, Running]]:
     The order in which a hub admits what two authorities say at the same time is not fixed; its lines are sorted.
     """
     calls = {hub: Call(command="hub run", title=f"{hub} reads", context=hub, is_sorted=True) for hub in HUBS}
-    with desk.beside(calls["xa-hub"], Form.PIPE, "") as one, desk.beside(calls["xb-hub"], Form.JSON, "") as two:
+    with (
+        desk.beside(calls["xa-hub"], Form.PIPE, "") as one,
+        desk.beside(calls["xb-hub"], Form.JSON, "") as two,
+    ):
         running = dict(zip(HUBS, (one, two), strict=True))
         for hub in HUBS:
             until(desk, Call(command="hub status", context=hub, forms=JSON), bool)
@@ -80,7 +83,7 @@ def play(desk: Desk) -> None:
     marked = ("drafts/flood.toml", *GREEN)
     desk.together(
         (
-            Call(command="bulletin check", arguments=("drafts/flood.toml", "drafts/false-date.toml")),
+            Call(command="bulletin check", arguments=("drafts/marked.toml",)),
             Call(command="preview", arguments=marked),
             Call(command="preview", arguments=("drafts/sections.toml", *GREEN), title="sections"),
             Call(command="publish", arguments=(*marked, "--dry-run"), title="dry run"),
@@ -104,9 +107,17 @@ def play(desk: Desk) -> None:
     desk.name(newest["digest"], "digest of sealed")
     misp = (desk.folder / "native/portal.misp.json").read_text()
     desk.run(Call(command="adapter run", arguments=("cyber", "--stdin"), stdin=misp, context="xb-csirt"))
-    (desk.folder / "spool").mkdir()
-    spool = ("cyber", "--spool", "spool")
-    desk.run(Call(command="adapter run", arguments=spool, title="a spool", context="xb-csirt", stop_at="end with Ctrl-C"))
+    for form in ALL_FORMS:
+        desk.write(f"spool-{form}/in/portal.json", misp)
+    spool = Call(
+        command="adapter run",
+        title="a spool",
+        arguments=("cyber", "--spool", "spool-{form}"),
+        context="xb-csirt",
+        stop_at="end with Ctrl-C",
+        stop_file="spool-{form}/done/portal.json.report.json",
+    )
+    desk.run(spool)
     desk.run(Call(command="heartbeat run", context="xa-emb", stop_at="end with Ctrl-C"))
     for context in ("xa-emb", "xb-csirt"):
         desk.ask(Call(command="heartbeat once", context=context, forms=PIPE))
