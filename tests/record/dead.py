@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.record.desk import WITHOUT_TERMINAL, Call, Desk
+from tests.record.desk import FREE, WITHOUT_TERMINAL, Call, Desk
 from tests.record.speaking import GREEN, STRICT, of
 
 TITLE = "the broker is dead"
@@ -35,5 +35,12 @@ def play(desk: Desk) -> None:
     )
     for command, arguments, context in calls:
         desk.run(
-            Call(command=command, title=TITLE, arguments=arguments, context=context, forms=WITHOUT_TERMINAL)
+            Call(
+                command=command,
+                title=TITLE,
+                arguments=arguments,
+                context=context,
+                forms=WITHOUT_TERMINAL,
+                hidden=FREE,
+            )
         )

@@ -21,6 +21,9 @@ WITHOUT_TERMINAL = (Form.PIPE, Form.JSON)
 WIDTH = 3
 SETTLE_S = 0.5  # a program takes a signal in hand a little after it has said that it runs
 PATIENCE_S = 30.0
+NATS_SERVER = "nats-server"
+# How much room a disk has.
+FREE = {r"\d+ MiB free": "<n> MiB free"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +172,7 @@ class Desk:
             "XDG_STATE_HOME": str(self.folder / "states"),
             "XDG_CONFIG_HOME": str(self.folder / "config"),
             "TMPDIR": str(self.folder / "tmp"),
+            "TOCSIN_NATS_SERVER": str(self.folder / NATS_SERVER),
             "NO_COLOR": "1",
             "TERM": "xterm",
             "COLUMNS": "80",

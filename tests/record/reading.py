@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.record.desk import Call, Desk
+from tests.record.desk import FREE, WITHOUT_TERMINAL, Call, Desk
 from tests.record.entries import Form
-from tests.record.speaking import hubs, of, received
+from tests.record.speaking import hubs, of, read, received
 
 # How many receipts hubs send depends on how many bulletins one receipt answers.
 _TALK = {
@@ -22,7 +22,7 @@ def play(desk: Desk) -> None:
         for context in ("xa-emb", "xa-csirt", "xb-csirt"):
             received(desk, context)
         acks(desk)
-        received(desk, "xa-csirt")
+        read(desk, "xa-csirt", "flood")
     flood, sealed, sections = (of(desk, name) for name in ("flood", "sealed", "sections"))
     hub = "xb-hub"
     since = ("--since", "all", "--no-follow")
@@ -73,17 +73,18 @@ def play(desk: Desk) -> None:
             Call(command="channels", title="alarms", arguments=("--alarms",), context=hub),
             Call(command="channels", title="uptime", arguments=("--uptime",), context=hub),
             Call(command="hub status", context=hub, hidden=_TALK),
-            Call(command="outbox receipts"),
-            Call(command="outbox receipts", title="one", arguments=(flood,)),
-            Call(command="outbox receipts", title="overdue", arguments=("--overdue", "--offline")),
             Call(command="outbox status"),
             Call(command="registry show", first=60),
             Call(command="registry show", title="one authority", arguments=("--authority", "xa-emb")),
             Call(command="registry verify"),
             Call(command="registry export", arguments=("--jwks",)),
-            Call(command="doctor", context=hub),
+            Call(command="doctor", context=hub, forms=WITHOUT_TERMINAL, hidden=FREE),
         )
     )
+    # Each of these reads the bus for the same outbox, so they run one after the other.
+    desk.run(Call(command="outbox receipts"))
+    desk.run(Call(command="outbox receipts", title="one", arguments=(flood,)))
+    desk.run(Call(command="outbox receipts", title="overdue", arguments=("--overdue", "--offline")))
     for command in ("hub rebuild", "hub prune", "hub scrub"):
         desk.run(Call(command=command, context=hub, hidden=_TALK))
     desk.run(Call(command="bulletin open", arguments=(sealed,), context=hub))

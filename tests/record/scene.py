@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import platform
 import secrets
+import shutil
 import socket
 import sys
 import time
@@ -22,7 +24,7 @@ from tests.record import (
     sharing,
     speaking,
 )
-from tests.record.desk import Chapter, Desk
+from tests.record.desk import NATS_SERVER, Chapter, Desk
 
 MONITOR_ABOVE = 4000
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -42,11 +44,15 @@ def play(desk: Desk) -> None:
     """Play every chapter at a desk whose folder is empty."""
     folder = desk.folder
     (folder / "tmp").mkdir()
+    beside = Path(sys.executable).parent / NATS_SERVER
+    # A link, because the width of a table depends on the length of a path.
+    (folder / NATS_SERVER).symlink_to(beside if beside.exists() else shutil.which(NATS_SERVER) or NATS_SERVER)
     now = dt.datetime.now(dt.UTC)
     port = free_port()
     desk.name(str(folder), "folder")
     desk.name(str(CHECKOUT), "checkout")
     desk.name(str(Path(sys.prefix)), "environment")
+    desk.name(platform.python_version(), "python")
     desk.name(str(port), "port")
     desk.name(str(port + MONITOR_ABOVE), "monitor port")
     material.lay_out(desk, now)

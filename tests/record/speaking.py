@@ -78,6 +78,12 @@ def received(desk: Desk, context: str) -> None:
     )
 
 
+def read(desk: Desk, context: str, name: str) -> None:
+    """Wait until an author knows that a person at a hub has read a bulletin."""
+    call = Call(command="outbox receipts", arguments=(of(desk, name),), context=context, forms=JSON)
+    until(desk, call, lambda rows: any(reader["read"] for reader in rows[0]["readers"]))
+
+
 def play(desk: Desk) -> None:
     """Say everything that is read later, each bulletin after the one before is stored."""
     marked = ("drafts/flood.toml", *GREEN)
