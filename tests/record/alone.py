@@ -45,7 +45,11 @@ def play(desk: Desk) -> None:
             Call(
                 command="bench",
                 arguments=("--rounds", "1"),
-                hidden={r"\d+(?:\.\d+)?(?=[,\t\s}]|$)": "<n>", r" +(?=<n>)": " "},
+                hidden={
+                    r'("microseconds":|"verifications":|\t)[\d.]+': r"\1<n>",
+                    r"(?m)  +[\d.]+(?= )": "  <n>",
+                    r"(?m)(<n>) +$": r"\1",
+                },
             ),
             Call(command="config show", title="no settings", home="none", forms=WITHOUT_TERMINAL),
             Call(command="context ls", title="no settings", home="none", forms=WITHOUT_TERMINAL),

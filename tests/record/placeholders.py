@@ -97,14 +97,14 @@ def parts_hidden(text: str, values: set[str]) -> str:
         here: dict[int, str] = {}
 
         def hide(match: re.Match[str], above: dict[int, str] = above, here: dict[int, str] = here) -> str:
-            word = match[0]
+            before, equals, word = match[0].rpartition("=")
             longer = above.get(match.start(), "") + word
             is_next = longer != word and longer in whole
             is_first = len(word) >= SHORTEST_PART and _is_random(word) and word in whole
             if not (is_next or is_first):
-                return word
+                return match[0]
             here[match.start()] = longer if is_next else word
-            return "<part>"
+            return f"{before}{equals}<part>"
 
         lines.append(_WORD.sub(hide, line))
         above = here
@@ -125,13 +125,11 @@ def normalised(entry: Entry, names: Mapping[str, str], values: set[str]) -> str:
         values: every random value of this run.
     """
     numbers = Numbers()
-    texts = []
-    for raw in (entry.line, entry.outcome.stdout, entry.outcome.stderr):
-        text = _with_names(raw, names)
-        for pattern, placeholder in entry.hidden.items():
-            text = re.sub(pattern, placeholder, text)
-        texts.append(text)
-    line, stdout, stderr = texts
+    line, stdout, stderr = (
+        _with_names(text, names) for text in (entry.line, entry.outcome.stdout, entry.outcome.stderr)
+    )
+    for pattern, placeholder in entry.hidden.items():
+        stdout, stderr = (re.sub(pattern, placeholder, text) for text in (stdout, stderr))
     if entry.is_sorted:
         stdout = _sorted(stdout)
     if entry.first is not None:
