@@ -19,6 +19,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"\b(?P<year>20\d\d)-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?(?!\d)"
         ),
     ),
+    ("time", re.compile(r"(?<!\d)20\d{6}T\d{6}Z-[0-9a-f]{4}\b")),
     ("time", re.compile(r"\b20\d\d/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d+)?")),
     ("id", re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b")),
     ("hex", re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{40,}\b")),

@@ -13,15 +13,10 @@ CHANNEL = "xa-csirt/actual.green.community"
 
 def play(desk: Desk) -> None:
     """Export, look, import; then read the record that this left."""
-    export = ("--out", "bundle-{form}.tocsin", "--to", "community", "--channel", CHANNEL, "--yes")
+    export = ("--out", "bundle-{form}.tocsin", "--to", "xa-hub", "--channel", CHANNEL, "--yes")
     desk.run(Call(command="bundle export", arguments=export, context="xb-hub"))
-    desk.run(
-        Call(
-            command="bundle export",
-            title="its own",
-            arguments=("--out", "own-{form}.tocsin", "--channel", CHANNEL, "--yes"),
-        )
-    )
+    own = ("--out", "own-{form}.tocsin", "--channel", "xa-emb/actual.green.community", "--yes")
+    desk.run(Call(command="bundle export", title="its own", arguments=own, context="xa-emb"))
     desk.run(Call(command="bundle inspect", arguments=("bundle-pipe.tocsin",)))
     desk.run(Call(command="bundle import", arguments=("bundle-pipe.tocsin",), context="xa-hub"))
     desk.together(
