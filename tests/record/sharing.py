@@ -1,4 +1,4 @@
-"""Bundles over an air gap, a contradiction that they bring to light, and the audit record."""
+"""Bundles over an air gap, and the audit record."""
 
 from __future__ import annotations
 
