@@ -34,6 +34,9 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("date", re.compile(r"(?<!\d)(?P<year>20[2-9]\d)[01]\d[0-3]\d(?!\d)")),
     ("clock", re.compile(r"(?<![\dT:])[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?![\d:])")),
 )
+# What only its name tells: the initialisation vector and the tag of what is sealed, and a key's window in seconds.
+_SEALED = re.compile(r'\b(iv|tag)(\\*":\s?\\*")[A-Za-z0-9_-]{16,22}(?=\\*")')
+_WINDOW = re.compile(r'("(?:nbf|exp)":\s?)\d{10}\b')
 # Kinds of which the same value in one entry has the same number.
 _NUMBERED = frozenset(("id", "digest", "nkey", "hex"))
 _BROKEN = frozenset(("id", "digest", "nkey", "hex", "base64", "date", "time"))
@@ -129,6 +132,7 @@ def normalised(entry: Entry, names: Mapping[str, str], values: set[str]) -> str:
     line, stdout, stderr = (
         _with_names(text, names) for text in (entry.line, entry.outcome.stdout, entry.outcome.stderr)
     )
+    stdout = _WINDOW.sub(r"\1<time>", _SEALED.sub(r"\1\2<base64>", stdout))
     for pattern, placeholder in entry.hidden.items():
         stdout, stderr = (re.sub(pattern, placeholder, text) for text in (stdout, stderr))
     if entry.is_sorted:
