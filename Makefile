@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: help setup demo token test attacks faults check bench prices fmt lock clean
+.PHONY: help setup demo token test record attacks faults check bench prices fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -32,6 +32,9 @@ token:         ## SoftHSM2, for the tests of keys in a token; they are skipped w
 
 test: setup token    ## every test that fits in eight minutes, against a real nats-server
 	$(BIN)/pytest -q -n 3 --dist worksteal $(ARGS)
+
+record: setup  ## every command's output and exit code against the fixture; a few minutes; ARGS=--write renews it
+	$(BIN)/python -m tests.record.run $(ARGS)
 
 attacks: setup token ## every attack of the threat model, 20 000 mutations, and the totals; a few minutes
 	$(BIN)/python -m tests.attacks $(ARGS)

@@ -1,0 +1,1 @@
+"""The record: what every command prints and how it exits, on a fixed demonstration; the net under a refactoring."""
