@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
 from bus.cli.frame.text import NotFoundError
-
-if TYPE_CHECKING:
-    pass
 
 
 @command(name="proof")

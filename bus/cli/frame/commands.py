@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from bus.cli.frame.text import hint
-
-if TYPE_CHECKING:
-    pass
 from bus.cli.frame.app import App
+from bus.cli.frame.text import hint
 
 P = ParamSpec("P")
 

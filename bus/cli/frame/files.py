@@ -12,11 +12,6 @@ from bus.cli.frame.app import App
 if TYPE_CHECKING:
     from bus.keys.signatures import Signer
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
     """The passphrase from a file of mode 0600, or asked of a person."""

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
+import textwrap
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.frame.app import App
-
-if TYPE_CHECKING:
-    from bus.trust.registry import VerifiedRegistry
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from schemas.bulletin import Bulletin
-
-import shutil
-import textwrap
-from collections.abc import Collection
-from typing import TYPE_CHECKING
-
 from bus.cli.frame.text import on_terminal, safe
 
 if TYPE_CHECKING:
+    from bus.trust.registry import VerifiedRegistry
     from schemas.bulletin import Bulletin
+
 
 WIDE = 120
 _INDENT = 9

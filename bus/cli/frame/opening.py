@@ -8,21 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.lines import recipients_of, show_bulletin
-
-if TYPE_CHECKING:
-    from bus.subscribing.tables import Stored
-
-from typing import TYPE_CHECKING
-
-import msgspec
-
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
     from bus.sealing.view import Keys, Sight
+    from bus.subscribing.tables import Stored
     from bus.trust.store import HeldRegistry
     from schemas.bulletin import Bulletin
 

@@ -3,42 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import signal
-from typing import TYPE_CHECKING
-
-from bus.cli.frame.app import App
-
-if TYPE_CHECKING:
-    pass
-
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bus.publishing.heartbeat import Heartbeat
-    from bus.publishing.publisher import Publisher
-    from bus.subscribing.inbox import Inbox
-
-import contextlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bus.subscribing.inbox import Inbox
-    from bus.subscribing.subscriber import Subscriber
-
-import secrets
-from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING
-
+from bus.cli.frame.app import App
 from bus.cli.frame.audit import private_folder, record_refusal, recorder
+from bus.cli.frame.session import OUTBOX_FILE, defaults, endpoint, held_registry, open_signer, pings
 from schemas.vocab import Posture
 
 if TYPE_CHECKING:
     from bus.policy.deadlines import Deadlines
+    from bus.publishing.heartbeat import Heartbeat
     from bus.publishing.publisher import Publisher
     from bus.subscribing.inbox import Inbox
-from bus.cli.frame.session import OUTBOX_FILE, defaults, endpoint, held_registry, open_signer, pings
+    from bus.subscribing.subscriber import Subscriber
 
 
 @asynccontextmanager

@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from bus.cli.frame.app import App
-from bus.cli.frame.text import NotFoundError
-
-if TYPE_CHECKING:
-    import sqlite3
-
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    import datetime as dt
-    import sqlite3
-
-    from bus.trust.registry import VerifiedRegistry
-
-import datetime as dt
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
 from bus.cli.frame.audit import private_folder
+from bus.cli.frame.text import NotFoundError
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
 from schemas.vocab import Pap, Posture, Tlp
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from bus.keys.hpke import OpeningKey
     from bus.keys.signatures import Signer
     from bus.publishing.outbox import Outbox
@@ -45,6 +30,7 @@ if TYPE_CHECKING:
     from bus.transport.tls import Tls
     from bus.trust.registry import VerifiedRegistry
     from bus.trust.store import HeldRegistry
+
 
 V = TypeVar("V", Tlp, Pap, Posture)
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 import difflib
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from schemas.errors import TocsinError
-
-if TYPE_CHECKING:
-    pass
-
 
 # Controls, format characters (bidirectional overrides, tags, zero-width space), surrogates, line and paragraph ends.
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
 from bus.cli.frame.programs import _prepared, beating
-
-if TYPE_CHECKING:
-    pass
 
 QUEUED = 75
 LEAD_S = 5.0

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
 from bus.cli.frame.sending import dry_run_option, marking_options, send, wait_option, without_option
-
-if TYPE_CHECKING:
-    pass
-
 
 """A draft that is still to be read or made, and what it is called when it is refused."""
 
