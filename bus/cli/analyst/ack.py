@@ -9,6 +9,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
+from bus.cli.frame.exit_codes import DONE, QUEUED
 from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from bus.subscribing.inbox import Inbox
 
 STORED_S = 5.0
-QUEUED = 75
 
 
 @command(name="ack")
@@ -85,7 +85,7 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
         app.note(
             f"{'acknowledged' if new else 'acknowledged before'}: {row['id']} of {channel.issuer}, {state}"
         )
-    return 0 if state == "stored" else QUEUED
+    return DONE if state == "stored" else QUEUED
 
 
 async def _held(store: Inbox, wanted: str) -> sqlite3.Row:

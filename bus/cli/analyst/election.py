@@ -10,6 +10,7 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.exit_codes import FAILURE
 from bus.cli.frame.session import ask
 from bus.cli.frame.text import NotFoundError, folded, hint
 
@@ -139,7 +140,7 @@ def show(
         ]
         _show(app, calendar, checks, mine, now)
     if require_ready and not ready:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(FAILURE)
 
 
 def _show(

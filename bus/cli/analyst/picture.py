@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import datetime as dt
     import sqlite3
 
-    from bus.cli.frame.opening import Opener
+    from bus.cli.frame.opening import Unsealer
     from bus.hub.picture.summary import Item, Picture
     from bus.subscribing.tables import Stored
     from bus.trust.registry import VerifiedRegistry
@@ -30,16 +30,16 @@ def picture(app: App) -> None:
 
     Of what stands out, what is sealed to this identity is opened, when the context names its seal keys.
     """
-    from bus.cli.frame.opening import Opener
+    from bus.cli.frame.opening import Unsealer
     from bus.cli.frame.session import open_registry
     from bus.hub.picture import summary
 
     now = app.now()
     registry = open_registry(app.context()[1], now)
     found, held = ask(app, lambda tx: _pictured(tx, now, registry, app.context()[1].authority))
-    opener = Opener(app, "picture")
+    unsealer = Unsealer(app, "picture")
     found = msgspec.structs.replace(
-        found, top=tuple(_seen(item, opener, held[item.id, item.issuer]) for item in found.top)
+        found, top=tuple(_seen(item, unsealer, held[item.id, item.issuer]) for item in found.top)
     )
     if app.json:
         app.data(found)
@@ -63,14 +63,14 @@ def _pictured(
     return found, {(row.id, row.bulletin.issuer.id): row for row in held}
 
 
-def _seen(item: Item, opener: Opener, row: Stored) -> Item:
+def _seen(item: Item, unsealer: Unsealer, row: Stored) -> Item:
     """An item of the picture, as this identity may see it."""
     from bus.cli.frame.lines import headline
     from bus.sealing.view import is_closed
 
     if not is_closed(row.bulletin):
         return item
-    seen = opener.look(row.bulletin, row.digest)
+    seen = unsealer.look(row.bulletin, row.digest)
     return msgspec.structs.replace(
         item,
         kind=seen.bulletin.kind,

@@ -16,7 +16,7 @@ from bus.cli.frame.text import NotFoundError
 @click.argument("channel")
 @click.option("--seq", type=click.IntRange(min=1), help="the number, when there are several")
 @click.option("--out", type=click.Path(path_type=Path), help="write it here instead of standard output")
-def proof(app: App, channel: str, *, seq: int | None, out: Path | None) -> None:
+def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) -> None:
     """Write down that the issuer of CHANNEL (xa-csirt/actual.green.community) contradicted itself.
 
     Both signed bulletins in one file; whoever has the registry can check it with `tocsin verify`. Exits 3 when the store

@@ -1,9 +1,11 @@
-"""Declares a command: shared options, and the group that hints at near misses."""
+"""How a command is declared: its shared options, and the group that imports commands when they are first used."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 import click
@@ -12,8 +14,6 @@ from bus.cli.frame.app import App
 from bus.cli.frame.text import hint
 
 P = ParamSpec("P")
-
-
 R = TypeVar("R")
 
 
@@ -98,8 +98,30 @@ class Command(click.Command):
                     formatter.write_dl(records)
 
 
+def load(module: str, attribute: str) -> click.Command:
+    """Import the command that a module holds."""
+    command: click.Command = getattr(importlib.import_module(module), attribute)
+    return command
+
+
 class Group(click.Group):
-    """A group of commands that suggests the nearest name for one that it has not."""
+    """A group of commands that suggests the nearest name for one that it has not.
+
+    Attributes:
+        elsewhere: module and attribute of the commands that its own module does not hold; imported when first used.
+    """
+
+    elsewhere: Mapping[str, tuple[str, str]] = MappingProxyType({})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the alphabet."""
+        return sorted({*self.commands, *self.elsewhere})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name; None when there is none."""
+        if cmd_name in self.elsewhere:
+            return load(*self.elsewhere[cmd_name])
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

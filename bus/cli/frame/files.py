@@ -12,6 +12,8 @@ from bus.cli.frame.app import App
 if TYPE_CHECKING:
     from bus.keys.signatures import Signer
 
+MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
+
 
 def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
     """The passphrase from a file of mode 0600, or asked of a person."""
@@ -25,11 +27,13 @@ def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> by
     return asked.encode()
 
 
-MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
-
-
 def read_file(path: Path) -> bytes:
-    """The bytes of a signed file, at most `MAX_FILE_BYTES`, or one sentence."""
+    """The bytes of a signed file.
+
+    Raises:
+        DraftFileError: `file-missing`, `file-unreadable`.
+        AdmissionError: `too-large`: it has more than `MAX_FILE_BYTES`.
+    """
     from bus.cli.frame.drafts import DraftFileError
     from bus.errors import AdmissionError
 
@@ -50,11 +54,6 @@ def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:
     from bus.keys.loading import open_key
 
     return open_key(key_file, read_passphrase(app, passphrase_file))
-
-
-def read(path: Path) -> bytes:
-    """A file's bytes, or one sentence."""
-    return read_file(path)
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import shutil
 import textwrap
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,9 +13,7 @@ from bus.cli.frame.app import App
 from bus.cli.frame.text import on_terminal, safe
 
 if TYPE_CHECKING:
-    from bus.trust.registry import VerifiedRegistry
     from schemas.bulletin import Bulletin
-
 
 WIDE = 120
 _INDENT = 9
@@ -114,54 +110,3 @@ def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
 def recipients_of(outer: Bulletin) -> str:
     """Whom a sealed bulletin is sealed to."""
     return ", ".join(getattr(outer.body, "recipients", ()))
-
-
-def explain(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file: Path) -> None:
-    """Say what a file of two bulletins proves.
-
-    Raises:
-        AdmissionError: always: `fork` when it proves a contradiction, else why it proves nothing.
-    """
-    from bus.admission.contradiction import judge
-    from bus.errors import AdmissionError
-
-    try:
-        found = judge(raw, registry=registry, now=now)
-    except AdmissionError as exc:
-        raise AdmissionError(f"{file} proves nothing: {exc}", reason=exc.reason) from None
-    issuer = found.channel.issuer
-    if app.json:
-        app.data(
-            {
-                "contradiction": True,
-                "issuer": issuer,
-                "channel": str(found.channel),
-                "seq": found.seq,
-                "bulletins": [
-                    {
-                        "id": side.bulletin.id,
-                        "digest": side.digest,
-                        "kids": list(side.kids),
-                        "channel": str(side.channel),
-                        "seq": side.bulletin.seq,
-                        "issued": side.bulletin.issued,
-                        "headline": side.bulletin.info[0].headline,
-                    }
-                    for side in found.sides
-                ],
-            }
-        )
-    else:
-        app.line(f"proved: {registry.authority(issuer).name} ({issuer}) contradicted itself")
-        app.line(f"  place      {found.channel}, number {found.seq}")
-        for side in found.sides:
-            app.line(f"  signed     {side.bulletin.issued:%Y-%m-%d %H:%M:%S} UTC by {', '.join(side.kids)}")
-            app.line(
-                f"             {side.channel} number {side.bulletin.seq}: {side.bulletin.info[0].headline}"
-            )
-            app.line(f"             digest {side.digest}")
-    raise AdmissionError(
-        f"{issuer} signed two things of which only one can be true; believe neither until it has said which, and by "
-        "another way than this channel",
-        reason="fork",
-    )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from schemas.bulletin import Bulletin
 
 
-class Opener:
+class Unsealer:
     """Opens for one command; registry and keys are read when they are first needed."""
 
     def __init__(self, app: App, shown_by: str) -> None:
@@ -137,11 +137,11 @@ def show_inside(app: App, seen: Sight) -> None:
             app.block(msgspec.json.format(msgspec.json.encode(each.content), indent=2).decode())
 
 
-def show(app: App, row: Stored, opener: Opener | None = None) -> None:
-    """One admitted bulletin; with an opener, what of it is sealed to this identity too."""
+def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
+    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
     from bus.sealing.view import Sight
 
-    seen = Sight(outer=row.bulletin) if opener is None else opener.look(row.bulletin, row.digest)
+    seen = Sight(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     if app.json:
         import msgspec
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import private_folder, record_refusal, recorder
-from bus.cli.frame.session import OUTBOX_FILE, defaults, endpoint, held_registry, open_signer, pings
+from bus.cli.frame.session import (
+    OUTBOX_FILE,
+    defaults,
+    endpoint,
+    held_registry,
+    member_of,
+    open_registry,
+    open_signer,
+    pings,
+)
 from schemas.vocab import Posture
 
 if TYPE_CHECKING:
@@ -21,6 +30,8 @@ if TYPE_CHECKING:
     from bus.publishing.publisher import Publisher
     from bus.subscribing.inbox import Inbox
     from bus.subscribing.subscriber import Subscriber
+
+LOOK_S = 2.0  # how often `tell_of_bus` looks
 
 
 @asynccontextmanager
@@ -99,14 +110,9 @@ async def follow_trust(app: App) -> None:
     ).run()
 
 
-LOOK_S = 2.0
-
-
 @contextlib.asynccontextmanager
 async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
     """Do the hub's reading while nobody else does."""
-    from bus.cli.frame.audit import recorder
-    from bus.cli.frame.session import endpoint, held_registry
     from bus.hub.service import HubService
 
     name, context = app.context()
@@ -155,14 +161,16 @@ async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
 @asynccontextmanager
 async def beating(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[None]:
     """Send the chosen context's heartbeats for as long as the context lasts; `store` is its store, if it is open."""
-    async with _prepared(app, publisher, store) as beats, beats.running():
+    async with heartbeat_of(app, publisher, store) as beats, beats.running():
         yield
 
 
 @asynccontextmanager
-async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[Heartbeat]:
+async def heartbeat_of(
+    app: App, publisher: Publisher, store: Inbox | None = None
+) -> AsyncIterator[Heartbeat]:
+    """The chosen context's heartbeat, at the interval that its settings and the phase give; nothing is sent yet."""
     from bus.cli.frame.calendars import at_hand
-    from bus.cli.frame.session import member_of, open_registry
     from bus.hub.watch.holdings import Holdings
     from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
     from bus.trust.grants import HUB

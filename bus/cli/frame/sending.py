@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from bus.cli.frame.app import App
+from bus.cli.frame.exit_codes import DONE, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
 from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
@@ -17,18 +18,8 @@ if TYPE_CHECKING:
 
 
 P = ParamSpec("P")
-
-
 R = TypeVar("R")
-
-
 WAIT_S = {"accepted": 5.0, "stored": 5.0, "received": 30.0, "read": 300.0}
-
-
-QUEUED = 75
-
-
-PARTLY = 8
 
 
 class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
@@ -178,12 +169,12 @@ async def send_drafts(
     for accepted, reached in zip(done, states, strict=True):
         _report(app, accepted, reached)
     if first_refusal is not None:
-        return PARTLY if done else getattr(first_refusal, "exit_code", 5)
+        return PARTLY if done else exit_code(first_refusal)
     if "parked" in states:
         app.note(
             "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
         )
-        return 4
+        return NOT_AUTHORISED
     for short in missing:
         app.note(short)
     if state != "accepted" and "accepted" in states:
@@ -192,7 +183,7 @@ async def send_drafts(
             + (f" ({problem})" if problem else "")
         )
         return QUEUED
-    return PARTLY if missing else 0
+    return PARTLY if missing else DONE
 
 
 async def _reached(publisher: Publisher, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:

@@ -13,8 +13,6 @@ from schemas.errors import TocsinError
 
 # Controls, format characters (bidirectional overrides, tags, zero-width space), surrogates, line and paragraph ends.
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-
-
 # Format characters that scripts and emoji are written with.
 JOINERS = frozenset("\u200c\u200d")
 

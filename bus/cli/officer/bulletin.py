@@ -14,15 +14,11 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.analyst.ack import ack
-from bus.cli.analyst.proof import proof
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.exit_codes import REFUSED
 from bus.cli.frame.session import find
 from bus.cli.frame.text import hint, on_terminal
-from bus.cli.officer.amend import cancel, update
-from bus.cli.officer.endorse import endorse
-from bus.cli.officer.seal import open_, seal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,22 +26,12 @@ if TYPE_CHECKING:
     from bus.publishing.outbox import Row
     from bus.subscribing.tables import Stored
 
-REFUSED = 5
 ALL = 1_000_000
 
 
 @click.group(cls=Group)
 def bulletin() -> None:
     """Drafts and bulletins."""
-
-
-bulletin.add_command(ack)
-bulletin.add_command(update)
-bulletin.add_command(cancel)
-bulletin.add_command(endorse)
-bulletin.add_command(seal)
-bulletin.add_command(open_)
-bulletin.add_command(proof)
 
 
 def known_kind(kind: str) -> None:
@@ -176,7 +162,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    from bus.cli.frame.opening import Opener, as_data, readable, show_inside
+    from bus.cli.frame.opening import Unsealer, as_data, readable, show_inside
     from schemas.codec import decode, digest
 
     signature, payload = asyncio.run(find(app, bulletin_id))
@@ -190,7 +176,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
         )  # first, so that nothing goes out that is not recorded
         click.echo(write_signed(payload, parse_header(signature)).decode(), nl=False)
         return
-    seen = Opener(app, "show").look(decode(payload), digest(payload))
+    seen = Unsealer(app, "show").look(decode(payload), digest(payload))
     if app.json:
         inside = as_data(seen)
         app.data({"bulletin": msgspec.Raw(payload), **inside} if inside else msgspec.Raw(payload))

@@ -8,7 +8,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.files import read, replace, say, signer_of
+from bus.cli.frame.files import read_file, replace, say, signer_of
 
 FILE = click.Path(path_type=Path)
 
@@ -37,7 +37,7 @@ def endorse(
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
-    raw = read(file)
+    raw = read_file(file)
     issuer = verify_file(raw, registry=registry, now=now).bulletin.issuer.id
     if issuer == context.authority:
         raise click.UsageError(f"{issuer} issued it; only another authority endorses it")

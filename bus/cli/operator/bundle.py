@@ -16,6 +16,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.exit_codes import PARTLY
 from bus.cli.frame.options import Since, interest_of
 from bus.cli.frame.text import NotFoundError
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from schemas.subject import Channel
 
 T = TypeVar("T")
-PARTLY = 8
 
 
 @click.group(cls=Group)

@@ -14,6 +14,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.exit_codes import PARTLY
 from bus.cli.frame.text import hint
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from schemas.bulletin import Draft
     from schemas.vocab import Tlp
 
-PARTLY = 8
 out_option = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False, exists=True),

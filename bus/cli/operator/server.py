@@ -12,6 +12,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.exit_codes import FAILURE
 from bus.cli.frame.programs import ended
 from bus.cli.frame.text import NotFoundError
 from bus.cli.operator.carrier import CARRIER_FILE, carry, federated, key_in, name_of, port_of, seat_of
@@ -26,7 +27,6 @@ PORT = click.IntRange(1, 65535 - 4000)
 PROVISIONER_FILE = "provisioner.nk"
 SYSTEM_FILE = "system.nk"  # of who cuts connections: server run
 CONF_FILE = "nats-server.conf"
-NOT_SOUND = 1
 MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
 
 
@@ -267,7 +267,7 @@ def check(
             [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks],
         )
     if any(c.hard and not c.ok for c in checks):
-        raise click.exceptions.Exit(NOT_SOUND)
+        raise click.exceptions.Exit(FAILURE)
 
 
 def _tls(app: App) -> Tls | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
-from bus.cli.frame.files import read, replace, say
+from bus.cli.frame.files import read_file, replace, say
 from bus.cli.frame.text import hint
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:
     """The document to edit: a proposal goes on as it is, a standing registry becomes its next version."""
     from bus.trust import ceremony
 
-    raw = read(file)
+    raw = read_file(file)
     standing = standing_registry(file, raw)
     if standing is None:
         return ceremony.document_of(raw), ""
@@ -70,7 +70,7 @@ def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
     if not kept.is_file():
         return None
     try:
-        found = VerifiedRegistry.open(read(kept))
+        found = VerifiedRegistry.open(read_file(kept))
     except TrustError:
         return None
     return found if found.digest == document.prev else None
@@ -82,7 +82,7 @@ def propose(app: App, file: Path, out: Path | None, document: Registry, text: st
     from bus.trust.store import version_file
 
     target = out or file
-    if target.exists() and (standing := standing_registry(target, read(target))) is not None:
+    if target.exists() and (standing := standing_registry(target, read_file(target))) is not None:
         kept = version_file(target, standing.version)
         replace(kept, standing.raw)
         app.note(f"version {standing.version} is kept as {kept}")
@@ -160,7 +160,7 @@ def key_record(path: Path, now: dt.datetime) -> KeyRecord:
     from schemas.registry import KeyRecord
 
     try:
-        jwk = msgspec.json.decode(read(path), type=dict[str, str])
+        jwk = msgspec.json.decode(read_file(path), type=dict[str, str])
     except msgspec.MsgspecError as exc:
         raise SchemaError(
             f"{path} is no JWK file ({exc}); make one: tocsin key export", reason="schema"

@@ -10,9 +10,8 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
-from bus.cli.frame.files import read, replace, say, signer_of, write_new
+from bus.cli.frame.files import read_file, replace, say, signer_of, write_new
 from bus.cli.frame.text import NotFoundError, hint
-from bus.cli.registrar.accepting import accept
 from bus.cli.registrar.proposals import (
     REGISTRY_LIFETIME_DAYS,
     key_record,
@@ -25,10 +24,6 @@ from bus.cli.registrar.proposals import (
     shaped,
     way,
 )
-from bus.cli.registrar.publish import publish
-from bus.cli.registrar.rotate import export, revoke, rotate
-from bus.cli.registrar.seal_keys import seal_key, seal_policy
-from bus.cli.registrar.show import show, verify
 
 FILE = click.Path(path_type=Path)
 
@@ -40,10 +35,6 @@ def registry() -> None:
     A change is a proposal: init, add, grant, rotate and revoke write one without signatures; root keepers
     sign it, each with their own key; verify says whether it stands; publish sends it to everybody.
     """
-
-
-for each in (rotate, revoke, export, accept, publish, show, verify, seal_key, seal_policy):
-    registry.add_command(each)
 
 
 @command(registry, "init")
@@ -302,9 +293,9 @@ def sign(
     from bus.trust.registry import VerifiedRegistry
 
     signer = signer_of(app, key_file, passphrase_file)
-    raw = ceremony.sign_registry(read(file), signer)
+    raw = ceremony.sign_registry(read_file(file), signer)
     document = ceremony.document_of(raw)
-    before = VerifiedRegistry.open(read(previous)) if previous else previous_of(file, document)
+    before = VerifiedRegistry.open(read_file(previous)) if previous else previous_of(file, document)
     roots = [("root", document.root), *([("the root before it", before.document.root)] if before else [])]
     if all(signer.kid not in role.keys for _, role in roots):
         hint = (
@@ -343,7 +334,7 @@ def beacon(
     from bus.trust import ceremony
     from bus.trust.registry import VerifiedRegistry
 
-    verified = VerifiedRegistry.open(read(file))
+    verified = VerifiedRegistry.open(read_file(file))
     signer = signer_of(app, key_file, passphrase_file)
     raw = ceremony.new_beacon(verified, signer, app.now(), dt.timedelta(hours=hours))
     verified.with_beacon(raw, app.now())

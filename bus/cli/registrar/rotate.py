@@ -10,7 +10,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.files import read, replace, signer_of
+from bus.cli.frame.files import read_file, replace, signer_of
 from bus.cli.registrar.proposals import key_record, proposal, propose, record_registry, standing_registry
 from bus.cli.registrar.revoke import (
     choose,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@command(None, "rotate")
+@command(name="rotate")
 @click.argument("file", type=FILE)
 @click.argument("authority", required=False)
 @click.option("--key", type=FILE, help="AUTHORITY's new public JWK file")
@@ -153,7 +153,7 @@ def _difference(name: str, before: Role, after: Role) -> list[str]:
     ]
 
 
-@command(None, "revoke")
+@command(name="revoke")
 @click.argument("file", type=FILE)
 @click.argument("authority")
 @kid_option
@@ -221,7 +221,7 @@ def revoke(
 def _standing(file: Path, otherwise: str) -> VerifiedRegistry:
     from bus.errors import TrustError
 
-    found = standing_registry(file, read(file))
+    found = standing_registry(file, read_file(file))
     if found is None:
         raise TrustError(
             f"{file} is a proposal that too few roots have signed; {otherwise}", reason="threshold"
@@ -237,7 +237,7 @@ def _record(document: Registry, authority: str) -> AuthorityRecord:
     return document.authorities[authority]
 
 
-@command(None, "export")
+@command(name="export")
 @click.argument("file", type=FILE, required=False)
 @click.option("--jwks", "as_jwks", is_flag=True, help="a JSON Web Key Set (RFC 7517), the one form there is")
 @click.option("--out", type=FILE, help="write it here instead of printing it")
