@@ -55,7 +55,8 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
             raise click.UsageError("only what another authority has said to people is acknowledged")
         if not receipt_grants.may_answer(registry, context.authority, channel):
             raise PermitError(
-                f"{context.authority} has no grant for receipts to {channel.issuer} for {channel.name}; ask your registrar",
+                f"{context.authority} has no grant for receipts to {channel.issuer} for {channel.name}",
+                remedy="ask your registrar",
                 reason="not-permitted",
             )
         new = not await store.ask(

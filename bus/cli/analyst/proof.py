@@ -33,7 +33,8 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
     )
     if not found:
         raise NotFoundError(
-            f"this store holds no contradiction on {channel}; tocsin channels --alarms lists where there are any"
+            f"this store holds no contradiction on {channel}",
+            remedy="tocsin channels --alarms lists where there are any",
         )
     number, raw = found[0]
     record(app, "exported", what="contradiction", channel=channel, seq=number)

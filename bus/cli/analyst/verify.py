@@ -62,11 +62,12 @@ def verify(
         remedy = "do not act on it, and keep it as evidence"
         if exc.reason == "key-ended":
             remedy = "if you can vouch that you had it before then, judge it as of that time: --at"
-        raise AdmissionError(f"{file} does not stand: {exc}; {remedy}", reason=exc.reason) from None
+        raise AdmissionError(f"{file} does not stand: {exc}", reason=exc.reason, remedy=remedy) from None
     state = registry.state(now)
     if require_fresh and state is not TrustState.FRESH:
         raise TrustError(
-            f"the bulletin stands, but the registry is {state}; fetch the current registry and beacon",
+            f"the bulletin stands, but the registry is {state}",
+            remedy="fetch the current registry and beacon",
             reason="not-fresh",
         )
     report(app, admitted, registry, state)
@@ -117,8 +118,8 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
             )
             app.line(f"             digest {side.digest}")
     raise AdmissionError(
-        f"{issuer} signed two things of which only one can be true; believe neither until it has said which, and by "
-        "another way than this channel",
+        f"{issuer} signed two things of which only one can be true",
+        remedy="believe neither until it has said which, and by another way than this channel",
         reason="fork",
     )
 

@@ -189,7 +189,7 @@ def _convert(path: Path, format_: Format, context: ReadContext) -> tuple[ReadRes
     except OSError as exc:
         return None, "unreadable", str(exc.strerror)
     except TocsinError as exc:
-        return None, exc.reason, exc.detail
+        return None, exc.reason, str(exc)
 
 
 def _show(app: App, path: Path, result: ReadResult) -> None:

@@ -18,11 +18,7 @@ STANDARD_INPUT = "-"
 
 
 class DraftFileError(BusError):
-    """A file that cannot be read; exit code 3 when it is not there, 2 when it is no file, 5 when it is no draft."""
-
-    def __init__(self, detail: str, *, reason: str) -> None:
-        super().__init__(detail, reason=reason)
-        self.exit_code = {"file-missing": 3, "file-unreadable": 2}.get(reason, 5)
+    """A file that is not there (`file-missing`), cannot be read (`file-unreadable`), or is no draft."""
 
 
 def read_draft(name: str) -> Draft:
@@ -67,7 +63,9 @@ def _bytes(name: str) -> bytes:
     if len(raw) > MAX_PAYLOAD_BYTES:
         raise DraftFileError(f"{name} is larger than {MAX_PAYLOAD_BYTES} bytes", reason="too-large")
     if not raw.strip():
-        raise DraftFileError(f"{name} is empty; begin with: tocsin bulletin draft KIND", reason="empty")
+        raise DraftFileError(
+            f"{name} is empty", remedy="begin with: tocsin bulletin draft KIND", reason="empty"
+        )
     return raw
 
 

@@ -67,7 +67,8 @@ def open_signer(context: Context) -> Signer:
 
     if context.key is None:
         raise ConfigError(
-            f"{context.authority} has no signing key in this context; publish as an authority",
+            f"{context.authority} has no signing key in this context",
+            remedy="publish as an authority",
             reason="no-key",
         )
     passphrase = read_secret(context.passphrase_file) if context.passphrase_file else None
@@ -152,13 +153,14 @@ def open_seal_keys(
     place = file or context.seal_keys
     if place is None:
         raise ConfigError(
-            "this context names no seal key; name one: --seal-key FILE, or tocsin context add ... --seal-keys",
+            "this context names no seal key",
+            remedy="name one: --seal-key FILE, or tocsin context add ... --seal-keys",
             reason="no-seal-key",
         )
     files = sorted(place.glob("*.pem")) if place.is_dir() else [place]
     if not files:
         raise ConfigError(
-            f"no *.pem file is in {place}; make one: tocsin key new --seal", reason="no-seal-key"
+            f"no *.pem file is in {place}", remedy="make one: tocsin key new --seal", reason="no-seal-key"
         )
     passphrase = read_passphrase(app, passphrase_file or context.passphrase_file)
     return [load_opening_key(each, passphrase) for each in files]
@@ -218,7 +220,8 @@ async def find(app: App, wanted: str) -> tuple[str, bytes]:
         if gone is not None:
             raise NotFoundError(
                 f"{wanted} is not kept any more: {gone.channel} number {gone.seq} was let go of on {gone.at:%Y-%m-%d} "
-                f"({gone.why.replace('-', ' ')}); what is known of it: tocsin trace {wanted}"
+                f"({gone.why.replace('-', ' ')})",
+                remedy=f"what is known of it: tocsin trace {wanted}",
             )
     if (folder / OUTBOX_FILE).exists():
         async with open_outbox(app) as box:
@@ -226,5 +229,5 @@ async def find(app: App, wanted: str) -> tuple[str, bytes]:
         if kept is not None:
             return kept.header_map()[SIG_HEADER], kept.payload
     raise NotFoundError(
-        f"neither the store nor the outbox of this context holds {wanted}; ids: tocsin bulletin list"
+        f"neither the store nor the outbox of this context holds {wanted}", remedy="ids: tocsin bulletin list"
     )

@@ -45,7 +45,6 @@ class NotFoundError(TocsinError):
     """What was asked for is not here."""
 
     reason = "not-found"
-    exit_code = 3
 
 
 def folded(line: str) -> list[str]:

@@ -86,13 +86,13 @@ def check(app: App, files: tuple[str, ...]) -> None:
         except RuleError as exc:
             broken = exc.violations
         except SchemaError as exc:
-            broken = (Violation(exc.reason, exc.path or "$", exc.detail.removeprefix(f"{name}: ")),)
+            broken = (Violation(exc.reason, exc.path or "$", str(exc).removeprefix(f"{name}: ")),)
         except DraftFileError as exc:
             if len(files) == 1:
                 raise
-            broken = (Violation(exc.reason, "$", exc.detail),)
+            broken = (Violation(exc.reason, "$", str(exc)),)
         except TocsinError as exc:
-            broken = (Violation(exc.reason, "$", exc.detail),)
+            broken = (Violation(exc.reason, "$", str(exc)),)
         else:
             for remark in lint(read_draft(name)):
                 app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")

@@ -242,7 +242,8 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
         return
     if not (folder / OUTBOX_FILE).exists():
         raise NotFoundError(
-            "this context holds no bulletins yet; export as a hub, or as an authority that has spoken"
+            "this context holds no bulletins yet",
+            remedy="export as a hub, or as an authority that has spoken",
         )
 
     async def said(question: Callable[[sqlite3.Connection], T]) -> T:

@@ -230,8 +230,8 @@ def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequen
         registry.authority(each.by)
         if not registry.may_read(reader, msgspec.structs.replace(asked, issuer=each.by)):
             raise PermitError(
-                f"{reader} could not read an answer by {each.by} on {asked.name}; conduct the drill as a hub that may: "
-                "--context",
+                f"{reader} could not read an answer by {each.by} on {asked.name}",
+                remedy="conduct the drill as a hub that may: --context",
                 reason="not-permitted",
             )
 

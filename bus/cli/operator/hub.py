@@ -195,7 +195,9 @@ def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
 
     count, frozen = asyncio.run(work())
     if not count:
-        raise NotFoundError(f"nothing is to be decided on {channel}; tocsin channels --alarms lists what is")
+        raise NotFoundError(
+            f"nothing is to be decided on {channel}", remedy="tocsin channels --alarms lists what is"
+        )
     record(app, "override", what="fork-decided", channel=channel, reason=reason)
     issuer = channel.partition("/")[0]
     if app.json:

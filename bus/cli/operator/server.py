@@ -289,7 +289,8 @@ def production_registry(app: App) -> VerifiedRegistry:
     registry = open_registry(app.context()[1], app.now())
     if registry.domain.startswith("demo-"):
         raise ConfigError(
-            f"{registry.domain} is a demonstration: its keys protect nothing; run `tocsin demo`, or make a registry: tocsin registry init",
+            f"{registry.domain} is a demonstration: its keys protect nothing",
+            remedy="run `tocsin demo`, or make a registry: tocsin registry init",
             reason="demo-domain",
         )
     return registry

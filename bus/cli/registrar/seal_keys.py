@@ -74,7 +74,7 @@ def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
         jwk = msgspec.json.decode(read_file(path), type=dict[str, str])
     except msgspec.MsgspecError:
         raise TrustError(
-            f"{path} is no JWK file; make one: tocsin key export --seal", reason="unsupported-key"
+            f"{path} is no JWK file", remedy="make one: tocsin key export --seal", reason="unsupported-key"
         ) from None
     key = SealKey.from_jwk(jwk)
     return SealKeyRecord(
