@@ -323,8 +323,7 @@ class VerifiedRegistry:
         if not ways:
             raise PermitError(
                 f"{bulletin.issuer.id} has no grant to publish {channel.name} ({bulletin.status}, "
-                f"TLP:{bulletin.tlp.upper()}, to {bulletin.audience})",
-                remedy="ask your registrar",
+                f"TLP:{bulletin.tlp.upper()}, to {bulletin.audience}); ask your registrar",
                 reason="not-permitted",
             )
         kinds = [g for g in ways if ANY in g.kinds or bulletin.kind in g.kinds]

@@ -11,8 +11,8 @@ import msgspec
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
 from bus.cli.frame.exit_codes import FAILURE
-from bus.cli.frame.session import ask
-from bus.cli.frame.text import NotFoundError, folded, hint
+from bus.cli.frame.session import query_store
+from bus.cli.frame.text import NotFoundError, hint, wrapped
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,7 +39,7 @@ def list_(app: App) -> None:
         known = elections.calendars(db)
         return [elections.standing(each, now) for each in known], elections.by_country(known, now)
 
-    found, countries = ask(app, question)
+    found, countries = query_store(app, question)
     if app.json:
         app.data({"at": now, "elections": found, "countries": countries})
         return
@@ -116,7 +116,7 @@ def show(
             contact_days=contact_days,
         )
 
-    known, facts = ask(app, question)
+    known, facts = query_store(app, question)
     chosen = [
         each
         for each in known
@@ -198,7 +198,7 @@ def _show(
         [(c.name, c.about or "-", c.verdict, c.reason) for c in checks],
     )
     ready = "ready for election day" if counts["pass"] == len(checks) else "not ready for election day"
-    for line in folded(
+    for line in wrapped(
         f"{ready}: {counts['pass']} passed, {counts['fail']} failed, {counts['unknown']} unknown"
     ):
         app.line(line)

@@ -9,8 +9,8 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.session import ask
-from bus.cli.frame.text import folded
+from bus.cli.frame.session import query_store
+from bus.cli.frame.text import wrapped
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -36,7 +36,7 @@ def picture(app: App) -> None:
 
     now = app.now()
     registry = open_registry(app.context()[1], now)
-    found, held = ask(app, lambda tx: _pictured(tx, now, registry, app.context()[1].authority))
+    found, held = query_store(app, lambda tx: _pictured(tx, now, registry, app.context()[1].authority))
     unsealer = Unsealer(app, "picture")
     found = msgspec.structs.replace(
         found, top=tuple(_seen(item, unsealer, held[item.id, item.issuer]) for item in found.top)
@@ -45,7 +45,7 @@ def picture(app: App) -> None:
         app.data(found)
         return
     for line in summary.as_text(found):
-        for part in folded(line):
+        for part in wrapped(line):
             app.line(part)
 
 
@@ -102,7 +102,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
-    found = real(ask(app, lambda tx: every(tx, now, registry, context.authority)))
+    found = real(query_store(app, lambda tx: every(tx, now, registry, context.authority)))
     if app.json:
         app.data(found)
         return
@@ -138,7 +138,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
 def _alarms(app: App, *, ended: bool) -> None:
     from bus.hub.watch.alarms import alarms
 
-    found = ask(app, lambda tx: alarms(tx, ended=ended))
+    found = query_store(app, lambda tx: alarms(tx, ended=ended))
     if app.json:
         app.data(found)
         return
@@ -165,7 +165,7 @@ def quarantine(app: App, *, limit: int) -> None:
     """What was refused and is kept as evidence: when, on which subject, for which reason."""
     from bus.hub.picture import summary
 
-    found = ask(app, lambda tx: summary.quarantine(tx, limit))
+    found = query_store(app, lambda tx: summary.quarantine(tx, limit))
     if app.json:
         for row in found:
             app.data(msgspec.to_builtins(row, enc_hook=str))

@@ -23,11 +23,11 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
     holds no contradiction there.
     """
     from bus.cli.frame.audit import record
-    from bus.cli.frame.files import say, write_new
-    from bus.cli.frame.session import ask
+    from bus.cli.frame.files import report_file, write_new
+    from bus.cli.frame.session import query_store
     from bus.hub.exchange.signed_files import contradictions
 
-    found = ask(
+    found = query_store(
         app,
         lambda db: list(islice((each for each in contradictions(db, channel) if seq in (None, each[0])), 1)),
     )
@@ -42,4 +42,6 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
         click.echo(raw.decode(), nl=False)
         return
     write_new(out, raw)
-    say(app, out, f"{channel} contradicts itself at number {number}; check it with: tocsin verify {out}")
+    report_file(
+        app, out, f"{channel} contradicts itself at number {number}; check it with: tocsin verify {out}"
+    )

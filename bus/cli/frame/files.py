@@ -60,17 +60,17 @@ def write_new(path: Path, data: bytes) -> None:
     """Write a file that must not be there yet."""
     if path.exists():
         raise click.UsageError(f"{path} is there already; choose a new name")
-    replace(path, data)
+    write_whole(path, data)
 
 
-def replace(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a whole file or nothing."""
     from bus.storage.files import write_atomically
 
     write_atomically(path, data, mode=0o644)
 
 
-def say(app: App, file: Path, text: str) -> None:
+def report_file(app: App, file: Path, text: str) -> None:
     """What was done, for a person or as JSON."""
     if app.json:
         app.data({"file": str(file), "text": text})

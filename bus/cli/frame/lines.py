@@ -44,7 +44,7 @@ def show_bulletin(
     if not on_terminal():
         app.line(one_line(bulletin, flags) + (f"  [{remark}]" if remark else ""))
         return
-    words = says(bulletin, flags) + (f"  [{remark}]" if remark else "")
+    words = headline_line(bulletin, flags) + (f"  [{remark}]" if remark else "")
     facts = [*_facts(bulletin), (standing, None)]
     plain = " ".join(text for text, _ in facts)
     width = shutil.get_terminal_size().columns
@@ -65,7 +65,7 @@ def one_line(bulletin: Bulletin, labels: Collection[str] = ()) -> str:
 
     return (
         f"{bulletin.issued:%m-%d %H:%M:%S} {priority(bulletin)} {bulletin.issuer.id:<9} {bulletin.kind:<18} "
-        f"TLP:{bulletin.tlp.upper():<12} {bulletin.audience:<10} {says(bulletin, labels)}"
+        f"TLP:{bulletin.tlp.upper():<12} {bulletin.audience:<10} {headline_line(bulletin, labels)}"
     )
 
 
@@ -79,7 +79,7 @@ def marking(bulletin: Bulletin) -> dict[str, str]:
     }
 
 
-def says(bulletin: Bulletin, labels: Collection[str]) -> str:
+def headline_line(bulletin: Bulletin, labels: Collection[str]) -> str:
     """The headline; before it what kind of exercise it is or whether it ends another, after it the labels."""
     before = "" if bulletin.status == "actual" else f"[{bulletin.status.upper()}] "
     before += "" if bulletin.msg_type == "alert" else f"[{bulletin.msg_type.upper()}] "

@@ -89,7 +89,7 @@ def _none(problem: str) -> Keys:
     return Keys(problem=problem)
 
 
-def as_data(seen: Sight) -> dict[str, object]:
+def opened_data(seen: Sight) -> dict[str, object]:
     """What is added to a bulletin in JSON: nothing, where nothing of it is sealed."""
     found: dict[str, object] = {}
     if seen.inner is not None:
@@ -154,7 +154,7 @@ def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
                 "late": "late" in row.labels,
                 "trust": row.trust,
                 "labels": sorted(row.labels),
-                **as_data(seen),
+                **opened_data(seen),
             }
         )
         return

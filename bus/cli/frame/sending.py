@@ -43,7 +43,7 @@ class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its st
             self.fail(f"{seconds!r} is no number of seconds", param, ctx)
 
 
-Named = tuple[str, Callable[[], "Draft"]]
+NamedDraft = tuple[str, Callable[[], "Draft"]]
 
 
 def marking_options(function: Callable[P, R]) -> Callable[P, R]:
@@ -82,7 +82,7 @@ without_option = click.option(
 )
 
 
-def marked(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
+def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     """The draft with the audience and marking given on the command line."""
     import msgspec
 
@@ -96,7 +96,7 @@ def marked(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     return msgspec.structs.replace(draft, **changes) if changes else draft
 
 
-async def send(
+async def send_files(
     app: App,
     files: tuple[str, ...],
     audience: str | None,
@@ -111,7 +111,7 @@ async def send(
     from bus.cli.frame.drafts import read_draft
 
     def reading(name: str) -> Callable[[], Draft]:
-        return lambda: marked(read_draft(name), audience, tlp)
+        return lambda: with_marking(read_draft(name), audience, tlp)
 
     named = [(name, reading(name)) for name in files]
     return await send_drafts(app, named, wait, dry_run=dry_run, seal=seal, without=without)
@@ -119,7 +119,7 @@ async def send(
 
 async def send_drafts(
     app: App,
-    drafts: Sequence[Named],
+    drafts: Sequence[NamedDraft],
     wait: tuple[str, float | None],
     *,
     dry_run: bool,

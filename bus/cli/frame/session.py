@@ -191,7 +191,7 @@ async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
 T = TypeVar("T")
 
 
-def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
+def query_store(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
     """One pure read of the store of the chosen context."""
 
     async def work() -> T:
@@ -201,7 +201,7 @@ def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
     return asyncio.run(work())
 
 
-async def find(app: App, wanted: str) -> tuple[str, bytes]:
+async def find_bulletin(app: App, wanted: str) -> tuple[str, bytes]:
     """Signature header and payload of a bulletin that the context holds, by id or digest."""
     from bus.subscribing import erasure
     from schemas.envelope import SIG_HEADER

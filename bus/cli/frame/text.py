@@ -47,7 +47,7 @@ class NotFoundError(TocsinError):
     reason = "not-found"
 
 
-def folded(line: str) -> list[str]:
+def wrapped(line: str) -> list[str]:
     """A line in as many as the terminal needs, the further ones indented; in a pipe as it is."""
     if not on_terminal():
         return [line]

@@ -17,7 +17,7 @@ import msgspec
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
 from bus.cli.frame.exit_codes import REFUSED
-from bus.cli.frame.session import find
+from bus.cli.frame.session import find_bulletin
 from bus.cli.frame.text import hint, on_terminal
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def bulletin() -> None:
     """Drafts and bulletins."""
 
 
-def known_kind(kind: str) -> None:
+def check_kind(kind: str) -> None:
     """Refuse a kind that there is not, with the nearest."""
     from schemas.bodies import KINDS
 
@@ -53,7 +53,7 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
     from bus.cli.officer.template import template
 
-    known_kind(kind)
+    check_kind(kind)
     text = template(kind, app.now())
     if out is None:
         if app.json:
@@ -162,10 +162,10 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    from bus.cli.frame.opening import Unsealer, as_data, readable, show_inside
+    from bus.cli.frame.opening import Unsealer, opened_data, readable, show_inside
     from schemas.codec import decode, digest
 
-    signature, payload = asyncio.run(find(app, bulletin_id))
+    signature, payload = asyncio.run(find_bulletin(app, bulletin_id))
     if raw:
         from bus.cli.frame.audit import record
         from schemas.codec import digest
@@ -178,7 +178,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
         return
     seen = Unsealer(app, "show").look(decode(payload), digest(payload))
     if app.json:
-        inside = as_data(seen)
+        inside = opened_data(seen)
         app.data({"bulletin": msgspec.Raw(payload), **inside} if inside else msgspec.Raw(payload))
         return
     app.block(readable(payload))
@@ -201,7 +201,7 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
     from bus.cli.frame.session import STORE_FILE
 
     if kind is not None:
-        known_kind(kind)
+        check_kind(kind)
 
     if mine or not (app.state_folder() / STORE_FILE).exists():
         _list_said(app, kind, status, limit)
@@ -211,7 +211,7 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
 
 def _list_admitted(app: App, kind: str | None, status: str, limit: int) -> None:
     from bus.cli.frame.lines import marking, one_line, show_bulletin
-    from bus.cli.frame.session import ask
+    from bus.cli.frame.session import query_store
     from bus.subscribing.tables import stored
 
     def question(db: sqlite3.Connection) -> list[Stored]:
@@ -227,7 +227,7 @@ def _list_admitted(app: App, kind: str | None, status: str, limit: int) -> None:
             )
         )
 
-    found = ask(app, question)
+    found = query_store(app, question)
     if not found:
         app.note("the store holds none of this status and kind")
     for row in found:

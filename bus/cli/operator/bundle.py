@@ -92,8 +92,8 @@ def export(
     interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(each) for each in channels)
     start = None if since == "all" else app.now() - since if isinstance(since, dt.timedelta) else app.now()
-    with _holding(app) as (ask, of):
-        chosen = ask(lambda db: choose(db, of, interest, named, start))
+    with _holding(app) as (read, of):
+        chosen = read(lambda db: choose(db, of, interest, named, start))
         leaving = by_channel(chosen)
         permit(leaving, to, held())
         _tell(app, leaving, to)
@@ -105,7 +105,7 @@ def export(
             yield from trust_lines(held)
             for start in range(0, len(chosen), 500):
                 some: list[Chosen] = chosen[start : start + 500]
-                yield from ask(lambda db, some=some: carried(db, of, some))  # type: ignore[misc]  # bound now
+                yield from read(lambda db, some=some: carried(db, of, some))  # type: ignore[misc]  # bound now
 
         with _new_file(out) as file:
             count = write(file, opening, content())
@@ -234,11 +234,11 @@ def _channel(text: str) -> Channel:
 def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection], T]], T], str]]:
     """How to ask what this identity holds, and in which words: its store, or without one its outbox."""
     from bus.bundle.transfer import OF_OUTBOX, OF_STORE
-    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, ask, open_outbox
+    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, open_outbox, query_store
 
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
-        yield lambda question: ask(app, question), OF_STORE
+        yield lambda question: query_store(app, question), OF_STORE
         return
     if not (folder / OUTBOX_FILE).exists():
         raise NotFoundError(

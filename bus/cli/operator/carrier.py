@@ -21,7 +21,7 @@ MAX_FEDERATION_BYTES = 1024 * 1024
 PORT = 4222
 
 
-def federated(work: Callable[..., None]) -> Callable[..., None]:
+def federation_options(work: Callable[..., None]) -> Callable[..., None]:
     """The options of a broker that is part of a federation."""
     for option in (
         click.option("--node", type=click.IntRange(1, 9), default=1, help="which node of its cluster"),

@@ -163,7 +163,7 @@ def answer(
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
     import msgspec
 
-    from bus.cli.frame.sending import marked, send_drafts
+    from bus.cli.frame.sending import send_drafts, with_marking
     from bus.drills.script import answer as answer_to
     from schemas.scalars import Slug, Uuid
     from schemas.vocab import FeedbackKind
@@ -178,7 +178,7 @@ def answer(
             raise click.UsageError(f"{what}: {value!r} is none") from None
 
     def make() -> Draft:
-        return marked(answer_to(bulletin_id, exercise, FeedbackKind(verdict), text), audience, tlp)
+        return with_marking(answer_to(bulletin_id, exercise, FeedbackKind(verdict), text), audience, tlp)
 
     code = asyncio.run(send_drafts(app, [(bulletin_id, make)], ("stored", None), dry_run=False))
     if code:

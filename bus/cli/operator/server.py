@@ -15,7 +15,15 @@ from bus.cli.frame.commands import Group, command
 from bus.cli.frame.exit_codes import FAILURE
 from bus.cli.frame.programs import ended
 from bus.cli.frame.text import NotFoundError
-from bus.cli.operator.carrier import CARRIER_FILE, carry, federated, key_in, name_of, port_of, seat_of
+from bus.cli.operator.carrier import (
+    CARRIER_FILE,
+    carry,
+    federation_options,
+    key_in,
+    name_of,
+    port_of,
+    seat_of,
+)
 
 if TYPE_CHECKING:
     from bus.federation.plan import Seat
@@ -39,7 +47,7 @@ def server() -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
-@federated
+@federation_options
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
 def conf(
     app: App,
@@ -91,7 +99,7 @@ def conf(
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
-@federated
+@federation_options
 @click.option("--binary", type=click.Path(path_type=Path), help="nats-server [env: TOCSIN_NATS_SERVER]")
 def run(
     app: App,
@@ -212,7 +220,7 @@ def carrier_key(app: App, folder: Path) -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--url", help="nats://host:port, instead of the context's server")
 @click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
-@federated
+@federation_options
 def check(
     app: App,
     folder: Path,

@@ -11,7 +11,7 @@ import click
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
 from bus.cli.frame.commands import command
-from bus.cli.frame.files import read_file, say
+from bus.cli.frame.files import read_file, report_file
 from bus.cli.frame.session import endpoint, held_registry, tls_of
 from bus.cli.registrar.proposals import record_registry
 
@@ -89,7 +89,7 @@ async def _send(app: App, files: dict[Path, bytes], speaker: Endpoint) -> None:
         await connection.until_connected(app.timeout(CONNECT_S))
         for path, raw in files.items():
             ack = await publish_trust(connection, raw)
-            say(app, path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
+            report_file(app, path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
 
 
 @command(name="accept")
@@ -104,7 +104,7 @@ def accept(app: App, file: Path) -> None:
     held = held_registry(context, app.now)
     before = held()
     if not held.take(read_file(file)):
-        say(app, file, "nothing changes: this is held already")
+        report_file(app, file, "nothing changes: this is held already")
         return
     now = held()
     sharing = ", ".join(
@@ -122,4 +122,4 @@ def accept(app: App, file: Path) -> None:
     else:
         record_registry(app, "beacon-accepted", now.raw, file, trust=str(now.state(app.now())))
         text = f"the beacon is taken in; trust is {now.state(app.now())}"
-    say(app, context.registry, text)
+    report_file(app, context.registry, text)
