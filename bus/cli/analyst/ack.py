@@ -9,8 +9,8 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
+from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.exit_codes import DONE, QUEUED
-from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
     import sqlite3

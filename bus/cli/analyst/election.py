@@ -10,9 +10,10 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.exit_codes import FAILURE
 from bus.cli.frame.session import query_store
-from bus.cli.frame.text import NotFoundError, hint, wrapped
+from bus.cli.frame.text import hint, wrapped
 
 if TYPE_CHECKING:
     import sqlite3

@@ -1,8 +1,8 @@
 """`tocsin watch`: bulletins by topic, each verified, as they arrive.
 
-The reader's own store is followed. When no hub of this identity is running, this process does the hub's
-reading meanwhile: it takes the store's lease, subscribes, admits and keeps, exactly as a hub would. With --no-follow it
-shows what is held and ends, and keeps no hub from starting.
+The reader's own store is followed. When no hub of this identity is running, this process reads in its place: it takes
+the store's lease, subscribes, admits and keeps, exactly as a hub does. With --no-follow it shows what is held and ends,
+and keeps no hub from starting.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 def _set(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def remember(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
-        # A count of nought and an absent flag leave what an outer level of the command line has said.
+        # A count of zero and an absent flag leave what an outer level of the command line has set.
         if value is None or (isinstance(value, int) and not value):
             return
         app = context.ensure_object(App)

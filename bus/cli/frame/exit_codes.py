@@ -31,7 +31,7 @@ BY_CLASS: dict[str, int] = {
     "NotFoundError": NOT_FOUND,
     "DeniedError": NOT_AUTHORISED,
     "AdapterError": REFUSED,
-    "DraftFileError": REFUSED,
+    "InputFileError": REFUSED,
     "PermitError": REFUSED,
     "SchemaError": REFUSED,
     "AdmissionError": UNTRUSTED,
@@ -45,8 +45,8 @@ BY_CLASS: dict[str, int] = {
 
 # Class name and reason, where the reason says more than the class.
 BY_REASON: dict[tuple[str, str], int] = {
-    ("DraftFileError", "file-missing"): NOT_FOUND,
-    ("DraftFileError", "file-unreadable"): USAGE,
+    ("InputFileError", "file-missing"): NOT_FOUND,
+    ("InputFileError", "file-unreadable"): USAGE,
 }
 
 

@@ -12,6 +12,7 @@ from bus.cli.frame.app import App
 if TYPE_CHECKING:
     from bus.keys.signatures import Signer
 
+
 MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
 
 
@@ -31,19 +32,19 @@ def read_file(path: Path) -> bytes:
     """The bytes of a signed file.
 
     Raises:
-        DraftFileError: `file-missing`, `file-unreadable`.
+        InputFileError: `file-missing`, `file-unreadable`.
         AdmissionError: `too-large`: it has more than `MAX_FILE_BYTES`.
     """
-    from bus.cli.frame.drafts import DraftFileError
+    from bus.cli.frame.errors import InputFileError
     from bus.errors import AdmissionError
 
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise DraftFileError(f"there is no file {path}", reason="file-missing") from None
+        raise InputFileError(f"there is no file {path}", reason="file-missing") from None
     except OSError as exc:
-        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
+        raise InputFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
     if len(raw) > MAX_FILE_BYTES:
         raise AdmissionError(f"{path} is larger than {MAX_FILE_BYTES} bytes", reason="too-large")
     return raw
@@ -76,3 +77,9 @@ def report_file(app: App, file: Path, text: str) -> None:
         app.data({"file": str(file), "text": text})
     else:
         app.note(text)
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made for its owner alone when it was not there."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path

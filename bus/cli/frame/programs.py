@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from bus.cli.frame.app import App
-from bus.cli.frame.audit import private_folder, record_refusal, recorder
+from bus.cli.frame.audit import record_refusal, recorder
+from bus.cli.frame.files import private_folder
 from bus.cli.frame.session import (
     OUTBOX_FILE,
     defaults,

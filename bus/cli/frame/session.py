@@ -1,4 +1,4 @@
-"""Opening what a context names: its registry, its keys, its outbox, its store, its place on the bus."""
+"""Opens what a context names: its registry, its keys, its outbox, its store, its place on the bus."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from bus.cli.frame.app import App
-from bus.cli.frame.audit import private_folder
-from bus.cli.frame.text import NotFoundError
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.files import private_folder
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
@@ -48,7 +48,7 @@ def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
 
 
 def held_registry(context: Context, clock: Callable[[], dt.datetime]) -> HeldRegistry:
-    """The context's registry, for a program that goes on: it follows what is taken in meanwhile.
+    """The context's registry, for a program that runs on: it follows every version that is taken in.
 
     Raises:
         ConfigError, TrustError: see `HeldRegistry`.

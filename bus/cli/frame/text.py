@@ -1,4 +1,4 @@
-"""What a terminal may show: hostile text escaped, lines folded to the window."""
+"""What a terminal may show: hostile text escaped, lines wrapped to the window; and the nearest of known words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable
-
-from schemas.errors import TocsinError
 
 # Controls, format characters (bidirectional overrides, tags, zero-width space), surrogates, line and paragraph ends.
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
@@ -39,12 +37,6 @@ def hint(word: str, known: Iterable[str]) -> str:
 def on_terminal() -> bool:
     """Whether standard output is there and is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
-
-
-class NotFoundError(TocsinError):
-    """What was asked for is not here."""
-
-    reason = "not-found"
 
 
 def wrapped(line: str) -> list[str]:

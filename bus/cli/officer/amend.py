@@ -9,6 +9,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
+from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.sending import (
     NamedDraft,
     dry_run_option,
@@ -17,7 +18,6 @@ from bus.cli.frame.sending import (
     wait_option,
     with_marking,
 )
-from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
     import datetime as dt

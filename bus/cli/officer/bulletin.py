@@ -74,7 +74,8 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def check(app: App, files: tuple[str, ...]) -> None:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does."""
-    from bus.cli.frame.drafts import DraftFileError, read_draft
+    from bus.cli.frame.drafts import read_draft
+    from bus.cli.frame.errors import InputFileError
     from schemas.errors import RuleError, SchemaError, TocsinError, Violation
     from schemas.lint import lint
 
@@ -87,7 +88,7 @@ def check(app: App, files: tuple[str, ...]) -> None:
             broken = exc.violations
         except SchemaError as exc:
             broken = (Violation(exc.reason, exc.path or "$", str(exc).removeprefix(f"{name}: ")),)
-        except DraftFileError as exc:
+        except InputFileError as exc:
             if len(files) == 1:
                 raise
             broken = (Violation(exc.reason, "$", str(exc)),)

@@ -16,9 +16,9 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.exit_codes import PARTLY
 from bus.cli.frame.options import Since, interest_of
-from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -257,16 +257,16 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """A bundle that is a file: it is read twice, so nothing else will do."""
     from bus.bundle.file import MAX_BUNDLE_BYTES, BundleError
-    from bus.cli.frame.drafts import DraftFileError
+    from bus.cli.frame.errors import InputFileError
 
     if not path.exists():
-        raise DraftFileError(f"there is no file {path}", reason="file-missing")
+        raise InputFileError(f"there is no file {path}", reason="file-missing")
     if not path.is_file():
-        raise DraftFileError(f"{path} is no regular file; a bundle is read twice", reason="file-unreadable")
+        raise InputFileError(f"{path} is no regular file; a bundle is read twice", reason="file-unreadable")
     try:
         file = path.open("rb")
     except OSError as exc:
-        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
+        raise InputFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
     with file:
         if os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES:
             raise BundleError(f"{path} is larger than {MAX_BUNDLE_BYTES} bytes", reason="too-large")

@@ -117,7 +117,7 @@ def _key(app: App) -> str:
 
 
 def _state(app: App) -> str:
-    from bus.cli.frame.audit import private_folder
+    from bus.cli.frame.files import private_folder
 
     folder = private_folder(app.state_folder())
     probe = folder / ".writable"

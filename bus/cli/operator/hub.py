@@ -13,8 +13,8 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.exit_codes import FAILURE, PARTLY
-from bus.cli.frame.text import NotFoundError
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:

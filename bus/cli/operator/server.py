@@ -12,9 +12,9 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.exit_codes import FAILURE
 from bus.cli.frame.programs import ended
-from bus.cli.frame.text import NotFoundError
 from bus.cli.operator.carrier import (
     CARRIER_FILE,
     carry,
@@ -126,7 +126,7 @@ def run(
 
     app.logs()
     seat = seat_of(folder, production_registry(app), federation, place, node)
-    # Whoever is told to end while it starts ends too, and its nats-server with it.
+    # A signal that comes while it starts ends it too, and its nats-server with it.
     asyncio.run(until_first(ended(), _run(app, folder, host, port or port_of(seat), seat, binary)))
 
 

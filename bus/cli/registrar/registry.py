@@ -10,8 +10,9 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.files import read_file, report_file, signer_of, write_new, write_whole
-from bus.cli.frame.text import NotFoundError, hint
+from bus.cli.frame.text import hint
 from bus.cli.registrar.proposals import (
     REGISTRY_LIFETIME_DAYS,
     check_audiences,

@@ -8,8 +8,9 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
+from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.files import read_file
-from bus.cli.frame.text import NotFoundError, hint
+from bus.cli.frame.text import hint
 
 FILE = click.Path(path_type=Path)
 

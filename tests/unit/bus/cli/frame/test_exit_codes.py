@@ -10,9 +10,8 @@ import pytest
 from bus import errors
 from bus.audit import AuditError
 from bus.bundle.file import BundleError
-from bus.cli.frame.drafts import DraftFileError
+from bus.cli.frame.errors import InputFileError, NotFoundError
 from bus.cli.frame.exit_codes import BY_CLASS, BY_REASON, EXIT_CODES, exit_code
-from bus.cli.frame.text import NotFoundError
 from bus.plugin import AdapterError, FormatError
 from bus.server.binary import ServerError
 from schemas.errors import EnvelopeError, RuleError, SchemaError, TocsinError, Violation
@@ -27,14 +26,14 @@ OURS: dict[TocsinError, int] = {
     ServerError("x"): 1,
     errors.ConfigError("x"): 2,
     errors.ConfigError("x", reason="file-missing"): 2,
-    DraftFileError("x", reason="file-unreadable"): 2,
-    DraftFileError("x", reason="file-missing"): 3,
+    InputFileError("x", reason="file-unreadable"): 2,
+    InputFileError("x", reason="file-missing"): 3,
     NotFoundError("x"): 3,
     NotFoundError("x", reason="unknown-authority"): 3,
     errors.DeniedError("x"): 4,
     AdapterError("x"): 5,
     FormatError("x"): 5,
-    DraftFileError("x", reason="empty"): 5,
+    InputFileError("x", reason="empty"): 5,
     errors.PermitError("x"): 5,
     SchemaError("x"): 5,
     RuleError((Violation("R1", "$", "x"),)): 5,
