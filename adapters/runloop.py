@@ -107,10 +107,10 @@ class RunLoop:
         try:
             verdict = await self.handle(observation)
         except HELD as exc:
-            log.warning("document_held", **known, reason=exc.reason, detail=exc.detail)
-            return Verdict(accepted=False, later=True, reason=exc.reason, detail=exc.detail)
+            log.warning("document_held", **known, reason=exc.reason, detail=str(exc))
+            return Verdict(accepted=False, later=True, reason=exc.reason, detail=str(exc))
         except TocsinError as exc:
-            verdict = Verdict(accepted=False, reason=exc.reason, detail=exc.detail)
+            verdict = Verdict(accepted=False, reason=exc.reason, detail=str(exc))
         if not verdict.accepted:
             log.warning("document_refused", **known, reason=verdict.reason, detail=verdict.detail)
         return verdict
@@ -163,7 +163,7 @@ class RunLoop:
                 return Verdict(
                     accepted=False,
                     reason=exc.reason,
-                    detail=exc.detail,
+                    detail=str(exc),
                     bulletins=tuple(ids),
                     losses=tuple(losses),
                 )

@@ -90,9 +90,9 @@ class FolderSource:
         except FileNotFoundError:
             return None
         except AdapterError as exc:
-            log.warning("document_refused", document=_shown(path), reason=exc.reason, detail=exc.detail)
+            log.warning("document_refused", document=_shown(path), reason=exc.reason, detail=str(exc))
             try:
-                self._settle(path, None, Verdict(accepted=False, reason=exc.reason, detail=exc.detail))
+                self._settle(path, None, Verdict(accepted=False, reason=exc.reason, detail=str(exc)))
             except OSError as problem:
                 log.warning("document_not_settled", document=_shown(path), problem=str(problem))
             return None

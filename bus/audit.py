@@ -37,7 +37,6 @@ class AuditError(BusError):
     """A record that is not as it was written, or cannot be gone on with."""
 
     reason = "audit-broken"
-    exit_code = 6
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

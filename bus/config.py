@@ -121,7 +121,9 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
                     if known
                     else "none is configured yet: tocsin context add"
                 )
-                raise ConfigError(f"no context is chosen; use --context NAME ({hint})", reason="no-context")
+                raise ConfigError(
+                    "no context is chosen", remedy=f"use --context NAME ({hint})", reason="no-context"
+                )
         if chosen not in self.settings.contexts:
             near = _did_you_mean(chosen, known)
             where = f"known here: {', '.join(known)}" if known else f"none is configured in {self.home}"
@@ -202,7 +204,9 @@ def _read(path: Path) -> Settings:
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}", reason="config-unreadable") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not text in UTF-8; restore it", reason="config-unreadable") from None
+        raise ConfigError(
+            f"{path} is not text in UTF-8", remedy="restore it", reason="config-unreadable"
+        ) from None
     except tomllib.TOMLDecodeError as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}", reason="config-malformed") from None
     for key in ("timeout_s", "color"):

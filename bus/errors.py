@@ -1,4 +1,4 @@
-"""What can go wrong on the bus; every class has the exit code with which the program ends for it."""
+"""What can go wrong on the bus, by class and reason; with which code the program ends is for the command line to say."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 class BusError(TocsinError):
     """Anything below; by itself a plain failure."""
-
-    exit_code: int = 1
 
 
 @contextlib.contextmanager
@@ -35,28 +33,24 @@ class ConfigError(BusError):
     """A setting that is missing, unknown or ill-typed."""
 
     reason = "config"
-    exit_code = 2
 
 
 class KeyFileError(BusError):
     """A key file that is missing, exposed, weakly encrypted or damaged."""
 
     reason = "key-file"
-    exit_code = 6
 
 
 class TrustError(BusError):
     """A registry, beacon, key or signature that does not stand."""
 
     reason = "trust"
-    exit_code = 6
 
 
 class PermitError(BusError):
     """The registry does not let this authority say this, to them, here; found before anything is signed."""
 
     reason = "not-permitted"
-    exit_code = 5
 
 
 class Place:
@@ -91,12 +85,17 @@ class AdmissionError(BusError):
     """
 
     reason = "refused"
-    exit_code = 6
 
     def __init__(
-        self, detail: str, *, reason: str, place: Place | None = None, retry_at: dt.datetime | None = None
+        self,
+        detail: str,
+        *,
+        reason: str,
+        remedy: str | None = None,
+        place: Place | None = None,
+        retry_at: dt.datetime | None = None,
     ) -> None:
-        super().__init__(detail, reason=reason)
+        super().__init__(detail, reason=reason, remedy=remedy)
         self.place = place
         self.retry_at = retry_at
 
@@ -105,14 +104,12 @@ class SealError(BusError):
     """A seal that does not open, or what is in it is not what the outside says."""
 
     reason = "malformed-seal"
-    exit_code = 6
 
 
 class UnreachableError(BusError):
     """The broker does not answer."""
 
     reason = "unreachable"
-    exit_code = 7
 
 
 class BrokerError(BusError):
@@ -133,7 +130,6 @@ class DeniedError(BusError):
     """The broker's permissions forbid it."""
 
     reason = "refused-by-broker"
-    exit_code = 4
 
 
 class StoreError(BusError):

@@ -33,7 +33,6 @@ class AdapterError(TocsinError):
     """An adapter, or what it was given, is at fault; the bus is not."""
 
     reason = "adapter"
-    exit_code = 5
 
 
 class FormatError(AdapterError):

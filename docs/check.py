@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from bus.admission.admit import REASONS
-from bus.cli.developer.help import EXIT_CODES
+from bus.cli.frame.exit_codes import EXIT_CODES
 from bus.cli.main import COMMANDS, program
 from bus.sealing.opening import SEAL_REASONS
 from bus.sealing.sections import SECTION_REASONS
@@ -58,7 +58,7 @@ def commands() -> Iterator[str]:
     context = click.Context(program)
     for name in COMMANDS:
         found = program.get_command(context, name)
-        parts = [f"{name} {sub}" for sub in found.commands] if isinstance(found, click.Group) else [name]
+        parts = [f"{name} {sub}" for sub in found.list_commands(context)] if isinstance(found, click.Group) else [name]
         yield from (
             f"docs/cli.md does not describe `tocsin {part}`" for part in parts if f"`{part}" not in text
         )

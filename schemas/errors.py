@@ -10,14 +10,16 @@ class TocsinError(Exception):
 
     Attributes:
         reason: a stable kebab-case code; a class has a default.
-        detail: one sentence for a person.
+        detail: what happened, in one sentence for a person.
+        remedy: what to do next, where there is something; the text of the error is `detail; remedy`.
     """
 
     reason: str = "failure"
 
-    def __init__(self, detail: str, *, reason: str | None = None) -> None:
-        super().__init__(detail)
+    def __init__(self, detail: str, *, reason: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(detail if remedy is None else f"{detail}; {remedy}")
         self.detail = detail
+        self.remedy = remedy
         if reason is not None:
             self.reason = reason
 

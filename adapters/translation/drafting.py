@@ -57,7 +57,7 @@ def finished(draft: Draft, *, context: ReadContext, losses: Losses, origin: Prov
     try:
         return decode_draft(_encoded(shaped))
     except SchemaError as error:
-        raise FormatError(f"{error.path or 'the draft'}: {error.detail}", reason="unrepresentable") from error
+        raise FormatError(f"{error.path or 'the draft'}: {error}", reason="unrepresentable") from error
 
 
 def personal_data(observables: tuple[Observable, ...], received: dt.datetime) -> PersonalData | None:

@@ -67,5 +67,5 @@ def verdict(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> J
     try:
         admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
     except AdmissionError as exc:
-        return Refused.of(message, exc.reason, exc.detail, exc.place, exc.retry_at)
+        return Refused.of(message, exc.reason, str(exc), exc.place, exc.retry_at)
     return Judged(message=message, admitted=admitted)

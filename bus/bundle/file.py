@@ -38,7 +38,6 @@ class BundleError(BusError):
     """A file that is no bundle, or not as it was written."""
 
     reason = "malformed-bundle"
-    exit_code = 6
 
 
 class Opening(Part, frozen=True, kw_only=True, tag_field="type", tag=SPEC):
@@ -133,7 +132,8 @@ def write(out: BinaryIO, opening: Opening, lines: Iterable[Content]) -> int:
         count, size = count + 1, size + len(raw)
         if count >= MAX_LINES or size > MAX_BUNDLE_BYTES - _END_BYTES:
             raise BundleError(
-                f"more than {MAX_LINES} lines or {MAX_BUNDLE_BYTES} bytes; narrow it: --since, --topic, --channel",
+                f"more than {MAX_LINES} lines or {MAX_BUNDLE_BYTES} bytes",
+                remedy="narrow it: --since, --topic, --channel",
                 reason="too-large",
             )
         bulletins += isinstance(line, Carried)
@@ -155,7 +155,9 @@ def read(file: BinaryIO) -> Iterator[Line]:
         if len(raw) > MAX_LINE_BYTES or size > MAX_BUNDLE_BYTES or count >= MAX_LINES:
             raise BundleError(f"line {count + 1}: beyond the bounds of a bundle", reason="too-large")
         if not raw.endswith(b"\n"):
-            raise BundleError("it ends in the middle of a line; copy it again", reason="bundle-truncated")
+            raise BundleError(
+                "it ends in the middle of a line", remedy="copy it again", reason="bundle-truncated"
+            )
         line = _line(raw, count + 1)
         place = _ORDER.index(type(line))
         if place < rank or (count == 0) != (place == 0):
@@ -163,7 +165,9 @@ def read(file: BinaryIO) -> Iterator[Line]:
         rank = place
         if isinstance(line, End):
             if (line.lines, line.digest) != (count, b64u(running.digest())):
-                raise BundleError("it is not as it was written; copy it again", reason="bundle-damaged")
+                raise BundleError(
+                    "it is not as it was written", remedy="copy it again", reason="bundle-damaged"
+                )
             if file.read(1):
                 raise BundleError("there is something after its end")
             yield line
@@ -173,7 +177,7 @@ def read(file: BinaryIO) -> Iterator[Line]:
         yield line
     if not count:
         raise BundleError("the file is empty", reason="empty")
-    raise BundleError("it has no end; copy it again", reason="bundle-truncated")
+    raise BundleError("it has no end", remedy="copy it again", reason="bundle-truncated")
 
 
 def check(file: BinaryIO) -> Summary:

@@ -1,9 +1,8 @@
-"""The program `tocsin`: its commands, found by name and imported only when asked for, and its exit codes."""
+"""The program `tocsin`: which module holds each command, imported only when asked for, and how the program ends."""
 
 from __future__ import annotations
 
 import errno
-import importlib
 import io
 import os
 import sys
@@ -13,7 +12,8 @@ from typing import Any
 import click
 
 from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, global_options
+from bus.cli.frame.commands import Group, global_options, load
+from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, USAGE, exit_code
 from bus.cli.frame.text import safe
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "outbox": ("bus.cli.officer.outbox", "outbox", "what still must go out; recovery"),
     "heartbeat": ("bus.cli.officer.heartbeat", "heartbeat", "say that this authority is there"),
     "adapter": ("bus.cli.developer.adapter", "adapter", "join an authority's own systems"),
-    "schema": ("bus.cli.developer.schema", "schema", "JSON Schema and AsyncAPI of the wire contract"),
+    "schema": ("bus.cli.developer.help", "schema", "JSON Schema and AsyncAPI of the wire contract"),
     "bench": ("bus.cli.developer.bench", "bench", "what single steps cost on this machine"),
     "doctor": ("bus.cli.operator.doctor", "doctor", "what is wrong here, and the command that mends it"),
     "context": ("bus.cli.operator.context", "context", "identities: list, use, add"),
@@ -52,9 +52,35 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "help": ("bus.cli.developer.help", "help_", "topics: exit-codes, environment, formatting"),
 }
 
+# group -> command -> (module, attribute), where the command stands in another module than its group; a group is made of
+# commands of several roles, and no role knows another.
+SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
+    "bulletin": {
+        "ack": ("bus.cli.analyst.ack", "ack"),
+        "proof": ("bus.cli.analyst.proof", "export_fork"),
+        "update": ("bus.cli.officer.amend", "update"),
+        "cancel": ("bus.cli.officer.amend", "cancel"),
+        "endorse": ("bus.cli.officer.endorse", "endorse"),
+        "seal": ("bus.cli.officer.seal", "seal"),
+        "open": ("bus.cli.officer.seal", "open_"),
+    },
+    "outbox": {"receipts": ("bus.cli.officer.receipts", "receipts")},
+    "registry": {
+        "rotate": ("bus.cli.registrar.rotate", "rotate"),
+        "revoke": ("bus.cli.registrar.rotate", "revoke"),
+        "export": ("bus.cli.registrar.rotate", "export"),
+        "accept": ("bus.cli.registrar.publish", "accept"),
+        "publish": ("bus.cli.registrar.publish", "publish"),
+        "show": ("bus.cli.registrar.show", "show"),
+        "verify": ("bus.cli.registrar.show", "verify"),
+        "seal-key": ("bus.cli.registrar.seal_keys", "seal_key"),
+        "seal-policy": ("bus.cli.registrar.seal_keys", "seal_policy"),
+    },
+}
+
 
 class ReaderGoneError(Exception):
-    """Whoever read our output has gone, as `head` does when it has enough."""
+    """The reader of our output has gone, as `head` does when it has enough."""
 
 
 class Program(Group):
@@ -72,12 +98,14 @@ class Program(Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command."""
+        """Import and return one command; of a group, its own module only."""
         if cmd_name not in COMMANDS:
             return None
         module, attribute, _ = COMMANDS[cmd_name]
-        found: click.Command = getattr(importlib.import_module(module), attribute)
-        return found
+        command = load(module, attribute)
+        if isinstance(command, Group):
+            command.elsewhere = SUBCOMMANDS.get(cmd_name, {})
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, from the table above alone."""
@@ -98,16 +126,13 @@ def program(ctx: click.Context) -> None:
 
 def _failure(exc: Exception) -> tuple[int, str, str] | None:
     """Exit code, reason and sentence of an error of ours; None for anything else."""
-    from schemas.errors import SchemaError, TocsinError
+    from schemas.errors import TocsinError
 
     if isinstance(exc, OSError):
-        return 1, "system", _of_system(exc)
+        return FAILURE, "system", _of_system(exc)
     if not isinstance(exc, TocsinError):
         return None
-    code = getattr(exc, "exit_code", None)
-    if code is None:
-        code = 5 if isinstance(exc, SchemaError) else 1
-    return code, exc.reason, str(exc)
+    return exit_code(exc), exc.reason, str(exc)
 
 
 def _of_system(exc: OSError) -> str:
@@ -139,22 +164,20 @@ def main(args: Sequence[str] | None = None) -> None:
     _outputs()
     try:
         outcome: Any = program.main(args=args, standalone_mode=False, obj=app)
-        code = outcome if isinstance(outcome, int) else 0
+        code = outcome if isinstance(outcome, int) else DONE
     except click.exceptions.Exit as exc:
         code = exc.exit_code
-    except click.Abort:
-        code = _say(app, 130, "interrupted", "interrupted")
-    except KeyboardInterrupt:
-        code = _say(app, 130, "interrupted", "interrupted")
+    except (click.Abort, KeyboardInterrupt):
+        code = _say(app, INTERRUPTED, "interrupted", "interrupted")
     except click.UsageError as exc:
         where = f" (see: {exc.ctx.command_path} --help)" if exc.ctx else ""
-        code = _say(app, 2, "usage", f"{exc.format_message()}{where}")
+        code = _say(app, USAGE, "usage", f"{exc.format_message()}{where}")
     except click.ClickException as exc:
         code = _say(app, exc.exit_code, "failure", exc.format_message())
     except ReaderGoneError:
         # Say nothing and leave quietly; nor may the interpreter complain when it closes its files.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = DONE
     except Exception as exc:
         known = _failure(exc)
         if known is None:
@@ -162,7 +185,7 @@ def main(args: Sequence[str] | None = None) -> None:
                 raise
             code = _say(
                 app,
-                1,
+                FAILURE,
                 "bug",
                 f"this is a bug in tocsin: {type(exc).__name__}: {exc} (run again with -v for the details)",
             )

@@ -104,7 +104,7 @@ def load_opening_key(path: Path, passphrase: bytes | None) -> OpeningKey:
         raise _wrong_passphrase(path) from None
     if algorithm != pbes2.oid(_XWING) or len(seed) != SEED_BYTES:
         raise KeyFileError(
-            f"{path} holds no seal key; make one: tocsin key new --seal", reason="unsupported-key"
+            f"{path} holds no seal key", remedy="make one: tocsin key new --seal", reason="unsupported-key"
         )
     key = OpeningKey(seed)
     if plain != _seal_info(key):
@@ -142,7 +142,8 @@ def _read_encrypted(path: Path) -> tuple[bytes, bytes]:
         raise KeyFileError(f"{path} is no PEM file", reason="key-malformed")
     if found[1] != b"ENCRYPTED PRIVATE KEY":
         raise KeyFileError(
-            f"{path} is not an encrypted PKCS#8 key; encrypt it: openssl pkcs8 -topk8 -scrypt",
+            f"{path} is not an encrypted PKCS#8 key",
+            remedy="encrypt it: openssl pkcs8 -topk8 -scrypt",
             reason="key-not-encrypted",
         )
     try:
@@ -176,7 +177,9 @@ def _write_encrypted(path: Path, der: bytes) -> None:
 
 
 def _needs_passphrase(path: Path) -> KeyFileError:
-    return KeyFileError(f"{path} needs a passphrase; name a passphrase file", reason="wrong-passphrase")
+    return KeyFileError(
+        f"{path} needs a passphrase", remedy="name a passphrase file", reason="wrong-passphrase"
+    )
 
 
 def _wrong_passphrase(path: Path) -> KeyFileError:
@@ -188,12 +191,12 @@ def _read_private(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise KeyFileError(
-            f"the key file {path} is not there; make one: tocsin key new", reason="key-missing"
+            f"the key file {path} is not there", remedy="make one: tocsin key new", reason="key-missing"
         ) from None
     except OSError as exc:
         if path.is_symlink():
             raise KeyFileError(
-                f"{path} is a symbolic link; name the file itself", reason="key-symlink"
+                f"{path} is a symbolic link", remedy="name the file itself", reason="key-symlink"
             ) from None
         raise KeyFileError(f"cannot read {path}: {exc.strerror}", reason="key-unreadable") from None
     found = os.fstat(handle)
@@ -202,7 +205,9 @@ def _read_private(path: Path) -> bytes:
         raise KeyFileError(f"{path} is not a file", reason="key-unreadable")
     with os.fdopen(handle, "rb") as file:
         if found.st_mode & 0o077:
-            raise KeyFileError(f"others may read {path}; run: chmod 600 {path}", reason="key-permissions")
+            raise KeyFileError(
+                f"others may read {path}", remedy=f"run: chmod 600 {path}", reason="key-permissions"
+            )
         data = file.read(MAX_KEY_FILE_BYTES + 1)
     if len(data) > MAX_KEY_FILE_BYTES:
         raise KeyFileError(f"{path} is too large for a key file", reason="key-malformed")

@@ -19,5 +19,7 @@ def open_key(where: Path, secret: bytes | None) -> FileSigner | TokenSigner:
     if not is_token(where):
         return load_signer(where, secret)
     if secret is None:
-        raise KeyFileError(f"{where} needs a PIN; name its file as passphrase_file", reason="wrong-pin")
+        raise KeyFileError(
+            f"{where} needs a PIN", remedy="name its file as passphrase_file", reason="wrong-pin"
+        )
     return TokenSigner(str(where), secret)

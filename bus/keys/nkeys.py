@@ -75,7 +75,9 @@ def load_nkey(path: Path) -> str:
         if isinstance(exc, KeyFileError) and exc.reason != "key-malformed":
             raise
         raise KeyFileError(
-            f"{path} holds no transport key; make one: tocsin key new --transport", reason="key-malformed"
+            f"{path} holds no transport key",
+            remedy="make one: tocsin key new --transport",
+            reason="key-malformed",
         ) from None
     return seed
 

@@ -95,7 +95,8 @@ def lint(name: object, der: bytes) -> None:
         (_, scheme), (_, parameters) = children(algorithm)
         if element(_OID, scheme) != oid(_PBES2):
             raise KeyFileError(
-                f"{name} is encrypted with an old scheme; re-encrypt it: openssl pkcs8 -topk8 -scrypt",
+                f"{name} is encrypted with an old scheme",
+                remedy="re-encrypt it: openssl pkcs8 -topk8 -scrypt",
                 reason="weak-kdf",
             )
         (_, derivation), _ = children(parameters)
@@ -113,8 +114,8 @@ def lint(name: object, der: bytes) -> None:
         )
     if not enough:
         raise KeyFileError(
-            f"{name} is too weakly encrypted (scrypt, or at least {MIN_PBKDF2_ROUNDS} PBKDF2 rounds); "
-            "re-encrypt it: openssl pkcs8 -topk8 -scrypt",
+            f"{name} is too weakly encrypted (scrypt, or at least {MIN_PBKDF2_ROUNDS} PBKDF2 rounds)",
+            remedy="re-encrypt it: openssl pkcs8 -topk8 -scrypt",
             reason="weak-kdf",
         )
 

@@ -58,7 +58,8 @@ class TokenAddress(msgspec.Struct, frozen=True, kw_only=True):
             name, equals, value = piece.partition("=")
             if name in ("pin-value", "pin-source"):
                 raise KeyFileError(
-                    "a PIN does not stand in a key's address; name its file: passphrase_file",
+                    "a PIN does not stand in a key's address",
+                    remedy="name its file: passphrase_file",
                     reason="token-address",
                 )
             if not equals or name not in _READ or name in parts:
@@ -175,7 +176,7 @@ def import_pkcs11() -> Any:
         import pkcs11
     except ImportError:
         raise KeyFileError(
-            "keys in a token need the extra hsm; run: pip install 'tocsin[hsm]'", reason="hsm-extra"
+            "keys in a token need the extra hsm", remedy="run: pip install 'tocsin[hsm]'", reason="hsm-extra"
         ) from None
     return pkcs11
 

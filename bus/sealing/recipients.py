@@ -116,18 +116,20 @@ def with_keys(
             missing.append(name)
     if missing:
         raise PermitError(
-            f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no valid seal key; "
-            "ask your registrar, or leave them out knowingly: --without ID",
+            f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no valid seal key",
+            remedy="ask your registrar, or leave them out knowingly: --without ID",
             reason="no-seal-key",
         )
     if not any(each.authority_id != issuer for each in found):
         raise PermitError(
-            f"nobody who reads {what} has a valid seal key, so nobody could open it; ask your registrar",
+            f"nobody who reads {what} has a valid seal key, so nobody could open it",
+            remedy="ask your registrar",
             reason="no-recipient",
         )
     if len(found) > MAX_RECIPIENTS:
         raise PermitError(
-            f"{len(found)} readers; at most {MAX_RECIPIENTS} can be sealed to; choose a narrower audience",
+            f"{len(found)} readers; at most {MAX_RECIPIENTS} can be sealed to",
+            remedy="choose a narrower audience",
             reason="too-large",
         )
     return tuple(found)

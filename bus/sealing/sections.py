@@ -62,7 +62,8 @@ def judge(bulletin: Bulletin, sections: Sequence[SectionDraft], registry: Verifi
         both = rules.with_section(bulletin, section)
         if both.tlp is Tlp.CLEAR:
             raise PermitError(
-                f"the section {section.label} is TLP:CLEAR, for everybody; give it a tlp, or say it in the open part",
+                f"the section {section.label} is TLP:CLEAR, for everybody",
+                remedy="give it a tlp, or say it in the open part",
                 reason="seal-public",
             )
         if registry is not None:

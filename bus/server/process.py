@@ -137,7 +137,8 @@ class NatsServer:
         except OSError:
             os.close(lock)
             raise ServerError(
-                f"another nats-server runs in {self.folder}; end it first: {_how_to_end(self.folder)}",
+                f"another nats-server runs in {self.folder}",
+                remedy=f"end it first: {_how_to_end(self.folder)}",
                 reason="server-running",
             ) from None
         return lock
@@ -161,7 +162,8 @@ class NatsServer:
                 said = self._last_words()
                 if "address already in use" in said:
                     raise ServerError(
-                        f"the port is taken by another program; choose another --port ({said})",
+                        "the port is taken by another program",
+                        remedy=f"choose another --port ({said})",
                         reason="port-taken",
                     )
                 raise ServerError(f"nats-server did not start: {said}", reason="server-start")

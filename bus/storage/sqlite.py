@@ -234,7 +234,9 @@ class Database:
         code = _code(exc)
         if code == sqlite3.SQLITE_FULL:
             return StoreError(
-                f"the disk of {self.path} is full; free some space and try again", reason="store-full"
+                f"the disk of {self.path} is full",
+                remedy="free some space and try again",
+                reason="store-full",
             )
         if code in _BUSY:
             return StoreError(f"{self.path} is in use by another process", reason="store-busy")
@@ -282,13 +284,15 @@ def _opening(exc: Exception, path: Path) -> StoreError:
             return StoreError(f"{path} is in use by another process", reason="store-busy")
         if code == sqlite3.SQLITE_FULL:
             return StoreError(
-                f"the disk of {path} is full; free some space and try again", reason="store-full"
+                f"the disk of {path} is full", remedy="free some space and try again", reason="store-full"
             )
     return StoreError(f"cannot open {path}: {exc}", reason="store-unreadable")
 
 
 def _damaged(path: Path, found: str) -> StoreError:
-    return StoreError(f"{path} is damaged ({found}); restore it or set it aside", reason="store-corrupt")
+    return StoreError(
+        f"{path} is damaged ({found})", remedy="restore it or set it aside", reason="store-corrupt"
+    )
 
 
 def _code(exc: sqlite3.Error) -> int:

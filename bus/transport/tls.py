@@ -77,7 +77,9 @@ def _private(path: Path) -> None:
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}", reason="tls-file") from None
     if stat.S_IMODE(mode) & 0o077:
-        raise KeyFileError(f"others may read {path}; run: chmod 600 {path}", reason="key-permissions")
+        raise KeyFileError(
+            f"others may read {path}", remedy=f"run: chmod 600 {path}", reason="key-permissions"
+        )
 
 
 def explain(exc: BaseException, tls: Tls | None) -> tuple[str, bool]:

@@ -54,7 +54,9 @@ def grant(
     """
     record = document.authorities.get(authority_id)
     if record is None:
-        raise TrustError(f"{authority_id} is not in the registry; add it first", reason="unknown-authority")
+        raise TrustError(
+            f"{authority_id} is not in the registry", remedy="add it first", reason="unknown-authority"
+        )
     changed = msgspec.structs.replace(
         record,
         publish=(*record.publish, *(g for g in publish if g not in record.publish)),
@@ -86,7 +88,7 @@ def grant_receipts(document: Registry, hub: str) -> Registry:
     """
     record = document.authorities.get(hub)
     if record is None:
-        raise TrustError(f"{hub} is not in the registry; add it first", reason="unknown-authority")
+        raise TrustError(f"{hub} is not in the registry", remedy="add it first", reason="unknown-authority")
     reads = granted(record.read)
     shared: dict[Tlp, set[str]] = {}
     for name, other in document.authorities.items():
@@ -115,7 +117,8 @@ def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -
     kid = thumbprint(record.jwk)
     if kid in held:
         raise TrustError(
-            f"seal key {kid} stands in the registry already, and its window does not begin anew; make a new key",
+            f"seal key {kid} stands in the registry already, and its window does not begin anew",
+            remedy="make a new key",
             reason="seal-window",
         )
     return _with_seal_keys(document, authority_id, {**held, kid: record})
@@ -137,7 +140,9 @@ def revoke_seal_key(document: Registry, authority_id: str, kid: str, since: dt.d
 def _seal_keys(document: Registry, authority_id: str) -> dict[str, SealKeyRecord]:
     found = document.authorities.get(authority_id)
     if found is None:
-        raise TrustError(f"{authority_id} is not in the registry; add it first", reason="unknown-authority")
+        raise TrustError(
+            f"{authority_id} is not in the registry", remedy="add it first", reason="unknown-authority"
+        )
     return found.seal_keys
 
 

@@ -141,13 +141,17 @@ class VerifiedRegistry:
             raise TrustError(f"version {document.version} is not after {self.version}", reason="rollback")
         if document.version != self.version + 1:
             raise TrustError(
-                f"version {document.version} skips after {self.version}; fetch each in turn", reason="skip"
+                f"version {document.version} skips after {self.version}",
+                remedy="fetch each in turn",
+                reason="skip",
             )
         if document.prev != self.digest:
             raise TrustError("the registry does not continue the one held", reason="fork")
         _require(document.root, signed, "the new root")
         if document.issued > now + CLOCK_SKEW:
-            raise TrustError("the registry is from the future; check the clock", reason="from-the-future")
+            raise TrustError(
+                "the registry is from the future", remedy="check the clock", reason="from-the-future"
+            )
         refuse_returning_keys(self.document, document)
         check_seal_succession(self.document, document)
         return VerifiedRegistry(
@@ -173,9 +177,11 @@ class VerifiedRegistry:
         if beacon.domain != self.domain:
             raise TrustError(f"the beacon is of {beacon.domain}", reason="domain")
         if beacon.issued > now + CLOCK_SKEW:
-            raise TrustError("the beacon is from the future; check the clock", reason="from-the-future")
+            raise TrustError(
+                "the beacon is from the future", remedy="check the clock", reason="from-the-future"
+            )
         if beacon.expires <= now:
-            raise TrustError("the beacon has run out; fetch a new one", reason="expired")
+            raise TrustError("the beacon has run out", remedy="fetch a new one", reason="expired")
         if self.beacon and (beacon.version < self.beacon.version or beacon.issued < self.beacon.issued):
             raise TrustError("the beacon is older than the last one seen", reason="rollback")
         if beacon.version == self.version and beacon.digest != self.digest:

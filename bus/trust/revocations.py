@@ -106,7 +106,9 @@ def judge(
         if owner != found.authority:
             raise TrustError(f"key {kid} is not {found.authority}'s to revoke", reason="not-your-key")
     if found.issued > now + CLOCK_SKEW:
-        raise TrustError("the revocation is from the future; check the clock", reason="from-the-future")
+        raise TrustError(
+            "the revocation is from the future", remedy="check the clock", reason="from-the-future"
+        )
     alive = [key for key in mine if key.record.revoked_since is None]
     if not alive:
         raise TrustError("the key that signed it is revoked itself", reason="key-revoked")

@@ -62,12 +62,15 @@ def rotate_key(
     record = _authority(document, authority_id)
     kid = thumbprint(new.jwk)
     if kid in record.keys:
-        raise TrustError(f"key {kid} is {authority_id}'s already; make a new one", reason="shared-key")
+        raise TrustError(
+            f"key {kid} is {authority_id}'s already", remedy="make a new one", reason="shared-key"
+        )
     usable = usable_keys(record, now)
     same = [each for each, key in usable.items() if key.alg == new.alg]
     if not replaces and len(same) > 1:
         raise TrustError(
-            f"{authority_id} has {len(same)} usable {new.alg} keys; say which one ends: {', '.join(same)}",
+            f"{authority_id} has {len(same)} usable {new.alg} keys",
+            remedy=f"say which one ends: {', '.join(same)}",
             reason="ambiguous-key",
         )
     ended = tuple(replaces) or tuple(same)
@@ -98,7 +101,9 @@ def add_key(document: Registry, authority_id: str, new: KeyRecord) -> Registry:
     record = _authority(document, authority_id)
     kid = thumbprint(new.jwk)
     if kid in record.keys:
-        raise TrustError(f"key {kid} is {authority_id}'s already; make a new one", reason="shared-key")
+        raise TrustError(
+            f"key {kid} is {authority_id}'s already", remedy="make a new one", reason="shared-key"
+        )
     changed = _with_keys(document, authority_id, {**record.keys, kid: new})
     check_rules(changed)
     return changed

@@ -176,4 +176,6 @@ def check_seal_succession(held: Registry, document: Registry) -> None:
             if was.revoked_since is not None and found.revoked_since is None:
                 raise TrustError(f"seal key {kid} is revoked and cannot come back", reason="key-revoked")
             if found.not_before > was.not_before:
-                raise TrustError(f"seal key {kid} had its window; make a new key", reason="seal-window")
+                raise TrustError(
+                    f"seal key {kid} had its window", remedy="make a new key", reason="seal-window"
+                )

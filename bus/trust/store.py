@@ -206,7 +206,8 @@ class HeldRegistry:
         except (TrustError, ConfigError) as exc:
             if fatal is None or exc.reason in fatal:
                 raise TrustError(
-                    f"{path} cannot be used ({exc}); take it in again: tocsin registry accept",
+                    f"{path} cannot be used ({exc})",
+                    remedy="take it in again: tocsin registry accept",
                     reason=exc.reason,
                 ) from None
             self._leave(path, exc)
@@ -250,7 +251,7 @@ def read_bytes(path: Path, what: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(
-            f"the {what} file {path} is not there; ask your registrar for it", reason="file-missing"
+            f"the {what} file {path} is not there", remedy="ask your registrar for it", reason="file-missing"
         ) from None
     except OSError as exc:
         raise ConfigError(f"cannot read the {what} file {path}: {exc.strerror}", reason=UNREADABLE) from None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.cli.frame.exit_codes import NOT_AUTHORISED, UNREACHABLE, exit_code
 from bus.demo.federation import free_port
 from bus.errors import ConfigError, DeniedError, KeyFileError, UnreachableError
 from bus.keys import nkeys
@@ -148,7 +149,7 @@ async def test_a_client_that_is_not_certified_is_refused(secured: Secured) -> No
         for words, tls in refused.items():
             with pytest.raises(DeniedError, match=words) as caught:
                 await secured.reach(tls)
-            assert caught.value.exit_code == 4
+            assert exit_code(caught.value) == NOT_AUTHORISED
 
 
 async def test_a_broker_that_is_not_the_one_is_not_spoken_to(secured: Secured) -> None:
@@ -157,7 +158,7 @@ async def test_a_broker_that_is_not_the_one_is_not_spoken_to(secured: Secured) -
     async with secured.serving(hosts=("127.0.0.1", "bus.example")):
         with pytest.raises(UnreachableError, match=r"is not signed by .*other") as caught:
             await secured.reach(Tls(ca=other.file, cert=secured.client.cert, key=secured.client.key))
-        assert caught.value.exit_code == 7
+        assert exit_code(caught.value) == UNREACHABLE
         named = Tls(ca=secured.ca.file, cert=secured.client.cert, key=secured.client.key, host="bus.example")
         await secured.reach(named)
         wrong = Tls(ca=secured.ca.file, cert=secured.client.cert, key=secured.client.key, host="hub.example")

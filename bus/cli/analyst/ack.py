@@ -9,7 +9,8 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.text import NotFoundError
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.exit_codes import DONE, QUEUED
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from bus.subscribing.inbox import Inbox
 
 STORED_S = 5.0
-QUEUED = 75
 
 
 @command(name="ack")
@@ -55,7 +55,8 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
             raise click.UsageError("only what another authority has said to people is acknowledged")
         if not receipt_grants.may_answer(registry, context.authority, channel):
             raise PermitError(
-                f"{context.authority} has no grant for receipts to {channel.issuer} for {channel.name}; ask your registrar",
+                f"{context.authority} has no grant for receipts to {channel.issuer} for {channel.name}",
+                remedy="ask your registrar",
                 reason="not-permitted",
             )
         new = not await store.ask(
@@ -85,7 +86,7 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
         app.note(
             f"{'acknowledged' if new else 'acknowledged before'}: {row['id']} of {channel.issuer}, {state}"
         )
-    return 0 if state == "stored" else QUEUED
+    return DONE if state == "stored" else QUEUED
 
 
 async def _held(store: Inbox, wanted: str) -> sqlite3.Row:

@@ -10,8 +10,10 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
-from bus.cli.frame.session import ask
-from bus.cli.frame.text import NotFoundError, folded, hint
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.exit_codes import FAILURE
+from bus.cli.frame.session import query_store
+from bus.cli.frame.text import hint, wrapped
 
 if TYPE_CHECKING:
     import sqlite3
@@ -38,7 +40,7 @@ def list_(app: App) -> None:
         known = elections.calendars(db)
         return [elections.standing(each, now) for each in known], elections.by_country(known, now)
 
-    found, countries = ask(app, question)
+    found, countries = query_store(app, question)
     if app.json:
         app.data({"at": now, "elections": found, "countries": countries})
         return
@@ -115,7 +117,7 @@ def show(
             contact_days=contact_days,
         )
 
-    known, facts = ask(app, question)
+    known, facts = query_store(app, question)
     chosen = [
         each
         for each in known
@@ -139,7 +141,7 @@ def show(
         ]
         _show(app, calendar, checks, mine, now)
     if require_ready and not ready:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(FAILURE)
 
 
 def _show(
@@ -197,7 +199,7 @@ def _show(
         [(c.name, c.about or "-", c.verdict, c.reason) for c in checks],
     )
     ready = "ready for election day" if counts["pass"] == len(checks) else "not ready for election day"
-    for line in folded(
+    for line in wrapped(
         f"{ready}: {counts['pass']} passed, {counts['fail']} failed, {counts['unknown']} unknown"
     ):
         app.line(line)

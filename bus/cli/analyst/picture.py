@@ -9,14 +9,14 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.session import ask
-from bus.cli.frame.text import folded
+from bus.cli.frame.session import query_store
+from bus.cli.frame.text import wrapped
 
 if TYPE_CHECKING:
     import datetime as dt
     import sqlite3
 
-    from bus.cli.frame.opening import Opener
+    from bus.cli.frame.opening import Unsealer
     from bus.hub.picture.summary import Item, Picture
     from bus.subscribing.tables import Stored
     from bus.trust.registry import VerifiedRegistry
@@ -30,22 +30,22 @@ def picture(app: App) -> None:
 
     Of what stands out, what is sealed to this identity is opened, when the context names its seal keys.
     """
-    from bus.cli.frame.opening import Opener
+    from bus.cli.frame.opening import Unsealer
     from bus.cli.frame.session import open_registry
     from bus.hub.picture import summary
 
     now = app.now()
     registry = open_registry(app.context()[1], now)
-    found, held = ask(app, lambda tx: _pictured(tx, now, registry, app.context()[1].authority))
-    opener = Opener(app, "picture")
+    found, held = query_store(app, lambda tx: _pictured(tx, now, registry, app.context()[1].authority))
+    unsealer = Unsealer(app, "picture")
     found = msgspec.structs.replace(
-        found, top=tuple(_seen(item, opener, held[item.id, item.issuer]) for item in found.top)
+        found, top=tuple(_seen(item, unsealer, held[item.id, item.issuer]) for item in found.top)
     )
     if app.json:
         app.data(found)
         return
     for line in summary.as_text(found):
-        for part in folded(line):
+        for part in wrapped(line):
             app.line(part)
 
 
@@ -63,14 +63,14 @@ def _pictured(
     return found, {(row.id, row.bulletin.issuer.id): row for row in held}
 
 
-def _seen(item: Item, opener: Opener, row: Stored) -> Item:
+def _seen(item: Item, unsealer: Unsealer, row: Stored) -> Item:
     """An item of the picture, as this identity may see it."""
     from bus.cli.frame.lines import headline
     from bus.sealing.view import is_closed
 
     if not is_closed(row.bulletin):
         return item
-    seen = opener.look(row.bulletin, row.digest)
+    seen = unsealer.look(row.bulletin, row.digest)
     return msgspec.structs.replace(
         item,
         kind=seen.bulletin.kind,
@@ -102,7 +102,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
-    found = real(ask(app, lambda tx: every(tx, now, registry, context.authority)))
+    found = real(query_store(app, lambda tx: every(tx, now, registry, context.authority)))
     if app.json:
         app.data(found)
         return
@@ -138,7 +138,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
 def _alarms(app: App, *, ended: bool) -> None:
     from bus.hub.watch.alarms import alarms
 
-    found = ask(app, lambda tx: alarms(tx, ended=ended))
+    found = query_store(app, lambda tx: alarms(tx, ended=ended))
     if app.json:
         app.data(found)
         return
@@ -165,7 +165,7 @@ def quarantine(app: App, *, limit: int) -> None:
     """What was refused and is kept as evidence: when, on which subject, for which reason."""
     from bus.hub.picture import summary
 
-    found = ask(app, lambda tx: summary.quarantine(tx, limit))
+    found = query_store(app, lambda tx: summary.quarantine(tx, limit))
     if app.json:
         for row in found:
             app.data(msgspec.to_builtins(row, enc_hook=str))

@@ -4,40 +4,37 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.text import NotFoundError
-
-if TYPE_CHECKING:
-    pass
+from bus.cli.frame.errors import NotFoundError
 
 
 @command(name="proof")
 @click.argument("channel")
 @click.option("--seq", type=click.IntRange(min=1), help="the number, when there are several")
 @click.option("--out", type=click.Path(path_type=Path), help="write it here instead of standard output")
-def proof(app: App, channel: str, *, seq: int | None, out: Path | None) -> None:
+def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) -> None:
     """Write down that the issuer of CHANNEL (xa-csirt/actual.green.community) contradicted itself.
 
     Both signed bulletins in one file; whoever has the registry can check it with `tocsin verify`. Exits 3 when the store
     holds no contradiction there.
     """
     from bus.cli.frame.audit import record
-    from bus.cli.frame.files import say, write_new
-    from bus.cli.frame.session import ask
+    from bus.cli.frame.files import report_file, write_new
+    from bus.cli.frame.session import query_store
     from bus.hub.exchange.signed_files import contradictions
 
-    found = ask(
+    found = query_store(
         app,
         lambda db: list(islice((each for each in contradictions(db, channel) if seq in (None, each[0])), 1)),
     )
     if not found:
         raise NotFoundError(
-            f"this store holds no contradiction on {channel}; tocsin channels --alarms lists where there are any"
+            f"this store holds no contradiction on {channel}",
+            remedy="tocsin channels --alarms lists where there are any",
         )
     number, raw = found[0]
     record(app, "exported", what="contradiction", channel=channel, seq=number)
@@ -45,4 +42,6 @@ def proof(app: App, channel: str, *, seq: int | None, out: Path | None) -> None:
         click.echo(raw.decode(), nl=False)
         return
     write_new(out, raw)
-    say(app, out, f"{channel} contradicts itself at number {number}; check it with: tocsin verify {out}")
+    report_file(
+        app, out, f"{channel} contradicts itself at number {number}; check it with: tocsin verify {out}"
+    )

@@ -9,7 +9,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.text import NotFoundError
+from bus.cli.frame.errors import NotFoundError
 
 if TYPE_CHECKING:
     from bus.delivery.ladder import Standing

@@ -12,6 +12,8 @@ from bus.cli.frame.commands import command
 from bus.cli.frame.files import read_file
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from bus.admission.admit import Admitted
     from bus.trust.registry import VerifiedRegistry
 
@@ -36,7 +38,6 @@ def verify(
     (`bulletin proof`) it says what is proved, and exits 6 with the code `fork`.
     """
     from bus.admission.admit import verify_file
-    from bus.cli.frame.lines import explain
     from bus.cli.frame.session import open_registry
     from bus.errors import AdmissionError, TrustError
     from bus.trust.registry import TrustState, VerifiedRegistry
@@ -54,21 +55,73 @@ def verify(
         registry = open_registry(app.context()[1], now)
     raw = read_file(file)
     if is_contradiction(raw):
-        explain(app, raw, registry, now, file)
+        _explain_fork(app, raw, registry, now, file)
     try:
         admitted = verify_file(raw, registry=registry, now=now)
     except AdmissionError as exc:
         remedy = "do not act on it, and keep it as evidence"
         if exc.reason == "key-ended":
             remedy = "if you can vouch that you had it before then, judge it as of that time: --at"
-        raise AdmissionError(f"{file} does not stand: {exc}; {remedy}", reason=exc.reason) from None
+        raise AdmissionError(f"{file} does not stand: {exc}", reason=exc.reason, remedy=remedy) from None
     state = registry.state(now)
     if require_fresh and state is not TrustState.FRESH:
         raise TrustError(
-            f"the bulletin stands, but the registry is {state}; fetch the current registry and beacon",
+            f"the bulletin stands, but the registry is {state}",
+            remedy="fetch the current registry and beacon",
             reason="not-fresh",
         )
     report(app, admitted, registry, state)
+
+
+def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file: Path) -> None:
+    """Say what a file of two bulletins proves.
+
+    Raises:
+        AdmissionError: always: `fork` when it proves a contradiction, else why it proves nothing.
+    """
+    from bus.admission.contradiction import judge
+    from bus.errors import AdmissionError
+
+    try:
+        found = judge(raw, registry=registry, now=now)
+    except AdmissionError as exc:
+        raise AdmissionError(f"{file} proves nothing: {exc}", reason=exc.reason) from None
+    issuer = found.channel.issuer
+    if app.json:
+        app.data(
+            {
+                "contradiction": True,
+                "issuer": issuer,
+                "channel": str(found.channel),
+                "seq": found.seq,
+                "bulletins": [
+                    {
+                        "id": side.bulletin.id,
+                        "digest": side.digest,
+                        "kids": list(side.kids),
+                        "channel": str(side.channel),
+                        "seq": side.bulletin.seq,
+                        "issued": side.bulletin.issued,
+                        "headline": side.bulletin.info[0].headline,
+                    }
+                    for side in found.sides
+                ],
+            }
+        )
+    else:
+        app.line(f"proved: {registry.authority(issuer).name} ({issuer}) contradicted itself")
+        app.line(f"  place      {found.channel}, number {found.seq}")
+        for side in found.sides:
+            app.line(f"  signed     {side.bulletin.issued:%Y-%m-%d %H:%M:%S} UTC by {', '.join(side.kids)}")
+            app.line(
+                f"             {side.channel} number {side.bulletin.seq}: {side.bulletin.info[0].headline}"
+            )
+            app.line(f"             digest {side.digest}")
+    raise AdmissionError(
+        f"{issuer} signed two things of which only one can be true",
+        remedy="believe neither until it has said which, and by another way than this channel",
+        reason="fork",
+    )
 
 
 def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str) -> None:

@@ -1,8 +1,8 @@
 """`tocsin watch`: bulletins by topic, each verified, as they arrive.
 
-The reader's own store is followed. When no hub of this identity is running, this process does the hub's
-reading meanwhile: it takes the store's lease, subscribes, admits and keeps, exactly as a hub would. With --no-follow it
-shows what is held and ends, and keeps no hub from starting.
+The reader's own store is followed. When no hub of this identity is running, this process reads in its place: it takes
+the store's lease, subscribes, admits and keeps, exactly as a hub does. With --no-follow it shows what is held and ends,
+and keeps no hub from starting.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
+from bus.cli.frame.exit_codes import INTERRUPTED
 from bus.cli.frame.opening import show
 from bus.cli.frame.options import Since, interest_of
 from bus.cli.frame.programs import reading
@@ -66,25 +67,25 @@ def watch(
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_watch(app, interest_of(**interest), since, count, follow=follow))
         return
-    raise click.exceptions.Exit(130)
+    raise click.exceptions.Exit(INTERRUPTED)
 
 
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | str, count: int | None, *, follow: bool
 ) -> None:
-    from bus.cli.frame.opening import Opener
+    from bus.cli.frame.opening import Unsealer
     from bus.cli.frame.session import open_store
     from schemas.subject import parse
 
     shown = 0
-    opener = Opener(app, "watch")
-    opener.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
+    unsealer = Unsealer(app, "watch")
+    unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
     async with open_store(app) as store, reading(app, store) if follow else contextlib.nullcontext():
         start = await _start(app, store, since)
         async for row in store.follow(start, live=follow):
             if not interest.matches(parse(row.subject)):
                 continue
-            show(app, row, opener)
+            show(app, row, unsealer)
             shown += 1
             if count is not None and shown >= count:
                 return

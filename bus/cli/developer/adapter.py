@@ -12,13 +12,12 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.exit_codes import PARTLY, QUEUED, REFUSED
 from bus.cli.frame.text import hint
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
 
-PARTLY = 8
-QUEUED = 75
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
@@ -113,7 +112,7 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
         else:
             _show(app, path, result)
     if refused:
-        raise click.exceptions.Exit(5 if refused == len(files) else PARTLY)
+        raise click.exceptions.Exit(REFUSED if refused == len(files) else PARTLY)
 
 
 @command(adapter, "run")
@@ -190,7 +189,7 @@ def _convert(path: Path, format_: Format, context: ReadContext) -> tuple[ReadRes
     except OSError as exc:
         return None, "unreadable", str(exc.strerror)
     except TocsinError as exc:
-        return None, exc.reason, exc.detail
+        return None, exc.reason, str(exc)
 
 
 def _show(app: App, path: Path, result: ReadResult) -> None:

@@ -12,6 +12,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
+from bus.cli.frame.exit_codes import PARTLY
 from bus.cli.frame.lines import show_bulletin
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from bus.subscribing.tables import Stored
 
 DEFAULT_FOLDER = Path("tocsin-demo")
-INCOMPLETE = 8
 QUIET_END_S = 6.0
 
 
@@ -52,7 +52,7 @@ def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_
     """
     complete = asyncio.run(_demo(app, folder.absolute(), port, seconds))
     if not complete:
-        raise click.exceptions.Exit(INCOMPLETE)
+        raise click.exceptions.Exit(PARTLY)
 
 
 async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> bool:

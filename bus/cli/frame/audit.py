@@ -8,18 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bus.cli.frame.app import App
+from bus.cli.frame.files import private_folder
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
     from bus.audit import Fact
-
-
-def private_folder(path: Path) -> Path:
-    """The folder, made for its owner alone when it was not there."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
 
 
 def audit_file(app: App) -> Path:
@@ -71,7 +66,7 @@ def _append(app: App, path: Path, event: str, facts: Mapping[str, Fact]) -> None
 
 
 def recorder(app: App) -> Callable[[str, Mapping[str, Fact]], None]:
-    """Adds entries for a program that goes on; when it cannot, it says so, and the program is not stopped by it."""
+    """Adds entries for a program that runs on: an entry that cannot be written is told on standard error, and ends nothing."""
 
     def add(event: str, facts: Mapping[str, Fact]) -> None:
         try:

@@ -1,28 +1,25 @@
-"""Declares a command: shared options, and the group that hints at near misses."""
+"""How a command is declared: its shared options, and the group that imports commands when they are first used."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+import importlib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from bus.cli.frame.app import App
 from bus.cli.frame.text import hint
 
-if TYPE_CHECKING:
-    pass
-from bus.cli.frame.app import App
-
 P = ParamSpec("P")
-
-
 R = TypeVar("R")
 
 
 def _set(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def remember(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
-        # A count of nought and an absent flag leave what an outer level of the command line has said.
+        # A count of zero and an absent flag leave what an outer level of the command line has set.
         if value is None or (isinstance(value, int) and not value):
             return
         app = context.ensure_object(App)
@@ -101,8 +98,30 @@ class Command(click.Command):
                     formatter.write_dl(records)
 
 
+def load(module: str, attribute: str) -> click.Command:
+    """Import the command that a module holds."""
+    command: click.Command = getattr(importlib.import_module(module), attribute)
+    return command
+
+
 class Group(click.Group):
-    """A group of commands that suggests the nearest name for one that it has not."""
+    """A group of commands that suggests the nearest name for one that it has not.
+
+    Attributes:
+        elsewhere: module and attribute of the commands that its own module does not hold; imported when first used.
+    """
+
+    elsewhere: Mapping[str, tuple[str, str]] = MappingProxyType({})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the alphabet."""
+        return sorted({*self.commands, *self.elsewhere})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name; None when there is none."""
+        if cmd_name in self.elsewhere:
+            return load(*self.elsewhere[cmd_name])
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,4 +1,4 @@
-"""Reading drafts from JSON or TOML files, as a person or a program wrote them."""
+"""Reads drafts from JSON or TOML files, as a person or a program wrote them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from bus.errors import BusError
+from bus.cli.frame.errors import InputFileError
 from schemas.bulletin import Draft
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft
 from schemas.errors import SchemaError
@@ -17,19 +17,11 @@ from schemas.errors import SchemaError
 STANDARD_INPUT = "-"
 
 
-class DraftFileError(BusError):
-    """A file that cannot be read; exit code 3 when it is not there, 2 when it is no file, 5 when it is no draft."""
-
-    def __init__(self, detail: str, *, reason: str) -> None:
-        super().__init__(detail, reason=reason)
-        self.exit_code = {"file-missing": 3, "file-unreadable": 2}.get(reason, 5)
-
-
 def read_draft(name: str) -> Draft:
     """The draft in the file `name`; `-` is standard input.
 
     Raises:
-        DraftFileError: `file-missing`, `file-unreadable`, `empty` or `too-large`.
+        InputFileError: `file-missing`, `file-unreadable`, `empty` or `too-large`.
         SchemaError: the content is no draft, with the path of what is wrong.
     """
     raw = _bytes(name)
@@ -61,13 +53,15 @@ def _bytes(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 raw = file.read(MAX_PAYLOAD_BYTES + 1)
     except FileNotFoundError:
-        raise DraftFileError(f"there is no file {name}", reason="file-missing") from None
+        raise InputFileError(f"there is no file {name}", reason="file-missing") from None
     except OSError as exc:
-        raise DraftFileError(f"cannot read {name}: {exc.strerror}", reason="file-unreadable") from None
+        raise InputFileError(f"cannot read {name}: {exc.strerror}", reason="file-unreadable") from None
     if len(raw) > MAX_PAYLOAD_BYTES:
-        raise DraftFileError(f"{name} is larger than {MAX_PAYLOAD_BYTES} bytes", reason="too-large")
+        raise InputFileError(f"{name} is larger than {MAX_PAYLOAD_BYTES} bytes", reason="too-large")
     if not raw.strip():
-        raise DraftFileError(f"{name} is empty; begin with: tocsin bulletin draft KIND", reason="empty")
+        raise InputFileError(
+            f"{name} is empty", remedy="begin with: tocsin bulletin draft KIND", reason="empty"
+        )
     return raw
 
 

@@ -12,10 +12,8 @@ from bus.cli.frame.app import App
 if TYPE_CHECKING:
     from bus.keys.signatures import Signer
 
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
 
 
 def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
@@ -30,21 +28,23 @@ def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> by
     return asked.encode()
 
 
-MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
-
-
 def read_file(path: Path) -> bytes:
-    """The bytes of a signed file, at most `MAX_FILE_BYTES`, or one sentence."""
-    from bus.cli.frame.drafts import DraftFileError
+    """The bytes of a signed file.
+
+    Raises:
+        InputFileError: `file-missing`, `file-unreadable`.
+        AdmissionError: `too-large`: it has more than `MAX_FILE_BYTES`.
+    """
+    from bus.cli.frame.errors import InputFileError
     from bus.errors import AdmissionError
 
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
-        raise DraftFileError(f"there is no file {path}", reason="file-missing") from None
+        raise InputFileError(f"there is no file {path}", reason="file-missing") from None
     except OSError as exc:
-        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
+        raise InputFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
     if len(raw) > MAX_FILE_BYTES:
         raise AdmissionError(f"{path} is larger than {MAX_FILE_BYTES} bytes", reason="too-large")
     return raw
@@ -57,28 +57,29 @@ def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:
     return open_key(key_file, read_passphrase(app, passphrase_file))
 
 
-def read(path: Path) -> bytes:
-    """A file's bytes, or one sentence."""
-    return read_file(path)
-
-
 def write_new(path: Path, data: bytes) -> None:
     """Write a file that must not be there yet."""
     if path.exists():
         raise click.UsageError(f"{path} is there already; choose a new name")
-    replace(path, data)
+    write_whole(path, data)
 
 
-def replace(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a whole file or nothing."""
     from bus.storage.files import write_atomically
 
     write_atomically(path, data, mode=0o644)
 
 
-def say(app: App, file: Path, text: str) -> None:
+def report_file(app: App, file: Path, text: str) -> None:
     """What was done, for a person or as JSON."""
     if app.json:
         app.data({"file": str(file), "text": text})
     else:
         app.note(text)
+
+
+def private_folder(path: Path) -> Path:
+    """The folder, made for its owner alone when it was not there."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path

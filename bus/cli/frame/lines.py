@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-import click
-
-from bus.cli.frame.app import App
-
-if TYPE_CHECKING:
-    from bus.trust.registry import VerifiedRegistry
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from schemas.bulletin import Bulletin
-
 import shutil
 import textwrap
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+import click
+
+from bus.cli.frame.app import App
 from bus.cli.frame.text import on_terminal, safe
 
 if TYPE_CHECKING:
@@ -61,7 +44,7 @@ def show_bulletin(
     if not on_terminal():
         app.line(one_line(bulletin, flags) + (f"  [{remark}]" if remark else ""))
         return
-    words = says(bulletin, flags) + (f"  [{remark}]" if remark else "")
+    words = headline_line(bulletin, flags) + (f"  [{remark}]" if remark else "")
     facts = [*_facts(bulletin), (standing, None)]
     plain = " ".join(text for text, _ in facts)
     width = shutil.get_terminal_size().columns
@@ -82,7 +65,7 @@ def one_line(bulletin: Bulletin, labels: Collection[str] = ()) -> str:
 
     return (
         f"{bulletin.issued:%m-%d %H:%M:%S} {priority(bulletin)} {bulletin.issuer.id:<9} {bulletin.kind:<18} "
-        f"TLP:{bulletin.tlp.upper():<12} {bulletin.audience:<10} {says(bulletin, labels)}"
+        f"TLP:{bulletin.tlp.upper():<12} {bulletin.audience:<10} {headline_line(bulletin, labels)}"
     )
 
 
@@ -96,7 +79,7 @@ def marking(bulletin: Bulletin) -> dict[str, str]:
     }
 
 
-def says(bulletin: Bulletin, labels: Collection[str]) -> str:
+def headline_line(bulletin: Bulletin, labels: Collection[str]) -> str:
     """The headline; before it what kind of exercise it is or whether it ends another, after it the labels."""
     before = "" if bulletin.status == "actual" else f"[{bulletin.status.upper()}] "
     before += "" if bulletin.msg_type == "alert" else f"[{bulletin.msg_type.upper()}] "
@@ -127,54 +110,3 @@ def _facts(bulletin: Bulletin) -> list[tuple[str, str | None]]:
 def recipients_of(outer: Bulletin) -> str:
     """Whom a sealed bulletin is sealed to."""
     return ", ".join(getattr(outer.body, "recipients", ()))
-
-
-def explain(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.datetime, file: Path) -> None:
-    """Say what a file of two bulletins proves.
-
-    Raises:
-        AdmissionError: always: `fork` when it proves a contradiction, else why it proves nothing.
-    """
-    from bus.admission.contradiction import judge
-    from bus.errors import AdmissionError
-
-    try:
-        found = judge(raw, registry=registry, now=now)
-    except AdmissionError as exc:
-        raise AdmissionError(f"{file} proves nothing: {exc}", reason=exc.reason) from None
-    issuer = found.channel.issuer
-    if app.json:
-        app.data(
-            {
-                "contradiction": True,
-                "issuer": issuer,
-                "channel": str(found.channel),
-                "seq": found.seq,
-                "bulletins": [
-                    {
-                        "id": side.bulletin.id,
-                        "digest": side.digest,
-                        "kids": list(side.kids),
-                        "channel": str(side.channel),
-                        "seq": side.bulletin.seq,
-                        "issued": side.bulletin.issued,
-                        "headline": side.bulletin.info[0].headline,
-                    }
-                    for side in found.sides
-                ],
-            }
-        )
-    else:
-        app.line(f"proved: {registry.authority(issuer).name} ({issuer}) contradicted itself")
-        app.line(f"  place      {found.channel}, number {found.seq}")
-        for side in found.sides:
-            app.line(f"  signed     {side.bulletin.issued:%Y-%m-%d %H:%M:%S} UTC by {', '.join(side.kids)}")
-            app.line(
-                f"             {side.channel} number {side.bulletin.seq}: {side.bulletin.info[0].headline}"
-            )
-            app.line(f"             digest {side.digest}")
-    raise AdmissionError(
-        f"{issuer} signed two things of which only one can be true; believe neither until it has said which, and by "
-        "another way than this channel",
-        reason="fork",
-    )

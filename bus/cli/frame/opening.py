@@ -8,26 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.lines import recipients_of, show_bulletin
-
-if TYPE_CHECKING:
-    from bus.subscribing.tables import Stored
-
-from typing import TYPE_CHECKING
-
-import msgspec
-
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
     from bus.sealing.view import Keys, Sight
+    from bus.subscribing.tables import Stored
     from bus.trust.store import HeldRegistry
     from schemas.bulletin import Bulletin
 
 
-class Opener:
+class Unsealer:
     """Opens for one command; registry and keys are read when they are first needed."""
 
     def __init__(self, app: App, shown_by: str) -> None:
@@ -95,7 +89,7 @@ def _none(problem: str) -> Keys:
     return Keys(problem=problem)
 
 
-def as_data(seen: Sight) -> dict[str, object]:
+def opened_data(seen: Sight) -> dict[str, object]:
     """What is added to a bulletin in JSON: nothing, where nothing of it is sealed."""
     found: dict[str, object] = {}
     if seen.inner is not None:
@@ -143,11 +137,11 @@ def show_inside(app: App, seen: Sight) -> None:
             app.block(msgspec.json.format(msgspec.json.encode(each.content), indent=2).decode())
 
 
-def show(app: App, row: Stored, opener: Opener | None = None) -> None:
-    """One admitted bulletin; with an opener, what of it is sealed to this identity too."""
+def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
+    """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
     from bus.sealing.view import Sight
 
-    seen = Sight(outer=row.bulletin) if opener is None else opener.look(row.bulletin, row.digest)
+    seen = Sight(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     if app.json:
         import msgspec
 
@@ -160,7 +154,7 @@ def show(app: App, row: Stored, opener: Opener | None = None) -> None:
                 "late": "late" in row.labels,
                 "trust": row.trust,
                 "labels": sorted(row.labels),
-                **as_data(seen),
+                **opened_data(seen),
             }
         )
         return

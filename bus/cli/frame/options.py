@@ -15,14 +15,8 @@ if TYPE_CHECKING:
 
 
 _SINCE = re.compile(r"(\d+)([smhd])")
-
-
 _COUNTRY = re.compile(r"[a-z]{2}|int")
-
-
 _AREA = re.compile(r"[a-z]{2}|multi|intl")
-
-
 _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 

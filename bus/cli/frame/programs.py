@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import signal
-from typing import TYPE_CHECKING
-
-from bus.cli.frame.app import App
-
-if TYPE_CHECKING:
-    pass
-
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bus.publishing.heartbeat import Heartbeat
-    from bus.publishing.publisher import Publisher
-    from bus.subscribing.inbox import Inbox
-
-import contextlib
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from bus.subscribing.inbox import Inbox
-    from bus.subscribing.subscriber import Subscriber
-
-import secrets
-from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING
-
-from bus.cli.frame.audit import private_folder, record_refusal, recorder
+from bus.cli.frame.app import App
+from bus.cli.frame.audit import record_refusal, recorder
+from bus.cli.frame.files import private_folder
+from bus.cli.frame.session import (
+    OUTBOX_FILE,
+    defaults,
+    endpoint,
+    held_registry,
+    member_of,
+    open_registry,
+    open_signer,
+    pings,
+)
 from schemas.vocab import Posture
 
 if TYPE_CHECKING:
     from bus.policy.deadlines import Deadlines
+    from bus.publishing.heartbeat import Heartbeat
     from bus.publishing.publisher import Publisher
     from bus.subscribing.inbox import Inbox
-from bus.cli.frame.session import OUTBOX_FILE, defaults, endpoint, held_registry, open_signer, pings
+    from bus.subscribing.subscriber import Subscriber
+
+LOOK_S = 2.0  # how often `tell_of_bus` looks
 
 
 @asynccontextmanager
@@ -117,14 +111,9 @@ async def follow_trust(app: App) -> None:
     ).run()
 
 
-LOOK_S = 2.0
-
-
 @contextlib.asynccontextmanager
 async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
     """Do the hub's reading while nobody else does."""
-    from bus.cli.frame.audit import recorder
-    from bus.cli.frame.session import endpoint, held_registry
     from bus.hub.service import HubService
 
     name, context = app.context()
@@ -173,14 +162,16 @@ async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
 @asynccontextmanager
 async def beating(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[None]:
     """Send the chosen context's heartbeats for as long as the context lasts; `store` is its store, if it is open."""
-    async with _prepared(app, publisher, store) as beats, beats.running():
+    async with heartbeat_of(app, publisher, store) as beats, beats.running():
         yield
 
 
 @asynccontextmanager
-async def _prepared(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[Heartbeat]:
+async def heartbeat_of(
+    app: App, publisher: Publisher, store: Inbox | None = None
+) -> AsyncIterator[Heartbeat]:
+    """The chosen context's heartbeat, at the interval that its settings and the phase give; nothing is sent yet."""
     from bus.cli.frame.calendars import at_hand
-    from bus.cli.frame.session import member_of, open_registry
     from bus.hub.watch.holdings import Holdings
     from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
     from bus.trust.grants import HUB

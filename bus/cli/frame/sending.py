@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from bus.cli.frame.app import App
+from bus.cli.frame.exit_codes import DONE, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
 from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
@@ -17,18 +18,8 @@ if TYPE_CHECKING:
 
 
 P = ParamSpec("P")
-
-
 R = TypeVar("R")
-
-
 WAIT_S = {"accepted": 5.0, "stored": 5.0, "received": 30.0, "read": 300.0}
-
-
-QUEUED = 75
-
-
-PARTLY = 8
 
 
 class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
@@ -52,7 +43,7 @@ class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its st
             self.fail(f"{seconds!r} is no number of seconds", param, ctx)
 
 
-Named = tuple[str, Callable[[], "Draft"]]
+NamedDraft = tuple[str, Callable[[], "Draft"]]
 
 
 def marking_options(function: Callable[P, R]) -> Callable[P, R]:
@@ -91,7 +82,7 @@ without_option = click.option(
 )
 
 
-def marked(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
+def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     """The draft with the audience and marking given on the command line."""
     import msgspec
 
@@ -105,7 +96,7 @@ def marked(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     return msgspec.structs.replace(draft, **changes) if changes else draft
 
 
-async def send(
+async def send_files(
     app: App,
     files: tuple[str, ...],
     audience: str | None,
@@ -120,7 +111,7 @@ async def send(
     from bus.cli.frame.drafts import read_draft
 
     def reading(name: str) -> Callable[[], Draft]:
-        return lambda: marked(read_draft(name), audience, tlp)
+        return lambda: with_marking(read_draft(name), audience, tlp)
 
     named = [(name, reading(name)) for name in files]
     return await send_drafts(app, named, wait, dry_run=dry_run, seal=seal, without=without)
@@ -128,7 +119,7 @@ async def send(
 
 async def send_drafts(
     app: App,
-    drafts: Sequence[Named],
+    drafts: Sequence[NamedDraft],
     wait: tuple[str, float | None],
     *,
     dry_run: bool,
@@ -178,12 +169,12 @@ async def send_drafts(
     for accepted, reached in zip(done, states, strict=True):
         _report(app, accepted, reached)
     if first_refusal is not None:
-        return PARTLY if done else getattr(first_refusal, "exit_code", 5)
+        return PARTLY if done else exit_code(first_refusal)
     if "parked" in states:
         app.note(
             "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
         )
-        return 4
+        return NOT_AUTHORISED
     for short in missing:
         app.note(short)
     if state != "accepted" and "accepted" in states:
@@ -192,7 +183,7 @@ async def send_drafts(
             + (f" ({problem})" if problem else "")
         )
         return QUEUED
-    return PARTLY if missing else 0
+    return PARTLY if missing else DONE
 
 
 async def _reached(publisher: Publisher, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:

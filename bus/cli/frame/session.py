@@ -1,42 +1,27 @@
-"""Opening what a context names: its registry, its keys, its outbox, its store, its place on the bus."""
+"""Opens what a context names: its registry, its keys, its outbox, its store, its place on the bus."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from bus.cli.frame.app import App
-from bus.cli.frame.text import NotFoundError
-
-if TYPE_CHECKING:
-    import sqlite3
-
-
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    import datetime as dt
-    import sqlite3
-
-    from bus.trust.registry import VerifiedRegistry
-
-import datetime as dt
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
-from bus.cli.frame.audit import private_folder
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.files import private_folder
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
 from schemas.vocab import Pap, Posture, Tlp
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from bus.keys.hpke import OpeningKey
     from bus.keys.signatures import Signer
     from bus.publishing.outbox import Outbox
@@ -45,6 +30,7 @@ if TYPE_CHECKING:
     from bus.transport.tls import Tls
     from bus.trust.registry import VerifiedRegistry
     from bus.trust.store import HeldRegistry
+
 
 V = TypeVar("V", Tlp, Pap, Posture)
 
@@ -62,7 +48,7 @@ def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
 
 
 def held_registry(context: Context, clock: Callable[[], dt.datetime]) -> HeldRegistry:
-    """The context's registry, for a program that goes on: it follows what is taken in meanwhile.
+    """The context's registry, for a program that runs on: it follows every version that is taken in.
 
     Raises:
         ConfigError, TrustError: see `HeldRegistry`.
@@ -81,7 +67,8 @@ def open_signer(context: Context) -> Signer:
 
     if context.key is None:
         raise ConfigError(
-            f"{context.authority} has no signing key in this context; publish as an authority",
+            f"{context.authority} has no signing key in this context",
+            remedy="publish as an authority",
             reason="no-key",
         )
     passphrase = read_secret(context.passphrase_file) if context.passphrase_file else None
@@ -166,13 +153,14 @@ def open_seal_keys(
     place = file or context.seal_keys
     if place is None:
         raise ConfigError(
-            "this context names no seal key; name one: --seal-key FILE, or tocsin context add ... --seal-keys",
+            "this context names no seal key",
+            remedy="name one: --seal-key FILE, or tocsin context add ... --seal-keys",
             reason="no-seal-key",
         )
     files = sorted(place.glob("*.pem")) if place.is_dir() else [place]
     if not files:
         raise ConfigError(
-            f"no *.pem file is in {place}; make one: tocsin key new --seal", reason="no-seal-key"
+            f"no *.pem file is in {place}", remedy="make one: tocsin key new --seal", reason="no-seal-key"
         )
     passphrase = read_passphrase(app, passphrase_file or context.passphrase_file)
     return [load_opening_key(each, passphrase) for each in files]
@@ -203,7 +191,7 @@ async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
 T = TypeVar("T")
 
 
-def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
+def query_store(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
     """One pure read of the store of the chosen context."""
 
     async def work() -> T:
@@ -213,7 +201,7 @@ def ask(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
     return asyncio.run(work())
 
 
-async def find(app: App, wanted: str) -> tuple[str, bytes]:
+async def find_bulletin(app: App, wanted: str) -> tuple[str, bytes]:
     """Signature header and payload of a bulletin that the context holds, by id or digest."""
     from bus.subscribing import erasure
     from schemas.envelope import SIG_HEADER
@@ -232,7 +220,8 @@ async def find(app: App, wanted: str) -> tuple[str, bytes]:
         if gone is not None:
             raise NotFoundError(
                 f"{wanted} is not kept any more: {gone.channel} number {gone.seq} was let go of on {gone.at:%Y-%m-%d} "
-                f"({gone.why.replace('-', ' ')}); what is known of it: tocsin trace {wanted}"
+                f"({gone.why.replace('-', ' ')})",
+                remedy=f"what is known of it: tocsin trace {wanted}",
             )
     if (folder / OUTBOX_FILE).exists():
         async with open_outbox(app) as box:
@@ -240,5 +229,5 @@ async def find(app: App, wanted: str) -> tuple[str, bytes]:
         if kept is not None:
             return kept.header_map()[SIG_HEADER], kept.payload
     raise NotFoundError(
-        f"neither the store nor the outbox of this context holds {wanted}; ids: tocsin bulletin list"
+        f"neither the store nor the outbox of this context holds {wanted}", remedy="ids: tocsin bulletin list"
     )

@@ -1,30 +1,16 @@
-"""What a terminal may show: hostile text escaped, lines folded to the window."""
+"""What a terminal may show: hostile text escaped, lines wrapped to the window; and the nearest of known words."""
 
 from __future__ import annotations
 
-import shutil
-import textwrap
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 import difflib
+import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-from schemas.errors import TocsinError
-
-if TYPE_CHECKING:
-    pass
-
 
 # Controls, format characters (bidirectional overrides, tags, zero-width space), surrogates, line and paragraph ends.
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-
-
 # Format characters that scripts and emoji are written with.
 JOINERS = frozenset("\u200c\u200d")
 
@@ -53,14 +39,7 @@ def on_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-class NotFoundError(TocsinError):
-    """What was asked for is not here."""
-
-    reason = "not-found"
-    exit_code = 3
-
-
-def folded(line: str) -> list[str]:
+def wrapped(line: str) -> list[str]:
     """A line in as many as the terminal needs, the further ones indented; in a pipe as it is."""
     if not on_terminal():
         return [line]

@@ -9,8 +9,15 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.sending import Named, dry_run_option, marked, marking_options, send_drafts, wait_option
-from bus.cli.frame.text import NotFoundError
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.sending import (
+    NamedDraft,
+    dry_run_option,
+    marking_options,
+    send_drafts,
+    wait_option,
+    with_marking,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -45,10 +52,12 @@ def update(
     from bus.cli.frame.drafts import read_draft
     from schemas.vocab import MsgType, RefRel
 
-    original = asyncio.run(own(app, bulletin_id))
+    original = asyncio.run(own_bulletin(app, bulletin_id))
 
     def make() -> Draft:
-        return marked(tied(read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES), audience, tlp)
+        return with_marking(
+            referring_to(read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES), audience, tlp
+        )
 
     _end(app, (file, make), wait, dry_run=dry_run)
 
@@ -76,20 +85,20 @@ def cancel(
     ID is an id or a digest of this authority's outbox. The withdrawal goes the way of the original, unless told
     otherwise. Exits as `publish` does.
     """
-    original = asyncio.run(own(app, bulletin_id))
+    original = asyncio.run(own_bulletin(app, bulletin_id))
 
     def make() -> Draft:
-        return marked(withdrawal(original, reason, lang, app.now()), audience, tlp)
+        return with_marking(withdrawal(original, reason, lang, app.now()), audience, tlp)
 
     _end(app, (bulletin_id, make), wait, dry_run=dry_run)
 
 
-def _end(app: App, named: Named, wait: tuple[str, float | None], *, dry_run: bool) -> None:
+def _end(app: App, named: NamedDraft, wait: tuple[str, float | None], *, dry_run: bool) -> None:
     if code := asyncio.run(send_drafts(app, (named,), wait, dry_run=dry_run)):
         raise click.exceptions.Exit(code)
 
 
-async def own(app: App, wanted: str) -> Bulletin:
+async def own_bulletin(app: App, wanted: str) -> Bulletin:
     """The bulletin in this authority's own outbox.
 
     Raises:
@@ -108,7 +117,7 @@ async def own(app: App, wanted: str) -> Bulletin:
     )
 
 
-def tied(draft: Draft, original: Bulletin, msg_type: str, rel: str) -> Draft:
+def referring_to(draft: Draft, original: Bulletin, msg_type: str, rel: str) -> Draft:
     """The draft on the channel of the original, naming it."""
     import msgspec
 
@@ -161,4 +170,4 @@ def withdrawal(original: Bulletin, reason: str, lang: str, now: dt.datetime) -> 
         "sections": (),
         "expires": original.expires if original.expires > now else None,
     }
-    return tied(Draft(**fields), original, MsgType.CANCEL, RefRel.CANCELS)
+    return referring_to(Draft(**fields), original, MsgType.CANCEL, RefRel.CANCELS)

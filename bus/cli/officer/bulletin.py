@@ -14,15 +14,11 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.analyst.ack import ack
-from bus.cli.analyst.proof import proof
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
-from bus.cli.frame.session import find
+from bus.cli.frame.exit_codes import REFUSED
+from bus.cli.frame.session import find_bulletin
 from bus.cli.frame.text import hint, on_terminal
-from bus.cli.officer.amend import cancel, update
-from bus.cli.officer.endorse import endorse
-from bus.cli.officer.seal import open_, seal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
     from bus.publishing.outbox import Row
     from bus.subscribing.tables import Stored
 
-REFUSED = 5
 ALL = 1_000_000
 
 
@@ -39,16 +34,7 @@ def bulletin() -> None:
     """Drafts and bulletins."""
 
 
-bulletin.add_command(ack)
-bulletin.add_command(update)
-bulletin.add_command(cancel)
-bulletin.add_command(endorse)
-bulletin.add_command(seal)
-bulletin.add_command(open_)
-bulletin.add_command(proof)
-
-
-def known_kind(kind: str) -> None:
+def check_kind(kind: str) -> None:
     """Refuse a kind that there is not, with the nearest."""
     from schemas.bodies import KINDS
 
@@ -67,7 +53,7 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
     from bus.cli.officer.template import template
 
-    known_kind(kind)
+    check_kind(kind)
     text = template(kind, app.now())
     if out is None:
         if app.json:
@@ -88,7 +74,8 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def check(app: App, files: tuple[str, ...]) -> None:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does."""
-    from bus.cli.frame.drafts import DraftFileError, read_draft
+    from bus.cli.frame.drafts import read_draft
+    from bus.cli.frame.errors import InputFileError
     from schemas.errors import RuleError, SchemaError, TocsinError, Violation
     from schemas.lint import lint
 
@@ -100,13 +87,13 @@ def check(app: App, files: tuple[str, ...]) -> None:
         except RuleError as exc:
             broken = exc.violations
         except SchemaError as exc:
-            broken = (Violation(exc.reason, exc.path or "$", exc.detail.removeprefix(f"{name}: ")),)
-        except DraftFileError as exc:
+            broken = (Violation(exc.reason, exc.path or "$", str(exc).removeprefix(f"{name}: ")),)
+        except InputFileError as exc:
             if len(files) == 1:
                 raise
-            broken = (Violation(exc.reason, "$", exc.detail),)
+            broken = (Violation(exc.reason, "$", str(exc)),)
         except TocsinError as exc:
-            broken = (Violation(exc.reason, "$", exc.detail),)
+            broken = (Violation(exc.reason, "$", str(exc)),)
         else:
             for remark in lint(read_draft(name)):
                 app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")
@@ -176,10 +163,10 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    from bus.cli.frame.opening import Opener, as_data, readable, show_inside
+    from bus.cli.frame.opening import Unsealer, opened_data, readable, show_inside
     from schemas.codec import decode, digest
 
-    signature, payload = asyncio.run(find(app, bulletin_id))
+    signature, payload = asyncio.run(find_bulletin(app, bulletin_id))
     if raw:
         from bus.cli.frame.audit import record
         from schemas.codec import digest
@@ -190,9 +177,9 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
         )  # first, so that nothing goes out that is not recorded
         click.echo(write_signed(payload, parse_header(signature)).decode(), nl=False)
         return
-    seen = Opener(app, "show").look(decode(payload), digest(payload))
+    seen = Unsealer(app, "show").look(decode(payload), digest(payload))
     if app.json:
-        inside = as_data(seen)
+        inside = opened_data(seen)
         app.data({"bulletin": msgspec.Raw(payload), **inside} if inside else msgspec.Raw(payload))
         return
     app.block(readable(payload))
@@ -215,7 +202,7 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
     from bus.cli.frame.session import STORE_FILE
 
     if kind is not None:
-        known_kind(kind)
+        check_kind(kind)
 
     if mine or not (app.state_folder() / STORE_FILE).exists():
         _list_said(app, kind, status, limit)
@@ -225,7 +212,7 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
 
 def _list_admitted(app: App, kind: str | None, status: str, limit: int) -> None:
     from bus.cli.frame.lines import marking, one_line, show_bulletin
-    from bus.cli.frame.session import ask
+    from bus.cli.frame.session import query_store
     from bus.subscribing.tables import stored
 
     def question(db: sqlite3.Connection) -> list[Stored]:
@@ -241,7 +228,7 @@ def _list_admitted(app: App, kind: str | None, status: str, limit: int) -> None:
             )
         )
 
-    found = ask(app, question)
+    found = query_store(app, question)
     if not found:
         app.note("the store holds none of this status and kind")
     for row in found:

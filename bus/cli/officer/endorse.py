@@ -8,7 +8,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.files import read, replace, say, signer_of
+from bus.cli.frame.files import read_file, report_file, signer_of, write_whole
 
 FILE = click.Path(path_type=Path)
 
@@ -37,7 +37,7 @@ def endorse(
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
-    raw = read(file)
+    raw = read_file(file)
     issuer = verify_file(raw, registry=registry, now=now).bulletin.issuer.id
     if issuer == context.authority:
         raise click.UsageError(f"{issuer} issued it; only another authority endorses it")
@@ -55,6 +55,6 @@ def endorse(
         raise click.UsageError(f"the file has {len(others)} signatures, which is the most there may be")
     made = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, typ=TYP_BULLETIN)))
     verify_file(made, registry=registry, now=now)
-    replace(out or file, made)
+    write_whole(out or file, made)
     record(app, "endorsed", digest=digest(signed.payload), issuer=issuer, by=signer.kid)
-    say(app, out or file, f"endorsed by {context.authority}")
+    report_file(app, out or file, f"endorsed by {context.authority}")

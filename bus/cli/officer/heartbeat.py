@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
-from bus.cli.frame.programs import _prepared, beating
+from bus.cli.frame.exit_codes import QUEUED
+from bus.cli.frame.programs import beating, heartbeat_of
 
-if TYPE_CHECKING:
-    pass
-
-QUEUED = 75
 LEAD_S = 5.0
 
 
@@ -51,7 +47,7 @@ def once(app: App) -> None:
     app.logs(errors_only=True)
 
     async def work() -> bool:
-        async with open_publisher(app) as publisher, _prepared(app, publisher) as beats:
+        async with open_publisher(app) as publisher, heartbeat_of(app, publisher) as beats:
             await publisher.ready(app.timeout(LEAD_S))
             said = await beats.beat(anyway=True)
             is_stored = await publisher.idle(app.timeout(LEAD_S))

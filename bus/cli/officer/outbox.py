@@ -11,7 +11,7 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
-from bus.cli.officer.receipts import receipts
+from bus.cli.frame.exit_codes import QUEUED
 
 if TYPE_CHECKING:
     from bus.publishing.outbox import Row
@@ -19,15 +19,11 @@ if TYPE_CHECKING:
     from bus.publishing.reanchor import Anchor
 
 RECOVER_S = 60.0
-QUEUED = 75
 
 
 @click.group(cls=Group)
 def outbox() -> None:
     """What is kept and must still go out."""
-
-
-outbox.add_command(receipts)
 
 
 @command(outbox, "status")
@@ -284,4 +280,4 @@ async def _reanchor(
             [(state, kept.channel, kept.seq, kept.id, kept.digest)],
         )
     if state != "stored":
-        raise click.exceptions.Exit(75)
+        raise click.exceptions.Exit(QUEUED)

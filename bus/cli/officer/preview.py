@@ -6,7 +6,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.sending import marked, marking_options
+from bus.cli.frame.sending import marking_options, with_marking
 
 
 @command()
@@ -30,7 +30,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     _, context = app.context()
     now = app.now()
     registry = open_registry(context, now)
-    draft = marked(read_draft(file), audience, tlp)
+    draft = with_marking(read_draft(file), audience, tlp)
     bulletin = stamp(
         draft,
         id=new_id(now, secrets.token_bytes(10)),

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.sending import dry_run_option, marking_options, send, wait_option, without_option
-
-if TYPE_CHECKING:
-    pass
-
+from bus.cli.frame.sending import dry_run_option, marking_options, send_files, wait_option, without_option
 
 """A draft that is still to be read or made, and what it is called when it is refused."""
 
@@ -40,6 +35,6 @@ def publish(
     acknowledged it yet, 5 when a draft is refused, 8 when some of several are, or when it is stored and
     hubs have not answered in time (--wait received: admitted by every hub that may read it; read: by a person there).
     """
-    code = asyncio.run(send(app, files, audience, tlp, wait, dry_run=dry_run, without=without))
+    code = asyncio.run(send_files(app, files, audience, tlp, wait, dry_run=dry_run, without=without))
     if code:
         raise click.exceptions.Exit(code)

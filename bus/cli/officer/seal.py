@@ -11,7 +11,7 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.sending import send, wait_option, without_option
+from bus.cli.frame.sending import send_files, wait_option, without_option
 
 if TYPE_CHECKING:
     from bus.admission.admit import Admitted
@@ -48,7 +48,9 @@ def seal(
     Not even the broker's operator reads them. Refused, naming who has no valid seal key, unless that reader is left
     out by --without. Exit codes are those of `publish`.
     """
-    code = asyncio.run(send(app, files, audience, tlp, wait, dry_run=dry_run, seal=True, without=without))
+    code = asyncio.run(
+        send_files(app, files, audience, tlp, wait, dry_run=dry_run, seal=True, without=without)
+    )
     if code:
         raise click.exceptions.Exit(code)
 
@@ -106,7 +108,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
 
 
 def _show(app: App, outer: Admitted, seen: Sight) -> None:
-    from bus.cli.frame.opening import as_data, readable, show_inside
+    from bus.cli.frame.opening import opened_data, readable, show_inside
 
     if not app.json:
         if seen.inner is None:
@@ -123,17 +125,17 @@ def _show(app: App, outer: Admitted, seen: Sight) -> None:
             "labels": sorted(outer.labels | shown.labels),
             "trust": str(shown.trust),
         }
-        | {name: value for name, value in as_data(seen).items() if name == "sections"}
+        | {name: value for name, value in opened_data(seen).items() if name == "sections"}
     )
 
 
 def _file(app: App, name: str) -> tuple[bytes, bool]:
     """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
     from bus.cli.frame.files import read_file
-    from bus.cli.frame.session import find
+    from bus.cli.frame.session import find_bulletin
     from schemas.envelope import parse_header, write_signed
 
     if Path(name).exists() or name.endswith(".json"):
         return read_file(Path(name)), False
-    signature, payload = asyncio.run(find(app, name))
+    signature, payload = asyncio.run(find_bulletin(app, name))
     return write_signed(payload, parse_header(signature)), True

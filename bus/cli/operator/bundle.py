@@ -16,8 +16,9 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.exit_codes import PARTLY
 from bus.cli.frame.options import Since, interest_of
-from bus.cli.frame.text import NotFoundError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from schemas.subject import Channel
 
 T = TypeVar("T")
-PARTLY = 8
 
 
 @click.group(cls=Group)
@@ -92,8 +92,8 @@ def export(
     interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(each) for each in channels)
     start = None if since == "all" else app.now() - since if isinstance(since, dt.timedelta) else app.now()
-    with _holding(app) as (ask, of):
-        chosen = ask(lambda db: choose(db, of, interest, named, start))
+    with _holding(app) as (read, of):
+        chosen = read(lambda db: choose(db, of, interest, named, start))
         leaving = by_channel(chosen)
         permit(leaving, to, held())
         _tell(app, leaving, to)
@@ -105,7 +105,7 @@ def export(
             yield from trust_lines(held)
             for start in range(0, len(chosen), 500):
                 some: list[Chosen] = chosen[start : start + 500]
-                yield from ask(lambda db, some=some: carried(db, of, some))  # type: ignore[misc]  # bound now
+                yield from read(lambda db, some=some: carried(db, of, some))  # type: ignore[misc]  # bound now
 
         with _new_file(out) as file:
             count = write(file, opening, content())
@@ -234,15 +234,16 @@ def _channel(text: str) -> Channel:
 def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection], T]], T], str]]:
     """How to ask what this identity holds, and in which words: its store, or without one its outbox."""
     from bus.bundle.transfer import OF_OUTBOX, OF_STORE
-    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, ask, open_outbox
+    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, open_outbox, query_store
 
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
-        yield lambda question: ask(app, question), OF_STORE
+        yield lambda question: query_store(app, question), OF_STORE
         return
     if not (folder / OUTBOX_FILE).exists():
         raise NotFoundError(
-            "this context holds no bulletins yet; export as a hub, or as an authority that has spoken"
+            "this context holds no bulletins yet",
+            remedy="export as a hub, or as an authority that has spoken",
         )
 
     async def said(question: Callable[[sqlite3.Connection], T]) -> T:
@@ -256,16 +257,16 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """A bundle that is a file: it is read twice, so nothing else will do."""
     from bus.bundle.file import MAX_BUNDLE_BYTES, BundleError
-    from bus.cli.frame.drafts import DraftFileError
+    from bus.cli.frame.errors import InputFileError
 
     if not path.exists():
-        raise DraftFileError(f"there is no file {path}", reason="file-missing")
+        raise InputFileError(f"there is no file {path}", reason="file-missing")
     if not path.is_file():
-        raise DraftFileError(f"{path} is no regular file; a bundle is read twice", reason="file-unreadable")
+        raise InputFileError(f"{path} is no regular file; a bundle is read twice", reason="file-unreadable")
     try:
         file = path.open("rb")
     except OSError as exc:
-        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
+        raise InputFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
     with file:
         if os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES:
             raise BundleError(f"{path} is larger than {MAX_BUNDLE_BYTES} bytes", reason="too-large")

@@ -21,7 +21,7 @@ MAX_FEDERATION_BYTES = 1024 * 1024
 PORT = 4222
 
 
-def federated(work: Callable[..., None]) -> Callable[..., None]:
+def federation_options(work: Callable[..., None]) -> Callable[..., None]:
     """The options of a broker that is part of a federation."""
     for option in (
         click.option("--node", type=click.IntRange(1, 9), default=1, help="which node of its cluster"),
@@ -66,8 +66,8 @@ def seat_of(
     seat = Seat(federation=federation, name=place, node=node - 1)
     if seat.country and not served(registry, seat):
         raise ConfigError(
-            f"no authority of {place} is in {registry.domain} version {registry.version}, so this broker would serve nobody; "
-            "take in the version that has some: tocsin registry accept FILE",
+            f"no authority of {place} is in {registry.domain} version {registry.version}, so this broker would serve nobody",
+            remedy="take in the version that has some: tocsin registry accept FILE",
             reason="federation-file",
         )
     if seat.country and node == 1:
@@ -81,7 +81,8 @@ def _must_be_its_carrier(folder: Path, federation: Federation, file: Path, count
 
     if not (folder / CARRIER_FILE).exists():
         raise ConfigError(
-            f"{folder / CARRIER_FILE}, the key of the carrier of {country}, is not there; choose the folder that has it, or "
+            f"{folder / CARRIER_FILE}, the key of the carrier of {country}, is not there",
+            remedy="choose the folder that has it, or "
             f"make another, tocsin server carrier-key {folder}, and put it into {file} at every broker",
             reason="federation-file",
         )

@@ -14,8 +14,8 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
+from bus.cli.frame.exit_codes import FAILURE
 
-UNSOUND = 1
 PROBE_BYTES = 1024 * 1024
 
 
@@ -41,7 +41,7 @@ def doctor(app: App) -> None:
             [("ok" if f.ok else "FAIL", f.name, f.detail, "" if f.ok else f.remedy) for f in findings],
         )
     if not all(f.ok for f in findings):
-        raise click.exceptions.Exit(UNSOUND)
+        raise click.exceptions.Exit(FAILURE)
 
 
 def _findings(app: App) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def _key(app: App) -> str:
 
 
 def _state(app: App) -> str:
-    from bus.cli.frame.audit import private_folder
+    from bus.cli.frame.files import private_folder
 
     folder = private_folder(app.state_folder())
     probe = folder / ".writable"

@@ -14,6 +14,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.exit_codes import PARTLY
 from bus.cli.frame.text import hint
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from schemas.bulletin import Draft
     from schemas.vocab import Tlp
 
-PARTLY = 8
 out_option = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -163,7 +163,7 @@ def answer(
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
     import msgspec
 
-    from bus.cli.frame.sending import marked, send_drafts
+    from bus.cli.frame.sending import send_drafts, with_marking
     from bus.drills.script import answer as answer_to
     from schemas.scalars import Slug, Uuid
     from schemas.vocab import FeedbackKind
@@ -178,7 +178,7 @@ def answer(
             raise click.UsageError(f"{what}: {value!r} is none") from None
 
     def make() -> Draft:
-        return marked(answer_to(bulletin_id, exercise, FeedbackKind(verdict), text), audience, tlp)
+        return with_marking(answer_to(bulletin_id, exercise, FeedbackKind(verdict), text), audience, tlp)
 
     code = asyncio.run(send_drafts(app, [(bulletin_id, make)], ("stored", None), dry_run=False))
     if code:
@@ -230,8 +230,8 @@ def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequen
         registry.authority(each.by)
         if not registry.may_read(reader, msgspec.structs.replace(asked, issuer=each.by)):
             raise PermitError(
-                f"{reader} could not read an answer by {each.by} on {asked.name}; conduct the drill as a hub that may: "
-                "--context",
+                f"{reader} could not read an answer by {each.by} on {asked.name}",
+                remedy="conduct the drill as a hub that may: --context",
                 reason="not-permitted",
             )
 

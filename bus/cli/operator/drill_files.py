@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from bus.cli.frame.drafts import DraftFileError, draft_in, read_draft
+from bus.cli.frame.drafts import draft_in, read_draft
+from bus.cli.frame.errors import InputFileError
 from bus.drills.script import Inject, Script, of_exercise
 from bus.errors import PermitError
 
@@ -18,21 +19,21 @@ def read_script(path: Path) -> Script:
     """The script in a file.
 
     Raises:
-        DraftFileError: `file-missing`, `file-unreadable`, `too-large` or `malformed-script`.
+        InputFileError: `file-missing`, `file-unreadable`, `too-large` or `malformed-script`.
     """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_SCRIPT_BYTES + 1)
     except FileNotFoundError:
-        raise DraftFileError(f"there is no file {path}", reason="file-missing") from None
+        raise InputFileError(f"there is no file {path}", reason="file-missing") from None
     except OSError as exc:
-        raise DraftFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
+        raise InputFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
     if len(raw) > MAX_SCRIPT_BYTES:
-        raise DraftFileError(f"{path} is larger than {MAX_SCRIPT_BYTES} bytes", reason="too-large")
+        raise InputFileError(f"{path} is larger than {MAX_SCRIPT_BYTES} bytes", reason="too-large")
     try:
         return msgspec.convert(tomllib.loads(raw.decode("utf-8")), Script)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, msgspec.ValidationError) as exc:
-        raise DraftFileError(f"{path} is no script of a drill: {exc}", reason="malformed-script") from None
+        raise InputFileError(f"{path} is no script of a drill: {exc}", reason="malformed-script") from None
 
 
 def read_inject(script: Script, n: int, folder: Path) -> Inject:
@@ -40,11 +41,11 @@ def read_inject(script: Script, n: int, folder: Path) -> Inject:
 
     Raises:
         PermitError: `not-an-exercise`.
-        DraftFileError, SchemaError: its draft cannot be read.
+        InputFileError, SchemaError: its draft cannot be read.
     """
     step, where = script.step[n], f"step {n + 1}"
     if (step.draft is None) == (step.say is None):
-        raise DraftFileError(
+        raise InputFileError(
             f"{where}: give either draft, the name of a file, or say, the draft itself",
             reason="malformed-script",
         )

@@ -13,23 +13,22 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
-from bus.cli.operator.hub_decide import decide
-from bus.cli.operator.hub_prune import prune
-from bus.cli.operator.hub_scrub import scrub
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.exit_codes import FAILURE, PARTLY
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
+    from bus.errors import BusError
+    from bus.hub.retention import LetGo
+    from bus.hub.scrub import Compared, Damage
     from bus.publishing.publisher import Publisher
+
+CONNECT_S = 5.0
 
 
 @click.group(cls=Group)
 def hub() -> None:
     """A national hub's store and its reading."""
-
-
-hub.add_command(decide)
-hub.add_command(prune)
-hub.add_command(scrub)
 
 
 @command(hub, "run")
@@ -167,3 +166,131 @@ def _spell(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {count}" for name, count in sorted(value.items())) or "none"
     return "-" if value is None else str(value)
+
+
+@command(hub, "decide")
+@click.argument("channel")
+@click.option("--reason", required=True, help="why, in words, for the audit record")
+@click.option("--yes", is_flag=True, help="do not ask")
+def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
+    """Say that the issuer of CHANNEL (xa-csirt/actual.green.community) was asked, and what it says counts again.
+
+    Until then all that it says is labelled contested, and supersedes and withdraws nothing. What it said meanwhile takes
+    effect now, the alarm ends, and the evidence stays (tocsin bulletin proof). A further contradiction is to be decided
+    anew. Exits 3 when there is nothing to decide.
+    """
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.session import open_store
+
+    _, context = app.context()
+    if not yes:
+        app.confirm(
+            "Has its issuer said, by another way than this channel, which of the two is its own?",
+            flag="--yes",
+        )
+
+    async def work() -> tuple[int, bool]:
+        async with open_store(app) as store:
+            return await store.decide(channel, context.authority, reason, app.now())
+
+    count, frozen = asyncio.run(work())
+    if not count:
+        raise NotFoundError(
+            f"nothing is to be decided on {channel}", remedy="tocsin channels --alarms lists what is"
+        )
+    record(app, "override", what="fork-decided", channel=channel, reason=reason)
+    issuer = channel.partition("/")[0]
+    if app.json:
+        app.data({"channel": channel, "decided": count, "contested": frozen})
+    elif frozen:
+        app.note(
+            f"decided; {issuer} contradicts itself on another channel too, and stays contested until that is"
+        )
+    else:
+        app.note(f"decided; what {issuer} says counts again")
+
+
+@command(hub, "prune")
+@click.option("--dry-run", is_flag=True, help="count, and let go of nothing")
+def prune(app: App, *, dry_run: bool) -> None:
+    """Erase bulletins whose personal data may be kept no longer, and prune old heartbeats, receipts, requests and copies.
+
+    By `personal_data.retention_until` of each, in force or not, in quarantine too; hub run does the same every hour. What
+    is pruned is 30 days old, and not the last of its channel or needed as evidence. Places and digests stay, so the chains
+    can be checked as before (tocsin trace says what became of a bulletin).
+    """
+    from bus.cli.frame.audit import record
+    from bus.cli.frame.session import open_store
+    from bus.hub import retention
+
+    async def work() -> LetGo:
+        async with open_store(app) as store:
+            return await store.write(lambda db: retention.let_go(db, app.now(), rehearse=dry_run))
+
+    found = asyncio.run(work())
+    if found.erased and not dry_run:
+        record(app, "personal-data-erased", count=found.erased)
+    if app.json:
+        app.data(found)
+        return
+    would = "would be " if dry_run else ""
+    app.note(f"{would}erased, the retention of their personal data is over: {found.erased}")
+    app.note(f"{would}pruned, old talk between programs: {found.pruned}")
+
+
+@command(hub, "scrub")
+def scrub(app: App) -> None:
+    """Verify everything in the store anew, and read the streams whole beside it.
+
+    What the store lacked is taken in; what a stream has lost is named, and its author sends it again (tocsin outbox scrub).
+    While hub run reads into the store only the store is checked. Exits 1 when a bulletin in the store is damaged, 8 when a
+    stream has lost something.
+    """
+    app.logs(errors_only=True)
+    damage, compared, problem = asyncio.run(_scrubbed(app))
+    if app.json:
+        app.data({"damaged": damage, "streams": compared})
+    else:
+        for each in damage:
+            app.line(f"damaged: {each.channel} number {each.seq}, {each.id}: {each.what}")
+        app.table(
+            ("stream", "held", "taken in", "lost"),
+            [(each.stream, each.held, each.taken, sum(each.lost.values())) for each in compared or ()],
+        )
+        for channel, count in sorted((c, n) for each in compared or () for c, n in each.lost.items()):
+            app.line(f"lost: {count} of {channel}; its authority sends it again with: tocsin outbox scrub")
+        if compared is None and problem is None:
+            app.note(
+                "hub run is reading into this store, so only the store was checked; end it to read the streams"
+            )
+        app.note(_verdict(len(damage)))
+    if problem is not None:
+        raise problem
+    if damage:
+        raise click.exceptions.Exit(FAILURE)
+    if any(each.lost for each in compared or ()):
+        raise click.exceptions.Exit(PARTLY)
+
+
+def _verdict(count: int) -> str:
+    if not count:
+        return "every bulletin in the store is as it was admitted"
+    return f"{count} in the store are damaged: keep the file, and make a new one from the streams (set it aside, tocsin hub run)"
+
+
+async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:
+    """What is damaged, the streams unless they could not be read, and why they could not."""
+    from bus.cli.frame.session import endpoint, open_registry, open_store
+    from bus.errors import BrokerError, DeniedError, UnreachableError
+    from bus.hub import scrub as scrubbing
+
+    name, context = app.context()
+    registry = open_registry(context, app.now())
+    async with open_store(app) as store:
+        damage = await store.ask(lambda db: list(scrubbing.damaged(db, registry)))
+        place = endpoint(context, f"{name} scrub")
+        try:
+            compared = await scrubbing.compare(place, store, registry, app.now, app.timeout(CONNECT_S))
+        except (UnreachableError, DeniedError, BrokerError) as exc:
+            return damage, None, exc
+        return damage, compared, None

@@ -12,9 +12,18 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.exit_codes import FAILURE
 from bus.cli.frame.programs import ended
-from bus.cli.frame.text import NotFoundError
-from bus.cli.operator.carrier import CARRIER_FILE, carry, federated, key_in, name_of, port_of, seat_of
+from bus.cli.operator.carrier import (
+    CARRIER_FILE,
+    carry,
+    federation_options,
+    key_in,
+    name_of,
+    port_of,
+    seat_of,
+)
 
 if TYPE_CHECKING:
     from bus.federation.plan import Seat
@@ -26,7 +35,6 @@ PORT = click.IntRange(1, 65535 - 4000)
 PROVISIONER_FILE = "provisioner.nk"
 SYSTEM_FILE = "system.nk"  # of who cuts connections: server run
 CONF_FILE = "nats-server.conf"
-NOT_SOUND = 1
 MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
 
 
@@ -39,7 +47,7 @@ def server() -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
-@federated
+@federation_options
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
 def conf(
     app: App,
@@ -91,7 +99,7 @@ def conf(
 @click.argument("folder", type=FOLDER)
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
-@federated
+@federation_options
 @click.option("--binary", type=click.Path(path_type=Path), help="nats-server [env: TOCSIN_NATS_SERVER]")
 def run(
     app: App,
@@ -118,7 +126,7 @@ def run(
 
     app.logs()
     seat = seat_of(folder, production_registry(app), federation, place, node)
-    # Whoever is told to end while it starts ends too, and its nats-server with it.
+    # A signal that comes while it starts ends it too, and its nats-server with it.
     asyncio.run(until_first(ended(), _run(app, folder, host, port or port_of(seat), seat, binary)))
 
 
@@ -212,7 +220,7 @@ def carrier_key(app: App, folder: Path) -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--url", help="nats://host:port, instead of the context's server")
 @click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
-@federated
+@federation_options
 def check(
     app: App,
     folder: Path,
@@ -267,7 +275,7 @@ def check(
             [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks],
         )
     if any(c.hard and not c.ok for c in checks):
-        raise click.exceptions.Exit(NOT_SOUND)
+        raise click.exceptions.Exit(FAILURE)
 
 
 def _tls(app: App) -> Tls | None:
@@ -289,7 +297,8 @@ def production_registry(app: App) -> VerifiedRegistry:
     registry = open_registry(app.context()[1], app.now())
     if registry.domain.startswith("demo-"):
         raise ConfigError(
-            f"{registry.domain} is a demonstration: its keys protect nothing; run `tocsin demo`, or make a registry: tocsin registry init",
+            f"{registry.domain} is a demonstration: its keys protect nothing",
+            remedy="run `tocsin demo`, or make a registry: tocsin registry init",
             reason="demo-domain",
         )
     return registry

@@ -11,7 +11,7 @@ from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
 from bus.cli.frame.commands import Group, command
 from bus.cli.frame.files import read_passphrase
-from bus.cli.registrar.revoke import kid_option, reason_option, since_option, state, yes_option
+from bus.cli.registrar.revoke import kid_option, reason_option, since_option, write_statement, yes_option
 
 
 @click.group(cls=Group)
@@ -160,7 +160,9 @@ def revoke(
     _, context = app.context()
     registry = open_registry(context, app.now())
     signer = open_key(key_file, read_passphrase(app, passphrase_file)) if key_file else open_signer(context)
-    state(app, registry, context.authority, signer, out, kids=kids, since=since, reason=reason, yes=yes)
+    write_statement(
+        app, registry, context.authority, signer, out, kids=kids, since=since, reason=reason, yes=yes
+    )
 
 
 def _print(app: App, alg: str, kid: str, jwk: dict[str, str], file: Path) -> None:

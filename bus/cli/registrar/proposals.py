@@ -12,7 +12,7 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
-from bus.cli.frame.files import read, replace, say
+from bus.cli.frame.files import read_file, report_file, write_whole
 from bus.cli.frame.text import hint
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:
     """The document to edit: a proposal goes on as it is, a standing registry becomes its next version."""
     from bus.trust import ceremony
 
-    raw = read(file)
+    raw = read_file(file)
     standing = standing_registry(file, raw)
     if standing is None:
         return ceremony.document_of(raw), ""
@@ -70,7 +70,7 @@ def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
     if not kept.is_file():
         return None
     try:
-        found = VerifiedRegistry.open(read(kept))
+        found = VerifiedRegistry.open(read_file(kept))
     except TrustError:
         return None
     return found if found.digest == document.prev else None
@@ -82,14 +82,14 @@ def propose(app: App, file: Path, out: Path | None, document: Registry, text: st
     from bus.trust.store import version_file
 
     target = out or file
-    if target.exists() and (standing := standing_registry(target, read(target))) is not None:
+    if target.exists() and (standing := standing_registry(target, read_file(target))) is not None:
         kept = version_file(target, standing.version)
-        replace(kept, standing.raw)
+        write_whole(kept, standing.raw)
         app.note(f"version {standing.version} is kept as {kept}")
     raw = ceremony.unsigned(document)
-    replace(target, raw)
+    write_whole(target, raw)
     record_registry(app, "registry-proposed", raw, target)
-    say(app, target, f"{text}; signatures are needed anew: tocsin registry sign {target}")
+    report_file(app, target, f"{text}; signatures are needed anew: tocsin registry sign {target}")
 
 
 def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact) -> None:
@@ -112,7 +112,7 @@ def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact)
     )
 
 
-def way(text: str, parts: int) -> tuple[Tlp, str, str]:
+def parse_grant(text: str, parts: int) -> tuple[Tlp, str, str]:
     """`TLP:AUDIENCE[:KINDS]` taken apart."""
     from schemas.vocab import Tlp
 
@@ -122,7 +122,7 @@ def way(text: str, parts: int) -> tuple[Tlp, str, str]:
     return Tlp(tlp), rest[0], rest[1] if len(rest) > 1 else ""
 
 
-def shaped(text: str, type_: object, wanted: str) -> None:
+def check_shape(text: str, type_: object, wanted: str) -> None:
     """Refuse a word that does not have the shape of its type, saying what would.
 
     Raises:
@@ -134,7 +134,7 @@ def shaped(text: str, type_: object, wanted: str) -> None:
         raise click.UsageError(f"{text!r} is not {wanted}") from None
 
 
-def known_audiences(document: Registry, named: Iterable[str]) -> None:
+def check_audiences(document: Registry, named: Iterable[str]) -> None:
     """Refuse an audience that the registry has not; an authority's own id is one too."""
     known = {*document.audiences, *document.authorities}
     for each in named:
@@ -145,7 +145,7 @@ def known_audiences(document: Registry, named: Iterable[str]) -> None:
             )
 
 
-def known_kinds(named: Iterable[str]) -> None:
+def check_kinds(named: Iterable[str]) -> None:
     """Refuse a kind that there is not."""
     from schemas.bodies import KINDS
 
@@ -160,7 +160,7 @@ def key_record(path: Path, now: dt.datetime) -> KeyRecord:
     from schemas.registry import KeyRecord
 
     try:
-        jwk = msgspec.json.decode(read(path), type=dict[str, str])
+        jwk = msgspec.json.decode(read_file(path), type=dict[str, str])
     except msgspec.MsgspecError as exc:
         raise SchemaError(
             f"{path} is no JWK file ({exc}); make one: tocsin key export", reason="schema"

@@ -1,4 +1,4 @@
-"""`tocsin registry publish`: a version, a beacon or a revocation statement, to everybody on the bus."""
+"""`tocsin registry publish` and `accept`: a version, a beacon or a revocation statement, out to the bus or in from a file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.frame.app import App
+from bus.cli.frame.audit import record
 from bus.cli.frame.commands import command
-from bus.cli.frame.files import read, say
+from bus.cli.frame.files import read_file, report_file
 from bus.cli.frame.session import endpoint, held_registry, tls_of
+from bus.cli.registrar.proposals import record_registry
 
 if TYPE_CHECKING:
     from bus.transport.connection import Endpoint
@@ -21,7 +23,7 @@ FILE = click.Path(path_type=Path)
 CONNECT_S = 5.0
 
 
-@command(None, "publish")
+@command(name="publish")
 @click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
 @click.option(
     "--provisioner",
@@ -39,7 +41,7 @@ def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> N
 
     app.logs()
     _, context = app.context()
-    found = {path: read(path) for path in files}
+    found = {path: read_file(path) for path in files}
     if provisioner is None and (
         other := [path for path, raw in found.items() if trust_kind(raw) is not Trust.REVOKE]
     ):
@@ -87,4 +89,37 @@ async def _send(app: App, files: dict[Path, bytes], speaker: Endpoint) -> None:
         await connection.until_connected(app.timeout(CONNECT_S))
         for path, raw in files.items():
             ack = await publish_trust(connection, raw)
-            say(app, path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
+            report_file(app, path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
+
+
+@command(name="accept")
+@click.argument("file", type=FILE)
+def accept(app: App, file: Path) -> None:
+    """Take FILE in: the next version of this context's registry, a beacon, or a revocation statement.
+
+    Everything is checked against what the context holds, and kept beside its registry: versions by their number,
+    statements in the folder `revocations`. The pin stays where it is. Programs that run follow within a second.
+    """
+    _, context = app.context()
+    held = held_registry(context, app.now)
+    before = held()
+    if not held.take(read_file(file)):
+        report_file(app, file, "nothing changes: this is held already")
+        return
+    now = held()
+    sharing = ", ".join(
+        name for name, one in app.loaded.settings.contexts.items() if one.registry == context.registry
+    )
+    if now.version != before.version:
+        record_registry(app, "registry-accepted", now.raw, file)
+        text = f"version {now.version} is now the registry of {sharing}"
+    elif len(now.revocations) > len(before.revocations):
+        made = now.revocations[-1]
+        record(app, "revocation-accepted", authority=made.authority, keys=list(made.kids), file=str(file))
+        text = (
+            f"revoked, since {made.since:%Y-%m-%d %H:%M:%S} UTC, of {made.authority}: {', '.join(made.kids)}"
+        )
+    else:
+        record_registry(app, "beacon-accepted", now.raw, file, trust=str(now.state(app.now())))
+        text = f"the beacon is taken in; trust is {now.state(app.now())}"
+    report_file(app, context.registry, text)

@@ -10,25 +10,21 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Group, command
-from bus.cli.frame.files import read, replace, say, signer_of, write_new
-from bus.cli.frame.text import NotFoundError, hint
-from bus.cli.registrar.accepting import accept
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.files import read_file, report_file, signer_of, write_new, write_whole
+from bus.cli.frame.text import hint
 from bus.cli.registrar.proposals import (
     REGISTRY_LIFETIME_DAYS,
+    check_audiences,
+    check_kinds,
+    check_shape,
     key_record,
-    known_audiences,
-    known_kinds,
+    parse_grant,
     previous_of,
     proposal,
     propose,
     record_registry,
-    shaped,
-    way,
 )
-from bus.cli.registrar.publish import publish
-from bus.cli.registrar.rotate import export, revoke, rotate
-from bus.cli.registrar.seal_keys import seal_key, seal_policy
-from bus.cli.registrar.show import show, verify
 
 FILE = click.Path(path_type=Path)
 
@@ -40,10 +36,6 @@ def registry() -> None:
     A change is a proposal: init, add, grant, rotate and revoke write one without signatures; root keepers
     sign it, each with their own key; verify says whether it stands; publish sends it to everybody.
     """
-
-
-for each in (rotate, revoke, export, accept, publish, show, verify, seal_key, seal_policy):
-    registry.add_command(each)
 
 
 @command(registry, "init")
@@ -87,7 +79,7 @@ def init(
         raise click.UsageError(
             "a domain that starts with demo- belongs to `tocsin demo`; choose another name"
         )
-    shaped(domain, DomainName, "a name of a domain: small letters, digits, dots, hyphens")
+    check_shape(domain, DomainName, "a name of a domain: small letters, digits, dots, hyphens")
     now = app.now()
     root_keys = [key_record(path, now) for path in roots]
     if threshold > (count := len({thumbprint(each.jwk) for each in root_keys})):
@@ -110,7 +102,7 @@ def init(
     raw = ceremony.unsigned(document)
     write_new(file, raw)
     record_registry(app, "registry-proposed", raw, file)
-    say(app, file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
+    report_file(app, file, "unsigned; let the root keepers run: tocsin registry sign " + str(file))
 
 
 @command(registry, "add")
@@ -167,10 +159,12 @@ def add(
     now = app.now()
     records = [key_record(path, now) for path in keys]
     document, note = proposal(file, now)
-    shaped(authority, OrgId, "an authority id such as xa-csirt: country in small letters, hyphen, name")
-    shaped(country, Country, "a country in two capital letters, EU or INT")
+    check_shape(authority, OrgId, "an authority id such as xa-csirt: country in small letters, hyphen, name")
+    check_shape(country, Country, "a country in two capital letters, EU or INT")
     for each in nkeys:
-        shaped(each, NkeyUser, "a public transport key (U...): tocsin key new --transport FILE prints it")
+        check_shape(
+            each, NkeyUser, "a public transport key (U...): tocsin key new --transport FILE prints it"
+        )
     if domain_ not in set(Domain):
         raise click.UsageError(f"there is no domain {domain_!r}{hint(domain_, Domain)}")
     try:
@@ -250,12 +244,12 @@ def grant(
     if not publishes and not reads and not receipts:
         raise click.UsageError("name at least one --publish or --read, or --receipts")
     for area in areas:
-        shaped(area, Country, "a country in two capital letters, EU or INT")
+        check_shape(area, Country, "a country in two capital letters, EU or INT")
     spoken = tuple(Status(each) for each in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
     says: list[PublishGrant] = []
     for text in publishes:
-        tlp, audience, kinds = way(text, 3)
-        known_kinds(given := kinds.split(",") if kinds else ["*"])
+        tlp, audience, kinds = parse_grant(text, 3)
+        check_kinds(given := kinds.split(",") if kinds else ["*"])
         listed = (*given, proposals.REANCHOR) if kinds else (*given,)
         says.append(
             PublishGrant(
@@ -268,7 +262,7 @@ def grant(
         ReadGrant(
             statuses=spoken if statuses else (*spoken, Status.SYSTEM), tlps=(tlp,), audiences=(audience,)
         )
-        for tlp, audience, _ in (way(text, 2) for text in reads)
+        for tlp, audience, _ in (parse_grant(text, 2) for text in reads)
     ]
     now = app.now()
     document, note = proposal(file, now)
@@ -277,7 +271,7 @@ def grant(
             f"{authority} is not in this registry{hint(authority, document.authorities)}",
             reason="unknown-authority",
         )
-    known_audiences(
+    check_audiences(
         document,
         [name for names in (*(g.audiences for g in says), *(g.audiences for g in hears)) for name in names],
     )
@@ -302,9 +296,9 @@ def sign(
     from bus.trust.registry import VerifiedRegistry
 
     signer = signer_of(app, key_file, passphrase_file)
-    raw = ceremony.sign_registry(read(file), signer)
+    raw = ceremony.sign_registry(read_file(file), signer)
     document = ceremony.document_of(raw)
-    before = VerifiedRegistry.open(read(previous)) if previous else previous_of(file, document)
+    before = VerifiedRegistry.open(read_file(previous)) if previous else previous_of(file, document)
     roots = [("root", document.root), *([("the root before it", before.document.root)] if before else [])]
     if all(signer.kid not in role.keys for _, role in roots):
         hint = (
@@ -313,7 +307,7 @@ def sign(
             else "; for a root of the version before, add --previous FILE"
         )
         raise click.UsageError(f"{signer.kid} is no root key of version {document.version}{hint}")
-    replace(file, raw)
+    write_whole(file, raw)
     record_registry(app, "registry-signed", raw, file, by=signer.kid)
     signed = set(ceremony.signatures(raw))
     missing = {name: max(0, role.threshold - len(signed & role.keys.keys())) for name, role in roots}
@@ -327,7 +321,7 @@ def sign(
         verdict = f"stands, if enough roots of version {document.version - 1} have signed it too (--previous)"
     else:
         verdict = "stands"
-    say(app, file, f"version {document.version} has {', '.join(told)}: it {verdict}")
+    report_file(app, file, f"version {document.version} has {', '.join(told)}: it {verdict}")
 
 
 @command(registry, "beacon")
@@ -343,10 +337,10 @@ def beacon(
     from bus.trust import ceremony
     from bus.trust.registry import VerifiedRegistry
 
-    verified = VerifiedRegistry.open(read(file))
+    verified = VerifiedRegistry.open(read_file(file))
     signer = signer_of(app, key_file, passphrase_file)
     raw = ceremony.new_beacon(verified, signer, app.now(), dt.timedelta(hours=hours))
     verified.with_beacon(raw, app.now())
-    replace(out, raw)
+    write_whole(out, raw)
     record_registry(app, "beacon-signed", verified.raw, out, by=signer.kid, hours=hours)
-    say(app, out, f"beacon for version {verified.version}, good for {hours} h")
+    report_file(app, out, f"beacon for version {verified.version}, good for {hours} h")

@@ -10,7 +10,7 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
-from bus.cli.frame.files import say, write_new
+from bus.cli.frame.files import report_file, write_new
 from schemas.registry import REVOCATION_REASONS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ reason_option = click.option(
 yes_option = click.option("--yes", is_flag=True, help="do not ask")
 
 
-def choose(authority: str, usable: tuple[str, ...], kids: tuple[str, ...]) -> tuple[str, ...]:
+def keys_to_revoke(authority: str, usable: tuple[str, ...], kids: tuple[str, ...]) -> tuple[str, ...]:
     """The keys to revoke: those named, or the only one that is not revoked yet."""
     if kids:
         return kids
@@ -42,7 +42,7 @@ def choose(authority: str, usable: tuple[str, ...], kids: tuple[str, ...]) -> tu
     return usable
 
 
-def explain(
+def explain_revocation(
     app: App,
     authority: str,
     record: AuthorityRecord,
@@ -80,7 +80,7 @@ def explain(
     )
 
 
-def state(
+def write_statement(
     app: App,
     registry: VerifiedRegistry,
     authority: str,
@@ -98,7 +98,7 @@ def state(
 
     now = app.now()
     mine = [key for key in registry.bulletin_keys() if key.authority_id == authority]
-    chosen = choose(
+    chosen = keys_to_revoke(
         authority, tuple(key.public.kid for key in mine if key.record.revoked_since is None), kids
     )
     moment = parse_time(since) if since else now.replace(microsecond=0)
@@ -113,7 +113,7 @@ def state(
     )
     if registry.with_revocation(raw, now) is registry:
         raise click.UsageError("these keys are revoked since then or earlier already; nothing was written")
-    explain(app, authority, registry.authority(authority), chosen, moment, now)
+    explain_revocation(app, authority, registry.authority(authority), chosen, moment, now)
     app.note("  It is in force wherever the statement is taken in; no root keeper has to sign it.")
     if not yes:
         app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
@@ -128,7 +128,7 @@ def state(
         by=signer.kid,
         file=str(out),
     )
-    say(
+    report_file(
         app,
         out,
         f"{', '.join(chosen)} revoked by the statement in {out}; now send it to every reader, and tell the registrar: "

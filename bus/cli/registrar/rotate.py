@@ -10,15 +10,15 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.files import read, replace, signer_of
+from bus.cli.frame.files import read_file, signer_of, write_whole
 from bus.cli.registrar.proposals import key_record, proposal, propose, record_registry, standing_registry
 from bus.cli.registrar.revoke import (
-    choose,
-    explain,
+    explain_revocation,
+    keys_to_revoke,
     kid_option,
     reason_option,
     since_option,
-    state,
+    write_statement,
     yes_option,
 )
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE = click.Path(path_type=Path)
 
 
-@command(None, "rotate")
+@command(name="rotate")
 @click.argument("file", type=FILE)
 @click.argument("authority", required=False)
 @click.option("--key", type=FILE, help="AUTHORITY's new public JWK file")
@@ -153,7 +153,7 @@ def _difference(name: str, before: Role, after: Role) -> list[str]:
     ]
 
 
-@command(None, "revoke")
+@command(name="revoke")
 @click.argument("file", type=FILE)
 @click.argument("authority")
 @kid_option
@@ -192,17 +192,19 @@ def revoke(
     if statement is not None and key_file is not None:
         registry = _standing(file, "no statement is made against it")
         signer = signer_of(app, key_file, passphrase_file)
-        state(app, registry, authority, signer, statement, kids=kids, since=since, reason=reason, yes=yes)
+        write_statement(
+            app, registry, authority, signer, statement, kids=kids, since=since, reason=reason, yes=yes
+        )
         return
     now = app.now()
     document, note = proposal(file, now)
     keys = _record(document, authority).keys
     left = tuple(kid for kid, key in keys.items() if key.revoked_since is None)
-    chosen = choose(authority, left, kids)
+    chosen = keys_to_revoke(authority, left, kids)
     moment = parse_time(since) if since else now.replace(microsecond=0)
     changed = revoke_keys(document, authority, chosen, since=moment, reason=reason, now=now)
     check_rules(changed)
-    explain(app, authority, changed.authorities[authority], chosen, moment, now)
+    explain_revocation(app, authority, changed.authorities[authority], chosen, moment, now)
     app.note(
         f"  It is in force once {document.root.threshold} of {len(document.root.keys)} root keepers have signed "
         f"version {document.version} and readers have it."
@@ -221,7 +223,7 @@ def revoke(
 def _standing(file: Path, otherwise: str) -> VerifiedRegistry:
     from bus.errors import TrustError
 
-    found = standing_registry(file, read(file))
+    found = standing_registry(file, read_file(file))
     if found is None:
         raise TrustError(
             f"{file} is a proposal that too few roots have signed; {otherwise}", reason="threshold"
@@ -237,7 +239,7 @@ def _record(document: Registry, authority: str) -> AuthorityRecord:
     return document.authorities[authority]
 
 
-@command(None, "export")
+@command(name="export")
 @click.argument("file", type=FILE, required=False)
 @click.option("--jwks", "as_jwks", is_flag=True, help="a JSON Web Key Set (RFC 7517), the one form there is")
 @click.option("--out", type=FILE, help="write it here instead of printing it")
@@ -261,5 +263,5 @@ def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> N
         return
     import msgspec
 
-    replace(out, msgspec.json.encode(made) + b"\n")
+    write_whole(out, msgspec.json.encode(made) + b"\n")
     app.note(f"{len(made['keys'])} keys of {registry.domain} version {registry.version} written to {out}")

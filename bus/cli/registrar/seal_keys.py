@@ -11,7 +11,7 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.files import read
+from bus.cli.frame.files import read_file
 from bus.cli.registrar.proposals import proposal, propose
 from schemas.vocab import SealPolicy
 
@@ -71,10 +71,10 @@ def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
     from schemas.registry import SealKeyRecord
 
     try:
-        jwk = msgspec.json.decode(read(path), type=dict[str, str])
+        jwk = msgspec.json.decode(read_file(path), type=dict[str, str])
     except msgspec.MsgspecError:
         raise TrustError(
-            f"{path} is no JWK file; make one: tocsin key export --seal", reason="unsupported-key"
+            f"{path} is no JWK file", remedy="make one: tocsin key export --seal", reason="unsupported-key"
         ) from None
     key = SealKey.from_jwk(jwk)
     return SealKeyRecord(

@@ -8,20 +8,21 @@ import click
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
-from bus.cli.frame.files import read
-from bus.cli.frame.text import NotFoundError, hint
+from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame.files import read_file
+from bus.cli.frame.text import hint
 
 FILE = click.Path(path_type=Path)
 
 
-@command(None, "show")
+@command(name="show")
 @click.argument("file", type=FILE, required=False)
 @click.option("--authority", help="only this one")
 def show(app: App, file: Path | None, *, authority: str | None) -> None:
     """Print the registry in FILE, or the context's. Nothing is verified; `verify` does that."""
     from bus.trust import ceremony
 
-    document = ceremony.document_of(read(file or app.context()[1].registry))
+    document = ceremony.document_of(read_file(file or app.context()[1].registry))
     if authority is not None and authority not in document.authorities:
         raise NotFoundError(
             f"{authority} is not in this registry{hint(authority, document.authorities)}",
@@ -48,7 +49,7 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
     app.table(("authority", "kind", "domain", "keys", "publishes", "reads"), rows)
 
 
-@command(None, "verify")
+@command(name="verify")
 @click.argument("file", type=FILE, required=False)
 @click.option("--pin", help="digest the registry must have (from another channel: print, fax, telephone)")
 @click.option(
@@ -64,9 +65,9 @@ def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | Non
     if file is None:
         verified = open_registry(app.context()[1], app.now())
     elif previous is not None:
-        verified = VerifiedRegistry.open(read(previous)).update(read(file), app.now())
+        verified = VerifiedRegistry.open(read_file(previous)).update(read_file(file), app.now())
     else:
-        verified = VerifiedRegistry.open(read(file), pin=pin)
+        verified = VerifiedRegistry.open(read_file(file), pin=pin)
     found = {
         "verified": True,
         "domain": verified.domain,

@@ -51,7 +51,7 @@ def test_a_bad_file_is_one_sentence(tmp_path: Path, content: bytes, reason: str,
     path.write_bytes(content)
     with pytest.raises(ConfigError) as found:
         load({"TOCSIN_HOME": str(tmp_path)}, tmp_path)
-    assert (found.value.reason, found.value.exit_code) == (reason, 2)
+    assert found.value.reason == reason
     assert str(path) in str(found.value)
     assert words in str(found.value)
 

@@ -9,7 +9,7 @@ import pytest
 
 from bus.cli.frame.app import App
 from bus.cli.frame.lines import show_bulletin
-from bus.cli.frame.text import folded
+from bus.cli.frame.text import wrapped
 from schemas.bulletin import Bulletin
 from schemas.vocab import Tlp
 from tests.worlds import bulletin, shared_world
@@ -80,6 +80,6 @@ def test_colour_says_nothing_that_words_do_not(
 def test_a_folded_line_of_the_picture_is_one_bulletins(terminal: pytest.MonkeyPatch) -> None:
     """A line end in a headline makes no line of its own in the picture."""
     terminal.setenv("COLUMNS", "60")
-    lines = folded("  p2 11-25 17:03 xa-csirt  all is well\n  p1 forged line " + "x " * 40)
+    lines = wrapped("  p2 11-25 17:03 xa-csirt  all is well\n  p1 forged line " + "x " * 40)
     assert not any(line.startswith("  p1") for line in lines)
     assert all(len(line) <= 60 and "\n" not in line for line in lines)

@@ -1,0 +1,59 @@
+"""The exit codes: what each means, and with which one the program ends for an error of the library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.errors import TocsinError
+
+DONE, FAILURE, USAGE, NOT_FOUND, NOT_AUTHORISED, REFUSED, UNTRUSTED, UNREACHABLE, PARTLY = range(9)
+QUEUED, INTERRUPTED = 75, 130
+
+EXIT_CODES: dict[int, str] = {
+    DONE: "done",
+    FAILURE: "failure",
+    USAGE: "usage: a wrong flag, argument or setting",
+    NOT_FOUND: "not found",
+    NOT_AUTHORISED: "not authorised, by the broker or the registry",
+    REFUSED: "refused before signing: schema, rule or policy",
+    UNTRUSTED: "trust failure: signature, revoked key, expired registry",
+    UNREACHABLE: "bus unreachable",
+    PARTLY: "partly done",
+    QUEUED: "queued on this disk, will be sent later",
+    INTERRUPTED: "interrupted",
+}
+
+# Class names, not classes: to say how a command failed, no room of the library needs to be imported. The code of a
+# class holds for its subclasses; a class that is not here, and has no base that is, ends with FAILURE.
+BY_CLASS: dict[str, int] = {
+    "ConfigError": USAGE,
+    "NotFoundError": NOT_FOUND,
+    "DeniedError": NOT_AUTHORISED,
+    "AdapterError": REFUSED,
+    "InputFileError": REFUSED,
+    "PermitError": REFUSED,
+    "SchemaError": REFUSED,
+    "AdmissionError": UNTRUSTED,
+    "AuditError": UNTRUSTED,
+    "BundleError": UNTRUSTED,
+    "KeyFileError": UNTRUSTED,
+    "SealError": UNTRUSTED,
+    "TrustError": UNTRUSTED,
+    "UnreachableError": UNREACHABLE,
+}
+
+# Class name and reason, where the reason says more than the class.
+BY_REASON: dict[tuple[str, str], int] = {
+    ("InputFileError", "file-missing"): NOT_FOUND,
+    ("InputFileError", "file-unreadable"): USAGE,
+}
+
+
+def exit_code(exc: TocsinError) -> int:
+    """The code with which a command ends for this error."""
+    names = [base.__name__ for base in type(exc).__mro__]
+    for name in names:
+        if (name, exc.reason) in BY_REASON:
+            return BY_REASON[name, exc.reason]
+    return next((BY_CLASS[name] for name in names if name in BY_CLASS), FAILURE)
