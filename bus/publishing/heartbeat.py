@@ -264,7 +264,7 @@ class Heartbeat:
     async def _standings(self) -> Mapping[Channel, Standing]:
         publisher = self._publisher
         channels = beat_channels(publisher.registry(), publisher.authority_id)
-        return await publisher.outbox.ask(lambda db: {each: standing(db, each) for each in channels})
+        return await publisher.outbox.read(lambda db: {each: standing(db, each) for each in channels})
 
     async def _part(self) -> None:
         if not self._publisher.leads:

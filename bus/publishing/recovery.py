@@ -57,7 +57,7 @@ async def recover(
             heads[link.channel] = (link.seq, link.digest)
     moment = clock()
     await outbox.settle(found.arrived, moment.timestamp())
-    restamped, superseded = await outbox.keep(lambda db: _adopt(db, keep, heads, moment))
+    restamped, superseded = await outbox.write(lambda db: _adopt(db, keep, heads, moment))
     for stream, seq in found.cursors.items():
         await outbox.move_own_cursor(stream, seq)
     return {"read": len(found.links), "adopted": len(heads), "restamped": restamped, "superseded": superseded}

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from bus.delivery.tracker import Calendars
-from bus.policy.deadlines import Deadlines
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.transport.connection import Connection
@@ -30,12 +28,11 @@ async def speaking(
     identity: str = "xa-csirt",
     *,
     clock: Callable[[], dt.datetime] | None = None,
-    due: Deadlines | None = None,
-    calendars: Calendars | None = None,
+    tables: Iterable[str] = (),
 ) -> AsyncIterator[Publisher]:
-    """A publisher over its own outbox; with `due` it reads what is said to it. Its clock is the world's, or another."""
+    """A publisher over its own outbox, with another room's `tables` in it. Its clock is the world's, or another."""
     async with (
-        Outbox.open(path) as outbox,
+        Outbox.open(path, tables=tables) as outbox,
         Publisher.open(
             authority_id=identity,
             outbox=outbox,
@@ -45,8 +42,6 @@ async def speaking(
             defaults=DEFAULTS,
             clock=clock or (lambda: bus.world.now),
             rng=secrets.token_bytes,
-            deadlines=due,
-            calendars=calendars,
         ) as publisher,
     ):
         yield publisher

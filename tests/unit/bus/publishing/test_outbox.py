@@ -7,7 +7,7 @@ import json
 import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -46,11 +46,13 @@ asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 
 
 @asynccontextmanager
-async def speaking(path: Path, world: World | None = None) -> AsyncIterator[tuple[Publisher, Outbox]]:
+async def speaking(
+    path: Path, world: World | None = None, *, tables: Iterable[str] = ()
+) -> AsyncIterator[tuple[Publisher, Outbox]]:
     """A publisher that only keeps."""
     found = world or shared_world()
     async with (
-        Outbox.open(path) as outbox,
+        Outbox.open(path, tables=tables) as outbox,
         Publisher.open(
             authority_id="xa-csirt",
             outbox=outbox,
