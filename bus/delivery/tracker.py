@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from bus.background import in_background
 from bus.delivery import ledger
 from bus.delivery.ladder import Overdue, Rung, Standing
 from bus.errors import BusError, StoreError, one_failure
@@ -67,15 +68,8 @@ class DeliveryTracker:
         if publisher.endpoint is None:
             yield tracker
             return
-        reading = asyncio.create_task(
-            tracker._run(publisher.endpoint), name=f"receipts for {publisher.authority_id}"
-        )
-        try:
+        async with in_background(tracker._run(publisher.endpoint), f"receipts for {publisher.authority_id}"):
             yield tracker
-        finally:
-            reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reading
 
     # -- asking -----------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from bus.background import in_background
 from bus.policy.phases import PACES
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import State
@@ -215,16 +216,14 @@ class Heartbeat:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Beat meanwhile. A clean end, also by being cancelled, announces the silence that follows; a failure does not."""
-        task = asyncio.create_task(self.run(), name=f"heartbeat {self._publisher.authority_id}")
         is_clean = True
         try:
-            yield
+            async with in_background(self.run(), f"heartbeat of {self._publisher.authority_id}"):
+                yield
         except Exception:
             is_clean = False
             raise
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             if is_clean:
                 await self._part()
 

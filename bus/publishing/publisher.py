@@ -25,6 +25,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from bus.background import in_background
 from bus.errors import OutboxError, PermitError
 from bus.keys.signatures import Signer
 from bus.publishing.outbox import Outbox, State
@@ -132,13 +133,8 @@ class Publisher:
         if sender is None:
             yield publisher
             return
-        sending = asyncio.create_task(sender.run(), name=f"sender of {authority_id}")
-        try:
+        async with in_background(sender.run(), f"sender of {authority_id}"):
             yield publisher
-        finally:
-            sending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await sending
 
     async def publish(
         self,
