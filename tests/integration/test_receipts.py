@@ -112,6 +112,24 @@ async def test_an_author_sees_who_has_received_and_who_withdrew(bus: Bus, tmp_pa
                 await until(lambda: _unconfirmed(tracker, said.digest, ()))
 
 
+async def test_a_tracker_that_comes_later_reads_what_was_answered_before(bus: Bus, tmp_path: Path) -> None:
+    """An author publishes and sends from an outbox without tables of receipts; hubs answer; then somebody asks."""
+    async with speaking(bus, tmp_path / "author.db") as author:
+        said = await author.publish(draft())
+        assert await author.settled(said.digest, 10) == "stored"
+    item = ReceiptItem(id=said.id, digest=said.digest, at=bus.world.now)
+    for name in ("xa-hub", "xb-hub"):
+        async with speaking(bus, tmp_path / f"{name}.db", name) as answering:
+            kept = await answering.publish(
+                receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [item])
+            )
+            assert await answering.settled(kept.digest, 10) == "stored"
+    async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (_, tracker):
+        reached = await tracker.reached(said.digest, Rung.RECEIVED, 10)
+    assert reached is not None
+    assert reached.state is Rung.RECEIVED
+
+
 async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Path) -> None:
     """By somebody who is no hub, of another's bulletin, or of one never said; the true one after them counts."""
     async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (author, tracker):
