@@ -215,7 +215,7 @@ class Heartbeat:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Beat meanwhile. A clean end, also by being cancelled, announces the silence that follows; a failure does not."""
+        """Beat until the context exits. A clean end, also by being cancelled, announces the silence that follows; a failure does not."""
         is_clean = True
         try:
             async with in_background(self.run(), f"heartbeat of {self._publisher.authority_id}"):

@@ -29,6 +29,18 @@ MOST = 800
 MOST_BYTES = 8 * 1024 * 1024
 
 
+class MustHold(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream has acknowledged from a place on, and must still hold.
+
+    Attributes:
+        start: the stream's sequence at that place; 0 when there is none.
+        rows: the rows' numbers by digest.
+    """
+
+    start: int
+    rows: dict[str, int]
+
+
 class Outbox:
     """An authority's outbox. Use `Outbox.open`."""
 
@@ -175,7 +187,7 @@ class Outbox:
         return int(row[0]), row[1]
 
     async def wait_state(self, digest: str, timeout: float) -> str:
-        """Wait until a row is no longer just kept, whoever sends it; its state when the time is up."""
+        """Wait until a row is no longer just kept, by any process; its state when the time is up."""
         deadline = time.monotonic() + timeout
         mark = -1
         while True:
@@ -255,8 +267,8 @@ class Outbox:
 
     async def stored_from(
         self, stream: str, cursor: int, channels: Collection[str], since: float
-    ) -> tuple[int, dict[str, int]]:
-        """What a stream must still hold from the last place at or before `cursor` on: where that is, and digest and row.
+    ) -> MustHold:
+        """What a stream must still hold, from the last place at or before `cursor` on.
 
         Args:
             stream: its name.
@@ -265,12 +277,14 @@ class Outbox:
             since: what was stored earlier the stream may have let go.
         """
         found = await self._db.read(lambda db: table.stored_from(db, stream, cursor))
-        start = int(found[0]["stream_seq"]) if found else 0
-        return start, {
-            row["digest"]: row["n"]
-            for row in found
-            if row["channel"] in channels and (row["stored_at"] or 0.0) >= since
-        }
+        return MustHold(
+            start=int(found[0]["stream_seq"]) if found else 0,
+            rows={
+                row["digest"]: row["n"]
+                for row in found
+                if row["channel"] in channels and (row["stored_at"] or 0.0) >= since
+            },
+        )
 
     async def offer_again(self, ns: Sequence[int]) -> None:
         """Send rows again that a stream has lost: the same bytes, without a message id, which it may still remember."""

@@ -30,7 +30,7 @@ from bus.errors import OutboxError, PermitError
 from bus.keys.signatures import Signer
 from bus.publishing.outbox import Outbox, State
 from bus.publishing.own_channels import scrub
-from bus.publishing.recovery import recover
+from bus.publishing.recovery import Recovery, recover
 from bus.publishing.sender import Sender
 from bus.publishing.stamping import Accepted, Stamping
 from bus.sealing.sealer import Sealer
@@ -230,7 +230,7 @@ class Publisher:
             problem="" if self._sender is None else self._sender.problem,
         )
 
-    async def recover(self, timeout: float = 60.0) -> dict[str, int]:
+    async def recover(self, timeout: float = 60.0) -> Recovery:
         """Rebuild the heads from the own channels on the bus; see `bus.publishing.recovery`.
 
         Raises:

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
+from bus.publishing.recovery import Recovery
 from bus.transport.connection import Connection
 from bus.transport.pull_consumer import Pull, Received
 from schemas.codec import digest
@@ -113,7 +114,7 @@ async def test_a_lost_outbox_refuses_until_it_has_recovered(bus: Bus, tmp_path: 
             await publisher.publish(draft())
         assert await publisher.settled(unsent.digest, 0) == "accepted"
         found = await publisher.recover()
-        assert found == {"read": 3, "adopted": 1, "restamped": 1, "superseded": 0}
+        assert found == Recovery(read=3, adopted=1, restamped=1, superseded=0)
         after = await publisher.publish(draft("goes on"))
         assert after.seq == 5
         assert await publisher.settled(after.digest, 5) == "stored"

@@ -136,7 +136,7 @@ async def test_a_lost_outbox_finds_what_a_key_out_of_use_has_signed(bus: Bus, tm
     async with speaking(bus, tmp_path / "second.db", new, clock) as (publisher, _):
         with pytest.raises(OutboxError, match="outbox recover"):
             await publisher.ready(10)
-        assert (await publisher.recover())["adopted"] == 1
+        assert (await publisher.recover()).adopted == 1
         goes_on = await publisher.publish(draft("goes on"))
         assert (goes_on.seq, await publisher.settled(goes_on.digest, 10)) == (4, "stored")
 

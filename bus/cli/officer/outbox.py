@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bus.publishing.outbox import Row
     from bus.publishing.publisher import Publisher
     from bus.publishing.reanchor import Anchor
+    from bus.publishing.recovery import Recovery
 
 RECOVER_S = 60.0
 QUEUED = 75
@@ -168,7 +169,7 @@ def recover(app: App, *, yes: bool) -> None:
 
     app.logs(errors_only=True)
 
-    async def work() -> object:
+    async def work() -> Recovery:
         async with open_publisher(app) as publisher:
             return await publisher.recover(app.timeout(RECOVER_S))
 
