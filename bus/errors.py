@@ -137,6 +137,16 @@ class StoreError(BusError):
 
     reason = "store"
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same work may succeed later: the disk is full, or another process uses the file."""
+        return self.reason in ("store-full", "store-busy")
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the same work fails again, however long one waits: the store has failed, or is closed."""
+        return self.reason in ("store-failed", "store-closed")
+
 
 class OutboxError(BusError):
     """An outbox that must not publish as it is."""

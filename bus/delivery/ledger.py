@@ -1,7 +1,8 @@
 """What an author knows of its readers: the receipts in its outbox's file, beside the bulletins they are about.
 
 Receipts are bulletins: they are admitted, chained and, when a hub's key is revoked, withdrawn as a reader's are
-(`bus.subscribing.inbox`, over the outbox's file). What they say becomes rows here.
+(`bus.subscribing.inbox`, over the outbox's file). What they say becomes rows here. The outbox's file has room for them
+when it is opened so: `Outbox.open(path, tables=TABLES)`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -17,7 +18,9 @@ import structlog
 from bus.delivery.ladder import Answer, Overdue, Rung, Said, Standing, overdue, standing
 from bus.policy.deadlines import Deadlines, stricter
 from bus.publishing import resend
+from bus.publishing.outbox import Outbox
 from bus.publishing.outbox_table import State
+from bus.subscribing import tables
 from bus.subscribing.tables import Stored
 from bus.trust import receipt_grants
 from bus.trust.registry import VerifiedRegistry
@@ -27,9 +30,6 @@ from schemas.codec import decode
 from schemas.elections import coarse, phase_over
 from schemas.subject import Channel, parse
 from schemas.vocab import MsgType, ReceiptStage, RefRel, Status
-
-if TYPE_CHECKING:
-    from bus.publishing.outbox import Outbox  # whose file has these tables
 
 T = TypeVar("T")
 KEEP = dt.timedelta(days=30)
@@ -54,10 +54,13 @@ CREATE TABLE IF NOT EXISTS told (
 ) WITHOUT ROWID;
 """
 
+TABLES = (tables.SCHEMA, SCHEMA)
+"""What an outbox's file needs so that receipts can be read into it."""
+
 log = structlog.get_logger()
 
 
-class Answered:
+class ReceiptLedger:
     """A projector for `bus.subscribing.inbox`: takes receipts about the author's own bulletins, and requests for them; nothing else."""
 
     def __init__(self, authority_id: str, registry: Callable[[], VerifiedRegistry]) -> None:
@@ -110,11 +113,11 @@ class Answered:
         db.executemany("DELETE FROM receipts WHERE row = ?", [(row.rowid,) for row in rows])
 
 
-async def asked(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T:
-    """The answer to a question about what is expected, of all that was kept until now."""
-    if await outbox.ask(_is_behind):
-        await outbox.keep(enrol)
-    return await outbox.ask(question)
+async def read(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T:
+    """Answer a question about what is expected, of all that was kept until now."""
+    if await outbox.read(_is_behind):
+        await outbox.write(enrol)
+    return await outbox.read(question)
 
 
 def _is_behind(db: sqlite3.Connection) -> bool:
@@ -154,7 +157,7 @@ FROM expected e JOIN outbox o ON o.n = e.n WHERE o.state != 'superseded'
 """
 
 
-def ask(
+def _select(
     db: sqlite3.Connection, me: str, registry: VerifiedRegistry, where: str, arguments: Sequence[object]
 ) -> list[tuple[int, Standing]]:
     """Where bulletins stand that a condition finds (`e` is what is expected, `o` the outbox), with their rows."""
@@ -188,14 +191,14 @@ def ask(
 
 def of_one(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, wanted: str) -> Standing | None:
     """Where one bulletin stands, by id or digest."""
-    found = ask(db, me, registry, "(e.id = ?1 OR e.digest = ?1)", (wanted,))
+    found = _select(db, me, registry, "(e.id = ?1 OR e.digest = ?1)", (wanted,))
     return found[0][1] if found else None
 
 
 def lately(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, now: dt.datetime) -> list[Standing]:
     """Where everything of the last 30 days stands, the newest first."""
     since = (now - KEEP).timestamp()
-    return [each for _, each in ask(db, me, registry, "o.kept_at >= ? ORDER BY e.n DESC", (since,))]
+    return [each for _, each in _select(db, me, registry, "o.kept_at >= ? ORDER BY e.n DESC", (since,))]
 
 
 def late(
@@ -234,7 +237,7 @@ def tell(
     enrol(db)
     first = "INSERT OR IGNORE INTO told VALUES (?, ?, ?)"
     new: list[Overdue] = []
-    for n, found in ask(db, me, registry, "e.closed = 0", ()):
+    for n, found in _select(db, me, registry, "e.closed = 0", ()):
         each = _timed(found, deadlines, calendars)
         new += [
             item

@@ -1,27 +1,31 @@
-"""An author reads the receipts for what it has said, into its outbox's file, and is told once of what is overdue."""
+"""An author reads the receipts for what it has said, into its outbox's file, and is told once of what is overdue.
+
+It stands beside the publisher, which knows nothing of it: a tracker opened later finds what was published before.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import structlog
 
+from bus.background import in_background
 from bus.delivery import ledger
 from bus.delivery.ladder import Overdue, Rung, Standing
-from bus.errors import BusError, StoreError
+from bus.errors import BusError, StoreError, one_failure
 from bus.policy.deadlines import Deadlines
-from bus.publishing.outbox import Outbox
-from bus.publishing.sender import Sender
+from bus.publishing.publisher import Publisher
+from bus.subscribing.inbox import Inbox
 from bus.subscribing.subscriber import Subscriber
-from bus.transport.connection import Connection
+from bus.transport.connection import Connection, Endpoint
 from bus.transport.streams import receipt_streams
-from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.electoral import ElectionCalendar
 
+HOLD_S = 30.0  # so long a receipt waits for the one before it
 TELL_EVERY_S = 5.0
 LEAD_EVERY_S = 0.2
 
@@ -31,127 +35,48 @@ Calendars = Callable[[], Awaitable[Sequence[ElectionCalendar]]]
 log = structlog.get_logger()
 
 
-class ReceiptReader:
-    """Reads for one outbox, while its process is the one that sends from it: a consumer has one reader."""
+class DeliveryTracker:
+    """What became of what one publisher says. Use `DeliveryTracker.open`.
 
-    def __init__(
-        self,
-        sender: Sender,
-        outbox: Outbox,
-        registry: Callable[[], VerifiedRegistry],
-        clock: Callable[[], dt.datetime],
-        deadlines: Deadlines,
-        calendars: Calendars | None = None,
-    ) -> None:
-        """Prepare, beside the sender of the same outbox; see `Publisher.open`."""
-        self._sender = sender
-        self._authority_id = sender.authority_id
-        self._endpoint = sender.endpoint
-        self._outbox = outbox
-        self._registry = registry
-        self._clock = clock
+    It reads while its process is the one that sends from the outbox, for a consumer has one reader. What another
+    process reads into the file it finds there.
+    """
+
+    def __init__(self, publisher: Publisher, deadlines: Deadlines, calendars: Calendars | None) -> None:
+        self._publisher = publisher
+        self._authority_id = publisher.authority_id
+        self._outbox = publisher.outbox
+        self._registry = publisher.registry
         self._deadlines = deadlines
         self._calendars = calendars
-        self._inbox = outbox.inbox(ledger.Answered(sender.authority_id, registry))
+        projector = ledger.ReceiptLedger(publisher.authority_id, publisher.registry)
+        self._inbox = Inbox(publisher.outbox.database, projector, HOLD_S)
 
-    async def run(self) -> None:
-        """Read until cancelled."""
-        while True:
-            if not self._may_read():
-                await asyncio.sleep(LEAD_EVERY_S)
-                continue
-            tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._tell())}
-            try:
-                while self._may_read() and not any(task.done() for task in tasks):
-                    await asyncio.wait(tasks, timeout=LEAD_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                ended = await asyncio.gather(*tasks, return_exceptions=True)
-            for exc in ended:
-                if isinstance(exc, StoreError) and exc.reason in ("store-failed", "store-closed"):
-                    return  # whoever publishes is told so by the outbox itself
-                if isinstance(exc, Exception):
-                    log.error("receipts_not_read", authority=self._authority_id, problem=repr(exc))
-            await asyncio.sleep(LEAD_EVERY_S)
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, publisher: Publisher, deadlines: Deadlines, calendars: Calendars | None = None
+    ) -> AsyncIterator[DeliveryTracker]:
+        """Track what a publisher says; receipts are read in the background until the context exits.
 
-    def _may_read(self) -> bool:
-        return self._sender.leads and bool(receipt_streams(self._registry(), self._authority_id))
+        Args:
+            publisher: who speaks; its outbox is opened with `bus.delivery.ledger.TABLES`. Without an endpoint nothing is read.
+            deadlines: what is overdue by these is logged once.
+            calendars: those of the publisher's country, which deadlines follow too.
+        """
+        tracker = cls(publisher, deadlines, calendars)
+        if publisher.endpoint is None:
+            yield tracker
+            return
+        async with in_background(tracker._run(publisher.endpoint), f"receipts for {publisher.authority_id}"):
+            yield tracker
 
-    async def _read(self) -> None:
-        await Subscriber(
-            authority_id=self._authority_id,
-            inbox=self._inbox,
-            registry=self._registry,
-            endpoint=self._endpoint,
-            clock=self._clock,
-            streams=receipt_streams,
-        ).run()
-
-    async def _tell(self) -> None:
-        known: Sequence[ElectionCalendar] = ()
-
-        def tell(db: sqlite3.Connection) -> list[Overdue]:
-            now = self._clock()
-            return ledger.tell(db, self._authority_id, self._registry(), now, self._deadlines, known)
-
-        while True:
-            if self._calendars is not None:
-                # They are in another file: while that cannot be read, what was known holds.
-                with contextlib.suppress(StoreError):
-                    known = await self._calendars()
-            for item in await self._outbox.keep(tell):
-                log.warning(
-                    "answer_overdue",
-                    reader=item.reader,
-                    what=item.what,
-                    id=item.id,
-                    channel=item.channel,
-                    priority=item.priority,
-                    contact=item.contact or "none in the registry",
-                )
-            await asyncio.sleep(TELL_EVERY_S)
-
-    async def caught_up(self, timeout: float) -> bool:
-        """Wait until all receipts that the bus holds are in the outbox's file, whoever reads; whether that came true."""
-        streams = receipt_streams(self._registry(), self._authority_id)
-        try:
-            async with asyncio.timeout(timeout), Connection.open(self._endpoint) as connection:
-                await connection.until_connected(timeout)
-                for stream, consumer in streams:
-                    while not await self._is_read(connection, stream, consumer):  # noqa: ASYNC110 (the bus is asked)
-                        await asyncio.sleep(LEAD_EVERY_S)
-        except (TimeoutError, BusError):
-            return False
-        return True
-
-    async def _is_read(self, connection: Connection, stream: str, consumer: str) -> bool:
-        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-        delivered = int(info.get("delivered", {}).get("stream_seq", 0))
-        read = (await self._inbox.cursor(stream)).seq
-        return int(info.get("num_pending", 0)) == 0 and read >= delivered
-
-
-class Answers:
-    """What an author asks of what hubs have answered, whoever reads it in."""
-
-    def __init__(
-        self,
-        authority_id: str,
-        outbox: Outbox,
-        registry: Callable[[], VerifiedRegistry],
-        reader: ReceiptReader | None,
-    ) -> None:
-        """`reader` is None where another process reads."""
-        self._authority_id = authority_id
-        self._outbox = outbox
-        self._registry = registry
-        self._reader = reader
+    # -- asking -----------------------------------------------------------------------------------------------------
 
     async def standing(self, id_or_digest: str) -> Standing | None:
         """How far a bulletin has come, and who has not answered; None when it was not said here."""
         registry = self._registry()
-        return await ledger.asked(
+        return await ledger.read(
             self._outbox, lambda db: ledger.of_one(db, self._authority_id, registry, id_or_digest)
         )
 
@@ -168,5 +93,89 @@ class Answers:
             mark = await self._outbox.changed(mark, left)
 
     async def caught_up(self, timeout: float) -> bool:
-        """Wait until all receipts that the bus holds are known here; whether that came true."""
-        return self._reader is not None and await self._reader.caught_up(timeout)
+        """Wait until all receipts that the bus holds are in the outbox's file. Returns False on timeout.
+
+        It makes no difference which process reads them. Without an endpoint the bus cannot be asked: False.
+        """
+        endpoint = self._publisher.endpoint
+        if endpoint is None:
+            return False
+        streams = receipt_streams(self._registry(), self._authority_id)
+        try:
+            async with asyncio.timeout(timeout), Connection.open(endpoint) as connection:
+                await connection.until_connected(timeout)
+                for stream, consumer in streams:
+                    while not await self._is_read(connection, stream, consumer):  # noqa: ASYNC110 (the bus is asked)
+                        await asyncio.sleep(LEAD_EVERY_S)
+        except (TimeoutError, BusError):
+            return False
+        return True
+
+    async def _is_read(self, connection: Connection, stream: str, consumer: str) -> bool:
+        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
+        delivered = int(info.get("delivered", {}).get("stream_seq", 0))
+        read = (await self._inbox.cursor(stream)).seq
+        return int(info.get("num_pending", 0)) == 0 and read >= delivered
+
+    # -- reading ----------------------------------------------------------------------------------------------------
+
+    async def _run(self, endpoint: Endpoint) -> None:
+        """Read until cancelled, or until the outbox fails, which its publisher is told by the outbox itself."""
+        while True:
+            try:
+                if self._may_read():
+                    await self._track(endpoint)
+            except BusError as exc:
+                if isinstance(exc, StoreError) and exc.is_final:
+                    return
+                log.error("receipts_not_read", authority=self._authority_id, problem=repr(exc))
+            except Exception as exc:  # a fault of ours must not end the reading in silence
+                log.exception("receipts_not_read", authority=self._authority_id, problem=repr(exc))
+            await asyncio.sleep(LEAD_EVERY_S)
+
+    def _may_read(self) -> bool:
+        return self._publisher.leads and bool(receipt_streams(self._registry(), self._authority_id))
+
+    async def _track(self, endpoint: Endpoint) -> None:
+        """Read receipts, and tell what is overdue, for as long as this process may."""
+        with one_failure():
+            async with asyncio.TaskGroup() as tasks:
+                works = [tasks.create_task(self._read(endpoint)), tasks.create_task(self._tell())]
+                while self._may_read():  # noqa: ASYNC110 (the lease and the registry are asked)
+                    await asyncio.sleep(LEAD_EVERY_S)
+                for work in works:
+                    work.cancel()
+
+    async def _read(self, endpoint: Endpoint) -> None:
+        await Subscriber(
+            authority_id=self._authority_id,
+            inbox=self._inbox,
+            registry=self._registry,
+            endpoint=endpoint,
+            clock=self._publisher.clock,
+            streams=receipt_streams,
+        ).run()
+
+    async def _tell(self) -> None:
+        known: Sequence[ElectionCalendar] = ()
+
+        def tell(db: sqlite3.Connection) -> list[Overdue]:
+            now = self._publisher.clock()
+            return ledger.tell(db, self._authority_id, self._registry(), now, self._deadlines, known)
+
+        while True:
+            if self._calendars is not None:
+                # They are in another file: while that cannot be read, what was known holds.
+                with contextlib.suppress(StoreError):
+                    known = await self._calendars()
+            for item in await self._outbox.write(tell):
+                log.warning(
+                    "answer_overdue",
+                    reader=item.reader,
+                    what=item.what,
+                    id=item.id,
+                    channel=item.channel,
+                    priority=item.priority,
+                    contact=item.contact or "none in the registry",
+                )
+            await asyncio.sleep(TELL_EVERY_S)

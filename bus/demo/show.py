@@ -14,6 +14,8 @@ import msgspec
 import structlog
 
 from bus import plugin
+from bus.delivery.ledger import TABLES
+from bus.delivery.tracker import DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Folder, Member, point_to_server, prepare, refresh_beacon
 from bus.errors import BusError, ConfigError
 from bus.hub.elections import present_phase
@@ -184,7 +186,9 @@ class Demo:
     async def _publisher(
         self, stack: AsyncExitStack, member: Member, clock: Callable[[], dt.datetime]
     ) -> tuple[Outbox, Publisher]:
-        outbox = await stack.enter_async_context(Outbox.open(self.folder.state(member.id) / "outbox.db"))
+        outbox = await stack.enter_async_context(
+            Outbox.open(self.folder.state(member.id) / "outbox.db", tables=TABLES)
+        )
         signer = await asyncio.to_thread(self._signer, member)
         publisher = await stack.enter_async_context(
             Publisher.open(
@@ -197,9 +201,9 @@ class Demo:
                 clock=clock,
                 rng=secrets.token_bytes,
                 seal=Sealer((signer,), secrets.token_bytes),
-                deadlines=deadlines.DEFAULTS,
             )
         )
+        await stack.enter_async_context(DeliveryTracker.open(publisher, deadlines.DEFAULTS))
         return outbox, publisher
 
     def _run(self, work: Coroutine[object, object, None]) -> None:
@@ -264,7 +268,7 @@ class Demo:
         expected: dict[str, set[str]] = {hub: set() for hub in self.stores}
         kinds: set[str] = set()
         for name, outbox in self.outboxes.items():
-            rows = await outbox.ask(
+            rows = await outbox.read(
                 lambda db: db.execute(
                     "SELECT digest, subject, state FROM outbox WHERE kept_at >= ?", (since,)
                 ).fetchall()

@@ -124,7 +124,7 @@ class Carrier:
                 log.error("sink_lost", source=leg.source, sink=leg.sink, problem=str(exc))
                 await self._ledger.forget(leg.sink)
             except StoreError as exc:
-                if exc.reason not in ("store-full", "store-busy"):
+                if not exc.is_passing:
                     raise
                 self._say(leg, stream, exc)
             except (UnreachableError, BrokerError, DeniedError) as exc:

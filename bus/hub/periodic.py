@@ -35,7 +35,7 @@ async def keep_at(
             await work()
             problem = ""
         except TocsinError as exc:
-            if isinstance(exc, StoreError) and exc.reason in ("store-failed", "store-closed"):
+            if isinstance(exc, StoreError) and exc.is_final:
                 raise
             if str(exc) != problem:
                 log.warning(unless, authority=authority_id, reason=exc.reason, problem=str(exc))

@@ -21,6 +21,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from bus.background import in_background
 from bus.policy.phases import PACES
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import State
@@ -214,17 +215,15 @@ class Heartbeat:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Beat meanwhile. A clean end, also by being cancelled, announces the silence that follows; a failure does not."""
-        task = asyncio.create_task(self.run(), name=f"heartbeat {self._publisher.authority_id}")
+        """Beat until the context exits. A clean end, also by being cancelled, announces the silence that follows; a failure does not."""
         is_clean = True
         try:
-            yield
+            async with in_background(self.run(), f"heartbeat of {self._publisher.authority_id}"):
+                yield
         except Exception:
             is_clean = False
             raise
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             if is_clean:
                 await self._part()
 
@@ -264,7 +263,7 @@ class Heartbeat:
     async def _standings(self) -> Mapping[Channel, Standing]:
         publisher = self._publisher
         channels = beat_channels(publisher.registry(), publisher.authority_id)
-        return await publisher.outbox.ask(lambda db: {each: standing(db, each) for each in channels})
+        return await publisher.outbox.read(lambda db: {each: standing(db, each) for each in channels})
 
     async def _part(self) -> None:
         if not self._publisher.leads:

@@ -8,29 +8,37 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from bus.delivery import ledger
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
 from bus.publishing.outbox_table import Head, Row, Settled, State
 from bus.storage import lease
 from bus.storage.sqlite import Database
-from bus.subscribing import tables
-from bus.subscribing.inbox import Inbox
-from bus.subscribing.intake import Projector
 
 __all__ = ["Head", "Outbox", "Row", "Settled", "State"]
 
 T = TypeVar("T")
-SCHEMA = table.SCHEMA + lease.SCHEMA + tables.SCHEMA + ledger.SCHEMA + resend.SCHEMA
+SCHEMA = table.SCHEMA + lease.SCHEMA + resend.SCHEMA
 MOST = 800
 MOST_BYTES = 8 * 1024 * 1024
+
+
+class MustHold(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream has acknowledged from a place on, and must still hold.
+
+    Attributes:
+        start: the stream's sequence at that place; 0 when there is none.
+        rows: the rows' numbers by digest.
+    """
+
+    start: int
+    rows: dict[str, int]
 
 
 class Outbox:
@@ -41,25 +49,30 @@ class Outbox:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Outbox]:
+    async def open(cls, path: Path, *, tables: Iterable[str] = ()) -> AsyncIterator[Outbox]:
         """Open or make the file.
+
+        Args:
+            path: the file.
+            tables: SQL that makes the tables of another room in the same file, such as `bus.delivery.ledger.TABLES`.
 
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        async with Database.open(path, SCHEMA) as database:
+        async with Database.open(path, SCHEMA + "".join(tables)) as database:
             yield cls(database)
 
-    async def keep(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a publisher's stamping in one transaction; on the disk when this returns."""
-        return await self._db.write(work)
+    @property
+    def database(self) -> Database:
+        """The open file, for another room that keeps tables of its own in it."""
+        return self._db
 
-    def inbox(self, projector: Projector, hold_s: float = 30.0) -> Inbox:
-        """The receipts for what was said, in the same file; see `bus.delivery.ledger`."""
-        return Inbox(self._db, projector, hold_s)
+    async def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Make a change in one transaction; on the disk when this returns."""
+        return await self._db.write(change)
 
-    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """A pure read."""
+    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Answer a question that changes nothing."""
         return await self._db.read(question)
 
     async def changed(self, since: int, timeout: float) -> int:
@@ -174,7 +187,7 @@ class Outbox:
         return int(row[0]), row[1]
 
     async def wait_state(self, digest: str, timeout: float) -> str:
-        """Wait until a row is no longer just kept, whoever sends it; its state when the time is up."""
+        """Wait until a row is no longer just kept, by any process; its state when the time is up."""
         deadline = time.monotonic() + timeout
         mark = -1
         while True:
@@ -254,8 +267,8 @@ class Outbox:
 
     async def stored_from(
         self, stream: str, cursor: int, channels: Collection[str], since: float
-    ) -> tuple[int, dict[str, int]]:
-        """What a stream must still hold from the last place at or before `cursor` on: where that is, and digest and row.
+    ) -> MustHold:
+        """What a stream must still hold, from the last place at or before `cursor` on.
 
         Args:
             stream: its name.
@@ -264,12 +277,14 @@ class Outbox:
             since: what was stored earlier the stream may have let go.
         """
         found = await self._db.read(lambda db: table.stored_from(db, stream, cursor))
-        start = int(found[0]["stream_seq"]) if found else 0
-        return start, {
-            row["digest"]: row["n"]
-            for row in found
-            if row["channel"] in channels and (row["stored_at"] or 0.0) >= since
-        }
+        return MustHold(
+            start=int(found[0]["stream_seq"]) if found else 0,
+            rows={
+                row["digest"]: row["n"]
+                for row in found
+                if row["channel"] in channels and (row["stored_at"] or 0.0) >= since
+            },
+        )
 
     async def offer_again(self, ns: Sequence[int]) -> None:
         """Send rows again that a stream has lost: the same bytes, without a message id, which it may still remember."""

@@ -121,10 +121,11 @@ async def compare(
     }
     # What is no longer granted is no longer read back either, and what was too old the stream has let go.
     since = clock().timestamp() - MAX_AGE_S + MARGIN_S
-    start, expected = await outbox.stored_from(stream, cursor, allowed, since)
+    held = await outbox.stored_from(stream, cursor, allowed, since)
+    expected = dict(held.rows)
     strange: list[ReceivedLink] = []
     last: int | None = None
-    async for batch in read_back(connection, stream, consumer, (start or cursor + 1) if cursor else 1):
+    async for batch in read_back(connection, stream, consumer, (held.start or cursor + 1) if cursor else 1):
         last = batch[-1].stream_seq
         digests = {digest(message.payload): message for message in batch}
         for found in digests:

@@ -11,7 +11,8 @@
 9. settle    `bus.publishing.sender`: the stream's durable acknowledgement
 
 Steps 1 to 7, in `bus.publishing.stamping`, are one transaction of the outbox, so two processes of one authority cannot fork their
-chain, and a refused draft uses no number. `publish` never waits for the bus.
+chain, and a refused draft uses no number. `publish` never waits for the bus. What becomes of a bulletin after step 9 is
+another room's matter (`bus.delivery`); going on after a theft is another module's (`bus.publishing.reanchor`).
 """
 
 from __future__ import annotations
@@ -19,31 +20,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 
-from bus.delivery.tracker import Answers, Calendars, ReceiptReader
+from bus.background import in_background
 from bus.errors import OutboxError, PermitError
 from bus.keys.signatures import Signer
-from bus.policy.deadlines import Deadlines
-from bus.publishing import outbox_table as table
-from bus.publishing import reanchor
 from bus.publishing.outbox import Outbox, State
-from bus.publishing.own_channels import Survey, scrub, survey
-from bus.publishing.reanchor import Anchor, propose
-from bus.publishing.recovery import recover
+from bus.publishing.own_channels import scrub
+from bus.publishing.recovery import Recovery, recover
 from bus.publishing.sender import Sender
 from bus.publishing.stamping import Accepted, Stamping
 from bus.sealing.sealer import Sealer
 from bus.transport.connection import Endpoint
 from bus.trust.registry import VerifiedRegistry
-from schemas.bodies.system import Head, Reanchor
+from schemas.bodies.system import Reanchor
 from schemas.bulletin import Defaults, Draft
 from schemas.errors import SchemaError, TocsinError
-from schemas.subject import Channel
 
 __all__ = ["Accepted", "Health", "Publisher"]
 
@@ -70,17 +65,14 @@ class Publisher:
         clock: Callable[[], dt.datetime],
         sender: Sender | None,
         on_refused: Callable[[TocsinError], None] | None = None,
-        receipts: ReceiptReader | None = None,
     ) -> None:
-        self._on_refused = on_refused
-        self.answers = Answers(authority_id, outbox, registry, receipts)
         self.authority_id = authority_id
         self.outbox = outbox
         self.registry = registry
-        self._stamping = stamping
+        self.stamping = stamping
         self.clock = clock
         self._sender = sender
-        self._is_quiet = False
+        self._on_refused = on_refused
 
     @classmethod
     @asynccontextmanager
@@ -97,8 +89,6 @@ class Publisher:
         rng: Callable[[int], bytes],
         seal: Sealer | None = None,
         on_refused: Callable[[TocsinError], None] | None = None,
-        deadlines: Deadlines | None = None,
-        calendars: Calendars | None = None,
     ) -> AsyncIterator[Publisher]:
         """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
 
@@ -113,8 +103,6 @@ class Publisher:
             rng: random bytes.
             seal: seals what must be sealed, in the transaction that stamps; without it what must be sealed is refused.
             on_refused: told of each draft that is refused before it is signed.
-            deadlines: reads receipts meanwhile, and logs once what is overdue by these; None leaves both to others.
-            calendars: asks for the calendars of its country, which deadlines follow too; it may raise StoreError.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
@@ -126,13 +114,11 @@ class Publisher:
                     f"key {signer.kid} is not {authority_id}'s in registry version {registry().version}; nobody speaks as another",
                     reason="not-your-key",
                 )
-        sender = reader = None
+        sender = None
         if endpoint is not None:
             sender = Sender(
                 authority_id=authority_id, outbox=outbox, endpoint=endpoint, registry=registry, clock=clock
             )
-            if deadlines:
-                reader = ReceiptReader(sender, outbox, registry, clock, deadlines, calendars)
         publisher = cls(
             authority_id=authority_id,
             outbox=outbox,
@@ -143,20 +129,12 @@ class Publisher:
             clock=clock,
             sender=sender,
             on_refused=on_refused,
-            receipts=reader,
         )
-        tasks = [
-            asyncio.create_task(each.run(), name=f"{type(each).__name__} {authority_id}")
-            for each in (reader, sender)
-            if each is not None
-        ]
-        try:
+        if sender is None:
             yield publisher
-        finally:
-            for task in tasks:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            return
+        async with in_background(sender.run(), f"sender of {authority_id}"):
+            yield publisher
 
     async def publish(
         self,
@@ -184,8 +162,8 @@ class Publisher:
         _refuse_anchor(draft)
         registry, moment = self.registry(), self.clock()
         try:
-            accepted = await self.outbox.keep(
-                lambda db: self._stamping.keep(db, draft, defaults, registry, moment, once, origin)
+            accepted = await self.outbox.write(
+                lambda db: self.stamping.keep(db, draft, defaults, registry, moment, once, origin)
             )
         except (SchemaError, PermitError) as exc:
             if self._on_refused is not None:
@@ -194,6 +172,11 @@ class Publisher:
         if self._sender is not None:
             self._sender.nudge()
         return accepted
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Its place on the bus; None when it only keeps."""
+        return None if self._sender is None else self._sender.endpoint
 
     @property
     def leads(self) -> bool:
@@ -226,7 +209,7 @@ class Publisher:
         """
         _refuse_anchor(draft)
         registry, moment = self.registry(), self.clock()
-        return await self.outbox.ask(lambda db: self._stamping.rehearse(db, draft, registry, moment))
+        return await self.outbox.read(lambda db: self.stamping.rehearse(db, draft, registry, moment))
 
     async def settled(self, digest: str, timeout: float) -> str:
         """Wait until a bulletin is `stored`, or `parked`; `accepted` when the time is up."""
@@ -247,147 +230,42 @@ class Publisher:
             problem="" if self._sender is None else self._sender.problem,
         )
 
-    async def recover(self, timeout: float = 60.0) -> dict[str, int]:
+    async def recover(self, timeout: float = 60.0) -> Recovery:
         """Rebuild the heads from the own channels on the bus; see `bus.publishing.recovery`.
 
         Raises:
             UnreachableError: the bus does not answer.
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
-        sender = self._reading("recovery")
-        async with sender.held():
+        async with self.paused("recovery") as endpoint:
             return await recover(
-                endpoint=sender.endpoint,
+                endpoint=endpoint,
                 outbox=self.outbox,
                 registry=self.registry(),
                 clock=self.clock,
                 timeout=timeout,
-                keep=self._stamping.sign_and_keep,
+                keep=self.stamping.sign_and_keep,
             )
 
     async def scrub(self, timeout: float = 60.0) -> int:
         """Read all own channels, and send again what a stream has lost; how many. Raises as `recover`."""
-        sender = self._reading("a scrub")
-        async with sender.held():
-            return await scrub(sender.endpoint, self.outbox, self.registry(), self.clock, timeout)
+        async with self.paused("a scrub") as endpoint:
+            return await scrub(endpoint, self.outbox, self.registry(), self.clock, timeout)
 
     @asynccontextmanager
-    async def quiet(self) -> AsyncIterator[None]:
-        """Nothing is sent from this outbox meanwhile: who proposes an anchor and asks a person decides on what still is.
-
-        Raises:
-            OutboxError: `no-bus`, without an endpoint; `lease-held`.
-        """
-        held = contextlib.nullcontext() if self._is_quiet else self._reading("a re-anchor").held()
-        async with held:
-            before, self._is_quiet = self._is_quiet, True
-            try:
-                yield
-            finally:
-                self._is_quiet = before
-
-    async def disowned(self, timeout: float = 60.0) -> dict[str, Anchor]:
-        """By channel, where it would go on from, for each on which the bus holds what is not this authority's word.
-
-        Raises:
-            UnreachableError, OutboxError: as `recover`.
-        """
-        async with self.quiet():
-            found = await self._survey(timeout)
-            names = sorted({link.channel for link in found.links if link.digest not in found.stands})
-            anchors = {name: await self._propose(name, found) for name in names}
-            return {name: each for name, each in anchors.items() if each.lost}
-
-    async def proposal(self, channel: str, *, from_: str | None = None, timeout: float = 60.0) -> Anchor:
-        """Where a channel would go on from, and what would be disowned; see `bus.publishing.reanchor`. Nothing is said yet.
+    async def paused(self, what: str) -> AsyncIterator[Endpoint]:
+        """Hold the send lease; sending pauses until the context exits. Gives the place to read the own channels from.
 
         Args:
-            channel: its name, `status.tlp.audience`.
-            from_: digest of the last honest bulletin, or `none`; else the last that this outbox has sent, or, where it
-                has none, the last on the bus that stands.
-            timeout: seconds to wait for the bus.
+            what: what reads them, for the sentence of the error.
 
         Raises:
-            UnreachableError: the bus does not answer.
-            OutboxError: as `reanchor` would, before anybody is asked.
+            OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
-        async with self.quiet():
-            found = await self._survey(timeout)
-            anchor = await self._propose(channel, found, from_)
-            reanchor.check(channel, anchor, found, await self.outbox.chain(channel))
-            return anchor
-
-    async def _propose(self, channel: str, found: Survey, from_: str | None = None) -> Anchor:
-        return propose(channel, found, await self.outbox.chain(channel), from_)
-
-    async def reanchor(
-        self,
-        channel: str,
-        *,
-        from_: Head,
-        lost: Sequence[Head],
-        reason: str,
-        exercise_id: str | None = None,
-        timeout: float = 60.0,
-    ) -> Accepted:
-        """Go on with a channel by decision, after a theft or a loss; returns when the anchor is safe on this disk.
-
-        Rows after the anchor that never got to the bus are set aside as `superseded`, in the transaction that keeps it.
-
-        Args:
-            channel: its name, `status.tlp.audience`.
-            from_: the last honest bulletin; number 0 without a digest, when there is none.
-            lost: the ends of what is not this authority's word.
-            reason: in words, for the readers.
-            exercise_id: of the exercise, on a channel of status `exercise`.
-            timeout: seconds to wait for the bus.
-
-        Raises:
-            UnreachableError: the bus does not answer.
-            SchemaError, RuleError, PermitError, StoreError: as `publish`.
-            OutboxError: `no-bus`, `lease-held`; `bad-anchor`, `unknown-anchor`, `anchor-contradicted`.
-        """
-        anchor = Anchor(from_=from_, lost=tuple(lost))
-        said = reanchor.draft(Channel.parse(f"{self.authority_id}/{channel}"), anchor, reason, exercise_id)
-        async with self.quiet():
-            found = await self._survey(timeout)
-            registry, moment = self.registry(), self.clock()
-            return await self.outbox.keep(
-                lambda db: self._anchor(db, channel, anchor, found, said, registry, moment)
-            )
-
-    def _anchor(
-        self,
-        db: sqlite3.Connection,
-        channel: str,
-        anchor: Anchor,
-        found: Survey,
-        said: Draft,
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
-    ) -> Accepted:
-        reanchor.check(channel, anchor, found, table.after(db, channel, 0))
-        table.set_aside(
-            db,
-            table.after(db, channel, anchor.from_.seq),
-            "its channel went on before it; say it again if it still holds",
-        )
-        if anchor.from_.digest is None:
-            table.clear_head(db, channel)
-        else:
-            table.set_head(db, channel, anchor.from_.seq, anchor.from_.digest)
-        return self._stamping.keep(db, said, None, registry, moment, None, None)
-
-    async def _survey(self, timeout: float) -> Survey:
-        endpoint = self._reading("a re-anchor").endpoint
-        found = await survey(endpoint, self.outbox, self.registry(), self.clock, timeout)
-        await self.outbox.settle(found.arrived, self.clock().timestamp())
-        return found
-
-    def _reading(self, what: str) -> Sender:
         if self._sender is None:
             raise OutboxError(f"{what} reads the bus; give this publisher an endpoint", reason="no-bus")
-        return self._sender
+        async with self._sender.held():
+            yield self._sender.endpoint
 
 
 def _refuse_anchor(draft: Draft) -> None:

@@ -1,20 +1,29 @@
-"""Going on after a theft or a loss by decision: which bulletin was the last honest one, and what is not one's own. Pure.
+"""Going on after a theft or a loss by decision: which bulletin was the last honest one, and what is not one's own.
 
 A re-anchor has the number after the last honest bulletin, and names its digest. Every reader who knows that the stolen
 key is revoked then keeps what the anchor descends from and withdraws the thief's branch. A reader who does not know it
 yet sees two bulletins at one place; so an anchor is refused here while anything that stands contradicts it.
+
+`propose`, `check` and `draft` decide, and are pure; `Reanchoring` reads the bus and keeps what was decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 
 from bus.admission.branches import ReceivedLink
 from bus.errors import OutboxError
+from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Row, State
-from bus.publishing.own_channels import Survey
+from bus.publishing.own_channels import Survey, survey
+from bus.publishing.publisher import Accepted, Publisher
+from bus.transport.connection import Endpoint
+from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
 from schemas.bulletin import Draft
 from schemas.parts import Info
@@ -155,3 +164,115 @@ def draft(channel: Channel, anchor: Anchor, reason: str, exercise_id: str | None
         audience=channel.audience,
         exercise_id=exercise_id,
     )
+
+
+class Reanchoring:
+    """Re-anchors channels of one publisher. Use `Reanchoring.open`."""
+
+    def __init__(self, publisher: Publisher, endpoint: Endpoint, timeout: float) -> None:
+        self._publisher = publisher
+        self._outbox = publisher.outbox
+        self._endpoint = endpoint
+        self._timeout = timeout
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, publisher: Publisher, timeout: float = 60.0) -> AsyncIterator[Reanchoring]:
+        """Pause the sending: what is proposed to a person is still true when that person has decided.
+
+        Args:
+            publisher: whose channels.
+            timeout: seconds to wait for the bus, each time it is read.
+
+        Raises:
+            OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
+        """
+        async with publisher.paused("a re-anchor") as endpoint:
+            yield cls(publisher, endpoint, timeout)
+
+    async def disowned(self) -> dict[str, Anchor]:
+        """By channel, where it would go on from, for each on which the bus holds what is not this authority's word.
+
+        Raises:
+            UnreachableError: the bus does not answer.
+        """
+        found = await self._survey()
+        names = sorted({link.channel for link in found.links if link.digest not in found.stands})
+        anchors = {name: propose(name, found, await self._outbox.chain(name)) for name in names}
+        return {name: anchor for name, anchor in anchors.items() if anchor.lost}
+
+    async def proposal(self, channel: str, *, from_: str | None = None) -> Anchor:
+        """Where a channel would go on from, and what would be disowned. Nothing is said yet.
+
+        Args:
+            channel: its name, `status.tlp.audience`.
+            from_: digest of the last honest bulletin, or `none`; else the last that this outbox has sent, or, where it
+                has none, the last on the bus that stands.
+
+        Raises:
+            UnreachableError: the bus does not answer.
+            OutboxError: as `reanchor` would, before anybody is asked.
+        """
+        found, mine = await self._survey(), await self._outbox.chain(channel)
+        anchor = propose(channel, found, mine, from_)
+        check(channel, anchor, found, mine)
+        return anchor
+
+    async def reanchor(
+        self, channel: str, anchor: Anchor, *, reason: str, exercise_id: str | None = None
+    ) -> Accepted:
+        """Go on with a channel by decision, after a theft or a loss; returns when the re-anchor is safe on this disk.
+
+        Rows after the anchor that never got to the bus are set aside as `superseded`, in the transaction that keeps it.
+
+        Args:
+            channel: its name, `status.tlp.audience`.
+            anchor: the last honest bulletin (number 0 without a digest, when there is none), and the ends of what is
+                not this authority's word.
+            reason: in words, for the readers.
+            exercise_id: of the exercise, on a channel of status `exercise`.
+
+        Raises:
+            UnreachableError: the bus does not answer.
+            SchemaError, RuleError, PermitError, StoreError: as `Publisher.publish`.
+            OutboxError: `bad-anchor`, `unknown-anchor`, `anchor-contradicted`.
+        """
+        publisher = self._publisher
+        said = draft(Channel.parse(f"{publisher.authority_id}/{channel}"), anchor, reason, exercise_id)
+        found = await self._survey()
+        registry, moment = publisher.registry(), publisher.clock()
+        return await self._outbox.write(
+            lambda db: self._keep(db, channel, anchor, found, said, registry, moment)
+        )
+
+    def _keep(
+        self,
+        db: sqlite3.Connection,
+        channel: str,
+        anchor: Anchor,
+        found: Survey,
+        said: Draft,
+        registry: VerifiedRegistry,
+        moment: dt.datetime,
+    ) -> Accepted:
+        """Inside one transaction: check again, set aside what stands in the way, move the head, and stamp."""
+        from_ = anchor.from_
+        check(channel, anchor, found, table.after(db, channel, 0))
+        table.set_aside(
+            db,
+            table.after(db, channel, from_.seq),
+            "its channel went on before it; say it again if it still holds",
+        )
+        if from_.digest is None:
+            table.clear_head(db, channel)
+        else:
+            table.set_head(db, channel, from_.seq, from_.digest)
+        return self._publisher.stamping.keep(db, said, None, registry, moment, None, None)
+
+    async def _survey(self) -> Survey:
+        publisher = self._publisher
+        found = await survey(
+            self._endpoint, self._outbox, publisher.registry(), publisher.clock, self._timeout
+        )
+        await self._outbox.settle(found.arrived, publisher.clock().timestamp())
+        return found

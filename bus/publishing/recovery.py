@@ -21,6 +21,23 @@ from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import decode, encode
 
+
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recovery did.
+
+    Attributes:
+        read: bulletins found on the bus.
+        adopted: channels whose heads they gave.
+        restamped: bulletins that had never been sent, and have another number now.
+        superseded: bulletins that were attempted or sealed, are not on the bus, and have lost their number.
+    """
+
+    read: int
+    adopted: int
+    restamped: int
+    superseded: int
+
+
 Keep = Callable[[sqlite3.Connection, Bulletin, bytes, dt.datetime, str | None, str | None], object]
 
 
@@ -32,7 +49,7 @@ async def recover(
     clock: Callable[[], dt.datetime],
     timeout: float,
     keep: Keep,
-) -> dict[str, int]:
+) -> Recovery:
     """Adopt the heads that the bus holds, and stamp anew, behind them, what was never sent.
 
     Args:
@@ -42,10 +59,6 @@ async def recover(
         clock: the present, aware.
         timeout: seconds to wait for the bus.
         keep: signs and keeps one bulletin anew, inside a transaction of the outbox.
-
-    Returns:
-        `read` bulletins found, `adopted` channels, `restamped` bulletins, and `superseded` ones: attempted or sealed,
-        not on the bus, and their number taken.
 
     Raises:
         UnreachableError, BrokerError: from the broker; the outbox is as it was.
@@ -57,10 +70,10 @@ async def recover(
             heads[link.channel] = (link.seq, link.digest)
     moment = clock()
     await outbox.settle(found.arrived, moment.timestamp())
-    restamped, superseded = await outbox.keep(lambda db: _adopt(db, keep, heads, moment))
+    restamped, superseded = await outbox.write(lambda db: _adopt(db, keep, heads, moment))
     for stream, seq in found.cursors.items():
         await outbox.move_own_cursor(stream, seq)
-    return {"read": len(found.links), "adopted": len(heads), "restamped": restamped, "superseded": superseded}
+    return Recovery(read=len(found.links), adopted=len(heads), restamped=restamped, superseded=superseded)
 
 
 def _adopt(

@@ -129,7 +129,7 @@ class Sender:
                             await self._note()
             except StoreError as exc:
                 self._stall(exc.reason, str(exc))
-                if exc.reason in ("store-failed", "store-closed"):
+                if exc.is_final:
                     return  # whoever publishes is told so by the outbox itself
             except BusError as exc:
                 self._stall(exc.reason, str(exc))

@@ -36,7 +36,6 @@ LOOK_S = 5.0  # so often it is asked whether the consumer follows other grants b
 PAUSE_S = 0.5
 TICK_S = 0.5
 WAIT_S = 2.0
-PASSING = frozenset({"store-full", "store-busy"})
 OVER_BUDGET = "over-budget"
 IN_BULK = 128
 IN_THREAD_FROM = 4  # a lone bulletin is admitted faster than a thread is woken
@@ -287,7 +286,7 @@ class Subscriber:
 
     def _wait_out(self, exc: StoreError) -> None:
         """A full disk or a busy file passes, and nothing was taken from the bus meanwhile; other failures do not."""
-        if exc.reason not in PASSING:
+        if not exc.is_passing:
             raise exc
         self._interrupted(exc)
 

@@ -19,6 +19,7 @@ from bus.errors import DeniedError, OutboxError
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
 from bus.publishing.publisher import Publisher
+from bus.publishing.reanchor import Reanchoring
 from bus.transport.connection import Connection
 from bus.trust import proposals
 from bus.trust.revocations import new_statement
@@ -203,15 +204,14 @@ class Story:
         step("21:10  The desk opens with the new keys and is not behind.", await desk.ready(PATIENCE_S))
         self._chains[GREEN].append(self._late)
         for name, chain in self._chains.items():
-            anchor = await desk.proposal(name)
-            step(
-                f"       On {name} it goes on after number {anchor.from_.seq}, its own last word.",
-                anchor.from_.digest == chain[-1]
-                and {each.digest for each in anchor.lost} < set(self._thief.said),
-            )
-            kept = await desk.reanchor(
-                name, from_=anchor.from_, lost=anchor.lost, reason="The key was stolen at 20:00."
-            )
+            async with Reanchoring.open(desk) as reanchoring:
+                anchor = await reanchoring.proposal(name)
+                step(
+                    f"       On {name} it goes on after number {anchor.from_.seq}, its own last word.",
+                    anchor.from_.digest == chain[-1]
+                    and {each.digest for each in anchor.lost} < set(self._thief.said),
+                )
+                kept = await reanchoring.reanchor(name, anchor, reason="The key was stolen at 20:00.")
             if await desk.settled(kept.digest, PATIENCE_S) != "stored":
                 raise StepError(f"the anchor on {name} is stored")
             chain.append(kept.digest)

@@ -122,7 +122,7 @@ async def test_a_clock_that_is_set_back_leaves_one_sender(bus: Bus, tmp_path: Pa
         clock.pass_(-HOUR)
 
         async def taken_anew() -> bool:
-            rows = await outbox.ask(lambda db: db.execute("SELECT until FROM lease").fetchall())
+            rows = await outbox.read(lambda db: db.execute("SELECT until FROM lease").fetchall())
             return [row["until"] < clock.now.timestamp() + HOUR / 2 for row in rows] == [True]
 
         await until(taken_anew)

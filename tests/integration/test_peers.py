@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from bus.admission import contradiction
+from bus.delivery.ledger import TABLES
+from bus.delivery.tracker import DeliveryTracker
 from bus.hub import scrub
 from bus.hub.exchange.helper import Asking
 from bus.hub.exchange.requests import Lack, copy, handed, request
@@ -42,7 +44,10 @@ pytestmark = pytest.mark.timeout(90)
 @asynccontextmanager
 async def voice(bus: Bus, path: Path, identity: str, clock: Clock) -> AsyncIterator[Publisher]:
     """Somebody's publisher, which heeds what is said to it."""
-    async with speaking(bus, path, identity, clock=clock, due=deadlines.DEFAULTS) as publisher:
+    async with (
+        speaking(bus, path, identity, clock=clock, tables=TABLES) as publisher,
+        DeliveryTracker.open(publisher, deadlines.DEFAULTS),
+    ):
         yield publisher
 
 
@@ -211,7 +216,7 @@ async def test_an_issuer_sends_again_what_it_is_asked_for(bus: Bus, tmp_path: Pa
 
 async def _asked_for(author: Publisher) -> list[str]:
     sql = "SELECT digest FROM offered_again JOIN outbox USING (n) ORDER BY n"
-    return await author.outbox.ask(lambda db: [row["digest"] for row in db.execute(sql).fetchall()])
+    return await author.outbox.read(lambda db: [row["digest"] for row in db.execute(sql).fetchall()])
 
 
 async def test_nothing_is_taken_unasked_and_nothing_handed_to_who_may_not_read_it(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from bus.delivery.tracker import Calendars
-from bus.policy.deadlines import Deadlines
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
+from bus.publishing.recovery import Recovery
 from bus.transport.connection import Connection
 from bus.transport.pull_consumer import Pull, Received
 from schemas.codec import digest
@@ -30,12 +29,11 @@ async def speaking(
     identity: str = "xa-csirt",
     *,
     clock: Callable[[], dt.datetime] | None = None,
-    due: Deadlines | None = None,
-    calendars: Calendars | None = None,
+    tables: Iterable[str] = (),
 ) -> AsyncIterator[Publisher]:
-    """A publisher over its own outbox; with `due` it reads what is said to it. Its clock is the world's, or another."""
+    """A publisher over its own outbox, with another room's `tables` in it. Its clock is the world's, or another."""
     async with (
-        Outbox.open(path) as outbox,
+        Outbox.open(path, tables=tables) as outbox,
         Publisher.open(
             authority_id=identity,
             outbox=outbox,
@@ -45,8 +43,6 @@ async def speaking(
             defaults=DEFAULTS,
             clock=clock or (lambda: bus.world.now),
             rng=secrets.token_bytes,
-            deadlines=due,
-            calendars=calendars,
         ) as publisher,
     ):
         yield publisher
@@ -118,7 +114,7 @@ async def test_a_lost_outbox_refuses_until_it_has_recovered(bus: Bus, tmp_path: 
             await publisher.publish(draft())
         assert await publisher.settled(unsent.digest, 0) == "accepted"
         found = await publisher.recover()
-        assert found == {"read": 3, "adopted": 1, "restamped": 1, "superseded": 0}
+        assert found == Recovery(read=3, adopted=1, restamped=1, superseded=0)
         after = await publisher.publish(draft("goes on"))
         assert after.seq == 5
         assert await publisher.settled(after.digest, 5) == "stored"

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from bus.admission.verdict import Message, verdict
 from bus.delivery import ledger as answered_by
 from bus.delivery.ladder import Overdue, Rung
-from bus.delivery.tracker import Calendars
+from bus.delivery.tracker import Calendars, DeliveryTracker
 from bus.errors import StoreError
 from bus.hub.exchange import receipt_queue
 from bus.hub.exchange.receipts import Answering
@@ -45,25 +45,22 @@ HOUR = dt.timedelta(hours=1)
 
 
 @asynccontextmanager
-async def voice(
+async def tracked(
     bus: Bus,
     path: Path,
     identity: str,
     *,
-    reads: bool = False,
     late: dt.timedelta = dt.timedelta(0),
     calendars: Calendars | None = None,
-) -> AsyncIterator[Publisher]:
-    """Somebody's publisher; with `reads` it reads receipts. `late` is by how much its clock is after the world's."""
-    async with speaking(
-        bus,
-        path,
-        identity,
-        clock=lambda: bus.world.now + late,
-        due=deadlines.DEFAULTS if reads else None,
-        calendars=calendars,
-    ) as publisher:
-        yield publisher
+) -> AsyncIterator[tuple[Publisher, DeliveryTracker]]:
+    """A publisher and the tracker beside it. `late` is by how much their clock is after the world's."""
+    async with (
+        speaking(
+            bus, path, identity, clock=lambda: bus.world.now + late, tables=answered_by.TABLES
+        ) as publisher,
+        DeliveryTracker.open(publisher, deadlines.DEFAULTS, calendars) as tracker,
+    ):
+        yield publisher, tracker
 
 
 @asynccontextmanager
@@ -71,7 +68,7 @@ async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbo
     """A hub that reads and answers, over files that outlive it."""
     async with (
         Inbox.open(folder / f"{identity}.store.db", projector=Projection(), hold_s=1.0) as store,
-        voice(bus, folder / f"{identity}.outbox.db", identity) as publisher,
+        speaking(bus, folder / f"{identity}.outbox.db", identity) as publisher,
     ):
         service = HubService(
             authority_id=identity,
@@ -99,25 +96,43 @@ async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbo
 
 async def test_an_author_sees_who_has_received_and_who_withdrew(bus: Bus, tmp_path: Path) -> None:
     """Received once every hub has answered; a withdrawal is confirmed by each that held the original."""
-    async with voice(bus, tmp_path / "author.db", "xa-csirt", reads=True) as author:
+    async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (author, tracker):
         said = await author.publish(draft())
         async with hub(bus, tmp_path, "xa-hub"):
-            await until(lambda: _received(author, said.digest, ["xa-hub"]))
-            found = await author.answers.standing(said.id)
+            await until(lambda: _received(tracker, said.digest, ["xa-hub"]))
+            found = await tracker.standing(said.id)
             assert found is not None
             assert (found.state, found.missing) == (Rung.STORED, ("xb-hub",))
             async with hub(bus, tmp_path, "xb-hub"):
-                reached = await author.answers.reached(said.digest, Rung.RECEIVED, 10)
+                reached = await tracker.reached(said.digest, Rung.RECEIVED, 10)
                 assert reached is not None
                 assert (reached.state, reached.missing) == (Rung.RECEIVED, ("xa-hub", "xb-hub"))
                 ref = Ref(id=said.id, rel=RefRel.CANCELS)
                 await author.publish(draft("Withdrawn", msg_type=MsgType.CANCEL, references=(ref,)))
-                await until(lambda: _unconfirmed(author, said.digest, ()))
+                await until(lambda: _unconfirmed(tracker, said.digest, ()))
+
+
+async def test_a_tracker_that_comes_later_reads_what_was_answered_before(bus: Bus, tmp_path: Path) -> None:
+    """An author publishes and sends from an outbox without tables of receipts; hubs answer; then somebody asks."""
+    async with speaking(bus, tmp_path / "author.db") as author:
+        said = await author.publish(draft())
+        assert await author.settled(said.digest, 10) == "stored"
+    item = ReceiptItem(id=said.id, digest=said.digest, at=bus.world.now)
+    for name in ("xa-hub", "xb-hub"):
+        async with speaking(bus, tmp_path / f"{name}.db", name) as answering:
+            kept = await answering.publish(
+                receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [item])
+            )
+            assert await answering.settled(kept.digest, 10) == "stored"
+    async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (_, tracker):
+        reached = await tracker.reached(said.digest, Rung.RECEIVED, 10)
+    assert reached is not None
+    assert reached.state is Rung.RECEIVED
 
 
 async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Path) -> None:
     """By somebody who is no hub, of another's bulletin, or of one never said; the true one after them counts."""
-    async with voice(bus, tmp_path / "author.db", "xa-csirt", reads=True) as author:
+    async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (author, tracker):
         said = await author.publish(draft())
         other = sign(bus.world, bulletin(bus.world, "xb-csirt"))
         true = ReceiptItem(id=said.id, digest=said.digest, at=bus.world.now)
@@ -126,7 +141,7 @@ async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Pat
             ReceiptItem(id=said.id, digest=other.digest, at=bus.world.now),
         ]
         async with (
-            voice(bus, tmp_path / "hub.db", "xb-hub") as theirs,
+            speaking(bus, tmp_path / "hub.db", "xb-hub") as theirs,
             Connection.open(bus.endpoint("xb-hub")) as reader,
         ):
             await reader.until_connected(5)
@@ -136,8 +151,8 @@ async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Pat
             await reader.publish(forged.subject, forged.payload, dict(forged.headers))
             await theirs.publish(receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, false))
             await theirs.publish(receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [true]))
-            await until(lambda: _received(author, said.digest, ["xb-hub"]))
-        found = await author.answers.standing(said.digest)
+            await until(lambda: _received(tracker, said.digest, ["xb-hub"]))
+        found = await tracker.standing(said.digest)
         assert found is not None
         assert [each.reader for each in found.readers if each.read] == []
 
@@ -158,14 +173,14 @@ async def test_a_receipt_is_read_by_its_author_alone(bus: Bus, tmp_path: Path) -
 
 async def test_what_was_not_said_before_a_crash_is_said_once_after_it(bus: Bus, tmp_path: Path) -> None:
     """A hub that dies between its outbox and its store's note says the same batch again, and the outbox knows it."""
-    async with voice(bus, tmp_path / "author.db", "xa-csirt", reads=True) as author:
+    async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (author, _):
         said = [await author.publish(draft(f"number {n}")) for n in range(3)]
         async with Inbox.open(tmp_path / "store.db", projector=Projection()) as store:
             messages = chain_of(await author_rows(tmp_path / "author.db"))
             judged = [verdict(each, bus.world.registry, bus.world.now) for each in messages]
             await store.settle(judged, None, None, bus.world.now)
             granted = receipt_grants.ways(bus.world.registry, "xb-hub")
-            async with voice(bus, tmp_path / "hub.db", "xb-hub") as theirs:
+            async with speaking(bus, tmp_path / "hub.db", "xb-hub") as theirs:
                 await store.write(lambda db: receipt_queue.note(db, "xb-hub", bus.world.now))
                 (batch,) = await store.write(lambda db: receipt_queue.take_up(db, granted))
                 assert [item.digest for item in batch.items] == [each.digest for each in said]
@@ -218,34 +233,36 @@ def chain_of(rows: list[Row]) -> list[Message]:
 
 async def test_overdue_is_said_once_with_whom_to_ask(bus: Bus, tmp_path: Path) -> None:
     """Hubs that are silent past their deadline are told once, and are listed for as long as it is so."""
-    async with voice(bus, tmp_path / "author.db", "xa-csirt", reads=False) as author:
+    async with speaking(bus, tmp_path / "author.db", tables=answered_by.TABLES) as author:
         said = await author.publish(draft())
         assert await author.settled(said.digest, 10) == "stored"
-        found = await author.answers.standing(said.digest)
+        found = await answered_by.read(
+            author.outbox, lambda db: answered_by.of_one(db, "xa-csirt", bus.world.registry, said.digest)
+        )
     assert found is not None
     later = bus.world.now + dt.timedelta(days=2)
 
     def tell(db: sqlite3.Connection) -> list[Overdue]:
         return answered_by.tell(db, "xa-csirt", bus.world.registry, later, deadlines.DEFAULTS)
 
-    async with Outbox.open(tmp_path / "author.db") as outbox:
-        told = await outbox.keep(tell)
+    async with Outbox.open(tmp_path / "author.db", tables=answered_by.TABLES) as outbox:
+        told = await outbox.write(tell)
         assert [(each.reader, each.what, each.contact) for each in told] == [
             ("xa-hub", "received", None),
             ("xb-hub", "received", None),
         ]
-        assert await outbox.keep(tell) == []
+        assert await outbox.write(tell) == []
     listed = answered_by.late([found], later, deadlines.DEFAULTS, bus.world.registry)
     assert [(each.reader, each.step) for each in listed] == [("xa-hub", 2), ("xb-hub", 2)]
 
 
-async def _received(author: Publisher, digest: str, who: list[str]) -> bool:
-    found = await author.answers.standing(digest)
+async def _received(tracker: DeliveryTracker, digest: str, who: list[str]) -> bool:
+    found = await tracker.standing(digest)
     return found is not None and [each.reader for each in found.readers if each.received] == who
 
 
-async def _unconfirmed(author: Publisher, digest: str, who: tuple[str, ...]) -> bool:
-    found = await author.answers.standing(digest)
+async def _unconfirmed(tracker: DeliveryTracker, digest: str, who: tuple[str, ...]) -> bool:
+    found = await tracker.standing(digest)
     return found is not None and found.said.is_cancelled and found.unconfirmed == who
 
 
@@ -262,11 +279,11 @@ async def test_a_running_author_is_told_by_the_calendars_it_can_read(
             raise problem
         return (ElectionCalendar(windows=(window,), tz="Europe/Vienna"),)
 
-    async with voice(bus, tmp_path / "author.db", "xa-csirt") as author:
+    async with speaking(bus, tmp_path / "author.db") as author:
         said = await author.publish(draft())
         assert await author.settled(said.digest, 10) == "stored"
     with capture_logs() as logged:
-        way = voice(bus, tmp_path / "author.db", "xa-csirt", reads=True, late=2 * HOUR, calendars=calendars)
+        way = tracked(bus, tmp_path / "author.db", "xa-csirt", late=2 * HOUR, calendars=calendars)
         async with way, asyncio.timeout(30):
             while not any(each["event"] == "answer_overdue" for each in logged):
                 await asyncio.sleep(0.05)

@@ -22,6 +22,7 @@ from bus.keys.nkeys import load_nkey
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
+from bus.publishing.reanchor import Anchor, Reanchoring
 from bus.transport.connection import Connection, Endpoint
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
@@ -135,7 +136,7 @@ async def test_a_lost_outbox_finds_what_a_key_out_of_use_has_signed(bus: Bus, tm
     async with speaking(bus, tmp_path / "second.db", new, clock) as (publisher, _):
         with pytest.raises(OutboxError, match="outbox recover"):
             await publisher.ready(10)
-        assert (await publisher.recover())["adopted"] == 1
+        assert (await publisher.recover()).adopted == 1
         goes_on = await publisher.publish(draft("goes on"))
         assert (goes_on.seq, await publisher.settled(goes_on.digest, 10)) == (4, "stored")
 
@@ -163,17 +164,19 @@ async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended
             await publisher.rehearse(
                 draft(body=Reanchor(from_=Head(channel=GREEN, seq=1, digest=first.digest), reason="by hand"))
             )
-        from_, lost = (
-            Head(channel=GREEN, seq=1, digest=first.digest),
-            (Head(channel=GREEN, seq=2, digest=lie),),
+        anchor = Anchor(
+            from_=Head(channel=GREEN, seq=1, digest=first.digest),
+            lost=(Head(channel=GREEN, seq=2, digest=lie),),
         )
-        with pytest.raises(OutboxError) as refused:
-            await publisher.reanchor(GREEN, from_=from_, lost=lost, reason="stolen")
+        async with Reanchoring.open(publisher) as reanchoring:
+            with pytest.raises(OutboxError) as refused:
+                await reanchoring.reanchor(GREEN, anchor, reason="stolen")
         assert refused.value.reason == "anchor-contradicted"
         clock.registry = with_new_key(bus, new, revoked_since=theft)
         await until(publisher, behind=False)
-        with pytest.raises(PermitError) as stopped:
-            await publisher.reanchor(GREEN, from_=from_, lost=lost, reason="stolen")
+        async with Reanchoring.open(publisher) as reanchoring:
+            with pytest.raises(PermitError) as stopped:
+                await reanchoring.reanchor(GREEN, anchor, reason="stolen")
         assert stopped.value.reason == "key-revoked"
         assert [each.seq for each in await outbox.rows()] == [1]
     bus.server.kill()
@@ -184,10 +187,10 @@ async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended
             [row.n for row in await outbox.rows() if row.digest == waits.digest], "held for this test"
         )
         await bus.server.restart()
-        assert set(await publisher.disowned()) == {GREEN}
-        anchor = await publisher.proposal(GREEN)
-        assert (anchor.from_, anchor.lost) == (from_, lost)
-        kept = await publisher.reanchor(GREEN, from_=from_, lost=lost, reason="stolen")
+        async with Reanchoring.open(publisher) as reanchoring:
+            assert set(await reanchoring.disowned()) == {GREEN}
+            assert await reanchoring.proposal(GREEN) == anchor
+            kept = await reanchoring.reanchor(GREEN, anchor, reason="stolen")
         assert (kept.seq, await publisher.settled(kept.digest, 10)) == (2, "stored")
         assert [(r.state, r.seq) for r in await outbox.rows()] == [
             ("stored", 2),

@@ -46,8 +46,8 @@ async def _life(app: App, bulletin_id: str) -> tuple[list[Step], Standing | None
     ladder = None
     if (folder / OUTBOX_FILE).exists():
         async with open_outbox(app) as box:
-            steps += await box.ask(lambda tx: traces.of_outbox(tx, bulletin_id))
-            ladder = await ledger.asked(
+            steps += await box.read(lambda tx: traces.of_outbox(tx, bulletin_id))
+            ladder = await ledger.read(
                 box, lambda tx: ledger.of_one(tx, context.authority, registry, bulletin_id)
             )
     if (folder / STORE_FILE).exists():

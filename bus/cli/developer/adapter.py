@@ -131,7 +131,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     document is refused.
     """
     from bus.cli.frame.calendars import follow_phase
-    from bus.cli.frame.programs import beating, ended, follow_trust, open_publisher, until_first
+    from bus.cli.frame.programs import beating, ended, follow_trust, open_publisher, tracking, until_first
     from bus.cli.frame.session import open_registry
     from bus.plugin import adapter_named, discover
 
@@ -146,7 +146,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     country = open_registry(context, app.now()).authority(context.authority).country
 
     async def work() -> bool:
-        async with open_publisher(app, receipts=True) as publisher:
+        async with open_publisher(app) as publisher, tracking(app, publisher):
             source = chosen.standard_input() if spool is None else chosen.folder(spool)
             running = chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
             if from_stdin:

@@ -26,6 +26,7 @@ from bus.cli.frame.session import (
 from schemas.vocab import Posture
 
 if TYPE_CHECKING:
+    from bus.delivery.tracker import DeliveryTracker
     from bus.policy.deadlines import Deadlines
     from bus.publishing.heartbeat import Heartbeat
     from bus.publishing.publisher import Publisher
@@ -42,14 +43,12 @@ async def open_publisher(
     offline: bool = False,
     seal: bool = False,
     without: Sequence[str] = (),
-    receipts: bool = False,
 ) -> AsyncIterator[Publisher]:
     """The publisher of the chosen context over its own outbox; sends in the background unless `offline`.
 
     It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
-    With `receipts` it reads those for what it has said.
     """
-    from bus.cli.frame.calendars import at_hand
+    from bus.delivery.ledger import TABLES
     from bus.publishing.outbox import Outbox
     from bus.publishing.publisher import Publisher
     from bus.sealing.sealer import Sealer
@@ -59,8 +58,7 @@ async def open_publisher(
     registry = held_registry(context, app.now)
     signer = open_signer(context)
     async with (
-        Outbox.open(folder / OUTBOX_FILE) as outbox,
-        at_hand(app) as calendars,
+        Outbox.open(folder / OUTBOX_FILE, tables=TABLES) as outbox,
         Publisher.open(
             authority_id=context.authority,
             outbox=outbox,
@@ -72,11 +70,22 @@ async def open_publisher(
             rng=secrets.token_bytes,
             seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
             on_refused=lambda exc: record_refusal(app, exc),
-            deadlines=deadlines_of(app) if receipts else None,
-            calendars=calendars.own,
         ) as publisher,
     ):
         yield publisher
+
+
+@asynccontextmanager
+async def tracking(app: App, publisher: Publisher) -> AsyncIterator[DeliveryTracker]:
+    """Read the receipts for what the publisher says, and log what is overdue, until the context exits."""
+    from bus.cli.frame.calendars import at_hand
+    from bus.delivery.tracker import DeliveryTracker
+
+    async with (
+        at_hand(app) as calendars,
+        DeliveryTracker.open(publisher, deadlines_of(app), calendars.own) as tracker,
+    ):
+        yield tracker
 
 
 def deadlines_of(app: App) -> Deadlines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
@@ -13,7 +14,8 @@ from bus.cli.frame.exit_codes import DONE, NOT_AUTHORISED, PARTLY, QUEUED, exit_
 from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
-    from bus.publishing.publisher import Accepted, Publisher
+    from bus.delivery.tracker import DeliveryTracker
+    from bus.publishing.publisher import Accepted
     from schemas.bulletin import Draft
 
 
@@ -128,7 +130,7 @@ async def send_drafts(
 ) -> int:
     """Publish drafts, report each, and return the exit code; with `seal` all of them are sealed."""
     from bus.cli.frame.audit import record
-    from bus.cli.frame.programs import open_publisher
+    from bus.cli.frame.programs import open_publisher, tracking
     from schemas.errors import TocsinError
 
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
@@ -138,13 +140,13 @@ async def send_drafts(
         record(app, "override", what="sealed-without", readers=list(without))
     done: list[Accepted] = []
     first_refusal: TocsinError | None = None
-    async with open_publisher(
-        app,
-        offline=dry_run or state == "accepted",
-        seal=seal,
-        without=without,
-        receipts=state in ("received", "read"),
-    ) as publisher:
+    async with AsyncExitStack() as stack:
+        publisher = await stack.enter_async_context(
+            open_publisher(app, offline=dry_run or state == "accepted", seal=seal, without=without)
+        )
+        tracker = None
+        if state in ("received", "read") and not dry_run:
+            tracker = await stack.enter_async_context(tracking(app, publisher))
         for name, make in drafts:
             try:
                 draft = make()
@@ -161,9 +163,9 @@ async def send_drafts(
             for place, accepted in enumerate(done):
                 left = max(0.0, deadline - asyncio.get_running_loop().time())
                 states[place] = await publisher.settled(accepted.digest, left)
-                if states[place] == "stored" and state != "stored":
+                if states[place] == "stored" and tracker is not None:
                     left = max(0.0, deadline - asyncio.get_running_loop().time())
-                    states[place], short = await _reached(publisher, accepted, state, left)
+                    states[place], short = await _reached(tracker, accepted, state, left)
                     missing += [short] if short else []
         problem = (await publisher.health()).problem
     for accepted, reached in zip(done, states, strict=True):
@@ -186,11 +188,11 @@ async def send_drafts(
     return PARTLY if missing else DONE
 
 
-async def _reached(publisher: Publisher, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
+async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
     """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
     from bus.delivery.ladder import Rung
 
-    found = await publisher.answers.reached(accepted.digest, Rung(rung), left)
+    found = await tracker.reached(accepted.digest, Rung(rung), left)
     if found is None or not found.readers:
         return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
     if found.state in (rung, Rung.READ):

@@ -168,11 +168,13 @@ def open_seal_keys(
 
 @asynccontextmanager
 async def open_outbox(app: App) -> AsyncIterator[Outbox]:
-    """The outbox of the chosen context."""
+    """The outbox of the chosen context, with what hubs have answered in it."""
     app.logs()
+    from bus.delivery.ledger import TABLES
     from bus.publishing.outbox import Outbox
 
-    async with Outbox.open(private_folder(app.state_folder()) / OUTBOX_FILE) as outbox:
+    path = private_folder(app.state_folder()) / OUTBOX_FILE
+    async with Outbox.open(path, tables=TABLES) as outbox:
         yield outbox
 
 

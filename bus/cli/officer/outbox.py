@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bus.publishing.outbox import Row
     from bus.publishing.publisher import Publisher
     from bus.publishing.reanchor import Anchor
+    from bus.publishing.recovery import Recovery
 
 RECOVER_S = 60.0
 
@@ -129,7 +130,7 @@ def prune(app: App, *, dry_run: bool) -> None:
         days, elections = await retention(app, now)
         keep = dt.timedelta(days=days)
         async with open_outbox(app) as box:
-            return await box.keep(
+            return await box.write(
                 lambda db: pruning.prune(
                     db, context.authority, registry, now, keep=keep, elections=elections, rehearse=dry_run
                 )
@@ -164,7 +165,7 @@ def recover(app: App, *, yes: bool) -> None:
 
     app.logs(errors_only=True)
 
-    async def work() -> object:
+    async def work() -> Recovery:
         async with open_publisher(app) as publisher:
             return await publisher.recover(app.timeout(RECOVER_S))
 
@@ -204,6 +205,7 @@ def reanchor(
     something that is not this authority's word, and changes nothing.
     """
     from bus.cli.frame.programs import open_publisher
+    from bus.publishing.reanchor import Reanchoring
 
     app.logs(errors_only=True)
     if channel is not None and not reason:
@@ -212,7 +214,9 @@ def reanchor(
     async def work() -> None:
         async with open_publisher(app) as publisher:
             if channel is None:
-                _list(app, await publisher.disowned(app.timeout(RECOVER_S)))
+                async with Reanchoring.open(publisher, app.timeout(RECOVER_S)) as reanchoring:
+                    found = await reanchoring.disowned()
+                _list(app, found)
             else:
                 await _reanchor(app, publisher, channel, str(reason), from_, exercise_id, yes=yes)
 
@@ -245,9 +249,11 @@ async def _reanchor(
     *,
     yes: bool,
 ) -> None:
+    from bus.publishing.reanchor import Reanchoring
+
     patience = app.timeout(RECOVER_S)
-    async with publisher.quiet():
-        anchor = await publisher.proposal(channel, from_=from_, timeout=patience)
+    async with Reanchoring.open(publisher, patience) as reanchoring:
+        anchor = await reanchoring.proposal(channel, from_=from_)
         after = (
             f"after number {anchor.from_.seq}, {anchor.from_.digest}"
             if anchor.from_.seq
@@ -261,14 +267,7 @@ async def _reanchor(
         )
         if not yes:
             app.confirm("This cannot be taken back. Go on from there?", flag="--yes")
-        kept = await publisher.reanchor(
-            channel,
-            from_=anchor.from_,
-            lost=anchor.lost,
-            reason=reason,
-            exercise_id=exercise_id,
-            timeout=patience,
-        )
+        kept = await reanchoring.reanchor(channel, anchor, reason=reason, exercise_id=exercise_id)
     state = await publisher.settled(kept.digest, patience)
     if app.json:
         app.data(

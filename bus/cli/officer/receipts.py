@@ -75,18 +75,18 @@ async def _found(
     *,
     offline: bool,
 ) -> Sequence[Standing]:
-    from bus.cli.frame.programs import open_publisher
+    from bus.cli.frame.programs import open_publisher, tracking
     from bus.cli.frame.session import open_outbox
     from bus.delivery import ledger
 
     if not offline:
-        async with open_publisher(app, receipts=True) as publisher:
-            if not await publisher.answers.caught_up(app.timeout(READ_S)):
+        async with open_publisher(app) as publisher, tracking(app, publisher) as tracker:
+            if not await tracker.caught_up(app.timeout(READ_S)):
                 app.note("the bus could not be read to its end; this is what was known before")
     async with open_outbox(app) as box:
         if wanted is None:
-            return await ledger.asked(box, lambda db: ledger.lately(db, authority, registry, now))
-        one = await ledger.asked(box, lambda db: ledger.of_one(db, authority, registry, wanted))
+            return await ledger.read(box, lambda db: ledger.lately(db, authority, registry, now))
+        one = await ledger.read(box, lambda db: ledger.of_one(db, authority, registry, wanted))
         return [one] if one else []
 
 

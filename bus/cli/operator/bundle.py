@@ -248,7 +248,7 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
 
     async def said(question: Callable[[sqlite3.Connection], T]) -> T:
         async with open_outbox(app) as box:
-            return await box.ask(question)
+            return await box.read(question)
 
     yield lambda question: asyncio.run(said(question)), OF_OUTBOX
 

@@ -137,7 +137,7 @@ class Asking:
     async def _help(self, row: Stored, body: Request) -> None:
         """Send own bulletins again, and hand on copies of others'; what is too much at once is asked for again."""
         asker, registry, moment = row.bulletin.issuer.id, self._registry(), self._clock().timestamp()
-        await self._publisher.outbox.keep(
+        await self._publisher.outbox.write(
             lambda db: offer_asked(db, self._authority_id, registry, asker, body.items, moment)
         )
         sent = 0

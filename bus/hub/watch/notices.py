@@ -84,7 +84,7 @@ class Announcer:
         place = audience_of(publisher.registry(), publisher.authority_id)
         if place is None:
             return
-        dark = await publisher.outbox.ask(_said)
+        dark = await publisher.outbox.read(_said)
         for channel in sorted(silent.keys() - dark.keys()):
             detail, interval = silent[channel]
             await publisher.publish(draft(channel, detail, place, interval), origin=ORIGIN + channel)

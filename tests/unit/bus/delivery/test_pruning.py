@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from bus.delivery import pruning
+from bus.delivery.ledger import TABLES
 from bus.publishing.outbox import Outbox, Settled
 from bus.publishing.publisher import Publisher
 from schemas.bulletin import Draft
@@ -28,7 +29,7 @@ HUBS = ("xa-hub", "xb-hub")
 @asynccontextmanager
 async def desk(path: Path) -> AsyncIterator[tuple[Publisher, Outbox]]:
     """An outbox with nothing in it."""
-    async with speaking(path) as found:
+    async with speaking(path, tables=TABLES) as found:
         yield found
 
 
@@ -44,7 +45,7 @@ async def answer(box: Outbox, digest: str, stage: str = "verified", hubs: tuple[
         for hub in hubs:
             db.execute("INSERT INTO receipts VALUES (?, ?, ?, 1, ?)", (digest, hub, stage, NOW.timestamp()))
 
-    await box.keep(work)
+    await box.write(work)
 
 
 async def store_all(box: Outbox) -> None:
@@ -55,7 +56,7 @@ async def store_all(box: Outbox) -> None:
 
 async def prune(box: Outbox, now: dt.datetime = LATER) -> pruning.Pruned:
     """Prune as xa-csirt."""
-    return await box.keep(lambda db: pruning.prune(db, "xa-csirt", shared_world().registry, now))
+    return await box.write(lambda db: pruning.prune(db, "xa-csirt", shared_world().registry, now))
 
 
 async def test_what_every_hub_has_goes_and_its_key_stays_known(tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ async def test_what_names_an_election_stays_until_that_is_over(tmp_path: Path) -
             await answer(box, each.digest)
 
         async def prune_while(*elections: str) -> pruning.Pruned:
-            return await box.keep(
+            return await box.write(
                 lambda db: pruning.prune(
                     db,
                     "xa-csirt",

@@ -124,7 +124,7 @@ class Speaking:
 
     async def heads(self, channel: Channel = GREEN) -> list[tuple[str, int, str | None]]:
         """What a heartbeat would announce."""
-        found = await self.outbox.ask(lambda db: standing(db, channel))
+        found = await self.outbox.read(lambda db: standing(db, channel))
         return [(head.channel, head.seq, head.digest) for head in found.heads]
 
 

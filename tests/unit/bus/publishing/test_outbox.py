@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -46,11 +47,13 @@ asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 
 
 @asynccontextmanager
-async def speaking(path: Path, world: World | None = None) -> AsyncIterator[tuple[Publisher, Outbox]]:
+async def speaking(
+    path: Path, world: World | None = None, *, tables: Iterable[str] = ()
+) -> AsyncIterator[tuple[Publisher, Outbox]]:
     """A publisher that only keeps."""
     found = world or shared_world()
     async with (
-        Outbox.open(path) as outbox,
+        Outbox.open(path, tables=tables) as outbox,
         Publisher.open(
             authority_id="xa-csirt",
             outbox=outbox,
@@ -190,6 +193,25 @@ async def test_a_claim_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.M
         for n in range(2):
             await publisher.publish(draft(f"{n}"))
         assert [row.n for row in (await outbox.claim([], (), 1.0))["actual"]] == [1]
+
+
+def tables_in(db: sqlite3.Connection) -> set[str]:
+    """The names of the tables in a file."""
+    return {row["name"] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+
+
+async def test_a_file_has_the_outbox_s_tables_and_those_that_are_given(tmp_path: Path) -> None:
+    """Publishing needs no other room's tables; one that comes later adds its own to what is there."""
+    async with speaking(tmp_path / "o.db") as (publisher, outbox):
+        accepted = await publisher.publish(draft())
+        alone = await outbox.read(tables_in)
+    assert not alone & {"admitted", "receipts", "expected"}
+    notes = "CREATE TABLE IF NOT EXISTS notes (digest TEXT PRIMARY KEY);\n"
+    async with Outbox.open(tmp_path / "o.db", tables=(notes,)) as outbox:
+        assert await outbox.read(tables_in) == alone | {"notes"}
+        await outbox.write(lambda db: db.execute("INSERT INTO notes SELECT digest FROM outbox"))
+        noted = await outbox.read(lambda db: db.execute("SELECT digest FROM notes").fetchone()[0])
+    assert noted == accepted.digest
 
 
 async def test_the_lease_is_for_one_until_its_time_is_up(tmp_path: Path) -> None:

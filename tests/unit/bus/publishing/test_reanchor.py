@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,12 +14,15 @@ import pytest
 from bus.admission.branches import ReceivedLink, rule
 from bus.errors import OutboxError
 from bus.publishing import reanchor
-from bus.publishing.outbox import Row
+from bus.publishing.outbox import Outbox, Row
 from bus.publishing.own_channels import Survey
-from bus.publishing.reanchor import Anchor, check, propose
+from bus.publishing.publisher import Publisher
+from bus.publishing.reanchor import Anchor, Reanchoring, check, propose
+from bus.transport.connection import Endpoint
 from schemas.bodies.system import Head, Reanchor
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
+from tests.worlds import DEFAULTS, shared_world
 
 NAME = "actual.green.community"
 NOON = dt.datetime(2027, 5, 23, 12, tzinfo=dt.UTC)
@@ -141,3 +148,48 @@ def test_the_words_fit_at_their_longest() -> None:
     assert isinstance(said.body, Reanchor)
     assert len(said.info[0].headline) <= 160
     assert len(said.info[0].summary) <= 2000
+
+
+@asynccontextmanager
+async def desk(path: Path, *, has_bus: bool) -> AsyncIterator[Publisher]:
+    """A publisher without a bus, or at one that never answers."""
+    world = shared_world()
+    seed, _ = world.nkeys["xa-csirt"]
+    nowhere = Endpoint(url="nats://127.0.0.1:1", authority_id="xa-csirt", nkey_seed=seed, name="test")
+    async with (
+        Outbox.open(path) as outbox,
+        Publisher.open(
+            authority_id="xa-csirt",
+            outbox=outbox,
+            registry=lambda: world.registry,
+            signers=(world.signers["xa-csirt"],),
+            endpoint=nowhere if has_bus else None,
+            defaults=DEFAULTS,
+            clock=lambda: world.now,
+            rng=secrets.token_bytes,
+        ) as publisher,
+    ):
+        yield publisher
+
+
+async def opened(publisher: Publisher) -> str:
+    """Why channels cannot be re-anchored here; empty when they can."""
+    try:
+        async with Reanchoring.open(publisher):
+            return ""
+    except OutboxError as exc:
+        return exc.reason
+
+
+async def test_what_only_keeps_re_anchors_nothing(tmp_path: Path) -> None:
+    """Which bulletin was the last honest one is read from the bus."""
+    async with desk(tmp_path / "o.db", has_bus=False) as publisher:
+        assert await opened(publisher) == "no-bus"
+
+
+async def test_sending_is_held_until_the_decision_is_made(tmp_path: Path) -> None:
+    """While one re-anchors, nobody else sends from the outbox; afterwards they may."""
+    async with desk(tmp_path / "o.db", has_bus=True) as first:
+        async with Reanchoring.open(first), desk(tmp_path / "o.db", has_bus=True) as second:
+            assert await opened(second) == "lease-held"
+        assert await opened(first) == ""

@@ -189,9 +189,9 @@ async def test_recovery_does_not_number_a_sealed_bulletin_anew(tmp_path: Path) -
         await publisher.publish(secret("open"))
     async with speaking(tmp_path, world) as (publisher, outbox):
         await publisher.publish(secret("sealed"))
-        counted = await outbox.keep(
+        counted = await outbox.write(
             lambda db: _adopt(
-                db, publisher._stamping.sign_and_keep, {f"actual.red.{NETWORK}": (7, "A" * 43)}, world.now
+                db, publisher.stamping.sign_and_keep, {f"actual.red.{NETWORK}": (7, "A" * 43)}, world.now
             )
         )
         rows = await outbox.rows(limit=10)
