@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -18,12 +18,10 @@ from bus.delivery.ledger import TABLES
 from bus.delivery.tracker import DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Folder, Member, point_to_server, prepare, refresh_beacon
 from bus.errors import BusError, ConfigError
+from bus.hub.background import Background, background
 from bus.hub.elections import present_phase
-from bus.hub.exchange.helper import Asking
-from bus.hub.exchange.receipts import Answering
-from bus.hub.picture.projection import Projection
+from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
-from bus.hub.watch.holdings import Holdings
 from bus.keys import nkeys
 from bus.keys.files import load_signer, read_secret
 from bus.policy import deadlines
@@ -81,7 +79,6 @@ class Demo:
         self.stores: dict[str, Inbox] = {}
         self.began = began
         self._serial = int(began.timestamp())
-        self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
     @asynccontextmanager
@@ -115,64 +112,48 @@ class Demo:
             )
             demo = cls(folder, held, server, clock())
             await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
-            await demo._start(stack, clock)
-            demo._run(follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings))
-            try:
-                yield demo
-            finally:
-                for task in demo._tasks:
-                    task.cancel()
-                await asyncio.gather(*demo._tasks, return_exceptions=True)
+            for hub in HUBS:
+                await demo._start_hub(stack, hub, clock)
+            tasks = await stack.enter_async_context(background())
+            for member in MEMBERS:
+                await demo._start_office(stack, member, tasks, clock)
+            tasks.start(demo._keep_fresh(clock), "beacon")
+            following = follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings)
+            tasks.start(following, "registry")
+            yield demo
 
-    async def _start(self, stack: AsyncExitStack, clock: Callable[[], dt.datetime]) -> None:
-        adapters = {each.name: each.adapter for each in plugin.discover()}
-        for hub in HUBS:
-            store = await stack.enter_async_context(
-                Inbox.open(self.folder.state(hub.id) / "store.db", projector=Projection())
-            )
-            self.stores[hub.id] = store
-            service = HubService(
+    async def _start_hub(self, stack: AsyncExitStack, hub: Member, clock: Callable[[], dt.datetime]) -> None:
+        store = await stack.enter_async_context(open_store(self.folder.state(hub.id) / "store.db"))
+        self.stores[hub.id] = store
+        publisher = None
+        if (self.folder.keys(hub.id) / "signing.pem").exists():  # not in a folder of an older version
+            _, publisher = await self._publisher(stack, hub, clock)
+        await stack.enter_async_context(
+            HubService.open(
                 authority_id=hub.id,
                 store=store,
                 registry=self._held,
                 endpoint=self._endpoint(hub),
                 clock=clock,
+                publisher=publisher,
             )
-            self._run(service.run())
-            if (self.folder.keys(hub.id) / "signing.pem").exists():  # not in a folder of an older version
-                _, publisher = await self._publisher(stack, hub, clock)
-                for each in (Answering, Asking):
-                    self._run(
-                        each(
-                            authority_id=hub.id,
-                            store=store,
-                            publisher=publisher,
-                            registry=self._held,
-                            clock=clock,
-                        ).run()
-                    )
-                beats = Heartbeat(
-                    publisher,
-                    pace=Intervals(),
-                    phase=self._phase_in(hub.country),
-                    holding=Holdings(hub.id, store),
-                )
-                await stack.enter_async_context(beats.running())
-        for member in MEMBERS:
-            if member.office is None:
-                continue
-            outbox, publisher = await self._publisher(stack, member, clock)
-            self.outboxes[member.id], self.publishers[member.id] = outbox, publisher
-            adapter = adapters.get(member.office.adapter)
-            if adapter is None:
-                raise ConfigError(
-                    f"the adapter {member.office.adapter} is not installed", reason="no-adapter"
-                )
-            source = adapter.folder(self.folder.spool(member.id))
-            self._run(adapter.run(source, publisher, country=member.country, clock=clock))
-            beats = Heartbeat(publisher, pace=Intervals(), phase=self._phase_in(member.country))
-            await stack.enter_async_context(beats.running())
-        self._run(self._keep_fresh(clock))
+        )
+
+    async def _start_office(
+        self, stack: AsyncExitStack, member: Member, tasks: Background, clock: Callable[[], dt.datetime]
+    ) -> None:
+        if member.office is None:
+            return
+        outbox, publisher = await self._publisher(stack, member, clock)
+        self.outboxes[member.id], self.publishers[member.id] = outbox, publisher
+        adapter = _adapters().get(member.office.adapter)
+        if adapter is None:
+            raise ConfigError(f"the adapter {member.office.adapter} is not installed", reason="no-adapter")
+        source = adapter.folder(self.folder.spool(member.id))
+        work = adapter.run(source, publisher, country=member.country, clock=clock)
+        tasks.start(work, f"adapter of {member.id}")
+        beats = Heartbeat(publisher, pace=Intervals(), phase=self._phase_in(member.country))
+        await stack.enter_async_context(beats.running())
 
     def _phase_in(self, country: str) -> Callable[[dt.datetime], Awaitable[Phase]]:
         """Which phase a country is in, by the calendars that its hub holds."""
@@ -206,20 +187,10 @@ class Demo:
         await stack.enter_async_context(DeliveryTracker.open(publisher, deadlines.DEFAULTS))
         return outbox, publisher
 
-    def _run(self, work: Coroutine[object, object, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
-
     @property
     def registry(self) -> VerifiedRegistry:
         """The registry as it stands."""
         return self._held()
-
-    def failed(self) -> BaseException | None:
-        """The error of a part that has ended, if one has."""
-        for task in self._tasks:
-            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-                return error
-        return None
 
     def may_read(self, hub: str, channel: str) -> bool:
         """Whether a hub's grants let it read a channel, named as a store names it."""
@@ -229,7 +200,7 @@ class Demo:
         """Drop a round of fresh sample files into every authority's spool; how many."""
         self._serial += 1
         count = 0
-        adapters = {each.name: each.adapter for each in plugin.discover()}
+        adapters = _adapters()
         for n, member in enumerate(MEMBERS):
             adapter = adapters.get(member.office.adapter) if member.office else None
             if adapter is None:
@@ -339,6 +310,10 @@ class Demo:
     def _signer(self, member: Member):  # type: ignore[no-untyped-def]  # as load_signer
         home = self.folder.keys(member.id)
         return load_signer(home / "signing.pem", read_secret(home / "signing.pass"))
+
+
+def _adapters() -> dict[str, plugin.Adapter | None]:
+    return {each.name: each.adapter for each in plugin.discover()}
 
 
 @contextmanager

@@ -6,7 +6,6 @@ The examples `stolen_key` and `hostile_broker` play on it. Each sentence of a st
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import logging
 import secrets
@@ -21,7 +20,7 @@ import structlog
 
 from bus.demo.countries import REGISTRY_LIFETIME, Folder, prepare
 from bus.hub.picture import summary
-from bus.hub.picture.projection import Projection
+from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.hub.watch.channels import ChannelRow, channels
 from bus.keys import nkeys
@@ -31,7 +30,6 @@ from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.sealing.sealer import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection, Endpoint, Outgoing
 from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
@@ -146,8 +144,8 @@ def forged(
 class Hub:
     """A country's hub: its store, its service, and the registry as it holds it."""
 
-    def __init__(self, name: str, store: Inbox, service: HubService, registry: HeldRegistry) -> None:
-        self.name, self.store, self.service, self.registry = name, store, service, registry
+    def __init__(self, name: str, service: HubService, registry: HeldRegistry) -> None:
+        self.name, self.store, self.service, self.registry = name, service.store, service, registry
 
     async def chain(self, issuer: str, channel: str) -> list[str]:
         """The digests it shows of a channel, in the order of their numbers."""
@@ -261,21 +259,17 @@ class Stage:
     async def hub(self, name: str, *, store: str = "", hold_s: float = 30.0) -> AsyncIterator[Hub]:
         """A hub that runs, over its own store or over one of another name."""
         path = self.folder.root / f"{store or name}.db"
-        async with Inbox.open(path, projector=Projection(), hold_s=hold_s) as inbox:
-            service = HubService(
+        async with (
+            open_store(path, hold_s=hold_s) as inbox,
+            HubService.open(
                 authority_id=name,
                 store=inbox,
                 registry=self.held[name],
                 endpoint=self.endpoint(name, self.transport(name)),
                 clock=clock,
-            )
-            running = asyncio.create_task(service.run())
-            try:
-                yield Hub(name, inbox, service, self.held[name])
-            finally:
-                running.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await running
+            ) as service,
+        ):
+            yield Hub(name, service, self.held[name])
 
     @asynccontextmanager
     async def desk(self, name: str, signer: FileSigner, seed: str) -> AsyncIterator[Publisher]:

@@ -1,8 +1,9 @@
-"""What a hub does by itself every so often: what fails is logged once and tried again, and the hub goes on reading."""
+"""Work that a hub repeats: one loop, which logs a problem once when it begins and once when it has ended."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -15,29 +16,73 @@ EVERY_S = 1.0
 log = structlog.get_logger()
 
 
-async def keep_at(
-    work: Callable[[], Awaitable[object]], *, unless: str, authority_id: str, every_s: float
+class Problem:
+    """What keeps one piece of work from being done: logged when it begins, when it changes and when it has ended."""
+
+    def __init__(self, event: str, *, authority_id: str) -> None:
+        """Prepare; nothing is wrong yet.
+
+        Args:
+            event: the log event of a problem; `<event>_ended` is that of its end.
+            authority_id: the hub's authority.
+        """
+        self._event = event
+        self._end = f"{event}_ended"
+        self._authority_id = authority_id
+        self._present = ""
+
+    def is_there(self, exc: Exception) -> None:
+        """The work has failed."""
+        if repr(exc) == self._present:
+            return
+        self._present = repr(exc)
+        if isinstance(exc, TocsinError):
+            log.warning(self._event, authority=self._authority_id, reason=exc.reason, problem=str(exc))
+        else:  # a fault in this program: where it is stands in the traceback
+            log.error(self._event, authority=self._authority_id, problem=repr(exc), exc_info=exc)
+
+    def is_over(self) -> None:
+        """The work was done."""
+        if self._present:
+            log.info(self._end, authority=self._authority_id)
+        self._present = ""
+
+
+async def repeat(
+    work: Callable[[], Awaitable[object]],
+    *,
+    failing: str,
+    authority_id: str,
+    every_s: float = EVERY_S,
+    rest: float = 0.0,
+    survives: type[Exception] = TocsinError,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Do some work again and again until cancelled.
+    """Do some work now and every so often, until cancelled.
 
     Args:
-        work: what is done; what it could not do now it does another time.
-        unless: the event that is logged when it cannot, once for each problem.
-        authority_id: whose hub it is.
-        every_s: seconds between two times.
+        work: what is done.
+        failing: the log event of a problem (`Problem`).
+        authority_id: the hub's authority.
+        every_s: seconds between the end of one run and the beginning of the next.
+        rest: pause at least so many times as long as the run took.
+        survives: errors that are logged; the work is tried again. Any other one is raised.
+        sleep: waits for some seconds.
+        monotonic: a clock in seconds that is never set back.
 
     Raises:
-        StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
+        StoreError: `store-failed`, `store-closed`; these do not pass.
     """
-    problem = ""
+    problem = Problem(failing, authority_id=authority_id)
     while True:
+        began = monotonic()
         try:
             await work()
-            problem = ""
-        except TocsinError as exc:
+        except survives as exc:
             if isinstance(exc, StoreError) and exc.is_final:
                 raise
-            if str(exc) != problem:
-                log.warning(unless, authority=authority_id, reason=exc.reason, problem=str(exc))
-            problem = str(exc)
-        await asyncio.sleep(every_s)
+            problem.is_there(exc)
+        else:
+            problem.is_over()
+        await sleep(max(every_s, rest * (monotonic() - began)))

@@ -1,53 +1,116 @@
-"""A hub, running: the one reader of its store, until it is told to end."""
+"""A hub: everything that one does, assembled here and nowhere else.
+
+- reads every stream that its grants name into its store, and begins anew when they name others
+- takes in what the bus says of the registry
+- with a picture in its store: watches the channels, and erases what may be kept no longer
+- with a publisher besides: sends receipts and heartbeats, asks other hubs for what it lacks and helps them, says when a
+  channel goes dark
+
+It reads only while it holds the lease of its store: a store has one reader.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 
 from bus.audit import Fact
-from bus.errors import StoreError
+from bus.errors import StoreError, one_failure
 from bus.hub import retention
-from bus.hub.periodic import keep_at
-from bus.hub.watch.watch import LOOK_S, Announce, Watch
+from bus.hub.background import Background, background
+from bus.hub.elections import present_phase
+from bus.hub.exchange.helper import PATIENCE_S, Asking
+from bus.hub.exchange.receipts import Answering
+from bus.hub.periodic import EVERY_S, repeat
+from bus.hub.watch.holdings import Holdings
+from bus.hub.watch.notices import Announcer
+from bus.hub.watch.watch import LOOK_S, Watch
 from bus.policy.rates import READING, Allowance
+from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
+from bus.publishing.publisher import Publisher
 from bus.storage.lease import LEASE_S, owner_name
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import TrustFeed
 from bus.subscribing.subscriber import Subscriber
 from bus.transport.connection import Endpoint
 from bus.transport.streams import reader_streams
+from bus.trust.grants import HUB
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import AGAIN_S, HeldRegistry
+from schemas.vocab import Phase
+
+STAND_BY_S = 1.0
+LEASE_HELD = "lease-held"
+INTERVALS = Intervals()
+
+Work = Callable[[], Coroutine[object, object, None]]
+News = Callable[[str, Mapping[str, Fact]], None]
 
 log = structlog.get_logger()
 
 
 class HubService:
-    """Holds the lease of a store, runs its subscriber, and watches the channels."""
+    """A running hub. Use `HubService.open`.
 
-    def __init__(
-        self,
+    Attributes:
+        store: what it reads into.
+        subscriber: its reading.
+    """
+
+    def __init__(self, store: Inbox, subscriber: Subscriber, tasks: Background) -> None:
+        self.store = store
+        self.subscriber = subscriber
+        self._tasks = tasks
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
         *,
         authority_id: str,
         store: Inbox,
         registry: Callable[[], VerifiedRegistry],
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
-        on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
+        publisher: Publisher | None = None,
+        intervals: Intervals | None = INTERVALS,
+        keeping: Watchkeeping = UNSTAFFED,
+        on_news: News | None = None,
+        stand_by: bool = False,
         allowance: Allowance = READING,
         look_s: float = LOOK_S,
-        announce: Announce | None = None,
-    ) -> None:
-        """Prepare; see `Subscriber` and `Watch` for the arguments.
+        every_s: float = EVERY_S,
+        patience_s: float = PATIENCE_S,
+    ) -> AsyncIterator[HubService]:
+        """Run a hub for as long as the context lasts; its first task that fails ends the context with its error.
 
-        A `HeldRegistry` is kept up to date by the bus meanwhile, and `on_news` told of it (`TrustFeed`).
+        Args:
+            authority_id: the hub's authority.
+            store: what it reads into; made by `bus.hub.picture.projection.open_store`. One without a picture is only read into.
+            registry: the registry as it stands now; a `HeldRegistry` is kept up to date by the bus.
+            endpoint: its place on the bus.
+            clock: the present, aware.
+            publisher: publishes for the same authority; without one the hub only reads.
+            intervals: of its heartbeats; None leaves them to another program.
+            keeping: what else its heartbeats say.
+            on_news: told, by a word and facts fit for the audit record, what was taken in of the registry, and erased.
+            stand_by: wait while another process reads into this store, and take over when it is gone.
+            allowance: what is read of one authority at once; see `Subscriber`.
+            look_s: seconds between two looks at the channels.
+            every_s: seconds between two looks at what is to be answered, asked for and handed on.
+            patience_s: seconds for which an alarm has stood before other hubs are asked.
+
+        Raises:
+            StoreError: `lease-held`, when another process reads into this store and `stand_by` is False, at the
+                beginning or later; `store-failed`, when the store takes nothing more until it is opened anew.
         """
-        self.subscriber = Subscriber(
+        subscriber = Subscriber(
             authority_id=authority_id,
             inbox=store,
             registry=registry,
@@ -55,90 +118,137 @@ class HubService:
             clock=clock,
             allowance=allowance,
         )
-        self._feed = (
-            TrustFeed(registry, endpoint, on_news=on_news) if isinstance(registry, HeldRegistry) else None
-        )
-        self._watch = (
-            Watch(
+        works: dict[str, Work] = {"reading": partial(_read, subscriber, registry, authority_id)}
+        if isinstance(registry, HeldRegistry):
+            works["registry feed"] = TrustFeed(registry, endpoint, on_news=on_news).run
+        voice = publisher if store.has_picture else None
+        if store.has_picture:
+            watch = Watch(
                 authority_id=authority_id,
                 store=store,
                 registry=registry,
-                subscriber=self.subscriber,
+                subscriber=subscriber,
                 clock=clock,
                 look_s=look_s,
-                announce=announce,
+                announce=None if voice is None else Announcer(voice),
             )
-            if store.has_picture
-            else None
-        )
-        self._on_news = on_news
-        self._registry = registry
-        self._authority_id = authority_id
+            works["watch"] = watch.run
+            works["retention"] = partial(_retain, store, clock, authority_id, on_news)
+        if voice is not None:
+            works["receipts"] = partial(Answering(store, voice).run, every_s)
+            works["peer help"] = partial(Asking(store, voice, patience_s=patience_s).run, every_s)
+        lease = _Lease(store, clock)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(lease.drop)
+            if not stand_by:
+                await lease.take()  # before anything is said
+            if voice is not None and intervals is not None:
+                await stack.enter_async_context(_heartbeat(voice, store, intervals, keeping).running())
+            tasks = await stack.enter_async_context(background())
+            tasks.start(_while_leased(lease, works, stand_by=stand_by), f"hub {authority_id}")
+            yield cls(store, subscriber, tasks)
+
+    def beside(self, work: Coroutine[object, object, None], name: str) -> None:
+        """Run more work for as long as the hub runs; its error ends the hub, as that of any task of the hub."""
+        self._tasks.start(work, name)
+
+
+class _Lease:
+    """The lease of a store, for this process."""
+
+    def __init__(self, store: Inbox, clock: Callable[[], dt.datetime]) -> None:
         self._store = store
         self._clock = clock
         self._owner = owner_name()
 
-    async def run(self, *, stand_by: bool = False) -> None:
-        """Read until cancelled.
+    async def is_ours(self) -> bool:
+        """Take or renew it. Returns False when another process has it."""
+        return await self._store.take_lease(self._owner, self._clock().timestamp())
 
-        Args:
-            stand_by: wait while another process reads into this store, and take over when it is gone.
+    async def take(self) -> None:
+        """Take it.
 
         Raises:
-            StoreError: `lease-held`, when another process reads and `stand_by` is False.
+            StoreError: `lease-held`.
         """
-        while not await self._store.take_lease(self._owner, self._clock().timestamp()):
-            if not stand_by:
-                raise StoreError(
-                    "another process is reading into this store; end it first", reason="lease-held"
-                )
-            await asyncio.sleep(1.0)
-        tasks = {asyncio.create_task(self._read(), name="subscriber")}
-        if self._watch is not None:
-            tasks.add(asyncio.create_task(self._watch.run(), name="watch"))
-            tasks.add(asyncio.create_task(self._keep_no_longer(), name="retention"))
-        if self._feed is not None:
-            tasks.add(asyncio.create_task(self._feed.run(), name="trust feed"))
+        if not await self.is_ours():
+            raise StoreError("another process is reading into this store; end it first", reason=LEASE_HELD)
+
+    async def keep(self) -> None:
+        """Renew it until it is lost.
+
+        Raises:
+            StoreError: `lease-held`.
+        """
+        while await self.is_ours():  # noqa: ASYNC110 (the store is asked, which other processes write)
+            await asyncio.sleep(LEASE_S / 3)
+        raise StoreError("another process has taken over this store", reason=LEASE_HELD)
+
+    async def drop(self) -> None:
+        """Leave it to others."""
+        with contextlib.suppress(StoreError):
+            await self._store.drop_lease(self._owner)
+
+
+async def _while_leased(lease: _Lease, works: Mapping[str, Work], *, stand_by: bool) -> None:
+    """Work while the lease is held. With `stand_by` wait for it, at the beginning and after it was lost."""
+    while True:
+        while stand_by and not await lease.is_ours():  # noqa: ASYNC110 (as above)
+            await asyncio.sleep(STAND_BY_S)
         try:
-            while True:
-                done, _ = await asyncio.wait(tasks, timeout=LEASE_S / 3, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-                    return
-                if not await self._store.take_lease(self._owner, self._clock().timestamp()):
-                    raise StoreError("another process has taken over this store", reason="lease-held")
+            with one_failure():
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(lease.keep(), name="lease")
+                    for name, work in works.items():
+                        group.create_task(work(), name=name)
+        except StoreError as exc:
+            if not stand_by or exc.reason != LEASE_HELD:
+                raise
+            log.warning("lease_lost", problem=str(exc))
+
+
+async def _read(subscriber: Subscriber, registry: Callable[[], VerifiedRegistry], authority_id: str) -> None:
+    """Read the streams that the registry grants, and begin anew when it grants others."""
+    while True:
+        granted = reader_streams(registry(), authority_id)
+        reading = asyncio.create_task(subscriber.run(), name="streams")
+        try:
+            while not reading.done() and reader_streams(registry(), authority_id) == granted:
+                await asyncio.wait({reading}, timeout=AGAIN_S)
+            if reading.done():
+                return reading.result()
+            log.info("granted_streams_changed", authority=authority_id)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            with contextlib.suppress(StoreError):
-                await self._store.drop_lease(self._owner)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
-    async def _keep_no_longer(self) -> None:
-        """Let go of what must not or need not be kept, now and every hour."""
 
-        async def work() -> None:
-            gone = await self._store.write(lambda db: retention.let_go(db, self._clock()))
-            if gone.erased or gone.pruned:
-                log.info("let_go", authority=self._authority_id, erased=gone.erased, pruned=gone.pruned)
-            if gone.erased and self._on_news is not None:
-                self._on_news("personal-data-erased", {"count": gone.erased})
+async def _retain(
+    store: Inbox, clock: Callable[[], dt.datetime], authority_id: str, on_news: News | None
+) -> None:
+    """Erase what may or need be kept no longer, now and every hour."""
 
-        await keep_at(
-            work, unless="nothing_let_go", authority_id=self._authority_id, every_s=retention.EVERY_S
-        )
+    async def work() -> None:
+        gone = await store.write(lambda db: retention.let_go(db, clock()))
+        if gone.erased or gone.pruned:
+            log.info("let_go", authority=authority_id, erased=gone.erased, pruned=gone.pruned)
+        if gone.erased and on_news is not None:
+            on_news("personal-data-erased", {"count": gone.erased})
 
-    async def _read(self) -> None:
-        """Read the streams that the registry grants, and begin anew when it grants others."""
-        while True:
-            granted = reader_streams(self._registry(), self._authority_id)
-            reading = asyncio.create_task(self.subscriber.run(), name="streams")
-            try:
-                while not reading.done() and reader_streams(self._registry(), self._authority_id) == granted:
-                    await asyncio.wait({reading}, timeout=AGAIN_S)
-                if reading.done():
-                    return reading.result()
-                log.info("granted_streams_changed", authority=self._authority_id)
-            finally:
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+    await repeat(work, failing="nothing_let_go", authority_id=authority_id, every_s=retention.EVERY_S)
+
+
+def _heartbeat(publisher: Publisher, store: Inbox, intervals: Intervals, keeping: Watchkeeping) -> Heartbeat:
+    """The hub's heartbeats, at the interval that the calendars in its store ask for, with what it holds of others'."""
+    record = publisher.registry().authority(publisher.authority_id)
+
+    async def phase(now: dt.datetime) -> Phase:
+        return await store.ask(lambda db: present_phase(db, record.country, now))
+
+    return Heartbeat(
+        publisher,
+        pace=intervals,
+        phase=phase,
+        keeping=keeping,
+        holding=Holdings(publisher.authority_id, store) if record.kind == HUB else None,
+    )

@@ -123,14 +123,15 @@ async def open_country(stack: AsyncExitStack, joins: Joined, name: str, folder: 
             rng=secrets.token_bytes,
         )
     )
-    service = HubService(
-        authority_id=reader,
-        store=store,
-        registry=lambda: registry,
-        endpoint=joins.endpoint(reader),
-        clock=clock,
+    await stack.enter_async_context(
+        HubService.open(
+            authority_id=reader,
+            store=store,
+            registry=lambda: registry,
+            endpoint=joins.endpoint(reader),
+            clock=clock,
+        )
     )
-    run_until_closed(stack, asyncio.create_task(service.run()))
     return Country(publisher, store)
 
 

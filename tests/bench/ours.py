@@ -103,11 +103,12 @@ async def consumer(role: Role) -> None:
     """A hub of the other country."""
     folder, registry, nkeys = _world(role)
     endpoint = Endpoint(url=role.url, authority_id="xb-hub", nkey_seed=nkeys["xb-hub"], name="bench")
-    async with Inbox.open(folder / f"store-{secrets.token_hex(4)}.db", projector=_Stamping(role)) as store:
-        service = HubService(
+    async with (
+        Inbox.open(folder / f"store-{secrets.token_hex(4)}.db", projector=_Stamping(role)) as store,
+        HubService.open(
             authority_id="xb-hub", store=store, registry=lambda: registry, endpoint=endpoint, clock=_now
-        )
-        reading = asyncio.create_task(service.run())
+        ) as service,
+    ):
         async with asyncio.timeout(20):
             while service.subscriber.attached == 0:
                 await asyncio.sleep(0.01)
@@ -118,7 +119,6 @@ async def consumer(role: Role) -> None:
         async with asyncio.timeout(30):
             while service.subscriber.counts["admitted"] < role.n:
                 await asyncio.sleep(0.005)
-        reading.cancel()
         role.done()
 
 

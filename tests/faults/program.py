@@ -95,20 +95,21 @@ class _Outbox:
 
 async def hub(place: Place, history: History) -> None:
     """Read for ever, and tell every row of the store that was not told in an earlier life."""
-    async with Inbox.open(place.folder / f"{place.identity}.store.db") as store:
-        service = HubService(
+    async with (
+        Inbox.open(place.folder / f"{place.identity}.store.db") as store,
+        HubService.open(
             authority_id=place.identity,
             store=store,
             registry=place.registry(),
             endpoint=place.endpoint(),
             clock=clock,
-        )
-        reading = asyncio.create_task(service.run(stand_by=True))
+            stand_by=True,
+        ),
+    ):
         told = _Store(place, history)
-        while not reading.done():
+        while True:
             told.look()
-            await asyncio.wait({reading}, timeout=LOOK_S)
-        reading.result()
+            await asyncio.sleep(LOOK_S)
 
 
 class _Store:

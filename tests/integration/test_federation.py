@@ -18,7 +18,7 @@ from bus.errors import DeniedError
 from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
 from bus.federation.registry_relay import TrustRelay
-from bus.hub.picture.projection import Projection
+from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.hub.watch.alarms import alarms
 from bus.keys import nkeys
@@ -74,21 +74,18 @@ async def reading(
     joins: Joined, identity: str, folder: Path, clock: Callable[[], dt.datetime] = now
 ) -> AsyncIterator[Inbox]:
     """A hub at its country's server."""
-    async with Inbox.open(folder / f"{identity}.db", projector=Projection(), hold_s=60.0) as store:
-        service = HubService(
+    async with (
+        open_store(folder / f"{identity}.db", hold_s=60.0) as store,
+        HubService.open(
             authority_id=identity,
             store=store,
             registry=lambda: joins.founded.registry,
             endpoint=joins.endpoint(identity),
             clock=clock,
             look_s=0.2,
-        )
-        task = asyncio.create_task(service.run())
-        try:
-            yield store
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        ),
+    ):
+        yield store
 
 
 async def read(store: Inbox, channel: str) -> list[int]:

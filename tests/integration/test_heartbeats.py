@@ -14,15 +14,17 @@ from pathlib import Path
 import pytest
 
 from bus.errors import PermitError
-from bus.hub.picture.projection import Projection
+from bus.hub.background import background
+from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.hub.watch.alarms import alarms
 from bus.hub.watch.channels import channels
-from bus.hub.watch.watch import Announce
+from bus.hub.watch.watch import Watch
 from bus.publishing.heartbeat import Heartbeat, Holding, Intervals
 from bus.publishing.publisher import Publisher
 from bus.server import provision
 from bus.subscribing.inbox import Inbox
+from bus.subscribing.subscriber import Subscriber
 from bus.transport.connection import Connection
 from schemas.vocab import Phase
 from tests.integration.conftest import Bus
@@ -85,27 +87,20 @@ class Hub:
 
 
 @asynccontextmanager
-async def watching(
-    bus: Bus, path: Path, clock: Clock, announce: Announce | None = None
-) -> AsyncIterator[Hub]:
+async def watching(bus: Bus, path: Path, clock: Clock) -> AsyncIterator[Hub]:
     """The hub of XB over its own store."""
-    async with Inbox.open(path, projector=Projection(), hold_s=1.0) as store:
-        service = HubService(
+    async with (
+        open_store(path, hold_s=1.0) as store,
+        HubService.open(
             authority_id="xb-hub",
             store=store,
             registry=lambda: bus.world.registry,
             endpoint=bus.endpoint("xb-hub"),
             clock=clock,
             look_s=0.1,
-            announce=announce,
-        )
-        task = asyncio.create_task(service.run())
-        try:
-            yield Hub(bus, store, clock)
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        ),
+    ):
+        yield Hub(bus, store, clock)
 
 
 def beats_of(publisher: Publisher, holding: Holding | None = None) -> Heartbeat:
@@ -162,14 +157,37 @@ async def test_who_is_to_be_told_is_told_what_has_changed(bus: Bus, tmp_path: Pa
 
     async with (
         speaking(bus, tmp_path / "outbox.db") as publisher,
-        watching(bus, tmp_path / "store.db", clock, announce) as hub,
+        open_store(tmp_path / "store.db") as store,
     ):
+        subscriber = Subscriber(
+            authority_id="xb-hub",
+            inbox=store,
+            registry=lambda: bus.world.registry,
+            endpoint=bus.endpoint("xb-hub"),
+            clock=clock,
+        )
+        watch = Watch(
+            authority_id="xb-hub",
+            store=store,
+            registry=lambda: bus.world.registry,
+            subscriber=subscriber,
+            clock=clock,
+            announce=announce,
+        )
         await publisher.publish(draft())
-        await until(lambda: hub.is_("live"))
-        await until(lambda: told == [[]])
-        clock.pass_(601)
-        await until(lambda: told == [[], [ME], [ME]])
-        await until(lambda: hub.has("silent"))
+        async with background() as tasks:
+            tasks.start(subscriber.run(), "reading")
+            hub = Hub(bus, store, clock)
+            await until(lambda: hub.is_("live"))
+            await until(subscriber.caught_up)
+            for _ in range(2):
+                await watch.look()
+            assert told == [[]]
+            clock.pass_(601)
+            for _ in range(3):
+                await watch.look()
+            assert told == [[], [ME], [ME]]
+            assert await hub.has("silent")
 
 
 async def test_one_of_several_processes_beats(bus: Bus, tmp_path: Path) -> None:

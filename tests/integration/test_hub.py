@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from bus.audit import Fact
 from bus.hub.picture import summary
-from bus.hub.picture.projection import Projection
+from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
@@ -117,20 +116,17 @@ async def test_a_hub_that_runs_erases_what_may_be_kept_no_longer(bus: Bus, tmp_p
     about = sign(bus.world, bulletin(bus.world, say=said))
     path = tmp_path / "store.db"
     await take_in(path, bus.world, [about])
-    async with Inbox.open(path, projector=Projection(), hold_s=1.0) as store:
-        service = HubService(
+    async with (
+        open_store(path, hold_s=1.0) as store,
+        HubService.open(
             authority_id="xb-hub",
             store=store,
             registry=lambda: bus.world.registry,
             endpoint=bus.endpoint("xb-hub"),
             clock=lambda: bus.world.now,
             on_news=lambda event, facts: heard.append((event, dict(facts))),
-        )
-        running = asyncio.create_task(service.run())
-        try:
-            await until(lambda: heard == [("personal-data-erased", {"count": 1})])
-            assert await admitted(store) == []
-            await until(service.subscriber.caught_up)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        ) as service,
+    ):
+        await until(lambda: heard == [("personal-data-erased", {"count": 1})])
+        assert await admitted(store) == []
+        await until(service.subscriber.caught_up)

@@ -20,7 +20,7 @@ import pytest
 from bus.admission.admit import verify_file
 from bus.errors import AdmissionError
 from bus.hub.picture import summary
-from bus.hub.picture.projection import Projection
+from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.keys import nkeys
 from bus.keys.nkeys import save_nkey
@@ -113,16 +113,14 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
 async def hub(bus: Bus, link: Link, folder: Path, clock: Years) -> AsyncIterator[Hub]:
     """A hub over the files of a folder."""
     held = hold(folder, clock)
-    async with Inbox.open(folder / "store.db", projector=Projection(), hold_s=1.0) as store:
-        endpoint = msgspec.structs.replace(bus.endpoint(HUB), url=link.url)
-        service = HubService(authority_id=HUB, store=store, registry=held, endpoint=endpoint, clock=clock)
-        task = asyncio.create_task(service.run())
-        try:
-            yield Hub(store=store, service=service, held=held)
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    endpoint = msgspec.structs.replace(bus.endpoint(HUB), url=link.url)
+    async with (
+        open_store(folder / "store.db", hold_s=1.0) as store,
+        HubService.open(
+            authority_id=HUB, store=store, registry=held, endpoint=endpoint, clock=clock
+        ) as service,
+    ):
+        yield Hub(store=store, service=service, held=held)
 
 
 def beacon(bus: Bus, registry: VerifiedRegistry, now: dt.datetime) -> bytes:

@@ -252,16 +252,14 @@ async def test_what_is_beyond_a_readers_budget_waits_and_nobody_waits_with_it(
             await speaker.publish(message.subject, message.payload, dict(message.headers))
         (last,) = chain(WORLD, 1, "xb-emb")
         await other.publish(last.subject, last.payload, dict(last.headers))
-        service = HubService(
+        async with HubService.open(
             authority_id="xb-hub",
             store=store,
             registry=lambda: WORLD.registry,
             endpoint=bus.endpoint("xb-hub"),
             clock=lambda: now[0],
             allowance=Allowance(burst=3, per_s=1 / century),
-        )
-        task = asyncio.create_task(service.run())
-        try:
+        ):
 
             async def digests() -> list[str]:
                 return [found for _, _, found in await admitted(store)]
@@ -289,10 +287,6 @@ async def test_what_is_beyond_a_readers_budget_waits_and_nobody_waits_with_it(
 
             await until(all_)
             assert await in_order() == [each.digest for each in said]
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 async def test_a_sender_holds_to_its_budget_and_loses_nothing(bus: Bus, tmp_path: Path) -> None:

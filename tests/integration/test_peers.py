@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,10 +12,9 @@ from bus.admission import contradiction
 from bus.delivery.ledger import TABLES
 from bus.delivery.tracker import DeliveryTracker
 from bus.hub import scrub
-from bus.hub.exchange.helper import Asking
 from bus.hub.exchange.requests import Lack, copy, handed, request
 from bus.hub.exchange.signed_files import contradictions
-from bus.hub.picture.projection import Projection
+from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.hub.watch.alarms import alarms
 from bus.hub.watch.holdings import Holdings
@@ -100,34 +97,22 @@ class Hub:
 async def hub(bus: Bus, folder: Path, identity: str, clock: Clock) -> AsyncIterator[Hub]:
     """A hub over files that outlive it."""
     async with (
-        Inbox.open(folder / f"{identity}.store.db", projector=Projection(), hold_s=0.5) as store,
+        open_store(folder / f"{identity}.store.db", hold_s=0.5) as store,
         voice(bus, folder / f"{identity}.outbox.db", identity, clock) as publisher,
-    ):
-        service = HubService(
+        HubService.open(
             authority_id=identity,
             store=store,
             registry=lambda: bus.world.registry,
             endpoint=bus.endpoint(identity),
             clock=clock,
-            look_s=0.1,
-        )
-        asking = Asking(
-            authority_id=identity,
-            store=store,
             publisher=publisher,
-            registry=lambda: bus.world.registry,
-            clock=clock,
+            intervals=None,  # a test says when
+            look_s=0.1,
+            every_s=0.05,
             patience_s=0.0,
-        )
-        beats = beats_of(publisher, Holdings(identity, store))
-        tasks = [asyncio.create_task(service.run()), asyncio.create_task(asking.run(0.05))]
-        try:
-            yield Hub(store, publisher, beats)
-        finally:
-            for task in tasks:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        ),
+    ):
+        yield Hub(store, publisher, beats_of(publisher, Holdings(identity, store)))
 
 
 async def brought(bus: Bus, messages: Sequence[Message], issuer: str = "xa-csirt") -> None:
@@ -282,7 +267,7 @@ async def test_a_scrub_takes_in_what_the_store_lacked_and_names_what_the_stream_
     await brought(bus, [green[0], green[2]], "xa-csirt")
     await brought(bus, public, "xb-emb")
     await stored(bus, 3)  # the copy of what was brought is made
-    async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
+    async with open_store(path, hold_s=0.0) as store:
         first, second = [await _scrubbed(bus, store) for _ in range(2)]
         assert first == {"WORLD_ACTUAL": (3, 1, {"xa-csirt/actual.green.community": 1})}
         assert second == {"WORLD_ACTUAL": (3, 0, {"xa-csirt/actual.green.community": 1})}

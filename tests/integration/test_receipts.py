@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator
@@ -21,12 +20,11 @@ from bus.errors import StoreError
 from bus.hub.exchange import receipt_queue
 from bus.hub.exchange.receipts import Answering
 from bus.hub.exchange.receipts import draft as receipt_draft
-from bus.hub.picture.projection import Projection
+from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.policy import deadlines
 from bus.publishing.outbox import Outbox, Row
 from bus.publishing.publisher import Publisher
-from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
 from bus.transport.streams import consumers
 from bus.trust import receipt_grants
@@ -64,34 +62,23 @@ async def tracked(
 
 
 @asynccontextmanager
-async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbox, Answering]]:
+async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[HubService]:
     """A hub that reads and answers, over files that outlive it."""
     async with (
-        Inbox.open(folder / f"{identity}.store.db", projector=Projection(), hold_s=1.0) as store,
+        open_store(folder / f"{identity}.store.db", hold_s=1.0) as store,
         speaking(bus, folder / f"{identity}.outbox.db", identity) as publisher,
-    ):
-        service = HubService(
+        HubService.open(
             authority_id=identity,
             store=store,
             registry=lambda: bus.world.registry,
             endpoint=bus.endpoint(identity),
             clock=lambda: bus.world.now,
-        )
-        answering = Answering(
-            authority_id=identity,
-            store=store,
             publisher=publisher,
-            registry=lambda: bus.world.registry,
-            clock=lambda: bus.world.now,
-        )
-        tasks = [asyncio.create_task(service.run()), asyncio.create_task(answering.run(0.05))]
-        try:
-            yield store, answering
-        finally:
-            for task in tasks:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            intervals=None,
+            every_s=0.05,
+        ) as service,
+    ):
+        yield service
 
 
 async def test_an_author_sees_who_has_received_and_who_withdrew(bus: Bus, tmp_path: Path) -> None:
@@ -175,7 +162,7 @@ async def test_what_was_not_said_before_a_crash_is_said_once_after_it(bus: Bus, 
     """A hub that dies between its outbox and its store's note says the same batch again, and the outbox knows it."""
     async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (author, _):
         said = [await author.publish(draft(f"number {n}")) for n in range(3)]
-        async with Inbox.open(tmp_path / "store.db", projector=Projection()) as store:
+        async with open_store(tmp_path / "store.db") as store:
             messages = chain_of(await author_rows(tmp_path / "author.db"))
             judged = [verdict(each, bus.world.registry, bus.world.now) for each in messages]
             await store.settle(judged, None, None, bus.world.now)
@@ -193,13 +180,7 @@ async def test_what_was_not_said_before_a_crash_is_said_once_after_it(bus: Bus, 
                 await store.settle(
                     [verdict(message, bus.world.registry, bus.world.now)], None, None, bus.world.now
                 )
-                answering = Answering(
-                    authority_id="xb-hub",
-                    store=store,
-                    publisher=theirs,
-                    registry=lambda: bus.world.registry,
-                    clock=lambda: bus.world.now,
-                )
+                answering = Answering(store, theirs)
                 assert await answering.answer() == 2
                 assert await answering.answer() == 0
                 assert first.seq == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import itertools
 import shutil
@@ -38,21 +37,17 @@ async def reading(
     clock: Callable[[], dt.datetime] | None = None,
 ) -> AsyncIterator[tuple[Inbox, HubService]]:
     """A hub over its own store. Its clock is the world's, or another."""
-    async with Inbox.open(path, hold_s=1.0) as store:
-        service = HubService(
+    async with (
+        Inbox.open(path, hold_s=1.0) as store,
+        HubService.open(
             authority_id=identity,
             store=store,
             registry=registry or (lambda: bus.world.registry),
             endpoint=bus.endpoint(identity),
             clock=clock or (lambda: bus.world.now),
-        )
-        task = asyncio.create_task(service.run())
-        try:
-            yield store, service
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        ) as service,
+    ):
+        yield store, service
 
 
 async def until(question: Callable[[], object], seconds: float = 10.0) -> None:

@@ -89,17 +89,13 @@ async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbo
     """A hub that runs over its own files, and follows the bus."""
     clock = Clock()
     held = hold(folder, clock)
-    async with Inbox.open(folder / "store.db", hold_s=1.0) as store:
-        service = HubService(
+    async with (
+        Inbox.open(folder / "store.db", hold_s=1.0) as store,
+        HubService.open(
             authority_id=identity, store=store, registry=held, endpoint=bus.endpoint(identity), clock=clock
-        )
-        task = asyncio.create_task(service.run())
-        try:
-            yield store, held
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        ),
+    ):
+        yield store, held
 
 
 @asynccontextmanager

@@ -69,14 +69,7 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
                     db, ReceiptStage.ACKNOWLEDGED, row["digest"], row["id"], channel, now.timestamp()
                 )
             )
-        answering = Answering(
-            authority_id=context.authority,
-            store=store,
-            publisher=publisher,
-            registry=lambda: registry,
-            clock=app.now,
-        )
-        await answering.answer()
+        await Answering(store, publisher).answer()
         state = "stored" if await publisher.idle(app.timeout(STORED_S)) else "accepted"
     if app.json:
         app.data(

@@ -100,14 +100,14 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
 async def _rounds(
     app: App, running: Demo, ended: asyncio.Event, seconds: float | None, telling: list[asyncio.Task[None]]
 ) -> None:
-    """Feed the spools, once at least, until the time is up or somebody ends it; raises what ended a part."""
+    """Feed the spools, once at least, until the time is up or somebody ends it; raises what ended the telling."""
     from bus.demo.show import ROUND_EVERY_S
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds if seconds else None
     next_round, fed = 0.0, False
     while not ended.is_set():
-        if (error := running.failed() or _error(telling)) is not None:
+        if (error := _error(telling)) is not None:
             raise error
         now = loop.time()
         if deadline is not None and now >= deadline:

@@ -19,7 +19,6 @@ from bus.cli.frame.session import (
     endpoint,
     held_registry,
     member_of,
-    open_registry,
     open_signer,
     pings,
 )
@@ -28,7 +27,7 @@ from schemas.vocab import Posture
 if TYPE_CHECKING:
     from bus.delivery.tracker import DeliveryTracker
     from bus.policy.deadlines import Deadlines
-    from bus.publishing.heartbeat import Heartbeat
+    from bus.publishing.heartbeat import Heartbeat, Intervals, Watchkeeping
     from bus.publishing.publisher import Publisher
     from bus.subscribing.inbox import Inbox
     from bus.subscribing.subscriber import Subscriber
@@ -130,25 +129,17 @@ async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an
         app.note("this context has no server; showing what the store holds")
         yield
         return
-    service = HubService(
+    async with HubService.open(
         authority_id=context.authority,
         store=store,
         registry=held_registry(context, app.now),
         endpoint=endpoint(context, f"{name} watch"),
         clock=app.now,
         on_news=recorder(app),
-    )
-    tasks = [
-        asyncio.create_task(service.run(stand_by=True)),
-        asyncio.create_task(tell_of_bus(app, service.subscriber)),
-    ]
-    try:
+        stand_by=True,
+    ) as service:
+        service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
@@ -169,25 +160,28 @@ async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
 
 
 @asynccontextmanager
-async def beating(app: App, publisher: Publisher, store: Inbox | None = None) -> AsyncIterator[None]:
-    """Send the chosen context's heartbeats for as long as the context lasts; `store` is its store, if it is open."""
-    async with heartbeat_of(app, publisher, store) as beats, beats.running():
+async def beating(app: App, publisher: Publisher) -> AsyncIterator[None]:
+    """Send the chosen context's heartbeats for as long as the context lasts."""
+    async with heartbeat_of(app, publisher) as beats, beats.running():
         yield
 
 
 @asynccontextmanager
-async def heartbeat_of(
-    app: App, publisher: Publisher, store: Inbox | None = None
-) -> AsyncIterator[Heartbeat]:
+async def heartbeat_of(app: App, publisher: Publisher) -> AsyncIterator[Heartbeat]:
     """The chosen context's heartbeat, at the interval that its settings and the phase give; nothing is sent yet."""
     from bus.cli.frame.calendars import at_hand
-    from bus.hub.watch.holdings import Holdings
-    from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
-    from bus.trust.grants import HUB
+    from bus.publishing.heartbeat import Heartbeat
+
+    intervals, keeping = heartbeat_settings(app)
+    async with at_hand(app) as calendars:
+        yield Heartbeat(publisher, pace=intervals, phase=calendars.phase, keeping=keeping)
+
+
+def heartbeat_settings(app: App) -> tuple[Intervals, Watchkeeping]:
+    """How often the chosen context's heartbeats are due, and what else they say."""
+    from bus.publishing.heartbeat import UNSTAFFED, Intervals, Watchkeeping
 
     _, context = app.context()
-    record = open_registry(context, app.now()).authority(context.authority)
-    holding = Holdings(context.authority, store) if store is not None and record.kind == HUB else None
     settings = {
         name: getattr(context, f"heartbeat_{name}_s") for name in ("before", "during", "after", "none")
     }
@@ -195,14 +189,7 @@ async def heartbeat_of(
         posture=member_of(Posture, context.posture, "posture") or UNSTAFFED.posture,
         duty=context.duty or UNSTAFFED.duty,
     )
-    async with at_hand(app, store) as calendars:
-        yield Heartbeat(
-            publisher,
-            pace=Intervals(**{name: value for name, value in settings.items() if value}),
-            phase=calendars.phase,
-            keeping=keeping,
-            holding=holding,
-        )
+    return Intervals(**{name: value for name, value in settings.items() if value}), keeping
 
 
 async def ended() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -46,62 +45,39 @@ async def _run(app: App) -> None:
     from bus.cli.frame.audit import recorder
     from bus.cli.frame.calendars import follow_phase
     from bus.cli.frame.opening import show
-    from bus.cli.frame.programs import beating, ended, tell_of_bus
+    from bus.cli.frame.programs import ended, heartbeat_settings, tell_of_bus
     from bus.cli.frame.session import endpoint, held_registry, open_store, pings
     from bus.cli.operator.server import production_registry
-    from bus.hub.exchange.helper import Asking
-    from bus.hub.exchange.receipts import Answering
     from bus.hub.service import HubService
-    from bus.hub.watch.notices import Announcer
 
     production_registry(app)
     name, context = app.context()
-    registry = held_registry(context, app.now)
-    async with open_store(app) as store, AsyncExitStack() as stack:
-        announce = answers = asking = None
-        if (publisher := await stack.enter_async_context(speaking(app))) is not None:
-            await stack.enter_async_context(beating(app, publisher, store))
-            announce = Announcer(publisher)
-            answers, asking = (
-                each(
-                    authority_id=context.authority,
-                    store=store,
-                    publisher=publisher,
-                    registry=registry,
-                    clock=app.now,
-                )
-                for each in (Answering, Asking)
-            )
-        service = HubService(
+    intervals, keeping = heartbeat_settings(app)
+    async with (
+        open_store(app) as store,
+        speaking(app) as publisher,
+        HubService.open(
             authority_id=context.authority,
             store=store,
-            registry=registry,
+            registry=held_registry(context, app.now),
             endpoint=endpoint(context, f"{name} hub", ping_s=pings(app)),
             clock=app.now,
+            publisher=publisher,
+            intervals=intervals,
+            keeping=keeping,
             on_news=recorder(app),
-            announce=announce,
-        )
+        ) as service,
+    ):
 
         async def tell() -> None:
             async for row in store.follow(await store.row_before(app.now())):
                 if "/system." not in row.channel:  # heartbeats and receipts are for `channels` to show
                     show(app, row)
 
-        tasks = [
-            asyncio.create_task(service.run()),
-            asyncio.create_task(tell()),
-            asyncio.create_task(tell_of_bus(app, service.subscriber)),
-            asyncio.create_task(follow_phase(app, store)),
-            asyncio.create_task(ended()),
-            *(asyncio.create_task(each.run()) for each in (answers, asking) if each is not None),
-        ]
-        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        for task in done:
-            task.result()
+        service.beside(tell(), "tell of bulletins")
+        service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
+        service.beside(follow_phase(app, store), "follow the phase")
+        await ended()
 
 
 @asynccontextmanager

@@ -6,9 +6,7 @@ is taken in only if it was asked for, and then goes through admission and chain 
 
 from __future__ import annotations
 
-import datetime as dt
 import sqlite3
-from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -17,7 +15,7 @@ from bus.admission.verdict import verdict
 from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub.exchange import missing, requests
 from bus.hub.exchange.requests import Lack
-from bus.hub.periodic import EVERY_S, keep_at
+from bus.hub.periodic import EVERY_S, repeat
 from bus.publishing.publisher import Publisher
 from bus.publishing.resend import offer_asked
 from bus.subscribing.inbox import Inbox
@@ -39,31 +37,19 @@ log = structlog.get_logger()
 class Asking:
     """Asks and helps, for one hub."""
 
-    def __init__(
-        self,
-        *,
-        authority_id: str,
-        store: Inbox,
-        publisher: Publisher,
-        registry: Callable[[], VerifiedRegistry],
-        clock: Callable[[], dt.datetime],
-        patience_s: float = PATIENCE_S,
-    ) -> None:
+    def __init__(self, store: Inbox, publisher: Publisher, *, patience_s: float = PATIENCE_S) -> None:
         """Prepare.
 
         Args:
-            authority_id: who asks.
-            store: what it holds.
-            publisher: its voice.
-            registry: the registry as it stands now.
-            clock: the present, aware.
-            patience_s: for so long an alarm has stood before anybody is asked; the stream is read again first.
+            store: what the hub holds.
+            publisher: the hub's; its authority, registry and clock are the hub's too.
+            patience_s: seconds for which an alarm has stood before anybody is asked; the stream is read again first.
         """
-        self._authority_id = authority_id
+        self._authority_id = publisher.authority_id
         self._store = store
         self._publisher = publisher
-        self._registry = registry
-        self._clock = clock
+        self._registry = publisher.registry
+        self._clock = publisher.clock
         self._patience_s = patience_s
 
     async def run(self, every_s: float = EVERY_S) -> None:
@@ -72,7 +58,7 @@ class Asking:
         Raises:
             StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
         """
-        await keep_at(self._once, unless="not_asked", authority_id=self._authority_id, every_s=every_s)
+        await repeat(self._once, failing="not_asked", authority_id=self._authority_id, every_s=every_s)
 
     async def _once(self) -> None:
         await self.heed()

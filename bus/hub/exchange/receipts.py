@@ -5,17 +5,15 @@ A hub that may not answer an author yet, or has no key that stands, goes on read
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 from bus.errors import BusError, StoreError
 from bus.hub.exchange import receipt_queue
-from bus.hub.periodic import EVERY_S, keep_at
+from bus.hub.periodic import EVERY_S, repeat
 from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from bus.trust import receipt_grants
-from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Receipt, ReceiptItem
 from schemas.bulletin import Draft
 from schemas.parts import Info
@@ -25,37 +23,28 @@ from schemas.vocab import Pap, ReceiptStage, Status, Tlp
 class Answering:
     """Answers for one hub."""
 
-    def __init__(
-        self,
-        *,
-        authority_id: str,
-        store: Inbox,
-        publisher: Publisher,
-        registry: Callable[[], VerifiedRegistry],
-        clock: Callable[[], dt.datetime],
-    ) -> None:
+    def __init__(self, store: Inbox, publisher: Publisher) -> None:
         """Prepare.
 
         Args:
-            authority_id: who answers.
-            store: what it has admitted.
-            publisher: its voice.
-            registry: the registry as it stands now.
-            clock: the present, aware.
+            store: what the hub has admitted.
+            publisher: the hub's; its authority, registry and clock are the hub's too.
         """
-        self._authority_id = authority_id
         self._store = store
         self._publisher = publisher
-        self._registry = registry
-        self._clock = clock
 
     async def run(self, every_s: float = EVERY_S) -> None:
-        """Answer until cancelled, in batches of what has come meanwhile.
+        """Answer until cancelled, in batches of what has come since the last time.
 
         Raises:
             StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
         """
-        await keep_at(self.answer, unless="not_answered", authority_id=self._authority_id, every_s=every_s)
+        await repeat(
+            self.answer,
+            failing="not_answered",
+            authority_id=self._publisher.authority_id,
+            every_s=every_s,
+        )
 
     async def answer(self) -> int:
         """Say all that is to be said now, as far as the registry lets it; how many receipts.
@@ -64,16 +53,17 @@ class Answering:
             PermitError: as `Publisher.publish`; what is left is said another time.
             StoreError: the disk is full or fails.
         """
-        granted = receipt_grants.ways(self._registry(), self._authority_id)
+        publisher = self._publisher
+        granted = receipt_grants.ways(publisher.registry(), publisher.authority_id)
         if not granted or not await self._store.ask(receipt_queue.is_due):
             return 0
-        await self._store.write(lambda db: receipt_queue.note(db, self._authority_id, self._clock()))
+        await self._store.write(lambda db: receipt_queue.note(db, publisher.authority_id, publisher.clock()))
         batches = await self._store.write(lambda db: receipt_queue.take_up(db, granted))
         failed: BusError | None = None
         for batch in batches:
             said = draft(batch.stage, batch.author, batch.tlp, batch.items)
             try:
-                await self._publisher.publish(said, once=batch.once)
+                await publisher.publish(said, once=batch.once)
             except StoreError:
                 raise
             except BusError as exc:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 from bus.hub.exchange import missing, receipt_queue
 from bus.hub.watch import alarms, holdings
 from bus.subscribing.contested import CONTESTED
+from bus.subscribing.inbox import Inbox
 from bus.subscribing.tables import Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
@@ -116,6 +119,19 @@ class Projection:
                 "INSERT INTO calendars VALUES (?, ?, ?, ?)",
                 (bulletin.election.id, bulletin.issued.timestamp(), row.rowid, bulletin.issuer.id),
             )
+
+
+def open_store(path: Path, *, hold_s: float = 30.0) -> AbstractAsyncContextManager[Inbox]:
+    """A hub's store: what it has admitted, with the picture in the same file.
+
+    Args:
+        path: the file; made when it is not there.
+        hold_s: seconds for which a bulletin waits for the one before it.
+
+    Raises:
+        StoreError: on entering; it is damaged or unreadable.
+    """
+    return Inbox.open(path, projector=Projection(), hold_s=hold_s)
 
 
 def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:

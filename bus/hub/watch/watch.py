@@ -7,16 +7,16 @@ logged then, never in between.
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import structlog
 
-from bus.errors import StoreError
 from bus.hub.elections import present_phase
+from bus.hub.periodic import Problem, repeat
 from bus.hub.watch import alarms
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, alarms_of, channels
@@ -30,7 +30,7 @@ from schemas.errors import TocsinError
 from schemas.vocab import Status
 
 LOOK_S = 2.0
-LOAD = 20  # a look may take so small a part of the time
+REST = 20.0  # the pause after a look, in times of what it took
 MOVE_S = 30.0  # so often the end of a span is written down
 AGAIN_S = (900.0, 86_400.0)  # a stream in which something stays missing is read again less and less often
 BLIND_S = 5.0
@@ -70,10 +70,19 @@ class Watch:
         clock: Callable[[], dt.datetime],
         look_s: float = LOOK_S,
         announce: Announce | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; `run` watches, every `look_s` seconds or less often when a look takes long.
+        """Prepare; `run` watches.
 
-        Which channels are silent is told to `announce`, whenever that has changed.
+        Args:
+            authority_id: the hub's authority.
+            store: what it watches.
+            registry: the registry as it stands now.
+            subscriber: the hub's reading: whether it has caught up; reads again what has gaps.
+            clock: the present, aware.
+            look_s: seconds between two looks; more when a look takes long.
+            announce: told which channels are silent, whenever that has changed.
+            monotonic: a clock in seconds that is never set back, for how long the hub is blind and when to read again.
         """
         self._authority_id = authority_id
         self._store = store
@@ -82,29 +91,31 @@ class Watch:
         self._clock = clock
         self._look_s = look_s
         self._announce = announce
+        self._monotonic = monotonic
         self._announced: frozenset[str] | None = None
         self._standing: set[tuple[str, Reason]] | None = None
         self._conditions: dict[str, Condition] = {}
         self._moved_at = 0.0
-        self._problem = ""
-        self._failure = ""
+        self._unannounced = Problem("not_announced", authority_id=authority_id)
         self._blind_since: float | None = None
         self._again: dict[str, Again] = {}
 
     async def run(self) -> None:
-        """Look until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            began = loop.time()
-            try:
-                await self.look()
-            except StoreError as exc:  # the reading itself says so, and waits it out
-                log.debug("no_look", problem=str(exc))
-            except Exception as exc:  # a fault of ours must not make the hub deaf
-                if repr(exc) != self._failure:
-                    log.exception("watch_failed")
-                self._failure = repr(exc)
-            await asyncio.sleep(max(self._look_s, LOAD * (loop.time() - began)))
+        """Look until cancelled; a fault of the watch must not end the reading, so it is logged and looked again.
+
+        Raises:
+            StoreError: `store-failed`; the store takes nothing more until it is opened anew.
+        """
+        self._standing = None  # another process may have watched since the last run
+        await repeat(
+            self.look,
+            failing="no_look",
+            authority_id=self._authority_id,
+            every_s=self._look_s,
+            rest=REST,
+            survives=Exception,
+            monotonic=self._monotonic,
+        )
 
     async def look(self) -> None:
         """Judge the channels once, and record what has begun and what has ended.
@@ -126,7 +137,7 @@ class Watch:
         begun, ended = changes(self._standing, found)
         await self._record(begun, ended, conditions, now.timestamp())
         self._standing = (self._standing | {(each.channel, each.reason) for each in begun}) - set(ended)
-        self._repair(asyncio.get_running_loop().time())
+        self._repair(self._monotonic())
 
     async def _tell(self, seen: Seen) -> None:
         intervals = {row.name: row.interval_s for row in seen.rows}
@@ -140,18 +151,17 @@ class Watch:
         try:
             await self._announce(silent)
         except TocsinError as exc:
-            if str(exc) != self._problem:
-                log.warning("not_announced", reason=exc.reason, problem=str(exc))
-            self._problem = str(exc)
+            self._unannounced.is_there(exc)
         else:
-            self._announced, self._problem = frozenset(silent), ""
+            self._announced = frozenset(silent)
+            self._unannounced.is_over()
 
     def _blind(self) -> Iterator[Alarm]:
         """That this hub sees nothing, when it has lasted for a while."""
-        time = asyncio.get_running_loop().time()
+        moment = self._monotonic()
         if self._blind_since is None:
-            self._blind_since = time
-        if time - self._blind_since >= BLIND_S:
+            self._blind_since = moment
+        if moment - self._blind_since >= BLIND_S:
             problem = self._subscriber.problem or "it has not caught up with the streams"
             yield Alarm(
                 channel=OWN, reason=Reason.BLIND, detail=f"this hub cannot judge the channels: {problem}"
