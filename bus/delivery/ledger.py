@@ -18,6 +18,7 @@ from bus.delivery.ladder import Answer, Overdue, Rung, Said, Standing, overdue, 
 from bus.policy.deadlines import Deadlines, stricter
 from bus.publishing import resend
 from bus.publishing.outbox_table import State
+from bus.storage.layout import Layout
 from bus.subscribing.tables import Stored
 from bus.trust import receipt_grants
 from bus.trust.registry import VerifiedRegistry
@@ -48,11 +49,17 @@ CREATE TABLE IF NOT EXISTS expected (
 CREATE INDEX IF NOT EXISTS expected_open ON expected (n) WHERE closed = 0;
 CREATE INDEX IF NOT EXISTS expected_by_id ON expected (id);
 CREATE INDEX IF NOT EXISTS expected_cancels ON expected (cancels) WHERE cancels IS NOT NULL;
-CREATE TABLE IF NOT EXISTS enrolled (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS told (
-  digest TEXT NOT NULL, reader TEXT NOT NULL, what TEXT NOT NULL, PRIMARY KEY (digest, reader, what)
+CREATE TABLE IF NOT EXISTS enrolled_upto (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS reported (
+  digest TEXT NOT NULL, reader TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (digest, reader, state)
 ) WITHOUT ROWID;
 """
+_2 = """
+ALTER TABLE enrolled RENAME TO enrolled_upto;
+ALTER TABLE told RENAME TO reported;
+ALTER TABLE reported RENAME COLUMN what TO state;
+"""
+LAYOUT = Layout("delivery", SCHEMA, (_2,), known_by="receipts")
 
 log = structlog.get_logger()
 
@@ -66,9 +73,9 @@ class Answered:
         self._registry = registry
 
     @property
-    def schema(self) -> str:
-        """SQL that makes the tables."""
-        return SCHEMA
+    def layouts(self) -> tuple[Layout, ...]:
+        """Its tables."""
+        return (LAYOUT,)
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one receipt or request in. What names a bulletin that was not said, or may not be read there, counts for nothing."""
@@ -119,12 +126,12 @@ async def asked(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> 
 
 def _is_behind(db: sqlite3.Connection) -> bool:
     last = "coalesce((SELECT max(n) FROM outbox), 0)"
-    return bool(db.execute(f"SELECT {last} > coalesce((SELECT n FROM enrolled), 0)").fetchone()[0])
+    return bool(db.execute(f"SELECT {last} > coalesce((SELECT n FROM enrolled_upto), 0)").fetchone()[0])
 
 
 def enrol(db: sqlite3.Connection) -> None:
     """Expect answers to what was kept since; inside a transaction. A withdrawal is expected at its original's readers too."""
-    known = db.execute("SELECT n FROM enrolled").fetchone()
+    known = db.execute("SELECT n FROM enrolled_upto").fetchone()
     n = known["n"] if known else 0
     while rows := db.execute(
         "SELECT n, id, digest, status, subject, payload FROM outbox WHERE n > ? ORDER BY n LIMIT ?",
@@ -143,7 +150,7 @@ def enrol(db: sqlite3.Connection) -> None:
             )
             db.execute("UPDATE expected SET closed = 0 WHERE id = ?", (target,))
         n = rows[-1]["n"]
-        db.execute("REPLACE INTO enrolled VALUES (1, ?)", (n,))
+        db.execute("REPLACE INTO enrolled_upto VALUES (1, ?)", (n,))
 
 
 _SAID = """
@@ -232,7 +239,7 @@ def tell(
     What a hub then shows that it lacks is sent again.
     """
     enrol(db)
-    first = "INSERT OR IGNORE INTO told VALUES (?, ?, ?)"
+    first = "INSERT OR IGNORE INTO reported VALUES (?, ?, ?)"
     new: list[Overdue] = []
     for n, found in ask(db, me, registry, "e.closed = 0", ()):
         each = _timed(found, deadlines, calendars)

@@ -28,7 +28,7 @@ from bus.subscribing.intake import Projector
 __all__ = ["Head", "Outbox", "Row", "Settled", "State"]
 
 T = TypeVar("T")
-SCHEMA = table.SCHEMA + lease.SCHEMA + tables.SCHEMA + ledger.SCHEMA + resend.SCHEMA
+LAYOUTS = (table.LAYOUT, lease.LAYOUT, tables.LAYOUT, ledger.LAYOUT, resend.LAYOUT)
 MOST = 800
 MOST_BYTES = 8 * 1024 * 1024
 
@@ -47,7 +47,7 @@ class Outbox:
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        async with Database.open(path, SCHEMA) as database:
+        async with Database.open(path, LAYOUTS) as database:
             yield cls(database)
 
     async def keep(self, work: Callable[[sqlite3.Connection], T]) -> T:

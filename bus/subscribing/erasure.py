@@ -22,7 +22,7 @@ _UNTIL = (
 )
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS tombstones (
-  digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, why TEXT NOT NULL
+  digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tombstones_by_id ON tombstones (id);
 CREATE INDEX IF NOT EXISTS admitted_personal ON admitted ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
@@ -103,7 +103,7 @@ def of(db: sqlite3.Connection, wanted: str) -> Tombstone | None:
         id=row["id"],
         digest=row["digest"],
         at=dt.datetime.fromtimestamp(row["at"], dt.UTC),
-        why=row["why"],
+        why=row["reason"],
     )
 
 

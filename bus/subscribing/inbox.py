@@ -24,7 +24,7 @@ from bus.subscribing import contested
 from bus.subscribing.intake import Projector, Settling
 from bus.subscribing.reassessment import Amending
 from bus.subscribing.rejudging import Rejudging
-from bus.subscribing.tables import SCHEMA, Stored, stored
+from bus.subscribing.tables import LAYOUT, Stored, stored
 from bus.transport.cursor import Cursor
 from bus.trust.registry import VerifiedRegistry
 
@@ -57,8 +57,8 @@ class Inbox:
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        schema = SCHEMA + lease.SCHEMA + (projector.schema if projector else "")
-        async with Database.open(path, schema) as database:
+        layouts = (LAYOUT, lease.LAYOUT, *(projector.layouts if projector else ()))
+        async with Database.open(path, layouts) as database:
             yield cls(database, projector, hold_s)
 
     # -- reading the bus --------------------------------------------------------------------------------------------
@@ -81,7 +81,7 @@ class Inbox:
     async def covered(self, stream: str) -> frozenset[str]:
         """The subjects (patterns) of which everything before the cursor of a stream has been read."""
         rows = await self._db.read(
-            lambda db: db.execute("SELECT filter FROM covered WHERE stream = ?", (stream,)).fetchall()
+            lambda db: db.execute("SELECT filter FROM read_filters WHERE stream = ?", (stream,)).fetchall()
         )
         return frozenset(row["filter"] for row in rows)
 
@@ -89,8 +89,8 @@ class Inbox:
         """Note that of these subjects, and of no others, everything before the cursor has been read."""
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM covered WHERE stream = ?", (stream,))
-            db.executemany("INSERT INTO covered VALUES (?, ?)", [(stream, each) for each in filters])
+            db.execute("DELETE FROM read_filters WHERE stream = ?", (stream,))
+            db.executemany("INSERT INTO read_filters VALUES (?, ?)", [(stream, each) for each in filters])
 
         await self._db.write(work)
 
@@ -142,7 +142,7 @@ class Inbox:
         """
 
         def work(db: sqlite3.Connection) -> list[Message]:
-            sql = "SELECT message, retry_at FROM future WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
+            sql = "SELECT message, retry_at FROM deferred WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
             rows = db.execute(sql, (now.timestamp(), AT_ONCE)).fetchall()
             found = [(row["retry_at"], msgspec.msgpack.decode(row["message"], type=Message)) for row in rows]
             return [message for _, message in sorted(found, key=lambda each: (each[0], each[1].stream_seq))]
@@ -217,8 +217,8 @@ class Inbox:
             return {
                 "admitted": db.execute("SELECT count(*) FROM admitted").fetchone()[0],
                 "duplicates": counters.get("duplicate", 0),
-                "waiting_for_predecessor": db.execute("SELECT count(*) FROM held").fetchone()[0],
-                "waiting_for_its_time": db.execute("SELECT count(*) FROM future").fetchone()[0],
+                "waiting_for_predecessor": db.execute("SELECT count(*) FROM held_back").fetchone()[0],
+                "waiting_for_its_time": db.execute("SELECT count(*) FROM deferred").fetchone()[0],
                 "parked": db.execute(
                     "SELECT count(*) FROM admitted WHERE tries > 0 AND retry_at IS NULL"
                 ).fetchone()[0],

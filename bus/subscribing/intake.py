@@ -17,6 +17,7 @@ import structlog
 from bus.admission.admit import ENDED, holds_place
 from bus.admission.chain import REFUSED, Held, Link, Outcome, judge
 from bus.admission.verdict import Judged, Refused
+from bus.storage.layout import Layout
 from bus.subscribing import contested
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.tables import Stored, Waiting, as_json, stored
@@ -36,8 +37,8 @@ class Projector(Protocol):
     """What turns admitted bulletins into a picture, inside the inbox's own transactions."""
 
     @property
-    def schema(self) -> str:
-        """SQL that makes its tables."""
+    def layouts(self) -> tuple[Layout, ...]:
+        """Its tables."""
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin into the picture."""
@@ -68,10 +69,12 @@ class Settling:
     ) -> dict[str, int]:
         """Take a batch in and move the cursor; how many were admitted, held, duplicate, early or refused."""
         counts: dict[str, int] = {}
-        self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held)").fetchone()[0] == 1
+        self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
         self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
         if stream is None:  # waited for their time; from here on they are what they are judged to be
-            db.executemany("DELETE FROM future WHERE digest = ?", [(each.message.digest,) for each in judged])
+            db.executemany(
+                "DELETE FROM deferred WHERE digest = ?", [(each.message.digest,) for each in judged]
+            )
         for each in judged:
             outcome = self._refuse(db, each, now) if isinstance(each, Refused) else self._take(db, each, now)
             counts[outcome] = counts.get(outcome, 0) + 1
@@ -122,7 +125,7 @@ class Settling:
             self._holding = True
             until = now.timestamp() + self._hold_s
             added = db.execute(
-                "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO held_back VALUES (?, ?, ?, ?, ?)",
                 (message.digest, channel, bulletin.seq, msgspec.msgpack.encode(waiting), until),
             ).rowcount
             return "held" if added else "duplicate"
@@ -150,24 +153,24 @@ class Settling:
     def _note_ended(self, db: sqlite3.Connection, waiting: Waiting, channel: str) -> None:
         """Have its channel ruled about once more, if it was judged before its key ended."""
         if not self._ended.isdisjoint(waiting.kids):
-            db.execute("INSERT OR IGNORE INTO to_amend VALUES (?)", (channel,))
+            db.execute("INSERT OR IGNORE INTO to_reassess VALUES (?)", (channel,))
 
     def let_go(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
         """Place the held bulletins that now have their predecessor."""
-        waiting = "SELECT digest, message FROM held WHERE channel = ? AND seq = ?"
+        waiting = "SELECT digest, message FROM held_back WHERE channel = ? AND seq = ?"
         while self._holding and (row := db.execute(waiting, (channel, seq + 1)).fetchone()):
             if self._released(db, row, channel, now) == "admitted":
                 seq += 1
 
     def _released(self, db: sqlite3.Connection, row: sqlite3.Row, channel: str, now: dt.datetime) -> str:
-        db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
+        db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
         waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
         return self.place(db, waiting, decode(waiting.message.payload), channel, now, patient=False)
 
     def is_due(self, db: sqlite3.Connection, now: dt.datetime) -> bool:
         """Whether there is anything for `release` to do."""
         found = db.execute(
-            "SELECT EXISTS (SELECT 1 FROM held WHERE until <= :now OR until > :now + :hold) "
+            "SELECT EXISTS (SELECT 1 FROM held_back WHERE until <= :now OR until > :now + :hold) "
             f"OR EXISTS (SELECT 1 FROM admitted WHERE {_TO_TRY})",
             {"now": now.timestamp(), "hold": self._hold_s, "most": BACKOFF_S[-1]},
         )
@@ -179,13 +182,11 @@ class Settling:
         self._holding = True
         released = 0
         # Where the clock was set back, what is held waits from now on, and what failed is tried at once.
-        db.execute("UPDATE held SET until = ?1 WHERE until > ?1", (moment + self._hold_s,))
-        overdue = (
-            "SELECT channel, max(seq) AS seq FROM held WHERE until <= ? GROUP BY channel ORDER BY channel"
-        )
+        db.execute("UPDATE held_back SET until = ?1 WHERE until > ?1", (moment + self._hold_s,))
+        overdue = "SELECT channel, max(seq) AS seq FROM held_back WHERE until <= ? GROUP BY channel ORDER BY channel"
         for due in db.execute(overdue, (moment,)).fetchall():
             while row := db.execute(
-                "SELECT digest, seq, message FROM held WHERE channel = ? AND seq <= ? ORDER BY seq LIMIT 1",
+                "SELECT digest, seq, message FROM held_back WHERE channel = ? AND seq <= ? ORDER BY seq LIMIT 1",
                 (due["channel"], due["seq"]),
             ).fetchone():
                 if self._released(db, row, due["channel"], now) == "admitted":
@@ -300,7 +301,7 @@ class Settling:
     def _refuse(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
         if refused.retry_at is not None:
             db.execute(
-                "INSERT OR IGNORE INTO future VALUES (?, ?, ?)",
+                "INSERT OR IGNORE INTO deferred VALUES (?, ?, ?)",
                 (
                     refused.message.digest,
                     msgspec.msgpack.encode(refused.message),
@@ -366,12 +367,12 @@ def _contradiction(waiting: Waiting, outcome: Outcome, channel: str, bulletin: B
 # A bulletin that continues one in quarantine may raise it, if only its key or its place spoke against it; either may
 # come first.
 _CONTINUES_QUARANTINED = """
-INSERT OR IGNORE INTO to_amend SELECT channel FROM quarantine
+INSERT OR IGNORE INTO to_reassess SELECT channel FROM quarantine
 WHERE channel = ?1 AND seq = ?2 AND digest = ?3 AND reason IN ('key-revoked', 'key-ended', 'fork', 'broken-chain')
 """
 _CONTINUED = """
-INSERT OR IGNORE INTO to_amend SELECT ?1 WHERE
-  EXISTS (SELECT 1 FROM held WHERE channel = ?1 AND seq = ?2)
+INSERT OR IGNORE INTO to_reassess SELECT ?1 WHERE
+  EXISTS (SELECT 1 FROM held_back WHERE channel = ?1 AND seq = ?2)
   OR EXISTS (SELECT 1 FROM links WHERE channel = ?1 AND seq = ?2 AND prev = ?3)
   OR EXISTS (SELECT 1 FROM quarantine WHERE channel = ?1 AND seq = ?2 AND prev = ?3)
 """

@@ -47,7 +47,7 @@ class Amending:
     def is_due(self, db: sqlite3.Connection) -> bool:
         """Whether there is anything to rule about."""
         return bool(self._newly_ended(db)) or (
-            db.execute("SELECT EXISTS (SELECT 1 FROM to_amend)").fetchone()[0] == 1
+            db.execute("SELECT EXISTS (SELECT 1 FROM to_reassess)").fetchone()[0] == 1
         )
 
     def amend(self, db: sqlite3.Connection) -> dict[str, int]:
@@ -58,7 +58,9 @@ class Amending:
         """
         self._mark(db)
         counts = {"withdrawn": 0, CONTINUED: 0}
-        channels = [row[0] for row in db.execute("SELECT channel FROM to_amend ORDER BY channel").fetchall()]
+        channels = [
+            row[0] for row in db.execute("SELECT channel FROM to_reassess ORDER BY channel").fetchall()
+        ]
         for channel in channels:
             ruling = self._ruling(db, channel)
             contested.fall(db, channel, ruling.falls)
@@ -66,7 +68,7 @@ class Amending:
             counts[CONTINUED] += self._raise(db, channel, ruling)
         for channel in channels:
             self._settling.thaw(db, channel, self._now)
-        db.execute("DELETE FROM to_amend")
+        db.execute("DELETE FROM to_reassess")
         return {name: count for name, count in counts.items() if count}
 
     def _newly_ended(self, db: sqlite3.Connection) -> dict[str, float]:
@@ -80,9 +82,9 @@ class Amending:
         for kid, since in self._newly_ended(db).items():
             db.execute("REPLACE INTO ended_keys VALUES (?, ?)", (kid, since))
             db.execute(
-                "INSERT OR IGNORE INTO to_amend SELECT DISTINCT channel FROM links WHERE instr(kids, ?1) UNION "
+                "INSERT OR IGNORE INTO to_reassess SELECT DISTINCT channel FROM links WHERE instr(kids, ?1) UNION "
                 "SELECT DISTINCT channel FROM quarantine WHERE channel IS NOT NULL AND instr(kids, ?1) UNION "
-                "SELECT DISTINCT channel FROM held",
+                "SELECT DISTINCT channel FROM held_back",
                 (kid,),
             )
 
@@ -92,7 +94,7 @@ class Amending:
             for row in db.execute("SELECT * FROM links WHERE channel = ?", (channel,))
         ]
         links += [self._link(channel, row, row["at"]) for row in _quarantined(db, channel)]
-        for row in db.execute("SELECT message FROM held WHERE channel = ?", (channel,)):
+        for row in db.execute("SELECT message FROM held_back WHERE channel = ?", (channel,)):
             waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
             bulletin = decode(waiting.message.payload)
             place = {"seq": bulletin.seq, "digest": waiting.message.digest, "prev": bulletin.prev}
@@ -125,11 +127,13 @@ class Amending:
         ]
         waiting = [
             row
-            for row in db.execute("SELECT digest, message FROM held WHERE channel = ?", (channel,)).fetchall()
+            for row in db.execute(
+                "SELECT digest, message FROM held_back WHERE channel = ?", (channel,)
+            ).fetchall()
             if row["digest"] in ruling.falls
         ]
         for row in waiting:
-            db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
+            db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
             each = msgspec.msgpack.decode(row["message"], type=Waiting)
             if each.refused is None:
                 bulletin = decode(each.message.payload)

@@ -37,8 +37,8 @@ class Rejudging:
     def amend(self, db: sqlite3.Connection) -> dict[str, int]:
         """Judge the next part again; what became of those whose key is known now."""
         rows = db.execute(_PART, (self._after(db), AT_ONCE)).fetchall()
-        db.execute("DELETE FROM judged_by")
-        db.execute("INSERT INTO judged_by VALUES (?, ?)", (self._registry.digest, rows[-1]["n"]))
+        db.execute("DELETE FROM retried")
+        db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, rows[-1]["n"]))
         found = []
         for row in rows:
             each = verdict(message_of(row), self._registry, self._now)
@@ -49,7 +49,5 @@ class Rejudging:
 
     def _after(self, db: sqlite3.Connection) -> int:
         """Up to which row this version has been tried; what comes later is tried by the next one."""
-        row = db.execute(
-            "SELECT after FROM judged_by WHERE registry = ?", (self._registry.digest,)
-        ).fetchone()
-        return row["after"] if row else 0
+        row = db.execute("SELECT upto FROM retried WHERE registry = ?", (self._registry.digest,)).fetchone()
+        return row["upto"] if row else 0

@@ -9,6 +9,7 @@ from functools import cached_property
 import msgspec
 
 from bus.admission.verdict import Judged, Message
+from bus.storage.layout import Layout
 from bus.subscribing import erasure
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
@@ -37,19 +38,19 @@ CREATE TABLE IF NOT EXISTS admitted (
 );
 CREATE INDEX IF NOT EXISTS admitted_by_id ON admitted (id);
 CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
-CREATE INDEX IF NOT EXISTS admitted_troubled ON admitted (row) WHERE tries > 0;
+CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
   kids TEXT NOT NULL, received_at REAL NOT NULL,
   PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
-CREATE TABLE IF NOT EXISTS held (
+CREATE TABLE IF NOT EXISTS held_back (
   digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, message BLOB NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS held_by_place ON held (channel, seq);
-CREATE INDEX IF NOT EXISTS held_by_time ON held (until);
-CREATE TABLE IF NOT EXISTS future (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS held_back_by_place ON held_back (channel, seq);
+CREATE INDEX IF NOT EXISTS held_back_by_time ON held_back (until);
+CREATE TABLE IF NOT EXISTS deferred (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantine (
   n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
   headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT, prev TEXT,
@@ -57,28 +58,44 @@ CREATE TABLE IF NOT EXISTS quarantine (
   UNIQUE (digest, reason, subject)
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
-CREATE INDEX IF NOT EXISTS quarantine_of_strangers ON quarantine (n) WHERE reason = 'unknown-key';
+CREATE INDEX IF NOT EXISTS quarantine_unknown_keys ON quarantine (n) WHERE reason = 'unknown-key';
 CREATE INDEX IF NOT EXISTS quarantine_forks ON quarantine (channel, n) WHERE reason = 'fork';
-CREATE TABLE IF NOT EXISTS decided (
+CREATE TABLE IF NOT EXISTS fork_decisions (
   n INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, upto INTEGER NOT NULL, at REAL NOT NULL, by TEXT NOT NULL,
   reason TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS fallen (
+CREATE TABLE IF NOT EXISTS voided (
   channel TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (channel, digest)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS judged_by (registry TEXT NOT NULL, after INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS to_amend (channel TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS retried (registry TEXT NOT NULL, upto INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS to_reassess (channel TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursors (
   stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, stored_ns INTEGER NOT NULL, pending INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS covered (
+CREATE TABLE IF NOT EXISTS read_filters (
   stream TEXT NOT NULL, filter TEXT NOT NULL, PRIMARY KEY (stream, filter)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
     + erasure.SCHEMA
 )
+_2 = """
+DROP INDEX held_by_place;
+DROP INDEX held_by_time;
+DROP INDEX quarantine_of_strangers;
+DROP INDEX admitted_troubled;
+ALTER TABLE held RENAME TO held_back;
+ALTER TABLE future RENAME TO deferred;
+ALTER TABLE decided RENAME TO fork_decisions;
+ALTER TABLE fallen RENAME TO voided;
+ALTER TABLE judged_by RENAME TO retried;
+ALTER TABLE retried RENAME COLUMN after TO upto;
+ALTER TABLE to_amend RENAME TO to_reassess;
+ALTER TABLE covered RENAME TO read_filters;
+ALTER TABLE tombstones RENAME COLUMN why TO reason;
+"""
+LAYOUT = Layout("subscribing", SCHEMA, (_2,), known_by="admitted")
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -148,7 +148,7 @@ async def everything(found: Hub, folder: Path) -> object:
     """All that a hub holds: its store, and the files of its registry."""
 
     def rows(db: object) -> object:
-        tables = ("admitted", "links", "quarantine", "held", "future", "ended_keys", "actual", "cursors")
+        tables = ("admitted", "links", "quarantine", "held_back", "deferred", "ended_keys", "actual", "cursors")
         return {name: [tuple(row) for row in db.execute(f"SELECT * FROM {name}")] for name in tables}  # type: ignore[attr-defined]
 
     return await found.store.ask(rows), await asyncio.to_thread(files, folder)

@@ -231,8 +231,8 @@ async def test_a_reader_that_takes_nothing_is_cut_and_nobody_waits_for_it(bus: B
 
 
 THEIR_TIME = """
-UPDATE future SET retry_at = place
-FROM (SELECT digest AS found, row_number() OVER (ORDER BY retry_at) AS place FROM future) WHERE digest = found
+UPDATE deferred SET retry_at = place
+FROM (SELECT digest AS found, row_number() OVER (ORDER BY retry_at) AS place FROM deferred) WHERE digest = found
 """
 
 

@@ -64,7 +64,7 @@ class Hub:
 
     async def waits_for(self, number: int) -> bool:
         """Whether this one is held back for want of the one before it."""
-        rows = await self.store.ask(lambda db: db.execute("SELECT seq FROM held").fetchall())
+        rows = await self.store.ask(lambda db: db.execute("SELECT seq FROM held_back").fetchall())
         return [row["seq"] for row in rows] == [number]
 
     async def has_heard(self) -> bool:
@@ -210,7 +210,7 @@ async def test_an_issuer_sends_again_what_it_is_asked_for(bus: Bus, tmp_path: Pa
 
 
 async def _asked_for(author: Publisher) -> list[str]:
-    sql = "SELECT digest FROM offered_again JOIN outbox USING (n) ORDER BY n"
+    sql = "SELECT digest FROM resent JOIN outbox USING (n) ORDER BY n"
     return await author.outbox.ask(lambda db: [row["digest"] for row in db.execute(sql).fetchall()])
 
 

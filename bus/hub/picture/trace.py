@@ -81,7 +81,7 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
         steps.append(
             Step(at=gone.at, what="erased" if gone.why == erasure.RETENTION else "pruned", detail=detail)
         )
-    for row in db.execute("SELECT * FROM held WHERE digest = ?", (wanted,)).fetchall():
+    for row in db.execute("SELECT * FROM held_back WHERE digest = ?", (wanted,)).fetchall():
         steps.append(
             Step(
                 at=_time(row["until"]),
@@ -95,7 +95,7 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
 def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[Step]:
     """What superseded or withdrew it, and who else tried to."""
     sql = (
-        "SELECT e.how, e.by, e.issuer, e.status, coalesce(a.admitted_at, t.at) AS at FROM endings e "
+        "SELECT e.how, e.by, e.issuer, e.status, coalesce(a.admitted_at, t.at) AS at FROM revisions e "
         "LEFT JOIN admitted a ON a.row = e.row LEFT JOIN tombstones t ON t.id = e.by WHERE e.target = ? ORDER BY e.row"
     )
     found = []

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus.hub.watch.liveness import Alarm, Reason, uptime
+from bus.storage.layout import Layout
 
 UNSEEN_S = 90.0  # a span that ended longer ago is not gone on with
 
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS spans (
 );
 CREATE INDEX IF NOT EXISTS spans_by_channel ON spans (channel, n);
 """
+LAYOUT = Layout("alarms", SCHEMA, known_by="alarms")
 
 
 class Condition(NamedTuple):

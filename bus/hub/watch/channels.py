@@ -112,7 +112,7 @@ def channels(
             record.heartbeat_s if record else DEFAULT_INTERVAL_S
         )
         said = beats["state"] if beats is not None and is_last else None
-        until = outages.get((system, beats["beat_seq"])) if beats is not None else None
+        until = outages.get((system, beats["heartbeat_seq"])) if beats is not None else None
         signs = Signs(last_heard=last_heard, interval_s=interval, said=said, until=until)
         lacking = missing.get(name, _Missing())
         last_seq = row["last_seq"] if row else None
@@ -193,8 +193,8 @@ def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) ->
 _ANNOUNCED = """
 SELECT a.channel, a.seq, m.admitted_at, l.digest AS held,
   (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = a.channel) AS top
-FROM announced a JOIN admitted m ON m.row = a.row LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq
-WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held h WHERE h.digest = a.digest)
+FROM announced_heads a JOIN admitted m ON m.row = a.row LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq
+WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held_back h WHERE h.digest = a.digest)
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
 """
 

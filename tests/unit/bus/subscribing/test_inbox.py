@@ -240,7 +240,7 @@ async def test_a_rebuilt_picture_is_the_same(tmp_path: Path) -> None:
 
 
 def _dump(db: sqlite3.Connection) -> list[bytes]:
-    tables = ("actual", "exercise", "aside", "endings", "channels", "calendars")
+    tables = ("actual", "exercise", "test_and_system", "revisions", "channels", "calendars")
     return [
         msgspec.json.encode([tuple(row) for row in db.execute(f"SELECT * FROM {table}")]) for table in tables
     ]
