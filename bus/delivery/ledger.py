@@ -19,6 +19,7 @@ from bus.policy.deadlines import Deadlines, stricter
 from bus.publishing import resend
 from bus.publishing.outbox_table import State
 from bus.storage.layout import Layout
+from bus.storage.sqlite import utc
 from bus.subscribing.tables import Stored
 from bus.trust import receipt_grants
 from bus.trust.registry import VerifiedRegistry
@@ -177,15 +178,15 @@ def ask(
             seq=row["seq"],
             priority=row["priority"],
             phase=row["phase"],
-            accepted=_time(row["kept_at"]),
-            stored=_time(row["stored_at"])
+            accepted=utc(row["kept_at"]),
+            stored=utc(row["stored_at"])
             if row["state"] == State.STORED and row["stored_at"] is not None
             else None,
-            withdrawn=None if row["withdrawn_at"] is None else _time(row["withdrawn_at"]),
+            withdrawn=None if row["withdrawn_at"] is None else utc(row["withdrawn_at"]),
             is_cancelled=row["cancelled"] > 0,
         )
         answers = [
-            Answer(reader=each["reader"], stage=ReceiptStage(each["stage"]), at=_time(each["at"]))
+            Answer(reader=each["reader"], stage=ReceiptStage(each["stage"]), at=utc(each["at"]))
             for each in db.execute(sql, (row["digest"],))
         ]
         mute = [name for name in needed if not receipt_grants.may_answer(registry, name, channel)]
@@ -259,10 +260,6 @@ def _is_done(found: Standing, deadlines: Deadlines) -> bool:
         return not found.unconfirmed
     need_not_be_read = deadlines[found.said.priority, found.said.phase].read_s is None
     return found.state is Rung.READ or (found.state is Rung.RECEIVED and need_not_be_read)
-
-
-def _time(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def offer_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import os
 import queue
 import sqlite3
@@ -259,6 +260,11 @@ class Database:
             self._broken = error
             log.error("store_failed", path=str(self.path), problem=str(exc))
         return error
+
+
+def utc(seconds: float) -> dt.datetime:
+    """A time as files keep it, in seconds since the epoch."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def _try(work: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) -> tuple[Any, Exception | None]:

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bus.storage.sqlite import utc
+
 KEEP = dt.timedelta(days=30)
 RETENTION, OLD = "retention-over", "old-talk"
 
@@ -102,7 +104,7 @@ def of(db: sqlite3.Connection, wanted: str) -> Tombstone | None:
         seq=row["seq"],
         id=row["id"],
         digest=row["digest"],
-        at=dt.datetime.fromtimestamp(row["at"], dt.UTC),
+        at=utc(row["at"]),
         why=row["reason"],
     )
 

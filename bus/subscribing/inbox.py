@@ -19,11 +19,10 @@ import structlog
 
 from bus.admission.verdict import Judged, Message, Refused
 from bus.storage import lease
-from bus.storage.sqlite import Database
+from bus.storage.sqlite import Database, utc
 from bus.subscribing import contested
 from bus.subscribing.intake import Projector, Settling
-from bus.subscribing.reassessment import Amending
-from bus.subscribing.rejudging import Rejudging
+from bus.subscribing.reassessment import Amending, Rejudging
 from bus.subscribing.tables import LAYOUT, Stored, stored
 from bus.transport.cursor import Cursor
 from bus.trust.registry import VerifiedRegistry
@@ -117,7 +116,7 @@ class Inbox:
         return await self._db.write(lambda db: self._settling.release(db, now))
 
     async def amend(self, registry: VerifiedRegistry, now: dt.datetime) -> Mapping[str, int]:
-        """Take in what the registry has said since: keys that have ended (`bus.subscribing.reassessment`), keys that came (`bus.subscribing.rejudging`).
+        """Take in what the registry has said since: keys that have ended and keys that have come (`bus.subscribing.reassessment`).
 
         Cheap when nothing has changed; to be called every so often, with the registry as it stands.
         """
@@ -154,10 +153,6 @@ class Inbox:
         """Whether the hub's picture is kept in this store."""
         return self._settling.projector is not None
 
-    async def record(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Write what its one reader has found out about it, in one transaction."""
-        return await self._db.write(work)
-
     async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
         """Become or stay the one process that reads the bus for this store."""
         return await self._db.write(lambda db: lease.take(db, owner, now, ttl))
@@ -172,8 +167,8 @@ class Inbox:
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """A pure read."""
+    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask the tables; all statements of `question` see the same moment."""
         return await self._db.read(question)
 
     async def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Stored]:
@@ -230,7 +225,7 @@ class Inbox:
                 },
                 "cursors": {each["stream"]: each["seq"] for each in cursors},
                 "behind": sum(each["pending"] for each in cursors),
-                "last_admitted": dt.datetime.fromtimestamp(last, dt.UTC).isoformat() if last else None,
+                "last_admitted": utc(last).isoformat() if last else None,
             }
 
         return await self._db.read(work)

@@ -1,10 +1,14 @@
-"""When keys end: what `bus.admission.branches` rules about the chains, carried out on a reader's store.
+"""What a new state of the registry changes in a reader's store: keys that have ended, and keys that have come.
 
-A key is revoked, or its window is over. What this reader had received before, or what a standing bulletin continues,
-stays. The thief's branch is withdrawn: out of the picture, into quarantine, and its places are free again. What was in
-quarantine and now stands, an honest bulletin that had come second, or history by a key that is no longer in use, is
-admitted after all, labelled `continued` where its own key has ended. A contradiction of which one side falls freezes nobody
-any more (`bus.subscribing.contested`).
+When a key ends, by revocation or because its window is over, `bus.admission.branches` rules about the chains and `Amending`
+carries that out. What this reader had received before, or what a standing bulletin continues, stays. The thief's branch is
+withdrawn: out of the picture, into quarantine, and its places are free again. What was in quarantine and now stands, an
+honest bulletin that had come second, or history by a key that is no longer in use, is admitted after all, labelled
+`continued` where its own key has ended. A contradiction of which one side falls freezes nobody any more
+(`bus.subscribing.contested`).
+
+A bulletin may come before the version of the registry that lists its key: a reader that was cut off reads both at the same
+time, from two streams. `Rejudging` tries each version once on what is in quarantine for an unknown key, a part at a time.
 
 Runs in the store's thread, on an open transaction.
 """
@@ -21,22 +25,28 @@ import structlog
 from bus.admission.admit import ENDED, admit
 from bus.admission.branches import ReceivedLink, Ruling, rule
 from bus.admission.chain import REFUSED, Link, Outcome, judge
-from bus.admission.verdict import Judged, Message, Refused
+from bus.admission.verdict import Judged, Message, Refused, verdict
 from bus.errors import AdmissionError
+from bus.storage.sqlite import utc
 from bus.subscribing import contested
-from bus.subscribing.intake import Settling, held
-from bus.subscribing.tables import Waiting, message_of
+from bus.subscribing.intake import Settling
+from bus.subscribing.tables import Waiting, around, message_of
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import decode
 
 CONTINUED = "continued"
+UNKNOWN = "unknown-key"
+AT_ONCE = 500
 _MAY_STAND = (*sorted(ENDED), str(Outcome.FORK), str(Outcome.BROKEN_CHAIN))
+
+# The reason stands in the words of the query, so that its partial index serves: this is asked twice a second.
+_PART = f"SELECT * FROM quarantine WHERE reason = '{UNKNOWN}' AND n > ? ORDER BY n LIMIT ?"
 
 log = structlog.get_logger()
 
 
 class Amending:
-    """The work on one store for one registry."""
+    """Keys that have ended: the work on one store for one registry."""
 
     def __init__(self, settling: Settling, registry: VerifiedRegistry, now: dt.datetime) -> None:
         self._settling = settling
@@ -114,7 +124,7 @@ class Amending:
             digest=str(row["digest"]),
             prev=None if row["prev"] is None else str(row["prev"]),
             kid=kid,
-            received_at=dt.datetime.fromtimestamp(float(str(at)), dt.UTC),
+            received_at=utc(float(str(at))),
         )
 
     # -- what falls ---------------------------------------------------------------------------------------------------
@@ -194,7 +204,7 @@ class Amending:
             if row["digest"] not in ruling.stands:
                 continue
             link = Link(seq=row["seq"], digest=row["digest"], prev=row["prev"], id=row["id"])
-            if judge(link, held(db, channel, link)) in REFUSED:
+            if judge(link, around(db, channel, link)) in REFUSED:
                 continue  # it contradicts one that stands as well: its signer contradicted itself
             if (judged := self._again(row)) is None:
                 continue
@@ -224,6 +234,37 @@ class Amending:
         except AdmissionError:
             return None
         return Judged(message=message, admitted=admitted)
+
+
+class Rejudging:
+    """Keys that have come: the work on one store for one registry."""
+
+    def __init__(self, settling: Settling, registry: VerifiedRegistry, now: dt.datetime) -> None:
+        self._settling = settling
+        self._registry = registry
+        self._now = now
+
+    def is_due(self, db: sqlite3.Connection) -> bool:
+        """Whether this version has not been tried yet on all that could stand by it."""
+        return bool(db.execute(_PART, (self._after(db), 1)).fetchone())
+
+    def amend(self, db: sqlite3.Connection) -> dict[str, int]:
+        """Judge the next part again; what became of those whose key is known now."""
+        rows = db.execute(_PART, (self._after(db), AT_ONCE)).fetchall()
+        db.execute("DELETE FROM retried")
+        db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, rows[-1]["n"]))
+        found = []
+        for row in rows:
+            each = verdict(message_of(row), self._registry, self._now)
+            if not (isinstance(each, Refused) and each.reason == UNKNOWN):
+                db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
+                found.append(each)
+        return self._settling.settle(db, found, None, None, self._now)
+
+    def _after(self, db: sqlite3.Connection) -> int:
+        """Up to which row this version has been tried; what comes later is tried by the next one."""
+        row = db.execute("SELECT upto FROM retried WHERE registry = ?", (self._registry.digest,)).fetchone()
+        return row["upto"] if row else 0
 
 
 def _quarantined(db: sqlite3.Connection, channel: str) -> list[sqlite3.Row]:

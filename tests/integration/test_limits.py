@@ -282,7 +282,7 @@ async def test_what_is_beyond_a_readers_budget_waits_and_nobody_waits_with_it(
             assert await in_order() == [each.digest for each in said[:3]]
             assert (await store.status())["refused"] == {}
             # Their time comes, in the order they were given.
-            await store.ask(lambda db: db.execute(THEIR_TIME))
+            await store.read(lambda db: db.execute(THEIR_TIME))
 
             async def all_() -> bool:
                 return len(await digests()) == 11

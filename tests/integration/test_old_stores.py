@@ -131,7 +131,7 @@ async def test_the_picture_is_the_same_and_so_is_one_made_anew(tmp_path: Path) -
     path, expected = restore("store", tmp_path / "store.db"), EXPECTED["store"]
 
     async def pictured(store: Inbox) -> dict[str, Any]:
-        found = await store.ask(lambda db: summary.picture(db, EVENING, WORLD.registry, "xb-hub"))
+        found = await store.read(lambda db: summary.picture(db, EVENING, WORLD.registry, "xb-hub"))
         return msgspec.json.decode(msgspec.json.encode(found), type=dict[str, Any])
 
     async with Inbox.open(path, projector=Projection()) as store:

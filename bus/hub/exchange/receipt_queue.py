@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 import msgspec
 
 from bus.storage.layout import Layout
+from bus.storage.sqlite import utc
 from bus.trust.receipt_grants import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
 from schemas.codec import digest
@@ -135,10 +136,7 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
                 author=author,
                 tlp=Tlp(tlp),
                 items=tuple(
-                    ReceiptItem(
-                        id=row["id"], digest=row["digest"], at=dt.datetime.fromtimestamp(row["at"], dt.UTC)
-                    )
-                    for row in batch
+                    ReceiptItem(id=row["id"], digest=row["digest"], at=utc(row["at"])) for row in batch
                 ),
                 ns=tuple(row["n"] for row in batch),
             )

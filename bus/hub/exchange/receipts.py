@@ -65,7 +65,7 @@ class Answering:
             StoreError: the disk is full or fails.
         """
         granted = receipt_grants.ways(self._registry(), self._authority_id)
-        if not granted or not await self._store.ask(receipt_queue.is_due):
+        if not granted or not await self._store.read(receipt_queue.is_due):
             return 0
         await self._store.write(lambda db: receipt_queue.note(db, self._authority_id, self._clock()))
         batches = await self._store.write(lambda db: receipt_queue.take_up(db, granted))

@@ -14,6 +14,7 @@ import msgspec
 
 from bus.hub.watch.liveness import Alarm, Reason, uptime
 from bus.storage.layout import Layout
+from bus.storage.sqlite import utc
 
 UNSEEN_S = 90.0  # a span that ended longer ago is not gone on with
 
@@ -98,8 +99,8 @@ def alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -> tuple[A
             channel=row["channel"],
             reason=row["reason"],
             detail=row["detail"],
-            began=_time(row["began"]),
-            ended=None if row["ended"] is None else _time(row["ended"]),
+            began=utc(row["began"]),
+            ended=None if row["ended"] is None else utc(row["ended"]),
         )
         for row in db.execute(sql, (ended, limit))
     )
@@ -118,7 +119,3 @@ def uptimes(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
         if (share := uptime(states)) is not None:
             found.setdefault(channel, {})[phase] = share
     return found
-
-
-def _time(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)

@@ -11,6 +11,7 @@ import msgspec
 from bus.hub.watch.alarms import uptimes
 from bus.hub.watch.holdings import differences
 from bus.hub.watch.liveness import Alarm, Reason, Signs, State, is_overdue, state_of
+from bus.storage.sqlite import utc
 from bus.subscribing import contested
 from bus.transport.streams import beat_channels
 from bus.trust.registry import VerifiedRegistry
@@ -123,8 +124,8 @@ def channels(
                 state=state_of(signs, now),
                 said=said,
                 last_seq=last_seq,
-                last_issued=_time(row["last_issued"]) if row else None,
-                last_heard=_time(last_heard) if last_heard is not None else None,
+                last_issued=utc(row["last_issued"]) if row else None,
+                last_heard=utc(last_heard) if last_heard is not None else None,
                 interval_s=interval,
                 gaps=holes.get(name, 0),
                 announced=max(0, lacking.seq - (last_seq or 0)),
@@ -244,7 +245,3 @@ def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:
 
 def _counted(db: sqlite3.Connection, sql: str) -> dict[str, int]:
     return dict(db.execute(sql).fetchall())
-
-
-def _time(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)

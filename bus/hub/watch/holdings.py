@@ -46,7 +46,7 @@ class Holdings:
     async def news(self, channel: Channel) -> tuple[Held, ...]:
         """What is to be said in a heartbeat on a system channel; the rest, if it is too much, in those after it."""
         told = self._told.get(channel, {})
-        held = await self._store.ask(lambda db: tuple(holding(db, self._authority_id, channel)))
+        held = await self._store.read(lambda db: tuple(holding(db, self._authority_id, channel)))
         return tuple(each for each in held if told.get(each.channel) != each)[:MAX_HELD]
 
     def told(self, channel: Channel, said: tuple[Held, ...]) -> None:

@@ -98,7 +98,9 @@ def _later(path: Path) -> None:
 REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "a later version of its tables": (_later, "store-layout", "later release (reports 4, known here: 3)"),
     "a later record": (
-        lambda path: (asyncio.run(opened(path, LAYOUT)), written(path, "PRAGMA user_version = 2"))[1],
+        lambda path: written(
+            path, f"{OLD}PRAGMA application_id = {MARK << 8 | WIRE};PRAGMA user_version = 2"
+        ),
         "store-layout",
         "later release (record 2, known here: 1)",
     ),
