@@ -20,6 +20,8 @@ from bus.policy.deadlines import Deadlines, stricter
 from bus.publishing import resend
 from bus.publishing.outbox import Outbox
 from bus.publishing.outbox_table import State
+from bus.storage.layout import Layout
+from bus.storage.sqlite import utc
 from bus.subscribing import tables
 from bus.subscribing.tables import Stored
 from bus.trust import receipt_grants
@@ -48,13 +50,19 @@ CREATE TABLE IF NOT EXISTS expected (
 CREATE INDEX IF NOT EXISTS expected_open ON expected (n) WHERE closed = 0;
 CREATE INDEX IF NOT EXISTS expected_by_id ON expected (id);
 CREATE INDEX IF NOT EXISTS expected_cancels ON expected (cancels) WHERE cancels IS NOT NULL;
-CREATE TABLE IF NOT EXISTS enrolled (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS told (
-  digest TEXT NOT NULL, reader TEXT NOT NULL, what TEXT NOT NULL, PRIMARY KEY (digest, reader, what)
+CREATE TABLE IF NOT EXISTS enrolled_upto (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS reported (
+  digest TEXT NOT NULL, reader TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (digest, reader, state)
 ) WITHOUT ROWID;
 """
+_2 = """
+ALTER TABLE enrolled RENAME TO enrolled_upto;
+ALTER TABLE told RENAME TO reported;
+ALTER TABLE reported RENAME COLUMN what TO state;
+"""
+LAYOUT = Layout("delivery", SCHEMA, (_2,), known_by="receipts")
 
-TABLES = (tables.SCHEMA, SCHEMA)
+TABLES = (tables.LAYOUT, LAYOUT)
 """What an outbox's file needs so that receipts can be read into it."""
 
 log = structlog.get_logger()
@@ -69,9 +77,9 @@ class ReceiptLedger:
         self._registry = registry
 
     @property
-    def schema(self) -> str:
-        """SQL that makes the tables."""
-        return SCHEMA
+    def layouts(self) -> tuple[Layout, ...]:
+        """Its tables."""
+        return (LAYOUT,)
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one receipt or request in. What names a bulletin that was not said, or may not be read there, counts for nothing."""
@@ -122,12 +130,12 @@ async def read(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T
 
 def _is_behind(db: sqlite3.Connection) -> bool:
     last = "coalesce((SELECT max(n) FROM outbox), 0)"
-    return bool(db.execute(f"SELECT {last} > coalesce((SELECT n FROM enrolled), 0)").fetchone()[0])
+    return bool(db.execute(f"SELECT {last} > coalesce((SELECT n FROM enrolled_upto), 0)").fetchone()[0])
 
 
 def enrol(db: sqlite3.Connection) -> None:
     """Expect answers to what was kept since; inside a transaction. A withdrawal is expected at its original's readers too."""
-    known = db.execute("SELECT n FROM enrolled").fetchone()
+    known = db.execute("SELECT n FROM enrolled_upto").fetchone()
     n = known["n"] if known else 0
     while rows := db.execute(
         "SELECT n, id, digest, status, subject, payload FROM outbox WHERE n > ? ORDER BY n LIMIT ?",
@@ -146,7 +154,7 @@ def enrol(db: sqlite3.Connection) -> None:
             )
             db.execute("UPDATE expected SET closed = 0 WHERE id = ?", (target,))
         n = rows[-1]["n"]
-        db.execute("REPLACE INTO enrolled VALUES (1, ?)", (n,))
+        db.execute("REPLACE INTO enrolled_upto VALUES (1, ?)", (n,))
 
 
 _SAID = """
@@ -173,15 +181,15 @@ def _select(
             seq=row["seq"],
             priority=row["priority"],
             phase=row["phase"],
-            accepted=_time(row["kept_at"]),
-            stored=_time(row["stored_at"])
+            accepted=utc(row["kept_at"]),
+            stored=utc(row["stored_at"])
             if row["state"] == State.STORED and row["stored_at"] is not None
             else None,
-            withdrawn=None if row["withdrawn_at"] is None else _time(row["withdrawn_at"]),
+            withdrawn=None if row["withdrawn_at"] is None else utc(row["withdrawn_at"]),
             is_cancelled=row["cancelled"] > 0,
         )
         answers = [
-            Answer(reader=each["reader"], stage=ReceiptStage(each["stage"]), at=_time(each["at"]))
+            Answer(reader=each["reader"], stage=ReceiptStage(each["stage"]), at=utc(each["at"]))
             for each in db.execute(sql, (row["digest"],))
         ]
         mute = [name for name in needed if not receipt_grants.may_answer(registry, name, channel)]
@@ -235,7 +243,7 @@ def tell(
     What a hub then shows that it lacks is sent again.
     """
     enrol(db)
-    first = "INSERT OR IGNORE INTO told VALUES (?, ?, ?)"
+    first = "INSERT OR IGNORE INTO reported VALUES (?, ?, ?)"
     new: list[Overdue] = []
     for n, found in _select(db, me, registry, "e.closed = 0", ()):
         each = _timed(found, deadlines, calendars)
@@ -255,10 +263,6 @@ def _is_done(found: Standing, deadlines: Deadlines) -> bool:
         return not found.unconfirmed
     need_not_be_read = deadlines[found.said.priority, found.said.phase].read_s is None
     return found.state is Rung.READ or (found.state is Rung.RECEIVED and need_not_be_read)
-
-
-def _time(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def offer_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:

@@ -72,15 +72,15 @@ def prune(
         erasure.bury(db, talk, erasure.OLD, now)
         places = [(row["n"],) for row in gone]
         db.executemany(_REMEMBER, places)
-        for table in ("receipts", "told"):
+        for table in ("receipts", "reported"):
             db.executemany(f"DELETE FROM {table} WHERE digest = ?", [(row["digest"],) for row in gone])
-        for table in ("expected", "offered_again", "outbox"):
+        for table in ("expected", "resent", "outbox"):
             db.executemany(f"DELETE FROM {table} WHERE n = ?", places)
     return Pruned(pruned=len(gone), kept=kept, talk=len(talk))
 
 
 _REMEMBER = """
-INSERT OR IGNORE INTO kept_once (once, id, channel, seq, digest, subject)
+INSERT OR IGNORE INTO pruned_once (once, id, channel, seq, digest, subject)
 SELECT once, id, channel, seq, digest, subject FROM outbox WHERE n = ? AND once IS NOT NULL
 """
 

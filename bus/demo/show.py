@@ -160,7 +160,7 @@ class Demo:
         store = self.stores[f"{country.lower()}-hub"]
 
         async def phase(now: dt.datetime) -> Phase:
-            return await store.ask(lambda db: present_phase(db, country, now))
+            return await store.read(lambda db: present_phase(db, country, now))
 
         return phase
 
@@ -258,7 +258,7 @@ class Demo:
         hubs: dict[str, dict[str, int]] = {}
         lost = 0
         for name, store in self.stores.items():
-            held, refused = await store.ask(
+            held, refused = await store.read(
                 lambda db: (
                     {
                         row[0]

@@ -154,17 +154,17 @@ class Hub:
 
     async def in_force(self) -> set[str]:
         """The ids in its picture."""
-        found = await self.store.ask(lambda db: summary.picture(db, clock(), self.registry()))
+        found = await self.store.read(lambda db: summary.picture(db, clock(), self.registry()))
         return {item.id for item in found.top}
 
     async def reasons(self) -> dict[str, str]:
         """What is in quarantine, and why, by digest."""
-        found = await self.store.ask(lambda db: summary.quarantine(db, 100))
+        found = await self.store.read(lambda db: summary.quarantine(db, 100))
         return {each.digest: each.reason for each in found}
 
     async def channel(self, issuer: str, channel: str) -> ChannelRow:
         """What `tocsin channels` says of one."""
-        found = await self.store.ask(lambda db: channels(db, clock(), self.registry(), self.name))
+        found = await self.store.read(lambda db: channels(db, clock(), self.registry(), self.name))
         return next(row for row in found if (row.authority, row.channel) == (issuer, channel))
 
 

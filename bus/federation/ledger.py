@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bus.federation.plan import Leg
+from bus.storage.layout import Layout
 from bus.storage.sqlite import Database
 from bus.transport.cursor import Cursor
 
@@ -19,10 +20,11 @@ CREATE TABLE IF NOT EXISTS cursors (
   stored_ns INTEGER NOT NULL, filters TEXT NOT NULL, PRIMARY KEY (source, sink, stream)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS carried (sink TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (sink, digest)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tails (
+CREATE TABLE IF NOT EXISTS sink_positions (
   sink TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, stream)
 ) WITHOUT ROWID;
 """
+LAYOUT = Layout("carrier", SCHEMA, ("ALTER TABLE tails RENAME TO sink_positions",), known_by="carried")
 
 
 class Ledger:
@@ -39,7 +41,7 @@ class Ledger:
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        async with Database.open(path, SCHEMA) as database:
+        async with Database.open(path, (LAYOUT,)) as database:
             yield cls(database)
 
     async def cursor(self, leg: Leg, stream: str, filters: Iterable[str]) -> Cursor:
@@ -82,7 +84,7 @@ class Ledger:
                 "INSERT OR IGNORE INTO carried VALUES (?, ?)", [(leg.sink, each) for each in stored]
             )
             db.executemany(
-                "INSERT INTO tails VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
+                "INSERT INTO sink_positions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
                 [(leg.sink, name, seq) for name, seq in tails.items()],
             )
             db.execute(
@@ -105,7 +107,7 @@ class Ledger:
     async def tails(self, sink: str) -> dict[str, int]:
         """How far the streams at the other end had come when something was last stored there."""
         found = await self._db.read(
-            lambda db: db.execute("SELECT stream, seq FROM tails WHERE sink = ?", (sink,)).fetchall()
+            lambda db: db.execute("SELECT stream, seq FROM sink_positions WHERE sink = ?", (sink,)).fetchall()
         )
         return {row["stream"]: row["seq"] for row in found}
 
@@ -122,7 +124,7 @@ class Ledger:
         """Carry everything to a place again."""
 
         def work(db: sqlite3.Connection) -> None:
-            for table in ("cursors", "carried", "tails"):
+            for table in ("cursors", "carried", "sink_positions"):
                 db.execute(f"DELETE FROM {table} WHERE sink = ?", (sink,))
 
         await self._db.write(work)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from bus.storage.sqlite import utc
 from bus.subscribing.tables import Stored, stored
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.elections import coarse, next_change, phase_at, phase_over
@@ -154,7 +155,7 @@ def present_phase(db: sqlite3.Connection, country: str, now: dt.datetime) -> Pha
 def last_exercises(db: sqlite3.Connection) -> dict[str, dt.datetime]:
     """By authority, when it issued the newest bulletin of an exercise."""
     rows = db.execute("SELECT issuer, max(issued) AS last FROM exercise GROUP BY issuer")
-    return {row["issuer"]: dt.datetime.fromtimestamp(row["last"], dt.UTC) for row in rows}
+    return {row["issuer"]: utc(row["last"]) for row in rows}
 
 
 def windows(calendar: ElectionCalendar, now: dt.datetime) -> tuple[Window, ...]:

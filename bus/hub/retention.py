@@ -15,9 +15,9 @@ EVERY_S = 3600.0
 _NEEDED = " OR ".join(
     f"EXISTS (SELECT 1 FROM {table} n WHERE n.row = a.row AND NOT EXISTS (SELECT 1 FROM links l WHERE l.channel = n.channel "
     "AND l.seq = n.seq AND l.digest = n.digest))"
-    for table in ("announced", "holdings")
+    for table in ("announced_heads", "holdings")
 )
-_BY_ROW = ("actual", "exercise", "aside", "calendars", "announced", "holdings")
+_BY_ROW = ("actual", "exercise", "test_and_system", "calendars", "announced_heads", "holdings")
 
 
 class LetGo(msgspec.Struct, frozen=True, kw_only=True):

@@ -130,7 +130,7 @@ async def _compared(
     async with Connection.open(endpoint) as connection:
         await connection.until_connected(timeout)
         for stream, consumer in reader_streams(registry, endpoint.authority_id):
-            expected = await store.ask(lambda db, s=stream: _expected(db, s, registry, endpoint, clock()))  # type: ignore[misc]  # bound now
+            expected = await store.read(lambda db, s=stream: _expected(db, s, registry, endpoint, clock()))  # type: ignore[misc]  # bound now
             held = taken = 0
             async for batch in read_back(connection, stream, consumer, 1):
                 messages = [message_from(stream, each) for each in batch]

@@ -243,7 +243,7 @@ def _heartbeat(publisher: Publisher, store: Inbox, intervals: Intervals, keeping
     record = publisher.registry().authority(publisher.authority_id)
 
     async def phase(now: dt.datetime) -> Phase:
-        return await store.ask(lambda db: present_phase(db, record.country, now))
+        return await store.read(lambda db: present_phase(db, record.country, now))
 
     return Heartbeat(
         publisher,

@@ -19,12 +19,13 @@ from bus.publishing import outbox_table as table
 from bus.publishing import resend
 from bus.publishing.outbox_table import Head, Row, Settled, State
 from bus.storage import lease
+from bus.storage.layout import Layout
 from bus.storage.sqlite import Database
 
 __all__ = ["Head", "Outbox", "Row", "Settled", "State"]
 
 T = TypeVar("T")
-SCHEMA = table.SCHEMA + lease.SCHEMA + resend.SCHEMA
+LAYOUTS = (table.LAYOUT, lease.LAYOUT, resend.LAYOUT)
 MOST = 800
 MOST_BYTES = 8 * 1024 * 1024
 
@@ -49,17 +50,17 @@ class Outbox:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path, *, tables: Iterable[str] = ()) -> AsyncIterator[Outbox]:
+    async def open(cls, path: Path, *, tables: Iterable[Layout] = ()) -> AsyncIterator[Outbox]:
         """Open or make the file.
 
         Args:
             path: the file.
-            tables: SQL that makes the tables of another room in the same file, such as `bus.delivery.ledger.TABLES`.
+            tables: tables of other rooms in the same file, such as `bus.delivery.ledger.TABLES`.
 
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        async with Database.open(path, SCHEMA + "".join(tables)) as database:
+        async with Database.open(path, (*LAYOUTS, *tables)) as database:
             yield cls(database)
 
     @property

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from bus.storage.layout import Layout
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -37,12 +39,13 @@ CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (status, n) WHERE state = 'k
 CREATE INDEX IF NOT EXISTS outbox_stored ON outbox (stream, stream_seq) WHERE stream IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_superseded ON outbox (n) WHERE state = 'superseded';
 CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS kept_once (
+CREATE TABLE IF NOT EXISTS pruned_once (
   once TEXT PRIMARY KEY, id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
   subject TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 """
+LAYOUT = Layout("publishing", SCHEMA, ("ALTER TABLE kept_once RENAME TO pruned_once",), known_by="outbox")
 
 
 # A channel with a parked row waits behind it.
@@ -175,7 +178,7 @@ def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
 
 def pruned_once(db: sqlite3.Connection, once: str) -> sqlite3.Row | None:
     """What is left of a bulletin that was kept under a key and pruned, inside a transaction."""
-    found: sqlite3.Row | None = db.execute("SELECT * FROM kept_once WHERE once = ?", (once,)).fetchone()
+    found: sqlite3.Row | None = db.execute("SELECT * FROM pruned_once WHERE once = ?", (once,)).fetchone()
     return found
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from bus.publishing import outbox_table as table
+from bus.storage.layout import Layout
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Wanted
 from schemas.errors import SchemaError
@@ -21,8 +22,9 @@ REST_S = 3600.0
 """A bulletin goes to all its readers again; so nobody, however often they ask, has it sent oftener."""
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS offered_again (n INTEGER PRIMARY KEY, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS resent (n INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
+LAYOUT = Layout("resend", SCHEMA, ("ALTER TABLE offered_again RENAME TO resent",), known_by="offered_again")
 
 log = structlog.get_logger()
 
@@ -65,7 +67,7 @@ def offer_asked(
 def resend(db: sqlite3.Connection, ns: Sequence[int], why: str, moment: float) -> int:
     """Have rows `ns` of an outbox sent again, unless they were within `REST_S` seconds; how many."""
     due = [n for n in dict.fromkeys(ns) if not _rests(db, n, moment)]
-    db.executemany("REPLACE INTO offered_again VALUES (?, ?)", [(n, moment) for n in due])
+    db.executemany("REPLACE INTO resent VALUES (?, ?)", [(n, moment) for n in due])
     table.offer_again(db, due, why)
     if due:
         log.warning("offered_again", count=len(due), why=why)
@@ -73,5 +75,5 @@ def resend(db: sqlite3.Connection, ns: Sequence[int], why: str, moment: float) -
 
 
 def _rests(db: sqlite3.Connection, n: int, moment: float) -> bool:
-    last = db.execute("SELECT at FROM offered_again WHERE n = ?", (n,)).fetchone()
+    last = db.execute("SELECT at FROM resent WHERE n = ?", (n,)).fetchone()
     return last is not None and 0 <= moment - last["at"] < REST_S

@@ -9,11 +9,14 @@ import sqlite3
 from functools import cache
 from pathlib import Path
 
+from bus.storage.layout import Layout
+
 LEASE_S = 10.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS lease (one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, until REAL NOT NULL);
 """
+LAYOUT = Layout("lease", SCHEMA, known_by="lease")
 
 
 def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:
@@ -35,6 +38,12 @@ def is_anothers(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEA
         return False
     # Twice, because it may have been taken a little after the moment that is now for us.
     return now < row["until"] <= now + 2 * ttl and _alive(row["owner"])
+
+
+def is_held(db: sqlite3.Connection, now: float) -> bool:
+    """Whether anybody holds it, in a file that need not have the table."""
+    known = db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'lease'").fetchone()
+    return known is not None and is_anothers(db, "", now)
 
 
 def drop(db: sqlite3.Connection, owner: str) -> None:

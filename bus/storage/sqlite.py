@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import os
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ from typing import Any, TypeVar
 import structlog
 
 from bus.errors import StoreError
+from bus.storage import lease
+from bus.storage.layout import Layout, bring_up_to_date, is_current, is_older
 
 BUSY_TIMEOUT_S = 10.0
 POLL_S = 0.025
@@ -41,9 +44,9 @@ _Outcome = tuple["asyncio.Future[Any]", Any, Exception | None]
 class Database:
     """An open store. Use `Database.open`."""
 
-    def __init__(self, path: Path, schema: str) -> None:
+    def __init__(self, path: Path, layouts: Sequence[Layout]) -> None:
         self.path = path
-        self._schema = schema
+        self._layouts = layouts
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name=f"sqlite {path.name}", daemon=True)
@@ -54,17 +57,18 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path, schema: str) -> AsyncIterator[Database]:
-        """Open or make the file; waits for all work at the end.
+    async def open(cls, path: Path, layouts: Sequence[Layout]) -> AsyncIterator[Database]:
+        """Open or make the file, bringing older tables up to date; waits for all work at the end.
 
         Args:
             path: the file; made for its owner alone.
-            schema: SQL that makes what is not there yet.
+            layouts: the tables that must be in it; the first says what kind of file it is.
 
         Raises:
+            StoreError: `store-layout`, `store-wire`; the file is of another kind, release or wire, and is left as it is.
             StoreError: `store-corrupt`, `store-unreadable`, `store-busy`, `store-full`.
         """
-        database = cls(path, schema)
+        database = cls(path, layouts)
         database._thread.start()
         try:
             await database._opened
@@ -147,21 +151,34 @@ class Database:
         db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, cached_statements=256)
         try:
             db.row_factory = sqlite3.Row
+            # Before anything is written, so that a file that is refused stays as it is.
+            db.execute("BEGIN")
+            current = is_current(db, self.path, self._layouts)
+            db.execute("COMMIT")
             _use_log(db)
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise _damaged(self.path, found)
-            db.execute("BEGIN IMMEDIATE")
-            for statement in self._schema.split(";\n"):
-                if statement.strip():
-                    db.execute(statement)
-            db.execute("COMMIT")
+            if not current:
+                self._bring_up_to_date(db)
         except BaseException:
             db.close()
             raise
         return db
+
+    def _bring_up_to_date(self, db: sqlite3.Connection) -> None:
+        """One transaction; another process may have been faster. Closing the connection undoes what is not committed."""
+        db.execute("BEGIN IMMEDIATE")
+        if not is_current(db, self.path, self._layouts):
+            if is_older(db, self._layouts) and lease.is_held(db, time.time()):
+                raise StoreError(
+                    f"a program of an earlier release is using {self.path}; end it, then try again",
+                    reason="store-busy",
+                )
+            bring_up_to_date(db, self.path, self._layouts)
+        db.execute("COMMIT")
 
     def _serve(self, db: sqlite3.Connection, group: list[_Work]) -> None:
         if self._broken is not None:
@@ -245,6 +262,11 @@ class Database:
             self._broken = error
             log.error("store_failed", path=str(self.path), problem=str(exc))
         return error
+
+
+def utc(seconds: float) -> dt.datetime:
+    """A time as files keep it, in seconds since the epoch."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def _try(work: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) -> tuple[Any, Exception | None]:

@@ -20,8 +20,8 @@ CONTESTED = "contested"
 """The label of what a frozen authority says."""
 
 _OPEN = (
-    "q.reason = 'fork' AND q.n > coalesce((SELECT max(d.upto) FROM decided d WHERE d.channel = q.channel), 0) "
-    "AND NOT EXISTS (SELECT 1 FROM fallen f WHERE f.channel = q.channel AND f.digest = q.digest)"
+    "q.reason = 'fork' AND q.n > coalesce((SELECT max(d.upto) FROM fork_decisions d WHERE d.channel = q.channel), 0) "
+    "AND NOT EXISTS (SELECT 1 FROM voided f WHERE f.channel = q.channel AND f.digest = q.digest)"
 )
 
 
@@ -54,7 +54,7 @@ def decide(db: sqlite3.Connection, channel: str, by: str, reason: str, moment: f
     ).fetchone()
     if row["count"]:
         db.execute(
-            "INSERT INTO decided (channel, upto, at, by, reason) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO fork_decisions (channel, upto, at, by, reason) VALUES (?, ?, ?, ?, ?)",
             (channel, row["upto"], moment, by, reason),
         )
     return int(row["count"])
@@ -62,8 +62,8 @@ def decide(db: sqlite3.Connection, channel: str, by: str, reason: str, moment: f
 
 def fall(db: sqlite3.Connection, channel: str, digests: Iterable[str]) -> None:
     """Note which bulletins of a channel fall with their key, as ruled last, inside a transaction: they contradict nobody."""
-    db.execute("DELETE FROM fallen WHERE channel = ?", (channel,))
-    db.executemany("INSERT INTO fallen VALUES (?, ?)", [(channel, digest) for digest in digests])
+    db.execute("DELETE FROM voided WHERE channel = ?", (channel,))
+    db.executemany("INSERT INTO voided VALUES (?, ?)", [(channel, digest) for digest in digests])
 
 
 def contested(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from bus.storage.sqlite import utc
+
 KEEP = dt.timedelta(days=30)
 RETENTION, OLD = "retention-over", "old-talk"
 
@@ -22,7 +24,7 @@ _UNTIL = (
 )
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS tombstones (
-  digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, why TEXT NOT NULL
+  digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, at REAL NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS tombstones_by_id ON tombstones (id);
 CREATE INDEX IF NOT EXISTS admitted_personal ON admitted ({_UNTIL}) WHERE {_UNTIL} IS NOT NULL;
@@ -102,8 +104,8 @@ def of(db: sqlite3.Connection, wanted: str) -> Tombstone | None:
         seq=row["seq"],
         id=row["id"],
         digest=row["digest"],
-        at=dt.datetime.fromtimestamp(row["at"], dt.UTC),
-        why=row["why"],
+        at=utc(row["at"]),
+        why=row["reason"],
     )
 
 

@@ -19,12 +19,11 @@ import structlog
 
 from bus.admission.verdict import Judged, Message, Refused
 from bus.storage import lease
-from bus.storage.sqlite import Database
+from bus.storage.sqlite import Database, utc
 from bus.subscribing import contested
 from bus.subscribing.intake import Projector, Settling
-from bus.subscribing.reassessment import Amending
-from bus.subscribing.rejudging import Rejudging
-from bus.subscribing.tables import SCHEMA, Stored, stored
+from bus.subscribing.reassessment import Amending, Rejudging
+from bus.subscribing.tables import LAYOUT, Stored, stored
 from bus.transport.cursor import Cursor
 from bus.trust.registry import VerifiedRegistry
 
@@ -57,8 +56,8 @@ class Inbox:
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        schema = SCHEMA + lease.SCHEMA + (projector.schema if projector else "")
-        async with Database.open(path, schema) as database:
+        layouts = (LAYOUT, lease.LAYOUT, *(projector.layouts if projector else ()))
+        async with Database.open(path, layouts) as database:
             yield cls(database, projector, hold_s)
 
     # -- reading the bus --------------------------------------------------------------------------------------------
@@ -81,7 +80,7 @@ class Inbox:
     async def covered(self, stream: str) -> frozenset[str]:
         """The subjects (patterns) of which everything before the cursor of a stream has been read."""
         rows = await self._db.read(
-            lambda db: db.execute("SELECT filter FROM covered WHERE stream = ?", (stream,)).fetchall()
+            lambda db: db.execute("SELECT filter FROM read_filters WHERE stream = ?", (stream,)).fetchall()
         )
         return frozenset(row["filter"] for row in rows)
 
@@ -89,8 +88,8 @@ class Inbox:
         """Note that of these subjects, and of no others, everything before the cursor has been read."""
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM covered WHERE stream = ?", (stream,))
-            db.executemany("INSERT INTO covered VALUES (?, ?)", [(stream, each) for each in filters])
+            db.execute("DELETE FROM read_filters WHERE stream = ?", (stream,))
+            db.executemany("INSERT INTO read_filters VALUES (?, ?)", [(stream, each) for each in filters])
 
         await self._db.write(work)
 
@@ -117,7 +116,7 @@ class Inbox:
         return await self._db.write(lambda db: self._settling.release(db, now))
 
     async def amend(self, registry: VerifiedRegistry, now: dt.datetime) -> Mapping[str, int]:
-        """Take in what the registry has said since: keys that have ended (`bus.subscribing.reassessment`), keys that came (`bus.subscribing.rejudging`).
+        """Take in what the registry has said since: keys that have ended and keys that have come (`bus.subscribing.reassessment`).
 
         Cheap when nothing has changed; to be called every so often, with the registry as it stands.
         """
@@ -142,7 +141,7 @@ class Inbox:
         """
 
         def work(db: sqlite3.Connection) -> list[Message]:
-            sql = "SELECT message, retry_at FROM future WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
+            sql = "SELECT message, retry_at FROM deferred WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
             rows = db.execute(sql, (now.timestamp(), AT_ONCE)).fetchall()
             found = [(row["retry_at"], msgspec.msgpack.decode(row["message"], type=Message)) for row in rows]
             return [message for _, message in sorted(found, key=lambda each: (each[0], each[1].stream_seq))]
@@ -153,10 +152,6 @@ class Inbox:
     def has_picture(self) -> bool:
         """Whether the hub's picture is kept in this store."""
         return self._settling.projector is not None
-
-    async def record(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Write what its one reader has found out about it, in one transaction."""
-        return await self._db.write(work)
 
     async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
         """Become or stay the one process that reads the bus for this store."""
@@ -172,8 +167,8 @@ class Inbox:
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    async def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """A pure read."""
+    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Ask the tables; all statements of `question` see the same moment."""
         return await self._db.read(question)
 
     async def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Stored]:
@@ -217,8 +212,8 @@ class Inbox:
             return {
                 "admitted": db.execute("SELECT count(*) FROM admitted").fetchone()[0],
                 "duplicates": counters.get("duplicate", 0),
-                "waiting_for_predecessor": db.execute("SELECT count(*) FROM held").fetchone()[0],
-                "waiting_for_its_time": db.execute("SELECT count(*) FROM future").fetchone()[0],
+                "waiting_for_predecessor": db.execute("SELECT count(*) FROM held_back").fetchone()[0],
+                "waiting_for_its_time": db.execute("SELECT count(*) FROM deferred").fetchone()[0],
                 "parked": db.execute(
                     "SELECT count(*) FROM admitted WHERE tries > 0 AND retry_at IS NULL"
                 ).fetchone()[0],
@@ -230,7 +225,7 @@ class Inbox:
                 },
                 "cursors": {each["stream"]: each["seq"] for each in cursors},
                 "behind": sum(each["pending"] for each in cursors),
-                "last_admitted": dt.datetime.fromtimestamp(last, dt.UTC).isoformat() if last else None,
+                "last_admitted": utc(last).isoformat() if last else None,
             }
 
         return await self._db.read(work)

@@ -15,11 +15,12 @@ import msgspec
 import structlog
 
 from bus.admission.admit import ENDED, holds_place
-from bus.admission.chain import REFUSED, Held, Link, Outcome, judge
+from bus.admission.chain import REFUSED, Link, Outcome, judge
 from bus.admission.verdict import Judged, Refused
-from bus.subscribing import contested
+from bus.storage.layout import Layout
+from bus.subscribing import contested, tables
 from bus.subscribing.contested import CONTESTED
-from bus.subscribing.tables import Stored, Waiting, as_json, stored
+from bus.subscribing.tables import Stored, Waiting, stored
 from bus.transport.cursor import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
@@ -36,8 +37,8 @@ class Projector(Protocol):
     """What turns admitted bulletins into a picture, inside the inbox's own transactions."""
 
     @property
-    def schema(self) -> str:
-        """SQL that makes its tables."""
+    def layouts(self) -> tuple[Layout, ...]:
+        """Its tables."""
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin into the picture."""
@@ -68,22 +69,18 @@ class Settling:
     ) -> dict[str, int]:
         """Take a batch in and move the cursor; how many were admitted, held, duplicate, early or refused."""
         counts: dict[str, int] = {}
-        self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held)").fetchone()[0] == 1
+        self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
         self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
         if stream is None:  # waited for their time; from here on they are what they are judged to be
-            db.executemany("DELETE FROM future WHERE digest = ?", [(each.message.digest,) for each in judged])
+            db.executemany(
+                "DELETE FROM deferred WHERE digest = ?", [(each.message.digest,) for each in judged]
+            )
         for each in judged:
             outcome = self._refuse(db, each, now) if isinstance(each, Refused) else self._take(db, each, now)
             counts[outcome] = counts.get(outcome, 0) + 1
         if stream is not None and cursor is not None:
-            db.execute(
-                "REPLACE INTO cursors (stream, seq, digest, stored_ns, pending) VALUES (?, ?, ?, ?, ?)",
-                (stream, cursor.seq, cursor.digest, cursor.stored_ns, cursor.pending),
-            )
-        db.executemany(
-            "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2",
-            list(counts.items()),
-        )
+            tables.set_cursor(db, stream, cursor)
+        tables.add_counts(db, counts)
         return counts
 
     def _take(self, db: sqlite3.Connection, judged: Judged, now: dt.datetime) -> str:
@@ -107,7 +104,7 @@ class Settling:
         """Give a bulletin its place, hold it back when `patient`, or quarantine it if it contradicts its chain."""
         message = waiting.message
         link = Link(seq=bulletin.seq, digest=message.digest, prev=bulletin.prev, id=bulletin.id)
-        outcome = judge(link, held(db, channel, link))
+        outcome = judge(link, tables.around(db, channel, link))
         if outcome is Outcome.DUPLICATE:
             return "duplicate"
         if outcome in REFUSED:
@@ -117,31 +114,16 @@ class Settling:
                 return "refused"  # it is in quarantine already
             return self.quarantine(db, _contradiction(waiting, outcome, channel, bulletin), now)
         if outcome is not Outcome.NEXT:
-            db.execute(_CONTINUES_QUARANTINED, (channel, bulletin.seq - 1, bulletin.prev))
+            tables.reassess_predecessor(db, channel, bulletin)
         if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
             self._holding = True
             until = now.timestamp() + self._hold_s
-            added = db.execute(
-                "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?)",
-                (message.digest, channel, bulletin.seq, msgspec.msgpack.encode(waiting), until),
-            ).rowcount
+            added = tables.add_held_back(db, waiting, bulletin, channel, until)
             return "held" if added else "duplicate"
         label = _LABELS.get(outcome)
         if label is not None:
             log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
-        db.execute(
-            "INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                channel,
-                bulletin.seq,
-                message.digest,
-                bulletin.prev,
-                bulletin.id,
-                waiting.refused,
-                " ".join(waiting.kids),
-                waiting.received_at,
-            ),
-        )
+        tables.add_link(db, waiting, bulletin, channel)
         self._note_ended(db, waiting, channel)
         if waiting.refused is None:
             self._keep(db, waiting, bulletin, channel, label, now)
@@ -150,24 +132,24 @@ class Settling:
     def _note_ended(self, db: sqlite3.Connection, waiting: Waiting, channel: str) -> None:
         """Have its channel ruled about once more, if it was judged before its key ended."""
         if not self._ended.isdisjoint(waiting.kids):
-            db.execute("INSERT OR IGNORE INTO to_amend VALUES (?)", (channel,))
+            tables.reassess(db, channel)
 
     def let_go(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
         """Place the held bulletins that now have their predecessor."""
-        waiting = "SELECT digest, message FROM held WHERE channel = ? AND seq = ?"
+        waiting = "SELECT digest, message FROM held_back WHERE channel = ? AND seq = ?"
         while self._holding and (row := db.execute(waiting, (channel, seq + 1)).fetchone()):
             if self._released(db, row, channel, now) == "admitted":
                 seq += 1
 
     def _released(self, db: sqlite3.Connection, row: sqlite3.Row, channel: str, now: dt.datetime) -> str:
-        db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
+        db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
         waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
         return self.place(db, waiting, decode(waiting.message.payload), channel, now, patient=False)
 
     def is_due(self, db: sqlite3.Connection, now: dt.datetime) -> bool:
         """Whether there is anything for `release` to do."""
         found = db.execute(
-            "SELECT EXISTS (SELECT 1 FROM held WHERE until <= :now OR until > :now + :hold) "
+            "SELECT EXISTS (SELECT 1 FROM held_back WHERE until <= :now OR until > :now + :hold) "
             f"OR EXISTS (SELECT 1 FROM admitted WHERE {_TO_TRY})",
             {"now": now.timestamp(), "hold": self._hold_s, "most": BACKOFF_S[-1]},
         )
@@ -179,13 +161,11 @@ class Settling:
         self._holding = True
         released = 0
         # Where the clock was set back, what is held waits from now on, and what failed is tried at once.
-        db.execute("UPDATE held SET until = ?1 WHERE until > ?1", (moment + self._hold_s,))
-        overdue = (
-            "SELECT channel, max(seq) AS seq FROM held WHERE until <= ? GROUP BY channel ORDER BY channel"
-        )
+        db.execute("UPDATE held_back SET until = ?1 WHERE until > ?1", (moment + self._hold_s,))
+        overdue = "SELECT channel, max(seq) AS seq FROM held_back WHERE until <= ? GROUP BY channel ORDER BY channel"
         for due in db.execute(overdue, (moment,)).fetchall():
             while row := db.execute(
-                "SELECT digest, seq, message FROM held WHERE channel = ? AND seq <= ? ORDER BY seq LIMIT 1",
+                "SELECT digest, seq, message FROM held_back WHERE channel = ? AND seq <= ? ORDER BY seq LIMIT 1",
                 (due["channel"], due["seq"]),
             ).fetchone():
                 if self._released(db, row, due["channel"], now) == "admitted":
@@ -205,47 +185,9 @@ class Settling:
         label: str | None,
         now: dt.datetime,
     ) -> None:
-        message = waiting.message
         frozen = CONTESTED if contested.is_frozen(db, channel) else None
         labels = frozenset((*waiting.labels, *filter(None, (label, frozen))))
-        cursor = db.execute(
-            "INSERT INTO admitted (digest, id, channel, seq, subject, signature, payload, kid, admitted_at, labels, trust, "
-            "endorsers, stream, stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                message.digest,
-                bulletin.id,
-                channel,
-                bulletin.seq,
-                message.subject,
-                waiting.signature,
-                message.payload,
-                waiting.kid,
-                now.timestamp(),
-                as_json(sorted(labels)),
-                waiting.trust,
-                as_json(waiting.endorsers),
-                message.stream,
-                message.stream_seq,
-            ),
-        )
-        if self.projector is not None:
-            kept = Stored(
-                rowid=cursor.lastrowid or 0,
-                digest=message.digest,
-                id=bulletin.id,
-                channel=channel,
-                seq=bulletin.seq,
-                subject=message.subject,
-                signature=waiting.signature,
-                payload=message.payload,
-                kid=waiting.kid,
-                admitted_at=now,
-                labels=labels,
-                trust=waiting.trust,
-                endorsers=waiting.endorsers,
-            )
-            kept.__dict__["bulletin"] = bulletin  # at hand, so it need not be read again
-            self.project(db, kept, now)
+        self.project(db, tables.add_admitted(db, waiting, bulletin, channel, labels, now), now)
 
     def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
         """Take a bulletin into the picture; a fault of the picture loses nothing and stops nothing else."""
@@ -299,42 +241,16 @@ class Settling:
 
     def _refuse(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
         if refused.retry_at is not None:
-            db.execute(
-                "INSERT OR IGNORE INTO future VALUES (?, ?, ?)",
-                (
-                    refused.message.digest,
-                    msgspec.msgpack.encode(refused.message),
-                    refused.retry_at.timestamp(),
-                ),
-            )
+            tables.add_deferred(db, refused.message, refused.retry_at)
             return "early"
         return self.quarantine(db, refused, now)
 
     def quarantine(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
         """Keep what was refused, with its reason; once, however often it comes."""
         message = refused.message
-        added = db.execute(
-            "INSERT OR IGNORE INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, id, prev, "
-            "kids, stream, stream_seq) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                now.timestamp(),
-                refused.reason,
-                refused.detail,
-                message.subject,
-                as_json(message.headers),
-                message.payload,
-                message.digest,
-                refused.channel,
-                refused.seq,
-                refused.id,
-                refused.prev,
-                " ".join(refused.kids),
-                message.stream,
-                message.stream_seq,
-            ),
-        ).rowcount
+        added = tables.add_quarantined(db, refused, now)
         if added and refused.channel is not None and refused.reason in ENDED:
-            db.execute(_CONTINUED, (refused.channel, (refused.seq or 0) + 1, message.digest))
+            tables.reassess_successor(db, refused.channel, refused.seq or 0, message.digest)
         elif added and refused.channel is not None and holds_place(refused.reason):
             # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
             bulletin = decode(message.payload)
@@ -360,41 +276,4 @@ def _contradiction(waiting: Waiting, outcome: Outcome, channel: str, bulletin: B
         channel=channel,
         seq=bulletin.seq,
         id=bulletin.id,
-    )
-
-
-# A bulletin that continues one in quarantine may raise it, if only its key or its place spoke against it; either may
-# come first.
-_CONTINUES_QUARANTINED = """
-INSERT OR IGNORE INTO to_amend SELECT channel FROM quarantine
-WHERE channel = ?1 AND seq = ?2 AND digest = ?3 AND reason IN ('key-revoked', 'key-ended', 'fork', 'broken-chain')
-"""
-_CONTINUED = """
-INSERT OR IGNORE INTO to_amend SELECT ?1 WHERE
-  EXISTS (SELECT 1 FROM held WHERE channel = ?1 AND seq = ?2)
-  OR EXISTS (SELECT 1 FROM links WHERE channel = ?1 AND seq = ?2 AND prev = ?3)
-  OR EXISTS (SELECT 1 FROM quarantine WHERE channel = ?1 AND seq = ?2 AND prev = ?3)
-"""
-
-_AROUND = """
-SELECT
-  (SELECT max(seq) FROM links WHERE channel = ?1) AS head_seq,
-  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2) AS at_seq,
-  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 - 1) AS predecessor,
-  (SELECT prev FROM links WHERE channel = ?1 AND seq = ?2 + 1) AS successor_prev,
-  (SELECT digest FROM links WHERE id = ?3 AND channel >= ?4 AND channel < ?5 LIMIT 1) AS digest_of_id
-"""
-
-
-def held(db: sqlite3.Connection, channel: str, link: Link) -> Held:
-    """What a store holds around a link's place."""
-    issuer = channel.partition("/")[0]
-    # Every channel of the issuer: '0' comes right after '/'.
-    row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
-    return Held(
-        head_seq=row["head_seq"],
-        at_seq=row["at_seq"],
-        predecessor=row["predecessor"],
-        successor_prev=row["successor_prev"],
-        digest_of_id=row["digest_of_id"],
     )

@@ -1,10 +1,14 @@
-"""When keys end: what `bus.admission.branches` rules about the chains, carried out on a reader's store.
+"""What a new state of the registry changes in a reader's store: keys that have ended, and keys that have come.
 
-A key is revoked, or its window is over. What this reader had received before, or what a standing bulletin continues,
-stays. The thief's branch is withdrawn: out of the picture, into quarantine, and its places are free again. What was in
-quarantine and now stands, an honest bulletin that had come second, or history by a key that is no longer in use, is
-admitted after all, labelled `continued` where its own key has ended. A contradiction of which one side falls freezes nobody
-any more (`bus.subscribing.contested`).
+When a key ends, by revocation or because its window is over, `bus.admission.branches` rules about the chains and `Amending`
+carries that out. What this reader had received before, or what a standing bulletin continues, stays. The thief's branch is
+withdrawn: out of the picture, into quarantine, and its places are free again. What was in quarantine and now stands, an
+honest bulletin that had come second, or history by a key that is no longer in use, is admitted after all, labelled
+`continued` where its own key has ended. A contradiction of which one side falls freezes nobody any more
+(`bus.subscribing.contested`).
+
+A bulletin may come before the version of the registry that lists its key: a reader that was cut off reads both at the same
+time, from two streams. `Rejudging` tries each version once on what is in quarantine for an unknown key, a part at a time.
 
 Runs in the store's thread, on an open transaction.
 """
@@ -21,22 +25,28 @@ import structlog
 from bus.admission.admit import ENDED, admit
 from bus.admission.branches import ReceivedLink, Ruling, rule
 from bus.admission.chain import REFUSED, Link, Outcome, judge
-from bus.admission.verdict import Judged, Message, Refused
+from bus.admission.verdict import Judged, Message, Refused, verdict
 from bus.errors import AdmissionError
+from bus.storage.sqlite import utc
 from bus.subscribing import contested
-from bus.subscribing.intake import Settling, held
-from bus.subscribing.tables import Waiting, message_of
+from bus.subscribing.intake import Settling
+from bus.subscribing.tables import Waiting, around, message_of
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import decode
 
 CONTINUED = "continued"
+UNKNOWN = "unknown-key"
+AT_ONCE = 500
 _MAY_STAND = (*sorted(ENDED), str(Outcome.FORK), str(Outcome.BROKEN_CHAIN))
+
+# The reason stands in the words of the query, so that its partial index serves: this is asked twice a second.
+_PART = f"SELECT * FROM quarantine WHERE reason = '{UNKNOWN}' AND n > ? ORDER BY n LIMIT ?"
 
 log = structlog.get_logger()
 
 
 class Amending:
-    """The work on one store for one registry."""
+    """Keys that have ended: the work on one store for one registry."""
 
     def __init__(self, settling: Settling, registry: VerifiedRegistry, now: dt.datetime) -> None:
         self._settling = settling
@@ -47,7 +57,7 @@ class Amending:
     def is_due(self, db: sqlite3.Connection) -> bool:
         """Whether there is anything to rule about."""
         return bool(self._newly_ended(db)) or (
-            db.execute("SELECT EXISTS (SELECT 1 FROM to_amend)").fetchone()[0] == 1
+            db.execute("SELECT EXISTS (SELECT 1 FROM to_reassess)").fetchone()[0] == 1
         )
 
     def amend(self, db: sqlite3.Connection) -> dict[str, int]:
@@ -58,7 +68,9 @@ class Amending:
         """
         self._mark(db)
         counts = {"withdrawn": 0, CONTINUED: 0}
-        channels = [row[0] for row in db.execute("SELECT channel FROM to_amend ORDER BY channel").fetchall()]
+        channels = [
+            row[0] for row in db.execute("SELECT channel FROM to_reassess ORDER BY channel").fetchall()
+        ]
         for channel in channels:
             ruling = self._ruling(db, channel)
             contested.fall(db, channel, ruling.falls)
@@ -66,7 +78,7 @@ class Amending:
             counts[CONTINUED] += self._raise(db, channel, ruling)
         for channel in channels:
             self._settling.thaw(db, channel, self._now)
-        db.execute("DELETE FROM to_amend")
+        db.execute("DELETE FROM to_reassess")
         return {name: count for name, count in counts.items() if count}
 
     def _newly_ended(self, db: sqlite3.Connection) -> dict[str, float]:
@@ -80,9 +92,9 @@ class Amending:
         for kid, since in self._newly_ended(db).items():
             db.execute("REPLACE INTO ended_keys VALUES (?, ?)", (kid, since))
             db.execute(
-                "INSERT OR IGNORE INTO to_amend SELECT DISTINCT channel FROM links WHERE instr(kids, ?1) UNION "
+                "INSERT OR IGNORE INTO to_reassess SELECT DISTINCT channel FROM links WHERE instr(kids, ?1) UNION "
                 "SELECT DISTINCT channel FROM quarantine WHERE channel IS NOT NULL AND instr(kids, ?1) UNION "
-                "SELECT DISTINCT channel FROM held",
+                "SELECT DISTINCT channel FROM held_back",
                 (kid,),
             )
 
@@ -92,7 +104,7 @@ class Amending:
             for row in db.execute("SELECT * FROM links WHERE channel = ?", (channel,))
         ]
         links += [self._link(channel, row, row["at"]) for row in _quarantined(db, channel)]
-        for row in db.execute("SELECT message FROM held WHERE channel = ?", (channel,)):
+        for row in db.execute("SELECT message FROM held_back WHERE channel = ?", (channel,)):
             waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
             bulletin = decode(waiting.message.payload)
             place = {"seq": bulletin.seq, "digest": waiting.message.digest, "prev": bulletin.prev}
@@ -112,7 +124,7 @@ class Amending:
             digest=str(row["digest"]),
             prev=None if row["prev"] is None else str(row["prev"]),
             kid=kid,
-            received_at=dt.datetime.fromtimestamp(float(str(at)), dt.UTC),
+            received_at=utc(float(str(at))),
         )
 
     # -- what falls ---------------------------------------------------------------------------------------------------
@@ -125,11 +137,13 @@ class Amending:
         ]
         waiting = [
             row
-            for row in db.execute("SELECT digest, message FROM held WHERE channel = ?", (channel,)).fetchall()
+            for row in db.execute(
+                "SELECT digest, message FROM held_back WHERE channel = ?", (channel,)
+            ).fetchall()
             if row["digest"] in ruling.falls
         ]
         for row in waiting:
-            db.execute("DELETE FROM held WHERE digest = ?", (row["digest"],))
+            db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
             each = msgspec.msgpack.decode(row["message"], type=Waiting)
             if each.refused is None:
                 bulletin = decode(each.message.payload)
@@ -190,7 +204,7 @@ class Amending:
             if row["digest"] not in ruling.stands:
                 continue
             link = Link(seq=row["seq"], digest=row["digest"], prev=row["prev"], id=row["id"])
-            if judge(link, held(db, channel, link)) in REFUSED:
+            if judge(link, around(db, channel, link)) in REFUSED:
                 continue  # it contradicts one that stands as well: its signer contradicted itself
             if (judged := self._again(row)) is None:
                 continue
@@ -220,6 +234,37 @@ class Amending:
         except AdmissionError:
             return None
         return Judged(message=message, admitted=admitted)
+
+
+class Rejudging:
+    """Keys that have come: the work on one store for one registry."""
+
+    def __init__(self, settling: Settling, registry: VerifiedRegistry, now: dt.datetime) -> None:
+        self._settling = settling
+        self._registry = registry
+        self._now = now
+
+    def is_due(self, db: sqlite3.Connection) -> bool:
+        """Whether this version has not been tried yet on all that could stand by it."""
+        return bool(db.execute(_PART, (self._after(db), 1)).fetchone())
+
+    def amend(self, db: sqlite3.Connection) -> dict[str, int]:
+        """Judge the next part again; what became of those whose key is known now."""
+        rows = db.execute(_PART, (self._after(db), AT_ONCE)).fetchall()
+        db.execute("DELETE FROM retried")
+        db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, rows[-1]["n"]))
+        found = []
+        for row in rows:
+            each = verdict(message_of(row), self._registry, self._now)
+            if not (isinstance(each, Refused) and each.reason == UNKNOWN):
+                db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
+                found.append(each)
+        return self._settling.settle(db, found, None, None, self._now)
+
+    def _after(self, db: sqlite3.Connection) -> int:
+        """Up to which row this version has been tried; what comes later is tried by the next one."""
+        row = db.execute("SELECT upto FROM retried WHERE registry = ?", (self._registry.digest,)).fetchone()
+        return row["upto"] if row else 0
 
 
 def _quarantined(db: sqlite3.Connection, channel: str) -> list[sqlite3.Row]:

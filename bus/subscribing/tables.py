@@ -1,15 +1,23 @@
-"""The records of a reader's store: messages as they came, as they were judged, and as they are kept."""
+"""The tables of a reader's store, and the structs their rows are read into and written from.
+
+What changes rows runs in the store's thread, on an open transaction.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Mapping
 from functools import cached_property
 
 import msgspec
 
-from bus.admission.verdict import Judged, Message
+from bus.admission.chain import Held, Link
+from bus.admission.verdict import Judged, Message, Refused
+from bus.storage.layout import Layout
+from bus.storage.sqlite import utc
 from bus.subscribing import erasure
+from bus.transport.cursor import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 
@@ -37,19 +45,19 @@ CREATE TABLE IF NOT EXISTS admitted (
 );
 CREATE INDEX IF NOT EXISTS admitted_by_id ON admitted (id);
 CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
-CREATE INDEX IF NOT EXISTS admitted_troubled ON admitted (row) WHERE tries > 0;
+CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
   kids TEXT NOT NULL, received_at REAL NOT NULL,
   PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
-CREATE TABLE IF NOT EXISTS held (
+CREATE TABLE IF NOT EXISTS held_back (
   digest TEXT PRIMARY KEY, channel TEXT NOT NULL, seq INTEGER NOT NULL, message BLOB NOT NULL, until REAL NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS held_by_place ON held (channel, seq);
-CREATE INDEX IF NOT EXISTS held_by_time ON held (until);
-CREATE TABLE IF NOT EXISTS future (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS held_back_by_place ON held_back (channel, seq);
+CREATE INDEX IF NOT EXISTS held_back_by_time ON held_back (until);
+CREATE TABLE IF NOT EXISTS deferred (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS quarantine (
   n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
   headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT, prev TEXT,
@@ -57,28 +65,44 @@ CREATE TABLE IF NOT EXISTS quarantine (
   UNIQUE (digest, reason, subject)
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
-CREATE INDEX IF NOT EXISTS quarantine_of_strangers ON quarantine (n) WHERE reason = 'unknown-key';
+CREATE INDEX IF NOT EXISTS quarantine_unknown_keys ON quarantine (n) WHERE reason = 'unknown-key';
 CREATE INDEX IF NOT EXISTS quarantine_forks ON quarantine (channel, n) WHERE reason = 'fork';
-CREATE TABLE IF NOT EXISTS decided (
+CREATE TABLE IF NOT EXISTS fork_decisions (
   n INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, upto INTEGER NOT NULL, at REAL NOT NULL, by TEXT NOT NULL,
   reason TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS fallen (
+CREATE TABLE IF NOT EXISTS voided (
   channel TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (channel, digest)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS judged_by (registry TEXT NOT NULL, after INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS to_amend (channel TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS retried (registry TEXT NOT NULL, upto INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS to_reassess (channel TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursors (
   stream TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL, stored_ns INTEGER NOT NULL, pending INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS covered (
+CREATE TABLE IF NOT EXISTS read_filters (
   stream TEXT NOT NULL, filter TEXT NOT NULL, PRIMARY KEY (stream, filter)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
     + erasure.SCHEMA
 )
+_2 = """
+DROP INDEX held_by_place;
+DROP INDEX held_by_time;
+DROP INDEX quarantine_of_strangers;
+DROP INDEX admitted_troubled;
+ALTER TABLE held RENAME TO held_back;
+ALTER TABLE future RENAME TO deferred;
+ALTER TABLE decided RENAME TO fork_decisions;
+ALTER TABLE fallen RENAME TO voided;
+ALTER TABLE judged_by RENAME TO retried;
+ALTER TABLE retried RENAME COLUMN after TO upto;
+ALTER TABLE to_amend RENAME TO to_reassess;
+ALTER TABLE covered RENAME TO read_filters;
+ALTER TABLE tombstones RENAME COLUMN why TO reason;
+"""
+LAYOUT = Layout("subscribing", SCHEMA, (_2,), known_by="admitted")
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -103,6 +127,10 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def bulletin(self) -> Bulletin:
         """What it says; read from the signed bytes."""
         return decode(self.payload)
+
+
+_ADMITTED = tuple(name for name in Stored.__struct_fields__ if name != "rowid")
+"""The fields of `Stored` that have a column of the same name."""
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,24 +179,180 @@ def message_of(row: sqlite3.Row) -> Message:
 
 def stored(row: sqlite3.Row) -> Stored:
     """A row of the admitted table."""
-    return Stored(
-        rowid=row["row"],
-        digest=row["digest"],
-        id=row["id"],
-        channel=row["channel"],
-        seq=row["seq"],
-        subject=row["subject"],
-        signature=row["signature"],
-        payload=row["payload"],
-        kid=row["kid"],
-        admitted_at=dt.datetime.fromtimestamp(row["admitted_at"], dt.UTC),
-        labels=msgspec.json.decode(row["labels"], type=frozenset[str]),
-        trust=row["trust"],
-        endorsers=msgspec.json.decode(row["endorsers"], type=tuple[str, ...]),
-        tries=row["tries"],
-    )
+    read = {name: row[name] for name in _ADMITTED}
+    read |= {
+        "rowid": row["row"],
+        "admitted_at": utc(row["admitted_at"]),
+        "labels": msgspec.json.decode(row["labels"], type=frozenset[str]),
+        "endorsers": msgspec.json.decode(row["endorsers"], type=tuple[str, ...]),
+    }
+    return Stored(**read)
 
 
 def as_json(value: object) -> str:
     """Text for a column that holds a list."""
     return msgspec.json.encode(value).decode()
+
+
+# -- rows -----------------------------------------------------------------------------------------------------------------
+
+
+def insert(
+    db: sqlite3.Connection, table: str, row: Mapping[str, object], *, verb: str = "INSERT"
+) -> sqlite3.Cursor:
+    """Add a row, given by the names of its columns; `verb` may be `INSERT OR IGNORE` or `REPLACE`."""
+    marks = ", ".join(f":{name}" for name in row)
+    return db.execute(f"{verb} INTO {table} ({', '.join(row)}) VALUES ({marks})", row)
+
+
+def add_admitted(
+    db: sqlite3.Connection,
+    waiting: Waiting,
+    bulletin: Bulletin,
+    channel: str,
+    labels: frozenset[str],
+    now: dt.datetime,
+) -> Stored:
+    """Keep an admitted bulletin."""
+    message = waiting.message
+    kept = Stored(
+        rowid=0,
+        digest=message.digest,
+        id=bulletin.id,
+        channel=channel,
+        seq=bulletin.seq,
+        subject=message.subject,
+        signature=waiting.signature,
+        payload=message.payload,
+        kid=waiting.kid,
+        admitted_at=now,
+        labels=labels,
+        trust=waiting.trust,
+        endorsers=waiting.endorsers,
+    )
+    row = {name: getattr(kept, name) for name in _ADMITTED}
+    row |= {
+        "admitted_at": now.timestamp(),
+        "labels": as_json(sorted(labels)),
+        "endorsers": as_json(kept.endorsers),
+        "stream": message.stream,
+        "stream_seq": message.stream_seq,
+    }
+    kept = msgspec.structs.replace(kept, rowid=insert(db, "admitted", row).lastrowid or 0)
+    kept.__dict__["bulletin"] = bulletin  # at hand, so it need not be read again
+    return kept
+
+
+def add_link(db: sqlite3.Connection, waiting: Waiting, bulletin: Bulletin, channel: str) -> None:
+    """Give a bulletin, admitted or refused, its place in the chain."""
+    row = {
+        "channel": channel,
+        "seq": bulletin.seq,
+        "digest": waiting.message.digest,
+        "prev": bulletin.prev,
+        "id": bulletin.id,
+        "reason": waiting.refused,
+        "kids": " ".join(waiting.kids),
+        "received_at": waiting.received_at,
+    }
+    insert(db, "links", row)
+
+
+def add_held_back(
+    db: sqlite3.Connection, waiting: Waiting, bulletin: Bulletin, channel: str, until: float
+) -> bool:
+    """Hold a bulletin back until its predecessor comes or `until` (seconds since the epoch) is over.
+
+    Returns False when it is held back already.
+    """
+    row = {
+        "digest": waiting.message.digest,
+        "channel": channel,
+        "seq": bulletin.seq,
+        "message": msgspec.msgpack.encode(waiting),
+        "until": until,
+    }
+    return insert(db, "held_back", row, verb="INSERT OR IGNORE").rowcount > 0
+
+
+def add_deferred(db: sqlite3.Connection, message: Message, retry_at: dt.datetime) -> None:
+    """Put a message off until it can be judged."""
+    row = {
+        "digest": message.digest,
+        "message": msgspec.msgpack.encode(message),
+        "retry_at": retry_at.timestamp(),
+    }
+    insert(db, "deferred", row, verb="INSERT OR IGNORE")
+
+
+def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> bool:
+    """Keep what was refused, with its reason. Returns False when it is kept for this reason already."""
+    message = refused.message
+    row = {
+        **{name: getattr(refused, name) for name in ("reason", "detail", "channel", "seq", "id", "prev")},
+        **{name: getattr(message, name) for name in ("subject", "payload", "digest", "stream", "stream_seq")},
+        "at": now.timestamp(),
+        "headers": as_json(message.headers),
+        "kids": " ".join(refused.kids),
+    }
+    return insert(db, "quarantine", row, verb="INSERT OR IGNORE").rowcount > 0
+
+
+def set_cursor(db: sqlite3.Connection, stream: str, cursor: Cursor) -> None:
+    """Note up to where a stream has been read."""
+    row = {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns", "pending")}
+    insert(db, "cursors", {"stream": stream, **row}, verb="REPLACE")
+
+
+def add_counts(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:
+    """Add to the counters."""
+    sql = "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2"
+    db.executemany(sql, list(counts.items()))
+
+
+# -- places in chains -----------------------------------------------------------------------------------------------------
+
+_AROUND = """
+SELECT
+  (SELECT max(seq) FROM links WHERE channel = ?1) AS head_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2) AS at_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 - 1) AS predecessor,
+  (SELECT prev FROM links WHERE channel = ?1 AND seq = ?2 + 1) AS successor_prev,
+  (SELECT digest FROM links WHERE id = ?3 AND channel >= ?4 AND channel < ?5 LIMIT 1) AS digest_of_id
+"""
+
+
+def around(db: sqlite3.Connection, channel: str, link: Link) -> Held:
+    """What a store holds around a link's place."""
+    issuer = channel.partition("/")[0]
+    # Every channel of the issuer: '0' comes right after '/'.
+    row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
+    return Held(**{name: row[name] for name in Held.__struct_fields__})
+
+
+def reassess(db: sqlite3.Connection, channel: str) -> None:
+    """Have a channel ruled about once more (`bus.subscribing.reassessment`)."""
+    insert(db, "to_reassess", {"channel": channel}, verb="INSERT OR IGNORE")
+
+
+# A bulletin that continues one in quarantine may raise it, if only its key or its place spoke against it; either may
+# come first.
+
+
+def reassess_predecessor(db: sqlite3.Connection, channel: str, bulletin: Bulletin) -> None:
+    """Have a channel ruled about once more if its bulletin continues one in quarantine."""
+    sql = (
+        "INSERT OR IGNORE INTO to_reassess SELECT channel FROM quarantine WHERE channel = ?1 AND seq = ?2 AND digest = ?3 "
+        "AND reason IN ('key-revoked', 'key-ended', 'fork', 'broken-chain')"
+    )
+    db.execute(sql, (channel, bulletin.seq - 1, bulletin.prev))
+
+
+def reassess_successor(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
+    """Have a channel ruled about once more if anything continues the bulletin of this number and digest."""
+    sql = (
+        "INSERT OR IGNORE INTO to_reassess SELECT ?1 WHERE EXISTS (SELECT 1 FROM held_back WHERE channel = ?1 AND seq = ?2) "
+        "OR EXISTS (SELECT 1 FROM links WHERE channel = ?1 AND seq = ?2 AND prev = ?3) "
+        "OR EXISTS (SELECT 1 FROM quarantine WHERE channel = ?1 AND seq = ?2 AND prev = ?3)"
+    )
+    db.execute(sql, (channel, seq + 1, digest))

@@ -87,7 +87,7 @@ class Country:
 
     async def has(self, digest: str) -> bool:
         """Whether its hub holds a bulletin, and with it all before it on the channel."""
-        rows = await self._store.ask(
+        rows = await self._store.read(
             lambda db: db.execute("SELECT 1 FROM admitted WHERE digest = ?", (digest,)).fetchall()
         )
         return bool(rows)
@@ -95,7 +95,7 @@ class Country:
     async def holds(self, country: str) -> list[str]:
         """The digests of a country's bulletins, in the order they were admitted."""
         channel = f"{country}-csirt/actual.green.community"
-        return await self._store.ask(
+        return await self._store.read(
             lambda db: [
                 row["digest"]
                 for row in db.execute(

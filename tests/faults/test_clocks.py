@@ -36,7 +36,7 @@ async def say(author: Publisher, count: int = 3) -> None:
 
 async def counted(hub: Hub, outcome: str) -> int:
     """How often something became of what the hub received."""
-    found = await hub.store.ask(lambda db: dict(db.execute("SELECT * FROM counters").fetchall()))
+    found = await hub.store.read(lambda db: dict(db.execute("SELECT * FROM counters").fetchall()))
     return int(found.get(outcome, 0))
 
 

@@ -96,5 +96,5 @@ async def store_rows(folder: Path) -> list[dict[str, str]]:
     async with Inbox.open(folder / "store.db") as store:
         return [
             dict(row)
-            for row in await store.ask(lambda db: db.execute("SELECT channel FROM admitted").fetchall())
+            for row in await store.read(lambda db: db.execute("SELECT channel FROM admitted").fetchall())
         ]

@@ -90,7 +90,7 @@ async def reading(
 
 async def read(store: Inbox, channel: str) -> list[int]:
     """The numbers admitted on a channel, in the order they were."""
-    return await store.ask(
+    return await store.read(
         lambda db: [
             row["seq"]
             for row in db.execute("SELECT seq FROM admitted WHERE channel = ? ORDER BY row", (channel,))
@@ -451,7 +451,7 @@ async def test_silence_in_one_country_is_an_alarm_in_another(tmp_path: Path) -> 
         beats = beats_of(ours)
 
         async def stands(*reasons: str) -> bool:
-            rows = await abroad.ask(lambda db: alarms(db, ended=False))
+            rows = await abroad.read(lambda db: alarms(db, ended=False))
             return [row.reason for row in rows if row.channel == green("xa")] == list(reasons)
 
         async def heard(count: int) -> bool:

@@ -61,12 +61,14 @@ class Hub:
 
     async def reasons(self, channel: str = ME, *, ended: bool = False) -> list[str]:
         """The alarms of a channel that stand, or all there were."""
-        rows = await self.store.ask(lambda db: alarms(db, ended=ended))
+        rows = await self.store.read(lambda db: alarms(db, ended=ended))
         return [row.reason for row in rows if row.channel == channel]
 
     async def state(self, channel: str = ME) -> str:
         """How it sees a channel."""
-        rows = await self.store.ask(lambda db: channels(db, self.clock(), self._bus.world.registry, "xb-hub"))
+        rows = await self.store.read(
+            lambda db: channels(db, self.clock(), self._bus.world.registry, "xb-hub")
+        )
         return next(str(row.state) for row in rows if row.name == channel)
 
     async def is_(self, state: str) -> bool:

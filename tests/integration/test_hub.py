@@ -69,7 +69,7 @@ async def test_an_insider_cannot_stop_a_reader(
     async with reading(bus, tmp_path_factory.mktemp("hub") / "store.db") as (store, service):
         await until(lambda: _has(store, 3), 8)
         await until(lambda: _quarantined(store), 8)
-        refused = await store.ask(lambda db: summary.quarantine(db, 10))
+        refused = await store.read(lambda db: summary.quarantine(db, 10))
         assert [each.reason for each in refused] == [
             "empty" if not HOSTILE[name][2] else "malformed-envelope"
         ]
@@ -85,7 +85,7 @@ async def _has(store: Inbox, count: int) -> bool:
 
 
 async def _quarantined(store: Inbox) -> int:
-    return len(await store.ask(lambda db: summary.quarantine(db, 10)))
+    return len(await store.read(lambda db: summary.quarantine(db, 10)))
 
 
 async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:

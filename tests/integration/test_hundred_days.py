@@ -106,7 +106,7 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
 
     async def picture(self, now: dt.datetime) -> summary.Picture:
         """The situation as it shows it."""
-        return await self.store.ask(lambda db: summary.picture(db, now, self.held()))
+        return await self.store.read(lambda db: summary.picture(db, now, self.held()))
 
 
 @asynccontextmanager
@@ -146,10 +146,19 @@ async def everything(found: Hub, folder: Path) -> object:
     """All that a hub holds: its store, and the files of its registry."""
 
     def rows(db: object) -> object:
-        tables = ("admitted", "links", "quarantine", "held", "future", "ended_keys", "actual", "cursors")
+        tables = (
+            "admitted",
+            "links",
+            "quarantine",
+            "held_back",
+            "deferred",
+            "ended_keys",
+            "actual",
+            "cursors",
+        )
         return {name: [tuple(row) for row in db.execute(f"SELECT * FROM {name}")] for name in tables}  # type: ignore[attr-defined]
 
-    return await found.store.ask(rows), await asyncio.to_thread(files, folder)
+    return await found.store.read(rows), await asyncio.to_thread(files, folder)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -231,8 +231,8 @@ async def test_a_reader_that_takes_nothing_is_cut_and_nobody_waits_for_it(bus: B
 
 
 THEIR_TIME = """
-UPDATE future SET retry_at = place
-FROM (SELECT digest AS found, row_number() OVER (ORDER BY retry_at) AS place FROM future) WHERE digest = found
+UPDATE deferred SET retry_at = place
+FROM (SELECT digest AS found, row_number() OVER (ORDER BY retry_at) AS place FROM deferred) WHERE digest = found
 """
 
 
@@ -280,7 +280,7 @@ async def test_what_is_beyond_a_readers_budget_waits_and_nobody_waits_with_it(
             assert await in_order() == [each.digest for each in said[:3]]
             assert (await store.status())["refused"] == {}
             # Their time comes, in the order they were given.
-            await store.ask(lambda db: db.execute(THEIR_TIME))
+            await store.read(lambda db: db.execute(THEIR_TIME))
 
             async def all_() -> bool:
                 return len(await digests()) == 11

@@ -66,31 +66,33 @@ class Hub:
 
     async def waits_for(self, number: int) -> bool:
         """Whether this one is held back for want of the one before it."""
-        rows = await self.store.ask(lambda db: db.execute("SELECT seq FROM held").fetchall())
+        rows = await self.store.read(lambda db: db.execute("SELECT seq FROM held_back").fetchall())
         return [row["seq"] for row in rows] == [number]
 
     async def has_heard(self) -> bool:
         """Whether another hub has told it what it holds."""
-        rows = await self.store.ask(lambda db: db.execute("SELECT 1 FROM holdings").fetchall())
+        rows = await self.store.read(lambda db: db.execute("SELECT 1 FROM holdings").fetchall())
         return len(rows) > 0
 
     async def alarmed(self) -> set[str]:
         """For what there ever was an alarm on the channel."""
         return {
-            row.reason for row in await self.store.ask(lambda db: alarms(db, ended=True)) if row.channel == ME
+            row.reason
+            for row in await self.store.read(lambda db: alarms(db, ended=True))
+            if row.channel == ME
         }
 
     async def stands(self) -> set[str]:
         """For what there is one now."""
         return {
             row.reason
-            for row in await self.store.ask(lambda db: alarms(db, ended=False))
+            for row in await self.store.read(lambda db: alarms(db, ended=False))
             if row.channel == ME
         }
 
     async def proofs(self) -> list[bytes]:
         """The contradictions it can prove."""
-        return await self.store.ask(lambda db: [raw for _, raw in contradictions(db, ME)])
+        return await self.store.read(lambda db: [raw for _, raw in contradictions(db, ME)])
 
 
 @asynccontextmanager
@@ -200,7 +202,7 @@ async def test_an_issuer_sends_again_what_it_is_asked_for(bus: Bus, tmp_path: Pa
 
 
 async def _asked_for(author: Publisher) -> list[str]:
-    sql = "SELECT digest FROM offered_again JOIN outbox USING (n) ORDER BY n"
+    sql = "SELECT digest FROM resent JOIN outbox USING (n) ORDER BY n"
     return await author.outbox.read(lambda db: [row["digest"] for row in db.execute(sql).fetchall()])
 
 
@@ -236,7 +238,7 @@ async def test_nothing_is_taken_unasked_and_nothing_handed_to_who_may_not_read_i
         ] == [green]
         assert await helper.numbers() == [1]
         assert (
-            await helper.store.ask(lambda db: db.execute("SELECT count(*) FROM quarantine").fetchone()[0])
+            await helper.store.read(lambda db: db.execute("SELECT count(*) FROM quarantine").fetchone()[0])
             == 0
         )
 

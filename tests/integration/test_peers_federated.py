@@ -87,12 +87,12 @@ def pressing(text: str) -> Draft:
 async def copied(one: Hub) -> list[int]:
     """The numbers that a hub has from another: admitted, as everything is, and from no stream."""
     sql = "SELECT seq FROM admitted WHERE channel = ? AND stream = ? ORDER BY seq"
-    return await one.store.ask(lambda db: [row["seq"] for row in db.execute(sql, (ME, STREAM))])
+    return await one.store.read(lambda db: [row["seq"] for row in db.execute(sql, (ME, STREAM))])
 
 
 async def noticed_in_time(one: Hub) -> bool:
     """Whether every alarm of the channel began within two heartbeats of the beginning."""
-    rows = await one.store.ask(lambda db: alarms(db, ended=True))
+    rows = await one.store.read(lambda db: alarms(db, ended=True))
     return all(row.began - NOW <= dt.timedelta(seconds=2 * INTERVAL_S) for row in rows if row.channel == ME)
 
 
@@ -251,9 +251,9 @@ async def heard(one: Hub, count: int) -> bool:
     """Whether so many heartbeats of the author have come."""
     channel = ME.replace("/actual.", "/system.")
     sql = "SELECT count(*) FROM admitted WHERE channel = ?"
-    return await one.store.ask(lambda db: bool(db.execute(sql, (channel,)).fetchone()[0] == count))
+    return await one.store.read(lambda db: bool(db.execute(sql, (channel,)).fetchone()[0] == count))
 
 
 async def has_asked(one: Hub, number: int) -> bool:
     """Whether a hub has asked for a bulletin."""
-    return (ME, number, None) in await one.store.ask(missing.asked)
+    return (ME, number, None) in await one.store.read(missing.asked)

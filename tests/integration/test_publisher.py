@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.publishing.recovery import Recovery
+from bus.storage.layout import Layout
 from bus.transport.connection import Connection
 from bus.transport.pull_consumer import Pull, Received
 from schemas.codec import digest
@@ -29,7 +30,7 @@ async def speaking(
     identity: str = "xa-csirt",
     *,
     clock: Callable[[], dt.datetime] | None = None,
-    tables: Iterable[str] = (),
+    tables: Iterable[Layout] = (),
 ) -> AsyncIterator[Publisher]:
     """A publisher over its own outbox, with another room's `tables` in it. Its clock is the world's, or another."""
     async with (

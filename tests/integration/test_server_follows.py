@@ -221,7 +221,7 @@ async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: B
                 assert await may(speaker, message)
 
         async def both() -> bool:
-            rows = await store.ask(lambda db: db.execute("SELECT digest FROM admitted").fetchall())
+            rows = await store.read(lambda db: db.execute("SELECT digest FROM admitted").fetchall())
             seen.update(row[0] for row in rows)
             return len(seen) == 2
 
@@ -284,7 +284,9 @@ async def test_a_widened_grant_brings_its_history_once_and_in_order(bus: Bus, tm
             for message in (given[5], open_to_all[5], given[6]):
                 assert await may(speaker, message)
             await until(partial(_length, store, 13), 15)
-            labels = await store.ask(lambda db: {row[0] for row in db.execute("SELECT labels FROM admitted")})
+            labels = await store.read(
+                lambda db: {row[0] for row in db.execute("SELECT labels FROM admitted")}
+            )
             assert not any(word in each for each in labels for word in ("gap", "filled", "trimmed"))
             assert (await store.status())["duplicates"] == 0
         async with hub(bus, tmp_path / "hub", "xb-hub") as (store, held):

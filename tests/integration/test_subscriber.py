@@ -64,7 +64,7 @@ async def until(question: Callable[[], object], seconds: float = 10.0) -> None:
 
 async def admitted(store: Inbox) -> list[tuple[str, int, str]]:
     """Channel, number and digest of everything admitted, in order."""
-    return await store.ask(
+    return await store.read(
         lambda db: [
             (row["channel"], row["seq"], row["digest"])
             for row in db.execute("SELECT * FROM admitted ORDER BY row")
@@ -194,12 +194,12 @@ async def test_a_registry_that_changes_while_a_batch_is_read_decides_in_the_end(
 async def test_a_full_disk_is_waited_out(bus: Bus, tmp_path: Path) -> None:
     """While the store's disk is full a hub says so and takes nothing; with room again it goes on where it was."""
     async with reading(bus, tmp_path / "store.db") as (store, service):
-        await store.ask(lambda db: db.execute("PRAGMA max_page_count = 1"))  # no more than it has
+        await store.read(lambda db: db.execute("PRAGMA max_page_count = 1"))  # no more than it has
         async with speaking(bus, tmp_path / "outbox.db") as publisher:
             accepted = [await publisher.publish(draft(f"number {n}")) for n in range(100)]
             await until(lambda: "disk" in service.subscriber.problem)
             assert len(await admitted(store)) < len(accepted)
-            await store.ask(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
+            await store.read(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
             await until(lambda: _count(store, 100))
         assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
         assert service.subscriber.problem == ""
@@ -232,7 +232,7 @@ async def say(bus: Bus, *messages: Message) -> None:
 
 
 async def _refused(store: Inbox, reasons: list[str]) -> bool:
-    found = await store.ask(lambda db: [row[0] for row in db.execute("SELECT reason FROM quarantine")])
+    found = await store.read(lambda db: [row[0] for row in db.execute("SELECT reason FROM quarantine")])
     return found == reasons
 
 

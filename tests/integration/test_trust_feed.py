@@ -136,7 +136,7 @@ async def say(bus: Bus, message: Message) -> None:
 
 async def refusals(store: Inbox) -> list[str]:
     """The reasons in quarantine."""
-    return [each.reason for each in await store.ask(lambda db: summary.quarantine(db, 10))]
+    return [each.reason for each in await store.read(lambda db: summary.quarantine(db, 10))]
 
 
 async def _has(store: Inbox, count: int) -> bool:

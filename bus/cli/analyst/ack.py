@@ -59,7 +59,7 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
                 remedy="ask your registrar",
                 reason="not-permitted",
             )
-        new = not await store.ask(
+        new = not await store.read(
             lambda db: receipt_queue.is_noted(db, ReceiptStage.ACKNOWLEDGED, row["digest"])
         )
         if new:  # on the record before it is said
@@ -88,7 +88,7 @@ async def _held(store: Inbox, wanted: str) -> sqlite3.Row:
     Raises:
         NotFoundError: it is not in the store.
     """
-    found: sqlite3.Row | None = await store.ask(
+    found: sqlite3.Row | None = await store.read(
         lambda db: db.execute(
             "SELECT id, digest, channel FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
         ).fetchone()

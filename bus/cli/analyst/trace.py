@@ -52,5 +52,5 @@ async def _life(app: App, bulletin_id: str) -> tuple[list[Step], Standing | None
             )
     if (folder / STORE_FILE).exists():
         async with open_store(app) as store:
-            steps += await store.ask(lambda tx: traces.of_store(tx, bulletin_id))
+            steps += await store.read(lambda tx: traces.of_store(tx, bulletin_id))
     return steps, ladder

@@ -38,7 +38,7 @@ class AtHand:
 
         if self._store is None and (self._app.state_folder() / STORE_FILE).exists():
             self._store = await self._stack.enter_async_context(open_store(self._app))
-        return () if self._store is None else await self._store.ask(calendars)
+        return () if self._store is None else await self._store.read(calendars)
 
     async def own(self) -> tuple[ElectionCalendar, ...]:
         """Those of the identity's country; for the Union's, all."""

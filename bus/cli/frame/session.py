@@ -198,7 +198,7 @@ def query_store(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
 
     async def work() -> T:
         async with open_store(app) as store:
-            return await store.ask(question)
+            return await store.read(question)
 
     return asyncio.run(work())
 
@@ -211,12 +211,12 @@ async def find_bulletin(app: App, wanted: str) -> tuple[str, bytes]:
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
         async with open_store(app) as store:
-            row = await store.ask(
+            row = await store.read(
                 lambda db: db.execute(
                     "SELECT signature, payload FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
                 ).fetchone()
             )
-            gone = await store.ask(lambda db: erasure.of(db, wanted)) if row is None else None
+            gone = await store.read(lambda db: erasure.of(db, wanted)) if row is None else None
         if row is not None:
             return row["signature"], row["payload"]
         if gone is not None:

@@ -263,7 +263,7 @@ async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None
     name, context = app.context()
     registry = open_registry(context, app.now())
     async with open_store(app) as store:
-        damage = await store.ask(lambda db: list(scrubbing.damaged(db, registry)))
+        damage = await store.read(lambda db: list(scrubbing.damaged(db, registry)))
         place = endpoint(context, f"{name} scrub")
         try:
             compared = await scrubbing.compare(place, store, registry, app.now, app.timeout(CONNECT_S))

@@ -74,7 +74,7 @@ class Asking:
         """
         moment = self._clock().timestamp()
         registry = self._registry()
-        found, before, has_come = await self._store.ask(
+        found, before, has_come = await self._store.read(
             lambda db: (
                 missing.lacks(db, registry, self._authority_id, moment - self._patience_s),
                 missing.asked(db),
@@ -108,11 +108,11 @@ class Asking:
         Raises:
             StoreError: the disk is full or fails.
         """
-        after, newest = await self._store.ask(lambda db: (missing.heeded(db), missing.newest(db)))
+        after, newest = await self._store.read(lambda db: (missing.heeded(db), missing.newest(db)))
         while after < newest:
             upto = min(newest, after + ROWS)
             said = partial(missing.said_to, me=self._authority_id, after=after, upto=upto)
-            for row in await self._store.ask(said):
+            for row in await self._store.read(said):
                 if isinstance(row.bulletin.body, Request):
                     await self._help(row, row.bulletin.body)
                 elif isinstance(row.bulletin.body, Copy):
@@ -131,7 +131,7 @@ class Asking:
             channel = readable(item, asker, registry)
             if channel is None or channel.issuer == self._authority_id:
                 continue
-            found = await self._store.ask(partial(_due, item=item, asker=asker, moment=moment))
+            found = await self._store.read(partial(_due, item=item, asker=asker, moment=moment))
             if found is not None and sent + len(found.file) <= MOST_BYTES:
                 sent += await self._hand_on(row.id, asker, channel, item.seq, found, moment)
 
@@ -159,7 +159,7 @@ class Asking:
             log.error("copy_disregarded", holder=row.bulletin.issuer.id, reason=exc.reason, problem=str(exc))
             return
         channel, message = found.channel, found.message
-        wanted = await self._store.ask(
+        wanted = await self._store.read(
             lambda db: missing.was_asked(db, str(channel), found.seq, message.digest)
         )
         if not wanted or not registry.may_read(self._authority_id, channel):

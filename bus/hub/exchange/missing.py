@@ -13,6 +13,7 @@ from bus.hub.exchange.requests import Asked, Lack, Place, place
 from bus.hub.exchange.signed_files import signed_file
 from bus.hub.watch import holdings
 from bus.hub.watch.liveness import Reason
+from bus.storage.layout import Layout
 from bus.subscribing.tables import Stored, stored
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import MAX_WANTED
@@ -20,15 +21,23 @@ from schemas.errors import SchemaError
 from schemas.subject import Channel
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS asked (
-  channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, times INTEGER NOT NULL, at REAL NOT NULL, whom TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS requested (
+  channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, tries INTEGER NOT NULL, at REAL NOT NULL, peer TEXT NOT NULL,
   PRIMARY KEY (channel, seq, digest)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS handed_on (
+CREATE TABLE IF NOT EXISTS copies_sent (
   digest TEXT NOT NULL, reader TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY (digest, reader)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS heeded (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS processed (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 """
+_2 = """
+ALTER TABLE asked RENAME TO requested;
+ALTER TABLE requested RENAME COLUMN times TO tries;
+ALTER TABLE requested RENAME COLUMN whom TO peer;
+ALTER TABLE handed_on RENAME TO copies_sent;
+ALTER TABLE heeded RENAME TO processed;
+"""
+LAYOUT = Layout("missing", SCHEMA, (_2,), known_by="asked")
 ANY = ""  # the digest of what is asked for by its place alone
 
 
@@ -83,7 +92,7 @@ def _holes(db: sqlite3.Connection, channel: str) -> list[int]:
 def _beyond(db: sqlite3.Connection, channel: str, held_elsewhere: Iterable[int]) -> Iterable[int]:
     top = "SELECT coalesce(max(seq), 0) FROM {} WHERE channel = ?"
     mine, said = (
-        int(db.execute(top.format(table), (channel,)).fetchone()[0]) for table in ("links", "announced")
+        int(db.execute(top.format(table), (channel,)).fetchone()[0]) for table in ("links", "announced_heads")
     )
     last = max(said, *held_elsewhere, 0)
     return range(last, max(mine, last - MAX_WANTED), -1)
@@ -92,51 +101,51 @@ def _beyond(db: sqlite3.Connection, channel: str, held_elsewhere: Iterable[int])
 def asked(db: sqlite3.Connection) -> Mapping[Place, Asked]:
     """What was asked for, how often and when last."""
     return {
-        (row["channel"], row["seq"], row["digest"] or None): Asked(row["times"], row["at"], row["whom"])
-        for row in db.execute("SELECT * FROM asked")
+        (row["channel"], row["seq"], row["digest"] or None): Asked(row["tries"], row["at"], row["peer"])
+        for row in db.execute("SELECT * FROM requested")
     }
 
 
 def note_asked(db: sqlite3.Connection, found: Iterable[Lack], whom: str, moment: float) -> None:
     """Note of whom these have been asked for, inside a transaction."""
     db.executemany(
-        "INSERT INTO asked VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT DO UPDATE SET times = times + 1, at = ?4, whom = ?5",
+        "INSERT INTO requested VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT DO UPDATE SET tries = tries + 1, at = ?4, peer = ?5",
         [(channel, seq, digest or ANY, moment, whom) for channel, seq, digest in map(place, found)],
     )
 
 
 _COME = (
-    "(EXISTS (SELECT 1 FROM links l WHERE l.channel = asked.channel AND l.seq = asked.seq AND asked.digest = '') "
-    "OR EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = asked.digest))"
+    "(EXISTS (SELECT 1 FROM links l WHERE l.channel = requested.channel AND l.seq = requested.seq AND requested.digest = '') "
+    "OR EXISTS (SELECT 1 FROM quarantine q WHERE q.digest = requested.digest))"
 )
 
 
 def has_come(db: sqlite3.Connection) -> bool:
     """Whether anything has come that was asked for."""
-    return bool(db.execute(f"SELECT EXISTS (SELECT 1 FROM asked WHERE {_COME})").fetchone()[0])
+    return bool(db.execute(f"SELECT EXISTS (SELECT 1 FROM requested WHERE {_COME})").fetchone()[0])
 
 
 def forget_asked(db: sqlite3.Connection) -> None:
     """Forget what was asked for and has come, inside a transaction."""
-    db.execute(f"DELETE FROM asked WHERE {_COME}")
+    db.execute(f"DELETE FROM requested WHERE {_COME}")
 
 
 def was_asked(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> bool:
     """Whether this hub asked for a bulletin."""
-    sql = "SELECT 1 FROM asked WHERE channel = ? AND seq = ? AND digest IN ('', ?)"
+    sql = "SELECT 1 FROM requested WHERE channel = ? AND seq = ? AND digest IN ('', ?)"
     return db.execute(sql, (channel, seq, digest)).fetchone() is not None
 
 
 def is_rested(db: sqlite3.Connection, digest: str, reader: str, moment: float, rest_s: float) -> bool:
     """Whether a reader was given no copy of this for so many seconds."""
-    sql = "SELECT at FROM handed_on WHERE digest = ? AND reader = ?"
+    sql = "SELECT at FROM copies_sent WHERE digest = ? AND reader = ?"
     last = db.execute(sql, (digest, reader)).fetchone()
     return last is None or not 0 <= moment - last["at"] < rest_s
 
 
 def note_handed_on(db: sqlite3.Connection, digest: str, reader: str, moment: float) -> None:
     """Note that a reader was given a copy, inside a transaction."""
-    db.execute("REPLACE INTO handed_on VALUES (?, ?, ?)", (digest, reader, moment))
+    db.execute("REPLACE INTO copies_sent VALUES (?, ?, ?)", (digest, reader, moment))
 
 
 class Found(NamedTuple):
@@ -159,13 +168,13 @@ def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) 
 
 def heeded(db: sqlite3.Connection) -> int:
     """The last row whose request or copy was heeded."""
-    row = db.execute("SELECT row FROM heeded").fetchone()
+    row = db.execute("SELECT row FROM processed").fetchone()
     return row["row"] if row else 0
 
 
 def heed(db: sqlite3.Connection, row: int) -> None:
     """Note that all up to this row has been heeded, inside a transaction."""
-    db.execute("REPLACE INTO heeded VALUES (1, ?)", (row,))
+    db.execute("REPLACE INTO processed VALUES (1, ?)", (row,))
 
 
 def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[Stored]:

@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
+from bus.storage.layout import Layout
+from bus.storage.sqlite import utc
 from bus.trust.receipt_grants import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
 from schemas.codec import digest
@@ -21,13 +23,20 @@ from schemas.vocab import ReceiptStage, Status, Tlp
 AT_ONCE = 2000
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS answers (
+CREATE TABLE IF NOT EXISTS receipt_queue (
   n INTEGER PRIMARY KEY AUTOINCREMENT, stage TEXT NOT NULL, digest TEXT NOT NULL, id TEXT NOT NULL, author TEXT NOT NULL,
-  tlp TEXT NOT NULL, at REAL NOT NULL, batch INTEGER, said INTEGER NOT NULL DEFAULT 0, UNIQUE (digest, stage)
+  tlp TEXT NOT NULL, at REAL NOT NULL, batch INTEGER, sent INTEGER NOT NULL DEFAULT 0, UNIQUE (digest, stage)
 );
-CREATE INDEX IF NOT EXISTS answers_open ON answers (author, tlp, stage, batch, n) WHERE said = 0;
-CREATE TABLE IF NOT EXISTS answered_upto (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS receipt_queue_open ON receipt_queue (author, tlp, stage, batch, n) WHERE sent = 0;
+CREATE TABLE IF NOT EXISTS receipt_queue_upto (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 """
+_2 = """
+DROP INDEX answers_open;
+ALTER TABLE answers RENAME TO receipt_queue;
+ALTER TABLE receipt_queue RENAME COLUMN said TO sent;
+ALTER TABLE answered_upto RENAME TO receipt_queue_upto;
+"""
+LAYOUT = Layout("receipt_queue", SCHEMA, (_2,), known_by="answers")
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,14 +57,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 def is_due(db: sqlite3.Connection) -> bool:
     """Whether there is anything to note or to say."""
     withdrawn = "".join(f" OR EXISTS ({_WITHDRAWN.format(table=table)})" for table in _TABLES)
-    upto = "coalesce((SELECT row FROM answered_upto), 0)"
-    asked = f"SELECT EXISTS (SELECT 1 FROM answers WHERE said = 0) OR EXISTS (SELECT 1 FROM admitted WHERE row > {upto})"
+    upto = "coalesce((SELECT row FROM receipt_queue_upto), 0)"
+    asked = f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 FROM admitted WHERE row > {upto})"
     return bool(db.execute(asked + withdrawn).fetchone()[0])
 
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     """Take down what is to be answered: what was admitted since, and what is withdrawn now; inside a transaction."""
-    upto = db.execute("SELECT row FROM answered_upto").fetchone()
+    upto = db.execute("SELECT row FROM receipt_queue_upto").fetchone()
     row = upto["row"] if upto else 0
     new = "SELECT row, digest, id, channel, admitted_at FROM admitted WHERE row > ? ORDER BY row LIMIT ?"
     while rows := db.execute(new, (row, AT_ONCE)).fetchall():
@@ -65,17 +74,17 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
             ).issuer != me and channel.status is not Status.SYSTEM:
                 add(db, ReceiptStage.VERIFIED, each["digest"], each["id"], channel, each["admitted_at"])
         row = rows[-1]["row"]
-    db.execute("REPLACE INTO answered_upto VALUES (1, ?)", (row,))
+    db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (row,))
     for table in _TABLES:
         for each in db.execute(_WITHDRAWN.format(table=table)).fetchall():
             if (channel := Channel.parse(each["channel"])).issuer != me:
                 add(db, ReceiptStage.WITHDRAWN, each["digest"], each["id"], channel, now.timestamp())
 
 
-_TABLES = ("actual", "exercise", "aside")  # of `bus.hub.picture.projection`
+_TABLES = ("actual", "exercise", "test_and_system")  # of `bus.hub.picture.projection`
 _WITHDRAWN = """
 SELECT a.digest, a.id, a.channel FROM {table} t JOIN admitted a ON a.row = t.row WHERE t.ended_how = 'cancelled'
-AND NOT EXISTS (SELECT 1 FROM answers w WHERE w.digest = a.digest AND w.stage = 'withdrawn')
+AND NOT EXISTS (SELECT 1 FROM receipt_queue w WHERE w.digest = a.digest AND w.stage = 'withdrawn')
 """
 
 
@@ -89,14 +98,14 @@ def add(
 ) -> None:
     """Note one answer to be given, if it was not noted before; inside a transaction."""
     db.execute(
-        "INSERT OR IGNORE INTO answers (stage, digest, id, author, tlp, at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO receipt_queue (stage, digest, id, author, tlp, at) VALUES (?, ?, ?, ?, ?, ?)",
         (stage, found, id, channel.issuer, receipt_tlp(channel.tlp), at),
     )
 
 
 def is_noted(db: sqlite3.Connection, stage: ReceiptStage, found: str) -> bool:
     """Whether an answer is given, or is to be."""
-    sql = "SELECT 1 FROM answers WHERE digest = ? AND stage = ?"
+    sql = "SELECT 1 FROM receipt_queue WHERE digest = ? AND stage = ?"
     return db.execute(sql, (found, stage)).fetchone() is not None
 
 
@@ -104,18 +113,18 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
     """Make batches of what is open and granted, and give those again that were made and not said; in a transaction."""
     found = []
     # What one batch holds stays in it: after a crash the same is offered again, and the outbox knows it.
-    groups = "SELECT DISTINCT author, tlp, stage FROM answers WHERE said = 0"
+    groups = "SELECT DISTINCT author, tlp, stage FROM receipt_queue WHERE sent = 0"
     for author, tlp, stage in db.execute(groups).fetchall():
         if (tlp, author) not in granted:
             continue
         mine = (author, tlp, stage)
-        loose = "SELECT n FROM answers WHERE said = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL ORDER BY n"
+        loose = "SELECT n FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL ORDER BY n"
         ns = [row["n"] for row in db.execute(loose, mine)]
         for start in range(0, len(ns), MAX_RECEIPT_ITEMS):
             part = ns[start : start + MAX_RECEIPT_ITEMS]
-            db.executemany("UPDATE answers SET batch = ? WHERE n = ?", [(part[0], n) for n in part])
+            db.executemany("UPDATE receipt_queue SET batch = ? WHERE n = ?", [(part[0], n) for n in part])
         rows = db.execute(
-            "SELECT * FROM answers WHERE said = 0 AND author = ? AND tlp = ? AND stage = ? ORDER BY batch, n",
+            "SELECT * FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? ORDER BY batch, n",
             mine,
         ).fetchall()
         batches: dict[int, list[sqlite3.Row]] = {}
@@ -127,10 +136,7 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
                 author=author,
                 tlp=Tlp(tlp),
                 items=tuple(
-                    ReceiptItem(
-                        id=row["id"], digest=row["digest"], at=dt.datetime.fromtimestamp(row["at"], dt.UTC)
-                    )
-                    for row in batch
+                    ReceiptItem(id=row["id"], digest=row["digest"], at=utc(row["at"])) for row in batch
                 ),
                 ns=tuple(row["n"] for row in batch),
             )
@@ -141,4 +147,4 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
 
 def mark(db: sqlite3.Connection, ns: Iterable[int]) -> None:
     """Note that these have been said, inside a transaction."""
-    db.executemany("UPDATE answers SET said = 1 WHERE n = ?", [(n,) for n in ns])
+    db.executemany("UPDATE receipt_queue SET sent = 1 WHERE n = ?", [(n,) for n in ns])

@@ -55,7 +55,7 @@ class Answering:
         """
         publisher = self._publisher
         granted = receipt_grants.ways(publisher.registry(), publisher.authority_id)
-        if not granted or not await self._store.ask(receipt_queue.is_due):
+        if not granted or not await self._store.read(receipt_queue.is_due):
             return 0
         await self._store.write(lambda db: receipt_queue.note(db, publisher.authority_id, publisher.clock()))
         batches = await self._store.write(lambda db: receipt_queue.take_up(db, granted))

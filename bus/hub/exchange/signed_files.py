@@ -19,7 +19,7 @@ def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[tuple[int, 
         if (held := signed_file(db, row["digest"])) is not None:
             yield row["seq"], write_contradiction(held, _of_quarantine(row))
     for row in db.execute(
-        "SELECT a.seq, m.signature, m.payload, l.digest FROM announced a JOIN admitted m ON m.row = a.row "
+        "SELECT a.seq, m.signature, m.payload, l.digest FROM announced_heads a JOIN admitted m ON m.row = a.row "
         "JOIN links l ON l.channel = a.channel AND l.seq = a.seq WHERE a.channel = ? AND l.digest != a.digest "
         "ORDER BY a.seq, a.row",
         (channel,),

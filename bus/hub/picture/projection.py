@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bus.hub.exchange import missing, receipt_queue
 from bus.hub.watch import alarms, holdings
+from bus.storage.layout import Layout
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.tables import Stored, as_json
@@ -24,7 +25,12 @@ from schemas.bulletin import Bulletin
 from schemas.subject import area_token, priority
 from schemas.vocab import MsgType, RefRel, Status
 
-_TABLES = {Status.ACTUAL: "actual", Status.EXERCISE: "exercise", Status.TEST: "aside", Status.SYSTEM: "aside"}
+_TABLES = {
+    Status.ACTUAL: "actual",
+    Status.EXERCISE: "exercise",
+    Status.TEST: "test_and_system",
+    Status.SYSTEM: "test_and_system",
+}
 _ENDING = {RefRel.SUPERSEDES: MsgType.UPDATE, RefRel.CANCELS: MsgType.CANCEL}
 
 _TRUTH = """
@@ -40,21 +46,19 @@ CREATE INDEX IF NOT EXISTS {name}_cancelled ON {name} (row) WHERE ended_how = 'c
 """
 
 SCHEMA = (
-    "".join(_TRUTH.format(name=name) for name in ("actual", "exercise", "aside"))
-    + receipt_queue.SCHEMA
-    + holdings.SCHEMA
+    "".join(_TRUTH.format(name=name) for name in ("actual", "exercise", "test_and_system"))
     + """
-CREATE TABLE IF NOT EXISTS endings (
+CREATE TABLE IF NOT EXISTS revisions (
   target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
   how TEXT NOT NULL, PRIMARY KEY (target, issuer, status, row)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS channels (
   channel TEXT PRIMARY KEY, authority TEXT NOT NULL, last_seq INTEGER NOT NULL, last_issued REAL NOT NULL,
-  last_heard REAL NOT NULL, bulletins INTEGER NOT NULL, released_gaps INTEGER NOT NULL, beat_seq INTEGER NOT NULL,
+  last_heard REAL NOT NULL, bulletins INTEGER NOT NULL, released_gaps INTEGER NOT NULL, heartbeat_seq INTEGER NOT NULL,
   state TEXT, interval_s INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outages (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, until REAL NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS announced (
+CREATE TABLE IF NOT EXISTS announced_heads (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, row INTEGER NOT NULL,
   PRIMARY KEY (channel, seq, digest)
 ) WITHOUT ROWID;
@@ -64,22 +68,32 @@ CREATE TABLE IF NOT EXISTS calendars (
 ) WITHOUT ROWID;
 """
 )
-_TABLES_OF_CHANNELS = ("channels", "outages", "announced", "holdings")
+_2 = """
+DROP INDEX aside_by_id;
+DROP INDEX aside_in_force;
+DROP INDEX aside_cancelled;
+ALTER TABLE aside RENAME TO test_and_system;
+ALTER TABLE endings RENAME TO revisions;
+ALTER TABLE announced RENAME TO announced_heads;
+ALTER TABLE channels RENAME COLUMN beat_seq TO heartbeat_seq;
+"""
+LAYOUT = Layout("picture", SCHEMA, (_2,), known_by="actual")
+_TABLES_OF_CHANNELS = ("channels", "outages", "announced_heads", "holdings")
 
 
 class Projection:
     """A projector for `bus.subscribing.inbox`."""
 
     @property
-    def schema(self) -> str:
-        """SQL that makes the tables, and those that record what became of the channels, and what was asked for."""
-        return SCHEMA + alarms.SCHEMA + missing.SCHEMA
+    def layouts(self) -> tuple[Layout, ...]:
+        """Its tables, and those that record what became of the channels, what was answered and what was asked for."""
+        return (LAYOUT, receipt_queue.LAYOUT, holdings.LAYOUT, alarms.LAYOUT, missing.LAYOUT)
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the tables; what was answered stays known, and what was ended by a bulletin that is not kept any more."""
         for table in (*set(_TABLES.values()), *_TABLES_OF_CHANNELS, "calendars"):
             db.execute(f"DELETE FROM {table}")
-        db.execute("DELETE FROM endings WHERE row IN (SELECT row FROM admitted)")
+        db.execute("DELETE FROM revisions WHERE row IN (SELECT row FROM admitted)")
 
     def forget(self, db: sqlite3.Connection, channel: str, rows: Iterable[Stored]) -> None:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
@@ -87,11 +101,11 @@ class Projection:
             b = row.bulletin
             db.execute(f"DELETE FROM {_TABLES[b.status]} WHERE row = ?", (row.rowid,))
             db.execute("DELETE FROM calendars WHERE row = ?", (row.rowid,))
-            for table in ("announced", "holdings"):
+            for table in ("announced_heads", "holdings"):
                 db.execute(f"DELETE FROM {table} WHERE row = ?", (row.rowid,))
             for ref in b.references:
                 gone = db.execute(
-                    "DELETE FROM endings WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
+                    "DELETE FROM revisions WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
                     (ref.id, b.issuer.id, b.status, row.rowid),
                 ).rowcount
                 if gone:
@@ -176,7 +190,7 @@ def _endings(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
             continue
         how = "superseded" if ref.rel is RefRel.SUPERSEDES else "cancelled"
         db.execute(
-            "INSERT OR IGNORE INTO endings VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO revisions VALUES (?, ?, ?, ?, ?, ?)",
             (ref.id, b.issuer.id, b.status, row.rowid, b.id, how),
         )
         _end(db, b, ref.id)
@@ -185,7 +199,7 @@ def _endings(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
 def _end(db: sqlite3.Connection, b: Bulletin, target: str) -> None:
     """Mark a bulletin of the same issuer and status with its ending; withdrawn outranks superseded, then the first."""
     ended = db.execute(
-        "SELECT by, how FROM endings WHERE target = ? AND issuer = ? AND status = ? ORDER BY how, row LIMIT 1",
+        "SELECT by, how FROM revisions WHERE target = ? AND issuer = ? AND status = ? ORDER BY how, row LIMIT 1",
         (target, b.issuer.id, b.status),
     ).fetchone()
     if ended is not None:
@@ -200,8 +214,8 @@ def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
     db.execute(
         "INSERT INTO channels VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6, ?7, ?8, ?9) ON CONFLICT (channel) DO UPDATE SET "
         "last_seq = max(last_seq, ?3), last_issued = max(last_issued, ?4), last_heard = max(last_heard, ?5), "
-        "bulletins = bulletins + 1, released_gaps = released_gaps + ?6, beat_seq = max(beat_seq, ?7), "
-        "state = iif(?7 > beat_seq, ?8, state), interval_s = iif(?7 > beat_seq, ?9, interval_s)",
+        "bulletins = bulletins + 1, released_gaps = released_gaps + ?6, heartbeat_seq = max(heartbeat_seq, ?7), "
+        "state = iif(?7 > heartbeat_seq, ?8, state), interval_s = iif(?7 > heartbeat_seq, ?9, interval_s)",
         (
             row.channel,
             b.issuer.id,
@@ -221,7 +235,7 @@ def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
 def _heartbeat(db: sqlite3.Connection, row: Stored, beat: ChannelStatus) -> None:
     """What it announces, by the first that says so, what a hub says it holds, and until when silence is planned."""
     db.executemany(
-        "INSERT INTO announced VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
+        "INSERT INTO announced_heads VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
         [
             (f"{row.bulletin.issuer.id}/{head.channel}", head.seq, head.digest, row.rowid)
             for head in beat.heads

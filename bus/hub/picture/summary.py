@@ -11,6 +11,7 @@ import msgspec
 
 from bus.hub.elections import Election, elections
 from bus.hub.watch.channels import channels
+from bus.storage.sqlite import utc
 from bus.subscribing.contested import undecided
 from bus.trust.registry import VerifiedRegistry
 from schemas.vocab import Status, Tlp
@@ -112,7 +113,7 @@ def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
     """The newest refusals."""
     return tuple(
         Quarantined(
-            at=_time(row["at"]),
+            at=utc(row["at"]),
             reason=row["reason"],
             detail=row["detail"],
             subject=row["subject"],
@@ -185,15 +186,11 @@ def _item(db: sqlite3.Connection, row: sqlite3.Row) -> Item:
         area=row["area"],
         election=row["election"],
         headline=row["headline"],
-        issued=_time(row["issued"]),
-        expires=_time(row["expires"]),
+        issued=utc(row["issued"]),
+        expires=utc(row["expires"]),
         labels=tuple(sorted(json.loads(labels["labels"]))),
     )
 
 
 def _one(db: sqlite3.Connection, sql: str, *arguments: object) -> int:
     return int(db.execute(sql, arguments).fetchone()[0])
-
-
-def _time(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)

@@ -7,6 +7,7 @@ import sqlite3
 
 import msgspec
 
+from bus.storage.sqlite import utc
 from bus.subscribing import erasure
 from bus.subscribing.tables import stored
 from schemas.bulletin import Bulletin
@@ -27,25 +28,25 @@ def of_outbox(db: sqlite3.Connection, wanted: str) -> list[Step]:
         return []
     steps = [
         Step(
-            at=_time(row["kept_at"]),
+            at=utc(row["kept_at"]),
             what="accepted",
             detail=f"{row['channel']} number {row['seq']}, digest {row['digest']}",
         )
     ]
     if row["attempted_at"] is not None:
-        steps.append(Step(at=_time(row["attempted_at"]), what="sent", detail=row["subject"]))
+        steps.append(Step(at=utc(row["attempted_at"]), what="sent", detail=row["subject"]))
     if row["stored_at"] is not None:
         steps.append(
-            Step(at=_time(row["stored_at"]), what="stored", detail=f"{row['stream']} {row['stream_seq']}")
+            Step(at=utc(row["stored_at"]), what="stored", detail=f"{row['stream']} {row['stream_seq']}")
         )
     sql = "SELECT reader, stage, min(at) AS at FROM receipts WHERE digest = ? GROUP BY reader, stage"
     steps += [
-        Step(at=_time(each["at"]), what=each["stage"], detail=f"by {each['reader']}")
+        Step(at=utc(each["at"]), what=each["stage"], detail=f"by {each['reader']}")
         for each in db.execute(sql, (row["digest"],)).fetchall()
     ]
     if row["problem"]:
         last = row["attempted_at"] or row["kept_at"]
-        steps.append(Step(at=_time(last), what=row["state"], detail=row["problem"]))
+        steps.append(Step(at=utc(last), what=row["state"], detail=row["problem"]))
     return steps
 
 
@@ -73,7 +74,7 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
         )
         steps += _ended(db, bulletin)
     for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
-        steps.append(Step(at=_time(row["at"]), what="refused", detail=f"{row['reason']}: {row['detail']}"))
+        steps.append(Step(at=utc(row["at"]), what="refused", detail=f"{row['reason']}: {row['detail']}"))
     if (gone := erasure.of(db, wanted)) is not None:
         detail = (
             f"{gone.channel} number {gone.seq}, {gone.why.replace('-', ' ')}; its place in the chain stays"
@@ -81,10 +82,10 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
         steps.append(
             Step(at=gone.at, what="erased" if gone.why == erasure.RETENTION else "pruned", detail=detail)
         )
-    for row in db.execute("SELECT * FROM held WHERE digest = ?", (wanted,)).fetchall():
+    for row in db.execute("SELECT * FROM held_back WHERE digest = ?", (wanted,)).fetchall():
         steps.append(
             Step(
-                at=_time(row["until"]),
+                at=utc(row["until"]),
                 what="waits",
                 detail=f"{row['channel']} number {row['seq']}, for the one before it",
             )
@@ -95,7 +96,7 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
 def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[Step]:
     """What superseded or withdrew it, and who else tried to."""
     sql = (
-        "SELECT e.how, e.by, e.issuer, e.status, coalesce(a.admitted_at, t.at) AS at FROM endings e "
+        "SELECT e.how, e.by, e.issuer, e.status, coalesce(a.admitted_at, t.at) AS at FROM revisions e "
         "LEFT JOIN admitted a ON a.row = e.row LEFT JOIN tombstones t ON t.id = e.by WHERE e.target = ? ORDER BY e.row"
     )
     found = []
@@ -103,7 +104,7 @@ def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[Step]:
         mine = row["issuer"] == bulletin.issuer.id and row["status"] == bulletin.status
         found.append(
             Step(
-                at=_time(row["at"]),
+                at=utc(row["at"]),
                 what=row["how"] if mine else "disregarded",
                 detail=f"by {row['by']} of {row['issuer']}"
                 if mine
@@ -111,7 +112,3 @@ def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[Step]:
             )
         )
     return found
-
-
-def _time(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)

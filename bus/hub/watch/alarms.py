@@ -13,6 +13,8 @@ from typing import NamedTuple
 import msgspec
 
 from bus.hub.watch.liveness import Alarm, Reason, uptime
+from bus.storage.layout import Layout
+from bus.storage.sqlite import utc
 
 UNSEEN_S = 90.0  # a span that ended longer ago is not gone on with
 
@@ -28,6 +30,7 @@ CREATE TABLE IF NOT EXISTS spans (
 );
 CREATE INDEX IF NOT EXISTS spans_by_channel ON spans (channel, n);
 """
+LAYOUT = Layout("alarms", SCHEMA, known_by="alarms")
 
 
 class Condition(NamedTuple):
@@ -96,8 +99,8 @@ def alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -> tuple[A
             channel=row["channel"],
             reason=row["reason"],
             detail=row["detail"],
-            began=_time(row["began"]),
-            ended=None if row["ended"] is None else _time(row["ended"]),
+            began=utc(row["began"]),
+            ended=None if row["ended"] is None else utc(row["ended"]),
         )
         for row in db.execute(sql, (ended, limit))
     )
@@ -116,7 +119,3 @@ def uptimes(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
         if (share := uptime(states)) is not None:
             found.setdefault(channel, {})[phase] = share
     return found
-
-
-def _time(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)

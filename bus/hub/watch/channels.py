@@ -11,6 +11,7 @@ import msgspec
 from bus.hub.watch.alarms import uptimes
 from bus.hub.watch.holdings import differences
 from bus.hub.watch.liveness import Alarm, Reason, Signs, State, is_overdue, state_of
+from bus.storage.sqlite import utc
 from bus.subscribing import contested
 from bus.transport.streams import beat_channels
 from bus.trust.registry import VerifiedRegistry
@@ -112,7 +113,7 @@ def channels(
             record.heartbeat_s if record else DEFAULT_INTERVAL_S
         )
         said = beats["state"] if beats is not None and is_last else None
-        until = outages.get((system, beats["beat_seq"])) if beats is not None else None
+        until = outages.get((system, beats["heartbeat_seq"])) if beats is not None else None
         signs = Signs(last_heard=last_heard, interval_s=interval, said=said, until=until)
         lacking = missing.get(name, _Missing())
         last_seq = row["last_seq"] if row else None
@@ -123,8 +124,8 @@ def channels(
                 state=state_of(signs, now),
                 said=said,
                 last_seq=last_seq,
-                last_issued=_time(row["last_issued"]) if row else None,
-                last_heard=_time(last_heard) if last_heard is not None else None,
+                last_issued=utc(row["last_issued"]) if row else None,
+                last_heard=utc(last_heard) if last_heard is not None else None,
                 interval_s=interval,
                 gaps=holes.get(name, 0),
                 announced=max(0, lacking.seq - (last_seq or 0)),
@@ -193,8 +194,8 @@ def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) ->
 _ANNOUNCED = """
 SELECT a.channel, a.seq, m.admitted_at, l.digest AS held,
   (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = a.channel) AS top
-FROM announced a JOIN admitted m ON m.row = a.row LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq
-WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held h WHERE h.digest = a.digest)
+FROM announced_heads a JOIN admitted m ON m.row = a.row LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq
+WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held_back h WHERE h.digest = a.digest)
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
 """
 
@@ -244,7 +245,3 @@ def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:
 
 def _counted(db: sqlite3.Connection, sql: str) -> dict[str, int]:
     return dict(db.execute(sql).fetchall())
-
-
-def _time(seconds: float) -> dt.datetime:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC)

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from bus.storage.layout import Layout
 from bus.subscribing.inbox import Inbox
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import MAX_HELD, Held
@@ -25,6 +26,7 @@ CREATE TABLE IF NOT EXISTS holdings (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS holdings_by_row ON holdings (row);
 """
+LAYOUT = Layout("holdings", SCHEMA, known_by="holdings")
 
 
 class Holdings:
@@ -44,7 +46,7 @@ class Holdings:
     async def news(self, channel: Channel) -> tuple[Held, ...]:
         """What is to be said in a heartbeat on a system channel; the rest, if it is too much, in those after it."""
         told = self._told.get(channel, {})
-        held = await self._store.ask(lambda db: tuple(holding(db, self._authority_id, channel)))
+        held = await self._store.read(lambda db: tuple(holding(db, self._authority_id, channel)))
         return tuple(each for each in held if told.get(each.channel) != each)[:MAX_HELD]
 
     def told(self, channel: Channel, said: tuple[Held, ...]) -> None:
@@ -139,7 +141,7 @@ _DIFFERENT = """
 SELECT h.channel, h.seq, h.digest, h.holder, m.admitted_at, l.digest AS held,
   (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = h.channel) AS top
 FROM holdings h JOIN admitted m ON m.row = h.row LEFT JOIN links l ON l.channel = h.channel AND l.seq = h.seq
-WHERE l.digest IS NOT h.digest AND NOT EXISTS (SELECT 1 FROM held w WHERE w.digest = h.digest)
+WHERE l.digest IS NOT h.digest AND NOT EXISTS (SELECT 1 FROM held_back w WHERE w.digest = h.digest)
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = h.channel AND q.seq = h.seq AND q.digest = h.digest)
 """
 
@@ -154,7 +156,7 @@ GROUP BY b.channel, b.seq, b.prev
 """
 _UNLIKE_ITS_HEARTBEAT = """
 SELECT a.channel, a.seq, a.digest, m.admitted_at AS at
-FROM announced a JOIN admitted m ON m.row = a.row JOIN links l ON l.channel = a.channel AND l.seq = a.seq
+FROM announced_heads a JOIN admitted m ON m.row = a.row JOIN links l ON l.channel = a.channel AND l.seq = a.seq
 WHERE l.digest != a.digest
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
 """

@@ -125,11 +125,11 @@ class Watch:
         """
         now, registry = self._clock(), self._registry()
         if self._standing is None:
-            self._standing = await self._store.ask(alarms.standing)
+            self._standing = await self._store.read(alarms.standing)
         conditions: dict[str, Condition] = {}
         if self._subscriber.caught_up():
             self._blind_since = None
-            seen = await self._store.ask(lambda db: look_at(db, now, registry, self._authority_id))
+            seen = await self._store.read(lambda db: look_at(db, now, registry, self._authority_id))
             found, conditions = [*seen.alarms], seen.conditions
             await self._tell(seen)
         else:
@@ -182,7 +182,7 @@ class Watch:
             alarms.record_alarms(db, begun, ended, moment)
             alarms.record_spans(db, conditions, moment)
 
-        await self._store.record(work)
+        await self._store.write(work)
         self._conditions, self._moved_at = conditions, moment
         for each in begun:
             log.error("channel_alarm", channel=each.channel, reason=each.reason, detail=each.detail)

@@ -62,7 +62,7 @@ async def let(store: Inbox, now: dt.datetime) -> LetGo:
 
 async def kept(store: Inbox) -> list[str]:
     """The digests of what the store still has."""
-    return await store.ask(
+    return await store.read(
         lambda db: [row[0] for row in db.execute("SELECT digest FROM admitted ORDER BY row")]
     )
 
@@ -75,11 +75,11 @@ async def test_it_goes_when_its_last_day_is_over_and_its_place_stays(store: Inbo
     assert await kept(store) == [ABOUT.digest, NEXT.digest]
     assert await let(store, THE_DAY_AFTER) == LetGo(erased=1, pruned=0)
     assert await kept(store) == [NEXT.digest]
-    assert await store.ask(lambda db: list(damaged(db, WORLD.registry))) == []
+    assert await store.read(lambda db: list(damaged(db, WORLD.registry))) == []
     assert await take(store, ABOUT, now=THE_DAY_AFTER) == {"duplicate": 1}
-    shown = await store.ask(lambda db: db.execute("SELECT id FROM actual").fetchall())
+    shown = await store.read(lambda db: db.execute("SELECT id FROM actual").fetchall())
     assert [row["id"] for row in shown] == [NEXT.bulletin.id]
-    steps = await store.ask(lambda db: trace.of_store(db, ABOUT.bulletin.id))
+    steps = await store.read(lambda db: trace.of_store(db, ABOUT.bulletin.id))
     assert [(step.what, step.at) for step in steps] == [("erased", THE_DAY_AFTER)]
     assert await let(store, THE_DAY_AFTER) == LetGo(erased=0, pruned=0)
 
@@ -102,10 +102,10 @@ async def test_what_it_contradicts_stays_refused_and_is_proof_no_more(store: Inb
     other = sign(WORLD, bulletin(WORLD, say=draft("another number 1", personal_data=PERSONAL)))
     await take(store, ABOUT, other)
     channel = "xa-csirt/actual.green.community"
-    assert len(await store.ask(lambda db: list(contradictions(db, channel)))) == 1
+    assert len(await store.read(lambda db: list(contradictions(db, channel)))) == 1
     assert await let(store, THE_DAY_AFTER) == LetGo(erased=2, pruned=0)
-    assert await store.ask(lambda db: list(contradictions(db, channel))) == []
-    row = await store.ask(lambda db: db.execute("SELECT * FROM quarantine").fetchone())
+    assert await store.read(lambda db: list(contradictions(db, channel))) == []
+    row = await store.read(lambda db: db.execute("SELECT * FROM quarantine").fetchone())
     assert (row["reason"], row["digest"], row["payload"]) == ("fork", other.digest, b"")
     assert await take(store, other, now=THE_DAY_AFTER) == {"duplicate": 1}
     await store.amend(WORLD.registry, THE_DAY_AFTER)
@@ -120,10 +120,10 @@ async def test_what_it_has_ended_stays_ended(store: Inbox) -> None:
     await take(store, first, update)
     await let(store, THE_DAY_AFTER)
     for _ in range(2):
-        rows = await store.ask(lambda db: db.execute("SELECT id, ended_how FROM actual").fetchall())
+        rows = await store.read(lambda db: db.execute("SELECT id, ended_how FROM actual").fetchall())
         assert [tuple(row) for row in rows] == [(first.bulletin.id, "superseded")]
         await store.rebuild()
-    steps = await store.ask(lambda db: trace.of_store(db, first.bulletin.id))
+    steps = await store.read(lambda db: trace.of_store(db, first.bulletin.id))
     assert [(step.what, step.at) for step in steps[2:]] == [("superseded", THE_DAY_AFTER)]
 
 
@@ -162,11 +162,11 @@ async def test_old_heartbeats_go_but_for_the_last(store: Inbox) -> None:
     await take(store, *said, *beats(4, head))
     assert await let(store, NOW + dt.timedelta(days=29)) == LetGo(erased=0, pruned=0)
     later = NOW + dt.timedelta(days=31)
-    before = await store.ask(lambda db: look_at(db, later, WORLD.registry, "xb-hub"))
+    before = await store.read(lambda db: look_at(db, later, WORLD.registry, "xb-hub"))
     assert await let(store, later) == LetGo(erased=0, pruned=3)
     assert len(await kept(store)) == 3
-    assert await store.ask(lambda db: look_at(db, later, WORLD.registry, "xb-hub")) == before
-    assert await store.ask(lambda db: list(damaged(db, WORLD.registry))) == []
+    assert await store.read(lambda db: look_at(db, later, WORLD.registry, "xb-hub")) == before
+    assert await store.read(lambda db: list(damaged(db, WORLD.registry))) == []
 
 
 async def test_a_heartbeat_that_names_what_is_missing_stays(store: Inbox) -> None:

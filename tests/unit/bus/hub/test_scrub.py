@@ -51,7 +51,7 @@ async def test_each_damage_is_named(tmp_path: Path, name: str) -> None:
     with contextlib.closing(sqlite3.connect(path)) as db, db:
         db.execute(*DAMAGE[name])
     async with Inbox.open(path, projector=Projection()) as store:
-        found = await store.ask(lambda db: list(damaged(db, WORLD.registry)))
+        found = await store.read(lambda db: list(damaged(db, WORLD.registry)))
     assert found == [
         Damage(channel="xa-csirt/actual.green.community", seq=2, id=CHAIN[1].bulletin.id, what=what)
         for what in sorted(EXPECTED.get(name, ()), reverse=True)

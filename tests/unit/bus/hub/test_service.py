@@ -47,7 +47,7 @@ def hub(
 
 async def owner(store: Inbox) -> str | None:
     """Who holds the store's lease."""
-    row = await store.ask(lambda db: db.execute("SELECT owner FROM lease").fetchone())
+    row = await store.read(lambda db: db.execute("SELECT owner FROM lease").fetchone())
     return row and str(row["owner"])
 
 

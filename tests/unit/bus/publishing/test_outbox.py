@@ -18,6 +18,7 @@ from bus.errors import PermitError, StoreError
 from bus.keys.files import save_signer
 from bus.publishing.outbox import Outbox, Settled
 from bus.publishing.publisher import Publisher
+from bus.storage.layout import Layout
 from bus.storage.lease import owner_name
 from schemas.codec import decode, digest
 from schemas.errors import RuleError
@@ -48,7 +49,7 @@ asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 
 @asynccontextmanager
 async def speaking(
-    path: Path, world: World | None = None, *, tables: Iterable[str] = ()
+    path: Path, world: World | None = None, *, tables: Iterable[Layout] = ()
 ) -> AsyncIterator[tuple[Publisher, Outbox]]:
     """A publisher that only keeps."""
     found = world or shared_world()
@@ -206,7 +207,7 @@ async def test_a_file_has_the_outbox_s_tables_and_those_that_are_given(tmp_path:
         accepted = await publisher.publish(draft())
         alone = await outbox.read(tables_in)
     assert not alone & {"admitted", "receipts", "expected"}
-    notes = "CREATE TABLE IF NOT EXISTS notes (digest TEXT PRIMARY KEY);\n"
+    notes = Layout("notes", "CREATE TABLE IF NOT EXISTS notes (digest TEXT PRIMARY KEY);")
     async with Outbox.open(tmp_path / "o.db", tables=(notes,)) as outbox:
         assert await outbox.read(tables_in) == alone | {"notes"}
         await outbox.write(lambda db: db.execute("INSERT INTO notes SELECT digest FROM outbox"))

@@ -42,7 +42,7 @@ async def take(store: Inbox, *messages: Message) -> None:
 
 async def contested(store: Inbox) -> list[str]:
     """The digests of what is labelled so."""
-    rows = await store.ask(
+    rows = await store.read(
         lambda db: db.execute("SELECT digest, labels FROM admitted ORDER BY row").fetchall()
     )
     return [row["digest"] for row in rows if CONTESTED in row["labels"]]
@@ -50,7 +50,7 @@ async def contested(store: Inbox) -> list[str]:
 
 async def in_force(store: Inbox) -> set[str]:
     """What the picture says is so."""
-    rows = await store.ask(lambda db: db.execute("SELECT id FROM actual WHERE ended_by IS NULL").fetchall())
+    rows = await store.read(lambda db: db.execute("SELECT id FROM actual WHERE ended_by IS NULL").fetchall())
     return {row["id"] for row in rows}
 
 
@@ -71,7 +71,7 @@ async def test_what_it_says_after_is_heard_and_labelled(store: Inbox) -> None:
     await take(store, OTHER, CHAIN[2], public)
     assert await contested(store) == [CHAIN[2].digest]
     assert len(await in_force(store)) == 4
-    seen = await store.ask(lambda db: summary.picture(db, NOW, WORLD.registry, "xb-hub"))
+    seen = await store.read(lambda db: summary.picture(db, NOW, WORLD.registry, "xb-hub"))
     assert seen.contested == ("xa-csirt",)
     assert {CONTESTED in item.labels for item in seen.top} == {True, False}
     assert "contested, for they contradict themselves: xa-csirt" in summary.as_text(seen)
@@ -91,9 +91,9 @@ FROZEN = {
 async def test_it_is_frozen_where_it_speaks_in_earnest(store: Inbox, name: str) -> None:
     """By authority and status."""
     channel, expected = FROZEN[name]
-    assert not await store.ask(lambda db: is_frozen(db, channel))
+    assert not await store.read(lambda db: is_frozen(db, channel))
     await take(store, OTHER)
-    assert await store.ask(lambda db: is_frozen(db, channel)) is expected
+    assert await store.read(lambda db: is_frozen(db, channel)) is expected
 
 
 async def test_an_exercise_that_contradicts_itself_contests_nothing_actual(store: Inbox) -> None:
@@ -185,7 +185,7 @@ async def test_the_end_of_the_key_ends_the_freeze_where_the_honest_one_came_firs
     assert FIRST.bulletin.id not in await in_force(robbed)
     assert {SECOND.bulletin.id, THIRD.bulletin.id} <= await in_force(robbed)
     assert await robbed.decide(GREEN, "xb-hub", "asked", AFTER) == (0, False)
-    assert len(await robbed.ask(lambda db: list(contradictions(db, GREEN)))) == 1
+    assert len(await robbed.read(lambda db: list(contradictions(db, GREEN)))) == 1
 
 
 async def test_the_end_of_the_key_ends_the_freeze_where_the_thiefs_came_first(robbed: Inbox) -> None:
@@ -222,12 +222,12 @@ async def test_a_contradiction_by_an_ended_key_freezes_nobody_however_late_it_is
     await heard(robbed, AFTER, THIRD, by=REVOKED)
     await robbed.settle([on_its_way], None, None, AFTER)
     await robbed.amend(REVOKED, AFTER)
-    assert not await robbed.ask(lambda db: is_frozen(db, GREEN))
+    assert not await robbed.read(lambda db: is_frozen(db, GREEN))
     assert await contested(robbed) == []
 
 
 async def test_a_new_key_ends_no_freeze_while_the_old_one_is_good(robbed: Inbox) -> None:
     """Whoever holds the keys could go on with another; a person decides, or the registry."""
     await heard(robbed, AFTER, SECOND, THIEF, THIRD)
-    assert await robbed.ask(lambda db: is_frozen(db, GREEN))
+    assert await robbed.read(lambda db: is_frozen(db, GREEN))
     assert await contested(robbed) == [THIRD.digest]

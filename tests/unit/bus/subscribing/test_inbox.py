@@ -108,7 +108,7 @@ async def test_a_clock_that_is_set_back_holds_nothing_for_longer(tmp_path: Path)
         picture.failing = False
         await store.release(before)
         assert [seq for seq, _, _ in await rows(store)] == [1, 2]
-        assert await store.ask(lambda db: db.execute("SELECT max(tries) FROM admitted").fetchone()[0]) == 0
+        assert await store.read(lambda db: db.execute("SELECT max(tries) FROM admitted").fetchone()[0]) == 0
         await store.release(before + dt.timedelta(seconds=31))
         assert [seq for seq, _, _ in await rows(store)] == [1, 2, 4]
 
@@ -119,9 +119,9 @@ async def test_a_contradiction_is_kept_as_proof(tmp_path: Path) -> None:
     async with Inbox.open(tmp_path / "s.db", projector=Projection()) as store:
         counts = await store.settle([judged(CHAIN[0]), judged(other), judged(other)], None, None, NOW)
         assert counts == {"admitted": 1, "refused": 1, "duplicate": 1}
-        (kept,) = await store.ask(lambda db: summary.quarantine(db, 10))
+        (kept,) = await store.read(lambda db: summary.quarantine(db, 10))
         assert (kept.reason, kept.digest, kept.seq) == ("fork", other.digest, 1)
-        (payload,) = await store.ask(lambda db: db.execute("SELECT payload FROM quarantine").fetchone())
+        (payload,) = await store.read(lambda db: db.execute("SELECT payload FROM quarantine").fetchone())
         assert payload == other.payload
 
 
@@ -134,7 +134,7 @@ async def test_a_signed_but_refused_bulletin_holds_its_place(tmp_path: Path) -> 
     async with Inbox.open(tmp_path / "s.db", projector=Projection()) as store:
         await store.settle([judged(each) for each in (first, bad, after, stray)], None, None, NOW)
         assert [seq for seq, _, labels in await rows(store) if not labels] == [1, 3]
-        found = await store.ask(lambda db: {each.reason for each in summary.quarantine(db, 10)})
+        found = await store.read(lambda db: {each.reason for each in summary.quarantine(db, 10)})
         assert found == {"rule:R5", "broken-chain"}
 
 
@@ -174,7 +174,7 @@ async def test_a_failing_projection_is_tried_parked_and_driven_again(tmp_path: P
             assert (await store.status())["parked"] == 0
             await store.release(moment + dt.timedelta(seconds=wait * 0.9))
             tries.append(
-                await store.ask(lambda db: db.execute("SELECT max(tries) FROM admitted").fetchone()[0])
+                await store.read(lambda db: db.execute("SELECT max(tries) FROM admitted").fetchone()[0])
             )
             moment += dt.timedelta(seconds=wait)
             await store.release(moment)
@@ -185,7 +185,7 @@ async def test_a_failing_projection_is_tried_parked_and_driven_again(tmp_path: P
         assert await store.redrive() == 1
         await store.release(NOW)
         assert (await store.status())["parked"] == 0
-        assert await store.ask(lambda db: db.execute("SELECT count(*) FROM actual").fetchone()[0]) == 3
+        assert await store.read(lambda db: db.execute("SELECT count(*) FROM actual").fetchone()[0]) == 3
 
 
 def ending(kind: MsgType, target: Message, issuer: str = "xa-csirt", **place: object) -> Message:
@@ -205,7 +205,7 @@ async def test_only_the_issuer_ends_a_bulletin_before_or_after_it_came(tmp_path:
             for each in order:
                 await store.settle([judged(each)], None, None, NOW)
                 await store.release(NOW)
-            how = await store.ask(
+            how = await store.read(
                 lambda db: db.execute(
                     "SELECT ended_how FROM actual WHERE id = ?", (target.bulletin.id,)
                 ).fetchone()[0]
@@ -213,7 +213,7 @@ async def test_only_the_issuer_ends_a_bulletin_before_or_after_it_came(tmp_path:
             assert how == (None if n == 0 else "cancelled")
             if n:
                 assert "cancelled" in {
-                    step.what for step in await store.ask(lambda db: of_store(db, target.bulletin.id))
+                    step.what for step in await store.read(lambda db: of_store(db, target.bulletin.id))
                 }
 
 
@@ -222,10 +222,10 @@ async def test_exercises_never_stand_beside_actual_bulletins(tmp_path: Path) -> 
     drill = sign(WORLD, bulletin(WORLD, say=draft("a drill", status=Status.EXERCISE, exercise_id="ce-2027")))
     async with Inbox.open(tmp_path / "s.db", projector=Projection()) as store:
         await store.settle([judged(drill), judged(CHAIN[0])], None, None, NOW)
-        picture = await store.ask(lambda db: summary.picture(db, NOW, WORLD.registry, "xb-hub"))
+        picture = await store.read(lambda db: summary.picture(db, NOW, WORLD.registry, "xb-hub"))
         assert (picture.in_force, picture.exercises_in_force) == (1, 1)
         assert [item.headline for item in picture.top] == ["number 1"]
-        later = await store.ask(lambda db: summary.picture(db, NOW + dt.timedelta(days=31), WORLD.registry))
+        later = await store.read(lambda db: summary.picture(db, NOW + dt.timedelta(days=31), WORLD.registry))
         assert (later.in_force, later.expired) == (0, 1)
 
 
@@ -234,13 +234,13 @@ async def test_a_rebuilt_picture_is_the_same(tmp_path: Path) -> None:
     cancel = ending(MsgType.CANCEL, CHAIN[0], seq=9, prev=CHAIN[7].digest)
     async with Inbox.open(tmp_path / "s.db", projector=Projection()) as store:
         await store.settle([judged(message) for message in (*CHAIN, cancel)], None, None, NOW)
-        before = await store.ask(_dump)
+        before = await store.read(_dump)
         assert await store.rebuild() == 9
-        assert await store.ask(_dump) == before
+        assert await store.read(_dump) == before
 
 
 def _dump(db: sqlite3.Connection) -> list[bytes]:
-    tables = ("actual", "exercise", "aside", "endings", "channels", "calendars")
+    tables = ("actual", "exercise", "test_and_system", "revisions", "channels", "calendars")
     return [
         msgspec.json.encode([tuple(row) for row in db.execute(f"SELECT * FROM {table}")]) for table in tables
     ]
@@ -252,11 +252,11 @@ async def test_channels_show_those_never_heard(tmp_path: Path) -> None:
         await store.settle([judged(CHAIN[0])], None, None, NOW)
         found = {
             f"{r.authority}/{r.channel}": r.state
-            for r in await store.ask(lambda db: channels(db, NOW, WORLD.registry, "xb-hub"))
+            for r in await store.read(lambda db: channels(db, NOW, WORLD.registry, "xb-hub"))
         }
         assert found["xa-csirt/actual.green.community"] == "live"
         assert found["xb-csirt/actual.green.community"] == "unheard"
         assert "xa-dpa/actual.amber-strict.eu-dpas" not in found
         hour = NOW + dt.timedelta(hours=1)
-        late = {r.state for r in await store.ask(lambda db: channels(db, hour, WORLD.registry, "xb-hub"))}
+        late = {r.state for r in await store.read(lambda db: channels(db, hour, WORLD.registry, "xb-hub"))}
         assert late == {"silent", "unheard"}

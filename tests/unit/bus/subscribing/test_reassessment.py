@@ -66,7 +66,7 @@ async def shown(store: Inbox) -> dict[int, str]:
 
 async def reasons(store: Inbox) -> dict[str, str]:
     """What is in quarantine, by digest."""
-    return {each.digest: each.reason for each in await store.ask(lambda db: summary.quarantine(db, 99))}
+    return {each.digest: each.reason for each in await store.read(lambda db: summary.quarantine(db, 99))}
 
 
 async def test_the_thiefs_branch_is_withdrawn_and_what_it_did_undone(tmp_path: Path) -> None:
@@ -78,12 +78,12 @@ async def test_the_thiefs_branch_is_withdrawn_and_what_it_did_undone(tmp_path: P
         await store.settle([judged(m, TWO_KEYS, evening) for m in batch], None, None, evening)
         assert FORGED.digest in (await shown(store)).values()
         ended = "SELECT count(*) FROM actual WHERE ended_how = 'cancelled'"
-        assert await store.ask(lambda db: db.execute(ended).fetchone()[0]) == 1
+        assert await store.read(lambda db: db.execute(ended).fetchone()[0]) == 1
         counts = await store.amend(REVOKED, evening)
         assert counts == {"withdrawn": 2, "continued": 3}
         assert await shown(store) == {m.bulletin.seq: m.digest for m in HONEST}
         assert await reasons(store) == {m.digest: "key-revoked" for m in (FORGED, FORGED_TOO)}
-        assert await store.ask(lambda db: db.execute(ended).fetchone()[0]) == 0
+        assert await store.read(lambda db: db.execute(ended).fetchone()[0]) == 0
         assert await store.amend(REVOKED, evening) == {}
 
 
@@ -143,9 +143,9 @@ def test_any_order_ends_with_the_honest_history(
             assert await shown(store) == {m.bulletin.seq: m.digest for m in HONEST}
             assert {m.digest for m in (FORGED, FORGED_TOO)} <= (await reasons(store)).keys()
             sql = "SELECT id, ended_by, ended_how, headline FROM actual ORDER BY id"
-            before = await store.ask(lambda db: [tuple(row) for row in db.execute(sql)])
+            before = await store.read(lambda db: [tuple(row) for row in db.execute(sql)])
             await store.rebuild()
-            assert await store.ask(lambda db: [tuple(row) for row in db.execute(sql)]) == before
+            assert await store.read(lambda db: [tuple(row) for row in db.execute(sql)]) == before
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(work(Path(folder) / "store.db"))

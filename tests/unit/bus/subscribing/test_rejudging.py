@@ -11,7 +11,7 @@ import msgspec
 from bus.admission.verdict import Message, Refused, verdict
 from bus.keys.signatures import FileSigner
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.rejudging import AT_ONCE
+from bus.subscribing.reassessment import AT_ONCE
 from bus.transport.cursor import Cursor
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
@@ -46,7 +46,7 @@ def received(found: worlds.Message, n: int) -> Message:
 
 async def reasons(store: Inbox) -> list[str]:
     """What is in quarantine, and why."""
-    return await store.ask(lambda db: [row[0] for row in db.execute("SELECT reason FROM quarantine")])
+    return await store.read(lambda db: [row[0] for row in db.execute("SELECT reason FROM quarantine")])
 
 
 async def settled(store: Inbox, *messages: Message) -> None:
@@ -70,7 +70,8 @@ async def test_what_came_before_its_key_is_admitted_when_the_key_comes(tmp_path:
         assert dict(await store.amend(registry, NOW)) == {}
         assert dict(await store.amend(registry, NOW)) == {"admitted": 1}
         assert (
-            await store.ask(lambda db: db.execute("SELECT digest FROM admitted").fetchone()[0]) == mine.digest
+            await store.read(lambda db: db.execute("SELECT digest FROM admitted").fetchone()[0])
+            == mine.digest
         )
         assert await reasons(store) == ["unknown-key"] * len(strangers)
         assert dict(await store.amend(registry, NOW)) == {}

@@ -46,8 +46,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
         async with Inbox.open(tmp_path / "state" / "store.db", projector=Projection()) as store:
             await store.settle([judged(each) for each in (first, second, other, strange)], None, None, NOW)
             gap = Alarm(channel=DENIED, reason=Reason.GAP, detail="2 missing")
-            await store.record(lambda db: alarms.record_alarms(db, [gap], [], 10.0))
-            await store.record(lambda db: alarms.record_alarms(db, [], [(DENIED, Reason.GAP)], 20.0))
+            await store.write(lambda db: alarms.record_alarms(db, [gap], [], 10.0))
+            await store.write(lambda db: alarms.record_alarms(db, [], [(DENIED, Reason.GAP)], 20.0))
 
     asyncio.run(fill())
     return made

@@ -100,7 +100,7 @@ async def pictured(path: Path) -> tuple[object, ...]:
     """What xb-hub sees in a store."""
     registry = VerifiedRegistry.open(world().raw)
     async with Inbox.open(path, projector=Projection()) as store:
-        return await store.ask(
+        return await store.read(
             lambda db: (
                 summary.picture(db, world().now, registry, "xb-hub"),
                 channels(db, world().now, registry, "xb-hub"),

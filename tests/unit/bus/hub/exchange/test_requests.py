@@ -147,7 +147,7 @@ class Store:
     def __init__(self) -> None:
         self.db = sqlite3.connect(":memory:")
         self.db.row_factory = sqlite3.Row
-        self.db.executescript(tables.SCHEMA + Projection().schema)
+        self.db.executescript(tables.SCHEMA + "".join(each.schema for each in Projection().layouts))
 
     def links(self, *numbers: int, digest: str = "") -> None:
         """It holds these numbers; the digest of each is its number, or that."""

@@ -71,7 +71,7 @@ async def test_a_country_has_the_gravest_phase_of_its_elections(tmp_path: Path) 
             ("EU", Phase.POLLING),
             ("XC", Phase.NONE),
         ):
-            assert await store.ask(lambda db, c=country: present_phase(db, c, NOW)) is phase  # type: ignore[misc]
+            assert await store.read(lambda db, c=country: present_phase(db, c, NOW)) is phase  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Calendar:
     async def work() -> Calendar:
         await take_in(path, WORLD, [said("xa-emb", "xa-parl-2027", calendar(Phase.POLLING, DAY, 2 * DAY))])
         async with Inbox.open(path, projector=Projection()) as store:
-            (found,) = await store.ask(calendars)
+            (found,) = await store.read(calendars)
             assert isinstance(found.row, Stored)
             return found
 

@@ -57,7 +57,7 @@ async def take(store: Inbox, *messages: Message, later: float = 0.0) -> None:
 async def found(store: Inbox, later: float = 0.0) -> dict[str, list[str]]:
     """The reasons of the alarms by channel, so much later."""
     now = NOW + dt.timedelta(seconds=later)
-    seen = await store.ask(lambda db: look_at(db, now, WORLD.registry, "xb-hub"))
+    seen = await store.read(lambda db: look_at(db, now, WORLD.registry, "xb-hub"))
     by_channel: dict[str, list[str]] = {}
     for each in seen.alarms:
         by_channel.setdefault(each.channel, []).append(str(each.reason))
@@ -67,7 +67,7 @@ async def found(store: Inbox, later: float = 0.0) -> dict[str, list[str]]:
 async def row_of(store: Inbox, later: float = 0.0, name: str = ME) -> ChannelRow:
     """One channel, so much later."""
     now = NOW + dt.timedelta(seconds=later)
-    rows = await store.ask(lambda db: channels(db, now, WORLD.registry, "xb-hub"))
+    rows = await store.read(lambda db: channels(db, now, WORLD.registry, "xb-hub"))
     return next(row for row in rows if row.name == name)
 
 
@@ -104,7 +104,7 @@ async def test_a_hole_is_an_alarm_that_names_the_numbers(store: Inbox) -> None:
     await take(store, CHAIN[0])
     await take(store, CHAIN[3])
     assert await found(store) == {ME: ["gap"]}
-    seen = await store.ask(lambda db: look_at(db, NOW, WORLD.registry, "xb-hub"))
+    seen = await store.read(lambda db: look_at(db, NOW, WORLD.registry, "xb-hub"))
     assert "number 2 to 3" in seen.alarms[0].detail
 
 
@@ -136,7 +136,7 @@ async def test_what_was_refused_is_not_missing(store: Inbox) -> None:
     """A bulletin that broke a rule was delivered: that it is refused is another matter, and its place is taken."""
     broken = sign(WORLD, bulletin(WORLD, expires=NOW - dt.timedelta(days=1)))
     await take(store, broken, beat(head(broken)))
-    assert [each.reason for each in await store.ask(lambda db: summary.quarantine(db, 9))] == ["rule:R5"]
+    assert [each.reason for each in await store.read(lambda db: summary.quarantine(db, 9))] == ["rule:R5"]
     assert await found(store, 40) == {}
 
 
@@ -171,7 +171,7 @@ async def test_who_may_not_send_heartbeats_is_not_blamed_for_silence(store: Inbo
     registry.__dict__.update(WORLD.registry.__dict__, document=mute)
     await take(store, CHAIN[0])
     hour = NOW + dt.timedelta(hours=1)
-    seen = await store.ask(lambda db: look_at(db, hour, registry, "xb-hub"))
+    seen = await store.read(lambda db: look_at(db, hour, registry, "xb-hub"))
     assert seen.alarms == ()
     assert next(row for row in seen.rows if row.name == ME).state == "silent"
 
@@ -184,8 +184,8 @@ async def test_a_drill_is_judged_by_itself(store: Inbox) -> None:
     ]  # fmt: skip
     await take(store, *drill)
     assert await found(store) == {"xa-csirt/exercise.green.community": ["gap"]}
-    picture = await store.ask(lambda db: summary.picture(db, NOW, WORLD.registry, "xb-hub"))
-    actual = await store.ask(lambda db: look_at(db, NOW, WORLD.registry, "xb-hub").conditions)
+    picture = await store.read(lambda db: summary.picture(db, NOW, WORLD.registry, "xb-hub"))
+    actual = await store.read(lambda db: look_at(db, NOW, WORLD.registry, "xb-hub").conditions)
     assert sum(picture.channels_by_state.values()) == len(actual)
     assert not any("exercise" in name for name in actual)
 
@@ -207,17 +207,17 @@ async def test_the_order_of_arrival_does_not_matter(tmp_path: Path) -> None:
 async def test_a_record_outlives_the_picture(store: Inbox) -> None:
     """Alarms are history: made when they begin, closed when they end, and not made anew."""
     silent = Alarm(channel=ME, reason=Reason.SILENT, detail="nothing heard")
-    await store.record(lambda db: alarms.record_alarms(db, [silent], [], 10.0))
+    await store.write(lambda db: alarms.record_alarms(db, [silent], [], 10.0))
     await store.rebuild()
-    assert await store.ask(alarms.standing) == {(ME, Reason.SILENT)}
-    await store.record(lambda db: alarms.record_alarms(db, [], [(ME, Reason.SILENT)], 20.0))
-    await store.record(lambda db: alarms.record_alarms(db, [silent], [], 30.0))
-    every = await store.ask(lambda db: alarms.alarms(db, ended=True))
+    assert await store.read(alarms.standing) == {(ME, Reason.SILENT)}
+    await store.write(lambda db: alarms.record_alarms(db, [], [(ME, Reason.SILENT)], 20.0))
+    await store.write(lambda db: alarms.record_alarms(db, [silent], [], 30.0))
+    every = await store.read(lambda db: alarms.alarms(db, ended=True))
     assert [(each.began.timestamp(), each.ended and each.ended.timestamp()) for each in every] == [
         (30.0, None),
         (10.0, 20.0),
     ]
-    assert len(await store.ask(lambda db: alarms.alarms(db, ended=False))) == 1
+    assert len(await store.read(lambda db: alarms.alarms(db, ended=False))) == 1
 
 
 def test_a_stream_that_stays_incomplete_is_read_again_less_and_less() -> None:
@@ -245,8 +245,8 @@ async def test_uptime_counts_what_was_watched(store: Inbox) -> None:
         (5000, calm),
     ]
     for moment, condition in looks:
-        await store.record(lambda db, m=moment, c=condition: alarms.record_spans(db, {ME: c}, float(m)))  # type: ignore[misc]
-    assert await store.ask(alarms.uptimes) == {ME: {"during": round(60 / 70 * 1e6), "none": 1_000_000}}
+        await store.write(lambda db, m=moment, c=condition: alarms.record_spans(db, {ME: c}, float(m)))  # type: ignore[misc]
+    assert await store.read(alarms.uptimes) == {ME: {"during": round(60 / 70 * 1e6), "none": 1_000_000}}
 
 
 def test_heartbeats_stand_beside_no_channel_that_they_keep_alive() -> None:

@@ -1,0 +1,186 @@
+"""The layout of a SQLite file: its tables, in which version each room's stand, and the steps from an older version.
+
+Several rooms keep tables in one file. Each describes its own in a `Layout`; the table `layouts` records the version of each.
+`PRAGMA user_version` is the version of that record, `PRAGMA application_id` tocsin's mark and, in its last byte, the wire
+number: the bytes in a file are of one wire and cannot be translated, as they are signed.
+
+A file without a `user_version` was written before versions were recorded, by commit 9a20077 or like it. It is judged by its
+columns: taken for version 1, brought up to date, and kept only if its columns are then those of a new file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bus.errors import StoreError
+from schemas.codec import WIRE
+
+RECORD = 1
+"""The version of the table `layouts` itself."""
+MARK = int.from_bytes(b"TOC")
+"""The first three bytes of `application_id`."""
+
+_RECORD = "CREATE TABLE IF NOT EXISTS layouts (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
+
+
+class Layout(NamedTuple):
+    """The tables of one room.
+
+    Attributes:
+        name: what `layouts` calls them; it never changes.
+        schema: SQL that makes the tables and indexes of the present version where they are not there yet.
+        migrations: SQL; the first step leads from version 1 to 2, and so on. A step is never changed once released.
+        known_by: a table of version 1, by which a file is recognised that records no versions; empty when the layout is
+            younger than the record.
+    """
+
+    name: str
+    schema: str
+    migrations: tuple[str, ...] = ()
+    known_by: str = ""
+
+    @property
+    def version(self) -> int:
+        """The present version."""
+        return len(self.migrations) + 1
+
+
+def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) -> bool:
+    """Whether the file has all these layouts in their present versions. Reads only.
+
+    Args:
+        db: the open file.
+        path: its name, for messages.
+        layouts: what is to be in it; the first says what kind of file it is.
+
+    Raises:
+        StoreError: `store-layout`, it is no such file, or of a later version; `store-wire`, it is of another wire.
+    """
+    _check_mark(db, path)
+    recorded = _recorded(db)
+    if _tables(db) and not _versions(db, layouts)[layouts[0].name]:
+        raise StoreError(
+            f"{path} is a SQLite file, but not one of the kind '{layouts[0].name}'; name another file",
+            reason="store-layout",
+        )
+    for layout in layouts:
+        if recorded.get(layout.name, 0) > layout.version:
+            raise _later(path, f"{layout.name} {recorded[layout.name]}", f"{layout.version}")
+    return all(recorded.get(layout.name) == layout.version for layout in layouts)
+
+
+def is_older(db: sqlite3.Connection, layouts: Sequence[Layout]) -> bool:
+    """Whether the file has tables of an earlier release, which `bring_up_to_date` changes or at least has to judge."""
+    versions = _versions(db, layouts)
+    if _pragma(db, "user_version") == 0:
+        return any(versions.values())
+    return any(0 < versions[layout.name] < layout.version for layout in layouts)
+
+
+def bring_up_to_date(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) -> None:
+    """Make what is missing and change what is older, inside a transaction.
+
+    Raises:
+        StoreError: `store-layout`, its columns are not those of any known version.
+    """
+    versions = _versions(db, layouts)
+    is_changed = is_older(db, layouts)
+    db.execute(_RECORD)
+    for layout in layouts:
+        version = versions[layout.name]
+        steps = layout.migrations[version - 1 :] if version else ()
+        for statement in _statements(*steps, layout.schema):
+            try:
+                db.execute(statement)
+            except sqlite3.OperationalError as exc:
+                if not is_changed or exc.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+                    raise
+                raise _unknown(path, str(exc)) from exc
+        db.execute("REPLACE INTO layouts VALUES (?, ?)", (layout.name, layout.version))
+    if is_changed and (table := _first_difference(db, layouts)):
+        raise _unknown(path, f"the columns of table {table}")
+    db.execute(f"PRAGMA application_id = {MARK << 8 | WIRE}")
+    db.execute(f"PRAGMA user_version = {RECORD}")
+
+
+def _check_mark(db: sqlite3.Connection, path: Path) -> None:
+    mark, record = _pragma(db, "application_id"), _pragma(db, "user_version")
+    if mark == record == 0:
+        return
+    if mark >> 8 != MARK:
+        raise StoreError(
+            f"{path} is a SQLite file of another program; name another file", reason="store-layout"
+        )
+    if (wire := mark & 0xFF) != WIRE:
+        raise StoreError(
+            f"{path} is of wire {wire}, and this release speaks wire {WIRE}; use the release that wrote it, or move the file "
+            "away and have what the bus still holds read anew, for an outbox by: tocsin outbox recover",
+            reason="store-wire",
+        )
+    if record > RECORD:
+        raise _later(path, f"record {record}", str(RECORD))
+
+
+def _later(path: Path, found: str, known: str) -> StoreError:
+    return StoreError(
+        f"{path} was written by a later release ({found}, known here: {known}); use that release, or a copy of the file that "
+        "was made before it",
+        reason="store-layout",
+    )
+
+
+def _unknown(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"{path} is of a layout that this release does not know ({why}); use the release that wrote it, or move the file away "
+        "and have what the bus still holds read anew, for an outbox by: tocsin outbox recover",
+        reason="store-layout",
+    )
+
+
+def _versions(db: sqlite3.Connection, layouts: Sequence[Layout]) -> dict[str, int]:
+    """In which version the file has each layout; 0 when it has none of its tables."""
+    recorded = _recorded(db)
+    tables = _tables(db) if _pragma(db, "user_version") == 0 else set()
+    return {
+        layout.name: recorded.get(layout.name, int(bool(layout.known_by) and layout.known_by in tables))
+        for layout in layouts
+    }
+
+
+def _recorded(db: sqlite3.Connection) -> dict[str, int]:
+    if _pragma(db, "user_version") == 0:
+        return {}
+    return {row[0]: row[1] for row in db.execute("SELECT name, version FROM layouts")}
+
+
+def _tables(db: sqlite3.Connection) -> set[str]:
+    sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    return {row[0] for row in db.execute(sql)}
+
+
+def _first_difference(db: sqlite3.Connection, layouts: Sequence[Layout]) -> str:
+    """The first table that has other columns than in a new file; empty when there is none."""
+    new = sqlite3.connect(":memory:")
+    try:
+        for statement in _statements(*(layout.schema for layout in layouts)):
+            new.execute(statement)
+        return next((name for name in sorted(_tables(new)) if _columns(db, name) != _columns(new, name)), "")
+    finally:
+        new.close()
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[tuple[object, ...]]:
+    """Name, type, whether it may be null, default and place in the key of each column."""
+    return [tuple(row)[1:] for row in db.execute(f"PRAGMA table_xinfo({table})")]
+
+
+def _statements(*scripts: str) -> Iterator[str]:
+    for script in scripts:
+        yield from filter(str.strip, script.split(";\n"))
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
