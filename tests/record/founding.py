@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from tests.record.desk import Call, Desk
+from tests.record.desk import WITHOUT_TERMINAL, Call, Desk
 from tests.record.entries import Form
 
 PIPE = (Form.PIPE,)
@@ -158,5 +158,9 @@ def contexts(desk: Desk, digest: str, server: str) -> None:
         desk.run(Call(command="context add", arguments=arguments, forms=forms, title=title))
     desk.run(Call(command="context current", title="none is chosen", forms=(Form.PIPE, Form.JSON)))
     desk.run(Call(command="context use", arguments=("xa-csirt",)))
-    desk.together((Call(command="context current"), Call(command="context ls"), Call(command="config show")))
-    desk.together((Call(command="config show", title="with origins", arguments=("--origin",)),))
+    # The width of this table, and where it breaks a path, depend on the name of the folder: no terminal.
+    shown = Call(command="config show", forms=WITHOUT_TERMINAL)
+    origins = Call(
+        command="config show", title="with origins", arguments=("--origin",), forms=WITHOUT_TERMINAL
+    )
+    desk.together((Call(command="context current"), Call(command="context ls"), shown, origins))

@@ -101,14 +101,15 @@ def parts_hidden(text: str, values: set[str]) -> str:
         here: dict[int, str] = {}
 
         def hide(match: re.Match[str], above: dict[int, str] = above, here: dict[int, str] = here) -> str:
-            before, equals, word = match[0].rpartition("=")
+            before, equals, end = match[0].rpartition("=")
+            word = end.rstrip(",;:.)")
             longer = above.get(match.start(), "") + word
             is_next = longer != word and longer in whole
             is_first = len(word) >= SHORTEST_PART and _is_random(word) and word in whole
             if not (is_next or is_first):
                 return match[0]
             here[match.start()] = longer if is_next else word
-            return f"{before}{equals}<part>"
+            return f"{before}{equals}<part>{end[len(word) :]}"
 
         lines.append(_WORD.sub(hide, line))
         above = here
