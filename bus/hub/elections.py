@@ -77,7 +77,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 def calendars(db: sqlite3.Connection) -> tuple[Calendar, ...]:
     """The calendar that counts, for each election in each country."""
-    found: dict[tuple[str, str], Calendar] = {}
+    counting: dict[tuple[str, str], Calendar] = {}
     for row in db.execute(_SQL, (Domain.ELECTORAL,)):
         kept = stored(row)
         bulletin = kept.bulletin
@@ -86,7 +86,7 @@ def calendars(db: sqlite3.Connection) -> tuple[Calendar, ...]:
         election, country = bulletin.election.id, row["country"]
         if home(election) not in (UNION, country):
             continue
-        found.setdefault(
+        counting.setdefault(
             (election, country),
             Calendar(
                 election=election,
@@ -96,7 +96,7 @@ def calendars(db: sqlite3.Connection) -> tuple[Calendar, ...]:
                 expires=bulletin.expires,
             ),
         )
-    return tuple(found.values())
+    return tuple(counting.values())
 
 
 def home(election: str) -> str:

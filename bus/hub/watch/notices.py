@@ -1,7 +1,7 @@
 """A hub says that a channel has gone dark, and that it speaks again: actual bulletins of its own, where its grants let it.
 
 To the audience for which a grant of status `actual` names the kind `channel-status`, a national one before others. What it
-has said is read from its outbox, so that nothing is said twice, or left standing, whatever ends the program in between.
+has said is read from its outbox, so that a program that was ended in between says nothing twice and leaves nothing standing.
 """
 
 from __future__ import annotations

@@ -131,11 +131,11 @@ class Watch:
         if self._subscriber.caught_up():
             self._blind_since = None
             seen = await self._store.ask(lambda db: look_at(db, now, registry, self._authority_id))
-            found, conditions = [*seen.alarms], seen.conditions
+            present, conditions = [*seen.alarms], seen.conditions
             await self._tell(seen)
         else:
-            found = [*self._blind(), *(Alarm(channel=c, reason=r, detail="") for c, r in self._standing)]
-        begun, ended = changes(self._standing, found)
+            present = [*self._blind(), *(Alarm(channel=c, reason=r, detail="") for c, r in self._standing)]
+        begun, ended = changes(self._standing, present)
         await self._record(begun, ended, conditions, now.timestamp())
         self._standing = (self._standing | {(each.channel, each.reason) for each in begun}) - set(ended)
         self._repair(self._monotonic())
