@@ -10,8 +10,7 @@ import pytest
 
 from bus.admission.verdict import Judged, Refused, verdict
 from bus.admission.verdict import Message as Received
-from bus.hub.picture.projection import Projection
-from bus.subscribing.inbox import Inbox
+from bus.hub.picture.projection import open_store
 from bus.trust.registry import VerifiedRegistry
 from tests.office import Desk
 from tests.worlds import Message, World
@@ -38,7 +37,7 @@ async def take_in(
     """Settle messages into a hub's store; the file is made when it is not there."""
     moment = now or world.now
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
+    async with open_store(path, hold_s=0.0) as store:
         await store.settle([judged(each, world.registry, moment) for each in messages], STREAM, None, moment)
         await store.release(moment)
 

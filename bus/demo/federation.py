@@ -19,6 +19,7 @@ from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
 from bus.federation.plan import HOME, Country, Federation, Node, Seat, Union, identity_at
 from bus.federation.plan import Path as Way
+from bus.hub.background import background
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
 from bus.server import NatsServer, ServerSettings, provision, render_conf
@@ -247,7 +248,9 @@ async def joined(
                 endpoints=places,
                 ledger=await stack.enter_async_context(Ledger.open(folder / f"{cc}-carrier.db")),
             )
-            run_until_closed(stack, asyncio.create_task(carriers[cc].run(), name=f"carrier of {cc}"))
+        carrying = await stack.enter_async_context(background())
+        for cc, carrier in carriers.items():
+            carrying.start(carrier.run(), f"carrier of {cc}")
         yield Joined(
             founded=founded,
             servers=servers,
@@ -266,13 +269,3 @@ async def _running(servers: Collection[NatsServer]) -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.gather(*(server.stop() for server in servers))
-
-
-def run_until_closed(stack: AsyncExitStack, task: asyncio.Task[None]) -> None:
-    """End a task with the stack."""
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    stack.push_async_callback(end)

@@ -6,19 +6,21 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
-import msgspec
 import structlog
 
 from bus import plugin
 from bus.delivery.ledger import TABLES
 from bus.delivery.tracker import DeliveryTracker
-from bus.demo.countries import HUBS, MEMBERS, Folder, Member, point_to_server, prepare, refresh_beacon
+from bus.demo.countries import HUBS, MEMBERS, Member, Office
+from bus.demo.founding import Folder, point_to_server, prepare, refresh_beacon
+from bus.demo.tally import Tally, count
 from bus.errors import BusError, ConfigError
-from bus.hub.background import Background, background
+from bus.hub.background import background
 from bus.hub.elections import present_phase
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
@@ -38,7 +40,7 @@ from bus.transport.connection import Connection, Endpoint
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import HeldRegistry
 from schemas.bulletin import Defaults
-from schemas.subject import Channel, parse
+from schemas.subject import Channel
 from schemas.vocab import Pap, Phase, Status, Tlp
 
 BEACON_EVERY_S = 3600.0
@@ -48,23 +50,6 @@ DRAIN_S = 20.0
 PUBLISHER_DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 
 log = structlog.get_logger()
-
-
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one run; the JSON of the demonstration's last line."""
-
-    authorities: dict[str, dict[str, int]]
-    hubs: dict[str, dict[str, int]]
-    published: int
-    refused: int
-    lost: int
-    kinds: tuple[str, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Whether all that was published is stored, and each hub admitted what its grants let it read."""
-        stored = all(each["stored"] == each["published"] for each in self.authorities.values())
-        return self.published > 0 and self.lost == 0 and self.refused == 0 and stored
 
 
 class Demo:
@@ -113,16 +98,21 @@ class Demo:
             demo = cls(folder, held, server, clock())
             await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
             for hub in HUBS:
-                await demo._start_hub(stack, hub, clock)
-            tasks = await stack.enter_async_context(background())
-            for member in MEMBERS:
-                await demo._start_office(stack, member, tasks, clock)
+                await demo._open_hub(stack, hub, clock)
+            adapters = [
+                await demo._open_office(stack, member, member.office, clock)
+                for member in MEMBERS
+                if member.office is not None
+            ]
+            tasks = await stack.enter_async_context(background())  # ends before what its tasks publish with
+            for adapter in adapters:
+                tasks.start(adapter(), "adapter")
             tasks.start(demo._keep_fresh(clock), "beacon")
             following = follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings)
             tasks.start(following, "registry")
             yield demo
 
-    async def _start_hub(self, stack: AsyncExitStack, hub: Member, clock: Callable[[], dt.datetime]) -> None:
+    async def _open_hub(self, stack: AsyncExitStack, hub: Member, clock: Callable[[], dt.datetime]) -> None:
         store = await stack.enter_async_context(open_store(self.folder.state(hub.id) / "store.db"))
         self.stores[hub.id] = store
         publisher = None
@@ -139,21 +129,19 @@ class Demo:
             )
         )
 
-    async def _start_office(
-        self, stack: AsyncExitStack, member: Member, tasks: Background, clock: Callable[[], dt.datetime]
-    ) -> None:
-        if member.office is None:
-            return
+    async def _open_office(
+        self, stack: AsyncExitStack, member: Member, office: Office, clock: Callable[[], dt.datetime]
+    ) -> Callable[[], Coroutine[object, object, None]]:
+        """Open an authority's publisher, with its heartbeats; what runs its adapter."""
         outbox, publisher = await self._publisher(stack, member, clock)
         self.outboxes[member.id], self.publishers[member.id] = outbox, publisher
-        adapter = _adapters().get(member.office.adapter)
+        adapter = _adapters().get(office.adapter)
         if adapter is None:
-            raise ConfigError(f"the adapter {member.office.adapter} is not installed", reason="no-adapter")
+            raise ConfigError(f"the adapter {office.adapter} is not installed", reason="no-adapter")
         source = adapter.folder(self.folder.spool(member.id))
-        work = adapter.run(source, publisher, country=member.country, clock=clock)
-        tasks.start(work, f"adapter of {member.id}")
         beats = Heartbeat(publisher, pace=Intervals(), phase=self._phase_in(member.country))
         await stack.enter_async_context(beats.running())
+        return partial(adapter.run, source, publisher, country=member.country, clock=clock)
 
     def _phase_in(self, country: str) -> Callable[[dt.datetime], Awaitable[Phase]]:
         """Which phase a country is in, by the calendars that its hub holds."""
@@ -233,58 +221,7 @@ class Demo:
 
     async def tally(self) -> Tally:
         """Count this run."""
-        since = self.began.timestamp()
-        registry = self.registry
-        authorities: dict[str, dict[str, int]] = {}
-        expected: dict[str, set[str]] = {hub: set() for hub in self.stores}
-        kinds: set[str] = set()
-        for name, outbox in self.outboxes.items():
-            rows = await outbox.read(
-                lambda db: db.execute(
-                    "SELECT digest, subject, state FROM outbox WHERE kept_at >= ?", (since,)
-                ).fetchall()
-            )
-            spoken = [(row, parse(row["subject"])) for row in rows]
-            spoken = [(row, subject) for row, subject in spoken if subject.status is not Status.SYSTEM]
-            authorities[name] = {
-                "published": len(spoken),
-                "stored": sum(row["state"] == State.STORED for row, _ in spoken),
-            }
-            kinds |= {subject.kind for _, subject in spoken}
-            for row, subject in spoken:
-                for hub, digests in expected.items():
-                    if registry.may_read(hub, subject.channel):
-                        digests.add(row["digest"])
-        hubs: dict[str, dict[str, int]] = {}
-        lost = 0
-        for name, store in self.stores.items():
-            held, refused = await store.read(
-                lambda db: (
-                    {
-                        row[0]
-                        for row in db.execute(
-                            "SELECT digest FROM admitted WHERE admitted_at >= ? AND channel NOT LIKE '%/system.%'",
-                            (since,),
-                        )
-                    },
-                    int(db.execute("SELECT count(*) FROM quarantine WHERE at >= ?", (since,)).fetchone()[0]),
-                )
-            )
-            hubs[name] = {"admitted": len(held), "refused": refused}
-            lost += len(expected[name] - held)
-        spool_refused = sum(
-            path.stat().st_mtime >= since
-            for member in MEMBERS
-            for path in (self.folder.spool(member.id) / "refused").glob("*.reason.json")
-        )
-        return Tally(
-            authorities=authorities,
-            hubs=hubs,
-            published=sum(each["published"] for each in authorities.values()),
-            refused=sum(each["refused"] for each in hubs.values()) + spool_refused,
-            lost=lost,
-            kinds=tuple(sorted(kinds)),
-        )
+        return await count(self.began, self.registry, self.folder, self.outboxes, self.stores)
 
     async def _keep_fresh(self, clock: Callable[[], dt.datetime]) -> None:
         while True:

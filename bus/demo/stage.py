@@ -14,11 +14,13 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from bus.demo.countries import REGISTRY_LIFETIME, Folder, prepare
+from bus.demo.countries import REGISTRY_LIFETIME
+from bus.demo.founding import Folder, prepare
 from bus.hub.picture import summary
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
@@ -27,7 +29,7 @@ from bus.keys import nkeys
 from bus.keys.files import load_signer, read_secret
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Publisher
+from bus.publishing.publisher import Accepted, Publisher
 from bus.sealing.sealer import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.transport.connection import Connection, Endpoint, Outgoing
@@ -113,18 +115,25 @@ def warning(headline: str, **changes: object) -> Draft:
     return msgspec.structs.replace(said, **changes)
 
 
-async def send(publisher: Publisher, draft: Draft) -> tuple[str, str]:
-    """Publish, and wait until the bus has it; its id and digest."""
+async def send(publisher: Publisher, draft: Draft) -> Accepted:
+    """Publish, and wait until the bus has it."""
     kept = await publisher.publish(draft)
     if await publisher.settled(kept.digest, PATIENCE_S) != "stored":
         raise StepError(f"number {kept.seq} on {kept.channel} is stored")
-    return kept.id, kept.digest
+    return kept
+
+
+class Forgery(NamedTuple):
+    """A forged message and its digest."""
+
+    message: Outgoing
+    digest: str
 
 
 def forged(
     issuer: Authority, signer: FileSigner, draft: Draft, *, seq: int, prev: str | None, moment: dt.datetime
-) -> tuple[Outgoing, str]:
-    """A message that its issuer has never said, signed by whoever has a key, dated as he likes; and its digest."""
+) -> Forgery:
+    """A message that its issuer has never said, signed with a stolen key, dated as the thief likes."""
     made = stamp(
         draft,
         id=new_id(moment, secrets.token_bytes(10)),
@@ -138,7 +147,7 @@ def forged(
     found = digest(payload)
     entry = sign_entry(signer, payload, typ=TYP_BULLETIN)
     headers = {SIG_HEADER: format_header((entry,)), **hints(made, found)}
-    return Outgoing(subject=subject_for(made), payload=payload, headers=headers), found
+    return Forgery(Outgoing(subject=subject_for(made), payload=payload, headers=headers), found)
 
 
 class Hub:

@@ -16,9 +16,11 @@ class Background:
         self._group = group
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, work: Coroutine[object, object, None], name: str) -> None:
+    def start(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
         """Run work in a task of its own; one that returns ends nothing."""
-        self._tasks.append(self._group.create_task(work, name=name))
+        task = self._group.create_task(work, name=name)
+        self._tasks.append(task)
+        return task
 
     def cancel(self) -> None:
         """Cancel all; leaving the group waits for them."""

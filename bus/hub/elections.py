@@ -78,7 +78,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 def calendars(db: sqlite3.Connection) -> tuple[Calendar, ...]:
     """The calendar that counts, for each election in each country."""
-    found: dict[tuple[str, str], Calendar] = {}
+    counting: dict[tuple[str, str], Calendar] = {}
     for row in db.execute(_SQL, (Domain.ELECTORAL,)):
         kept = stored(row)
         bulletin = kept.bulletin
@@ -87,7 +87,7 @@ def calendars(db: sqlite3.Connection) -> tuple[Calendar, ...]:
         election, country = bulletin.election.id, row["country"]
         if home(election) not in (UNION, country):
             continue
-        found.setdefault(
+        counting.setdefault(
             (election, country),
             Calendar(
                 election=election,
@@ -97,7 +97,7 @@ def calendars(db: sqlite3.Connection) -> tuple[Calendar, ...]:
                 expires=bulletin.expires,
             ),
         )
-    return tuple(found.values())
+    return tuple(counting.values())
 
 
 def home(election: str) -> str:

@@ -1,6 +1,6 @@
 """A hub's store held against itself, and against the streams: what was damaged, what it lacked, what a broker has lost.
 
-Every payload is digested and every signature verified anew, whatever has become of its key since. Of the streams everything
+Every payload is digested and every signature verified anew, also of keys that have been revoked since. Of the streams everything
 is read that the grants let through; what the store did not know is taken in as ever, and what the streams no longer hold is
 named, so that its author can say it again. Nothing is deleted.
 """

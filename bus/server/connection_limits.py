@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -34,9 +34,16 @@ def held(connz: Mapping[str, Any]) -> dict[str, list[int]]:
     return {user: sorted(cids) for user, cids in found.items()}
 
 
-def beyond(connections: Mapping[str, list[int]], most: int) -> Iterable[tuple[str, int]]:
-    """Who has too many, and which."""
-    return ((user, cid) for user, cids in connections.items() for cid in cids[most:])
+class Excess(NamedTuple):
+    """A connection beyond what its transport key may have."""
+
+    user: str
+    cid: int
+
+
+def beyond(connections: Mapping[str, list[int]], most: int) -> Iterable[Excess]:
+    """The connections beyond `most` of each transport key, the newest."""
+    return (Excess(user, cid) for user, cids in connections.items() for cid in cids[most:])
 
 
 async def share_connections(

@@ -10,7 +10,7 @@ import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import structlog
 
@@ -25,13 +25,20 @@ _POLL_S = 0.01
 log = structlog.get_logger()
 
 
-def ports_of(folder: Path) -> tuple[int, dict[str, list[str]]] | None:
+class Running(NamedTuple):
+    """A server that runs: its process id, and its addresses by what they serve."""
+
+    pid: int
+    addresses: dict[str, list[str]]
+
+
+def ports_of(folder: Path) -> Running | None:
     """Process id and addresses of the server that runs in a folder; None when none does."""
     for file in folder.glob("*.ports"):
         pid = file.stem.rpartition("_")[2]
         try:
             os.kill(int(pid), 0)
-            return int(pid), json.loads(file.read_bytes())
+            return Running(int(pid), json.loads(file.read_bytes()))
         except (OSError, ValueError):
             continue  # it was killed and could not tidy up
     return None
@@ -39,7 +46,7 @@ def ports_of(folder: Path) -> tuple[int, dict[str, list[str]]] | None:
 
 def _how_to_end(folder: Path) -> str:
     found = ports_of(folder)
-    return f"kill {found[0]}" if found else "its process id is in its log"
+    return f"kill {found.pid}" if found else "its process id is in its log"
 
 
 class NatsServer:

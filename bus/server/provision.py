@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -57,9 +57,14 @@ async def provision(
     log.info("bus_provisioned", streams=len(specs), consumers=len(wanted))
 
 
-def layout(
-    registry: VerifiedRegistry, seat: Seat | None
-) -> tuple[tuple[StreamSpec, ...], tuple[ConsumerSpec, ...]]:
+class Layout(NamedTuple):
+    """Every stream and consumer of a broker."""
+
+    streams: tuple[StreamSpec, ...]
+    consumers: tuple[ConsumerSpec, ...]
+
+
+def layout(registry: VerifiedRegistry, seat: Seat | None) -> Layout:
     """Every stream and consumer that stands at a broker."""
     specs = streams(registry, replicas=seat.federation.replicas(seat.name) if seat else 1)
     carried = (
@@ -67,7 +72,7 @@ def layout(
         if seat
         else []
     )
-    return specs, (*consumers(registry, served(registry, seat)), *carried)
+    return Layout(specs, (*consumers(registry, served(registry, seat)), *carried))
 
 
 async def _when_ready(

@@ -23,7 +23,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from bus.demo.federation import COUNTRIES, Joined, found, joined, run_until_closed
+from bus.demo.federation import COUNTRIES, Joined, found, joined
+from bus.hub.background import background
 from bus.hub.service import HubService
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
@@ -154,9 +155,10 @@ async def main(cuts: list[float], backlogs: list[int], every_s: float) -> int:
         joins = await stack.enter_async_context(joined(folder, found(clock())))
         countries = {name: await open_country(stack, joins, name, folder) for name in COUNTRIES}
         enough = asyncio.Event()
-        speaking = [asyncio.create_task(each.speak(enough, every_s)) for each in countries.values()]
-        for task in speaking:
-            run_until_closed(stack, task)
+        tasks = await stack.enter_async_context(background())
+        speaking = [
+            tasks.start(each.speak(enough, every_s), f"speaker of {name}") for name, each in countries.items()
+        ]
         away, here = countries[CUT_OFF], [countries[name] for name in COUNTRIES if name != CUT_OFF]
         await asyncio.sleep(1.0)
         await asyncio.gather(current(away, here), *(current(each, [away]) for each in here))

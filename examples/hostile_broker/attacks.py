@@ -18,7 +18,7 @@ from machine import Machine, Record
 from structlog.testing import capture_logs
 
 from bus.admission.admit import verify_file
-from bus.demo.countries import BEACON_LIFETIME
+from bus.demo.founding import BEACON_LIFETIME
 from bus.demo.stage import PATIENCE_S, Hub, Stage, clock, forged, played, send, step, until, warning
 from bus.errors import BrokerError
 from bus.keys.files import load_signer, read_secret
@@ -68,7 +68,7 @@ class Story:
         return sum(each["event"] == event for each in self._alarms)
 
     async def _say(self, name: str, headline: str, **changes: object) -> str:
-        found = (await send(self._desks[name], warning(headline, **changes)))[1]
+        found = (await send(self._desks[name], warning(headline, **changes))).digest
         self._said[name].append(found)
         return found
 
@@ -425,7 +425,7 @@ class Story:
     async def sealed(self, *hubs: Hub) -> None:
         """He has every file, and reads what is not sealed."""
         marked = warning(SECRET, tlp=Tlp.AMBER_STRICT, audience="eu-csirts")
-        found = (await send(self._desks["xa-csirt"], marked))[1]
+        found = (await send(self._desks["xa-csirt"], marked)).digest
 
         async def opened(hub: Hub) -> bool:
             rows = [row async for row in hub.store.follow(0, live=False) if row.digest == found]

@@ -82,12 +82,13 @@ class Story:
     async def honest_hours(self, desk: Publisher, neighbour: Publisher) -> None:
         """Until eight o'clock everything is as it should be."""
         world, green, public = self._world, self._chains[GREEN], self._chains[PUBLIC]
-        self._theirs.append((await send(neighbour, warning("Scans of results.example")))[1])
-        self._closed, first = await send(desk, warning("A forged notice says that polling ends at noon"))
-        self._letters, second = await send(desk, warning("Letters with a false polling date"))
-        green += [first, second]
+        self._theirs.append((await send(neighbour, warning("Scans of results.example"))).digest)
+        first = await send(desk, warning("A forged notice says that polling ends at noon"))
+        second = await send(desk, warning("Letters with a false polling date"))
+        self._closed, self._letters = first.id, second.id
+        green += [first.digest, second.digest]
         hours = warning("Polling ends at 20:00", tlp=Tlp.CLEAR, audience="public")
-        public.append((await send(desk, hours))[1])
+        public.append((await send(desk, hours)).digest)
         await until(
             "19:00  xa-emb has warned three times; both hubs show it.",
             lambda: world.all_hubs(self._honest_alone),
@@ -112,7 +113,7 @@ class Story:
             "       Both hubs show it: the signatures are good.",
             lambda: world.all_hubs(self._deceived),
         )
-        self._late = (await send(desk, warning("Flood against results.example")))[1]
+        self._late = (await send(desk, warning("Flood against results.example"))).digest
         await until(
             "20:10  xa-emb, unaware, publishes once more; the place is taken, and both hubs put it aside as a fork.",
             lambda: world.all_hubs(self._contradicted),
@@ -215,7 +216,7 @@ class Story:
             if await desk.settled(kept.digest, PATIENCE_S) != "stored":
                 raise StepError(f"the anchor on {name} is stored")
             chain.append(kept.digest)
-        self._chains[GREEN].append((await send(desk, warning("The flood is over")))[1])
+        self._chains[GREEN].append((await send(desk, warning("The flood is over"))).digest)
         await until(
             "       Both hubs have the anchors and what follows; the bulletin of 20:10 stands after all.",
             lambda: self._world.all_hubs(self._honest_alone),

@@ -13,11 +13,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.demo.federation import COUNTRIES, Founded, Joined, found, joined, run_until_closed
+from bus.demo.federation import COUNTRIES, Founded, Joined, found, joined
 from bus.errors import DeniedError
 from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
 from bus.federation.registry_relay import TrustRelay
+from bus.hub.background import background
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.hub.watch.alarms import alarms
@@ -395,19 +396,19 @@ def hold(folder: Path, founded: Founded) -> HeldRegistry:
 async def test_what_is_said_of_trust_comes_to_every_country(tmp_path: Path) -> None:
     """A version published at a union, and a statement at its authority's own broker, reach a hub of another country."""
     founded = found(now())
-    async with joined(tmp_path, founded) as joins, AsyncExitStack() as stack:
+    async with joined(tmp_path, founded) as joins, AsyncExitStack() as ledgers, background() as tasks:
         for cc in ("xa", "xb"):
             held = hold(tmp_path / f"{cc}-server", founded)
             home = provisioner_endpoint(joins.servers[cc].url, joins.provisioners[cc][0])
-            ledger = await stack.enter_async_context(Ledger.open(tmp_path / f"{cc}-trust.db"))
+            ledger = await ledgers.enter_async_context(Ledger.open(tmp_path / f"{cc}-trust.db"))
             relay = TrustRelay(
                 country=cc, held=held, endpoints=joins.carriers[cc].endpoints, ledger=ledger, every=0.2
             )
             for work in (relay.run(), TrustFeed(held, home, every=0.2).run()):
-                run_until_closed(stack, asyncio.create_task(work))
+                tasks.start(work, f"trust of {cc}")
         hub = hold(tmp_path / "xb-hub", founded)
         feed = TrustFeed(hub, joins.endpoint("xb-hub"), every=0.2)
-        run_until_closed(stack, asyncio.create_task(feed.run()))
+        tasks.start(feed.run(), "trust of the hub")
         narrowed = without_strict(founded, "xc-hub")
         async with provisioner(joins, "union") as registrar:
             await publish_trust(registrar, narrowed.raw)

@@ -19,6 +19,7 @@ from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.hub.watch.alarms import alarms
 from bus.hub.watch.channels import channels
+from bus.hub.watch.liveness import Silence
 from bus.hub.watch.watch import Watch
 from bus.publishing.heartbeat import Heartbeat, Holding, Intervals
 from bus.publishing.publisher import Publisher
@@ -152,7 +153,7 @@ async def test_who_is_to_be_told_is_told_what_has_changed(bus: Bus, tmp_path: Pa
     clock = Clock(bus)
     told: list[list[str]] = []
 
-    async def announce(silent: Mapping[str, tuple[str, int]]) -> None:
+    async def announce(silent: Mapping[str, Silence]) -> None:
         told.append(sorted(silent))
         if len(told) == 2:
             raise PermitError("not today")

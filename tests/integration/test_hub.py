@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import os
+import signal
 from pathlib import Path
 
 import msgspec
@@ -12,14 +15,18 @@ from bus.audit import Fact
 from bus.hub.picture import summary
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
+from bus.keys import nkeys
+from bus.publishing.heartbeat import PART_S
+from bus.publishing.outbox import Outbox, State
+from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
 from schemas.parts import PersonalData
 from schemas.vocab import PersonalFlag
-from tests.hubs import take_in
+from tests.hubs import hub_desk, store_of, take_in
 from tests.integration.conftest import Bus
 from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import bulletin, chain, draft, sign
+from tests.worlds import bulletin, chain, draft, make_world, sign
 
 PREFIX = "tocsin.v1.actual.green.community.xb.csirt"
 SUBJECT = f"{PREFIX}.cyber.cyber-threat.xb.none.p4".encode()
@@ -130,3 +137,41 @@ async def test_a_hub_that_runs_erases_what_may_be_kept_no_longer(bus: Bus, tmp_p
         await until(lambda: heard == [("personal-data-erased", {"count": 1})])
         assert await admitted(store) == []
         await until(service.subscriber.caught_up)
+
+
+async def test_a_hub_that_is_told_to_end_ends_though_its_broker_is_frozen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By SIGTERM, cleanly; it waits only until its farewell is sent, less than 5 seconds, and leaves its store to others."""
+    assert PART_S < 5.0
+    world = make_world(dt.datetime.now(dt.UTC))
+    office = hub_desk(tmp_path / "office", monkeypatch, world, "xb-hub")
+    nkeys.save_nkey(office.folder / "xb-hub.nk", world.nkeys["xb-hub"][0])
+    seed, public = nkeys.generate()
+    conf = render_conf(world.registry, settings=ServerSettings(), provisioner_nkey=public)
+    async with NatsServer(tmp_path / "server", conf) as server:
+        await provision(server.url, seed, world.registry)
+        office.run(
+            "context", "add", "xb-hub", "--authority", "xb-hub", "--domain", "test", "--pin", world.pin,
+            "--registry", "xb-hub/registry.tocsin.json", "--beacon", "xb-hub/beacon.tocsin.json",
+            "--server", server.url, "--nkey", "xb-hub.nk", "--key", "xb-hub.pem", "--passphrase-file", "xb-hub.pass",
+            "--state", "state/xb-hub",
+        )  # fmt: skip
+        outbox_file = store_of(office.folder, "xb-hub").with_name("outbox.db")
+        hub = office.start("hub", "run", "--context", "xb-hub")
+        try:
+            async with Outbox.open(outbox_file) as outbox:
+
+                async def has_spoken() -> bool:
+                    return (await outbox.counts())[State.STORED] > 0
+
+                await until(has_spoken, 60)
+            os.kill(server.pid, signal.SIGSTOP)
+            hub.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(hub.wait, 60) == 0
+            async with open_store(store_of(office.folder, "xb-hub")) as store:
+                lease = await store.read(lambda db: db.execute("SELECT owner FROM lease").fetchall())
+            assert lease == []
+        finally:
+            hub.kill()
+            os.kill(server.pid, signal.SIGCONT)

@@ -85,11 +85,11 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
         app.line("")
         app.table(
             ("authority", "published", "stored"),
-            [(name, each["published"], each["stored"]) for name, each in tally.authorities.items()],
+            [(name, each.published, each.stored) for name, each in tally.authorities.items()],
         )
         app.table(
             ("hub", "admitted", "refused"),
-            [(name, each["admitted"], each["refused"]) for name, each in tally.hubs.items()],
+            [(name, each.admitted, each.refused) for name, each in tally.hubs.items()],
         )
         app.line(
             f"published {tally.published}, refused {tally.refused}, lost {tally.lost}; kinds: {', '.join(tally.kinds)}"

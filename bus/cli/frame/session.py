@@ -182,11 +182,10 @@ async def open_outbox(app: App) -> AsyncIterator[Outbox]:
 async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
     """The reader's store of the chosen context, with the hub's projection in it; `hold_s` as in `Inbox.open`."""
     app.logs()
-    from bus.hub.picture.projection import Projection
-    from bus.subscribing.inbox import Inbox
+    from bus.hub.picture import projection
 
     path = private_folder(app.state_folder()) / STORE_FILE
-    async with Inbox.open(path, projector=Projection(), hold_s=hold_s) as store:
+    async with projection.open_store(path, hold_s=hold_s) as store:
         yield store
 
 

@@ -74,7 +74,7 @@ class Asking:
         """
         moment = self._clock().timestamp()
         registry = self._registry()
-        found, before, has_come = await self._store.read(
+        lacking, before, has_come = await self._store.read(
             lambda db: (
                 missing.lacks(db, registry, self._authority_id, moment - self._patience_s),
                 missing.asked(db),
@@ -82,7 +82,7 @@ class Asking:
             )
         )
         groups: dict[tuple[str, Tlp], list[Lack]] = {}
-        for lack in requests.due(found, before, moment):
+        for lack in requests.due(lacking, before, moment):
             last = before.get(requests.place(lack))
             addressee = requests.whom(lack, last, registry, self._authority_id)
             if addressee is not None:
@@ -131,36 +131,36 @@ class Asking:
             channel = readable(item, asker, registry)
             if channel is None or channel.issuer == self._authority_id:
                 continue
-            found = await self._store.read(partial(_due, item=item, asker=asker, moment=moment))
-            if found is not None and sent + len(found.file) <= MOST_BYTES:
-                sent += await self._hand_on(row.id, asker, channel, item.seq, found, moment)
+            held = await self._store.read(partial(_due, item=item, asker=asker, moment=moment))
+            if held is not None and sent + len(held.file) <= MOST_BYTES:
+                sent += await self._hand_on(row.id, asker, channel, item.seq, held, moment)
 
     async def _hand_on(
-        self, asked: str, asker: str, channel: Channel, seq: int, found: missing.Found, moment: float
+        self, asked: str, asker: str, channel: Channel, seq: int, held: missing.Found, moment: float
     ) -> int:
         """Say a copy to who asked for it in the bulletin `asked`; how many bytes."""
         try:
-            copy = requests.copy(asker, channel, seq, found.file)
-            await self._publisher.publish(copy, once=f"copy/{asked}/{found.digest}")
+            copy = requests.copy(asker, channel, seq, held.file)
+            await self._publisher.publish(copy, once=f"copy/{asked}/{held.digest}")
         except StoreError:
             raise
         except (BusError, SchemaError) as exc:  # without a grant for it, or too large to be handed on
             log.warning("not_handed_on", reader=asker, channel=str(channel), seq=seq, problem=str(exc))
             return 0
-        await self._store.write(lambda db: missing.note_handed_on(db, found.digest, asker, moment))
+        await self._store.write(lambda db: missing.note_handed_on(db, held.digest, asker, moment))
         log.info("handed_on", reader=asker, channel=str(channel), seq=seq)
-        return len(found.file)
+        return len(held.file)
 
     async def _take(self, row: Stored, body: Copy) -> None:
         registry, now = self._registry(), self._clock()
         try:
-            found = requests.handed(body.file, registry=registry, now=now)
+            handed = requests.handed(body.file, registry=registry, now=now)
         except AdmissionError as exc:
             log.error("copy_disregarded", holder=row.bulletin.issuer.id, reason=exc.reason, problem=str(exc))
             return
-        channel, message = found.channel, found.message
+        channel, message = handed.channel, handed.message
         wanted = await self._store.read(
-            lambda db: missing.was_asked(db, str(channel), found.seq, message.digest)
+            lambda db: missing.was_asked(db, str(channel), handed.seq, message.digest)
         )
         if not wanted or not registry.may_read(self._authority_id, channel):
             log.warning(
@@ -175,7 +175,7 @@ class Asking:
             "copy_taken",
             holder=row.bulletin.issuer.id,
             channel=str(channel),
-            seq=found.seq,
+            seq=handed.seq,
             outcome=dict(outcome),
         )
 
@@ -191,5 +191,5 @@ def readable(item: Wanted, asker: str, registry: VerifiedRegistry) -> Channel | 
 
 def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> missing.Found | None:
     """What is held of it, unless the asker was given it a short while ago."""
-    found = missing.held_at(db, item.channel, item.seq, item.digest)
-    return found if found and missing.is_rested(db, found.digest, asker, moment, REST_S) else None
+    held = missing.held_at(db, item.channel, item.seq, item.digest)
+    return held if held and missing.is_rested(db, held.digest, asker, moment, REST_S) else None

@@ -49,7 +49,7 @@ def lacks(db: sqlite3.Connection, registry: VerifiedRegistry, me: str, until: fl
     sql = "SELECT channel, reason FROM alarms WHERE ended IS NULL AND began <= ? ORDER BY channel, reason"
     standing = db.execute(sql, (until,)).fetchall()
     different = list(holdings.differences(db, registry, me)) if standing else []
-    found: list[Lack] = []
+    lacking: list[Lack] = []
     for row in standing:
         try:
             channel = Channel.parse(row["channel"])
@@ -65,15 +65,15 @@ def lacks(db: sqlite3.Connection, registry: VerifiedRegistry, me: str, until: fl
             for each in different:
                 if each.channel == name and each.other:
                     others.setdefault((each.seq, each.digest), []).append(each.holder)
-            found += [
+            lacking += [
                 Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(db, name, seq), *said))))
                 for (seq, digest), said in sorted(others.items())
             ]
             continue
         else:
             continue
-        found += [Lack(channel, seq, None, holdings.holders(db, name, seq)) for seq in numbers]
-    return found
+        lacking += [Lack(channel, seq, None, holdings.holders(db, name, seq)) for seq in numbers]
+    return lacking
 
 
 def _holes(db: sqlite3.Connection, channel: str) -> list[int]:
@@ -81,12 +81,12 @@ def _holes(db: sqlite3.Connection, channel: str) -> list[int]:
         "SELECT before + 1 AS low, seq AS high FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
         "FROM links WHERE channel = ?) WHERE seq > before + 1 ORDER BY seq"
     )
-    found: list[int] = []
+    numbers: list[int] = []
     for row in db.execute(sql, (channel,)):
-        found += range(row["low"], min(row["high"], row["low"] + MAX_WANTED))
-        if len(found) >= MAX_WANTED:
+        numbers += range(row["low"], min(row["high"], row["low"] + MAX_WANTED))
+        if len(numbers) >= MAX_WANTED:
             break
-    return found[:MAX_WANTED]
+    return numbers[:MAX_WANTED]
 
 
 def _beyond(db: sqlite3.Connection, channel: str, held_elsewhere: Iterable[int]) -> Iterable[int]:
@@ -106,11 +106,11 @@ def asked(db: sqlite3.Connection) -> Mapping[Place, Asked]:
     }
 
 
-def note_asked(db: sqlite3.Connection, found: Iterable[Lack], whom: str, moment: float) -> None:
+def note_asked(db: sqlite3.Connection, lacking: Iterable[Lack], whom: str, moment: float) -> None:
     """Note of whom these have been asked for, inside a transaction."""
     db.executemany(
         "INSERT INTO requested VALUES (?1, ?2, ?3, 1, ?4, ?5) ON CONFLICT DO UPDATE SET tries = tries + 1, at = ?4, peer = ?5",
-        [(channel, seq, digest or ANY, moment, whom) for channel, seq, digest in map(place, found)],
+        [(channel, seq, digest or ANY, moment, whom) for channel, seq, digest in map(place, lacking)],
     )
 
 

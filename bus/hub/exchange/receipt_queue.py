@@ -111,7 +111,7 @@ def is_noted(db: sqlite3.Connection, stage: ReceiptStage, found: str) -> bool:
 
 def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
     """Make batches of what is open and granted, and give those again that were made and not said; in a transaction."""
-    found = []
+    taken = []
     # What one batch holds stays in it: after a crash the same is offered again, and the outbox knows it.
     groups = "SELECT DISTINCT author, tlp, stage FROM receipt_queue WHERE sent = 0"
     for author, tlp, stage in db.execute(groups).fetchall():
@@ -130,7 +130,7 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
         batches: dict[int, list[sqlite3.Row]] = {}
         for row in rows:
             batches.setdefault(row["batch"], []).append(row)
-        found += [
+        taken += [
             Batch(
                 stage=ReceiptStage(stage),
                 author=author,
@@ -142,7 +142,7 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
             )
             for batch in batches.values()
         ]
-    return found
+    return taken
 
 
 def mark(db: sqlite3.Connection, ns: Iterable[int]) -> None:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from schemas.envelope import SIG_HEADER, parse_header, write_contradiction, write_signed
 
 
-def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[tuple[int, bytes]]:
+class Proof(NamedTuple):
+    """That an issuer contradicts itself at a number of a channel: a file with both signed bulletins."""
+
+    seq: int
+    file: bytes
+
+
+def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[Proof]:
     """Each number at which a channel's issuer contradicts itself, and the proof: what is held there, and what denies it."""
     for row in db.execute(
         "SELECT q.seq, q.headers, q.payload, l.digest FROM quarantine q JOIN links l ON l.channel = q.channel "
@@ -17,7 +25,7 @@ def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[tuple[int, 
         (channel,),
     ).fetchall():
         if (held := signed_file(db, row["digest"])) is not None:
-            yield row["seq"], write_contradiction(held, _of_quarantine(row))
+            yield Proof(row["seq"], write_contradiction(held, _of_quarantine(row)))
     for row in db.execute(
         "SELECT a.seq, m.signature, m.payload, l.digest FROM announced_heads a JOIN admitted m ON m.row = a.row "
         "JOIN links l ON l.channel = a.channel AND l.seq = a.seq WHERE a.channel = ? AND l.digest != a.digest "
@@ -25,7 +33,7 @@ def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[tuple[int, 
         (channel,),
     ).fetchall():
         if (held := signed_file(db, row["digest"])) is not None:
-            yield row["seq"], write_contradiction(held, _of_admitted(row))
+            yield Proof(row["seq"], write_contradiction(held, _of_admitted(row)))
 
 
 def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:

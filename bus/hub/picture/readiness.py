@@ -149,7 +149,7 @@ def _signing(name: str, record: AuthorityRecord, facts: Facts, until: dt.datetim
 
 
 def _seal(name: str, record: AuthorityRecord, facts: Facts, until: dt.datetime | None) -> Check | None:
-    """Asked of whoever has a seal key, or reads an audience whose bulletins are sealed."""
+    """Asked of each that has a seal key, or reads an audience whose bulletins are sealed."""
     sealed = [
         audience
         for audience, each in sorted(facts.registry.document.audiences.items())

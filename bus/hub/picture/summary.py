@@ -125,39 +125,39 @@ def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
     )
 
 
-def as_text(found: Picture) -> list[str]:
+def as_text(picture: Picture) -> list[str]:
     """The picture as lines for a terminal; every symbol is also a word.
 
-    What bulletins say stands in them as it came: whoever prints a line makes it safe.
+    What bulletins say stands in them as it came: the caller makes a line safe before it prints it.
     """
     lines = [
-        f"{found.at:%Y-%m-%d %H:%M:%S} UTC   trust {found.trust} (registry version {found.registry_version})",
-        f"{found.in_force} bulletins in force: "
-        + (_spell(found.by_priority) or "none")
-        + (f"; made from up to TLP:{found.tlp.upper()}" if found.tlp else ""),
+        f"{picture.at:%Y-%m-%d %H:%M:%S} UTC   trust {picture.trust} (registry version {picture.registry_version})",
+        f"{picture.in_force} bulletins in force: "
+        + (_spell(picture.by_priority) or "none")
+        + (f"; made from up to TLP:{picture.tlp.upper()}" if picture.tlp else ""),
     ]
-    if found.by_dimension:
+    if picture.by_dimension:
         lines += ["", "by dimension and area"]
-        lines += [f"  {name:<22} {_spell(areas)}" for name, areas in found.by_dimension.items()]
-    if found.top:
+        lines += [f"  {name:<22} {_spell(areas)}" for name, areas in picture.by_dimension.items()]
+    if picture.top:
         lines += ["", "what stands out"]
         lines += [
             f"  {item.priority} {item.issued:%m-%d %H:%M} {item.issuer:<9} {item.kind:<18} TLP:{item.tlp.upper():<12} {item.audience:<10} {item.headline}"
             + (f" ({', '.join((*item.labels, *item.sealed))})" if item.labels or item.sealed else "")
-            for item in found.top
+            for item in picture.top
         ]
-    if found.elections:
+    if picture.elections:
         lines += ["", "elections"]
         lines += [
             f"  {e.election:<18} {e.country:<3} {e.phase} ({e.coarse})"
             + (f", next change {e.next_change:%Y-%m-%d %H:%M} UTC" if e.next_change else "")
-            for e in found.elections
+            for e in picture.elections
         ]
-    if found.contested:
-        lines += ["", f"contested, for they contradict themselves: {', '.join(found.contested)}"]
-    lines += ["", f"channels: {_spell(found.channels_by_state) or 'none heard yet'}"]
+    if picture.contested:
+        lines += ["", f"contested, for they contradict themselves: {', '.join(picture.contested)}"]
+    lines += ["", f"channels: {_spell(picture.channels_by_state) or 'none heard yet'}"]
     lines.append(
-        f"withdrawn {found.withdrawn}, expired {found.expired}, refused {found.refused}, exercises in force {found.exercises_in_force}"
+        f"withdrawn {picture.withdrawn}, expired {picture.expired}, refused {picture.refused}, exercises in force {picture.exercises_in_force}"
     )
     return lines
 
@@ -167,10 +167,10 @@ def _spell(counts: dict[str, int]) -> str:
 
 
 def _count(values: Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for value in values:
-        found[value] = found.get(value, 0) + 1
-    return dict(sorted(found.items()))
+        counts[value] = counts.get(value, 0) + 1
+    return dict(sorted(counts.items()))
 
 
 def _item(db: sqlite3.Connection, row: sqlite3.Row) -> Item:

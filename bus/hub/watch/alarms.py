@@ -66,7 +66,7 @@ def record_alarms(
 
 
 def record_spans(db: sqlite3.Connection, conditions: dict[str, Condition], moment: float) -> None:
-    """Go on with each channel's span, or begin another where its condition has changed or nobody looked meanwhile."""
+    """Go on with each channel's span, or begin another where its condition has changed or nobody looked for a while."""
     for channel, condition in conditions.items():
         last = db.execute(
             "SELECT * FROM spans WHERE channel = ? ORDER BY n DESC LIMIT 1", (channel,)
@@ -114,8 +114,8 @@ def uptimes(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
     )
     for row in db.execute(sql):
         spent.setdefault((row["channel"], row["phase"]), {})[row["state"]] = row["spent"]
-    found: dict[str, dict[str, int]] = {}
+    shares: dict[str, dict[str, int]] = {}
     for (channel, phase), states in spent.items():
         if (share := uptime(states)) is not None:
-            found.setdefault(channel, {})[phase] = share
-    return found
+            shares.setdefault(channel, {})[phase] = share
+    return shares

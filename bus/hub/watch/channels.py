@@ -99,7 +99,7 @@ def channels(
     up = uptimes(db)
     missing = _missing(db, registry, reader)
     beating = {str(each) for name in registry.document.authorities for each in beat_channels(registry, name)}
-    found = []
+    rows = []
     for name in set(heard) | set(missing) | set(_granted(registry, reader)):
         row = heard.get(name)
         authority, _, channel = name.partition("/")
@@ -117,7 +117,7 @@ def channels(
         signs = Signs(last_heard=last_heard, interval_s=interval, said=said, until=until)
         lacking = missing.get(name, _Missing())
         last_seq = row["last_seq"] if row else None
-        found.append(
+        rows.append(
             ChannelRow(
                 authority=authority,
                 channel=channel,
@@ -138,7 +138,7 @@ def channels(
                 uptime=up.get(name, {}),
             )
         )
-    return tuple(sorted(found, key=lambda row: (_ORDER.get(row.channel.partition(".")[0], 9), row.name)))
+    return tuple(sorted(rows, key=lambda row: (_ORDER.get(row.channel.partition(".")[0], 9), row.name)))
 
 
 def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
@@ -171,24 +171,24 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
     """By channel, what its issuer, or another hub, announces and this reader, which may read it, does not hold so."""
-    found: dict[str, _Missing] = {}
+    missing: dict[str, _Missing] = {}
     for row in db.execute(_ANNOUNCED):
         if row["held"] is None and row["seq"] <= row["top"]:
             continue  # a hole, which is counted as such, or before the first that is held
         if not _may_read(registry, reader, row["channel"]):
             continue
-        entry = found.setdefault(row["channel"], _Missing())
+        entry = missing.setdefault(row["channel"], _Missing())
         if row["held"] is not None:
             entry.forks += 1
         else:
             entry.reaches(row["seq"], row["channel"].partition("/")[0], row["admitted_at"])
     for each in differences(db, registry, reader):
-        entry = found.setdefault(each.channel, _Missing())
+        entry = missing.setdefault(each.channel, _Missing())
         if each.other:
             entry.split.add(each.holder)
         else:
             entry.reaches(each.seq, each.holder, each.since)
-    return found
+    return missing
 
 
 _ANNOUNCED = """
@@ -209,28 +209,28 @@ def _may_read(registry: VerifiedRegistry, reader: str, channel: str) -> bool:
 
 def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Alarm, ...]:
     """What is wrong now. Silence is the actual channel's, where there is one; who may not send heartbeats is not blamed."""
-    found = []
+    alarms = []
     names = {row.name for row in rows}
     for row in rows:
         tells = row.status is Status.ACTUAL or (row.status is Status.SYSTEM and row.beside not in names)
         if row.state is State.SILENT and row.beats and tells:
             text = f"nothing was heard since {row.last_heard:%Y-%m-%d %H:%M:%S} UTC; a sign of life was due every {row.interval_s} seconds"
-            found.append(Alarm(channel=row.name, reason=Reason.SILENT, detail=text))
+            alarms.append(Alarm(channel=row.name, reason=Reason.SILENT, detail=text))
         if row.gaps:
-            found.append(Alarm(channel=row.name, reason=Reason.GAP, detail=_holes(db, row)))
+            alarms.append(Alarm(channel=row.name, reason=Reason.GAP, detail=_holes(db, row)))
         if row.overdue and row.announced:
             text = f"{row.by} has said up to number {(row.last_seq or 0) + row.announced}, and what came ends with {row.last_seq or 0}"
-            found.append(Alarm(channel=row.name, reason=Reason.TAIL, detail=text))
+            alarms.append(Alarm(channel=row.name, reason=Reason.TAIL, detail=text))
         if row.forks:
             text = (
                 "its issuer contradicts itself; tocsin bulletin proof writes down the evidence. Once it has said which is "
                 "its own: tocsin hub decide"
             )
-            found.append(Alarm(channel=row.name, reason=Reason.FORK, detail=text))
+            alarms.append(Alarm(channel=row.name, reason=Reason.FORK, detail=text))
         if row.split:
             text = f"{' and '.join(row.split)} had another bulletin at one place than this hub was given; it is asked for"
-            found.append(Alarm(channel=row.name, reason=Reason.SPLIT, detail=text))
-    return tuple(found)
+            alarms.append(Alarm(channel=row.name, reason=Reason.SPLIT, detail=text))
+    return tuple(alarms)
 
 
 def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:

@@ -2,7 +2,7 @@
 
 Each heartbeat carries what has come to be held since the last one, at its own TLP and audience, so that no reader learns
 of channels that it may not read. A reader that holds another bulletin at the same place, or less, has been shown something
-else than its peer, by whoever stands between them.
+else than its peer by what stands between them.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -62,6 +63,13 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     channel: str
     reason: Reason
     detail: str
+
+
+class Silence(NamedTuple):
+    """What is said of a channel that is silent: since when, in words, and its interval in seconds."""
+
+    detail: str
+    interval_s: int
 
 
 def state_of(signs: Signs, now: dt.datetime) -> State:

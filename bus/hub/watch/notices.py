@@ -1,14 +1,16 @@
 """A hub says that a channel has gone dark, and that it speaks again: actual bulletins of its own, where its grants let it.
 
 To the audience for which a grant of status `actual` names the kind `channel-status`, a national one before others. What it
-has said is read from its outbox, so that nothing is said twice, or left standing, whatever ends the program in between.
+has said is read from its outbox, so that a program that was ended in between says nothing twice and leaves nothing standing.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from bus.hub.watch.liveness import Silence
 from bus.publishing import outbox_table as table
 from bus.publishing.publisher import Publisher
 from bus.trust.receipt_grants import HEARTBEAT
@@ -23,7 +25,14 @@ ORIGIN = "dark:"
 _NARROWEST = (Scope.NATIONAL, Scope.ORG, Scope.UNION, Scope.PUBLIC)
 
 
-def audience_of(registry: VerifiedRegistry, hub: str) -> tuple[Tlp, str] | None:
+class Place(NamedTuple):
+    """The TLP and the audience of a notice."""
+
+    tlp: Tlp
+    audience: str
+
+
+def audience_of(registry: VerifiedRegistry, hub: str) -> Place | None:
     """Where a hub says that a channel is dark; None when no grant names it."""
     listed = registry.document.audiences
     found = [
@@ -33,10 +42,10 @@ def audience_of(registry: VerifiedRegistry, hub: str) -> tuple[Tlp, str] | None:
         for tlp in grant.tlps
         for audience in grant.audiences
     ]
-    return min(found)[1:] if found else None
+    return Place(*min(found)[1:]) if found else None
 
 
-def draft(channel: str, detail: str | None, place: tuple[Tlp, str], interval_s: int) -> Draft:
+def draft(channel: str, detail: str | None, place: Place, interval_s: int) -> Draft:
     """What is said of a channel: that it is dark, with why, or, without, that it speaks again.
 
     How many bulletins it carries is nothing for readers of another channel, so no number is given.
@@ -57,8 +66,8 @@ def draft(channel: str, detail: str | None, place: tuple[Tlp, str], interval_s: 
             last_seq=0,
             duty="unstaffed",
         ),
-        tlp=place[0],
-        audience=place[1],
+        tlp=place.tlp,
+        audience=place.audience,
         urgency=Urgency.IMMEDIATE if is_dark else Urgency.PAST,
         severity=Severity.MODERATE if is_dark else Severity.MINOR,
     )
@@ -71,7 +80,7 @@ class Announcer:
         """Prepare; the publisher is the hub's own."""
         self._publisher = publisher
 
-    async def __call__(self, silent: Mapping[str, tuple[str, int]]) -> None:
+    async def __call__(self, silent: Mapping[str, Silence]) -> None:
         """Say what has changed since the last time anything was said.
 
         Args:
@@ -86,8 +95,8 @@ class Announcer:
             return
         dark = await publisher.outbox.read(_said)
         for channel in sorted(silent.keys() - dark.keys()):
-            detail, interval = silent[channel]
-            await publisher.publish(draft(channel, detail, place, interval), origin=ORIGIN + channel)
+            said = draft(channel, silent[channel].detail, place, silent[channel].interval_s)
+            await publisher.publish(said, origin=ORIGIN + channel)
         for channel in sorted(dark.keys() - silent.keys()):
             await publisher.publish(draft(channel, None, place, dark[channel]), origin=ORIGIN + channel)
 

@@ -20,7 +20,7 @@ from bus.hub.periodic import Problem, repeat
 from bus.hub.watch import alarms
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, alarms_of, channels
-from bus.hub.watch.liveness import Alarm, Reason, changes
+from bus.hub.watch.liveness import Alarm, Reason, Silence, changes
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.subscriber import Subscriber
 from bus.transport.streams import world_stream
@@ -37,7 +37,8 @@ BLIND_S = 5.0
 OWN = "-"
 """Where a channel stands, for an alarm about this hub itself."""
 
-Announce = Callable[[Mapping[str, tuple[str, int]]], Awaitable[None]]
+Announce = Callable[[Mapping[str, Silence]], Awaitable[None]]
+"""Is told the channels that are silent, all of them."""
 
 log = structlog.get_logger()
 
@@ -130,11 +131,11 @@ class Watch:
         if self._subscriber.caught_up():
             self._blind_since = None
             seen = await self._store.read(lambda db: look_at(db, now, registry, self._authority_id))
-            found, conditions = [*seen.alarms], seen.conditions
+            present, conditions = [*seen.alarms], seen.conditions
             await self._tell(seen)
         else:
-            found = [*self._blind(), *(Alarm(channel=c, reason=r, detail="") for c, r in self._standing)]
-        begun, ended = changes(self._standing, found)
+            present = [*self._blind(), *(Alarm(channel=c, reason=r, detail="") for c, r in self._standing)]
+        begun, ended = changes(self._standing, present)
         await self._record(begun, ended, conditions, now.timestamp())
         self._standing = (self._standing | {(each.channel, each.reason) for each in begun}) - set(ended)
         self._repair(self._monotonic())
@@ -142,7 +143,7 @@ class Watch:
     async def _tell(self, seen: Seen) -> None:
         intervals = {row.name: row.interval_s for row in seen.rows}
         silent = {
-            each.channel: (each.detail, intervals[each.channel])
+            each.channel: Silence(each.detail, intervals[each.channel])
             for each in seen.alarms
             if each.reason is Reason.SILENT
         }

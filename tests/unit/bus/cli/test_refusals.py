@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.demo.countries import Folder, prepare
+from bus.demo.founding import Folder, prepare
 from tests.office import TOCSIN, Office
 from tests.support.places import EXAMPLES
 

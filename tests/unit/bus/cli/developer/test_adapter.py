@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from bus.cli.main import main
-from bus.demo.countries import Folder, point_to_server, prepare
+from bus.demo.founding import Folder, point_to_server, prepare
 from bus.plugin import adapter_named
 from schemas.codec import decode_draft
 

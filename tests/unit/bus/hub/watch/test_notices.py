@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bus.hub.watch.liveness import Silence
 from bus.hub.watch.notices import Announcer, audience_of
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
@@ -99,9 +100,9 @@ async def said(outbox: Outbox) -> list[Bulletin]:
 
 async def test_a_dark_channel_is_said_once_and_taken_back_once(tmp_path: Path) -> None:
     """Whatever is asked again, and whatever restarts between: dark, then heard again in its place, then dark anew."""
-    dark = {ME: ("nothing was heard", 60)}
+    dark = {ME: Silence("nothing was heard", 60)}
     found: list[Bulletin] = []
-    looks: list[dict[str, tuple[str, int]]] = [dark, dark, {}, {}, dark]
+    looks: list[dict[str, Silence]] = [dark, dark, {}, {}, dark]
     for look in looks:
         async with voice(tmp_path / "outbox.db", grant(NATION, "channel-status")) as (outbox, announce):
             await announce(look)
@@ -120,5 +121,5 @@ async def test_a_dark_channel_is_said_once_and_taken_back_once(tmp_path: Path) -
 async def test_a_hub_without_that_grant_says_nothing(tmp_path: Path) -> None:
     """It shows it, and that is all."""
     async with voice(tmp_path / "outbox.db", grant(NATION, "feedback")) as (outbox, announce):
-        await announce({ME: ("nothing was heard", 60)})
+        await announce({ME: Silence("nothing was heard", 60)})
         assert await said(outbox) == []

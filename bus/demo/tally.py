@@ -1,0 +1,112 @@
+"""What came of a run of the demonstration, counted from its outboxes, stores and spools."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Mapping
+
+import msgspec
+
+from bus.demo.countries import MEMBERS
+from bus.demo.founding import Folder
+from bus.publishing.outbox import Outbox, State
+from bus.subscribing.inbox import Inbox
+from bus.trust.registry import VerifiedRegistry
+from schemas.subject import Subject, parse
+from schemas.vocab import Status
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """Bulletins of one authority, heartbeats and receipts aside: how many, and how many of them the bus has stored."""
+
+    published: int
+    stored: int
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """Bulletins that one hub has admitted, heartbeats and receipts aside, and messages that it has refused."""
+
+    admitted: int
+    refused: int
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one run; the JSON of the demonstration's last line."""
+
+    authorities: dict[str, Published]
+    hubs: dict[str, Received]
+    published: int
+    refused: int
+    lost: int
+    kinds: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was published is stored, and each hub admitted what its grants let it read."""
+        stored = all(each.stored == each.published for each in self.authorities.values())
+        return self.published > 0 and self.lost == 0 and self.refused == 0 and stored
+
+
+class _Row(msgspec.Struct, frozen=True):
+    digest: str
+    subject: Subject
+    is_stored: bool
+
+
+async def count(
+    began: dt.datetime,
+    registry: VerifiedRegistry,
+    folder: Folder,
+    outboxes: Mapping[str, Outbox],
+    stores: Mapping[str, Inbox],
+) -> Tally:
+    """Count what was said since the run began, and what became of it.
+
+    Args:
+        began: when the run began.
+        registry: what each hub may read.
+        folder: the demonstration's.
+        outboxes: by authority.
+        stores: by hub.
+    """
+    since = began.timestamp()
+    rows = {name: await outbox.read(lambda db: _published(db, since)) for name, outbox in outboxes.items()}
+    every = [row for one in rows.values() for row in one]
+    hubs, lost = {}, 0
+    for hub, store in stores.items():
+        admitted = await store.read(lambda db: _admitted(db, since))
+        refused = await store.read(lambda db: _refused(db, since))
+        hubs[hub] = Received(admitted=len(admitted), refused=refused)
+        lost += len({row.digest for row in every if registry.may_read(hub, row.subject.channel)} - admitted)
+    spool_refused = sum(
+        path.stat().st_mtime >= since
+        for member in MEMBERS
+        for path in (folder.spool(member.id) / "refused").glob("*.reason.json")
+    )
+    return Tally(
+        authorities={
+            name: Published(published=len(one), stored=sum(row.is_stored for row in one))
+            for name, one in rows.items()
+        },
+        hubs=hubs,
+        published=len(every),
+        refused=sum(each.refused for each in hubs.values()) + spool_refused,
+        lost=lost,
+        kinds=tuple(sorted({row.subject.kind for row in every})),
+    )
+
+
+def _published(db: sqlite3.Connection, since: float) -> list[_Row]:
+    found = db.execute("SELECT digest, subject, state FROM outbox WHERE kept_at >= ?", (since,)).fetchall()
+    rows = [_Row(row["digest"], parse(row["subject"]), row["state"] == State.STORED) for row in found]
+    return [row for row in rows if row.subject.status is not Status.SYSTEM]
+
+
+def _admitted(db: sqlite3.Connection, since: float) -> set[str]:
+    sql = "SELECT digest FROM admitted WHERE admitted_at >= ? AND channel NOT LIKE '%/system.%'"
+    return {row["digest"] for row in db.execute(sql, (since,))}
+
+
+def _refused(db: sqlite3.Connection, since: float) -> int:
+    return int(db.execute("SELECT count(*) FROM quarantine WHERE at >= ?", (since,)).fetchone()[0])
