@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bus.errors import PermitError
 from bus.publishing.outbox import Outbox, Row, Settled
@@ -34,6 +34,8 @@ REFUSED: tuple[tuple[dict[str, Any], type[Exception]], ...] = (
     ({"tlp": Tlp.AMBER}, PermitError),
     ({"msg_type": MsgType.UPDATE}, RuleError),
 )
+DRAFTS = st.tuples(st.sampled_from(range(len(PLACES))), st.sampled_from([None, None, "a", "b"]))
+"""A place and the key that allows no second bulletin."""
 TTL_S = 10.0
 
 
@@ -93,19 +95,25 @@ class OutboxMachine(RuleBasedStateMachine):
 
     # -- what may happen ------------------------------------------------------------------------------------------------
 
-    @rule(place=st.integers(0, len(PLACES) - 1), key=st.sampled_from([None, "a", "b", "c"]))
-    def publish(self, place: int, key: str | None) -> None:
-        """The next number of its channel; under a key that was used, the bulletin there is."""
-        accepted = self.run(self.publisher.publish(draft(**PLACES[place]), once=key))
-        if key in self.once:
-            assert (accepted.state, accepted.digest) == ("known", self.once[key])
-            return
-        channel = CHANNELS[place]
-        assert accepted.channel == f"xa-csirt/{channel}"
-        assert accepted.seq == 1 + sum(each.channel == channel for each in self.said)
-        self.said.append(Said(digest=accepted.digest, channel=channel))
-        if key is not None:
-            self.once[key] = accepted.digest
+    @initialize()
+    def begin(self) -> None:
+        """Something is said."""
+        self.publish([(0, None), (0, None), (1, None), (0, "a"), (2, None)])
+
+    @rule(drafts=st.lists(DRAFTS, min_size=1, max_size=4))
+    def publish(self, drafts: list[tuple[int, str | None]]) -> None:
+        """Each gets the next number of its channel; under a key that was used, the bulletin there is."""
+        for place, key in drafts:
+            accepted = self.run(self.publisher.publish(draft(**PLACES[place]), once=key))
+            if key in self.once:
+                assert (accepted.state, accepted.digest) == ("known", self.once[key])
+                continue
+            channel = CHANNELS[place]
+            assert accepted.channel == f"xa-csirt/{channel}"
+            assert accepted.seq == 1 + sum(each.channel == channel for each in self.said)
+            self.said.append(Said(digest=accepted.digest, channel=channel))
+            if key is not None:
+                self.once[key] = accepted.digest
 
     @rule(which=st.integers(0, len(REFUSED) - 1))
     def publish_refused(self, which: int) -> None:
@@ -143,11 +151,13 @@ class OutboxMachine(RuleBasedStateMachine):
             each.state == "parked" and each.channel == this.channel for each in self.said[: n - 1]
         )
 
-    @rule(n=st.integers(1, 12))
-    def park(self, n: int) -> None:
+    @precondition(lambda self: self.said)
+    @rule(place=st.integers(0, 5))
+    def park(self, place: int) -> None:
         """The broker refuses one; what is stored is parked no more."""
+        n = place % len(self.said) + 1
         self.run(self.box.park([n], "refused-by-broker"))
-        if n <= len(self.said) and self.said[n - 1].state == "kept":
+        if self.said[n - 1].state == "kept":
             self.said[n - 1].state = "parked"
 
     @rule()
@@ -204,5 +214,5 @@ class OutboxMachine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-OutboxMachine.TestCase.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+OutboxMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
 test_an_outbox_is_as_its_model = OutboxMachine.TestCase
