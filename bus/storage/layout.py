@@ -74,10 +74,12 @@ def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) ->
 
 def is_older(db: sqlite3.Connection, layouts: Sequence[Layout]) -> bool:
     """Whether the file has tables of an earlier release, which `bring_up_to_date` changes or at least has to judge."""
-    versions = _versions(db, layouts)
-    if _pragma(db, "user_version") == 0:
-        return any(versions.values())
-    return any(0 < versions[layout.name] < layout.version for layout in layouts)
+    recorded, versions = _recorded(db), _versions(db, layouts)
+    return any(
+        0 < versions[layout.name] < layout.version
+        or (versions[layout.name] > 0 and layout.name not in recorded)
+        for layout in layouts
+    )
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) -> None:
@@ -141,13 +143,13 @@ def _unknown(path: Path, why: str) -> StoreError:
 
 
 def _versions(db: sqlite3.Connection, layouts: Sequence[Layout]) -> dict[str, int]:
-    """In which version the file has each layout; 0 when it has none of its tables."""
-    recorded = _recorded(db)
-    tables = _tables(db) if _pragma(db, "user_version") == 0 else set()
-    return {
-        layout.name: recorded.get(layout.name, int(bool(layout.known_by) and layout.known_by in tables))
-        for layout in layouts
-    }
+    """In which version the file has each layout; 0 when it has none of its tables.
+
+    A file may record the layouts of some rooms while the tables of others in it are still unrecorded ones of version 1: the program that
+    opened it last did not ask for those.
+    """
+    recorded, tables = _recorded(db), _tables(db)
+    return {layout.name: recorded.get(layout.name, int(layout.known_by in tables)) for layout in layouts}
 
 
 def _recorded(db: sqlite3.Connection) -> dict[str, int]:

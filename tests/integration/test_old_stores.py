@@ -145,6 +145,16 @@ async def test_the_picture_is_the_same_and_so_is_one_made_anew(tmp_path: Path) -
         assert (await store.status())["parked"] == 0
 
 
+async def test_a_room_that_comes_later_finds_its_old_tables(tmp_path: Path) -> None:
+    """A store that is opened first without a picture, which leaves the picture's tables as they are, loses nothing of it."""
+    path, expected = restore("store", tmp_path / "store.db"), EXPECTED["store"]
+    async with Inbox.open(path) as store:
+        assert await store.status() == expected["status"]
+    async with Inbox.open(path, projector=Projection()) as store:
+        found = await store.read(lambda db: summary.picture(db, EVENING, WORLD.registry, "xb-hub"))
+        assert json.loads(msgspec.json.encode(found)) == expected["picture"]
+
+
 async def test_a_hub_reads_on(tmp_path: Path) -> None:
     """Its cursor stands, what is known is recognised, what was held back and what was early is admitted, chains continue."""
     path = restore("store", tmp_path / "store.db")

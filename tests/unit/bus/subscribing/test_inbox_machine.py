@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bus.admission.chain import REFUSED, Held, Link, Outcome, judge
 from bus.admission.verdict import Refused
@@ -71,6 +71,8 @@ JUDGED = [judged(each, WORLD.registry, NOW) for each in MESSAGES]
 IS_REFUSED = {
     each.digest: isinstance(verdict, Refused) for each, verdict in zip(MESSAGES, JUDGED, strict=True)
 }
+
+BATCHES = st.lists(st.integers(0, len(MESSAGES) - 1), min_size=1, max_size=5)
 
 
 def channel_of(made: Bulletin) -> str:
@@ -234,9 +236,15 @@ class InboxMachine(RuleBasedStateMachine):
 
     # -- what may happen ------------------------------------------------------------------------------------------------
 
-    @rule(batch=st.lists(st.integers(0, len(MESSAGES) - 1), min_size=1, max_size=5))
-    def deliver(self, batch: list[int]) -> None:
-        """A batch of the stream, old or new, with the cursor behind it."""
+    @initialize(is_failing=st.booleans())
+    def begin(self, is_failing: bool) -> None:
+        """Two bulletins in order and one after a hole, taken in by a handler that may fail."""
+        self.deliver([0, 1, 4], is_failing)
+
+    @rule(batch=BATCHES, is_failing=st.booleans())
+    def deliver(self, batch: list[int], is_failing: bool) -> None:
+        """A batch of the stream, old or new, with the cursor behind it; the handler works, or fails for some of it."""
+        self.picture.is_failing = is_failing
         self.model.cursor += 1
         cursor = Cursor(seq=self.model.cursor, digest="x")
         counts = self.run(self.store.settle([JUDGED[n] for n in batch], STREAM, cursor, self.now))
@@ -246,7 +254,7 @@ class InboxMachine(RuleBasedStateMachine):
             expected[outcome] = expected.get(outcome, 0) + 1
         assert counts == expected
 
-    @rule(batch=st.lists(st.integers(0, len(MESSAGES) - 1), min_size=1, max_size=5))
+    @rule(batch=BATCHES)
     def crash(self, batch: list[int]) -> None:
         """The same, but the program ends before the commit: nothing has happened, neither row nor effect nor cursor."""
         before = self.dump()
@@ -261,17 +269,13 @@ class InboxMachine(RuleBasedStateMachine):
         self.reopen()
         assert self.dump() == before
 
-    @rule()
-    def wait(self) -> None:
+    @rule(is_failing=st.booleans())
+    def wait(self, is_failing: bool) -> None:
         """Time passes: what is held back is held back no longer, what failed is tried again."""
+        self.picture.is_failing = is_failing
         self.now += dt.timedelta(seconds=HOLD_S + 1)
         self.run(self.store.release(self.now))
         self.model.release()
-
-    @rule(is_failing=st.booleans())
-    def change_handler(self, is_failing: bool) -> None:
-        """The handler breaks, or is repaired."""
-        self.picture.is_failing = is_failing
 
     @rule()
     def reopen(self) -> None:
@@ -279,14 +283,12 @@ class InboxMachine(RuleBasedStateMachine):
         self.run(self.stack.aclose())
         self.open()
 
-    @precondition(lambda self: not self.picture.is_failing)
     @rule()
     def rebuild(self) -> None:
         """A picture made anew from the signed bytes is the one there was, once what failed has been taken in."""
         self.run(self.store.redrive())
-        self.wait()
         self.now += dt.timedelta(seconds=200)
-        self.wait()
+        self.wait(is_failing=False)
         before = self.dump(*PICTURE)
         assert self.run(self.store.rebuild()) == len(self.model.admitted)
         assert self.dump(*PICTURE) == before
@@ -321,7 +323,6 @@ class InboxMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """With the handler repaired, everything has its effect."""
-        self.picture.is_failing = False
         self.rebuild()
         assert self.rows("SELECT count(*) FROM admitted WHERE tries > 0") == [(0,)]
         self.has_each_effect_once()
