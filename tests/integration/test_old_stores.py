@@ -78,7 +78,7 @@ def restore(kind: str, path: Path) -> Path:
 async def speaking(path: Path) -> AsyncIterator[Publisher]:
     """xa-csirt, with another key than it had then."""
     async with (
-        Outbox.open(path) as outbox,
+        Outbox.open(path, tables=receipts.TABLES) as outbox,
         Publisher.open(
             authority_id="xa-csirt",
             outbox=outbox,
@@ -95,7 +95,7 @@ async def speaking(path: Path) -> AsyncIterator[Publisher]:
 
 OPEN: dict[str, Callable[[Path], Any]] = {
     "store": lambda path: Inbox.open(path, projector=Projection()),
-    "outbox": Outbox.open,
+    "outbox": lambda path: Outbox.open(path, tables=receipts.TABLES),
     "ledger": Ledger.open,
 }
 
