@@ -17,7 +17,9 @@ from bus.policy.deadlines import Deadlines
 from bus.publishing.outbox import Outbox
 from bus.publishing.sender import Sender
 from bus.subscribing.subscriber import Subscriber
+from bus.tasks import run_with_current, until_first
 from bus.transport.connection import Connection
+from bus.transport.jetstream import consumer_info
 from bus.transport.streams import receipt_streams
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.electoral import ElectionCalendar
@@ -57,23 +59,19 @@ class ReceiptReader:
     async def run(self) -> None:
         """Read until cancelled."""
         while True:
-            if not self._may_read():
-                await asyncio.sleep(LEAD_EVERY_S)
-                continue
-            tasks = {asyncio.create_task(self._read()), asyncio.create_task(self._tell())}
             try:
-                while self._may_read() and not any(task.done() for task in tasks):
-                    await asyncio.wait(tasks, timeout=LEAD_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                ended = await asyncio.gather(*tasks, return_exceptions=True)
-            for exc in ended:
+                await run_with_current(self._may_read, self._read_if, every_s=LEAD_EVERY_S)
+            except Exception as exc:  # noqa: BLE001 (whatever it is, the next try may find it gone)
                 if isinstance(exc, StoreError) and exc.reason in ("store-failed", "store-closed"):
                     return  # whoever publishes is told so by the outbox itself
-                if isinstance(exc, Exception):
-                    log.error("receipts_not_read", authority=self._authority_id, problem=repr(exc))
+                log.error("receipts_not_read", authority=self._authority_id, problem=repr(exc))
             await asyncio.sleep(LEAD_EVERY_S)
+
+    async def _read_if(self, allowed: bool) -> None:
+        if allowed:
+            await until_first(self._read(), self._tell())
+        else:
+            await asyncio.Event().wait()
 
     def _may_read(self) -> bool:
         return self._sender.leads and bool(receipt_streams(self._registry(), self._authority_id))
@@ -126,10 +124,9 @@ class ReceiptReader:
         return True
 
     async def _is_read(self, connection: Connection, stream: str, consumer: str) -> bool:
-        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-        delivered = int(info.get("delivered", {}).get("stream_seq", 0))
+        info = await consumer_info(connection, stream, consumer)
         read = (await self._inbox.cursor(stream)).seq
-        return int(info.get("num_pending", 0)) == 0 and read >= delivered
+        return info.num_pending == 0 and read >= info.delivered.stream_seq
 
 
 class Answers:

@@ -23,6 +23,7 @@ from bus.keys.signatures import FileSigner, sign_entry
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.transport.connection import Connection, Endpoint
+from bus.transport.jetstream import publish
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
 from schemas.bulletin import Bulletin, new_id, stamp
@@ -106,7 +107,7 @@ async def forge(
     }
     async with Connection.open(endpoint) as connection:
         await connection.until_connected(10)
-        await connection.publish(subject_for(made), payload, headers)
+        await publish(connection, subject_for(made), payload, headers)
     return made
 
 

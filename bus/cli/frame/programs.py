@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bus.subscribing.subscriber import Subscriber
 
 import secrets
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bus.cli.frame.audit import private_folder, record_refusal, recorder
@@ -90,19 +90,6 @@ def deadlines_of(app: App) -> Deadlines:
     from bus.policy.deadlines import changed
 
     return changed(app.loaded.settings.deadlines)
-
-
-async def until_first(*works: Coroutine[object, object, None]) -> None:
-    """Do several things at once until the first of them ends, and end the others; its error is raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def follow_trust(app: App) -> None:
