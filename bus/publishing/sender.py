@@ -18,7 +18,7 @@ import structlog
 from bus.errors import BrokerError, BusError, OutboxError, StoreError, UnreachableError
 from bus.policy.backoff import Patience
 from bus.policy.rates import SENDING, Allowance, Budget
-from bus.publishing.outbox import Outbox, Row, Settled
+from bus.publishing.outbox import Outbox, Settled
 from bus.publishing.own_channels import compare
 from bus.publishing.transmission import Transmission
 from bus.storage.lease import LEASE_S, owner_name
@@ -181,7 +181,8 @@ class Sender:
         moved = False
         for status in _by_urgency(due):
             with self._patience_with(status, now):
-                moved = await self._offer(connection, due[status]) or moved
+                sent = Transmission(connection, self._outbox, self.authority_id, due[status], self._settled)
+                moved = await sent.send() or moved
         if not self._resting(now):
             self._flow(streams)
         return moved
@@ -212,6 +213,12 @@ class Sender:
             leads = await self._outbox.take_lease(self._owner, now)
             self._leased_until = now + LEASE_S if leads else 0.0
         return self._leased_until > 0
+
+    async def _note(self) -> None:
+        """Settle what no claim has taken along."""
+        if self._settled:
+            await self._outbox.settle(self._settled, self._clock().timestamp())
+            self._settled = []
 
     # -- comparing with what was said before --------------------------------------------------------------------------
 
@@ -261,26 +268,6 @@ class Sender:
             log.error("stream_lost_bulletins", authority=self.authority_id, stream=stream, offered=len(again))
             await self._outbox.offer_again(again)
             self._reoffered |= dict.fromkeys(again, now)
-
-    # -- sending ------------------------------------------------------------------------------------------------------
-
-    async def _offer(self, connection: Connection, rows: list[Row]) -> bool:
-        """Send rows of one stream; what is acknowledged is settled with the next claim. Returns whether anything moved.
-
-        Raises:
-            BrokerError, UnreachableError: nothing moved.
-        """
-        transmission = Transmission(connection, self._outbox, self.authority_id, rows)
-        try:
-            return await transmission.send()
-        finally:
-            self._settled += transmission.settled
-
-    async def _note(self) -> None:
-        """Settle what no claim has taken along."""
-        if self._settled:
-            await self._outbox.settle(self._settled, self._clock().timestamp())
-            self._settled = []
 
     # -- being seen ---------------------------------------------------------------------------------------------------
 

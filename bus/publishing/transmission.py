@@ -24,16 +24,18 @@ log = structlog.get_logger()
 
 
 class Transmission:
-    """Sends rows of one stream once.
-
-    Attributes:
-        settled: what the stream has acknowledged, also when the sending was cut short.
-    """
+    """Sends rows of one stream once."""
 
     def __init__(
-        self, connection: Connection, outbox: Outbox, authority_id: str, rows: Sequence[Row]
+        self,
+        connection: Connection,
+        outbox: Outbox,
+        authority_id: str,
+        rows: Sequence[Row],
+        settled: list[Settled],
     ) -> None:
-        self.settled: list[Settled] = []
+        """What the stream acknowledges is appended to `settled`, also when the sending is cut short."""
+        self._settled = settled
         self._connection = connection
         self._outbox = outbox
         self._authority_id = authority_id
@@ -47,7 +49,7 @@ class Transmission:
         Raises:
             BrokerError, UnreachableError: nothing moved.
         """
-        rows = self._rows
+        rows, before = self._rows, len(self._settled)
         if len(rows) >= BATCH_FROM and len(self._first) >= len(rows):
             rows = await self._batches()
         await self._window(rows)
@@ -56,9 +58,9 @@ class Transmission:
             await self._outbox.park(list(denied), f"refused-by-broker: {next(iter(denied.values()))}")
         if others := {n: exc for n, exc in self._failed.items() if n not in denied}:
             await self._outbox.note({n: f"{exc.reason}: {exc}" for n, exc in others.items()})
-            if not self.settled and not denied:
+            if len(self._settled) == before and not denied:
                 raise next(iter(others.values()))
-        return bool(self.settled or denied)
+        return len(self._settled) > before or bool(denied)
 
     async def _batches(self) -> Sequence[Row]:
         """Send a burst as atomic batches. Returns the rows that are left to go one by one."""
@@ -67,7 +69,7 @@ class Transmission:
         ]
         burst = await publish_burst(self._connection, messages, ACK_S)
         # Fewer acknowledgements than rows: the others follow one by one.
-        self.settled += [_settled(row, ack) for row, ack in zip(self._rows, burst.acks, strict=False)]
+        self._settled += [_settled(row, ack) for row, ack in zip(self._rows, burst.acks, strict=False)]
         left = self._rows[len(burst.acks) :]
         if isinstance(burst.failure, UnreachableError):
             # Perhaps it was stored: for these rows the next attempt is not the first.
@@ -84,7 +86,7 @@ class Transmission:
 
         async def one(row: Row) -> None:
             try:
-                self.settled.append(_settled(row, await self._publish(row)))
+                self._settled.append(_settled(row, await self._publish(row)))
             except DeniedError as exc:
                 log.error("refused_by_broker", authority=self._authority_id, subject=row.subject, id=row.id)
                 self._failed[row.n] = exc

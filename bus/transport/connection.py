@@ -14,7 +14,7 @@ import base64
 import contextlib
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -25,9 +25,10 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
+from bus.errors import DeniedError, UnreachableError
 from bus.keys import nkeys
-from bus.transport.client import HardenedClient, headers_of
+from bus.transport.answers import UNAVAILABLE, Answers
+from bus.transport.client import HardenedClient, delivery_of, mapped
 from bus.transport.failover import Nodes
 from bus.transport.interface import Connection, Delivery, Outgoing, Place
 from bus.transport.streams import inbox_prefix
@@ -38,8 +39,6 @@ CONNECT_TIMEOUT_S = 3
 BACKOFF_S = (0.05, 2.0)
 LOOK_S = 1.0
 STEADY_S = 5.0  # a connection that lasted so long was a good one
-NO_RESPONDERS = "503"
-UNAVAILABLE = 503
 _DENIED = "permissions violation"
 _DENIED_PUBLISH = f'{_DENIED} for publish to "'
 
@@ -85,8 +84,8 @@ class NatsConnection(Connection):
         self._on_denied = on_denied
         self._client: HardenedClient | None = None
         self._connected = asyncio.Event()
-        self._acks: dict[str, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
-        self._ack_subject = ""
+        self._answers = Answers()
+        self._answer_subject = ""
         self._nodes, self._leave = Nodes(endpoint.url), asyncio.Event()
 
     @classmethod
@@ -132,30 +131,22 @@ class NatsConnection(Connection):
     ) -> dict[str, Any]:
         """As `Connection.request`, with a reply subject of its own."""
         client = self._live()
-        token = secrets.token_hex(8)
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._acks[token] = (subject.lower(), answer)
         try:
-            with _mapped():
+            with mapped(), self._answers.expect(subject) as (token, coming):
                 client.refuse_too_large(payload, headers or {})
-                await client.publish(
-                    subject,
-                    payload,
-                    reply=f"{self._ack_subject}.{token}",
-                    headers=None if headers is None else dict(headers),
-                )
+                reply = f"{self._answer_subject}.{token}"
+                sent_headers = None if headers is None else dict(headers)
+                await client.publish(subject, payload, reply=reply, headers=sent_headers)
                 async with asyncio.timeout(timeout):
-                    found = await answer
+                    answer = await coming
         except UnreachableError:
             self._note_idle()
             raise
-        finally:
-            self._acks.pop(token, None)
-        if "error" not in found:
+        if "error" not in answer:
             self._nodes.served()
-        elif isinstance(error := found["error"], dict) and error.get("code") == UNAVAILABLE:
+        elif isinstance(error := answer["error"], dict) and error.get("code") == UNAVAILABLE:
             self._note_idle()
-        return found
+        return answer
 
     def _note_idle(self) -> None:
         url = self._client.connected_url if self._client is not None else None
@@ -174,7 +165,7 @@ class NatsConnection(Connection):
     async def send_all(self, messages: Sequence[Outgoing]) -> None:
         """As `Connection.send_all`."""
         client = self._live()
-        with _mapped():
+        with mapped():
             for message in messages:
                 client.refuse_too_large(message.payload, message.headers)
             await client.publish_all((each.subject, each.payload, each.headers) for each in messages)
@@ -184,20 +175,10 @@ class NatsConnection(Connection):
         """As `Connection.subscribed`."""
 
         async def on_message(message: Msg) -> None:
-            headers = headers_of(message)
-            on_delivery(
-                Delivery(
-                    subject=message.subject,
-                    reply=message.reply,
-                    payload=message.data,
-                    headers=headers.pairs,
-                    status=headers.status,
-                    description=headers.description,
-                )
-            )
+            on_delivery(delivery_of(message))
 
         client = self._live()
-        with _mapped():
+        with mapped():
             subscription = await client.subscribe(
                 subject, cb=on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
             )
@@ -207,20 +188,6 @@ class NatsConnection(Connection):
             # The link may be gone; the server drops what has no interest.
             with contextlib.suppress(Exception):
                 await subscription.unsubscribe()
-
-    async def _on_ack(self, message: Msg) -> None:
-        _, answer = self._acks.get(message.subject.rsplit(".", 1)[1], ("", None))
-        if answer is None or answer.done():
-            return
-        if headers_of(message).status == NO_RESPONDERS:
-            answer.set_result(
-                {"error": {"description": "nothing on the bus answers there", "code": UNAVAILABLE}}
-            )
-            return
-        try:
-            answer.set_result(msgspec.json.decode(message.data, type=dict[str, Any]))
-        except msgspec.MsgspecError:
-            answer.set_result({"error": {"description": "not an answer of JetStream"}})
 
     def client(self) -> Client:
         """The client itself, for what only a nats-server has.
@@ -257,7 +224,7 @@ class NatsConnection(Connection):
                 since = loop.time()
                 await self._until(lost)
                 self._connected.clear()
-                self._fail_waiting(
+                self._answers.fail(
                     UnreachableError("the connection was lost before the acknowledgement came")
                 )
                 log.info("connection_closed", endpoint=self.endpoint.name, problem=self.problem)
@@ -304,9 +271,12 @@ class NatsConnection(Connection):
                 tls_hostname=endpoint.tls.host if endpoint.tls else None,
                 tls_handshake_first=secure is not None,
             )
-            self._ack_subject = f"{endpoint.private_inbox}.ack.{secrets.token_hex(6)}"
+            self._answer_subject = f"{endpoint.private_inbox}.ack.{secrets.token_hex(6)}"
             await client.subscribe(
-                f"{self._ack_subject}.*", cb=self._on_ack, pending_msgs_limit=-1, pending_bytes_limit=-1
+                f"{self._answer_subject}.*",
+                cb=self._answers.on_message,
+                pending_msgs_limit=-1,
+                pending_bytes_limit=-1,
             )
         except BaseException:
             # A client that was sent away leaves its socket open.
@@ -330,7 +300,7 @@ class NatsConnection(Connection):
         lowered = text.lower()
         if _DENIED_PUBLISH in lowered:
             subject = lowered.split(_DENIED_PUBLISH, 1)[1].split('"', 1)[0]
-            self._fail_waiting(DeniedError(f"the broker's permissions forbid {subject}"), subject)
+            self._answers.fail(DeniedError(f"the broker's permissions forbid {subject}"), subject)
             if self._on_denied is not None:
                 self._on_denied(subject)
         elif _DENIED in lowered:
@@ -338,28 +308,9 @@ class NatsConnection(Connection):
         else:
             log.debug("connection_error", endpoint=self.endpoint.name, problem=self.problem)
 
-    def _fail_waiting(self, error: BusError, subject: str | None = None) -> None:
-        """Whoever waits for an acknowledgement, of one subject or of any, is told at once that it will not come."""
-        for waiting, answer in self._acks.values():
-            if subject in (None, waiting) and not answer.done():
-                answer.set_exception(error)
-
     async def _close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await client.close()
-
-
-@contextlib.contextmanager
-def _mapped() -> Iterator[None]:
-    """Turn the client's exceptions into ours."""
-    try:
-        yield
-    except TimeoutError:
-        raise UnreachableError("the bus did not answer in time") from None
-    except nats.errors.MaxPayloadError:
-        raise BrokerError("larger than the bus accepts", reason="too-large") from None
-    except (nats.errors.Error, OSError) as exc:
-        raise UnreachableError(f"the bus does not answer ({str(exc) or type(exc).__name__})") from None

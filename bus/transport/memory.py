@@ -156,7 +156,8 @@ class MemoryConnection(Connection):
         """As `Connection.request`."""
         self._must_be_live()
         _must_fit(payload, headers or {})
-        self._must_be_allowed(subject)
+        if not self._may(subject):
+            raise DeniedError(f"the broker's permissions forbid {subject.lower()}")
         lost = self._lost
         answer = self._broker.jetstream.take(subject, payload, headers or {}, ("", lambda _: None))
         await asyncio.sleep(0)  # the broker may stop before its answer is here
@@ -173,12 +174,8 @@ class MemoryConnection(Connection):
     async def send(self, subject: str, payload: bytes, reply: str) -> None:
         """As `Connection.send`."""
         self._must_be_live()
-        try:
-            self._must_be_allowed(subject)
-        except DeniedError as exc:
-            self.problem = str(exc)
-            return
-        self._broker.jetstream.take(subject, payload, {}, (reply, partial(self._deliver, reply)))
+        if self._may(subject):
+            self._broker.jetstream.take(subject, payload, {}, (reply, partial(self._deliver, reply)))
 
     async def send_all(self, messages: Sequence[Outgoing]) -> None:
         """As `Connection.send_all`."""
@@ -222,14 +219,13 @@ class MemoryConnection(Connection):
             raise UnreachableError(f"the bus does not answer ({self.problem})")
 
     def _may(self, subject: str) -> bool:
+        """Whether the broker lets through a publish; who asked to be told of refusals is told."""
         allowed = self._broker.allowed(self.endpoint.authority_id)
-        return allowed is not None and any(matches(pattern, subject) for pattern in allowed.publish)
-
-    def _must_be_allowed(self, subject: str) -> None:
-        if not self._may(subject):
-            if self._on_denied is not None:
-                self._on_denied(subject.lower())
-            raise DeniedError(f"the broker's permissions forbid {subject.lower()}")
+        if allowed is not None and any(matches(pattern, subject) for pattern in allowed.publish):
+            return True
+        if self._on_denied is not None:
+            self._on_denied(subject.lower())
+        return False
 
 
 def _must_fit(payload: bytes, headers: Mapping[str, str]) -> None:

@@ -28,6 +28,7 @@ class MemoryJetStream:
     def __init__(self, now_ns: Callable[[], int]) -> None:
         """`now_ns` is the time that messages are stored with, in nanoseconds."""
         self._now_ns = now_ns
+        self._last_ns = 0
         self._streams: dict[str, MemoryStream] = {}
 
     def provision(self, streams: Iterable[StreamSpec], consumers: Iterable[ConsumerSpec]) -> None:
@@ -63,16 +64,21 @@ class MemoryJetStream:
         stream = next((each for each in self._streams.values() if each.captures(subject)), None)
         if stream is None:
             return _NO_RESPONDERS
-        answer, stored = stream.publish(subject, headers, payload, self._now_ns())
+        answer, stored = stream.publish(subject, headers, payload, self._stamp())
         for message in stored:
             self._copy(stream, message)
         return answer
+
+    def _stamp(self) -> int:
+        """The time of the next record; no two have the same."""
+        self._last_ns = max(self._last_ns + 1, self._now_ns())
+        return self._last_ns
 
     def _copy(self, origin: MemoryStream, message: Stored) -> None:
         """Store a message in every stream that sources its own."""
         for stream in self._streams.values():
             if any(source["name"] == origin.config.name for source in stream.config.sources):
-                stream.store(message.subject, message.headers, message.payload, self._now_ns())
+                stream.store(message.subject, message.headers, message.payload, self._stamp())
 
     # -- the JetStream API ------------------------------------------------------------------------------------------
 
@@ -124,7 +130,7 @@ class MemoryJetStream:
         origins = [self._streams[source["name"]] for source in stream.config.sources]
         copied = sorted((m for origin in origins for m in origin.messages_from(1)), key=lambda m: m.stored_ns)
         for message in copied:
-            stream.store(message.subject, message.headers, message.payload, self._now_ns())
+            stream.store(message.subject, message.headers, message.payload, self._stamp())
         return stream.info()
 
     def _consumer_call(self, verb: str, stream: str, name: str, body: Mapping[str, Any]) -> Answer | None:

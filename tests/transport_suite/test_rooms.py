@@ -423,6 +423,11 @@ async def test_bulletins_go_both_ways_once(brokers: dict[str, Broker], world: Wo
     async with carrying(world, brokers, tmp_path / "ledger.db") as second:
         await until(holds(brokers["xb"], "XA_ACTUAL", 21))
         await until(holds(brokers["xa"], "XB_ACTUAL", 4))
+
+        async def noted() -> bool:
+            return len(second.carried) == 2  # a little after they are stored
+
+        await until(noted)
         assert second.carried == {"xa": 1, "xb": 1}
     async with Inbox.open(tmp_path / "store.db") as inbox:
         async with reading(world, inbox, brokers["xb"].endpoint("xb-hub")):
