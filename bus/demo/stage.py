@@ -254,7 +254,7 @@ class Stage:
     @asynccontextmanager
     async def connected(self, name: str, seed: str) -> AsyncIterator[NatsConnection]:
         """Somebody on the bus with a transport key."""
-        async with NatsConnection.open(self.endpoint(name, seed)) as connection:
+        async with NatsConnection.at(self.endpoint(name, seed)) as connection:
             await connection.until_connected(PATIENCE_S)
             yield connection
 

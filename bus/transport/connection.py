@@ -68,11 +68,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         self, on_denied: Callable[[str], None] | None = None, /
     ) -> AbstractAsyncContextManager[Connection]:
         """A connection for as long as the context lasts; see `Connection.open`."""
-        return NatsConnection.open(self, on_denied=on_denied)
+        return NatsConnection.at(self, on_denied)
 
 
 class NatsConnection(Connection):
-    """A connection to a nats-server. Use `Connection.open`, or `NatsConnection.open` for what only such a one has."""
+    """A connection to a nats-server. Use `Connection.open`, or `at` for what only such a one has."""
 
     def __init__(self, endpoint: Endpoint, on_denied: Callable[[str], None] | None) -> None:
         self.endpoint: Place = endpoint
@@ -90,10 +90,10 @@ class NatsConnection(Connection):
 
     @classmethod
     @asynccontextmanager
-    async def open(  # type: ignore[override]  # only a place at a nats-server will do
-        cls, endpoint: Endpoint, *, on_denied: Callable[[str], None] | None = None
+    async def at(
+        cls, endpoint: Endpoint, on_denied: Callable[[str], None] | None = None
     ) -> AsyncIterator[NatsConnection]:
-        """As `Connection.open`."""
+        """Connect in the background, for as long as the context lasts."""
         connection = cls(endpoint, on_denied)
         keeper = asyncio.create_task(connection._keep(), name=f"connection {endpoint.name}")
         try:

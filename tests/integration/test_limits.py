@@ -73,7 +73,7 @@ async def found(bus: Bus) -> dict[str, tuple[bool, bool, str]]:
 @asynccontextmanager
 async def connected(bus: Bus, identity: str) -> AsyncIterator[NatsConnection]:
     """A connection that stands."""
-    async with NatsConnection.open(bus.endpoint(identity)) as connection:
+    async with NatsConnection.at(bus.endpoint(identity)) as connection:
         await connection.until_connected(5)
         yield connection
 
@@ -103,7 +103,7 @@ async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path)
             for _ in range(SMALL.max_connections - 1)
         ]
         last = await stack.enter_async_context(connected(bus, "xb-emb"))
-        async with NatsConnection.open(bus.endpoint("xa-dpa")) as late:
+        async with NatsConnection.at(bus.endpoint("xa-dpa")) as late:
             await until(lambda: "connections exceeded" in bus.server.log_file.read_text())
             with pytest.raises((UnreachableError, DeniedError)):
                 await late.until_connected(0.5)
@@ -120,7 +120,7 @@ async def test_nobody_takes_the_connections_of_the_others(tmp_path: Path) -> Non
         contextlib.AsyncExitStack() as stack,
     ):
         for _ in range(SMALL.max_connections + 4):
-            await stack.enter_async_context(NatsConnection.open(bus.endpoint("xa-csirt")))
+            await stack.enter_async_context(NatsConnection.at(bus.endpoint("xa-csirt")))
         await until(lambda: "connections exceeded" in bus.server.log_file.read_text())
         guard = asyncio.create_task(
             share_connections(
@@ -133,7 +133,7 @@ async def test_nobody_takes_the_connections_of_the_others(tmp_path: Path) -> Non
             )
         )
         try:
-            async with NatsConnection.open(bus.endpoint("xb-emb")) as other:
+            async with NatsConnection.at(bus.endpoint("xb-emb")) as other:
                 await other.until_connected(20)
                 message = sign(WORLD, bulletin(WORLD, "xb-emb"))
                 await publish(other, message.subject, message.payload, dict(message.headers))
@@ -159,7 +159,7 @@ async def test_a_message_that_is_too_large_ends_its_sender_alone(bus: Bus) -> No
         await client.publish_all([(message.subject, b"x" * (MAX_MESSAGE_BYTES + 1), {})])
         await until(lambda: sender.epoch == 2)
     await goes_on(bus)
-    async with NatsConnection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+    async with NatsConnection.at(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
         await provisioner.until_connected(5)
         assert (await js_api(provisioner, "STREAM.INFO.XA_ACTUAL"))["state"]["messages"] == 0
 
@@ -343,9 +343,7 @@ LOOSE = [
 async def test_each_limit_that_is_loosened_is_found_and_such_a_broker_is_not_run(tmp_path: Path) -> None:
     """Every changed setting fails by its name, hard; streams and consumers too."""
     async with serving(tmp_path, ServerSettings(), *LOOSE) as bus:
-        async with NatsConnection.open(
-            provisioner_endpoint(bus.server.url, bus.provisioner[0])
-        ) as provisioner:
+        async with NatsConnection.at(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
             await provisioner.until_connected(5)
             info = await js_api(provisioner, "STREAM.INFO.STATEMENTS")
             wider = {**info["config"], "max_msgs_per_subject": 1000, "max_msg_size": 100_000}

@@ -41,10 +41,10 @@ async def withheld(bus: Bus) -> AsyncIterator[Withheld]:
             bus.world, "xa-dpa", say=draft("only for eu-dpas", tlp=Tlp.AMBER_STRICT, audience="eu-dpas")
         ),
     )
-    async with NatsConnection.open(bus.endpoint("xa-dpa")) as speaker:
+    async with NatsConnection.at(bus.endpoint("xa-dpa")) as speaker:
         await speaker.until_connected(5)
         await publish(speaker, message.subject, message.payload, dict(message.headers))
-    async with NatsConnection.open(bus.endpoint("xb-hub")) as snooper:
+    async with NatsConnection.at(bus.endpoint("xb-hub")) as snooper:
         await snooper.until_connected(5)
         heard: list[bytes] = []
 
@@ -148,7 +148,7 @@ async def test_others_inboxes_and_the_bus_itself_are_closed(withheld: Withheld) 
         await client.subscribe(subject, cb=hear)
     await client.flush()
     message = sign(withheld.bus.world, bulletin(withheld.bus.world, "xa-csirt"))
-    async with NatsConnection.open(withheld.bus.endpoint("xa-csirt")) as speaker:
+    async with NatsConnection.at(withheld.bus.endpoint("xa-csirt")) as speaker:
         await speaker.until_connected(5)
         await publish(speaker, message.subject, message.payload, dict(message.headers))
     await client.flush()
@@ -159,11 +159,11 @@ async def test_what_another_has_sent_to_an_inbox_is_not_read(withheld: Withheld)
     """Whoever knew a reader's inbox could have the server deliver there, from a consumer of his own: it is passed over."""
     world, reader = withheld.bus.world, withheld.bus.endpoint("xa-hub")
     messages = chain(world, 3)
-    async with NatsConnection.open(withheld.bus.endpoint("xa-csirt")) as speaker:
+    async with NatsConnection.at(withheld.bus.endpoint("xa-csirt")) as speaker:
         await speaker.until_connected(5)
         for each in messages:
             await publish(speaker, each.subject, each.payload, dict(each.headers))
-    async with NatsConnection.open(reader) as connection:
+    async with NatsConnection.at(reader) as connection:
         await connection.until_connected(5)
         async with Pull.attach(connection, WORLD, "xa-hub", 1) as pull:
             client = withheld.snooper.client()
@@ -185,7 +185,7 @@ async def test_nobody_speaks_as_another(bus: Bus) -> None:
     """An authority's message on another's subject, forced past the client, is refused by the broker."""
     forged = sign(bus.world, bulletin(bus.world, "xa-emb"), by="xa-csirt")
     denied: list[str] = []
-    async with NatsConnection.open(bus.endpoint("xa-csirt"), on_denied=denied.append) as speaker:
+    async with NatsConnection.at(bus.endpoint("xa-csirt"), on_denied=denied.append) as speaker:
         await speaker.until_connected(5)
         for subject in (
             forged.subject,
@@ -200,6 +200,6 @@ async def test_nobody_speaks_as_another(bus: Bus) -> None:
 async def test_an_unknown_key_is_sent_away(bus: Bus) -> None:
     """A transport key that the registry does not name gets a clear refusal."""
     stranger = msgspec.structs.replace(bus.endpoint("xa-csirt"), nkey_seed=nkeys.generate()[0])
-    async with NatsConnection.open(stranger) as connection:
+    async with NatsConnection.at(stranger) as connection:
         with pytest.raises(DeniedError, match="refuses"):
             await connection.until_connected(2)
