@@ -22,6 +22,7 @@ from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.subscriber import Subscriber
 from bus.transport.connection import Connection, Endpoint
+from bus.transport.jetstream import consumer_info
 from bus.transport.streams import receipt_streams
 from schemas.bodies.electoral import ElectionCalendar
 
@@ -112,10 +113,9 @@ class DeliveryTracker:
         return True
 
     async def _is_read(self, connection: Connection, stream: str, consumer: str) -> bool:
-        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-        delivered = int(info.get("delivered", {}).get("stream_seq", 0))
+        info = await consumer_info(connection, stream, consumer)
         read = (await self._inbox.cursor(stream)).seq
-        return int(info.get("num_pending", 0)) == 0 and read >= delivered
+        return info.num_pending == 0 and read >= info.delivered.stream_seq
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Accepted, Publisher
 from bus.sealing.sealer import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.transport.connection import Connection, Endpoint, Outgoing
+from bus.transport.connection import Endpoint, NatsConnection
+from bus.transport.interface import Outgoing
 from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import HeldRegistry
@@ -258,9 +259,9 @@ class Stage:
         return Endpoint(url=self.server.url, authority_id=name, nkey_seed=seed, name=f"stage {name}")
 
     @asynccontextmanager
-    async def connected(self, name: str, seed: str) -> AsyncIterator[Connection]:
+    async def connected(self, name: str, seed: str) -> AsyncIterator[NatsConnection]:
         """Somebody on the bus with a transport key."""
-        async with Connection.open(self.endpoint(name, seed)) as connection:
+        async with NatsConnection.at(self.endpoint(name, seed)) as connection:
             await connection.until_connected(PATIENCE_S)
             yield connection
 

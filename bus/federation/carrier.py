@@ -10,7 +10,6 @@ again, because somebody lacks it, goes once more, and so does all that the far s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -20,18 +19,17 @@ import structlog
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError, one_failure
 from bus.federation.ledger import Ledger
 from bus.federation.plan import Federation, Leg, legs
-from bus.transport.acks import PubAck
-from bus.transport.connection import Connection, Endpoint, Outgoing
-from bus.transport.cursor import continues, cursor_at, stands
-from bus.transport.pull_consumer import Pull, Received
+from bus.tasks import run_with_current
+from bus.transport.connection import Connection, Endpoint
+from bus.transport.interface import Outgoing
+from bus.transport.jetstream import BATCH, PubAck, consumer_info, publish, publish_burst
+from bus.transport.pull_consumer import Pull, Received, cursor_at
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import SIG_HEADER
 from schemas.subject import matches
 
 MOST = 500
-BATCH = 100
-BATCH_FROM = 8
 QUIET_S = 5.0
 PAUSE_S = 0.5
 ACK_S = 5.0
@@ -88,18 +86,12 @@ class Carrier:
                 name: await stack.enter_async_context(Connection.open(endpoint))
                 for name, endpoint in self.endpoints.items()
             }
-            while True:
-                planned = self._legs()
-                carrying = asyncio.create_task(self._all(connections, planned), name="legs")
-                try:
-                    while not carrying.done() and self._legs() == planned:
-                        await asyncio.wait({carrying}, timeout=AGAIN_S)
-                    if carrying.done():
-                        return carrying.result()
-                    log.info("released_otherwise", country=self._country)
-                finally:
-                    carrying.cancel()
-                    await asyncio.gather(carrying, return_exceptions=True)
+            await run_with_current(
+                self._legs,
+                lambda planned: self._all(connections, planned),
+                every_s=AGAIN_S,
+                on_change=lambda: log.info("released_otherwise", country=self._country),
+            )
 
     def _legs(self) -> tuple[Leg, ...]:
         return legs(self._registry(), self._federation, self._country)
@@ -144,24 +136,16 @@ class Carrier:
         """Carry one stream until a line is in doubt."""
         for end in (source, sink):
             _must_be_connected(end)
-        info = await source.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-        given = info["config"].get("filter_subjects") or [info["config"].get("filter_subject", ">")]
-        filters = sorted(
-            {*given} & {*leg.patterns}
-        )  # what both ends let through, should one know a newer registry
+        given = (await consumer_info(source, stream, consumer)).filters
+        filters = sorted(given & {*leg.patterns})  # what both ends let through: one may know a newer registry
         cursor = await self._ledger.cursor(leg, stream, filters)
         async with Pull.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
-            batch: list[Received] = []
-            if cursor.seq:
-                batch = await pull.next(MOST, QUIET_S)
-                stays = (
-                    continues(cursor, batch[0]) if batch else await stands(source, stream, consumer, cursor)
-                )
-                if not stays:
-                    log.error("stream_changed", stream=stream, source=leg.source, cursor=cursor.seq)
-                    await self._ledger.rewind(leg, stream)
-                    return
-            batch = batch[1:]
+            resumed = await pull.resume(cursor, MOST, QUIET_S)
+            if resumed is None:
+                log.error("stream_changed", stream=stream, source=leg.source, cursor=cursor.seq)
+                await self._ledger.rewind(leg, stream)
+                return
+            batch = resumed.after
             while True:
                 _must_be_connected(sink)
                 if batch:
@@ -254,19 +238,20 @@ async def _store(sink: Connection, messages: list[Outgoing]) -> list[PubAck]:
         UnreachableError, BrokerError, DeniedError: the rest is not, or may not be, stored.
     """
     acks: list[PubAck] = []
-    for start in range(0, len(messages), BATCH):
-        part = messages[start : start + BATCH]
-        if len(part) >= BATCH_FROM:
-            with contextlib.suppress(
-                BrokerError, DeniedError
-            ):  # all or nothing: one by one says which is not wanted
-                acks += await sink.publish_batch(part, ACK_S)
-                continue
-        for each in part:
+    left = messages
+    while left:
+        burst = await publish_burst(sink, left, ACK_S)
+        if isinstance(burst.failure, UnreachableError):
+            raise burst.failure
+        acks += burst.acks
+        left = left[len(burst.acks) :]
+        # All or nothing: of a batch that is refused, one by one shows which message is not wanted.
+        for message in left[:BATCH]:
             try:
-                acks.append(await sink.publish(each.subject, each.payload, each.headers, ACK_S))
+                acks.append(await publish(sink, message.subject, message.payload, message.headers, ACK_S))
             except BrokerError as exc:
                 if exc.reason != "too-large":
                     raise
-                log.warning("not_carriable", subject=each.subject, problem=str(exc))
+                log.warning("not_carriable", subject=message.subject, problem=str(exc))
+        left = left[BATCH:]
     return acks

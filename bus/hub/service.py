@@ -38,6 +38,7 @@ from bus.storage.lease import LEASE_S, owner_name
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import TrustFeed
 from bus.subscribing.subscriber import Subscriber
+from bus.tasks import run_with_current
 from bus.transport.connection import Endpoint
 from bus.transport.streams import reader_streams
 from bus.trust.grants import HUB
@@ -209,18 +210,12 @@ async def _while_leased(lease: _Lease, works: Mapping[str, Work], *, stand_by: b
 
 async def _read(subscriber: Subscriber, registry: Callable[[], VerifiedRegistry], authority_id: str) -> None:
     """Read the streams that the registry grants, and begin anew when it grants others."""
-    while True:
-        granted = reader_streams(registry(), authority_id)
-        reading = asyncio.create_task(subscriber.run(), name="streams")
-        try:
-            while not reading.done() and reader_streams(registry(), authority_id) == granted:
-                await asyncio.wait({reading}, timeout=AGAIN_S)
-            if reading.done():
-                return reading.result()
-            log.info("granted_streams_changed", authority=authority_id)
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+    await run_with_current(
+        lambda: reader_streams(registry(), authority_id),
+        lambda _: subscriber.run(),
+        every_s=AGAIN_S,
+        on_change=lambda: log.info("granted_streams_changed", authority=authority_id),
+    )
 
 
 async def _retain(

@@ -1,9 +1,8 @@
 """Steps 8 and 9 of the way out: what the outbox holds goes to the stream, and leaves only when it is stored there.
 
-One process per outbox sends, by a lease. A window of messages is on its way at once, bursts go as atomic batches,
-and whatever is not acknowledged is sent again, the same bytes, for ever. `Nats-Msg-Id` is the digest; a stream that
-calls a first attempt a duplicate has been poisoned, so that is an alarm and the bytes go again without the id.
-Each status has its own stream and its own patience: a full exercise stream does not hold up an actual warning.
+One process per outbox sends, by a lease. What is not acknowledged is sent again, the same bytes, for ever
+(`transmission` is one attempt). Each status has its own stream and its own patience: a full exercise stream does not
+hold up an actual warning.
 """
 
 from __future__ import annotations
@@ -16,22 +15,18 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from bus.errors import BrokerError, BusError, DeniedError, OutboxError, StoreError, UnreachableError
+from bus.errors import BrokerError, BusError, OutboxError, StoreError, UnreachableError
 from bus.policy.backoff import Patience
 from bus.policy.rates import SENDING, Allowance, Budget
-from bus.publishing.outbox import Outbox, Row, Settled
+from bus.publishing.outbox import Outbox, Settled
 from bus.publishing.own_channels import compare
+from bus.publishing.transmission import Transmission
 from bus.storage.lease import LEASE_S, owner_name
-from bus.transport.acks import PubAck
-from bus.transport.connection import Connection, Endpoint, Outgoing
+from bus.transport.connection import Connection, Endpoint
 from bus.transport.streams import own_streams
 from bus.trust.registry import VerifiedRegistry
 from schemas.vocab import Status
 
-WINDOW = 32
-BATCH = 100
-BATCH_FROM = 8  # so many waiting rows of one stream are a burst
-ACK_S = 5.0
 FULL_BACKOFF_S = 2.0
 IDLE_S = 1.0
 DISCONNECTED_S = 0.1
@@ -186,7 +181,8 @@ class Sender:
         moved = False
         for status in _by_urgency(due):
             with self._patience_with(status, now):
-                moved = await self._offer(connection, due[status]) or moved
+                sent = Transmission(connection, self._outbox, self.authority_id, due[status], self._settled)
+                moved = await sent.send() or moved
         if not self._resting(now):
             self._flow(streams)
         return moved
@@ -217,6 +213,12 @@ class Sender:
             leads = await self._outbox.take_lease(self._owner, now)
             self._leased_until = now + LEASE_S if leads else 0.0
         return self._leased_until > 0
+
+    async def _note(self) -> None:
+        """Settle what no claim has taken along."""
+        if self._settled:
+            await self._outbox.settle(self._settled, self._clock().timestamp())
+            self._settled = []
 
     # -- comparing with what was said before --------------------------------------------------------------------------
 
@@ -267,105 +269,6 @@ class Sender:
             await self._outbox.offer_again(again)
             self._reoffered |= dict.fromkeys(again, now)
 
-    # -- sending ------------------------------------------------------------------------------------------------------
-
-    async def _offer(self, connection: Connection, rows: list[Row]) -> bool:
-        """Send rows of one stream; what is acknowledged is settled with the next claim. Whether anything moved.
-
-        Raises:
-            BrokerError, UnreachableError: nothing moved.
-        """
-        first = {row.n for row in rows if row.attempted_at is None}
-        settled: list[Settled] = []
-        failed: dict[int, BusError] = {}
-        try:
-            if len(rows) >= BATCH_FROM and len(first) >= len(rows):
-                rows = await self._batches(connection, rows, first, settled)
-            await self._window(connection, rows, first, settled, failed)
-        finally:
-            self._settled += settled
-        denied = {n: exc for n, exc in failed.items() if isinstance(exc, DeniedError)}
-        if denied:
-            await self._outbox.park(list(denied), f"refused-by-broker: {next(iter(denied.values()))}")
-        if others := {n: f"{exc.reason}: {exc}" for n, exc in failed.items() if n not in denied}:
-            await self._outbox.note(others)
-            if not settled and not denied:
-                raise next(exc for n, exc in failed.items() if n not in denied)
-        return bool(settled or denied)
-
-    async def _note(self) -> None:
-        """Settle what no claim has taken along."""
-        if self._settled:
-            await self._outbox.settle(self._settled, self._clock().timestamp())
-            self._settled = []
-
-    async def _batches(
-        self, connection: Connection, rows: list[Row], first: set[int], settled: list[Settled]
-    ) -> list[Row]:
-        """A burst as atomic batches; what is left to go one by one."""
-        for start in range(0, len(rows), BATCH):
-            part = rows[start : start + BATCH]
-            if len(part) < BATCH_FROM:
-                return part
-            batch = [Outgoing(subject=r.subject, payload=r.payload, headers=r.header_map()) for r in part]
-            try:
-                acks = await connection.publish_batch(batch, ACK_S)
-            except (BrokerError, DeniedError) as exc:
-                # All or nothing: one message that is not wanted keeps out the others, so they go one by one.
-                log.info("batch_refused", authority=self.authority_id, reason=exc.reason, detail=str(exc))
-                return rows[start:]
-            except UnreachableError:
-                # Perhaps it was stored: for these rows the next attempt is not the first.
-                first -= {row.n for row in part}
-                return rows[start:]
-            settled += [_settled(row, ack) for row, ack in zip(part, acks, strict=True)]
-        return []
-
-    async def _window(
-        self,
-        connection: Connection,
-        rows: Sequence[Row],
-        first: set[int],
-        settled: list[Settled],
-        failed: dict[int, BusError],
-    ) -> None:
-        """Rows one by one, a window of them on their way at once, in the order they were kept."""
-        window = asyncio.Semaphore(WINDOW)
-
-        async def one(row: Row) -> None:
-            try:
-                settled.append(_settled(row, await self._publish(connection, row, first=row.n in first)))
-            except DeniedError as exc:
-                log.error("refused_by_broker", authority=self.authority_id, subject=row.subject, id=row.id)
-                failed[row.n] = exc
-            except BusError as exc:
-                failed[row.n] = exc
-            finally:
-                window.release()
-
-        async with asyncio.TaskGroup() as tasks:
-            for row in rows:
-                await window.acquire()
-                if failed:
-                    break
-                tasks.create_task(one(row))
-
-    async def _publish(self, connection: Connection, row: Row, *, first: bool) -> PubAck:
-        headers = row.header_map()
-        ack = await connection.publish(row.subject, row.payload, headers, ACK_S)
-        if not (ack.duplicate and first):
-            return ack
-        log.error(
-            "duplicate_on_first_attempt",
-            authority=self.authority_id,
-            digest=row.digest,
-            subject=row.subject,
-        )
-        # Kept first: were this attempt to fail, the next one must not believe the poisoned id either.
-        await self._outbox.drop_message_id(row.n, "duplicate-on-first-attempt: its message id was used up")
-        headers.pop("Nats-Msg-Id")
-        return await connection.publish(row.subject, row.payload, headers, ACK_S)
-
     # -- being seen ---------------------------------------------------------------------------------------------------
 
     def _stall(self, reason: str, problem: str) -> None:
@@ -383,7 +286,3 @@ class Sender:
 
 def _by_urgency(statuses: Iterable[str]) -> list[str]:
     return sorted(statuses, key=lambda each: URGENCY.get(each, len(URGENCY)))
-
-
-def _settled(row: Row, ack: PubAck) -> Settled:
-    return Settled(n=row.n, stream=ack.stream, stream_seq=ack.seq)

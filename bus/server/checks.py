@@ -24,6 +24,7 @@ from bus.server.connection_limits import CONNECTIONS, MOST_EACH, held
 from bus.server.monitor import read_monitor
 from bus.server.provision import layout, provisioner_endpoint
 from bus.transport.connection import Connection
+from bus.transport.jetstream import consumer_info, consumer_names, stream_info, stream_names
 from bus.transport.streams import (
     MAX_MESSAGE_BYTES,
     PULL_BYTES,
@@ -260,12 +261,12 @@ async def _carrier(connection: Connection, guest: Guest) -> Check:
     waits, there = 0, True
     for each in guest.consumers:
         try:
-            info = await connection.js_api(f"CONSUMER.INFO.{each.stream}.{each.name}")
+            info = await consumer_info(connection, each.stream, each.name)
         except BrokerError:
             there = False
             continue
-        waits += int(info.get("num_pending", 0))
-        there = there and int(info.get("num_waiting", 0)) > 0
+        waits += info.num_pending
+        there = there and info.num_waiting > 0
     return _soft(guest.identity, there, f"{'attached' if there else 'not attached'}, {waits} wait for it")
 
 
@@ -273,11 +274,11 @@ async def _streams(connection: Connection, specs: Sequence[StreamSpec], speakers
     found = []
     for spec in specs:
         try:
-            info = await connection.js_api(f"STREAM.INFO.{spec.name}")
+            info = await stream_info(connection, spec.name)
         except BrokerError as exc:
             found.append(_hard(f"stream {spec.name}", ok=False, detail=str(exc)))
             continue
-        config, state = info["config"], info["state"]
+        config, state = info.config, info.state
         wrong = [
             key
             for key, value in spec.config().items()
@@ -285,23 +286,21 @@ async def _streams(connection: Connection, specs: Sequence[StreamSpec], speakers
         ]
         # A window on a world would let one country's message ids suppress another's bulletins.
         wrong += ["duplicate_window"] if not spec.subjects and config.get("duplicate_window") else []
-        wrong += (
-            ["sources"] if {each["name"] for each in config.get("sources", ())} != set(spec.sources) else []
-        )
+        wrong += ["sources"] if info.sources != set(spec.sources) else []
         found.append(
-            _hard(f"stream {spec.name}", not wrong, ", ".join(wrong) or f"{state['messages']} bulletins")
+            _hard(f"stream {spec.name}", not wrong, ", ".join(wrong) or f"{state.messages} bulletins")
         )
         if spec.name == STATEMENTS_STREAM:
             # Whoever has left keeps the room that was taken until it is too old.
-            most = speakers + 1 + int(state.get("num_subjects", 0))
-            room = config["max_bytes"] // STATEMENTS_ROOM_BYTES
+            most = speakers + 1 + state.num_subjects
+            room = info.max_bytes // STATEMENTS_ROOM_BYTES
             found.append(
                 _hard("room for statements", most <= room, f"of {room} senders, and {most} at the most")
             )
-        share = state["bytes"] / max(1, config["max_bytes"])
+        share = state.bytes / max(1, info.max_bytes)
         if share > FULL_SHARE:
             found.append(_soft(f"stream {spec.name} fill", ok=False, detail=f"{share:.0%} full"))
-    others = set(await _names(connection, "STREAM.NAMES", "streams")) - {spec.name for spec in specs}
+    others = set(await stream_names(connection)) - {spec.name for spec in specs}
     found.append(
         _soft(
             "other streams",
@@ -316,34 +315,27 @@ async def _consumers(connection: Connection, wanted: Sequence[ConsumerSpec]) -> 
     wrong = []
     for spec in wanted:
         try:
-            info = await connection.js_api(f"CONSUMER.INFO.{spec.stream}.{spec.name}")
+            info = await consumer_info(connection, spec.stream, spec.name)
         except BrokerError as exc:
             wrong.append(f"{spec.stream}/{spec.name}: {exc}")
             continue
-        if differs := consumer_differs(spec, info["config"]):
+        if differs := consumer_differs(spec, info.config):
             wrong.append(f"{spec.stream}/{spec.name}: other {', '.join(differs)} than its grants")
     known = {(spec.stream, spec.name) for spec in wanted}
     for stream in {spec.stream for spec in wanted}:
         wrong += [
             f"{stream}/{name}: nobody has a grant for it"
-            for name in await _names(connection, f"CONSUMER.NAMES.{stream}", "consumers")
+            for name in await _consumers_of(connection, stream)
             if (stream, name) not in known
         ]
     return [_hard("consumers", not wrong, "; ".join(sorted(wrong)) or f"{len(wanted)} follow the registry")]
 
 
-async def _names(connection: Connection, call: str, key: str) -> list[str]:
-    """All names that a paged call lists."""
-    found: list[str] = []
-    while True:
-        try:
-            page = await connection.js_api(call, {"offset": len(found)})
-        except BrokerError:
-            return found  # the stream is missing, which its own check says
-        names = page.get(key) or []
-        found += names
-        if not names or len(found) >= int(page.get("total", 0)):
-            return found
+async def _consumers_of(connection: Connection, stream: str) -> list[str]:
+    try:
+        return await consumer_names(connection, stream)
+    except BrokerError:
+        return []  # the stream is missing, which its own check says
 
 
 def _hard(name: str, ok: bool, detail: str) -> Check:

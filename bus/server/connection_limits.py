@@ -65,10 +65,10 @@ async def share_connections(
                 connz = await asyncio.to_thread(read_monitor, monitor_url, CONNECTIONS)
                 cut = list(beyond(held(connz), most))
                 for _, cid in cut:
-                    await connection.client().publish(
+                    await connection.send(
                         f"$SYS.REQ.SERVER.{connz['server_id']}.KICK",
                         json.dumps({"cid": cid}).encode(),
-                        reply=f"{endpoint.private_inbox}.cut",  # without one the server does nothing
+                        f"{endpoint.private_inbox}.cut",  # without one the server does nothing
                     )
             except Exception as exc:  # noqa: BLE001 (the client raises many things; none may end a broker)
                 log.debug("connections_not_counted", problem=str(exc))

@@ -10,14 +10,21 @@ import structlog
 from bus.errors import BrokerError, UnreachableError
 from bus.federation.plan import Seat, guests, served
 from bus.transport.connection import Connection, Endpoint
+from bus.transport.jetstream import (
+    CONSUMER_NOT_FOUND,
+    STREAM_NOT_FOUND,
+    StreamInfo,
+    consumer_info,
+    consumer_names,
+    js_api,
+    stream_info,
+)
 from bus.transport.streams import PROVISIONER, ConsumerSpec, StreamSpec, consumer_differs, consumers, streams
 from bus.transport.tls import Tls
 from bus.trust.registry import VerifiedRegistry
 
 CONNECT_S = 10.0
 CALL_S = 5.0
-STREAM_NOT_FOUND = 10059
-CONSUMER_NOT_FOUND = 10014
 STORE_RESERVED = 10047
 NOT_READY = frozenset({10005, 10008})  # too few nodes yet; no leader yet
 LED_S = 20.0
@@ -86,7 +93,7 @@ async def _when_ready(
     deadline = asyncio.get_running_loop().time() + LED_S
     while True:
         try:
-            await connection.js_api(call, body, timeout)
+            await js_api(connection, call, body, timeout)
         except (BrokerError, UnreachableError) as exc:
             refused = isinstance(exc, BrokerError) and exc.code not in NOT_READY
             if refused or asyncio.get_running_loop().time() > deadline:
@@ -98,21 +105,19 @@ async def _when_ready(
 
 async def _make_streams(connection: Connection, specs: tuple[StreamSpec, ...]) -> None:
     """Change what stands, and what must become smaller first: the room of a new one is taken from the others."""
-    present: dict[str, dict[str, Any]] = {}
+    present: dict[str, StreamInfo] = {}
     for spec in specs:
         try:
-            found = await connection.js_api(f"STREAM.INFO.{spec.name}", timeout=CALL_S)
+            present[spec.name] = await stream_info(connection, spec.name, CALL_S)
         except BrokerError as exc:
             if exc.code != STREAM_NOT_FOUND:
                 raise
-        else:
-            present[spec.name] = found["config"]
     missing = {spec.name for spec in specs} - present.keys()
     # A world must know its origins before it sources them; so room is made first, and the rest follows in order.
     for spec in specs:
-        if missing and spec.name in present and spec.max_bytes < present[spec.name]["max_bytes"]:
-            present[spec.name] |= {"max_bytes": spec.max_bytes}
-            await connection.js_api(f"STREAM.UPDATE.{spec.name}", present[spec.name], CALL_S)
+        if missing and spec.name in present and spec.max_bytes < present[spec.name].max_bytes:
+            present[spec.name].config["max_bytes"] = spec.max_bytes
+            await js_api(connection, f"STREAM.UPDATE.{spec.name}", present[spec.name].config, CALL_S)
     for spec in specs:
         if spec.name in missing:
             await _when_ready(connection, f"STREAM.CREATE.{spec.name}", spec.config())
@@ -120,25 +125,21 @@ async def _make_streams(connection: Connection, specs: tuple[StreamSpec, ...]) -
             await _change_stream(connection, spec, present[spec.name])
 
 
-async def _change_stream(connection: Connection, spec: StreamSpec, present: dict[str, Any]) -> None:
+async def _change_stream(connection: Connection, spec: StreamSpec, present: StreamInfo) -> None:
     config = spec.config()
-    if all(present.get(key) == value for key, value in config.items() if key != "sources") and _names(
-        present.get("sources")
-    ) == _names(config.get("sources")):
+    same = all(present.config.get(key) == value for key, value in config.items() if key != "sources")
+    if same and present.sources == set(spec.sources):
         return
+    wanted = {**present.config, **config}
     try:
-        await connection.js_api(f"STREAM.UPDATE.{spec.name}", {**present, **config}, CALL_S)
+        await js_api(connection, f"STREAM.UPDATE.{spec.name}", wanted, CALL_S)
     except BrokerError as exc:
         if exc.code != STORE_RESERVED:
             raise
         # The streams of a country that has left are kept, and with them the room that others could have had.
-        log.warning("stream_not_grown", stream=spec.name, wanted=spec.max_bytes, has=present["max_bytes"])
-        kept = {**present, **config, "max_bytes": present["max_bytes"]}
-        await connection.js_api(f"STREAM.UPDATE.{spec.name}", kept, CALL_S)
-
-
-def _names(sources: list[dict[str, Any]] | None) -> set[str]:
-    return {source["name"] for source in sources or ()}
+        log.warning("stream_not_grown", stream=spec.name, wanted=spec.max_bytes, has=present.max_bytes)
+        wanted["max_bytes"] = present.max_bytes
+        await js_api(connection, f"STREAM.UPDATE.{spec.name}", wanted, CALL_S)
 
 
 async def _make_consumer(connection: Connection, spec: ConsumerSpec) -> None:
@@ -147,14 +148,15 @@ async def _make_consumer(connection: Connection, spec: ConsumerSpec) -> None:
     Were it changed under its reader, what it does not let through for a while would be passed over unseen.
     """
     try:
-        found = await connection.js_api(f"CONSUMER.INFO.{spec.stream}.{spec.name}", timeout=CALL_S)
-        if not consumer_differs(spec, found["config"]):
+        info = await consumer_info(connection, spec.stream, spec.name, CALL_S)
+        if not consumer_differs(spec, info.config):
             return
-        await connection.js_api(f"CONSUMER.DELETE.{spec.stream}.{spec.name}", timeout=CALL_S)
+        await js_api(connection, f"CONSUMER.DELETE.{spec.stream}.{spec.name}", timeout=CALL_S)
     except BrokerError as exc:
         if exc.code != CONSUMER_NOT_FOUND:
             raise
-    await connection.js_api(
+    await js_api(
+        connection,
         f"CONSUMER.CREATE.{spec.stream}.{spec.name}",
         {"stream_name": spec.stream, "config": spec.config()},
         CALL_S,
@@ -164,13 +166,6 @@ async def _make_consumer(connection: Connection, spec: ConsumerSpec) -> None:
 async def _remove_others(connection: Connection, names: set[str], wanted: tuple[ConsumerSpec, ...]) -> None:
     keep = {(spec.stream, spec.name) for spec in wanted}
     for stream in sorted(names):
-        offset = 0
-        while True:
-            page = await connection.js_api(f"CONSUMER.NAMES.{stream}", {"offset": offset}, CALL_S)
-            found = page.get("consumers") or []
-            for name in found:
-                if (stream, name) not in keep:
-                    await connection.js_api(f"CONSUMER.DELETE.{stream}.{name}", timeout=CALL_S)
-            offset += len(found)
-            if not found or offset >= page.get("total", 0):
-                break
+        for name in await consumer_names(connection, stream, CALL_S):
+            if (stream, name) not in keep:
+                await js_api(connection, f"CONSUMER.DELETE.{stream}.{name}", timeout=CALL_S)

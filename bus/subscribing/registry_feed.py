@@ -22,9 +22,10 @@ import structlog
 
 from bus.audit import Fact
 from bus.errors import BrokerError, DeniedError, TrustError, UnreachableError
-from bus.transport.acks import PubAck
 from bus.transport.connection import Connection, Endpoint
-from bus.transport.pull_consumer import Pull, Received
+from bus.transport.cursor import Cursor
+from bus.transport.jetstream import PubAck, consumer_info, publish
+from bus.transport.pull_consumer import Pull, Received, cursor_at
 from bus.transport.streams import MAX_MESSAGE_BYTES, MAX_STATEMENT_BYTES, STATEMENTS_STREAM, TRUST_STREAM
 from bus.trust.store import HeldRegistry, trust_kind
 from schemas.codec import digest
@@ -88,7 +89,7 @@ class TrustFeed:
         self._endpoint = endpoint
         self._every = every
         self._on_news = on_news
-        self._last = (0, "")  # of TRUST: stream sequence and digest of what was read last
+        self._cursor = Cursor()  # of TRUST
         self._stood = (0, 0)  # how STATEMENTS stood when it had been read: delivered, pending
         self._heard: frozenset[str] = frozenset()  # digests of what stands in STATEMENTS
         self._early: dict[str, dict[str, bytes]] = {}  # by subject, by digest
@@ -119,8 +120,8 @@ class TrustFeed:
 
     async def _stands(self, connection: Connection, stream: str) -> tuple[int, int]:
         """How far a stream has been delivered to this identity, and how many messages it has beyond."""
-        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{self._endpoint.authority_id}")
-        return int(info.get("delivered", {}).get("stream_seq", 0)), int(info.get("num_pending", 0))
+        info = await consumer_info(connection, stream, self._endpoint.authority_id)
+        return info.delivered.stream_seq, info.num_pending
 
     async def _read_statements(self, connection: Connection) -> None:
         """Read all that stands, when anything has changed; what was heard before is passed over."""
@@ -143,26 +144,26 @@ class TrustFeed:
     async def _read_registry(self, connection: Connection) -> None:
         """Read to the end of the stream, or find that it is another than the one that was read."""
         stands = await self._stands(connection, TRUST_STREAM)
-        seq, found = self._last
+        seq = self._cursor.seq
         if stands == (seq, 0):
             return
         async with Pull.attach(connection, TRUST_STREAM, self._endpoint.authority_id, max(seq, 1)) as pull:
-            if seq:
-                # Begin with what was read last, to see that it is the same stream; it is read anew otherwise.
-                again = await pull.next(1, QUIET_S)
-                if not again or (again[0].stream_seq, digest(again[0].payload)) != (seq, found):
-                    log.warning("trust_stream_changed", endpoint=self._endpoint.name, cursor=seq)
-                    self._last = (0, "")
-                    return
-                if not again[0].pending:
-                    return
-            while batch := await pull.next(MOST, QUIET_S):
+            resumed = await pull.resume(self._cursor, MOST, QUIET_S)
+            if resumed is None:
+                log.warning("trust_stream_changed", endpoint=self._endpoint.name, cursor=seq)
+                self._cursor = Cursor()
+                return
+            if resumed.at_end:
+                return
+            batch = resumed.after or await pull.next(MOST, QUIET_S)
+            while batch:
                 await self._hear(batch, self._read_up_to)
                 if not batch[-1].pending:
                     return
+                batch = await pull.next(MOST, QUIET_S)
 
     def _read_up_to(self, message: Received) -> None:
-        self._last = (message.stream_seq, digest(message.payload))
+        self._cursor = cursor_at(message, digest(message.payload))
 
     # -- what they say ----------------------------------------------------------------------------------------------
 
@@ -277,4 +278,4 @@ async def publish_trust(connection: Connection, raw: bytes) -> PubAck:
         raise BrokerError(
             f"{len(raw)} bytes are too many for a {kind} on the bus; hand the file over", reason="too-large"
         )
-    return await connection.publish(trust_subject(kind, connection.endpoint.authority_id), raw, {})
+    return await publish(connection, trust_subject(kind, connection.endpoint.authority_id), raw, {})

@@ -23,8 +23,9 @@ from bus.errors import BrokerError, BusError, StoreError, UnreachableError, one_
 from bus.policy.rates import READING, Allowance, Budget
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection, Endpoint
-from bus.transport.cursor import Cursor, continues, cursor_at, stands
-from bus.transport.pull_consumer import Pull, Received
+from bus.transport.cursor import Cursor
+from bus.transport.jetstream import consumer_info
+from bus.transport.pull_consumer import Pull, Received, cursor_at
 from bus.transport.streams import reader_streams
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import digest
@@ -124,30 +125,21 @@ class Subscriber:
         filters = await self._cover(connection, stream, consumer, cursor)
         async with Pull.attach(connection, stream, consumer, max(cursor.seq, 1)) as pull:
             self.attached += 1
-            batch: list[Received] = []
+            resumed = await pull.resume(cursor, MOST, WAIT_S)
+            if resumed is None:
+                await self._doubt(stream, cursor)
+                return
             if cursor.seq:
-                # Begin with what was read last: another bulletin there means that the stream is not the one we knew.
-                batch = await pull.next(MOST, WAIT_S)
-                stays = (
-                    continues(cursor, batch[0])
-                    if batch
-                    else await stands(connection, stream, consumer, cursor)
-                )
-                if not stays:
-                    await self._doubt(stream, cursor)
-                    return
                 self.problem = ""
-                if not batch or (len(batch) == 1 and batch[0].pending == 0):
-                    self._caught_up.add(stream)
-            elif not await _left(connection, stream, consumer):
+            if resumed.at_end:
                 self._caught_up.add(stream)
-            await self._follow(connection, pull, stream, consumer, filters, batch[1:])
+            await self._follow(connection, pull, stream, consumer, filters, resumed.after)
 
     async def _cover(
         self, connection: Connection, stream: str, consumer: str, cursor: Cursor
     ) -> frozenset[str]:
         """What the consumer lets through; what it did not let through before is read up to the cursor first."""
-        filters = await _filters(connection, stream, consumer)
+        filters = (await consumer_info(connection, stream, consumer)).filters
         covered = await self._inbox.covered(stream)
         if cursor.seq and not filters <= covered:
             await self._history(connection, stream, consumer, cursor.seq, filters - covered)
@@ -182,7 +174,7 @@ class Subscriber:
                     break
                 if clock() - looked > LOOK_S:
                     looked = clock()
-                    if await _filters(connection, stream, consumer) != filters:
+                    if (await consumer_info(connection, stream, consumer)).filters != filters:
                         return
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
@@ -297,18 +289,6 @@ class Subscriber:
 
     def _count(self, outcomes: Mapping[str, int]) -> None:
         self.counts.update(outcomes)
-
-
-async def _filters(connection: Connection, stream: str, consumer: str) -> frozenset[str]:
-    """The subjects that the consumer delivers, which follow the grants, sooner or later."""
-    config = (await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}"))["config"]
-    return frozenset(config.get("filter_subjects") or [config.get("filter_subject", ">")])
-
-
-async def _left(connection: Connection, stream: str, consumer: str) -> int:
-    """How many the stream has for this reader that have not been delivered."""
-    info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-    return int(info.get("delivered", {}).get("consumer_seq", 0)) + int(info.get("num_pending", 0))
 
 
 def message_from(stream: str, received: Received) -> Message:

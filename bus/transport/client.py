@@ -15,13 +15,17 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import BadHeaderError, ConnectionClosedError, MaxPayloadError, ProtocolError
 from nats.protocol.parser import Parser
+
+from bus.errors import BrokerError, UnreachableError
+from bus.transport.interface import Delivery
 
 MAX_LINE_BYTES = 1024 * 1024  # INFO of a large cluster; all else is far shorter
 TCP_USER_TIMEOUT_MS = 8000
@@ -200,3 +204,33 @@ class HardenedClient(Client):
             data=data,
             headers=headers,
         )
+
+
+def delivery_of(message: Msg) -> Delivery:
+    """A message received by a `HardenedClient`, as the rooms know it."""
+    headers = headers_of(message)
+    return Delivery(
+        subject=message.subject,
+        reply=message.reply,
+        payload=message.data,
+        headers=headers.pairs,
+        status=headers.status,
+        description=headers.description,
+    )
+
+
+@contextlib.contextmanager
+def mapped() -> Iterator[None]:
+    """Turn the client's exceptions into ours.
+
+    Raises:
+        UnreachableError, BrokerError: `too-large`; as `Connection.request`.
+    """
+    try:
+        yield
+    except TimeoutError:
+        raise UnreachableError("the bus did not answer in time") from None
+    except nats.errors.MaxPayloadError:
+        raise BrokerError("larger than the bus accepts", reason="too-large") from None
+    except (nats.errors.Error, OSError) as exc:
+        raise UnreachableError(f"the bus does not answer ({str(exc) or type(exc).__name__})") from None

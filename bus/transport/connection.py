@@ -12,11 +12,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import json
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -26,27 +25,26 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
+from bus.errors import DeniedError, UnreachableError
 from bus.keys import nkeys
-from bus.transport.acks import PubAck, ack_of, refusal_of
-from bus.transport.client import HardenedClient, headers_of
+from bus.transport.answers import UNAVAILABLE, Answers
+from bus.transport.client import HardenedClient, delivery_of, mapped
 from bus.transport.failover import Nodes
+from bus.transport.interface import Connection, Delivery, Outgoing, Place
 from bus.transport.streams import inbox_prefix
 from bus.transport.tls import Tls, explain
 
 PING_S = 10
 CONNECT_TIMEOUT_S = 3
-REQUEST_TIMEOUT_S = 2.0
 BACKOFF_S = (0.05, 2.0)
 LOOK_S = 1.0
-DEAF_S = 0.1
 STEADY_S = 5.0  # a connection that lasted so long was a good one
-NO_RESPONDERS = "503"
-UNAVAILABLE = 503
 _DENIED = "permissions violation"
 _DENIED_PUBLISH = f'{_DENIED} for publish to "'
 
 _RANDOM = random.Random()  # noqa: S311 (jitter, not secrecy)
+
+__all__ = ["Connection", "Endpoint", "NatsConnection"]
 
 log = structlog.get_logger()
 
@@ -66,20 +64,19 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         """The prefix of this identity's replies."""
         return inbox_prefix(self.authority_id)
 
-
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """One message to be published."""
-
-    subject: str
-    payload: bytes
-    headers: dict[str, str]
+    def connect(
+        self, on_denied: Callable[[str], None] | None = None, /
+    ) -> AbstractAsyncContextManager[Connection]:
+        """A connection for as long as the context lasts; see `Connection.open`."""
+        return NatsConnection.at(self, on_denied)
 
 
-class Connection:
-    """A connection that comes back. Use `Connection.open`."""
+class NatsConnection(Connection):
+    """A connection to a nats-server. Use `Connection.open`, or `at` for what only such a one has."""
 
     def __init__(self, endpoint: Endpoint, on_denied: Callable[[str], None] | None) -> None:
-        self.endpoint = endpoint
+        self.endpoint: Place = endpoint
+        self._at = endpoint
         self.problem = "not connected yet"
         self.denied = False
         self._uncertified = False
@@ -87,21 +84,16 @@ class Connection:
         self._on_denied = on_denied
         self._client: HardenedClient | None = None
         self._connected = asyncio.Event()
-        self._acks: dict[str, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
-        self._ack_subject = ""
+        self._answers = Answers()
+        self._answer_subject = ""
         self._nodes, self._leave = Nodes(endpoint.url), asyncio.Event()
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, endpoint: Endpoint, *, on_denied: Callable[[str], None] | None = None
-    ) -> AsyncIterator[Connection]:
-        """Connect in the background, for as long as the context lasts.
-
-        Args:
-            endpoint: where and as whom.
-            on_denied: called with the lower-cased subject of a publish that the broker's permissions forbid.
-        """
+    async def at(
+        cls, endpoint: Endpoint, on_denied: Callable[[str], None] | None = None
+    ) -> AsyncIterator[NatsConnection]:
+        """Connect in the background, for as long as the context lasts."""
         connection = cls(endpoint, on_denied)
         keeper = asyncio.create_task(connection._keep(), name=f"connection {endpoint.name}")
         try:
@@ -115,66 +107,46 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker answers, as far as is known."""
+        """As `Connection.connected`."""
         return self._connected.is_set() and self._client is not None and self._client.is_connected
 
     async def until_connected(self, timeout: float) -> None:
-        """Wait for the broker.
-
-        Raises:
-            DeniedError: it refuses this identity.
-            UnreachableError: it does not answer in time.
-        """
+        """As `Connection.until_connected`."""
         try:
             async with asyncio.timeout(timeout):
                 await self._connected.wait()
         except TimeoutError:
-            text = f"the bus at {self.endpoint.url} does not answer ({self.problem})"
+            text = f"the bus at {self._at.url} does not answer ({self.problem})"
             if self.denied:
                 why = self.problem if self._uncertified else "is its transport key in the registry?"
                 raise DeniedError(
-                    f"the bus at {self.endpoint.url} refuses {self.endpoint.authority_id}; {why}"
+                    f"the bus at {self._at.url} refuses {self.endpoint.authority_id}; {why}"
                 ) from None
             raise UnreachableError(f"{text}; is the server running?") from None
 
-    # -- publishing ---------------------------------------------------------------------------------------------
+    # -- sending and receiving --------------------------------------------------------------------------------------
 
-    async def publish(
-        self, subject: str, payload: bytes, headers: dict[str, str], timeout: float = REQUEST_TIMEOUT_S
-    ) -> PubAck:
-        """Publish one message and wait for the stream's acknowledgement; many may be on their way at once.
-
-        Raises:
-            UnreachableError: no answer. The message may still have been stored: send the same again.
-            DeniedError: the broker's permissions forbid it.
-            BrokerError: `hub-full`, `no-stream`, or what the server said.
-        """
-        return ack_of(await self._exchange(subject, payload, headers, timeout))
-
-    async def _exchange(
-        self, subject: str, payload: bytes, headers: dict[str, str] | None, timeout: float
+    async def request(
+        self, subject: str, payload: bytes, headers: Mapping[str, str] | None, timeout: float
     ) -> dict[str, Any]:
-        """Publish with a reply subject of its own, and wait for the server's JSON on it."""
+        """As `Connection.request`, with a reply subject of its own."""
         client = self._live()
-        token = secrets.token_hex(8)
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._acks[token] = (subject.lower(), answer)
         try:
-            with _mapped():
+            with mapped(), self._answers.expect(subject) as (token, coming):
                 client.refuse_too_large(payload, headers or {})
-                await client.publish(subject, payload, reply=f"{self._ack_subject}.{token}", headers=headers)
+                reply = f"{self._answer_subject}.{token}"
+                sent_headers = None if headers is None else dict(headers)
+                await client.publish(subject, payload, reply=reply, headers=sent_headers)
                 async with asyncio.timeout(timeout):
-                    found = await answer
+                    answer = await coming
         except UnreachableError:
             self._note_idle()
             raise
-        finally:
-            self._acks.pop(token, None)
-        if "error" not in found:
+        if "error" not in answer:
             self._nodes.served()
-        elif isinstance(error := found["error"], dict) and error.get("code") == UNAVAILABLE:
+        elif isinstance(error := answer["error"], dict) and error.get("code") == UNAVAILABLE:
             self._note_idle()
-        return found
+        return answer
 
     def _note_idle(self) -> None:
         url = self._client.connected_url if self._client is not None else None
@@ -182,78 +154,43 @@ class Connection:
             log.warning("node_left", endpoint=self.endpoint.name, node=url.netloc)
             self._leave.set()
 
-    async def publish_batch(
-        self, batch: Sequence[Outgoing], timeout: float = REQUEST_TIMEOUT_S
-    ) -> list[PubAck]:
-        """Publish several messages of one stream, all or nothing (JetStream atomic batch, ADR-50).
-
-        Raises:
-            UnreachableError: no answer.
-            BrokerError: what the server said; nothing of the batch was stored.
-        """
+    async def send(self, subject: str, payload: bytes, reply: str) -> None:
+        """As `Connection.send`."""
         client = self._live()
-        name = secrets.token_hex(12)
-        opening = []
-        with _mapped():
-            for place, each in enumerate(batch[:-1], 1):
-                headers = {**each.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
-                client.refuse_too_large(each.payload, headers)
-                opening.append((each.subject, each.payload, headers))
-            await client.publish_all(opening)
-        last = batch[-1]
-        headers = {
-            **last.headers,
-            "Nats-Batch-Id": name,
-            "Nats-Batch-Sequence": str(len(batch)),
-            "Nats-Batch-Commit": "1",
-        }
-        ack = await self.publish(last.subject, last.payload, headers, timeout)
-        return [
-            PubAck(stream=ack.stream, seq=ack.seq - len(batch) + place) for place in range(1, len(batch) + 1)
-        ]
-
-    async def _on_ack(self, message: Msg) -> None:
-        _, answer = self._acks.get(message.subject.rsplit(".", 1)[1], ("", None))
-        if answer is None or answer.done():
-            return
-        if headers_of(message).status == NO_RESPONDERS:
-            answer.set_result(
-                {"error": {"description": "nothing on the bus answers there", "code": UNAVAILABLE}}
-            )
-            return
         try:
-            answer.set_result(msgspec.json.decode(message.data, type=dict[str, Any]))
-        except msgspec.MsgspecError:
-            answer.set_result({"error": {"description": "not an answer of JetStream"}})
+            await client.publish(subject, payload, reply=reply)
+        except Exception as exc:  # noqa: BLE001 (whatever the client raises here means that the link is gone)
+            raise UnreachableError(f"the bus does not answer ({exc})") from None
 
-    # -- the JetStream API ----------------------------------------------------------------------------------------
+    async def send_all(self, messages: Sequence[Outgoing]) -> None:
+        """As `Connection.send_all`."""
+        client = self._live()
+        with mapped():
+            for message in messages:
+                client.refuse_too_large(message.payload, message.headers)
+            await client.publish_all((each.subject, each.payload, each.headers) for each in messages)
 
-    async def js_api(
-        self, call: str, body: Mapping[str, Any] | None = None, timeout: float = REQUEST_TIMEOUT_S
-    ) -> dict[str, Any]:
-        """One request to `$JS.API.<call>`, again while nothing answers there: a server that reloads is deaf for a moment.
+    @asynccontextmanager
+    async def subscribed(self, subject: str, on_delivery: Callable[[Delivery], None]) -> AsyncIterator[None]:
+        """As `Connection.subscribed`."""
 
-        Raises:
-            UnreachableError: no answer.
-            BrokerError: with JetStream's code; `refused-by-broker` when this identity may not make the call.
-        """
-        request = b"" if body is None else json.dumps(body).encode()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout
-        while True:
-            try:
-                found = await self._exchange(f"$JS.API.{call}", request, None, timeout)
-            except DeniedError as exc:
-                raise BrokerError(str(exc), reason=exc.reason) from None
-            if "error" not in found:
-                return found
-            refusal = refusal_of(found["error"])
-            if refusal.reason != "no-stream" or loop.time() > until:
-                raise refusal
-            await asyncio.sleep(DEAF_S)
+        async def on_message(message: Msg) -> None:
+            on_delivery(delivery_of(message))
+
+        client = self._live()
+        with mapped():
+            subscription = await client.subscribe(
+                subject, cb=on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
+            )
+        try:
+            yield
+        finally:
+            # The link may be gone; the server drops what has no interest.
+            with contextlib.suppress(Exception):
+                await subscription.unsubscribe()
 
     def client(self) -> Client:
-        """The client itself, for `bus.transport.pull_consumer`.
+        """The client itself, for what only a nats-server has.
 
         Raises:
             UnreachableError: it is not connected.
@@ -264,7 +201,7 @@ class Connection:
 
     def _live(self) -> HardenedClient:
         if self._client is None or not self._client.is_connected:
-            raise UnreachableError(f"the bus at {self.endpoint.url} does not answer ({self.problem})")
+            raise UnreachableError(f"the bus at {self._at.url} does not answer ({self.problem})")
         return self._client
 
     async def _keep(self) -> None:
@@ -277,7 +214,7 @@ class Connection:
             try:
                 await self._connect(lost)
             except Exception as exc:  # noqa: BLE001 (whatever it is, the next try may find it gone)
-                self.problem, self._uncertified = explain(exc, self.endpoint.tls)
+                self.problem, self._uncertified = explain(exc, self._at.tls)
                 self.denied = (
                     self._uncertified
                     or isinstance(exc, nats.errors.AuthorizationError)
@@ -287,7 +224,7 @@ class Connection:
                 since = loop.time()
                 await self._until(lost)
                 self._connected.clear()
-                self._fail_waiting(
+                self._answers.fail(
                     UnreachableError("the connection was lost before the acknowledgement came")
                 )
                 log.info("connection_closed", endpoint=self.endpoint.name, problem=self.problem)
@@ -301,14 +238,14 @@ class Connection:
         self._leave = lost
         while not lost.is_set():
             if self._client is not None:
-                self._client.options["ping_interval"] = self.endpoint.ping_s()  # read before each ping
+                self._client.options["ping_interval"] = self._at.ping_s()  # read before each ping
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await lost.wait()
 
     async def _connect(self, lost: asyncio.Event) -> None:
         """One client, from its first byte on; `lost` is set when that very client is gone, and no other."""
-        endpoint = self.endpoint
+        endpoint = self._at
         await self._close()
         secure = endpoint.tls.context() if endpoint.tls else None
         client = HardenedClient(nkeys.public_of(endpoint.nkey_seed))
@@ -334,9 +271,12 @@ class Connection:
                 tls_hostname=endpoint.tls.host if endpoint.tls else None,
                 tls_handshake_first=secure is not None,
             )
-            self._ack_subject = f"{endpoint.private_inbox}.ack.{secrets.token_hex(6)}"
+            self._answer_subject = f"{endpoint.private_inbox}.ack.{secrets.token_hex(6)}"
             await client.subscribe(
-                f"{self._ack_subject}.*", cb=self._on_ack, pending_msgs_limit=-1, pending_bytes_limit=-1
+                f"{self._answer_subject}.*",
+                cb=self._answers.on_message,
+                pending_msgs_limit=-1,
+                pending_bytes_limit=-1,
             )
         except BaseException:
             # A client that was sent away leaves its socket open.
@@ -352,7 +292,7 @@ class Connection:
         log.debug("connection_opened", endpoint=endpoint.name)
 
     def _sign_nonce(self, nonce: str) -> bytes:
-        return base64.b64encode(nkeys.signature(self.endpoint.nkey_seed, nonce.encode()))
+        return base64.b64encode(nkeys.signature(self._at.nkey_seed, nonce.encode()))
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error)
@@ -360,7 +300,7 @@ class Connection:
         lowered = text.lower()
         if _DENIED_PUBLISH in lowered:
             subject = lowered.split(_DENIED_PUBLISH, 1)[1].split('"', 1)[0]
-            self._fail_waiting(DeniedError(f"the broker's permissions forbid {subject}"), subject)
+            self._answers.fail(DeniedError(f"the broker's permissions forbid {subject}"), subject)
             if self._on_denied is not None:
                 self._on_denied(subject)
         elif _DENIED in lowered:
@@ -368,28 +308,9 @@ class Connection:
         else:
             log.debug("connection_error", endpoint=self.endpoint.name, problem=self.problem)
 
-    def _fail_waiting(self, error: BusError, subject: str | None = None) -> None:
-        """Whoever waits for an acknowledgement, of one subject or of any, is told at once that it will not come."""
-        for waiting, answer in self._acks.values():
-            if subject in (None, waiting) and not answer.done():
-                answer.set_exception(error)
-
     async def _close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
                     await client.close()
-
-
-@contextlib.contextmanager
-def _mapped():  # type: ignore[no-untyped-def]  # a context manager of nothing
-    """Turn the client's exceptions into ours."""
-    try:
-        yield
-    except TimeoutError:
-        raise UnreachableError("the bus did not answer in time") from None
-    except nats.errors.MaxPayloadError:
-        raise BrokerError("larger than the bus accepts", reason="too-large") from None
-    except (nats.errors.Error, OSError) as exc:
-        raise UnreachableError(f"the bus does not answer ({str(exc) or type(exc).__name__})") from None

@@ -1,4 +1,4 @@
-"""A reader's cursor in a stream that it does not trust: is what was read last still there, in the very same record?
+"""A reader's cursor in a stream that it does not trust: is what was read last still there, in the very same record? Pure.
 
 A stream is only ever added to. So while the record at the cursor is the one that was read, nothing before it has changed
 either; anything else is a doubt, and the reader begins anew from what it holds.
@@ -6,48 +6,45 @@ either; anything else is a doubt, and the reader begins anew from what it holds.
 
 from __future__ import annotations
 
+import enum
+
 import msgspec
-
-from bus.transport.connection import Connection
-from bus.transport.pull_consumer import Received
-from schemas.codec import digest
-
-
-def cursor_at(received: Received, found: str) -> Cursor:
-    """The cursor of who has read up to a message with this digest."""
-    return Cursor(
-        seq=received.stream_seq, digest=found, stored_ns=received.stored_ns, pending=received.pending
-    )
-
-
-def continues(cursor: Cursor, received: Received) -> bool:
-    """Whether what stands at the cursor is what was read there, in the very record it was read from."""
-    held, there = (
-        (each.seq, each.digest, each.stored_ns)
-        for each in (cursor, cursor_at(received, digest(received.payload)))
-    )
-    return held == there
-
-
-async def stands(connection: Connection, stream: str, consumer: str, cursor: Cursor) -> bool:
-    """Whether the stream may still hold what was read at the cursor: it is silent, so ask how far it goes.
-
-    Raises:
-        UnreachableError, BrokerError: from the broker.
-    """
-    info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-    delivered = int(info.get("delivered", {}).get("stream_seq", 0))
-    return delivered >= cursor.seq or int(info.get("num_pending", 0)) > 0
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """Up to where a stream has been read, what was there, since when, and how far it went on.
 
-    A stream is only ever added to. So while the same bulletin stands there since the same nanosecond, nothing before it
-    has changed either; a tail that was lost and stored again may hold the same bulletins in another order.
+    A tail that was lost and stored again may hold the same bulletins in another order; so the same bulletin must stand
+    there since the same nanosecond.
     """
 
     seq: int = 0
     digest: str = ""
     stored_ns: int = 0
     pending: int = 0  # how many more the stream had then
+
+
+class Anchor(enum.Enum):
+    """What a stream shows where it was read to."""
+
+    HOLDS = "it is the stream that was read: go on after the cursor"
+    GONE = "it is another stream, or was rewound: read it from the beginning"
+    UNSEEN = "it has something there and has not given it: ask again"
+
+
+def anchor(cursor: Cursor, first: Cursor | None, *, delivered: int, pending: int) -> Anchor:
+    """Whether a stream is still the one that a cursor was taken on.
+
+    Args:
+        cursor: up to where it was read; at 0 nothing was, and any stream will do.
+        first: the first message that it gives from the cursor on, as a cursor; None when it gives nothing.
+        delivered: the last stream sequence that the server says was given.
+        pending: how many messages it says are still to be given.
+    """
+    if cursor.seq == 0:
+        return Anchor.HOLDS
+    if first is None:
+        # A server that was set to the cursor counts from just before it: beyond the end of a shorter stream as well.
+        return Anchor.UNSEEN if delivered >= cursor.seq or pending > 0 else Anchor.GONE
+    same = (cursor.seq, cursor.digest, cursor.stored_ns) == (first.seq, first.digest, first.stored_ns)
+    return Anchor.HOLDS if same else Anchor.GONE

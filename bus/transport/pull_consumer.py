@@ -13,18 +13,17 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import structlog
 
 from bus.errors import BrokerError, UnreachableError
-from bus.transport.client import headers_of
-from bus.transport.connection import Connection
+from bus.transport.cursor import Anchor, Cursor, anchor
+from bus.transport.interface import Connection, Delivery
+from bus.transport.jetstream import consumer_info, js_api
 from bus.transport.streams import PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES
-
-if TYPE_CHECKING:
-    from nats.aio.msg import Msg
+from schemas.codec import digest
 
 HEARTBEAT_S = 3.0
 LINGER_FROM = 64
@@ -35,6 +34,9 @@ _HEARTBEAT = "100"
 _REFUSED = frozenset({"400", "503"})
 # 409 says many things: these are final; others, a new leader or a server going down, only end the request.
 _FINAL_CONFLICTS = ("Exceeded", "Consumer")
+
+QUIET_S = 5.0
+MOST = 500
 
 log = structlog.get_logger()
 
@@ -51,11 +53,19 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
 
 
+class Resumed(msgspec.Struct, frozen=True, kw_only=True):
+    """Where reading goes on: what has come after the cursor, and whether the stream had nothing more then."""
+
+    after: list[Received]
+    at_end: bool
+
+
 class Pull:
     """An attached consumer. Use `Pull.attach`."""
 
     def __init__(self, connection: Connection, stream: str, consumer: str) -> None:
         self._connection = connection
+        self._stream, self._consumer = stream, consumer
         self._place = f"{stream}.{consumer}"
         self._inbox = f"{connection.endpoint.private_inbox}.pull.{secrets.token_hex(6)}"
         self._queue: asyncio.Queue[Received | None] = asyncio.Queue()
@@ -78,18 +88,29 @@ class Pull:
             UnreachableError, BrokerError: from the broker.
         """
         pull = cls(connection, stream, consumer)
-        client = connection.client()
-        await connection.js_api(f"CONSUMER.RESET.{pull._place}", {"seq": seq})
-        subscription = await client.subscribe(
-            pull._inbox, cb=pull._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
-        )
-        try:
+        await js_api(connection, f"CONSUMER.RESET.{pull._place}", {"seq": seq})
+        async with connection.subscribed(pull._inbox, pull._on_delivery):
             yield pull
-        finally:
-            with contextlib.suppress(
-                Exception
-            ):  # the link may be gone; the server drops what has no interest
-                await subscription.unsubscribe()
+
+    async def resume(self, cursor: Cursor, most: int, timeout: float) -> Resumed | None:
+        """Go on after a cursor, at which the consumer must have been attached; None when the stream is another one.
+
+        Raises:
+            UnreachableError: the link is in doubt, or it cannot be seen whether the stream is the same; attach anew.
+            BrokerError: from the broker.
+        """
+        batch = await self.next(most, timeout) if cursor.seq else []
+        if batch:
+            first = cursor_at(batch[0], digest(batch[0].payload))
+            seen = anchor(cursor, first, delivered=batch[-1].stream_seq, pending=batch[-1].pending)
+            at_end = len(batch) == 1 and batch[0].pending == 0
+        else:
+            info = await consumer_info(self._connection, self._stream, self._consumer)
+            seen = anchor(cursor, None, delivered=info.delivered.stream_seq, pending=info.num_pending)
+            at_end = info.delivered.consumer_seq + info.num_pending == 0
+        if seen is Anchor.UNSEEN:
+            raise UnreachableError(f"the bus has more on {self._stream}, and does not give it")
+        return Resumed(after=batch[1:], at_end=at_end) if seen is Anchor.HOLDS else None
 
     @property
     def waiting(self) -> int:
@@ -160,38 +181,32 @@ class Pull:
             "max_bytes": PULL_BYTES,
             "idle_heartbeat": int(HEARTBEAT_S * _NS),
         }
-        try:
-            await self._connection.client().publish(
-                f"$JS.API.CONSUMER.MSG.NEXT.{self._place}", json.dumps(request).encode(), reply=self._inbox
-            )
-        except UnreachableError:
-            raise
-        except Exception as exc:  # noqa: BLE001 (whatever the client raises here means that the link is gone)
-            raise UnreachableError(f"the bus does not answer ({exc})") from None
+        await self._connection.send(
+            f"$JS.API.CONSUMER.MSG.NEXT.{self._place}", json.dumps(request).encode(), self._inbox
+        )
 
-    async def _on_message(self, message: Msg) -> None:
+    def _on_delivery(self, message: Delivery) -> None:
         self._heard = asyncio.get_running_loop().time()
         # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
         # it is told from what the server says about the request.
         if (received := _received(message, self._place)) is not None:
             self._queue.put_nowait(received)
             return
-        headers = headers_of(message)
-        if headers.status == _HEARTBEAT:
+        if message.status == _HEARTBEAT:
             return
-        if not headers.status:
+        if not message.status:
             # Nobody else should know this inbox, and nothing unsigned is believed.
             log.warning("stray_message", place=self._place, subject=message.subject)
             return
-        text = headers.description or headers.status
-        if headers.status in _REFUSED or (
-            headers.status == "409" and headers.description.startswith(_FINAL_CONFLICTS)
+        text = message.description or message.status
+        if message.status in _REFUSED or (
+            message.status == "409" and message.description.startswith(_FINAL_CONFLICTS)
         ):
             self._refusal = BrokerError(f"the consumer refuses: {text}", reason="no-stream")
         self._queue.put_nowait(None)
 
 
-def _received(message: Msg, place: str) -> Received | None:
+def _received(message: Delivery, place: str) -> Received | None:
     """A message as delivered from the consumer at `place`, or None when it is no such thing.
 
     Its reply is `$JS.ACK.<stream>.<consumer>.<n>.<seq>.<delivery>.<ns>.<pending>`, or in the second form
@@ -206,8 +221,8 @@ def _received(message: Msg, place: str) -> Received | None:
     _, seq, consumer_seq, stored, pending = map(int, numbers)
     return Received(
         subject=message.subject,
-        headers=headers_of(message).pairs,
-        payload=message.data,
+        headers=message.headers,
+        payload=message.payload,
         stream_seq=seq,
         consumer_seq=consumer_seq,
         stored_ns=stored,
@@ -215,10 +230,11 @@ def _received(message: Msg, place: str) -> Received | None:
     )
 
 
-QUIET_S = 5.0
-
-
-MOST = 500
+def cursor_at(received: Received, found: str) -> Cursor:
+    """The cursor of who has read up to a message with this digest."""
+    return Cursor(
+        seq=received.stream_seq, digest=found, stored_ns=received.stored_ns, pending=received.pending
+    )
 
 
 async def read_back(
@@ -229,12 +245,11 @@ async def read_back(
     Raises:
         UnreachableError, BrokerError: from the broker.
     """
-    info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-    if int(info["delivered"]["stream_seq"]) + int(info.get("num_pending", 0)) < start - 1:
+    info = await consumer_info(connection, stream, consumer)
+    if info.delivered.stream_seq + info.num_pending < start - 1:
         start = 1  # the stream is shorter than it was: it was lost or rewound, so all of it is read
     async with Pull.attach(connection, stream, consumer, start) as pull:
-        info = await connection.js_api(f"CONSUMER.INFO.{stream}.{consumer}")
-        left = int(info.get("num_pending", 0))
+        left = (await consumer_info(connection, stream, consumer)).num_pending
         while left > 0:
             # Without all of it nobody knows what was said: what is announced and not given is no end.
             if not (batch := await pull.next(MOST, QUIET_S)):

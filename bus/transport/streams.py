@@ -36,6 +36,7 @@ HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
 MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
 DUPLICATE_WINDOW_S = 24 * 3600
 MAX_AGE_S = 400 * 24 * 3600
+MARGIN_S = 24 * 3600.0  # clocks differ, and a stream lets go a little early
 DEFAULT_STORE_BYTES = 8 * 1024**3
 TRUST_STREAM = "TRUST"
 STATEMENTS_STREAM = "STATEMENTS"
@@ -300,6 +301,3 @@ def beat_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channe
         for audience in grant.audiences
     }
     return tuple(sorted(found))
-
-
-MARGIN_S = 24 * 3600.0  # clocks differ, and a stream lets go a little early

@@ -27,6 +27,7 @@ from bus.keys.signatures import FileSigner
 from bus.publishing.publisher import Publisher
 from bus.sealing.opening import open_bulletin
 from bus.subscribing.registry_feed import publish_trust
+from bus.transport.jetstream import js_api, publish
 from bus.trust import ceremony, proposals
 from bus.trust.registry import TrustState
 from schemas.codec import digest
@@ -100,7 +101,7 @@ class Story:
         stage = self._stage
         refused = []
         async with stage.connected("provisioner", stage.provisioner) as connection:
-            config = (await connection.js_api(f"STREAM.INFO.{WORLD}"))["config"]
+            config = (await js_api(connection, f"STREAM.INFO.{WORLD}"))["config"]
             calls: dict[str, dict[str, object]] = {
                 f"STREAM.MSG.DELETE.{WORLD}": {"seq": 2},
                 f"STREAM.PURGE.{WORLD}": {"filter": "tocsin.>"},
@@ -108,7 +109,7 @@ class Story:
             }
             for call, body in calls.items():
                 try:
-                    await connection.js_api(call, body)
+                    await js_api(connection, call, body)
                 except BrokerError:
                     refused.append(call)
         step(
@@ -173,8 +174,8 @@ class Story:
         await machine.deliver(DRILLS, SECOND, ("tocsin.>",))
         async with machine.administrator() as connection:
             now = {digest(each.payload): each for each in await machine.records(WORLD)}
-            await connection.js_api(f"STREAM.MSG.DELETE.{WORLD}", {"seq": now[deleted].seq})
-            await connection.js_api(f"STREAM.PURGE.{WORLD}", {"filter": now[purged].subject})
+            await js_api(connection, f"STREAM.MSG.DELETE.{WORLD}", {"seq": now[deleted].seq})
+            await js_api(connection, f"STREAM.PURGE.{WORLD}", {"filter": now[purged].subject})
         step("09:30  He ends the stream that hubs read and makes it anew, as he likes it.")
         newcomer = await stack.enter_async_context(self._stage.hub(SECOND, hold_s=HOLD_S))
 
@@ -230,7 +231,7 @@ class Story:
         """An honest broker heals it."""
         async with self._machine.administrator() as connection:
             for stream in (WORLD, DRILLS):
-                await connection.js_api(f"STREAM.DELETE.{stream}")
+                await js_api(connection, f"STREAM.DELETE.{stream}")
         await self._stage.provision()
         for name in SPEAKERS:
             await self._say(name, "Polling goes on")
@@ -312,7 +313,7 @@ class Story:
         await machine.deliver(WORLD, other.name, (urgent,))
         async with machine.administrator() as connection:
             for each in (one, two):
-                await connection.publish(each.subject, each.payload, each.headers)
+                await publish(connection, each.subject, each.payload, each.headers)
 
         async def divided() -> bool:
             return (await other.chain(name, GREEN))[seq - 1 :] == [here] and (await hub.chain(name, GREEN))[
@@ -330,7 +331,7 @@ class Story:
         )
         await self._stage.provision()
         async with machine.administrator() as connection:
-            await connection.publish(follows.subject, follows.payload, follows.headers)
+            await publish(connection, follows.subject, follows.payload, follows.headers)
 
         async def broken() -> bool:
             return (await hub.reasons()).get(after) == "broken-chain" and after in await other.chain(
@@ -398,7 +399,7 @@ class Story:
             kept = await desk.publish(warning("A copy of the register is on the net"))
         rumour = b"{}"
         async with machine.administrator() as connection:
-            await connection.publish(kept.subject, rumour, {"Nats-Msg-Id": kept.digest})
+            await publish(connection, kept.subject, rumour, {"Nats-Msg-Id": kept.digest})
         step(
             "12:00  While xb-dpa cannot reach the bus, he uses up the message id that its next bulletin will have."
         )

@@ -19,6 +19,7 @@ from bus.demo.stage import PATIENCE_S, Stage
 from bus.keys import nkeys
 from bus.transport.client import RawHeaders
 from bus.transport.connection import Connection
+from bus.transport.jetstream import js_api, publish
 from bus.transport.streams import ConsumerSpec, consumers
 
 _SOURCE = "Nats-Stream-Source"  # what a stream writes into a message that it took from another
@@ -86,9 +87,9 @@ class Machine:
         """All that a stream holds."""
         found = []
         async with self.administrator() as connection:
-            state = (await connection.js_api(f"STREAM.INFO.{stream}"))["state"]
+            state = (await js_api(connection, f"STREAM.INFO.{stream}"))["state"]
             for seq in range(state["first_seq"], state["last_seq"] + 1):
-                raw = (await connection.js_api(f"STREAM.MSG.GET.{stream}", {"seq": seq}))["message"]
+                raw = (await js_api(connection, f"STREAM.MSG.GET.{stream}", {"seq": seq}))["message"]
                 headers = dict(RawHeaders(base64.b64decode(raw.get("hdrs", ""))).pairs)
                 headers.pop(_SOURCE, None)
                 found.append(
@@ -115,10 +116,10 @@ class Machine:
             "subject_transform": {"src": f"{prefix}.>", "dest": ">"},
         }
         async with self.administrator() as connection:
-            await connection.js_api(f"STREAM.DELETE.{stream}")
-            await connection.js_api(f"STREAM.CREATE.{stream}", config)
+            await js_api(connection, f"STREAM.DELETE.{stream}")
+            await js_api(connection, f"STREAM.CREATE.{stream}", config)
             for record in records:
-                await connection.publish(f"{prefix}.{record.subject}", record.payload, record.headers)
+                await publish(connection, f"{prefix}.{record.subject}", record.payload, record.headers)
             for spec in consumers(self._stage.registry):
                 if spec.stream == stream:
                     await self._make(connection, spec)
@@ -131,7 +132,7 @@ class Machine:
     @staticmethod
     async def _make(connection: Connection, spec: ConsumerSpec) -> None:
         body = {"stream_name": spec.stream, "config": spec.config()}
-        await connection.js_api(f"CONSUMER.CREATE.{spec.stream}.{spec.name}", body)
+        await js_api(connection, f"CONSUMER.CREATE.{spec.stream}.{spec.name}", body)
 
     # -- files --------------------------------------------------------------------------------------------------------
 

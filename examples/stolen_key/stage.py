@@ -13,6 +13,7 @@ from bus.demo.countries import KEY_LIFETIME
 from bus.demo.stage import Hub, Stage, clock, forged
 from bus.keys.signatures import FileSigner
 from bus.transport.connection import Connection
+from bus.transport.jetstream import publish
 from bus.trust import proposals
 from bus.trust.store import HeldRegistry
 from schemas.bulletin import Draft
@@ -36,7 +37,7 @@ class Thief:
     ) -> str:
         """Sign what the authority never said, dated as he likes, and send it; its digest."""
         message, found = forged(self._issuer, self._signer, draft, seq=seq, prev=prev, moment=clock() - back)
-        await self.connection.publish(message.subject, message.payload, message.headers)
+        await publish(self.connection, message.subject, message.payload, message.headers)
         self.said.append(found)
         return found
 

@@ -16,6 +16,7 @@ from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.server.binary import ServerError
 from bus.server.provision import provisioner_endpoint
 from bus.transport.connection import Connection, Endpoint
+from bus.transport.jetstream import js_api
 from tests.faults.switch import Switch
 from tests.worlds import World, shared_world
 
@@ -66,10 +67,12 @@ class Cluster:
             async with asyncio.timeout(60):
                 while True:
                     with contextlib.suppress(BusError):
-                        if (await connection.js_api(f"{kind}.INFO.{place}"))["cluster"].get("leader") == node:
+                        if (await js_api(connection, f"{kind}.INFO.{place}"))["cluster"].get(
+                            "leader"
+                        ) == node:
                             return
-                        await connection.js_api(
-                            f"{kind}.LEADER.STEPDOWN.{place}", {"placement": {"preferred": node}}
+                        await js_api(
+                            connection, f"{kind}.LEADER.STEPDOWN.{place}", {"placement": {"preferred": node}}
                         )
                     await asyncio.sleep(0.5)
 

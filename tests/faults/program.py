@@ -25,6 +25,7 @@ from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
+from bus.transport.jetstream import publish
 from tests.faults.forgeries import Forger
 from tests.faults.history import Accepted, Admitted, Forged, History, Kept, Refused, Stored, Withdrawn, read
 from tests.faults.world import SPEAKERS, WAYS, Place, channel_of, clock
@@ -164,7 +165,7 @@ async def forger(place: Place, history: History) -> None:
                     if rng.random() < 0.2 and await _replay(place, stolen, victim):
                         continue
                     kind, made = makers[victim].make()
-                    await stolen.publish(made.subject, made.payload, dict(made.headers))
+                    await publish(stolen, made.subject, made.payload, dict(made.headers))
                     channel = channel_of(victim, "community")
                     history.tell(Forged(kind=kind, channel=channel, digest=made.digest))
                     await asyncio.sleep(rng.expovariate(place.rate))
@@ -185,7 +186,7 @@ async def _replay(place: Place, stolen: Connection, victim: str) -> bool:
         return False
     headers = msgspec.json.decode(found[1], type=dict[str, str])
     headers.pop("Nats-Msg-Id", None)
-    await stolen.publish(found[0], found[2], headers)
+    await publish(stolen, found[0], found[2], headers)
     return True
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from bus.errors import BusError
 from bus.transport.connection import Connection
+from bus.transport.jetstream import publish
 from tests.faults.cluster import clustered
 from tests.integration.test_publisher import speaking
 from tests.integration.test_subscriber import admitted, reading, until
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 async def taken(connection: Connection, message: Message) -> bool:
     """Whether the broker acknowledges it."""
     try:
-        await connection.publish(message.subject, message.payload, dict(message.headers))
+        await publish(connection, message.subject, message.payload, dict(message.headers))
     except BusError:
         return False
     return True
@@ -51,7 +52,7 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
             await left.until_connected(10)
             other = chain(cluster.world, 1, "xa-dsc")[0]
             with pytest.raises(BusError) as caught:
-                await left.publish(other.subject, other.payload, dict(other.headers))
+                await publish(left, other.subject, other.payload, dict(other.headers))
         assert caught.value.reason in ("unreachable", "no-stream")  # nobody is there to take it
         await until(partial(holds, 20), 60)
         assert cluster.leader("XA_ACTUAL", without=lead) != lead

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from bus.transport.connection import BACKOFF_S, Connection
+from bus.transport.jetstream import publish
 from tests.faults.storm import AT_ONCE, CONNECTIONS, DONE, Place
 from tests.integration.conftest import Bus, bus  # noqa: F401 (a fixture)
 from tests.integration.test_publisher import speaking
@@ -107,6 +108,6 @@ async def delays(speaker: Connection, messages: list[Message]) -> list[float]:
     time, found = asyncio.get_running_loop().time, []
     for each in messages:
         since = time()
-        await speaker.publish(each.subject, each.payload, dict(each.headers))
+        await publish(speaker, each.subject, each.payload, dict(each.headers))
         found.append(time() - since)
     return found

@@ -31,6 +31,7 @@ from bus.server.provision import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import TrustFeed, publish_trust
 from bus.transport.connection import Connection, Endpoint
+from bus.transport.jetstream import js_api, publish
 from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
@@ -199,7 +200,7 @@ async def test_of_two_unions_one_may_die_and_a_path_needs_none(tmp_path: Path) -
         await until(lambda: _read_at_least(neighbour, green("xa"), 3), PATIENCE_S)
         for place, count in (("xb", 3), ("xc", 2)):
             async with provisioner(joins, place) as connection:
-                info = await connection.js_api("STREAM.INFO.XA_ACTUAL")
+                info = await js_api(connection, "STREAM.INFO.XA_ACTUAL")
                 assert info["state"]["messages"] == count
 
 
@@ -213,7 +214,7 @@ async def test_a_union_of_three_goes_on_without_its_leader(tmp_path: Path) -> No
         await ours.publish(draft("before"))
         await until(lambda: _read_at_least(abroad, green("xa"), 1), 90)
         async with provisioner(joins, "union-1") as connection:
-            leader = (await connection.js_api("STREAM.INFO.XA_ACTUAL"))["cluster"]["leader"]
+            leader = (await js_api(connection, "STREAM.INFO.XA_ACTUAL"))["cluster"]["leader"]
         joins.servers[leader].kill()
         for n in range(5):
             await ours.publish(draft(f"without a leader, {n}"))
@@ -252,7 +253,7 @@ async def test_a_union_that_lost_its_store_is_given_everything_again(tmp_path: P
         async with provisioner(joins, "union") as connection:
 
             async def whole() -> bool:
-                info = await connection.js_api("STREAM.INFO.XA_ACTUAL")
+                info = await js_api(connection, "STREAM.INFO.XA_ACTUAL")
                 return bool(info["state"]["messages"] == 13)
 
             await until(whole, PATIENCE_S)
@@ -269,10 +270,10 @@ async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
         await ours.publish(draft("first"))
         await until(lambda: _read_at_least(abroad, green("xa"), 1), 30)
         # A consumer that gives XB its own country's words, and others that are not for it.
-        found_ = await owner.js_api("CONSUMER.INFO.WORLD_ACTUAL.to_xb")
+        found_ = await js_api(owner, "CONSUMER.INFO.WORLD_ACTUAL.to_xb")
         wider = {**found_["config"], "filter_subjects": [f"{PREFIX}.>"]}
-        await owner.js_api(
-            "CONSUMER.CREATE.WORLD_ACTUAL.to_xb", {"stream_name": "WORLD_ACTUAL", "config": wider}
+        await js_api(
+            owner, "CONSUMER.CREATE.WORLD_ACTUAL.to_xb", {"stream_name": "WORLD_ACTUAL", "config": wider}
         )
         union = joins.servers["union"]
         seed, public = nkeys.generate()  # whoever holds the server may do anything there
@@ -283,12 +284,12 @@ async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
         async with Connection.open(anything) as forger:
             await forger.until_connected(5)
             for subject in (forged.subject, red):
-                await forger.publish(subject, forged.payload + subject.encode(), dict(forged.headers))
+                await publish(forger, subject, forged.payload + subject.encode(), dict(forged.headers))
         said = await ours.publish(draft("second"))
         await until(lambda: _read_at_least(abroad, green("xa"), said.seq), PATIENCE_S)
         async with provisioner(joins, "xb") as connection:
             for stream, count in (("XB_ACTUAL", 0), ("XA_ACTUAL", 2)):
-                info = await connection.js_api(f"STREAM.INFO.{stream}")
+                info = await js_api(connection, f"STREAM.INFO.{stream}")
                 assert info["state"]["messages"] == count
 
 
@@ -301,7 +302,7 @@ async def test_a_carrier_may_say_only_what_its_country_released(tmp_path: Path) 
             async with Connection.open(endpoints[place]) as connection:
                 await connection.until_connected(5)
                 with pytest.raises(DeniedError):
-                    await connection.publish(message.subject, message.payload, dict(message.headers), 2.0)
+                    await publish(connection, message.subject, message.payload, dict(message.headers), 2.0)
 
 
 async def test_a_carrier_that_is_not_known_says_what_to_look_at(tmp_path: Path) -> None:
@@ -362,7 +363,7 @@ async def test_what_nobody_there_may_read_does_not_go_there(tmp_path: Path) -> N
             current[0] = registry
 
         async def audiences() -> set[str]:
-            info = await there.js_api("STREAM.INFO.XA_ACTUAL", {"subjects_filter": ">"})
+            info = await js_api(there, "STREAM.INFO.XA_ACTUAL", {"subjects_filter": ">"})
             return {subject.split(".")[4] for subject in info["state"].get("subjects") or {}}
 
         async def community_alone() -> bool:
@@ -436,7 +437,7 @@ async def test_what_is_said_of_trust_comes_to_every_country(tmp_path: Path) -> N
 
         await until(ended, 30)
         async with provisioner(joins, "xb") as there:
-            info = await there.js_api("STREAM.INFO.TRUST")
+            info = await js_api(there, "STREAM.INFO.TRUST")
             assert info["state"]["messages"] == 1  # each thing once
 
 

@@ -27,6 +27,7 @@ from bus.server import provision
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.subscriber import Subscriber
 from bus.transport.connection import Connection
+from bus.transport.jetstream import publish
 from schemas.vocab import Phase
 from tests.integration.conftest import Bus
 from tests.integration.test_publisher import speaking
@@ -287,7 +288,7 @@ async def test_what_goes_missing_in_the_midst_is_found_by_a_scrub(bus: Bus, tmp_
             (first, ("Tocsin-Sig",)),
             (third, ("Tocsin-Sig",)),
         ):
-            await hands.publish(row.subject, row.payload, {name: row.header_map()[name] for name in names})
+            await publish(hands, row.subject, row.payload, {name: row.header_map()[name] for name in names})
     async with speaking(bus, tmp_path / "outbox.db") as publisher:
         assert await publisher.ready(10)
         assert (await publisher.outbox.counts())["kept"] == 0

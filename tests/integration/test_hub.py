@@ -20,7 +20,8 @@ from bus.publishing.heartbeat import PART_S
 from bus.publishing.outbox import Outbox, State
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.subscribing.inbox import Inbox
-from bus.transport.connection import Connection
+from bus.transport.connection import NatsConnection
+from bus.transport.jetstream import publish
 from schemas.parts import PersonalData
 from schemas.vocab import PersonalFlag
 from tests.hubs import hub_desk, store_of, take_in
@@ -49,7 +50,7 @@ async def shout(bus: Bus, identity: str, subject: bytes, lines: bytes, payload: 
     """Publish bytes as they are, past everything a client would refuse to send."""
     head = b"NATS/1.0\r\n" + lines + b"\r\n"
     size = len(head)
-    async with Connection.open(bus.endpoint(identity)) as speaker:
+    async with NatsConnection.at(bus.endpoint(identity)) as speaker:
         await speaker.until_connected(5)
         client = speaker.client()
         client._transport.write(  # type: ignore[union-attr]  # there is no other way to say such things
@@ -65,14 +66,14 @@ async def test_an_insider_cannot_stop_a_reader(
     """Whatever stands in the stream before it, the next bulletin is admitted, and the odd message is quarantined."""
     first, second = chain(bus.world, 2)
     other = chain(bus.world, 1, "xb-dpa")[0]
-    async with Connection.open(bus.endpoint("xa-csirt")) as speaker:
+    async with NatsConnection.at(bus.endpoint("xa-csirt")) as speaker:
         await speaker.until_connected(5)
-        await speaker.publish(first.subject, first.payload, dict(first.headers))
+        await publish(speaker, first.subject, first.payload, dict(first.headers))
         await shout(bus, "xb-csirt", *HOSTILE[name])
-        await speaker.publish(second.subject, second.payload, dict(second.headers))
-    async with Connection.open(bus.endpoint("xb-dpa")) as neighbour:
+        await publish(speaker, second.subject, second.payload, dict(second.headers))
+    async with NatsConnection.at(bus.endpoint("xb-dpa")) as neighbour:
         await neighbour.until_connected(5)
-        await neighbour.publish(other.subject, other.payload, dict(other.headers))
+        await publish(neighbour, other.subject, other.payload, dict(other.headers))
     async with reading(bus, tmp_path_factory.mktemp("hub") / "store.db") as (store, service):
         await until(lambda: _has(store, 3), 8)
         await until(lambda: _quarantined(store), 8)
@@ -99,7 +100,7 @@ async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:
     """The interval of the endpoint is the client's, also when it changes, so that a dead link is noticed sooner in a vote."""
     seconds = 10
     endpoint = msgspec.structs.replace(bus.endpoint("xa-csirt"), ping_s=lambda: seconds)
-    async with Connection.open(endpoint) as connection:
+    async with NatsConnection.at(endpoint) as connection:
         await connection.until_connected(5)
         assert connection.client().options["ping_interval"] == 10
         seconds = 5

@@ -28,7 +28,8 @@ from bus.server.connection_limits import CONNECTIONS, SYSTEM, held
 from bus.server.provision import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.transport.client import HardenedClient, headers_of
-from bus.transport.connection import Connection, Endpoint
+from bus.transport.connection import Endpoint, NatsConnection
+from bus.transport.jetstream import js_api, publish
 from bus.transport.pull_consumer import Pull
 from bus.transport.streams import MAX_MESSAGE_BYTES, PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, PULL_WAITING
 from tests.integration.conftest import Bus
@@ -70,9 +71,9 @@ async def found(bus: Bus) -> dict[str, tuple[bool, bool, str]]:
 
 
 @asynccontextmanager
-async def connected(bus: Bus, identity: str) -> AsyncIterator[Connection]:
+async def connected(bus: Bus, identity: str) -> AsyncIterator[NatsConnection]:
     """A connection that stands."""
-    async with Connection.open(bus.endpoint(identity)) as connection:
+    async with NatsConnection.at(bus.endpoint(identity)) as connection:
         await connection.until_connected(5)
         yield connection
 
@@ -81,7 +82,7 @@ async def goes_on(bus: Bus) -> None:
     """Another authority publishes, now."""
     async with connected(bus, "xb-emb") as other:
         message = sign(WORLD, bulletin(WORLD, "xb-emb"))
-        await other.publish(message.subject, message.payload, dict(message.headers))
+        await publish(other, message.subject, message.payload, dict(message.headers))
 
 
 async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path) -> None:
@@ -102,12 +103,12 @@ async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path)
             for _ in range(SMALL.max_connections - 1)
         ]
         last = await stack.enter_async_context(connected(bus, "xb-emb"))
-        async with Connection.open(bus.endpoint("xa-dpa")) as late:
+        async with NatsConnection.at(bus.endpoint("xa-dpa")) as late:
             await until(lambda: "connections exceeded" in bus.server.log_file.read_text())
             with pytest.raises((UnreachableError, DeniedError)):
                 await late.until_connected(0.5)
         message = sign(WORLD, bulletin(WORLD, "xb-emb"))
-        await last.publish(message.subject, message.payload, dict(message.headers))
+        await publish(last, message.subject, message.payload, dict(message.headers))
         assert all(each.connected and each.epoch == 1 for each in standing)
 
 
@@ -119,7 +120,7 @@ async def test_nobody_takes_the_connections_of_the_others(tmp_path: Path) -> Non
         contextlib.AsyncExitStack() as stack,
     ):
         for _ in range(SMALL.max_connections + 4):
-            await stack.enter_async_context(Connection.open(bus.endpoint("xa-csirt")))
+            await stack.enter_async_context(NatsConnection.at(bus.endpoint("xa-csirt")))
         await until(lambda: "connections exceeded" in bus.server.log_file.read_text())
         guard = asyncio.create_task(
             share_connections(
@@ -132,10 +133,10 @@ async def test_nobody_takes_the_connections_of_the_others(tmp_path: Path) -> Non
             )
         )
         try:
-            async with Connection.open(bus.endpoint("xb-emb")) as other:
+            async with NatsConnection.at(bus.endpoint("xb-emb")) as other:
                 await other.until_connected(20)
                 message = sign(WORLD, bulletin(WORLD, "xb-emb"))
-                await other.publish(message.subject, message.payload, dict(message.headers))
+                await publish(other, message.subject, message.payload, dict(message.headers))
 
                 async def cut() -> bool:
                     connz = await asyncio.to_thread(bus.server.monitor, CONNECTIONS)
@@ -158,9 +159,9 @@ async def test_a_message_that_is_too_large_ends_its_sender_alone(bus: Bus) -> No
         await client.publish_all([(message.subject, b"x" * (MAX_MESSAGE_BYTES + 1), {})])
         await until(lambda: sender.epoch == 2)
     await goes_on(bus)
-    async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+    async with NatsConnection.at(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
         await provisioner.until_connected(5)
-        assert (await provisioner.js_api("STREAM.INFO.XA_ACTUAL"))["state"]["messages"] == 0
+        assert (await js_api(provisioner, "STREAM.INFO.XA_ACTUAL"))["state"]["messages"] == 0
 
 
 TOO_MUCH = {
@@ -203,7 +204,7 @@ async def test_a_reader_that_takes_nothing_is_cut_and_nobody_waits_for_it(bus: B
     async with connected(bus, "xa-csirt") as speaker:
         for start in range(0, count, 10):
             await asyncio.gather(
-                *(speaker.publish(place, bytes([n]) * 260_000, {}, 20) for n in range(start, start + 10))
+                *(publish(speaker, place, bytes([n]) * 260_000, {}, 20) for n in range(start, start + 10))
             )
     async with connected(bus, "xb-hub") as deaf, connected(bus, "xa-hub") as reader:
         client = deaf.client()
@@ -249,9 +250,9 @@ async def test_what_is_beyond_a_readers_budget_waits_and_nobody_waits_with_it(
     ):
         said = chain(WORLD, 10)
         for message in said:
-            await speaker.publish(message.subject, message.payload, dict(message.headers))
+            await publish(speaker, message.subject, message.payload, dict(message.headers))
         (last,) = chain(WORLD, 1, "xb-emb")
-        await other.publish(last.subject, last.payload, dict(last.headers))
+        await publish(other, last.subject, last.payload, dict(last.headers))
         async with HubService.open(
             authority_id="xb-hub",
             store=store,
@@ -336,15 +337,15 @@ LOOSE = [
 async def test_each_limit_that_is_loosened_is_found_and_such_a_broker_is_not_run(tmp_path: Path) -> None:
     """Every changed setting fails by its name, hard; streams and consumers too."""
     async with serving(tmp_path, ServerSettings(), *LOOSE) as bus:
-        async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+        async with NatsConnection.at(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
             await provisioner.until_connected(5)
-            info = await provisioner.js_api("STREAM.INFO.STATEMENTS")
+            info = await js_api(provisioner, "STREAM.INFO.STATEMENTS")
             wider = {**info["config"], "max_msgs_per_subject": 1000, "max_msg_size": 100_000}
-            await provisioner.js_api("STREAM.UPDATE.STATEMENTS", wider)
-            config = (await provisioner.js_api("CONSUMER.INFO.WORLD_ACTUAL.xb-hub"))["config"]
+            await js_api(provisioner, "STREAM.UPDATE.STATEMENTS", wider)
+            config = (await js_api(provisioner, "CONSUMER.INFO.WORLD_ACTUAL.xb-hub"))["config"]
             config["max_batch"] = 10_000
             body = {"stream_name": "WORLD_ACTUAL", "config": config}
-            await provisioner.js_api("CONSUMER.CREATE.WORLD_ACTUAL.xb-hub", body)
+            await js_api(provisioner, "CONSUMER.CREATE.WORLD_ACTUAL.xb-hub", body)
         checks = await found(bus)
         failed = {name for name, (ok, hard, _) in checks.items() if hard and not ok}
         assert failed >= {

@@ -23,6 +23,7 @@ from bus.publishing.heartbeat import Heartbeat
 from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
+from bus.transport.jetstream import publish
 from schemas.bodies.system import Copy
 from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
@@ -122,7 +123,7 @@ async def brought(bus: Bus, messages: Sequence[Message], issuer: str = "xa-csirt
     async with Connection.open(bus.endpoint(issuer)) as connection:
         await connection.until_connected(5)
         for each in messages:
-            await connection.publish(each.subject, each.payload, dict(each.headers))
+            await publish(connection, each.subject, each.payload, dict(each.headers))
 
 
 async def test_what_only_one_hub_was_shown_reaches_the_other(bus: Bus, tmp_path: Path) -> None:

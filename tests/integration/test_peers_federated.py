@@ -18,6 +18,7 @@ from bus.hub.exchange import missing
 from bus.hub.exchange.requests import STREAM
 from bus.hub.watch.alarms import alarms
 from bus.transport.connection import Connection
+from bus.transport.jetstream import js_api, publish
 from schemas.bulletin import Draft
 from schemas.envelope import SIG_HEADER
 from schemas.vocab import Severity, Urgency
@@ -45,13 +46,13 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True):
         """Whoever holds the union lets only these go to a country; the rest it withholds by their subjects."""
         place = f"WORLD_ACTUAL.{consumer_to(country)}"
         async with provisioner(self.joins, "union") as owner:
-            config = (await owner.js_api(f"CONSUMER.INFO.{place}"))["config"]
+            config = (await js_api(owner, f"CONSUMER.INFO.{place}"))["config"]
             narrower = [
                 f"{each.removesuffix('>')}*.*.*.*.*.{priority}"
                 for each, priority in product(config["filter_subjects"], priorities)
             ]
             config = {**config, "filter_subjects": narrower}
-            await owner.js_api(f"CONSUMER.CREATE.{place}", {"stream_name": "WORLD_ACTUAL", "config": config})
+            await js_api(owner, f"CONSUMER.CREATE.{place}", {"stream_name": "WORLD_ACTUAL", "config": config})
 
 
 @asynccontextmanager
@@ -228,7 +229,7 @@ async def test_an_author_that_is_asked_from_abroad_is_heard_there_again(tmp_path
                 await author.publish(draft(text))
 
             async def have(count: int) -> bool:
-                info = await owner.js_api("STREAM.INFO.XA_ACTUAL")
+                info = await js_api(owner, "STREAM.INFO.XA_ACTUAL")
                 return bool(info["state"]["messages"] == count)
 
             await until(lambda: have(3), PATIENCE_S)
@@ -237,7 +238,7 @@ async def test_an_author_that_is_asked_from_abroad_is_heard_there_again(tmp_path
             async with Connection.open(nations.joins.carriers["xc"].endpoints["xc"]) as hands:
                 await hands.until_connected(5)
                 for row in (first, third, third):
-                    await hands.publish(row.subject, row.payload, {SIG_HEADER: row.header_map()[SIG_HEADER]})
+                    await publish(hands, row.subject, row.payload, {SIG_HEADER: row.header_map()[SIG_HEADER]})
             async with hub(away, tmp_path, "xc-hub", clock) as lacking:
                 await until(lambda: lacking.waits_for(3), PATIENCE_S)
                 clock.pass_(1)  # and the hold-back is over

@@ -12,7 +12,8 @@ import pytest
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys import nkeys
-from bus.transport.connection import Connection
+from bus.transport.connection import NatsConnection
+from bus.transport.jetstream import js_api, publish
 from bus.transport.pull_consumer import Pull, Received
 from schemas.vocab import Tlp
 from tests.integration.conftest import Bus
@@ -27,7 +28,7 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
 
     bus: Bus
     payload: bytes
-    snooper: Connection
+    snooper: NatsConnection
     heard: list[bytes]
 
 
@@ -40,10 +41,10 @@ async def withheld(bus: Bus) -> AsyncIterator[Withheld]:
             bus.world, "xa-dpa", say=draft("only for eu-dpas", tlp=Tlp.AMBER_STRICT, audience="eu-dpas")
         ),
     )
-    async with Connection.open(bus.endpoint("xa-dpa")) as speaker:
+    async with NatsConnection.at(bus.endpoint("xa-dpa")) as speaker:
         await speaker.until_connected(5)
-        await speaker.publish(message.subject, message.payload, dict(message.headers))
-    async with Connection.open(bus.endpoint("xb-hub")) as snooper:
+        await publish(speaker, message.subject, message.payload, dict(message.headers))
+    async with NatsConnection.at(bus.endpoint("xb-hub")) as snooper:
         await snooper.until_connected(5)
         heard: list[bytes] = []
 
@@ -102,7 +103,7 @@ async def test_no_call_reads_what_is_withheld(withheld: Withheld) -> None:
     answered = []
     for name, (call, body) in CALLS.items():
         with contextlib.suppress(UnreachableError, BrokerError):
-            answered.append((name, await withheld.snooper.js_api(call, body, 0.15)))
+            answered.append((name, await js_api(withheld.snooper, call, body, 0.15)))
     assert answered == []
     assert withheld.payload not in withheld.heard
 
@@ -110,7 +111,8 @@ async def test_no_call_reads_what_is_withheld(withheld: Withheld) -> None:
 async def test_its_own_calls_read_only_its_grants(withheld: Withheld) -> None:
     """A filter smuggled into the reset changes nothing, and a wide pull brings only what is granted."""
     own = f"{WORLD}.xb-hub"
-    await withheld.snooper.js_api(
+    await js_api(
+        withheld.snooper,
         f"CONSUMER.RESET.{own}",
         {"seq": 1, "filter_subject": "tocsin.>", "config": {"filter_subjects": ["tocsin.>"]}},
     )
@@ -146,9 +148,9 @@ async def test_others_inboxes_and_the_bus_itself_are_closed(withheld: Withheld) 
         await client.subscribe(subject, cb=hear)
     await client.flush()
     message = sign(withheld.bus.world, bulletin(withheld.bus.world, "xa-csirt"))
-    async with Connection.open(withheld.bus.endpoint("xa-csirt")) as speaker:
+    async with NatsConnection.at(withheld.bus.endpoint("xa-csirt")) as speaker:
         await speaker.until_connected(5)
-        await speaker.publish(message.subject, message.payload, dict(message.headers))
+        await publish(speaker, message.subject, message.payload, dict(message.headers))
     await client.flush()
     assert withheld.heard == []
 
@@ -157,11 +159,11 @@ async def test_what_another_has_sent_to_an_inbox_is_not_read(withheld: Withheld)
     """Whoever knew a reader's inbox could have the server deliver there, from a consumer of his own: it is passed over."""
     world, reader = withheld.bus.world, withheld.bus.endpoint("xa-hub")
     messages = chain(world, 3)
-    async with Connection.open(withheld.bus.endpoint("xa-csirt")) as speaker:
+    async with NatsConnection.at(withheld.bus.endpoint("xa-csirt")) as speaker:
         await speaker.until_connected(5)
         for each in messages:
-            await speaker.publish(each.subject, each.payload, dict(each.headers))
-    async with Connection.open(reader) as connection:
+            await publish(speaker, each.subject, each.payload, dict(each.headers))
+    async with NatsConnection.at(reader) as connection:
         await connection.until_connected(5)
         async with Pull.attach(connection, WORLD, "xa-hub", 1) as pull:
             client = withheld.snooper.client()
@@ -183,7 +185,7 @@ async def test_nobody_speaks_as_another(bus: Bus) -> None:
     """An authority's message on another's subject, forced past the client, is refused by the broker."""
     forged = sign(bus.world, bulletin(bus.world, "xa-emb"), by="xa-csirt")
     denied: list[str] = []
-    async with Connection.open(bus.endpoint("xa-csirt"), on_denied=denied.append) as speaker:
+    async with NatsConnection.at(bus.endpoint("xa-csirt"), on_denied=denied.append) as speaker:
         await speaker.until_connected(5)
         for subject in (
             forged.subject,
@@ -191,13 +193,13 @@ async def test_nobody_speaks_as_another(bus: Bus) -> None:
             "$JS.API.STREAM.NAMES",
         ):
             with pytest.raises(DeniedError):
-                await speaker.publish(subject, forged.payload, dict(forged.headers), 0.3)
+                await publish(speaker, subject, forged.payload, dict(forged.headers), 0.3)
     assert denied[0] == forged.subject
 
 
 async def test_an_unknown_key_is_sent_away(bus: Bus) -> None:
     """A transport key that the registry does not name gets a clear refusal."""
     stranger = msgspec.structs.replace(bus.endpoint("xa-csirt"), nkey_seed=nkeys.generate()[0])
-    async with Connection.open(stranger) as connection:
+    async with NatsConnection.at(stranger) as connection:
         with pytest.raises(DeniedError, match="refuses"):
             await connection.until_connected(2)

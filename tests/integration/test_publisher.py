@@ -17,6 +17,7 @@ from bus.publishing.publisher import Publisher
 from bus.publishing.recovery import Recovery
 from bus.storage.layout import Layout
 from bus.transport.connection import Connection
+from bus.transport.jetstream import publish
 from bus.transport.pull_consumer import Pull, Received
 from schemas.codec import digest
 from tests.integration.conftest import Bus, Stage
@@ -136,7 +137,7 @@ async def test_a_message_id_used_up_beforehand_suppresses_nothing(
     async with Connection.open(bus.endpoint("xa-emb")) as neighbour:
         await neighbour.until_connected(5)
         for each in spent:
-            await neighbour.publish(other.subject, other.payload, {"Nats-Msg-Id": each.digest})
+            await publish(neighbour, other.subject, other.payload, {"Nats-Msg-Id": each.digest})
     with capture_logs() as said:
         async with speaking(bus, tmp_path / "outbox.db") as publisher:
             assert await publisher.idle(20)

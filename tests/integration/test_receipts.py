@@ -26,6 +26,7 @@ from bus.policy import deadlines
 from bus.publishing.outbox import Outbox, Row
 from bus.publishing.publisher import Publisher
 from bus.transport.connection import Connection
+from bus.transport.jetstream import publish
 from bus.transport.streams import consumers
 from bus.trust import receipt_grants
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
@@ -135,7 +136,7 @@ async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Pat
             # Signed by an office that claims to be the hub, on the hub's own subject: refused by every reader.
             say = receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, [true])
             forged = sign(bus.world, bulletin(bus.world, "xb-hub", say=say), by="xb-csirt")
-            await reader.publish(forged.subject, forged.payload, dict(forged.headers))
+            await publish(reader, forged.subject, forged.payload, dict(forged.headers))
             await theirs.publish(receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, false))
             await theirs.publish(receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [true]))
             await until(lambda: _received(tracker, said.digest, ["xb-hub"]))

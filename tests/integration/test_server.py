@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bus.transport.connection import Connection
+from bus.transport.jetstream import publish
 from bus.transport.pull_consumer import Pull, Received
 from tests.integration.conftest import Bus
 from tests.worlds import chain
@@ -18,7 +19,7 @@ async def test_what_an_authority_publishes_a_hub_of_another_country_reads(bus: B
         await speaker.until_connected(5)
         await reader.until_connected(5)
         for message in messages:
-            ack = await speaker.publish(message.subject, message.payload, dict(message.headers))
+            ack = await publish(speaker, message.subject, message.payload, dict(message.headers))
             assert not ack.duplicate
         got: list[Received] = []
         async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:

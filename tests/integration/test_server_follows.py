@@ -24,6 +24,7 @@ from bus.server.provision import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import TrustFeed
 from bus.transport.connection import Connection, Endpoint
+from bus.transport.jetstream import js_api, publish
 from bus.transport.pull_consumer import Pull
 from bus.transport.streams import streams
 from bus.trust import ceremony, proposals
@@ -98,7 +99,7 @@ async def connected(endpoint: Endpoint) -> AsyncIterator[Connection]:
 async def may(connection: Connection, message: Message) -> bool:
     """Whether the broker stores it from this identity, now."""
     try:
-        await connection.publish(message.subject, message.payload, dict(message.headers), 1.0)
+        await publish(connection, message.subject, message.payload, dict(message.headers), 1.0)
     except (DeniedError, UnreachableError, BrokerError):
         return False
     return True
@@ -212,7 +213,7 @@ async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: B
         async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
 
             async def follows() -> bool:
-                info = await provisioner.js_api("CONSUMER.INFO.WORLD_ACTUAL.xb-hub")
+                info = await js_api(provisioner, "CONSUMER.INFO.WORLD_ACTUAL.xb-hub")
                 return any("eu-dpas" in each for each in info["config"]["filter_subjects"])
 
             await until(follows, 10)
@@ -237,7 +238,7 @@ async def test_a_question_that_meets_a_reload_is_answered(bus: Bus) -> None:
     async def ask(connection: Connection, done: asyncio.Event) -> None:
         nonlocal answered
         while not done.is_set():
-            assert (await connection.js_api("STREAM.INFO.WORLD_ACTUAL"))["config"]["name"] == "WORLD_ACTUAL"
+            assert (await js_api(connection, "STREAM.INFO.WORLD_ACTUAL"))["config"]["name"] == "WORLD_ACTUAL"
             answered += 1
 
     async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as connection:
@@ -436,7 +437,7 @@ async def test_room_is_made_before_the_streams_of_a_further_country(tmp_path: Pa
         await provision(server.url, seed, WORLD.registry)
         async with connected(provisioner_endpoint(server.url, seed)) as provisioner:
             for spec in streams(WORLD.registry):
-                info = await provisioner.js_api(f"STREAM.INFO.{spec.name}")
+                info = await js_api(provisioner, f"STREAM.INFO.{spec.name}")
                 assert info["config"]["max_bytes"] == spec.max_bytes
 
 
@@ -447,13 +448,13 @@ def _key_of(authority: str):  # type: ignore[no-untyped-def]  # a key record
 async def test_what_was_deleted_by_hand_is_made_again(bus: Bus, tmp_path: Path) -> None:
     """A consumer that was deleted by hand is back after the next version, and `provision` is safe to repeat."""
     async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
-        await provisioner.js_api("CONSUMER.DELETE.WORLD_ACTUAL.xb-hub")
+        await js_api(provisioner, "CONSUMER.DELETE.WORLD_ACTUAL.xb-hub")
         async with served(bus, tmp_path):
             await announce(bus, changed(WORLD.registry).raw)
 
             async def back() -> bool:
                 try:
-                    await provisioner.js_api("CONSUMER.INFO.WORLD_ACTUAL.xb-hub")
+                    await js_api(provisioner, "CONSUMER.INFO.WORLD_ACTUAL.xb-hub")
                 except BrokerError:
                     return False
                 return True

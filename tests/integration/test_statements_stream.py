@@ -14,6 +14,7 @@ from bus.server import provision
 from bus.server.provision import provisioner_endpoint
 from bus.subscribing.registry_feed import publish_trust
 from bus.transport.connection import Connection
+from bus.transport.jetstream import js_api, publish
 from bus.transport.streams import MAX_STATEMENT_BYTES, STATEMENTS_EACH, STATEMENTS_STREAM, TRUST_STREAM
 from bus.trust import ceremony
 from bus.trust.revocations import new_statement
@@ -40,7 +41,7 @@ PLACE = trust_subject(Trust.REVOKE, THIEF)
 async def flood(connection: Connection, count: int) -> None:
     """Rubbish of the largest size, on the thief's own subject."""
     for n in range(count):
-        await connection.publish(PLACE, n.to_bytes(4, "big") * (MAX_STATEMENT_BYTES // 4 - 16), {})
+        await publish(connection, PLACE, n.to_bytes(4, "big") * (MAX_STATEMENT_BYTES // 4 - 16), {})
 
 
 async def test_rubbish_to_the_limit_takes_room_from_nobody_else(bus: Bus, tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ async def test_rubbish_to_the_limit_takes_room_from_nobody_else(bus: Bus, tmp_pa
         await thief.until_connected(5)
         await flood(thief, STATEMENTS_EACH * 3)
         with pytest.raises(BrokerError):
-            await thief.publish(PLACE, b"x" * (MAX_STATEMENT_BYTES + 1), {})
+            await publish(thief, PLACE, b"x" * (MAX_STATEMENT_BYTES + 1), {})
         flooding = asyncio.create_task(flood(thief, 100_000))
         try:
             async with feeding(bus, held) as feed:
@@ -64,7 +65,7 @@ async def test_rubbish_to_the_limit_takes_room_from_nobody_else(bus: Bus, tmp_pa
             await asyncio.gather(flooding, return_exceptions=True)
     async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
         await provisioner.until_connected(5)
-        info = await provisioner.js_api(f"STREAM.INFO.{STATEMENTS_STREAM}", {"subjects_filter": ">"})
+        info = await js_api(provisioner, f"STREAM.INFO.{STATEMENTS_STREAM}", {"subjects_filter": ">"})
     assert info["state"]["subjects"] == {
         PLACE: STATEMENTS_EACH,
         trust_subject(Trust.REVOKE, "xa-dpa"): 1,
@@ -116,19 +117,20 @@ async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path
     old = [*REGISTRAR_SUBJECTS, "tocsin.trust.v1.revoke"]
     async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
         await provisioner.until_connected(5)
-        await provisioner.js_api(f"STREAM.DELETE.{STATEMENTS_STREAM}")
-        info = await provisioner.js_api(f"STREAM.INFO.{TRUST_STREAM}")
-        await provisioner.js_api(f"STREAM.UPDATE.{TRUST_STREAM}", {**info["config"], "subjects": old})
+        await js_api(provisioner, f"STREAM.DELETE.{STATEMENTS_STREAM}")
+        info = await js_api(provisioner, f"STREAM.INFO.{TRUST_STREAM}")
+        await js_api(provisioner, f"STREAM.UPDATE.{TRUST_STREAM}", {**info["config"], "subjects": old})
         for name in ("xb-hub", "xa-csirt"):
-            config = (await provisioner.js_api(f"CONSUMER.INFO.{TRUST_STREAM}.{name}"))["config"]
+            config = (await js_api(provisioner, f"CONSUMER.INFO.{TRUST_STREAM}.{name}"))["config"]
             config.pop("filter_subject", None)
-            await provisioner.js_api(
+            await js_api(
+                provisioner,
                 f"CONSUMER.CREATE.{TRUST_STREAM}.{name}",
                 {"stream_name": TRUST_STREAM, "config": {**config, "filter_subjects": old}},
             )
         before = bus.server.conf
         await bus.server.reload(before.replace(f'"{old[1]}"', f'"{old[1]}", "{old[2]}"'))
-        await provisioner.publish(old[2], statement("xa-dpa"), {})
+        await publish(provisioner, old[2], statement("xa-dpa"), {})
         await bus.server.reload(before)
     held, late = hold(tmp_path / "a", Clock()), hold(tmp_path / "b", Clock())
     async with feeding(bus, held) as feed:

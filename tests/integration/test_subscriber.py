@@ -18,6 +18,7 @@ from bus.keys.signatures import FileSigner
 from bus.server import provision
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
+from bus.transport.jetstream import publish
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import KeyRecord
@@ -228,7 +229,7 @@ async def say(bus: Bus, *messages: Message) -> None:
     async with Connection.open(bus.endpoint("xa-csirt")) as speaker:
         await speaker.until_connected(5)
         for each in messages:
-            await speaker.publish(each.subject, each.payload, dict(each.headers))
+            await publish(speaker, each.subject, each.payload, dict(each.headers))
 
 
 async def _refused(store: Inbox, reasons: list[str]) -> bool:

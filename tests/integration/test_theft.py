@@ -24,6 +24,7 @@ from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.publishing.reanchor import Anchor, Reanchoring
 from bus.transport.connection import Connection, Endpoint
+from bus.transport.jetstream import publish
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
 from schemas.bulletin import Bulletin, new_id, stamp
@@ -107,7 +108,7 @@ async def forge(
     }
     async with Connection.open(endpoint) as connection:
         await connection.until_connected(10)
-        await connection.publish(subject_for(made), payload, headers)
+        await publish(connection, subject_for(made), payload, headers)
     return made
 
 

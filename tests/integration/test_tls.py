@@ -22,6 +22,7 @@ from bus.server import NatsServer, ServerSettings, ServerTls, provision, render_
 from bus.server.binary import ServerError
 from bus.server.checks import Check, check
 from bus.transport.connection import Connection, Endpoint
+from bus.transport.jetstream import publish
 from bus.transport.tls import Tls
 from tests.certificates import Ca
 from tests.integration.test_subscriber import until
@@ -108,7 +109,7 @@ async def test_a_bulletin_crosses_a_broker_with_tls(secured: Secured) -> None:
         async with Connection.open(secured.endpoint(secured.client)) as speaker:
             await speaker.until_connected(10)
             (message,) = chain(secured.world, 1)
-            ack = await speaker.publish(message.subject, message.payload, dict(message.headers))
+            ack = await publish(speaker, message.subject, message.payload, dict(message.headers))
             assert (ack.seq, ack.duplicate) == (1, False)
         found = {each.name: each for each in await checks(secured, secured.client)}
         assert found["TLS"] == Check(name="TLS", ok=True, hard=True, detail="with client certificates")
@@ -187,7 +188,7 @@ async def test_a_certificate_is_exchanged_while_clients_are_connected(secured: S
                 await secured.reach(newcomer)
             await secured.renew(80, secured.ca, other)
             (message,) = chain(secured.world, 1)
-            await speaker.publish(message.subject, message.payload, dict(message.headers))
+            await publish(speaker, message.subject, message.payload, dict(message.headers))
             assert (speaker.connected, speaker.epoch) == (True, 1)
         await secured.reach(newcomer)
         (found,) = [each for each in await checks(secured, secured.client) if each.name == "certificate"]

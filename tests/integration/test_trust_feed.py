@@ -23,6 +23,7 @@ from bus.server.provision import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import TrustFeed, publish_trust
 from bus.transport.connection import Connection
+from bus.transport.jetstream import js_api, publish
 from bus.trust import ceremony
 from bus.trust.registry import TrustState, VerifiedRegistry
 from bus.trust.revocations import new_statement
@@ -131,7 +132,7 @@ async def say(bus: Bus, message: Message) -> None:
     """Publish a bulletin as its issuer."""
     async with Connection.open(bus.endpoint(message.bulletin.issuer.id)) as speaker:
         await speaker.until_connected(5)
-        await speaker.publish(message.subject, message.payload, dict(message.headers))
+        await publish(speaker, message.subject, message.payload, dict(message.headers))
 
 
 async def refusals(store: Inbox) -> list[str]:
@@ -307,7 +308,7 @@ async def test_rubbish_and_forgeries_change_nothing_and_stop_nobody(bus: Bus, tm
     ):
         await speaker.until_connected(5)
         for subject, raw in files:
-            await speaker.publish(subject, raw, {"Status": "503"} if not raw else {})
+            await publish(speaker, subject, raw, {"Status": "503"} if not raw else {})
         await until(lambda: feed.counts.total() == len(files))
         assert (held().digest, dict(held().revoked())) == (WORLD.pin, {})
         assert not feed.counts["taken"]
@@ -373,7 +374,7 @@ async def test_only_the_provisioner_speaks_for_the_registrars(bus: Bus, identity
         await connection.until_connected(5)
         for subject in subjects:
             with contextlib.suppress(DeniedError, UnreachableError, BrokerError):
-                await connection.publish(subject, statement(), {}, 1.0)
+                await publish(connection, subject, statement(), {}, 1.0)
                 allowed.append(subject)
     assert allowed == [trust_subject(Trust.REVOKE, identity)]
 
@@ -399,14 +400,14 @@ async def test_trust_is_never_deleted_from_nor_read_by_anothers_consumer(bus: Bu
         await connection.until_connected(5)
         for call, body in calls.items():
             with contextlib.suppress(BrokerError, UnreachableError):
-                answered.append(await connection.js_api(call, body, 0.15))
+                answered.append(await js_api(connection, call, body, 0.15))
     assert answered == []
     async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
         await provisioner.until_connected(5)
         for stream, subjects in (("TRUST", list(REGISTRAR_SUBJECTS)), ("STATEMENTS", [STATEMENT_SUBJECTS])):
             for call in (f"STREAM.PURGE.{stream}", f"STREAM.MSG.DELETE.{stream}"):
                 with pytest.raises(BrokerError):
-                    await provisioner.js_api(call, {"seq": 1})
-            info = await provisioner.js_api(f"STREAM.INFO.{stream}")
+                    await js_api(provisioner, call, {"seq": 1})
+            info = await js_api(provisioner, f"STREAM.INFO.{stream}")
             assert info["state"]["messages"] == 1
             assert info["config"]["subjects"] == subjects

@@ -131,9 +131,10 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     document is refused.
     """
     from bus.cli.frame.calendars import follow_phase
-    from bus.cli.frame.programs import beating, ended, follow_trust, open_publisher, tracking, until_first
+    from bus.cli.frame.programs import beating, ended, follow_trust, open_publisher, tracking
     from bus.cli.frame.session import open_registry
     from bus.plugin import adapter_named, discover
+    from bus.tasks import until_first
 
     if (spool is None) != from_stdin:
         raise click.UsageError("name a --spool folder, or --stdin")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import signal
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -92,19 +92,6 @@ def deadlines_of(app: App) -> Deadlines:
     from bus.policy.deadlines import changed
 
     return changed(app.loaded.settings.deadlines)
-
-
-async def until_first(*works: Coroutine[object, object, None]) -> None:
-    """Do several things at once until the first of them ends, and end the others; its error is raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def follow_trust(app: App) -> None:

@@ -27,7 +27,8 @@ def run(app: App) -> None:
     over one outbox one beats.
     """
     from bus.cli.frame.calendars import follow_phase
-    from bus.cli.frame.programs import ended, follow_trust, open_publisher, until_first
+    from bus.cli.frame.programs import ended, follow_trust, open_publisher
+    from bus.tasks import until_first
 
     app.logs()
 

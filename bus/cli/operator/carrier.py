@@ -113,11 +113,11 @@ async def carry(folder: Path, url: str, held: HeldRegistry, seat: Seat | None, t
         return
     import msgspec
 
-    from bus.cli.frame.programs import until_first
     from bus.federation.carrier import Carrier
     from bus.federation.ledger import Ledger
     from bus.federation.plan import HOME, identity_at
     from bus.federation.registry_relay import TrustRelay
+    from bus.tasks import until_first
     from bus.transport.connection import Endpoint
 
     seed = key_in(folder, CARRIER_FILE)[0]

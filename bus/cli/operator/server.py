@@ -122,7 +122,7 @@ def run(
     consumers within seconds, without a restart.
     TLS as in `server conf`; the streams are made with the client certificate of the context.
     """
-    from bus.cli.frame.programs import until_first
+    from bus.tasks import until_first
 
     app.logs()
     seat = seat_of(folder, production_registry(app), federation, place, node)
@@ -132,7 +132,6 @@ def run(
 
 async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, binary: Path | None) -> None:
     from bus.cli.frame.audit import recorder
-    from bus.cli.frame.programs import until_first
     from bus.cli.frame.session import held_registry
     from bus.errors import ConfigError
     from bus.server import (
@@ -149,6 +148,7 @@ async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, 
     from bus.server.connection_limits import SYSTEM
     from bus.server.provision import provisioner_endpoint
     from bus.subscribing.registry_feed import TrustFeed
+    from bus.tasks import until_first
     from bus.transport.connection import Endpoint
 
     held = held_registry(app.context()[1], app.now)

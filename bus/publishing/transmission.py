@@ -1,0 +1,123 @@
+"""A window of an outbox's rows on its way to one stream; what is stored there is settled, what is forbidden is parked.
+
+Bursts go as atomic batches. `Nats-Msg-Id` is the digest; a stream that calls a first attempt a duplicate has been
+poisoned, so that is an alarm and the bytes go again without the id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from bus.errors import BusError, DeniedError, UnreachableError
+from bus.publishing.outbox import Outbox, Row, Settled
+from bus.transport.connection import Connection
+from bus.transport.interface import Outgoing
+from bus.transport.jetstream import BATCH, BATCH_FROM, PubAck, publish, publish_burst
+
+WINDOW = 32
+ACK_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Transmission:
+    """Sends rows of one stream once."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        outbox: Outbox,
+        authority_id: str,
+        rows: Sequence[Row],
+        settled: list[Settled],
+    ) -> None:
+        """What the stream acknowledges is appended to `settled`, also when the sending is cut short."""
+        self._settled = settled
+        self._connection = connection
+        self._outbox = outbox
+        self._authority_id = authority_id
+        self._rows = rows
+        self._first = {row.n for row in rows if row.attempted_at is None}
+        self._failed: dict[int, BusError] = {}
+
+    async def send(self) -> bool:
+        """Send the rows, and note in the outbox why the others were not stored. Returns whether anything moved.
+
+        Raises:
+            BrokerError, UnreachableError: nothing moved.
+        """
+        rows, before = self._rows, len(self._settled)
+        if len(rows) >= BATCH_FROM and len(self._first) >= len(rows):
+            rows = await self._batches()
+        await self._window(rows)
+        denied = {n: exc for n, exc in self._failed.items() if isinstance(exc, DeniedError)}
+        if denied:
+            await self._outbox.park(list(denied), f"refused-by-broker: {next(iter(denied.values()))}")
+        if others := {n: exc for n, exc in self._failed.items() if n not in denied}:
+            await self._outbox.note({n: f"{exc.reason}: {exc}" for n, exc in others.items()})
+            if len(self._settled) == before and not denied:
+                raise next(iter(others.values()))
+        return len(self._settled) > before or bool(denied)
+
+    async def _batches(self) -> Sequence[Row]:
+        """Send a burst as atomic batches. Returns the rows that are left to go one by one."""
+        messages = [
+            Outgoing(subject=row.subject, payload=row.payload, headers=row.header_map()) for row in self._rows
+        ]
+        burst = await publish_burst(self._connection, messages, ACK_S)
+        # Fewer acknowledgements than rows: the others follow one by one.
+        self._settled += [_settled(row, ack) for row, ack in zip(self._rows, burst.acks, strict=False)]
+        left = self._rows[len(burst.acks) :]
+        if isinstance(burst.failure, UnreachableError):
+            # Perhaps it was stored: for these rows the next attempt is not the first.
+            self._first -= {row.n for row in left[:BATCH]}
+        elif burst.failure is not None:
+            # All or nothing: one message that is not wanted keeps out the others, so they go one by one.
+            reason, detail = burst.failure.reason, str(burst.failure)
+            log.info("batch_refused", authority=self._authority_id, reason=reason, detail=detail)
+        return left
+
+    async def _window(self, rows: Sequence[Row]) -> None:
+        """Rows one by one, a window of them on their way at once, in the order they were kept."""
+        window = asyncio.Semaphore(WINDOW)
+
+        async def one(row: Row) -> None:
+            try:
+                self._settled.append(_settled(row, await self._publish(row)))
+            except DeniedError as exc:
+                log.error("refused_by_broker", authority=self._authority_id, subject=row.subject, id=row.id)
+                self._failed[row.n] = exc
+            except BusError as exc:
+                self._failed[row.n] = exc
+            finally:
+                window.release()
+
+        async with asyncio.TaskGroup() as tasks:
+            for row in rows:
+                await window.acquire()
+                if self._failed:
+                    break
+                tasks.create_task(one(row))
+
+    async def _publish(self, row: Row) -> PubAck:
+        headers = row.header_map()
+        ack = await publish(self._connection, row.subject, row.payload, headers, ACK_S)
+        if not (ack.duplicate and row.n in self._first):
+            return ack
+        log.error(
+            "duplicate_on_first_attempt",
+            authority=self._authority_id,
+            digest=row.digest,
+            subject=row.subject,
+        )
+        # Kept first: were this attempt to fail, the next one must not believe the poisoned id either.
+        await self._outbox.drop_message_id(row.n, "duplicate-on-first-attempt: its message id was used up")
+        headers.pop("Nats-Msg-Id")
+        return await publish(self._connection, row.subject, row.payload, headers, ACK_S)
+
+
+def _settled(row: Row, ack: PubAck) -> Settled:
+    return Settled(n=row.n, stream=ack.stream, stream_seq=ack.seq)

@@ -1,0 +1,137 @@
+"""What the rooms need of a broker: a connection, whichever broker stands at its other end.
+
+Two brokers can: a nats-server (`bus.transport.connection`) and one in memory (`bus.transport.memory`). All that is
+known of JetStream (`jetstream`, `pull_consumer`) is written once, over the few calls of `Connection`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+import msgspec
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """One message to be published."""
+
+    subject: str
+    payload: bytes
+    headers: dict[str, str]
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One message as it reached a subscription; `status` is empty unless the server itself speaks."""
+
+    subject: str
+    reply: str
+    payload: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    status: str = ""
+    description: str = ""
+
+
+class Place(Protocol):
+    """Where and as whom to connect."""
+
+    @property
+    def authority_id(self) -> str:
+        """The identity that connects."""
+
+    @property
+    def name(self) -> str:
+        """The name of the connection in logs."""
+
+    @property
+    def private_inbox(self) -> str:
+        """The prefix of this identity's replies."""
+
+    def connect(
+        self, on_denied: Callable[[str], None] | None = None, /
+    ) -> AbstractAsyncContextManager[Connection]:
+        """A connection for as long as the context lasts; see `Connection.open`."""
+
+
+class Connection(ABC):
+    """A connection that comes back. Use `Connection.open`.
+
+    Attributes:
+        endpoint: where and as whom it connects.
+        problem: why it is not connected, or the last error; empty when all is well.
+        denied: whether the broker refuses this identity.
+        epoch: grows with every connect and reconnect.
+    """
+
+    endpoint: Place
+    problem: str
+    denied: bool
+    epoch: int
+
+    @classmethod
+    def open(
+        cls, endpoint: Place, *, on_denied: Callable[[str], None] | None = None
+    ) -> AbstractAsyncContextManager[Connection]:
+        """Connect in the background, for as long as the context lasts.
+
+        Args:
+            endpoint: where and as whom.
+            on_denied: called with the lower-cased subject of a publish that the broker's permissions forbid.
+        """
+        return endpoint.connect(on_denied)
+
+    @property
+    @abstractmethod
+    def connected(self) -> bool:
+        """Whether the broker answers, as far as is known."""
+
+    @abstractmethod
+    async def until_connected(self, timeout: float) -> None:
+        """Wait for the broker.
+
+        Raises:
+            DeniedError: it refuses this identity.
+            UnreachableError: it does not answer in time.
+        """
+
+    @abstractmethod
+    async def request(
+        self, subject: str, payload: bytes, headers: Mapping[str, str] | None, timeout: float
+    ) -> dict[str, Any]:
+        """Publish one message and wait for the server's answer, decoded from JSON; `error` in it is a refusal.
+
+        Many may wait at once. Where nothing answers on the subject the error has code 503.
+
+        Raises:
+            UnreachableError: no answer. What was sent may still have been stored.
+            DeniedError: the broker's permissions forbid it.
+            BrokerError: `too-large`.
+        """
+
+    @abstractmethod
+    async def send(self, subject: str, payload: bytes, reply: str) -> None:
+        """Publish one message; what answers it is delivered to `reply`.
+
+        Raises:
+            UnreachableError: it is not connected.
+        """
+
+    @abstractmethod
+    async def send_all(self, messages: Sequence[Outgoing]) -> None:
+        """Publish messages in one go, without an answer.
+
+        Raises:
+            UnreachableError: it is not connected.
+            BrokerError: `too-large`; none was sent.
+        """
+
+    @abstractmethod
+    def subscribed(
+        self, subject: str, on_delivery: Callable[[Delivery], None]
+    ) -> AbstractAsyncContextManager[None]:
+        """Receive what is published on a subject, in order, for as long as the context lasts.
+
+        Raises:
+            UnreachableError: it is not connected.
+        """

@@ -1,0 +1,271 @@
+"""JetStream over a connection: publish, batch, API calls. Its answers are decoded with bounds; refusals become ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
+from bus.transport.interface import Connection, Outgoing
+
+REQUEST_TIMEOUT_S = 2.0
+DEAF_S = 0.1
+BATCH = 100  # messages of one atomic batch
+BATCH_FROM = 8  # so many messages that wait for one stream are a burst
+STREAM_FULL = frozenset({10023, 10077})
+STREAM_NOT_FOUND = 10059
+CONSUMER_NOT_FOUND = 10014
+NO_RESPONDERS = 503
+MAX_NAMES = 100_000
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Name = Annotated[str, msgspec.Meta(max_length=256)]
+T = TypeVar("T")
+
+
+class PubAck(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream's durable acknowledgement."""
+
+    stream: _Name
+    seq: _Count
+    duplicate: bool = False
+
+
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a consumer has delivered: in its own count since it was set, and in the stream."""
+
+    consumer_seq: _Count
+    stream_seq: _Count
+
+
+class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How a consumer stands.
+
+    Attributes:
+        config: its settings, as the server tells them.
+        delivered: how far it has delivered.
+        num_pending: how many messages of the stream it has still to deliver.
+        num_waiting: how many pull requests wait at it.
+    """
+
+    config: dict[str, Any]
+    delivered: Delivered
+    num_pending: _Count = 0
+    num_waiting: _Count = 0
+
+    @property
+    def filters(self) -> frozenset[str]:
+        """The subjects it delivers."""
+        return frozenset(
+            map(str, self.config.get("filter_subjects") or [self.config.get("filter_subject", ">")])
+        )
+
+
+class StreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream holds."""
+
+    messages: _Count
+    bytes: _Count
+    first_seq: _Count
+    last_seq: _Count
+    num_subjects: _Count = 0
+
+
+class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stream stands; `config` are its settings, as the server tells them."""
+
+    config: dict[str, Any]
+    state: StreamState
+
+    @property
+    def max_bytes(self) -> int:
+        """The room that it has, in bytes."""
+        return int(self.config["max_bytes"])
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The names of the streams that it copies."""
+        return frozenset(source["name"] for source in self.config.get("sources") or ())
+
+
+class Burst(msgspec.Struct, frozen=True, kw_only=True):
+    """What `publish_burst` stored.
+
+    Attributes:
+        acks: one for each message that is stored for certain, from the first on.
+        failure: why the next batch was not stored, or is not known to be; None when too few are left for one.
+    """
+
+    acks: list[PubAck]
+    failure: BusError | None = None
+
+
+async def publish(
+    connection: Connection,
+    subject: str,
+    payload: bytes,
+    headers: Mapping[str, str],
+    timeout: float = REQUEST_TIMEOUT_S,
+) -> PubAck:
+    """Publish one message and wait for the stream's acknowledgement; many may be on their way at once.
+
+    Raises:
+        UnreachableError: no answer. The message may still have been stored: send the same again.
+        DeniedError: the broker's permissions forbid it.
+        BrokerError: `hub-full`, `no-stream`, `too-large`, or what the server said.
+    """
+    answer = await connection.request(subject, payload, headers, timeout)
+    if "error" in answer:
+        raise _refusal(answer["error"])
+    return _decoded(answer, PubAck, "an acknowledgement")
+
+
+async def publish_batch(
+    connection: Connection, batch: Sequence[Outgoing], timeout: float = REQUEST_TIMEOUT_S
+) -> list[PubAck]:
+    """Publish several messages of one stream, all or nothing (JetStream atomic batch, ADR-50).
+
+    Raises:
+        UnreachableError: no answer.
+        DeniedError, BrokerError: as the server said; nothing of the batch was stored.
+    """
+    name = secrets.token_hex(12)
+    numbered = [
+        Outgoing(
+            subject=message.subject,
+            payload=message.payload,
+            headers={**message.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)},
+        )
+        for place, message in enumerate(batch, 1)
+    ]
+    *opening, last = numbered
+    await connection.send_all(opening)
+    headers = {**last.headers, "Nats-Batch-Commit": "1"}
+    ack = await publish(connection, last.subject, last.payload, headers, timeout)
+    return [PubAck(stream=ack.stream, seq=ack.seq - len(batch) + place) for place in range(1, len(batch) + 1)]
+
+
+async def publish_burst(
+    connection: Connection, messages: Sequence[Outgoing], timeout: float = REQUEST_TIMEOUT_S
+) -> Burst:
+    """Publish messages of one stream as atomic batches, in order, for as long as each is stored.
+
+    What is left after the acknowledged ones goes one by one: it is too little for a batch, or one of them keeps out the
+    others. After an `UnreachableError` the next `BATCH` messages may have been stored all the same.
+    """
+    acks: list[PubAck] = []
+    for start in range(0, len(messages), BATCH):
+        batch = messages[start : start + BATCH]
+        if len(batch) < BATCH_FROM:
+            break
+        try:
+            acks += await publish_batch(connection, batch, timeout)
+        except (BrokerError, DeniedError, UnreachableError) as exc:
+            return Burst(acks=acks, failure=exc)
+    return Burst(acks=acks)
+
+
+async def js_api(
+    connection: Connection,
+    call: str,
+    body: Mapping[str, Any] | None = None,
+    timeout: float = REQUEST_TIMEOUT_S,
+) -> dict[str, Any]:
+    """One request to `$JS.API.<call>`, again while nothing answers there: a server that reloads is deaf for a moment.
+
+    Raises:
+        UnreachableError: no answer.
+        BrokerError: with JetStream's code; `refused-by-broker` when this identity may not make the call.
+    """
+    request = b"" if body is None else json.dumps(body).encode()
+    loop = asyncio.get_running_loop()
+    until = loop.time() + timeout
+    while True:
+        try:
+            answer = await connection.request(f"$JS.API.{call}", request, None, timeout)
+        except DeniedError as exc:
+            raise BrokerError(str(exc), reason=exc.reason) from None
+        if "error" not in answer:
+            return answer
+        refusal = _refusal(answer["error"])
+        if refusal.reason != "no-stream" or loop.time() > until:
+            raise refusal
+        await asyncio.sleep(DEAF_S)
+
+
+async def consumer_info(
+    connection: Connection, stream: str, consumer: str, timeout: float = REQUEST_TIMEOUT_S
+) -> ConsumerInfo:
+    """How a consumer stands.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker.
+    """
+    answer = await js_api(connection, f"CONSUMER.INFO.{stream}.{consumer}", timeout=timeout)
+    return _decoded(answer, ConsumerInfo, "a consumer's state")
+
+
+async def stream_info(connection: Connection, stream: str, timeout: float = REQUEST_TIMEOUT_S) -> StreamInfo:
+    """How a stream stands.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker.
+    """
+    return _decoded(
+        await js_api(connection, f"STREAM.INFO.{stream}", timeout=timeout), StreamInfo, "a stream's state"
+    )
+
+
+async def stream_names(connection: Connection, timeout: float = REQUEST_TIMEOUT_S) -> list[str]:
+    """The names of all streams.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker.
+    """
+    return await _names(connection, "STREAM.NAMES", "streams", timeout)
+
+
+async def consumer_names(
+    connection: Connection, stream: str, timeout: float = REQUEST_TIMEOUT_S
+) -> list[str]:
+    """The names of all consumers of a stream.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker.
+    """
+    return await _names(connection, f"CONSUMER.NAMES.{stream}", "consumers", timeout)
+
+
+async def _names(connection: Connection, call: str, key: str, timeout: float) -> list[str]:
+    """All names that a paged call lists, `MAX_NAMES` at the most."""
+    names: list[str] = []
+    while True:
+        page = await js_api(connection, call, {"offset": len(names)}, timeout)
+        listed = _decoded(page.get(key) or [], list[_Name], "a list of names")
+        names += listed
+        if not listed or len(names) >= min(int(page.get("total", 0)), MAX_NAMES):
+            return names
+
+
+def _decoded(answer: object, shape: type[T], what: str) -> T:
+    try:
+        return msgspec.convert(answer, shape)
+    except msgspec.ValidationError as exc:
+        raise BrokerError(f"not {what} ({exc})") from None
+
+
+def _refusal(error: object) -> BrokerError:
+    """The error that JetStream's own stands for: `hub-full`, `no-stream`, or what the server said."""
+    told = error if isinstance(error, dict) else {}
+    text, code = str(told.get("description", "the broker refuses")), told.get("err_code", 0)
+    code = code if isinstance(code, int) else 0
+    if code in STREAM_FULL:
+        return BrokerError(f"the hub is full: {text}", reason="hub-full", code=code)
+    if told.get("code") == NO_RESPONDERS:
+        return BrokerError(text, reason="no-stream", code=code)
+    return BrokerError(text, code=code)

@@ -1,0 +1,234 @@
+"""A broker in memory, for tests: no process, no socket, the same connections and the same JetStream as a nats-server.
+
+It keeps allow lists, streams, copies of streams, duplicate windows, atomic batches and durable pull consumers
+(`memory_jetstream`), and answers the same API calls in the same words. Everything happens on the event loop, in order.
+It can stop, which ends all connections, and start again with what it had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any
+
+from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.transport.connection import Endpoint
+from bus.transport.interface import Connection, Delivery, Outgoing
+from bus.transport.memory_jetstream import MemoryJetStream
+from bus.transport.permissions import Permissions
+from bus.transport.streams import MAX_MESSAGE_BYTES, ConsumerSpec, StreamSpec
+from schemas.subject import matches
+
+EVERYTHING = Permissions(publish=(">",), subscribe=(">",))
+
+
+class MemoryEndpoint(Endpoint, frozen=True, kw_only=True):
+    """An identity's place at a broker in memory."""
+
+    broker: MemoryBroker
+
+    def connect(
+        self, on_denied: Callable[[str], None] | None = None, /
+    ) -> AbstractAsyncContextManager[Connection]:
+        """As `Connection.open`."""
+        return MemoryConnection.at(self, on_denied)
+
+
+class MemoryBroker:
+    """A broker. It knows the identities that were let in, and nobody else."""
+
+    def __init__(self, *, now_ns: Callable[[], int] = time.time_ns) -> None:
+        """`now_ns` is the time that messages are stored with, in nanoseconds."""
+        self.jetstream = MemoryJetStream(now_ns)
+        self._users: dict[str, Permissions] = {}
+        self._connections: set[MemoryConnection] = set()
+        self.running = True
+
+    # -- for who tests ----------------------------------------------------------------------------------------------
+
+    def let_in(self, identity: str, allowed: Permissions = EVERYTHING) -> MemoryEndpoint:
+        """Let an identity connect, and do what it is allowed to. Returns its place."""
+        self._users[identity] = allowed
+        return self.endpoint(identity)
+
+    def endpoint(self, identity: str) -> MemoryEndpoint:
+        """The place of an identity, known or not."""
+        return MemoryEndpoint(url="memory", authority_id=identity, nkey_seed="", name=identity, broker=self)
+
+    def provision(self, streams: Iterable[StreamSpec], consumers: Iterable[ConsumerSpec]) -> None:
+        """Make streams and consumers, origins before the streams that source them."""
+        self.jetstream.provision(streams, consumers)
+
+    def stop(self) -> None:
+        """End every connection and take no other. What is stored stays."""
+        self.running = False
+        for connection in tuple(self._connections):
+            connection.drop("the broker has stopped")
+
+    def start(self) -> None:
+        """Take connections again; who was connected comes back."""
+        self.running = True
+        for connection in tuple(self._connections):
+            connection.come_back()
+
+    # -- for connections --------------------------------------------------------------------------------------------
+
+    def allowed(self, identity: str) -> Permissions | None:
+        """What an identity may do; None for one that is not known."""
+        return self._users.get(identity)
+
+    def attach(self, connection: MemoryConnection) -> None:
+        """Count a connection in."""
+        self._connections.add(connection)
+
+    def detach(self, connection: MemoryConnection) -> None:
+        """Count a connection out."""
+        self._connections.discard(connection)
+
+
+class MemoryConnection(Connection):
+    """A connection to a `MemoryBroker`; it comes back when the broker does. Use `Connection.open`."""
+
+    def __init__(self, endpoint: MemoryEndpoint, on_denied: Callable[[str], None] | None) -> None:
+        self.endpoint = endpoint
+        self.problem = "not connected yet"
+        self.denied = False
+        self.epoch = 0
+        self._broker = endpoint.broker
+        self._on_denied = on_denied
+        self._connected = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._inboxes: dict[str, Callable[[Delivery], None]] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def at(
+        cls, endpoint: MemoryEndpoint, on_denied: Callable[[str], None] | None
+    ) -> AsyncIterator[MemoryConnection]:
+        """Connect for as long as the context lasts."""
+        connection = cls(endpoint, on_denied)
+        endpoint.broker.attach(connection)
+        connection.come_back()
+        try:
+            yield connection
+        finally:
+            connection.drop("the connection was closed")
+            endpoint.broker.detach(connection)
+
+    def come_back(self) -> None:
+        """Connect, if the broker runs and knows this identity."""
+        self.denied = self._broker.allowed(self.endpoint.authority_id) is None
+        if self.denied:
+            self.problem = "authorization violation"
+        elif self._broker.running:
+            self.problem, self.epoch, self._lost = "", self.epoch + 1, asyncio.Event()
+            self._connected.set()
+
+    def drop(self, problem: str) -> None:
+        """Lose the connection, and with it every subscription and open request."""
+        self.problem = problem
+        self._connected.clear()
+        self._lost.set()
+        for inbox in list(self._inboxes):
+            self._unsubscribe(inbox)
+
+    @property
+    def connected(self) -> bool:
+        """As `Connection.connected`."""
+        return self._connected.is_set()
+
+    async def until_connected(self, timeout: float) -> None:
+        """As `Connection.until_connected`."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._connected.wait()
+        except TimeoutError:
+            if self.denied:
+                raise DeniedError(f"the bus refuses {self.endpoint.authority_id}") from None
+            raise UnreachableError(f"the bus does not answer ({self.problem})") from None
+
+    async def request(
+        self, subject: str, payload: bytes, headers: Mapping[str, str] | None, timeout: float
+    ) -> dict[str, Any]:
+        """As `Connection.request`."""
+        self._must_be_live()
+        _must_fit(payload, headers or {})
+        if not self._may(subject):
+            raise DeniedError(f"the broker's permissions forbid {subject.lower()}")
+        lost = self._lost
+        answer = self._broker.jetstream.take(subject, payload, headers or {}, ("", lambda _: None))
+        await asyncio.sleep(0)  # the broker may stop before its answer is here
+        if answer is None:
+            try:
+                async with asyncio.timeout(timeout):
+                    await lost.wait()
+            except TimeoutError:
+                raise UnreachableError("the bus did not answer in time") from None
+        if lost.is_set():
+            raise UnreachableError("the connection was lost before the acknowledgement came")
+        return answer or {}
+
+    async def send(self, subject: str, payload: bytes, reply: str) -> None:
+        """As `Connection.send`."""
+        self._must_be_live()
+        if self._may(subject):
+            self._broker.jetstream.take(subject, payload, {}, (reply, partial(self._deliver, reply)))
+
+    async def send_all(self, messages: Sequence[Outgoing]) -> None:
+        """As `Connection.send_all`."""
+        self._must_be_live()
+        for message in messages:
+            _must_fit(message.payload, message.headers)
+        for message in messages:
+            if self._may(message.subject):
+                self._broker.jetstream.take(
+                    message.subject, message.payload, message.headers, ("", lambda _: None)
+                )
+
+    @asynccontextmanager
+    async def subscribed(self, subject: str, on_delivery: Callable[[Delivery], None]) -> AsyncIterator[None]:
+        """As `Connection.subscribed`."""
+        self._must_be_live()
+        allowed = self._broker.allowed(self.endpoint.authority_id)
+        if allowed is not None and any(matches(pattern, subject) for pattern in allowed.subscribe):
+            self._inboxes[subject] = on_delivery
+        try:
+            yield
+        finally:
+            self._unsubscribe(subject)
+
+    def _unsubscribe(self, inbox: str) -> None:
+        if self._inboxes.pop(inbox, None) is not None:
+            self._broker.jetstream.withdraw(inbox)
+
+    def _deliver(self, inbox: str, delivery: Delivery) -> None:
+        """Deliver on the loop's next turn, in order, unless the subscription has ended by then."""
+        asyncio.get_running_loop().call_soon(self._delivered, inbox, self._inboxes.get(inbox), delivery)
+
+    def _delivered(
+        self, inbox: str, on_delivery: Callable[[Delivery], None] | None, delivery: Delivery
+    ) -> None:
+        if on_delivery is not None and self._inboxes.get(inbox) is on_delivery:
+            on_delivery(delivery)
+
+    def _must_be_live(self) -> None:
+        if not self.connected:
+            raise UnreachableError(f"the bus does not answer ({self.problem})")
+
+    def _may(self, subject: str) -> bool:
+        """Whether the broker lets through a publish; who asked to be told of refusals is told."""
+        allowed = self._broker.allowed(self.endpoint.authority_id)
+        if allowed is not None and any(matches(pattern, subject) for pattern in allowed.publish):
+            return True
+        if self._on_denied is not None:
+            self._on_denied(subject.lower())
+        return False
+
+
+def _must_fit(payload: bytes, headers: Mapping[str, str]) -> None:
+    lines = sum(len(name) + len(value) + 4 for name, value in headers.items())
+    if len(payload) + lines + len("NATS/1.0\r\n\r\n") > MAX_MESSAGE_BYTES:
+        raise BrokerError("larger than the bus accepts", reason="too-large")

@@ -1,0 +1,130 @@
+"""Reading a durable pull consumer, and going on at a cursor, on every transport alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bus.errors import BrokerError, UnreachableError
+from bus.transport.connection import Connection
+from bus.transport.cursor import Cursor
+from bus.transport.jetstream import js_api, publish_batch, stream_info
+from bus.transport.pull_consumer import Pull, cursor_at, read_back
+from bus.transport.streams import PROVISIONER
+from schemas.codec import digest
+from tests.transport_suite.conftest import Broker
+from tests.transport_suite.test_jetstream import numbered
+
+STREAM, CONSUMER = "XA_ACTUAL", "xa-csirt_own"
+
+
+@pytest.fixture
+async def author(broker: Broker) -> AsyncIterator[Connection]:
+    """Somebody who reads what it has said."""
+    async with Connection.open(broker.endpoint("xa-csirt")) as connection:
+        await connection.until_connected(10)
+        yield connection
+
+
+async def cursor_after(author: Connection, seq: int) -> Cursor:
+    """The cursor of who has read the stream up to a number."""
+    async with Pull.attach(author, STREAM, CONSUMER, seq) as pull:
+        (last,) = await pull.next(1, 5)
+        return cursor_at(last, digest(last.payload))
+
+
+async def made_anew(broker: Broker) -> None:
+    """The stream and its consumer, empty, under the same names."""
+    async with Connection.open(broker.endpoint(PROVISIONER)) as owner:
+        await owner.until_connected(10)
+        stream = (await stream_info(owner, STREAM)).config
+        consumer = (await js_api(owner, f"CONSUMER.INFO.{STREAM}.{CONSUMER}"))["config"]
+        await js_api(owner, f"STREAM.DELETE.{STREAM}")
+        await js_api(owner, f"STREAM.CREATE.{STREAM}", stream)
+        body = {"stream_name": STREAM, "config": consumer}
+        await js_api(owner, f"CONSUMER.CREATE.{STREAM}.{CONSUMER}", body)
+
+
+async def test_reading_begins_where_it_is_set(author: Connection) -> None:
+    """In order, each once, counted from 1, with how many are left; and what is published meanwhile comes too."""
+    await publish_batch(author, numbered(5))
+    async with Pull.attach(author, STREAM, CONSUMER, 3) as pull:
+        batch = [*await pull.next(2, 5), *await pull.next(1, 5)]
+        assert [each.payload for each in batch] == [b"3", b"4", b"5"]
+        assert [each.stream_seq for each in batch] == [3, 4, 5]
+        assert [each.consumer_seq for each in batch] == [1, 2, 3]
+        assert [each.pending for each in batch] == [2, 1, 0]
+        await publish_batch(author, numbered(2, first=6))
+        later = [*await pull.next(1, 5), *await pull.next(1, 5)]
+        assert [each.payload for each in later] == [b"6", b"7"]
+        assert dict(later[0].headers)["Nats-Msg-Id"] == "n6"
+
+
+async def test_the_same_stream_is_gone_on_with(author: Connection) -> None:
+    """What comes after the cursor, and whether that was all."""
+    await publish_batch(author, numbered(5))
+    for seq, after, at_end in ((5, [], True), (3, [b"4", b"5"], False)):
+        cursor = await cursor_after(author, seq)
+        async with Pull.attach(author, STREAM, CONSUMER, seq) as pull:
+            resumed = await pull.resume(cursor, 10, 5)
+        assert resumed is not None
+        assert ([each.payload for each in resumed.after], resumed.at_end) == (after, at_end)
+
+
+async def test_without_a_cursor_any_stream_will_do(author: Connection) -> None:
+    """Empty it is at its end; otherwise it is not."""
+    for held, at_end in ((0, True), (2, False)):
+        if held:
+            await publish_batch(author, numbered(held))
+        async with Pull.attach(author, STREAM, CONSUMER, 1) as pull:
+            resumed = await pull.resume(Cursor(), 10, 5)
+        assert resumed is not None
+        assert (resumed.after, resumed.at_end) == ([], at_end)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5], ids=["empty", "shorter", "as long"])
+async def test_a_stream_made_anew_is_told_from_the_one_that_was_read(
+    broker: Broker, author: Connection, count: int
+) -> None:
+    """Also when the very same messages stand in it again."""
+    await publish_batch(author, numbered(5))
+    cursor = await cursor_after(author, 3)
+    await made_anew(broker)
+    if count:
+        await publish_batch(author, numbered(count))
+    async with Pull.attach(author, STREAM, CONSUMER, cursor.seq) as pull:
+        assert await pull.resume(cursor, 10, 0.3) is None
+
+
+async def test_a_shorter_stream_is_read_back_whole(broker: Broker, author: Connection) -> None:
+    """An author that asks for what follows gets everything where less stands than it has seen."""
+    await publish_batch(author, numbered(5))
+    assert [len(batch) async for batch in read_back(author, STREAM, CONSUMER, 4)] == [2]
+    await made_anew(broker)
+    await publish_batch(author, numbered(2))
+    found = [each.payload async for batch in read_back(author, STREAM, CONSUMER, 6) for each in batch]
+    assert found == [b"1", b"2"]
+
+
+async def test_a_lost_link_is_no_silence(broker: Broker, author: Connection) -> None:
+    """A reader is told that its broker has gone, rather than that nothing came."""
+    async with Pull.attach(author, STREAM, CONSUMER, 1) as pull:
+        assert await pull.next(1, 0.1) == []
+        await broker.stop()
+        with pytest.raises(UnreachableError):
+            await pull.next(1, 30)
+    await broker.start()
+
+
+async def test_a_consumer_that_is_taken_away_refuses(broker: Broker, author: Connection) -> None:
+    """A reader at it is told so."""
+    async with (
+        Pull.attach(author, STREAM, CONSUMER, 1) as pull,
+        Connection.open(broker.endpoint(PROVISIONER)) as owner,
+    ):
+        await owner.until_connected(10)
+        assert await pull.next(1, 0.1) == []
+        await js_api(owner, f"CONSUMER.DELETE.{STREAM}.{CONSUMER}")
+        with pytest.raises(BrokerError):
+            await pull.next(1, 30)

@@ -1,0 +1,31 @@
+"""Whether a stream is still the one that a cursor was taken on, case by case."""
+
+from __future__ import annotations
+
+import pytest
+
+from bus.transport.cursor import Anchor, Cursor, anchor
+
+AT = Cursor(seq=7, digest="d7", stored_ns=70, pending=3)
+
+# What the reader holds, the first message it is given, the last sequence given, how many are still to be given.
+CASES = {
+    "nothing was read": (Cursor(), None, 0, 0, Anchor.HOLDS),
+    "nothing was read, and there is much": (Cursor(), AT, 7, 100, Anchor.HOLDS),
+    "the very record": (AT, Cursor(seq=7, digest="d7", stored_ns=70, pending=0), 7, 0, Anchor.HOLDS),
+    "another bulletin at its place": (AT, Cursor(seq=7, digest="d8", stored_ns=70), 7, 0, Anchor.GONE),
+    "the same bulletin, stored again": (AT, Cursor(seq=7, digest="d7", stored_ns=71), 7, 0, Anchor.GONE),
+    "the same bulletin at another place": (AT, Cursor(seq=8, digest="d7", stored_ns=70), 8, 0, Anchor.GONE),
+    "only what came later": (AT, Cursor(seq=9, digest="d9", stored_ns=90), 9, 0, Anchor.GONE),
+    "a stream that ends before it": (AT, None, 6, 0, Anchor.GONE),
+    "an empty stream": (AT, None, 0, 0, Anchor.GONE),
+    "something is there and was not given": (AT, None, 6, 2, Anchor.UNSEEN),
+    "it was given, and did not come": (AT, None, 7, 0, Anchor.UNSEEN),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_where_a_reader_goes_on(case: tuple[Cursor, Cursor | None, int, int, Anchor]) -> None:
+    """Only the very record that was read lets it go on; what it cannot see it asks for again."""
+    cursor, first, delivered, pending, expected = case
+    assert anchor(cursor, first, delivered=delivered, pending=pending) is expected
