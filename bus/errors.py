@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from schemas.errors import TocsinError
@@ -15,18 +13,6 @@ if TYPE_CHECKING:
 
 class BusError(TocsinError):
     """Anything below; by itself a plain failure."""
-
-
-@contextlib.contextmanager
-def one_failure() -> Iterator[None]:
-    """Of tasks that ended together, raise the first failure itself; the others only followed from it."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        first: BaseException = group
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
 
 
 class ConfigError(BusError):

@@ -1,12 +1,74 @@
-"""Tasks that belong together: the first that ends ends the others; a changed value starts a work anew."""
+"""Tasks that belong together: beside a body, side by side, or begun anew when a value changes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def one_failure() -> Iterator[None]:
+    """Of tasks that ended together, raise the first failure itself; the others only followed from it."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+
+
+class Background:
+    """The tasks of one `background`."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+        """Run work in a task of its own; one that returns ends nothing."""
+        task = self._group.create_task(work, name=name)
+        self._tasks.append(task)
+        return task
+
+    def cancel(self) -> None:
+        """Cancel all; leaving the group waits for them."""
+        for task in self._tasks:
+            task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def background() -> AsyncIterator[Background]:
+    """Run tasks for as long as a body runs, then cancel them and wait until they have ended.
+
+    Raises:
+        BaseException: the body's own error as it is; else that of the first task that failed, after the body and the
+            other tasks were cancelled.
+    """
+    raised: BaseException | None = None
+    with one_failure():
+        async with asyncio.TaskGroup() as group:
+            tasks = Background(group)
+            try:
+                yield tasks
+            except BaseException as exc:  # noqa: BLE001 (raised below as it is; the group would wrap it)
+                raised = exc
+            finally:
+                tasks.cancel()
+    if raised is not None:
+        raise raised
+
+
+@contextlib.asynccontextmanager
+async def in_background(work: Coroutine[object, object, None], name: str) -> AsyncIterator[None]:
+    """Run one work for as long as a body runs, as `background` does; `name` is the task's, for a debugger."""
+    async with background() as tasks:
+        tasks.start(work, name)
+        yield
 
 
 async def until_first(*works: Coroutine[Any, Any, None]) -> None:

@@ -13,14 +13,14 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from bus.background import in_background
 from bus.delivery import ledger
 from bus.delivery.ladder import Overdue, Rung, Standing
-from bus.errors import BusError, StoreError, one_failure
+from bus.errors import BusError, StoreError
 from bus.policy.deadlines import Deadlines
 from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.subscriber import Subscriber
+from bus.tasks import in_background, one_failure
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.jetstream import consumer_info
 from bus.transport.streams import receipt_streams

@@ -19,10 +19,10 @@ from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
 from bus.federation.plan import HOME, Country, Federation, Node, Seat, Union, identity_at
 from bus.federation.plan import Path as Way
-from bus.hub.background import background
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
 from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.tasks import background
 from bus.transport.connection import Endpoint
 from bus.transport.streams import country_of
 from bus.trust import ceremony, proposals

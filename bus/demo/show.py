@@ -20,7 +20,6 @@ from bus.demo.countries import HUBS, MEMBERS, Member, Office
 from bus.demo.founding import Folder, point_to_server, prepare, refresh_beacon
 from bus.demo.tally import Tally, count
 from bus.errors import BusError, ConfigError
-from bus.hub.background import background
 from bus.hub.elections import present_phase
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
@@ -36,6 +35,7 @@ from bus.server.provision import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import publish_trust
 from bus.subscribing.tables import Stored
+from bus.tasks import background
 from bus.transport.connection import Connection, Endpoint
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import HeldRegistry

@@ -16,10 +16,10 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError, one_failure
+from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
 from bus.federation.plan import Federation, Leg, legs
-from bus.tasks import run_with_current
+from bus.tasks import one_failure, run_with_current
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.interface import Outgoing
 from bus.transport.jetstream import BATCH, PubAck, consumer_info, publish, publish_burst

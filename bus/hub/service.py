@@ -21,9 +21,8 @@ from functools import partial
 import structlog
 
 from bus.audit import Fact
-from bus.errors import StoreError, one_failure
+from bus.errors import StoreError
 from bus.hub import retention
-from bus.hub.background import Background, background
 from bus.hub.elections import present_phase
 from bus.hub.exchange.helper import PATIENCE_S, Asking
 from bus.hub.exchange.receipts import Answering
@@ -38,7 +37,7 @@ from bus.storage.lease import LEASE_S, owner_name
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import TrustFeed
 from bus.subscribing.subscriber import Subscriber
-from bus.tasks import run_with_current
+from bus.tasks import Background, background, one_failure, run_with_current
 from bus.transport.connection import Endpoint
 from bus.transport.streams import reader_streams
 from bus.trust.grants import HUB

@@ -21,11 +21,11 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from bus.background import in_background
 from bus.policy.phases import PACES
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import State
 from bus.publishing.publisher import Accepted, Publisher
+from bus.tasks import in_background
 from bus.transport.streams import beat_channels
 from schemas.bodies.system import ChannelStatus, Head, Held
 from schemas.bulletin import Bulletin, Draft

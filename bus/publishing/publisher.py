@@ -25,7 +25,6 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from bus.background import in_background
 from bus.errors import OutboxError, PermitError
 from bus.keys.signatures import Signer
 from bus.publishing.outbox import Outbox, State
@@ -34,6 +33,7 @@ from bus.publishing.recovery import Recovery, recover
 from bus.publishing.sender import Sender
 from bus.publishing.stamping import Accepted, Stamping
 from bus.sealing.sealer import Sealer
+from bus.tasks import in_background
 from bus.transport.connection import Endpoint
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Reanchor

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 
 from bus.admission.verdict import Judged, Message, Refused, verdict
-from bus.errors import BrokerError, BusError, StoreError, UnreachableError, one_failure
+from bus.errors import BrokerError, BusError, StoreError, UnreachableError
 from bus.policy.rates import READING, Allowance, Budget
 from bus.subscribing.inbox import Inbox
+from bus.tasks import one_failure
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.cursor import Cursor
 from bus.transport.jetstream import consumer_info

@@ -24,11 +24,11 @@ import msgspec
 import structlog
 
 from bus.demo.federation import COUNTRIES, Joined, found, joined
-from bus.hub.background import background
 from bus.hub.service import HubService
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
+from bus.tasks import background
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Defaults, Draft
 from schemas.parts import Info

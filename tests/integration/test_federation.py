@@ -18,7 +18,6 @@ from bus.errors import DeniedError
 from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
 from bus.federation.registry_relay import TrustRelay
-from bus.hub.background import background
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.hub.watch.alarms import alarms
@@ -30,6 +29,7 @@ from bus.server.checks import check
 from bus.server.provision import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import TrustFeed, publish_trust
+from bus.tasks import background
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.jetstream import js_api, publish
 from bus.trust import ceremony

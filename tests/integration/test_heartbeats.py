@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from bus.errors import PermitError
-from bus.hub.background import background
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.hub.watch.alarms import alarms
@@ -26,6 +25,7 @@ from bus.publishing.publisher import Publisher
 from bus.server import provision
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.subscriber import Subscriber
+from bus.tasks import background
 from bus.transport.connection import Connection
 from bus.transport.jetstream import publish
 from schemas.vocab import Phase
