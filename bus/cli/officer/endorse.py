@@ -13,7 +13,7 @@ from bus.cli.frame.files import read_file, report_file, signer_of, write_whole
 FILE = click.Path(path_type=Path)
 
 
-@command(None, "endorse")
+@command(name="endorse")
 @click.argument("file", type=FILE)
 @click.option("--key", "key_file", type=FILE, help="key that signs [default: the context's]")
 @click.option("--passphrase-file", type=FILE)
