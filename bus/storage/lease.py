@@ -20,10 +20,10 @@ LAYOUT = Layout("lease", SCHEMA, known_by="lease")
 
 
 def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:
-    """Become or stay the holder, inside a transaction; whether that came true.
+    """Become or stay the holder, inside a transaction. Returns False when another holds it.
 
     A lease whose time is up, or whose process is gone, is free. So is one that reaches much further than any is taken for:
-    the clock by which it was taken has been set back, and whoever still holds it takes it anew.
+    the clock by which it was taken has been set back, and its holder takes it anew.
     """
     if is_anothers(db, owner, now, ttl):
         return False
@@ -32,7 +32,7 @@ def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -
 
 
 def is_anothers(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:
-    """Whether somebody else holds it."""
+    """Whether another holds it."""
     row = db.execute("SELECT owner, until FROM lease").fetchone()
     if row is None or row["owner"] == owner:
         return False

@@ -30,7 +30,7 @@ BUSY_TIMEOUT_S = 10.0
 POLL_S = 0.025
 MAX_GROUP = 256
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-# After these nobody knows what is on the disk. A failed fsync is never tried again: the kernel may have dropped the
+# After these it is not known what is on the disk. A failed fsync is never tried again: the kernel may have dropped the
 # pages and would report success.
 _FATAL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -93,7 +93,7 @@ class Database:
         return await self._put(work, writes=False)
 
     async def changed(self, since: int, timeout: float) -> int:
-        """Wait until somebody, here or in another process, has committed since `since`; the new mark.
+        """Wait until this or another process has committed since `since`. Returns the new mark.
 
         Args:
             since: what this returned before; -1 at first.
@@ -240,7 +240,7 @@ class Database:
                 else:
                     answer.set_result(result)
 
-        # The loop is closed when its owner was cancelled hard; then nobody waits any more.
+        # The loop is closed when its owner was cancelled hard; then no caller waits any more.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(settle)
 
@@ -275,7 +275,7 @@ def _try(work: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) -> t
         return work(db), None
     except StopIteration:
         return None, RuntimeError("the work ran out of items")  # a future cannot carry StopIteration
-    except Exception as exc:  # noqa: BLE001 (it belongs to whoever asked)
+    except Exception as exc:  # noqa: BLE001 (it belongs to the caller)
         return None, exc
     except BaseException as exc:  # noqa: BLE001 (a native library's panic; the thread must live, others wait for it)
         return None, RuntimeError(f"the work broke off: {exc!r}")

@@ -1,14 +1,16 @@
-"""An authority that contradicts itself is frozen at a reader until a person has decided, or its stolen key has ended. Questions to a store.
+"""Freezing: an authority that contradicts itself is contested at a reader until a person decides or its stolen key is revoked.
 
-The evidence is a `fork` in quarantine: two of its bulletins at one place. Nobody is made deaf by it: what the authority says
-goes on being admitted, kept and shown, on every channel of that status. But it is labelled `contested`, and it ends nothing:
-whoever has stolen a key can withdraw no warning once he is found out. An exercise that contradicts itself contests nothing
-actual, and the other way round.
+The evidence is a `fork` in quarantine: two of its bulletins at one place. What the authority publishes is still admitted, kept
+and shown, on every channel of that status. It is labelled `contested`, and its updates and cancels have no effect: with a
+stolen key no warning can be withdrawn once the theft shows. A contradiction in an exercise contests nothing actual, and the
+other way round.
 
-It is over, and what was said meanwhile counts, when no evidence is left that is open: because a person has decided, or
-because a key has ended since before one of the two came, so that the thief's falls and the honest one stands
-(`bus.subscribing.reassessment`). Both may have come before that moment, or the key is not revoked: then a person decides. A `reanchor` alone
-ends nothing, as whoever holds the key could say one.
+The freeze ends when no fork is open. Bulletins published during it then take effect. A fork is closed by a person's decision,
+or when a key is revoked since before one of the two bulletins came, so that one is voided and the other stands
+(`bus.subscribing.reassessment`). When both came before that moment, or the key is not revoked, a person decides. A `reanchor`
+alone closes nothing, because the thief could sign one.
+
+Questions to a store; what changes rows runs inside a transaction.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import sqlite3
 from collections.abc import Iterable
 
 CONTESTED = "contested"
-"""The label of what a frozen authority says."""
+"""The label of what a frozen authority publishes."""
 
 _OPEN = (
     "q.reason = 'fork' AND q.n > coalesce((SELECT max(d.upto) FROM fork_decisions d WHERE d.channel = q.channel), 0) "
@@ -32,7 +34,7 @@ def is_frozen(db: sqlite3.Connection, channel: str) -> bool:
 
 
 def undecided(db: sqlite3.Connection) -> dict[str, int]:
-    """How many contradictions nobody has decided on, by channel.
+    """The number of contradictions without a decision, by channel.
 
     A heartbeat that names another bulletin than is held shows that there is one; it counts here when that has come.
     """
@@ -61,7 +63,7 @@ def decide(db: sqlite3.Connection, channel: str, by: str, reason: str, moment: f
 
 
 def fall(db: sqlite3.Connection, channel: str, digests: Iterable[str]) -> None:
-    """Note which bulletins of a channel fall with their key, as ruled last, inside a transaction: they contradict nobody."""
+    """Note which bulletins of a channel are voided with their key, by the last ruling, inside a transaction. They contradict nothing."""
     db.execute("DELETE FROM voided WHERE channel = ?", (channel,))
     db.executemany("INSERT INTO voided VALUES (?, ?)", [(channel, digest) for digest in digests])
 

@@ -1,4 +1,4 @@
-"""What a store has let go of on purpose: the bytes are gone, their place in the chain stays, and why is known.
+"""Erasure: the bytes of a bulletin are deleted; its place in the chain, its digest and the reason stay.
 
 Personal data goes when the day is over until which its author lets it be kept (GDPR Article 5(1)(e)), whatever else speaks
 for keeping it. Talk between programs, heartbeats, receipts, requests and copies, goes when it is old and something newer
@@ -42,7 +42,7 @@ AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.rea
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin that was let go of, when, and why: `retention-over` or `old-talk`."""
+    """An erased bulletin, when it was erased, and why: `retention-over` or `old-talk`."""
 
     channel: str
     seq: int
@@ -74,7 +74,7 @@ def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> lis
 
 
 def bury(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt.datetime) -> None:
-    """Let go of admitted bulletins, inside a transaction; what freed pages held is overwritten."""
+    """Erase admitted bulletins, inside a transaction; freed pages are overwritten."""
     db.execute("PRAGMA secure_delete = ON")
     for row in rows:
         db.execute(
@@ -85,7 +85,7 @@ def bury(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt.
 
 
 def blank(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
-    """Let go of what is in quarantine but for its digest, its place and the reason it was refused for."""
+    """Erase what is in quarantine but for its digest, its place and the reason it was refused for."""
     db.execute("PRAGMA secure_delete = ON")
     db.executemany(
         "UPDATE quarantine SET payload = X'', headers = '[]', detail = 'erased: the retention of its personal data is over' "
@@ -95,7 +95,7 @@ def blank(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
 
 
 def of(db: sqlite3.Connection, wanted: str) -> Tombstone | None:
-    """What is known of a bulletin that was let go of, by id or digest."""
+    """What is known of an erased bulletin, by id or digest."""
     row = db.execute("SELECT * FROM tombstones WHERE id = ?1 OR digest = ?1", (wanted,)).fetchone()
     if row is None:
         return None

@@ -110,7 +110,7 @@ class Inbox:
         return await self._db.write(lambda db: self._settling.settle(db, judged, stream, cursor, now))
 
     async def release(self, now: dt.datetime) -> Mapping[str, int]:
-        """Let go what has waited long enough for the bulletin before it, and try again what failed to project."""
+        """Release bulletins that have waited long enough for their predecessor, and project again those that failed."""
         if not await self._db.read(lambda db: self._settling.is_due(db, now)):
             return {}
         return await self._db.write(lambda db: self._settling.release(db, now))
@@ -172,7 +172,7 @@ class Inbox:
         return await self._db.read(question)
 
     async def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Stored]:
-        """Admitted bulletins after a row, in order; for ever when `live`, whoever admits them."""
+        """Admitted bulletins after a row, in order; for ever when `live`, also those that another process admits."""
         mark = -1
         while True:
             mark = await self._db.changed(mark, 0)

@@ -156,7 +156,7 @@ class Settling:
         return bool(found.fetchone()[0])
 
     def release(self, db: sqlite3.Connection, now: dt.datetime) -> dict[str, int]:
-        """Let go what has waited long enough, with all that is held before it, and project again what failed to."""
+        """Release what has waited long enough, with all that is held back before it, and project again what failed."""
         moment = now.timestamp()
         self._holding = True
         released = 0
@@ -215,7 +215,7 @@ class Settling:
         db.execute("RELEASE picture")
 
     def decide(self, db: sqlite3.Connection, channel: str, by: str, reason: str, now: dt.datetime) -> int:
-        """A person has decided on a contradiction (`bus.subscribing.contested`): what was said meanwhile takes effect; how many there were."""
+        """Note a person's decision on contradictions (`bus.subscribing.contested`); what was published during the freeze takes effect. Returns their number."""
         count = contested.decide(db, channel, by, reason, now.timestamp())
         if count:
             self.thaw(db, channel, now)
