@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
@@ -165,7 +165,6 @@ async def brokers(kind: str, world: World, tmp_path: Path) -> AsyncIterator[dict
         yield dict(made)
 
 
-def places(brokers: dict[str, Broker], names: Iterable[str] = ("xa",)) -> dict[str, Endpoint]:
+def places(brokers: dict[str, Broker]) -> dict[str, Endpoint]:
     """The places of the carrier of XA: at home, and at the other end of its path."""
-    (home,) = names
-    return {home: brokers[home].endpoint(HOME), "xb": brokers["xb"].endpoint(identity_at(home))}
+    return {"xa": brokers["xa"].endpoint(HOME), "xb": brokers["xb"].endpoint(identity_at("xa"))}

@@ -19,7 +19,7 @@ from tests.worlds import World
 async def announce(broker: Broker, raw: bytes) -> None:
     """Say something of trust, as the registrars do."""
     async with Connection.open(broker.endpoint(PROVISIONER)) as speaker:
-        await speaker.until_connected(10)
+        await speaker.until_connected(30)
         await publish_trust(speaker, raw)
 
 
@@ -40,7 +40,7 @@ async def test_what_is_said_of_trust_is_taken_in_from_whatever_stream(
         await until(followed)
         third = version(held())
         async with Connection.open(broker.endpoint(PROVISIONER)) as owner:
-            await owner.until_connected(10)
+            await owner.until_connected(30)
             stream = (await stream_info(owner, TRUST_STREAM)).config
             consumer = (await js_api(owner, f"CONSUMER.INFO.{TRUST_STREAM}.xb-hub"))["config"]
             await js_api(owner, f"STREAM.DELETE.{TRUST_STREAM}")

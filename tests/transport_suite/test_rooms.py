@@ -107,7 +107,7 @@ async def read(broker: Broker, count: int) -> list[Received]:
     """The first messages of the stream that hubs read."""
     found: list[Received] = []
     async with Connection.open(broker.endpoint("xb-hub")) as reader:
-        await reader.until_connected(10)
+        await reader.until_connected(30)
         async with Pull.attach(reader, WORLD_STREAM, "xb-hub", 1) as pull:
             while len(found) < count:
                 found += await pull.next(count - len(found), 5)
@@ -118,7 +118,7 @@ async def read(broker: Broker, count: int) -> list[Received]:
 async def say(broker: Broker, messages: Iterable[Message]) -> None:
     """Send signed bulletins as their author's machine would."""
     async with Connection.open(broker.endpoint("xa-csirt")) as author:
-        await author.until_connected(10)
+        await author.until_connected(30)
         for each in messages:
             await publish(author, each.subject, each.payload, dict(each.headers))
 
@@ -147,7 +147,7 @@ async def test_a_message_id_that_is_used_up_suppresses_nothing(
     async with Outbox.open(tmp_path / "outbox.db") as outbox:
         said = await kept(world, outbox, count)
         async with Connection.open(broker.endpoint("xa-emb")) as neighbour:
-            await neighbour.until_connected(10)
+            await neighbour.until_connected(30)
             await publish(
                 neighbour, other.subject, other.payload, {**dict(other.headers), "Nats-Msg-Id": said[1]}
             )
@@ -287,7 +287,7 @@ async def test_a_reader_notices_another_stream(broker: Broker, world: World, tmp
         await say(broker, messages)
         await until(has(inbox, 3))
         async with Connection.open(broker.endpoint(PROVISIONER)) as owner:
-            await owner.until_connected(10)
+            await owner.until_connected(30)
             stream = (await stream_info(owner, WORLD_STREAM)).config
             consumer = (await js_api(owner, f"CONSUMER.INFO.{WORLD_STREAM}.xb-hub"))["config"]
             await js_api(owner, f"STREAM.DELETE.{WORLD_STREAM}")
@@ -383,7 +383,7 @@ async def speak(broker: Broker, messages: list[Message]) -> None:
         Outgoing(subject=each.subject, payload=each.payload, headers=dict(each.headers)) for each in messages
     ]
     async with Connection.open(broker.endpoint(identity)) as author:
-        await author.until_connected(10)
+        await author.until_connected(30)
         burst = await publish_burst(author, outgoing)
         for each in outgoing[len(burst.acks) :]:
             await publish(author, each.subject, each.payload, each.headers)
