@@ -1,0 +1,33 @@
+"""What the pages of docs/how-to say, done in a copy of the tree as they say it, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.how_to import PAGES, Copy
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_reason_code(tmp_path: Path) -> None:
+    """It is raised, and the documents fail their check until they explain it."""
+    Copy(tmp_path).follow("add-a-reason-code.md")
+
+
+def test_a_command(tmp_path: Path) -> None:
+    """It answers --help and --json, and the documents fail their check until they describe it."""
+    printed = "".join(Copy(tmp_path).follow("add-a-command.md"))
+    assert "Take SUBJECT apart" in printed
+    assert '"issuer":"xa-csirt"' in printed
+
+
+def test_a_format(tmp_path: Path) -> None:
+    """Its adapter lists it, the conformance kit accepts it, and `adapter convert` reads a file of it."""
+    printed = Copy(tmp_path).follow("add-a-format.md")
+    assert any("late-opening-csv" in each for each in printed if "\t" in each)
+    read = next(json.loads(each) for each in printed if each.startswith("{"))
+    assert [draft["body"]["kind"] for draft in read["drafts"]] == ["election-incident"]
+    assert [loss["path"] for loss in read["losses"]] == ["clerk"]
