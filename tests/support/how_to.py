@@ -21,7 +21,17 @@ import schemas
 from tests.support.places import ROOT
 
 PAGES = ROOT / "docs" / "how-to"
-BESIDE = ("docs", "tests", "examples", "LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "pyproject.toml")
+BESIDE = (
+    "docs",
+    "tests",
+    "examples",
+    "LICENSE",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "pyproject.toml",
+)
 PROGRAMS = {
     ".venv/bin/tocsin": (sys.executable, "-c", "from bus.cli.main import main; main()"),
     ".venv/bin/python": (sys.executable,),
@@ -106,7 +116,9 @@ class Copy:
             before = [text for mark, text in marked if mark != "+"]
             lines = path.read_text("utf-8").splitlines()
             places = [
-                n for n in range(len(lines)) if list(map(_squeezed, lines[n : n + len(before)])) == list(map(_squeezed, before))
+                n
+                for n in range(len(lines))
+                if list(map(_squeezed, lines[n : n + len(before)])) == list(map(_squeezed, before))
             ]
             assert len(places) == 1, (block.word, before, places)
             # A line that stays keeps the spaces that it has in the file, as tables are aligned there.

@@ -31,3 +31,20 @@ def test_a_format(tmp_path: Path) -> None:
     read = next(json.loads(each) for each in printed if each.startswith("{"))
     assert [draft["body"]["kind"] for draft in read["drafts"]] == ["election-incident"]
     assert [loss["path"] for loss in read["losses"]] == ["clerk"]
+
+
+def test_a_kind(tmp_path: Path) -> None:
+    """It is encoded and decoded, checked as a draft, and exported with its words."""
+    printed = Copy(tmp_path).follow("add-a-kind.md")
+    assert any('kind = "polling-place"' in each for each in printed)
+    documents = [json.loads(each) for each in printed if each.startswith("{")]
+    assert any("PollingPlace" in each.get("$defs", {}) for each in documents)
+    assert any(
+        "reopened" in each["polling-place-event"]["values"] for each in documents if "$defs" not in each
+    )
+
+
+def test_every_page_is_followed() -> None:
+    """A page without a test would soon say what is not so."""
+    text = Path(__file__).read_text("utf-8")
+    assert all(f'follow("{page.name}")' in text for page in PAGES.glob("*.md"))
