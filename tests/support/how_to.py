@@ -21,17 +21,7 @@ import schemas
 from tests.support.places import ROOT
 
 PAGES = ROOT / "docs" / "how-to"
-BESIDE = (
-    "docs",
-    "tests",
-    "examples",
-    "LICENSE",
-    "README.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "SECURITY.md",
-    "pyproject.toml",
-)
+BESIDE = (".github", "docs", "examples", "requirements", "tests", "LICENSE", "pyproject.toml")
 PROGRAMS = {
     ".venv/bin/tocsin": (sys.executable, "-c", "from bus.cli.main import main; main()"),
     ".venv/bin/python": (sys.executable,),
@@ -63,8 +53,8 @@ class Copy:
         for package in (schemas, bus, adapters):
             home = Path(str(package.__file__)).parent
             shutil.copytree(home, folder / home.name)
-        for name in BESIDE:
-            source = ROOT / name
+        for source in (*(ROOT / name for name in BESIDE), *ROOT.glob("*.md")):
+            name = source.name
             if source.is_dir():
                 shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
@@ -99,7 +89,7 @@ class Copy:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
         )
 
     def _write(self, block: Block) -> None:

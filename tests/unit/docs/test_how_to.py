@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.how_to import PAGES, Copy
 
-pytestmark = pytest.mark.slow
+# Each page starts a dozen programs; how long they take is the machine's affair.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_a_reason_code(tmp_path: Path) -> None:
