@@ -61,7 +61,8 @@ NOTES: Mapping[str, Mapping[str, str]] = {
     },
     "revoke": revoke_cases.NOTES,
     "rules": {
-        **{rule: f"rule {rule}" for rule in RULES if rule not in ("R22", "R23")},  # those hold by construction
+        # R22 and R23 hold by construction.
+        **{rule: f"rule {rule}" for rule in RULES if rule not in ("R22", "R23")},
         "Many": "every broken rule is told, in order",
     },
 }
