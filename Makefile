@@ -48,7 +48,7 @@ check: setup   ## ruff, mypy, import contracts, generated files, spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs schemas bus adapters examples
+	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md RELEASING.md docs schemas bus adapters examples
 	$(BIN)/python -m schemas.export --check
 	$(BIN)/python docs/check.py
 

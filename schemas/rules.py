@@ -1,4 +1,4 @@
-"""The cross-field rules R1 to R28: what a well-formed bulletin must also satisfy, one function a rule.
+"""The cross-field rules: what a well-formed bulletin must also satisfy, one function a rule.
 
 R25 compares an answer with the bulletin it refers to, so it stands apart. R1's other half, that only the
 original issuer updates or cancels, needs what a hub holds and is decided there.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,8 +39,9 @@ def blocks(guide: str) -> list[Block]:
 class Reader:
     """Follows the lines of a guide at a desk."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, printed: Mapping[str, tuple[str, re.Pattern[str]]] = PRINTED) -> None:
         self.desk = desk
+        self.printed = printed
         self.shown: dict[str, str] = {}
 
     def words(self, line: str) -> list[str]:
@@ -61,13 +63,13 @@ class Reader:
             return ""
         words = self.words(line)
         target = None
-        if words[-2] == ">":
+        if words[-2:-1] == [">"]:
             target = self.desk.folder / words[-1]
             words = words[:-2]
         out = self.desk.run(*words)
         if target is not None:
             target.write_text(out)
-        name, pattern = PRINTED.get(" ".join(words[:2]), ("", None))
+        name, pattern = self.printed.get(" ".join(words[:2]), ("", None))
         if pattern is not None and (found := pattern.search(out)):
             # Of several carriers each has the name of its country.
             self.shown[f"{name}-{words[2][:2].upper()}" if name == "CARRIER" else name] = found[1]

@@ -1,4 +1,4 @@
-"""The rules R1 to R28: each is broken by exactly what it forbids."""
+"""The cross-field rules: each is broken by exactly what it forbids."""
 
 from __future__ import annotations
 
