@@ -39,7 +39,7 @@ class Ledger:
         """Open or make the file.
 
         Raises:
-            StoreError: it is damaged or unreadable.
+            StoreError: as `Database.open`.
         """
         async with Database.open(path, (LAYOUT,)) as database:
             yield cls(database)

@@ -54,7 +54,7 @@ class Inbox:
             hold_s: how long a bulletin waits for the one before it.
 
         Raises:
-            StoreError: it is damaged or unreadable.
+            StoreError: as `Database.open`.
         """
         layouts = (LAYOUT, lease.LAYOUT, *(projector.layouts if projector else ()))
         async with Database.open(path, layouts) as database:

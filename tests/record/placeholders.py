@@ -46,7 +46,13 @@ SHORTEST_PART = 6
 
 def random_values(text: str) -> set[str]:
     """Every id, digest, key, date and time in a text: what a narrow table may break into parts."""
-    return {match[0] for kind, pattern in _KINDS if kind in _BROKEN for match in pattern.finditer(text)}
+    return {
+        match[0]
+        for kind, pattern in _KINDS
+        if kind in _BROKEN
+        for match in pattern.finditer(text)
+        if _shown(match, "") != match[0]
+    }
 
 
 def _with_names(text: str, names: Mapping[str, str]) -> str:

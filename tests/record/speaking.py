@@ -10,13 +10,12 @@ from typing import Any
 
 from tests.record.desk import ALL_FORMS, Call, Desk
 from tests.record.entries import Form
-from tests.record.process import RunError, Running
+from tests.record.process import RunError
 
 PIPE, JSON = (Form.PIPE,), (Form.JSON,)
 PATIENCE_S = 60.0
 GREEN = ("--tlp", "green", "--audience", "community")
 STRICT = ("--tlp", "amber+strict", "--audience", "eu-csirts")
-HUBS = ("xa-hub", "xb-hub")
 
 
 def say(desk: Desk, name: str, context: str, *options: str) -> None:
@@ -33,20 +32,21 @@ def of(desk: Desk, name: str, what: str = "id") -> str:
 
 
 @contextmanager
-def hubs(desk: Desk) -> Iterator[dict[str, Running]]:
+def hubs(desk: Desk) -> Iterator[None]:
     """Run both hubs while the block lasts, and record what they print.
 
-    The order in which a hub admits what two authorities say at the same time is not fixed; its lines are sorted.
+    The hub of XB begins when the hub of XA has received everything, so the order of their receipts is fixed. The order in
+    which a hub admits what two authorities have said is not; its lines are sorted.
     """
-    calls = {hub: Call(command="hub run", title=f"{hub} reads", context=hub, is_sorted=True) for hub in HUBS}
-    with (
-        desk.beside(calls["xa-hub"], Form.PIPE, "") as one,
-        desk.beside(calls["xb-hub"], Form.JSON, "") as two,
-    ):
-        running = dict(zip(HUBS, (one, two), strict=True))
-        for hub in HUBS:
-            until(desk, Call(command="hub status", context=hub, forms=JSON), bool)
-        yield running
+    one, two = (
+        Call(command="hub run", title=f"{hub} reads", context=hub, is_sorted=True)
+        for hub in ("xa-hub", "xb-hub")
+    )
+    with desk.beside(one, Form.PIPE, ""):
+        received(desk, "xa-hub")
+        with desk.beside(two, Form.JSON, ""):
+            received(desk, "xb-hub")
+            yield
 
 
 def until(desk: Desk, call: Call, holds: Callable[[list[Any]], bool]) -> None:
@@ -69,13 +69,17 @@ def until(desk: Desk, call: Call, holds: Callable[[list[Any]], bool]) -> None:
     raise RunError(f"{call}: {answer}")
 
 
-def received(desk: Desk, context: str) -> None:
-    """Wait until both hubs have received everything that an authority has said."""
-    until(
-        desk,
-        Call(command="outbox receipts", context=context, forms=JSON),
-        lambda rows: bool(rows) and all(row["state"] in ("received", "read") for row in rows),
-    )
+def received(desk: Desk, hub: str) -> None:
+    """Wait until every author knows that a hub has received everything that it has said."""
+    for author in ("xa-emb", "xa-csirt", "xb-csirt"):
+        until(
+            desk,
+            Call(command="outbox receipts", context=author, forms=JSON),
+            lambda rows: all(
+                any(reader["reader"] == hub and reader["received"] for reader in row["readers"])
+                for row in rows
+            ),
+        )
 
 
 def read(desk: Desk, context: str, name: str) -> None:
