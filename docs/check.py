@@ -58,7 +58,11 @@ def commands() -> Iterator[str]:
     context = click.Context(program)
     for name in COMMANDS:
         found = program.get_command(context, name)
-        parts = [f"{name} {sub}" for sub in found.list_commands(context)] if isinstance(found, click.Group) else [name]
+        parts = (
+            [f"{name} {sub}" for sub in found.list_commands(context)]
+            if isinstance(found, click.Group)
+            else [name]
+        )
         yield from (
             f"docs/cli.md does not describe `tocsin {part}`" for part in parts if f"`{part}" not in text
         )
