@@ -1,6 +1,6 @@
 """Checks the documents against the code.
 
-Links, decision records, reason codes, commands, exit codes, named tests, faults, the tree of modules, tables, doors, words, module sizes.
+Links, decision records, reason codes, commands, exit codes, named tests, faults, the tree of modules, tables, layers, doors, words, module sizes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import ast
 import importlib
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,6 +182,25 @@ def tables() -> Iterator[str]:
     )
 
 
+def layers() -> Iterator[str]:
+    """Layers of bus/ that docs/architecture.md lists otherwise than the contract in pyproject.toml."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    told = [
+        set(re.findall(r"`(\w+)`", row)) for row in re.findall(r"^\| \d+ \| ([^|]+) \|", text, re.MULTILINE)
+    ]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    for contract in settings["contracts"]:
+        if contract.get("containers") == ["bus"]:
+            rows = [set(re.findall(r"\w+", row)) for row in contract["layers"]]
+            there = [{name for name in row if _is_in_bus(name)} for row in rows]
+            if told != [row for row in there if row]:
+                yield "docs/architecture.md lists other layers than the contract of bus in pyproject.toml"
+
+
+def _is_in_bus(name: str) -> bool:
+    return (ROOT / "bus" / name).is_dir() or (ROOT / "bus" / f"{name}.py").is_file()
+
+
 def doors() -> Iterator[str]:
     """Names that docs/api.md promises of a room, and its door does not have."""
     text = (ROOT / "docs" / "api.md").read_text("utf-8")
@@ -220,7 +240,21 @@ def sizes() -> Iterator[str]:
 
 def main() -> int:
     """Print every fault; 1 when there is one."""
-    checks = (links, records, reasons, raised, commands, tests, faults, tree, tables, doors, words, sizes)
+    checks = (
+        links,
+        records,
+        reasons,
+        raised,
+        commands,
+        tests,
+        faults,
+        tree,
+        tables,
+        layers,
+        doors,
+        words,
+        sizes,
+    )
     found = [fault for check in checks for fault in check()]
     for fault in found:
         sys.stderr.write(f"{fault}\n")

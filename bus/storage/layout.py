@@ -63,7 +63,7 @@ def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) ->
     recorded = _recorded(db)
     if _tables(db) and not _versions(db, layouts)[layouts[0].name]:
         raise StoreError(
-            f"{path} is a SQLite file, but not one of the kind '{layouts[0].name}'; name another file",
+            f"{path} is a SQLite file without the tables of '{layouts[0].name}'; name another file",
             reason="store-layout",
         )
     for layout in layouts:

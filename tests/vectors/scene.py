@@ -17,6 +17,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 
+import schemas
 from bus.errors import TrustError
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.trust import ceremony, proposals
@@ -39,7 +40,7 @@ from schemas.vocab import (
     Urgency,
 )
 
-FOLDER = Path(__file__).resolve().parent.parent.parent / "schemas" / "vectors"
+FOLDER = Path(str(schemas.__file__)).parent / "vectors"
 NOW = dt.datetime(2027, 5, 23, 19, 45, tzinfo=dt.UTC)
 ISSUED = dt.datetime(2027, 5, 23, 19, 41, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)

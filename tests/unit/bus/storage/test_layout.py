@@ -122,7 +122,7 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "tables of another kind": (
         lambda path: written(path, "CREATE TABLE visits (n INTEGER)"),
         "store-layout",
-        "not one of the kind 'reports'",
+        "without the tables of 'reports'",
     ),
     "a missing column": (
         lambda path: written(
