@@ -17,7 +17,8 @@ from bus.server.binary import ServerError
 from bus.server.provision import provisioner_endpoint
 from bus.transport.connection import Connection, Endpoint
 from tests.faults.switch import Switch
-from tests.worlds import World, shared_world
+from tests.support.waiting import longest
+from tests.support.world import World, shared_world
 
 NAMES = ("n1", "n2", "n3")
 
@@ -62,7 +63,7 @@ class Cluster:
         kind, place = ("CONSUMER", f"{stream}.{consumer}") if consumer else ("STREAM", stream)
         url = ",".join(each.url for each in self.servers.values())
         async with Connection.open(provisioner_endpoint(url, self._provisioner)) as connection:
-            await connection.until_connected(10)
+            await connection.until_connected(longest())
             async with asyncio.timeout(60):
                 while True:
                     with contextlib.suppress(BusError):

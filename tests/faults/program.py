@@ -28,7 +28,8 @@ from bus.transport.connection import Connection
 from tests.faults.forgeries import Forger
 from tests.faults.history import Accepted, Admitted, Forged, History, Kept, Refused, Stored, Withdrawn, read
 from tests.faults.world import SPEAKERS, WAYS, Place, channel_of, clock
-from tests.worlds import DEFAULTS, draft
+from tests.support.waiting import longest
+from tests.support.world import DEFAULTS, draft
 
 LOOK_S = 0.2
 
@@ -156,7 +157,7 @@ async def forger(place: Place, history: History) -> None:
         victim = rng.choice(sorted(makers))
         try:
             async with Connection.open(place.endpoint(victim)) as stolen:
-                await stolen.until_connected(5)
+                await stolen.until_connected(longest())
                 for _ in range(10):
                     if place.is_over():
                         break

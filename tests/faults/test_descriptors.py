@@ -14,7 +14,7 @@ from tests.faults.checker import Bounds
 from tests.faults.history import Accepted, Admitted, Event, Stored, read
 from tests.faults.stage import PROXY, Stage, staged
 from tests.faults.test_short_run import begun
-from tests.integration.test_subscriber import until
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 AUTHOR, OTHER, HUB, BROKER = "xa-csirt", "xa-dpa", "xa-hub", "n1"
@@ -67,9 +67,9 @@ async def test_a_program_without_descriptors_waits_and_goes_on(tmp_path: Path) -
         async with starved(stage, AUTHOR, HUB):
             await stage.kill_program("cut", PROXY, 0.2)
             for name in (AUTHOR, HUB):
-                await until(partial(has_none, folder / f"{name}.log"), 20)
-            await until(said.more(said.count()), 20)
-        await until(heard.more(heard.count()), 20)
+                await eventually(partial(has_none, folder / f"{name}.log"))
+            await eventually(said.more(said.count()))
+        await eventually(heard.more(heard.count()))
         await stage.finish()
         verdict = stage.verdict()
     assert verdict.broken(Bounds()) == []
@@ -84,11 +84,11 @@ async def test_a_broker_without_descriptors_keeps_whom_it_has(tmp_path: Path) ->
         stored, heard = Told(stage, OTHER, Stored), Told(stage, HUB, Admitted)
         async with starved(stage, BROKER):
             await stage.kill_program("kill-publisher", AUTHOR, 0.2)
-            await until(partial(has_none, stage.servers[BROKER].log_file), 20)
-            await until(stored.more(stored.count()), 20)
-            await until(heard.more(heard.count()), 20)
+            await eventually(partial(has_none, stage.servers[BROKER].log_file))
+            await eventually(stored.more(stored.count()))
+            await eventually(heard.more(heard.count()))
         stored = Told(stage, AUTHOR, Stored)
-        await until(stored.more(stored.count()), 20)
+        await eventually(stored.more(stored.count()))
         await stage.finish()
         verdict = stage.verdict()
     assert verdict.broken(Bounds()) == []

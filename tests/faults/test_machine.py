@@ -23,7 +23,8 @@ from bus.transport.connection import Endpoint
 from tests.faults import history as told
 from tests.faults import world
 from tests.support.places import ROOT
-from tests.worlds import DEFAULTS, draft, shared_world
+from tests.support.waiting import longest
+from tests.support.world import DEFAULTS, draft, shared_world
 
 ROOM = 16 * 1024**2
 
@@ -90,7 +91,6 @@ async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path
             assert kept == [each.digest for each in accepted]
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.faults
 async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path) -> None:
     """While the broker's disk is full, publishers queue and say so; with room and a restart, everything is stored."""
@@ -104,7 +104,7 @@ async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path
                 url=server.url, authority_id="xa-csirt", nkey_seed=scene.nkeys["xa-csirt"][0], name="full"
             )
             async with speaking(tmp_path / "outbox.db", endpoint) as publisher:
-                assert await publisher.ready(10)
+                assert await publisher.ready(longest())
                 ballast = fill(disk, 300_000)
                 accepted = [await publisher.publish(draft(f"number {n}")) for n in range(600)]
                 async with asyncio.timeout(30):
@@ -114,12 +114,11 @@ async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path
                 ballast.unlink()
                 await server.stop()
                 await server.restart()
-                assert await publisher.idle(30)
+                assert await publisher.idle(longest())
                 assert (await publisher.health()).counts["stored"] == len(accepted)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 def test_a_cold_start_without_any_network_accepts(tmp_path: Path) -> None:
     """In a machine with no network at all, not even to itself, a publisher accepts and a hub stands by."""
     if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:

@@ -11,7 +11,6 @@ from tests.faults.checker import Bounds
 from tests.faults.stage import staged
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.slow
 async def test_death_of_server_hub_and_publisher_breaks_no_promise(tmp_path: Path) -> None:
     """Kill -9 of each of them under traffic, with a forger at work: nothing lost, twice, forged, altered or disordered."""

@@ -18,7 +18,7 @@ from bus.trust.store import HeldRegistry, version_file
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import Channel
 from schemas.vocab import Domain, Scope, Status, Tlp
-from tests.worlds import key_record, signed_registry
+from tests.support.world import key_record, signed_registry
 
 COUNTRY = "xa"
 SPEAKERS = {f"{COUNTRY}-{office.suffix}": office for office in OFFICES}

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from bus.demo.federation import free_port
-from tests.office import Desk, Office, wait_for
+from tests.support.office import Desk, Office, wait_for
 from tests.support.places import ROOT
-
-pytestmark = pytest.mark.timeout(120)
 
 
 def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:

@@ -21,8 +21,6 @@ from tests.support.places import ROOT
 TOCSIN = Path(sys.executable).parent / "tocsin"
 DRAFTS = ROOT / "examples" / "drafts"
 
-pytestmark = pytest.mark.timeout(120)
-
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
     """A demonstration in its folder."""

@@ -12,10 +12,8 @@ from bus.drills.script import Expectation, Inject, answer, of_exercise
 from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from schemas.vocab import FeedbackKind, Status
-from tests.integration.conftest import Bus
-from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import reading
-from tests.worlds import draft
+from tests.support.stage import Bus, reading, speaking
+from tests.support.world import draft
 
 
 class Clock:

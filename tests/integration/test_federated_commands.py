@@ -17,10 +17,9 @@ import pytest
 
 from bus.demo.federation import free_port
 from bus.server.process import ports_of
-from tests.guides import Block, Reader, blocks
-from tests.office import TOCSIN, Desk, Office
+from tests.support.guides import Block, Reader, blocks
+from tests.support.office import TOCSIN, Desk, Office
 
-pytestmark = pytest.mark.timeout(120)
 PORT = re.compile(r"\b422[234]\b")
 PATIENCE_S = 60.0
 

@@ -14,13 +14,12 @@ from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
 from bus.hub.service import HubService
 from bus.subscribing.inbox import Inbox
-from bus.transport.connection import Connection
 from schemas.parts import PersonalData
 from schemas.vocab import PersonalFlag
-from tests.hubs import take_in
-from tests.integration.conftest import Bus
-from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import bulletin, chain, draft, sign
+from tests.support.hubs import take_in
+from tests.support.stage import Bus, admitted, connected, reading
+from tests.support.waiting import eventually
+from tests.support.world import bulletin, chain, draft, sign
 
 PREFIX = "tocsin.v1.actual.green.community.xb.csirt"
 SUBJECT = f"{PREFIX}.cyber.cyber-threat.xb.none.p4".encode()
@@ -43,8 +42,7 @@ async def shout(bus: Bus, identity: str, subject: bytes, lines: bytes, payload: 
     """Publish bytes as they are, past everything a client would refuse to send."""
     head = b"NATS/1.0\r\n" + lines + b"\r\n"
     size = len(head)
-    async with Connection.open(bus.endpoint(identity)) as speaker:
-        await speaker.until_connected(5)
+    async with connected(bus.endpoint(identity)) as speaker:
         client = speaker.client()
         client._transport.write(  # type: ignore[union-attr]  # there is no other way to say such things
             b"HPUB %s %d %d\r\n%s%s\r\n" % (subject, size, size + len(payload), head, payload)
@@ -59,22 +57,20 @@ async def test_an_insider_cannot_stop_a_reader(
     """Whatever stands in the stream before it, the next bulletin is admitted, and the odd message is quarantined."""
     first, second = chain(bus.world, 2)
     other = chain(bus.world, 1, "xb-dpa")[0]
-    async with Connection.open(bus.endpoint("xa-csirt")) as speaker:
-        await speaker.until_connected(5)
+    async with connected(bus.endpoint("xa-csirt")) as speaker:
         await speaker.publish(first.subject, first.payload, dict(first.headers))
         await shout(bus, "xb-csirt", *HOSTILE[name])
         await speaker.publish(second.subject, second.payload, dict(second.headers))
-    async with Connection.open(bus.endpoint("xb-dpa")) as neighbour:
-        await neighbour.until_connected(5)
+    async with connected(bus.endpoint("xb-dpa")) as neighbour:
         await neighbour.publish(other.subject, other.payload, dict(other.headers))
     async with reading(bus, tmp_path_factory.mktemp("hub") / "store.db") as (store, service):
-        await until(lambda: _has(store, 3), 8)
-        await until(lambda: _quarantined(store), 8)
+        await eventually(lambda: _has(store, 3))
+        await eventually(lambda: _quarantined(store))
         refused = await store.ask(lambda db: summary.quarantine(db, 10))
         assert [each.reason for each in refused] == [
             "empty" if not HOSTILE[name][2] else "malformed-envelope"
         ]
-        await until(lambda: _all_attached(service), 8)
+        await eventually(lambda: _all_attached(service))
 
 
 async def _all_attached(service: HubService) -> bool:
@@ -93,11 +89,10 @@ async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:
     """The interval of the endpoint is the client's, also when it changes, so that a dead link is noticed sooner in a vote."""
     seconds = 10
     endpoint = msgspec.structs.replace(bus.endpoint("xa-csirt"), ping_s=lambda: seconds)
-    async with Connection.open(endpoint) as connection:
-        await connection.until_connected(5)
+    async with connected(endpoint) as connection:
         assert connection.client().options["ping_interval"] == 10
         seconds = 5
-        await until(lambda: connection.client().options["ping_interval"] == 5)
+        await eventually(lambda: connection.client().options["ping_interval"] == 5)
         assert connection.epoch == 1
 
 
@@ -128,9 +123,9 @@ async def test_a_hub_that_runs_erases_what_may_be_kept_no_longer(bus: Bus, tmp_p
         )
         running = asyncio.create_task(service.run())
         try:
-            await until(lambda: heard == [("personal-data-erased", {"count": 1})])
+            await eventually(lambda: heard == [("personal-data-erased", {"count": 1})])
             assert await admitted(store) == []
-            await until(service.subscriber.caught_up)
+            await eventually(service.subscriber.caught_up)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

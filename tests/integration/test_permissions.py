@@ -15,8 +15,8 @@ from bus.keys import nkeys
 from bus.transport.connection import Connection
 from bus.transport.pull_consumer import Pull, Received
 from schemas.vocab import Tlp
-from tests.integration.conftest import Bus
-from tests.worlds import bulletin, chain, draft, sign
+from tests.support.stage import Bus, connected
+from tests.support.world import bulletin, chain, draft, sign
 
 SECRET = "tocsin.v1.actual.amber-strict.eu-dpas.>"
 WORLD = "WORLD_ACTUAL"
@@ -40,11 +40,9 @@ async def withheld(bus: Bus) -> AsyncIterator[Withheld]:
             bus.world, "xa-dpa", say=draft("only for eu-dpas", tlp=Tlp.AMBER_STRICT, audience="eu-dpas")
         ),
     )
-    async with Connection.open(bus.endpoint("xa-dpa")) as speaker:
-        await speaker.until_connected(5)
+    async with connected(bus.endpoint("xa-dpa")) as speaker:
         await speaker.publish(message.subject, message.payload, dict(message.headers))
-    async with Connection.open(bus.endpoint("xb-hub")) as snooper:
-        await snooper.until_connected(5)
+    async with connected(bus.endpoint("xb-hub")) as snooper:
         heard: list[bytes] = []
 
         async def hear(found: object) -> None:
@@ -146,8 +144,7 @@ async def test_others_inboxes_and_the_bus_itself_are_closed(withheld: Withheld) 
         await client.subscribe(subject, cb=hear)
     await client.flush()
     message = sign(withheld.bus.world, bulletin(withheld.bus.world, "xa-csirt"))
-    async with Connection.open(withheld.bus.endpoint("xa-csirt")) as speaker:
-        await speaker.until_connected(5)
+    async with connected(withheld.bus.endpoint("xa-csirt")) as speaker:
         await speaker.publish(message.subject, message.payload, dict(message.headers))
     await client.flush()
     assert withheld.heard == []
@@ -157,24 +154,21 @@ async def test_what_another_has_sent_to_an_inbox_is_not_read(withheld: Withheld)
     """Whoever knew a reader's inbox could have the server deliver there, from a consumer of his own: it is passed over."""
     world, reader = withheld.bus.world, withheld.bus.endpoint("xa-hub")
     messages = chain(world, 3)
-    async with Connection.open(withheld.bus.endpoint("xa-csirt")) as speaker:
-        await speaker.until_connected(5)
+    async with connected(withheld.bus.endpoint("xa-csirt")) as speaker:
         for each in messages:
             await speaker.publish(each.subject, each.payload, dict(each.headers))
-    async with Connection.open(reader) as connection:
-        await connection.until_connected(5)
-        async with Pull.attach(connection, WORLD, "xa-hub", 1) as pull:
-            client = withheld.snooper.client()
-            for subject, body in (
-                (f"$JS.API.CONSUMER.MSG.NEXT.{WORLD}.xb-hub", b'{"batch": 10, "no_wait": true}'),
-                (f"$JS.API.CONSUMER.INFO.{WORLD}.xb-hub", b""),
-            ):
-                await client.publish(subject, body, reply=pull._inbox)
-            await client.flush()
-            found: list[Received] = []
-            while len(found) < 4:
-                found += await pull.next(10, 5.0)
-            assert not await pull.next(10, 0.3)
+    async with connected(reader) as connection, Pull.attach(connection, WORLD, "xa-hub", 1) as pull:
+        client = withheld.snooper.client()
+        for subject, body in (
+            (f"$JS.API.CONSUMER.MSG.NEXT.{WORLD}.xb-hub", b'{"batch": 10, "no_wait": true}'),
+            (f"$JS.API.CONSUMER.INFO.{WORLD}.xb-hub", b""),
+        ):
+            await client.publish(subject, body, reply=pull._inbox)
+        await client.flush()
+        found: list[Received] = []
+        while len(found) < 4:
+            found += await pull.next(10, 5.0)
+        assert not await pull.next(10, 0.3)
     assert [each.consumer_seq for each in found] == [1, 2, 3, 4]
     assert [each.payload for each in found] == [withheld.payload, *(each.payload for each in messages)]
 
@@ -183,8 +177,7 @@ async def test_nobody_speaks_as_another(bus: Bus) -> None:
     """An authority's message on another's subject, forced past the client, is refused by the broker."""
     forged = sign(bus.world, bulletin(bus.world, "xa-emb"), by="xa-csirt")
     denied: list[str] = []
-    async with Connection.open(bus.endpoint("xa-csirt"), on_denied=denied.append) as speaker:
-        await speaker.until_connected(5)
+    async with connected(bus.endpoint("xa-csirt"), on_denied=denied.append) as speaker:
         for subject in (
             forged.subject,
             "tocsin.v1.actual.clear.public.xa.csirt.cyber.cyber-threat.xa.none.p4",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator
@@ -22,7 +20,6 @@ from bus.hub.exchange import receipt_queue
 from bus.hub.exchange.receipts import Answering
 from bus.hub.exchange.receipts import draft as receipt_draft
 from bus.hub.picture.projection import Projection
-from bus.hub.service import HubService
 from bus.policy import deadlines
 from bus.publishing.outbox import Outbox, Row
 from bus.publishing.publisher import Publisher
@@ -36,10 +33,9 @@ from schemas.codec import decode
 from schemas.parts import Ref
 from schemas.subject import Channel, matches
 from schemas.vocab import MsgType, Phase, ReceiptStage, RefRel, Status, Tlp
-from tests.integration.conftest import Bus
-from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import until
-from tests.worlds import bulletin, draft, sign
+from tests.support.stage import Bus, reading, running, speaking
+from tests.support.waiting import eventually, longest
+from tests.support.world import bulletin, draft, sign
 
 HOUR = dt.timedelta(hours=1)
 
@@ -70,16 +66,9 @@ async def voice(
 async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbox, Answering]]:
     """A hub that reads and answers, over files that outlive it."""
     async with (
-        Inbox.open(folder / f"{identity}.store.db", projector=Projection(), hold_s=1.0) as store,
         voice(bus, folder / f"{identity}.outbox.db", identity) as publisher,
+        reading(bus, folder / f"{identity}.store.db", identity, picture=True) as (store, _),
     ):
-        service = HubService(
-            authority_id=identity,
-            store=store,
-            registry=lambda: bus.world.registry,
-            endpoint=bus.endpoint(identity),
-            clock=lambda: bus.world.now,
-        )
         answering = Answering(
             authority_id=identity,
             store=store,
@@ -87,14 +76,8 @@ async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbo
             registry=lambda: bus.world.registry,
             clock=lambda: bus.world.now,
         )
-        tasks = [asyncio.create_task(service.run()), asyncio.create_task(answering.run(0.05))]
-        try:
+        async with running(answering.run(0.05)):
             yield store, answering
-        finally:
-            for task in tasks:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
 
 
 async def test_an_author_sees_who_has_received_and_who_withdrew(bus: Bus, tmp_path: Path) -> None:
@@ -102,17 +85,17 @@ async def test_an_author_sees_who_has_received_and_who_withdrew(bus: Bus, tmp_pa
     async with voice(bus, tmp_path / "author.db", "xa-csirt", reads=True) as author:
         said = await author.publish(draft())
         async with hub(bus, tmp_path, "xa-hub"):
-            await until(lambda: _received(author, said.digest, ["xa-hub"]))
+            await eventually(lambda: _received(author, said.digest, ["xa-hub"]))
             found = await author.answers.standing(said.id)
             assert found is not None
             assert (found.state, found.missing) == (Rung.STORED, ("xb-hub",))
             async with hub(bus, tmp_path, "xb-hub"):
-                reached = await author.answers.reached(said.digest, Rung.RECEIVED, 10)
+                reached = await author.answers.reached(said.digest, Rung.RECEIVED, longest())
                 assert reached is not None
                 assert (reached.state, reached.missing) == (Rung.RECEIVED, ("xa-hub", "xb-hub"))
                 ref = Ref(id=said.id, rel=RefRel.CANCELS)
                 await author.publish(draft("Withdrawn", msg_type=MsgType.CANCEL, references=(ref,)))
-                await until(lambda: _unconfirmed(author, said.digest, ()))
+                await eventually(lambda: _unconfirmed(author, said.digest, ()))
 
 
 async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Path) -> None:
@@ -129,14 +112,14 @@ async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Pat
             voice(bus, tmp_path / "hub.db", "xb-hub") as theirs,
             Connection.open(bus.endpoint("xb-hub")) as reader,
         ):
-            await reader.until_connected(5)
+            await reader.until_connected(longest())
             # Signed by an office that claims to be the hub, on the hub's own subject: refused by every reader.
             say = receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, [true])
             forged = sign(bus.world, bulletin(bus.world, "xb-hub", say=say), by="xb-csirt")
             await reader.publish(forged.subject, forged.payload, dict(forged.headers))
             await theirs.publish(receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, false))
             await theirs.publish(receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [true]))
-            await until(lambda: _received(author, said.digest, ["xb-hub"]))
+            await eventually(lambda: _received(author, said.digest, ["xb-hub"]))
         found = await author.answers.standing(said.digest)
         assert found is not None
         assert [each.reader for each in found.readers if each.read] == []
@@ -220,7 +203,7 @@ async def test_overdue_is_said_once_with_whom_to_ask(bus: Bus, tmp_path: Path) -
     """Hubs that are silent past their deadline are told once, and are listed for as long as it is so."""
     async with voice(bus, tmp_path / "author.db", "xa-csirt", reads=False) as author:
         said = await author.publish(draft())
-        assert await author.settled(said.digest, 10) == "stored"
+        assert await author.settled(said.digest, longest()) == "stored"
         found = await author.answers.standing(said.digest)
     assert found is not None
     later = bus.world.now + dt.timedelta(days=2)
@@ -264,11 +247,10 @@ async def test_a_running_author_is_told_by_the_calendars_it_can_read(
 
     async with voice(bus, tmp_path / "author.db", "xa-csirt") as author:
         said = await author.publish(draft())
-        assert await author.settled(said.digest, 10) == "stored"
+        assert await author.settled(said.digest, longest()) == "stored"
     with capture_logs() as logged:
         way = voice(bus, tmp_path / "author.db", "xa-csirt", reads=True, late=2 * HOUR, calendars=calendars)
-        async with way, asyncio.timeout(30):
-            while not any(each["event"] == "answer_overdue" for each in logged):
-                await asyncio.sleep(0.05)
+        async with way:
+            await eventually(lambda: any(each["event"] == "answer_overdue" for each in logged))
     late = [(each["id"], each["priority"]) for each in logged if each["event"] == "answer_overdue"]
     assert set(late) == {(said.id, "p4")}

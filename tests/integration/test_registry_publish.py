@@ -13,9 +13,7 @@ import pytest
 from bus.demo.federation import free_port
 from bus.server import find_binary
 from bus.server.process import ports_of
-from tests.office import Desk, Office, wait_for
-
-pytestmark = pytest.mark.timeout(120)
+from tests.support.office import Desk, Office, wait_for
 
 AUTHORITY = "xa-csirt"
 

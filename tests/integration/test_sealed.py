@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bus.demo.federation import free_port
-from tests.office import Desk, Office, wait_for
+from tests.support.office import Desk, Office, wait_for
 from tests.support.places import ROOT
 
 pytestmark = pytest.mark.timeout(180)

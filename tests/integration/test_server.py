@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bus.transport.connection import Connection
 from bus.transport.pull_consumer import Pull, Received
-from tests.integration.conftest import Bus
-from tests.worlds import chain
+from tests.support.stage import Bus
+from tests.support.waiting import longest
+from tests.support.world import chain
 
 
 async def test_what_an_authority_publishes_a_hub_of_another_country_reads(bus: Bus) -> None:
@@ -15,8 +16,8 @@ async def test_what_an_authority_publishes_a_hub_of_another_country_reads(bus: B
         Connection.open(bus.endpoint("xa-csirt")) as speaker,
         Connection.open(bus.endpoint("xb-hub")) as reader,
     ):
-        await speaker.until_connected(5)
-        await reader.until_connected(5)
+        await speaker.until_connected(longest())
+        await reader.until_connected(longest())
         for message in messages:
             ack = await speaker.publish(message.subject, message.payload, dict(message.headers))
             assert not ack.duplicate

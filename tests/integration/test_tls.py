@@ -22,12 +22,12 @@ from bus.server.binary import ServerError
 from bus.server.checks import Check, check
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.tls import Tls
-from tests.certificates import Ca
-from tests.integration.test_subscriber import until
-from tests.office import Desk, wait_for
-from tests.worlds import World, chain, make_world, shared_world
+from tests.support.certificates import Ca
+from tests.support.office import Desk, wait_for
+from tests.support.stage import connected
+from tests.support.waiting import eventually
+from tests.support.world import World, chain, make_world, shared_world
 
-pytestmark = pytest.mark.timeout(60)
 WAIT_S = 20.0
 UNTRIED = "not connected yet"
 
@@ -104,8 +104,7 @@ async def test_a_bulletin_crosses_a_broker_with_tls(secured: Secured) -> None:
     """Provisioned, published and acknowledged over TLS 1.3; checks say so; a plain client and an older TLS are not served."""
     async with secured.serving():
         await provision(secured.url, secured.seed, secured.world.registry, tls=secured.client)
-        async with Connection.open(secured.endpoint(secured.client)) as speaker:
-            await speaker.until_connected(10)
+        async with connected(secured.endpoint(secured.client)) as speaker:
             (message,) = chain(secured.world, 1)
             ack = await speaker.publish(message.subject, message.payload, dict(message.headers))
             assert (ack.seq, ack.duplicate) == (1, False)
@@ -180,8 +179,7 @@ async def test_a_certificate_is_exchanged_while_clients_are_connected(secured: S
     newcomer = Tls(ca=secured.ca.file, cert=(pair := other.issue("newcomer", client=True))[0], key=pair[1])
     async with secured.serving(days=60):
         await provision(secured.url, secured.seed, secured.world.registry, tls=secured.client)
-        async with Connection.open(secured.endpoint(secured.client)) as speaker:
-            await speaker.until_connected(10)
+        async with connected(secured.endpoint(secured.client)) as speaker:
             with pytest.raises(DeniedError, match="newcomer"):
                 await secured.reach(newcomer)
             await secured.renew(80, secured.ca, other)
@@ -200,11 +198,11 @@ async def test_a_certificate_that_has_ended_is_renewed_and_nobody_starts_anew(se
         secured.serving(days=-1),
         Connection.open(secured.endpoint(secured.tls(secured.ca, cert, key))) as speaker,
     ):
-        await until(lambda: "has expired; its operator must renew it" in speaker.problem, WAIT_S)
+        await eventually(lambda: "has expired; its operator must renew it" in speaker.problem)
         assert not speaker.denied
         await secured.renew(60)
-        await until(
-            lambda: speaker.denied and "does not accept the client certificate" in speaker.problem, WAIT_S
+        await eventually(
+            lambda: speaker.denied and "does not accept the client certificate" in speaker.problem
         )
         secured.ca.issue("speaker", client=True)
         await speaker.until_connected(WAIT_S)

@@ -18,8 +18,8 @@ from schemas.errors import SchemaError
 from schemas.parts import Area, Authority, Info
 from schemas.sections import SectionDraft
 from schemas.vocab import Dimension, Domain, Pap, Tlp
+from tests.support.world import draft
 from tests.unit.schemas import shapes
-from tests.worlds import draft
 
 NOW = dt.datetime(2027, 5, 23, 18, 0, tzinfo=dt.UTC)
 ISSUER = Authority(id="xa-csirt", kind="csirt", domain=Domain.CYBER, country="XA")

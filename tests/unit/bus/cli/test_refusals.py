@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bus.demo.countries import Folder, prepare
-from tests.office import TOCSIN, Office
+from tests.support.office import TOCSIN, Office
 from tests.support.places import EXAMPLES
 
 NOW = dt.datetime.now(dt.UTC)

@@ -27,7 +27,16 @@ from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode
 from schemas.envelope import b64u, parse_header, unb64u, write_signed
-from tests.worlds import DEFAULTS, NOW, World, bulletin, draft, key_record, shared_world, signed_registry
+from tests.support.world import (
+    DEFAULTS,
+    NOW,
+    World,
+    bulletin,
+    draft,
+    key_record,
+    shared_world,
+    signed_registry,
+)
 
 SEAL = FileSigner.generate("ES256")
 

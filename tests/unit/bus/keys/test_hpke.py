@@ -28,8 +28,8 @@ from schemas.jwe import (
     seal_header,
     unpad,
 )
-from tests.sealed_world import opening_key
 from tests.support.places import ROOT
+from tests.support.sealed import opening_key
 
 VECTOR = json.loads((ROOT / "tests" / "vectors" / "hpke_9_ke.json").read_text("utf-8"))
 HERE = SealContext(

@@ -28,7 +28,7 @@ from schemas.errors import SchemaError, TocsinError
 from schemas.parts import Info, Observable, PersonalData, SealedSection
 from schemas.sections import CONTENT_FIELDS, SECTION_SPEC, SectionContent, SectionDraft
 from schemas.vocab import Pap, PersonalFlag, SealPolicy, Tlp
-from tests.sealed_world import (
+from tests.support.sealed import (
     HUB,
     ISSUER,
     NETWORK,
@@ -36,13 +36,14 @@ from tests.sealed_world import (
     file_of,
     inner_bulletin,
     opening_key,
+    said,
     sections_world,
+    speaking,
     with_parts,
     with_seal_keys,
     world_with,
 )
-from tests.unit.bus.sealing.test_sealer import said, speaking
-from tests.worlds import World, draft, make_world, sign
+from tests.support.world import World, draft, make_world, sign
 
 WORDS = (Info(lang="en", headline="Names of the persons concerned", summary="Held by the registry office."),)
 SPECIAL = Observable(

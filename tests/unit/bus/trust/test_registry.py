@@ -25,9 +25,9 @@ from schemas.envelope import TYP_REGISTRY, b64u, read_signed, unb64u, write_sign
 from schemas.registry import MAX_REGISTRY_BYTES, Audience, Registry
 from schemas.subject import channel_of
 from schemas.vocab import Scope, Tlp
-from tests.mutations import Mutations
+from tests.support.mutations import Mutations
+from tests.support.world import NOW, World, bulletin, key_record, shared_world, signed_registry
 from tests.vectors import registry_cases
-from tests.worlds import NOW, World, bulletin, key_record, shared_world, signed_registry
 
 DAY = dt.timedelta(days=1)
 CANONICAL = {

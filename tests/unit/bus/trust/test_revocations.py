@@ -23,8 +23,8 @@ from schemas.codec import encode
 from schemas.envelope import TYP_BULLETIN, TYP_REVOKE, write_signed
 from schemas.registry import REVOKE_SPEC, AuthorityRecord, Registry, Revocation
 from schemas.subject import channel_of
-from tests.sealed_world import ISSUER, READERS, inner_bulletin, opening_key, seal_record, sealed_world
-from tests.worlds import NOW, bulletin, key_record, shared_world, sign, signed_registry
+from tests.support.sealed import ISSUER, READERS, inner_bulletin, opening_key, seal_record, sealed_world
+from tests.support.world import NOW, bulletin, key_record, shared_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
 WORLD = shared_world()

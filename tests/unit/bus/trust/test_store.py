@@ -18,7 +18,7 @@ from bus.trust import ceremony
 from bus.trust.registry import TrustState, VerifiedRegistry
 from bus.trust.revocations import new_statement
 from bus.trust.store import HeldRegistry, revocations_of, version_file
-from tests.worlds import NOW, shared_world, signed_registry
+from tests.support.world import NOW, shared_world, signed_registry
 
 WORLD = shared_world()
 DAY = dt.timedelta(days=1)

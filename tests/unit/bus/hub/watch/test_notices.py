@@ -20,8 +20,8 @@ from schemas.codec import decode
 from schemas.registry import Audience, PublishGrant
 from schemas.subject import channel_of
 from schemas.vocab import MsgType, Pap, Scope, Status, Tlp
-from tests.unit.bus.hub.watch.test_channels import ME
-from tests.worlds import NOW, key_record, shared_world, signed_registry
+from tests.support.watching import ME
+from tests.support.world import NOW, key_record, shared_world, signed_registry
 
 WORLD = shared_world()
 SIGNER = WORLD.signers["xb-hub"]

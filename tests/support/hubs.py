@@ -1,0 +1,86 @@
+"""Hubs for tests: stores that have taken in what a broker would have brought, and desks at which hubs are asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus.admission.verdict import Judged, Refused, verdict
+from bus.admission.verdict import Message as Received
+from bus.hub.picture.projection import Projection
+from bus.publishing import heartbeat
+from bus.subscribing.inbox import Inbox
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.system import Head
+from schemas.subject import Channel
+from schemas.vocab import ChannelState, Status, Tlp
+from tests.support.office import Desk
+from tests.support.world import NOW, Message, World, bulletin, shared_world, sign
+
+STREAM = "WORLD_ACTUAL"
+GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
+INTERVAL = 60  # seconds between heartbeats, as they say
+
+
+def judged(
+    message: Message, registry: VerifiedRegistry | None = None, now: dt.datetime = NOW
+) -> Judged | Refused:
+    """A message through admission, by the shared world's registry or another, as the subscriber hands it on."""
+    kept = Received(
+        subject=message.subject,
+        headers=message.headers,
+        payload=message.payload,
+        stream=STREAM,
+        stream_seq=1,
+        digest=message.digest,
+    )
+    return verdict(kept, registry or shared_world().registry, now)
+
+
+def beat(
+    *heads: Head, seq: int = 1, prev: str | None = None, state: ChannelState = ChannelState.UP, **body: object
+) -> Message:
+    """A signed heartbeat of the CSIRT of XA in the shared world."""
+    said = heartbeat.draft(GREEN, heads, INTERVAL, NOW, state=state)
+    said = msgspec.structs.replace(said, body=msgspec.structs.replace(said.body, **body))
+    return sign(shared_world(), bulletin(shared_world(), say=said, seq=seq, prev=prev))
+
+
+async def take_in(
+    path: Path, world: World, messages: Sequence[Message], now: dt.datetime | None = None
+) -> None:
+    """Settle messages into a hub's store; the file is made when it is not there."""
+    moment = now or world.now
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
+        await store.settle([judged(each, world.registry, moment) for each in messages], STREAM, None, moment)
+        await store.release(moment)
+
+
+def hub_desk(folder: Path, patch: pytest.MonkeyPatch, world: World, *identities: str) -> Desk:
+    """A desk with one context for each identity, its state in `state/IDENTITY`; those that sign have their keys."""
+    folder.mkdir(exist_ok=True)
+    desk = Desk(folder, patch)
+    for name in identities:
+        home = folder / name
+        home.mkdir()
+        (home / "registry.tocsin.json").write_bytes(world.raw)
+        arguments = [
+            "context", "add", name, "--authority", name, "--domain", world.registry.domain, "--pin", world.pin,
+            "--registry", f"{name}/registry.tocsin.json", "--beacon", f"{name}/beacon.tocsin.json",
+            "--state", f"state/{name}",
+        ]  # fmt: skip
+        if world.registry.document.authorities[name].keys:
+            desk.hold(name, world.signers[name])
+            arguments += ["--key", f"{name}.pem", "--passphrase-file", f"{name}.pass"]
+        desk.run(*arguments)
+    return desk
+
+
+def store_of(folder: Path, identity: str) -> Path:
+    """Where an identity's store lies."""
+    return folder / "state" / identity / "store.db"

@@ -1,0 +1,108 @@
+"""A folder in which commands are run as a person would, and the keys that such a person has."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus.cli.main import main
+from bus.keys.files import save_signer, write_secret
+from bus.keys.signatures import FileSigner
+
+TOCSIN = str(Path(sys.executable).parent / "tocsin")
+
+
+class Office:
+    """A folder in which commands are run, each expected to succeed unless said otherwise."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = {
+            **os.environ,
+            "TOCSIN_HOME": str(folder / "home"),
+            "XDG_STATE_HOME": str(folder / "states"),
+            "NO_COLOR": "1",
+        }
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """One command; its standard output, or its standard error when it is to fail."""
+        done = subprocess.run(
+            [TOCSIN, *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        return done.stderr if code else done.stdout
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """One command in the background, its output in a file."""
+        with (self.folder / f"{arguments[0]}.log").open("ab") as out:
+            return subprocess.Popen(
+                [TOCSIN, *arguments], cwd=self.folder, env=self.env, stdout=out, stderr=out
+            )
+
+    def key(self, name: str) -> dict[str, Any]:
+        """A signing key with its passphrase and public half."""
+        self.run("key", "new", f"{name}.pem", "--passphrase-file", f"{name}.pass", "--new-passphrase")
+        public = self.run("key", "export", f"{name}.pem", "--passphrase-file", f"{name}.pass")
+        (self.folder / f"{name}.jwk").write_text(public)
+        found: dict[str, Any] = json.loads(public)
+        return found
+
+    def sign(self, root: str) -> None:
+        """One root keeper's signature."""
+        self.run(
+            "registry",
+            "sign",
+            "registry.tocsin.json",
+            "--key",
+            f"{root}.pem",
+            "--passphrase-file",
+            f"{root}.pass",
+        )
+
+    def hold(self, name: str, signer: FileSigner) -> None:
+        """A key made elsewhere, as the files that `key` would have made."""
+        write_secret(self.folder / f"{name}.pass", b"correct horse")
+        save_signer(self.folder / f"{name}.pem", signer, b"correct horse")
+        public = {**signer.jwk, "kid": signer.kid, "alg": signer.alg, "use": "sig"}
+        (self.folder / f"{name}.jwk").write_text(json.dumps(public))
+
+
+class Desk(Office):
+    """The same without a process for each command: in this one, whose folder and environment were set before."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder)
+        patch.chdir(folder)
+        for name in ("TOCSIN_HOME", "XDG_STATE_HOME", "NO_COLOR"):
+            patch.setenv(name, self.env[name])
+        patch.setattr(sys, "stdin", io.StringIO())
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """One command; its standard output, or its standard error when it is to fail."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main(arguments)
+        assert ended.value.code == code, (arguments, out.getvalue(), err.getvalue())
+        return err.getvalue() if code else out.getvalue()
+
+
+def wait_for(path: Path, text: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    """Wait until a file of text says something."""
+    deadline = time.monotonic() + seconds
+    while not path.exists() or text not in path.read_text():
+        assert process.poll() is None, path.read_text()
+        assert time.monotonic() < deadline, path.read_text()
+        time.sleep(0.05)

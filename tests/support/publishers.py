@@ -1,0 +1,65 @@
+"""Publishers over their own outboxes, on a bus or without one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from bus.keys.signatures import FileSigner
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
+from bus.transport.connection import Endpoint
+from bus.trust.registry import VerifiedRegistry
+from tests.support.world import DEFAULTS, World, shared_world
+
+
+@asynccontextmanager
+async def publishing(
+    path: Path,
+    world: World,
+    identity: str = "xa-csirt",
+    *,
+    endpoint: Endpoint | None = None,
+    registry: Callable[[], VerifiedRegistry] | None = None,
+    signer: FileSigner | None = None,
+    clock: Callable[[], dt.datetime] | None = None,
+    **options: Any,
+) -> AsyncIterator[Publisher]:
+    """A publisher over its own outbox; without an endpoint it only keeps.
+
+    Args:
+        path: the outbox's file.
+        world: the registry, the keys and the time, where no other is given.
+        identity: who publishes.
+        endpoint: its place on the bus.
+        registry: another than the world's.
+        signer: another key than the world's.
+        clock: another than the world's, which stands.
+        options: further arguments of `Publisher.open`.
+    """
+    async with (
+        Outbox.open(path) as outbox,
+        Publisher.open(
+            authority_id=identity,
+            outbox=outbox,
+            registry=registry or (lambda: world.registry),
+            signers=(signer or world.signers[identity],),
+            endpoint=endpoint,
+            defaults=DEFAULTS,
+            clock=clock or (lambda: world.now),
+            rng=secrets.token_bytes,
+            **options,
+        ) as publisher,
+    ):
+        yield publisher
+
+
+@asynccontextmanager
+async def keeping(path: Path, world: World | None = None) -> AsyncIterator[tuple[Publisher, Outbox]]:
+    """A publisher of xa-csirt that only keeps, and its outbox."""
+    async with publishing(path, world or shared_world()) as publisher:
+        yield publisher, publisher.outbox

@@ -1,0 +1,200 @@
+"""A small world for tests: registry, keys, and bulletins that stand, without a file or a broker."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import random
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from bus.demo import countries as demo
+from bus.demo.countries import HUBS, MEMBERS, Member, audiences, hub_answers
+from bus.keys import nkeys
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.trust import ceremony, proposals
+from bus.trust.registry import VerifiedRegistry
+from schemas.bodies.cyber import CyberThreat
+from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
+from schemas.codec import digest, encode
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.parts import Info
+from schemas.registry import AuthorityRecord, KeyRecord, Registry
+from schemas.subject import subject_for
+from schemas.vocab import Pap, Tlp
+
+NOW = dt.datetime(2027, 5, 23, 18, 0, 0, tzinfo=dt.UTC)
+DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
+
+
+class World(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a test needs to speak and to judge."""
+
+    now: dt.datetime
+    registry: VerifiedRegistry
+    raw: bytes
+    pin: str
+    roots: tuple[FileSigner, ...]
+    beacon: FileSigner
+    signers: dict[str, FileSigner]
+    nkeys: dict[str, tuple[str, str]]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed bulletin as a broker would carry it."""
+
+    subject: str
+    headers: tuple[tuple[str, str], ...]
+    payload: bytes
+    bulletin: Bulletin
+    digest: str
+
+
+def key_record(signer: FileSigner, now: dt.datetime = NOW, **changes: Any) -> KeyRecord:
+    """A registry record for a signer's key, valid a month before and a year after."""
+    fields: dict[str, Any] = {
+        "alg": signer.alg,
+        "jwk": signer.jwk,
+        "not_before": now - dt.timedelta(days=30),
+        "not_after": now + dt.timedelta(days=365),
+    }
+    return KeyRecord(**{**fields, **changes})
+
+
+def record_of(member: Member, signer: FileSigner, public: str, now: dt.datetime = NOW) -> AuthorityRecord:
+    """A registry record for a member of the demonstration's countries."""
+    record = demo.record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers(member.id))
+    return record if member.office else msgspec.structs.replace(record, name=f"{member.country} Hub")
+
+
+def make_world(now: dt.datetime = NOW) -> World:
+    """The demonstration's two countries, signed 2 of 3, with a fresh beacon."""
+    roots = tuple(FileSigner.generate() for _ in range(3))
+    beacon = FileSigner.generate()
+    document = ceremony.new_registry(
+        domain="test",
+        root_keys=[key_record(each, now) for each in roots],
+        root_threshold=2,
+        beacon_keys=[key_record(beacon, now)],
+        beacon_threshold=1,
+        audiences=audiences(),
+        now=now - dt.timedelta(hours=1),
+        lifetime=dt.timedelta(days=90),
+    )
+    signers: dict[str, FileSigner] = {}
+    transport_keys: dict[str, tuple[str, str]] = {}
+    for member in (*MEMBERS, *HUBS):
+        signers[member.id] = FileSigner.generate()
+        transport_keys[member.id] = nkeys.generate()
+        record = record_of(member, signers[member.id], transport_keys[member.id][1], now)
+        document = proposals.add_authority(document, member.id, record)
+    raw = signed_registry(document, roots[:2])
+    registry = VerifiedRegistry.open(raw)
+    registry = registry.with_beacon(ceremony.new_beacon(registry, beacon, now, dt.timedelta(hours=6)), now)
+    return World(
+        now=now,
+        registry=registry,
+        raw=raw,
+        pin=registry.digest,
+        roots=roots,
+        beacon=beacon,
+        signers=signers,
+        nkeys=transport_keys,
+    )
+
+
+@cache
+def shared_world() -> World:
+    """One world for all tests that do not change it."""
+    return make_world()
+
+
+def signed_registry(document: Registry, signers: tuple[FileSigner, ...]) -> bytes:
+    """A registry file signed by `signers`."""
+    raw = ceremony.unsigned(document)
+    for signer in signers:
+        raw = ceremony.sign_registry(raw, signer)
+    return raw
+
+
+def draft(text: str = "Flood against results.example", **changes: Any) -> Draft:
+    """A small cyber-threat draft that breaks no rule."""
+    fields: dict[str, Any] = {
+        "info": (Info(lang="en", headline=text, summary="Sources in 192.0.2.0/24."),),
+        "body": CyberThreat(title=text),
+    }
+    return Draft(**{**fields, **changes})
+
+
+_NUMBERS = itertools.count(1)
+
+
+def bulletin(
+    world: World,
+    issuer: str = "xa-csirt",
+    *,
+    seq: int = 1,
+    prev: str | None = None,
+    issued: dt.datetime | None = None,
+    say: Draft | None = None,
+    **changes: Any,
+) -> Bulletin:
+    """A stamped bulletin; `changes` replace fields afterwards."""
+    moment = issued or world.now
+    made = stamp(
+        say or draft(),
+        id=new_id(moment, random.Random(next(_NUMBERS)).randbytes(10)),
+        seq=seq,
+        prev=prev,
+        issuer=world.registry.issuer(issuer),
+        issued=moment,
+        defaults=DEFAULTS,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def sign(
+    world: World, made: Bulletin | bytes, by: str | FileSigner | None = None, subject: str = ""
+) -> Message:
+    """A message as its issuer would send it; raw bytes need `by` and `subject`."""
+    if isinstance(made, bytes):
+        from schemas.codec import decode
+
+        payload = made
+        try:
+            read = decode(made)
+        except Exception:  # noqa: BLE001 (a test signs rubbish on purpose)
+            read = bulletin(world)
+    else:
+        payload, read = encode(made), made
+    signer = by if isinstance(by, FileSigner) else world.signers[by or read.issuer.id]
+    entry = sign_entry(signer, payload, typ=TYP_BULLETIN)
+    found = digest(payload)
+    headers = {SIG_HEADER: format_header((entry,)), **hints(read, found)}
+    return Message(
+        subject=subject or subject_for(read),
+        headers=tuple(headers.items()),
+        payload=payload,
+        bulletin=read,
+        digest=found,
+    )
+
+
+def chain(world: World, count: int, issuer: str = "xa-csirt", **changes: Any) -> list[Message]:
+    """`count` signed bulletins of one channel, in order."""
+    return goes_on(world, [], [draft(f"number {seq}") for seq in range(1, count + 1)], issuer, **changes)
+
+
+def goes_on(
+    world: World, before: Sequence[Message], drafts: Iterable[Draft], issuer: str = "xa-csirt", **changes: Any
+) -> list[Message]:
+    """A channel's bulletins and those that follow them, one for each draft."""
+    messages = list(before)
+    for say in drafts:
+        prev = messages[-1].digest if messages else None
+        made = bulletin(world, issuer, seq=len(messages) + 1, prev=prev, say=say, **changes)
+        messages.append(sign(world, made))
+    return messages
