@@ -27,7 +27,8 @@ from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
 from tests.faults.forgeries import Forger
 from tests.faults.history import Accepted, Admitted, Forged, History, Kept, Refused, Stored, Withdrawn, read
-from tests.faults.world import SPEAKERS, WAYS, Place, channel_of, clock
+from tests.faults.world import SPEAKERS, WAYS, Place, channel_of
+from tests.support.clocks import utc_now
 from tests.support.waiting import longest
 from tests.support.world import DEFAULTS, draft
 
@@ -46,7 +47,7 @@ async def publisher(place: Place, history: History) -> None:
             signers=(place.signer(),),
             endpoint=place.endpoint(),
             defaults=DEFAULTS,
-            clock=clock,
+            clock=utc_now,
             rng=secrets.token_bytes,
         ) as speaking,
     ):
@@ -102,7 +103,7 @@ async def hub(place: Place, history: History) -> None:
             store=store,
             registry=place.registry(),
             endpoint=place.endpoint(),
-            clock=clock,
+            clock=utc_now,
         )
         reading = asyncio.create_task(service.run(stand_by=True))
         told = _Store(place, history)
@@ -150,7 +151,7 @@ async def forger(place: Place, history: History) -> None:
     """Send forgeries in everybody's name, and once in a while what was truly said, again."""
     rng = random.Random()
     makers = {
-        victim: Forger(place.registry()(), victim, place.signer(_accomplice(victim)), rng, clock)
+        victim: Forger(place.registry()(), victim, place.signer(_accomplice(victim)), rng, utc_now)
         for victim in SPEAKERS
     }
     while not place.is_over():

@@ -59,13 +59,17 @@ class _Looks:
 
 
 async def eventually(
-    condition: Callable[[], object], *, describe: Callable[[], object] | None = None
+    condition: Callable[[], object],
+    *,
+    describe: Callable[[], object] | None = None,
+    pause_s: float = PAUSE_S,
 ) -> None:
     """Look until a condition is true.
 
     Args:
         condition: what is looked at; a coroutine function is awaited.
         describe: what a failure adds, such as the log of a process.
+        pause_s: seconds between two looks, longer where a look costs much.
 
     Raises:
         AssertionError: it was false at every look; the message holds what the last one saw.
@@ -78,7 +82,7 @@ async def eventually(
         if seen:
             return
         looks.check(seen)
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(pause_s)
 
 
 def eventually_sync(condition: Callable[[], object], *, describe: Callable[[], object] | None = None) -> None:
