@@ -173,7 +173,7 @@ class Stage:
 
         with contextlib.suppress(AssertionError):  # the checker says what is missing
             await eventually(is_at_rest, pause_s=0.5)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # a real delay: nothing tells that something is not to come
 
     def count(self, name: str, kind: type[Event]) -> int:
         """How often a program has told of an event."""

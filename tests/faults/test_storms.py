@@ -19,13 +19,12 @@ from tests.support.stage import (
     connected,
     speaking,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, longest, patience
 from tests.support.world import Message, chain, draft
 
 pytestmark = pytest.mark.faults
 CLIENTS = 60
-BACK_S = 30.0
-DELAY_S = 1.0
+DELAY_S = 1.0  # of an idle machine
 
 
 class Shut:
@@ -64,7 +63,7 @@ async def test_all_who_lost_the_broker_at_once_come_back_one_after_another(bus: 
             assert last[-1] - last[0] > BACKOFF_S[1] / 4  # in step they would all have come at one moment
         await bus.server.restart()
         await eventually(lambda: all(each.connected for each in clients))
-        assert await author.idle(BACK_S)
+        assert await author.idle(longest())
         assert (await author.outbox.counts())["stored"] == 21
         assert {each.epoch for each in clients} == {2}
 
@@ -90,18 +89,17 @@ async def test_a_reader_that_pulls_without_end_keeps_nobody_waiting(bus: Bus, tm
         finally:
             storm.kill()
             await storm.communicate()
-        assert max(found) < DELAY_S
+        assert max(found) < DELAY_S * patience()
         assert (speaker.connected, speaker.epoch) == (True, 1)
 
 
 async def rounds(storm: asyncio.subprocess.Process, count: int) -> None:
     """Wait until so many more have been done."""
     assert storm.stdout is not None
-    async with asyncio.timeout(30):
-        while count:
-            line = await storm.stdout.readline()
-            assert line, "it has ended by itself"
-            count -= line == DONE.encode() + b"\n"
+    while count:
+        line = await storm.stdout.readline()
+        assert line, "it has ended by itself"
+        count -= line == DONE.encode() + b"\n"
 
 
 async def delays(speaker: Connection, messages: list[Message]) -> list[float]:

@@ -92,7 +92,7 @@ async def test_a_hub_that_cannot_read_accuses_nobody(bus: Bus, tmp_path: Path) -
         bus.server.kill()
         await eventually(lambda: hub.has("blind", channel="-"))
         clock.pass_(3600)
-        await asyncio.sleep(0.5)  # several looks: none of them may find silence
+        await asyncio.sleep(0.5)  # a real delay: time for several looks, none of which may find silence
         assert await hub.reasons() == []
         await bus.server.restart()
         await eventually(lambda: hub.has(channel="-"))
@@ -168,7 +168,7 @@ async def test_what_goes_missing_in_the_midst_is_found_by_a_scrub(bus: Bus, tmp_
 async def _talk(publisher: Publisher, count: int) -> None:
     for n in range(count):
         await publisher.publish(draft(f"during, {n}"))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # a real delay: traffic goes on while the broker is away
 
 
 async def test_a_hub_that_lacks_one_reads_the_stream_again(bus: Bus, tmp_path: Path) -> None:

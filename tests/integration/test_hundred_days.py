@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -186,8 +185,7 @@ def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
             )  # fmt: skip
             said = sign(world, bulletin(world, issued=now))
             runner.run(say(bus, said))
-            reading = office.start("hub", "run")
-            try:
+            with office.running("hub", "run"):
                 eventually_sync(lambda: _told(office, "hub", "status").get("admitted") == 1)
                 assert _told(office, "hub", "status")["trust"] == "expired"
                 shown = _told(office, "picture")
@@ -201,9 +199,6 @@ def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
                 runner.run(announce(bus, second, beacon(bus, world.registry.update(second, now), now)))
                 eventually_sync(lambda: _told(office, "picture")["trust"] == "fresh")
                 office.run("verify", "said.tocsin.json", "--require-fresh")
-            finally:
-                reading.send_signal(signal.SIGINT)
-                reading.wait(20)
         finally:
             runner.run(server.stop())
 

@@ -294,9 +294,8 @@ async def test_a_sender_holds_to_its_budget_and_loses_nothing(bus: Bus, tmp_path
                 got: list[int] = []
                 async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:
                     await eventually(lambda: "goes out slowly" in sender.problem)
-                    async with asyncio.timeout(20):
-                        while len(got) < 20:
-                            got += [each.stored_ns for each in await pull.next(20, 5)]
+                    while len(got) < 20:
+                        got += [each.stored_ns for each in await pull.next(20, 5)]
             assert (got[-1] - got[0]) / 1e9 > 2.5  # 15 at 4 a second, less what was saved up
         finally:
             task.cancel()

@@ -180,7 +180,7 @@ async def _all_in(store: Inbox, count: int) -> bool:
 
 async def _scrubbed(bus: Bus, store: Inbox) -> dict[str, tuple[int, int, dict[str, int]]] | None:
     found = await scrub.compare(
-        bus.endpoint("xb-hub"), store, bus.world.registry, lambda: bus.world.now, timeout=5
+        bus.endpoint("xb-hub"), store, bus.world.registry, lambda: bus.world.now, timeout=longest()
     )
     if found is None:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from bus.transport.connection import Connection
 from bus.transport.pull_consumer import Pull, Received
 from schemas.vocab import Tlp
 from tests.support.stage import Bus, connected
+from tests.support.waiting import eventually
 from tests.support.world import bulletin, chain, draft, sign
 
 SECRET = "tocsin.v1.actual.amber-strict.eu-dpas.>"
@@ -118,9 +118,7 @@ async def test_its_own_calls_read_only_its_grants(withheld: Withheld) -> None:
         json.dumps({"batch": 10, "no_wait": True}).encode(),
         reply="_INBOX_xb-hub.snoop",
     )
-    async with asyncio.timeout(5):
-        while not withheld.heard:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: withheld.heard)
     assert withheld.heard == [b""]  # no messages
 
 

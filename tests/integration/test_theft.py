@@ -6,8 +6,6 @@ import asyncio
 import datetime as dt
 import json
 import secrets
-import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,10 +28,10 @@ from schemas.codec import decode, digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.subject import subject_for
 from tests.support import clocks
-from tests.support.office import Desk, wait_for
+from tests.support.office import Desk
 from tests.support.places import ROOT
 from tests.support.stage import Bus, connected, speaking
-from tests.support.waiting import eventually, longest
+from tests.support.waiting import eventually, eventually_sync, longest
 from tests.support.world import DEFAULTS, draft, key_record, signed_registry
 
 GREEN = "actual.green.community"
@@ -205,27 +203,21 @@ def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch
         "--server", f"nats://127.0.0.1:{port}", "--nkey", "xa-emb.nk", "--state", "state",
     )  # fmt: skip
     office.run(
-        "context",
-        "add",
-        "xa-emb",
+        *["context", "add", "xa-emb", "--key", "xa-emb.pem", "--passphrase-file", "xa-emb.pass", "--use"],
         *shared,
-        "--key",
-        "xa-emb.pem",
-        "--passphrase-file",
-        "xa-emb.pass",
-        "--use",
     )
     office.run(
         "context", "add", "renewed", *shared, "--key", "reserve.pem", "--passphrase-file", "reserve.pass"
     )
     send = ("publish", DRAFT, "--tlp", "green", "--audience", "community", "--json")
-    server = office.start("server", "run", "broker", "--port", str(port))
-    try:
-        wait_for(tmp_path / "server.log", "serving", server)
+    with office.serving(port):
         first = json.loads(office.run(*send))
         assert first["state"] == "stored"
         assert json.loads(office.run("outbox", "reanchor", "--json")) == {}
-        time.sleep(1.1)  # a moment of `--since` is a second long
+        said = dt.datetime.now(dt.UTC)
+        eventually_sync(
+            lambda: dt.datetime.now(dt.UTC).replace(microsecond=0) > said
+        )  # `--since` is in seconds
         theft = dt.datetime.now(dt.UTC).replace(microsecond=0)
         registry = VerifiedRegistry.open((tmp_path / FILE).read_bytes())
         stolen = load_signer(tmp_path / "xa-emb.pem", (tmp_path / "xa-emb.pass").read_bytes().strip())
@@ -255,6 +247,3 @@ def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch
         assert (made["seq"] + aside, made["state"]) == (3, "stored")
         goes_on = json.loads(office.run(*new, *send))
         assert (goes_on["seq"], goes_on["state"]) == (made["seq"] + 1, "stored")
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(20)

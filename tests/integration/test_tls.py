@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import shutil
-import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,12 +21,11 @@ from bus.server.checks import Check, check
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.tls import Tls
 from tests.support.certificates import Ca
-from tests.support.office import Desk, wait_for
+from tests.support.office import Desk
 from tests.support.stage import connected
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, longest
 from tests.support.world import World, chain, make_world, shared_world
 
-WAIT_S = 20.0
 UNTRIED = "not connected yet"
 
 
@@ -88,9 +85,7 @@ class Secured:
     async def reach(self, tls: Tls | None, url: str = "") -> None:
         """Connect, or raise why the first try failed."""
         async with Connection.open(self.endpoint(tls, url)) as connection:
-            async with asyncio.timeout(WAIT_S):
-                while connection.problem == UNTRIED and not connection.connected:
-                    await asyncio.sleep(0.01)
+            await eventually(lambda: connection.problem != UNTRIED or connection.connected)
             await connection.until_connected(0)
 
 
@@ -205,7 +200,7 @@ async def test_a_certificate_that_has_ended_is_renewed_and_nobody_starts_anew(se
             lambda: speaker.denied and "does not accept the client certificate" in speaker.problem
         )
         secured.ca.issue("speaker", client=True)
-        await speaker.until_connected(WAIT_S)
+        await speaker.until_connected(longest())
 
 
 async def test_a_certificate_that_soon_ends_is_warned_of(secured: Secured) -> None:
@@ -287,9 +282,7 @@ def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest
     for source, name in ((cert, "server.pem"), (key, "server.key"), (ca.file, "ca.pem")):
         shutil.copy(source, place / name)
     assert 'min_version: "1.3"' in office.run("server", "conf", "broker", "--port", str(port), "--stdout")
-    server = office.start("server", "run", "broker", "--port", str(port))
-    try:
-        wait_for(tmp_path / "server.log", "serving", server)
+    with office.serving(port):
         found = {each["name"]: each for each in json.loads(office.run("server", "check", "broker", "--json"))}
         assert all(each["ok"] for each in found.values() if each["hard"]), found
         assert {"TLS", "TLS 1.3", "certificate"} <= found.keys()
@@ -301,6 +294,3 @@ def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest
         assert "name tls_cert and tls_key" in office.run(
             "--context", "bare", "server", "check", "broker", code=4
         )
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(20)

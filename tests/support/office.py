@@ -58,6 +58,13 @@ class Office:
             process.send_signal(signal.SIGINT)
             process.wait(longest())
 
+    @contextlib.contextmanager
+    def serving(self, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`server run` over the folder `broker`, once it serves."""
+        with self.running("server", "run", "broker", "--port", str(port), *options) as server:
+            wait_for(self.folder / "server.log", "serving", server)
+            yield server
+
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """One command in the background, its output in a file."""
         with (self.folder / f"{arguments[0]}.log").open("ab") as out:
