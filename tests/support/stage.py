@@ -109,7 +109,10 @@ async def serving(
     async with NatsServer(folder, conf) as server:
         bus = Bus(world=world, server=server, provisioner=(seed, public))
         await bus.provision()
-        yield bus
+        try:
+            yield bus
+        finally:
+            server.kill()  # nobody asks it any more; a gentle end would take most of a second
 
 
 @asynccontextmanager
