@@ -10,7 +10,7 @@ import pytest
 from bus.errors import BusError
 from bus.transport.connection import Connection
 from tests.faults.cluster import clustered
-from tests.support.stage import admitted, connected, reading, speaking
+from tests.support.stage import admitted, connected, reading, send, speaking
 from tests.support.waiting import eventually
 from tests.support.world import Message, chain, draft
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 async def taken(connection: Connection, message: Message) -> bool:
     """Whether the broker acknowledges it."""
     try:
-        await connection.publish(message.subject, message.payload, dict(message.headers))
+        await send(connection, message)
     except BusError:
         return False
     return True
@@ -50,7 +50,7 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
         async with connected(cluster.endpoint("xa-dsc", lead)) as left:
             other = chain(cluster.world, 1, "xa-dsc")[0]
             with pytest.raises(BusError) as caught:
-                await left.publish(other.subject, other.payload, dict(other.headers))
+                await send(left, other)
         assert caught.value.reason in ("unreachable", "no-stream")  # nobody is there to take it
         await eventually(partial(holds, 20))
         assert cluster.leader("XA_ACTUAL", without=lead) != lead

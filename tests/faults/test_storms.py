@@ -17,6 +17,7 @@ from tests.support.places import ROOT
 from tests.support.stage import (
     Bus,
     connected,
+    send,
     speaking,
 )
 from tests.support.waiting import eventually, longest, patience
@@ -107,6 +108,6 @@ async def delays(speaker: Connection, messages: list[Message]) -> list[float]:
     time, found = asyncio.get_running_loop().time, []
     for each in messages:
         since = time()
-        await speaker.publish(each.subject, each.payload, dict(each.headers))
+        await send(speaker, each)
         found.append(time() - since)
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,13 +11,12 @@ import pytest
 
 from bus.audit import Fact
 from bus.hub.picture import summary
-from bus.hub.picture.projection import Projection
 from bus.hub.service import HubService
 from bus.subscribing.inbox import Inbox
 from schemas.parts import PersonalData
 from schemas.vocab import PersonalFlag
 from tests.support.hubs import take_in
-from tests.support.stage import Bus, admitted, connected, reading
+from tests.support.stage import Bus, admitted, connected, reading, send
 from tests.support.waiting import eventually
 from tests.support.world import bulletin, chain, draft, sign
 
@@ -58,11 +57,11 @@ async def test_an_insider_cannot_stop_a_reader(
     first, second = chain(bus.world, 2)
     other = chain(bus.world, 1, "xb-dpa")[0]
     async with connected(bus.endpoint("xa-csirt")) as speaker:
-        await speaker.publish(first.subject, first.payload, dict(first.headers))
+        await send(speaker, first)
         await shout(bus, "xb-csirt", *HOSTILE[name])
-        await speaker.publish(second.subject, second.payload, dict(second.headers))
+        await send(speaker, second)
     async with connected(bus.endpoint("xb-dpa")) as neighbour:
-        await neighbour.publish(other.subject, other.payload, dict(other.headers))
+        await send(neighbour, other)
     async with reading(bus, tmp_path_factory.mktemp("hub") / "store.db") as (store, service):
         await eventually(lambda: _has(store, 3))
         await eventually(lambda: _quarantined(store))
@@ -112,20 +111,11 @@ async def test_a_hub_that_runs_erases_what_may_be_kept_no_longer(bus: Bus, tmp_p
     about = sign(bus.world, bulletin(bus.world, say=said))
     path = tmp_path / "store.db"
     await take_in(path, bus.world, [about])
-    async with Inbox.open(path, projector=Projection(), hold_s=1.0) as store:
-        service = HubService(
-            authority_id="xb-hub",
-            store=store,
-            registry=lambda: bus.world.registry,
-            endpoint=bus.endpoint("xb-hub"),
-            clock=lambda: bus.world.now,
-            on_news=lambda event, facts: heard.append((event, dict(facts))),
-        )
-        running = asyncio.create_task(service.run())
-        try:
-            await eventually(lambda: heard == [("personal-data-erased", {"count": 1})])
-            assert await admitted(store) == []
-            await eventually(service.subscriber.caught_up)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+
+    def hear(event: str, facts: Mapping[str, Fact]) -> None:
+        heard.append((event, dict(facts)))
+
+    async with reading(bus, path, picture=True, on_news=hear) as (store, service):
+        await eventually(lambda: heard == [("personal-data-erased", {"count": 1})])
+        assert await admitted(store) == []
+        await eventually(service.subscriber.caught_up)

@@ -14,7 +14,7 @@ from bus.keys import nkeys
 from bus.transport.connection import Connection
 from bus.transport.pull_consumer import Pull, Received
 from schemas.vocab import Tlp
-from tests.support.stage import Bus, connected
+from tests.support.stage import Bus, connected, send
 from tests.support.waiting import eventually
 from tests.support.world import bulletin, chain, draft, sign
 
@@ -41,7 +41,7 @@ async def withheld(bus: Bus) -> AsyncIterator[Withheld]:
         ),
     )
     async with connected(bus.endpoint("xa-dpa")) as speaker:
-        await speaker.publish(message.subject, message.payload, dict(message.headers))
+        await send(speaker, message)
     async with connected(bus.endpoint("xb-hub")) as snooper:
         heard: list[bytes] = []
 
@@ -143,7 +143,7 @@ async def test_others_inboxes_and_the_bus_itself_are_closed(withheld: Withheld) 
     await client.flush()
     message = sign(withheld.bus.world, bulletin(withheld.bus.world, "xa-csirt"))
     async with connected(withheld.bus.endpoint("xa-csirt")) as speaker:
-        await speaker.publish(message.subject, message.payload, dict(message.headers))
+        await send(speaker, message)
     await client.flush()
     assert withheld.heard == []
 
@@ -154,7 +154,7 @@ async def test_what_another_has_sent_to_an_inbox_is_not_read(withheld: Withheld)
     messages = chain(world, 3)
     async with connected(withheld.bus.endpoint("xa-csirt")) as speaker:
         for each in messages:
-            await speaker.publish(each.subject, each.payload, dict(each.headers))
+            await send(speaker, each)
     async with connected(reader) as connection, Pull.attach(connection, WORLD, "xa-hub", 1) as pull:
         client = withheld.snooper.client()
         for subject, body in (

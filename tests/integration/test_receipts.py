@@ -33,7 +33,7 @@ from schemas.codec import decode
 from schemas.parts import Ref
 from schemas.subject import Channel, matches
 from schemas.vocab import MsgType, Phase, ReceiptStage, RefRel, Status, Tlp
-from tests.support.stage import Bus, reading, running, speaking
+from tests.support.stage import Bus, reading, running, send, speaking
 from tests.support.waiting import eventually, longest
 from tests.support.world import bulletin, draft, sign
 
@@ -116,7 +116,7 @@ async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Pat
             # Signed by an office that claims to be the hub, on the hub's own subject: refused by every reader.
             say = receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, [true])
             forged = sign(bus.world, bulletin(bus.world, "xb-hub", say=say), by="xb-csirt")
-            await reader.publish(forged.subject, forged.payload, dict(forged.headers))
+            await send(reader, forged)
             await theirs.publish(receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, false))
             await theirs.publish(receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [true]))
             await eventually(lambda: _received(author, said.digest, ["xb-hub"]))

@@ -13,7 +13,6 @@ import pytest
 from bus.audit import Fact
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys.signatures import FileSigner
-from bus.server.provision import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
 from bus.trust import ceremony
@@ -203,7 +202,7 @@ async def test_rubbish_and_forgeries_change_nothing_and_stop_nobody(bus: Bus, tm
     held = hold(tmp_path, RunningClock(NOW))
     async with (
         feeding(bus, held) as feed,
-        Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as speaker,
+        Connection.open(bus.owner) as speaker,
     ):
         await speaker.until_connected(longest())
         for subject, raw in files:
@@ -301,7 +300,7 @@ async def test_trust_is_never_deleted_from_nor_read_by_anothers_consumer(bus: Bu
             with contextlib.suppress(BrokerError, UnreachableError):
                 answered.append(await connection.js_api(call, body, 0.15))
     assert answered == []
-    async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+    async with connected(bus.owner) as provisioner:
         for stream, subjects in (("TRUST", list(REGISTRAR_SUBJECTS)), ("STATEMENTS", [STATEMENT_SUBJECTS])):
             for call in (f"STREAM.PURGE.{stream}", f"STREAM.MSG.DELETE.{stream}"):
                 with pytest.raises(BrokerError):

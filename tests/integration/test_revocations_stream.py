@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import msgspec
@@ -10,8 +9,6 @@ import pytest
 
 from bus.errors import BrokerError
 from bus.keys.signatures import FileSigner
-from bus.server import provision
-from bus.server.provision import provisioner_endpoint
 from bus.subscribing.registry_feed import publish_trust
 from bus.transport.connection import Connection
 from bus.transport.streams import MAX_STATEMENT_BYTES, STATEMENTS_EACH, STATEMENTS_STREAM, TRUST_STREAM
@@ -19,7 +16,7 @@ from bus.trust import ceremony
 from bus.trust.revocations import new_statement
 from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 from tests.support.clocks import RunningClock
-from tests.support.stage import Bus, connected
+from tests.support.stage import Bus, connected, running
 from tests.support.trust import DAY, NOW, WORLD, announce, feeding, hold, statement, version
 from tests.support.waiting import eventually
 from tests.support.world import signed_registry
@@ -42,17 +39,12 @@ async def test_rubbish_to_the_limit_takes_room_from_nobody_else(bus: Bus, tmp_pa
         await flood(thief, STATEMENTS_EACH * 3)
         with pytest.raises(BrokerError):
             await thief.publish(PLACE, b"x" * (MAX_STATEMENT_BYTES + 1), {})
-        flooding = asyncio.create_task(flood(thief, 100_000))
-        try:
-            async with feeding(bus, held) as feed:
-                await announce(bus, version(WORLD.registry))
-                await announce(bus, statement("xa-dpa"), identity="xa-dpa")
-                await eventually(lambda: held().version == 2 and len(held().revoked()) == 2)
-                assert feed.counts["taken"] == 3
-        finally:
-            flooding.cancel()
-            await asyncio.gather(flooding, return_exceptions=True)
-    async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+        async with running(flood(thief, 100_000)), feeding(bus, held) as feed:
+            await announce(bus, version(WORLD.registry))
+            await announce(bus, statement("xa-dpa"), identity="xa-dpa")
+            await eventually(lambda: held().version == 2 and len(held().revoked()) == 2)
+            assert feed.counts["taken"] == 3
+    async with connected(bus.owner) as provisioner:
         info = await provisioner.js_api(f"STREAM.INFO.{STATEMENTS_STREAM}", {"subjects_filter": ">"})
     assert info["state"]["subjects"] == {
         PLACE: STATEMENTS_EACH,
@@ -102,7 +94,7 @@ async def test_a_statement_by_a_key_of_a_later_version_waits_for_it(bus: Bus, tm
 async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path) -> None:
     """A broker of before, with statements among the versions, is made over by `provision` while readers go on."""
     old = [*REGISTRAR_SUBJECTS, "tocsin.trust.v1.revoke"]
-    async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+    async with connected(bus.owner) as provisioner:
         await provisioner.js_api(f"STREAM.DELETE.{STATEMENTS_STREAM}")
         info = await provisioner.js_api(f"STREAM.INFO.{TRUST_STREAM}")
         await provisioner.js_api(f"STREAM.UPDATE.{TRUST_STREAM}", {**info["config"], "subjects": old})
@@ -120,7 +112,7 @@ async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path
     held, late = hold(tmp_path / "a", RunningClock(NOW)), hold(tmp_path / "b", RunningClock(NOW))
     async with feeding(bus, held) as feed:
         await eventually(lambda: held().revoked() and feed.problem)  # there is no STATEMENTS to read yet
-        await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
+        await bus.provision()
         await announce(bus, statement("xb-dpa"), identity="xb-dpa")
         await announce(bus, version(WORLD.registry))
         await eventually(lambda: held().version == 2 and len(held().revoked()) == 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bus.transport.connection import Connection
 from bus.transport.pull_consumer import Pull, Received
-from tests.support.stage import Bus
+from tests.support.stage import Bus, send
 from tests.support.waiting import longest
 from tests.support.world import chain
 
@@ -19,7 +19,7 @@ async def test_what_an_authority_publishes_a_hub_of_another_country_reads(bus: B
         await speaker.until_connected(longest())
         await reader.until_connected(longest())
         for message in messages:
-            ack = await speaker.publish(message.subject, message.payload, dict(message.headers))
+            ack = await send(speaker, message)
             assert not ack.duplicate
         got: list[Received] = []
         async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:

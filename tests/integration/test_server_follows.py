@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,10 +16,9 @@ from bus.demo.countries import HUBS
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
-from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
+from bus.server import ServerSettings, follow_registry, provision, render_conf
 from bus.server.binary import ServerError
 from bus.server.checks import check
-from bus.server.provision import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import TrustFeed
 from bus.transport.connection import Connection, Endpoint
@@ -31,7 +29,7 @@ from bus.trust.registry import VerifiedRegistry
 from schemas.registry import AuthorityRecord, Registry
 from schemas.vocab import Status, Tlp
 from tests.support.clocks import RunningClock
-from tests.support.stage import Bus, admitted, connected
+from tests.support.stage import Bus, admitted, connected, running, serving
 from tests.support.trust import NOW, WORLD, announce, following, hold
 from tests.support.waiting import eventually
 from tests.support.world import Message, bulletin, chain, draft, sign, signed_registry
@@ -67,22 +65,13 @@ async def served(bus: Bus, folder: Path) -> AsyncIterator[None]:
     """The broker, following what is published on it."""
     held = hold(folder, RunningClock(NOW))
     seed = bus.provisioner[0]
-    works = [
-        asyncio.create_task(TrustFeed(held, provisioner_endpoint(bus.server.url, seed), every=0.2).run()),
-        asyncio.create_task(
-            follow_registry(
-                bus.server, held, standing=WORLD.pin, seed=seed, settings=ServerSettings(), every=0.1
-            )
+    async with running(
+        TrustFeed(held, bus.owner, every=0.2).run(),
+        follow_registry(
+            bus.server, held, standing=WORLD.pin, seed=seed, settings=ServerSettings(), every=0.1
         ),
-    ]
-    try:
+    ):
         yield
-    finally:
-        for work in works:
-            work.cancel()
-        for work in works:
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
 
 
 async def may(connection: Connection, message: Message) -> bool:
@@ -199,7 +188,7 @@ async def test_a_reader_hears_what_it_is_granted_from_then_on_and_no_more(bus: B
     async with served(bus, tmp_path / "server"), following(bus, tmp_path / "hub", "xb-hub") as (store, held):
         await announce(bus, _signed(document))
         await eventually(lambda: held().version == 2)
-        async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+        async with connected(bus.owner) as provisioner:
 
             async def follows() -> bool:
                 info = await provisioner.js_api("CONSUMER.INFO.WORLD_ACTUAL.xb-hub")
@@ -230,7 +219,7 @@ async def test_a_question_that_meets_a_reload_is_answered(bus: Bus) -> None:
             assert (await connection.js_api("STREAM.INFO.WORLD_ACTUAL"))["config"]["name"] == "WORLD_ACTUAL"
             answered += 1
 
-    async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as connection:
+    async with connected(bus.owner) as connection:
         done = asyncio.Event()
         async with asyncio.TaskGroup() as asking:
             for _ in range(8):
@@ -343,22 +332,18 @@ async def test_a_configuration_that_is_refused_leaves_the_server_as_it_was(bus: 
     second = changed(WORLD.registry, xb_dpa=None)
     async with connected(bus.endpoint("xb-dpa")) as speaker:
         first, then = chain(WORLD, 2, "xb-dpa")
-        following = asyncio.create_task(
-            follow_registry(
-                bus.server,
-                lambda: current[0],
-                standing=WORLD.pin,
-                seed=bus.provisioner[0],
-                settings=wrong,
-                every=0.01,
-            )
+        follows = follow_registry(
+            bus.server,
+            lambda: current[0],
+            standing=WORLD.pin,
+            seed=bus.provisioner[0],
+            settings=wrong,
+            every=0.01,
         )
-        current[0] = second
-        await eventually(lambda: "Failed to reload" in bus.server.log_file.read_text())
-        assert await may(speaker, first)
-        assert not following.done()
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        async with running(follows):  # raises if it had ended
+            current[0] = second
+            await eventually(lambda: "Failed to reload" in bus.server.log_file.read_text())
+            assert await may(speaker, first)
         assert await may(speaker, then)
         assert (bus.server.folder / "nats-server.conf").read_text() == bus.server.conf
 
@@ -415,12 +400,9 @@ async def test_room_is_made_before_the_streams_of_a_further_country(tmp_path: Pa
         WORLD.registry,
         **{name.replace("-", "_"): None for name in WORLD.registry.document.authorities if name[:2] == "xa"},
     )
-    seed, public = nkeys.generate()
-    conf = render_conf(alone, settings=ServerSettings(), provisioner_nkey=public)
-    async with NatsServer(tmp_path, conf) as server:
-        await provision(server.url, seed, alone)
-        await provision(server.url, seed, WORLD.registry)
-        async with connected(provisioner_endpoint(server.url, seed)) as provisioner:
+    async with serving(tmp_path, msgspec.structs.replace(WORLD, registry=alone)) as home:
+        await provision(home.server.url, home.provisioner[0], WORLD.registry)
+        async with connected(home.owner) as provisioner:
             for spec in streams(WORLD.registry):
                 info = await provisioner.js_api(f"STREAM.INFO.{spec.name}")
                 assert info["config"]["max_bytes"] == spec.max_bytes
@@ -432,7 +414,7 @@ def _key_of(authority: str):  # type: ignore[no-untyped-def]  # a key record
 
 async def test_what_was_deleted_by_hand_is_made_again(bus: Bus, tmp_path: Path) -> None:
     """A consumer that was deleted by hand is back after the next version, and `provision` is safe to repeat."""
-    async with connected(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
+    async with connected(bus.owner) as provisioner:
         await provisioner.js_api("CONSUMER.DELETE.WORLD_ACTUAL.xb-hub")
         async with served(bus, tmp_path):
             await announce(bus, changed(WORLD.registry).raw)

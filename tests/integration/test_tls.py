@@ -22,7 +22,7 @@ from bus.transport.connection import Connection, Endpoint
 from bus.transport.tls import Tls
 from tests.support.certificates import Ca
 from tests.support.office import Desk
-from tests.support.stage import connected
+from tests.support.stage import connected, send
 from tests.support.waiting import eventually, longest
 from tests.support.world import World, chain, make_world, shared_world
 
@@ -101,7 +101,7 @@ async def test_a_bulletin_crosses_a_broker_with_tls(secured: Secured) -> None:
         await provision(secured.url, secured.seed, secured.world.registry, tls=secured.client)
         async with connected(secured.endpoint(secured.client)) as speaker:
             (message,) = chain(secured.world, 1)
-            ack = await speaker.publish(message.subject, message.payload, dict(message.headers))
+            ack = await send(speaker, message)
             assert (ack.seq, ack.duplicate) == (1, False)
         found = {each.name: each for each in await checks(secured, secured.client)}
         assert found["TLS"] == Check(name="TLS", ok=True, hard=True, detail="with client certificates")
@@ -179,7 +179,7 @@ async def test_a_certificate_is_exchanged_while_clients_are_connected(secured: S
                 await secured.reach(newcomer)
             await secured.renew(80, secured.ca, other)
             (message,) = chain(secured.world, 1)
-            await speaker.publish(message.subject, message.payload, dict(message.headers))
+            await send(speaker, message)
             assert (speaker.connected, speaker.epoch) == (True, 1)
         await secured.reach(newcomer)
         (found,) = [each for each in await checks(secured, secured.client) if each.name == "certificate"]

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bus.keys.signatures import FileSigner
+from bus.keys.signatures import Signer
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.transport.connection import Endpoint
 from bus.trust.registry import VerifiedRegistry
+from schemas.bulletin import Defaults
 from tests.support.world import DEFAULTS, World, shared_world
 
 
@@ -25,8 +26,9 @@ async def publishing(
     *,
     endpoint: Endpoint | None = None,
     registry: Callable[[], VerifiedRegistry] | None = None,
-    signer: FileSigner | None = None,
+    signer: Signer | None = None,
     clock: Callable[[], dt.datetime] | None = None,
+    defaults: Defaults = DEFAULTS,
     **options: Any,
 ) -> AsyncIterator[Publisher]:
     """A publisher over its own outbox; without an endpoint it only keeps.
@@ -39,6 +41,7 @@ async def publishing(
         registry: another than the world's.
         signer: another key than the world's.
         clock: another than the world's, which stands.
+        defaults: the markings of a draft that has none.
         options: further arguments of `Publisher.open`.
     """
     async with (
@@ -49,7 +52,7 @@ async def publishing(
             registry=registry or (lambda: world.registry),
             signers=(signer or world.signers[identity],),
             endpoint=endpoint,
-            defaults=DEFAULTS,
+            defaults=defaults,
             clock=clock or (lambda: world.now),
             rng=secrets.token_bytes,
             **options,

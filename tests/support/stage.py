@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from bus.publishing.publisher import Publisher
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.server.provision import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
+from bus.transport.acks import PubAck
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.pull_consumer import Pull, Received
 from bus.trust.registry import VerifiedRegistry
@@ -233,9 +234,9 @@ async def say(stage: Stage, *messages: Message) -> None:
             await send(speaker, message)
 
 
-async def send(connection: Connection, message: Message, headers: Mapping[str, str] | None = None) -> None:
-    """Publish one message over a connection, with its own headers or others."""
-    await connection.publish(message.subject, message.payload, dict(headers or message.headers))
+async def send(connection: Connection, message: Message) -> PubAck:
+    """Publish one message over a connection, and wait for its acknowledgement."""
+    return await connection.publish(message.subject, message.payload, dict(message.headers), longest())
 
 
 async def stored(bus: Bus, count: int) -> list[Received]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from schemas.codec import decode
 from schemas.subject import Channel
 from schemas.vocab import ChannelState, Phase, Status, Tlp
 from tests.support import world
-from tests.support.world import DEFAULTS, NOW, shared_world
+from tests.support.publishers import keeping
+from tests.support.world import NOW, shared_world
 
 WORLD = shared_world()
 GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
@@ -131,19 +131,7 @@ class Speaking:
 @pytest.fixture
 async def speaking(tmp_path: Path):  # type: ignore[no-untyped-def]  # an async fixture
     """A publisher without a bus."""
-    async with (
-        Outbox.open(tmp_path / "outbox.db") as outbox,
-        Publisher.open(
-            authority_id="xa-csirt",
-            outbox=outbox,
-            registry=lambda: WORLD.registry,
-            signers=(WORLD.signers["xa-csirt"],),
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: NOW,
-            rng=secrets.token_bytes,
-        ) as publisher,
-    ):
+    async with keeping(tmp_path / "outbox.db") as (publisher, outbox):
         yield Speaking(outbox, publisher)
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from bus.errors import PermitError
-from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Publisher
 from bus.publishing.recovery import _adopt
 from bus.sealing.opening import open_bulletin
 from bus.sealing.sealer import Sealer
 from schemas.bulletin import Draft
 from schemas.parts import Info
 from schemas.vocab import SealPolicy, Tlp
+from tests.support.publishers import publishing
 from tests.support.sealed import (
     ISSUER,
     NETWORK,
@@ -27,7 +26,7 @@ from tests.support.sealed import (
     with_seal_keys,
     world_with,
 )
-from tests.support.world import DEFAULTS, draft, make_world
+from tests.support.world import draft, make_world
 
 
 def secret(text: str = "for the network") -> Draft:
@@ -110,22 +109,10 @@ async def test_a_rehearsal_says_to_whom_and_uses_no_key(tmp_path: Path) -> None:
     base = make_world()
     world = world_with(with_seal_keys(base.registry.document, policy=SealPolicy.ALWAYS), base)
     key = Untouched(world.signers[ISSUER].kid)
-    async with (
-        Outbox.open(tmp_path / "outbox.db") as outbox,
-        Publisher.open(
-            authority_id=ISSUER,
-            outbox=outbox,
-            registry=lambda: world.registry,
-            signers=(key,),
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: world.now,
-            rng=secrets.token_bytes,
-            seal=Sealer((key,), secrets.token_bytes),
-        ) as publisher,
-    ):
+    sealer = Sealer((key,), secrets.token_bytes)
+    async with publishing(tmp_path / "outbox.db", world, ISSUER, signer=key, seal=sealer) as publisher:
         sealed, clear = await publisher.rehearse(secret()), await publisher.rehearse(draft())
-        assert await outbox.rows() == []
+        assert await publisher.outbox.rows() == []
     assert (sealed.state, sealed.digest) == ("dry-run", "")
     assert set(sealed.sealed_to) == {ISSUER, *READERS}
     assert sealed.subject.split(".")[8:11] == ["x", "x", "x"]
