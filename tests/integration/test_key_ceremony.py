@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.guides import Reader, blocks
 from tests.support.office import Desk
-from tests.support.tokens import MODULE, real, token
+from tests.support.tokens import MODULE, real
 
 __all__ = ["token"]
 

@@ -22,7 +22,7 @@ from schemas.codec import digest
 
 NOW = dt.datetime(2027, 5, 23, 18, 0, tzinfo=dt.UTC)
 FACT = st.text() | st.integers(-(2**53), 2**53) | st.booleans() | st.lists(st.text(), max_size=40)
-SHARED = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @functools.cache

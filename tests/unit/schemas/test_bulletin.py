@@ -78,7 +78,7 @@ def test_a_marking_is_never_guessed(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=1, deadline=None, database=None, phases=[Phase.generate])
+@settings(max_examples=1, database=None, phases=[Phase.generate])
 @given(data=st.data())
 def test_every_kind_has_a_dimension(kind: str, data: st.DataObject) -> None:
     """No kind is left without one."""

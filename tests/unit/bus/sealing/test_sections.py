@@ -272,7 +272,7 @@ def test_nothing_is_closed_but_by_the_types() -> None:
         assert refused.value.reason in ("schema", "too-large")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     outer=st.sampled_from((Tlp.AMBER_STRICT, Tlp.RED)),
     mine=st.sampled_from((None, *Tlp)),
@@ -436,7 +436,7 @@ def test_the_largest_section_fits() -> None:
 SEALED_ONCE = with_sections(sections_world(), DATA)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(place=st.integers(0, len(encode(SEALED_ONCE.sections[0])) - 1), flip=st.integers(1, 127))
 def test_no_altered_section_opens_to_something_else(place: int, flip: int) -> None:
     """One character of it changed: refused with a reason, never another content, never a crash."""

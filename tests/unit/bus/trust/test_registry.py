@@ -361,7 +361,7 @@ def test_a_registry_signed_over_any_mutation_is_read_or_refused() -> None:
             assert (found.version, found.document.prev) == (2, world.registry.digest)
             assert found.digest == digest(spoilt)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(st.data())
     def mutate(data: st.DataObject) -> None:
         start = data.draw(st.integers(0, len(good) - 1))

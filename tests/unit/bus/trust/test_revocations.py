@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.admission.admit import admit
@@ -246,7 +246,6 @@ MOVES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(MOVES)
 def test_whatever_is_said_the_ended_keys_only_grow(moves: list[tuple[int, list[int], int, bool]]) -> None:
     """No order of statements and versions revives a key, moves its end later, or touches another authority."""

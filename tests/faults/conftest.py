@@ -1,0 +1,3 @@
+"""A real nats-server for tests of faults too."""
+
+from tests.integration.conftest import bus as bus
