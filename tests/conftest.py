@@ -8,8 +8,10 @@ import structlog
 from hypothesis import settings
 
 from tests.support.mutations import Mutations
-from tests.support.tokens import token as token  # a fixture of several rooms
+from tests.support.tokens import token
 from tests.support.waiting import patience
+
+__all__ = ["token"]  # a fixture of several rooms
 
 # A property is about what comes out, not about how busy the machine is: examples are bounded by their number, and
 # pytest's own timeout ends what hangs. CI draws the same examples in every run, so that a change is not blamed for what

@@ -12,8 +12,6 @@ from tests.support.guides import Reader, blocks
 from tests.support.office import Desk
 from tests.support.tokens import MODULE, real
 
-__all__ = ["token"]
-
 
 def commands(*, of_token: bool) -> list[str]:
     """The lines of the guide's blocks, those for a token or all others."""
