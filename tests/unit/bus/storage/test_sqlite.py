@@ -274,7 +274,7 @@ async def test_closing_waits_for_what_was_asked_and_refuses_the_rest(tmp_path: P
     path = tmp_path / "s.db"
     async with Database.open(path, SCHEMA) as database:
         writes = [asyncio.create_task(database.write(say(f"{n}"))) for n in range(20)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # one turn of the loop, in which they are handed in
     await asyncio.gather(*writes)
     with pytest.raises(StoreError) as refused:
         await database.write(say("late"))
@@ -289,7 +289,7 @@ async def test_a_cancelled_caller_disturbs_nobody(tmp_path: Path) -> None:
         async with Blocked(database):
             gone = asyncio.create_task(database.write(say("gone")))
             stays = asyncio.create_task(database.write(say("stays")))
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # one turn of the loop, in which both are handed in
             gone.cancel()
         await stays
         assert await database.read(count) == 2
