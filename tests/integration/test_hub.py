@@ -10,13 +10,11 @@ import msgspec
 import pytest
 
 from bus.audit import Fact
-from bus.hub.picture import summary
 from bus.hub.service import HubService
-from bus.subscribing.inbox import Inbox
 from schemas.parts import PersonalData
 from schemas.vocab import PersonalFlag
 from tests.support.hubs import take_in
-from tests.support.stage import Bus, admitted, connected, reading, send
+from tests.support.stage import Bus, admitted, connected, has, reading, refusals, send
 from tests.support.waiting import eventually
 from tests.support.world import bulletin, chain, draft, sign
 
@@ -63,25 +61,14 @@ async def test_an_insider_cannot_stop_a_reader(
     async with connected(bus.endpoint("xb-dpa")) as neighbour:
         await send(neighbour, other)
     async with reading(bus, tmp_path_factory.mktemp("hub") / "store.db") as (store, service):
-        await eventually(lambda: _has(store, 3))
-        await eventually(lambda: _quarantined(store))
-        refused = await store.ask(lambda db: summary.quarantine(db, 10))
-        assert [each.reason for each in refused] == [
-            "empty" if not HOSTILE[name][2] else "malformed-envelope"
-        ]
+        await eventually(lambda: has(store, 3))
+        await eventually(lambda: refusals(store))
+        assert await refusals(store) == ["empty" if not HOSTILE[name][2] else "malformed-envelope"]
         await eventually(lambda: _all_attached(service))
 
 
 async def _all_attached(service: HubService) -> bool:
     return service.subscriber.attached == len(("ACTUAL", "EXERCISE", "SYSTEM", "TEST"))
-
-
-async def _has(store: Inbox, count: int) -> bool:
-    return len(await admitted(store)) >= count
-
-
-async def _quarantined(store: Inbox) -> int:
-    return len(await store.ask(lambda db: summary.quarantine(db, 10)))
 
 
 async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:

@@ -29,7 +29,7 @@ from bus.trust.store import HeldRegistry
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from tests.support.clocks import Clock
 from tests.support.office import Desk
-from tests.support.stage import Bus, admitted, cabled, reading, say
+from tests.support.stage import Bus, admitted, cabled, has, reading, say
 from tests.support.trust import announce, hold
 from tests.support.waiting import eventually, eventually_sync
 from tests.support.world import Message, bulletin, draft, key_record, make_world, sign, signed_registry
@@ -108,7 +108,7 @@ async def test_a_hub_goes_on_for_a_hundred_days_alone_and_is_fresh_again_by_itse
     async with cabled(bus.server) as link:
         async with hub(bus, link, folder, clock) as found:
             await eventually(lambda: found.held().state(clock()) == "fresh")
-            await eventually(lambda: _count(found, 1))
+            await eventually(lambda: has(found.store, 1))
             await link.cut()
             await eventually(lambda: found.service.subscriber.problem)
             alone = await everything(found, folder)
@@ -153,14 +153,10 @@ async def test_a_hub_goes_on_for_a_hundred_days_alone_and_is_fresh_again_by_itse
             assert await everything(found, folder) == alone
             await link.mend()
             await eventually(lambda: found.held().state(clock()) == "fresh")
-            await eventually(lambda: _count(found, 4))
+            await eventually(lambda: has(found.store, 4))
             assert [each for _, _, each in await admitted(found.store)] == [each.digest for each in first]
             assert found.held().version == 3
             assert (await found.picture(clock())).trust == "fresh"
-
-
-async def _count(found: Hub, count: int) -> bool:
-    return len(await admitted(found.store)) >= count
 
 
 def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

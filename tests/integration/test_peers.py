@@ -17,7 +17,7 @@ from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from schemas.subject import Channel, channel_of
 from schemas.vocab import Tlp
 from tests.support.clocks import Clock
-from tests.support.stage import Bus, admitted, reading, say, stored
+from tests.support.stage import Bus, admitted, has, reading, say, stored
 from tests.support.waiting import eventually, longest
 from tests.support.watching import ME, PeerHub, peer, voice
 from tests.support.world import bulletin, chain, draft, goes_on, sign
@@ -161,7 +161,7 @@ async def test_a_scrub_takes_in_what_the_store_lacked_and_names_what_the_stream_
     path = tmp_path / "store.db"
     await say(bus, *green)
     async with reading(bus, path) as (store, _):
-        await eventually(lambda: _all_in(store, 3))
+        await eventually(lambda: has(store, 3))
         assert await _scrubbed(bus, store) is None
     await bus.lose("XA_ACTUAL", "WORLD_ACTUAL")
     await say(bus, green[0], green[2])
@@ -172,10 +172,6 @@ async def test_a_scrub_takes_in_what_the_store_lacked_and_names_what_the_stream_
         assert first == {"WORLD_ACTUAL": (3, 1, {"xa-csirt/actual.green.community": 1})}
         assert second == {"WORLD_ACTUAL": (3, 0, {"xa-csirt/actual.green.community": 1})}
         assert len(await admitted(store)) == 4
-
-
-async def _all_in(store: Inbox, count: int) -> bool:
-    return len(await admitted(store)) == count
 
 
 async def _scrubbed(bus: Bus, store: Inbox) -> dict[str, tuple[int, int, dict[str, int]]] | None:

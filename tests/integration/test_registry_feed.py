@@ -13,13 +13,12 @@ import pytest
 from bus.audit import Fact
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys.signatures import FileSigner
-from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
 from bus.trust import ceremony
 from bus.trust.registry import TrustState
 from schemas.subject import REGISTRAR_SUBJECTS, STATEMENT_SUBJECTS, Trust, trust_subject
 from tests.support.clocks import RunningClock
-from tests.support.stage import Bus, admitted, connected, say
+from tests.support.stage import Bus, admitted, connected, has, refusals, say
 from tests.support.trust import (
     DAY,
     NOW,
@@ -28,16 +27,11 @@ from tests.support.trust import (
     feeding,
     following,
     hold,
-    refusals,
     statement,
     version,
 )
 from tests.support.waiting import eventually, longest
 from tests.support.world import bulletin, sign, signed_registry
-
-
-async def _has(store: Inbox, count: int) -> bool:
-    return len(await admitted(store)) == count
 
 
 async def test_a_version_reaches_running_hubs_and_changes_what_they_admit(bus: Bus, tmp_path: Path) -> None:
@@ -60,7 +54,7 @@ async def test_a_version_reaches_running_hubs_and_changes_what_they_admit(bus: B
         await eventually(lambda: one().version == two().version == 2)
         await say(bus, later)
         for store in (ours, theirs):
-            await eventually(partial(_has, store, 2))
+            await eventually(partial(has, store, 2))
             assert [found for _, _, found in await admitted(store)] == [early.digest, later.digest]
             assert await refusals(store) == []
     assert hold(tmp_path / "a", lambda: NOW)().version == 2

@@ -16,7 +16,7 @@ from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import KeyRecord
 from schemas.vocab import Tlp
-from tests.support.stage import Bus, admitted, reading, say, speaking
+from tests.support.stage import Bus, admitted, has, reading, refusals, say, speaking
 from tests.support.waiting import eventually, longest
 from tests.support.world import chain, draft, key_record, sign, signed_registry
 
@@ -28,7 +28,7 @@ async def test_a_hub_admits_what_another_country_publishes(bus: Bus, tmp_path: P
         reading(bus, tmp_path / "store.db") as (store, _),
     ):
         accepted = [await publisher.publish(draft(f"number {n}")) for n in range(5)]
-        await eventually(lambda: _count(store, 5))
+        await eventually(lambda: has(store, 5))
         assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
 
 
@@ -41,8 +41,8 @@ async def test_each_hub_reads_exactly_what_its_grants_name(bus: Bus, tmp_path: P
     ):
         await publisher.publish(draft("to the network", tlp=Tlp.AMBER_STRICT, audience="eu-dpas"))
         await publisher.publish(draft("to all"))
-        await eventually(lambda: _count(ours, 2))
-        await eventually(lambda: _count(theirs, 1))
+        await eventually(lambda: has(ours, 2))
+        await eventually(lambda: has(theirs, 1))
         assert [channel for channel, _, _ in await admitted(theirs)] == ["xa-dpa/actual.green.community"]
 
 
@@ -52,12 +52,12 @@ async def test_server_death_and_hub_restart_repeat_nothing(bus: Bus, tmp_path: P
         accepted = []
         async with reading(bus, tmp_path / "store.db") as (store, _):
             accepted += [await publisher.publish(draft(f"number {n}")) for n in range(100)]
-            await eventually(lambda: _count(store, 50))
+            await eventually(lambda: has(store, 50))
         bus.server.kill()
         accepted += [await publisher.publish(draft(f"number {n}")) for n in range(100, 200)]
         await bus.server.restart()
         async with reading(bus, tmp_path / "store.db") as (store, _):
-            await eventually(lambda: _count(store, 200))
+            await eventually(lambda: has(store, 200))
             assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
 
 
@@ -67,12 +67,12 @@ async def test_a_wiped_stream_is_noticed_and_read_again(bus: Bus, tmp_path: Path
         async with speaking(bus, tmp_path / "one.db") as publisher:
             last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
             assert await publisher.settled(last.digest, longest()) == "stored"
-        await eventually(lambda: _count(store, 3))
+        await eventually(lambda: has(store, 3))
         await bus.lose()
         async with speaking(bus, tmp_path / "one.db") as publisher:
             after = await publisher.publish(draft("after the loss"))
             assert await publisher.settled(after.digest, longest()) == "stored"
-        await eventually(lambda: _count(store, 4))
+        await eventually(lambda: has(store, 4))
         assert service.subscriber.counts["rewinds"] >= 1
         assert [seq for _, seq, _ in await admitted(store)] == [1, 2, 3, 4]
 
@@ -83,7 +83,7 @@ async def test_a_copy_made_anew_is_told_from_the_one_that_was_read(bus: Bus, tmp
         async with speaking(bus, tmp_path / "one.db") as publisher:
             last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
             assert await publisher.settled(last.digest, longest()) == "stored"
-        await eventually(lambda: _count(store, 3))
+        await eventually(lambda: has(store, 3))
         await bus.lose("WORLD_ACTUAL")
         await eventually(lambda: service.subscriber.counts["duplicate"] >= 3)
         assert service.subscriber.counts["rewinds"] == 1
@@ -96,15 +96,15 @@ async def test_a_store_that_was_set_back_reads_again_what_it_lacks(bus: Bus, tmp
     messages = chain(bus.world, 6)
     await say(bus, *messages[:2])
     async with reading(bus, path) as (store, _):
-        await eventually(lambda: _count(store, 2))
+        await eventually(lambda: has(store, 2))
     shutil.copy(path, copy)
     await say(bus, *messages[2:])
     async with reading(bus, path) as (store, _):
-        await eventually(lambda: _count(store, 6))
+        await eventually(lambda: has(store, 6))
     shutil.copy(copy, path)
     async with reading(bus, path) as (store, service):
         assert len(await admitted(store)) == 2
-        await eventually(lambda: _count(store, 6))
+        await eventually(lambda: has(store, 6))
         assert [digest for _, _, digest in await admitted(store)] == [each.digest for each in messages]
         assert service.subscriber.counts["rewinds"] == 0
 
@@ -127,10 +127,10 @@ async def test_a_registry_that_changes_while_a_batch_is_read_decides_in_the_end(
         told = itertools.chain(itertools.repeat(bus.world.registry, call), itertools.repeat(newer))
         async with reading(bus, tmp_path / f"{call}.db", registry=told.__next__) as (store, _):
             if comes:
-                await eventually(lambda: _count(store, 60))
+                await eventually(lambda: has(store, 60))
                 assert [found for _, _, found in await admitted(store)] == [each.digest for each in messages]
             else:
-                await eventually(lambda: _refused(store, ["key-revoked"] * 60))
+                await eventually(lambda: is_refused(store, 60))
                 assert await admitted(store) == []
 
 
@@ -143,7 +143,7 @@ async def test_a_full_disk_is_waited_out(bus: Bus, tmp_path: Path) -> None:
             await eventually(lambda: "disk" in service.subscriber.problem)
             assert len(await admitted(store)) < len(accepted)
             await store.ask(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
-            await eventually(lambda: _count(store, 100))
+            await eventually(lambda: has(store, 100))
         assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
         assert service.subscriber.problem == ""
 
@@ -158,10 +158,6 @@ def _with_key(bus: Bus, record: KeyRecord, kid: str) -> VerifiedRegistry:
     return held.update(signed_registry(document, bus.world.roots), now)
 
 
-async def _refused(store: Inbox, reasons: list[str]) -> bool:
-    found = await store.ask(lambda db: [row[0] for row in db.execute("SELECT reason FROM quarantine")])
-    return found == reasons
-
-
-async def _count(store: Inbox, count: int) -> bool:
-    return len(await admitted(store)) >= count
+async def is_refused(store: Inbox, count: int) -> bool:
+    """Whether so many lie in quarantine because their key is revoked."""
+    return await refusals(store) == ["key-revoked"] * count

@@ -16,6 +16,7 @@ import msgspec
 from bus.delivery.tracker import Calendars
 from bus.demo.federation import COUNTRIES, Cable, Founded, Joined, joined
 from bus.federation.plan import Seat
+from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
 from bus.hub.service import HubService
 from bus.keys import nkeys
@@ -262,3 +263,13 @@ async def admitted(store: Inbox) -> list[tuple[str, int, str]]:
             for row in db.execute("SELECT * FROM admitted ORDER BY row")
         ]
     )
+
+
+async def has(store: Inbox, count: int) -> bool:
+    """Whether it has admitted so many, or more."""
+    return len(await admitted(store)) >= count
+
+
+async def refusals(store: Inbox) -> list[str]:
+    """The reasons in quarantine."""
+    return [row.reason for row in await store.ask(lambda db: summary.quarantine(db, 100))]

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from bus.audit import Fact
-from bus.hub.picture import summary
 from bus.keys.signatures import FileSigner
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import TrustFeed, publish_trust
@@ -90,8 +89,3 @@ async def announce(bus: Bus, *files: bytes, identity: str | None = None) -> None
     async with connected(bus.endpoint(identity) if identity else bus.owner) as connection:
         for raw in files:
             await publish_trust(connection, raw)
-
-
-async def refusals(store: Inbox) -> list[str]:
-    """The reasons in quarantine."""
-    return [row.reason for row in await store.ask(lambda db: summary.quarantine(db, 10))]
