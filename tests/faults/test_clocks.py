@@ -58,7 +58,7 @@ async def test_a_hubs_clock_that_jumps_loses_and_reorders_nothing(bus: Bus, tmp_
     ):
         for name, (jump, outcome) in JUMPS.items():
             await say(author)
-            await eventually(partial(hub.holds, said + 3))
+            await eventually(partial(hub.holds_first, said + 3))
             before = await counted(hub, outcome)
             clock.pass_(jump)
             await say(author)
@@ -70,7 +70,7 @@ async def test_a_hubs_clock_that_jumps_loses_and_reorders_nothing(bus: Bus, tmp_
             clock.pass_(-jump)
             await say(author)
             said += 9
-            await eventually(partial(hub.holds, said))
+            await eventually(partial(hub.holds_first, said))
             assert await numbers(hub) == list(range(1, said + 1)), name
             await eventually(hub.has)
             assert await hub.state() == "live", name
@@ -100,7 +100,7 @@ async def test_an_authors_clock_that_jumps_breaks_no_chain(bus: Bus, tmp_path: P
         await say(author)
         his.pass_(HOUR)
         await say(author)
-        await eventually(lambda: hub.holds(12))
+        await eventually(lambda: hub.holds_first(12))
         assert await numbers(hub) == list(range(1, 13))
         his.pass_(HOUR)
         await say(author)
@@ -108,9 +108,9 @@ async def test_an_authors_clock_that_jumps_breaks_no_chain(bus: Bus, tmp_path: P
         await say(author)
         await eventually(early)
         clock.pass_(2)  # so long the others are held back for them
-        await eventually(lambda: hub.holds(15))
+        await eventually(lambda: hub.holds_first(15))
         clock.pass_(HOUR)
-        await eventually(lambda: hub.holds(18))
+        await eventually(lambda: hub.holds_first(18))
         assert await numbers(hub) == [*range(1, 13), 16, 17, 18, 13, 14, 15]
 
 

@@ -11,7 +11,7 @@ import pytest
 from bus.publishing.publisher import Publisher
 from tests.faults.checker import Bounds
 from tests.faults.cluster import NAMES, clustered
-from tests.support.stage import admitted, reading, speaking
+from tests.support.stage import admitted, has, reading, speaking
 from tests.support.waiting import eventually, longest
 from tests.support.world import draft
 
@@ -70,10 +70,7 @@ async def test_a_restart_of_every_node_in_turn_interrupts_nobody_for_long(tmp_pa
                 traffic.enough = True
         assert await author.idle(longest())
 
-        async def all_read() -> bool:
-            return len(await admitted(store)) >= len(traffic.said)
-
-        await eventually(all_read)
+        await eventually(lambda: has(store, len(traffic.said)))
         assert [digest for _, _, digest in await admitted(store)] == traffic.said
         assert service.subscriber.counts["refused"] == 0
         assert traffic.longest < Bounds().leader

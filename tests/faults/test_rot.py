@@ -15,6 +15,7 @@ from tests.support.clocks import Clock
 from tests.support.stage import (
     Bus,
     admitted,
+    has,
     reading,
     speaking,
 )
@@ -58,7 +59,7 @@ async def test_a_flipped_bit_of_a_stream_costs_no_bulletin(bus: Bus, tmp_path: P
             for n in range(COUNT):
                 await author.publish(draft(f"number {n}"))
             assert await author.idle(longest())
-            await eventually(lambda: hub.holds(COUNT))
+            await eventually(lambda: hub.holds_first(COUNT))
         bus.server.kill()
         for stream in WHERE[name]:
             flip(bus.server, stream)
@@ -69,11 +70,11 @@ async def test_a_flipped_bit_of_a_stream_costs_no_bulletin(bus: Bus, tmp_path: P
             for n in range(10):
                 await author.publish(draft(f"after, {n}"))
             assert await author.idle(longest())
-            await eventually(lambda: hub.holds(COUNT + 10))
+            await eventually(lambda: hub.holds_first(COUNT + 10))
             assert await hub.numbers() == list(range(1, COUNT + 11))
             assert await author.scrub() == 0
     async with watching(bus, tmp_path / "later.db", clock) as later:
-        await eventually(lambda: later.holds(COUNT + 10))
+        await eventually(lambda: later.holds_first(COUNT + 10))
         assert await later.numbers() == list(range(1, COUNT + 11))
 
 
@@ -81,13 +82,9 @@ async def test_a_flipped_bit_at_one_node_of_a_cluster_costs_no_bulletin(tmp_path
     """Found when it starts, while others lead: the node has it of them again, and leads; nobody lacks anything or has it twice."""
     async with clustered(tmp_path) as cluster, speaking(cluster, tmp_path / "outbox.db") as author:
         async with reading(cluster, tmp_path / "store.db", "xa-hub") as (store, _):
-
-            async def holds(count: int) -> bool:
-                return len(await admitted(store)) == count
-
             for n in range(COUNT):
                 await author.publish(draft(f"number {n}"))
-            await eventually(partial(holds, COUNT))
+            await eventually(partial(has, store, COUNT))
             leaders = {cluster.leader(stream) for stream in BOTH}
             node = next(each for each in NAMES if each not in leaders)
             cluster.servers[node].kill()
@@ -97,17 +94,13 @@ async def test_a_flipped_bit_at_one_node_of_a_cluster_costs_no_bulletin(tmp_path
             await eventually(partial(cluster.is_whole, node))
             for n in range(10):
                 await author.publish(draft(f"after, {n}"))
-            await eventually(partial(holds, COUNT + 10))
+            await eventually(partial(has, store, COUNT + 10))
             assert await numbers(store) == list(range(1, COUNT + 11))
         for stream in BOTH:
             await cluster.hand_over(node, stream)
         await cluster.hand_over(node, "WORLD_ACTUAL", "xa-hub")
         async with reading(cluster, tmp_path / "later.db", "xa-hub") as (later, _):
-
-            async def all_there() -> bool:
-                return len(await admitted(later)) >= COUNT + 10
-
-            await eventually(all_there)
+            await eventually(lambda: has(later, COUNT + 10))
             assert await numbers(later) == list(range(1, COUNT + 11))
 
 

@@ -13,6 +13,7 @@ from tests.faults.slow import SlowCable
 from tests.support.stage import (
     Bus,
     admitted,
+    has,
     reading,
     speaking,
 )
@@ -52,12 +53,9 @@ async def test_over_a_slow_and_lossy_line_everything_comes(bus: Bus, tmp_path: P
     ):
         said = [(await author.publish(draft(f"number {n}"))).digest for n in range(COUNT)]
 
-        async def come(count: int) -> bool:
-            return len(await admitted(store)) >= count
-
-        await eventually(lambda: come(COUNT // 4))
+        await eventually(lambda: has(store, COUNT // 4))
         line.snap()
-        await eventually(lambda: come(COUNT))
+        await eventually(lambda: has(store, COUNT))
         assert await author.idle(longest())
         assert [digest for _, _, digest in await admitted(store)] == said
         assert service.subscriber.counts["refused"] == 0

@@ -10,7 +10,7 @@ import pytest
 from bus.errors import BusError
 from bus.transport.connection import Connection
 from tests.faults.cluster import clustered
-from tests.support.stage import admitted, connected, reading, send, speaking
+from tests.support.stage import admitted, connected, has, reading, speaking
 from tests.support.waiting import eventually
 from tests.support.world import Message, chain, draft
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 async def taken(connection: Connection, message: Message) -> bool:
     """Whether the broker acknowledges it."""
     try:
-        await send(connection, message)
+        await connection.publish(message.subject, message.payload, dict(message.headers))
     except BusError:
         return False
     return True
@@ -50,7 +50,7 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
         async with connected(cluster.endpoint("xa-dsc", lead)) as left:
             other = chain(cluster.world, 1, "xa-dsc")[0]
             with pytest.raises(BusError) as caught:
-                await send(left, other)
+                await left.publish(other.subject, other.payload, dict(other.headers))
         assert caught.value.reason in ("unreachable", "no-stream")  # nobody is there to take it
         await eventually(partial(holds, 20))
         assert cluster.leader("XA_ACTUAL", without=lead) != lead
@@ -72,24 +72,20 @@ async def test_a_node_that_hears_and_is_not_heard_holds_nobody_up(tmp_path: Path
         speaking(cluster, tmp_path / "outbox.db") as author,
         reading(cluster, tmp_path / "store.db", "xa-hub") as (store, service),
     ):
-
-        async def holds(count: int) -> bool:
-            return len(await admitted(store)) == count
-
         for n in range(10):
             await author.publish(draft(f"before, {n}"))
-        await eventually(partial(holds, 10))
+        await eventually(partial(has, store, 10))
         mute = cluster.node_of("xa-csirt")
         await cluster.hand_over(mute, "XA_ACTUAL")
         cluster.switch.muffle(mute)
         for n in range(10):
             await author.publish(draft(f"unheard, {n}"))
-        await eventually(partial(holds, 20))
+        await eventually(partial(has, store, 20))
         assert cluster.node_of("xa-csirt") != mute
         cluster.switch.heal()
         for n in range(10):
             await author.publish(draft(f"heard again, {n}"))
-        await eventually(partial(holds, 30))
+        await eventually(partial(has, store, 30))
         assert [seq for _, seq, _ in await admitted(store)] == list(range(1, 31))
         await eventually(partial(cluster.is_whole, mute))
         assert service.subscriber.counts["refused"] == 0

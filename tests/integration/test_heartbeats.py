@@ -127,14 +127,14 @@ async def test_a_stream_wiped_under_traffic_is_filled_again(bus: Bus, tmp_path: 
         async with watching(bus, tmp_path / "store.db", clock) as hub:
             for n in range(60):
                 await publisher.publish(draft(f"number {n}"))
-            await eventually(lambda: hub.holds(*range(1, 60 + 1)))
+            await eventually(lambda: hub.holds_first(60))
             talking = asyncio.create_task(_talk(publisher, 60))
             await bus.lose("XA_ACTUAL", "WORLD_ACTUAL")
             await talking
             assert await publisher.idle(longest())
-            await eventually(lambda: hub.holds(*range(1, 120 + 1)))
+            await eventually(lambda: hub.holds_first(120))
         async with watching(bus, tmp_path / "later.db", clock) as later:
-            await eventually(lambda: later.holds(*range(1, 120 + 1)))
+            await eventually(lambda: later.holds_first(120))
 
 
 async def test_what_goes_missing_in_the_midst_is_found_by_a_scrub(bus: Bus, tmp_path: Path) -> None:
@@ -179,11 +179,11 @@ async def test_a_hub_that_lacks_one_reads_the_stream_again(bus: Bus, tmp_path: P
         async with watching(bus, store, clock) as hub:
             for n in range(3):
                 await publisher.publish(draft(f"number {n}"))
-            await eventually(lambda: hub.holds(*range(1, 3 + 1)))
+            await eventually(lambda: hub.holds_first(3))
         with contextlib.closing(sqlite3.connect(store)) as db, db:
             for table in ("links", "admitted"):
                 db.execute(f"DELETE FROM {table} WHERE channel = ? AND seq = 2", (ME,))
         async with watching(bus, store, clock) as hub:
-            await eventually(lambda: hub.holds(*range(1, 3 + 1)))
+            await eventually(lambda: hub.holds_first(3))
             await eventually(hub.has)
             assert await hub.reasons(ended=True) == ["gap"]

@@ -61,6 +61,10 @@ class Hub:
         """Whether it holds exactly these."""
         return await self.numbers() == list(numbers)
 
+    async def holds_first(self, count: int) -> bool:
+        """Whether it holds exactly so many, from number 1 on."""
+        return await self.holds(*range(1, count + 1))
+
 
 class PeerHub(Hub):
     """A hub whole: it reads, watches, says what it holds, asks, and helps."""
