@@ -1,16 +1,41 @@
 """Settings and fixtures for every test."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
 from hypothesis import settings
 
-from tests.mutations import Mutations
+from tests.support.mutations import Mutations
+from tests.support.tokens import token
+from tests.support.waiting import patience
 
-# A property is about what comes out, not about how busy the machine is; pytest's own timeout bounds a test.
-settings.register_profile("tocsin", deadline=None)
-settings.load_profile("tocsin")
+__all__ = ["token"]  # a fixture of several rooms
+
+# A property is about what comes out, not about how busy the machine is: examples are bounded by their number, and
+# pytest's own timeout ends what hangs. CI draws the same examples in every run, so that a change is not blamed for what
+# was there before; at a desk they differ from run to run, and what once failed is kept and tried first.
+settings.register_profile("desk", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "desk"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test's timeout ends what hangs; it is stretched by how slow this machine is now (TOCSIN_PATIENCE, or measured)."""
+    usual = float(config.getini("timeout"))
+    for item in items:
+        marked = item.get_closest_marker("timeout")
+        seconds = float(marked.args[0]) if marked else usual
+        item.add_marker(pytest.mark.timeout(seconds * patience()), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_keys() -> Iterator[None]:
+    """Keys that tests make are encrypted with one lane of scrypt, not four: as much as is accepted, at a quarter of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bus.keys.pbes2.SCRYPT_P", 1)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from schemas.bulletin import Draft
 from schemas.parts import Info, Observable
 from schemas.vocab import PersonalFlag
 from tests.bench.role import TEXT, Role, main
-from tests.worlds import DEFAULTS
+from tests.support.world import DEFAULTS
 
 WINDOW = 256
 

@@ -20,7 +20,7 @@ import structlog
 from bus.keys import nkeys
 from bus.keys.files import save_signer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from tests.worlds import World, make_world
+from tests.support.world import World, make_world
 
 OPEN_CONF = 'listen: "127.0.0.1:-1"\nhttp: "127.0.0.1:-1"\nports_file_dir: "."\nmax_payload: 1048576\njetstream {{ store_dir: "js"{sync} }}\n'
 CONTESTANTS: dict[str, tuple[str, str, int]] = {

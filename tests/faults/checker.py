@@ -48,6 +48,10 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     """From a revocation to the last admission of what its key has signed."""
 
 
+PROMISES = Bounds(leader=math.inf, drain=math.inf, revoked=math.inf)
+"""No bound in seconds: what must hold on a machine of any speed."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What a history comes to; each tuple names what went wrong."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -15,10 +15,13 @@ from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.server.binary import ServerError
 from bus.server.provision import provisioner_endpoint
-from bus.transport.connection import Connection, Endpoint
+from bus.transport.connection import Endpoint
 from bus.transport.jetstream import js_api
+from bus.trust.registry import VerifiedRegistry
 from tests.faults.switch import Switch
-from tests.worlds import World, shared_world
+from tests.support.stage import connected
+from tests.support.waiting import eventually
+from tests.support.world import World, shared_world
 
 NAMES = ("n1", "n2", "n3")
 
@@ -62,19 +65,18 @@ class Cluster:
         """Let a node lead a stream, or one of its consumers: it is the one whose store is read."""
         kind, place = ("CONSUMER", f"{stream}.{consumer}") if consumer else ("STREAM", stream)
         url = ",".join(each.url for each in self.servers.values())
-        async with Connection.open(provisioner_endpoint(url, self._provisioner)) as connection:
-            await connection.until_connected(10)
-            async with asyncio.timeout(60):
-                while True:
-                    with contextlib.suppress(BusError):
-                        if (await js_api(connection, f"{kind}.INFO.{place}"))["cluster"].get(
-                            "leader"
-                        ) == node:
-                            return
-                        await js_api(
-                            connection, f"{kind}.LEADER.STEPDOWN.{place}", {"placement": {"preferred": node}}
-                        )
-                    await asyncio.sleep(0.5)
+        async with connected(provisioner_endpoint(url, self._provisioner)) as connection:
+
+            async def is_led_by_it() -> bool:
+                with contextlib.suppress(BusError):
+                    if (await js_api(connection, f"{kind}.INFO.{place}"))["cluster"].get("leader") == node:
+                        return True
+                    await js_api(
+                        connection, f"{kind}.LEADER.STEPDOWN.{place}", {"placement": {"preferred": node}}
+                    )
+                return False
+
+            await eventually(is_led_by_it, pause_s=0.5)
 
     async def is_whole(self, name: str) -> bool:
         """Whether a node has all that the others have, as far as it knows."""
@@ -86,33 +88,66 @@ class Cluster:
 
 
 @asynccontextmanager
-async def clustered(folder: Path) -> AsyncIterator[Cluster]:
-    """Start it."""
-    world = shared_world()
+async def nodes(
+    folder: Path,
+    registry: VerifiedRegistry,
+    names: Sequence[str],
+    *,
+    routes: Mapping[str, int] | None = None,
+    changed: Callable[[str, str], str] = lambda _, conf: conf,
+) -> AsyncIterator[tuple[dict[str, NatsServer], str]]:
+    """Brokers of XA, one or a cluster, and the seed of the identity that has made their streams.
+
+    Args:
+        folder: where each has its own.
+        registry: what they serve.
+        names: of the nodes; one alone has no seat in a federation.
+        routes: the port at which each node is dialled by the others; free ones by default.
+        changed: makes another configuration of a node's name and its own.
+    """
     seed, public = nkeys.generate()
-    ports = {name: (free_port(), free_port(), free_port()) for name in NAMES}
-    nodes = tuple(
-        Node(url=f"nats://127.0.0.1:{ports[name][0]}", route=f"nats-route://127.0.0.1:{ports[name][1]}")
-        for name in NAMES
+    ports = {name: free_port() for name in names}
+    dialled = routes or {name: free_port() for name in names}
+    places = tuple(
+        Node(url=f"nats://127.0.0.1:{ports[name]}", route=f"nats-route://127.0.0.1:{dialled[name]}")
+        for name in names
     )
-    federation = Federation(countries={"xa": Country(carrier=nkeys.generate()[1], nodes=nodes)})
-    switch = Switch({name: ports[name][1:] for name in NAMES})
+    federation = Federation(countries={"xa": Country(carrier=nkeys.generate()[1], nodes=places)})
+    seats = {
+        name: Seat(federation=federation, name="xa", node=n) if len(names) > 1 else None
+        for n, name in enumerate(names)
+    }
     servers = {}
+    for name, seat in seats.items():
+        settings = ServerSettings(name=name, port=ports[name], seat=seat)
+        conf = render_conf(registry, settings=settings, provisioner_nkey=public)
+        servers[name] = NatsServer(folder / name, changed(name, conf))
     async with AsyncExitStack() as stack:
-        await switch.open()
-        stack.push_async_callback(switch.close)
-        for n, name in enumerate(NAMES):
-            settings = ServerSettings(
-                name=name, port=ports[name][0], seat=Seat(federation=federation, name="xa", node=n)
-            )
-            conf = render_conf(world.registry, settings=settings, provisioner_nkey=public)
-            dialled, port = ports[name][1:]
-            there = f'  listen: "127.0.0.1:{dialled}"\n'
-            assert there in conf
-            conf = conf.replace(there, f'  listen: "127.0.0.1:{port}"\n  advertise: "127.0.0.1:{dialled}"\n')
-            servers[name] = NatsServer(folder / name, conf)
-        await asyncio.gather(*(stack.enter_async_context(each) for each in servers.values()))
-        await provision(
-            servers["n1"].url, seed, world.registry, seat=Seat(federation=federation, name="xa", node=0)
-        )
-        yield Cluster(world, servers, switch, seed)
+        await asyncio.gather(*(stack.enter_async_context(server) for server in servers.values()))
+        await provision(servers[names[0]].url, seed, registry, seat=seats[names[0]])
+        yield servers, seed
+
+
+@asynccontextmanager
+async def clustered(folder: Path) -> AsyncIterator[Cluster]:
+    """Three nodes of the shared world, with a switch on every route between them."""
+    world = shared_world()
+    routes = {name: (free_port(), free_port()) for name in NAMES}
+
+    def behind_switch(name: str, conf: str) -> str:
+        dialled, port = routes[name]
+        there = f'  listen: "127.0.0.1:{dialled}"\n'
+        assert there in conf
+        return conf.replace(there, f'  listen: "127.0.0.1:{port}"\n  advertise: "127.0.0.1:{dialled}"\n')
+
+    switch = Switch(routes)
+    dialled = {name: ports[0] for name, ports in routes.items()}
+    await switch.open()
+    try:
+        async with nodes(folder, world.registry, NAMES, routes=dialled, changed=behind_switch) as (
+            servers,
+            seed,
+        ):
+            yield Cluster(world, servers, switch, seed)
+    finally:
+        await switch.close()

@@ -14,7 +14,7 @@ from schemas.bulletin import new_id, stamp
 from schemas.codec import digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.subject import subject_for
-from tests.worlds import DEFAULTS, Message, draft
+from tests.support.world import DEFAULTS, Message, draft
 
 
 class Forger:

@@ -28,8 +28,10 @@ from bus.transport.connection import Connection
 from bus.transport.jetstream import publish
 from tests.faults.forgeries import Forger
 from tests.faults.history import Accepted, Admitted, Forged, History, Kept, Refused, Stored, Withdrawn, read
-from tests.faults.world import SPEAKERS, WAYS, Place, channel_of, clock
-from tests.worlds import DEFAULTS, draft
+from tests.faults.world import SPEAKERS, WAYS, Place, channel_of
+from tests.support.clocks import utc_now
+from tests.support.waiting import longest
+from tests.support.world import DEFAULTS, draft
 
 LOOK_S = 0.2
 
@@ -46,7 +48,7 @@ async def publisher(place: Place, history: History) -> None:
             signers=(place.signer(),),
             endpoint=place.endpoint(),
             defaults=DEFAULTS,
-            clock=clock,
+            clock=utc_now,
             rng=secrets.token_bytes,
         ) as speaking,
     ):
@@ -103,7 +105,7 @@ async def hub(place: Place, history: History) -> None:
             store=store,
             registry=place.registry(),
             endpoint=place.endpoint(),
-            clock=clock,
+            clock=utc_now,
             stand_by=True,
         ),
     ):
@@ -151,14 +153,14 @@ async def forger(place: Place, history: History) -> None:
     """Send forgeries in everybody's name, and once in a while what was truly said, again."""
     rng = random.Random()
     makers = {
-        victim: Forger(place.registry()(), victim, place.signer(_accomplice(victim)), rng, clock)
+        victim: Forger(place.registry()(), victim, place.signer(_accomplice(victim)), rng, utc_now)
         for victim in SPEAKERS
     }
     while not place.is_over():
         victim = rng.choice(sorted(makers))
         try:
             async with Connection.open(place.endpoint(victim)) as stolen:
-                await stolen.until_connected(5)
+                await stolen.until_connected(longest())
                 for _ in range(10):
                     if place.is_over():
                         break

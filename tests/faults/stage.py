@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -15,16 +16,16 @@ from pathlib import Path
 import msgspec
 
 from bus.demo.federation import free_port
-from bus.federation.plan import Country, Federation, Node, Seat
-from bus.keys import nkeys
-from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.server import NatsServer
 from bus.transport.streams import origin_stream
 from schemas.vocab import Status
-from tests.faults import world
+from tests.faults import cluster, world
 from tests.faults.checker import Bounds, Verdict, judge
-from tests.faults.history import Fault, History, Mended, Reads, Revoked, read
+from tests.faults.history import Accepted, Admitted, Event, Fault, History, Mended, Reads, Revoked, read
+from tests.support.waiting import eventually, longest
 
-END_S = 100.0
+MORE = 10
+END_FACTOR = 2
 PROXY = "proxy"
 FORGER = "forger"
 
@@ -146,10 +147,12 @@ class Stage:
         (self.country.folder / "ENOUGH").touch()
         speakers = [self.programs[name] for role in ("publisher", "forger") for name in self.of_role(role)]
         try:
-            codes = await asyncio.gather(*(asyncio.to_thread(each.process.wait, END_S) for each in speakers))
+            codes = await asyncio.gather(
+                *(asyncio.to_thread(each.process.wait, END_FACTOR * longest()) for each in speakers)
+            )
         except subprocess.TimeoutExpired as exc:
             raise RuntimeError(
-                f"a publisher still has unsent bulletins, or the forger goes on, {END_S:.0f} s after the last fault"
+                "a publisher still has unsent bulletins, or the forger goes on, long after the last fault"
             ) from exc
         if any(codes):
             raise RuntimeError(f"publishers and forger ended with {codes}")
@@ -161,14 +164,32 @@ class Stage:
 
     async def _rest(self) -> None:
         """Until no hub lacks anything, or may no longer; and a little longer, for what comes that should not."""
-        deadline = asyncio.get_running_loop().time() + END_S
-        while (found := self.verdict()).lost or found.unnoticed:
+
+        def is_at_rest() -> bool:
             for name in self.of_role("hub"):
                 self.programs[name].must_run()
-            if asyncio.get_running_loop().time() > deadline:
-                return  # the checker says what is missing
-            await asyncio.sleep(0.5)
-        await asyncio.sleep(1.0)
+            verdict = self.verdict()
+            return not verdict.lost and not verdict.unnoticed
+
+        with contextlib.suppress(AssertionError):  # the checker says what is missing
+            await eventually(is_at_rest, pause_s=0.5)
+        await asyncio.sleep(1.0)  # a real delay: nothing tells that something is not to come
+
+    def count(self, name: str, kind: type[Event]) -> int:
+        """How often a program has told of an event."""
+        path = self.country.folder / "history" / f"{name}.jsonl"
+        return sum(isinstance(event, kind) for event in read([path])) if path.exists() else 0
+
+    async def tells(self, name: str, kind: type[Event], more: int = MORE) -> None:
+        """Wait until a program has told of an event so many times more."""
+        enough = self.count(name, kind) + more
+        await eventually(lambda: self.count(name, kind) >= enough, pause_s=0.1)
+
+    async def begun(self) -> None:
+        """Wait until every author has spoken, and the first hub has heard of it."""
+        for name in self.of_role("publisher"):
+            await self.tells(name, Accepted)
+        await self.tells(self.of_role("hub")[0], Admitted)
 
 
 @asynccontextmanager
@@ -184,9 +205,10 @@ async def staged(
         rate: how many bulletins each says in a second.
         forged: how many forgeries come in a second.
     """
-    country = world.found(folder)
+    country = world.founded(folder)
+    names = [f"n{n}" for n in range(1, nodes + 1)]
     async with AsyncExitStack() as stack:
-        servers = await _cluster(stack, country, nodes)
+        servers, _ = await stack.enter_async_context(cluster.nodes(folder, country.world.registry, names))
         doors = {free_port(): int(server.url.rsplit(":", 1)[1]) for server in servers.values()}
         url = ",".join(f"nats://127.0.0.1:{port}" for port in doors)
         stage = Stage(country, servers, {})
@@ -195,9 +217,9 @@ async def staged(
 
         def start(role: str, name: str, **fields: object) -> None:
             seeds = {
-                each: country.nkeys[each][0]
+                each: country.world.nkeys[each][0]
                 for each in ([name] if role != FORGER else world.SPEAKERS)
-                if each in country.nkeys
+                if each in country.world.nkeys
             }
             place = world.Place(identity=name, url=url, nkeys=seeds, folder=folder)
             stage.programs[name] = Program(role, msgspec.structs.replace(place, **fields))
@@ -216,24 +238,3 @@ async def staged(
 def _end(programs: dict[str, Program]) -> None:
     for each in programs.values():
         each.kill()
-
-
-async def _cluster(stack: AsyncExitStack, country: world.Country, nodes: int) -> dict[str, NatsServer]:
-    seed, public = nkeys.generate()
-    ports = [free_port() for _ in range(nodes)]
-    seats: list[Seat | None] = [None]
-    if nodes > 1:
-        places = tuple(
-            Node(url=f"nats://127.0.0.1:{port}", route=f"nats-route://127.0.0.1:{free_port()}")
-            for port in ports
-        )
-        federation = Federation(countries={world.COUNTRY: Country(carrier=nkeys.generate()[1], nodes=places)})
-        seats = [Seat(federation=federation, name=world.COUNTRY, node=n) for n in range(nodes)]
-    servers = {}
-    for n, (port, seat) in enumerate(zip(ports, seats, strict=True), 1):
-        settings = ServerSettings(name=f"n{n}", port=port, seat=seat)
-        conf = render_conf(country.registry, settings=settings, provisioner_nkey=public)
-        servers[f"n{n}"] = NatsServer(country.folder / f"n{n}", conf)
-    await asyncio.gather(*(stack.enter_async_context(each) for each in servers.values()))
-    await provision(servers["n1"].url, seed, country.registry, seat=seats[0])
-    return servers

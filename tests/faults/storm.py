@@ -14,6 +14,7 @@ import msgspec
 from bus.errors import BusError
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.pull_consumer import Pull
+from tests.support.waiting import longest
 
 CONNECTIONS = 12
 AT_ONCE = 25
@@ -41,7 +42,7 @@ async def storm(place: Place) -> None:
 
 async def _connected(endpoint: Endpoint, place: Place) -> None:
     async with Connection.open(endpoint) as connection, asyncio.TaskGroup() as tasks:
-        await connection.until_connected(20)
+        await connection.until_connected(longest())
         for _ in range(AT_ONCE):
             tasks.create_task(_rounds(connection, place))
 

@@ -10,11 +10,15 @@ import pytest
 from bus.errors import PermitError
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
-from tests.integration.conftest import Bus, bus  # noqa: F401 (a fixture)
-from tests.integration.test_heartbeats import ME, Clock, Hub, watching
-from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import admitted, until
-from tests.worlds import draft
+from tests.support.clocks import Clock
+from tests.support.stage import (
+    Bus,
+    admitted,
+    speaking,
+)
+from tests.support.waiting import eventually, longest
+from tests.support.watching import ME, Hub, watching
+from tests.support.world import draft
 
 pytestmark = pytest.mark.slow
 HOUR, LONG = 3600.0, 400 * 86_400.0
@@ -31,7 +35,7 @@ async def say(author: Publisher, count: int = 3) -> None:
     """So many bulletins, stored."""
     for n in range(count):
         await author.publish(draft(f"number {n}"))
-    assert await author.idle(10)
+    assert await author.idle(longest())
 
 
 async def counted(hub: Hub, outcome: str) -> int:
@@ -45,16 +49,16 @@ async def numbers(hub: Hub) -> list[int]:
     return [seq for channel, seq, _ in await admitted(hub.store) if channel == ME]
 
 
-async def test_a_hubs_clock_that_jumps_loses_and_reorders_nothing(bus: Bus, tmp_path: Path) -> None:  # noqa: F811
+async def test_a_hubs_clock_that_jumps_loses_and_reorders_nothing(bus: Bus, tmp_path: Path) -> None:
     """Whatever it makes of what comes meanwhile, put right it holds all of it, once, in order, and hears who is silent."""
-    clock, said = Clock(bus), 0
+    clock, said = Clock(bus.world.now), 0
     async with (
         watching(bus, tmp_path / "store.db", clock) as hub,
         speaking(bus, tmp_path / "outbox.db") as author,
     ):
         for name, (jump, outcome) in JUMPS.items():
             await say(author)
-            await until(partial(hub.holds, said + 3))
+            await eventually(partial(hub.holds_first, said + 3))
             before = await counted(hub, outcome)
             clock.pass_(jump)
             await say(author)
@@ -62,21 +66,21 @@ async def test_a_hubs_clock_that_jumps_loses_and_reorders_nothing(bus: Bus, tmp_
             async def taken_so(outcome: str = outcome, before: int = before) -> bool:
                 return await counted(hub, outcome) == before + 3
 
-            await until(taken_so)
+            await eventually(taken_so)
             clock.pass_(-jump)
             await say(author)
             said += 9
-            await until(partial(hub.holds, said))
+            await eventually(partial(hub.holds_first, said))
             assert await numbers(hub) == list(range(1, said + 1)), name
-            await until(hub.has)
+            await eventually(hub.has)
             assert await hub.state() == "live", name
         clock.pass_(601)
-        await until(lambda: hub.has("silent"))
+        await eventually(lambda: hub.has("silent"))
 
 
-async def test_an_authors_clock_that_jumps_breaks_no_chain(bus: Bus, tmp_path: Path) -> None:  # noqa: F811
+async def test_an_authors_clock_that_jumps_breaks_no_chain(bus: Bus, tmp_path: Path) -> None:
     """What it says meanwhile is refused by name, comes as it is, or waits for its time; in the end all of it is there once."""
-    clock, his = Clock(bus), Clock(bus)
+    clock, his = Clock(bus.world.now), Clock(bus.world.now)
 
     async def early() -> bool:
         return await counted(hub, "early") == 3
@@ -96,23 +100,23 @@ async def test_an_authors_clock_that_jumps_breaks_no_chain(bus: Bus, tmp_path: P
         await say(author)
         his.pass_(HOUR)
         await say(author)
-        await until(lambda: hub.holds(12))
+        await eventually(lambda: hub.holds_first(12))
         assert await numbers(hub) == list(range(1, 13))
         his.pass_(HOUR)
         await say(author)
         his.pass_(-HOUR)
         await say(author)
-        await until(early)
+        await eventually(early)
         clock.pass_(2)  # so long the others are held back for them
-        await until(lambda: hub.holds(15))
+        await eventually(lambda: hub.holds_first(15))
         clock.pass_(HOUR)
-        await until(lambda: hub.holds(18))
+        await eventually(lambda: hub.holds_first(18))
         assert await numbers(hub) == [*range(1, 13), 16, 17, 18, 13, 14, 15]
 
 
-async def test_a_clock_that_is_set_back_leaves_one_sender(bus: Bus, tmp_path: Path) -> None:  # noqa: F811
+async def test_a_clock_that_is_set_back_leaves_one_sender(bus: Bus, tmp_path: Path) -> None:
     """Of two programs over one outbox one goes on sending: neither none until the hour has come again, nor both."""
-    clock, path = Clock(bus), tmp_path / "outbox.db"
+    clock, path = Clock(bus.world.now), tmp_path / "outbox.db"
     async with (
         speaking(bus, path, clock=clock) as one,
         speaking(bus, path, clock=clock) as other,
@@ -125,6 +129,6 @@ async def test_a_clock_that_is_set_back_leaves_one_sender(bus: Bus, tmp_path: Pa
             rows = await outbox.read(lambda db: db.execute("SELECT until FROM lease").fetchall())
             return [row["until"] < clock.now.timestamp() + HOUR / 2 for row in rows] == [True]
 
-        await until(taken_anew)
-        await until(lambda: one.leads != other.leads)
+        await eventually(taken_anew)
+        await eventually(lambda: one.leads != other.leads)
         await say(other)

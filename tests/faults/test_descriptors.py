@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.checker import Bounds
-from tests.faults.history import Accepted, Admitted, Event, Stored, read
+from tests.faults.history import Accepted, Admitted, Stored
 from tests.faults.stage import PROXY, Stage, staged
-from tests.faults.test_short_run import begun
-from tests.integration.test_subscriber import until
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 AUTHOR, OTHER, HUB, BROKER = "xa-csirt", "xa-dpa", "xa-hub", "n1"
@@ -38,21 +37,6 @@ async def starved(stage: Stage, *names: str) -> AsyncIterator[None]:
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
-class Told:
-    """What a program has told so far."""
-
-    def __init__(self, stage: Stage, name: str, kind: type[Event]) -> None:
-        self._path, self._kind = stage.country.folder / "history" / f"{name}.jsonl", kind
-
-    def count(self) -> int:
-        """How often."""
-        return sum(isinstance(each, self._kind) for each in read([self._path]))
-
-    def more(self, than: int) -> Callable[[], bool]:
-        """Whether it has told ten more than so many."""
-        return lambda: self.count() >= than + 10
-
-
 def has_none(log: Path) -> bool:
     """Whether somebody has said that it may open nothing more."""
     return "too many open files" in log.read_text("utf-8", "replace").lower()
@@ -62,14 +46,13 @@ async def test_a_program_without_descriptors_waits_and_goes_on(tmp_path: Path) -
     """An author accepts and a hub stands, cut off, until both may connect again; each says why it does not."""
     folder = tmp_path / "run"
     async with staged(folder, nodes=1, speakers=(AUTHOR, OTHER), rate=20, forged=5) as stage:
-        await begun(folder, 500)
-        said, heard = Told(stage, AUTHOR, Accepted), Told(stage, HUB, Admitted)
+        await stage.begun()
         async with starved(stage, AUTHOR, HUB):
             await stage.kill_program("cut", PROXY, 0.2)
             for name in (AUTHOR, HUB):
-                await until(partial(has_none, folder / f"{name}.log"), 20)
-            await until(said.more(said.count()), 20)
-        await until(heard.more(heard.count()), 20)
+                await eventually(partial(has_none, folder / f"{name}.log"))
+            await stage.tells(AUTHOR, Accepted)
+        await stage.tells(HUB, Admitted)
         await stage.finish()
         verdict = stage.verdict()
     assert verdict.broken(Bounds()) == []
@@ -80,15 +63,13 @@ async def test_a_broker_without_descriptors_keeps_whom_it_has(tmp_path: Path) ->
     """Who comes is kept waiting, who is connected publishes and reads; in the end everything is there."""
     folder = tmp_path / "run"
     async with staged(folder, nodes=1, speakers=(AUTHOR, OTHER), rate=20, forged=5) as stage:
-        await begun(folder, 500)
-        stored, heard = Told(stage, OTHER, Stored), Told(stage, HUB, Admitted)
+        await stage.begun()
         async with starved(stage, BROKER):
             await stage.kill_program("kill-publisher", AUTHOR, 0.2)
-            await until(partial(has_none, stage.servers[BROKER].log_file), 20)
-            await until(stored.more(stored.count()), 20)
-            await until(heard.more(heard.count()), 20)
-        stored = Told(stage, AUTHOR, Stored)
-        await until(stored.more(stored.count()), 20)
+            await eventually(partial(has_none, stage.servers[BROKER].log_file))
+            await stage.tells(OTHER, Stored)
+            await stage.tells(HUB, Admitted)
+        await stage.tells(AUTHOR, Stored)
         await stage.finish()
         verdict = stage.verdict()
     assert verdict.broken(Bounds()) == []

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bus.errors import StoreError
-from bus.keys import nkeys
 from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Accepted, Publisher
-from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.transport.connection import Endpoint
+from bus.publishing.publisher import Accepted
+from bus.server import ServerSettings
 from tests.faults import history as told
 from tests.faults import world
 from tests.support.places import ROOT
-from tests.worlds import DEFAULTS, draft, shared_world
+from tests.support.publishers import publishing
+from tests.support.stage import serving, speaking
+from tests.support.waiting import eventually, eventually_sync, longest
+from tests.support.world import draft, shared_world
 
 ROOM = 16 * 1024**2
 
@@ -49,30 +47,10 @@ def fill(disk: Path, left: int) -> Path:
     return ballast
 
 
-@asynccontextmanager
-async def speaking(path: Path, endpoint: Endpoint | None) -> AsyncIterator[Publisher]:
-    """A publisher of xa-csirt."""
-    scene = shared_world()
-    async with (
-        Outbox.open(path) as outbox,
-        Publisher.open(
-            authority_id="xa-csirt",
-            outbox=outbox,
-            registry=lambda: scene.registry,
-            signers=(scene.signers["xa-csirt"],),
-            endpoint=endpoint,
-            defaults=DEFAULTS,
-            clock=lambda: scene.now,
-            rng=secrets.token_bytes,
-        ) as publisher,
-    ):
-        yield publisher
-
-
 async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path: Path) -> None:
     """`publish` says `store-full`, what was accepted stays, and with room again the channel goes on without a hole."""
     with small_disk(tmp_path / "disk") as disk:
-        async with speaking(disk / "outbox.db", None) as publisher:
+        async with publishing(disk / "outbox.db", shared_world()) as publisher:
             ballast = fill(disk, 200_000)
             accepted: list[Accepted] = []
             reason = ""
@@ -90,49 +68,45 @@ async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path
             assert kept == [each.digest for each in accepted]
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.faults
 async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path) -> None:
     """While the broker's disk is full, publishers queue and say so; with room and a restart, everything is stored."""
-    scene, (seed, public) = shared_world(), nkeys.generate()
     with small_disk(tmp_path / "disk") as disk:
         settings = ServerSettings(store_dir=disk / "jetstream")
-        conf = render_conf(scene.registry, settings=settings, provisioner_nkey=public)
-        async with NatsServer(tmp_path / "server", conf) as server:
-            await provision(server.url, seed, scene.registry)
-            endpoint = Endpoint(
-                url=server.url, authority_id="xa-csirt", nkey_seed=scene.nkeys["xa-csirt"][0], name="full"
-            )
-            async with speaking(tmp_path / "outbox.db", endpoint) as publisher:
-                assert await publisher.ready(10)
-                ballast = fill(disk, 300_000)
-                accepted = [await publisher.publish(draft(f"number {n}")) for n in range(600)]
-                async with asyncio.timeout(30):
-                    while not (await publisher.health()).problem:
-                        await asyncio.sleep(0.05)
-                assert (await publisher.health()).counts["kept"] > 0
-                ballast.unlink()
-                await server.stop()
-                await server.restart()
-                assert await publisher.idle(30)
-                assert (await publisher.health()).counts["stored"] == len(accepted)
+        async with (
+            serving(tmp_path / "server", shared_world(), settings) as bus,
+            speaking(bus, tmp_path / "outbox.db") as publisher,
+        ):
+            assert await publisher.ready(longest())
+            ballast = fill(disk, 300_000)
+            accepted = [await publisher.publish(draft(f"number {n}")) for n in range(600)]
+
+            async def complains() -> str:
+                return (await publisher.health()).problem
+
+            await eventually(complains)
+            assert (await publisher.health()).counts["kept"] > 0
+            ballast.unlink()
+            await bus.server.stop()
+            await bus.server.restart()
+            assert await publisher.idle(longest())
+            assert (await publisher.health()).counts["stored"] == len(accepted)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 def test_a_cold_start_without_any_network_accepts(tmp_path: Path) -> None:
     """In a machine with no network at all, not even to itself, a publisher accepts and a hub stands by."""
     if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
         pytest.skip("this machine makes no network namespaces")
     folder = tmp_path / "run"
-    country = world.found(folder)
+    country = world.founded(folder)
     programs = []
     try:
         for role, name in (("publisher", "xa-csirt"), ("hub", "xa-hub")):
             place = world.Place(
                 identity=name,
                 url="nats://127.0.0.1:4222",
-                nkeys={name: country.nkeys[name][0]},
+                nkeys={name: country.world.nkeys[name][0]},
                 folder=folder,
             )
             file = folder / f"{name}.json"
@@ -140,14 +114,20 @@ def test_a_cold_start_without_any_network_accepts(tmp_path: Path) -> None:
             command = ["unshare", "-n", sys.executable, "-m", "tests.faults.program", role, str(file)]
             programs.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL))
         history = folder / "history" / "xa-csirt.jsonl"
-        while (
-            not history.exists() or sum(isinstance(each, told.Accepted) for each in told.read([history])) < 10
-        ):
+
+        def accepts() -> bool:
             assert [each.poll() for each in programs] == [None, None]
-            time.sleep(0.05)
-        while not (folder / "xa-hub.store.db").exists():
+            return (
+                history.exists()
+                and sum(isinstance(each, told.Accepted) for each in told.read([history])) >= 10
+            )
+
+        def stands_by() -> bool:
             assert programs[1].poll() is None
-            time.sleep(0.05)
+            return (folder / "xa-hub.store.db").exists()
+
+        eventually_sync(accepts)
+        eventually_sync(stands_by)
     finally:
         for each in programs:
             each.kill()

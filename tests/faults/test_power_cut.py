@@ -17,9 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.checker import Bounds
-from tests.faults.history import Fault
+from tests.faults.history import Admitted, Fault
 from tests.faults.stage import Stage, staged
-from tests.faults.test_short_run import begun
 
 
 def run(*command: str | Path) -> None:
@@ -82,9 +81,10 @@ async def test_nothing_accepted_is_missing_after_a_power_cut(tmp_path: Path) -> 
         (folder / "history").symlink_to(history)
         async with staged(folder, nodes=1, speakers=("xa-csirt", "xa-dpa"), rate=30, forged=5) as stage:
             run("sync", "-f", disk.mounted)  # what an operator laid down days ago
-            await begun(folder, 20_000)
+            await stage.begun()
+            await stage.tells("xa-hub", Admitted, 100)
             await _cut(stage, disk)
-            await begun(folder, 40_000)
+            await stage.tells("xa-hub", Admitted, 100)
             await stage.finish()
             verdict = stage.verdict()
     assert verdict.broken(Bounds()) == []

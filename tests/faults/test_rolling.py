@@ -11,9 +11,9 @@ import pytest
 from bus.publishing.publisher import Publisher
 from tests.faults.checker import Bounds
 from tests.faults.cluster import NAMES, clustered
-from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import draft
+from tests.support.stage import admitted, has, reading, speaking
+from tests.support.waiting import eventually, longest
+from tests.support.world import draft
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 UNDERWAY = 16  # so many are always on their way, whichever moment a node ends
@@ -55,25 +55,22 @@ async def test_a_restart_of_every_node_in_turn_interrupts_nobody_for_long(tmp_pa
         speaking(cluster, tmp_path / "outbox.db") as author,
         reading(cluster, tmp_path / "store.db", "xa-hub") as (store, service),
     ):
-        assert await author.ready(60)
+        assert await author.ready(longest())
         traffic = Traffic(author)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(traffic.run())
             try:
                 for name in NAMES:
-                    await until(partial(traffic.goes_on, traffic.stored), 60)
+                    await eventually(partial(traffic.goes_on, traffic.stored))
                     await cluster.servers[name].stop()
                     await cluster.servers[name].restart()
-                    await until(partial(cluster.is_whole, name), 60)
-                await until(partial(traffic.goes_on, traffic.stored), 60)
+                    await eventually(partial(cluster.is_whole, name))
+                await eventually(partial(traffic.goes_on, traffic.stored))
             finally:
                 traffic.enough = True
-        assert await author.idle(60)
+        assert await author.idle(longest())
 
-        async def all_read() -> bool:
-            return len(await admitted(store)) >= len(traffic.said)
-
-        await until(all_read, 60)
+        await eventually(lambda: has(store, len(traffic.said)))
         assert [digest for _, _, digest in await admitted(store)] == traffic.said
         assert service.subscriber.counts["refused"] == 0
         assert traffic.longest < Bounds().leader

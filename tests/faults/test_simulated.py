@@ -20,13 +20,13 @@ from bus.admission.verdict import Judged, Message, Refused, verdict
 from bus.subscribing.intake import Settling
 from bus.subscribing.tables import SCHEMA, Waiting
 from schemas.bulletin import Bulletin
-from tests import worlds
 from tests.faults import history as told
 from tests.faults.checker import Bounds, Verdict, judge
 from tests.faults.forgeries import Forger
 from tests.faults.world import channel_of
+from tests.support import world
 
-WORLD = worlds.shared_world()
+WORLD = world.shared_world()
 CHANNEL = channel_of("xa-csirt", "community")
 COUNT = 30
 HOLD_S = 1e6
@@ -103,7 +103,7 @@ class WithoutVerifying(WithoutHoldBack):
     def judge(self, message: Message) -> Judged | Refused:
         """As if the issuer had signed it."""
         found = super().judge(message)
-        signed = worlds.sign(WORLD, message.payload, by="xa-csirt", subject=message.subject)
+        signed = world.sign(WORLD, message.payload, by="xa-csirt", subject=message.subject)
         again = super().judge(msgspec.structs.replace(message, headers=signed.headers))
         return found if isinstance(again, Refused) else again
 
@@ -160,7 +160,7 @@ class SilentlyRefusing(Reader):
 
 def simulate(reader: Reader, rng: random.Random) -> Verdict:
     """One run: everything is said, the way is bad for a while, then it is good and the reader reads from the start."""
-    said = [_carried(each) for each in worlds.chain(WORLD, COUNT)]
+    said = [_carried(each) for each in world.chain(WORLD, COUNT)]
     forger = Forger(WORLD.registry, "xa-csirt", WORLD.signers["xa-dpa"], rng, lambda: WORLD.now)
     forged = [forger.make() for _ in range(10)]
     events: list[told.AnyEvent] = [told.Reads(at=0, hub="xb-hub", channels=(CHANNEL,))]
@@ -181,7 +181,7 @@ def simulate(reader: Reader, rng: random.Random) -> Verdict:
     return judge([*events, *reader.tells()], Bounds())
 
 
-def _carried(made: worlds.Message) -> Message:
+def _carried(made: world.Message) -> Message:
     return Message(
         subject=made.subject,
         headers=made.headers,

@@ -10,10 +10,15 @@ import pytest
 
 from bus.transport.connection import Endpoint
 from tests.faults.slow import SlowCable
-from tests.integration.conftest import Bus, bus  # noqa: F401 (a fixture)
-from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import World, draft
+from tests.support.stage import (
+    Bus,
+    admitted,
+    has,
+    reading,
+    speaking,
+)
+from tests.support.waiting import eventually, longest
+from tests.support.world import World, draft
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 COUNT = 60
@@ -25,7 +30,7 @@ SLOW = {"delay_s": 0.2, "jitter_s": 0.1, "bytes_per_s": 16_000, "lost": 0.05}
 class Afar:
     """The same bus, at the other end of a line."""
 
-    def __init__(self, bus: Bus, line: SlowCable) -> None:  # noqa: F811
+    def __init__(self, bus: Bus, line: SlowCable) -> None:
         self.world: World = bus.world
         self._bus, self._line = bus, line
 
@@ -36,7 +41,7 @@ class Afar:
         )
 
 
-async def test_over_a_slow_and_lossy_line_everything_comes(bus: Bus, tmp_path: Path) -> None:  # noqa: F811
+async def test_over_a_slow_and_lossy_line_everything_comes(bus: Bus, tmp_path: Path) -> None:
     """An author and a hub at its far end, and it breaks in the midst: nothing lost, nothing twice, all in order."""
     port = urlsplit(bus.server.url).port
     assert port is not None
@@ -48,12 +53,9 @@ async def test_over_a_slow_and_lossy_line_everything_comes(bus: Bus, tmp_path: P
     ):
         said = [(await author.publish(draft(f"number {n}"))).digest for n in range(COUNT)]
 
-        async def come(count: int) -> bool:
-            return len(await admitted(store)) >= count
-
-        await until(lambda: come(COUNT // 4), 60)
+        await eventually(lambda: has(store, COUNT // 4))
         line.snap()
-        await until(lambda: come(COUNT), 90)
-        assert await author.idle(30)
+        await eventually(lambda: has(store, COUNT))
+        assert await author.idle(longest())
         assert [digest for _, _, digest in await admitted(store)] == said
         assert service.subscriber.counts["refused"] == 0

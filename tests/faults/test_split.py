@@ -11,9 +11,9 @@ from bus.errors import BusError
 from bus.transport.connection import Connection
 from bus.transport.jetstream import publish
 from tests.faults.cluster import clustered
-from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import Message, chain, draft
+from tests.support.stage import admitted, connected, has, reading, speaking
+from tests.support.waiting import eventually
+from tests.support.world import Message, chain, draft
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 
@@ -43,28 +43,26 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
 
         for n in range(10):
             await author.publish(draft(f"before, {n}"))
-        await until(lambda: holds(10), 60)
+        await eventually(lambda: holds(10))
         lead = cluster.leader("XA_ACTUAL")
         cluster.switch.split({lead})
         for n in range(10):
             await author.publish(draft(f"apart, {n}"))
-        async with Connection.open(cluster.endpoint("xa-dsc", lead)) as left:
-            await left.until_connected(10)
+        async with connected(cluster.endpoint("xa-dsc", lead)) as left:
             other = chain(cluster.world, 1, "xa-dsc")[0]
             with pytest.raises(BusError) as caught:
                 await publish(left, other.subject, other.payload, dict(other.headers))
         assert caught.value.reason in ("unreachable", "no-stream")  # nobody is there to take it
-        await until(partial(holds, 20), 60)
+        await eventually(partial(holds, 20))
         assert cluster.leader("XA_ACTUAL", without=lead) != lead
         cluster.switch.heal()
         for n in range(10):
             await author.publish(draft(f"together, {n}"))
-        await until(partial(holds, 30), 60)
+        await eventually(partial(holds, 30))
         assert await own() == list(range(1, 31))
         assert {channel.partition("/")[0] for channel, _, _ in await admitted(store)} == {"xa-csirt"}
-        async with Connection.open(cluster.endpoint("xa-dsc", lead)) as right:
-            await right.until_connected(10)
-            await until(partial(taken, right, other), 60)  # it is one of the cluster again
+        async with connected(cluster.endpoint("xa-dsc", lead)) as right:
+            await eventually(partial(taken, right, other))  # it is one of the cluster again
         assert service.subscriber.counts["refused"] == 0
 
 
@@ -75,24 +73,20 @@ async def test_a_node_that_hears_and_is_not_heard_holds_nobody_up(tmp_path: Path
         speaking(cluster, tmp_path / "outbox.db") as author,
         reading(cluster, tmp_path / "store.db", "xa-hub") as (store, service),
     ):
-
-        async def holds(count: int) -> bool:
-            return len(await admitted(store)) == count
-
         for n in range(10):
             await author.publish(draft(f"before, {n}"))
-        await until(partial(holds, 10), 60)
+        await eventually(partial(has, store, 10))
         mute = cluster.node_of("xa-csirt")
         await cluster.hand_over(mute, "XA_ACTUAL")
         cluster.switch.muffle(mute)
         for n in range(10):
             await author.publish(draft(f"unheard, {n}"))
-        await until(partial(holds, 20), 60)
+        await eventually(partial(has, store, 20))
         assert cluster.node_of("xa-csirt") != mute
         cluster.switch.heal()
         for n in range(10):
             await author.publish(draft(f"heard again, {n}"))
-        await until(partial(holds, 30), 60)
+        await eventually(partial(has, store, 30))
         assert [seq for _, seq, _ in await admitted(store)] == list(range(1, 31))
-        await until(partial(cluster.is_whole, mute), 60)
+        await eventually(partial(cluster.is_whole, mute))
         assert service.subscriber.counts["refused"] == 0

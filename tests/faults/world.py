@@ -12,13 +12,13 @@ from bus.keys import nkeys
 from bus.keys.files import load_signer, save_signer
 from bus.keys.signatures import FileSigner
 from bus.transport.connection import Endpoint
-from bus.trust import ceremony, proposals, rotation
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import ceremony, rotation
 from bus.trust.store import HeldRegistry, version_file
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import Channel
 from schemas.vocab import Domain, Scope, Status, Tlp
-from tests.worlds import key_record, signed_registry
+from tests.support.clocks import utc_now
+from tests.support.world import BEACON_LIFETIME, World, found, key_record, signed_registry
 
 COUNTRY = "xa"
 SPEAKERS = {f"{COUNTRY}-{office.suffix}": office for office in OFFICES}
@@ -52,7 +52,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
             pin=None,
             domain=None,
             beacon=self.folder / "beacon.tocsin.json",
-            clock=clock,
+            clock=utc_now,
         )
 
     def signer(self, identity: str | None = None) -> FileSigner:
@@ -72,20 +72,18 @@ class Country(msgspec.Struct, frozen=True, kw_only=True):
     """The registry with the keys of everybody in it, on a disk."""
 
     folder: Path
-    registry: VerifiedRegistry
-    roots: tuple[FileSigner, ...]
-    nkeys: dict[str, tuple[str, str]]
+    world: World
 
     def revoke(self, identity: str) -> None:
         """The registry's next version, in which all keys of an authority have ended just now."""
-        held, now = self.registry, clock()
+        held, now = self.world.registry, utc_now()
         document = ceremony.next_version(held.document, held.digest, now, LIFETIME)
         kids = list(document.authorities[identity].keys)
         document = rotation.revoke_keys(
             document, identity, kids, since=document.issued, reason="stolen", now=now
         )
         version_file(registry_file(self.folder), document.version).write_bytes(
-            signed_registry(document, self.roots)
+            signed_registry(document, self.world.roots)
         )
 
 
@@ -94,39 +92,20 @@ def registry_file(folder: Path) -> Path:
     return folder / "registry.tocsin.json"
 
 
-def found(folder: Path) -> Country:
+def founded(folder: Path) -> Country:
     """Make everybody's keys, sign the registry and lay it down."""
-    now = clock()
+    now = utc_now()
     (folder / "history").mkdir(parents=True, exist_ok=True)
-    roots, beacon = (FileSigner.generate(), FileSigner.generate()), FileSigner.generate()
-    transport_keys = {name: nkeys.generate() for name in (*SPEAKERS, *HUBS)}
-    everybody = tuple(transport_keys)
-    document = ceremony.new_registry(
-        domain="faults",
-        root_keys=[key_record(each, now) for each in roots],
-        root_threshold=2,
-        beacon_keys=[key_record(beacon, now)],
-        beacon_threshold=1,
-        audiences={
-            name: Audience(
-                scope=Scope.UNION,
-                members=tuple(who for who in everybody if name in HUBS.get(who, tuple(WAYS))),
-            )
-            for name in WAYS
-        },
-        now=now - dt.timedelta(hours=1),
-        lifetime=LIFETIME,
-    )
-    for name, office in SPEAKERS.items():
-        signer = FileSigner.generate()
-        save_signer(folder / f"{name}.pem", signer, PASSPHRASE)
-        record = AuthorityRecord(
+    transport = {name: nkeys.generate() for name in (*SPEAKERS, *HUBS)}
+    signers = {name: FileSigner.generate() for name in SPEAKERS}
+    records = {
+        name: AuthorityRecord(
             name=f"XA {office.title}",
             kind=office.kind,
             domain=office.domain,
             country="XA",
-            keys={signer.kid: key_record(signer, now)},
-            nkeys=(transport_keys[name][1],),
+            keys={signers[name].kid: key_record(signers[name], now)},
+            nkeys=(transport[name][1],),
             publish=tuple(
                 PublishGrant(
                     statuses=(Status.ACTUAL,), tlps=(tlp,), audiences=(audience,), kinds=("*",), areas=("*",)
@@ -134,35 +113,37 @@ def found(folder: Path) -> Country:
                 for audience, tlp in WAYS.items()
             ),
         )
-        document = proposals.add_authority(document, name, record)
-    for name, audiences in HUBS.items():
-        record = AuthorityRecord(
+        for name, office in SPEAKERS.items()
+    } | {
+        name: AuthorityRecord(
             name=f"XA {name}",
             kind="hub",
             domain=Domain.COORD,
             country="XA",
-            nkeys=(transport_keys[name][1],),
+            nkeys=(transport[name][1],),
             read=tuple(
-                ReadGrant(statuses=(Status.ACTUAL,), tlps=(WAYS[each],), audiences=(each,))
-                for each in audiences
+                ReadGrant(statuses=(Status.ACTUAL,), tlps=(WAYS[audience],), audiences=(audience,))
+                for audience in audiences
             ),
         )
-        document = proposals.add_authority(document, name, record)
-    raw = signed_registry(document, roots)
-    registry_file(folder).write_bytes(raw)
-    registry = VerifiedRegistry.open(raw)
-    stated = ceremony.new_beacon(registry, beacon, now, dt.timedelta(hours=6))
+        for name, audiences in HUBS.items()
+    }
+    audiences = {
+        name: Audience(
+            scope=Scope.UNION,
+            members=tuple(who for who in transport if name in HUBS.get(who, tuple(WAYS))),
+        )
+        for name in WAYS
+    }
+    world = found("faults", records, audiences, signers=signers, transport=transport, now=now)
+    for name, signer in signers.items():
+        save_signer(folder / f"{name}.pem", signer, PASSPHRASE)
+    registry_file(folder).write_bytes(world.raw)
+    stated = ceremony.new_beacon(world.registry, world.beacon, now, BEACON_LIFETIME)
     (folder / "beacon.tocsin.json").write_bytes(stated)
-    return Country(
-        folder=folder, registry=registry.with_beacon(stated, now), roots=roots, nkeys=transport_keys
-    )
+    return Country(folder=folder, world=world)
 
 
 def channel_of(issuer: str, audience: str) -> str:
     """An authority's channel to an audience."""
     return str(Channel(issuer=issuer, status=Status.ACTUAL, tlp=WAYS[audience], audience=audience))
-
-
-def clock() -> dt.datetime:
-    """The present."""
-    return dt.datetime.now(dt.UTC)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from bus.demo.federation import free_port
-from tests.office import Desk, Office, wait_for
+from tests.support.office import Desk, Office
 from tests.support.places import ROOT
-
-pytestmark = pytest.mark.timeout(120)
+from tests.support.waiting import eventually_sync
 
 
 def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:
@@ -44,78 +41,38 @@ def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:
     found = json.loads(office.run("registry", "verify", "registry.tocsin.json", "--json"))
     assert (found["version"], found["authorities"]) == (1, 2)
     office.run(
-        "registry",
-        "beacon",
-        "registry.tocsin.json",
-        "--key",
-        "beacon.pem",
-        "--passphrase-file",
-        "beacon.pass",
-        "--out",
-        "beacon.tocsin.json",
+        *["registry", "beacon", "registry.tocsin.json", "--key", "beacon.pem"],
+        *["--passphrase-file", "beacon.pass", "--out", "beacon.tocsin.json"],
     )
     port = free_port()
     shared = (
-        "--domain",
-        "nations",
-        "--pin",
-        found["digest"],
-        "--registry",
-        "registry.tocsin.json",
-        "--beacon",
-        "beacon.tocsin.json",
-        "--server",
-        f"nats://127.0.0.1:{port}",
+        *("--domain", "nations", "--pin", found["digest"], "--registry", "registry.tocsin.json"),
+        *("--beacon", "beacon.tocsin.json", "--server", f"nats://127.0.0.1:{port}"),
     )
     office.run(
         "context", "add", "xa-csirt", "--authority", "xa-csirt", *shared, "--key", "xa-csirt.pem", "--passphrase-file", "xa-csirt.pass",
         "--nkey", "xa-csirt.nk", "--state", "state-csirt", "--use",
     )  # fmt: skip
     office.run(
-        "context",
-        "add",
-        "xa-hub",
-        "--authority",
-        "xa-hub",
+        *["context", "add", "xa-hub", "--authority", "xa-hub", "--nkey", "xa-hub.nk", "--state", "state-hub"],
         *shared,
-        "--nkey",
-        "xa-hub.nk",
-        "--state",
-        "state-hub",
     )
-    server = office.start("server", "run", "broker", "--port", str(port))
-    hub = None
-    try:
-        wait_for(tmp_path / "server.log", "serving", server)
+    with office.serving(port):
         office.run("doctor")
-        deadline = time.monotonic() + 30
         checks = json.loads(office.run("server", "check", "broker", "--json"))
-        assert all(each["ok"] for each in checks if each["hard"]), checks
-        hub = office.start("hub", "run", "--context", "xa-hub")
-        sent = json.loads(
-            office.run(
-                "publish",
-                str(ROOT / "examples" / "drafts" / "cyber.json"),
-                "--tlp",
-                "green",
-                "--audience",
-                "community",
-                "--json",
+        assert all(check["ok"] for check in checks if check["hard"]), checks
+        with office.running("hub", "run", "--context", "xa-hub"):
+            draft = str(ROOT / "examples" / "drafts" / "cyber.json")
+            sent = json.loads(
+                office.run("publish", draft, "--tlp", "green", "--audience", "community", "--json")
             )
-        )
-        assert sent["state"] == "stored"
-        while sent["digest"] not in office.run(
-            "--context", "xa-hub", "watch", "--since", "all", "--no-follow", "--json"
-        ):
-            assert time.monotonic() < deadline, (tmp_path / "hub.log").read_text()
-            time.sleep(0.2)
-        again = office.run("--context", "xa-hub", "hub", "run", code=1)
-        assert "another process is reading" in again
-    finally:
-        for process in (hub, server):
-            if process is not None:
-                process.send_signal(signal.SIGINT)
-                process.wait(20)
+            assert sent["state"] == "stored"
+            seen = ("--context", "xa-hub", "watch", "--since", "all", "--no-follow", "--json")
+            eventually_sync(
+                lambda: sent["digest"] in office.run(*seen), describe=(tmp_path / "hub.log").read_text
+            )
+            again = office.run("--context", "xa-hub", "hub", "run", code=1)
+            assert "another process is reading" in again
 
 
 def test_a_change_is_the_next_version_under_both_quorums(
@@ -133,18 +90,20 @@ def test_a_change_is_the_next_version_under_both_quorums(
     office.sign("root-b")
     (tmp_path / "v1.tocsin.json").write_bytes((tmp_path / "registry.tocsin.json").read_bytes())
     office.run(
-        "registry",
-        "add",
-        "registry.tocsin.json",
-        "xa-emb",
-        "--name",
-        "EMB",
-        "--kind",
-        "emb",
-        "--domain",
-        "electoral",
-        "--country",
-        "XA",
+        *[
+            "registry",
+            "add",
+            "registry.tocsin.json",
+            "xa-emb",
+            "--name",
+            "EMB",
+            "--kind",
+            "emb",
+            "--domain",
+            "electoral",
+            "--country",
+            "XA",
+        ]
     )
     office.run("registry", "verify", "registry.tocsin.json", "--previous", "v1.tocsin.json", code=6)
     office.sign("root-a")

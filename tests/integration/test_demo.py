@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ import msgspec
 import pytest
 
 from tests.support.places import ROOT
+from tests.support.waiting import eventually_sync, longest
 
 TOCSIN = Path(sys.executable).parent / "tocsin"
 DRAFTS = ROOT / "examples" / "drafts"
-
-pytestmark = pytest.mark.timeout(120)
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +37,16 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=longest(),
         )
+
+    def is_up(self) -> bool:
+        """Whether its first round of samples has been admitted; it must be running."""
+        assert self.process.poll() is None, (self.folder / "demo.log").read_text()
+        if not (self.folder / "config.toml").exists():
+            return False
+        status = self.run("picture", "--json", context="xb-hub")
+        return status.returncode == 0 and json.loads(status.stdout)["in_force"] >= 16
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +60,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         )
     running = Running(folder=folder, process=process)
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            status = (
-                running.run("picture", "--json", context="xb-hub")
-                if (folder / "config.toml").exists()
-                else None
-            )
-            if status and status.returncode == 0 and json.loads(status.stdout)["in_force"] >= 16:
-                break
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, "the demonstration did not come up"
-            time.sleep(0.2)
+        eventually_sync(running.is_up, describe=log.read_text)
         yield running
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(longest())
 
 
 def published(demo: Running) -> dict[str, Any]:
@@ -80,28 +75,21 @@ def published(demo: Running) -> dict[str, Any]:
     return found
 
 
-def test_publish_answers_stored_within_a_second_or_so(demo: Running) -> None:
+def test_publish_answers_stored(demo: Running) -> None:
     """An officer's bulletin is stored while the authority's adapter runs in another process."""
-    began = time.monotonic()
     found = published(demo)
     assert set(found) == {"id", "channel", "seq", "digest", "subject", "state"}
     assert found["state"] == "stored"
     assert found["channel"] == "xa-csirt/actual.green.community"
-    assert time.monotonic() - began < 5  # a loaded machine; a quiet one needs half a second
 
 
 def test_watch_shows_it_verified_and_verify_names_the_signer(demo: Running, tmp_path: Path) -> None:
     """What one country's officer says, the other country's hub shows; its file form verifies anywhere."""
     found = published(demo)
-    deadline = time.monotonic() + 10
-    while True:
-        seen = demo.run(
-            "watch", "--topic", "cyber", "--since", "all", "--no-follow", "--json", context="xb-hub"
-        )
-        rows = [json.loads(line) for line in seen.stdout.splitlines()]
-        if found["digest"] in {row["digest"] for row in rows}:
-            break
-        assert time.monotonic() < deadline
+    held(demo, found["digest"])
+    seen = demo.run("watch", "--topic", "cyber", "--since", "all", "--no-follow", "--json", context="xb-hub")
+    rows = [json.loads(line) for line in seen.stdout.splitlines()]
+    assert found["digest"] in {row["digest"] for row in rows}
     assert {"bulletin", "digest", "subject", "admitted_at", "late", "trust", "labels"} == set(rows[-1])
     assert {row["trust"] for row in rows} == {"fresh"}
     raw = demo.run("bulletin", "show", found["id"], "--raw", context="xb-hub").stdout
@@ -139,7 +127,7 @@ def test_an_authority_cannot_speak_as_another(demo: Running, tmp_path: Path) -> 
     (home / "config.toml").write_text(settings.replace("keys/xa-emb/signing", "keys/xa-csirt/signing"))
     done = subprocess.run(
         [TOCSIN, "--context", "xa-emb", "publish", str(DRAFTS / "electoral.toml"), "--json"],
-        env={**os.environ, "TOCSIN_HOME": str(home)}, cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "TOCSIN_HOME": str(home)}, cwd=ROOT, capture_output=True, text=True, timeout=longest(),
     )  # fmt: skip
     assert (done.returncode, json.loads(done.stderr)["error"]["reason"]) == (5, "not-your-key")
 
@@ -158,14 +146,16 @@ def test_trace_tells_both_halves_of_a_life(demo: Running) -> None:
 
 def receipts(demo: Running, digest: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     """Where one bulletin of the CSIRT of XA stands, once it has come so far."""
-    deadline = time.monotonic() + 20
-    while True:
+    found: dict[str, Any] = {}
+
+    def climbed() -> bool:
         done = demo.run("outbox", "receipts", digest, "--json")
         assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        if reached(found):
-            return found
-        assert time.monotonic() < deadline, found
+        found.update(json.loads(done.stdout))
+        return reached(found)
+
+    eventually_sync(climbed, describe=lambda: found)
+    return found
 
 
 def test_the_ladder_is_climbed_to_its_end(demo: Running) -> None:
@@ -208,9 +198,7 @@ def test_an_outbox_is_pruned_of_nothing_young(demo: Running) -> None:
 
 def held(demo: Running, digest: str, context: str = "xb-hub") -> None:
     """Wait until a hub holds a bulletin."""
-    deadline = time.monotonic() + 20
-    while demo.run("bulletin", "show", digest, context=context).returncode:
-        assert time.monotonic() < deadline
+    eventually_sync(lambda: demo.run("bulletin", "show", digest, context=context).returncode == 0)
 
 
 def test_update_and_cancel_go_the_way_of_the_original(demo: Running) -> None:
@@ -326,7 +314,9 @@ def test_help_imports_nothing_heavy() -> None:
         "except SystemExit: pass\n"
         "print([m for m in ('nats', 'cryptography', 'structlog', 'msgspec') if m in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=longest(), cwd=ROOT
+    )
     assert done.stderr.strip() == "[]"
     assert "publish" in done.stdout
 
@@ -343,7 +333,7 @@ def test_a_dead_bus_queues_with_exit_75(demo: Running, tmp_path: Path) -> None:
     env = {**os.environ, "TOCSIN_HOME": str(home)}
     done = subprocess.run(
         [TOCSIN, "--context", "xb-csirt", "publish", str(DRAFTS / "cyber.json"), "--wait", "stored=1", "--json"],
-        env=env, cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env=env, cwd=ROOT, capture_output=True, text=True, timeout=longest(),
     )  # fmt: skip
     assert done.returncode == 75, done.stderr
     assert json.loads(done.stdout)["state"] == "accepted"
@@ -354,7 +344,7 @@ def test_a_bounded_demo_ends_with_its_summary_and_goes_on_next_time(tmp_path: Pa
     for _ in range(2):
         done = subprocess.run(
             [TOCSIN, "demo", "--dir", str(tmp_path / "d"), "--for", "8", "--json"],
-            cwd=ROOT, capture_output=True, text=True, timeout=100,
+            cwd=ROOT, capture_output=True, text=True, timeout=longest(),
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         tally = json.loads(done.stdout.splitlines()[-1])
@@ -374,7 +364,7 @@ def test_a_demo_whose_reader_goes_ends_clean(tmp_path: Path) -> None:
         assert process.stderr is not None
         process.stdout.close()
         said = process.stderr.read()
-        assert (process.wait(60), "Traceback" in said) == (0, False), said
+        assert (process.wait(longest()), "Traceback" in said) == (0, False), said
     assert not list((tmp_path / "d" / "server").glob("*.ports"))
 
 
@@ -385,9 +375,7 @@ def test_a_demo_interrupted_while_it_starts_says_so(tmp_path: Path) -> None:
     ) as process:  # fmt: skip
         assert process.stderr is not None
         assert process.stderr.readline().startswith("starting")
-        deadline = time.monotonic() + 30
-        while not (tmp_path / "d" / "demo.lock").exists():
-            assert time.monotonic() < deadline
+        eventually_sync((tmp_path / "d" / "demo.lock").exists)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(longest()) == 130
         assert "interrupted" in process.stderr.read()

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.guides import Reader, blocks
 from tests.integration.test_demo import Running, demo
-from tests.office import Desk
+from tests.support.guides import Reader, blocks
+from tests.support.office import Desk
 
 __all__ = ["demo"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from pathlib import Path
 
@@ -12,10 +11,8 @@ from bus.drills.script import Expectation, Inject, answer, of_exercise
 from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from schemas.vocab import FeedbackKind, Status
-from tests.integration.conftest import Bus
-from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import reading
-from tests.worlds import draft
+from tests.support.stage import Bus, reading, running, speaking
+from tests.support.world import draft
 
 
 class Clock:
@@ -66,19 +63,11 @@ async def test_a_drill_goes_the_real_way_and_is_scored(bus: Bus, tmp_path: Path)
         speaking(bus, tmp_path / "emb.db", "xa-emb") as emb,
         speaking(bus, tmp_path / "csirt.db", "xa-csirt") as csirt,
         speaking(bus, tmp_path / "other.db", "xb-csirt") as other,
+        running(answering(store, other)),
     ):
-        task = asyncio.create_task(answering(store, other))
-        try:
-            async with asyncio.timeout(20):
-                report = await play(
-                    board,
-                    {"emb": emb, "csirt": csirt},
-                    store.follow(0),
-                    clock=clock,
-                    sleep=clock.sleep,
-                )
-        finally:
-            task.cancel()
+        report = await play(
+            board, {"emb": emb, "csirt": csirt}, store.follow(0), clock=clock, sleep=clock.sleep
+        )
     first, second = report.steps
     assert [each.at_s for each in report.steps] == [0, 30]
     assert [each.state for each in report.steps] == ["stored", "stored"]

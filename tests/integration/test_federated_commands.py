@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,12 +16,11 @@ import pytest
 
 from bus.demo.federation import free_port
 from bus.server.process import ports_of
-from tests.guides import Block, Reader, blocks
-from tests.office import TOCSIN, Desk, Office
+from tests.support.guides import Block, Reader, blocks
+from tests.support.office import TOCSIN, Desk, Office
+from tests.support.waiting import eventually_sync, longest
 
-pytestmark = pytest.mark.timeout(120)
 PORT = re.compile(r"\b422[234]\b")
-PATIENCE_S = 60.0
 
 
 class Founded(NamedTuple):
@@ -71,10 +69,7 @@ def follow(reader: Reader, block: Block) -> list[str]:
 
 def until(office: Office, ready: Callable[[], bool]) -> None:
     """Wait for something that processes bring about."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not ready():
-        assert time.monotonic() < deadline, (office.folder / "server.log").read_text()
-        time.sleep(0.1)
+    eventually_sync(ready, describe=(office.folder / "server.log").read_text)
 
 
 def _sound(reader: Reader, line: str) -> bool:
@@ -83,7 +78,6 @@ def _sound(reader: Reader, line: str) -> bool:
         cwd=reader.desk.folder,
         env=reader.desk.env,
         capture_output=True,
-        timeout=60,
     )
     return done.returncode == 0 and b"not attached" not in done.stdout
 
@@ -97,7 +91,7 @@ def running(office: Office, commands: list[list[str]]) -> Iterator[None]:
     finally:
         for process in started:
             process.send_signal(signal.SIGTERM)
-        codes = [process.wait(20) for process in started]
+        codes = [process.wait(longest()) for process in started]
     assert codes == [0] * len(commands), (office.folder / "server.log").read_text()
 
 

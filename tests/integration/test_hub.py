@@ -6,28 +6,24 @@ import asyncio
 import datetime as dt
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bus.audit import Fact
-from bus.hub.picture import summary
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.keys import nkeys
 from bus.publishing.heartbeat import PART_S
 from bus.publishing.outbox import Outbox, State
-from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.subscribing.inbox import Inbox
-from bus.transport.connection import NatsConnection
-from bus.transport.jetstream import publish
 from schemas.parts import PersonalData
 from schemas.vocab import PersonalFlag
-from tests.hubs import hub_desk, store_of, take_in
-from tests.integration.conftest import Bus
-from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import bulletin, chain, draft, make_world, sign
+from tests.support.hubs import hub_desk, store_of, take_in
+from tests.support.stage import Bus, admitted, connected, has, reading, refusals, send, serving
+from tests.support.waiting import eventually, longest
+from tests.support.world import bulletin, chain, draft, make_world, sign
 
 PREFIX = "tocsin.v1.actual.green.community.xb.csirt"
 SUBJECT = f"{PREFIX}.cyber.cyber-threat.xb.none.p4".encode()
@@ -50,8 +46,7 @@ async def shout(bus: Bus, identity: str, subject: bytes, lines: bytes, payload: 
     """Publish bytes as they are, past everything a client would refuse to send."""
     head = b"NATS/1.0\r\n" + lines + b"\r\n"
     size = len(head)
-    async with NatsConnection.at(bus.endpoint(identity)) as speaker:
-        await speaker.until_connected(5)
+    async with connected(bus.endpoint(identity)) as speaker:
         client = speaker.client()
         client._transport.write(  # type: ignore[union-attr]  # there is no other way to say such things
             b"HPUB %s %d %d\r\n%s%s\r\n" % (subject, size, size + len(payload), head, payload)
@@ -66,45 +61,31 @@ async def test_an_insider_cannot_stop_a_reader(
     """Whatever stands in the stream before it, the next bulletin is admitted, and the odd message is quarantined."""
     first, second = chain(bus.world, 2)
     other = chain(bus.world, 1, "xb-dpa")[0]
-    async with NatsConnection.at(bus.endpoint("xa-csirt")) as speaker:
-        await speaker.until_connected(5)
-        await publish(speaker, first.subject, first.payload, dict(first.headers))
+    async with connected(bus.endpoint("xa-csirt")) as speaker:
+        await send(speaker, first)
         await shout(bus, "xb-csirt", *HOSTILE[name])
-        await publish(speaker, second.subject, second.payload, dict(second.headers))
-    async with NatsConnection.at(bus.endpoint("xb-dpa")) as neighbour:
-        await neighbour.until_connected(5)
-        await publish(neighbour, other.subject, other.payload, dict(other.headers))
+        await send(speaker, second)
+    async with connected(bus.endpoint("xb-dpa")) as neighbour:
+        await send(neighbour, other)
     async with reading(bus, tmp_path_factory.mktemp("hub") / "store.db") as (store, service):
-        await until(lambda: _has(store, 3), 8)
-        await until(lambda: _quarantined(store), 8)
-        refused = await store.read(lambda db: summary.quarantine(db, 10))
-        assert [each.reason for each in refused] == [
-            "empty" if not HOSTILE[name][2] else "malformed-envelope"
-        ]
-        await until(lambda: _all_attached(service), 8)
+        await eventually(lambda: has(store, 3))
+        await eventually(lambda: refusals(store))
+        assert await refusals(store) == ["empty" if not HOSTILE[name][2] else "malformed-envelope"]
+        await eventually(lambda: _all_attached(service))
 
 
 async def _all_attached(service: HubService) -> bool:
     return service.subscriber.attached == len(("ACTUAL", "EXERCISE", "SYSTEM", "TEST"))
 
 
-async def _has(store: Inbox, count: int) -> bool:
-    return len(await admitted(store)) >= count
-
-
-async def _quarantined(store: Inbox) -> int:
-    return len(await store.read(lambda db: summary.quarantine(db, 10)))
-
-
 async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:
     """The interval of the endpoint is the client's, also when it changes, so that a dead link is noticed sooner in a vote."""
     seconds = 10
     endpoint = msgspec.structs.replace(bus.endpoint("xa-csirt"), ping_s=lambda: seconds)
-    async with NatsConnection.at(endpoint) as connection:
-        await connection.until_connected(5)
+    async with connected(endpoint) as connection:
         assert connection.client().options["ping_interval"] == 10
         seconds = 5
-        await until(lambda: connection.client().options["ping_interval"] == 5)
+        await eventually(lambda: connection.client().options["ping_interval"] == 5)
         assert connection.epoch == 1
 
 
@@ -124,20 +105,14 @@ async def test_a_hub_that_runs_erases_what_may_be_kept_no_longer(bus: Bus, tmp_p
     about = sign(bus.world, bulletin(bus.world, say=said))
     path = tmp_path / "store.db"
     await take_in(path, bus.world, [about])
-    async with (
-        open_store(path, hold_s=1.0) as store,
-        HubService.open(
-            authority_id="xb-hub",
-            store=store,
-            registry=lambda: bus.world.registry,
-            endpoint=bus.endpoint("xb-hub"),
-            clock=lambda: bus.world.now,
-            on_news=lambda event, facts: heard.append((event, dict(facts))),
-        ) as service,
-    ):
-        await until(lambda: heard == [("personal-data-erased", {"count": 1})])
+
+    def hear(event: str, facts: Mapping[str, Fact]) -> None:
+        heard.append((event, dict(facts)))
+
+    async with reading(bus, path, picture=True, on_news=hear) as (store, service):
+        await eventually(lambda: heard == [("personal-data-erased", {"count": 1})])
         assert await admitted(store) == []
-        await until(service.subscriber.caught_up)
+        await eventually(service.subscriber.caught_up)
 
 
 async def test_a_hub_that_is_told_to_end_ends_though_its_broker_is_frozen(
@@ -148,14 +123,11 @@ async def test_a_hub_that_is_told_to_end_ends_though_its_broker_is_frozen(
     world = make_world(dt.datetime.now(dt.UTC))
     office = hub_desk(tmp_path / "office", monkeypatch, world, "xb-hub")
     nkeys.save_nkey(office.folder / "xb-hub.nk", world.nkeys["xb-hub"][0])
-    seed, public = nkeys.generate()
-    conf = render_conf(world.registry, settings=ServerSettings(), provisioner_nkey=public)
-    async with NatsServer(tmp_path / "server", conf) as server:
-        await provision(server.url, seed, world.registry)
+    async with serving(tmp_path / "server", world) as bus:
         office.run(
             "context", "add", "xb-hub", "--authority", "xb-hub", "--domain", "test", "--pin", world.pin,
             "--registry", "xb-hub/registry.tocsin.json", "--beacon", "xb-hub/beacon.tocsin.json",
-            "--server", server.url, "--nkey", "xb-hub.nk", "--key", "xb-hub.pem", "--passphrase-file", "xb-hub.pass",
+            "--server", bus.server.url, "--nkey", "xb-hub.nk", "--key", "xb-hub.pem", "--passphrase-file", "xb-hub.pass",
             "--state", "state/xb-hub",
         )  # fmt: skip
         outbox_file = store_of(office.folder, "xb-hub").with_name("outbox.db")
@@ -166,13 +138,13 @@ async def test_a_hub_that_is_told_to_end_ends_though_its_broker_is_frozen(
                 async def has_spoken() -> bool:
                     return (await outbox.counts())[State.STORED] > 0
 
-                await until(has_spoken, 60)
-            os.kill(server.pid, signal.SIGSTOP)
+                await eventually(has_spoken)
+            os.kill(bus.server.pid, signal.SIGSTOP)
             hub.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(hub.wait, 60) == 0
+            assert await asyncio.to_thread(hub.wait, longest()) == 0
             async with open_store(store_of(office.folder, "xb-hub")) as store:
                 lease = await store.read(lambda db: db.execute("SELECT owner FROM lease").fetchall())
             assert lease == []
         finally:
             hub.kill()
-            os.kill(server.pid, signal.SIGCONT)
+            os.kill(bus.server.pid, signal.SIGCONT)

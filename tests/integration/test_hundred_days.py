@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 import json
-import signal
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
 from bus.admission.admit import verify_file
+from bus.demo.federation import Cable
 from bus.errors import AdmissionError
 from bus.hub.picture import summary
-from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.keys import nkeys
 from bus.keys.nkeys import save_nkey
@@ -31,70 +27,15 @@ from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import HeldRegistry
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
-from tests.integration.conftest import Bus
-from tests.integration.test_subscriber import admitted, say, until
-from tests.integration.test_trust_feed import announce, hold
-from tests.office import Desk
-from tests.worlds import Message, bulletin, draft, key_record, make_world, sign, signed_registry
+from tests.support.clocks import Clock
+from tests.support.office import Desk
+from tests.support.stage import Bus, admitted, cabled, has, reading, say
+from tests.support.trust import announce, hold
+from tests.support.waiting import eventually, eventually_sync
+from tests.support.world import Message, bulletin, draft, key_record, make_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
 HUB = "xb-hub"
-
-
-class Link:
-    """The way from a hub to its broker, which may be cut."""
-
-    def __init__(self, url: str) -> None:
-        self.whole = True
-        self.url = ""
-        self._to = urlsplit(url)
-        self._open: set[asyncio.StreamWriter] = set()
-
-    @asynccontextmanager
-    async def laid(self) -> AsyncIterator[Link]:
-        """From a free port on loopback."""
-        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
-        self.url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
-            yield self
-        finally:
-            server.close()
-            self.cut()
-
-    def cut(self) -> None:
-        """Nothing comes through any more, and nobody is told why."""
-        self.whole = False
-        for writer in self._open:
-            writer.transport.abort()
-
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not self.whole:
-            writer.transport.abort()
-            return
-        there, back = await asyncio.open_connection(self._to.hostname, self._to.port)
-        self._open |= {writer, back}
-        with contextlib.suppress(OSError):
-            await asyncio.gather(_pour(reader, back), _pour(there, writer))
-        self._open -= {writer, back}
-
-
-async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.transport.abort()
-
-
-class Years:
-    """A clock that is set, and does not move by itself."""
-
-    def __init__(self, now: dt.datetime) -> None:
-        self.now = now
-
-    def __call__(self) -> dt.datetime:
-        """Now."""
-        return self.now
 
 
 class Hub(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,15 +51,14 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def hub(bus: Bus, link: Link, folder: Path, clock: Years) -> AsyncIterator[Hub]:
+async def hub(bus: Bus, link: Cable, folder: Path, clock: Clock) -> AsyncIterator[Hub]:
     """A hub over the files of a folder."""
     held = hold(folder, clock)
-    endpoint = msgspec.structs.replace(bus.endpoint(HUB), url=link.url)
-    async with (
-        open_store(folder / "store.db", hold_s=1.0) as store,
-        HubService.open(
-            authority_id=HUB, store=store, registry=held, endpoint=endpoint, clock=clock
-        ) as service,
+    endpoint = msgspec.structs.replace(bus.endpoint(HUB), url=f"nats://127.0.0.1:{link.port}")
+    path = folder / "store.db"
+    async with reading(bus, path, HUB, held, clock=clock, endpoint=endpoint, picture=True) as (
+        store,
+        service,
     ):
         yield Hub(store=store, service=service, held=held)
 
@@ -166,21 +106,20 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*.json")}
 
 
-@pytest.mark.timeout(120)
 async def test_a_hub_goes_on_for_a_hundred_days_alone_and_is_fresh_again_by_itself(
     bus: Bus, tmp_path: Path
 ) -> None:
     """It verifies what it holds and what comes by file, says `expired`, does nothing by itself, and then catches up."""
-    world, clock, folder = bus.world, Years(bus.world.now), tmp_path / "hub"
+    world, clock, folder = bus.world, Clock(bus.world.now), tmp_path / "hub"
     first = [sign(world, bulletin(world, say=draft("before")))]
     await say(bus, *first)
     await announce(bus, beacon(bus, world.registry, world.now))
-    async with Link(bus.server.url).laid() as link:
+    async with cabled(bus.server) as link:
         async with hub(bus, link, folder, clock) as found:
-            await until(lambda: found.held().state(clock()) == "fresh")
-            await until(lambda: _count(found, 1))
-            link.cut()
-            await until(lambda: found.service.subscriber.problem)
+            await eventually(lambda: found.held().state(clock()) == "fresh")
+            await eventually(lambda: has(found.store, 1))
+            await link.cut()
+            await eventually(lambda: found.service.subscriber.problem)
             alone = await everything(found, folder)
 
             # Meanwhile the others go on: two versions of the registry, a new key, bulletins by either key.
@@ -218,19 +157,15 @@ async def test_a_hub_goes_on_for_a_hundred_days_alone_and_is_fresh_again_by_itse
 
         # It is started anew, alone still, with a registry that has run out.
         async with hub(bus, link, folder, clock) as found:
-            await until(lambda: found.service.subscriber.problem)
+            await eventually(lambda: found.service.subscriber.problem)
             assert (await found.picture(clock())).trust == "expired"
             assert await everything(found, folder) == alone
-            link.whole = True
-            await until(lambda: found.held().state(clock()) == "fresh", 30)
-            await until(lambda: _count(found, 4), 30)
+            await link.mend()
+            await eventually(lambda: found.held().state(clock()) == "fresh")
+            await eventually(lambda: has(found.store, 4))
             assert [each for _, _, each in await admitted(found.store)] == [each.digest for each in first]
             assert found.held().version == 3
             assert (await found.picture(clock())).trust == "fresh"
-
-
-async def _count(found: Hub, count: int) -> bool:
-    return len(await admitted(found.store)) >= count
 
 
 def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,9 +190,8 @@ def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
             )  # fmt: skip
             said = sign(world, bulletin(world, issued=now))
             runner.run(say(bus, said))
-            reading = office.start("hub", "run")
-            try:
-                _wait(lambda: _told(office, "hub", "status").get("admitted") == 1)
+            with office.running("hub", "run"):
+                eventually_sync(lambda: _told(office, "hub", "status").get("admitted") == 1)
                 assert _told(office, "hub", "status")["trust"] == "expired"
                 shown = _told(office, "picture")
                 assert (shown["trust"], shown["in_force"]) == ("expired", 1)
@@ -268,11 +202,8 @@ def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
                 office.run("verify", "said.tocsin.json", "--require-fresh", code=6)
                 second = next_version(bus, world.registry, now)
                 runner.run(announce(bus, second, beacon(bus, world.registry.update(second, now), now)))
-                _wait(lambda: _told(office, "picture")["trust"] == "fresh")
+                eventually_sync(lambda: _told(office, "picture")["trust"] == "fresh")
                 office.run("verify", "said.tocsin.json", "--require-fresh")
-            finally:
-                reading.send_signal(signal.SIGINT)
-                reading.wait(20)
         finally:
             runner.run(server.stop())
 
@@ -280,10 +211,3 @@ def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
 def _told(office: Desk, *command: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(office.run(*command, "--json"))
     return found
-
-
-def _wait(question: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not question():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

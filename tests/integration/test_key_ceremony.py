@@ -8,13 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.guides import Reader, blocks
-from tests.office import Desk
-from tests.unit.bus.keys.test_pkcs11 import MODULE, real, token
-
-__all__ = ["token"]
-
-pytestmark = pytest.mark.timeout(120)
+from tests.support.guides import Reader, blocks
+from tests.support.office import Desk
+from tests.support.tokens import MODULE, real
 
 
 def commands(*, of_token: bool) -> list[str]:

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,42 +15,25 @@ import pytest
 from nats.aio.msg import Msg
 
 from bus.errors import DeniedError, UnreachableError
-from bus.hub.service import HubService
 from bus.keys import nkeys
 from bus.policy.rates import Allowance
 from bus.publishing.outbox import Outbox
 from bus.publishing.sender import Sender
-from bus.server import NatsServer, ServerSettings, provision, render_conf, share_connections
+from bus.server import ServerSettings, provision, share_connections
 from bus.server.binary import ServerError
 from bus.server.checks import check, must_be_sound
 from bus.server.connection_limits import CONNECTIONS, SYSTEM, held
-from bus.server.provision import provisioner_endpoint
-from bus.subscribing.inbox import Inbox
 from bus.transport.client import HardenedClient, headers_of
 from bus.transport.connection import Endpoint, NatsConnection
 from bus.transport.jetstream import js_api, publish
 from bus.transport.pull_consumer import Pull
 from bus.transport.streams import MAX_MESSAGE_BYTES, PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, PULL_WAITING
-from tests.integration.conftest import Bus
-from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import admitted, until
-from tests.worlds import bulletin, chain, draft, shared_world, sign
+from tests.support.stage import Bus, admitted, connected, reading, running, say, send, serving, speaking
+from tests.support.waiting import eventually
+from tests.support.world import bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
 SMALL = ServerSettings(max_connections=16, max_subscriptions=20)
-
-
-@asynccontextmanager
-async def serving(folder: Path, settings: ServerSettings, *changes: tuple[str, str]) -> AsyncIterator[Bus]:  # fmt: skip
-    """A broker with settings of its own, its configuration changed behind our back."""
-    seed, public = nkeys.generate()
-    conf = render_conf(WORLD.registry, settings=settings, provisioner_nkey=public)
-    for before, after in changes:
-        assert before in conf
-        conf = conf.replace(before, after)
-    async with NatsServer(folder, conf) as server:
-        await provision(server.url, seed, WORLD.registry)
-        yield Bus(world=WORLD, server=server, provisioner=(seed, public))
 
 
 async def found(bus: Bus) -> dict[str, tuple[bool, bool, str]]:
@@ -70,25 +52,17 @@ async def found(bus: Bus) -> dict[str, tuple[bool, bool, str]]:
     return {each.name: (each.ok, each.hard, each.detail) for each in checks}
 
 
-@asynccontextmanager
-async def connected(bus: Bus, identity: str) -> AsyncIterator[NatsConnection]:
-    """A connection that stands."""
-    async with NatsConnection.at(bus.endpoint(identity)) as connection:
-        await connection.until_connected(5)
-        yield connection
-
-
 async def goes_on(bus: Bus) -> None:
     """Another authority publishes, now."""
-    async with connected(bus, "xb-emb") as other:
+    async with connected(bus.endpoint("xb-emb")) as other:
         message = sign(WORLD, bulletin(WORLD, "xb-emb"))
-        await publish(other, message.subject, message.payload, dict(message.headers))
+        await send(other, message)
 
 
 async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path) -> None:
     """One too many is refused with the server's word for it; those that stand stay, and the checks name the limits."""
-    async with serving(tmp_path, SMALL) as bus, contextlib.AsyncExitStack() as stack:
-        async with connected(bus, "xa-csirt") as greedy:
+    async with serving(tmp_path, WORLD, SMALL) as bus, contextlib.AsyncExitStack() as stack:
+        async with connected(bus.endpoint("xa-csirt")) as greedy:
 
             async def ignore(_: Msg) -> None:
                 pass
@@ -96,19 +70,19 @@ async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path)
             for n in range(SMALL.max_subscriptions + 2):
                 with contextlib.suppress(Exception):
                     await greedy.client().subscribe(f"_INBOX_xa-csirt.{n}", cb=ignore)
-            await until(lambda: greedy.epoch > 1)  # the server has cut it, and it is back
+            await eventually(lambda: greedy.epoch > 1)  # the server has cut it, and it is back
         assert (await found(bus))["max_subscriptions"] == (True, True, "20, wanted 20 to 1000")
         standing = [
-            await stack.enter_async_context(connected(bus, "xa-csirt"))
+            await stack.enter_async_context(connected(bus.endpoint("xa-csirt")))
             for _ in range(SMALL.max_connections - 1)
         ]
-        last = await stack.enter_async_context(connected(bus, "xb-emb"))
+        last = await stack.enter_async_context(connected(bus.endpoint("xb-emb")))
         async with NatsConnection.at(bus.endpoint("xa-dpa")) as late:
-            await until(lambda: "connections exceeded" in bus.server.log_file.read_text())
+            await eventually(lambda: "connections exceeded" in bus.server.log_file.read_text())
             with pytest.raises((UnreachableError, DeniedError)):
                 await late.until_connected(0.5)
         message = sign(WORLD, bulletin(WORLD, "xb-emb"))
-        await publish(last, message.subject, message.payload, dict(message.headers))
+        await send(last, message)
         assert all(each.connected and each.epoch == 1 for each in standing)
 
 
@@ -116,51 +90,40 @@ async def test_nobody_takes_the_connections_of_the_others(tmp_path: Path) -> Non
     """One identity takes them all and comes back whenever it is cut; another gets in, and is never cut itself."""
     system_seed, system = nkeys.generate()
     async with (
-        serving(tmp_path, msgspec.structs.replace(SMALL, system_nkey=system)) as bus,
+        serving(tmp_path, WORLD, msgspec.structs.replace(SMALL, system_nkey=system)) as bus,
         contextlib.AsyncExitStack() as stack,
     ):
         for _ in range(SMALL.max_connections + 4):
             await stack.enter_async_context(NatsConnection.at(bus.endpoint("xa-csirt")))
-        await until(lambda: "connections exceeded" in bus.server.log_file.read_text())
-        guard = asyncio.create_task(
-            share_connections(
-                monitor_url=bus.server.monitor_url,
-                endpoint=Endpoint(
-                    url=bus.server.url, authority_id=SYSTEM, nkey_seed=system_seed, name=SYSTEM
-                ),
-                most=3,
-                every=0.1,
-            )
+        await eventually(lambda: "connections exceeded" in bus.server.log_file.read_text())
+        guard = share_connections(
+            monitor_url=bus.server.monitor_url,
+            endpoint=Endpoint(url=bus.server.url, authority_id=SYSTEM, nkey_seed=system_seed, name=SYSTEM),
+            most=3,
+            every=0.1,
         )
-        try:
-            async with NatsConnection.at(bus.endpoint("xb-emb")) as other:
-                await other.until_connected(20)
-                message = sign(WORLD, bulletin(WORLD, "xb-emb"))
-                await publish(other, message.subject, message.payload, dict(message.headers))
+        async with running(guard), connected(bus.endpoint("xb-emb")) as other:
+            await send(other, sign(WORLD, bulletin(WORLD, "xb-emb")))
 
-                async def cut() -> bool:
-                    connz = await asyncio.to_thread(bus.server.monitor, CONNECTIONS)
-                    return len(held(connz)[WORLD.nkeys["xa-csirt"][1]]) <= 3
+            async def cut() -> bool:
+                connz = await asyncio.to_thread(bus.server.monitor, CONNECTIONS)
+                return len(held(connz)[WORLD.nkeys["xa-csirt"][1]]) <= 3
 
-                for _ in range(3):
-                    await until(cut)
-                assert (other.connected, other.epoch) == (True, 1)
-        finally:
-            guard.cancel()
-            await asyncio.gather(guard, return_exceptions=True)
+            for _ in range(3):
+                await eventually(cut)
+            assert (other.connected, other.epoch) == (True, 1)
 
 
 async def test_a_message_that_is_too_large_ends_its_sender_alone(bus: Bus) -> None:
     """Forced past the client, it is not stored, and the connection is cut."""
     message = sign(WORLD, bulletin(WORLD))
-    async with connected(bus, "xa-csirt") as sender:
+    async with connected(bus.endpoint("xa-csirt")) as sender:
         client = sender.client()
         assert isinstance(client, HardenedClient)
         await client.publish_all([(message.subject, b"x" * (MAX_MESSAGE_BYTES + 1), {})])
-        await until(lambda: sender.epoch == 2)
+        await eventually(lambda: sender.epoch == 2)
     await goes_on(bus)
-    async with NatsConnection.at(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
-        await provisioner.until_connected(5)
+    async with connected(bus.owner) as provisioner:
         assert (await js_api(provisioner, "STREAM.INFO.XA_ACTUAL"))["state"]["messages"] == 0
 
 
@@ -178,7 +141,7 @@ async def test_a_reader_asks_for_so_much_and_no_more(bus: Bus) -> None:
     async def hear(message: Msg) -> None:
         said.append(f"{headers_of(message).status} {headers_of(message).description}")
 
-    async with connected(bus, "xb-hub") as reader:
+    async with connected(bus.endpoint("xb-hub")) as reader:
         client = reader.client()
         await client.subscribe("_INBOX_xb-hub.asked", cb=hear)
 
@@ -191,22 +154,22 @@ async def test_a_reader_asks_for_so_much_and_no_more(bus: Bus) -> None:
 
         for request in TOO_MUCH.values():
             await ask(request)
-        await until(lambda: len(said) == len(TOO_MUCH))
+        await eventually(lambda: len(said) == len(TOO_MUCH))
         assert all(each.startswith("409 Exceeded MaxRequest") for each in said)
         for _ in range(PULL_WAITING + 1):
             await ask({"batch": 1, "expires": 20_000_000_000})
-        await until(lambda: "409 Exceeded MaxWaiting" in said)
+        await eventually(lambda: "409 Exceeded MaxWaiting" in said)
 
 
 async def test_a_reader_that_takes_nothing_is_cut_and_nobody_waits_for_it(bus: Bus) -> None:
     """It asks for 30 MB and reads none of it: the server lets it go; another reader has everything meanwhile."""
     place, count = sign(WORLD, bulletin(WORLD)).subject, 130
-    async with connected(bus, "xa-csirt") as speaker:
+    async with connected(bus.endpoint("xa-csirt")) as speaker:
         for start in range(0, count, 10):
             await asyncio.gather(
                 *(publish(speaker, place, bytes([n]) * 260_000, {}, 20) for n in range(start, start + 10))
             )
-    async with connected(bus, "xb-hub") as deaf, connected(bus, "xa-hub") as reader:
+    async with connected(bus.endpoint("xb-hub")) as deaf, connected(bus.endpoint("xa-hub")) as reader:
         client = deaf.client()
         writer: Any = client._transport
         transport = writer._io_writer.transport
@@ -227,7 +190,7 @@ async def test_a_reader_that_takes_nothing_is_cut_and_nobody_waits_for_it(bus: B
             varz = await asyncio.to_thread(bus.server.monitor, "varz")
             return bool(varz["slow_consumers"])
 
-        await until(cut, 20)
+        await eventually(cut)
         transport.resume_reading()
 
 
@@ -243,51 +206,38 @@ async def test_what_is_beyond_a_readers_budget_waits_and_nobody_waits_with_it(
     """Of ten at once three are admitted, with another authority's that came last; the rest when their time comes."""
     now = [WORLD.now]
     century = 100 * 365 * 86_400.0
-    async with (
-        Inbox.open(tmp_path / "store.db", hold_s=1.0) as store,
-        connected(bus, "xa-csirt") as speaker,
-        connected(bus, "xb-emb") as other,
-    ):
-        said = chain(WORLD, 10)
-        for message in said:
-            await publish(speaker, message.subject, message.payload, dict(message.headers))
-        (last,) = chain(WORLD, 1, "xb-emb")
-        await publish(other, last.subject, last.payload, dict(last.headers))
-        async with HubService.open(
-            authority_id="xb-hub",
-            store=store,
-            registry=lambda: WORLD.registry,
-            endpoint=bus.endpoint("xb-hub"),
-            clock=lambda: now[0],
-            allowance=Allowance(burst=3, per_s=1 / century),
-        ):
+    said, (last,) = chain(WORLD, 10), chain(WORLD, 1, "xb-emb")
+    await say(bus, *said)
+    await say(bus, last)
+    allowance = Allowance(burst=3, per_s=1 / century)
+    async with reading(bus, tmp_path / "store.db", clock=lambda: now[0], allowance=allowance) as (store, _):
 
-            async def digests() -> list[str]:
-                return [found for _, _, found in await admitted(store)]
+        async def digests() -> list[str]:
+            return [found for _, _, found in await admitted(store)]
 
-            async def in_order() -> list[str]:
-                # The other's, said last, is there too; between two countries' streams there is no order.
-                found = await digests()
-                assert last.digest in found
-                return [each for each in found if each != last.digest]
+        async def in_order() -> list[str]:
+            # The other's, said last, is there too; between two countries' streams there is no order.
+            found = await digests()
+            assert last.digest in found
+            return [each for each in found if each != last.digest]
 
-            async def waiting() -> int:
-                return int(str((await store.status())["waiting_for_its_time"]))
+        async def waiting() -> int:
+            return int(str((await store.status())["waiting_for_its_time"]))
 
-            async def both() -> bool:
-                return len(await digests()) == 4 and await waiting() == 7
+        async def both() -> bool:
+            return len(await digests()) == 4 and await waiting() == 7
 
-            await until(both)
-            assert await in_order() == [each.digest for each in said[:3]]
-            assert (await store.status())["refused"] == {}
-            # Their time comes, in the order they were given.
-            await store.read(lambda db: db.execute(THEIR_TIME))
+        await eventually(both)
+        assert await in_order() == [each.digest for each in said[:3]]
+        assert (await store.status())["refused"] == {}
+        # Their time comes, in the order they were given.
+        await store.read(lambda db: db.execute(THEIR_TIME))
 
-            async def all_() -> bool:
-                return len(await digests()) == 11
+        async def all_() -> bool:
+            return len(await digests()) == 11
 
-            await until(all_)
-            assert await in_order() == [each.digest for each in said]
+        await eventually(all_)
+        assert await in_order() == [each.digest for each in said]
 
 
 async def test_a_sender_holds_to_its_budget_and_loses_nothing(bus: Bus, tmp_path: Path) -> None:
@@ -309,20 +259,18 @@ async def test_a_sender_holds_to_its_budget_and_loses_nothing(bus: Bus, tmp_path
             clock=lambda: WORLD.now + dt.timedelta(seconds=60),
             allowance=Allowance(burst=5, per_s=4.0),
         )
-        task = asyncio.create_task(sender.run())
-        try:
-            async with connected(bus, "xb-hub") as reader:
-                got: list[int] = []
-                async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:
-                    await until(lambda: "goes out slowly" in sender.problem)
-                    async with asyncio.timeout(20):
-                        while len(got) < 20:
-                            got += [each.stored_ns for each in await pull.next(20, 5)]
-            assert (got[-1] - got[0]) / 1e9 > 2.5  # 15 at 4 a second, less what was saved up
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        got: list[int] = []
+        began = time.time_ns()
+        async with (
+            running(sender.run()),
+            connected(bus.endpoint("xb-hub")) as reader,
+            Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull,
+        ):
+            await eventually(lambda: "goes out slowly" in sender.problem)
+            while len(got) < 20:
+                got += [each.stored_ns for each in await pull.next(20, 5)]
+        # The broker stamps by this machine's clock: 15 of them come at 4 a second, however long each takes.
+        assert got[-1] - began >= 15 / 4 * 1e9
 
 
 LOOSE = [
@@ -336,9 +284,8 @@ LOOSE = [
 
 async def test_each_limit_that_is_loosened_is_found_and_such_a_broker_is_not_run(tmp_path: Path) -> None:
     """Every changed setting fails by its name, hard; streams and consumers too."""
-    async with serving(tmp_path, ServerSettings(), *LOOSE) as bus:
-        async with NatsConnection.at(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
-            await provisioner.until_connected(5)
+    async with serving(tmp_path, WORLD, ServerSettings(), *LOOSE) as bus:
+        async with connected(bus.owner) as provisioner:
             info = await js_api(provisioner, "STREAM.INFO.STATEMENTS")
             wider = {**info["config"], "max_msgs_per_subject": 1000, "max_msg_size": 100_000}
             await js_api(provisioner, "STREAM.UPDATE.STATEMENTS", wider)

@@ -26,9 +26,9 @@ from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from bus.transport.cursor import Cursor
 from schemas.bulletin import new_id
-from tests.hubs import hub_desk, judged
-from tests.office import Office
-from tests.worlds import DEFAULTS, NOW, bulletin, draft, make_world, shared_world, sign
+from tests.support.hubs import hub_desk, judged
+from tests.support.office import Office
+from tests.support.world import DEFAULTS, NOW, bulletin, draft, make_world, shared_world, sign
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "stores_9a20077"
 EXPECTED: dict[str, Any] = json.loads((FIXTURES / "expected.json").read_text("utf-8"))

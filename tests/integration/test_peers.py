@@ -2,151 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from pathlib import Path
 
-import pytest
-
 from bus.admission import contradiction
-from bus.delivery.ledger import TABLES
-from bus.delivery.tracker import DeliveryTracker
 from bus.hub import scrub
 from bus.hub.exchange.requests import Lack, copy, handed, request
-from bus.hub.exchange.signed_files import contradictions
 from bus.hub.picture.projection import open_store
-from bus.hub.service import HubService
-from bus.hub.watch.alarms import alarms
-from bus.hub.watch.holdings import Holdings
-from bus.policy import deadlines
-from bus.publishing.heartbeat import Heartbeat
 from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
-from bus.transport.connection import Connection
-from bus.transport.jetstream import publish
 from schemas.bodies.system import Copy
 from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from schemas.subject import Channel, channel_of
 from schemas.vocab import Tlp
-from tests.integration.conftest import Bus
-from tests.integration.test_heartbeats import Clock, beats_of, lose
-from tests.integration.test_publisher import speaking, stored
-from tests.integration.test_subscriber import admitted, reading, until
-from tests.worlds import Message, bulletin, chain, draft, goes_on, sign
-
-ME = "xa-csirt/actual.green.community"
-pytestmark = pytest.mark.timeout(90)
-
-
-@asynccontextmanager
-async def voice(bus: Bus, path: Path, identity: str, clock: Clock) -> AsyncIterator[Publisher]:
-    """Somebody's publisher, which heeds what is said to it."""
-    async with (
-        speaking(bus, path, identity, clock=clock, tables=TABLES) as publisher,
-        DeliveryTracker.open(publisher, deadlines.DEFAULTS),
-    ):
-        yield publisher
-
-
-class Hub:
-    """A hub whole: it reads, watches, says what it holds, asks, and helps."""
-
-    def __init__(self, store: Inbox, publisher: Publisher, beats: Heartbeat) -> None:
-        self.store = store
-        self.publisher = publisher
-        self.beats = beats
-
-    async def numbers(self) -> list[int]:
-        """Which bulletins it holds."""
-        return sorted(seq for channel, seq, _ in await admitted(self.store) if channel == ME)
-
-    async def holds(self, *numbers: int) -> bool:
-        """Whether it holds exactly these."""
-        return await self.numbers() == list(numbers)
-
-    async def waits_for(self, number: int) -> bool:
-        """Whether this one is held back for want of the one before it."""
-        rows = await self.store.read(lambda db: db.execute("SELECT seq FROM held_back").fetchall())
-        return [row["seq"] for row in rows] == [number]
-
-    async def has_heard(self) -> bool:
-        """Whether another hub has told it what it holds."""
-        rows = await self.store.read(lambda db: db.execute("SELECT 1 FROM holdings").fetchall())
-        return len(rows) > 0
-
-    async def alarmed(self) -> set[str]:
-        """For what there ever was an alarm on the channel."""
-        return {
-            row.reason
-            for row in await self.store.read(lambda db: alarms(db, ended=True))
-            if row.channel == ME
-        }
-
-    async def stands(self) -> set[str]:
-        """For what there is one now."""
-        return {
-            row.reason
-            for row in await self.store.read(lambda db: alarms(db, ended=False))
-            if row.channel == ME
-        }
-
-    async def proofs(self) -> list[bytes]:
-        """The contradictions it can prove."""
-        return await self.store.read(lambda db: [raw for _, raw in contradictions(db, ME)])
-
-
-@asynccontextmanager
-async def hub(bus: Bus, folder: Path, identity: str, clock: Clock) -> AsyncIterator[Hub]:
-    """A hub over files that outlive it."""
-    async with (
-        open_store(folder / f"{identity}.store.db", hold_s=0.5) as store,
-        voice(bus, folder / f"{identity}.outbox.db", identity, clock) as publisher,
-        HubService.open(
-            authority_id=identity,
-            store=store,
-            registry=lambda: bus.world.registry,
-            endpoint=bus.endpoint(identity),
-            clock=clock,
-            publisher=publisher,
-            intervals=None,  # a test says when
-            look_s=0.1,
-            every_s=0.05,
-            patience_s=0.0,
-        ),
-    ):
-        yield Hub(store, publisher, beats_of(publisher, Holdings(identity, store)))
-
-
-async def brought(bus: Bus, messages: Sequence[Message], issuer: str = "xa-csirt") -> None:
-    """A broker takes these as their issuer's."""
-    async with Connection.open(bus.endpoint(issuer)) as connection:
-        await connection.until_connected(5)
-        for each in messages:
-            await publish(connection, each.subject, each.payload, dict(each.headers))
+from tests.support.clocks import Clock
+from tests.support.stage import Bus, admitted, has, reading, say, stored
+from tests.support.waiting import eventually, longest
+from tests.support.watching import ME, PeerHub, peer, voice
+from tests.support.world import bulletin, chain, draft, goes_on, sign
 
 
 async def test_what_only_one_hub_was_shown_reaches_the_other(bus: Bus, tmp_path: Path) -> None:
     """A broker that drops one, then the tail: the other hub misses both, and has them from its peer; the issuer is gone."""
-    clock = Clock(bus)
+    clock = Clock(bus.world.now)
     said = chain(bus.world, 6)
-    async with hub(bus, tmp_path, "xa-hub", clock) as first:
-        await brought(bus, said)
-        await until(lambda: first.holds(1, 2, 3, 4, 5, 6))
-    await lose(bus, "WORLD_ACTUAL", "XA_ACTUAL")
-    await brought(bus, [said[n] for n in (0, 1, 3)])
-    async with hub(bus, tmp_path, "xa-hub", clock) as first, hub(bus, tmp_path, "xb-hub", clock) as second:
-        await until(lambda: second.waits_for(4), 20)
+    async with peer(bus, tmp_path, "xa-hub", clock) as first:
+        await say(bus, *said)
+        await eventually(lambda: first.holds(1, 2, 3, 4, 5, 6))
+    await bus.lose("WORLD_ACTUAL", "XA_ACTUAL")
+    await say(bus, *(said[n] for n in (0, 1, 3)))
+    async with peer(bus, tmp_path, "xa-hub", clock) as first, peer(bus, tmp_path, "xb-hub", clock) as second:
+        await eventually(lambda: second.waits_for(4))
         clock.pass_(1)  # and the hold-back is over
-        await until(lambda: second.holds(1, 2, 4), 20)
+        await eventually(lambda: second.holds(1, 2, 4))
         clock.pass_(4)
         await first.beats.beat(anyway=True)
-        await until(second.has_heard)
+        await eventually(second.has_heard)
         clock.pass_(
             30
         )  # what was announced is overdue; the issuer was asked and is silent, so another is asked
-        await until(lambda: second.holds(1, 2, 3, 4, 5, 6), 20)
-        await until(lambda: is_(second.stands(), set()))
+        await eventually(lambda: second.holds(1, 2, 3, 4, 5, 6))
+        await eventually(second.stands)
         assert await second.alarmed() == {"gap", "tail"}
 
 
@@ -157,24 +54,24 @@ async def is_(asked: Coroutine[object, object, object], value: object) -> bool:
 
 async def test_two_histories_are_noticed_and_proved(bus: Bus, tmp_path: Path) -> None:
     """With its issuer's key one hub was shown another number 2, and what follows it: both hubs learn of it and prove it."""
-    clock = Clock(bus)
+    clock = Clock(bus.world.now)
     said = chain(bus.world, 3)
     other = goes_on(bus.world, said[:1], [draft(f"another number {n}") for n in (2, 3)])
-    async with hub(bus, tmp_path, "xa-hub", clock) as first:
-        await brought(bus, said)
-        await until(lambda: first.holds(1, 2, 3))
-    await lose(bus, "WORLD_ACTUAL", "XA_ACTUAL")
-    await brought(bus, other)
-    async with hub(bus, tmp_path, "xb-hub", clock) as second:
-        await until(lambda: second.holds(1, 2, 3), 20)
-    await lose(bus, "WORLD_ACTUAL", "XA_ACTUAL")
-    async with hub(bus, tmp_path, "xa-hub", clock) as first, hub(bus, tmp_path, "xb-hub", clock) as second:
+    async with peer(bus, tmp_path, "xa-hub", clock) as first:
+        await say(bus, *said)
+        await eventually(lambda: first.holds(1, 2, 3))
+    await bus.lose("WORLD_ACTUAL", "XA_ACTUAL")
+    await say(bus, *other)
+    async with peer(bus, tmp_path, "xb-hub", clock) as second:
+        await eventually(lambda: second.holds(1, 2, 3))
+    await bus.lose("WORLD_ACTUAL", "XA_ACTUAL")
+    async with peer(bus, tmp_path, "xa-hub", clock) as first, peer(bus, tmp_path, "xb-hub", clock) as second:
         await first.beats.beat(anyway=True)
         await second.beats.beat(anyway=True)
         clock.pass_(10)
         for one in (first, second):
-            await until(one.proofs, 20)
-            await until(lambda one=one: is_(one.stands(), {"fork"}))  # type: ignore[misc]  # bound now
+            await eventually(one.proofs)
+            await eventually(lambda one=one: one.stands("fork"))  # type: ignore[misc]  # bound now
             assert await one.alarmed() == {"split", "fork"}
             for raw in await one.proofs():
                 found = contradiction.judge(raw, registry=bus.world.registry, now=clock())
@@ -184,19 +81,19 @@ async def test_two_histories_are_noticed_and_proved(bus: Bus, tmp_path: Path) ->
 
 async def test_an_issuer_sends_again_what_it_is_asked_for(bus: Bus, tmp_path: Path) -> None:
     """Though the stream had acknowledged it, and only to who may read it; who asks twice has it sent once."""
-    clock = Clock(bus)
+    clock = Clock(bus.world.now)
     async with (
         voice(bus, tmp_path / "author.db", "xa-dpa", clock) as author,
         voice(bus, tmp_path / "reader.db", "xb-hub", clock) as reader,
     ):
         said = [await author.publish(draft(f"number {n}")) for n in range(3)]
         hidden = await author.publish(draft("withheld from XB", tlp=Tlp.AMBER_STRICT, audience="eu-dpas"))
-        await author.idle(10)
+        await author.idle(longest())
         withheld, open_ = (Channel.parse(each.channel) for each in (hidden, said[0]))
         assert not bus.world.registry.may_read("xb-hub", withheld)
         for wanted in (Lack(withheld, 1, None, ()), Lack(open_, 2, None, ()), Lack(open_, 2, None, ())):
             await reader.publish(request("xa-dpa", Tlp.GREEN, [wanted]))
-        await until(lambda: is_(_asked_for(author), [said[1].digest]))
+        await eventually(lambda: is_(_asked_for(author), [said[1].digest]))
         found = await stored(bus, 4)
         assert [digest(each.payload) for each in found] == [each.digest for each in (*said, said[1])]
         assert await _asked_for(author) == [said[1].digest]
@@ -211,19 +108,19 @@ async def test_nothing_is_taken_unasked_and_nothing_handed_to_who_may_not_read_i
     bus: Bus, tmp_path: Path
 ) -> None:
     """A stranger's copies, true or rubbish, change nothing; who has no grant is handed nothing, and the next one is."""
-    clock = Clock(bus)
+    clock = Clock(bus.world.now)
     said, unasked = chain(bus.world, 2)
     secret = sign(
         bus.world, bulletin(bus.world, "xa-dpa", say=draft(tlp=Tlp.AMBER_STRICT, audience="eu-dpas"))
     )
     green, withheld = Channel.parse(ME), channel_of(secret.bulletin)
     async with (
-        hub(bus, tmp_path, "xa-hub", clock) as helper,
+        peer(bus, tmp_path, "xa-hub", clock) as helper,
         voice(bus, tmp_path / "stranger.db", "xb-hub", clock) as stranger,
     ):
-        await brought(bus, [said])
-        await brought(bus, [secret], "xa-dpa")
-        await until(lambda: _holds(helper, {ME, str(withheld)}))
+        await say(bus, said)
+        await say(bus, secret)
+        await eventually(lambda: _holds(helper, {ME, str(withheld)}))
         file = write_signed(unasked.payload, parse_header(dict(unasked.headers)[SIG_HEADER]))
         for each in (
             request("xa-hub", Tlp.AMBER_STRICT, [Lack(withheld, 1, None, ())]),
@@ -232,7 +129,7 @@ async def test_nothing_is_taken_unasked_and_nothing_handed_to_who_may_not_read_i
             request("xa-hub", Tlp.GREEN, [Lack(green, 1, None, ())]),
         ):
             await stranger.publish(each)
-        await until(lambda: _copies(helper.publisher), 20)
+        await eventually(lambda: _copies(helper.publisher))
         assert [
             handed(each.file, registry=bus.world.registry, now=clock()).channel
             for each in await _copies(helper.publisher)
@@ -244,7 +141,7 @@ async def test_nothing_is_taken_unasked_and_nothing_handed_to_who_may_not_read_i
         )
 
 
-async def _holds(one: Hub, channels: set[str]) -> bool:
+async def _holds(one: PeerHub, channels: set[str]) -> bool:
     return channels <= {channel for channel, _, _ in await admitted(one.store)}
 
 
@@ -262,13 +159,13 @@ async def test_a_scrub_takes_in_what_the_store_lacked_and_names_what_the_stream_
         [sign(bus.world, bulletin(bus.world, "xb-emb", say=draft(tlp=Tlp.CLEAR, audience="public")))],
     )
     path = tmp_path / "store.db"
-    await brought(bus, green, "xa-csirt")
+    await say(bus, *green)
     async with reading(bus, path) as (store, _):
-        await until(lambda: _all_in(store, 3))
+        await eventually(lambda: has(store, 3))
         assert await _scrubbed(bus, store) is None
-    await lose(bus, "XA_ACTUAL", "WORLD_ACTUAL")
-    await brought(bus, [green[0], green[2]], "xa-csirt")
-    await brought(bus, public, "xb-emb")
+    await bus.lose("XA_ACTUAL", "WORLD_ACTUAL")
+    await say(bus, green[0], green[2])
+    await say(bus, *public)
     await stored(bus, 3)  # the copy of what was brought is made
     async with open_store(path, hold_s=0.0) as store:
         first, second = [await _scrubbed(bus, store) for _ in range(2)]
@@ -277,13 +174,9 @@ async def test_a_scrub_takes_in_what_the_store_lacked_and_names_what_the_stream_
         assert len(await admitted(store)) == 4
 
 
-async def _all_in(store: Inbox, count: int) -> bool:
-    return len(await admitted(store)) == count
-
-
 async def _scrubbed(bus: Bus, store: Inbox) -> dict[str, tuple[int, int, dict[str, int]]] | None:
     found = await scrub.compare(
-        bus.endpoint("xb-hub"), store, bus.world.registry, lambda: bus.world.now, timeout=5
+        bus.endpoint("xb-hub"), store, bus.world.registry, lambda: bus.world.now, timeout=longest()
     )
     if found is None:
         return None

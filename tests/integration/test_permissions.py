@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -16,8 +15,9 @@ from bus.transport.connection import NatsConnection
 from bus.transport.jetstream import js_api, publish
 from bus.transport.pull_consumer import Pull, Received
 from schemas.vocab import Tlp
-from tests.integration.conftest import Bus
-from tests.worlds import bulletin, chain, draft, sign
+from tests.support.stage import Bus, connected, send
+from tests.support.waiting import eventually
+from tests.support.world import bulletin, chain, draft, sign
 
 SECRET = "tocsin.v1.actual.amber-strict.eu-dpas.>"
 WORLD = "WORLD_ACTUAL"
@@ -41,11 +41,9 @@ async def withheld(bus: Bus) -> AsyncIterator[Withheld]:
             bus.world, "xa-dpa", say=draft("only for eu-dpas", tlp=Tlp.AMBER_STRICT, audience="eu-dpas")
         ),
     )
-    async with NatsConnection.at(bus.endpoint("xa-dpa")) as speaker:
-        await speaker.until_connected(5)
-        await publish(speaker, message.subject, message.payload, dict(message.headers))
-    async with NatsConnection.at(bus.endpoint("xb-hub")) as snooper:
-        await snooper.until_connected(5)
+    async with connected(bus.endpoint("xa-dpa")) as speaker:
+        await send(speaker, message)
+    async with connected(bus.endpoint("xb-hub")) as snooper:
         heard: list[bytes] = []
 
         async def hear(found: object) -> None:
@@ -122,9 +120,7 @@ async def test_its_own_calls_read_only_its_grants(withheld: Withheld) -> None:
         json.dumps({"batch": 10, "no_wait": True}).encode(),
         reply="_INBOX_xb-hub.snoop",
     )
-    async with asyncio.timeout(5):
-        while not withheld.heard:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: withheld.heard)
     assert withheld.heard == [b""]  # no messages
 
 
@@ -148,9 +144,8 @@ async def test_others_inboxes_and_the_bus_itself_are_closed(withheld: Withheld) 
         await client.subscribe(subject, cb=hear)
     await client.flush()
     message = sign(withheld.bus.world, bulletin(withheld.bus.world, "xa-csirt"))
-    async with NatsConnection.at(withheld.bus.endpoint("xa-csirt")) as speaker:
-        await speaker.until_connected(5)
-        await publish(speaker, message.subject, message.payload, dict(message.headers))
+    async with connected(withheld.bus.endpoint("xa-csirt")) as speaker:
+        await send(speaker, message)
     await client.flush()
     assert withheld.heard == []
 
@@ -159,24 +154,21 @@ async def test_what_another_has_sent_to_an_inbox_is_not_read(withheld: Withheld)
     """Whoever knew a reader's inbox could have the server deliver there, from a consumer of his own: it is passed over."""
     world, reader = withheld.bus.world, withheld.bus.endpoint("xa-hub")
     messages = chain(world, 3)
-    async with NatsConnection.at(withheld.bus.endpoint("xa-csirt")) as speaker:
-        await speaker.until_connected(5)
+    async with connected(withheld.bus.endpoint("xa-csirt")) as speaker:
         for each in messages:
-            await publish(speaker, each.subject, each.payload, dict(each.headers))
-    async with NatsConnection.at(reader) as connection:
-        await connection.until_connected(5)
-        async with Pull.attach(connection, WORLD, "xa-hub", 1) as pull:
-            client = withheld.snooper.client()
-            for subject, body in (
-                (f"$JS.API.CONSUMER.MSG.NEXT.{WORLD}.xb-hub", b'{"batch": 10, "no_wait": true}'),
-                (f"$JS.API.CONSUMER.INFO.{WORLD}.xb-hub", b""),
-            ):
-                await client.publish(subject, body, reply=pull._inbox)
-            await client.flush()
-            found: list[Received] = []
-            while len(found) < 4:
-                found += await pull.next(10, 5.0)
-            assert not await pull.next(10, 0.3)
+            await send(speaker, each)
+    async with connected(reader) as connection, Pull.attach(connection, WORLD, "xa-hub", 1) as pull:
+        client = withheld.snooper.client()
+        for subject, body in (
+            (f"$JS.API.CONSUMER.MSG.NEXT.{WORLD}.xb-hub", b'{"batch": 10, "no_wait": true}'),
+            (f"$JS.API.CONSUMER.INFO.{WORLD}.xb-hub", b""),
+        ):
+            await client.publish(subject, body, reply=pull._inbox)
+        await client.flush()
+        found: list[Received] = []
+        while len(found) < 4:
+            found += await pull.next(10, 5.0)
+        assert not await pull.next(10, 0.3)
     assert [each.consumer_seq for each in found] == [1, 2, 3, 4]
     assert [each.payload for each in found] == [withheld.payload, *(each.payload for each in messages)]
 
@@ -185,8 +177,7 @@ async def test_nobody_speaks_as_another(bus: Bus) -> None:
     """An authority's message on another's subject, forced past the client, is refused by the broker."""
     forged = sign(bus.world, bulletin(bus.world, "xa-emb"), by="xa-csirt")
     denied: list[str] = []
-    async with NatsConnection.at(bus.endpoint("xa-csirt"), on_denied=denied.append) as speaker:
-        await speaker.until_connected(5)
+    async with connected(bus.endpoint("xa-csirt"), on_denied=denied.append) as speaker:
         for subject in (
             forged.subject,
             "tocsin.v1.actual.clear.public.xa.csirt.cyber.cyber-threat.xa.none.p4",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator
@@ -26,7 +25,6 @@ from bus.policy import deadlines
 from bus.publishing.outbox import Outbox, Row
 from bus.publishing.publisher import Publisher
 from bus.transport.connection import Connection
-from bus.transport.jetstream import publish
 from bus.transport.streams import consumers
 from bus.trust import receipt_grants
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
@@ -35,10 +33,9 @@ from schemas.codec import decode
 from schemas.parts import Ref
 from schemas.subject import Channel, matches
 from schemas.vocab import MsgType, Phase, ReceiptStage, RefRel, Status, Tlp
-from tests.integration.conftest import Bus
-from tests.integration.test_publisher import speaking
-from tests.integration.test_subscriber import until
-from tests.worlds import bulletin, draft, sign
+from tests.support.stage import Bus, reading, send, speaking
+from tests.support.waiting import eventually, longest
+from tests.support.world import bulletin, draft, sign
 
 HOUR = dt.timedelta(hours=1)
 
@@ -66,18 +63,16 @@ async def tracked(
 async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[HubService]:
     """A hub that reads and answers, over files that outlive it."""
     async with (
-        open_store(folder / f"{identity}.store.db", hold_s=1.0) as store,
         speaking(bus, folder / f"{identity}.outbox.db", identity) as publisher,
-        HubService.open(
-            authority_id=identity,
-            store=store,
-            registry=lambda: bus.world.registry,
-            endpoint=bus.endpoint(identity),
-            clock=lambda: bus.world.now,
+        reading(
+            bus,
+            folder / f"{identity}.store.db",
+            identity,
+            picture=True,
             publisher=publisher,
             intervals=None,
             every_s=0.05,
-        ) as service,
+        ) as (_, service),
     ):
         yield service
 
@@ -87,33 +82,33 @@ async def test_an_author_sees_who_has_received_and_who_withdrew(bus: Bus, tmp_pa
     async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (author, tracker):
         said = await author.publish(draft())
         async with hub(bus, tmp_path, "xa-hub"):
-            await until(lambda: _received(tracker, said.digest, ["xa-hub"]))
+            await eventually(lambda: _received(tracker, said.digest, ["xa-hub"]))
             found = await tracker.standing(said.id)
             assert found is not None
             assert (found.state, found.missing) == (Rung.STORED, ("xb-hub",))
             async with hub(bus, tmp_path, "xb-hub"):
-                reached = await tracker.reached(said.digest, Rung.RECEIVED, 10)
+                reached = await tracker.reached(said.digest, Rung.RECEIVED, longest())
                 assert reached is not None
                 assert (reached.state, reached.missing) == (Rung.RECEIVED, ("xa-hub", "xb-hub"))
                 ref = Ref(id=said.id, rel=RefRel.CANCELS)
                 await author.publish(draft("Withdrawn", msg_type=MsgType.CANCEL, references=(ref,)))
-                await until(lambda: _unconfirmed(tracker, said.digest, ()))
+                await eventually(lambda: _unconfirmed(tracker, said.digest, ()))
 
 
 async def test_a_tracker_that_comes_later_reads_what_was_answered_before(bus: Bus, tmp_path: Path) -> None:
     """An author publishes and sends from an outbox without tables of receipts; hubs answer; then somebody asks."""
     async with speaking(bus, tmp_path / "author.db") as author:
         said = await author.publish(draft())
-        assert await author.settled(said.digest, 10) == "stored"
+        assert await author.settled(said.digest, longest()) == "stored"
     item = ReceiptItem(id=said.id, digest=said.digest, at=bus.world.now)
     for name in ("xa-hub", "xb-hub"):
         async with speaking(bus, tmp_path / f"{name}.db", name) as answering:
             kept = await answering.publish(
                 receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [item])
             )
-            assert await answering.settled(kept.digest, 10) == "stored"
+            assert await answering.settled(kept.digest, longest()) == "stored"
     async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (_, tracker):
-        reached = await tracker.reached(said.digest, Rung.RECEIVED, 10)
+        reached = await tracker.reached(said.digest, Rung.RECEIVED, longest())
     assert reached is not None
     assert reached.state is Rung.RECEIVED
 
@@ -132,14 +127,14 @@ async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Pat
             speaking(bus, tmp_path / "hub.db", "xb-hub") as theirs,
             Connection.open(bus.endpoint("xb-hub")) as reader,
         ):
-            await reader.until_connected(5)
+            await reader.until_connected(longest())
             # Signed by an office that claims to be the hub, on the hub's own subject: refused by every reader.
             say = receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, [true])
             forged = sign(bus.world, bulletin(bus.world, "xb-hub", say=say), by="xb-csirt")
-            await publish(reader, forged.subject, forged.payload, dict(forged.headers))
+            await send(reader, forged)
             await theirs.publish(receipt_draft(ReceiptStage.ACKNOWLEDGED, "xa-csirt", Tlp.GREEN, false))
             await theirs.publish(receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [true]))
-            await until(lambda: _received(tracker, said.digest, ["xb-hub"]))
+            await eventually(lambda: _received(tracker, said.digest, ["xb-hub"]))
         found = await tracker.standing(said.digest)
         assert found is not None
         assert [each.reader for each in found.readers if each.read] == []
@@ -217,7 +212,7 @@ async def test_overdue_is_said_once_with_whom_to_ask(bus: Bus, tmp_path: Path) -
     """Hubs that are silent past their deadline are told once, and are listed for as long as it is so."""
     async with speaking(bus, tmp_path / "author.db", tables=answered_by.TABLES) as author:
         said = await author.publish(draft())
-        assert await author.settled(said.digest, 10) == "stored"
+        assert await author.settled(said.digest, longest()) == "stored"
         found = await answered_by.read(
             author.outbox, lambda db: answered_by.of_one(db, "xa-csirt", bus.world.registry, said.digest)
         )
@@ -263,11 +258,10 @@ async def test_a_running_author_is_told_by_the_calendars_it_can_read(
 
     async with speaking(bus, tmp_path / "author.db") as author:
         said = await author.publish(draft())
-        assert await author.settled(said.digest, 10) == "stored"
+        assert await author.settled(said.digest, longest()) == "stored"
     with capture_logs() as logged:
         way = tracked(bus, tmp_path / "author.db", "xa-csirt", late=2 * HOUR, calendars=calendars)
-        async with way, asyncio.timeout(30):
-            while not any(each["event"] == "answer_overdue" for each in logged):
-                await asyncio.sleep(0.05)
+        async with way:
+            await eventually(lambda: any(each["event"] == "answer_overdue" for each in logged))
     late = [(each["id"], each["priority"]) for each in logged if each["event"] == "answer_overdue"]
     assert set(late) == {(said.id, "p4")}

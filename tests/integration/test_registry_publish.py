@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -13,9 +11,8 @@ import pytest
 from bus.demo.federation import free_port
 from bus.server import find_binary
 from bus.server.process import ports_of
-from tests.office import Desk, Office, wait_for
-
-pytestmark = pytest.mark.timeout(120)
+from tests.support.office import Desk, Office, wait_for
+from tests.support.waiting import eventually_sync
 
 AUTHORITY = "xa-csirt"
 
@@ -68,11 +65,10 @@ def test_a_change_reaches_the_server_and_a_reader_by_two_commands(office: Office
     servers = add_context(office, "server", url)
     registrar = ("registry", "publish", "--context", "registrar")
     refuses_what_is_not_sound(office, number)
-    serving = office.start("server", "run", "broker", "--context", "server", "--port", str(number))
-    reading = None
-    try:
-        wait_for(office.folder / "server.log", "serving", serving)
-        reading = office.start("watch", "--context", "reader")
+    with (
+        office.serving(number, "--context", "server") as serving,
+        office.running("watch", "--context", "reader"),
+    ):
         office.run("registry", "rotate", "registry.tocsin.json", AUTHORITY, "--key", "new.jwk")
 
         # Nothing that does not stand is sent, nor a version without the provisioner's key.
@@ -92,28 +88,18 @@ def test_a_change_reaches_the_server_and_a_reader_by_two_commands(office: Office
         )
         office.run(*registrar, "end.tocsin.json")
 
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if all(
+        def is_everywhere() -> bool:
+            return all(
                 (folder / "registry.v2.tocsin.json").is_file() and list(folder.glob("revocations/*.json"))
                 for folder in (servers, theirs, mine)
-            ):
-                break
-            time.sleep(0.1)
-        for folder in (servers, theirs, mine):
-            assert (folder / "registry.v2.tocsin.json").is_file(), folder
-            assert len(list(folder.glob("revocations/*.json"))) == 1, folder
+            )
+
+        eventually_sync(is_everywhere)
+        assert [len(list(folder.glob("revocations/*.json"))) for folder in (servers, theirs, mine)] == [1] * 3
         conf = office.folder / "broker" / "nats-server.conf"
         wait_for(conf, "version 2;", serving)
         checks = json.loads(office.run("server", "check", "broker", "--context", "server", "--json"))
         assert [each for each in checks if each["hard"] and not each["ok"]] == []
-    finally:
-        for process in (reading, serving):
-            if process is not None:
-                process.send_signal(
-                    signal.SIGTERM
-                )  # which whoever started the tests cannot have told them to ignore
-                process.wait(20)
     assert "does not answer" in office.run(
         *registrar, "registry.tocsin.json", *provisioner(), "--timeout", "0.5", code=7
     )

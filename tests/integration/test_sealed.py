@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bus.demo.federation import free_port
-from tests.office import Desk, Office, wait_for
+from tests.support.office import Desk, Office
 from tests.support.places import ROOT
+from tests.support.waiting import eventually_sync
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -117,40 +116,25 @@ def test_what_is_sealed_is_read_by_its_recipients_alone(
     rehearsed = json.loads(office.run(*seal, "--dry-run"))
     assert (rehearsed["seq"], rehearsed["sealed_to"], rehearsed["digest"]) == (1, ["xb-hub"], "")
     assert "[file-missing]" in office.run("bulletin", "open", "nothing.json", code=3)
-    server = office.start("server", "run", "broker", "--port", str(port))
-    hub = None
-    try:
-        wait_for(tmp_path / "server.log", "serving", server)
+    seen = ("--context", "xb-hub", "watch", "--since", "all", "--no-follow", "--json")
+    log = tmp_path / "hub.log"
+    with office.serving(port):
         office.run("doctor")
-        deadline = time.monotonic() + 30
-        hub = office.start("hub", "run", "--context", "xb-hub")
-        sent = json.loads(office.run(*seal))
-        assert sent["state"] == "stored"
-        assert ".sealed." in sent["subject"]
-        while sent["digest"] not in (
-            shown := office.run("--context", "xb-hub", "watch", "--since", "all", "--no-follow", "--json")
-        ):
-            assert time.monotonic() < deadline, (tmp_path / "hub.log").read_text()
-            time.sleep(0.2)
-        parts = sections(office)
-        deadline = time.monotonic() + 40
-        while parts["digest"] not in office.run(
-            "--context", "xb-hub", "watch", "--since", "all", "--no-follow", "--json"
-        ):
-            assert time.monotonic() < deadline, (tmp_path / "hub.log").read_text()
-            time.sleep(0.2)
-        headline = json.loads(Path(DRAFT).read_text())["info"][0]["headline"]
-        assert json.loads(shown)["bulletin"]["info"][0]["headline"] != headline
-        assert json.loads(shown)["inside"]["bulletin"]["info"][0]["headline"] == headline
-        opened = json.loads(office.run("--context", "xb-hub", "bulletin", "open", sent["id"], "--json"))
-        assert opened["bulletin"]["info"][0]["headline"] == headline
-        assert opened["recipients"] == ["xb-hub"]
-        assert (opened["bulletin"]["id"], opened["outer_digest"]) == (sent["id"], sent["digest"])
-    finally:
-        for process in (hub, server):
-            if process is not None:
-                process.send_signal(signal.SIGINT)
-                process.wait(20)
+        with office.running("hub", "run", "--context", "xb-hub"):
+            sent = json.loads(office.run(*seal))
+            assert sent["state"] == "stored"
+            assert ".sealed." in sent["subject"]
+            eventually_sync(lambda: sent["digest"] in office.run(*seen), describe=log.read_text)
+            shown = office.run(*seen)
+            parts = sections(office)
+            eventually_sync(lambda: parts["digest"] in office.run(*seen), describe=log.read_text)
+            headline = json.loads(Path(DRAFT).read_text())["info"][0]["headline"]
+            assert json.loads(shown)["bulletin"]["info"][0]["headline"] != headline
+            assert json.loads(shown)["inside"]["bulletin"]["info"][0]["headline"] == headline
+            opened = json.loads(office.run("--context", "xb-hub", "bulletin", "open", sent["id"], "--json"))
+            assert opened["bulletin"]["info"][0]["headline"] == headline
+            assert opened["recipients"] == ["xb-hub"]
+            assert (opened["bulletin"]["id"], opened["outer_digest"]) == (sent["id"], sent["digest"])
     stored = b"".join(each.read_bytes() for each in (tmp_path / "state-hub").iterdir() if each.is_file())
     assert sent["digest"].encode() in stored
     assert headline.encode() not in stored

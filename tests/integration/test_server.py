@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bus.transport.connection import Connection
-from bus.transport.jetstream import publish
 from bus.transport.pull_consumer import Pull, Received
-from tests.integration.conftest import Bus
-from tests.worlds import chain
+from tests.support.stage import Bus, send
+from tests.support.waiting import longest
+from tests.support.world import chain
 
 
 async def test_what_an_authority_publishes_a_hub_of_another_country_reads(bus: Bus) -> None:
@@ -16,10 +16,10 @@ async def test_what_an_authority_publishes_a_hub_of_another_country_reads(bus: B
         Connection.open(bus.endpoint("xa-csirt")) as speaker,
         Connection.open(bus.endpoint("xb-hub")) as reader,
     ):
-        await speaker.until_connected(5)
-        await reader.until_connected(5)
+        await speaker.until_connected(longest())
+        await reader.until_connected(longest())
         for message in messages:
-            ack = await publish(speaker, message.subject, message.payload, dict(message.headers))
+            ack = await send(speaker, message)
             assert not ack.duplicate
         got: list[Received] = []
         async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:

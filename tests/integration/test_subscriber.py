@@ -2,75 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import itertools
 import shutil
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from bus.hub.service import HubService
 from bus.keys.signatures import FileSigner
-from bus.server import provision
 from bus.subscribing.inbox import Inbox
-from bus.transport.connection import Connection
-from bus.transport.jetstream import publish
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import KeyRecord
 from schemas.vocab import Tlp
-from tests.integration.conftest import Bus, Stage
-from tests.integration.test_publisher import speaking
-from tests.worlds import Message, chain, draft, key_record, sign, signed_registry
-
-
-@asynccontextmanager
-async def reading(
-    bus: Stage,
-    path: Path,
-    identity: str = "xb-hub",
-    registry: Callable[[], VerifiedRegistry] | None = None,
-    *,
-    clock: Callable[[], dt.datetime] | None = None,
-) -> AsyncIterator[tuple[Inbox, HubService]]:
-    """A hub over its own store. Its clock is the world's, or another."""
-    async with (
-        Inbox.open(path, hold_s=1.0) as store,
-        HubService.open(
-            authority_id=identity,
-            store=store,
-            registry=registry or (lambda: bus.world.registry),
-            endpoint=bus.endpoint(identity),
-            clock=clock or (lambda: bus.world.now),
-        ) as service,
-    ):
-        yield store, service
-
-
-async def until(question: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for a condition, with a deadline."""
-    async with asyncio.timeout(seconds):
-        while True:
-            found = question()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return
-            await asyncio.sleep(0.02)
-
-
-async def admitted(store: Inbox) -> list[tuple[str, int, str]]:
-    """Channel, number and digest of everything admitted, in order."""
-    return await store.read(
-        lambda db: [
-            (row["channel"], row["seq"], row["digest"])
-            for row in db.execute("SELECT * FROM admitted ORDER BY row")
-        ]
-    )
+from tests.support.stage import Bus, admitted, has, reading, refusals, say, speaking
+from tests.support.waiting import eventually, longest
+from tests.support.world import chain, draft, key_record, sign, signed_registry
 
 
 async def test_a_hub_admits_what_another_country_publishes(bus: Bus, tmp_path: Path) -> None:
@@ -80,7 +28,7 @@ async def test_a_hub_admits_what_another_country_publishes(bus: Bus, tmp_path: P
         reading(bus, tmp_path / "store.db") as (store, _),
     ):
         accepted = [await publisher.publish(draft(f"number {n}")) for n in range(5)]
-        await until(lambda: _count(store, 5))
+        await eventually(lambda: has(store, 5))
         assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
 
 
@@ -93,80 +41,74 @@ async def test_each_hub_reads_exactly_what_its_grants_name(bus: Bus, tmp_path: P
     ):
         await publisher.publish(draft("to the network", tlp=Tlp.AMBER_STRICT, audience="eu-dpas"))
         await publisher.publish(draft("to all"))
-        await until(lambda: _count(ours, 2))
-        await until(lambda: _count(theirs, 1))
+        await eventually(lambda: has(ours, 2))
+        await eventually(lambda: has(theirs, 1))
         assert [channel for channel, _, _ in await admitted(theirs)] == ["xa-dpa/actual.green.community"]
 
 
-@pytest.mark.timeout(90)
 async def test_server_death_and_hub_restart_repeat_nothing(bus: Bus, tmp_path: Path) -> None:
     """With the server killed and the hub restarted in the middle, each bulletin is admitted once, in order."""
     async with speaking(bus, tmp_path / "outbox.db") as publisher:
         accepted = []
         async with reading(bus, tmp_path / "store.db") as (store, _):
             accepted += [await publisher.publish(draft(f"number {n}")) for n in range(100)]
-            await until(lambda: _count(store, 50))
+            await eventually(lambda: has(store, 50))
         bus.server.kill()
         accepted += [await publisher.publish(draft(f"number {n}")) for n in range(100, 200)]
         await bus.server.restart()
         async with reading(bus, tmp_path / "store.db") as (store, _):
-            await until(lambda: _count(store, 200), 30)
+            await eventually(lambda: has(store, 200))
             assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
 
 
-@pytest.mark.timeout(90)
 async def test_a_wiped_stream_is_noticed_and_read_again(bus: Bus, tmp_path: Path) -> None:
     """A stream that lost its history makes the reader rewind, and nothing is admitted twice."""
     async with reading(bus, tmp_path / "store.db") as (store, service):
         async with speaking(bus, tmp_path / "one.db") as publisher:
             last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
-            assert await publisher.settled(last.digest, 5) == "stored"
-        await until(lambda: _count(store, 3))
-        await _lose(bus, bus.server.folder / "jetstream")
+            assert await publisher.settled(last.digest, longest()) == "stored"
+        await eventually(lambda: has(store, 3))
+        await bus.lose()
         async with speaking(bus, tmp_path / "one.db") as publisher:
             after = await publisher.publish(draft("after the loss"))
-            assert await publisher.settled(after.digest, 10) == "stored"
-        await until(lambda: _count(store, 4), 30)
+            assert await publisher.settled(after.digest, longest()) == "stored"
+        await eventually(lambda: has(store, 4))
         assert service.subscriber.counts["rewinds"] >= 1
         assert [seq for _, seq, _ in await admitted(store)] == [1, 2, 3, 4]
 
 
-@pytest.mark.timeout(90)
 async def test_a_copy_made_anew_is_told_from_the_one_that_was_read(bus: Bus, tmp_path: Path) -> None:
     """The same bulletins in another record make the reader rewind: what stood between them may be another."""
     async with reading(bus, tmp_path / "store.db") as (store, service):
         async with speaking(bus, tmp_path / "one.db") as publisher:
             last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
-            assert await publisher.settled(last.digest, 5) == "stored"
-        await until(lambda: _count(store, 3))
-        (copy,) = (bus.server.folder / "jetstream").glob("**/WORLD_ACTUAL")
-        await _lose(bus, copy)
-        await until(lambda: service.subscriber.counts["duplicate"] >= 3, 30)
+            assert await publisher.settled(last.digest, longest()) == "stored"
+        await eventually(lambda: has(store, 3))
+        await bus.lose("WORLD_ACTUAL")
+        await eventually(lambda: service.subscriber.counts["duplicate"] >= 3)
         assert service.subscriber.counts["rewinds"] == 1
         assert [seq for _, seq, _ in await admitted(store)] == [1, 2, 3]
 
 
-@pytest.mark.timeout(60)
 async def test_a_store_that_was_set_back_reads_again_what_it_lacks(bus: Bus, tmp_path: Path) -> None:
     """A hub whose file is an older copy of itself ends with every bulletin, once, in order."""
     path, copy = tmp_path / "store.db", tmp_path / "copy.db"
     messages = chain(bus.world, 6)
     await say(bus, *messages[:2])
     async with reading(bus, path) as (store, _):
-        await until(lambda: _count(store, 2))
+        await eventually(lambda: has(store, 2))
     shutil.copy(path, copy)
     await say(bus, *messages[2:])
     async with reading(bus, path) as (store, _):
-        await until(lambda: _count(store, 6))
+        await eventually(lambda: has(store, 6))
     shutil.copy(copy, path)
     async with reading(bus, path) as (store, service):
         assert len(await admitted(store)) == 2
-        await until(lambda: _count(store, 6))
+        await eventually(lambda: has(store, 6))
         assert [digest for _, _, digest in await admitted(store)] == [each.digest for each in messages]
         assert service.subscriber.counts["rewinds"] == 0
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("change", ["a key comes", "a key ends"])
 async def test_a_registry_that_changes_while_a_batch_is_read_decides_in_the_end(
     bus: Bus, tmp_path: Path, change: str
@@ -185,10 +127,10 @@ async def test_a_registry_that_changes_while_a_batch_is_read_decides_in_the_end(
         told = itertools.chain(itertools.repeat(bus.world.registry, call), itertools.repeat(newer))
         async with reading(bus, tmp_path / f"{call}.db", registry=told.__next__) as (store, _):
             if comes:
-                await until(lambda: _count(store, 60))
+                await eventually(lambda: has(store, 60))
                 assert [found for _, _, found in await admitted(store)] == [each.digest for each in messages]
             else:
-                await until(lambda: _refused(store, ["key-revoked"] * 60))
+                await eventually(lambda: is_refused(store, 60))
                 assert await admitted(store) == []
 
 
@@ -198,20 +140,12 @@ async def test_a_full_disk_is_waited_out(bus: Bus, tmp_path: Path) -> None:
         await store.read(lambda db: db.execute("PRAGMA max_page_count = 1"))  # no more than it has
         async with speaking(bus, tmp_path / "outbox.db") as publisher:
             accepted = [await publisher.publish(draft(f"number {n}")) for n in range(100)]
-            await until(lambda: "disk" in service.subscriber.problem)
+            await eventually(lambda: "disk" in service.subscriber.problem)
             assert len(await admitted(store)) < len(accepted)
             await store.read(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
-            await until(lambda: _count(store, 100))
+            await eventually(lambda: has(store, 100))
         assert [digest for _, _, digest in await admitted(store)] == [a.digest for a in accepted]
         assert service.subscriber.problem == ""
-
-
-async def _lose(bus: Bus, folder: Path) -> None:
-    """The server dies, a folder of it is lost, and it is started and provisioned again."""
-    bus.server.kill()
-    shutil.rmtree(folder)
-    await bus.server.restart()
-    await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
 
 
 def _with_key(bus: Bus, record: KeyRecord, kid: str) -> VerifiedRegistry:
@@ -224,18 +158,6 @@ def _with_key(bus: Bus, record: KeyRecord, kid: str) -> VerifiedRegistry:
     return held.update(signed_registry(document, bus.world.roots), now)
 
 
-async def say(bus: Bus, *messages: Message) -> None:
-    """Bulletins of xa-csirt, stored."""
-    async with Connection.open(bus.endpoint("xa-csirt")) as speaker:
-        await speaker.until_connected(5)
-        for each in messages:
-            await publish(speaker, each.subject, each.payload, dict(each.headers))
-
-
-async def _refused(store: Inbox, reasons: list[str]) -> bool:
-    found = await store.read(lambda db: [row[0] for row in db.execute("SELECT reason FROM quarantine")])
-    return found == reasons
-
-
-async def _count(store: Inbox, count: int) -> bool:
-    return len(await admitted(store)) >= count
+async def is_refused(store: Inbox, count: int) -> bool:
+    """Whether so many lie in quarantine because their key is revoked."""
+    return await refusals(store) == ["key-revoked"] * count

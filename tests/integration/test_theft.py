@@ -6,8 +6,6 @@ import asyncio
 import datetime as dt
 import json
 import secrets
-import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +21,7 @@ from bus.keys.signatures import FileSigner, sign_entry
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.publishing.reanchor import Anchor, Reanchoring
-from bus.transport.connection import Connection, Endpoint
+from bus.transport.connection import Endpoint
 from bus.transport.jetstream import publish
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
@@ -31,23 +29,23 @@ from schemas.bulletin import Bulletin, new_id, stamp
 from schemas.codec import decode, digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.subject import subject_for
-from tests.integration.conftest import Bus
-from tests.office import Desk, wait_for
+from tests.support import clocks
+from tests.support.office import Desk
 from tests.support.places import ROOT
-from tests.worlds import DEFAULTS, draft, key_record, signed_registry
-
-pytestmark = pytest.mark.timeout(120)
+from tests.support.stage import Bus, connected, speaking
+from tests.support.waiting import eventually, eventually_sync, longest
+from tests.support.world import DEFAULTS, draft, key_record, signed_registry
 
 GREEN = "actual.green.community"
 FILE = "registry.tocsin.json"
 DRAFT = str(ROOT / "examples" / "drafts" / "cyber.json")
 
 
-class Clock:
+class Clock(clocks.Clock):
     """A clock that is set by hand, and the registry as it stands by it."""
 
     def __init__(self, now: dt.datetime, registry: VerifiedRegistry) -> None:
-        self.now = now
+        super().__init__(now)
         self.registry = registry
 
 
@@ -63,24 +61,12 @@ def with_new_key(bus: Bus, new: FileSigner, **ends: dt.datetime) -> VerifiedRegi
 
 
 @asynccontextmanager
-async def speaking(
+async def at_desk(
     bus: Bus, path: Path, signer: FileSigner, clock: Clock
 ) -> AsyncIterator[tuple[Publisher, Outbox]]:
-    """The agency's publisher over an outbox."""
-    async with (
-        Outbox.open(path) as outbox,
-        Publisher.open(
-            authority_id="xa-csirt",
-            outbox=outbox,
-            registry=lambda: clock.registry,
-            signers=(signer,),
-            endpoint=bus.endpoint("xa-csirt"),
-            defaults=DEFAULTS,
-            clock=lambda: clock.now,
-            rng=secrets.token_bytes,
-        ) as publisher,
-    ):
-        yield publisher, outbox
+    """The agency's publisher and its outbox, with a key and a registry that change."""
+    async with speaking(bus, path, registry=lambda: clock.registry, clock=clock, signer=signer) as publisher:
+        yield publisher, publisher.outbox
 
 
 async def forge(
@@ -106,40 +92,34 @@ async def forge(
         SIG_HEADER: format_header((sign_entry(signer, payload, typ=TYP_BULLETIN),)),
         **hints(made, digest(payload)),
     }
-    async with Connection.open(endpoint) as connection:
-        await connection.until_connected(10)
+    async with connected(endpoint) as connection:
         await publish(connection, subject_for(made), payload, headers)
     return made
 
 
-async def until(publisher: Publisher, *, behind: bool) -> None:
-    """Wait until it is, or is no longer, behind."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                if await publisher.ready(0.05) and not behind:
-                    return
-            except OutboxError:
-                if behind:
-                    return
-            await asyncio.sleep(0.05)
+async def is_ready(publisher: Publisher, *, behind: bool = False) -> bool:
+    """Whether it has compared its outbox with the stream; or, with `behind`, refuses because it is behind."""
+    try:
+        return await publisher.ready(0.05) and not behind
+    except OutboxError:
+        return behind
 
 
 async def test_a_lost_outbox_finds_what_a_key_out_of_use_has_signed(bus: Bus, tmp_path: Path) -> None:
     """After a rotation and the loss of the outbox no number is given twice."""
     old, new = bus.world.signers["xa-csirt"], FileSigner.generate()
     clock = Clock(bus.world.now, bus.world.registry)
-    async with speaking(bus, tmp_path / "first.db", old, clock) as (publisher, _):
+    async with at_desk(bus, tmp_path / "first.db", old, clock) as (publisher, _):
         last = [await publisher.publish(draft(f"number {n}")) for n in range(3)][-1]
-        assert await publisher.settled(last.digest, 10) == "stored"
+        assert await publisher.settled(last.digest, longest()) == "stored"
     clock.registry = with_new_key(bus, new, not_after=clock.now + dt.timedelta(minutes=1))
     clock.now += dt.timedelta(hours=1)
-    async with speaking(bus, tmp_path / "second.db", new, clock) as (publisher, _):
+    async with at_desk(bus, tmp_path / "second.db", new, clock) as (publisher, _):
         with pytest.raises(OutboxError, match="outbox recover"):
-            await publisher.ready(10)
+            await publisher.ready(longest())
         assert (await publisher.recover()).adopted == 1
         goes_on = await publisher.publish(draft("goes on"))
-        assert (goes_on.seq, await publisher.settled(goes_on.digest, 10)) == (4, "stored")
+        assert (goes_on.seq, await publisher.settled(goes_on.digest, longest())) == (4, "stored")
 
 
 async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended(
@@ -149,14 +129,14 @@ async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended
     monkeypatch.setattr("bus.publishing.sender.COMPARE_S", 0.2)
     old, new = bus.world.signers["xa-csirt"], FileSigner.generate()
     clock = Clock(bus.world.now, with_new_key(bus, new))
-    async with speaking(bus, tmp_path / "o.db", old, clock) as (publisher, outbox):
+    async with at_desk(bus, tmp_path / "o.db", old, clock) as (publisher, outbox):
         first = await publisher.publish(draft("honest"))
-        assert await publisher.settled(first.digest, 10) == "stored"
+        assert await publisher.settled(first.digest, longest()) == "stored"
         theft = dt.datetime.now(dt.UTC)  # the broker's clock says when his came
         lie = digest(
             encode(await forge(bus.endpoint("xa-csirt"), clock.registry, old, 2, first.digest, clock.now))
         )
-        await until(publisher, behind=True)
+        await eventually(lambda: is_ready(publisher, behind=True))
         with pytest.raises(OutboxError, match="tocsin key revoke, then tocsin outbox reanchor"):
             await publisher.ready(1)
         with pytest.raises(OutboxError):
@@ -174,14 +154,14 @@ async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended
                 await reanchoring.reanchor(GREEN, anchor, reason="stolen")
         assert refused.value.reason == "anchor-contradicted"
         clock.registry = with_new_key(bus, new, revoked_since=theft)
-        await until(publisher, behind=False)
+        await eventually(lambda: is_ready(publisher))
         async with Reanchoring.open(publisher) as reanchoring:
             with pytest.raises(PermitError) as stopped:
                 await reanchoring.reanchor(GREEN, anchor, reason="stolen")
         assert stopped.value.reason == "key-revoked"
         assert [each.seq for each in await outbox.rows()] == [1]
     bus.server.kill()
-    async with speaking(bus, tmp_path / "o.db", new, clock) as (publisher, outbox):
+    async with at_desk(bus, tmp_path / "o.db", new, clock) as (publisher, outbox):
         waits = await publisher.publish(draft("kept while the bus is away"), once="a source's")
         assert waits.seq == 2
         await outbox.park(
@@ -192,7 +172,7 @@ async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended
             assert set(await reanchoring.disowned()) == {GREEN}
             assert await reanchoring.proposal(GREEN) == anchor
             kept = await reanchoring.reanchor(GREEN, anchor, reason="stolen")
-        assert (kept.seq, await publisher.settled(kept.digest, 10)) == (2, "stored")
+        assert (kept.seq, await publisher.settled(kept.digest, longest())) == (2, "stored")
         assert [(r.state, r.seq) for r in await outbox.rows()] == [
             ("stored", 2),
             ("superseded", 2),
@@ -201,8 +181,8 @@ async def test_a_stranger_on_the_channel_stops_an_outbox_until_his_key_has_ended
         said = decode((await outbox.rows(limit=1))[0].payload)
         assert (said.prev, said.kind) == (first.digest, "reanchor")
         again = await publisher.publish(draft("kept while the bus is away"), once="a source's")
-        assert (again.seq, await publisher.settled(again.digest, 10)) == (3, "stored")
-        assert await publisher.ready(10)
+        assert (again.seq, await publisher.settled(again.digest, longest())) == (3, "stored")
+        assert await publisher.ready(longest())
 
 
 def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,27 +207,21 @@ def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch
         "--server", f"nats://127.0.0.1:{port}", "--nkey", "xa-emb.nk", "--state", "state",
     )  # fmt: skip
     office.run(
-        "context",
-        "add",
-        "xa-emb",
+        *["context", "add", "xa-emb", "--key", "xa-emb.pem", "--passphrase-file", "xa-emb.pass", "--use"],
         *shared,
-        "--key",
-        "xa-emb.pem",
-        "--passphrase-file",
-        "xa-emb.pass",
-        "--use",
     )
     office.run(
         "context", "add", "renewed", *shared, "--key", "reserve.pem", "--passphrase-file", "reserve.pass"
     )
     send = ("publish", DRAFT, "--tlp", "green", "--audience", "community", "--json")
-    server = office.start("server", "run", "broker", "--port", str(port))
-    try:
-        wait_for(tmp_path / "server.log", "serving", server)
+    with office.serving(port):
         first = json.loads(office.run(*send))
         assert first["state"] == "stored"
         assert json.loads(office.run("outbox", "reanchor", "--json")) == {}
-        time.sleep(1.1)  # a moment of `--since` is a second long
+        said = dt.datetime.now(dt.UTC)
+        eventually_sync(
+            lambda: dt.datetime.now(dt.UTC).replace(microsecond=0) > said
+        )  # `--since` is in seconds
         theft = dt.datetime.now(dt.UTC).replace(microsecond=0)
         registry = VerifiedRegistry.open((tmp_path / FILE).read_bytes())
         stolen = load_signer(tmp_path / "xa-emb.pem", (tmp_path / "xa-emb.pass").read_bytes().strip())
@@ -277,6 +251,3 @@ def test_the_officer_s_commands_bring_a_channel_back(tmp_path: Path, monkeypatch
         assert (made["seq"] + aside, made["state"]) == (3, "stored")
         goes_on = json.loads(office.run(*new, *send))
         assert (goes_on["seq"], goes_on["state"]) == (made["seq"] + 1, "stored")
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(20)

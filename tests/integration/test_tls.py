@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import shutil
-import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,15 +20,13 @@ from bus.server import NatsServer, ServerSettings, ServerTls, provision, render_
 from bus.server.binary import ServerError
 from bus.server.checks import Check, check
 from bus.transport.connection import Connection, Endpoint
-from bus.transport.jetstream import publish
 from bus.transport.tls import Tls
-from tests.certificates import Ca
-from tests.integration.test_subscriber import until
-from tests.office import Desk, wait_for
-from tests.worlds import World, chain, make_world, shared_world
+from tests.support.certificates import Ca
+from tests.support.office import Desk
+from tests.support.stage import connected, send
+from tests.support.waiting import eventually, longest
+from tests.support.world import World, chain, make_world, shared_world
 
-pytestmark = pytest.mark.timeout(60)
-WAIT_S = 20.0
 UNTRIED = "not connected yet"
 
 
@@ -90,9 +86,7 @@ class Secured:
     async def reach(self, tls: Tls | None, url: str = "") -> None:
         """Connect, or raise why the first try failed."""
         async with Connection.open(self.endpoint(tls, url)) as connection:
-            async with asyncio.timeout(WAIT_S):
-                while connection.problem == UNTRIED and not connection.connected:
-                    await asyncio.sleep(0.01)
+            await eventually(lambda: connection.problem != UNTRIED or connection.connected)
             await connection.until_connected(0)
 
 
@@ -106,10 +100,9 @@ async def test_a_bulletin_crosses_a_broker_with_tls(secured: Secured) -> None:
     """Provisioned, published and acknowledged over TLS 1.3; checks say so; a plain client and an older TLS are not served."""
     async with secured.serving():
         await provision(secured.url, secured.seed, secured.world.registry, tls=secured.client)
-        async with Connection.open(secured.endpoint(secured.client)) as speaker:
-            await speaker.until_connected(10)
+        async with connected(secured.endpoint(secured.client)) as speaker:
             (message,) = chain(secured.world, 1)
-            ack = await publish(speaker, message.subject, message.payload, dict(message.headers))
+            ack = await send(speaker, message)
             assert (ack.seq, ack.duplicate) == (1, False)
         found = {each.name: each for each in await checks(secured, secured.client)}
         assert found["TLS"] == Check(name="TLS", ok=True, hard=True, detail="with client certificates")
@@ -182,13 +175,12 @@ async def test_a_certificate_is_exchanged_while_clients_are_connected(secured: S
     newcomer = Tls(ca=secured.ca.file, cert=(pair := other.issue("newcomer", client=True))[0], key=pair[1])
     async with secured.serving(days=60):
         await provision(secured.url, secured.seed, secured.world.registry, tls=secured.client)
-        async with Connection.open(secured.endpoint(secured.client)) as speaker:
-            await speaker.until_connected(10)
+        async with connected(secured.endpoint(secured.client)) as speaker:
             with pytest.raises(DeniedError, match="newcomer"):
                 await secured.reach(newcomer)
             await secured.renew(80, secured.ca, other)
             (message,) = chain(secured.world, 1)
-            await publish(speaker, message.subject, message.payload, dict(message.headers))
+            await send(speaker, message)
             assert (speaker.connected, speaker.epoch) == (True, 1)
         await secured.reach(newcomer)
         (found,) = [each for each in await checks(secured, secured.client) if each.name == "certificate"]
@@ -202,14 +194,14 @@ async def test_a_certificate_that_has_ended_is_renewed_and_nobody_starts_anew(se
         secured.serving(days=-1),
         Connection.open(secured.endpoint(secured.tls(secured.ca, cert, key))) as speaker,
     ):
-        await until(lambda: "has expired; its operator must renew it" in speaker.problem, WAIT_S)
+        await eventually(lambda: "has expired; its operator must renew it" in speaker.problem)
         assert not speaker.denied
         await secured.renew(60)
-        await until(
-            lambda: speaker.denied and "does not accept the client certificate" in speaker.problem, WAIT_S
+        await eventually(
+            lambda: speaker.denied and "does not accept the client certificate" in speaker.problem
         )
         secured.ca.issue("speaker", client=True)
-        await speaker.until_connected(WAIT_S)
+        await speaker.until_connected(longest())
 
 
 async def test_a_certificate_that_soon_ends_is_warned_of(secured: Secured) -> None:
@@ -291,9 +283,7 @@ def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest
     for source, name in ((cert, "server.pem"), (key, "server.key"), (ca.file, "ca.pem")):
         shutil.copy(source, place / name)
     assert 'min_version: "1.3"' in office.run("server", "conf", "broker", "--port", str(port), "--stdout")
-    server = office.start("server", "run", "broker", "--port", str(port))
-    try:
-        wait_for(tmp_path / "server.log", "serving", server)
+    with office.serving(port):
         found = {each["name"]: each for each in json.loads(office.run("server", "check", "broker", "--json"))}
         assert all(each["ok"] for each in found.values() if each["hard"]), found
         assert {"TLS", "TLS 1.3", "certificate"} <= found.keys()
@@ -305,6 +295,3 @@ def test_an_operator_turns_tls_on_by_command(tmp_path: Path, monkeypatch: pytest
         assert "name tls_cert and tls_key" in office.run(
             "--context", "bare", "server", "check", "broker", code=4
         )
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(20)

@@ -17,7 +17,7 @@ from bus.transport.connection import Endpoint
 from bus.transport.memory import MemoryBroker
 from bus.transport.permissions import Permissions, permissions
 from bus.transport.streams import PROVISIONER
-from tests.worlds import World, shared_world
+from tests.support.world import World, shared_world
 
 COUNTRIES = ("xa", "xb")
 CARRIER_KEYS = {country: nkeys.generate() for country in COUNTRIES}

@@ -22,8 +22,8 @@ from bus.transport.jetstream import (
     stream_names,
 )
 from bus.transport.streams import MAX_MESSAGE_BYTES, PROVISIONER
+from tests.support.waiting import eventually, longest
 from tests.transport_suite.conftest import Broker
-from tests.transport_suite.waiting import until
 
 SUBJECT = "tocsin.v1.actual.green.community.xa.csirt.cyber-threat.x"
 FOREIGN = "tocsin.v1.actual.green.community.xb.csirt.cyber-threat.x"
@@ -40,7 +40,7 @@ def numbered(count: int, first: int = 1) -> list[Outgoing]:
 async def test_a_message_is_acknowledged_with_its_number(broker: Broker) -> None:
     """Numbers count up from 1, and what has the same message id again is called a duplicate with the first number."""
     async with Connection.open(broker.endpoint("xa-csirt")) as author:
-        await author.until_connected(30)
+        await author.until_connected(longest())
         acks = [await publish(author, each.subject, each.payload, each.headers) for each in numbered(3)]
         assert [(ack.stream, ack.seq, ack.duplicate) for ack in acks] == [
             ("XA_ACTUAL", n, False) for n in (1, 2, 3)
@@ -55,8 +55,8 @@ async def test_a_batch_is_stored_whole_or_not_at_all(broker: Broker) -> None:
         Connection.open(broker.endpoint("xa-csirt")) as author,
         Connection.open(broker.endpoint(PROVISIONER)) as owner,
     ):
-        await author.until_connected(30)
-        await owner.until_connected(30)
+        await author.until_connected(longest())
+        await owner.until_connected(longest())
         assert [ack.seq for ack in await publish_batch(author, numbered(3))] == [1, 2, 3]
         with pytest.raises(BrokerError) as refused:
             await publish_batch(author, numbered(3, first=3))
@@ -68,7 +68,7 @@ async def test_a_batch_is_stored_whole_or_not_at_all(broker: Broker) -> None:
 async def test_a_burst_goes_as_batches_and_leaves_the_rest(broker: Broker) -> None:
     """What is too little for a batch is left; so is what follows a message that is not wanted."""
     async with Connection.open(broker.endpoint("xa-csirt")) as author:
-        await author.until_connected(30)
+        await author.until_connected(longest())
         burst = await publish_burst(author, numbered(BATCH + BATCH_FROM - 1))
         assert ([ack.seq for ack in burst.acks], burst.failure) == (list(range(1, BATCH + 1)), None)
         second = await publish_burst(author, numbered(BATCH_FROM, first=BATCH))
@@ -80,7 +80,7 @@ async def test_what_is_too_large_is_refused_and_the_connection_lasts(broker: Bro
     """Alone and in a batch; nothing of either is stored."""
     large = Outgoing(subject=SUBJECT, payload=b"x" * MAX_MESSAGE_BYTES, headers={"Nats-Msg-Id": "large"})
     async with Connection.open(broker.endpoint("xa-csirt")) as author:
-        await author.until_connected(30)
+        await author.until_connected(longest())
         with pytest.raises(BrokerError) as alone:
             await publish(author, large.subject, large.payload, large.headers)
         with pytest.raises(BrokerError) as together:
@@ -97,8 +97,8 @@ async def test_a_forbidden_publish_is_told_to_its_sender(broker: Broker) -> None
         Connection.open(broker.endpoint("xa-csirt"), on_denied=denied.append) as author,
         Connection.open(broker.endpoint(PROVISIONER)) as owner,
     ):
-        await author.until_connected(30)
-        await owner.until_connected(30)
+        await author.until_connected(longest())
+        await owner.until_connected(longest())
         with pytest.raises(DeniedError):
             await publish(author, FOREIGN, b"not mine", {})
         assert denied == [FOREIGN]
@@ -114,8 +114,8 @@ async def test_a_full_stream_says_so(broker: Broker) -> None:
         Connection.open(broker.endpoint("xa-csirt")) as author,
         Connection.open(broker.endpoint(PROVISIONER)) as owner,
     ):
-        await author.until_connected(30)
-        await owner.until_connected(30)
+        await author.until_connected(longest())
+        await owner.until_connected(longest())
         config = (await stream_info(owner, "XA_ACTUAL")).config
         await js_api(owner, "STREAM.DELETE.XA_ACTUAL")
         await js_api(owner, "STREAM.CREATE.XA_ACTUAL", {**config, "max_msgs": 2})
@@ -134,8 +134,8 @@ async def test_what_stands_is_told_in_the_same_words(broker: Broker) -> None:
         Connection.open(broker.endpoint("xa-csirt")) as author,
         Connection.open(broker.endpoint(PROVISIONER)) as owner,
     ):
-        await author.until_connected(30)
-        await owner.until_connected(30)
+        await author.until_connected(longest())
+        await owner.until_connected(longest())
         await publish_batch(author, numbered(4))
         stream = await stream_info(owner, "XA_ACTUAL")
         state = stream.state
@@ -160,17 +160,17 @@ async def test_what_stands_is_told_in_the_same_words(broker: Broker) -> None:
 async def test_a_connection_comes_back_with_its_broker(broker: Broker) -> None:
     """While it is away a publish says so at once; afterwards the numbers go on."""
     async with Connection.open(broker.endpoint("xa-csirt")) as author:
-        await author.until_connected(30)
+        await author.until_connected(longest())
         assert (await publish(author, SUBJECT, b"before", {})).seq == 1
         await broker.stop()
 
         async def gone() -> bool:
             return not author.connected
 
-        await until(gone)
+        await eventually(gone)
         with pytest.raises(UnreachableError):
             await publish(author, SUBJECT, b"meanwhile", {})
         await broker.start()
-        await author.until_connected(30)
+        await author.until_connected(longest())
         assert (await publish(author, SUBJECT, b"after", {})).seq == 2
         assert author.epoch >= 2

@@ -13,6 +13,7 @@ from bus.transport.jetstream import js_api, publish_batch, stream_info
 from bus.transport.pull_consumer import Pull, Received, cursor_at, read_back
 from bus.transport.streams import PROVISIONER
 from schemas.codec import digest
+from tests.support.waiting import longest
 from tests.transport_suite.conftest import Broker
 from tests.transport_suite.test_jetstream import numbered
 
@@ -23,7 +24,7 @@ STREAM, CONSUMER = "XA_ACTUAL", "xa-csirt_own"
 async def author(broker: Broker) -> AsyncIterator[Connection]:
     """Somebody who reads what it has said."""
     async with Connection.open(broker.endpoint("xa-csirt")) as connection:
-        await connection.until_connected(30)
+        await connection.until_connected(longest())
         yield connection
 
 
@@ -45,7 +46,7 @@ async def cursor_after(author: Connection, seq: int) -> Cursor:
 async def made_anew(broker: Broker) -> None:
     """The stream and its consumer, empty, under the same names."""
     async with Connection.open(broker.endpoint(PROVISIONER)) as owner:
-        await owner.until_connected(30)
+        await owner.until_connected(longest())
         stream = (await stream_info(owner, STREAM)).config
         consumer = (await js_api(owner, f"CONSUMER.INFO.{STREAM}.{CONSUMER}"))["config"]
         await js_api(owner, f"STREAM.DELETE.{STREAM}")
@@ -133,7 +134,7 @@ async def test_a_consumer_that_is_taken_away_refuses(broker: Broker, author: Con
         Pull.attach(author, STREAM, CONSUMER, 1) as pull,
         Connection.open(broker.endpoint(PROVISIONER)) as owner,
     ):
-        await owner.until_connected(30)
+        await owner.until_connected(longest())
         assert await pull.next(1, 0.1) == []
         await js_api(owner, f"CONSUMER.DELETE.{STREAM}.{CONSUMER}")
         with pytest.raises(BrokerError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import datetime as dt
 import secrets
 import sqlite3
@@ -35,24 +33,12 @@ from bus.transport.streams import PROVISIONER
 from schemas.bodies.system import ReceiptItem
 from schemas.codec import digest
 from schemas.vocab import ReceiptStage, Tlp
+from tests.support.stage import running
+from tests.support.waiting import eventually, longest
+from tests.support.world import DEFAULTS, Message, World, bulletin, chain, draft, sign
 from tests.transport_suite.conftest import JOINED, Broker, places
-from tests.transport_suite.waiting import until
-from tests.worlds import DEFAULTS, Message, World, bulletin, chain, draft, sign
 
 WORLD_STREAM = "WORLD_ACTUAL"
-
-
-@asynccontextmanager
-async def running(*tasks: asyncio.Task[None]) -> AsyncIterator[None]:
-    """End tasks with the context."""
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 @asynccontextmanager
@@ -88,7 +74,7 @@ def sender_of(world: World, outbox: Outbox, endpoint: Endpoint) -> Sender:
 async def sending(world: World, outbox: Outbox, endpoint: Endpoint) -> AsyncIterator[Sender]:
     """A sender at work."""
     sender = sender_of(world, outbox, endpoint)
-    async with running(asyncio.create_task(sender.run())):
+    async with running(sender.run()):
         yield sender
 
 
@@ -107,7 +93,7 @@ async def read(broker: Broker, count: int) -> list[Received]:
     """The first messages of the stream that hubs read."""
     found: list[Received] = []
     async with Connection.open(broker.endpoint("xb-hub")) as reader:
-        await reader.until_connected(30)
+        await reader.until_connected(longest())
         async with Pull.attach(reader, WORLD_STREAM, "xb-hub", 1) as pull:
             while len(found) < count:
                 found += await pull.next(count - len(found), 5)
@@ -118,7 +104,7 @@ async def read(broker: Broker, count: int) -> list[Received]:
 async def say(broker: Broker, messages: Iterable[Message]) -> None:
     """Send signed bulletins as their author's machine would."""
     async with Connection.open(broker.endpoint("xa-csirt")) as author:
-        await author.until_connected(30)
+        await author.until_connected(longest())
         for each in messages:
             await publish(author, each.subject, each.payload, dict(each.headers))
 
@@ -134,7 +120,7 @@ async def test_an_outbox_is_sent_in_order_once_each(
     async with Outbox.open(tmp_path / "outbox.db") as outbox:
         said = await kept(world, outbox, count)
         async with sending(world, outbox, broker.endpoint("xa-csirt")):
-            await until(lambda: all_stored(outbox))
+            await eventually(lambda: all_stored(outbox))
     assert [digest(each.payload) for each in await read(broker, count)] == said
 
 
@@ -147,12 +133,12 @@ async def test_a_message_id_that_is_used_up_suppresses_nothing(
     async with Outbox.open(tmp_path / "outbox.db") as outbox:
         said = await kept(world, outbox, count)
         async with Connection.open(broker.endpoint("xa-emb")) as neighbour:
-            await neighbour.until_connected(30)
+            await neighbour.until_connected(longest())
             await publish(
                 neighbour, other.subject, other.payload, {**dict(other.headers), "Nats-Msg-Id": said[1]}
             )
         async with sending(world, outbox, broker.endpoint("xa-csirt")):
-            await until(lambda: all_stored(outbox))
+            await eventually(lambda: all_stored(outbox))
     found = [digest(each.payload) for each in await read(broker, count + 1)]
     assert sorted(found[1:]) == sorted(said)
 
@@ -178,11 +164,11 @@ async def test_a_broker_that_was_away_gets_everything_once(
         desk(world, outbox, broker.endpoint("xa-csirt")) as publisher,
     ):
         said = [(await publisher.publish(draft("before"))).digest]
-        await until(lambda: all_stored(outbox))
+        await eventually(lambda: all_stored(outbox))
         await broker.stop()
         said += [(await publisher.publish(draft(f"away, {n}"))).digest for n in range(12)]
         await broker.start()
-        await until(lambda: all_stored(outbox))
+        await eventually(lambda: all_stored(outbox))
     assert [digest(each.payload) for each in await read(broker, 13)] == said
 
 
@@ -226,7 +212,7 @@ async def reading(
         endpoint=endpoint,
         clock=clock or (lambda: world.now),
     )
-    async with running(asyncio.create_task(subscriber.run())):
+    async with running(subscriber.run()):
         yield subscriber
 
 
@@ -252,10 +238,10 @@ async def test_a_reader_goes_on_where_it_stopped(broker: Broker, world: World, t
     async with Inbox.open(tmp_path / "store.db") as inbox:
         await say(broker, messages[:4])
         async with reading(world, inbox, broker.endpoint("xb-hub")):
-            await until(has(inbox, 4))
+            await eventually(has(inbox, 4))
         await say(broker, messages[4:])
         async with reading(world, inbox, broker.endpoint("xb-hub")) as second:
-            await until(has(inbox, 6))
+            await eventually(has(inbox, 6))
         assert await admitted(inbox) == [each.digest for each in messages]
         assert (second.counts["duplicate"], second.counts["rewinds"]) == (0, 0)
 
@@ -268,11 +254,11 @@ async def test_a_reader_outlives_its_broker(broker: Broker, world: World, tmp_pa
         reading(world, inbox, broker.endpoint("xb-hub")) as subscriber,
     ):
         await say(broker, messages[:3])
-        await until(has(inbox, 3))
+        await eventually(has(inbox, 3))
         await broker.stop()
         await broker.start()
         await say(broker, messages[3:])
-        await until(has(inbox, 6))
+        await eventually(has(inbox, 6))
         assert await admitted(inbox) == [each.digest for each in messages]
         assert subscriber.counts["rewinds"] == 0
 
@@ -285,9 +271,9 @@ async def test_a_reader_notices_another_stream(broker: Broker, world: World, tmp
         reading(world, inbox, broker.endpoint("xb-hub")) as subscriber,
     ):
         await say(broker, messages)
-        await until(has(inbox, 3))
+        await eventually(has(inbox, 3))
         async with Connection.open(broker.endpoint(PROVISIONER)) as owner:
-            await owner.until_connected(30)
+            await owner.until_connected(longest())
             stream = (await stream_info(owner, WORLD_STREAM)).config
             consumer = (await js_api(owner, f"CONSUMER.INFO.{WORLD_STREAM}.xb-hub"))["config"]
             await js_api(owner, f"STREAM.DELETE.{WORLD_STREAM}")
@@ -298,7 +284,7 @@ async def test_a_reader_notices_another_stream(broker: Broker, world: World, tmp
         async def recognised() -> bool:
             return subscriber.counts["duplicate"] >= 3
 
-        await until(recognised)
+        await eventually(recognised)
         assert await admitted(inbox) == [each.digest for each in messages]
         assert subscriber.counts["rewinds"] == 1
 
@@ -314,7 +300,7 @@ async def test_what_a_picture_could_not_take_in_it_gets_again(
         reading(world, inbox, broker.endpoint("xb-hub"), lambda: world.now + late),
     ):
         await say(broker, [message])
-        await until(has(inbox, 1))
+        await eventually(has(inbox, 1))
         picture.fails = False
         late += dt.timedelta(minutes=5)
 
@@ -323,7 +309,7 @@ async def test_what_a_picture_could_not_take_in_it_gets_again(
                 lambda db: [row["digest"] for row in db.execute("SELECT digest FROM seen")]
             ) == [message.digest]
 
-        await until(taken_in)
+        await eventually(taken_in)
 
 
 # -- tracker ------------------------------------------------------------------------------------------------------
@@ -354,7 +340,7 @@ async def test_receipts_reach_the_ledger(broker: Broker, world: World, tmp_path:
                     )
                     return standing is not None and standing.state is state and hub in confirmed
 
-                await until(known)
+                await eventually(known)
         assert await tracker.caught_up(30)
 
 
@@ -372,7 +358,7 @@ async def carrying(world: World, brokers: dict[str, Broker], path: Path) -> Asyn
             endpoints=places(brokers),
             ledger=book,
         )
-        async with running(asyncio.create_task(carrier.run())):
+        async with running(carrier.run()):
             yield carrier
 
 
@@ -383,7 +369,7 @@ async def speak(broker: Broker, messages: list[Message]) -> None:
         Outgoing(subject=each.subject, payload=each.payload, headers=dict(each.headers)) for each in messages
     ]
     async with Connection.open(broker.endpoint(identity)) as author:
-        await author.until_connected(30)
+        await author.until_connected(longest())
         burst = await publish_burst(author, outgoing)
         for each in outgoing[len(burst.acks) :]:
             await publish(author, each.subject, each.payload, each.headers)
@@ -394,7 +380,7 @@ def holds(broker: Broker, stream: str, count: int) -> Callable[[], Awaitable[boo
 
     async def question() -> bool:
         async with Connection.open(broker.endpoint(PROVISIONER)) as owner:
-            await owner.until_connected(30)
+            await owner.until_connected(longest())
             return (await stream_info(owner, stream)).state.messages >= count
 
     return question
@@ -403,7 +389,7 @@ def holds(broker: Broker, stream: str, count: int) -> Callable[[], Awaitable[boo
 async def messages_of(broker: Broker, stream: str) -> int:
     """How many messages a stream has."""
     async with Connection.open(broker.endpoint(PROVISIONER)) as owner:
-        await owner.until_connected(30)
+        await owner.until_connected(longest())
         return (await stream_info(owner, stream)).state.messages
 
 
@@ -414,22 +400,22 @@ async def test_bulletins_go_both_ways_once(brokers: dict[str, Broker], world: Wo
         await speak(brokers["xa"], ours[:1])
         await speak(brokers["xa"], ours[1:20])
         await speak(brokers["xb"], theirs[:3])
-        await until(holds(brokers["xb"], "XA_ACTUAL", 20))
-        await until(holds(brokers["xa"], "XB_ACTUAL", 3))
+        await eventually(holds(brokers["xb"], "XA_ACTUAL", 20))
+        await eventually(holds(brokers["xa"], "XB_ACTUAL", 3))
     await speak(brokers["xa"], ours[20:])
     await speak(brokers["xb"], theirs[3:])
     async with carrying(world, brokers, tmp_path / "ledger.db") as second:
-        await until(holds(brokers["xb"], "XA_ACTUAL", 21))
-        await until(holds(brokers["xa"], "XB_ACTUAL", 4))
+        await eventually(holds(brokers["xb"], "XA_ACTUAL", 21))
+        await eventually(holds(brokers["xa"], "XB_ACTUAL", 4))
 
         async def noted() -> bool:
             return len(second.carried) == 2  # a little after they are stored
 
-        await until(noted)
+        await eventually(noted)
         assert second.carried == {"xa": 1, "xb": 1}
     async with Inbox.open(tmp_path / "store.db") as inbox:
         async with reading(world, inbox, brokers["xb"].endpoint("xb-hub")):
-            await until(has(inbox, 25))
+            await eventually(has(inbox, 25))
         found = await admitted(inbox)
         assert [each for each in found if each in {m.digest for m in ours}] == [m.digest for m in ours]
         assert len(found) == 25
@@ -440,10 +426,10 @@ async def test_a_cut_way_is_gone_on_with(brokers: dict[str, Broker], world: Worl
     ours = chain(world, 6)
     async with carrying(world, brokers, tmp_path / "ledger.db"):
         await speak(brokers["xa"], ours[:2])
-        await until(holds(brokers["xb"], "XA_ACTUAL", 2))
+        await eventually(holds(brokers["xb"], "XA_ACTUAL", 2))
         await brokers["xb"].stop()
         await speak(brokers["xa"], ours[2:])
         await brokers["xb"].start()
-        await until(holds(brokers["xb"], "XA_ACTUAL", 6))
+        await eventually(holds(brokers["xb"], "XA_ACTUAL", 6))
     assert await messages_of(brokers["xb"], "XA_ACTUAL") == 6
     assert [digest(each.payload) for each in await read(brokers["xb"], 6)] == [m.digest for m in ours]

@@ -13,13 +13,14 @@ from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode
 from schemas.parts import Info
 from schemas.subject import Channel, channel_of, subject_for
+from tests.support.waiting import longest
 
 
 async def publish(publisher: Publisher, draft: Draft) -> None:
     """An officer's program."""
     accepted = await publisher.publish(draft)
     assert_type(accepted, Accepted)
-    assert_type(await publisher.settled(accepted.digest, 5.0), str)
+    assert_type(await publisher.settled(accepted.digest, longest()), str)
 
 
 def read(

@@ -246,3 +246,15 @@ def group() -> dict[str, Any]:
         "pin": VerifiedRegistry.open(raw).digest,
         "tests": tests,
     }
+
+
+LAYER = {
+    "empty",
+    "too-large",
+    "malformed-envelope",
+    "unknown-type",
+    "unknown-key",
+    "wrong-algorithm",
+    "bad-signature",
+}
+"""Reasons that the signature layer gives; after them the bytes are read, which no JOSE library does."""

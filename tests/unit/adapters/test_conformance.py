@@ -197,7 +197,7 @@ class Stubborn(Notes):
         try:
             await super().run(source, publisher, country=country, clock=clock)
         except asyncio.CancelledError:
-            await asyncio.sleep(1.2)
+            await asyncio.sleep(1.2)  # a real delay: longer than the kit's second
             raise
 
 

@@ -37,6 +37,7 @@ from schemas.errors import TocsinError
 from schemas.parts import Info, Observable, PersonalData
 from schemas.sections import SectionDraft
 from schemas.vocab import TLP_RANK, Domain, Pap, PersonalFlag, Phase, RefRel, Tlp
+from tests.support.waiting import eventually
 
 NOW = dt.datetime(2027, 5, 23, 18, 0, tzinfo=dt.UTC)
 MANIFEST = Manifest(
@@ -117,13 +118,6 @@ def refusal(tmp_path: Path, name: str) -> dict[str, Any]:
     """The reason file of a refused document."""
     found: dict[str, Any] = json.loads((tmp_path / "refused" / f"{name}.reason.json").read_text())
     return found
-
-
-async def true_soon(condition: Callable[[], bool]) -> None:
-    """Wait for something outside this program, up to a deadline."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 # -- placing -------------------------------------------------------------------------------------------------------------
@@ -383,9 +377,9 @@ async def test_one_adapter_s_end_is_not_another_s(tmp_path: Path) -> None:
             for loop, spool in zip(loops, spools, strict=True)
         ]
         tasks[0].cancel()
-        await true_soon((spools[1] / "in").is_dir)
+        await eventually((spools[1] / "in").is_dir)
         (spools[1] / "in" / "a").write_text("note\nstill here")
-        await true_soon((spools[1] / "done" / "a").is_file)
+        await eventually((spools[1] / "done" / "a").is_file)
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert len(await rehearsal.bulletins()) == 1

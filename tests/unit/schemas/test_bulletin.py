@@ -18,8 +18,8 @@ from schemas.errors import SchemaError
 from schemas.parts import Area, Authority, Info
 from schemas.sections import SectionDraft
 from schemas.vocab import Dimension, Domain, Pap, Tlp
+from tests.support.world import draft
 from tests.unit.schemas import shapes
-from tests.worlds import draft
 
 NOW = dt.datetime(2027, 5, 23, 18, 0, tzinfo=dt.UTC)
 ISSUER = Authority(id="xa-csirt", kind="csirt", domain=Domain.CYBER, country="XA")
@@ -78,7 +78,7 @@ def test_a_marking_is_never_guessed(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=1, deadline=None, database=None, phases=[Phase.generate])
+@settings(max_examples=1, database=None, phases=[Phase.generate])
 @given(data=st.data())
 def test_every_kind_has_a_dimension(kind: str, data: st.DataObject) -> None:
     """No kind is left without one."""

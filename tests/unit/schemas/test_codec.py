@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from schemas import codec
 from schemas.errors import SchemaError
 from tests.support.places import ROOT
-from tests.worlds import bulletin, shared_world
+from tests.support.world import bulletin, shared_world
 
 GOOD = codec.encode(bulletin(shared_world()))
 

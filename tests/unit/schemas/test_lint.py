@@ -8,7 +8,7 @@ from schemas import codec, rules
 from schemas.lint import fields_of, lint
 from schemas.open_vocab import OPEN
 from schemas.parts import Target
-from tests.worlds import bulletin, draft, shared_world
+from tests.support.world import bulletin, draft, shared_world
 
 
 def test_every_named_vocabulary_exists_and_is_used() -> None:

@@ -47,7 +47,7 @@ from schemas.vocab import (
     Status,
     Tlp,
 )
-from tests.worlds import NOW, bulletin, draft, shared_world
+from tests.support.world import NOW, bulletin, draft, shared_world
 
 ID = "0196fe2f-9be0-7000-8000-000000000001"
 STRICT = {"tlp": Tlp.AMBER_STRICT, "audience": "eu-csirts"}

@@ -26,9 +26,7 @@ from tests.unit.schemas import shapes
 from tests.vectors.scene import example
 
 EXAMPLE = example()
-GENTLY = settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+GENTLY = settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 PATTERNS = sorted(
     {
         pattern
@@ -116,7 +114,7 @@ def test_the_patterns_were_found() -> None:
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-@settings(max_examples=3, deadline=None, database=None, phases=[Phase.generate])
+@settings(max_examples=3, database=None, phases=[Phase.generate])
 @given(data=st.data())
 def test_no_pattern_admits_a_newline_around(pattern: str, data: st.DataObject) -> None:
     """A value that fits no longer fits with a newline after it, and the pattern is anchored at both ends."""

@@ -24,7 +24,7 @@ from schemas.subject import (
     tlp_token,
 )
 from schemas.vocab import Certainty, Domain, ElectionType, Phase, Severity, Status, Tlp, Urgency
-from tests.worlds import bulletin, shared_world
+from tests.support.world import bulletin, shared_world
 
 LONG = f"int-{'a' * 24}-{'b' * 12}"
 GOOD = "tocsin.v1.actual.green.community.xa.csirt.cyber.cyber-threat.xa.none.p4"

@@ -339,7 +339,7 @@ def test_bad_dumps_are_refused_with_a_reason(raw: bytes, reason: str) -> None:
 WHOLE = json.dumps({"statements": [statement(), statement(platform_name="Two")]}).encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(at=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_damaged_json_is_read_or_refused(at: int, byte: int, cut: bool) -> None:
     """Any cut and any changed byte ends in valid drafts or in a refusal with a reason."""
@@ -347,7 +347,7 @@ def test_damaged_json_is_read_or_refused(at: int, byte: int, cut: bool) -> None:
     stands_or_is_refused(read_dsa_sor_json, raw, DIGITAL)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(at=st.integers(0, len(GOOD) - 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_dump_is_read_or_refused(at: int, byte: int, cut: bool) -> None:
     """Any cut and any changed byte ends in valid drafts or in a refusal with a reason."""

@@ -253,7 +253,7 @@ def test_bad_documents_are_refused_for_their_reason(read: Reader, raw: bytes, re
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_spoilt_document_stands_or_is_refused(name: str, data: st.DataObject) -> None:
     """Bytes changed, cut or doubled anywhere give bulletins that stand, none with a reason, or a refusal."""

@@ -211,7 +211,7 @@ def test_bad_tables_are_refused_with_a_reason(raw: bytes, reason: str) -> None:
     assert refused.value.reason == reason
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(at=st.integers(0, len(CHAIN.encode()) - 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_table_is_read_or_refused(at: int, byte: int, cut: bool) -> None:
     """Any cut and any changed byte ends in a valid draft or in a refusal with a reason."""
@@ -220,7 +220,7 @@ def test_a_damaged_table_is_read_or_refused(at: int, byte: int, cut: bool) -> No
     stands_or_is_refused(read_meta_threat, raw, DIGITAL)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cells=st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), min_size=4, max_size=4))
 def test_cells_of_any_text_are_carried_or_refused(cells: list[str]) -> None:
     """No text in a cell makes an invalid bulletin."""

@@ -83,7 +83,7 @@ WHOLE = json.dumps(
 ).encode()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(at=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_event_is_read_or_refused(at: int, byte: int, cut: bool) -> None:
     """Any cut and any changed byte ends in a valid draft or in a refusal with a reason, never in a traceback."""
@@ -107,7 +107,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     members=st.dictionaries(
         st.sampled_from(

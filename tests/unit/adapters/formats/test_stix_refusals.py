@@ -78,7 +78,7 @@ WHOLE = json.dumps(
 ).encode()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(at=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_damaged_bundle_is_read_or_refused(at: int, byte: int, cut: bool) -> None:
     """Any cut and any changed byte ends in a valid draft or in a refusal with a reason."""
@@ -144,7 +144,7 @@ KINDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     objects=st.lists(
         st.tuples(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(NAMES), JUNK, max_size=5)),

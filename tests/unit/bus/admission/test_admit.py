@@ -31,8 +31,8 @@ from schemas.envelope import (
 from schemas.parts import Authority
 from schemas.subject import subject_for
 from schemas.vocab import Domain, Tlp
-from tests.mutations import Mutations
-from tests.worlds import NOW, Message, World, bulletin, key_record, shared_world, sign, signed_registry
+from tests.support.mutations import Mutations
+from tests.support.world import NOW, Message, World, bulletin, key_record, shared_world, sign, signed_registry
 
 WORLD = shared_world()
 GOOD = sign(WORLD, bulletin(WORLD))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.admission.branches import ReceivedLink, rule
-from tests.worlds import NOW
+from tests.support.world import NOW
 
 HOUR = dt.timedelta(hours=1)
 OLD, NEW = "old key", "new key"

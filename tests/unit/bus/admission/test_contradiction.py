@@ -15,8 +15,8 @@ from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head
 from schemas.envelope import parse_header, read_contradiction, write_contradiction, write_signed
 from schemas.errors import EnvelopeError
-from tests.unit.bus.hub.watch.test_channels import beat
-from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
+from tests.support.hubs import beat
+from tests.support.world import NOW, Message, bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
 FIRST, SECOND = chain(WORLD, 2)

@@ -17,6 +17,7 @@ from bus.errors import AdmissionError
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import MAX_PAYLOAD_BYTES, parse_time
 from schemas.envelope import MAX_PROTECTED_BYTES, unb64u
+from tests.vectors.admission import LAYER
 from tests.vectors.scene import FOLDER, SECOND
 
 GROUP = json.loads((FOLDER / "admission_vectors.json").read_text("utf-8"))["testGroups"][0]
@@ -28,16 +29,6 @@ RECORDS = {
     for kid, record in authority.keys.items()
     if kid != SECOND.kid  # joserfc has no ML-DSA-65: it sees an unknown key
 }
-LAYER = {
-    "empty",
-    "too-large",
-    "malformed-envelope",
-    "unknown-type",
-    "unknown-key",
-    "wrong-algorithm",
-    "bad-signature",
-}
-"""Reasons that the signature layer gives; after them the bytes are read, which no JOSE library does."""
 
 ONE_SPELLING = "an entry, a list of entries and a header have one spelling"
 CLOSED = "the header is a closed set of members, each of its type"

@@ -15,7 +15,7 @@ from bus.bundle.file import BundleError, Carried, End, Opening, Version, check, 
 from schemas.codec import digest
 from schemas.envelope import b64u
 from schemas.subject import Trust
-from tests.worlds import NOW, chain, shared_world
+from tests.support.world import NOW, chain, shared_world
 
 WORLD = shared_world()
 OPENING = Opening(domain="test", by="xa-hub", made=NOW, to="xb-hub")

@@ -21,8 +21,8 @@ from schemas.bulletin import Draft
 from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, parse_header, read_signed, write_signed
 from schemas.vocab import Status, Tlp
-from tests.office import Desk
-from tests.worlds import World, bulletin, draft, make_world, sign
+from tests.support.office import Desk
+from tests.support.world import World, bulletin, draft, make_world, sign
 
 FILE = "registry.tocsin.json"
 CASES: dict[str, tuple[Status, Tlp, str]] = {

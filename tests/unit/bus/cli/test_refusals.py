@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bus.demo.founding import Folder, prepare
-from tests.office import TOCSIN, Office
+from tests.support.office import TOCSIN, Office
 from tests.support.places import EXAMPLES
 
 NOW = dt.datetime.now(dt.UTC)
@@ -230,15 +230,15 @@ def test_a_reader_that_goes_is_no_failure(office: Office) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
-        assert (process.wait(30), process.stderr.read()) == (0, b"")
+        assert (process.wait(), process.stderr.read()) == (0, b"")
 
 
 def test_a_full_device_and_no_output_at_all(office: Office) -> None:
     """Standard output on a full disk is a sentence; a closed one is nobody's bug."""
     run = {"shell": True, "cwd": office.folder, "env": office.env, "capture_output": True, "text": True}
-    full = subprocess.run(f"{TOCSIN} context ls > /dev/full", timeout=60, **run)  # type: ignore[call-overload]
+    full = subprocess.run(f"{TOCSIN} context ls > /dev/full", **run)  # type: ignore[call-overload]
     assert (full.returncode, "No space left" in full.stderr) == (1, True), full.stderr
-    closed = subprocess.run(f"{TOCSIN} context ls >&-", timeout=60, **run)  # type: ignore[call-overload]
+    closed = subprocess.run(f"{TOCSIN} context ls >&-", **run)  # type: ignore[call-overload]
     assert (closed.returncode, closed.stderr) == (0, "")
 
 
@@ -251,7 +251,7 @@ def test_a_terminal_of_another_encoding_gets_escapes(office: Office) -> None:
     office.env |= {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
     done = subprocess.run(
         [TOCSIN, "--context", "xa-csirt", "bulletin", "show", found["id"]],
-        cwd=office.folder, env=office.env, capture_output=True, timeout=60,
+        cwd=office.folder, env=office.env, capture_output=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Évènement \\u4e2d\\u6587".encode("latin-1") in done.stdout

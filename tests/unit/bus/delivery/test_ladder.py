@@ -15,7 +15,7 @@ from bus.errors import ConfigError
 from bus.policy import deadlines
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.vocab import Phase, ReceiptStage
-from tests.worlds import NOW, shared_world
+from tests.support.world import NOW, shared_world
 
 HUBS = ("xa-hub", "xb-hub")
 SAID = Said(

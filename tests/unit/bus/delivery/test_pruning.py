@@ -18,8 +18,8 @@ from bus.publishing.publisher import Publisher
 from schemas.bulletin import Draft
 from schemas.parts import ElectionRef, Ref
 from schemas.vocab import ElectionType, MsgType, Phase, RefRel
-from tests.unit.bus.publishing.test_outbox import speaking
-from tests.worlds import NOW, draft, shared_world
+from tests.support.publishers import keeping
+from tests.support.world import NOW, draft, shared_world
 
 LATER = NOW + dt.timedelta(days=40)
 OVER = NOW + dt.timedelta(days=1)
@@ -29,7 +29,7 @@ HUBS = ("xa-hub", "xb-hub")
 @asynccontextmanager
 async def desk(path: Path) -> AsyncIterator[tuple[Publisher, Outbox]]:
     """An outbox with nothing in it."""
-    async with speaking(path, tables=TABLES) as found:
+    async with keeping(path, tables=TABLES) as found:
         yield found
 
 

@@ -13,16 +13,16 @@ from bus.delivery.tracker import DeliveryTracker
 from bus.policy import deadlines
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
+from tests.support.publishers import keeping
+from tests.support.world import draft
 from tests.unit.bus.delivery.test_pruning import HUBS, answer, store_all
-from tests.unit.bus.publishing.test_outbox import speaking
-from tests.worlds import draft
 
 
 @asynccontextmanager
 async def tracked(path: Path) -> AsyncIterator[tuple[Publisher, Outbox, DeliveryTracker]]:
     """A publisher that only keeps, and the tracker beside it."""
     async with (
-        speaking(path, tables=TABLES) as (publisher, outbox),
+        keeping(path, tables=TABLES) as (publisher, outbox),
         DeliveryTracker.open(publisher, deadlines.DEFAULTS) as tracker,
     ):
         yield publisher, outbox, tracker
@@ -31,7 +31,7 @@ async def tracked(path: Path) -> AsyncIterator[tuple[Publisher, Outbox, Delivery
 async def test_a_tracker_finds_what_was_published_before_it_was_there(tmp_path: Path) -> None:
     """Published into an outbox that has no tables of receipts; nothing is lost by tracking later."""
     path = tmp_path / "o.db"
-    async with speaking(path) as (publisher, _):
+    async with keeping(path) as (publisher, _):
         said = [(await publisher.publish(draft(f"{n}"))).digest for n in range(3)]
     async with tracked(path) as (_, outbox, tracker):
         found = [await tracker.standing(digest) for digest in said]

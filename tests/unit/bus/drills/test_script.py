@@ -30,8 +30,8 @@ from schemas.bulletin import Draft
 from schemas.codec import decode, encode
 from schemas.parts import Action, Info, Observable
 from schemas.vocab import ChannelState, FeedbackKind, PersonalFlag, Phase, Posture, Status, Tlp
+from tests.support.world import NOW, bulletin, draft, shared_world
 from tests.unit.schemas.shapes import struct
-from tests.worlds import NOW, bulletin, draft, shared_world
 
 WORLD = shared_world()
 ID = "0196fe2f-9be0-7000-8000-000000000001"

@@ -24,8 +24,8 @@ from schemas.bodies.system import Head
 from schemas.parts import PersonalData, Ref
 from schemas.subject import Channel
 from schemas.vocab import MsgType, PersonalFlag, RefRel, Status, Tlp
-from tests.hubs import hub_desk, judged, store_of, take_in
-from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
+from tests.support.hubs import hub_desk, judged, store_of, take_in
+from tests.support.world import NOW, Message, bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
 LAST_DAY = NOW.date() + dt.timedelta(days=10)

@@ -12,8 +12,8 @@ from bus.hub.picture.projection import Projection
 from bus.hub.scrub import Damage, damaged
 from bus.subscribing.inbox import Inbox
 from schemas.codec import digest
-from tests.hubs import take_in
-from tests.worlds import chain, shared_world, sign
+from tests.support.hubs import take_in
+from tests.support.world import chain, shared_world, sign
 
 WORLD = shared_world()
 CHAIN = chain(WORLD, 3)

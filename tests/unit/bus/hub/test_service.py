@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from bus.storage import lease
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Endpoint
 from bus.trust.registry import VerifiedRegistry
-from tests.worlds import NOW, shared_world
+from tests.support.waiting import eventually
+from tests.support.world import NOW, shared_world
 
 WORLD = shared_world()
 NOWHERE = Endpoint(
@@ -51,12 +52,6 @@ async def owner(store: Inbox) -> str | None:
     return row and str(row["owner"])
 
 
-async def until(question: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until it is so; the timeout of the test bounds it."""
-    while not await question():
-        await asyncio.sleep(0.01)
-
-
 async def test_a_store_has_one_reader(tmp_path: Path) -> None:
     """A second hub is refused; when the first has ended it may read."""
     async with open_store(tmp_path / "store.db") as store:
@@ -84,7 +79,7 @@ async def test_who_stands_by_takes_over(tmp_path: Path, monkeypatch: pytest.Monk
         async def other() -> bool:
             return await owner(store) not in (None, first)
 
-        await until(other)
+        await eventually(other)
         await second.__aexit__(None, None, None)
         assert await owner(store) is None
 
@@ -132,12 +127,12 @@ async def test_who_stands_by_stands_by_again(tmp_path: Path, monkeypatch: pytest
                 async def noticed() -> bool:
                     return any(line["event"] == "lease_lost" for line in logs)
 
-                await until(ours)
+                await eventually(ours)
                 await store.write(taken_by(thief))
-                await until(noticed)
+                await eventually(noticed)
                 assert await owner(store) == thief
                 await store.write(lambda db: lease.drop(db, thief))
-                await until(ours)
+                await eventually(ours)
 
 
 async def test_a_task_that_fails_ends_the_hub_with_its_error(tmp_path: Path) -> None:
@@ -175,5 +170,5 @@ async def test_a_hub_that_cannot_read_runs_on(tmp_path: Path) -> None:
         async def problem() -> bool:
             return bool(running.subscriber.problem)
 
-        await until(problem)
+        await eventually(problem)
         assert not running.subscriber.caught_up()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import secrets
 from pathlib import Path
 
 import msgspec
@@ -21,13 +20,20 @@ from bus.admission.admit import admit, verify_file
 from bus.errors import AdmissionError, TrustError
 from bus.keys.certificates import certified
 from bus.keys.signatures import FileSigner, sign_bulletin
-from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Publisher
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode
 from schemas.envelope import b64u, parse_header, unb64u, write_signed
-from tests.worlds import DEFAULTS, NOW, World, bulletin, draft, key_record, shared_world, signed_registry
+from tests.support.publishers import publishing
+from tests.support.world import (
+    NOW,
+    World,
+    bulletin,
+    draft,
+    key_record,
+    shared_world,
+    signed_registry,
+)
 
 SEAL = FileSigner.generate("ES256")
 
@@ -109,21 +115,12 @@ def test_no_seal_is_made_that_nobody_could_use(signer: FileSigner, pem: bytes, r
 async def test_a_publisher_with_a_certificate_says_everything_under_its_seal(tmp_path: Path) -> None:
     """From a draft to the outbox: the header of a seal, its time the bulletin's, admitted like any other."""
     found = registry(shared_world())
-    async with (
-        Outbox.open(tmp_path / "o.db") as outbox,
-        Publisher.open(
-            authority_id="xa-csirt",
-            outbox=outbox,
-            registry=lambda: found,
-            signers=(certified(SEAL, PEM),),
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: NOW,
-            rng=secrets.token_bytes,
-        ) as publisher,
-    ):
+    signer = certified(SEAL, PEM)
+    async with publishing(
+        tmp_path / "o.db", shared_world(), registry=lambda: found, signer=signer
+    ) as publisher:
         await publisher.publish(draft())
-        (row,) = await outbox.rows()
+        (row,) = await publisher.outbox.rows()
     admitted = admit(row.subject, row.header_map(), row.payload, registry=found, now=NOW)
     (entry,) = parse_header(admitted.signature)
     assert (entry.header.iat, bool(entry.header.x5t)) == (int(NOW.timestamp()), True)

@@ -111,7 +111,7 @@ def test_each_fault_of_a_file_has_its_reason(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_file_is_refused(tmp_path: Path, data: st.DataObject) -> None:
     """Whatever bytes are cut off, only KeyFileError comes."""
     import base64
@@ -201,7 +201,7 @@ def test_a_seal_key_must_be_strongly_encrypted_too(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_seal_key_is_refused(tmp_path: Path, data: st.DataObject) -> None:
     """Whatever byte is changed or cut off, only KeyFileError comes."""
     import base64

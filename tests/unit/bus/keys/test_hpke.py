@@ -28,8 +28,8 @@ from schemas.jwe import (
     seal_header,
     unpad,
 )
-from tests.sealed_world import opening_key
 from tests.support.places import ROOT
+from tests.support.sealed import opening_key
 
 VECTOR = json.loads((ROOT / "tests" / "vectors" / "hpke_9_ke.json").read_text("utf-8"))
 HERE = SealContext(
@@ -73,7 +73,7 @@ KEYS = [opening_key(str(n)) for n in range(64)]
 
 
 @given(size=st.integers(1, 65_536), count=st.integers(1, 64), data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_recipient_opens_what_was_sealed(size: int, count: int, data: st.DataObject) -> None:
     """Of any length and for any number; the length outside is a power of two, and all fits its bounds."""
     inner = data.draw(st.randoms(use_true_random=False)).randbytes(size - 1) + b"}"
@@ -283,7 +283,7 @@ def test_a_seal_opens_only_where_it_belongs(elsewhere: SealContext) -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 255))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_changed_byte_of_the_text_is_refused(place: int, change: int) -> None:
     """No byte of a seal is without meaning; only SealError comes."""
     raw = bytearray(SEALED.encode())

@@ -10,7 +10,7 @@ import pytest
 from bus.policy.phases import PACES, is_unfinished, keep_days, pace
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.vocab import Phase
-from tests.worlds import NOW
+from tests.support.world import NOW
 
 
 @pytest.mark.parametrize(

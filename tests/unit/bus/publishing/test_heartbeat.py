@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,9 @@ from schemas.bodies.system import ChannelStatus, Head
 from schemas.codec import decode
 from schemas.subject import Channel
 from schemas.vocab import ChannelState, Phase, Status, Tlp
-from tests import worlds
-from tests.worlds import DEFAULTS, NOW, shared_world
+from tests.support import world
+from tests.support.publishers import keeping
+from tests.support.world import NOW, shared_world
 
 WORLD = shared_world()
 GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
@@ -98,7 +98,7 @@ def test_what_it_says_stands_before_every_rule(state: ChannelState) -> None:
     """Each state makes a bulletin that breaks no rule, with the number of the actual channel."""
     heads = (Head(channel="actual.green.community", seq=7, digest="A" * 43),)
     said = draft(GREEN, heads, 60, NOW, state=state)
-    made = worlds.bulletin(WORLD, say=said)
+    made = world.bulletin(WORLD, say=said)
     rules.check(made)
     assert isinstance(made.body, ChannelStatus)
     assert (made.body.last_seq, made.body.interval_s, made.status) == (7, 60, Status.SYSTEM)
@@ -113,7 +113,7 @@ class Speaking:
 
     async def say(self, **changes: Any) -> table.Row:
         """Keep one bulletin."""
-        kept = await self.publisher.publish(worlds.draft(**changes))
+        kept = await self.publisher.publish(world.draft(**changes))
         row = await self.outbox.get(kept.digest)
         assert row is not None
         return row
@@ -131,19 +131,7 @@ class Speaking:
 @pytest.fixture
 async def speaking(tmp_path: Path):  # type: ignore[no-untyped-def]  # an async fixture
     """A publisher without a bus."""
-    async with (
-        Outbox.open(tmp_path / "outbox.db") as outbox,
-        Publisher.open(
-            authority_id="xa-csirt",
-            outbox=outbox,
-            registry=lambda: WORLD.registry,
-            signers=(WORLD.signers["xa-csirt"],),
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: NOW,
-            rng=secrets.token_bytes,
-        ) as publisher,
-    ):
+    async with keeping(tmp_path / "outbox.db") as (publisher, outbox):
         yield Speaking(outbox, publisher)
 
 

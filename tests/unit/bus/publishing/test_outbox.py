@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -17,14 +14,14 @@ import pytest
 from bus.errors import PermitError, StoreError
 from bus.keys.files import save_signer
 from bus.publishing.outbox import Outbox, Settled
-from bus.publishing.publisher import Publisher
 from bus.storage.layout import Layout
 from bus.storage.lease import owner_name
 from schemas.codec import decode, digest
 from schemas.errors import RuleError
 from schemas.vocab import MsgType, Tlp
 from tests.support.places import ROOT
-from tests.worlds import DEFAULTS, World, draft, shared_world
+from tests.support.publishers import keeping
+from tests.support.world import World, draft, shared_world
 
 WRITER = """
 import asyncio, secrets, sys
@@ -33,7 +30,7 @@ from bus.keys.files import load_signer
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.trust.registry import VerifiedRegistry
-from tests.worlds import DEFAULTS, NOW, draft
+from tests.support.world import DEFAULTS, NOW, draft
 
 async def main(folder, count):
     registry = VerifiedRegistry.open((folder / "registry").read_bytes())
@@ -45,28 +42,6 @@ async def main(folder, count):
 
 asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
 """
-
-
-@asynccontextmanager
-async def speaking(
-    path: Path, world: World | None = None, *, tables: Iterable[Layout] = ()
-) -> AsyncIterator[tuple[Publisher, Outbox]]:
-    """A publisher that only keeps."""
-    found = world or shared_world()
-    async with (
-        Outbox.open(path, tables=tables) as outbox,
-        Publisher.open(
-            authority_id="xa-csirt",
-            outbox=outbox,
-            registry=lambda: found.registry,
-            signers=(found.signers["xa-csirt"],),
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: found.now,
-            rng=secrets.token_bytes,
-        ) as publisher,
-    ):
-        yield publisher, outbox
 
 
 async def chain_of(outbox: Outbox) -> list[str]:
@@ -95,7 +70,6 @@ def write(folder: Path, count: int) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.timeout(60)
 async def test_two_processes_make_one_chain(tmp_path: Path) -> None:
     """Stamping at the same time, neither forks the other."""
     prepare(tmp_path)
@@ -110,7 +84,6 @@ async def test_two_processes_make_one_chain(tmp_path: Path) -> None:
         assert len(said) == 80
 
 
-@pytest.mark.timeout(60)
 async def test_what_a_killed_process_accepted_is_there(tmp_path: Path) -> None:
     """Kill -9 in the middle: every accepted bulletin is kept, and the chain goes on from it."""
     world = prepare(tmp_path)
@@ -123,7 +96,7 @@ async def test_what_a_killed_process_accepted_is_there(tmp_path: Path) -> None:
         for line in (await asyncio.to_thread(writer.communicate))[0].splitlines()
         if len(line.strip()) == 43
     ]
-    async with speaking(tmp_path / "outbox.db", world) as (publisher, outbox):
+    async with keeping(tmp_path / "outbox.db", world) as (publisher, outbox):
         kept = await chain_of(outbox)
         assert set(said) <= set(kept)
         assert (await publisher.publish(draft())).seq == len(kept) + 1
@@ -131,7 +104,7 @@ async def test_what_a_killed_process_accepted_is_there(tmp_path: Path) -> None:
 
 async def test_a_refused_draft_uses_no_number(tmp_path: Path) -> None:
     """Between two good ones, refusals leave no hole."""
-    async with speaking(tmp_path / "o.db") as (publisher, outbox):
+    async with keeping(tmp_path / "o.db") as (publisher, outbox):
         await publisher.publish(draft())
         with pytest.raises(PermitError):
             await publisher.publish(draft(tlp=Tlp.AMBER))
@@ -143,7 +116,7 @@ async def test_a_refused_draft_uses_no_number(tmp_path: Path) -> None:
 
 async def test_one_key_gives_one_bulletin_and_one_origin_supersedes(tmp_path: Path) -> None:
     """The same document twice is one bulletin; an amended one replaces it."""
-    async with speaking(tmp_path / "o.db") as (publisher, outbox):
+    async with keeping(tmp_path / "o.db") as (publisher, outbox):
         first = await publisher.publish(draft(), once="a/0", origin="case 7")
         again = await publisher.publish(draft(), once="a/0", origin="case 7")
         assert (again.state, again.digest) == ("known", first.digest)
@@ -157,14 +130,14 @@ async def test_one_key_gives_one_bulletin_and_one_origin_supersedes(tmp_path: Pa
 
 async def test_a_rehearsal_keeps_nothing(tmp_path: Path) -> None:
     """What would be said is told, and no number is used."""
-    async with speaking(tmp_path / "o.db") as (publisher, outbox):
+    async with keeping(tmp_path / "o.db") as (publisher, outbox):
         assert (await publisher.rehearse(draft())).state == "dry-run"
         assert await outbox.rows() == []
 
 
 async def test_states_counts_and_the_wait_behind_a_parked_row(tmp_path: Path) -> None:
     """A parked row holds its channel's later ones back, and nothing else."""
-    async with speaking(tmp_path / "o.db") as (publisher, outbox):
+    async with keeping(tmp_path / "o.db") as (publisher, outbox):
         rows = [await publisher.publish(draft(f"{n}")) for n in range(3)]
         await outbox.settle([Settled(n=1, stream="XA_ACTUAL", stream_seq=1)], 1.0)
         await outbox.park([2], "refused-by-broker")
@@ -176,7 +149,7 @@ async def test_states_counts_and_the_wait_behind_a_parked_row(tmp_path: Path) ->
 
 async def test_a_claim_settles_the_last_round_and_marks_the_next(tmp_path: Path) -> None:
     """What was never sent comes unmarked, once; what is acknowledged comes no more; who rests gets no turn."""
-    async with speaking(tmp_path / "o.db") as (publisher, outbox):
+    async with keeping(tmp_path / "o.db") as (publisher, outbox):
         for n in range(2):
             await publisher.publish(draft(f"{n}"))
         assert await outbox.claim([], ("actual",), 1.0) == {}
@@ -190,7 +163,7 @@ async def test_a_claim_settles_the_last_round_and_marks_the_next(tmp_path: Path)
 async def test_a_claim_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However large bulletins are, what is taken into memory is bounded, and is never nothing."""
     monkeypatch.setattr("bus.publishing.outbox.MOST_BYTES", 1)
-    async with speaking(tmp_path / "o.db") as (publisher, outbox):
+    async with keeping(tmp_path / "o.db") as (publisher, outbox):
         for n in range(2):
             await publisher.publish(draft(f"{n}"))
         assert [row.n for row in (await outbox.claim([], (), 1.0))["actual"]] == [1]
@@ -203,7 +176,7 @@ def tables_in(db: sqlite3.Connection) -> set[str]:
 
 async def test_a_file_has_the_outbox_s_tables_and_those_that_are_given(tmp_path: Path) -> None:
     """Publishing needs no other room's tables; one that comes later adds its own to what is there."""
-    async with speaking(tmp_path / "o.db") as (publisher, outbox):
+    async with keeping(tmp_path / "o.db") as (publisher, outbox):
         accepted = await publisher.publish(draft())
         alone = await outbox.read(tables_in)
     assert not alone & {"admitted", "receipts", "expected"}
@@ -244,7 +217,7 @@ async def test_a_lease_of_a_clock_that_was_set_back_lasts_no_longer(tmp_path: Pa
 async def test_a_damaged_file_is_refused_and_said_so(tmp_path: Path) -> None:
     """Nothing is stamped over a broken database."""
     path = tmp_path / "o.db"
-    async with speaking(path) as (publisher, _):
+    async with keeping(path) as (publisher, _):
         for n in range(50):
             await publisher.publish(draft(f"{n}"))
     raw = bytearray(path.read_bytes())

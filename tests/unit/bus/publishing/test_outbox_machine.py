@@ -21,7 +21,7 @@ from bus.publishing.publisher import Publisher
 from bus.storage.lease import owner_name
 from schemas.errors import RuleError
 from schemas.vocab import MsgType, Status, Tlp
-from tests.worlds import DEFAULTS, draft, shared_world
+from tests.support.world import DEFAULTS, draft, shared_world
 
 WORLD = shared_world()
 PLACES: tuple[dict[str, Any], ...] = (

@@ -22,7 +22,7 @@ from bus.transport.connection import Endpoint
 from schemas.bodies.system import Head, Reanchor
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
-from tests.worlds import DEFAULTS, shared_world
+from tests.support.world import DEFAULTS, shared_world
 
 NAME = "actual.green.community"
 NOON = dt.datetime(2027, 5, 23, 12, tzinfo=dt.UTC)

@@ -11,7 +11,7 @@ from bus.delivery.ladder import Overdue, Rung
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
 from schemas.bodies.system import Wanted
-from tests.worlds import shared_world
+from tests.support.world import shared_world
 
 WORLD = shared_world()
 NOW = WORLD.now.timestamp()

@@ -32,7 +32,7 @@ from schemas.vocab import (
     Tlp,
     Urgency,
 )
-from tests.sealed_world import (
+from tests.support.sealed import (
     HUB,
     NETWORK,
     READERS,
@@ -44,7 +44,7 @@ from tests.sealed_world import (
     sealed_to,
     sealed_world,
 )
-from tests.worlds import World, bulletin, draft
+from tests.support.world import World, bulletin, draft
 
 ID = "0196fe2f-9be0-7000-8000-00000000000"
 

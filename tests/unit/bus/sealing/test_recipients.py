@@ -17,7 +17,7 @@ from schemas.envelope import b64u
 from schemas.registry import Registry, SealKeyRecord
 from schemas.subject import channel_of
 from schemas.vocab import SealPolicy, Status, Tlp
-from tests.sealed_world import (
+from tests.support.sealed import (
     DAY,
     HUB,
     ISSUER,
@@ -30,7 +30,7 @@ from tests.sealed_world import (
     with_seal_keys,
     world_with,
 )
-from tests.worlds import NOW, World, bulletin, make_world, signed_registry
+from tests.support.world import NOW, World, bulletin, make_world, signed_registry
 
 
 def holding(world: World, name: str, keys: dict[str, SealKeyRecord]) -> Registry:

@@ -3,74 +3,35 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from bus.admission.admit import Admitted, admit
 from bus.errors import PermitError
-from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Publisher
 from bus.publishing.recovery import _adopt
 from bus.sealing.opening import open_bulletin
 from bus.sealing.sealer import Sealer
 from schemas.bulletin import Draft
 from schemas.parts import Info
 from schemas.vocab import SealPolicy, Tlp
-from tests.sealed_world import (
+from tests.support.publishers import publishing
+from tests.support.sealed import (
     ISSUER,
     NETWORK,
     READERS,
     opening_key,
+    said,
     sealed_world,
+    speaking,
     with_seal_keys,
     world_with,
 )
-from tests.worlds import DEFAULTS, World, draft, make_world
-
-
-@asynccontextmanager
-async def speaking(
-    folder: Path,
-    world: World,
-    *,
-    everything: bool = True,
-    without: tuple[str, ...] = (),
-    seals: bool = True,
-) -> AsyncIterator[tuple[Publisher, Outbox]]:
-    """The issuer's publisher, without a bus."""
-    signers, rng = (world.signers[ISSUER],), secrets.token_bytes
-    async with (
-        Outbox.open(folder / "outbox.db") as outbox,
-        Publisher.open(
-            authority_id=ISSUER,
-            outbox=outbox,
-            registry=lambda: world.registry,
-            signers=signers,
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: world.now,
-            rng=rng,
-            seal=Sealer(signers, rng, everything=everything, without=without) if seals else None,
-        ) as publisher,
-    ):
-        yield publisher, outbox
+from tests.support.world import draft, make_world
 
 
 def secret(text: str = "for the network") -> Draft:
     """A draft for the sealed network."""
     return draft(text, tlp=Tlp.RED, audience=NETWORK)
-
-
-async def said(world: World, outbox: Outbox) -> list[Admitted]:
-    """What stands in the outbox, as a reader admits it."""
-    rows = (await outbox.claim([], (), 1.0))["actual"]
-    return [
-        admit(row.subject, row.header_map(), row.payload, registry=world.registry, now=world.now)
-        for row in rows
-    ]
 
 
 async def test_what_is_sealed_goes_out_in_its_place(tmp_path: Path) -> None:
@@ -148,22 +109,10 @@ async def test_a_rehearsal_says_to_whom_and_uses_no_key(tmp_path: Path) -> None:
     base = make_world()
     world = world_with(with_seal_keys(base.registry.document, policy=SealPolicy.ALWAYS), base)
     key = Untouched(world.signers[ISSUER].kid)
-    async with (
-        Outbox.open(tmp_path / "outbox.db") as outbox,
-        Publisher.open(
-            authority_id=ISSUER,
-            outbox=outbox,
-            registry=lambda: world.registry,
-            signers=(key,),
-            endpoint=None,
-            defaults=DEFAULTS,
-            clock=lambda: world.now,
-            rng=secrets.token_bytes,
-            seal=Sealer((key,), secrets.token_bytes),
-        ) as publisher,
-    ):
+    sealer = Sealer((key,), secrets.token_bytes)
+    async with publishing(tmp_path / "outbox.db", world, ISSUER, signer=key, seal=sealer) as publisher:
         sealed, clear = await publisher.rehearse(secret()), await publisher.rehearse(draft())
-        assert await outbox.rows() == []
+        assert await publisher.outbox.rows() == []
     assert (sealed.state, sealed.digest) == ("dry-run", "")
     assert set(sealed.sealed_to) == {ISSUER, *READERS}
     assert sealed.subject.split(".")[8:11] == ["x", "x", "x"]

@@ -28,7 +28,7 @@ from schemas.errors import SchemaError, TocsinError
 from schemas.parts import Info, Observable, PersonalData, SealedSection
 from schemas.sections import CONTENT_FIELDS, SECTION_SPEC, SectionContent, SectionDraft
 from schemas.vocab import Pap, PersonalFlag, SealPolicy, Tlp
-from tests.sealed_world import (
+from tests.support.sealed import (
     HUB,
     ISSUER,
     NETWORK,
@@ -36,13 +36,14 @@ from tests.sealed_world import (
     file_of,
     inner_bulletin,
     opening_key,
+    said,
     sections_world,
+    speaking,
     with_parts,
     with_seal_keys,
     world_with,
 )
-from tests.unit.bus.sealing.test_sealer import said, speaking
-from tests.worlds import World, draft, make_world, sign
+from tests.support.world import World, draft, make_world, sign
 
 WORDS = (Info(lang="en", headline="Names of the persons concerned", summary="Held by the registry office."),)
 SPECIAL = Observable(
@@ -271,7 +272,7 @@ def test_nothing_is_closed_but_by_the_types() -> None:
         assert refused.value.reason in ("schema", "too-large")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     outer=st.sampled_from((Tlp.AMBER_STRICT, Tlp.RED)),
     mine=st.sampled_from((None, *Tlp)),
@@ -435,7 +436,7 @@ def test_the_largest_section_fits() -> None:
 SEALED_ONCE = with_sections(sections_world(), DATA)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(place=st.integers(0, len(encode(SEALED_ONCE.sections[0])) - 1), flip=st.integers(1, 127))
 def test_no_altered_section_opens_to_something_else(place: int, flip: int) -> None:
     """One character of it changed: refused with a reason, never another content, never a crash."""

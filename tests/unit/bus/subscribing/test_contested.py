@@ -16,9 +16,9 @@ from bus.subscribing.inbox import Inbox
 from bus.trust.registry import VerifiedRegistry
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel, Status, Tlp
-from tests.hubs import judged
-from tests.unit.bus.subscribing.test_reassessment import FIRST, NEW, REVOKED, SECOND, THEFT, TWO_KEYS, after
-from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
+from tests.support.hubs import judged
+from tests.support.theft import FIRST, NEW, REVOKED, SECOND, THEFT, TWO_KEYS, after
+from tests.support.world import NOW, Message, bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
 GREEN = "xa-csirt/actual.green.community"

@@ -12,10 +12,6 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.admission import verdict
-from bus.admission.admit import admit
-from bus.admission.verdict import Judged, Refused
-from bus.errors import AdmissionError
 from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
 from bus.hub.picture.trace import of_store
@@ -26,27 +22,11 @@ from bus.subscribing.intake import BACKOFF_S
 from bus.transport.cursor import Cursor
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel, Status
-from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
+from tests.support.hubs import judged
+from tests.support.world import NOW, Message, bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
 CHAIN = chain(WORLD, 8)
-
-
-def judged(message: Message, place: int = 1, now: dt.datetime = NOW) -> Judged | Refused:
-    """A message through admission, as the subscriber hands it on."""
-    kept = verdict.Message(
-        subject=message.subject,
-        headers=message.headers,
-        payload=message.payload,
-        stream="WORLD_ACTUAL",
-        stream_seq=place,
-        digest=message.digest,
-    )
-    try:
-        found = admit(message.subject, message.headers, message.payload, registry=WORLD.registry, now=now)
-    except AdmissionError as exc:
-        return Refused.of(kept, exc.reason, exc.detail, exc.place, exc.retry_at)
-    return Judged(message=kept, admitted=found)
 
 
 async def rows(store: Inbox) -> list[tuple[int, str, frozenset[str]]]:
@@ -54,7 +34,7 @@ async def rows(store: Inbox) -> list[tuple[int, str, frozenset[str]]]:
     return [(row.seq, row.digest, row.labels) async for row in store.follow(0, live=False)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(0, 7), min_size=8, max_size=20), st.lists(st.integers(1, 4), min_size=1, max_size=8)
 )

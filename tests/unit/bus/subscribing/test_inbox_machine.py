@@ -26,8 +26,8 @@ from bus.transport.cursor import Cursor
 from schemas.bulletin import Bulletin
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel
-from tests.hubs import STREAM, judged
-from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
+from tests.support.hubs import STREAM, judged
+from tests.support.world import NOW, Message, bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
 HOLD_S = 30.0

@@ -15,8 +15,8 @@ from bus.subscribing.reassessment import AT_ONCE
 from bus.transport.cursor import Cursor
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
-from tests import worlds
-from tests.worlds import NOW, bulletin, key_record, shared_world, sign, signed_registry
+from tests.support import world
+from tests.support.world import NOW, bulletin, key_record, shared_world, sign, signed_registry
 
 WORLD = shared_world()
 
@@ -32,7 +32,7 @@ def listing(key: FileSigner, **record: Any) -> VerifiedRegistry:
     return WORLD.registry.update(signed_registry(document, WORLD.roots), NOW)
 
 
-def received(found: worlds.Message, n: int) -> Message:
+def received(found: world.Message, n: int) -> Message:
     """A message as a subscriber took it from a stream."""
     return Message(
         subject=found.subject,

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from bus.transport.failover import IDLE_S, Nodes
+from tests.support.waiting import longest
 
 THREE = "nats://h:1,nats://h:2,nats://h:3"
 
@@ -45,7 +46,7 @@ def test_who_was_left_comes_last(seed: int) -> None:
     nodes, rng = Nodes(THREE), random.Random(seed)
     assert sorted(nodes.order(rng)) == THREE.split(",")
     nodes.idle("h:2", 0)
-    assert nodes.idle("h:2", 100)
+    assert nodes.idle("h:2", longest())
     assert nodes.order(rng)[-1] == "nats://h:2"
 
 

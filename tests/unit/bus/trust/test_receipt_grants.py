@@ -9,7 +9,7 @@ from bus.trust.registry import VerifiedRegistry
 from schemas.registry import Registry
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
-from tests.worlds import NOW, shared_world, signed_registry
+from tests.support.world import NOW, shared_world, signed_registry
 
 WORLD = shared_world()
 STRICT = Channel(issuer="xa-dpa", status=Status.ACTUAL, tlp=Tlp.AMBER_STRICT, audience="eu-dpas")

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.admission.admit import admit
@@ -23,8 +23,8 @@ from schemas.codec import encode
 from schemas.envelope import TYP_BULLETIN, TYP_REVOKE, write_signed
 from schemas.registry import REVOKE_SPEC, AuthorityRecord, Registry, Revocation
 from schemas.subject import channel_of
-from tests.sealed_world import ISSUER, READERS, inner_bulletin, opening_key, seal_record, sealed_world
-from tests.worlds import NOW, bulletin, key_record, shared_world, sign, signed_registry
+from tests.support.sealed import ISSUER, READERS, inner_bulletin, opening_key, seal_record, sealed_world
+from tests.support.world import NOW, bulletin, key_record, shared_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
 WORLD = shared_world()
@@ -246,7 +246,6 @@ MOVES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(MOVES)
 def test_whatever_is_said_the_ended_keys_only_grow(moves: list[tuple[int, list[int], int, bool]]) -> None:
     """No order of statements and versions revives a key, moves its end later, or touches another authority."""

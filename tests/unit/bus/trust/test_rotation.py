@@ -18,7 +18,7 @@ from bus.trust.registry import VerifiedRegistry
 from bus.trust.rotation import check_rules, revoke_keys, rotate_key, rotate_role
 from schemas.envelope import SIG_HEADER, b64u
 from schemas.registry import Registry
-from tests.worlds import NOW, World, bulletin, key_record, shared_world, sign, signed_registry
+from tests.support.world import NOW, World, bulletin, key_record, shared_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
 NEW = FileSigner.generate()

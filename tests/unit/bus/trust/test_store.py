@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import errno
 import os
 import resource
@@ -16,35 +15,10 @@ import pytest
 from bus.errors import TrustError
 from bus.trust import ceremony
 from bus.trust.registry import TrustState, VerifiedRegistry
-from bus.trust.revocations import new_statement
-from bus.trust.store import HeldRegistry, revocations_of, version_file
-from tests.worlds import NOW, shared_world, signed_registry
-
-WORLD = shared_world()
-DAY = dt.timedelta(days=1)
-
-
-class Clock:
-    """A clock that is moved."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> dt.datetime:
-        """What it shows."""
-        return self.now
-
-    def tick(self) -> None:
-        """Two seconds later."""
-        self.now += dt.timedelta(seconds=2)
-
-
-def hold(folder: Path, clock: Clock) -> HeldRegistry:
-    """The world's registry in a folder."""
-    file = folder / "registry.tocsin.json"
-    if not file.exists():
-        file.write_bytes(WORLD.raw)
-    return HeldRegistry(file, pin=WORLD.pin, domain="test", beacon=folder / "beacon.tocsin.json", clock=clock)
+from bus.trust.store import revocations_of, version_file
+from tests.support.clocks import Clock
+from tests.support.trust import DAY, WORLD, hold, statement
+from tests.support.world import NOW, signed_registry
 
 
 def following(registry: VerifiedRegistry, *, roots: int = 2) -> bytes:
@@ -53,30 +27,16 @@ def following(registry: VerifiedRegistry, *, roots: int = 2) -> bytes:
     return signed_registry(document, WORLD.roots[:roots])
 
 
-def statement() -> bytes:
-    """xa-csirt ends its own key."""
-    signer = WORLD.signers["xa-csirt"]
-    return new_statement(
-        domain="test",
-        authority="xa-csirt",
-        kids=(signer.kid,),
-        since=NOW - DAY,
-        reason="key-compromise",
-        signer=signer,
-        now=NOW,
-    )
-
-
 def test_what_is_taken_in_is_followed_by_others_and_after_a_restart(tmp_path: Path) -> None:
     """A version, a beacon and a statement: at once here, within a second in a running program, and in a new one."""
-    clock = Clock()
+    clock = Clock(NOW)
     running, taking = hold(tmp_path, clock), hold(tmp_path, clock)
     assert taking.take(following(taking()))
     assert taking.take(ceremony.new_beacon(taking(), WORLD.beacon, NOW, DAY))
     assert taking.take(statement())
     assert not taking.take(statement())
     assert running().version == 1
-    clock.tick()
+    clock.pass_(2)
     for each in (taking(), running(), hold(tmp_path, clock)()):
         assert (each.version, each.state(clock.now)) == (2, TrustState.FRESH)
         assert each.revoked().keys() == {WORLD.signers["xa-csirt"].kid}
@@ -84,7 +44,7 @@ def test_what_is_taken_in_is_followed_by_others_and_after_a_restart(tmp_path: Pa
 
 def test_many_versions_are_followed_one_by_one(tmp_path: Path) -> None:
     """The pin stays at the first; each version is checked by the one before it."""
-    clock = Clock()
+    clock = Clock(NOW)
     held = hold(tmp_path, clock)
     for _ in range(3):
         held.take(following(held()))
@@ -111,7 +71,7 @@ def test_what_does_not_stand_is_not_taken_in(
     tmp_path: Path, name: str, make: object, reason: str | None
 ) -> None:
     """It is refused with its reason, nothing is kept, and a file of it changes nothing in a running program."""
-    clock = Clock()
+    clock = Clock(NOW)
     held = hold(tmp_path, clock)
     raw = make(held)  # type: ignore[operator]
     if reason is None:
@@ -121,19 +81,19 @@ def test_what_does_not_stand_is_not_taken_in(
             held.take(raw)
         assert refused.value.reason == reason
     version_file(tmp_path / "registry.tocsin.json", 2).write_bytes(raw)
-    clock.tick()
+    clock.pass_(2)
     assert held().version == 1
     assert hold(tmp_path, clock)().version == 1
 
 
 def test_a_damaged_revocation_stops_a_program_that_begins_and_not_one_that_runs(tmp_path: Path) -> None:
     """What was ended must not come back in silence; who has read it goes on with it."""
-    clock = Clock()
+    clock = Clock(NOW)
     held = hold(tmp_path, clock)
     held.take(statement())
     (path,) = revocations_of(tmp_path / "registry.tocsin.json").iterdir()
     path.write_bytes(path.read_bytes()[:-40])
-    clock.tick()
+    clock.pass_(2)
     assert held().revoked()
     with pytest.raises(TrustError, match="registry accept"):
         hold(tmp_path, clock)
@@ -167,25 +127,25 @@ def test_what_could_not_be_read_is_read_as_soon_as_it_can_be(
     tmp_path: Path, without: Callable[[], AbstractContextManager[None]]
 ) -> None:
     """A program that has no descriptor to be had goes on with what it holds, and misses no revocation for it."""
-    clock = Clock()
+    clock = Clock(NOW)
     held = hold(tmp_path, clock)
     assert hold(tmp_path, clock).take(statement())
     with without():
-        clock.tick()
+        clock.pass_(2)
         assert not held().revoked()
-    clock.tick()
+    clock.pass_(2)
     assert held().revoked()
 
 
 def test_a_split_view_stops_a_program_that_begins(tmp_path: Path) -> None:
     """A beacon that names another registry of the same version."""
-    clock = Clock()
+    clock = Clock(NOW)
     held = hold(tmp_path, clock)
     other = VerifiedRegistry.open(following(held()))
     document = msgspec.structs.replace(other.document, version=1, prev=None)
     forked = VerifiedRegistry.open(signed_registry(document, WORLD.roots))
     (tmp_path / "beacon.tocsin.json").write_bytes(ceremony.new_beacon(forked, WORLD.beacon, NOW, DAY))
-    clock.tick()
+    clock.pass_(2)
     assert held().state(clock.now) is TrustState.STALE
     with pytest.raises(TrustError) as refused:
         hold(tmp_path, clock)
@@ -194,18 +154,18 @@ def test_a_split_view_stops_a_program_that_begins(tmp_path: Path) -> None:
 
 def test_what_another_program_took_in_is_not_passed_over(tmp_path: Path) -> None:
     """A statement that another took in a moment ago counts here too after this one has taken a version in."""
-    clock = Clock()
+    clock = Clock(NOW)
     one, two = hold(tmp_path, clock), hold(tmp_path, clock)
     assert one.take(statement())
     assert two.take(following(two()))
-    clock.tick()
+    clock.pass_(2)
     for each in (one, two):
         assert (each().version, len(each().revoked())) == (2, 1)
 
 
 def test_a_version_continues_what_another_program_has_just_taken_in(tmp_path: Path) -> None:
     """Version 3 is taken in although this program has not looked at the disk since version 2 came there."""
-    clock = Clock()
+    clock = Clock(NOW)
     one, two = hold(tmp_path, clock), hold(tmp_path, clock)
     assert one.take(following(one()))
     assert two.take(following(one()))
@@ -214,7 +174,7 @@ def test_a_version_continues_what_another_program_has_just_taken_in(tmp_path: Pa
 
 def test_old_versions_are_known_by_their_bytes(tmp_path: Path) -> None:
     """Every version kept here is held, the first too; the same with one byte more is not."""
-    held = hold(tmp_path, Clock())
+    held = hold(tmp_path, Clock(NOW))
     second = following(held())
     held.take(second)
     assert held.holds(WORLD.raw)

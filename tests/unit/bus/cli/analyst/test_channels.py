@@ -14,10 +14,9 @@ from bus.hub.watch import alarms
 from bus.hub.watch.liveness import Alarm, Reason
 from bus.subscribing.inbox import Inbox
 from schemas.bodies.system import Head
-from tests.office import Desk
-from tests.unit.bus.hub.watch.test_channels import beat
-from tests.unit.bus.subscribing.test_inbox import judged
-from tests.worlds import NOW, bulletin, chain, draft, shared_world, sign
+from tests.support.hubs import beat, judged
+from tests.support.office import Desk
+from tests.support.world import NOW, bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
 FORKED = "xa-csirt/actual.green.community"

@@ -17,9 +17,9 @@ import pytest
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.parts import ElectionRef, Ref
 from schemas.vocab import ElectionType, MsgType, Phase, RefRel, Status, Tlp
-from tests.hubs import hub_desk, store_of, take_in
-from tests.office import Desk
-from tests.worlds import Message, World, bulletin, draft, make_world, sign
+from tests.support.hubs import hub_desk, store_of, take_in
+from tests.support.office import Desk
+from tests.support.world import Message, World, bulletin, draft, make_world, sign
 
 HOUR = dt.timedelta(hours=1)
 DAY = 24 * HOUR

@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.office import TOCSIN
+from tests.support.office import TOCSIN
 
 STEPS = {
     *("verify Ed25519", "sign Ed25519"),

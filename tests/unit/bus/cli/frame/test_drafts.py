@@ -8,7 +8,7 @@ import pytest
 
 from bus.cli.frame.drafts import read_draft
 from schemas.lint import lint
-from tests.office import Desk
+from tests.support.office import Desk
 from tests.support.places import EXAMPLES
 
 DRAFTS = sorted((EXAMPLES / "drafts").iterdir())

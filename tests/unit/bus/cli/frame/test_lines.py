@@ -12,7 +12,7 @@ from bus.cli.frame.lines import show_bulletin
 from bus.cli.frame.text import wrapped
 from schemas.bulletin import Bulletin
 from schemas.vocab import Tlp
-from tests.worlds import bulletin, shared_world
+from tests.support.world import bulletin, shared_world
 
 PAINT = re.compile(r"\x1b\[[0-9;]*m")
 

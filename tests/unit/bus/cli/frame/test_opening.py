@@ -26,8 +26,8 @@ from schemas.parts import Info, Observable
 from schemas.registry import Registry
 from schemas.sections import SectionDraft
 from schemas.vocab import PersonalFlag, SealPolicy, Severity, Urgency
-from tests.office import Desk
-from tests.sealed_world import (
+from tests.support.office import Desk
+from tests.support.sealed import (
     HUB,
     ISSUER,
     READERS,
@@ -38,7 +38,7 @@ from tests.sealed_world import (
     with_seal_keys,
     world_with,
 )
-from tests.worlds import World, draft, make_world, sign
+from tests.support.world import World, draft, make_world, sign
 
 SECRETS = ("Flood in Harbour", "192.0.2.77", "Where it comes from")
 PASSPHRASE = b"correct horse"

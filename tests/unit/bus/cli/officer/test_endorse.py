@@ -12,8 +12,8 @@ from bus.keys.signatures import FileSigner
 from schemas.bulletin import Bulletin
 from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, parse_header, read_signed, write_signed
-from tests.office import Desk
-from tests.worlds import World, bulletin, make_world, sign
+from tests.support.office import Desk
+from tests.support.world import World, bulletin, make_world, sign
 
 FILE = "case.tocsin.json"
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bus.keys.signatures import FileSigner
-from tests.office import Desk, Office
+from tests.support.office import Desk, Office
 from tests.support.places import EXAMPLES
-from tests.worlds import World, make_world
+from tests.support.world import World, make_world
 
 FILE = "registry.tocsin.json"
 DRAFT = EXAMPLES / "drafts" / "cyber.json"

@@ -25,9 +25,9 @@ from bus.trust.revocations import new_statement
 from schemas.envelope import b64u
 from schemas.parts import Ref
 from schemas.vocab import MsgType, RefRel, Status, Tlp
-from tests.hubs import hub_desk, store_of, take_in
-from tests.office import Desk
-from tests.worlds import Message, World, bulletin, chain, draft, make_world, sign, signed_registry
+from tests.support.hubs import hub_desk, store_of, take_in
+from tests.support.office import Desk
+from tests.support.world import Message, World, bulletin, chain, draft, make_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
 

@@ -14,10 +14,10 @@ import pytest
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.parts import ElectionRef
 from schemas.vocab import ElectionType, Phase, Status, Tlp
-from tests.hubs import hub_desk, store_of, take_in
-from tests.office import Desk
+from tests.support.hubs import hub_desk, store_of, take_in
+from tests.support.office import Desk
 from tests.support.places import EXAMPLES
-from tests.worlds import Message, World, bulletin, draft, make_world, sign
+from tests.support.world import Message, World, bulletin, draft, make_world, sign
 
 HOUR = dt.timedelta(hours=1)
 EXAMPLE = EXAMPLES / "drills" / "false_date" / "drill.toml"

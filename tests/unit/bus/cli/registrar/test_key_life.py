@@ -13,14 +13,13 @@ from bus.keys.signatures import FileSigner
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
-from tests.office import Desk, Office
-from tests.sealed_world import opening_key, seal_record
-from tests.worlds import World, bulletin, key_record, make_world, sign, signed_registry
+from tests.support.office import Desk, Office
+from tests.support.sealed import opening_key, seal_record
+from tests.support.world import World, bulletin, key_record, make_world, sign, signed_registry
 
 FILE = "registry.tocsin.json"
 SPARE = FileSigner.generate()
 SEAL = opening_key("xa-csirt").public
-pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from schemas.codec import decode, encode
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from schemas.subject import Channel
 from schemas.vocab import Tlp
-from tests.worlds import Message, bulletin, chain, shared_world, sign
+from tests.support.world import Message, bulletin, chain, shared_world, sign
 
 WORLD = shared_world()
 ME = "xb-hub"

@@ -21,9 +21,9 @@ from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.parts import ElectionRef
 from schemas.registry import AuthorityRecord
 from schemas.vocab import ElectionType, Phase, SealPolicy, Tlp
-from tests.hubs import take_in
+from tests.support.hubs import take_in
+from tests.support.world import NOW, Message, bulletin, draft, shared_world, sign
 from tests.unit.schemas.shapes import struct
-from tests.worlds import NOW, Message, bulletin, draft, shared_world, sign
 
 WORLD = shared_world()
 DAY = dt.timedelta(days=1)

@@ -16,30 +16,19 @@ from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, channels, real
 from bus.hub.watch.liveness import Alarm, Reason, State
 from bus.hub.watch.watch import look_at
-from bus.publishing import heartbeat
 from bus.subscribing.inbox import Inbox
 from schemas.bodies.system import Head
 from schemas.registry import PublishGrant
 from schemas.subject import Channel
 from schemas.vocab import ChannelState, Status, Tlp
-from tests.unit.bus.subscribing.test_inbox import judged
-from tests.worlds import NOW, Message, bulletin, chain, draft, shared_world, sign
+from tests.support.hubs import beat, judged
+from tests.support.watching import ME
+from tests.support.world import NOW, Message, bulletin, chain, draft, shared_world, sign
 
 WORLD = shared_world()
 GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
 NAME = "actual.green.community"
-ME = "xa-csirt/actual.green.community"
 CHAIN = chain(WORLD, 6)
-INTERVAL = 60
-
-
-def beat(
-    *heads: Head, seq: int = 1, prev: str | None = None, state: ChannelState = ChannelState.UP, **body: object
-) -> Message:
-    """A signed heartbeat of the CSIRT of XA."""
-    said = heartbeat.draft(GREEN, heads, INTERVAL, NOW, state=state)
-    said = msgspec.structs.replace(said, body=msgspec.structs.replace(said.body, **body))
-    return sign(WORLD, bulletin(WORLD, say=said, seq=seq, prev=prev))
 
 
 def head(message: Message, channel: str = NAME) -> Head:

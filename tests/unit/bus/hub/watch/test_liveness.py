@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bus.hub.watch.liveness import Alarm, Reason, Signs, State, changes, is_overdue, state_of, uptime
 from schemas.vocab import ChannelState
-from tests.worlds import NOW
+from tests.support.world import NOW
 
 T = NOW.timestamp()
 DAY = 86_400.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from bus.hub.watch.liveness import Silence
 from bus.hub.watch.notices import Announcer, audience_of
 from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Publisher
 from bus.trust import proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import Bulletin, Defaults
@@ -21,8 +19,9 @@ from schemas.codec import decode
 from schemas.registry import Audience, PublishGrant
 from schemas.subject import channel_of
 from schemas.vocab import MsgType, Pap, Scope, Status, Tlp
-from tests.unit.bus.hub.watch.test_channels import ME
-from tests.worlds import NOW, key_record, shared_world, signed_registry
+from tests.support.publishers import publishing
+from tests.support.watching import ME
+from tests.support.world import key_record, shared_world, signed_registry
 
 WORLD = shared_world()
 SIGNER = WORLD.signers["xb-hub"]
@@ -77,20 +76,15 @@ def test_where_a_hub_says_it(name: str) -> None:
 async def voice(path: Path, *grants: PublishGrant) -> AsyncIterator[tuple[Outbox, Announcer]]:
     """The hub's announcer over its outbox."""
     registry = speaking_hub(*grants)
-    async with (
-        Outbox.open(path) as outbox,
-        Publisher.open(
-            authority_id="xb-hub",
-            outbox=outbox,
-            registry=lambda: registry,
-            signers=(SIGNER,),
-            endpoint=None,
-            defaults=Defaults(pap=Pap.GREEN),
-            clock=lambda: NOW,
-            rng=secrets.token_bytes,
-        ) as publisher,
-    ):
-        yield outbox, Announcer(publisher)
+    async with publishing(
+        path,
+        WORLD,
+        "xb-hub",
+        registry=lambda: registry,
+        signer=SIGNER,
+        defaults=Defaults(pap=Pap.GREEN),
+    ) as publisher:
+        yield publisher.outbox, Announcer(publisher)
 
 
 async def said(outbox: Outbox) -> list[Bulletin]:

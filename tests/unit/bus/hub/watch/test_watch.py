@@ -11,7 +11,7 @@ from bus.hub.watch.watch import AGAIN_S, BLIND_S, OWN, Watch
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.subscriber import Subscriber
 from bus.transport.connection import Endpoint
-from tests.worlds import NOW, shared_world
+from tests.support.world import NOW, shared_world
 
 WORLD = shared_world()
 ME = "xa-csirt/actual.green.community"

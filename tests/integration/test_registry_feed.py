@@ -2,146 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bus.audit import Fact
 from bus.errors import BrokerError, DeniedError, UnreachableError
-from bus.hub.picture import summary
-from bus.hub.service import HubService
 from bus.keys.signatures import FileSigner
-from bus.server.provision import provisioner_endpoint
-from bus.subscribing.inbox import Inbox
-from bus.subscribing.registry_feed import TrustFeed, publish_trust
 from bus.transport.connection import Connection
 from bus.transport.jetstream import js_api, publish
 from bus.trust import ceremony
-from bus.trust.registry import TrustState, VerifiedRegistry
-from bus.trust.revocations import new_statement
-from bus.trust.store import HeldRegistry
+from bus.trust.registry import TrustState
 from schemas.subject import REGISTRAR_SUBJECTS, STATEMENT_SUBJECTS, Trust, trust_subject
-from tests.integration.conftest import Bus
-from tests.integration.test_subscriber import admitted, until
-from tests.worlds import Message, bulletin, key_record, shared_world, sign, signed_registry
-
-WORLD = shared_world()
-NOW = WORLD.now
-DAY = dt.timedelta(days=1)
-
-
-class Clock:
-    """The world's time, going on."""
-
-    def __init__(self) -> None:
-        self._began = asyncio.get_running_loop().time()
-
-    def __call__(self) -> dt.datetime:
-        """Now."""
-        return NOW + dt.timedelta(seconds=asyncio.get_running_loop().time() - self._began)
-
-
-def hold(folder: Path, clock: Callable[[], dt.datetime]) -> HeldRegistry:
-    """The world's first version in a folder of its own."""
-    folder.mkdir(exist_ok=True)
-    file = folder / "registry.tocsin.json"
-    if not file.exists():
-        file.write_bytes(WORLD.raw)
-    return HeldRegistry(file, pin=WORLD.pin, domain="test", beacon=folder / "beacon.tocsin.json", clock=clock)
-
-
-def version(before: VerifiedRegistry, **keys: FileSigner) -> bytes:
-    """The next version, in which authorities (named with `_` for `-`) have further keys."""
-    document = ceremony.next_version(before.document, before.digest, NOW, 90 * DAY)
-    records = dict(document.authorities)
-    for name, signer in keys.items():
-        authority = name.replace("_", "-")
-        had = records[authority]
-        records[authority] = msgspec.structs.replace(
-            had, keys={**had.keys, signer.kid: key_record(signer, NOW)}
-        )
-    return signed_registry(msgspec.structs.replace(document, authorities=records), WORLD.roots[:2])
-
-
-def statement(authority: str = "xa-csirt", by: FileSigner | None = None) -> bytes:
-    """An authority ends its own key."""
-    signer = WORLD.signers[authority]
-    return new_statement(
-        domain="test",
-        authority=authority,
-        kids=(signer.kid,),
-        since=NOW - dt.timedelta(minutes=1),
-        reason="key-compromise",
-        signer=by or signer,
-        now=NOW,
-    )
-
-
-@asynccontextmanager
-async def hub(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbox, HeldRegistry]]:
-    """A hub that runs over its own files, and follows the bus."""
-    clock = Clock()
-    held = hold(folder, clock)
-    async with (
-        Inbox.open(folder / "store.db", hold_s=1.0) as store,
-        HubService.open(
-            authority_id=identity, store=store, registry=held, endpoint=bus.endpoint(identity), clock=clock
-        ),
-    ):
-        yield store, held
-
-
-@asynccontextmanager
-async def feeding(
-    bus: Bus,
-    held: HeldRegistry,
-    identity: str = "xb-hub",
-    on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
-) -> AsyncIterator[TrustFeed]:
-    """A feed that runs."""
-    feed = TrustFeed(held, bus.endpoint(identity), every=0.2, on_news=on_news)
-    task = asyncio.create_task(feed.run())
-    try:
-        yield feed
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def announce(bus: Bus, *files: bytes, identity: str | None = None) -> None:
-    """Say on TRUST, as the provisioner or as an authority."""
-    endpoint = (
-        bus.endpoint(identity) if identity else provisioner_endpoint(bus.server.url, bus.provisioner[0])
-    )
-    async with Connection.open(endpoint) as connection:
-        await connection.until_connected(5)
-        for raw in files:
-            await publish_trust(connection, raw)
-
-
-async def say(bus: Bus, message: Message) -> None:
-    """Publish a bulletin as its issuer."""
-    async with Connection.open(bus.endpoint(message.bulletin.issuer.id)) as speaker:
-        await speaker.until_connected(5)
-        await publish(speaker, message.subject, message.payload, dict(message.headers))
-
-
-async def refusals(store: Inbox) -> list[str]:
-    """The reasons in quarantine."""
-    return [each.reason for each in await store.read(lambda db: summary.quarantine(db, 10))]
-
-
-async def _has(store: Inbox, count: int) -> bool:
-    return len(await admitted(store)) == count
+from tests.support.clocks import RunningClock
+from tests.support.stage import Bus, admitted, connected, has, refusals, say
+from tests.support.trust import (
+    DAY,
+    NOW,
+    WORLD,
+    announce,
+    feeding,
+    following,
+    hold,
+    statement,
+    version,
+)
+from tests.support.waiting import eventually, longest
+from tests.support.world import bulletin, sign, signed_registry
 
 
 async def test_a_version_reaches_running_hubs_and_changes_what_they_admit(bus: Bus, tmp_path: Path) -> None:
@@ -150,21 +41,21 @@ async def test_a_version_reaches_running_hubs_and_changes_what_they_admit(bus: B
     early = sign(WORLD, bulletin(WORLD), by=new)
     later = sign(WORLD, bulletin(WORLD, "xa-csirt", seq=2, prev=early.digest), by=new)
     async with (
-        hub(bus, tmp_path / "a", "xa-hub") as (ours, one),
-        hub(bus, tmp_path / "b", "xb-hub") as (
+        following(bus, tmp_path / "a", "xa-hub") as (ours, one),
+        following(bus, tmp_path / "b", "xb-hub") as (
             theirs,
             two,
         ),
     ):
         await say(bus, early)
         for store in (ours, theirs):
-            await until(partial(refusals, store))
+            await eventually(partial(refusals, store))
             assert await refusals(store) == ["unknown-key"]
         await announce(bus, version(WORLD.registry, xa_csirt=new))
-        await until(lambda: one().version == two().version == 2)
+        await eventually(lambda: one().version == two().version == 2)
         await say(bus, later)
         for store in (ours, theirs):
-            await until(partial(_has, store, 2))
+            await eventually(partial(has, store, 2))
             assert [found for _, _, found in await admitted(store)] == [early.digest, later.digest]
             assert await refusals(store) == []
     assert hold(tmp_path / "a", lambda: NOW)().version == 2
@@ -175,20 +66,20 @@ async def test_an_authority_ends_its_own_key_alone(bus: Bus, tmp_path: Path) -> 
     first = sign(WORLD, bulletin(WORLD))
     second = sign(WORLD, bulletin(WORLD, seq=2, prev=first.digest))
     async with (
-        hub(bus, tmp_path / "a", "xa-hub") as (ours, one),
-        hub(bus, tmp_path / "b", "xb-hub") as (
+        following(bus, tmp_path / "a", "xa-hub") as (ours, one),
+        following(bus, tmp_path / "b", "xb-hub") as (
             theirs,
             two,
         ),
     ):
         await say(bus, first)
         for store in (ours, theirs):
-            await until(partial(admitted, store))
+            await eventually(partial(admitted, store))
         await announce(bus, statement(), identity="xa-csirt")
-        await until(lambda: one().revoked() and two().revoked())
+        await eventually(lambda: one().revoked() and two().revoked())
         await say(bus, second)
         for store in (ours, theirs):
-            await until(partial(refusals, store))
+            await eventually(partial(refusals, store))
             assert "key-revoked" in await refusals(store)
             assert second.digest not in {found for _, _, found in await admitted(store)}
 
@@ -201,10 +92,10 @@ async def test_who_was_offline_catches_up(bus: Bus, tmp_path: Path) -> None:
     last = after.update(third, NOW)
     beacon = ceremony.new_beacon(last, WORLD.beacon, NOW, DAY)
     await announce(bus, second, statement("xa-dpa"), third, beacon)
-    held = hold(tmp_path, Clock())
+    held = hold(tmp_path, RunningClock(NOW))
     async with feeding(bus, held):
-        await until(lambda: held().state(NOW) is TrustState.FRESH and held().version == 3)
-    again = hold(tmp_path, Clock())()
+        await eventually(lambda: held().state(NOW) is TrustState.FRESH and held().version == 3)
+    again = hold(tmp_path, RunningClock(NOW))()
     assert again.version == 3
     assert again.revoked().keys() == {WORLD.signers["xa-dpa"].kid}
 
@@ -215,12 +106,12 @@ async def test_a_version_that_came_too_early_is_taken_when_its_turn_comes(bus: B
     after = WORLD.registry.update(second, NOW)
     third = version(after)
     fourth = version(after.update(third, NOW))
-    held = hold(tmp_path, Clock())
+    held = hold(tmp_path, RunningClock(NOW))
     async with feeding(bus, held) as feed:
         await announce(bus, fourth, third)
-        await until(lambda: feed.counts["skip"] == 2)
+        await eventually(lambda: feed.counts["skip"] == 2)
         held.take(second)  # by a file
-        await until(lambda: held().version == 4)
+        await eventually(lambda: held().version == 4)
 
 
 async def test_what_is_ahead_of_a_slow_clock_is_taken_when_the_clock_gets_there(
@@ -228,29 +119,29 @@ async def test_what_is_ahead_of_a_slow_clock_is_taken_when_the_clock_gets_there(
 ) -> None:
     """A version and a statement that seem to be from the future wait; a clock that was put right takes both in."""
     behind = dt.timedelta(hours=1)
-    true = Clock()
+    true = RunningClock(NOW)
     held = hold(tmp_path, lambda: true() - behind)
     async with feeding(bus, held) as feed:
         await announce(bus, version(WORLD.registry), statement("xa-dpa"))
-        await until(lambda: feed.counts["from-the-future"] == 2)
+        await eventually(lambda: feed.counts["from-the-future"] == 2)
         assert held().version == 1
         behind = dt.timedelta()
-        await until(lambda: held().version == 2 and held().revoked())
+        await eventually(lambda: held().version == 2 and held().revoked())
 
 
 async def test_a_disk_that_takes_nothing_loses_nothing(bus: Bus, tmp_path: Path) -> None:
     """What could not be kept comes again; when the disk takes it, it is held, and what came early after it too."""
     second = version(WORLD.registry)
     third = version(WORLD.registry.update(second, NOW))
-    held = hold(tmp_path / "held", Clock())
+    held = hold(tmp_path / "held", RunningClock(NOW))
     blocked = tmp_path / "held" / "revocations"
     blocked.write_text("a file where a folder must be")
     async with feeding(bus, held) as feed:
         await announce(bus, third, statement("xa-dpa"), second)
-        await until(lambda: feed.problem and feed.counts["skip"])
+        await eventually(lambda: feed.problem and feed.counts["skip"])
         assert not held().revoked()
         blocked.unlink()
-        await until(lambda: held().revoked() and held().version == 3)
+        await eventually(lambda: held().revoked() and held().version == 3)
 
 
 async def test_the_stream_is_read_on_after_a_restart_and_anew_when_it_was_lost(
@@ -261,16 +152,18 @@ async def test_the_stream_is_read_on_after_a_restart_and_anew_when_it_was_lost(
 
     second = version(WORLD.registry)
     third = version(WORLD.registry.update(second, NOW))
-    held = hold(tmp_path / "held", Clock())
+    held = hold(tmp_path / "held", RunningClock(NOW))
     async with feeding(bus, held) as feed:
         await announce(bus, statement("xa-dpa"), second)
-        await until(lambda: held().version == 2 and feed.counts["taken"] == 2)  # two streams, in no order
+        await eventually(
+            lambda: held().version == 2 and feed.counts["taken"] == 2
+        )  # two streams, in no order
         bus.server.kill()
         (bus.server.folder / "jetstream").rename(tmp_path / "lost")
         await bus.server.restart()
         await provision(bus.server.url, bus.provisioner[0], WORLD.registry)
         await announce(bus, third)
-        await until(lambda: held().version == 3, 30)
+        await eventually(lambda: held().version == 3)
         assert feed.counts["taken"] == 3
 
 
@@ -301,25 +194,25 @@ async def test_rubbish_and_forgeries_change_nothing_and_stop_nobody(bus: Bus, tm
     """After all of them, twice and in random order, the registry is what it was, and the next true version is taken in."""
     files = list(hostile().values()) * 2
     random.Random(7).shuffle(files)
-    held = hold(tmp_path, Clock())
+    held = hold(tmp_path, RunningClock(NOW))
     async with (
         feeding(bus, held) as feed,
-        Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as speaker,
+        Connection.open(bus.owner) as speaker,
     ):
-        await speaker.until_connected(5)
+        await speaker.until_connected(longest())
         for subject, raw in files:
             await publish(speaker, subject, raw, {"Status": "503"} if not raw else {})
-        await until(lambda: feed.counts.total() == len(files))
+        await eventually(lambda: feed.counts.total() == len(files))
         assert (held().digest, dict(held().revoked())) == (WORLD.pin, {})
         assert not feed.counts["taken"]
         assert feed.counts["too-large"] == 2
         await announce(bus, version(WORLD.registry))
-        await until(lambda: held().version == 2)
+        await eventually(lambda: held().version == 2)
 
 
 async def test_what_is_taken_in_and_what_is_refused_is_told_for_the_record(bus: Bus, tmp_path: Path) -> None:
     """A version and a statement by name; a split view as such; a flood of forgeries once; history and rubbish to come not."""
-    held = hold(tmp_path, Clock())
+    held = hold(tmp_path, RunningClock(NOW))
     told: list[tuple[str, dict[str, Fact]]] = []
     raw = version(WORLD.registry)
     second = WORLD.registry.update(raw, NOW)
@@ -328,12 +221,14 @@ async def test_what_is_taken_in_and_what_is_refused_is_told_for_the_record(bus: 
     thief = FileSigner.generate()
     async with feeding(bus, held, on_news=lambda event, facts: told.append((event, dict(facts)))) as feed:
         await announce(bus, raw, statement("xa-dpa"))
-        await until(lambda: held().version == 2 and held().revoked())
+        await eventually(lambda: held().version == 2 and held().revoked())
         await announce(bus, *[statement("xb-dpa", by=WORLD.signers["xb-emb"])] * 3)
         await announce(bus, ceremony.new_beacon(split, WORLD.beacon, NOW, DAY))
         await announce(bus, ceremony.new_beacon(second, thief, NOW, DAY), raw)
-        await until(lambda: feed.counts["fork"] and feed.counts["threshold"] and feed.counts["not-your-key"])
-        await until(lambda: len(told) >= 4)  # told of when the batch has been heard
+        await eventually(
+            lambda: feed.counts["fork"] and feed.counts["threshold"] and feed.counts["not-your-key"]
+        )
+        await eventually(lambda: len(told) >= 4)  # told of when the batch has been heard
     assert (
         "registry-accepted",
         {"domain": "test", "version": 2, "digest": second.digest, "by": "bus"},
@@ -347,12 +242,12 @@ async def test_two_processes_of_one_identity_both_follow(bus: Bus, tmp_path: Pat
     """They share a consumer and disturb each other, and still each has every version soon."""
     second = version(WORLD.registry)
     third = version(WORLD.registry.update(second, NOW))
-    one, two = hold(tmp_path / "a", Clock()), hold(tmp_path / "b", Clock())
+    one, two = hold(tmp_path / "a", RunningClock(NOW)), hold(tmp_path / "b", RunningClock(NOW))
     async with feeding(bus, one), feeding(bus, two):
         await announce(bus, second)
-        await until(lambda: one().version == two().version == 2, 45)
+        await eventually(lambda: one().version == two().version == 2)
         await announce(bus, third)
-        await until(lambda: one().version == two().version == 3, 45)
+        await eventually(lambda: one().version == two().version == 3)
 
 
 SPEAKERS = ("xa-csirt", "xb-emb")
@@ -370,8 +265,7 @@ async def test_only_the_provisioner_speaks_for_the_registrars(bus: Bus, identity
         f"tocsin.trust.v1.revoke.{identity}.x",
         f"tocsin.trust.v2.revoke.{identity}",
     ]
-    async with Connection.open(bus.endpoint(identity)) as connection:
-        await connection.until_connected(5)
+    async with connected(bus.endpoint(identity)) as connection:
         for subject in subjects:
             with contextlib.suppress(DeniedError, UnreachableError, BrokerError):
                 await publish(connection, subject, statement(), {}, 1.0)
@@ -396,14 +290,12 @@ async def test_trust_is_never_deleted_from_nor_read_by_anothers_consumer(bus: Bu
             f"CONSUMER.CREATE.{stream}.mine": {"stream_name": stream, "config": {"durable_name": "mine"}},
         }
     answered = []
-    async with Connection.open(bus.endpoint("xa-csirt")) as connection:
-        await connection.until_connected(5)
+    async with connected(bus.endpoint("xa-csirt")) as connection:
         for call, body in calls.items():
             with contextlib.suppress(BrokerError, UnreachableError):
                 answered.append(await js_api(connection, call, body, 0.15))
     assert answered == []
-    async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
-        await provisioner.until_connected(5)
+    async with connected(bus.owner) as provisioner:
         for stream, subjects in (("TRUST", list(REGISTRAR_SUBJECTS)), ("STATEMENTS", [STATEMENT_SUBJECTS])):
             for call in (f"STREAM.PURGE.{stream}", f"STREAM.MSG.DELETE.{stream}"):
                 with pytest.raises(BrokerError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,10 +22,11 @@ from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
 from schemas.parts import Info
-from schemas.registry import AuthorityRecord, KeyRecord, Registry
+from schemas.registry import Audience, AuthorityRecord, KeyRecord, Registry
 from schemas.subject import subject_for
 from schemas.vocab import Pap, Tlp
 
+BEACON_LIFETIME = dt.timedelta(hours=6)
 NOW = dt.datetime(2027, 5, 23, 18, 0, 0, tzinfo=dt.UTC)
 DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
 
@@ -70,40 +71,62 @@ def record_of(member: Member, signer: FileSigner, public: str, now: dt.datetime 
     return record if member.office else msgspec.structs.replace(record, name=f"{member.country} Hub")
 
 
-def make_world(now: dt.datetime = NOW) -> World:
-    """The demonstration's two countries, signed 2 of 3, with a fresh beacon."""
+def found(
+    domain: str,
+    records: Mapping[str, AuthorityRecord],
+    audiences: Mapping[str, Audience],
+    *,
+    signers: Mapping[str, FileSigner],
+    transport: Mapping[str, tuple[str, str]],
+    now: dt.datetime,
+) -> World:
+    """A registry of these authorities, signed by two of three roots, with a fresh beacon.
+
+    Args:
+        domain: whose registry.
+        records: the authorities by id, with their keys.
+        audiences: the audiences by name.
+        signers: the signing keys that `records` name, by authority.
+        transport: seed and public half of the transport keys that `records` name, by authority.
+        now: the present.
+    """
     roots = tuple(FileSigner.generate() for _ in range(3))
     beacon = FileSigner.generate()
     document = ceremony.new_registry(
-        domain="test",
-        root_keys=[key_record(each, now) for each in roots],
+        domain=domain,
+        root_keys=[key_record(root, now) for root in roots],
         root_threshold=2,
         beacon_keys=[key_record(beacon, now)],
         beacon_threshold=1,
-        audiences=audiences(),
+        audiences=dict(audiences),
         now=now - dt.timedelta(hours=1),
         lifetime=dt.timedelta(days=90),
     )
-    signers: dict[str, FileSigner] = {}
-    transport_keys: dict[str, tuple[str, str]] = {}
-    for member in (*MEMBERS, *HUBS):
-        signers[member.id] = FileSigner.generate()
-        transport_keys[member.id] = nkeys.generate()
-        record = record_of(member, signers[member.id], transport_keys[member.id][1], now)
-        document = proposals.add_authority(document, member.id, record)
+    for identity, record in records.items():
+        document = proposals.add_authority(document, identity, record)
     raw = signed_registry(document, roots[:2])
     registry = VerifiedRegistry.open(raw)
-    registry = registry.with_beacon(ceremony.new_beacon(registry, beacon, now, dt.timedelta(hours=6)), now)
     return World(
         now=now,
-        registry=registry,
+        registry=registry.with_beacon(ceremony.new_beacon(registry, beacon, now, BEACON_LIFETIME), now),
         raw=raw,
         pin=registry.digest,
         roots=roots,
         beacon=beacon,
-        signers=signers,
-        nkeys=transport_keys,
+        signers=dict(signers),
+        nkeys=dict(transport),
     )
+
+
+def make_world(now: dt.datetime = NOW) -> World:
+    """The demonstration's two countries."""
+    members = (*MEMBERS, *HUBS)
+    signers = {member.id: FileSigner.generate() for member in members}
+    transport = {member.id: nkeys.generate() for member in members}
+    records = {
+        member.id: record_of(member, signers[member.id], transport[member.id][1], now) for member in members
+    }
+    return found("test", records, audiences(), signers=signers, transport=transport, now=now)
 
 
 @cache

@@ -5,7 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import random
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,8 +17,11 @@ import msgspec
 from bus.admission.admit import Admitted, admit
 from bus.keys.hpke import OpeningKey, SealKey, seal
 from bus.keys.signatures import FileSigner, sign_entry
+from bus.publishing.outbox import Outbox
+from bus.publishing.publisher import Publisher
 from bus.sealing.cover import cover
 from bus.sealing.opening import context_of
+from bus.sealing.sealer import Sealer
 from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Sealed
@@ -24,7 +31,8 @@ from schemas.envelope import TYP_BULLETIN, write_signed
 from schemas.jwe import SealContext
 from schemas.registry import Audience, PublishGrant, ReadGrant, Registry, SealKeyRecord
 from schemas.vocab import Scope, SealPolicy, Status, Tlp
-from tests.worlds import NOW, World, bulletin, make_world, sign, signed_registry
+from tests.support.publishers import publishing
+from tests.support.world import NOW, World, bulletin, make_world, sign, signed_registry
 
 DAY = dt.timedelta(days=1)
 NETWORK = "eu-sealed"
@@ -158,3 +166,27 @@ def admitted(world: World, outer: Bulletin) -> Admitted:
     """The outer bulletin, signed, sent and let in."""
     message = sign(world, outer)
     return admit(message.subject, message.headers, message.payload, registry=world.registry, now=world.now)
+
+
+@asynccontextmanager
+async def speaking(
+    folder: Path,
+    world: World,
+    *,
+    everything: bool = True,
+    without: tuple[str, ...] = (),
+    seals: bool = True,
+) -> AsyncIterator[tuple[Publisher, Outbox]]:
+    """The issuer's publisher and its outbox, without a bus; with `seals` False it has no sealer."""
+    sealer = Sealer((world.signers[ISSUER],), secrets.token_bytes, everything=everything, without=without)
+    async with publishing(folder / "outbox.db", world, ISSUER, seal=sealer if seals else None) as publisher:
+        yield publisher, publisher.outbox
+
+
+async def said(world: World, outbox: Outbox) -> list[Admitted]:
+    """What the outbox holds unsent, as a reader admits it."""
+    rows = (await outbox.claim([], (), 1.0))["actual"]
+    return [
+        admit(row.subject, row.header_map(), row.payload, registry=world.registry, now=world.now)
+        for row in rows
+    ]

@@ -29,7 +29,7 @@ class Mutations:
                 fails an assertion when it was accepted, and lets any other exception through: that is a crash.
         """
 
-        @settings(max_examples=most * int(os.environ.get(FACTOR, "1")), deadline=None)
+        @settings(max_examples=most * int(os.environ.get(FACTOR, "1")))
         @given(strategy)
         def one(drawn: Any) -> None:
             self.tried += 1

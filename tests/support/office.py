@@ -6,9 +6,10 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from bus.cli.main import main
 from bus.keys.files import save_signer, write_secret
 from bus.keys.signatures import FileSigner
+from tests.support.waiting import eventually_sync, longest
 
 TOCSIN = str(Path(sys.executable).parent / "tocsin")
 
@@ -36,10 +38,32 @@ class Office:
     def run(self, *arguments: str, code: int = 0) -> str:
         """One command; its standard output, or its standard error when it is to fail."""
         done = subprocess.run(
-            [TOCSIN, *arguments], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=60
+            [TOCSIN, *arguments],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=longest(),
         )
         assert done.returncode == code, (arguments, done.stdout, done.stderr)
         return done.stderr if code else done.stdout
+
+    @contextlib.contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """One command in the background, ended as by Ctrl-C."""
+        process = self.start(*arguments)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(longest())
+
+    @contextlib.contextmanager
+    def serving(self, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`server run` over the folder `broker`, once it serves."""
+        with self.running("server", "run", "broker", "--port", str(port), *options) as server:
+            wait_for(self.folder / "server.log", "serving", server)
+            yield server
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """One command in the background, its output in a file."""
@@ -99,10 +123,13 @@ class Desk(Office):
         return err.getvalue() if code else out.getvalue()
 
 
-def wait_for(path: Path, text: str, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
-    """Wait until a file of text says something."""
-    deadline = time.monotonic() + seconds
-    while not path.exists() or text not in path.read_text():
+def wait_for(path: Path, text: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a file of text says something; the process that writes it must live until then."""
+
+    def says() -> bool:
+        if path.exists() and text in path.read_text():
+            return True
         assert process.poll() is None, path.read_text()
-        assert time.monotonic() < deadline, path.read_text()
-        time.sleep(0.05)
+        return False
+
+    eventually_sync(says, describe=path.read_text)

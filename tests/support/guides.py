@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.office import Desk
+from tests.support.office import Desk
 
-GUIDES = Path(__file__).resolve().parents[1] / "docs" / "guides"
+GUIDES = Path(__file__).resolve().parents[2] / "docs" / "guides"
 BLOCK = re.compile(r"^```(sh|toml)(?: (\S+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PRINTED = {
     "key new": ("NKEY", re.compile(r"^(U[A-Z2-7]{55})$", re.MULTILINE)),

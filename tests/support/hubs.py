@@ -6,20 +6,29 @@ import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bus.admission.verdict import Judged, Refused, verdict
 from bus.admission.verdict import Message as Received
 from bus.hub.picture.projection import open_store
+from bus.publishing import heartbeat
 from bus.trust.registry import VerifiedRegistry
-from tests.office import Desk
-from tests.worlds import Message, World
+from schemas.bodies.system import Head
+from schemas.subject import Channel
+from schemas.vocab import ChannelState, Status, Tlp
+from tests.support.office import Desk
+from tests.support.world import NOW, Message, World, bulletin, shared_world, sign
 
 STREAM = "WORLD_ACTUAL"
+GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
+INTERVAL = 60  # seconds between heartbeats, as they say
 
 
-def judged(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
-    """A message through admission, as the subscriber hands it on."""
+def judged(
+    message: Message, registry: VerifiedRegistry | None = None, now: dt.datetime = NOW
+) -> Judged | Refused:
+    """A message through admission, by the shared world's registry or another, as the subscriber hands it on."""
     kept = Received(
         subject=message.subject,
         headers=message.headers,
@@ -28,7 +37,16 @@ def judged(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Ju
         stream_seq=1,
         digest=message.digest,
     )
-    return verdict(kept, registry, now)
+    return verdict(kept, registry or shared_world().registry, now)
+
+
+def beat(
+    *heads: Head, seq: int = 1, prev: str | None = None, state: ChannelState = ChannelState.UP, **body: object
+) -> Message:
+    """A signed heartbeat of the CSIRT of XA in the shared world."""
+    said = heartbeat.draft(GREEN, heads, INTERVAL, NOW, state=state)
+    said = msgspec.structs.replace(said, body=msgspec.structs.replace(said.body, **body))
+    return sign(shared_world(), bulletin(shared_world(), say=said, seq=seq, prev=prev))
 
 
 async def take_in(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import msgspec
@@ -10,8 +9,6 @@ import pytest
 
 from bus.errors import BrokerError
 from bus.keys.signatures import FileSigner
-from bus.server import provision
-from bus.server.provision import provisioner_endpoint
 from bus.subscribing.registry_feed import publish_trust
 from bus.transport.connection import Connection
 from bus.transport.jetstream import js_api, publish
@@ -19,20 +16,11 @@ from bus.transport.streams import MAX_STATEMENT_BYTES, STATEMENTS_EACH, STATEMEN
 from bus.trust import ceremony
 from bus.trust.revocations import new_statement
 from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
-from tests.integration.conftest import Bus
-from tests.integration.test_subscriber import until
-from tests.integration.test_trust_feed import (
-    DAY,
-    NOW,
-    WORLD,
-    Clock,
-    announce,
-    feeding,
-    hold,
-    statement,
-    version,
-)
-from tests.worlds import signed_registry
+from tests.support.clocks import RunningClock
+from tests.support.stage import Bus, connected, running
+from tests.support.trust import DAY, NOW, WORLD, announce, feeding, hold, statement, version
+from tests.support.waiting import eventually
+from tests.support.world import signed_registry
 
 THIEF = "xa-csirt"
 PLACE = trust_subject(Trust.REVOKE, THIEF)
@@ -46,25 +34,18 @@ async def flood(connection: Connection, count: int) -> None:
 
 async def test_rubbish_to_the_limit_takes_room_from_nobody_else(bus: Bus, tmp_path: Path) -> None:
     """A thief fills its room many times over, before and while others speak: all they say arrives, before and after."""
-    held = hold(tmp_path, Clock())
+    held = hold(tmp_path, RunningClock(NOW))
     await announce(bus, statement("xb-dpa"), identity="xb-dpa")
-    async with Connection.open(bus.endpoint(THIEF)) as thief:
-        await thief.until_connected(5)
+    async with connected(bus.endpoint(THIEF)) as thief:
         await flood(thief, STATEMENTS_EACH * 3)
         with pytest.raises(BrokerError):
             await publish(thief, PLACE, b"x" * (MAX_STATEMENT_BYTES + 1), {})
-        flooding = asyncio.create_task(flood(thief, 100_000))
-        try:
-            async with feeding(bus, held) as feed:
-                await announce(bus, version(WORLD.registry))
-                await announce(bus, statement("xa-dpa"), identity="xa-dpa")
-                await until(lambda: held().version == 2 and len(held().revoked()) == 2, 20)
-                assert feed.counts["taken"] == 3
-        finally:
-            flooding.cancel()
-            await asyncio.gather(flooding, return_exceptions=True)
-    async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
-        await provisioner.until_connected(5)
+        async with running(flood(thief, 100_000)), feeding(bus, held) as feed:
+            await announce(bus, version(WORLD.registry))
+            await announce(bus, statement("xa-dpa"), identity="xa-dpa")
+            await eventually(lambda: held().version == 2 and len(held().revoked()) == 2)
+            assert feed.counts["taken"] == 3
+    async with connected(bus.owner) as provisioner:
         info = await js_api(provisioner, f"STREAM.INFO.{STATEMENTS_STREAM}", {"subjects_filter": ">"})
     assert info["state"]["subjects"] == {
         PLACE: STATEMENTS_EACH,
@@ -75,16 +56,15 @@ async def test_rubbish_to_the_limit_takes_room_from_nobody_else(bus: Bus, tmp_pa
 
 async def test_who_was_flooded_out_says_it_again_and_is_heard(bus: Bus, tmp_path: Path) -> None:
     """The thief has the authority's transport key and pushed its statement out; said again, it is taken in."""
-    held = hold(tmp_path, Clock())
-    async with Connection.open(bus.endpoint(THIEF)) as speaker:
-        await speaker.until_connected(5)
+    held = hold(tmp_path, RunningClock(NOW))
+    async with connected(bus.endpoint(THIEF)) as speaker:
         await publish_trust(speaker, statement(THIEF))
         await flood(speaker, STATEMENTS_EACH)
         async with feeding(bus, held) as feed:
-            await until(lambda: feed.counts.total() >= STATEMENTS_EACH)
+            await eventually(lambda: feed.counts.total() >= STATEMENTS_EACH)
             assert not held().revoked()
             await publish_trust(speaker, statement(THIEF))
-            await until(lambda: held().revoked())
+            await eventually(lambda: held().revoked())
 
 
 async def test_a_statement_by_a_key_of_a_later_version_waits_for_it(bus: Bus, tmp_path: Path) -> None:
@@ -106,17 +86,16 @@ async def test_a_statement_by_a_key_of_a_later_version_waits_for_it(bus: Bus, tm
     )
     await announce(bus, ends, identity=THIEF)
     await announce(bus, second, third)
-    held = hold(tmp_path, Clock())
+    held = hold(tmp_path, RunningClock(NOW))
     async with feeding(bus, held):
-        await until(lambda: held().version == 3)
+        await eventually(lambda: held().version == 3)
         assert [each.kids for each in held().revocations] == [(new.kid,)]
 
 
 async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path) -> None:
     """A broker of before, with statements among the versions, is made over by `provision` while readers go on."""
     old = [*REGISTRAR_SUBJECTS, "tocsin.trust.v1.revoke"]
-    async with Connection.open(provisioner_endpoint(bus.server.url, bus.provisioner[0])) as provisioner:
-        await provisioner.until_connected(5)
+    async with connected(bus.owner) as provisioner:
         await js_api(provisioner, f"STREAM.DELETE.{STATEMENTS_STREAM}")
         info = await js_api(provisioner, f"STREAM.INFO.{TRUST_STREAM}")
         await js_api(provisioner, f"STREAM.UPDATE.{TRUST_STREAM}", {**info["config"], "subjects": old})
@@ -132,12 +111,12 @@ async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path
         await bus.server.reload(before.replace(f'"{old[1]}"', f'"{old[1]}", "{old[2]}"'))
         await publish(provisioner, old[2], statement("xa-dpa"), {})
         await bus.server.reload(before)
-    held, late = hold(tmp_path / "a", Clock()), hold(tmp_path / "b", Clock())
+    held, late = hold(tmp_path / "a", RunningClock(NOW)), hold(tmp_path / "b", RunningClock(NOW))
     async with feeding(bus, held) as feed:
-        await until(lambda: held().revoked() and feed.problem)  # there is no STATEMENTS to read yet
-        await provision(bus.server.url, bus.provisioner[0], bus.world.registry)
+        await eventually(lambda: held().revoked() and feed.problem)  # there is no STATEMENTS to read yet
+        await bus.provision()
         await announce(bus, statement("xb-dpa"), identity="xb-dpa")
         await announce(bus, version(WORLD.registry))
-        await until(lambda: held().version == 2 and len(held().revoked()) == 2, 20)
+        await eventually(lambda: held().version == 2 and len(held().revoked()) == 2)
     async with feeding(bus, late):
-        await until(lambda: late().version == 2 and len(late().revoked()) == 2, 20)
+        await eventually(lambda: late().version == 2 and len(late().revoked()) == 2)
