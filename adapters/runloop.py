@@ -301,7 +301,7 @@ def prove(draft: Draft, manifest: Manifest, country: str, now: dt.datetime) -> N
     )
     bulletin = decode(encode(bulletin))
     rules.check(bulletin)
-    sections.judge(bulletin, draft.sections, None)
+    sections.judge_section(bulletin, draft.sections, None)
 
 
 def _origin(draft: Draft, name: str) -> str:

@@ -49,7 +49,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     prev: str | None
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """A record that stands: how many entries, its head, and how many lines a crash has torn."""
 
     entries: int
@@ -98,7 +98,7 @@ def append(path: Path, event: str, facts: Mapping[str, Fact], now: dt.datetime) 
     return digest(lines[-1])
 
 
-def verify(path: Path, *, head: str | None = None) -> Found:
+def verify(path: Path, *, head: str | None = None) -> Inspection:
     """Check every line of a record.
 
     Args:
@@ -125,7 +125,7 @@ def verify(path: Path, *, head: str | None = None) -> Found:
             f"{path} has no line {head}: its end was cut off or changed, or all of it was written anew",
             reason="audit-head",
         )
-    return Found(entries=entries, head=last, torn=torn, unfinished=open_end)
+    return Inspection(entries=entries, head=last, torn=torn, unfinished=open_end)
 
 
 def read(path: Path) -> Iterator[Entry]:

@@ -63,7 +63,7 @@ class Place:
 
 
 class AdmissionError(BusError):
-    """Received bytes that are refused; `bus.admission.admit.REASONS` lists the codes.
+    """Received bytes that are refused; `bus.admission.steps.REASONS` lists the codes.
 
     Attributes:
         place: its place in a chain, when the signature stood and that much could be read.

@@ -238,7 +238,7 @@ class Adapter(Protocol):
         """A source of the one document on standard input."""
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class Discovered(msgspec.Struct, frozen=True, kw_only=True):
     """An installed adapter, or why it could not be loaded."""
 
     name: str
@@ -246,14 +246,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-def discover() -> tuple[Found, ...]:
+def discover() -> tuple[Discovered, ...]:
     """Every installed adapter, by name; a broken one is reported and hinders no other."""
     entries = sorted(set(entry_points(group=ENTRY_POINTS)), key=lambda each: (each.name, each.value))
     claims = Counter(each.name for each in entries)
     return tuple(
         _load(each)
         if claims[each.name] == 1
-        else Found(
+        else Discovered(
             name=each.name,
             adapter=None,
             problem=f"{each.value}: several packages offer this name; remove one",
@@ -262,22 +262,24 @@ def discover() -> tuple[Found, ...]:
     )
 
 
-def _load(entry: EntryPoint) -> Found:
+def _load(entry: EntryPoint) -> Discovered:
     try:
         found = entry.load()
         missing = [name for name in _PARTS if not hasattr(found, name)]
         if missing:
-            return Found(name=entry.name, adapter=None, problem=f"{entry.value} has no {', '.join(missing)}")
+            return Discovered(
+                name=entry.name, adapter=None, problem=f"{entry.value} has no {', '.join(missing)}"
+            )
         manifest, formats = found.manifest, found.formats
         if not isinstance(manifest, Manifest) or not all(
             isinstance(each, Format) for each in formats.values()
         ):
-            return Found(
+            return Discovered(
                 name=entry.name, adapter=None, problem=f"{entry.value}: a manifest or format of another type"
             )
     except (Exception, SystemExit) as exc:  # noqa: BLE001 (a stranger's module may fail in any way)
-        return Found(name=entry.name, adapter=None, problem=f"{type(exc).__name__}: {exc}")
-    return Found(name=entry.name, adapter=found)
+        return Discovered(name=entry.name, adapter=None, problem=f"{type(exc).__name__}: {exc}")
+    return Discovered(name=entry.name, adapter=found)
 
 
 _PARTS = ("manifest", "formats", "samples", "run", "folder", "standard_input")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from bus.admission.admit import REASONS
+from bus.admission.steps import REASONS
 from bus.cli.frame.exit_codes import EXIT_CODES
 from bus.cli.main import COMMANDS, program
 from bus.hub.picture import projection

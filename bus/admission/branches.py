@@ -46,7 +46,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     falls: frozenset[str]
 
 
-def rule(links: Iterable[ReceivedLink], revoked: Mapping[str, dt.datetime]) -> Ruling:
+def standing(links: Iterable[ReceivedLink], revoked: Mapping[str, dt.datetime]) -> Ruling:
     """Which links stand.
 
     Args:

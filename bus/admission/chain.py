@@ -46,7 +46,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
+class Neighbours(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader holds around the place of a link, as far as it matters."""
 
     head_seq: int | None = None
@@ -56,7 +56,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     digest_of_id: str | None = None
 
 
-def judge(link: Link, held: Held) -> Outcome:
+def judge_link(link: Link, held: Neighbours) -> Outcome:
     """Where `link` stands, given what is held.
 
     Args:

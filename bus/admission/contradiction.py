@@ -11,7 +11,7 @@ import datetime as dt
 
 import msgspec
 
-from bus.admission.admit import verify_file
+from bus.admission.steps import verify_file
 from bus.errors import AdmissionError
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import ChannelStatus
@@ -43,7 +43,7 @@ class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
     sides: tuple[Side, Side]
 
 
-def judge(raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime) -> Contradiction:
+def judge_proof(raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime) -> Contradiction:
     """What a file of two signed bulletins proves.
 
     Raises:

@@ -6,7 +6,7 @@ import datetime as dt
 
 import msgspec
 
-from bus.admission.admit import Admitted, admit
+from bus.admission.steps import Admitted, admit
 from bus.errors import AdmissionError, Place
 from bus.trust.registry import VerifiedRegistry
 
@@ -62,7 +62,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     admitted: Admitted
 
 
-def verdict(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
+def decide(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
     """What admission says of a message."""
     try:
         admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)

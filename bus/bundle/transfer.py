@@ -18,12 +18,12 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from bus.admission.verdict import Message, verdict
+from bus.admission.verdict import Message, decide
 from bus.bundle.file import Carried, Current, Opening, Statement, Version, read, trust_line
 from bus.errors import PermitError, TrustError
 from bus.subscribing.inbox import Inbox
 from bus.trust.registry import VerifiedRegistry
-from bus.trust.store import HeldRegistry
+from bus.trust.store import RegistryStore
 from schemas.codec import digest
 from schemas.envelope import SIG_HEADER, TYP_REGISTRY, b64u, read_signed
 from schemas.errors import EnvelopeError, SchemaError
@@ -130,7 +130,7 @@ def _signature(headers: str) -> str:
     return next(value for name, value in pairs.items() if name.lower() == SIG_HEADER.lower())
 
 
-def trust_lines(held: HeldRegistry) -> Iterator[Version | Statement | Current]:
+def trust_lines(held: RegistryStore) -> Iterator[Version | Statement | Current]:
     """The registry as it is held: every version from the pinned one on, statements, beacon."""
     for raw in held.versions():
         yield trust_line(Trust.REGISTRY, raw)
@@ -186,7 +186,7 @@ def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRe
 
 
 async def take_in(
-    file: BinaryIO, *, store: Inbox, held: HeldRegistry, clock: Callable[[], dt.datetime]
+    file: BinaryIO, *, store: Inbox, held: RegistryStore, clock: Callable[[], dt.datetime]
 ) -> Taken:
     """Take a bundle in that `bus.bundle.file.check` found whole.
 
@@ -249,7 +249,7 @@ class _Number(msgspec.Struct, frozen=True):
     version: int
 
 
-def _follow(held: HeldRegistry, raw: bytes) -> bool:
+def _follow(held: RegistryStore, raw: bytes) -> bool:
     """Take in the version after the one that is held; those before it were this reader's once and are passed over.
 
     An old version cannot be verified by the root that is held now, and need not be: nothing is taken from it.
@@ -295,5 +295,5 @@ def _message(line: Carried, number: int) -> Message:
 async def _settle(
     batch: list[Message], store: Inbox, registry: VerifiedRegistry, now: dt.datetime, counts: Counter[str]
 ) -> None:
-    judged = await asyncio.to_thread(lambda: [verdict(each, registry, now) for each in batch])
+    judged = await asyncio.to_thread(lambda: [decide(each, registry, now) for each in batch])
     counts.update(await store.settle(judged, STREAM, None, now))

@@ -16,7 +16,7 @@ from bus.policy.deadlines import Deadlines, steps
 from schemas.vocab import ReceiptStage
 
 
-class Rung(StrEnum):
+class DeliveryState(StrEnum):
     """The ladder's words."""
 
     ACCEPTED = "accepted"
@@ -29,7 +29,7 @@ _RECEIVED = frozenset(ReceiptStage) - {ReceiptStage.KEPT}
 """Who says one of these has admitted the bulletin; `kept` alone may be quarantine."""
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """A bulletin as its author's outbox knows it; `withdrawn` is when its withdrawal was stored."""
 
     id: str
@@ -62,11 +62,11 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     mute: bool
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class DeliveryStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Where a bulletin stands; `missing` is who keeps it from the next rung, `unconfirmed` who holds back its withdrawal."""
 
-    said: Said
-    state: Rung
+    said: Sent
+    state: DeliveryState
     readers: tuple[Reader, ...]
     missing: tuple[str, ...]
     unconfirmed: tuple[str, ...]
@@ -88,7 +88,9 @@ class Overdue(msgspec.Struct, frozen=True, kw_only=True):
     mute: bool
 
 
-def standing(said: Said, answers: Iterable[Answer], required: Iterable[str], mute: Iterable[str]) -> Standing:
+def delivery_status(
+    said: Sent, answers: Iterable[Answer], required: Iterable[str], mute: Iterable[str]
+) -> DeliveryStatus:
     """What answers amount to.
 
     Args:
@@ -115,12 +117,12 @@ def standing(said: Said, answers: Iterable[Answer], required: Iterable[str], mut
     unreceived = tuple(each.reader for each in readers if each.received is None)
     unread = tuple(each.reader for each in readers if each.read is None)
     if readers and not unread:
-        state = Rung.READ
+        state = DeliveryState.READ
     elif readers and not unreceived:
-        state = Rung.RECEIVED
+        state = DeliveryState.RECEIVED
     else:
-        state = Rung.ACCEPTED if said.stored is None else Rung.STORED
-    return Standing(
+        state = DeliveryState.ACCEPTED if said.stored is None else DeliveryState.STORED
+    return DeliveryStatus(
         said=said,
         state=state,
         readers=readers,
@@ -132,7 +134,7 @@ def standing(said: Said, answers: Iterable[Answer], required: Iterable[str], mut
 
 
 def overdue(
-    found: Standing, now: dt.datetime, deadlines: Deadlines, contacts: Mapping[str, Sequence[str]]
+    found: DeliveryStatus, now: dt.datetime, deadlines: Deadlines, contacts: Mapping[str, Sequence[str]]
 ) -> tuple[Overdue, ...]:
     """Who has not answered in time, and whom to ask: the next contact for each time that the deadline has passed.
 
@@ -145,9 +147,14 @@ def overdue(
     said, allowed = found.said, deadlines[found.said.priority, found.said.phase]
     # A bulletin that was withdrawn need not be read any more; its withdrawal must arrive as it had to.
     asked: list[tuple[str, dt.datetime | None, int | None, list[Reader]]] = [
-        (Rung.RECEIVED, said.stored, allowed.received_s, [r for r in found.readers if r.received is None]),
         (
-            Rung.READ,
+            DeliveryState.RECEIVED,
+            said.stored,
+            allowed.received_s,
+            [r for r in found.readers if r.received is None],
+        ),
+        (
+            DeliveryState.READ,
             None if said.is_cancelled else said.stored,
             allowed.read_s,
             [r for r in found.readers if r.received is not None and r.read is None],

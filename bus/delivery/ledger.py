@@ -15,11 +15,11 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from bus.delivery.ladder import Answer, Overdue, Rung, Said, Standing, overdue, standing
+from bus.delivery.ladder import Answer, DeliveryState, DeliveryStatus, Overdue, Sent, delivery_status, overdue
 from bus.policy.deadlines import Deadlines, stricter
 from bus.publishing import resend
 from bus.publishing.outbox import Outbox
-from bus.publishing.outbox_table import State
+from bus.publishing.outbox_table import RowState
 from bus.storage.layout import Layout
 from bus.storage.sqlite import utc
 from bus.subscribing import tables
@@ -87,7 +87,7 @@ class ReceiptLedger:
         if b.status is not Status.SYSTEM or b.audience != self._authority_id:
             return
         if isinstance(b.body, Request):
-            resend.offer_asked(
+            resend.resend_asked(
                 db,
                 self._authority_id,
                 self._registry(),
@@ -167,14 +167,14 @@ FROM expected e JOIN outbox o ON o.n = e.n WHERE o.state != 'superseded'
 
 def _select(
     db: sqlite3.Connection, me: str, registry: VerifiedRegistry, where: str, arguments: Sequence[object]
-) -> list[tuple[int, Standing]]:
+) -> list[tuple[int, DeliveryStatus]]:
     """Where bulletins stand that a condition finds (`e` is what is expected, `o` the outbox), with their rows."""
     sql = "SELECT reader, stage, min(at) AS at FROM receipts WHERE digest = ? GROUP BY reader, stage"
     found = []
     for row in db.execute(f"{_SAID} AND {where}", tuple(arguments)).fetchall():
         channel = Channel.parse(f"{me}/{row['channel']}")
         needed = receipt_grants.required(registry, channel)
-        said = Said(
+        said = Sent(
             id=row["id"],
             digest=row["digest"],
             channel=str(channel),
@@ -183,7 +183,7 @@ def _select(
             phase=row["phase"],
             accepted=utc(row["kept_at"]),
             stored=utc(row["stored_at"])
-            if row["state"] == State.STORED and row["stored_at"] is not None
+            if row["state"] == RowState.STORED and row["stored_at"] is not None
             else None,
             withdrawn=None if row["withdrawn_at"] is None else utc(row["withdrawn_at"]),
             is_cancelled=row["cancelled"] > 0,
@@ -193,24 +193,26 @@ def _select(
             for each in db.execute(sql, (row["digest"],))
         ]
         mute = [name for name in needed if not receipt_grants.may_answer(registry, name, channel)]
-        found.append((row["n"], standing(said, answers, needed, mute)))
+        found.append((row["n"], delivery_status(said, answers, needed, mute)))
     return found
 
 
-def of_one(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, wanted: str) -> Standing | None:
+def of_one(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, wanted: str) -> DeliveryStatus | None:
     """Where one bulletin stands, by id or digest."""
     found = _select(db, me, registry, "(e.id = ?1 OR e.digest = ?1)", (wanted,))
     return found[0][1] if found else None
 
 
-def lately(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, now: dt.datetime) -> list[Standing]:
+def lately(
+    db: sqlite3.Connection, me: str, registry: VerifiedRegistry, now: dt.datetime
+) -> list[DeliveryStatus]:
     """Where everything of the last 30 days stands, the newest first."""
     since = (now - KEEP).timestamp()
     return [each for _, each in _select(db, me, registry, "o.kept_at >= ? ORDER BY e.n DESC", (since,))]
 
 
 def late(
-    found: Iterable[Standing],
+    found: Iterable[DeliveryStatus],
     now: dt.datetime,
     deadlines: Deadlines,
     registry: VerifiedRegistry,
@@ -222,7 +224,9 @@ def late(
     return [item for each in timed for item in overdue(each, now, deadlines, contacts)]
 
 
-def _timed(found: Standing, deadlines: Deadlines, calendars: Sequence[ElectionCalendar]) -> Standing:
+def _timed(
+    found: DeliveryStatus, deadlines: Deadlines, calendars: Sequence[ElectionCalendar]
+) -> DeliveryStatus:
     """In the stricter of the phase it names and its country's when it was stored: what begins later hurries nobody back."""
     said = found.said
     there = coarse(phase_over(calendars, said.stored or said.accepted))
@@ -254,25 +258,26 @@ def tell(
         ]
         if _is_done(each, deadlines) or each.said.accepted < now - KEEP:
             db.execute("UPDATE expected SET closed = 1 WHERE n = ?", (n,))
-    offer_unconfirmed(db, new, now.timestamp())
+    resend_unconfirmed(db, new, now.timestamp())
     return new
 
 
-def _is_done(found: Standing, deadlines: Deadlines) -> bool:
+def _is_done(found: DeliveryStatus, deadlines: Deadlines) -> bool:
     if found.said.is_cancelled:
         return not found.unconfirmed
     need_not_be_read = deadlines[found.said.priority, found.said.phase].read_s is None
-    return found.state is Rung.READ or (found.state is Rung.RECEIVED and need_not_be_read)
+    return found.state is DeliveryState.READ or (found.state is DeliveryState.RECEIVED and need_not_be_read)
 
 
-def offer_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:
+def resend_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:
     """Have sent again what a hub has not confirmed in time though it has a later one, inside a transaction; how many."""
     ns = [
         row["n"]
         for item in late
-        if item.what == Rung.RECEIVED and (row := db.execute(_LACKED, (item.digest, item.reader)).fetchone())
+        if item.what == DeliveryState.RECEIVED
+        and (row := db.execute(_LACKED, (item.digest, item.reader)).fetchone())
     ]
-    return resend.resend(db, ns, "a hub has confirmed what follows it, and not this", moment)
+    return resend.send_again(db, ns, "a hub has confirmed what follows it, and not this", moment)
 
 
 _LACKED = """

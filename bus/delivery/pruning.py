@@ -9,7 +9,7 @@ from collections.abc import Collection
 import msgspec
 
 from bus.delivery import ledger
-from bus.delivery.ladder import Rung
+from bus.delivery.ladder import DeliveryState
 from bus.delivery.ledger import KEEP
 from bus.subscribing import erasure
 from bus.trust.registry import VerifiedRegistry
@@ -69,7 +69,7 @@ def prune(
             gone.append(row)
     talk = erasure.old_talk(db, now)
     if not rehearse:
-        erasure.bury(db, talk, erasure.OLD, now)
+        erasure.erase(db, talk, erasure.OLD, now)
         places = [(row["n"],) for row in gone]
         db.executemany(_REMEMBER, places)
         for table in ("receipts", "reported"):
@@ -111,6 +111,6 @@ def _stays(
     if db.execute(original, (row["n"],)).fetchone():
         return "its-original-is-kept"
     found = ledger.of_one(db, me, registry, row["digest"])
-    if found is None or (found.readers and found.state not in (Rung.RECEIVED, Rung.READ)):
+    if found is None or (found.readers and found.state not in (DeliveryState.RECEIVED, DeliveryState.READ)):
         return "not-received"
     return "not-withdrawn" if found.unconfirmed else ""

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from bus.delivery import ledger
-from bus.delivery.ladder import Overdue, Rung, Standing
+from bus.delivery.ladder import DeliveryState, DeliveryStatus, Overdue
 from bus.errors import BusError, StoreError
 from bus.policy.deadlines import Deadlines
 from bus.publishing.publisher import Publisher
@@ -74,14 +74,14 @@ class DeliveryTracker:
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    async def standing(self, id_or_digest: str) -> Standing | None:
+    async def standing(self, id_or_digest: str) -> DeliveryStatus | None:
         """How far a bulletin has come, and who has not answered; None when it was not said here."""
         registry = self._registry()
         return await ledger.read(
             self._outbox, lambda db: ledger.of_one(db, self._authority_id, registry, id_or_digest)
         )
 
-    async def reached(self, digest: str, rung: Rung, timeout: float) -> Standing | None:
+    async def reached(self, digest: str, rung: DeliveryState, timeout: float) -> DeliveryStatus | None:
         """Wait until a bulletin is `received` or `read`, or nobody is there to answer; where it stands then."""
         deadline = asyncio.get_running_loop().time() + timeout
         mark = -1
@@ -89,7 +89,7 @@ class DeliveryTracker:
             mark = await self._outbox.changed(mark, 0)
             found = await self.standing(digest)
             left = deadline - asyncio.get_running_loop().time()
-            if found is None or found.state in (rung, Rung.READ) or not found.readers or left <= 0:
+            if found is None or found.state in (rung, DeliveryState.READ) or not found.readers or left <= 0:
                 return found
             mark = await self._outbox.changed(mark, left)
 

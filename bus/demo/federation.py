@@ -17,7 +17,7 @@ import msgspec
 from bus.demo.countries import OFFICES, REGISTRY_LIFETIME, Member, audiences, key_record, record_of
 from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
-from bus.federation.plan import HOME, Country, Federation, Node, Seat, Union, identity_at
+from bus.federation.plan import HOME, BrokerRole, Country, Federation, Node, Union, identity_at
 from bus.federation.plan import Path as Way
 from bus.keys import nkeys
 from bus.keys.signatures import FileSigner
@@ -142,7 +142,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
 
     founded: Founded
     servers: dict[str, NatsServer]
-    seats: dict[str, Seat]
+    seats: dict[str, BrokerRole]
     cables: dict[tuple[str, str], list[Cable]]
     provisioners: dict[str, tuple[str, str]]
     carriers: dict[str, Carrier]
@@ -211,10 +211,10 @@ async def joined(
     cables = {
         (cc, place): [Cable(port) for port in ports[place]]
         for cc in COUNTRIES
-        for place in federation.dials(cc)
+        for place in federation.upstreams(cc)
     }
     servers: dict[str, NatsServer] = {}
-    seats: dict[str, Seat] = {}
+    seats: dict[str, BrokerRole] = {}
     provisioners: dict[str, tuple[str, str]] = {}
     async with AsyncExitStack() as stack:
         for cable in chain.from_iterable(cables.values()):
@@ -224,7 +224,10 @@ async def joined(
             key = nkeys.generate()
             for node, port in enumerate(ports[name]):
                 called = name if len(ports[name]) == 1 else f"{name}-{node + 1}"
-                seats[called], provisioners[called] = Seat(federation=federation, name=name, node=node), key
+                seats[called], provisioners[called] = (
+                    BrokerRole(federation=federation, name=name, node=node),
+                    key,
+                )
                 settings = ServerSettings(name=called, port=port, seat=seats[called])
                 conf = render_conf(founded.registry, settings=settings, provisioner_nkey=key[1])
                 servers[called] = NatsServer(folder / called, conf)
@@ -235,7 +238,7 @@ async def joined(
         carriers = {}
         for cc in COUNTRIES:
             places = {cc: Endpoint(url=servers[cc].url, authority_id=HOME, nkey_seed=keys[cc][0], name=HOME)}
-            for place in federation.dials(cc):
+            for place in federation.upstreams(cc):
                 urls = ",".join(f"nats://127.0.0.1:{cable.port}" for cable in cables[cc, place])
                 identity = identity_at(cc)
                 places[place] = Endpoint(

@@ -27,18 +27,18 @@ from bus.keys import nkeys
 from bus.keys.files import load_signer, read_secret
 from bus.policy import deadlines
 from bus.publishing.heartbeat import Heartbeat, Intervals
-from bus.publishing.outbox import Outbox, State
+from bus.publishing.outbox import Outbox, RowState
 from bus.publishing.publisher import Publisher
 from bus.sealing.sealer import Sealer
 from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
-from bus.server.provision import provisioner_endpoint
+from bus.server.provisioning import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import publish_trust
 from bus.subscribing.tables import Stored
 from bus.tasks import background
 from bus.transport.connection import Connection, Endpoint
 from bus.trust.registry import VerifiedRegistry
-from bus.trust.store import HeldRegistry
+from bus.trust.store import RegistryStore
 from schemas.bulletin import Defaults
 from schemas.subject import Channel
 from schemas.vocab import Pap, Phase, Status, Tlp
@@ -55,7 +55,7 @@ log = structlog.get_logger()
 class Demo:
     """A demonstration in one folder. Use `Demo.open`."""
 
-    def __init__(self, folder: Folder, held: HeldRegistry, server: NatsServer, began: dt.datetime) -> None:
+    def __init__(self, folder: Folder, held: RegistryStore, server: NatsServer, began: dt.datetime) -> None:
         self.folder = folder
         self._held = held
         self.server = server
@@ -88,7 +88,7 @@ class Demo:
             server = await stack.enter_async_context(NatsServer(folder.server, conf))
             await provision(server.url, seed, registry)
             point_to_server(root, server.url)
-            held = HeldRegistry(
+            held = RegistryStore(
                 folder.registry,
                 pin=registry.digest,
                 domain=registry.domain,
@@ -214,7 +214,7 @@ class Demo:
         deadline = asyncio.get_running_loop().time() + timeout
         while asyncio.get_running_loop().time() < deadline:
             spooled = any(any((self.folder.spool(m.id) / "in").glob("*")) for m in MEMBERS)
-            waiting = any([(await outbox.counts())[State.KEPT] for outbox in self.outboxes.values()])
+            waiting = any([(await outbox.counts())[RowState.KEPT] for outbox in self.outboxes.values()])
             if not spooled and not waiting and (await self.tally()).lost == 0:
                 return
             await asyncio.sleep(0.1)

@@ -24,7 +24,7 @@ from bus.demo.founding import Folder, prepare
 from bus.hub.picture import summary
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
-from bus.hub.watch.channels import ChannelRow, channels
+from bus.hub.watch.channels import ChannelRow, channel_rows
 from bus.keys import nkeys
 from bus.keys.files import load_signer, read_secret
 from bus.keys.signatures import FileSigner, sign_entry
@@ -36,7 +36,7 @@ from bus.transport.connection import Endpoint, NatsConnection
 from bus.transport.interface import Outgoing
 from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
-from bus.trust.store import HeldRegistry
+from bus.trust.store import RegistryStore
 from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode
@@ -154,7 +154,7 @@ def forged(
 class Hub:
     """A country's hub: its store, its service, and the registry as it holds it."""
 
-    def __init__(self, name: str, service: HubService, registry: HeldRegistry) -> None:
+    def __init__(self, name: str, service: HubService, registry: RegistryStore) -> None:
         self.name, self.store, self.service, self.registry = name, service.store, service, registry
 
     async def chain(self, issuer: str, channel: str) -> list[str]:
@@ -174,7 +174,7 @@ class Hub:
 
     async def channel(self, issuer: str, channel: str) -> ChannelRow:
         """What `tocsin channels` says of one."""
-        found = await self.store.read(lambda db: channels(db, clock(), self.registry(), self.name))
+        found = await self.store.read(lambda db: channel_rows(db, clock(), self.registry(), self.name))
         return next(row for row in found if (row.authority, row.channel) == (issuer, channel))
 
 
@@ -183,7 +183,7 @@ class Stage:
 
     def __init__(self, root: Path, stack: AsyncExitStack) -> None:
         self.folder = Folder(root)
-        self.held: dict[str, HeldRegistry] = {}
+        self.held: dict[str, RegistryStore] = {}
         self.server: NatsServer
         self._first: VerifiedRegistry
         self._stack = stack
@@ -203,13 +203,13 @@ class Stage:
         self.server = await self._stack.enter_async_context(NatsServer(self.folder.server, self.conf()))
         await self.provision()
 
-    def hold(self, place: str) -> HeldRegistry:
+    def hold(self, place: str) -> RegistryStore:
         """The registry as somebody holds it who has its first version and has heard of no other."""
         first, home = self._first, self.folder.root / "held" / place
         home.mkdir(parents=True)
         file = home / "registry.tocsin.json"
         file.write_bytes(first.raw)
-        return HeldRegistry(file, pin=first.digest, domain=first.domain, beacon=None, clock=clock)
+        return RegistryStore(file, pin=first.digest, domain=first.domain, beacon=None, clock=clock)
 
     @property
     def registry(self) -> VerifiedRegistry:

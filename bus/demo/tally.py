@@ -10,7 +10,7 @@ import msgspec
 
 from bus.demo.countries import MEMBERS
 from bus.demo.founding import Folder
-from bus.publishing.outbox import Outbox, State
+from bus.publishing.outbox import Outbox, RowState
 from bus.subscribing.inbox import Inbox
 from bus.trust.registry import VerifiedRegistry
 from schemas.subject import Subject, parse
@@ -99,7 +99,7 @@ async def count(
 
 def _published(db: sqlite3.Connection, since: float) -> list[_Row]:
     found = db.execute("SELECT digest, subject, state FROM outbox WHERE kept_at >= ?", (since,)).fetchall()
-    rows = [_Row(row["digest"], parse(row["subject"]), row["state"] == State.STORED) for row in found]
+    rows = [_Row(row["digest"], parse(row["subject"]), row["state"] == RowState.STORED) for row in found]
     return [row for row in rows if row.subject.status is not Status.SYSTEM]
 
 

@@ -7,7 +7,7 @@ import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-from bus.drills.score import Board, Report, Said
+from bus.drills.score import Board, Report, Spoken
 from bus.drills.script import Inject, answers_in
 from bus.publishing.publisher import Publisher
 from bus.subscribing.tables import Stored
@@ -67,7 +67,7 @@ async def play(
 
 
 async def _say(
-    inject: Inject, said: Said, publisher: Publisher, clock: Callable[[], dt.datetime]
+    inject: Inject, said: Spoken, publisher: Publisher, clock: Callable[[], dt.datetime]
 ) -> asyncio.Task[None] | None:
     """Publish one inject; what cannot be said is part of the score, and does not end the drill."""
     try:

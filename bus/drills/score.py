@@ -55,7 +55,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return self.met == self.expected and all(each.state == "stored" for each in self.steps)
 
 
-class Said(msgspec.Struct, kw_only=True):
+class Spoken(msgspec.Struct, kw_only=True):
     """What has become of one inject so far."""
 
     id: str | None = None
@@ -73,7 +73,7 @@ class Board:
     ) -> None:
         """Begin; the injects in the order of their times."""
         self.injects = sorted(injects, key=lambda each: each.at)
-        self.said = [Said() for _ in self.injects]
+        self.said = [Spoken() for _ in self.injects]
         self.answers: list[Answer] = []
         self.started = started
         self._exercise, self._title, self._conducted_by = exercise, title, conducted_by
@@ -105,7 +105,7 @@ class Board:
             steps=steps,
         )
 
-    def _played(self, inject: Inject, said: Said) -> Played:
+    def _played(self, inject: Inject, said: Spoken) -> Played:
         scored = []
         for each in inject.expect:
             found = first_fitting(each, said.id, self.answers) if said.id else None

@@ -18,12 +18,12 @@ import structlog
 
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
-from bus.federation.plan import Federation, Leg, legs
+from bus.federation.plan import Federation, Route, legs
 from bus.tasks import one_failure, run_with_current
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.interface import Outgoing
 from bus.transport.jetstream import BATCH, PubAck, consumer_info, publish, publish_burst
-from bus.transport.pull_consumer import Pull, Received, cursor_at
+from bus.transport.pull_consumer import PullConsumer, Received, cursor_at
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import SIG_HEADER
@@ -93,10 +93,10 @@ class Carrier:
                 on_change=lambda: log.info("released_otherwise", country=self._country),
             )
 
-    def _legs(self) -> tuple[Leg, ...]:
+    def _legs(self) -> tuple[Route, ...]:
         return legs(self._registry(), self._federation, self._country)
 
-    async def _all(self, connections: Mapping[str, Connection], planned: tuple[Leg, ...]) -> None:
+    async def _all(self, connections: Mapping[str, Connection], planned: tuple[Route, ...]) -> None:
         with one_failure():
             async with asyncio.TaskGroup() as tasks:
                 for leg in planned:
@@ -105,7 +105,9 @@ class Carrier:
                 if not planned:
                     await asyncio.Event().wait()
 
-    async def _leg(self, connections: Mapping[str, Connection], leg: Leg, stream: str, consumer: str) -> None:
+    async def _leg(
+        self, connections: Mapping[str, Connection], leg: Route, stream: str, consumer: str
+    ) -> None:
         while True:
             try:
                 with one_failure():
@@ -123,7 +125,7 @@ class Carrier:
                 self._say(leg, stream, exc)
             await asyncio.sleep(PAUSE_S)
 
-    def _say(self, leg: Leg, stream: str, exc: BusError) -> None:
+    def _say(self, leg: Route, stream: str, exc: BusError) -> None:
         """Why nothing is carried; aloud when it is another reason than before."""
         known = self.problems.get((leg.source, leg.sink))
         self.problems[leg.source, leg.sink] = str(exc)
@@ -131,7 +133,7 @@ class Carrier:
             log.warning("not_carried", source=leg.source, sink=leg.sink, stream=stream, problem=str(exc))
 
     async def _attached(
-        self, source: Connection, sink: Connection, leg: Leg, stream: str, consumer: str
+        self, source: Connection, sink: Connection, leg: Route, stream: str, consumer: str
     ) -> None:
         """Carry one stream until a line is in doubt."""
         for end in (source, sink):
@@ -139,7 +141,7 @@ class Carrier:
         given = (await consumer_info(source, stream, consumer)).filters
         filters = sorted(given & {*leg.patterns})  # what both ends let through: one may know a newer registry
         cursor = await self._ledger.cursor(leg, stream, filters)
-        async with Pull.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
+        async with PullConsumer.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
             resumed = await pull.resume(cursor, MOST, QUIET_S)
             if resumed is None:
                 log.error("stream_changed", stream=stream, source=leg.source, cursor=cursor.seq)
@@ -154,7 +156,7 @@ class Carrier:
                 batch = await pull.next(MOST, QUIET_S)
 
     async def _carry(
-        self, sink: Connection, leg: Leg, stream: str, filters: Sequence[str], batch: list[Received]
+        self, sink: Connection, leg: Route, stream: str, filters: Sequence[str], batch: list[Received]
     ) -> None:
         """Store a batch at the other end, and only then move the cursor."""
         found = [(each, known_as(each)) for each in batch]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from bus.federation.plan import Leg
+from bus.federation.plan import Route
 from bus.storage.layout import Layout
 from bus.storage.sqlite import Database
 from bus.transport.cursor import Cursor
@@ -44,7 +44,7 @@ class Ledger:
         async with Database.open(path, (LAYOUT,)) as database:
             yield cls(database)
 
-    async def cursor(self, leg: Leg, stream: str, filters: Iterable[str]) -> Cursor:
+    async def cursor(self, leg: Route, stream: str, filters: Iterable[str]) -> Cursor:
         """Up to where a stream has been carried; its beginning, when more is let through than was then."""
         row = await self._db.read(
             lambda db: db.execute(
@@ -70,7 +70,7 @@ class Ledger:
 
     async def note(
         self,
-        leg: Leg,
+        leg: Route,
         stream: str,
         cursor: Cursor,
         filters: Iterable[str],
@@ -111,7 +111,7 @@ class Ledger:
         )
         return {row["stream"]: row["seq"] for row in found}
 
-    async def rewind(self, leg: Leg, stream: str) -> None:
+    async def rewind(self, leg: Route, stream: str) -> None:
         """Read a stream from its beginning."""
         await self._db.write(
             lambda db: db.execute(

@@ -109,18 +109,18 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """How many copies the streams of a place have."""
         return CLUSTER if len(self.nodes(name)) >= CLUSTER else 1
 
-    def dials(self, country: str) -> tuple[str, ...]:
+    def upstreams(self, country: str) -> tuple[str, ...]:
         """The places that a country's carrier connects to: the unions, and the ends of its paths."""
         return (*sorted(self.unions), *sorted({path.to for path in self.paths if path.from_ == country}))
 
-    def callers(self, place: str) -> tuple[str, ...]:
+    def downstreams(self, place: str) -> tuple[str, ...]:
         """The countries whose carriers connect to a place."""
         if place in self.unions:
             return tuple(sorted(self.countries))
         return tuple(sorted({path.from_ for path in self.paths if path.to == place}))
 
 
-class Seat(msgspec.Struct, frozen=True, kw_only=True):
+class BrokerRole(msgspec.Struct, frozen=True, kw_only=True):
     """Which broker of a federation this is: the union or country `name`, and of a cluster the node, from 0."""
 
     federation: Federation
@@ -133,7 +133,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         return self.name if self.name in self.federation.countries else None
 
 
-class Guest(msgspec.Struct, frozen=True, kw_only=True):
+class CarrierClient(msgspec.Struct, frozen=True, kw_only=True):
     """A carrier as a broker knows it: its identity and key there, what it may do, and the consumers it reads.
 
     `trust` are those of what is said of trust, which it looks at now and then; at home it is the one who says it.
@@ -146,7 +146,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     trust: tuple[ConsumerSpec, ...]
 
 
-class Leg(msgspec.Struct, frozen=True, kw_only=True):
+class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One direction between two brokers: the streams and consumers read at `source`, and what of it goes to `sink`."""
 
     source: str
@@ -155,7 +155,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     patterns: tuple[str, ...]
 
 
-def served(registry: VerifiedRegistry, seat: Seat | None) -> tuple[str, ...]:
+def served_authorities(registry: VerifiedRegistry, seat: BrokerRole | None) -> tuple[str, ...]:
     """The authorities that come to a broker, sorted: its country's; all, where there is no federation."""
     return tuple(
         sorted(
@@ -170,7 +170,7 @@ def unmatched(registry: VerifiedRegistry, federation: Federation) -> tuple[str, 
     return tuple(sorted(speakers ^ federation.countries.keys()))
 
 
-def guests(registry: VerifiedRegistry, seat: Seat) -> tuple[Guest, ...]:
+def guests(registry: VerifiedRegistry, seat: BrokerRole) -> tuple[CarrierClient, ...]:
     """The carriers that come to a broker: at a country's its own, and those of neighbours with a path to it."""
     federation, here = seat.federation, seat.name
     found = []
@@ -182,12 +182,12 @@ def guests(registry: VerifiedRegistry, seat: Seat) -> tuple[Guest, ...]:
                 says=_coming(registry, federation, here),
                 consumers=[
                     each
-                    for place in federation.dials(here)
+                    for place in federation.upstreams(here)
                     for each in _outwards(registry, federation, here, place)
                 ],
             )
         )
-    for caller in federation.callers(here):
+    for caller in federation.downstreams(here):
         if seat.country:
             says = released(registry, caller, here)
             consumers = _outwards(registry, federation, here, caller)
@@ -200,10 +200,10 @@ def guests(registry: VerifiedRegistry, seat: Seat) -> tuple[Guest, ...]:
     return tuple(found)
 
 
-def legs(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[Leg, ...]:
+def legs(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[Route, ...]:
     """What a country's carrier does: to and from each place it connects to."""
     found = []
-    for place in federation.dials(country):
+    for place in federation.upstreams(country):
         out = _outwards(registry, federation, country, place)
         if place in federation.unions:
             sends, brings = _leaving(registry, federation, country), _coming(registry, federation, country)
@@ -211,8 +211,8 @@ def legs(registry: VerifiedRegistry, federation: Federation, country: str) -> tu
         else:
             sends, brings = released(registry, country, place), released(registry, place, country)
             back = _outwards(registry, federation, place, country)
-        found.append(Leg(source=country, sink=place, places=_places(out), patterns=sends))
-        found.append(Leg(source=place, sink=country, places=_places(back), patterns=brings))
+        found.append(Route(source=country, sink=place, places=_places(out), patterns=sends))
+        found.append(Route(source=place, sink=country, places=_places(back), patterns=brings))
     return tuple(leg for leg in found if leg.places)
 
 
@@ -285,13 +285,15 @@ def _places(consumers: list[ConsumerSpec]) -> tuple[tuple[str, str], ...]:
     return tuple((each.stream, each.name) for each in consumers)
 
 
-def _guest(identity: str, key: str, *, says: tuple[str, ...], consumers: list[ConsumerSpec]) -> Guest:
+def _guest(identity: str, key: str, *, says: tuple[str, ...], consumers: list[ConsumerSpec]) -> CarrierClient:
     at_home = identity == HOME
     trust = () if at_home else trust_consumers(identity)
     told = (*(REGISTRAR_SUBJECTS if at_home else ()), trust_subject(Trust.REVOKE, identity))
     calls = [call for each in (*consumers, *trust) for call in reading(each.stream, each.name)]
     allowed = Permissions(publish=(*says, *told, *calls), subscribe=(f"{inbox_prefix(identity)}.>",))
-    return Guest(identity=identity, nkey=key, permissions=allowed, consumers=tuple(consumers), trust=trust)
+    return CarrierClient(
+        identity=identity, nkey=key, permissions=allowed, consumers=tuple(consumers), trust=trust
+    )
 
 
 def _check(federation: Federation) -> None:

@@ -16,24 +16,24 @@ import structlog
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.federation.ledger import Ledger
-from bus.subscribing.registry_feed import EVERY_S, TrustFeed, publish_trust
+from bus.subscribing.registry_feed import EVERY_S, RegistryFeed, publish_trust
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.streams import country_of
 from bus.trust.revocations import speaker_of
-from bus.trust.store import HeldRegistry
+from bus.trust.store import RegistryStore
 from schemas.codec import digest
 
 log = structlog.get_logger()
 
 
-class TrustRelay:
+class RegistryRelay:
     """Passes on what is held, once to each place."""
 
     def __init__(
         self,
         *,
         country: str,
-        held: HeldRegistry,
+        held: RegistryStore,
         endpoints: Mapping[str, Endpoint],
         ledger: Ledger,
         every: float = EVERY_S,
@@ -62,7 +62,7 @@ class TrustRelay:
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
             for name, endpoint in self._endpoints.items():
                 if name != self._country:
-                    tasks.create_task(TrustFeed(self._held, endpoint, every=self._every).run())
+                    tasks.create_task(RegistryFeed(self._held, endpoint, every=self._every).run())
                 connection = await stack.enter_async_context(Connection.open(endpoint))
                 tasks.create_task(self._tell(name, connection))
 

@@ -32,7 +32,7 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True):
     pruned: int
 
 
-def let_go(db: sqlite3.Connection, now: dt.datetime, *, rehearse: bool = False) -> LetGo:
+def erase_and_prune(db: sqlite3.Connection, now: dt.datetime, *, rehearse: bool = False) -> LetGo:
     """Let go of what must not or need not be kept, inside a transaction.
 
     What an erased bulletin had superseded or withdrawn stays so; it itself leaves the picture, in force or not.
@@ -42,13 +42,13 @@ def let_go(db: sqlite3.Connection, now: dt.datetime, *, rehearse: bool = False) 
         now: the present.
         rehearse: count, and let go of nothing.
     """
-    over, aside = erasure.personal(db, now), erasure.personal_aside(db, now)
+    over, aside = erasure.personal(db, now), erasure.personal_in_quarantine(db, now)
     buried = {row["row"] for row in over}
     talk = [row for row in erasure.old_talk(db, now, _NEEDED) if row["row"] not in buried]
     if not rehearse:
         for table in _BY_ROW:
             db.executemany(f"DELETE FROM {table} WHERE row = ?", [(row["row"],) for row in (*over, *talk)])
-        erasure.bury(db, over, erasure.RETENTION, now)
-        erasure.blank(db, aside)
-        erasure.bury(db, talk, erasure.OLD, now)
+        erasure.erase(db, over, erasure.RETENTION, now)
+        erasure.redact(db, aside)
+        erasure.erase(db, talk, erasure.OLD, now)
     return LetGo(erased=len(over) + len(aside), pruned=len(talk))

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import msgspec
 
-from bus.admission.verdict import Judged, Message, Refused, verdict
+from bus.admission.verdict import Judged, Message, Refused, decide
 from bus.errors import StoreError, TrustError
 from bus.storage.lease import owner_name
 from bus.subscribing.inbox import Inbox
@@ -153,7 +153,7 @@ async def _compared(
 def _judged(
     messages: Sequence[Message], registry: VerifiedRegistry, now: dt.datetime
 ) -> list[Judged | Refused]:
-    return [verdict(each, registry, now) for each in messages]
+    return [decide(each, registry, now) for each in messages]
 
 
 def _expected(

@@ -24,25 +24,25 @@ from bus.audit import Fact
 from bus.errors import StoreError
 from bus.hub import retention
 from bus.hub.elections import present_phase
-from bus.hub.exchange.helper import PATIENCE_S, Asking
-from bus.hub.exchange.receipts import Answering
+from bus.hub.exchange.helper import PATIENCE_S, PeerHelper
+from bus.hub.exchange.receipts import Receipts
 from bus.hub.periodic import EVERY_S, repeat
 from bus.hub.watch.holdings import Holdings
-from bus.hub.watch.notices import Announcer
+from bus.hub.watch.notices import Notices
 from bus.hub.watch.watch import LOOK_S, Watch
-from bus.policy.rates import READING, Allowance
+from bus.policy.rates import READING, RateLimit
 from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
 from bus.publishing.publisher import Publisher
 from bus.storage.lease import LEASE_S, owner_name
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.registry_feed import TrustFeed
+from bus.subscribing.registry_feed import RegistryFeed
 from bus.subscribing.subscriber import Subscriber
 from bus.tasks import Background, background, one_failure, run_with_current
 from bus.transport.connection import Endpoint
 from bus.transport.streams import reader_streams
 from bus.trust.grants import HUB
 from bus.trust.registry import VerifiedRegistry
-from bus.trust.store import AGAIN_S, HeldRegistry
+from bus.trust.store import AGAIN_S, RegistryStore
 from schemas.vocab import Phase
 
 STAND_BY_S = 1.0
@@ -83,7 +83,7 @@ class HubService:
         keeping: Watchkeeping = UNSTAFFED,
         on_news: News | None = None,
         stand_by: bool = False,
-        allowance: Allowance = READING,
+        allowance: RateLimit = READING,
         look_s: float = LOOK_S,
         every_s: float = EVERY_S,
         patience_s: float = PATIENCE_S,
@@ -119,8 +119,8 @@ class HubService:
             allowance=allowance,
         )
         works: dict[str, Work] = {"reading": partial(_read, subscriber, registry, authority_id)}
-        if isinstance(registry, HeldRegistry):
-            works["registry feed"] = TrustFeed(registry, endpoint, on_news=on_news).run
+        if isinstance(registry, RegistryStore):
+            works["registry feed"] = RegistryFeed(registry, endpoint, on_news=on_news).run
         voice = publisher if store.has_picture else None
         if store.has_picture:
             watch = Watch(
@@ -130,13 +130,13 @@ class HubService:
                 subscriber=subscriber,
                 clock=clock,
                 look_s=look_s,
-                announce=None if voice is None else Announcer(voice),
+                announce=None if voice is None else Notices(voice),
             )
             works["watch"] = watch.run
             works["retention"] = partial(_retain, store, clock, authority_id, on_news)
         if voice is not None:
-            works["receipts"] = partial(Answering(store, voice).run, every_s)
-            works["peer help"] = partial(Asking(store, voice, patience_s=patience_s).run, every_s)
+            works["receipts"] = partial(Receipts(store, voice).run, every_s)
+            works["peer help"] = partial(PeerHelper(store, voice, patience_s=patience_s).run, every_s)
         lease = _Lease(store, clock)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(lease.drop)
@@ -223,7 +223,7 @@ async def _retain(
     """Erase what may or need be kept no longer, now and every hour."""
 
     async def work() -> None:
-        gone = await store.write(lambda db: retention.let_go(db, clock()))
+        gone = await store.write(lambda db: retention.erase_and_prune(db, clock()))
         if gone.erased or gone.pruned:
             log.info("let_go", authority=authority_id, erased=gone.erased, pruned=gone.pruned)
         if gone.erased and on_news is not None:

@@ -9,7 +9,7 @@ import msgspec
 BACKOFF_S = (0.1, 5.0)
 
 
-class Patience(msgspec.Struct):
+class Backoff(msgspec.Struct):
     """With one stream. Moments are seconds of the caller's clock.
 
     Attributes:
@@ -20,11 +20,11 @@ class Patience(msgspec.Struct):
     wait: float = BACKOFF_S[0]
     until: float = 0.0
 
-    def lose(self, now: float, *, least: float = 0.0) -> None:
+    def fail(self, now: float, *, least: float = 0.0) -> None:
         """It did not take anything; leave it alone, for `least` seconds at least."""
         self.until = now + max(least, self.wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
         self.wait = min(self.wait * 2, BACKOFF_S[1])
 
-    def regain(self) -> None:
+    def reset(self) -> None:
         """It takes again."""
         self.wait, self.until = BACKOFF_S[0], 0.0

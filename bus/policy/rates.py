@@ -11,22 +11,22 @@ from __future__ import annotations
 import msgspec
 
 
-class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     """A budget: `burst` bulletins at once, `per_s` each second in the long run."""
 
     burst: int
     per_s: float
 
 
-SENDING = Allowance(burst=20_000, per_s=50.0)
+SENDING = RateLimit(burst=20_000, per_s=50.0)
 """What a sender holds to: more than a polling night needs, less than fills a stream before somebody notices."""
-READING = Allowance(burst=25_000, per_s=50.0)
+READING = RateLimit(burst=25_000, per_s=50.0)
 
 
-class Budget:
+class RateMeter:
     """What one authority has used of its allowance."""
 
-    def __init__(self, allowance: Allowance) -> None:
+    def __init__(self, allowance: RateLimit) -> None:
         self._step = 1 / allowance.per_s
         self._burst = allowance.burst * self._step
         self._due = float("-inf")  # when all that was said would have been said at the steady rate

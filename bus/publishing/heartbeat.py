@@ -23,11 +23,11 @@ import structlog
 
 from bus.policy.phases import PACES
 from bus.publishing import outbox_table as table
-from bus.publishing.outbox import State
+from bus.publishing.outbox import RowState
 from bus.publishing.publisher import Accepted, Publisher
 from bus.tasks import in_background
 from bus.transport.streams import beat_channels
-from schemas.bodies.system import ChannelStatus, Head, Held
+from schemas.bodies.system import ChannelStatus, Head, HeldHead
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode
 from schemas.elections import coarse
@@ -70,10 +70,10 @@ UNSTAFFED = Watchkeeping()
 class Holding(Protocol):
     """What a hub's heartbeats say of others' channels (`bus.hub.watch.holdings`)."""
 
-    async def news(self, channel: Channel) -> tuple[Held, ...]:
+    async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
         """What is to be said on a system channel."""
 
-    def told(self, channel: Channel, said: tuple[Held, ...]) -> None:
+    def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
         """That has been said."""
 
 
@@ -86,7 +86,7 @@ class Last(msgspec.Struct, frozen=True, kw_only=True):
     waits: bool
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class ChannelGroup(msgspec.Struct, frozen=True, kw_only=True):
     """What an outbox knows of one (tlp, audience)."""
 
     last: Last | None
@@ -119,7 +119,7 @@ def draft(
     *,
     state: ChannelState = ChannelState.UP,
     keeping: Watchkeeping = UNSTAFFED,
-    held: tuple[Held, ...] = (),
+    held: tuple[HeldHead, ...] = (),
 ) -> Draft:
     """What a heartbeat says."""
     actual = msgspec.structs.replace(channel, status=Status.ACTUAL).name
@@ -150,7 +150,7 @@ def draft(
 # -- asking the outbox ----------------------------------------------------------------------------------------------------
 
 
-def standing(db: sqlite3.Connection, channel: Channel) -> Standing:
+def standing(db: sqlite3.Connection, channel: Channel) -> ChannelGroup:
     """What an outbox knows of a system channel's (tlp, audience): its last heartbeat, and the heads to announce."""
     heads = []
     for status in Status:
@@ -158,7 +158,7 @@ def standing(db: sqlite3.Connection, channel: Channel) -> Standing:
         head = None if status is Status.SYSTEM else table.stored_head(db, name)
         if head is not None:
             heads.append(Head(channel=name, seq=head.seq, digest=head.digest))
-    return Standing(last=_last(db, channel.name), heads=tuple(heads))
+    return ChannelGroup(last=_last(db, channel.name), heads=tuple(heads))
 
 
 def _last(db: sqlite3.Connection, channel: str) -> Last | None:
@@ -174,7 +174,7 @@ def _last(db: sqlite3.Connection, channel: str) -> Last | None:
                 issued=said.issued,
                 interval_s=said.body.interval_s,
                 state=said.body.state,
-                waits=row.state in (State.KEPT, State.PARKED),
+                waits=row.state in (RowState.KEPT, RowState.PARKED),
             )
     return None
 
@@ -257,10 +257,10 @@ class Heartbeat:
                 )
             )
             if self._holding is not None:
-                self._holding.told(channel, held)
+                self._holding.note_reported(channel, held)
         return tuple(said)
 
-    async def _standings(self) -> Mapping[Channel, Standing]:
+    async def _standings(self) -> Mapping[Channel, ChannelGroup]:
         publisher = self._publisher
         channels = beat_channels(publisher.registry(), publisher.authority_id)
         return await publisher.outbox.read(lambda db: {each: standing(db, each) for each in channels})

@@ -17,12 +17,12 @@ import msgspec
 
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
-from bus.publishing.outbox_table import Head, Row, Settled, State
+from bus.publishing.outbox_table import ChainHead, Row, RowState, Settled
 from bus.storage import lease
 from bus.storage.layout import Layout
 from bus.storage.sqlite import Database
 
-__all__ = ["Head", "Outbox", "Row", "Settled", "State"]
+__all__ = ["ChainHead", "Outbox", "Row", "RowState", "Settled"]
 
 T = TypeVar("T")
 LAYOUTS = (table.LAYOUT, lease.LAYOUT, resend.LAYOUT)
@@ -198,7 +198,7 @@ class Outbox:
             left = deadline - time.monotonic()
             if row is None:
                 return "unknown"
-            if row[0] != State.KEPT or left <= 0:
+            if row[0] != RowState.KEPT or left <= 0:
                 return str(row[0])
             mark = await self._db.changed(mark, left)
 
@@ -287,9 +287,9 @@ class Outbox:
             },
         )
 
-    async def offer_again(self, ns: Sequence[int]) -> None:
+    async def mark_unsent(self, ns: Sequence[int]) -> None:
         """Send rows again that a stream has lost: the same bytes, without a message id, which it may still remember."""
-        await self._db.write(lambda db: table.offer_again(db, ns))
+        await self._db.write(lambda db: table.mark_unsent(db, ns))
 
     async def accounts_for(self, channel: str, seq: int) -> bool:
         """Whether an unknown bulletin at this place was adopted by a recovery: behind the head, nothing else there."""

@@ -62,7 +62,7 @@ ORDER BY seq LIMIT 1
 """
 
 
-class State(StrEnum):
+class RowState(StrEnum):
     """How far a row has come.
 
     `parked`: the broker does not take it; its channel waits behind it until it is released. `superseded`: a recovery
@@ -112,25 +112,25 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     stream_seq: int
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class ChainHead(msgspec.Struct, frozen=True, kw_only=True):
     """The last bulletin of a channel."""
 
     seq: int
     digest: str
 
 
-def head(db: sqlite3.Connection, channel: str) -> Head | None:
+def head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
     """The last bulletin of a channel, inside a transaction."""
     row = db.execute("SELECT seq, digest FROM heads WHERE channel = ?", (channel,)).fetchone()
-    return Head(seq=row["seq"], digest=row["digest"]) if row else None
+    return ChainHead(seq=row["seq"], digest=row["digest"]) if row else None
 
 
-def stored_head(db: sqlite3.Connection, channel: str) -> Head | None:
+def stored_head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
     """The last bulletin of a channel up to which all are stored, inside a transaction."""
     row = db.execute(_FIRST_UNSENT, (channel.split(".", 1)[0], channel)).fetchone()
     if row is None:
         return head(db, channel)
-    return Head(seq=row["seq"] - 1, digest=row["prev"]) if row["prev"] else None
+    return ChainHead(seq=row["seq"] - 1, digest=row["prev"]) if row["prev"] else None
 
 
 def insert(
@@ -251,7 +251,7 @@ def stored_from(db: sqlite3.Connection, stream: str, cursor: int) -> list[sqlite
     ).fetchall()
 
 
-def offer_again(db: sqlite3.Connection, ns: Iterable[int], why: str = "its stream has lost it") -> None:
+def mark_unsent(db: sqlite3.Connection, ns: Iterable[int], why: str = "its stream has lost it") -> None:
     """Have rows sent again that were stored and are lost, for one or for all, inside a transaction.
 
     Without a message id, which the stream may still remember.
@@ -269,9 +269,9 @@ def counts(db: sqlite3.Connection) -> dict[str, int]:
     # Only what is stored is many; the others have an index of their own.
     few = {
         str(state): _count(db, f"SELECT count(*) FROM outbox WHERE state = '{state}'")
-        for state in (State.KEPT, State.PARKED, State.SUPERSEDED)
+        for state in (RowState.KEPT, RowState.PARKED, RowState.SUPERSEDED)
     }
-    return {**few, str(State.STORED): _count(db, "SELECT count(*) FROM outbox") - sum(few.values())}
+    return {**few, str(RowState.STORED): _count(db, "SELECT count(*) FROM outbox") - sum(few.values())}
 
 
 def accounts_for(db: sqlite3.Connection, channel: str, seq: int) -> bool:

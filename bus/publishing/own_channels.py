@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bus.admission.admit import admit
-from bus.admission.branches import ReceivedLink, rule
+from bus.admission.branches import ReceivedLink, standing
+from bus.admission.steps import admit
 from bus.errors import AdmissionError
 from bus.publishing.outbox import Outbox, Settled
 from bus.transport.connection import Connection, Endpoint
@@ -76,7 +76,7 @@ async def survey(
                     for message in batch
                     if (held := digest(message.payload)) in unsure
                 ]
-    stands = rule(links, registry.ended(clock())).stands
+    stands = standing(links, registry.ended(clock())).stands
     return Survey(links=tuple(links), stands=stands, arrived=tuple(arrived), cursors=cursors)
 
 
@@ -136,7 +136,7 @@ async def compare(
             await outbox.move_own_cursor(stream, last)
     if expected and cursor:
         return await compare(connection, outbox, registry, stream, consumer, clock, whole=True)
-    stands = rule(strange, registry.ended(clock())).stands
+    stands = standing(strange, registry.ended(clock())).stands
     missing = 0
     for link in strange:
         if link.digest in stands and not await outbox.accounts_for(link.channel, link.seq):
@@ -163,7 +163,7 @@ async def scrub(
         await connection.until_connected(timeout)
         for stream, consumer in own_streams(registry, endpoint.authority_id):
             lost += (await compare(connection, outbox, registry, stream, consumer, clock, whole=True)).lost
-    await outbox.offer_again(lost)
+    await outbox.mark_unsent(lost)
     return len(lost)
 
 

@@ -27,7 +27,7 @@ import msgspec
 
 from bus.errors import OutboxError, PermitError
 from bus.keys.signatures import Signer
-from bus.publishing.outbox import Outbox, State
+from bus.publishing.outbox import Outbox, RowState
 from bus.publishing.own_channels import scrub
 from bus.publishing.recovery import Recovery, recover
 from bus.publishing.sender import Sender
@@ -214,7 +214,7 @@ class Publisher:
     async def settled(self, digest: str, timeout: float) -> str:
         """Wait until a bulletin is `stored`, or `parked`; `accepted` when the time is up."""
         state = await self.outbox.wait_state(digest, timeout)
-        return "accepted" if state == State.KEPT else state
+        return "accepted" if state == RowState.KEPT else state
 
     async def idle(self, timeout: float) -> bool:
         """Wait until nothing is left to send; whether that came true."""

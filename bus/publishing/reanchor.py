@@ -19,7 +19,7 @@ import msgspec
 from bus.admission.branches import ReceivedLink
 from bus.errors import OutboxError
 from bus.publishing import outbox_table as table
-from bus.publishing.outbox import Row, State
+from bus.publishing.outbox import Row, RowState
 from bus.publishing.own_channels import Survey, survey
 from bus.publishing.publisher import Accepted, Publisher
 from bus.transport.connection import Endpoint
@@ -55,7 +55,7 @@ def propose(channel: str, found: Survey, mine: Sequence[Row], from_: str | None 
         OutboxError: `unknown-anchor`.
     """
     links = [link for link in found.links if link.channel == channel]
-    sent = {row.digest: row.seq for row in mine if row.state == State.STORED}
+    sent = {row.digest: row.seq for row in mine if row.state == RowState.STORED}
     there = {link.digest: link.seq for link in links} | sent
     honest = sent or {link.digest: link.seq for link in links if link.digest in found.stands}
     if from_ is None:
@@ -103,7 +103,7 @@ def check(channel: str, anchor: Anchor, found: Survey, mine: Sequence[Row]) -> N
         )
     links = [link for link in found.links if link.channel == channel]
     there = {(link.seq, link.digest) for link in links}
-    there |= {(row.seq, row.digest) for row in mine if row.state == State.STORED}
+    there |= {(row.seq, row.digest) for row in mine if row.state == RowState.STORED}
     if from_.seq and (from_.seq, from_.digest) not in there:
         raise _unknown(channel, str(from_.digest))
     way = _way_back(links, mine, from_)
@@ -117,7 +117,7 @@ def check(channel: str, anchor: Anchor, found: Survey, mine: Sequence[Row]) -> N
             )
     named = {head.digest for head in anchor.lost}
     for row in mine:
-        if row.seq > from_.seq and row.state == State.STORED and row.digest not in named:
+        if row.seq > from_.seq and row.state == RowState.STORED and row.digest not in named:
             raise OutboxError(
                 f"number {row.seq} on {channel} is this outbox's own and is on the bus; go on from there, or name it among "
                 "what is lost",

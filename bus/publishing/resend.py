@@ -24,12 +24,14 @@ REST_S = 3600.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resent (n INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
-LAYOUT = Layout("resend", SCHEMA, ("ALTER TABLE offered_again RENAME TO resent",), known_by="offered_again")
+LAYOUT = Layout(
+    "send_again", SCHEMA, ("ALTER TABLE offered_again RENAME TO resent",), known_by="offered_again"
+)
 
 log = structlog.get_logger()
 
 
-def offer_asked(
+def resend_asked(
     db: sqlite3.Connection,
     me: str,
     registry: VerifiedRegistry,
@@ -61,14 +63,14 @@ def offer_asked(
         ).fetchone()
         if row is not None:
             ns.append(row["n"])
-    return resend(db, ns, f"{asker} lacks it and has asked for it", moment)
+    return send_again(db, ns, f"{asker} lacks it and has asked for it", moment)
 
 
-def resend(db: sqlite3.Connection, ns: Sequence[int], why: str, moment: float) -> int:
+def send_again(db: sqlite3.Connection, ns: Sequence[int], why: str, moment: float) -> int:
     """Have rows `ns` of an outbox sent again, unless they were within `REST_S` seconds; how many."""
     due = [n for n in dict.fromkeys(ns) if not _rests(db, n, moment)]
     db.executemany("REPLACE INTO resent VALUES (?, ?)", [(n, moment) for n in due])
-    table.offer_again(db, due, why)
+    table.mark_unsent(db, due, why)
     if due:
         log.warning("offered_again", count=len(due), why=why)
     return len(due)

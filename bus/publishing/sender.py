@@ -16,8 +16,8 @@ from contextlib import asynccontextmanager
 import structlog
 
 from bus.errors import BrokerError, BusError, OutboxError, StoreError, UnreachableError
-from bus.policy.backoff import Patience
-from bus.policy.rates import SENDING, Allowance, Budget
+from bus.policy.backoff import Backoff
+from bus.policy.rates import SENDING, RateLimit, RateMeter
 from bus.publishing.outbox import Outbox, Settled
 from bus.publishing.own_channels import compare
 from bus.publishing.transmission import Transmission
@@ -48,7 +48,7 @@ class Sender:
         endpoint: Endpoint,
         registry: Callable[[], VerifiedRegistry],
         clock: Callable[[], dt.datetime],
-        allowance: Allowance = SENDING,
+        allowance: RateLimit = SENDING,
     ) -> None:
         self.authority_id = authority_id
         self.endpoint = endpoint
@@ -66,11 +66,11 @@ class Sender:
         self._known: set[str] = set()  # the streams whose own channels have been compared with the outbox
         self._compared_at = 0.0
         self._behind_at: tuple[dict[str, int], object] = ({}, None)
-        self._patience: dict[str, Patience] = {}
+        self._patience: dict[str, Backoff] = {}
         self._reoffered: dict[int, float] = {}
         self._epoch = 0
         self._settled: list[Settled] = []  # acknowledged, and not yet noted in the outbox
-        self._budget = Budget(allowance)
+        self._budget = RateMeter(allowance)
 
     @property
     def leads(self) -> bool:
@@ -194,16 +194,16 @@ class Sender:
     @contextlib.contextmanager
     def _patience_with(self, status: str, now: float) -> Iterator[None]:
         """Leave a stream alone for a while that takes nothing, and go on with the others."""
-        patience = self._patience.setdefault(status, Patience())
+        patience = self._patience.setdefault(status, Backoff())
         try:
             yield
         except BusError as exc:
-            patience.lose(now, least=FULL_BACKOFF_S if exc.reason == "hub-full" else 0.0)
+            patience.fail(now, least=FULL_BACKOFF_S if exc.reason == "hub-full" else 0.0)
             if not isinstance(exc, BrokerError):
                 raise  # nothing is wrong with this stream alone
             self._stall(exc.reason, str(exc))
         else:
-            patience.regain()
+            patience.reset()
 
     async def _leads(self) -> bool:
         """Whether this process is the one that sends."""
@@ -266,7 +266,7 @@ class Sender:
         again = [n for n in lost if not 0 <= now - self._reoffered.get(n, -AGAIN_S) < AGAIN_S]
         if again:
             log.error("stream_lost_bulletins", authority=self.authority_id, stream=stream, offered=len(again))
-            await self._outbox.offer_again(again)
+            await self._outbox.mark_unsent(again)
             self._reoffered |= dict.fromkeys(again, now)
 
     # -- being seen ---------------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ class Stamping:
         rules.check(bulletin)
         # 4 permit
         registry.permit(bulletin)
-        sections.judge(bulletin, draft.sections, registry)
+        sections.judge_section(bulletin, draft.sections, registry)
         self._may_sign(registry, moment)
         if self._seal is None and (draft.sections or must_seal(bulletin, registry)):
             what = "a draft with sections" if draft.sections else f"what goes to {bulletin.audience}"

@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from bus.admission.admit import Admitted, verify_file
+from bus.admission.steps import Admitted, verify_file
 from bus.errors import AdmissionError, SealError
 from bus.keys.hpke import OpeningKey, open_sealed, read_seal
 from bus.sealing.recipients import owner_of

@@ -37,7 +37,9 @@ SECTION_REASONS: Mapping[str, str] = MappingProxyType(
 """Why a section is not opened, beside what a sealed bulletin is not opened for and what its content is refused for."""
 
 
-def judge(bulletin: Bulletin, sections: Sequence[SectionDraft], registry: VerifiedRegistry | None) -> None:
+def judge_section(
+    bulletin: Bulletin, sections: Sequence[SectionDraft], registry: VerifiedRegistry | None
+) -> None:
     """Refuse what could not be sealed into a stamped bulletin, or would not be read once it was.
 
     Args:

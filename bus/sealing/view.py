@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from bus.admission.admit import Admitted
+from bus.admission.steps import Admitted
 from bus.errors import PermitError, SealError
 from bus.keys.hpke import OpeningKey
 from bus.sealing.opening import open_bulletin
@@ -50,7 +50,7 @@ class SectionSight(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class Sight(msgspec.Struct, frozen=True, kw_only=True):
+class View(msgspec.Struct, frozen=True, kw_only=True):
     """A bulletin as a reader sees it; `reason` says why a sealed one is not opened."""
 
     outer: Bulletin
@@ -102,7 +102,7 @@ def names(bulletin: Bulletin, reader: str) -> bool:
     return any(reader in part.recipients for part in parts)
 
 
-def look(outer: Bulletin, mine: Keys, *, reader: str, registry: VerifiedRegistry, now: dt.datetime) -> Sight:
+def look(outer: Bulletin, mine: Keys, *, reader: str, registry: VerifiedRegistry, now: dt.datetime) -> View:
     """Open what this reader can open of a bulletin that stands in its store. Refuses nothing; each part has its reason.
 
     Args:
@@ -122,12 +122,12 @@ def look(outer: Bulletin, mine: Keys, *, reader: str, registry: VerifiedRegistry
     if reason:
         return closed(outer, reason)
     sections = look_at_sections(outer, inner, mine, reader=reader, registry=registry)
-    return Sight(outer=outer, inner=inner, sections=sections)
+    return View(outer=outer, inner=inner, sections=sections)
 
 
-def closed(outer: Bulletin, reason: str) -> Sight:
+def closed(outer: Bulletin, reason: str) -> View:
     """A bulletin of which nothing is opened, for one reason."""
-    return Sight(
+    return View(
         outer=outer,
         reason=reason if isinstance(outer.body, Sealed) else "",
         sections=tuple(

@@ -5,7 +5,7 @@ from bus.server.config import ServerSettings, ServerTls, render_conf
 from bus.server.connection_limits import share_connections
 from bus.server.follow import follow_registry
 from bus.server.process import NatsServer
-from bus.server.provision import provision
+from bus.server.provisioning import provision
 
 __all__ = [
     "MINIMUM_VERSION",

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bus.errors import BrokerError
-from bus.federation.plan import Federation, Guest, Seat, guests, unmatched
+from bus.federation.plan import BrokerRole, CarrierClient, Federation, guests, unmatched
 from bus.keys import nkeys
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
 from bus.server.config import MAX_PENDING_BYTES, RESERVED_CONNECTIONS, ServerSettings, render_accounts
 from bus.server.connection_limits import CONNECTIONS, MOST_EACH, held
 from bus.server.monitor import read_monitor
-from bus.server.provision import layout, provisioner_endpoint
+from bus.server.provisioning import layout, provisioner_endpoint
 from bus.transport.connection import Connection
 from bus.transport.jetstream import consumer_info, consumer_names, stream_info, stream_names
 from bus.transport.streams import (
@@ -67,7 +67,7 @@ async def check(
     monitor_url: str,
     provisioner_seed: str,
     registry: VerifiedRegistry,
-    seat: Seat | None = None,
+    seat: BrokerRole | None = None,
     conf_file: Path | None = None,
     binary: Path | None = None,
     tls: Tls | None = None,
@@ -256,7 +256,7 @@ def _countries(registry: VerifiedRegistry, federation: Federation) -> Check:
     )
 
 
-async def _carrier(connection: Connection, guest: Guest) -> Check:
+async def _carrier(connection: Connection, guest: CarrierClient) -> Check:
     """Whether a carrier is there, and how much waits for it."""
     waits, there = 0, True
     for each in guest.consumers:

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bus.federation.plan import CLUSTER, Seat, guests, served
+from bus.federation.plan import CLUSTER, BrokerRole, guests, served_authorities
 from bus.server.binary import ServerError
-from bus.transport.permissions import permissions
+from bus.transport.permissions import permissions_of
 from bus.transport.streams import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix
 from bus.trust.registry import VerifiedRegistry
 from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
@@ -61,7 +61,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 4096
     max_subscriptions: int = 200
     tls: ServerTls | None = None
-    seat: Seat | None = None
+    seat: BrokerRole | None = None
     """Which broker of a federation it is; None stands alone and serves every authority."""
     system_nkey: str | None = None
     """Public nkey of who may cut connections (`bus.server.connection_limits`); without it nobody speaks to the system account."""
@@ -127,7 +127,7 @@ tls {{
 """
 
 
-def _cluster(seat: Seat | None, files: str) -> str:
+def _cluster(seat: BrokerRole | None, files: str) -> str:
     """How the nodes of a cluster find and trust one another.
 
     Raises:
@@ -166,8 +166,8 @@ def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str, settings:
             note=PROVISIONER,
         )
     ]
-    for name in served(registry, settings.seat):
-        allowed = permissions(registry, name)
+    for name in served_authorities(registry, settings.seat):
+        allowed = permissions_of(registry, name)
         users += [
             _user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
             for nkey in registry.document.authorities[name].nkeys

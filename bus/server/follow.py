@@ -12,7 +12,7 @@ from bus.keys import nkeys
 from bus.server.binary import ServerError
 from bus.server.config import ServerSettings, render_conf
 from bus.server.process import NatsServer
-from bus.server.provision import provision
+from bus.server.provisioning import provision
 from bus.transport.tls import Tls
 from bus.trust.registry import VerifiedRegistry
 

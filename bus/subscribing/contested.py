@@ -62,7 +62,7 @@ def decide(db: sqlite3.Connection, channel: str, by: str, reason: str, moment: f
     return int(row["count"])
 
 
-def fall(db: sqlite3.Connection, channel: str, digests: Iterable[str]) -> None:
+def void(db: sqlite3.Connection, channel: str, digests: Iterable[str]) -> None:
     """Note which bulletins of a channel are voided with their key, by the last ruling, inside a transaction. They contradict nothing."""
     db.execute("DELETE FROM voided WHERE channel = ?", (channel,))
     db.executemany("INSERT INTO voided VALUES (?, ?)", [(channel, digest) for digest in digests])
@@ -77,7 +77,7 @@ def contested(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:
     return tuple(row["channel"] for row in db.execute(sql, (*_siblings(channel), CONTESTED)))
 
 
-def settle(db: sqlite3.Connection, channel: str) -> None:
+def lift(db: sqlite3.Connection, channel: str) -> None:
     """Take the label from everything on a channel, inside a transaction."""
     db.execute(
         "UPDATE admitted SET labels = (SELECT json_group_array(value) FROM json_each(labels) WHERE value != ?2) "

@@ -57,7 +57,7 @@ def personal(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
     return db.execute(_PERSONAL.format(f"SELECT {_PLACE} FROM admitted"), (_day(now),)).fetchall()
 
 
-def personal_aside(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
+def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
     """Those in quarantine of which the same is true."""
     return db.execute(_PERSONAL.format("SELECT n FROM quarantine"), (_day(now),)).fetchall()
 
@@ -73,7 +73,7 @@ def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> lis
     return db.execute(f"{_TALK} AND NOT ({unless})", ((now - KEEP).timestamp(),)).fetchall()
 
 
-def bury(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt.datetime) -> None:
+def erase(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt.datetime) -> None:
     """Erase admitted bulletins, inside a transaction; freed pages are overwritten."""
     db.execute("PRAGMA secure_delete = ON")
     for row in rows:
@@ -84,7 +84,7 @@ def bury(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt.
         db.execute("DELETE FROM admitted WHERE row = ?", (row["row"],))
 
 
-def blank(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
+def redact(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
     """Erase what is in quarantine but for its digest, its place and the reason it was refused for."""
     db.execute("PRAGMA secure_delete = ON")
     db.executemany(

@@ -21,7 +21,7 @@ from bus.admission.verdict import Judged, Message, Refused
 from bus.storage import lease
 from bus.storage.sqlite import Database, utc
 from bus.subscribing import contested
-from bus.subscribing.intake import Projector, Settling
+from bus.subscribing.intake import Intake, Projector
 from bus.subscribing.reassessment import Amending, Rejudging
 from bus.subscribing.tables import LAYOUT, Stored, stored
 from bus.transport.cursor import Cursor
@@ -39,7 +39,7 @@ class Inbox:
 
     def __init__(self, database: Database, projector: Projector | None, hold_s: float) -> None:
         self._db = database
-        self._settling = Settling(projector, hold_s)
+        self._settling = Intake(projector, hold_s)
 
     @classmethod
     @asynccontextmanager

@@ -14,8 +14,8 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from bus.admission.admit import ENDED, holds_place
-from bus.admission.chain import REFUSED, Link, Outcome, judge
+from bus.admission.chain import REFUSED, Link, Outcome, judge_link
+from bus.admission.steps import ENDED, holds_place
 from bus.admission.verdict import Judged, Refused
 from bus.storage.layout import Layout
 from bus.subscribing import contested, tables
@@ -50,7 +50,7 @@ class Projector(Protocol):
         """Take a channel out of the picture, with all that its bulletins did to others; `rows` are all of them."""
 
 
-class Settling:
+class Intake:
     """The work on one store: how long to hold back, and what to make of what is kept."""
 
     def __init__(self, projector: Projector | None, hold_s: float) -> None:
@@ -88,7 +88,7 @@ class Settling:
         bulletin, channel = judged.admitted.bulletin, str(judged.admitted.channel)
         outcome = self.place(db, Waiting.of(judged), bulletin, channel, now, patient=True)
         if outcome == "admitted":
-            self.let_go(db, channel, bulletin.seq, now)
+            self.release_successors(db, channel, bulletin.seq, now)
         return outcome
 
     def place(
@@ -104,7 +104,7 @@ class Settling:
         """Give a bulletin its place, hold it back when `patient`, or quarantine it if it contradicts its chain."""
         message = waiting.message
         link = Link(seq=bulletin.seq, digest=message.digest, prev=bulletin.prev, id=bulletin.id)
-        outcome = judge(link, tables.around(db, channel, link))
+        outcome = judge_link(link, tables.around(db, channel, link))
         if outcome is Outcome.DUPLICATE:
             return "duplicate"
         if outcome in REFUSED:
@@ -134,14 +134,14 @@ class Settling:
         if not self._ended.isdisjoint(waiting.kids):
             tables.reassess(db, channel)
 
-    def let_go(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
+    def release_successors(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
         """Place the held bulletins that now have their predecessor."""
         waiting = "SELECT digest, message FROM held_back WHERE channel = ? AND seq = ?"
         while self._holding and (row := db.execute(waiting, (channel, seq + 1)).fetchone()):
-            if self._released(db, row, channel, now) == "admitted":
+            if self._release_one(db, row, channel, now) == "admitted":
                 seq += 1
 
-    def _released(self, db: sqlite3.Connection, row: sqlite3.Row, channel: str, now: dt.datetime) -> str:
+    def _release_one(self, db: sqlite3.Connection, row: sqlite3.Row, channel: str, now: dt.datetime) -> str:
         db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
         waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
         return self.place(db, waiting, decode(waiting.message.payload), channel, now, patient=False)
@@ -168,9 +168,9 @@ class Settling:
                 "SELECT digest, seq, message FROM held_back WHERE channel = ? AND seq <= ? ORDER BY seq LIMIT 1",
                 (due["channel"], due["seq"]),
             ).fetchone():
-                if self._released(db, row, due["channel"], now) == "admitted":
+                if self._release_one(db, row, due["channel"], now) == "admitted":
                     released += 1
-                    self.let_go(db, due["channel"], row["seq"], now)
+                    self.release_successors(db, due["channel"], row["seq"], now)
         again = f"SELECT * FROM admitted WHERE {_TO_TRY} ORDER BY row"
         for row in db.execute(again, {"now": moment, "most": BACKOFF_S[-1]}).fetchall():
             self.project(db, stored(row), now)
@@ -218,16 +218,16 @@ class Settling:
         """Note a person's decision on contradictions (`bus.subscribing.contested`); what was published during the freeze takes effect. Returns their number."""
         count = contested.decide(db, channel, by, reason, now.timestamp())
         if count:
-            self.thaw(db, channel, now)
+            self.lift(db, channel, now)
         return count
 
-    def thaw(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> None:
+    def lift(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> None:
         """Let what the issuer of a channel has said while it was frozen take effect, if it is so no more."""
         if contested.is_frozen(db, channel):
             return
         for name in contested.contested(db, channel):
             with self.anew(db, name, now):
-                contested.settle(db, name)
+                contested.lift(db, name)
 
     @contextlib.contextmanager
     def anew(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> Iterator[None]:
@@ -258,7 +258,7 @@ class Settling:
                 message=message, kids=refused.kids, received_at=now.timestamp(), refused=refused.reason
             )
             if self.place(db, waiting, bulletin, refused.channel, now, patient=True) == "admitted":
-                self.let_go(db, refused.channel, bulletin.seq, now)
+                self.release_successors(db, refused.channel, bulletin.seq, now)
         if added:
             log.warning(
                 "bulletin_refused", reason=refused.reason, subject=message.subject, detail=refused.detail

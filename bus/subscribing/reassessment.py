@@ -22,14 +22,14 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
-from bus.admission.admit import ENDED, admit
-from bus.admission.branches import ReceivedLink, Ruling, rule
-from bus.admission.chain import REFUSED, Link, Outcome, judge
-from bus.admission.verdict import Judged, Message, Refused, verdict
+from bus.admission.branches import ReceivedLink, Ruling, standing
+from bus.admission.chain import REFUSED, Link, Outcome, judge_link
+from bus.admission.steps import ENDED, admit
+from bus.admission.verdict import Judged, Message, Refused, decide
 from bus.errors import AdmissionError
 from bus.storage.sqlite import utc
 from bus.subscribing import contested
-from bus.subscribing.intake import Settling
+from bus.subscribing.intake import Intake
 from bus.subscribing.tables import Waiting, around, message_of
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import decode
@@ -48,7 +48,7 @@ log = structlog.get_logger()
 class Amending:
     """Keys that have ended: the work on one store for one registry."""
 
-    def __init__(self, settling: Settling, registry: VerifiedRegistry, now: dt.datetime) -> None:
+    def __init__(self, settling: Intake, registry: VerifiedRegistry, now: dt.datetime) -> None:
         self._settling = settling
         self._registry = registry
         self._now = now
@@ -73,11 +73,11 @@ class Amending:
         ]
         for channel in channels:
             ruling = self._ruling(db, channel)
-            contested.fall(db, channel, ruling.falls)
+            contested.void(db, channel, ruling.falls)
             counts["withdrawn"] += self._withdraw(db, channel, ruling)
             counts[CONTINUED] += self._raise(db, channel, ruling)
         for channel in channels:
-            self._settling.thaw(db, channel, self._now)
+            self._settling.lift(db, channel, self._now)
         db.execute("DELETE FROM to_reassess")
         return {name: count for name, count in counts.items() if count}
 
@@ -109,7 +109,7 @@ class Amending:
             bulletin = decode(waiting.message.payload)
             place = {"seq": bulletin.seq, "digest": waiting.message.digest, "prev": bulletin.prev}
             links.append(self._link(channel, {**place, "kids": " ".join(waiting.kids)}, waiting.received_at))
-        return rule(links, self._ended)
+        return standing(links, self._ended)
 
     def _link(
         self, channel: str, row: Mapping[str, object] | sqlite3.Row, received_at: float | None = None
@@ -204,7 +204,7 @@ class Amending:
             if row["digest"] not in ruling.stands:
                 continue
             link = Link(seq=row["seq"], digest=row["digest"], prev=row["prev"], id=row["id"])
-            if judge(link, around(db, channel, link)) in REFUSED:
+            if judge_link(link, around(db, channel, link)) in REFUSED:
                 continue  # it contradicts one that stands as well: its signer contradicted itself
             if (judged := self._again(row)) is None:
                 continue
@@ -216,7 +216,7 @@ class Amending:
             bulletin = judged.admitted.bulletin
             if self._settling.place(db, waiting, bulletin, channel, self._now, patient=False) == "admitted":
                 raised += 1
-                self._settling.let_go(db, channel, bulletin.seq, self._now)
+                self._settling.release_successors(db, channel, bulletin.seq, self._now)
         return raised
 
     def _again(self, row: sqlite3.Row) -> Judged | None:
@@ -239,7 +239,7 @@ class Amending:
 class Rejudging:
     """Keys that have come: the work on one store for one registry."""
 
-    def __init__(self, settling: Settling, registry: VerifiedRegistry, now: dt.datetime) -> None:
+    def __init__(self, settling: Intake, registry: VerifiedRegistry, now: dt.datetime) -> None:
         self._settling = settling
         self._registry = registry
         self._now = now
@@ -255,7 +255,7 @@ class Rejudging:
         db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, rows[-1]["n"]))
         found = []
         for row in rows:
-            each = verdict(message_of(row), self._registry, self._now)
+            each = decide(message_of(row), self._registry, self._now)
             if not (isinstance(each, Refused) and each.reason == UNKNOWN):
                 db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
                 found.append(each)

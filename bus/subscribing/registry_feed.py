@@ -25,9 +25,9 @@ from bus.errors import BrokerError, DeniedError, TrustError, UnreachableError
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.cursor import Cursor
 from bus.transport.jetstream import PubAck, consumer_info, publish
-from bus.transport.pull_consumer import Pull, Received, cursor_at
+from bus.transport.pull_consumer import PullConsumer, Received, cursor_at
 from bus.transport.streams import MAX_MESSAGE_BYTES, MAX_STATEMENT_BYTES, STATEMENTS_STREAM, TRUST_STREAM
-from bus.trust.store import HeldRegistry, trust_kind
+from bus.trust.store import RegistryStore, trust_kind
 from schemas.codec import digest
 from schemas.registry import MAX_BEACON_BYTES
 from schemas.subject import Trust, said_on, trust_subject
@@ -58,7 +58,7 @@ _HISTORY = frozenset({"rollback", "expired", "unknown-key"})
 log = structlog.get_logger()
 
 
-class TrustFeed:
+class RegistryFeed:
     """Follows what is said of trust, for one identity.
 
     Attributes:
@@ -68,7 +68,7 @@ class TrustFeed:
 
     def __init__(
         self,
-        held: HeldRegistry,
+        held: RegistryStore,
         endpoint: Endpoint,
         *,
         every: float = EVERY_S,
@@ -129,7 +129,7 @@ class TrustFeed:
         if stands == self._stood:
             return
         heard: set[str] = set()
-        async with Pull.attach(connection, STATEMENTS_STREAM, self._endpoint.authority_id, 1) as pull:
+        async with PullConsumer.attach(connection, STATEMENTS_STREAM, self._endpoint.authority_id, 1) as pull:
             left = 1
             while left > 0 and (batch := await pull.next(MOST, QUIET_S)):
                 left = (left if heard else batch[0].pending + 1) - len(batch)
@@ -147,7 +147,9 @@ class TrustFeed:
         seq = self._cursor.seq
         if stands == (seq, 0):
             return
-        async with Pull.attach(connection, TRUST_STREAM, self._endpoint.authority_id, max(seq, 1)) as pull:
+        async with PullConsumer.attach(
+            connection, TRUST_STREAM, self._endpoint.authority_id, max(seq, 1)
+        ) as pull:
             resumed = await pull.resume(self._cursor, MOST, QUIET_S)
             if resumed is None:
                 log.warning("trust_stream_changed", endpoint=self._endpoint.name, cursor=seq)

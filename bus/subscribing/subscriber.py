@@ -1,7 +1,7 @@
 """The way in of a bulletin.
 
 1. fetch     from the reader's own consumer, from its own cursor on
-2. admit     `bus.admission.admit`: pure, every check, in a thread while the next batch is on its way
+2. admit     `bus.admission.steps`: pure, every check, in a thread while the next batch is on its way
 3. settle    `bus.subscribing.intake`: chain and hold-back, effect, row and cursor in one transaction; refused to quarantine
 
 The reader trusts nothing of the stream but the bytes it can verify. On any doubt, a lost link, a hole in the
@@ -18,15 +18,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
-from bus.admission.verdict import Judged, Message, Refused, verdict
+from bus.admission.verdict import Judged, Message, Refused, decide
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError
-from bus.policy.rates import READING, Allowance, Budget
+from bus.policy.rates import READING, RateLimit, RateMeter
 from bus.subscribing.inbox import Inbox
 from bus.tasks import one_failure
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.cursor import Cursor
 from bus.transport.jetstream import consumer_info
-from bus.transport.pull_consumer import Pull, Received, cursor_at
+from bus.transport.pull_consumer import PullConsumer, Received, cursor_at
 from bus.transport.streams import reader_streams
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import digest
@@ -56,7 +56,7 @@ class Subscriber:
         registry: Callable[[], VerifiedRegistry],
         endpoint: Endpoint,
         clock: Callable[[], dt.datetime],
-        allowance: Allowance = READING,
+        allowance: RateLimit = READING,
         streams: Callable[[VerifiedRegistry, str], Iterable[tuple[str, str]]] = reader_streams,
     ) -> None:
         """Prepare; `run` reads.
@@ -123,8 +123,8 @@ class Subscriber:
         if not connection.connected:
             raise UnreachableError(connection.problem or "not connected")
         cursor = await self._inbox.cursor(stream)
-        filters = await self._cover(connection, stream, consumer, cursor)
-        async with Pull.attach(connection, stream, consumer, max(cursor.seq, 1)) as pull:
+        filters = await self._sync_filters(connection, stream, consumer, cursor)
+        async with PullConsumer.attach(connection, stream, consumer, max(cursor.seq, 1)) as pull:
             self.attached += 1
             resumed = await pull.resume(cursor, MOST, WAIT_S)
             if resumed is None:
@@ -136,7 +136,7 @@ class Subscriber:
                 self._caught_up.add(stream)
             await self._follow(connection, pull, stream, consumer, filters, resumed.after)
 
-    async def _cover(
+    async def _sync_filters(
         self, connection: Connection, stream: str, consumer: str, cursor: Cursor
     ) -> frozenset[str]:
         """What the consumer lets through; what it did not let through before is read up to the cursor first."""
@@ -151,7 +151,7 @@ class Subscriber:
     async def _follow(
         self,
         connection: Connection,
-        pull: Pull,
+        pull: PullConsumer,
         stream: str,
         consumer: str,
         filters: frozenset[str],
@@ -160,7 +160,7 @@ class Subscriber:
         """Take in what comes, until the consumer lets through something else or the stream is to be read again."""
         clock = asyncio.get_running_loop().time
         looked = clock()
-        budgets: dict[str, Budget] = {}
+        budgets: dict[str, RateMeter] = {}
         settled: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -195,8 +195,8 @@ class Subscriber:
         Should it be cut short it begins again; what is known then is recognised by its digest.
         """
         found = 0
-        budgets: dict[str, Budget] = {}
-        async with Pull.attach(connection, stream, consumer, 1) as pull:
+        budgets: dict[str, RateMeter] = {}
+        async with PullConsumer.attach(connection, stream, consumer, 1) as pull:
             while batch := await pull.next(MOST, QUIET_S):
                 mine = [
                     each
@@ -218,7 +218,7 @@ class Subscriber:
         await self._inbox.rewind(stream)
 
     async def _judged(
-        self, stream: str, batch: list[Received], budgets: dict[str, Budget]
+        self, stream: str, batch: list[Received], budgets: dict[str, RateMeter]
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
         """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
         registry, now = self._registry(), self._clock()
@@ -234,7 +234,7 @@ class Subscriber:
         return judged, cursor_at(batch[-1], messages[-1].digest), now
 
     def _wait(
-        self, received: Received, budgets: dict[str, Budget], registry: VerifiedRegistry, now: dt.datetime
+        self, received: Received, budgets: dict[str, RateMeter], registry: VerifiedRegistry, now: dt.datetime
     ) -> dt.datetime | None:
         """Until when a message waits whose authority has said more than is read at once; None when it does not.
 
@@ -244,7 +244,7 @@ class Subscriber:
         if speaker not in registry.document.authorities:
             speaker = ""  # nobody; all of them together
         if (budget := budgets.get(speaker)) is None:
-            budget = budgets[speaker] = Budget(self._allowance)
+            budget = budgets[speaker] = RateMeter(self._allowance)
         moment = now.timestamp()
         since = budget.within_from(min(received.stored_ns / 1e9, moment))
         if since <= moment:
@@ -272,7 +272,7 @@ class Subscriber:
                 self._count(await self._inbox.amend(self._registry(), now))
                 if due := await self._inbox.due_future(now):
                     registry = self._registry()
-                    judged = [verdict(message, registry, now) for message in due]
+                    judged = [decide(message, registry, now) for message in due]
                     self._count(await self._inbox.settle(judged, None, None, now))
             except StoreError as exc:
                 self._wait_out(exc)
@@ -309,4 +309,4 @@ def _judge(
 ) -> Judged | Refused:
     if wait is not None:
         return Refused.of(message, OVER_BUDGET, "its authority says too much at once; it waits", None, wait)
-    return verdict(message, registry, now)
+    return decide(message, registry, now)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import msgspec
 
-from bus.admission.chain import Held, Link
+from bus.admission.chain import Link, Neighbours
 from bus.admission.verdict import Judged, Message, Refused
 from bus.storage.layout import Layout
 from bus.storage.sqlite import utc
@@ -322,12 +322,12 @@ SELECT
 """
 
 
-def around(db: sqlite3.Connection, channel: str, link: Link) -> Held:
+def around(db: sqlite3.Connection, channel: str, link: Link) -> Neighbours:
     """What a store holds around a link's place."""
     issuer = channel.partition("/")[0]
     # Every channel of the issuer: '0' comes right after '/'.
     row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
-    return Held(**{name: row[name] for name in Held.__struct_fields__})
+    return Neighbours(**{name: row[name] for name in Neighbours.__struct_fields__})
 
 
 def reassess(db: sqlite3.Connection, channel: str) -> None:

@@ -151,7 +151,7 @@ class HardenedClient(Client):
         self._public_nkey = public_nkey
         self._ps = HardenedParser(self)
 
-    def hurry(self) -> None:
+    def set_tcp_user_timeout(self) -> None:
         """Give up a socket on which nothing is acknowledged, where the system can: a black hole is noticed within seconds."""
         writer = getattr(self._transport, "_io_writer", None)
         sock = writer.get_extra_info("socket") if writer is not None else None

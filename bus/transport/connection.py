@@ -30,7 +30,7 @@ from bus.keys import nkeys
 from bus.transport.answers import UNAVAILABLE, Answers
 from bus.transport.client import HardenedClient, delivery_of, mapped
 from bus.transport.failover import Nodes
-from bus.transport.interface import Connection, Delivery, Outgoing, Place
+from bus.transport.interface import Connection, Delivery, Outgoing, StreamPlace
 from bus.transport.streams import inbox_prefix
 from bus.transport.tls import Tls, explain
 
@@ -75,7 +75,7 @@ class NatsConnection(Connection):
     """A connection to a nats-server. Use `Connection.open`, or `at` for what only such a one has."""
 
     def __init__(self, endpoint: Endpoint, on_denied: Callable[[str], None] | None) -> None:
-        self.endpoint: Place = endpoint
+        self.endpoint: StreamPlace = endpoint
         self._at = endpoint
         self.problem = "not connected yet"
         self.denied = False
@@ -143,14 +143,14 @@ class NatsConnection(Connection):
             self._note_idle()
             raise
         if "error" not in answer:
-            self._nodes.served()
+            self._nodes.note_success()
         elif isinstance(error := answer["error"], dict) and error.get("code") == UNAVAILABLE:
             self._note_idle()
         return answer
 
     def _note_idle(self) -> None:
         url = self._client.connected_url if self._client is not None else None
-        if url is not None and self._nodes.idle(url.netloc, asyncio.get_running_loop().time()):
+        if url is not None and self._nodes.note_failure(url.netloc, asyncio.get_running_loop().time()):
             log.warning("node_left", endpoint=self.endpoint.name, node=url.netloc)
             self._leave.set()
 
@@ -283,7 +283,7 @@ class NatsConnection(Connection):
             if (transport := getattr(client, "_transport", None)) is not None:
                 transport.close()
             raise
-        client.hurry()
+        client.set_tcp_user_timeout()
         self._client = client
         self.denied = False
         self.problem = ""

@@ -26,11 +26,11 @@ class Nodes:
         drawn = rng.sample(self._urls, len(self._urls))
         return sorted(drawn, key=lambda url: bool(self._left) and url.endswith(self._left))
 
-    def served(self) -> None:
+    def note_success(self) -> None:
         """The node has done something."""
         self._idle_since = None
 
-    def idle(self, node: str, now: float) -> bool:
+    def note_failure(self, node: str, now: float) -> bool:
         """It has not done what it was asked; whether to leave it now.
 
         Args:

@@ -33,7 +33,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
 
-class Place(Protocol):
+class StreamPlace(Protocol):
     """Where and as whom to connect."""
 
     @property
@@ -64,14 +64,14 @@ class Connection(ABC):
         epoch: grows with every connect and reconnect.
     """
 
-    endpoint: Place
+    endpoint: StreamPlace
     problem: str
     denied: bool
     epoch: int
 
     @classmethod
     def open(
-        cls, endpoint: Place, *, on_denied: Callable[[str], None] | None = None
+        cls, endpoint: StreamPlace, *, on_denied: Callable[[str], None] | None = None
     ) -> AbstractAsyncContextManager[Connection]:
         """Connect in the background, for as long as the context lasts.
 

@@ -28,7 +28,7 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
     subscribe: tuple[str, ...]
 
 
-def permissions(registry: VerifiedRegistry, authority_id: str) -> Permissions:
+def permissions_of(registry: VerifiedRegistry, authority_id: str) -> Permissions:
     """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox.
 
     Whoever has a key may say that it has ended, on a subject of its own.

@@ -60,7 +60,7 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True):
     at_end: bool
 
 
-class Pull:
+class PullConsumer:
     """An attached consumer. Use `Pull.attach`."""
 
     def __init__(self, connection: Connection, stream: str, consumer: str) -> None:
@@ -81,7 +81,7 @@ class Pull:
     @asynccontextmanager
     async def attach(
         cls, connection: Connection, stream: str, consumer: str, seq: int
-    ) -> AsyncIterator[Pull]:
+    ) -> AsyncIterator[PullConsumer]:
         """Set the consumer to deliver from stream sequence `seq` on, and read it.
 
         Raises:
@@ -248,7 +248,7 @@ async def read_back(
     info = await consumer_info(connection, stream, consumer)
     if info.delivered.stream_seq + info.num_pending < start - 1:
         start = 1  # the stream is shorter than it was: it was lost or rewound, so all of it is read
-    async with Pull.attach(connection, stream, consumer, start) as pull:
+    async with PullConsumer.attach(connection, stream, consumer, start) as pull:
         left = (await consumer_info(connection, stream, consumer)).num_pending
         while left > 0:
             # Without all of it nobody knows what was said: what is announced and not given is no end.

@@ -163,7 +163,7 @@ def country_of(authority_id: str) -> str:
     return authority_id.split("-", 1)[0]
 
 
-def streams(
+def streams_of(
     registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES, replicas: int = 1
 ) -> tuple[StreamSpec, ...]:
     """Every stream, origins before the worlds that source them; together they fit into the store with room to spare.

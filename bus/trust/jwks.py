@@ -8,7 +8,7 @@ AUTHORITY = "tocsin_authority"
 """The member that names a key's authority. RFC 7517 lets a reader ignore what it does not know."""
 
 
-def jwks(registry: VerifiedRegistry) -> dict[str, list[dict[str, object]]]:
+def key_set(registry: VerifiedRegistry) -> dict[str, list[dict[str, object]]]:
     """Every bulletin key that is not revoked, with `kid`, `alg`, `use`, its window, and whose it is.
 
     `nbf` and `exp` bound, in Unix seconds, the `issued` of what the key may sign. A verifier that has only this set

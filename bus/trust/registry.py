@@ -29,7 +29,7 @@ from enum import StrEnum
 from bus.errors import TrustError
 from bus.keys.signatures import PublicKey, check_entries
 from bus.trust.grants import Speaker, answers_to, read_by, spoken_by
-from bus.trust.revocations import apply, apply_to_seals, judge
+from bus.trust.revocations import apply, apply_to_seals, judge_statement
 from bus.trust.rules import (
     RegisteredKey,
     check_grants,
@@ -210,7 +210,7 @@ class VerifiedRegistry:
                 `from-the-future`, `key-revoked` or `key-not-valid`.
         """
         signed = _read(raw, TYP_REVOKE, MAX_REVOKE_BYTES)
-        found = judge(signed, self._keys, self._seals, self.domain, None if taken_before else now)
+        found = judge_statement(signed, self._keys, self._seals, self.domain, None if taken_before else now)
         revocations = (*self.revocations, found)
         keys = apply(registered_keys(self.document), revocations)
         seals = apply_to_seals(self.document, revocations)
@@ -295,7 +295,7 @@ class VerifiedRegistry:
         }
 
     def ended(self, now: dt.datetime) -> Mapping[str, dt.datetime]:
-        """Since when each key that is revoked or past its window is not believed, by its id (`bus.admission.branches.rule`)."""
+        """Since when each key that is revoked or past its window is not believed, by its id (`bus.admission.branches.standing`)."""
         over = {kid: key.record.not_after for kid, key in self._keys.items() if key.record.not_after <= now}
         return over | {kid: min(since, over.get(kid, since)) for kid, since in self.revoked().items()}
 

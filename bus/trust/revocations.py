@@ -66,7 +66,7 @@ def new_statement(
     return write_signed(payload, (sign_entry(signer, payload, typ=TYP_REVOKE),))
 
 
-def judge(
+def judge_statement(
     signed: SignedFile, keys: Mapping[str, RegisteredKey], seals: Seals, domain: str, now: dt.datetime | None
 ) -> Revocation:
     """What a statement says, when it counts.

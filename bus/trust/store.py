@@ -32,7 +32,7 @@ log = structlog.get_logger()
 _Seen = tuple[tuple[str, int, int], ...]
 
 
-class HeldRegistry:
+class RegistryStore:
     """Call it for the registry as it stands now; files are looked at once a second at the most."""
 
     def __init__(

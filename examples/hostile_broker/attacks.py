@@ -17,7 +17,7 @@ import msgspec
 from machine import Machine, Record
 from structlog.testing import capture_logs
 
-from bus.admission.admit import verify_file
+from bus.admission.steps import verify_file
 from bus.demo.founding import BEACON_LIFETIME
 from bus.demo.stage import PATIENCE_S, Hub, Stage, clock, forged, played, send, step, until, warning
 from bus.errors import BrokerError

@@ -15,7 +15,7 @@ from bus.keys.signatures import FileSigner
 from bus.transport.connection import Connection
 from bus.transport.jetstream import publish
 from bus.trust import proposals
-from bus.trust.store import HeldRegistry
+from bus.trust.store import RegistryStore
 from schemas.bulletin import Draft
 from schemas.registry import KeyRecord, Registry
 
@@ -26,7 +26,7 @@ GREEN, PUBLIC = "actual.green.community", "actual.clear.public"
 class Thief:
     """Somebody with a copy of an authority's signing key and transport key, and all the time in the world."""
 
-    def __init__(self, registry: HeldRegistry, signer: FileSigner, connection: Connection) -> None:
+    def __init__(self, registry: RegistryStore, signer: FileSigner, connection: Connection) -> None:
         self._issuer = registry().issuer(VICTIM)
         self._signer = signer
         self.connection = connection

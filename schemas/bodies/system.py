@@ -28,7 +28,7 @@ class Head(Part, frozen=True, kw_only=True):
     digest: Digest | None = None
 
 
-class Held(Part, frozen=True, kw_only=True):
+class HeldHead(Part, frozen=True, kw_only=True):
     """The last bulletin of another's channel that this reader holds: another reader compares it with its own."""
 
     channel: FullChannel
@@ -63,7 +63,7 @@ class ChannelStatus(
         ),
     ] = ()
     held: Annotated[
-        tuple[Held, ...],
+        tuple[HeldHead, ...],
         Meta(
             max_length=MAX_HELD,
             description="others' channels at this TLP and audience: what this reader has come to hold since it last said so",

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from bus.demo.federation import free_port
 from bus.errors import BusError
-from bus.federation.plan import Country, Federation, Node, Seat
+from bus.federation.plan import BrokerRole, Country, Federation, Node
 from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.server.binary import ServerError
-from bus.server.provision import provisioner_endpoint
+from bus.server.provisioning import provisioner_endpoint
 from bus.transport.connection import Endpoint
 from bus.transport.jetstream import js_api
 from bus.trust.registry import VerifiedRegistry
@@ -114,7 +114,7 @@ async def nodes(
     )
     federation = Federation(countries={"xa": Country(carrier=nkeys.generate()[1], nodes=places)})
     seats = {
-        name: Seat(federation=federation, name="xa", node=n) if len(names) > 1 else None
+        name: BrokerRole(federation=federation, name="xa", node=n) if len(names) > 1 else None
         for n, name in enumerate(names)
     }
     servers = {}

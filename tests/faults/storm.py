@@ -13,7 +13,7 @@ import msgspec
 
 from bus.errors import BusError
 from bus.transport.connection import Connection, Endpoint
-from bus.transport.pull_consumer import Pull
+from bus.transport.pull_consumer import PullConsumer
 from tests.support.waiting import longest
 
 CONNECTIONS = 12
@@ -50,7 +50,7 @@ async def _connected(endpoint: Endpoint, place: Place) -> None:
 async def _rounds(connection: Connection, place: Place) -> None:
     while True:
         try:
-            async with Pull.attach(connection, place.stream, place.authority_id, 1) as pull:
+            async with PullConsumer.attach(connection, place.stream, place.authority_id, 1) as pull:
                 await pull.next(1, 0.1)
         except BusError as exc:
             sys.stdout.write(f"{exc.reason}\n")

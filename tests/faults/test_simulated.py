@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.admission.verdict import Judged, Message, Refused, verdict
-from bus.subscribing.intake import Settling
+from bus.admission.verdict import Judged, Message, Refused, decide
+from bus.subscribing.intake import Intake
 from bus.subscribing.tables import SCHEMA, Waiting
 from schemas.bulletin import Bulletin
 from tests.faults import history as told
@@ -39,7 +39,7 @@ class Reader:
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.db.row_factory = sqlite3.Row
         self.db.executescript(SCHEMA)
-        self.settling = Settling(None, HOLD_S)
+        self.settling = Intake(None, HOLD_S)
 
     def take(self, messages: Sequence[Message]) -> None:
         """Take a batch in."""
@@ -47,7 +47,7 @@ class Reader:
 
     def judge(self, message: Message) -> Judged | Refused:
         """Admission."""
-        return verdict(message, WORLD.registry, WORLD.now)
+        return decide(message, WORLD.registry, WORLD.now)
 
     def tells(self) -> list[told.AnyEvent]:
         """What a hub's program would tell of its store."""
@@ -72,7 +72,7 @@ class Reader:
         ]
 
 
-class Impatient(Settling):
+class Impatient(Intake):
     """Holds nothing back for the bulletin before it."""
 
     def place(

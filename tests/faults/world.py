@@ -13,7 +13,7 @@ from bus.keys.files import load_signer, save_signer
 from bus.keys.signatures import FileSigner
 from bus.transport.connection import Endpoint
 from bus.trust import ceremony, rotation
-from bus.trust.store import HeldRegistry, version_file
+from bus.trust.store import RegistryStore, version_file
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import Channel
 from schemas.vocab import Domain, Scope, Status, Tlp
@@ -45,9 +45,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         who = identity or self.identity
         return Endpoint(url=self.url, authority_id=who, nkey_seed=self.nkeys[who], name=who)
 
-    def registry(self) -> HeldRegistry:
+    def registry(self) -> RegistryStore:
         """The registry on the run's disk, followed."""
-        return HeldRegistry(
+        return RegistryStore(
             registry_file(self.folder),
             pin=None,
             domain=None,

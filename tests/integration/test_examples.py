@@ -129,4 +129,4 @@ def test_three_countries_lose_nothing_when_one_is_cut_off() -> None:
 def test_the_example_of_a_federation_s_file_is_one() -> None:
     """What an operator copies is read without a complaint."""
     raw = (ROOT / "examples" / "federation" / "federation.toml").read_bytes()
-    assert Federation.parse(raw).dials("xa") == ("east", "xb")
+    assert Federation.parse(raw).upstreams("xa") == ("east", "xb")

@@ -15,21 +15,21 @@ from bus.demo.federation import COUNTRIES, Founded, found
 from bus.errors import DeniedError
 from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
-from bus.federation.registry_relay import TrustRelay
-from bus.hub.watch.alarms import alarms
+from bus.federation.registry_relay import RegistryRelay
+from bus.hub.watch.alarms import recorded_alarms
 from bus.keys import nkeys
 from bus.server import ServerSettings, provision, render_conf
 from bus.server.checks import check
-from bus.server.provision import provisioner_endpoint
+from bus.server.provisioning import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.registry_feed import TrustFeed, publish_trust
+from bus.subscribing.registry_feed import RegistryFeed, publish_trust
 from bus.tasks import background
 from bus.transport.connection import Endpoint
 from bus.transport.jetstream import js_api, publish
 from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
-from bus.trust.store import HeldRegistry
+from bus.trust.store import RegistryStore
 from schemas.subject import PREFIX
 from schemas.vocab import Tlp
 from tests.support.clocks import utc_now
@@ -323,11 +323,11 @@ async def test_what_nobody_there_may_read_does_not_go_there(tmp_path: Path) -> N
         await eventually(both)
 
 
-def hold(folder: Path, founded: Founded) -> HeldRegistry:
+def hold(folder: Path, founded: Founded) -> RegistryStore:
     """The first version, as one identity holds it."""
     folder.mkdir()
     (folder / "registry.tocsin.json").write_bytes(founded.raw)
-    return HeldRegistry(
+    return RegistryStore(
         folder / "registry.tocsin.json",
         pin=founded.registry.digest,
         domain=founded.registry.domain,
@@ -344,17 +344,17 @@ async def test_what_is_said_of_trust_comes_to_every_country(tmp_path: Path) -> N
             held = hold(tmp_path / f"{cc}-server", founded)
             home = provisioner_endpoint(nations.joins.servers[cc].url, nations.joins.provisioners[cc][0])
             ledger = await ledgers.enter_async_context(Ledger.open(tmp_path / f"{cc}-trust.db"))
-            relay = TrustRelay(
+            relay = RegistryRelay(
                 country=cc,
                 held=held,
                 endpoints=nations.joins.carriers[cc].endpoints,
                 ledger=ledger,
                 every=0.2,
             )
-            for work in (relay.run(), TrustFeed(held, home, every=0.2).run()):
+            for work in (relay.run(), RegistryFeed(held, home, every=0.2).run()):
                 tasks.start(work, f"trust of {cc}")
         hub = hold(tmp_path / "xb-hub", founded)
-        feed = TrustFeed(hub, nations.endpoint("xb-hub"), every=0.2)
+        feed = RegistryFeed(hub, nations.endpoint("xb-hub"), every=0.2)
         tasks.start(feed.run(), "trust of the hub")
         narrowed = without_strict(founded, "xc-hub")
         async with nations.owner("union") as registrar:
@@ -398,7 +398,7 @@ async def test_silence_in_one_country_is_an_alarm_in_another(tmp_path: Path) -> 
         beats = beats_of(ours)
 
         async def stands(*reasons: str) -> bool:
-            rows = await abroad.read(lambda db: alarms(db, ended=False))
+            rows = await abroad.read(lambda db: recorded_alarms(db, ended=False))
             return [row.reason for row in rows if row.channel == green("xa")] == list(reasons)
 
         async def heard(count: int) -> bool:

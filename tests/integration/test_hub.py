@@ -17,7 +17,7 @@ from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.keys import nkeys
 from bus.publishing.heartbeat import PART_S
-from bus.publishing.outbox import Outbox, State
+from bus.publishing.outbox import Outbox, RowState
 from schemas.parts import PersonalData
 from schemas.vocab import PersonalFlag
 from tests.support.hubs import hub_desk, store_of, take_in
@@ -136,7 +136,7 @@ async def test_a_hub_that_is_told_to_end_ends_though_its_broker_is_frozen(
             async with Outbox.open(outbox_file) as outbox:
 
                 async def has_spoken() -> bool:
-                    return (await outbox.counts())[State.STORED] > 0
+                    return (await outbox.counts())[RowState.STORED] > 0
 
                 await eventually(has_spoken)
             os.kill(bus.server.pid, signal.SIGSTOP)

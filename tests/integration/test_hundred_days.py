@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bus.admission.admit import verify_file
+from bus.admission.steps import verify_file
 from bus.demo.federation import Cable
 from bus.errors import AdmissionError
 from bus.hub.picture import summary
@@ -25,7 +25,7 @@ from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.subscribing.inbox import Inbox
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
-from bus.trust.store import HeldRegistry
+from bus.trust.store import RegistryStore
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from tests.support.clocks import Clock
 from tests.support.office import Desk
@@ -43,7 +43,7 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Inbox
     service: HubService
-    held: HeldRegistry
+    held: RegistryStore
 
     async def picture(self, now: dt.datetime) -> summary.Picture:
         """The situation as it shows it."""

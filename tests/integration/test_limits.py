@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 
 from bus.errors import DeniedError, UnreachableError
 from bus.keys import nkeys
-from bus.policy.rates import Allowance
+from bus.policy.rates import RateLimit
 from bus.publishing.outbox import Outbox
 from bus.publishing.sender import Sender
 from bus.server import ServerSettings, provision, share_connections
@@ -26,7 +26,7 @@ from bus.server.connection_limits import CONNECTIONS, SYSTEM, held
 from bus.transport.client import HardenedClient, headers_of
 from bus.transport.connection import Endpoint, NatsConnection
 from bus.transport.jetstream import js_api, publish
-from bus.transport.pull_consumer import Pull
+from bus.transport.pull_consumer import PullConsumer
 from bus.transport.streams import MAX_MESSAGE_BYTES, PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, PULL_WAITING
 from tests.support.stage import Bus, admitted, connected, reading, running, say, send, serving, speaking
 from tests.support.waiting import eventually
@@ -182,7 +182,7 @@ async def test_a_reader_that_takes_nothing_is_cut_and_nobody_waits_for_it(bus: B
                 "$JS.API.CONSUMER.MSG.NEXT.WORLD_ACTUAL.xb-hub", request, reply="_INBOX_xb-hub.deaf"
             )
         got = 0
-        async with Pull.attach(reader, "WORLD_ACTUAL", "xa-hub", 1) as pull:
+        async with PullConsumer.attach(reader, "WORLD_ACTUAL", "xa-hub", 1) as pull:
             while got < count:
                 got += len(await pull.next(100, 10))
 
@@ -209,7 +209,7 @@ async def test_what_is_beyond_a_readers_budget_waits_and_nobody_waits_with_it(
     said, (last,) = chain(WORLD, 10), chain(WORLD, 1, "xb-emb")
     await say(bus, *said)
     await say(bus, last)
-    allowance = Allowance(burst=3, per_s=1 / century)
+    allowance = RateLimit(burst=3, per_s=1 / century)
     async with reading(bus, tmp_path / "store.db", clock=lambda: now[0], allowance=allowance) as (store, _):
 
         async def digests() -> list[str]:
@@ -257,14 +257,14 @@ async def test_a_sender_holds_to_its_budget_and_loses_nothing(bus: Bus, tmp_path
             endpoint=bus.endpoint("xa-csirt"),
             registry=lambda: WORLD.registry,
             clock=lambda: WORLD.now + dt.timedelta(seconds=60),
-            allowance=Allowance(burst=5, per_s=4.0),
+            allowance=RateLimit(burst=5, per_s=4.0),
         )
         got: list[int] = []
         began = time.time_ns()
         async with (
             running(sender.run()),
             connected(bus.endpoint("xb-hub")) as reader,
-            Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull,
+            PullConsumer.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull,
         ):
             await eventually(lambda: "goes out slowly" in sender.problem)
             while len(got) < 20:

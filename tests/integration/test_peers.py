@@ -74,7 +74,7 @@ async def test_two_histories_are_noticed_and_proved(bus: Bus, tmp_path: Path) ->
             await eventually(lambda one=one: one.stands("fork"))  # type: ignore[misc]  # bound now
             assert await one.alarmed() == {"split", "fork"}
             for raw in await one.proofs():
-                found = contradiction.judge(raw, registry=bus.world.registry, now=clock())
+                found = contradiction.judge_proof(raw, registry=bus.world.registry, now=clock())
                 assert str(found.channel) == ME
         assert {*await first.numbers(), *await second.numbers()} == {1, 2, 3}
 

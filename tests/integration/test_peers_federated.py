@@ -11,7 +11,7 @@ from bus.demo.federation import found
 from bus.federation.plan import consumer_to
 from bus.hub.exchange import missing
 from bus.hub.exchange.requests import STREAM
-from bus.hub.watch.alarms import alarms
+from bus.hub.watch.alarms import recorded_alarms
 from bus.transport.jetstream import js_api, publish
 from schemas.bulletin import Draft
 from schemas.envelope import SIG_HEADER
@@ -57,7 +57,7 @@ async def copied(one: PeerHub) -> list[int]:
 
 async def noticed_in_time(one: PeerHub) -> bool:
     """Whether every alarm of the channel began within two heartbeats of the beginning."""
-    rows = await one.store.read(lambda db: alarms(db, ended=True))
+    rows = await one.store.read(lambda db: recorded_alarms(db, ended=True))
     return all(row.began - NOW <= dt.timedelta(seconds=2 * INTERVAL_S) for row in rows if row.channel == ME)
 
 
@@ -136,7 +136,7 @@ async def test_two_histories_that_a_union_tells_apart_are_noticed_and_proved(tmp
                 assert await each.alarmed() == {"split", "fork"}
                 assert await noticed_in_time(each)
                 for raw in await each.proofs():
-                    proved = contradiction.judge(raw, registry=world.registry, now=clock())
+                    proved = contradiction.judge_proof(raw, registry=world.registry, now=clock())
                     assert str(proved.channel) == ME
 
 

@@ -13,7 +13,7 @@ from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys import nkeys
 from bus.transport.connection import NatsConnection
 from bus.transport.jetstream import js_api, publish
-from bus.transport.pull_consumer import Pull, Received
+from bus.transport.pull_consumer import PullConsumer, Received
 from schemas.vocab import Tlp
 from tests.support.stage import Bus, connected, send
 from tests.support.waiting import eventually
@@ -157,7 +157,7 @@ async def test_what_another_has_sent_to_an_inbox_is_not_read(withheld: Withheld)
     async with connected(withheld.bus.endpoint("xa-csirt")) as speaker:
         for each in messages:
             await send(speaker, each)
-    async with connected(reader) as connection, Pull.attach(connection, WORLD, "xa-hub", 1) as pull:
+    async with connected(reader) as connection, PullConsumer.attach(connection, WORLD, "xa-hub", 1) as pull:
         client = withheld.snooper.client()
         for subject, body in (
             (f"$JS.API.CONSUMER.MSG.NEXT.{WORLD}.xb-hub", b'{"batch": 10, "no_wait": true}'),

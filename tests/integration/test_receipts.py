@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bus.admission.verdict import Message, verdict
+from bus.admission.verdict import Message, decide
 from bus.delivery import ledger as answered_by
-from bus.delivery.ladder import Overdue, Rung
+from bus.delivery.ladder import DeliveryState, Overdue
 from bus.delivery.tracker import Calendars, DeliveryTracker
 from bus.errors import StoreError
 from bus.hub.exchange import receipt_queue
-from bus.hub.exchange.receipts import Answering
+from bus.hub.exchange.receipts import Receipts
 from bus.hub.exchange.receipts import draft as receipt_draft
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
@@ -85,11 +85,11 @@ async def test_an_author_sees_who_has_received_and_who_withdrew(bus: Bus, tmp_pa
             await eventually(lambda: _received(tracker, said.digest, ["xa-hub"]))
             found = await tracker.standing(said.id)
             assert found is not None
-            assert (found.state, found.missing) == (Rung.STORED, ("xb-hub",))
+            assert (found.state, found.missing) == (DeliveryState.STORED, ("xb-hub",))
             async with hub(bus, tmp_path, "xb-hub"):
-                reached = await tracker.reached(said.digest, Rung.RECEIVED, longest())
+                reached = await tracker.reached(said.digest, DeliveryState.RECEIVED, longest())
                 assert reached is not None
-                assert (reached.state, reached.missing) == (Rung.RECEIVED, ("xa-hub", "xb-hub"))
+                assert (reached.state, reached.missing) == (DeliveryState.RECEIVED, ("xa-hub", "xb-hub"))
                 ref = Ref(id=said.id, rel=RefRel.CANCELS)
                 await author.publish(draft("Withdrawn", msg_type=MsgType.CANCEL, references=(ref,)))
                 await eventually(lambda: _unconfirmed(tracker, said.digest, ()))
@@ -108,9 +108,9 @@ async def test_a_tracker_that_comes_later_reads_what_was_answered_before(bus: Bu
             )
             assert await answering.settled(kept.digest, longest()) == "stored"
     async with tracked(bus, tmp_path / "author.db", "xa-csirt") as (_, tracker):
-        reached = await tracker.reached(said.digest, Rung.RECEIVED, longest())
+        reached = await tracker.reached(said.digest, DeliveryState.RECEIVED, longest())
     assert reached is not None
-    assert reached.state is Rung.RECEIVED
+    assert reached.state is DeliveryState.RECEIVED
 
 
 async def test_forged_and_foreign_receipts_count_nothing(bus: Bus, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ async def test_what_was_not_said_before_a_crash_is_said_once_after_it(bus: Bus, 
         said = [await author.publish(draft(f"number {n}")) for n in range(3)]
         async with open_store(tmp_path / "store.db") as store:
             messages = chain_of(await author_rows(tmp_path / "author.db"))
-            judged = [verdict(each, bus.world.registry, bus.world.now) for each in messages]
+            judged = [decide(each, bus.world.registry, bus.world.now) for each in messages]
             await store.settle(judged, None, None, bus.world.now)
             granted = receipt_grants.ways(bus.world.registry, "xb-hub")
             async with speaking(bus, tmp_path / "hub.db", "xb-hub") as theirs:
@@ -174,9 +174,9 @@ async def test_what_was_not_said_before_a_crash_is_said_once_after_it(bus: Bus, 
                 later = await author.publish(draft("later"))
                 (message,) = chain_of(await author_rows(tmp_path / "author.db"))[3:]
                 await store.settle(
-                    [verdict(message, bus.world.registry, bus.world.now)], None, None, bus.world.now
+                    [decide(message, bus.world.registry, bus.world.now)], None, None, bus.world.now
                 )
-                answering = Answering(store, theirs)
+                answering = Receipts(store, theirs)
                 assert await answering.answer() == 2
                 assert await answering.answer() == 0
                 assert first.seq == 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bus.transport.connection import Connection
-from bus.transport.pull_consumer import Pull, Received
+from bus.transport.pull_consumer import PullConsumer, Received
 from tests.support.stage import Bus, send
 from tests.support.waiting import longest
 from tests.support.world import chain
@@ -22,7 +22,7 @@ async def test_what_an_authority_publishes_a_hub_of_another_country_reads(bus: B
             ack = await send(speaker, message)
             assert not ack.duplicate
         got: list[Received] = []
-        async with Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:
+        async with PullConsumer.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull:
             while len(got) < 3:
                 got += await pull.next(10, 5)
         assert [(g.subject, g.payload) for g in got] == [(m.subject, m.payload) for m in messages]

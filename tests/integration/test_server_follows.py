@@ -20,11 +20,11 @@ from bus.server import ServerSettings, follow_registry, provision, render_conf
 from bus.server.binary import ServerError
 from bus.server.checks import check
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.registry_feed import TrustFeed
+from bus.subscribing.registry_feed import RegistryFeed
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.jetstream import js_api, publish
-from bus.transport.pull_consumer import Pull
-from bus.transport.streams import streams
+from bus.transport.pull_consumer import PullConsumer
+from bus.transport.streams import streams_of
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import AuthorityRecord, Registry
@@ -67,7 +67,7 @@ async def served(bus: Bus, folder: Path) -> AsyncIterator[None]:
     held = hold(folder, RunningClock(NOW))
     seed = bus.provisioner[0]
     async with running(
-        TrustFeed(held, bus.owner, every=0.2).run(),
+        RegistryFeed(held, bus.owner, every=0.2).run(),
         follow_registry(
             bus.server, held, standing=WORLD.pin, seed=seed, settings=ServerSettings(), every=0.1
         ),
@@ -393,7 +393,7 @@ async def test_a_country_that_joins_and_one_that_leaves(bus: Bus, tmp_path: Path
             )
 
         await eventually(settled)
-        async with Pull.attach(reader, "WORLD_ACTUAL", "xa-hub", 1) as pull:
+        async with PullConsumer.attach(reader, "WORLD_ACTUAL", "xa-hub", 1) as pull:
             assert len(await pull.next(10, 5)) == 2
 
 
@@ -406,7 +406,7 @@ async def test_room_is_made_before_the_streams_of_a_further_country(tmp_path: Pa
     async with serving(tmp_path, msgspec.structs.replace(WORLD, registry=alone)) as home:
         await provision(home.server.url, home.provisioner[0], WORLD.registry)
         async with connected(home.owner) as provisioner:
-            for spec in streams(WORLD.registry):
+            for spec in streams_of(WORLD.registry):
                 info = await js_api(provisioner, f"STREAM.INFO.{spec.name}")
                 assert info["config"]["max_bytes"] == spec.max_bytes
 

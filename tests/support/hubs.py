@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bus.admission.verdict import Judged, Refused, verdict
+from bus.admission.verdict import Judged, Refused, decide
 from bus.admission.verdict import Message as Received
 from bus.hub.picture.projection import open_store
 from bus.publishing import heartbeat
@@ -37,7 +37,7 @@ def judged(
         stream_seq=1,
         digest=message.digest,
     )
-    return verdict(kept, registry or shared_world().registry, now)
+    return decide(kept, registry or shared_world().registry, now)
 
 
 def beat(

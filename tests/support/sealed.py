@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from bus.admission.admit import Admitted, admit
+from bus.admission.steps import Admitted, admit
 from bus.keys.hpke import OpeningKey, SealKey, seal
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.publishing.outbox import Outbox

@@ -14,18 +14,18 @@ from typing import Any, Protocol
 import msgspec
 
 from bus.demo.federation import COUNTRIES, Cable, Founded, Joined, joined
-from bus.federation.plan import Seat
+from bus.federation.plan import BrokerRole
 from bus.hub.picture import summary
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.keys import nkeys
 from bus.publishing.publisher import Publisher
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.server.provision import provisioner_endpoint
+from bus.server.provisioning import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection, Endpoint, NatsConnection
 from bus.transport.jetstream import PubAck, publish
-from bus.transport.pull_consumer import Pull, Received
+from bus.transport.pull_consumer import PullConsumer, Received
 from bus.trust.registry import VerifiedRegistry
 from tests.support.publishers import publishing
 from tests.support.waiting import longest
@@ -49,7 +49,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     world: World
     server: NatsServer
     provisioner: tuple[str, str]
-    seat: Seat | None = None
+    seat: BrokerRole | None = None
 
     def endpoint(self, identity: str) -> Endpoint:
         """An identity's place on the bus."""
@@ -237,7 +237,7 @@ async def stored(bus: Bus, count: int) -> list[Received]:
     messages: list[Received] = []
     async with (
         connected(bus.endpoint("xb-hub")) as reader,
-        Pull.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull,
+        PullConsumer.attach(reader, "WORLD_ACTUAL", "xb-hub", 1) as pull,
     ):
         while len(messages) < count:
             more = await pull.next(count - len(messages), longest())

@@ -12,11 +12,11 @@ import msgspec
 from bus.audit import Fact
 from bus.keys.signatures import FileSigner
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.registry_feed import TrustFeed, publish_trust
+from bus.subscribing.registry_feed import RegistryFeed, publish_trust
 from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
-from bus.trust.store import HeldRegistry
+from bus.trust.store import RegistryStore
 from tests.support.clocks import RunningClock
 from tests.support.stage import Bus, connected, reading, running
 from tests.support.world import key_record, shared_world, signed_registry
@@ -26,13 +26,15 @@ NOW = WORLD.now
 DAY = dt.timedelta(days=1)
 
 
-def hold(folder: Path, clock: Callable[[], dt.datetime]) -> HeldRegistry:
+def hold(folder: Path, clock: Callable[[], dt.datetime]) -> RegistryStore:
     """The world's first version in a folder of its own, or what the folder holds by now."""
     folder.mkdir(exist_ok=True)
     file = folder / "registry.tocsin.json"
     if not file.exists():
         file.write_bytes(WORLD.raw)
-    return HeldRegistry(file, pin=WORLD.pin, domain="test", beacon=folder / "beacon.tocsin.json", clock=clock)
+    return RegistryStore(
+        file, pin=WORLD.pin, domain="test", beacon=folder / "beacon.tocsin.json", clock=clock
+    )
 
 
 def version(before: VerifiedRegistry, **keys: FileSigner) -> bytes:
@@ -63,7 +65,7 @@ def statement(authority: str = "xa-csirt", by: FileSigner | None = None) -> byte
 
 
 @asynccontextmanager
-async def following(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbox, HeldRegistry]]:
+async def following(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tuple[Inbox, RegistryStore]]:
     """A hub that runs over its own files, and follows the registry on the bus."""
     clock = RunningClock(NOW)
     held = hold(folder, clock)
@@ -74,12 +76,12 @@ async def following(bus: Bus, folder: Path, identity: str) -> AsyncIterator[tupl
 @asynccontextmanager
 async def feeding(
     bus: Bus,
-    held: HeldRegistry,
+    held: RegistryStore,
     identity: str = "xb-hub",
     on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
-) -> AsyncIterator[TrustFeed]:
+) -> AsyncIterator[RegistryFeed]:
     """A feed that runs."""
-    feed = TrustFeed(held, bus.endpoint(identity), every=0.2, on_news=on_news)
+    feed = RegistryFeed(held, bus.endpoint(identity), every=0.2, on_news=on_news)
     async with running(feed.run()):
         yield feed
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from bus.delivery.ledger import TABLES
 from bus.delivery.tracker import DeliveryTracker
 from bus.hub.exchange.signed_files import contradictions
-from bus.hub.watch.alarms import alarms
-from bus.hub.watch.channels import channels
+from bus.hub.watch.alarms import recorded_alarms
+from bus.hub.watch.channels import channel_rows
 from bus.hub.watch.holdings import Holdings
 from bus.policy import deadlines
 from bus.publishing.heartbeat import Heartbeat, Holding, Intervals
@@ -35,13 +35,13 @@ class Hub:
 
     async def reasons(self, channel: str = ME, *, ended: bool = False) -> list[str]:
         """The alarms of a channel that stand, or all there were."""
-        rows = await self.store.read(lambda db: alarms(db, ended=ended))
+        rows = await self.store.read(lambda db: recorded_alarms(db, ended=ended))
         return [row.reason for row in rows if row.channel == channel]
 
     async def state(self, channel: str = ME) -> str:
         """How it sees a channel."""
         rows = await self.store.read(
-            lambda db: channels(db, self.clock(), self._stage.world.registry, "xb-hub")
+            lambda db: channel_rows(db, self.clock(), self._stage.world.registry, "xb-hub")
         )
         return next(str(row.state) for row in rows if row.name == channel)
 

@@ -8,14 +8,23 @@ from typing import Protocol
 
 import pytest
 
-from bus.federation.plan import HOME, Country, Federation, Node, Seat, guests, identity_at, served
+from bus.federation.plan import (
+    HOME,
+    BrokerRole,
+    Country,
+    Federation,
+    Node,
+    guests,
+    identity_at,
+    served_authorities,
+)
 from bus.federation.plan import Path as Way
 from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.server.provision import layout
+from bus.server.provisioning import layout
 from bus.transport.connection import Endpoint
 from bus.transport.memory import MemoryBroker
-from bus.transport.permissions import Permissions, permissions
+from bus.transport.permissions import Permissions, permissions_of
 from bus.transport.streams import PROVISIONER
 from tests.support.world import World, shared_world
 
@@ -51,13 +60,13 @@ class Broker(Protocol):
 class InMemory:
     """The broker in memory."""
 
-    def __init__(self, world: World, seat: Seat | None = None) -> None:
+    def __init__(self, world: World, seat: BrokerRole | None = None) -> None:
         self._broker = MemoryBroker()
         self._broker.provision(*layout(world.registry, seat))
         self._allowed: dict[str, Permissions] = {}
         self._broker.let_in(PROVISIONER)
-        for identity in served(world.registry, seat):
-            self._let_in(identity, permissions(world.registry, identity))
+        for identity in served_authorities(world.registry, seat):
+            self._let_in(identity, permissions_of(world.registry, identity))
         for guest in guests(world.registry, seat) if seat else ():
             self._let_in(guest.identity, guest.permissions)
 
@@ -88,7 +97,7 @@ class InMemory:
 class Nats:
     """A nats-server."""
 
-    def __init__(self, world: World, folder: Path, seat: Seat | None = None) -> None:
+    def __init__(self, world: World, folder: Path, seat: BrokerRole | None = None) -> None:
         self._world = world
         self._seat = seat
         self._provisioner = nkeys.generate()
@@ -154,7 +163,7 @@ async def broker(kind: str, world: World, tmp_path: Path) -> AsyncIterator[Broke
 @pytest.fixture
 async def brokers(kind: str, world: World, tmp_path: Path) -> AsyncIterator[dict[str, Broker]]:
     """A broker for each of two countries with a path between them."""
-    seats = {country: Seat(federation=JOINED, name=country) for country in COUNTRIES}
+    seats = {country: BrokerRole(federation=JOINED, name=country) for country in COUNTRIES}
     if kind == "memory":
         yield {country: InMemory(world, seat) for country, seat in seats.items()}
         return

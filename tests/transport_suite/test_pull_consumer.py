@@ -10,7 +10,7 @@ from bus.errors import BrokerError, UnreachableError
 from bus.transport.connection import Connection
 from bus.transport.cursor import Cursor
 from bus.transport.jetstream import js_api, publish_batch, stream_info
-from bus.transport.pull_consumer import Pull, Received, cursor_at, read_back
+from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
 from bus.transport.streams import PROVISIONER
 from schemas.codec import digest
 from tests.support.waiting import longest
@@ -28,7 +28,7 @@ async def author(broker: Broker) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def taken(pull: Pull, count: int) -> list[Received]:
+async def taken(pull: PullConsumer, count: int) -> list[Received]:
     """So many messages, however they come."""
     found: list[Received] = []
     while len(found) < count:
@@ -38,7 +38,7 @@ async def taken(pull: Pull, count: int) -> list[Received]:
 
 async def cursor_after(author: Connection, seq: int) -> Cursor:
     """The cursor of who has read the stream up to a number."""
-    async with Pull.attach(author, STREAM, CONSUMER, seq) as pull:
+    async with PullConsumer.attach(author, STREAM, CONSUMER, seq) as pull:
         (last,) = await pull.next(1, 30)
         return cursor_at(last, digest(last.payload))
 
@@ -58,7 +58,7 @@ async def made_anew(broker: Broker) -> None:
 async def test_reading_begins_where_it_is_set(author: Connection) -> None:
     """In order, each once, counted from 1, with how many are left; and what is published meanwhile comes too."""
     await publish_batch(author, numbered(5))
-    async with Pull.attach(author, STREAM, CONSUMER, 3) as pull:
+    async with PullConsumer.attach(author, STREAM, CONSUMER, 3) as pull:
         batch = await taken(pull, 3)
         assert [each.payload for each in batch] == [b"3", b"4", b"5"]
         assert [each.stream_seq for each in batch] == [3, 4, 5]
@@ -75,7 +75,7 @@ async def test_the_same_stream_is_gone_on_with(author: Connection) -> None:
     await publish_batch(author, numbered(5))
     for seq, after, at_end in ((5, [], True), (3, [b"4", b"5"], False)):
         cursor = await cursor_after(author, seq)
-        async with Pull.attach(author, STREAM, CONSUMER, seq) as pull:
+        async with PullConsumer.attach(author, STREAM, CONSUMER, seq) as pull:
             resumed = await pull.resume(cursor, 10, 30)
             assert resumed is not None
             follows = [*resumed.after, *await taken(pull, len(after) - len(resumed.after))]
@@ -87,7 +87,7 @@ async def test_without_a_cursor_any_stream_will_do(author: Connection) -> None:
     for held, at_end in ((0, True), (2, False)):
         if held:
             await publish_batch(author, numbered(held))
-        async with Pull.attach(author, STREAM, CONSUMER, 1) as pull:
+        async with PullConsumer.attach(author, STREAM, CONSUMER, 1) as pull:
             resumed = await pull.resume(Cursor(), 10, 30)
         assert resumed is not None
         assert (resumed.after, resumed.at_end) == ([], at_end)
@@ -103,7 +103,7 @@ async def test_a_stream_made_anew_is_told_from_the_one_that_was_read(
     await made_anew(broker)
     if count:
         await publish_batch(author, numbered(count))
-    async with Pull.attach(author, STREAM, CONSUMER, cursor.seq) as pull:
+    async with PullConsumer.attach(author, STREAM, CONSUMER, cursor.seq) as pull:
         # What is there comes; of what is not there a short silence tells as much as a long one.
         assert await pull.resume(cursor, 10, 30 if count >= cursor.seq else 0.3) is None
 
@@ -120,7 +120,7 @@ async def test_a_shorter_stream_is_read_back_whole(broker: Broker, author: Conne
 
 async def test_a_lost_link_is_no_silence(broker: Broker, author: Connection) -> None:
     """A reader is told that its broker has gone, rather than that nothing came."""
-    async with Pull.attach(author, STREAM, CONSUMER, 1) as pull:
+    async with PullConsumer.attach(author, STREAM, CONSUMER, 1) as pull:
         assert await pull.next(1, 0.1) == []
         await broker.stop()
         with pytest.raises(UnreachableError):
@@ -131,7 +131,7 @@ async def test_a_lost_link_is_no_silence(broker: Broker, author: Connection) -> 
 async def test_a_consumer_that_is_taken_away_refuses(broker: Broker, author: Connection) -> None:
     """A reader at it is told so."""
     async with (
-        Pull.attach(author, STREAM, CONSUMER, 1) as pull,
+        PullConsumer.attach(author, STREAM, CONSUMER, 1) as pull,
         Connection.open(broker.endpoint(PROVISIONER)) as owner,
     ):
         await owner.until_connected(longest())

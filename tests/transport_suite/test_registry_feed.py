@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bus.subscribing.registry_feed import TrustFeed, publish_trust
+from bus.subscribing.registry_feed import RegistryFeed, publish_trust
 from bus.transport.connection import Connection
 from bus.transport.jetstream import js_api, stream_info
 from bus.transport.streams import PROVISIONER, TRUST_STREAM
@@ -28,7 +28,7 @@ async def test_what_is_said_of_trust_is_taken_in_from_whatever_stream(
 ) -> None:
     """A version and a statement; and the next version from a stream that was made anew, shorter than what was read."""
     held = hold(tmp_path, RunningClock(NOW))
-    feed = TrustFeed(held, broker.endpoint("xb-hub"), every=0.05)
+    feed = RegistryFeed(held, broker.endpoint("xb-hub"), every=0.05)
     second = version(world.registry)
     async with running(feed.run()):
         await announce(broker, second)

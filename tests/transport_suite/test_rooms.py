@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bus.delivery import ledger
-from bus.delivery.ladder import Rung
+from bus.delivery.ladder import DeliveryState
 from bus.delivery.tracker import DeliveryTracker
 from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
@@ -28,7 +28,7 @@ from bus.subscribing.tables import Stored
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.interface import Outgoing
 from bus.transport.jetstream import js_api, publish, publish_burst, stream_info
-from bus.transport.pull_consumer import Pull, Received
+from bus.transport.pull_consumer import PullConsumer, Received
 from bus.transport.streams import PROVISIONER
 from schemas.bodies.system import ReceiptItem
 from schemas.codec import digest
@@ -94,7 +94,7 @@ async def read(broker: Broker, count: int) -> list[Received]:
     found: list[Received] = []
     async with Connection.open(broker.endpoint("xb-hub")) as reader:
         await reader.until_connected(longest())
-        async with Pull.attach(reader, WORLD_STREAM, "xb-hub", 1) as pull:
+        async with PullConsumer.attach(reader, WORLD_STREAM, "xb-hub", 1) as pull:
             while len(found) < count:
                 found += await pull.next(count - len(found), 5)
             assert await pull.next(1, 0.2) == []
@@ -324,14 +324,14 @@ async def test_receipts_reach_the_ledger(broker: Broker, world: World, tmp_path:
     ):
         said = await publisher.publish(draft())
         item = ReceiptItem(id=said.id, digest=said.digest, at=world.now)
-        for hub, state in (("xa-hub", Rung.STORED), ("xb-hub", Rung.RECEIVED)):
+        for hub, state in (("xa-hub", DeliveryState.STORED), ("xb-hub", DeliveryState.RECEIVED)):
             async with (
                 Outbox.open(tmp_path / f"{hub}.db") as voice,
                 desk(world, voice, broker.endpoint(hub), hub) as theirs,
             ):
                 await theirs.publish(receipt_draft(ReceiptStage.VERIFIED, "xa-csirt", Tlp.GREEN, [item]))
 
-                async def known(hub: str = hub, state: Rung = state) -> bool:
+                async def known(hub: str = hub, state: DeliveryState = state) -> bool:
                     standing = await ledger.read(
                         outbox, lambda db: ledger.of_one(db, "xa-csirt", world.registry, said.digest)
                     )

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import assert_type
 
 from adapters.sdk import AuthorityAdapter, Format, ReadContext, ReadResult
-from bus.admission.admit import Admitted, admit
+from bus.admission.steps import Admitted, admit
 from bus.publishing.publisher import Accepted, Publisher
 from bus.trust.registry import TrustState, VerifiedRegistry
 from schemas.bulletin import Bulletin, Draft

@@ -40,7 +40,7 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
     from bus.cli.frame.session import open_registry, open_store
     from bus.errors import PermitError
     from bus.hub.exchange import receipt_queue
-    from bus.hub.exchange.receipts import Answering
+    from bus.hub.exchange.receipts import Receipts
     from bus.trust import receipt_grants
     from schemas.subject import Channel
     from schemas.vocab import ReceiptStage, Status
@@ -69,7 +69,7 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
                     db, ReceiptStage.ACKNOWLEDGED, row["digest"], row["id"], channel, now.timestamp()
                 )
             )
-        await Answering(store, publisher).answer()
+        await Receipts(store, publisher).answer()
         state = "stored" if await publisher.idle(app.timeout(STORED_S)) else "accepted"
     if app.json:
         app.data(

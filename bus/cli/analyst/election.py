@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bus.hub.elections import Calendar, CountryPhase, Election
     from bus.hub.picture.contacts import Contact
-    from bus.hub.picture.readiness import Check
+    from bus.hub.picture.readiness import ReadinessCheck
 
 
 @click.group(cls=Group)
@@ -98,8 +98,8 @@ def show(
     from bus.cli.frame.session import open_registry
     from bus.hub import elections
     from bus.hub.picture.contacts import read_contacts
-    from bus.hub.picture.readiness import PASS, Facts, readiness
-    from bus.hub.watch.channels import channels
+    from bus.hub.picture.readiness import PASS, Facts, assess
+    from bus.hub.watch.channels import channel_rows
 
     _, context = app.context()
     now = app.now()
@@ -109,7 +109,7 @@ def show(
     def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], Facts]:
         return elections.calendars(db), Facts(
             registry=registry,
-            channels=channels(db, now, registry, context.authority),
+            channels=channel_rows(db, now, registry, context.authority),
             contacts=contacts,
             drills=elections.last_exercises(db),
             now=now,
@@ -131,7 +131,7 @@ def show(
         )
     ready = True
     for calendar in chosen:
-        checks = readiness(calendar, facts)
+        checks = assess(calendar, facts)
         ready = ready and all(each.verdict == PASS for each in checks)
         mine = [
             each
@@ -145,7 +145,11 @@ def show(
 
 
 def _show(
-    app: App, calendar: Calendar, checks: Sequence[Check], contacts: Sequence[Contact], now: dt.datetime
+    app: App,
+    calendar: Calendar,
+    checks: Sequence[ReadinessCheck],
+    contacts: Sequence[Contact],
+    now: dt.datetime,
 ) -> None:
     from bus.hub.elections import standing, windows
 

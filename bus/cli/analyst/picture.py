@@ -91,7 +91,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs.
     """
     from bus.cli.frame.session import open_registry
-    from bus.hub.watch.channels import channels as every
+    from bus.hub.watch.channels import channel_rows as every
     from bus.hub.watch.channels import real
 
     if ended and not alarms:
@@ -136,9 +136,9 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
 
 
 def _alarms(app: App, *, ended: bool) -> None:
-    from bus.hub.watch.alarms import alarms
+    from bus.hub.watch.alarms import recorded_alarms
 
-    found = query_store(app, lambda tx: alarms(tx, ended=ended))
+    found = query_store(app, lambda tx: recorded_alarms(tx, ended=ended))
     if app.json:
         app.data(found)
         return

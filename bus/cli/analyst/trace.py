@@ -12,8 +12,8 @@ from bus.cli.frame.commands import command
 from bus.cli.frame.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from bus.delivery.ladder import Standing
-    from bus.hub.picture.trace import Step
+    from bus.delivery.ladder import DeliveryStatus
+    from bus.hub.picture.trace import TraceStep
 
 
 @command()
@@ -34,7 +34,7 @@ def trace(app: App, bulletin_id: str) -> None:
         )
 
 
-async def _life(app: App, bulletin_id: str) -> tuple[list[Step], Standing | None]:
+async def _life(app: App, bulletin_id: str) -> tuple[list[TraceStep], DeliveryStatus | None]:
     from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_registry, open_store
     from bus.delivery import ledger
     from bus.hub.picture import trace as traces
@@ -42,7 +42,7 @@ async def _life(app: App, bulletin_id: str) -> tuple[list[Step], Standing | None
     folder = app.state_folder()
     _, context = app.context()
     registry = open_registry(context, app.now())
-    steps: list[Step] = []
+    steps: list[TraceStep] = []
     ladder = None
     if (folder / OUTBOX_FILE).exists():
         async with open_outbox(app) as box:

@@ -14,7 +14,7 @@ from bus.cli.frame.files import read_file
 if TYPE_CHECKING:
     import datetime as dt
 
-    from bus.admission.admit import Admitted
+    from bus.admission.steps import Admitted
     from bus.trust.registry import VerifiedRegistry
 
 
@@ -37,7 +37,7 @@ def verify(
     Exits 0 when it stands, 6 with the reason code when it does not; of a proof that an authority contradicted itself
     (`bulletin proof`) it says what is proved, and exits 6 with the code `fork`.
     """
-    from bus.admission.admit import verify_file
+    from bus.admission.steps import verify_file
     from bus.cli.frame.session import open_registry
     from bus.errors import AdmissionError, TrustError
     from bus.trust.registry import TrustState, VerifiedRegistry
@@ -79,11 +79,11 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
     Raises:
         AdmissionError: always: `fork` when it proves a contradiction, else why it proves nothing.
     """
-    from bus.admission.contradiction import judge
+    from bus.admission.contradiction import judge_proof
     from bus.errors import AdmissionError
 
     try:
-        found = judge(raw, registry=registry, now=now)
+        found = judge_proof(raw, registry=registry, now=now)
     except AdmissionError as exc:
         raise AdmissionError(f"{file} proves nothing: {exc}", reason=exc.reason) from None
     issuer = found.channel.issuer

@@ -15,8 +15,8 @@ from statistics import median
 import click
 import msgspec
 
-from bus.admission.admit import admit
-from bus.admission.branches import ReceivedLink, rule
+from bus.admission.branches import ReceivedLink, standing
+from bus.admission.steps import admit
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import command
 from bus.keys import nkeys
@@ -227,4 +227,4 @@ def _ruling(count: int, now: dt.datetime) -> Callable[[], object]:
         )
         for n in range(1, count + 1)
     ]
-    return lambda: rule(links, {"old": now - DAY})
+    return lambda: standing(links, {"old": now - DAY})

@@ -15,9 +15,9 @@ from bus.cli.frame.lines import recipients_of, show_bulletin
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
-    from bus.sealing.view import Keys, Sight
+    from bus.sealing.view import Keys, View
     from bus.subscribing.tables import Stored
-    from bus.trust.store import HeldRegistry
+    from bus.trust.store import RegistryStore
     from schemas.bulletin import Bulletin
 
 
@@ -28,16 +28,16 @@ class Unsealer:
         """Prepare; `shown_by` is the command, for the audit record."""
         self._app = app
         self._shown_by = shown_by
-        self._registry: HeldRegistry | None = None
+        self._registry: RegistryStore | None = None
         self._keys: Keys | None = None
 
-    def look(self, outer: Bulletin, digest: str) -> Sight:
+    def look(self, outer: Bulletin, digest: str) -> View:
         """A bulletin that this context holds, as its identity may see it. Never fails: what does not open is a cover."""
         from bus.cli.frame.audit import record
-        from bus.sealing.view import Sight, closed, is_closed, names
+        from bus.sealing.view import View, closed, is_closed, names
 
         if not is_closed(outer):
-            return Sight(outer=outer)
+            return View(outer=outer)
         app = self._app
         try:
             named = names(outer, app.context()[1].authority)
@@ -57,13 +57,13 @@ class Unsealer:
             return self._look(outer, _none("not-recorded"))
         return seen
 
-    def _look(self, outer: Bulletin, keys: Keys) -> Sight:
-        from bus.cli.frame.session import held_registry
+    def _look(self, outer: Bulletin, keys: Keys) -> View:
+        from bus.cli.frame.session import registry_store
         from bus.sealing.view import look
 
         app, context = self._app, self._app.context()[1]
         if self._registry is None:
-            self._registry = held_registry(context, app.now)
+            self._registry = registry_store(context, app.now)
         return look(outer, keys, reader=context.authority, registry=self._registry(), now=app.now())
 
     def keys(self) -> Keys:
@@ -89,7 +89,7 @@ def _none(problem: str) -> Keys:
     return Keys(problem=problem)
 
 
-def opened_data(seen: Sight) -> dict[str, object]:
+def opened_data(seen: View) -> dict[str, object]:
     """What is added to a bulletin in JSON: nothing, where nothing of it is sealed."""
     found: dict[str, object] = {}
     if seen.inner is not None:
@@ -118,7 +118,7 @@ def readable(payload: bytes) -> str:
     return msgspec.json.format(msgspec.json.encode(shown) if parts else payload, indent=2).decode()
 
 
-def show_inside(app: App, seen: Sight) -> None:
+def show_inside(app: App, seen: View) -> None:
     """What was opened, as indented JSON, each part under a remark; and who opens the rest."""
     if seen.inner is not None:
         app.note(
@@ -139,9 +139,9 @@ def show_inside(app: App, seen: Sight) -> None:
 
 def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
     """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
-    from bus.sealing.view import Sight
+    from bus.sealing.view import View
 
-    seen = Sight(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
+    seen = View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     if app.json:
         import msgspec
 

@@ -17,10 +17,10 @@ from bus.cli.frame.session import (
     OUTBOX_FILE,
     defaults,
     endpoint,
-    held_registry,
     member_of,
     open_signer,
     pings,
+    registry_store,
 )
 from schemas.vocab import Posture
 
@@ -54,7 +54,7 @@ async def open_publisher(
 
     name, context = app.context()
     folder = private_folder(app.state_folder())
-    registry = held_registry(context, app.now)
+    registry = registry_store(context, app.now)
     signer = open_signer(context)
     async with (
         Outbox.open(folder / OUTBOX_FILE, tables=TABLES) as outbox,
@@ -96,11 +96,11 @@ def deadlines_of(app: App) -> Deadlines:
 
 async def follow_trust(app: App) -> None:
     """Take in what the bus says of the registry, for as long as the program runs; its own registry follows by file."""
-    from bus.subscribing.registry_feed import TrustFeed
+    from bus.subscribing.registry_feed import RegistryFeed
 
     name, context = app.context()
-    await TrustFeed(
-        held_registry(context, app.now),
+    await RegistryFeed(
+        registry_store(context, app.now),
         endpoint(context, f"{name} trust", ping_s=pings(app)),
         on_news=recorder(app),
     ).run()
@@ -119,7 +119,7 @@ async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an
     async with HubService.open(
         authority_id=context.authority,
         store=store,
-        registry=held_registry(context, app.now),
+        registry=registry_store(context, app.now),
         endpoint=endpoint(context, f"{name} watch"),
         clock=app.now,
         on_news=recorder(app),

@@ -190,12 +190,12 @@ async def send_drafts(
 
 async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
     """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
-    from bus.delivery.ladder import Rung
+    from bus.delivery.ladder import DeliveryState
 
-    found = await tracker.reached(accepted.digest, Rung(rung), left)
+    found = await tracker.reached(accepted.digest, DeliveryState(rung), left)
     if found is None or not found.readers:
         return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
-    if found.state in (rung, Rung.READ):
+    if found.state in (rung, DeliveryState.READ):
         return str(found.state), ""
     return str(found.state), (
         f"{accepted.id} is {found.state}; not yet {rung} by {', '.join(found.missing)}: "

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bus.transport.connection import Endpoint
     from bus.transport.tls import Tls
     from bus.trust.registry import VerifiedRegistry
-    from bus.trust.store import HeldRegistry
+    from bus.trust.store import RegistryStore
 
 
 V = TypeVar("V", Tlp, Pap, Posture)
@@ -44,18 +44,18 @@ def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
     Raises:
         ConfigError, TrustError: see `HeldRegistry`.
     """
-    return held_registry(context, lambda: now)()
+    return registry_store(context, lambda: now)()
 
 
-def held_registry(context: Context, clock: Callable[[], dt.datetime]) -> HeldRegistry:
+def registry_store(context: Context, clock: Callable[[], dt.datetime]) -> RegistryStore:
     """The context's registry, for a program that runs on: it follows every version that is taken in.
 
     Raises:
         ConfigError, TrustError: see `HeldRegistry`.
     """
-    from bus.trust.store import HeldRegistry
+    from bus.trust.store import RegistryStore
 
-    return HeldRegistry(
+    return RegistryStore(
         context.registry, pin=context.pin, domain=context.domain, beacon=context.beacon, clock=clock
     )
 

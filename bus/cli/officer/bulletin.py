@@ -146,7 +146,7 @@ def _stamped(app: App, name: str) -> None:
     rules.check(made)
     if registry is not None:
         registry.permit(made)
-    sections.judge(made, read.sections, registry)
+    sections.judge_section(made, read.sections, registry)
 
 
 @command(bulletin, "show")

@@ -26,7 +26,7 @@ def endorse(
     What does not stand is not endorsed. Readers of the file then see the authority as confirmed; the bytes that were
     signed, and the issuer's signature, stay as they are.
     """
-    from bus.admission.admit import verify_file
+    from bus.admission.steps import verify_file
     from bus.cli.frame.audit import record
     from bus.cli.frame.session import open_registry, open_signer
     from bus.errors import PermitError

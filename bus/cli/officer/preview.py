@@ -42,7 +42,7 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     )
     check(bulletin)
     registry.permit(bulletin)
-    sections.judge(bulletin, draft.sections, registry)
+    sections.judge_section(bulletin, draft.sections, registry)
     channel = channel_of(bulletin)
     sealed = must_seal(bulletin, registry)
     readers = [

@@ -15,7 +15,7 @@ from bus.cli.frame.errors import NotFoundError
 if TYPE_CHECKING:
     import datetime as dt
 
-    from bus.delivery.ladder import Overdue, Standing
+    from bus.delivery.ladder import DeliveryStatus, Overdue
     from bus.trust.registry import VerifiedRegistry
     from schemas.bodies.electoral import ElectionCalendar
 
@@ -74,7 +74,7 @@ async def _found(
     wanted: str | None,
     *,
     offline: bool,
-) -> Sequence[Standing]:
+) -> Sequence[DeliveryStatus]:
     from bus.cli.frame.programs import open_publisher, tracking
     from bus.cli.frame.session import open_outbox
     from bus.delivery import ledger
@@ -90,18 +90,18 @@ async def _found(
         return [one] if one else []
 
 
-def _state(found: Standing) -> str:
+def _state(found: DeliveryStatus) -> str:
     if not found.said.is_cancelled:
         return str(found.state)
     return f"{found.state}, withdrawn" if not found.unconfirmed else f"{found.state}, being withdrawn"
 
 
-def _missing(found: Standing) -> str:
+def _missing(found: DeliveryStatus) -> str:
     waited = found.unconfirmed if found.said.is_cancelled else found.missing
     return ", ".join(waited) or ("-" if found.readers else "no hub may read it")
 
 
-def _one(app: App, found: Standing) -> None:
+def _one(app: App, found: DeliveryStatus) -> None:
     app.line(f"{_state(found)}: {found.said.channel}, number {found.said.seq}")
     app.line(f"  accepted {_at(found.said.accepted)}, stored {_at(found.said.stored)}")
     app.table(

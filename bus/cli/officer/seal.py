@@ -14,8 +14,8 @@ from bus.cli.frame.commands import command
 from bus.cli.frame.sending import send_files, wait_option, without_option
 
 if TYPE_CHECKING:
-    from bus.admission.admit import Admitted
-    from bus.sealing.view import Sight
+    from bus.admission.steps import Admitted
+    from bus.sealing.view import View
 
 
 @command(name="seal")
@@ -71,12 +71,12 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     Inside and outside are verified and compared. Exits 6 with the reason code when the bulletin does not stand or does
     not open, or none of its sections does.
     """
-    from bus.admission.admit import verify_file
+    from bus.admission.steps import verify_file
     from bus.cli.frame.audit import record
     from bus.cli.frame.session import open_registry, open_seal_keys
     from bus.errors import SealError
     from bus.sealing.opening import open_bulletin
-    from bus.sealing.view import Keys, Sight, look_at_sections
+    from bus.sealing.view import Keys, View, look_at_sections
     from schemas.envelope import parse_header, write_signed
     from schemas.errors import TocsinError
 
@@ -93,7 +93,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
         sections = look_at_sections(
             outer.bulletin, inner, Keys(keys=tuple(keys)), reader=None, registry=registry
         )
-        seen = Sight(outer=outer.bulletin, inner=inner, sections=sections)
+        seen = View(outer=outer.bulletin, inner=inner, sections=sections)
         if not seen.opened:
             raise SealError("none of its sections opens with these keys", reason=seen.reasons[0])
     except TocsinError as exc:
@@ -107,7 +107,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     _show(app, outer, seen)
 
 
-def _show(app: App, outer: Admitted, seen: Sight) -> None:
+def _show(app: App, outer: Admitted, seen: View) -> None:
     from bus.cli.frame.opening import opened_data, readable, show_inside
 
     if not app.json:

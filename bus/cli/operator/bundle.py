@@ -82,13 +82,13 @@ def export(
     from bus.bundle.file import Opening, write
     from bus.bundle.transfer import by_channel, carried, choose, permit, trust_lines
     from bus.cli.frame.audit import record
-    from bus.cli.frame.session import held_registry
+    from bus.cli.frame.session import registry_store
     from schemas.vocab import Status
 
     if out.exists():
         raise click.UsageError(f"{out} is there already; choose a new name")
     _, context = app.context()
-    held = held_registry(context, app.now)
+    held = registry_store(context, app.now)
     interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(each) for each in channels)
     start = None if since == "all" else app.now() - since if isinstance(since, dt.timedelta) else app.now()
@@ -139,10 +139,10 @@ def import_(app: App, file: Path) -> None:
 
     from bus.bundle.transfer import Taken, take_in
     from bus.cli.frame.audit import record
-    from bus.cli.frame.session import held_registry, open_store
+    from bus.cli.frame.session import open_store, registry_store
     from bus.errors import TrustError
 
-    held = held_registry(app.context()[1], app.now)
+    held = registry_store(app.context()[1], app.now)
     with _opened(file) as opened:
         found = _checked(opened)
 

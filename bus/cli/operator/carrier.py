@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import click
 
 if TYPE_CHECKING:
-    from bus.federation.plan import Federation, Seat
+    from bus.federation.plan import BrokerRole, Federation
     from bus.transport.tls import Tls
     from bus.trust.registry import VerifiedRegistry
-    from bus.trust.store import HeldRegistry
+    from bus.trust.store import RegistryStore
 
 CARRIER_FILE, LEDGER_FILE = "carrier.nk", "carrier.db"
 MAX_FEDERATION_BYTES = 1024 * 1024
@@ -40,7 +40,7 @@ def federation_options(work: Callable[..., None]) -> Callable[..., None]:
 
 def seat_of(
     folder: Path, registry: VerifiedRegistry, file: Path | None, place: str | None, node: int
-) -> Seat | None:
+) -> BrokerRole | None:
     """Which broker of a federation it is; None without a file.
 
     Raises:
@@ -51,7 +51,7 @@ def seat_of(
             raise click.UsageError(f"--as {place} of which federation? add --federation FILE")
         return None
     from bus.errors import ConfigError
-    from bus.federation.plan import Federation, Seat, served
+    from bus.federation.plan import BrokerRole, Federation, served_authorities
 
     if place is None:
         raise click.UsageError("which of its brokers is this? add --as NAME, a country or union of the file")
@@ -63,8 +63,8 @@ def seat_of(
         raise click.UsageError(
             f"there is no node {node}: in {file} {place} is {f'{nodes} nodes' if nodes > 1 else 'one server'}"
         )
-    seat = Seat(federation=federation, name=place, node=node - 1)
-    if seat.country and not served(registry, seat):
+    seat = BrokerRole(federation=federation, name=place, node=node - 1)
+    if seat.country and not served_authorities(registry, seat):
         raise ConfigError(
             f"no authority of {place} is in {registry.domain} version {registry.version}, so this broker would serve nobody",
             remedy="take in the version that has some: tocsin registry accept FILE",
@@ -95,18 +95,20 @@ def _must_be_its_carrier(folder: Path, federation: Federation, file: Path, count
         )
 
 
-def port_of(seat: Seat | None) -> int:
+def port_of(seat: BrokerRole | None) -> int:
     """The port for clients where none is chosen: the one that the federation's file names, so that carriers find it."""
     nodes = seat.federation.nodes(seat.name) if seat else ()
     return (urlsplit(nodes[seat.node].url).port or PORT) if seat and nodes else PORT
 
 
-def name_of(seat: Seat | None) -> str:
+def name_of(seat: BrokerRole | None) -> str:
     """The server's name; each node of a cluster has its own."""
     return "tocsin" if seat is None else f"{seat.name}-{seat.node + 1}"
 
 
-async def carry(folder: Path, url: str, held: HeldRegistry, seat: Seat | None, tls: Tls | None) -> None:
+async def carry(
+    folder: Path, url: str, held: RegistryStore, seat: BrokerRole | None, tls: Tls | None
+) -> None:
     """The country's carrier, and what passes on what is said of trust, beside the first node of its broker; elsewhere there is nothing to do but wait."""
     if seat is None or seat.country is None or seat.node > 0:
         await asyncio.Event().wait()
@@ -116,13 +118,13 @@ async def carry(folder: Path, url: str, held: HeldRegistry, seat: Seat | None, t
     from bus.federation.carrier import Carrier
     from bus.federation.ledger import Ledger
     from bus.federation.plan import HOME, identity_at
-    from bus.federation.registry_relay import TrustRelay
+    from bus.federation.registry_relay import RegistryRelay
     from bus.tasks import until_first
     from bus.transport.connection import Endpoint
 
     seed = key_in(folder, CARRIER_FILE)[0]
     places = {seat.name: Endpoint(url=url, authority_id=HOME, nkey_seed=seed, name=HOME, tls=tls)}
-    for place in seat.federation.dials(seat.name):
+    for place in seat.federation.upstreams(seat.name):
         nodes = seat.federation.nodes(place)
         there = None if tls is None else msgspec.structs.replace(tls, host=None)  # the name in its address
         places[place] = Endpoint(
@@ -136,7 +138,7 @@ async def carry(folder: Path, url: str, held: HeldRegistry, seat: Seat | None, t
         carrier = Carrier(
             country=seat.name, federation=seat.federation, registry=held, endpoints=places, ledger=ledger
         )
-        relay = TrustRelay(country=seat.name, held=held, endpoints=places, ledger=ledger)
+        relay = RegistryRelay(country=seat.name, held=held, endpoints=places, ledger=ledger)
         await until_first(carrier.run(), relay.run())
 
 

@@ -46,7 +46,7 @@ async def _run(app: App) -> None:
     from bus.cli.frame.calendars import follow_phase
     from bus.cli.frame.opening import show
     from bus.cli.frame.programs import ended, heartbeat_settings, tell_of_bus
-    from bus.cli.frame.session import endpoint, held_registry, open_store, pings
+    from bus.cli.frame.session import endpoint, open_store, pings, registry_store
     from bus.cli.operator.server import production_registry
     from bus.hub.service import HubService
 
@@ -59,7 +59,7 @@ async def _run(app: App) -> None:
         HubService.open(
             authority_id=context.authority,
             store=store,
-            registry=held_registry(context, app.now),
+            registry=registry_store(context, app.now),
             endpoint=endpoint(context, f"{name} hub", ping_s=pings(app)),
             clock=app.now,
             publisher=publisher,
@@ -201,7 +201,7 @@ def prune(app: App, *, dry_run: bool) -> None:
 
     async def work() -> LetGo:
         async with open_store(app) as store:
-            return await store.write(lambda db: retention.let_go(db, app.now(), rehearse=dry_run))
+            return await store.write(lambda db: retention.erase_and_prune(db, app.now(), rehearse=dry_run))
 
     found = asyncio.run(work())
     if found.erased and not dry_run:

@@ -26,7 +26,7 @@ from bus.cli.operator.carrier import (
 )
 
 if TYPE_CHECKING:
-    from bus.federation.plan import Seat
+    from bus.federation.plan import BrokerRole
     from bus.transport.tls import Tls
     from bus.trust.registry import VerifiedRegistry
 
@@ -130,9 +130,11 @@ def run(
     asyncio.run(until_first(ended(), _run(app, folder, host, port or port_of(seat), seat, binary)))
 
 
-async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, binary: Path | None) -> None:
+async def _run(
+    app: App, folder: Path, host: str, port: int, seat: BrokerRole | None, binary: Path | None
+) -> None:
     from bus.cli.frame.audit import recorder
-    from bus.cli.frame.session import held_registry
+    from bus.cli.frame.session import registry_store
     from bus.errors import ConfigError
     from bus.server import (
         NatsServer,
@@ -146,12 +148,12 @@ async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, 
     from bus.server.checks import check as run_checks
     from bus.server.checks import must_be_sound
     from bus.server.connection_limits import SYSTEM
-    from bus.server.provision import provisioner_endpoint
-    from bus.subscribing.registry_feed import TrustFeed
+    from bus.server.provisioning import provisioner_endpoint
+    from bus.subscribing.registry_feed import RegistryFeed
     from bus.tasks import until_first
     from bus.transport.connection import Endpoint
 
-    held = held_registry(app.context()[1], app.now)
+    held = registry_store(app.context()[1], app.now)
     registry = held()
     seed, public = provisioner_key(folder)
     system = key_in(folder, SYSTEM_FILE)
@@ -191,7 +193,7 @@ async def _run(app: App, folder: Path, host: str, port: int, seat: Seat | None, 
         )
         await until_first(
             carry(folder, broker.url, held, seat, tls),
-            TrustFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
+            RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
             follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
             share_connections(
                 monitor_url=broker.monitor_url,

@@ -12,12 +12,12 @@ from bus.cli.frame.app import App
 from bus.cli.frame.audit import record
 from bus.cli.frame.commands import command
 from bus.cli.frame.files import read_file, report_file
-from bus.cli.frame.session import endpoint, held_registry, tls_of
+from bus.cli.frame.session import endpoint, registry_store, tls_of
 from bus.cli.registrar.proposals import record_registry
 
 if TYPE_CHECKING:
     from bus.transport.connection import Endpoint
-    from bus.trust.store import HeldRegistry
+    from bus.trust.store import RegistryStore
 
 FILE = click.Path(path_type=Path)
 CONNECT_S = 5.0
@@ -48,13 +48,13 @@ def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> N
         raise click.UsageError(
             f"{other[0]} is no revocation statement; add --provisioner FOLDER/provisioner.nk, the key of the server"
         )
-    held = held_registry(context, app.now)
+    held = registry_store(context, app.now)
     for raw in found.values():
         _take(held, raw)
     asyncio.run(_send(app, found, _speaker(app, provisioner)))
 
 
-def _take(held: HeldRegistry, raw: bytes) -> None:
+def _take(held: RegistryStore, raw: bytes) -> None:
     """Check and keep; an earlier version that is kept here already may be sent again for those who lack it.
 
     Raises:
@@ -71,7 +71,7 @@ def _take(held: HeldRegistry, raw: bytes) -> None:
 
 def _speaker(app: App, provisioner: Path | None) -> Endpoint:
     from bus.keys.nkeys import load_nkey
-    from bus.server.provision import provisioner_endpoint
+    from bus.server.provisioning import provisioner_endpoint
 
     name, context = app.context()
     if provisioner is None:
@@ -101,7 +101,7 @@ def accept(app: App, file: Path) -> None:
     statements in the folder `revocations`. The pin stays where it is. Programs that run follow within a second.
     """
     _, context = app.context()
-    held = held_registry(context, app.now)
+    held = registry_store(context, app.now)
     before = held()
     if not held.take(read_file(file)):
         report_file(app, file, "nothing changes: this is held already")

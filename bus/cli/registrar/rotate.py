@@ -249,14 +249,14 @@ def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> N
     Each key has kid, alg, use, its window as nbf and exp, and its authority as tocsin_authority.
     """
     from bus.cli.frame.session import open_registry
-    from bus.trust.jwks import jwks
+    from bus.trust.jwks import key_set
 
     if not as_jwks:
         raise click.UsageError("say in which form: --jwks")
     registry = (
         _standing(file, "nothing is exported from it") if file else open_registry(app.context()[1], app.now())
     )
-    made = jwks(registry)
+    made = key_set(registry)
     record_registry(app, "registry-exported", registry.raw, out or Path("-"), keys=len(made["keys"]))
     if out is None:
         app.data(made)

@@ -11,13 +11,13 @@ from functools import partial
 
 import structlog
 
-from bus.admission.verdict import verdict
+from bus.admission.verdict import decide
 from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub.exchange import missing, requests
 from bus.hub.exchange.requests import Lack
 from bus.hub.periodic import EVERY_S, repeat
 from bus.publishing.publisher import Publisher
-from bus.publishing.resend import offer_asked
+from bus.publishing.resend import resend_asked
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.tables import Stored
 from bus.trust.registry import VerifiedRegistry
@@ -34,7 +34,7 @@ ROWS = 2000
 log = structlog.get_logger()
 
 
-class Asking:
+class PeerHelper:
     """Asks and helps, for one hub."""
 
     def __init__(self, store: Inbox, publisher: Publisher, *, patience_s: float = PATIENCE_S) -> None:
@@ -108,7 +108,7 @@ class Asking:
         Raises:
             StoreError: the disk is full or fails.
         """
-        after, newest = await self._store.read(lambda db: (missing.heeded(db), missing.newest(db)))
+        after, newest = await self._store.read(lambda db: (missing.processed_upto(db), missing.newest(db)))
         while after < newest:
             upto = min(newest, after + ROWS)
             said = partial(missing.said_to, me=self._authority_id, after=after, upto=upto)
@@ -117,14 +117,14 @@ class Asking:
                     await self._help(row, row.bulletin.body)
                 elif isinstance(row.bulletin.body, Copy):
                     await self._take(row, row.bulletin.body)
-            await self._store.write(partial(missing.heed, row=upto))
+            await self._store.write(partial(missing.note_processed, row=upto))
             after = upto
 
     async def _help(self, row: Stored, body: Request) -> None:
         """Send own bulletins again, and hand on copies of others'; what is too much at once is asked for again."""
         asker, registry, moment = row.bulletin.issuer.id, self._registry(), self._clock().timestamp()
         await self._publisher.outbox.write(
-            lambda db: offer_asked(db, self._authority_id, registry, asker, body.items, moment)
+            lambda db: resend_asked(db, self._authority_id, registry, asker, body.items, moment)
         )
         sent = 0
         for item in body.items:
@@ -136,7 +136,7 @@ class Asking:
                 sent += await self._hand_on(row.id, asker, channel, item.seq, held, moment)
 
     async def _hand_on(
-        self, asked: str, asker: str, channel: Channel, seq: int, held: missing.Found, moment: float
+        self, asked: str, asker: str, channel: Channel, seq: int, held: missing.StoredFile, moment: float
     ) -> int:
         """Say a copy to who asked for it in the bulletin `asked`; how many bytes."""
         try:
@@ -170,7 +170,7 @@ class Asking:
                 channel=str(channel),
             )
             return
-        outcome = await self._store.settle([verdict(message, registry, now)], None, None, now)
+        outcome = await self._store.settle([decide(message, registry, now)], None, None, now)
         log.warning(
             "copy_taken",
             holder=row.bulletin.issuer.id,
@@ -189,7 +189,7 @@ def readable(item: Wanted, asker: str, registry: VerifiedRegistry) -> Channel | 
     return channel if registry.may_read(asker, channel) else None
 
 
-def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> missing.Found | None:
+def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> missing.StoredFile | None:
     """What is held of it, unless the asker was given it a short while ago."""
     held = missing.held_at(db, item.channel, item.seq, item.digest)
     return held if held and missing.is_rested(db, held.digest, asker, moment, REST_S) else None

@@ -148,14 +148,14 @@ def note_handed_on(db: sqlite3.Connection, digest: str, reader: str, moment: flo
     db.execute("REPLACE INTO copies_sent VALUES (?, ?, ?)", (digest, reader, moment))
 
 
-class Found(NamedTuple):
+class StoredFile(NamedTuple):
     """A bulletin that is held, as a signed file."""
 
     digest: str
     file: bytes
 
 
-def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) -> Found | None:
+def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) -> StoredFile | None:
     """The bulletin at a place, or the one of this digest there, refused or not."""
     row = db.execute(
         "SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 AND ?3 IN (digest, '') UNION ALL "
@@ -163,16 +163,16 @@ def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) 
         (channel, seq, digest or ANY),
     ).fetchone()
     file = None if row is None else signed_file(db, row["digest"])
-    return None if file is None else Found(row["digest"], file)
+    return None if file is None else StoredFile(row["digest"], file)
 
 
-def heeded(db: sqlite3.Connection) -> int:
+def processed_upto(db: sqlite3.Connection) -> int:
     """The last row whose request or copy was heeded."""
     row = db.execute("SELECT row FROM processed").fetchone()
     return row["row"] if row else 0
 
 
-def heed(db: sqlite3.Connection, row: int) -> None:
+def note_processed(db: sqlite3.Connection, row: int) -> None:
     """Note that all up to this row has been heeded, inside a transaction."""
     db.execute("REPLACE INTO processed VALUES (1, ?)", (row,))
 

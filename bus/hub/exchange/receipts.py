@@ -20,7 +20,7 @@ from schemas.parts import Info
 from schemas.vocab import Pap, ReceiptStage, Status, Tlp
 
 
-class Answering:
+class Receipts:
     """Answers for one hub."""
 
     def __init__(self, store: Inbox, publisher: Publisher) -> None:

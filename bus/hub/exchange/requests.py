@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bus.admission.admit import verify_file
+from bus.admission.steps import verify_file
 from bus.admission.verdict import Message
 from bus.errors import AdmissionError
 from bus.trust import receipt_grants

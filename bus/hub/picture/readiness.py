@@ -14,7 +14,7 @@ import msgspec
 from bus.hub.elections import Calendar, vote_end
 from bus.hub.picture.contacts import Contact
 from bus.hub.watch.channels import ChannelRow
-from bus.hub.watch.liveness import State
+from bus.hub.watch.liveness import Liveness
 from bus.trust.registry import TrustState, VerifiedRegistry
 from schemas.registry import AuthorityRecord, KeyRecord, Role, SealKeyRecord
 from schemas.vocab import SealPolicy, Status
@@ -25,7 +25,7 @@ UNKNOWN: Literal["unknown"] = "unknown"
 Verdict = Literal["pass", "fail", "unknown"]
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
+class ReadinessCheck(msgspec.Struct, frozen=True, kw_only=True):
     """One check: its name, whom it is about (empty when nobody in particular), and how it came out."""
 
     name: str
@@ -39,7 +39,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         registry: as it stands.
-        channels: the rows of `bus.hub.watch.channels.channels`.
+        channels: the rows of `bus.hub.watch.channels.channel_rows`.
         contacts: None when this hub keeps no list.
         drills: by authority, when it last issued a bulletin of an exercise.
         now: the present.
@@ -56,7 +56,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     contact_days: int = 30
 
 
-def readiness(calendar: Calendar, facts: Facts) -> tuple[Check, ...]:
+def assess(calendar: Calendar, facts: Facts) -> tuple[ReadinessCheck, ...]:
     """Every check for one election in one country, those on the whole first, then authority by authority."""
     until = vote_end(calendar.body)
     authorities = {
@@ -75,7 +75,7 @@ def readiness(calendar: Calendar, facts: Facts) -> tuple[Check, ...]:
     return tuple(checks)
 
 
-def _calendar(calendar: Calendar, now: dt.datetime) -> Check:
+def _calendar(calendar: Calendar, now: dt.datetime) -> ReadinessCheck:
     if calendar.expires <= now:
         return _check(
             "calendar", FAIL, f"it ran out on {calendar.expires:%Y-%m-%d}; its issuer should say it anew"
@@ -85,7 +85,7 @@ def _calendar(calendar: Calendar, now: dt.datetime) -> Check:
     return _check("calendar", PASS, f"confirmed by {calendar.row.bulletin.issuer.id}")
 
 
-def _trust(facts: Facts, until: dt.datetime | None) -> Iterator[Check]:
+def _trust(facts: Facts, until: dt.datetime | None) -> Iterator[ReadinessCheck]:
     document, now = facts.registry.document, facts.now
     yield _beyond("registry", "", [document.expires], until, "the registry")
     for name, role in (("root-keys", document.root), ("beacon-keys", document.beacon)):
@@ -104,7 +104,7 @@ def _alive_until(role: Role, now: dt.datetime) -> list[dt.datetime]:
     return ends[role.threshold - 1 : role.threshold]
 
 
-def _drill(authorities: Iterable[str], facts: Facts) -> Check:
+def _drill(authorities: Iterable[str], facts: Facts) -> ReadinessCheck:
     last = max((facts.drills[name] for name in authorities if name in facts.drills), default=None)
     if last is None:
         return _check("drill", FAIL, "no exercise of this country's authorities is held here")
@@ -113,7 +113,7 @@ def _drill(authorities: Iterable[str], facts: Facts) -> Check:
     return _check("drill", verdict, f"the last was {days} days ago; at most {facts.drill_days} are allowed")
 
 
-def _channels(name: str, facts: Facts) -> Check:
+def _channels(name: str, facts: Facts) -> ReadinessCheck:
     rows = [
         row
         for row in facts.channels
@@ -121,17 +121,19 @@ def _channels(name: str, facts: Facts) -> Check:
     ]
     if not rows:
         return _check("channels", UNKNOWN, "this identity may read none of its channels", name)
-    dark = [f"{row.channel} is {row.state}" for row in rows if row.state not in (State.LIVE, State.UNHEARD)]
+    dark = [
+        f"{row.channel} is {row.state}" for row in rows if row.state not in (Liveness.LIVE, Liveness.UNHEARD)
+    ]
     forked = [f"{row.channel} has contradicted itself" for row in rows if row.forks]
     if dark or forked:
         return _check("channels", FAIL, "; ".join((*forked, *dark)), name)
-    unheard = [row.channel for row in rows if row.state == State.UNHEARD]
+    unheard = [row.channel for row in rows if row.state == Liveness.UNHEARD]
     if unheard:
         return _check("channels", UNKNOWN, f"never heard: {', '.join(unheard)}", name)
     return _check("channels", PASS, f"{len(rows)} live", name)
 
 
-def _signing(name: str, record: AuthorityRecord, facts: Facts, until: dt.datetime | None) -> Check:
+def _signing(name: str, record: AuthorityRecord, facts: Facts, until: dt.datetime | None) -> ReadinessCheck:
     """Each algorithm that is required needs a key; the one that ends first decides."""
     ends = []
     for algorithm in record.require:
@@ -148,7 +150,9 @@ def _signing(name: str, record: AuthorityRecord, facts: Facts, until: dt.datetim
     return _beyond("signing-key", name, ends, until, "its key")
 
 
-def _seal(name: str, record: AuthorityRecord, facts: Facts, until: dt.datetime | None) -> Check | None:
+def _seal(
+    name: str, record: AuthorityRecord, facts: Facts, until: dt.datetime | None
+) -> ReadinessCheck | None:
     """Asked of each that has a seal key, or reads an audience whose bulletins are sealed."""
     sealed = [
         audience
@@ -171,7 +175,7 @@ def _last(keys: Sequence[KeyRecord] | Sequence[SealKeyRecord], now: dt.datetime)
     return [max(ends)] if ends else []
 
 
-def _contact(name: str, facts: Facts) -> Check:
+def _contact(name: str, facts: Facts) -> ReadinessCheck:
     if facts.contacts is None:
         return _check(
             "contacts", UNKNOWN, "this context names no list of contacts (setting `contacts`)", name
@@ -189,7 +193,7 @@ def _contact(name: str, facts: Facts) -> Check:
 
 def _beyond(
     name: str, about: str, ends: Sequence[dt.datetime], until: dt.datetime | None, what: str
-) -> Check:
+) -> ReadinessCheck:
     """Whether what ends stands until the vote is over."""
     if not ends:
         return _check(name, FAIL, f"{what} does not stand", about)
@@ -201,5 +205,5 @@ def _beyond(
     return _check(name, PASS, f"until {end:%Y-%m-%d}", about)
 
 
-def _check(name: str, verdict: Verdict, reason: str, about: str = "") -> Check:
-    return Check(name=name, about=about, verdict=verdict, reason=reason)
+def _check(name: str, verdict: Verdict, reason: str, about: str = "") -> ReadinessCheck:
+    return ReadinessCheck(name=name, about=about, verdict=verdict, reason=reason)

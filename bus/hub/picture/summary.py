@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from bus.hub.elections import Election, elections
-from bus.hub.watch.channels import channels
+from bus.hub.watch.channels import channel_rows
 from bus.storage.sqlite import utc
 from bus.subscribing.contested import undecided
 from bus.trust.registry import VerifiedRegistry
@@ -86,7 +86,7 @@ def picture(
             by_area = dimensions.setdefault(dimension, {})
             by_area[row["area"]] = by_area.get(row["area"], 0) + 1
     ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))
-    seen = channels(db, now, registry, reader) if reader else ()
+    seen = channel_rows(db, now, registry, reader) if reader else ()
     return Picture(
         at=now,
         trust=str(registry.state(now)),

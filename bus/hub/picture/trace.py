@@ -13,7 +13,7 @@ from bus.subscribing.tables import stored
 from schemas.bulletin import Bulletin
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class TraceStep(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to a bulletin."""
 
     at: dt.datetime
@@ -21,44 +21,44 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-def of_outbox(db: sqlite3.Connection, wanted: str) -> list[Step]:
+def of_outbox(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
     """What its publisher's outbox knows; `wanted` is an id or a digest."""
     row = db.execute("SELECT * FROM outbox WHERE id = ?1 OR digest = ?1", (wanted,)).fetchone()
     if row is None:
         return []
     steps = [
-        Step(
+        TraceStep(
             at=utc(row["kept_at"]),
             what="accepted",
             detail=f"{row['channel']} number {row['seq']}, digest {row['digest']}",
         )
     ]
     if row["attempted_at"] is not None:
-        steps.append(Step(at=utc(row["attempted_at"]), what="sent", detail=row["subject"]))
+        steps.append(TraceStep(at=utc(row["attempted_at"]), what="sent", detail=row["subject"]))
     if row["stored_at"] is not None:
         steps.append(
-            Step(at=utc(row["stored_at"]), what="stored", detail=f"{row['stream']} {row['stream_seq']}")
+            TraceStep(at=utc(row["stored_at"]), what="stored", detail=f"{row['stream']} {row['stream_seq']}")
         )
     sql = "SELECT reader, stage, min(at) AS at FROM receipts WHERE digest = ? GROUP BY reader, stage"
     steps += [
-        Step(at=utc(each["at"]), what=each["stage"], detail=f"by {each['reader']}")
+        TraceStep(at=utc(each["at"]), what=each["stage"], detail=f"by {each['reader']}")
         for each in db.execute(sql, (row["digest"],)).fetchall()
     ]
     if row["problem"]:
         last = row["attempted_at"] or row["kept_at"]
-        steps.append(Step(at=utc(last), what=row["state"], detail=row["problem"]))
+        steps.append(TraceStep(at=utc(last), what=row["state"], detail=row["problem"]))
     return steps
 
 
-def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
+def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
     """What a reader's store knows; `wanted` is an id or a digest."""
-    steps: list[Step] = []
+    steps: list[TraceStep] = []
     for row in db.execute("SELECT * FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
         kept = stored(row)
         bulletin = kept.bulletin
         labels = f", labels {', '.join(sorted(kept.labels))}" if kept.labels else ""
         steps.append(
-            Step(
+            TraceStep(
                 at=bulletin.issued,
                 what="issued",
                 detail=f"{bulletin.issuer.id}, TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}: "
@@ -66,7 +66,7 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
             )
         )
         steps.append(
-            Step(
+            TraceStep(
                 at=kept.admitted_at,
                 what="admitted",
                 detail=f"{kept.channel} number {kept.seq}, key {kept.kid}, trust {kept.trust}{labels}, from {row['stream']} {row['stream_seq']}",
@@ -74,17 +74,17 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
         )
         steps += _ended(db, bulletin)
     for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
-        steps.append(Step(at=utc(row["at"]), what="refused", detail=f"{row['reason']}: {row['detail']}"))
+        steps.append(TraceStep(at=utc(row["at"]), what="refused", detail=f"{row['reason']}: {row['detail']}"))
     if (gone := erasure.of(db, wanted)) is not None:
         detail = (
             f"{gone.channel} number {gone.seq}, {gone.why.replace('-', ' ')}; its place in the chain stays"
         )
         steps.append(
-            Step(at=gone.at, what="erased" if gone.why == erasure.RETENTION else "pruned", detail=detail)
+            TraceStep(at=gone.at, what="erased" if gone.why == erasure.RETENTION else "pruned", detail=detail)
         )
     for row in db.execute("SELECT * FROM held_back WHERE digest = ?", (wanted,)).fetchall():
         steps.append(
-            Step(
+            TraceStep(
                 at=utc(row["until"]),
                 what="waits",
                 detail=f"{row['channel']} number {row['seq']}, for the one before it",
@@ -93,7 +93,7 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[Step]:
     return steps
 
 
-def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[Step]:
+def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[TraceStep]:
     """What superseded or withdrew it, and who else tried to."""
     sql = (
         "SELECT e.how, e.by, e.issuer, e.status, coalesce(a.admitted_at, t.at) AS at FROM revisions e "
@@ -103,7 +103,7 @@ def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[Step]:
     for row in db.execute(sql, (bulletin.id,)).fetchall():
         mine = row["issuer"] == bulletin.issuer.id and row["status"] == bulletin.status
         found.append(
-            Step(
+            TraceStep(
                 at=utc(row["at"]),
                 what=row["how"] if mine else "disregarded",
                 detail=f"by {row['by']} of {row['issuer']}"

@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS spans (
 );
 CREATE INDEX IF NOT EXISTS spans_by_channel ON spans (channel, n);
 """
-LAYOUT = Layout("alarms", SCHEMA, known_by="alarms")
+LAYOUT = Layout("recorded_alarms", SCHEMA, known_by="alarms")
 
 
 class Condition(NamedTuple):
@@ -90,7 +90,7 @@ def standing(db: sqlite3.Connection) -> set[tuple[str, Reason]]:
     }
 
 
-def alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -> tuple[AlarmRow, ...]:
+def recorded_alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -> tuple[AlarmRow, ...]:
     """The alarms that stand, or, with `ended`, all there were; the newest first."""
     sql = "SELECT * FROM alarms WHERE ?1 OR ended IS NULL ORDER BY n DESC LIMIT ?2"
     return tuple(

@@ -10,7 +10,7 @@ import msgspec
 
 from bus.hub.watch.alarms import uptimes
 from bus.hub.watch.holdings import differences
-from bus.hub.watch.liveness import Alarm, Reason, Signs, State, is_overdue, state_of
+from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, is_overdue, state_of
 from bus.storage.sqlite import utc
 from bus.subscribing import contested
 from bus.transport.streams import beat_channels
@@ -34,7 +34,7 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
 
     authority: str
     channel: str
-    state: State
+    state: Liveness
     said: str | None = None
     last_seq: int | None = None
     last_issued: dt.datetime | None = None
@@ -82,7 +82,7 @@ class _Missing(msgspec.Struct):
         self.since = min(self.since, since)
 
 
-def channels(
+def channel_rows(
     db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
 ) -> tuple[ChannelRow, ...]:
     """Every channel the reader has a grant for, heard or not, and every other it has heard; actual ones first.
@@ -213,7 +213,7 @@ def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Ala
     names = {row.name for row in rows}
     for row in rows:
         tells = row.status is Status.ACTUAL or (row.status is Status.SYSTEM and row.beside not in names)
-        if row.state is State.SILENT and row.beats and tells:
+        if row.state is Liveness.SILENT and row.beats and tells:
             text = f"nothing was heard since {row.last_heard:%Y-%m-%d %H:%M:%S} UTC; a sign of life was due every {row.interval_s} seconds"
             alarms.append(Alarm(channel=row.name, reason=Reason.SILENT, detail=text))
         if row.gaps:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bus.storage.layout import Layout
 from bus.subscribing.inbox import Inbox
 from bus.trust.registry import VerifiedRegistry
-from schemas.bodies.system import MAX_HELD, Held
+from schemas.bodies.system import MAX_HELD, HeldHead
 from schemas.errors import SchemaError
 from schemas.subject import Channel
 from schemas.vocab import Status
@@ -41,20 +41,20 @@ class Holdings:
         """
         self._authority_id = authority_id
         self._store = store
-        self._told: dict[Channel, dict[str, Held]] = {}
+        self._told: dict[Channel, dict[str, HeldHead]] = {}
 
-    async def news(self, channel: Channel) -> tuple[Held, ...]:
+    async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
         """What is to be said in a heartbeat on a system channel; the rest, if it is too much, in those after it."""
         told = self._told.get(channel, {})
         held = await self._store.read(lambda db: tuple(holding(db, self._authority_id, channel)))
         return tuple(each for each in held if told.get(each.channel) != each)[:MAX_HELD]
 
-    def told(self, channel: Channel, said: tuple[Held, ...]) -> None:
+    def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
         """That has been said there."""
         self._told.setdefault(channel, {}).update({each.channel: each for each in said})
 
 
-def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[Held]:
+def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldHead]:
     """The head that is held of each channel of others at the TLP and audience of a system channel, by name."""
     last = "SELECT seq, digest FROM links WHERE channel = ? ORDER BY seq DESC LIMIT 1"
     at = channel.name.partition(".")[2]
@@ -64,10 +64,10 @@ def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[Held]
         if issuer == me or place != at or status == Status.SYSTEM:
             continue
         if (row := db.execute(last, (name,)).fetchone()) is not None:
-            yield Held(channel=name, seq=row["seq"], digest=row["digest"])
+            yield HeldHead(channel=name, seq=row["seq"], digest=row["digest"])
 
 
-def note(db: sqlite3.Connection, holder: str, said: tuple[Held, ...], place: str, row: int) -> None:
+def note(db: sqlite3.Connection, holder: str, said: tuple[HeldHead, ...], place: str, row: int) -> None:
     """Take down what another hub says that it holds, inside a transaction.
 
     Args:

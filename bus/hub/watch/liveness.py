@@ -23,7 +23,7 @@ CLOCK_SKEW_S = 300.0  # so far ahead of this clock a bulletin may be issued
 GRACE_S = 30.0  # what a heartbeat announces travels in another stream, and may come after it
 
 
-class State(StrEnum):
+class Liveness(StrEnum):
     """How a channel is."""
 
     LIVE = "live"
@@ -33,7 +33,7 @@ class State(StrEnum):
     UNHEARD = "unheard"
 
 
-COUNTED = (State.LIVE, State.LATE, State.SILENT)
+COUNTED = (Liveness.LIVE, Liveness.LATE, Liveness.SILENT)
 """The states of which uptime is a share."""
 
 
@@ -72,19 +72,27 @@ class Silence(NamedTuple):
     interval_s: int
 
 
-def state_of(signs: Signs, now: dt.datetime) -> State:
+def state_of(signs: Signs, now: dt.datetime) -> Liveness:
     """How a channel is."""
     if signs.last_heard is None:
-        return State.UNHEARD
+        return Liveness.UNHEARD
     moment, since = now.timestamp(), signs.last_heard
     if since - moment > CLOCK_SKEW_S:
-        return State.LATE  # this clock was set back: how long ago that was is not known, so it is not green
+        return (
+            Liveness.LATE
+        )  # this clock was set back: how long ago that was is not known, so it is not green
     if signs.said == ChannelState.PLANNED_OUTAGE:
         since = signs.last_heard + PLANNED_S if signs.until is None else max(since, signs.until)
         if moment < since:
-            return State.PLANNED
+            return Liveness.PLANNED
     missed = (moment - since) / signs.interval_s
-    return State.LIVE if missed <= LATE_BEATS else State.LATE if missed <= SILENT_BEATS else State.SILENT
+    return (
+        Liveness.LIVE
+        if missed <= LATE_BEATS
+        else Liveness.LATE
+        if missed <= SILENT_BEATS
+        else Liveness.SILENT
+    )
 
 
 def is_overdue(announced_at: float, interval_s: int, now: dt.datetime) -> bool:
@@ -109,4 +117,4 @@ def changes(
 def uptime(spent: Mapping[str, float]) -> int | None:
     """Parts per million in which a channel was live, of the time for which it was judged; None without any."""
     whole = sum(spent.get(state, 0.0) for state in COUNTED)
-    return round(1_000_000 * spent.get(State.LIVE, 0.0) / whole) if whole > 0 else None
+    return round(1_000_000 * spent.get(Liveness.LIVE, 0.0) / whole) if whole > 0 else None

@@ -25,14 +25,14 @@ ORIGIN = "dark:"
 _NARROWEST = (Scope.NATIONAL, Scope.ORG, Scope.UNION, Scope.PUBLIC)
 
 
-class Place(NamedTuple):
+class NoticePlace(NamedTuple):
     """The TLP and the audience of a notice."""
 
     tlp: Tlp
     audience: str
 
 
-def audience_of(registry: VerifiedRegistry, hub: str) -> Place | None:
+def audience_of(registry: VerifiedRegistry, hub: str) -> NoticePlace | None:
     """Where a hub says that a channel is dark; None when no grant names it."""
     listed = registry.document.audiences
     found = [
@@ -42,10 +42,10 @@ def audience_of(registry: VerifiedRegistry, hub: str) -> Place | None:
         for tlp in grant.tlps
         for audience in grant.audiences
     ]
-    return Place(*min(found)[1:]) if found else None
+    return NoticePlace(*min(found)[1:]) if found else None
 
 
-def draft(channel: str, detail: str | None, place: Place, interval_s: int) -> Draft:
+def draft(channel: str, detail: str | None, place: NoticePlace, interval_s: int) -> Draft:
     """What is said of a channel: that it is dark, with why, or, without, that it speaks again.
 
     How many bulletins it carries is nothing for readers of another channel, so no number is given.
@@ -73,7 +73,7 @@ def draft(channel: str, detail: str | None, place: Place, interval_s: int) -> Dr
     )
 
 
-class Announcer:
+class Notices:
     """The voice of a hub about the channels it watches."""
 
     def __init__(self, publisher: Publisher) -> None:

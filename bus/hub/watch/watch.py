@@ -19,7 +19,7 @@ from bus.hub.elections import present_phase
 from bus.hub.periodic import Problem, repeat
 from bus.hub.watch import alarms
 from bus.hub.watch.alarms import Condition
-from bus.hub.watch.channels import ChannelRow, alarms_of, channels
+from bus.hub.watch.channels import ChannelRow, alarms_of, channel_rows
 from bus.hub.watch.liveness import Alarm, Reason, Silence, changes
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.subscriber import Subscriber
@@ -219,7 +219,7 @@ def read_again(
 
 def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str) -> Seen:
     """All channels, what is wrong with them, and, of those that carry what is actual, in which condition each is."""
-    rows = channels(db, now, registry, reader)
+    rows = channel_rows(db, now, registry, reader)
     phases = {
         country: coarse(present_phase(db, country, now))
         for country in {record.country for record in registry.document.authorities.values()}

@@ -24,9 +24,9 @@ OFFERS = {
 @pytest.mark.parametrize(
     ("importer", "imported", "door"),
     [
-        ("bus.admission.admit", "bus.trust", ""),
-        ("bus.admission.admit", "bus.trust.ceremony", ""),
-        ("bus.admission.admit", "bus.trust.registry", "bus.trust"),
+        ("bus.admission.steps", "bus.trust", ""),
+        ("bus.admission.steps", "bus.trust.ceremony", ""),
+        ("bus.admission.steps", "bus.trust.registry", "bus.trust"),
         ("bus.trust.rules", "bus.trust.registry", ""),
         ("bus.trust", "bus.trust.registry", ""),
         ("bus.cli.officer.publish", "bus.errors", ""),

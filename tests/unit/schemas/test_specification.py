@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from bus.admission.admit import IAT_SLACK_S, LATE_AFTER, REASONS
+from bus.admission.steps import IAT_SLACK_S, LATE_AFTER, REASONS
 from bus.bundle import file
 from bus.keys.signatures import _SIGNATURE_BYTES
 from bus.trust.registry import CLOCK_SKEW

@@ -13,8 +13,8 @@ import pytest
 from joserfc import jwk, jws
 from jsonschema import Draft202012Validator
 
-from bus.admission.admit import REASONS, admit, verify_file
-from bus.admission.chain import REFUSED, Held, Link, judge
+from bus.admission.chain import REFUSED, Link, Neighbours, judge_link
+from bus.admission.steps import REASONS, admit, verify_file
 from bus.errors import AdmissionError, SealError, TrustError
 from bus.keys import signatures
 from bus.keys.hpke import OpeningKey, open_sealed
@@ -168,9 +168,9 @@ def test_places_in_a_chain(case: dict[str, Any]) -> None:
     link = Link(**case["link"])
     held = {each["seq"]: Link(**each) for each in case["held"]}
     at, before, behind = (held.get(link.seq + step) for step in (0, -1, 1))
-    found = judge(
+    found = judge_link(
         link,
-        Held(
+        Neighbours(
             head_seq=max(held, default=None),
             at_seq=at.digest if at else None,
             predecessor=before.digest if before else None,

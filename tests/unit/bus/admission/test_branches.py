@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.admission.branches import ReceivedLink, rule
+from bus.admission.branches import ReceivedLink, standing
 from tests.support.world import NOW
 
 HOUR = dt.timedelta(hours=1)
@@ -61,7 +61,7 @@ CASES: dict[str, tuple[list[ReceivedLink], set[str]]] = {
 @pytest.mark.parametrize(("links", "fallen"), CASES.values(), ids=CASES)
 def test_what_falls(links: list[ReceivedLink], fallen: set[str]) -> None:
     """Exactly what no fact vouches for."""
-    found = rule(links, SINCE)
+    found = standing(links, SINCE)
     assert found.falls == fallen
     assert found.stands == {each.digest for each in links} - fallen
 
@@ -111,7 +111,7 @@ REVOKED = st.dictionaries(
 @given(forests(), REVOKED)
 def test_the_ruling_is_the_reference(links: list[ReceivedLink], revoked: dict[str, dt.datetime]) -> None:
     """Every link is in one of the two sets, and in the right one."""
-    found = rule(links, revoked)
+    found = standing(links, revoked)
     assert found.stands == reference(links, revoked)
     assert found.falls == {each.digest for each in links} - found.stands
 
@@ -124,9 +124,9 @@ def test_more_links_fell_nothing_and_more_revocations_raise_nothing(
     some = data.draw(
         st.lists(st.sampled_from(links), unique_by=lambda each: each.digest) if links else st.just([])
     )
-    assert rule(some, revoked).stands <= rule(links, revoked).stands
+    assert standing(some, revoked).stands <= standing(links, revoked).stands
     worse = {**revoked, OLD: min(revoked.get(OLD, NOW), NOW - HOUR)}
-    assert rule(links, worse).stands <= rule(links, revoked).stands
+    assert standing(links, worse).stands <= standing(links, revoked).stands
 
 
 @given(forests(), REVOKED)
@@ -139,6 +139,6 @@ def test_a_thief_adds_nothing_that_stands(links: list[ReceivedLink], revoked: di
         )
         for each in links
     ]
-    found = rule([*links, *branch], thieves)
-    assert found.stands == rule(links, revoked).stands
+    found = standing([*links, *branch], thieves)
+    assert found.stands == standing(links, revoked).stands
     assert {each.digest for each in branch} <= found.falls

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bus.admission.admit import verify_file
-from bus.admission.contradiction import judge
+from bus.admission.contradiction import judge_proof
+from bus.admission.steps import verify_file
 from bus.errors import AdmissionError
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head
@@ -61,7 +61,7 @@ NOT: dict[str, tuple[Message, Message, str]] = {
 def reason(raw: bytes, registry: VerifiedRegistry = WORLD.registry) -> str:
     """Why a file proves nothing."""
     with pytest.raises(AdmissionError) as refused:
-        judge(raw, registry=registry, now=NOW)
+        judge_proof(raw, registry=registry, now=NOW)
     return refused.value.reason
 
 
@@ -69,7 +69,7 @@ def reason(raw: bytes, registry: VerifiedRegistry = WORLD.registry) -> str:
 def test_a_contradiction_is_proved_by_two_signatures(name: str) -> None:
     """Which of the two comes first, and what else is wrong with one of them, does not matter."""
     one, other = PROVED[name]
-    found = judge(write_contradiction(file(one), file(other)), registry=WORLD.registry, now=NOW)
+    found = judge_proof(write_contradiction(file(one), file(other)), registry=WORLD.registry, now=NOW)
     assert (str(found.channel), found.seq) == ("xa-csirt/actual.green.community", 1)
     assert {side.digest for side in found.sides} == {one.digest, other.digest}
     assert all(side.kids == (WORLD.signers["xa-csirt"].kid,) for side in found.sides)
@@ -88,7 +88,7 @@ def test_it_is_proof_after_the_key_has_ended() -> None:
     raw = write_contradiction(file(FIRST), file(OTHER))
     with pytest.raises(AdmissionError, match="ended"):
         verify_file(file(FIRST), registry=WORLD.registry, now=year)
-    assert judge(raw, registry=WORLD.registry, now=year).seq == 1
+    assert judge_proof(raw, registry=WORLD.registry, now=year).seq == 1
 
 
 def altered(raw: bytes) -> bytes:

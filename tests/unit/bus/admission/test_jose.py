@@ -12,7 +12,7 @@ import pytest
 from joserfc import jwk, jws
 from joserfc.errors import JoseError
 
-from bus.admission.admit import admit
+from bus.admission.steps import admit
 from bus.errors import AdmissionError
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import MAX_PAYLOAD_BYTES, parse_time

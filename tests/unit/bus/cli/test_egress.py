@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from bus.admission.admit import admit
+from bus.admission.steps import admit
 from bus.admission.verdict import Judged, Message
 from bus.cli.main import COMMANDS, program
 from bus.hub.picture.projection import Projection

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.delivery import ledger
-from bus.delivery.ladder import Answer, Rung, Said, overdue, standing
+from bus.delivery.ladder import Answer, DeliveryState, Sent, delivery_status, overdue
 from bus.errors import ConfigError
 from bus.policy import deadlines
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
@@ -18,7 +18,7 @@ from schemas.vocab import Phase, ReceiptStage
 from tests.support.world import NOW, shared_world
 
 HUBS = ("xa-hub", "xb-hub")
-SAID = Said(
+SAID = Sent(
     id="i",
     digest="d",
     channel="xa-csirt/actual.green.community",
@@ -49,14 +49,14 @@ def test_any_order_and_repetition_gives_the_same_state(answers: list[Answer], ra
     """Receipts may come late, twice and in any order."""
     mixed = [*answers, *answers]
     random.shuffle(mixed)  # type: ignore[attr-defined]
-    assert standing(SAID, mixed, HUBS, ()) == standing(SAID, answers, HUBS, ())
+    assert delivery_status(SAID, mixed, HUBS, ()) == delivery_status(SAID, answers, HUBS, ())
 
 
 @given(st.lists(ANSWERS, max_size=12), ANSWERS)
 def test_a_further_receipt_never_takes_a_rung_away(answers: list[Answer], more: Answer) -> None:
     """What was received stays received."""
-    order = list(Rung)
-    before, after = (standing(SAID, each, HUBS, ()) for each in (answers, [*answers, more]))
+    order = list(DeliveryState)
+    before, after = (delivery_status(SAID, each, HUBS, ()) for each in (answers, [*answers, more]))
     assert order.index(after.state) >= order.index(before.state)
     assert set(after.missing) <= set(before.missing) or after.state is not before.state
 
@@ -65,30 +65,36 @@ def test_a_further_receipt_never_takes_a_rung_away(answers: list[Answer], more: 
 def test_strangers_count_nothing(answers: list[Answer]) -> None:
     """Who need not answer changes nothing by answering."""
     ours = [each for each in answers if each.reader in HUBS]
-    assert standing(SAID, answers, HUBS, ()) == standing(SAID, ours, HUBS, ())
+    assert delivery_status(SAID, answers, HUBS, ()) == delivery_status(SAID, ours, HUBS, ())
 
 
 STATES = {
-    "nobody": ([], Rung.STORED, HUBS),
-    "one": ([at("xa-hub", "verified")], Rung.STORED, ("xb-hub",)),
-    "all": ([at(hub, "verified") for hub in HUBS], Rung.RECEIVED, HUBS),
-    "kept is not admitted": ([at(hub, "kept") for hub in HUBS], Rung.STORED, HUBS),
-    "one has read it": ([at("xa-hub", "acknowledged"), at("xb-hub", "verified")], Rung.RECEIVED, ("xb-hub",)),
-    "who has read it has received it": ([at(hub, "acknowledged") for hub in HUBS], Rung.READ, ()),
-    "withdrawn says received": ([at(hub, "withdrawn") for hub in HUBS], Rung.RECEIVED, HUBS),
+    "nobody": ([], DeliveryState.STORED, HUBS),
+    "one": ([at("xa-hub", "verified")], DeliveryState.STORED, ("xb-hub",)),
+    "all": ([at(hub, "verified") for hub in HUBS], DeliveryState.RECEIVED, HUBS),
+    "kept is not admitted": ([at(hub, "kept") for hub in HUBS], DeliveryState.STORED, HUBS),
+    "one has read it": (
+        [at("xa-hub", "acknowledged"), at("xb-hub", "verified")],
+        DeliveryState.RECEIVED,
+        ("xb-hub",),
+    ),
+    "who has read it has received it": ([at(hub, "acknowledged") for hub in HUBS], DeliveryState.READ, ()),
+    "withdrawn says received": ([at(hub, "withdrawn") for hub in HUBS], DeliveryState.RECEIVED, HUBS),
 }
 
 
 @pytest.mark.parametrize(("answers", "state", "missing"), STATES.values(), ids=STATES.keys())
-def test_each_rung_needs_every_hub(answers: list[Answer], state: Rung, missing: tuple[str, ...]) -> None:
+def test_each_rung_needs_every_hub(
+    answers: list[Answer], state: DeliveryState, missing: tuple[str, ...]
+) -> None:
     """A rung is reached when the last hub is there, and those who are not are named."""
-    found = standing(SAID, answers, HUBS, ())
+    found = delivery_status(SAID, answers, HUBS, ())
     assert (found.state, found.missing) == (state, missing)
 
 
 def test_with_no_hub_nothing_is_received() -> None:
     """Where nobody must answer, nobody has received it: `stored` is not called more."""
-    assert standing(SAID, [at("xa-hub", "acknowledged")], (), ()).state is Rung.STORED
+    assert delivery_status(SAID, [at("xa-hub", "acknowledged")], (), ()).state is DeliveryState.STORED
 
 
 LATE = {
@@ -106,18 +112,23 @@ def test_who_is_late_is_named_with_the_next_contact(
 ) -> None:
     """P1 while people vote: a minute to be received, five to be read."""
     found = overdue(
-        standing(SAID, answers, HUBS, ()), NOW + dt.timedelta(seconds=seconds), deadlines.DEFAULTS, CONTACTS
+        delivery_status(SAID, answers, HUBS, ()),
+        NOW + dt.timedelta(seconds=seconds),
+        deadlines.DEFAULTS,
+        CONTACTS,
     )
     assert [(each.reader, each.what, each.step, each.contact) for each in found] == expected
 
 
 def test_a_withdrawal_is_escalated_and_need_not_be_read() -> None:
     """Who holds the original and has not confirmed is late; nobody is asked to read it any more."""
-    said = Said(
+    said = Sent(
         **{name: getattr(SAID, name) for name in SAID.__struct_fields__}
         | {"withdrawn": NOW, "is_cancelled": True}
     )
-    found = standing(said, [*(at(hub, "verified") for hub in HUBS), at("xb-hub", "withdrawn")], HUBS, ())
+    found = delivery_status(
+        said, [*(at(hub, "verified") for hub in HUBS), at("xb-hub", "withdrawn")], HUBS, ()
+    )
     assert found.unconfirmed == ("xa-hub",)
     late = overdue(found, NOW + dt.timedelta(hours=1), deadlines.DEFAULTS, CONTACTS)
     assert [(each.reader, each.what) for each in late] == [("xa-hub", "withdrawn")]
@@ -188,7 +199,7 @@ def test_answers_are_due_by_the_stricter_of_the_named_and_the_countrys_phase(
     named: str, calendars: list[ElectionCalendar], phase: str
 ) -> None:
     """The country's phase is that of the moment it was stored, so what begins later makes nobody late."""
-    found = standing(msgspec.structs.replace(SAID, phase=named), [], HUBS, ())
+    found = delivery_status(msgspec.structs.replace(SAID, phase=named), [], HUBS, ())
     due = NOW + dt.timedelta(seconds=deadlines.DEFAULTS["p1", phase].received_s)
     second = dt.timedelta(seconds=1)
     registry = shared_world().registry

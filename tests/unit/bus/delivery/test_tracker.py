@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bus.delivery.ladder import Rung
+from bus.delivery.ladder import DeliveryState
 from bus.delivery.ledger import TABLES
 from bus.delivery.tracker import DeliveryTracker
 from bus.policy import deadlines
@@ -35,18 +35,22 @@ async def test_a_tracker_finds_what_was_published_before_it_was_there(tmp_path: 
         said = [(await publisher.publish(draft(f"{n}"))).digest for n in range(3)]
     async with tracked(path) as (_, outbox, tracker):
         found = [await tracker.standing(digest) for digest in said]
-        assert [each and (each.state, each.missing) for each in found] == [(Rung.ACCEPTED, HUBS)] * 3
+        assert [each and (each.state, each.missing) for each in found] == [(DeliveryState.ACCEPTED, HUBS)] * 3
         await store_all(outbox)
         await answer(outbox, said[1])
         found = [await tracker.standing(digest) for digest in said]
-        assert [each and each.state for each in found] == [Rung.STORED, Rung.RECEIVED, Rung.STORED]
+        assert [each and each.state for each in found] == [
+            DeliveryState.STORED,
+            DeliveryState.RECEIVED,
+            DeliveryState.STORED,
+        ]
 
 
 async def test_it_knows_only_what_was_said_here(tmp_path: Path) -> None:
     """A bulletin of another outbox has no state."""
     async with tracked(tmp_path / "o.db") as (_, _, tracker):
         assert await tracker.standing("A" * 43) is None
-        assert await tracker.reached("A" * 43, Rung.RECEIVED, 60) is None
+        assert await tracker.reached("A" * 43, DeliveryState.RECEIVED, 60) is None
 
 
 async def test_what_another_process_reads_in_ends_the_wait(tmp_path: Path) -> None:
@@ -55,12 +59,12 @@ async def test_what_another_process_reads_in_ends_the_wait(tmp_path: Path) -> No
     async with tracked(path) as (publisher, outbox, tracker), Outbox.open(path, tables=TABLES) as other:
         said = await publisher.publish(draft())
         await store_all(outbox)
-        waiting = asyncio.create_task(tracker.reached(said.digest, Rung.RECEIVED, 60))
+        waiting = asyncio.create_task(tracker.reached(said.digest, DeliveryState.RECEIVED, 60))
         await answer(other, said.digest, hubs=HUBS[:1])
         await answer(other, said.digest, hubs=HUBS[1:])
         found = await waiting
         assert found is not None
-        assert (found.state, found.missing) == (Rung.RECEIVED, HUBS)  # by all, and read by nobody
+        assert (found.state, found.missing) == (DeliveryState.RECEIVED, HUBS)  # by all, and read by nobody
 
 
 async def test_without_a_bus_nothing_is_read_and_nobody_waits_for_it(tmp_path: Path) -> None:
@@ -68,6 +72,6 @@ async def test_without_a_bus_nothing_is_read_and_nobody_waits_for_it(tmp_path: P
     async with tracked(tmp_path / "o.db") as (publisher, _, tracker):
         said = await publisher.publish(draft())
         assert not await tracker.caught_up(60)
-        found = await tracker.reached(said.digest, Rung.READ, 0)
+        found = await tracker.reached(said.digest, DeliveryState.READ, 0)
         assert found is not None
-        assert found.state is Rung.ACCEPTED
+        assert found.state is DeliveryState.ACCEPTED

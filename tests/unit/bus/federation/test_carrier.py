@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from bus.federation.ledger import Ledger
-from bus.federation.plan import Leg
+from bus.federation.plan import Route
 from bus.transport.cursor import Cursor
 
-OUT = Leg(source="xa", sink="east", places=(("XA_ACTUAL", "to_east"),), patterns=("a.>", "b.>"))
-OTHER = Leg(source="xa", sink="west", places=(("XA_ACTUAL", "to_west"),), patterns=("a.>",))
+OUT = Route(source="xa", sink="east", places=(("XA_ACTUAL", "to_east"),), patterns=("a.>", "b.>"))
+OTHER = Route(source="xa", sink="west", places=(("XA_ACTUAL", "to_west"),), patterns=("a.>",))
 AT = Cursor(seq=7, digest="d7", stored_ns=70)
 
 

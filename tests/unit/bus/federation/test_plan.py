@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from bus.demo.federation import COUNTRIES, found
 from bus.errors import ConfigError
 from bus.federation.carrier import as_outgoing, known_as
-from bus.federation.plan import Federation, Guest, Seat, guests, legs, released, served, unmatched
+from bus.federation.plan import (
+    BrokerRole,
+    CarrierClient,
+    Federation,
+    guests,
+    legs,
+    released,
+    served_authorities,
+    unmatched,
+)
 from bus.keys import nkeys
 from bus.server.binary import ServerError
 from bus.server.config import ServerSettings, render_conf
@@ -100,10 +109,12 @@ SHAPES = {
 }
 
 
-def places(federation: Federation) -> dict[str, dict[str, Guest]]:
+def places(federation: Federation) -> dict[str, dict[str, CarrierClient]]:
     """The carriers that come to each place, by the key they come with."""
     return {
-        name: {guest.nkey: guest for guest in guests(registry(), Seat(federation=federation, name=name))}
+        name: {
+            guest.nkey: guest for guest in guests(registry(), BrokerRole(federation=federation, name=name))
+        }
         for name in (*federation.unions, *federation.countries)
     }
 
@@ -182,15 +193,15 @@ def test_what_leaves_is_what_somebody_there_may_read(order: list[str]) -> None:
 def test_a_country_serves_its_own_and_a_union_nobody() -> None:
     """No user or consumer of another country's authorities stands at its broker."""
     federation = Federation.parse(file())
-    seat = Seat(federation=federation, name="xa")
+    seat = BrokerRole(federation=federation, name="xa")
     conf = render_conf(registry(), settings=ServerSettings(seat=seat), provisioner_nkey=nkeys.generate()[1])
     assert "# xa-csirt" in conf
     assert "# xb-csirt" not in conf
-    assert served(registry(), seat) == ("xa-csirt", "xa-hub")
-    assert {each.name for each in consumers(registry(), served(registry(), seat))} == {
+    assert served_authorities(registry(), seat) == ("xa-csirt", "xa-hub")
+    assert {each.name for each in consumers(registry(), served_authorities(registry(), seat))} == {
         *("provisioner", "xa-csirt", "xa-csirt_own", "xa-csirt_receipts", "xa-hub", "xa-hub_own"),
     }
-    assert served(registry(), Seat(federation=federation, name="east")) == ()
+    assert served_authorities(registry(), BrokerRole(federation=federation, name="east")) == ()
 
 
 def test_a_cluster_beyond_this_machine_needs_certificates() -> None:
@@ -198,7 +209,9 @@ def test_a_cluster_beyond_this_machine_needs_certificates() -> None:
     nodes = ", ".join(
         f'{{ url = "nats://n{n}.example:4222", route = "nats-route://n{n}.example:6222" }}' for n in range(3)
     )
-    seat = Seat(federation=Federation.parse(file(unions=f"[unions.east]\nnodes = [{nodes}]\n")), name="east")
+    seat = BrokerRole(
+        federation=Federation.parse(file(unions=f"[unions.east]\nnodes = [{nodes}]\n")), name="east"
+    )
     with pytest.raises(ServerError) as caught:
         render_conf(registry(), settings=ServerSettings(seat=seat), provisioner_nkey=KEYS["xa"])
     assert caught.value.reason == "tls-file"

@@ -14,7 +14,7 @@ import pytest
 from bus.hub.exchange.signed_files import contradictions
 from bus.hub.picture import trace
 from bus.hub.picture.projection import Projection
-from bus.hub.retention import LetGo, let_go
+from bus.hub.retention import LetGo, erase_and_prune
 from bus.hub.scrub import damaged
 from bus.hub.watch.watch import look_at
 from bus.publishing import heartbeat
@@ -57,7 +57,7 @@ async def take(store: Inbox, *messages: Message, now: dt.datetime = NOW) -> dict
 
 async def let(store: Inbox, now: dt.datetime) -> LetGo:
     """Let go of what is to go."""
-    return await store.write(lambda db: let_go(db, now))
+    return await store.write(lambda db: erase_and_prune(db, now))
 
 
 async def kept(store: Inbox) -> list[str]:
@@ -71,7 +71,9 @@ async def test_it_goes_when_its_last_day_is_over_and_its_place_stays(store: Inbo
     """Not a minute before; then the chain is whole, nothing is damaged, it is recognised when it comes again, and named."""
     await take(store, ABOUT, NEXT)
     assert await let(store, THAT_EVENING) == LetGo(erased=0, pruned=0)
-    assert await store.write(lambda db: let_go(db, THE_DAY_AFTER, rehearse=True)) == LetGo(erased=1, pruned=0)
+    assert await store.write(lambda db: erase_and_prune(db, THE_DAY_AFTER, rehearse=True)) == LetGo(
+        erased=1, pruned=0
+    )
     assert await kept(store) == [ABOUT.digest, NEXT.digest]
     assert await let(store, THE_DAY_AFTER) == LetGo(erased=1, pruned=0)
     assert await kept(store) == [NEXT.digest]

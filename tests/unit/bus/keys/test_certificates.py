@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from joserfc import jwk, jws
 
-from bus.admission.admit import admit, verify_file
+from bus.admission.steps import admit, verify_file
 from bus.errors import AdmissionError, TrustError
 from bus.keys.certificates import certified
 from bus.keys.signatures import FileSigner, sign_bulletin

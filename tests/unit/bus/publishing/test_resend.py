@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from bus.delivery import ledger
-from bus.delivery.ladder import Overdue, Rung
+from bus.delivery.ladder import DeliveryState, Overdue
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
 from schemas.bodies.system import Wanted
@@ -52,7 +52,7 @@ ASKED = {
 def test_what_is_asked_for_is_sent_again_to_who_may_read_it(db: sqlite3.Connection, name: str) -> None:
     """XB's hub asks the data-protection authority of XA, whose network is withheld from it."""
     item, expected = ASKED[name]
-    count = resend.offer_asked(db, "xa-dpa", WORLD.registry, "xb-hub", [item, item], NOW)
+    count = resend.resend_asked(db, "xa-dpa", WORLD.registry, "xb-hub", [item, item], NOW)
     assert kept(db) == expected
     assert count == len(expected)
 
@@ -62,14 +62,14 @@ def test_who_asks_often_has_it_sent_once_an_hour(db: sqlite3.Connection) -> None
     item = Wanted(channel=f"xa-dpa/{GREEN}", seq=1)
     sent = []
     for after in (0, 10, 3599, 3600):
-        sent.append(resend.offer_asked(db, "xa-dpa", WORLD.registry, "xb-hub", [item], NOW + after))
+        sent.append(resend.resend_asked(db, "xa-dpa", WORLD.registry, "xb-hub", [item], NOW + after))
         row = db.execute("SELECT headers FROM outbox WHERE n = 1").fetchone()
         assert row["headers"] == "{}"
         db.execute("UPDATE outbox SET state = 'stored'")
     assert sent == [1, 0, 0, 1]
 
 
-def overdue(digest: str, what: str = Rung.RECEIVED) -> Overdue:
+def overdue(digest: str, what: str = DeliveryState.RECEIVED) -> Overdue:
     """A hub that has not answered in time."""
     return Overdue(
         id="",
@@ -93,7 +93,7 @@ def overdue(digest: str, what: str = Rung.RECEIVED) -> Overdue:
         (("d1",), overdue("d2"), []),
         (("d3",), overdue("d2"), [2]),
         (("d4",), overdue("d2"), []),
-        (("d3",), overdue("d2", Rung.READ), []),
+        (("d3",), overdue("d2", DeliveryState.READ), []),
     ],
     ids=["it is away", "it is behind", "it has a later one", "of another channel", "it was only not read"],
 )
@@ -104,5 +104,5 @@ def test_a_hub_that_has_the_later_lacks_the_earlier(
     db.executemany(
         "INSERT INTO receipts VALUES (?, 'xb-hub', 'verified', 1, 0)", [(each,) for each in confirmed]
     )
-    assert ledger.offer_unconfirmed(db, [late], NOW) == len(expected)
+    assert ledger.resend_unconfirmed(db, [late], NOW) == len(expected)
     assert kept(db) == expected

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.admission.admit import admit
+from bus.admission.steps import admit
 from bus.errors import AdmissionError, PermitError, SealError
 from bus.keys.hpke import seal
 from bus.publishing.stamping import SealedPart

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
 from bus.hub.picture.trace import of_store
-from bus.hub.watch.channels import channels
+from bus.hub.watch.channels import channel_rows
 from bus.subscribing import tables
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.intake import BACKOFF_S
@@ -232,11 +232,13 @@ async def test_channels_show_those_never_heard(tmp_path: Path) -> None:
         await store.settle([judged(CHAIN[0])], None, None, NOW)
         found = {
             f"{r.authority}/{r.channel}": r.state
-            for r in await store.read(lambda db: channels(db, NOW, WORLD.registry, "xb-hub"))
+            for r in await store.read(lambda db: channel_rows(db, NOW, WORLD.registry, "xb-hub"))
         }
         assert found["xa-csirt/actual.green.community"] == "live"
         assert found["xb-csirt/actual.green.community"] == "unheard"
         assert "xa-dpa/actual.amber-strict.eu-dpas" not in found
         hour = NOW + dt.timedelta(hours=1)
-        late = {r.state for r in await store.read(lambda db: channels(db, hour, WORLD.registry, "xb-hub"))}
+        late = {
+            r.state for r in await store.read(lambda db: channel_rows(db, hour, WORLD.registry, "xb-hub"))
+        }
         assert late == {"silent", "unheard"}

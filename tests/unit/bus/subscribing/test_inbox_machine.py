@@ -16,7 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bus.admission.chain import REFUSED, Held, Link, Outcome, judge
+from bus.admission.chain import REFUSED, Link, Neighbours, Outcome, judge_link
 from bus.admission.verdict import Refused
 from bus.hub.picture.projection import Projection
 from bus.storage.layout import Layout
@@ -101,13 +101,13 @@ class Model:
             self.quarantined.add(message.digest)
             outcome = self.place(message, patient=True)
         if outcome == "admitted":
-            self.let_go(channel_of(message.bulletin), message.bulletin.seq)
+            self.release_successors(channel_of(message.bulletin), message.bulletin.seq)
         return "refused" if IS_REFUSED[message.digest] else outcome
 
     def place(self, message: Message, *, patient: bool) -> str:
         """Into its chain, onto the waiting list, or into quarantine."""
         made, channel = message.bulletin, channel_of(message.bulletin)
-        outcome = judge(
+        outcome = judge_link(
             Link(seq=made.seq, digest=message.digest, prev=made.prev, id=made.id), self.around(made)
         )
         if outcome is Outcome.DUPLICATE:
@@ -126,12 +126,12 @@ class Model:
             self.admitted.append(message.digest)
         return "admitted"
 
-    def around(self, made: Bulletin) -> Held:
+    def around(self, made: Bulletin) -> Neighbours:
         """What stands around a bulletin's place; ids are never used twice here."""
         channel = channel_of(made)
         links = self.links.get(channel, {})
         following = links.get(made.seq + 1)
-        return Held(
+        return Neighbours(
             head_seq=max(links, default=None),
             at_seq=self.digests.get((channel, made.seq)),
             predecessor=self.digests.get((channel, made.seq - 1)),
@@ -139,7 +139,7 @@ class Model:
             digest_of_id=None,
         )
 
-    def let_go(self, channel: str, seq: int) -> None:
+    def release_successors(self, channel: str, seq: int) -> None:
         """What waited for this number."""
         while candidates := self.of(channel, seq + 1):
             if self.released(candidates[0]) == "admitted":
@@ -150,7 +150,7 @@ class Model:
         for channel in sorted({channel_of(each.bulletin) for each in self.waiting.values()}):
             while candidates := self.of(channel):
                 if self.released(candidates[0]) == "admitted":
-                    self.let_go(channel, candidates[0].bulletin.seq)
+                    self.release_successors(channel, candidates[0].bulletin.seq)
 
     def of(self, channel: str, seq: int | None = None) -> list[Message]:
         """What waits on a channel, with this number or with any, lowest number first."""

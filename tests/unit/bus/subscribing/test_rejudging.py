@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from bus.admission.verdict import Message, Refused, verdict
+from bus.admission.verdict import Message, Refused, decide
 from bus.keys.signatures import FileSigner
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.reassessment import AT_ONCE
@@ -51,7 +51,7 @@ async def reasons(store: Inbox) -> list[str]:
 
 async def settled(store: Inbox, *messages: Message) -> None:
     """Judged by the first version, and taken in."""
-    found = [verdict(each, WORLD.registry, NOW) for each in messages]
+    found = [decide(each, WORLD.registry, NOW) for each in messages]
     assert all(isinstance(each, Refused) and each.reason == "unknown-key" for each in found)
     cursor = Cursor(seq=messages[-1].stream_seq, digest=messages[-1].digest)
     await store.settle(found, "WORLD_ACTUAL", cursor, NOW)

@@ -28,16 +28,16 @@ def test_who_does_nothing_for_long_is_left(name: str) -> None:
     left = False
     for at, done in asked:
         if done:
-            nodes.served()
+            nodes.note_success()
         else:
-            left = nodes.idle("h:1", at)
+            left = nodes.note_failure("h:1", at)
     assert left is expected
 
 
 def test_the_only_node_is_never_left() -> None:
     """There is nowhere else to go."""
     nodes = Nodes("nats://h:1")
-    assert not any(nodes.idle("h:1", at) for at in range(0, 100, 10))
+    assert not any(nodes.note_failure("h:1", at) for at in range(0, 100, 10))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -45,8 +45,8 @@ def test_who_was_left_comes_last(seed: int) -> None:
     """All are tried, in an order that differs from client to client; the one given up only when no other is there."""
     nodes, rng = Nodes(THREE), random.Random(seed)
     assert sorted(nodes.order(rng)) == THREE.split(",")
-    nodes.idle("h:2", 0)
-    assert nodes.idle("h:2", longest())
+    nodes.note_failure("h:2", 0)
+    assert nodes.note_failure("h:2", longest())
     assert nodes.order(rng)[-1] == "nats://h:2"
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.admission.admit import admit
+from bus.admission.steps import admit
 from bus.errors import AdmissionError, PermitError, TrustError
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.sealing.recipients import recipients

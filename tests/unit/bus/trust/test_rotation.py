@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from joserfc import jwk, jws
 
-from bus.admission.admit import admit
+from bus.admission.steps import admit
 from bus.errors import AdmissionError, TrustError
 from bus.keys.signatures import FileSigner
 from bus.trust import ceremony, proposals
-from bus.trust.jwks import jwks
+from bus.trust.jwks import key_set
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.rotation import check_rules, revoke_keys, rotate_key, rotate_role
 from schemas.envelope import SIG_HEADER, b64u
@@ -201,7 +201,7 @@ def test_third_parties_verify_with_the_exported_keys() -> None:
     registry = stand(
         world, revoke_keys(after(world), "xb-csirt", [lost], since=NOW, reason="key-lost", now=NOW)
     )
-    exported = jwks(registry)
+    exported = key_set(registry)
     assert {each["tocsin_authority"] for each in exported["keys"]} == {
         key.authority_id for key in registry.bulletin_keys()
     } - {"xb-csirt"}

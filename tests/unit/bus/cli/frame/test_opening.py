@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from bus.admission import verdict
-from bus.admission.admit import admit
+from bus.admission.steps import admit
 from bus.admission.verdict import Judged
 from bus.hub.picture.projection import Projection
 from bus.keys.files import save_opening_key

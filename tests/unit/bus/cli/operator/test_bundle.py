@@ -16,7 +16,7 @@ import pytest
 from bus.bundle.file import Carried, Content, Opening, Statement, Version, read, write
 from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
-from bus.hub.watch.channels import channels
+from bus.hub.watch.channels import channel_rows
 from bus.keys.signatures import FileSigner
 from bus.subscribing.inbox import Inbox
 from bus.trust import ceremony
@@ -103,7 +103,7 @@ async def pictured(path: Path) -> tuple[object, ...]:
         return await store.read(
             lambda db: (
                 summary.picture(db, world().now, registry, "xb-hub"),
-                channels(db, world().now, registry, "xb-hub"),
+                channel_rows(db, world().now, registry, "xb-hub"),
                 sorted(
                     tuple(r)
                     for r in db.execute("SELECT digest, labels, subject, signature, payload FROM admitted")

@@ -19,7 +19,7 @@ from bus.hub.watch.liveness import Alarm, Reason
 from bus.subscribing import tables
 from bus.trust.receipt_grants import COPY, REQUEST
 from schemas import rules
-from schemas.bodies.system import Held
+from schemas.bodies.system import HeldHead
 from schemas.codec import decode, encode
 from schemas.envelope import SIG_HEADER, parse_header, write_signed
 from schemas.subject import Channel
@@ -97,7 +97,7 @@ def test_what_was_handed_on_is_the_very_message() -> None:
     message = chain(WORLD, 1)[0]
     found = handed(_file(message), registry=WORLD.registry, now=WORLD.now)
     assert (found.message.subject, found.message.payload) == (message.subject, message.payload)
-    assert isinstance(verdict.verdict(found.message, WORLD.registry, WORLD.now), verdict.Judged)
+    assert isinstance(verdict.decide(found.message, WORLD.registry, WORLD.now), verdict.Judged)
 
 
 RUBBISH = {
@@ -120,7 +120,7 @@ def test_what_its_issuer_said_wrongly_is_handed_on_with_its_place() -> None:
     """A bulletin that breaks a rule, or waits for its time, is still its issuer's word: the reader judges it itself."""
     later = bulletin(WORLD, issued=WORLD.now + dt.timedelta(hours=1))
     found = handed(_file(sign(WORLD, later)), registry=WORLD.registry, now=WORLD.now)
-    refused = verdict.verdict(found.message, WORLD.registry, WORLD.now)
+    refused = verdict.decide(found.message, WORLD.registry, WORLD.now)
     assert isinstance(refused, verdict.Refused)
     assert refused.reason == "from-the-future"
 
@@ -167,7 +167,7 @@ class Store:
             "labels, trust, endorsers) VALUES (?1, ?1, '', '', 1, '', '', x'', '', ?2, '[]', '', '[]')",
             (row, NOW),
         )
-        held = (Held(channel=channel, seq=seq, digest=digest),)
+        held = (HeldHead(channel=channel, seq=seq, digest=digest),)
         holdings.note(self.db, holder, held, "green.community", row)
 
     def lacks(self, until: float = NOW) -> Sequence[Lack]:

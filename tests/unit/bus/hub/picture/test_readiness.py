@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from bus.hub.elections import Calendar, calendars, present_phase, vote_end, windows
 from bus.hub.picture.projection import Projection
-from bus.hub.picture.readiness import Facts, readiness
+from bus.hub.picture.readiness import Facts, assess
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.tables import Stored
 from bus.trust.registry import VerifiedRegistry
@@ -109,7 +109,7 @@ def registry(**fields: Any) -> VerifiedRegistry:
 def verdicts(counted: Calendar, found: VerifiedRegistry, about: str = "xa-csirt") -> dict[str, str]:
     """The checks of one authority, and those of nobody in particular."""
     facts = Facts(registry=found, channels=(), contacts=None, drills={}, now=NOW)
-    return {each.name: each.verdict for each in readiness(counted, facts) if each.about in ("", about)}
+    return {each.name: each.verdict for each in assess(counted, facts) if each.about in ("", about)}
 
 
 def key(**fields: Any) -> dict[str, Any]:

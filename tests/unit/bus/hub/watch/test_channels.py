@@ -13,8 +13,8 @@ from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
 from bus.hub.watch import alarms, watch
 from bus.hub.watch.alarms import Condition
-from bus.hub.watch.channels import ChannelRow, channels, real
-from bus.hub.watch.liveness import Alarm, Reason, State
+from bus.hub.watch.channels import ChannelRow, channel_rows, real
+from bus.hub.watch.liveness import Alarm, Liveness, Reason
 from bus.hub.watch.watch import look_at
 from bus.subscribing.inbox import Inbox
 from schemas.bodies.system import Head
@@ -56,7 +56,7 @@ async def found(store: Inbox, later: float = 0.0) -> dict[str, list[str]]:
 async def row_of(store: Inbox, later: float = 0.0, name: str = ME) -> ChannelRow:
     """One channel, so much later."""
     now = NOW + dt.timedelta(seconds=later)
-    rows = await store.read(lambda db: channels(db, now, WORLD.registry, "xb-hub"))
+    rows = await store.read(lambda db: channel_rows(db, now, WORLD.registry, "xb-hub"))
     return next(row for row in rows if row.name == name)
 
 
@@ -201,12 +201,12 @@ async def test_a_record_outlives_the_picture(store: Inbox) -> None:
     assert await store.read(alarms.standing) == {(ME, Reason.SILENT)}
     await store.write(lambda db: alarms.record_alarms(db, [], [(ME, Reason.SILENT)], 20.0))
     await store.write(lambda db: alarms.record_alarms(db, [silent], [], 30.0))
-    every = await store.read(lambda db: alarms.alarms(db, ended=True))
+    every = await store.read(lambda db: alarms.recorded_alarms(db, ended=True))
     assert [(each.began.timestamp(), each.ended and each.ended.timestamp()) for each in every] == [
         (30.0, None),
         (10.0, 20.0),
     ]
-    assert len(await store.read(lambda db: alarms.alarms(db, ended=False))) == 1
+    assert len(await store.read(lambda db: alarms.recorded_alarms(db, ended=False))) == 1
 
 
 def test_a_stream_that_stays_incomplete_is_read_again_less_and_less() -> None:
@@ -247,7 +247,7 @@ def test_heartbeats_stand_beside_no_channel_that_they_keep_alive() -> None:
         "xa-hub/system.green.all",
     )
     rows = [
-        ChannelRow(authority=name.partition("/")[0], channel=name.partition("/")[2], state=State.LIVE)
+        ChannelRow(authority=name.partition("/")[0], channel=name.partition("/")[2], state=Liveness.LIVE)
         for name in names
     ]
     assert [row.name for row in real(rows)] == [names[0], names[3]]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.hub.watch.liveness import Alarm, Reason, Signs, State, changes, is_overdue, state_of, uptime
+from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, changes, is_overdue, state_of, uptime
 from schemas.vocab import ChannelState
 from tests.support.world import NOW
 
@@ -21,24 +21,24 @@ def ago(seconds: float, said: str | None = ChannelState.UP, until: float | None 
     return Signs(last_heard=T - seconds, interval_s=60, said=said, until=until)
 
 
-STATES: dict[str, tuple[Signs, State]] = {
-    "never": (Signs(last_heard=None, interval_s=60), State.UNHEARD),
-    "just now": (ago(0), State.LIVE),
-    "one interval ago": (ago(60), State.LIVE),
-    "one missed": (ago(61), State.LATE),
-    "two intervals ago": (ago(120), State.LATE),
-    "two missed": (ago(121), State.SILENT),
-    "by a bulletin alone": (ago(61, None), State.LATE),
-    "from the future": (ago(-200), State.LIVE),
-    "from a future that was taken back": (ago(-301), State.LATE),
-    "degraded is alive": (ago(10, ChannelState.DEGRADED), State.LIVE),
-    "down is what it says, and it says it": (ago(10, ChannelState.DOWN), State.LIVE),
-    "planned without an end": (ago(DAY - 1, ChannelState.PLANNED_OUTAGE), State.PLANNED),
-    "planned, and a day is over": (ago(DAY + 30, ChannelState.PLANNED_OUTAGE), State.LIVE),
-    "planned, and not come back": (ago(DAY + 121, ChannelState.PLANNED_OUTAGE), State.SILENT),
-    "planned until later": (ago(3 * DAY, ChannelState.PLANNED_OUTAGE, T + 1), State.PLANNED),
-    "planned until lately": (ago(3 * DAY, ChannelState.PLANNED_OUTAGE, T - 61), State.LATE),
-    "an end before the beginning": (ago(130, ChannelState.PLANNED_OUTAGE, T - DAY), State.SILENT),
+STATES: dict[str, tuple[Signs, Liveness]] = {
+    "never": (Signs(last_heard=None, interval_s=60), Liveness.UNHEARD),
+    "just now": (ago(0), Liveness.LIVE),
+    "one interval ago": (ago(60), Liveness.LIVE),
+    "one missed": (ago(61), Liveness.LATE),
+    "two intervals ago": (ago(120), Liveness.LATE),
+    "two missed": (ago(121), Liveness.SILENT),
+    "by a bulletin alone": (ago(61, None), Liveness.LATE),
+    "from the future": (ago(-200), Liveness.LIVE),
+    "from a future that was taken back": (ago(-301), Liveness.LATE),
+    "degraded is alive": (ago(10, ChannelState.DEGRADED), Liveness.LIVE),
+    "down is what it says, and it says it": (ago(10, ChannelState.DOWN), Liveness.LIVE),
+    "planned without an end": (ago(DAY - 1, ChannelState.PLANNED_OUTAGE), Liveness.PLANNED),
+    "planned, and a day is over": (ago(DAY + 30, ChannelState.PLANNED_OUTAGE), Liveness.LIVE),
+    "planned, and not come back": (ago(DAY + 121, ChannelState.PLANNED_OUTAGE), Liveness.SILENT),
+    "planned until later": (ago(3 * DAY, ChannelState.PLANNED_OUTAGE, T + 1), Liveness.PLANNED),
+    "planned until lately": (ago(3 * DAY, ChannelState.PLANNED_OUTAGE, T - 61), Liveness.LATE),
+    "an end before the beginning": (ago(130, ChannelState.PLANNED_OUTAGE, T - DAY), Liveness.SILENT),
 }
 
 
@@ -49,7 +49,7 @@ def test_how_a_channel_is(name: str) -> None:
     assert state_of(signs, NOW) is expected
 
 
-WORSE = [State.PLANNED, State.LIVE, State.LATE, State.SILENT]
+WORSE = [Liveness.PLANNED, Liveness.LIVE, Liveness.LATE, Liveness.SILENT]
 
 
 @given(

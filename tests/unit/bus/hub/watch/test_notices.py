@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bus.hub.watch.liveness import Silence
-from bus.hub.watch.notices import Announcer, audience_of
+from bus.hub.watch.notices import Notices, audience_of
 from bus.publishing.outbox import Outbox
 from bus.trust import proposals
 from bus.trust.registry import VerifiedRegistry
@@ -73,7 +73,7 @@ def test_where_a_hub_says_it(name: str) -> None:
 
 
 @asynccontextmanager
-async def voice(path: Path, *grants: PublishGrant) -> AsyncIterator[tuple[Outbox, Announcer]]:
+async def voice(path: Path, *grants: PublishGrant) -> AsyncIterator[tuple[Outbox, Notices]]:
     """The hub's announcer over its outbox."""
     registry = speaking_hub(*grants)
     async with publishing(
@@ -84,7 +84,7 @@ async def voice(path: Path, *grants: PublishGrant) -> AsyncIterator[tuple[Outbox
         signer=SIGNER,
         defaults=Defaults(pap=Pap.GREEN),
     ) as publisher:
-        yield publisher.outbox, Announcer(publisher)
+        yield publisher.outbox, Notices(publisher)
 
 
 async def said(outbox: Outbox) -> list[Bulletin]:

@@ -83,5 +83,5 @@ async def test_a_hub_is_blind_once_it_has_been_for_a_while(tmp_path: Path) -> No
         hub = Watched(store)
         for seconds, expected in ((0.0, []), (BLIND_S - 1, []), (1.0, [(OWN, "blind")])):
             await hub.reads_again(seconds)
-            standing = await store.read(lambda db: alarms.alarms(db, ended=False))
+            standing = await store.read(lambda db: alarms.recorded_alarms(db, ended=False))
             assert [(row.channel, row.reason) for row in standing] == expected

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from bus.errors import BrokerError, UnreachableError
-from bus.federation.plan import Seat, guests, served
+from bus.federation.plan import BrokerRole, guests, served_authorities
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.jetstream import (
     CONSUMER_NOT_FOUND,
@@ -19,7 +19,14 @@ from bus.transport.jetstream import (
     js_api,
     stream_info,
 )
-from bus.transport.streams import PROVISIONER, ConsumerSpec, StreamSpec, consumer_differs, consumers, streams
+from bus.transport.streams import (
+    PROVISIONER,
+    ConsumerSpec,
+    StreamSpec,
+    consumer_differs,
+    consumers,
+    streams_of,
+)
 from bus.transport.tls import Tls
 from bus.trust.registry import VerifiedRegistry
 
@@ -39,7 +46,7 @@ def provisioner_endpoint(url: str, seed: str, tls: Tls | None = None) -> Endpoin
 
 
 async def provision(
-    url: str, seed: str, registry: VerifiedRegistry, *, seat: Seat | None = None, tls: Tls | None = None
+    url: str, seed: str, registry: VerifiedRegistry, *, seat: BrokerRole | None = None, tls: Tls | None = None
 ) -> None:
     """Make every stream and consumer, change those that differ, and remove consumers that nobody has a grant for.
 
@@ -64,22 +71,22 @@ async def provision(
     log.info("bus_provisioned", streams=len(specs), consumers=len(wanted))
 
 
-class Layout(NamedTuple):
+class StreamLayout(NamedTuple):
     """Every stream and consumer of a broker."""
 
     streams: tuple[StreamSpec, ...]
     consumers: tuple[ConsumerSpec, ...]
 
 
-def layout(registry: VerifiedRegistry, seat: Seat | None) -> Layout:
+def layout(registry: VerifiedRegistry, seat: BrokerRole | None) -> StreamLayout:
     """Every stream and consumer that stands at a broker."""
-    specs = streams(registry, replicas=seat.federation.replicas(seat.name) if seat else 1)
+    specs = streams_of(registry, replicas=seat.federation.replicas(seat.name) if seat else 1)
     carried = (
         [each for guest in guests(registry, seat) for each in (*guest.consumers, *guest.trust)]
         if seat
         else []
     )
-    return Layout(specs, (*consumers(registry, served(registry, seat)), *carried))
+    return StreamLayout(specs, (*consumers(registry, served_authorities(registry, seat)), *carried))
 
 
 async def _when_ready(

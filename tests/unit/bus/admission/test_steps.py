@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from hypothesis import strategies as st
 
-from bus.admission.admit import REASONS, Admitted, admit, verify_file
+from bus.admission.steps import REASONS, Admitted, admit, verify_file
 from bus.errors import AdmissionError
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.trust import ceremony, proposals
