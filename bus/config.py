@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bus.errors import ConfigError
-from bus.storage.files import write_atomically
+from bus.storage import write_atomically
 
 SYSTEM_FILE = Path("/etc/tocsin/config.toml")
 _T = TypeVar("_T", bound=msgspec.Struct)

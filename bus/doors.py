@@ -3,22 +3,25 @@
 A door lists its names once, as imports under ``TYPE_CHECKING``, so that type checkers and import contracts read them.
 `opened` reads the same lines at run time. So ``from bus.publishing import Publisher`` loads the publisher and what it
 needs, and a command that only reads a store loads neither NATS nor the log (PEP 562; PEP 810 makes this a statement).
+
+No room offers a function under the name of one of its modules: an imported module takes that name in its package.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
-import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 
-def opened(room: str) -> Callable[[str], object]:
+def opened(room: str, file: str) -> Callable[[str], object]:
     """The ``__getattr__`` of the room's package.
 
     Args:
         room: the name of the package, ``__name__`` in its ``__init__``.
+        file: the path of its ``__init__``, ``__file__`` there.
 
     Returns:
         A function from a name to what it names. It raises AttributeError for a name that the room does not offer.
@@ -26,19 +29,24 @@ def opened(room: str) -> Callable[[str], object]:
     modules: dict[str, str] = {}
 
     def attribute(name: str) -> object:
-        package = sys.modules[room]
         if not modules:
-            modules.update(_offered(inspect.getsource(package)))
+            modules.update(offered(Path(file).read_text("utf-8")))
         if name not in modules:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
-        value: object = getattr(importlib.import_module(modules[name]), name)
-        setattr(package, name, value)
+        home = modules[name]
+        is_module = home == room  # `from bus.trust import ceremony` in the door of bus.trust
+        value: object = (
+            importlib.import_module(f"{room}.{name}")
+            if is_module
+            else getattr(importlib.import_module(home), name)
+        )
+        setattr(sys.modules[room], name, value)
         return value
 
     return attribute
 
 
-def _offered(source: str) -> dict[str, str]:
+def offered(source: str) -> dict[str, str]:
     """The names that a door imports for type checkers, each with its module."""
     return {
         alias.name: node.module

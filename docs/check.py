@@ -15,13 +15,11 @@ from pathlib import Path
 
 import click
 
-from bus.admission.steps import REASONS
-from bus.cli.frame.exit_codes import EXIT_CODES
-from bus.cli.main import COMMANDS, program
+from bus.admission import REASONS
+from bus.cli import COMMANDS, program
+from bus.cli.frame import EXIT_CODES
 from bus.hub.picture import projection
-from bus.sealing.opening import SEAL_REASONS
-from bus.sealing.sections import SECTION_REASONS
-from bus.sealing.view import SIGHT_REASONS
+from bus.sealing import SEAL_REASONS, SECTION_REASONS, SIGHT_REASONS
 
 ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")

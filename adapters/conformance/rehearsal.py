@@ -15,13 +15,11 @@ from pathlib import Path
 import msgspec
 
 from adapters.runloop import PUBLIC
-from bus.keys.signatures import FileSigner
+from bus.keys import FileSigner
 from bus.plugin import Manifest
-from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Publisher
-from bus.sealing.sealer import Sealer
-from bus.trust import ceremony, proposals
-from bus.trust.registry import VerifiedRegistry
+from bus.publishing import Outbox, Publisher
+from bus.sealing import Sealer
+from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant

@@ -1,1 +1,36 @@
 """Decides on received bytes: admitted, held back or refused, with a reason. Pure."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.admission.branches import ReceivedLink, Ruling, standing
+    from bus.admission.chain import REFUSED, Link, Neighbours, Outcome, judge_link
+    from bus.admission.contradiction import judge_proof
+    from bus.admission.steps import ENDED, REASONS, Admitted, admit, holds_place, verify_file
+    from bus.admission.verdict import Judged, Message, Refused, decide
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "ENDED",
+    "REASONS",
+    "REFUSED",
+    "Admitted",
+    "Judged",
+    "Link",
+    "Message",
+    "Neighbours",
+    "Outcome",
+    "ReceivedLink",
+    "Refused",
+    "Ruling",
+    "admit",
+    "decide",
+    "holds_place",
+    "judge_link",
+    "judge_proof",
+    "standing",
+    "verify_file",
+]

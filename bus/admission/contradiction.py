@@ -13,7 +13,7 @@ import msgspec
 
 from bus.admission.steps import verify_file
 from bus.errors import AdmissionError
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Bulletin
 from schemas.codec import decode, digest

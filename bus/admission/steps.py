@@ -29,9 +29,8 @@ from types import MappingProxyType
 import msgspec
 
 from bus.errors import AdmissionError, PermitError, Place
-from bus.keys.signatures import check_entries
-from bus.trust.grants import Speaker
-from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
+from bus.keys import check_entries
+from bus.trust import CLOCK_SKEW, RegisteredKey, Speaker, TrustState, VerifiedRegistry
 from schemas import rules
 from schemas.bulletin import Bulletin
 from schemas.codec import MAX_PAYLOAD_BYTES, decode, digest

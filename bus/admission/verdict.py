@@ -8,7 +8,7 @@ import msgspec
 
 from bus.admission.steps import Admitted, admit
 from bus.errors import AdmissionError, Place
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,12 +18,11 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from bus.admission.verdict import Message, decide
+from bus.admission import Message, decide
 from bus.bundle.file import Carried, Current, Opening, Statement, Version, read, trust_line
 from bus.errors import PermitError, TrustError
-from bus.subscribing.inbox import Inbox
-from bus.trust.registry import VerifiedRegistry
-from bus.trust.store import RegistryStore
+from bus.subscribing import Inbox
+from bus.trust import RegistryStore, VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import SIG_HEADER, TYP_REGISTRY, b64u, read_signed
 from schemas.errors import EnvelopeError, SchemaError

@@ -11,10 +11,7 @@ from typing import Any
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, global_options, load
-from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, USAGE, exit_code
-from bus.cli.frame.text import safe
+from bus.cli.frame import DONE, FAILURE, INTERRUPTED, USAGE, App, Group, exit_code, global_options, load, safe
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from bus.policy.deadlines import Deadlines, steps
+from bus.policy import Deadlines, steps
 from schemas.vocab import ReceiptStage
 
 

@@ -16,16 +16,11 @@ import msgspec
 import structlog
 
 from bus.delivery.ladder import Answer, DeliveryState, DeliveryStatus, Overdue, Sent, delivery_status, overdue
-from bus.policy.deadlines import Deadlines, stricter
-from bus.publishing import resend
-from bus.publishing.outbox import Outbox
-from bus.publishing.outbox_table import RowState
-from bus.storage.layout import Layout
-from bus.storage.sqlite import utc
-from bus.subscribing import tables
-from bus.subscribing.tables import Stored
-from bus.trust import receipt_grants
-from bus.trust.registry import VerifiedRegistry
+from bus.policy import Deadlines, stricter
+from bus.publishing import Outbox, RowState, resend
+from bus.storage import Layout, utc
+from bus.subscribing import Stored, tables
+from bus.trust import VerifiedRegistry, receipt_grants
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import Receipt, Request
 from schemas.codec import decode

@@ -12,7 +12,7 @@ from bus.delivery import ledger
 from bus.delivery.ladder import DeliveryState
 from bus.delivery.ledger import KEEP
 from bus.subscribing import erasure
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas.codec import decode
 from schemas.vocab import Status
 

@@ -16,14 +16,11 @@ import structlog
 from bus.delivery import ledger
 from bus.delivery.ladder import DeliveryState, DeliveryStatus, Overdue
 from bus.errors import BusError, StoreError
-from bus.policy.deadlines import Deadlines
-from bus.publishing.publisher import Publisher
-from bus.subscribing.inbox import Inbox
-from bus.subscribing.subscriber import Subscriber
+from bus.policy import Deadlines
+from bus.publishing import Publisher
+from bus.subscribing import Inbox, Subscriber
 from bus.tasks import in_background, one_failure
-from bus.transport.connection import Connection, Endpoint
-from bus.transport.jetstream import consumer_info
-from bus.transport.streams import receipt_streams
+from bus.transport import Connection, Endpoint, consumer_info, receipt_streams
 from schemas.bodies.electoral import ElectionCalendar
 
 HOLD_S = 30.0  # so long a receipt waits for the one before it

@@ -1,1 +1,48 @@
 """The demonstration: two fictitious countries, eight authorities and two hubs on one machine, for real."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.demo.countries import KEY_LIFETIME
+    from bus.demo.federation import COUNTRIES, Joined, found, joined
+    from bus.demo.founding import BEACON_LIFETIME
+    from bus.demo.show import ROUND_EVERY_S, Demo
+    from bus.demo.stage import (
+        PATIENCE_S,
+        Hub,
+        Stage,
+        StepError,
+        clock,
+        forged,
+        played,
+        send,
+        step,
+        until,
+        warning,
+    )
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "BEACON_LIFETIME",
+    "COUNTRIES",
+    "KEY_LIFETIME",
+    "PATIENCE_S",
+    "ROUND_EVERY_S",
+    "Demo",
+    "Hub",
+    "Joined",
+    "Stage",
+    "StepError",
+    "clock",
+    "forged",
+    "found",
+    "joined",
+    "played",
+    "send",
+    "step",
+    "until",
+    "warning",
+]

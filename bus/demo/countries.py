@@ -10,7 +10,7 @@ from itertools import product
 
 import msgspec
 
-from bus.keys.signatures import FileSigner
+from bus.keys import FileSigner
 from bus.trust import proposals, receipt_grants
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant, ReadGrant
 from schemas.vocab import Domain, Scope, Status, Tlp

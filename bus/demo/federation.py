@@ -15,18 +15,13 @@ from pathlib import Path
 import msgspec
 
 from bus.demo.countries import OFFICES, REGISTRY_LIFETIME, Member, audiences, key_record, record_of
-from bus.federation.carrier import Carrier
-from bus.federation.ledger import Ledger
-from bus.federation.plan import HOME, BrokerRole, Country, Federation, Node, Union, identity_at
-from bus.federation.plan import Path as Way
-from bus.keys import nkeys
-from bus.keys.signatures import FileSigner
+from bus.federation import HOME, BrokerRole, Carrier, Country, Federation, Ledger, Node, Union, identity_at
+from bus.federation import Path as Way
+from bus.keys import FileSigner, nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.tasks import background
-from bus.transport.connection import Endpoint
-from bus.transport.streams import country_of
-from bus.trust import ceremony, proposals
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import Endpoint, country_of
+from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.registry import Audience
 
 COUNTRIES = ("xa", "xb", "xc")

@@ -23,12 +23,9 @@ from bus.demo.countries import (
     key_record,
     record_of,
 )
-from bus.keys import nkeys
-from bus.keys.files import load_signer, read_secret, save_signer, write_secret
-from bus.keys.signatures import FileSigner
-from bus.storage.files import write_atomically
-from bus.trust import ceremony, proposals
-from bus.trust.registry import VerifiedRegistry
+from bus.keys import FileSigner, load_signer, nkeys, read_secret, save_signer, write_secret
+from bus.storage import write_atomically
+from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.registry import AuthorityRecord
 
 DOMAIN_PREFIX = "demo-"

@@ -14,31 +14,29 @@ from pathlib import Path
 import structlog
 
 from bus import plugin
-from bus.delivery.ledger import TABLES
-from bus.delivery.tracker import DeliveryTracker
+from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
 from bus.demo.founding import Folder, point_to_server, prepare, refresh_beacon
 from bus.demo.tally import Tally, count
 from bus.errors import BusError, ConfigError
-from bus.hub.elections import present_phase
-from bus.hub.picture.projection import open_store
-from bus.hub.service import HubService
-from bus.keys import nkeys
-from bus.keys.files import load_signer, read_secret
+from bus.hub import HubService, present_phase
+from bus.hub.picture import open_store
+from bus.keys import load_signer, nkeys, read_secret
 from bus.policy import deadlines
-from bus.publishing.heartbeat import Heartbeat, Intervals
-from bus.publishing.outbox import Outbox, RowState
-from bus.publishing.publisher import Publisher
-from bus.sealing.sealer import Sealer
-from bus.server import NatsServer, ServerSettings, follow_registry, provision, render_conf
-from bus.server.provisioning import provisioner_endpoint
-from bus.subscribing.inbox import Inbox
-from bus.subscribing.registry_feed import publish_trust
-from bus.subscribing.tables import Stored
+from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState
+from bus.sealing import Sealer
+from bus.server import (
+    NatsServer,
+    ServerSettings,
+    follow_registry,
+    provision,
+    provisioner_endpoint,
+    render_conf,
+)
+from bus.subscribing import Inbox, Stored, publish_trust
 from bus.tasks import background
-from bus.transport.connection import Connection, Endpoint
-from bus.trust.registry import VerifiedRegistry
-from bus.trust.store import RegistryStore
+from bus.transport import Connection, Endpoint
+from bus.trust import RegistryStore, VerifiedRegistry
 from schemas.bulletin import Defaults
 from schemas.subject import Channel
 from schemas.vocab import Pap, Phase, Status, Tlp

@@ -21,22 +21,15 @@ import structlog
 
 from bus.demo.countries import REGISTRY_LIFETIME
 from bus.demo.founding import Folder, prepare
-from bus.hub.picture import summary
-from bus.hub.picture.projection import open_store
-from bus.hub.service import HubService
-from bus.hub.watch.channels import ChannelRow, channel_rows
-from bus.keys import nkeys
-from bus.keys.files import load_signer, read_secret
-from bus.keys.signatures import FileSigner, sign_entry
-from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Accepted, Publisher
-from bus.sealing.sealer import Sealer
+from bus.hub import HubService
+from bus.hub.picture import open_store, summary
+from bus.hub.watch import ChannelRow, channel_rows
+from bus.keys import FileSigner, load_signer, nkeys, read_secret, sign_entry
+from bus.publishing import Accepted, Outbox, Publisher
+from bus.sealing import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.transport.connection import Endpoint, NatsConnection
-from bus.transport.interface import Outgoing
-from bus.trust import ceremony
-from bus.trust.registry import VerifiedRegistry
-from bus.trust.store import RegistryStore
+from bus.transport import Endpoint, NatsConnection, Outgoing
+from bus.trust import RegistryStore, VerifiedRegistry, ceremony
 from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode

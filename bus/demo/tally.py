@@ -10,9 +10,9 @@ import msgspec
 
 from bus.demo.countries import MEMBERS
 from bus.demo.founding import Folder
-from bus.publishing.outbox import Outbox, RowState
-from bus.subscribing.inbox import Inbox
-from bus.trust.registry import VerifiedRegistry
+from bus.publishing import Outbox, RowState
+from bus.subscribing import Inbox
+from bus.trust import VerifiedRegistry
 from schemas.subject import Subject, parse
 from schemas.vocab import Status
 

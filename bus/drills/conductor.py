@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from bus.drills.score import Board, Report, Spoken
 from bus.drills.script import Inject, answers_in
-from bus.publishing.publisher import Publisher
-from bus.subscribing.tables import Stored
+from bus.publishing import Publisher
+from bus.subscribing import Stored
 from schemas.errors import TocsinError
 
 STORED_S = 30.0

@@ -20,11 +20,20 @@ from bus.errors import BrokerError, BusError, DeniedError, StoreError, Unreachab
 from bus.federation.ledger import Ledger
 from bus.federation.plan import Federation, Route, legs
 from bus.tasks import one_failure, run_with_current
-from bus.transport.connection import Connection, Endpoint
-from bus.transport.interface import Outgoing
-from bus.transport.jetstream import BATCH, PubAck, consumer_info, publish, publish_burst
-from bus.transport.pull_consumer import PullConsumer, Received, cursor_at
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import (
+    BATCH,
+    Connection,
+    Endpoint,
+    Outgoing,
+    PubAck,
+    PullConsumer,
+    Received,
+    consumer_info,
+    cursor_at,
+    publish,
+    publish_burst,
+)
+from bus.trust import VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import SIG_HEADER
 from schemas.subject import matches

@@ -10,9 +10,8 @@ from pathlib import Path
 import msgspec
 
 from bus.federation.plan import Route
-from bus.storage.layout import Layout
-from bus.storage.sqlite import Database
-from bus.transport.cursor import Cursor
+from bus.storage import Database, Layout
+from bus.transport import Cursor
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS cursors (

@@ -23,16 +23,17 @@ import msgspec
 
 from bus.errors import ConfigError
 from bus.keys import nkeys
-from bus.transport.permissions import Permissions, reading
-from bus.transport.streams import (
+from bus.transport import (
     ConsumerSpec,
+    Permissions,
     country_of,
     inbox_prefix,
     origin_stream,
+    reading,
     trust_consumers,
     world_stream,
 )
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas.subject import PREFIX, REGISTRAR_SUBJECTS, Trust, tlp_token, trust_subject
 from schemas.vocab import Status, Tlp
 

@@ -16,11 +16,9 @@ import structlog
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.federation.ledger import Ledger
-from bus.subscribing.registry_feed import EVERY_S, RegistryFeed, publish_trust
-from bus.transport.connection import Connection, Endpoint
-from bus.transport.streams import country_of
-from bus.trust.revocations import speaker_of
-from bus.trust.store import RegistryStore
+from bus.subscribing import EVERY_S, RegistryFeed, publish_trust
+from bus.transport import Connection, Endpoint, country_of
+from bus.trust import RegistryStore, speaker_of
 from schemas.codec import digest
 
 log = structlog.get_logger()

@@ -1,1 +1,44 @@
 """The national hub: projection of admitted bulletins, and the questions put to it."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.hub import elections, exchange, picture, retention, scrub, watch
+    from bus.hub.elections import (
+        Calendar,
+        CountryPhase,
+        Election,
+        calendars,
+        of_country,
+        present_phase,
+        standing,
+        windows,
+    )
+    from bus.hub.retention import LetGo
+    from bus.hub.scrub import Compared, Damage
+    from bus.hub.service import HubService
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "Calendar",
+    "Compared",
+    "CountryPhase",
+    "Damage",
+    "Election",
+    "HubService",
+    "LetGo",
+    "calendars",
+    "elections",
+    "exchange",
+    "of_country",
+    "picture",
+    "present_phase",
+    "retention",
+    "scrub",
+    "standing",
+    "watch",
+    "windows",
+]

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from bus.storage.sqlite import utc
-from bus.subscribing.tables import Stored, stored
+from bus.storage import utc
+from bus.subscribing import Stored, stored
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.elections import coarse, next_change, phase_at, phase_over
 from schemas.vocab import Domain, Phase

@@ -14,15 +14,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import msgspec
 
-from bus.admission.verdict import Judged, Message, Refused, decide
+from bus.admission import Judged, Message, Refused, decide
 from bus.errors import StoreError, TrustError
-from bus.storage.lease import owner_name
-from bus.subscribing.inbox import Inbox
-from bus.subscribing.subscriber import message_from
-from bus.transport.connection import Connection, Endpoint
-from bus.transport.pull_consumer import read_back
-from bus.transport.streams import MARGIN_S, MAX_AGE_S, reader_streams
-from bus.trust.registry import VerifiedRegistry
+from bus.storage import owner_name
+from bus.subscribing import Inbox, message_from
+from bus.transport import MARGIN_S, MAX_AGE_S, Connection, Endpoint, read_back, reader_streams
+from bus.trust import VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import parse_header, signing_input
 from schemas.errors import EnvelopeError

@@ -24,25 +24,16 @@ from bus.audit import Fact
 from bus.errors import StoreError
 from bus.hub import retention
 from bus.hub.elections import present_phase
-from bus.hub.exchange.helper import PATIENCE_S, PeerHelper
-from bus.hub.exchange.receipts import Receipts
+from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
-from bus.hub.watch.holdings import Holdings
-from bus.hub.watch.notices import Notices
-from bus.hub.watch.watch import LOOK_S, Watch
-from bus.policy.rates import READING, RateLimit
-from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
-from bus.publishing.publisher import Publisher
-from bus.storage.lease import LEASE_S, owner_name
-from bus.subscribing.inbox import Inbox
-from bus.subscribing.registry_feed import RegistryFeed
-from bus.subscribing.subscriber import Subscriber
+from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
+from bus.policy import READING, RateLimit
+from bus.publishing import UNSTAFFED, Heartbeat, Intervals, Publisher, Watchkeeping
+from bus.storage import LEASE_S, owner_name
+from bus.subscribing import Inbox, RegistryFeed, Subscriber
 from bus.tasks import Background, background, one_failure, run_with_current
-from bus.transport.connection import Endpoint
-from bus.transport.streams import reader_streams
-from bus.trust.grants import HUB
-from bus.trust.registry import VerifiedRegistry
-from bus.trust.store import AGAIN_S, RegistryStore
+from bus.transport import Endpoint, reader_streams
+from bus.trust import AGAIN_S, HUB, RegistryStore, VerifiedRegistry
 from schemas.vocab import Phase
 
 STAND_BY_S = 1.0

@@ -1,1 +1,60 @@
 """Keys and signatures. The only room that touches cryptography."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.keys import nkeys
+    from bus.keys.certificates import certified
+    from bus.keys.files import (
+        load_opening_key,
+        load_signer,
+        read_secret,
+        save_opening_key,
+        save_signer,
+        write_secret,
+    )
+    from bus.keys.hpke import SEED_BYTES, OpeningKey, SealKey, open_sealed, read_seal, seal
+    from bus.keys.loading import open_key
+    from bus.keys.nkeys import load_nkey
+    from bus.keys.pkcs11 import TokenSigner, is_token
+    from bus.keys.signatures import (
+        FileSigner,
+        PublicKey,
+        Signer,
+        check_entries,
+        sign_bulletin,
+        sign_entry,
+        thumbprint,
+    )
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "SEED_BYTES",
+    "FileSigner",
+    "OpeningKey",
+    "PublicKey",
+    "SealKey",
+    "Signer",
+    "TokenSigner",
+    "certified",
+    "check_entries",
+    "is_token",
+    "load_nkey",
+    "load_opening_key",
+    "load_signer",
+    "nkeys",
+    "open_key",
+    "open_sealed",
+    "read_seal",
+    "read_secret",
+    "save_opening_key",
+    "save_signer",
+    "seal",
+    "sign_bulletin",
+    "sign_entry",
+    "thumbprint",
+    "write_secret",
+]

@@ -1,1 +1,31 @@
 """Numbers that a network decides: rates, backoff, phases, deadlines."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.policy import deadlines
+    from bus.policy.backoff import Backoff
+    from bus.policy.deadlines import Deadlines, changed, steps, stricter
+    from bus.policy.phases import PACES, is_unfinished, keep_days, pace
+    from bus.policy.rates import READING, SENDING, RateLimit, RateMeter
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "PACES",
+    "READING",
+    "SENDING",
+    "Backoff",
+    "Deadlines",
+    "RateLimit",
+    "RateMeter",
+    "changed",
+    "deadlines",
+    "is_unfinished",
+    "keep_days",
+    "pace",
+    "steps",
+    "stricter",
+]

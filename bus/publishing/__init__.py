@@ -1,1 +1,35 @@
 """The way out: stamp, sign, keep, send."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.publishing import outbox_table, resend
+    from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
+    from bus.publishing.outbox import Outbox, Row
+    from bus.publishing.outbox_table import RowState
+    from bus.publishing.publisher import Accepted, Publisher
+    from bus.publishing.reanchor import Anchor, Reanchoring
+    from bus.publishing.recovery import Recovery
+    from bus.publishing.resend import resend_asked
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "UNSTAFFED",
+    "Accepted",
+    "Anchor",
+    "Heartbeat",
+    "Intervals",
+    "Outbox",
+    "Publisher",
+    "Reanchoring",
+    "Recovery",
+    "Row",
+    "RowState",
+    "Watchkeeping",
+    "outbox_table",
+    "resend",
+    "resend_asked",
+]

@@ -21,12 +21,12 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from bus.policy.phases import PACES
+from bus.policy import PACES
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import RowState
 from bus.publishing.publisher import Accepted, Publisher
 from bus.tasks import in_background
-from bus.transport.streams import beat_channels
+from bus.transport import beat_channels
 from schemas.bodies.system import ChannelStatus, Head, HeldHead
 from schemas.bulletin import Bulletin, Draft
 from schemas.codec import decode

@@ -18,9 +18,7 @@ import msgspec
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
 from bus.publishing.outbox_table import ChainHead, Row, RowState, Settled
-from bus.storage import lease
-from bus.storage.layout import Layout
-from bus.storage.sqlite import Database
+from bus.storage import Database, Layout, lease
 
 __all__ = ["ChainHead", "Outbox", "Row", "RowState", "Settled"]
 

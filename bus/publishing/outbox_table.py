@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from bus.storage.layout import Layout
+from bus.storage import Layout
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (

@@ -13,14 +13,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bus.admission.branches import ReceivedLink, standing
-from bus.admission.steps import admit
+from bus.admission import ReceivedLink, admit, standing
 from bus.errors import AdmissionError
 from bus.publishing.outbox import Outbox, Settled
-from bus.transport.connection import Connection, Endpoint
-from bus.transport.pull_consumer import Received, read_back
-from bus.transport.streams import MARGIN_S, MAX_AGE_S, own_streams
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import MARGIN_S, MAX_AGE_S, Connection, Endpoint, Received, own_streams, read_back
+from bus.trust import VerifiedRegistry
 from schemas.codec import digest
 from schemas.subject import Channel
 

@@ -26,16 +26,16 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from bus.errors import OutboxError, PermitError
-from bus.keys.signatures import Signer
+from bus.keys import Signer
 from bus.publishing.outbox import Outbox, RowState
 from bus.publishing.own_channels import scrub
 from bus.publishing.recovery import Recovery, recover
 from bus.publishing.sender import Sender
 from bus.publishing.stamping import Accepted, Stamping
-from bus.sealing.sealer import Sealer
+from bus.sealing import Sealer
 from bus.tasks import in_background
-from bus.transport.connection import Endpoint
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import Endpoint
+from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Reanchor
 from schemas.bulletin import Defaults, Draft
 from schemas.errors import SchemaError, TocsinError

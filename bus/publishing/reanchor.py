@@ -16,14 +16,14 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from bus.admission.branches import ReceivedLink
+from bus.admission import ReceivedLink
 from bus.errors import OutboxError
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Row, RowState
 from bus.publishing.own_channels import Survey, survey
 from bus.publishing.publisher import Accepted, Publisher
-from bus.transport.connection import Endpoint
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import Endpoint
+from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
 from schemas.bulletin import Draft
 from schemas.parts import Info

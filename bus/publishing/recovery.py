@@ -16,8 +16,8 @@ import msgspec
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Outbox
 from bus.publishing.own_channels import survey
-from bus.transport.connection import Endpoint
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import Endpoint
+from bus.trust import VerifiedRegistry
 from schemas.bulletin import Bulletin
 from schemas.codec import decode, encode
 

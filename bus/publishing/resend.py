@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from bus.publishing import outbox_table as table
-from bus.storage.layout import Layout
-from bus.trust.registry import VerifiedRegistry
+from bus.storage import Layout
+from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Wanted
 from schemas.errors import SchemaError
 from schemas.subject import Channel

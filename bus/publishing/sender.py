@@ -16,15 +16,13 @@ from contextlib import asynccontextmanager
 import structlog
 
 from bus.errors import BrokerError, BusError, OutboxError, StoreError, UnreachableError
-from bus.policy.backoff import Backoff
-from bus.policy.rates import SENDING, RateLimit, RateMeter
+from bus.policy import SENDING, Backoff, RateLimit, RateMeter
 from bus.publishing.outbox import Outbox, Settled
 from bus.publishing.own_channels import compare
 from bus.publishing.transmission import Transmission
-from bus.storage.lease import LEASE_S, owner_name
-from bus.transport.connection import Connection, Endpoint
-from bus.transport.streams import own_streams
-from bus.trust.registry import VerifiedRegistry
+from bus.storage import LEASE_S, owner_name
+from bus.transport import Connection, Endpoint, own_streams
+from bus.trust import VerifiedRegistry
 from schemas.vocab import Status
 
 FULL_BACKOFF_S = 2.0

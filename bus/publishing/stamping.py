@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from bus.errors import PermitError
-from bus.keys.signatures import Signer, sign_bulletin
+from bus.keys import Signer, sign_bulletin
 from bus.publishing import outbox_table as table
-from bus.sealing import sections
-from bus.sealing.recipients import must_seal
-from bus.sealing.sealer import Sealer
-from bus.trust.registry import VerifiedRegistry
+from bus.sealing import Sealer, must_seal, sections
+from bus.trust import VerifiedRegistry
 from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp

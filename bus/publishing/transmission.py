@@ -13,9 +13,7 @@ import structlog
 
 from bus.errors import BusError, DeniedError, UnreachableError
 from bus.publishing.outbox import Outbox, Row, Settled
-from bus.transport.connection import Connection
-from bus.transport.interface import Outgoing
-from bus.transport.jetstream import BATCH, BATCH_FROM, PubAck, publish, publish_burst
+from bus.transport import BATCH, BATCH_FROM, Connection, Outgoing, PubAck, publish, publish_burst
 
 WINDOW = 32
 ACK_S = 5.0

@@ -11,11 +11,11 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from bus.admission.steps import Admitted, verify_file
+from bus.admission import Admitted, verify_file
 from bus.errors import AdmissionError, SealError
-from bus.keys.hpke import OpeningKey, open_sealed, read_seal
+from bus.keys import OpeningKey, open_sealed, read_seal
 from bus.sealing.recipients import owner_of
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.codec import digest

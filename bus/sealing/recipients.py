@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bus.errors import PermitError
-from bus.keys.hpke import SealKey
-from bus.trust.grants import HUB
+from bus.keys import SealKey
+from bus.trust import HUB
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.jwe import MAX_RECIPIENTS
@@ -23,7 +23,7 @@ from schemas.subject import Channel, channel_of
 from schemas.vocab import SealPolicy, Status, Tlp
 
 if TYPE_CHECKING:
-    from bus.trust.registry import VerifiedRegistry
+    from bus.trust import VerifiedRegistry
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):

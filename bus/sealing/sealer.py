@@ -12,14 +12,13 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 
 from bus.errors import PermitError, SealError
-from bus.keys.hpke import seal
-from bus.keys.signatures import Signer, sign_bulletin
+from bus.keys import Signer, seal, sign_bulletin
 from bus.sealing.cover import cover
 from bus.sealing.opening import context_of
 from bus.sealing.recipients import Recipient, must_seal, recipients
 from bus.sealing.sections import recipients as section_recipients
 from bus.sealing.sections import seal_section
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin

@@ -14,10 +14,10 @@ from types import MappingProxyType
 import msgspec
 
 from bus.errors import AdmissionError, PermitError, SealError
-from bus.keys.hpke import OpeningKey, seal
+from bus.keys import OpeningKey, seal
 from bus.sealing.opening import context_of, opened
 from bus.sealing.recipients import Recipient, with_keys
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas import rules
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest, encode

@@ -11,12 +11,12 @@ from types import MappingProxyType
 
 import msgspec
 
-from bus.admission.steps import Admitted
+from bus.admission import Admitted
 from bus.errors import PermitError, SealError
-from bus.keys.hpke import OpeningKey
+from bus.keys import OpeningKey
 from bus.sealing.opening import open_bulletin
 from bus.sealing.sections import open_section
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.errors import TocsinError

@@ -1,21 +1,34 @@
 """The broker for real: its binary, its configuration from the registry, its process, its streams."""
 
-from bus.server.binary import MINIMUM_VERSION, check_version, find_binary
-from bus.server.config import ServerSettings, ServerTls, render_conf
-from bus.server.connection_limits import share_connections
-from bus.server.follow import follow_registry
-from bus.server.process import NatsServer
-from bus.server.provisioning import provision
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.server.binary import MINIMUM_VERSION, check_version, find_binary
+    from bus.server.checks import check, must_be_sound
+    from bus.server.config import ServerSettings, ServerTls, render_conf
+    from bus.server.connection_limits import SYSTEM, share_connections
+    from bus.server.follow import follow_registry
+    from bus.server.process import NatsServer, ports_of
+    from bus.server.provisioning import provision, provisioner_endpoint
+else:
+    __getattr__ = opened(__name__, __file__)
 
 __all__ = [
     "MINIMUM_VERSION",
+    "SYSTEM",
     "NatsServer",
     "ServerSettings",
     "ServerTls",
+    "check",
     "check_version",
     "find_binary",
     "follow_registry",
+    "must_be_sound",
+    "ports_of",
     "provision",
+    "provisioner_endpoint",
     "render_conf",
     "share_connections",
 ]

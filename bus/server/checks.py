@@ -16,26 +16,30 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bus.errors import BrokerError
-from bus.federation.plan import BrokerRole, CarrierClient, Federation, guests, unmatched
+from bus.federation import BrokerRole, CarrierClient, Federation, guests, unmatched
 from bus.keys import nkeys
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
 from bus.server.config import MAX_PENDING_BYTES, RESERVED_CONNECTIONS, ServerSettings, render_accounts
 from bus.server.connection_limits import CONNECTIONS, MOST_EACH, held
 from bus.server.monitor import read_monitor
 from bus.server.provisioning import layout, provisioner_endpoint
-from bus.transport.connection import Connection
-from bus.transport.jetstream import consumer_info, consumer_names, stream_info, stream_names
-from bus.transport.streams import (
+from bus.transport import (
     MAX_MESSAGE_BYTES,
     PULL_BYTES,
     STATEMENTS_ROOM_BYTES,
     STATEMENTS_STREAM,
+    Connection,
     ConsumerSpec,
     StreamSpec,
+    Tls,
     consumer_differs,
+    consumer_info,
+    consumer_names,
+    explain,
+    stream_info,
+    stream_names,
 )
-from bus.transport.tls import Tls, explain
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
 CERTIFICATE_DAYS = 30

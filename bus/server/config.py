@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bus.federation.plan import CLUSTER, BrokerRole, guests, served_authorities
+from bus.federation import CLUSTER, BrokerRole, guests, served_authorities
 from bus.server.binary import ServerError
-from bus.transport.permissions import permissions_of
-from bus.transport.streams import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions_of
+from bus.trust import VerifiedRegistry
 from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 
 RESERVED_CONNECTIONS = 16

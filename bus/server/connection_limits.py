@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from bus.server.monitor import read_monitor
-from bus.transport.connection import Connection, Endpoint
+from bus.transport import Connection, Endpoint
 
 EVERY_S = 1.0
 MOST_EACH = 64

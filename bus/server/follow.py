@@ -13,8 +13,8 @@ from bus.server.binary import ServerError
 from bus.server.config import ServerSettings, render_conf
 from bus.server.process import NatsServer
 from bus.server.provisioning import provision
-from bus.transport.tls import Tls
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import Tls
+from bus.trust import VerifiedRegistry
 
 EVERY_S = 1.0
 

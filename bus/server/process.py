@@ -16,7 +16,7 @@ import structlog
 
 from bus.server.binary import ServerError, check_version, find_binary
 from bus.server.monitor import read_monitor
-from bus.storage.files import write_atomically
+from bus.storage import write_atomically
 
 START_S = 15.0
 STOP_S = 10.0

@@ -8,27 +8,26 @@ from typing import Any, NamedTuple
 import structlog
 
 from bus.errors import BrokerError, UnreachableError
-from bus.federation.plan import BrokerRole, guests, served_authorities
-from bus.transport.connection import Connection, Endpoint
-from bus.transport.jetstream import (
+from bus.federation import BrokerRole, guests, served_authorities
+from bus.transport import (
     CONSUMER_NOT_FOUND,
+    PROVISIONER,
     STREAM_NOT_FOUND,
+    Connection,
+    ConsumerSpec,
+    Endpoint,
     StreamInfo,
+    StreamSpec,
+    Tls,
+    consumer_differs,
     consumer_info,
     consumer_names,
+    consumers,
     js_api,
     stream_info,
-)
-from bus.transport.streams import (
-    PROVISIONER,
-    ConsumerSpec,
-    StreamSpec,
-    consumer_differs,
-    consumers,
     streams_of,
 )
-from bus.transport.tls import Tls
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 
 CONNECT_S = 10.0
 CALL_S = 5.0

@@ -1,1 +1,24 @@
 """Opens databases, leases and files. The only room that opens SQLite."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.storage import lease
+    from bus.storage.files import write_atomically
+    from bus.storage.layout import Layout
+    from bus.storage.lease import LEASE_S, owner_name
+    from bus.storage.sqlite import Database, utc
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "LEASE_S",
+    "Database",
+    "Layout",
+    "lease",
+    "owner_name",
+    "utc",
+    "write_atomically",
+]

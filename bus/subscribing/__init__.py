@@ -1,1 +1,32 @@
 """The way in: fetch, admit, keep."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.subscribing import contested, erasure, tables
+    from bus.subscribing.contested import CONTESTED, undecided
+    from bus.subscribing.inbox import Inbox
+    from bus.subscribing.registry_feed import EVERY_S, RegistryFeed, publish_trust
+    from bus.subscribing.subscriber import Subscriber, message_from
+    from bus.subscribing.tables import Stored, as_json, stored
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "CONTESTED",
+    "EVERY_S",
+    "Inbox",
+    "RegistryFeed",
+    "Stored",
+    "Subscriber",
+    "as_json",
+    "contested",
+    "erasure",
+    "message_from",
+    "publish_trust",
+    "stored",
+    "tables",
+    "undecided",
+]

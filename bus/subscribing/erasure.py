@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from bus.storage.sqlite import utc
+from bus.storage import utc
 
 KEEP = dt.timedelta(days=30)
 RETENTION, OLD = "retention-over", "old-talk"

@@ -17,15 +17,14 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from bus.admission.verdict import Judged, Message, Refused
-from bus.storage import lease
-from bus.storage.sqlite import Database, utc
+from bus.admission import Judged, Message, Refused
+from bus.storage import Database, lease, utc
 from bus.subscribing import contested
 from bus.subscribing.intake import Intake, Projector
 from bus.subscribing.reassessment import Amending, Rejudging
 from bus.subscribing.tables import LAYOUT, Stored, stored
-from bus.transport.cursor import Cursor
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import Cursor
+from bus.trust import VerifiedRegistry
 
 T = TypeVar("T")
 FOLLOW_S = 5.0

@@ -14,14 +14,12 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from bus.admission.chain import REFUSED, Link, Outcome, judge_link
-from bus.admission.steps import ENDED, holds_place
-from bus.admission.verdict import Judged, Refused
-from bus.storage.layout import Layout
+from bus.admission import ENDED, REFUSED, Judged, Link, Outcome, Refused, holds_place, judge_link
+from bus.storage import Layout
 from bus.subscribing import contested, tables
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.tables import Stored, Waiting, stored
-from bus.transport.cursor import Cursor
+from bus.transport import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 

@@ -22,16 +22,27 @@ from collections.abc import Mapping
 import msgspec
 import structlog
 
-from bus.admission.branches import ReceivedLink, Ruling, standing
-from bus.admission.chain import REFUSED, Link, Outcome, judge_link
-from bus.admission.steps import ENDED, admit
-from bus.admission.verdict import Judged, Message, Refused, decide
+from bus.admission import (
+    ENDED,
+    REFUSED,
+    Judged,
+    Link,
+    Message,
+    Outcome,
+    ReceivedLink,
+    Refused,
+    Ruling,
+    admit,
+    decide,
+    judge_link,
+    standing,
+)
 from bus.errors import AdmissionError
-from bus.storage.sqlite import utc
+from bus.storage import utc
 from bus.subscribing import contested
 from bus.subscribing.intake import Intake
 from bus.subscribing.tables import Waiting, around, message_of
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas.codec import decode
 
 CONTINUED = "continued"

@@ -22,12 +22,22 @@ import structlog
 
 from bus.audit import Fact
 from bus.errors import BrokerError, DeniedError, TrustError, UnreachableError
-from bus.transport.connection import Connection, Endpoint
-from bus.transport.cursor import Cursor
-from bus.transport.jetstream import PubAck, consumer_info, publish
-from bus.transport.pull_consumer import PullConsumer, Received, cursor_at
-from bus.transport.streams import MAX_MESSAGE_BYTES, MAX_STATEMENT_BYTES, STATEMENTS_STREAM, TRUST_STREAM
-from bus.trust.store import RegistryStore, trust_kind
+from bus.transport import (
+    MAX_MESSAGE_BYTES,
+    MAX_STATEMENT_BYTES,
+    STATEMENTS_STREAM,
+    TRUST_STREAM,
+    Connection,
+    Cursor,
+    Endpoint,
+    PubAck,
+    PullConsumer,
+    Received,
+    consumer_info,
+    cursor_at,
+    publish,
+)
+from bus.trust import RegistryStore, trust_kind
 from schemas.codec import digest
 from schemas.registry import MAX_BEACON_BYTES
 from schemas.subject import Trust, said_on, trust_subject

@@ -18,17 +18,22 @@ from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
-from bus.admission.verdict import Judged, Message, Refused, decide
+from bus.admission import Judged, Message, Refused, decide
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError
-from bus.policy.rates import READING, RateLimit, RateMeter
+from bus.policy import READING, RateLimit, RateMeter
 from bus.subscribing.inbox import Inbox
 from bus.tasks import one_failure
-from bus.transport.connection import Connection, Endpoint
-from bus.transport.cursor import Cursor
-from bus.transport.jetstream import consumer_info
-from bus.transport.pull_consumer import PullConsumer, Received, cursor_at
-from bus.transport.streams import reader_streams
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import (
+    Connection,
+    Cursor,
+    Endpoint,
+    PullConsumer,
+    Received,
+    consumer_info,
+    cursor_at,
+    reader_streams,
+)
+from bus.trust import VerifiedRegistry
 from schemas.codec import digest
 from schemas.subject import matches
 

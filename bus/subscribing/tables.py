@@ -12,12 +12,10 @@ from functools import cached_property
 
 import msgspec
 
-from bus.admission.chain import Link, Neighbours
-from bus.admission.verdict import Judged, Message, Refused
-from bus.storage.layout import Layout
-from bus.storage.sqlite import utc
+from bus.admission import Judged, Link, Message, Neighbours, Refused
+from bus.storage import Layout, utc
 from bus.subscribing import erasure
-from bus.transport.cursor import Cursor
+from bus.transport import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 

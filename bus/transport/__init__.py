@@ -1,1 +1,112 @@
 """Speaks to the broker: connections, streams, consumers. The only room that imports nats."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.transport.client import RawHeaders
+    from bus.transport.connection import Connection, Endpoint, NatsConnection
+    from bus.transport.cursor import Cursor
+    from bus.transport.interface import Outgoing
+    from bus.transport.jetstream import (
+        BATCH,
+        BATCH_FROM,
+        CONSUMER_NOT_FOUND,
+        STREAM_NOT_FOUND,
+        PubAck,
+        StreamInfo,
+        consumer_info,
+        consumer_names,
+        js_api,
+        publish,
+        publish_burst,
+        stream_info,
+        stream_names,
+    )
+    from bus.transport.memory import MemoryBroker
+    from bus.transport.permissions import Permissions, permissions_of, reading
+    from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
+    from bus.transport.streams import (
+        MARGIN_S,
+        MAX_AGE_S,
+        MAX_MESSAGE_BYTES,
+        MAX_STATEMENT_BYTES,
+        PROVISIONER,
+        PULL_BYTES,
+        STATEMENTS_ROOM_BYTES,
+        STATEMENTS_STREAM,
+        TRUST_STREAM,
+        ConsumerSpec,
+        StreamSpec,
+        beat_channels,
+        consumer_differs,
+        consumers,
+        country_of,
+        inbox_prefix,
+        origin_stream,
+        own_streams,
+        reader_streams,
+        receipt_streams,
+        streams_of,
+        trust_consumers,
+        world_stream,
+    )
+    from bus.transport.tls import Tls, explain
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "BATCH",
+    "BATCH_FROM",
+    "CONSUMER_NOT_FOUND",
+    "MARGIN_S",
+    "MAX_AGE_S",
+    "MAX_MESSAGE_BYTES",
+    "MAX_STATEMENT_BYTES",
+    "PROVISIONER",
+    "PULL_BYTES",
+    "STATEMENTS_ROOM_BYTES",
+    "STATEMENTS_STREAM",
+    "STREAM_NOT_FOUND",
+    "TRUST_STREAM",
+    "Connection",
+    "ConsumerSpec",
+    "Cursor",
+    "Endpoint",
+    "MemoryBroker",
+    "NatsConnection",
+    "Outgoing",
+    "Permissions",
+    "PubAck",
+    "PullConsumer",
+    "RawHeaders",
+    "Received",
+    "StreamInfo",
+    "StreamSpec",
+    "Tls",
+    "beat_channels",
+    "consumer_differs",
+    "consumer_info",
+    "consumer_names",
+    "consumers",
+    "country_of",
+    "cursor_at",
+    "explain",
+    "inbox_prefix",
+    "js_api",
+    "origin_stream",
+    "own_streams",
+    "permissions_of",
+    "publish",
+    "publish_burst",
+    "read_back",
+    "reader_streams",
+    "reading",
+    "receipt_streams",
+    "stream_info",
+    "stream_names",
+    "streams_of",
+    "trust_consumers",
+    "world_stream",
+]

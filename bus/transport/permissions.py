@@ -12,7 +12,7 @@ from bus.transport.streams import (
     reader_streams,
     receipt_streams,
 )
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry
 from schemas.subject import (
     PREFIX,
     Trust,

@@ -16,8 +16,7 @@ from typing import Any
 
 import msgspec
 
-from bus.trust.receipt_grants import HEARTBEAT
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import HEARTBEAT, VerifiedRegistry
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.envelope import MAX_HEADER_BYTES
 from schemas.registry import MAX_REVOKE_BYTES

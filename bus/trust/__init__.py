@@ -1,1 +1,53 @@
 """Who may say and read what, decided from a signed registry."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.trust import ceremony, proposals, receipt_grants
+    from bus.trust.grants import HUB, Speaker
+    from bus.trust.jwks import key_set
+    from bus.trust.receipt_grants import HEARTBEAT, Way
+    from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
+    from bus.trust.revocations import new_statement, speaker_of
+    from bus.trust.rotation import (
+        add_key,
+        check_rules,
+        replace_nkeys,
+        revoke_keys,
+        rotate_key,
+        rotate_role,
+        usable_keys,
+    )
+    from bus.trust.store import AGAIN_S, RegistryStore, trust_kind, version_file
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "AGAIN_S",
+    "CLOCK_SKEW",
+    "HEARTBEAT",
+    "HUB",
+    "RegisteredKey",
+    "RegistryStore",
+    "Speaker",
+    "TrustState",
+    "VerifiedRegistry",
+    "Way",
+    "add_key",
+    "ceremony",
+    "check_rules",
+    "key_set",
+    "new_statement",
+    "proposals",
+    "receipt_grants",
+    "replace_nkeys",
+    "revoke_keys",
+    "rotate_key",
+    "rotate_role",
+    "speaker_of",
+    "trust_kind",
+    "usable_keys",
+    "version_file",
+]

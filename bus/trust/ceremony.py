@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from bus.errors import TrustError
-from bus.keys.signatures import Signer, sign_entry, thumbprint
+from bus.keys import Signer, sign_entry, thumbprint
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import decode_as, encode
 from schemas.envelope import TYP_BEACON, TYP_REGISTRY, read_signed, write_signed

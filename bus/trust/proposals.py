@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bus.errors import TrustError
-from bus.keys.signatures import thumbprint
+from bus.keys import thumbprint
 from bus.trust import receipt_grants
 from bus.trust.grants import HUB, granted, spoken_by
 from bus.trust.receipt_grants import HEARTBEAT

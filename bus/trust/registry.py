@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from bus.errors import TrustError
-from bus.keys.signatures import PublicKey, check_entries
+from bus.keys import PublicKey, check_entries
 from bus.trust.grants import Speaker, answers_to, read_by, spoken_by
 from bus.trust.revocations import apply, apply_to_seals, judge_statement
 from bus.trust.rules import (

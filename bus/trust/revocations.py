@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bus.errors import TrustError
-from bus.keys.signatures import Signer, check_entries, sign_entry
+from bus.keys import Signer, check_entries, sign_entry
 from schemas.codec import decode_as, encode
 from schemas.envelope import TYP_REVOKE, SignedFile, read_signed, write_signed
 from schemas.errors import SchemaError

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from bus.errors import TrustError
-from bus.keys.signatures import thumbprint
+from bus.keys import thumbprint
 from bus.trust.rules import check_grants, check_seal_keys, registered_keys
 from schemas.registry import AuthorityRecord, KeyRecord, Registry, Role
 

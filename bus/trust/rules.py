@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bus.errors import TrustError
-from bus.keys.hpke import SealKey
+from bus.keys import SealKey
 from schemas.registry import Registry
 from schemas.vocab import Status, Tlp
 
@@ -20,8 +20,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from bus.errors import KeyFileError
-from bus.keys import nkeys
-from bus.keys.signatures import PublicKey
+from bus.keys import PublicKey, nkeys
 from schemas.envelope import b64u
 from schemas.registry import KeyRecord
 from schemas.vocab import TLP_RANK

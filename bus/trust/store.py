@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 
 from bus.errors import ConfigError, TrustError
-from bus.storage.files import write_atomically
+from bus.storage import write_atomically
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_signed

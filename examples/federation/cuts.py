@@ -23,11 +23,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from bus.demo.federation import COUNTRIES, Joined, found, joined
-from bus.hub.service import HubService
-from bus.publishing.outbox import Outbox
-from bus.publishing.publisher import Publisher
-from bus.subscribing.inbox import Inbox
+from bus.demo import COUNTRIES, Joined, found, joined
+from bus.hub import HubService
+from bus.publishing import Outbox, Publisher
+from bus.subscribing import Inbox
 from bus.tasks import background
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Defaults, Draft

@@ -17,19 +17,27 @@ import msgspec
 from machine import Machine, Record
 from structlog.testing import capture_logs
 
-from bus.admission.steps import verify_file
-from bus.demo.founding import BEACON_LIFETIME
-from bus.demo.stage import PATIENCE_S, Hub, Stage, clock, forged, played, send, step, until, warning
+from bus.admission import verify_file
+from bus.demo import (
+    BEACON_LIFETIME,
+    PATIENCE_S,
+    Hub,
+    Stage,
+    clock,
+    forged,
+    played,
+    send,
+    step,
+    until,
+    warning,
+)
 from bus.errors import BrokerError
-from bus.keys.files import load_signer, read_secret
-from bus.keys.hpke import OpeningKey
-from bus.keys.signatures import FileSigner
-from bus.publishing.publisher import Publisher
-from bus.sealing.opening import open_bulletin
-from bus.subscribing.registry_feed import publish_trust
-from bus.transport.jetstream import js_api, publish
-from bus.trust import ceremony, proposals
-from bus.trust.registry import TrustState
+from bus.keys import FileSigner, OpeningKey, load_signer, read_secret
+from bus.publishing import Publisher
+from bus.sealing import open_bulletin
+from bus.subscribing import publish_trust
+from bus.transport import js_api, publish
+from bus.trust import TrustState, ceremony, proposals
 from schemas.codec import digest
 from schemas.envelope import parse_header, write_signed
 from schemas.registry import Registry, SealKeyRecord

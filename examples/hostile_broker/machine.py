@@ -15,12 +15,9 @@ from typing import Any
 import msgspec
 from nats.aio.msg import Msg
 
-from bus.demo.stage import PATIENCE_S, Stage
+from bus.demo import PATIENCE_S, Stage
 from bus.keys import nkeys
-from bus.transport.client import RawHeaders
-from bus.transport.connection import Connection
-from bus.transport.jetstream import js_api, publish
-from bus.transport.streams import ConsumerSpec, consumers
+from bus.transport import Connection, ConsumerSpec, RawHeaders, consumers, js_api, publish
 
 _SOURCE = "Nats-Stream-Source"  # what a stream writes into a message that it took from another
 

@@ -14,16 +14,12 @@ from pathlib import Path
 import msgspec
 from stage import GREEN, NEIGHBOUR, PUBLIC, VICTIM, Evening, Thief, with_key
 
-from bus.demo.stage import PATIENCE_S, Hub, StepError, clock, played, send, step, until, warning
+from bus.demo import PATIENCE_S, Hub, StepError, clock, played, send, step, until, warning
 from bus.errors import DeniedError, OutboxError
-from bus.keys import nkeys
-from bus.keys.signatures import FileSigner
-from bus.publishing.publisher import Publisher
-from bus.publishing.reanchor import Reanchoring
-from bus.transport.connection import Connection
-from bus.trust import proposals
-from bus.trust.revocations import new_statement
-from bus.trust.rotation import revoke_keys
+from bus.keys import FileSigner, nkeys
+from bus.publishing import Publisher, Reanchoring
+from bus.transport import Connection
+from bus.trust import new_statement, proposals, revoke_keys
 from schemas.parts import Ref
 from schemas.registry import Registry
 from schemas.vocab import MsgType, RefRel, Tlp

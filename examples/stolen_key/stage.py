@@ -9,13 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from bus.demo.countries import KEY_LIFETIME
-from bus.demo.stage import Hub, Stage, clock, forged
-from bus.keys.signatures import FileSigner
-from bus.transport.connection import Connection
-from bus.transport.jetstream import publish
-from bus.trust import proposals
-from bus.trust.store import RegistryStore
+from bus.demo import KEY_LIFETIME, Hub, Stage, clock, forged
+from bus.keys import FileSigner
+from bus.transport import Connection, publish
+from bus.trust import RegistryStore, proposals
 from schemas.bulletin import Draft
 from schemas.registry import KeyRecord, Registry
 

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.exit_codes import DONE, QUEUED
+from bus.cli.frame import DONE, QUEUED, App, NotFoundError, command
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from bus.subscribing.inbox import Inbox
+    from bus.subscribing import Inbox
 
 STORED_S = 5.0
 
@@ -35,12 +32,9 @@ def ack(app: App, bulletin_id: str, *, note: str | None) -> None:
 
 
 async def _ack(app: App, wanted: str, note: str | None) -> int:
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.programs import open_publisher
-    from bus.cli.frame.session import open_registry, open_store
+    from bus.cli.frame import open_publisher, open_registry, open_store, record
     from bus.errors import PermitError
-    from bus.hub.exchange import receipt_queue
-    from bus.hub.exchange.receipts import Receipts
+    from bus.hub.exchange import Receipts, receipt_queue
     from bus.trust import receipt_grants
     from schemas.subject import Channel
     from schemas.vocab import ReceiptStage, Status

@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.exit_codes import FAILURE
-from bus.cli.frame.session import query_store
-from bus.cli.frame.text import hint, wrapped
+from bus.cli.frame import FAILURE, App, Group, NotFoundError, command, hint, query_store, wrapped
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from bus.hub.elections import Calendar, CountryPhase, Election
-    from bus.hub.picture.contacts import Contact
-    from bus.hub.picture.readiness import ReadinessCheck
+    from bus.hub import Calendar, CountryPhase, Election
+    from bus.hub.picture import Contact, ReadinessCheck
 
 
 @click.group(cls=Group)
@@ -95,11 +89,10 @@ def show(
     require_ready: bool,
 ) -> None:
     """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
-    from bus.cli.frame.session import open_registry
+    from bus.cli.frame import open_registry
     from bus.hub import elections
-    from bus.hub.picture.contacts import read_contacts
-    from bus.hub.picture.readiness import PASS, Facts, assess
-    from bus.hub.watch.channels import channel_rows
+    from bus.hub.picture import PASS, Facts, assess, read_contacts
+    from bus.hub.watch import channel_rows
 
     _, context = app.context()
     now = app.now()
@@ -151,7 +144,7 @@ def _show(
     contacts: Sequence[Contact],
     now: dt.datetime,
 ) -> None:
-    from bus.hub.elections import standing, windows
+    from bus.hub import standing, windows
 
     body, state, open_windows = calendar.body, standing(calendar, now), windows(calendar.body, now)
     counts = {verdict: sum(c.verdict == verdict for c in checks) for verdict in ("pass", "fail", "unknown")}

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.session import query_store
-from bus.cli.frame.text import wrapped
+from bus.cli.frame import App, command, query_store, wrapped
 
 if TYPE_CHECKING:
     import datetime as dt
     import sqlite3
 
-    from bus.cli.frame.opening import Unsealer
-    from bus.hub.picture.summary import Item, Picture
-    from bus.subscribing.tables import Stored
-    from bus.trust.registry import VerifiedRegistry
+    from bus.cli.frame import Unsealer
+    from bus.hub.picture import Item, Picture
+    from bus.subscribing import Stored
+    from bus.trust import VerifiedRegistry
 
 PHASES = ("before", "during", "after", "none")
 
@@ -30,8 +27,7 @@ def picture(app: App) -> None:
 
     Of what stands out, what is sealed to this identity is opened, when the context names its seal keys.
     """
-    from bus.cli.frame.opening import Unsealer
-    from bus.cli.frame.session import open_registry
+    from bus.cli.frame import Unsealer, open_registry
     from bus.hub.picture import summary
 
     now = app.now()
@@ -54,7 +50,7 @@ def _pictured(
 ) -> tuple[Picture, dict[tuple[str, str], Stored]]:
     """The picture, and the bulletins that stand out in it, as they are kept."""
     from bus.hub.picture import summary
-    from bus.subscribing.tables import stored
+    from bus.subscribing import stored
 
     found = summary.picture(db, now, registry, reader)
     marks = ", ".join("?" * len(found.top))
@@ -65,8 +61,8 @@ def _pictured(
 
 def _seen(item: Item, unsealer: Unsealer, row: Stored) -> Item:
     """An item of the picture, as this identity may see it."""
-    from bus.cli.frame.lines import headline
-    from bus.sealing.view import is_closed
+    from bus.cli.frame import headline
+    from bus.sealing import is_closed
 
     if not is_closed(row.bulletin):
         return item
@@ -90,9 +86,9 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     `missing` is how many its authority, or another hub, says follow that have not come; `split` how many had another
     bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs.
     """
-    from bus.cli.frame.session import open_registry
-    from bus.hub.watch.channels import channel_rows as every
-    from bus.hub.watch.channels import real
+    from bus.cli.frame import open_registry
+    from bus.hub.watch import channel_rows as every
+    from bus.hub.watch import real
 
     if ended and not alarms:
         raise click.UsageError("--all goes with --alarms")
@@ -136,7 +132,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
 
 
 def _alarms(app: App, *, ended: bool) -> None:
-    from bus.hub.watch.alarms import recorded_alarms
+    from bus.hub.watch import recorded_alarms
 
     found = query_store(app, lambda tx: recorded_alarms(tx, ended=ended))
     if app.json:

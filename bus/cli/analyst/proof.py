@@ -7,9 +7,7 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame import App, NotFoundError, command
 
 
 @command(name="proof")
@@ -22,10 +20,8 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
     Both signed bulletins in one file; whoever has the registry can check it with `tocsin verify`. Exits 3 when the store
     holds no contradiction there.
     """
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.files import report_file, write_new
-    from bus.cli.frame.session import query_store
-    from bus.hub.exchange.signed_files import contradictions
+    from bus.cli.frame import query_store, record, report_file, write_new
+    from bus.hub.exchange import contradictions
 
     found = query_store(
         app,

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame import App, NotFoundError, command
 
 if TYPE_CHECKING:
-    from bus.delivery.ladder import DeliveryStatus
-    from bus.hub.picture.trace import TraceStep
+    from bus.delivery import DeliveryStatus
+    from bus.hub.picture import TraceStep
 
 
 @command()
@@ -35,7 +33,7 @@ def trace(app: App, bulletin_id: str) -> None:
 
 
 async def _life(app: App, bulletin_id: str) -> tuple[list[TraceStep], DeliveryStatus | None]:
-    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, open_outbox, open_registry, open_store
+    from bus.cli.frame import OUTBOX_FILE, STORE_FILE, open_outbox, open_registry, open_store
     from bus.delivery import ledger
     from bus.hub.picture import trace as traces
 

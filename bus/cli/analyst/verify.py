@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.files import read_file
+from bus.cli.frame import App, command, read_file
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from bus.admission.steps import Admitted
-    from bus.trust.registry import VerifiedRegistry
+    from bus.admission import Admitted
+    from bus.trust import VerifiedRegistry
 
 
 @command()
@@ -37,10 +35,10 @@ def verify(
     Exits 0 when it stands, 6 with the reason code when it does not; of a proof that an authority contradicted itself
     (`bulletin proof`) it says what is proved, and exits 6 with the code `fork`.
     """
-    from bus.admission.steps import verify_file
-    from bus.cli.frame.session import open_registry
+    from bus.admission import verify_file
+    from bus.cli.frame import open_registry
     from bus.errors import AdmissionError, TrustError
-    from bus.trust.registry import TrustState, VerifiedRegistry
+    from bus.trust import TrustState, VerifiedRegistry
     from schemas.codec import parse_time
     from schemas.envelope import is_contradiction
     from schemas.errors import SchemaError
@@ -79,7 +77,7 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
     Raises:
         AdmissionError: always: `fork` when it proves a contradiction, else why it proves nothing.
     """
-    from bus.admission.contradiction import judge_proof
+    from bus.admission import judge_proof
     from bus.errors import AdmissionError
 
     try:
@@ -126,7 +124,7 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
 
 def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str) -> None:
     """Say who signed, with which key, and under what trust."""
-    from bus.cli.frame.lines import marking
+    from bus.cli.frame import marking
 
     bulletin = admitted.bulletin
     signer = registry.authority(bulletin.issuer.id)

@@ -14,15 +14,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.exit_codes import INTERRUPTED
-from bus.cli.frame.opening import show
-from bus.cli.frame.options import Since, interest_of
-from bus.cli.frame.programs import reading
+from bus.cli.frame import INTERRUPTED, App, Since, command, interest_of, reading, show
 
 if TYPE_CHECKING:
-    from bus.subscribing.inbox import Inbox
+    from bus.subscribing import Inbox
     from schemas.subject import Interest
 
 
@@ -73,8 +68,7 @@ def watch(
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | str, count: int | None, *, follow: bool
 ) -> None:
-    from bus.cli.frame.opening import Unsealer
-    from bus.cli.frame.session import open_store
+    from bus.cli.frame import Unsealer, open_store
     from schemas.subject import parse
 
     shown = 0

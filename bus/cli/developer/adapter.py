@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.exit_codes import PARTLY, QUEUED, REFUSED
-from bus.cli.frame.text import hint
+from bus.cli.frame import PARTLY, QUEUED, REFUSED, App, Group, command, hint
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
@@ -130,9 +127,15 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     With --stdin: exits 0 when the bulletins are stored, 75 when they are safe here and will be sent later, 5 when the
     document is refused.
     """
-    from bus.cli.frame.calendars import follow_phase
-    from bus.cli.frame.programs import beating, ended, follow_trust, open_publisher, tracking
-    from bus.cli.frame.session import open_registry
+    from bus.cli.frame import (
+        beating,
+        ended,
+        follow_phase,
+        follow_trust,
+        open_publisher,
+        open_registry,
+        tracking,
+    )
     from bus.plugin import adapter_named, discover
     from bus.tasks import until_first
 

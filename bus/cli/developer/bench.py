@@ -15,16 +15,11 @@ from statistics import median
 import click
 import msgspec
 
-from bus.admission.branches import ReceivedLink, standing
-from bus.admission.steps import admit
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.keys import nkeys
-from bus.keys.hpke import OpeningKey, open_sealed, seal
-from bus.keys.signatures import FileSigner, sign_entry
-from bus.sealing.opening import context_of
-from bus.trust import ceremony
-from bus.trust.registry import VerifiedRegistry
+from bus.admission import ReceivedLink, admit, standing
+from bus.cli.frame import App, command
+from bus.keys import FileSigner, OpeningKey, nkeys, open_sealed, seal, sign_entry
+from bus.sealing import context_of
+from bus.trust import VerifiedRegistry, ceremony
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.exit_codes import PARTLY
-from bus.cli.frame.lines import show_bulletin
+from bus.cli.frame import PARTLY, App, command, show_bulletin
 
 if TYPE_CHECKING:
-    from bus.demo.show import Demo
-    from bus.subscribing.tables import Stored
+    from bus.demo import Demo
+    from bus.subscribing import Stored
 
 DEFAULT_FOLDER = Path("tocsin-demo")
 QUIET_END_S = 6.0
@@ -56,7 +53,7 @@ def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_
 
 
 async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> bool:
-    from bus.demo.show import Demo
+    from bus.demo import Demo
 
     app.logs()
     app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
@@ -101,7 +98,7 @@ async def _rounds(
     app: App, running: Demo, ended: asyncio.Event, seconds: float | None, telling: list[asyncio.Task[None]]
 ) -> None:
     """Feed the spools, once at least, until the time is up or somebody ends it; raises what ended the telling."""
-    from bus.demo.show import ROUND_EVERY_S
+    from bus.demo import ROUND_EVERY_S
 
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds if seconds else None

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.exit_codes import EXIT_CODES
+from bus.cli.frame import EXIT_CODES, App, Group, command
 
 TOPICS: dict[str, str] = {
     "exit-codes": "\n".join(f"{code:>4}  {meaning}" for code, meaning in EXIT_CODES.items()),

@@ -13,8 +13,8 @@ from bus.cli.frame.app import App
 if TYPE_CHECKING:
     import datetime as dt
 
-    from bus.hub.elections import Calendar
-    from bus.subscribing.inbox import Inbox
+    from bus.hub import Calendar
+    from bus.subscribing import Inbox
     from schemas.bodies.electoral import ElectionCalendar
     from schemas.vocab import Phase
 
@@ -34,7 +34,7 @@ class AtHand:
     async def known(self) -> tuple[Calendar, ...]:
         """Those that count, of all countries."""
         from bus.cli.frame.session import STORE_FILE, open_store
-        from bus.hub.elections import calendars
+        from bus.hub import calendars
 
         if self._store is None and (self._app.state_folder() / STORE_FILE).exists():
             self._store = await self._stack.enter_async_context(open_store(self._app))
@@ -43,7 +43,7 @@ class AtHand:
     async def own(self) -> tuple[ElectionCalendar, ...]:
         """Those of the identity's country; for the Union's, all."""
         from bus.cli.frame.session import open_registry
-        from bus.hub.elections import of_country
+        from bus.hub import of_country
 
         if not self._country:
             _, context = self._app.context()
@@ -66,7 +66,7 @@ async def at_hand(app: App, store: Inbox | None = None) -> AsyncIterator[AtHand]
 
 async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
     """How many days the identity's outbox keeps everything, and which elections are not over."""
-    from bus.policy.phases import is_unfinished, keep_days
+    from bus.policy import is_unfinished, keep_days
 
     async with at_hand(app) as calendars:
         known, own = await calendars.known(), await calendars.own()
@@ -76,7 +76,7 @@ async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
 async def follow_phase(app: App, store: Inbox | None = None) -> None:
     """Have the program's connections ping as often as the phase asks, for as long as it runs."""
     from bus.errors import StoreError
-    from bus.policy.phases import pace
+    from bus.policy import pace
 
     async with at_hand(app, store) as calendars:
         while True:

@@ -10,7 +10,7 @@ import click
 from bus.cli.frame.app import App
 
 if TYPE_CHECKING:
-    from bus.keys.signatures import Signer
+    from bus.keys import Signer
 
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
@@ -18,7 +18,7 @@ MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
 
 def read_passphrase(app: App, file: Path | None, *, confirm: bool = False) -> bytes:
     """The passphrase from a file of mode 0600, or asked of a person."""
-    from bus.keys.files import read_secret
+    from bus.keys import read_secret
 
     if file is not None:
         return read_secret(file)
@@ -52,7 +52,7 @@ def read_file(path: Path) -> bytes:
 
 def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:
     """The signer in a key file, its passphrase from a file or asked for."""
-    from bus.keys.loading import open_key
+    from bus.keys import open_key
 
     return open_key(key_file, read_passphrase(app, passphrase_file))
 
@@ -66,7 +66,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a whole file or nothing."""
-    from bus.storage.files import write_atomically
+    from bus.storage import write_atomically
 
     write_atomically(path, data, mode=0o644)
 

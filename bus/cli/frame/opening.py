@@ -15,9 +15,9 @@ from bus.cli.frame.lines import recipients_of, show_bulletin
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
-    from bus.sealing.view import Keys, View
-    from bus.subscribing.tables import Stored
-    from bus.trust.store import RegistryStore
+    from bus.sealing import Keys, View
+    from bus.subscribing import Stored
+    from bus.trust import RegistryStore
     from schemas.bulletin import Bulletin
 
 
@@ -34,7 +34,7 @@ class Unsealer:
     def look(self, outer: Bulletin, digest: str) -> View:
         """A bulletin that this context holds, as its identity may see it. Never fails: what does not open is a cover."""
         from bus.cli.frame.audit import record
-        from bus.sealing.view import View, closed, is_closed, names
+        from bus.sealing import View, closed, is_closed, names
 
         if not is_closed(outer):
             return View(outer=outer)
@@ -59,7 +59,7 @@ class Unsealer:
 
     def _look(self, outer: Bulletin, keys: Keys) -> View:
         from bus.cli.frame.session import registry_store
-        from bus.sealing.view import look
+        from bus.sealing import look
 
         app, context = self._app, self._app.context()[1]
         if self._registry is None:
@@ -70,7 +70,7 @@ class Unsealer:
         """This identity's seal keys, read once; when they cannot be, it is said once and covers are shown."""
         if self._keys is None:
             from bus.cli.frame.session import open_seal_keys
-            from bus.sealing.view import Keys
+            from bus.sealing import Keys
 
             if self._app.context()[1].seal_keys is None:
                 self._keys = _none("no-seal-key")
@@ -84,7 +84,7 @@ class Unsealer:
 
 
 def _none(problem: str) -> Keys:
-    from bus.sealing.view import Keys
+    from bus.sealing import Keys
 
     return Keys(problem=problem)
 
@@ -139,7 +139,7 @@ def show_inside(app: App, seen: View) -> None:
 
 def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:
     """One admitted bulletin; with an unsealer, what of it is sealed to this identity too."""
-    from bus.sealing.view import View
+    from bus.sealing import View
 
     seen = View(outer=row.bulletin) if unsealer is None else unsealer.look(row.bulletin, row.digest)
     if app.json:

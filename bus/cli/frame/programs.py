@@ -25,12 +25,10 @@ from bus.cli.frame.session import (
 from schemas.vocab import Posture
 
 if TYPE_CHECKING:
-    from bus.delivery.tracker import DeliveryTracker
-    from bus.policy.deadlines import Deadlines
-    from bus.publishing.heartbeat import Heartbeat, Intervals, Watchkeeping
-    from bus.publishing.publisher import Publisher
-    from bus.subscribing.inbox import Inbox
-    from bus.subscribing.subscriber import Subscriber
+    from bus.delivery import DeliveryTracker
+    from bus.policy import Deadlines
+    from bus.publishing import Heartbeat, Intervals, Publisher, Watchkeeping
+    from bus.subscribing import Inbox, Subscriber
 
 LOOK_S = 2.0  # how often `tell_of_bus` looks
 
@@ -47,10 +45,9 @@ async def open_publisher(
 
     It seals what the audience's policy wants sealed, or with `seal` everything, leaving out the readers in `without`.
     """
-    from bus.delivery.ledger import TABLES
-    from bus.publishing.outbox import Outbox
-    from bus.publishing.publisher import Publisher
-    from bus.sealing.sealer import Sealer
+    from bus.delivery import TABLES
+    from bus.publishing import Outbox, Publisher
+    from bus.sealing import Sealer
 
     name, context = app.context()
     folder = private_folder(app.state_folder())
@@ -78,7 +75,7 @@ async def open_publisher(
 async def tracking(app: App, publisher: Publisher) -> AsyncIterator[DeliveryTracker]:
     """Read the receipts for what the publisher says, and log what is overdue, until the context exits."""
     from bus.cli.frame.calendars import at_hand
-    from bus.delivery.tracker import DeliveryTracker
+    from bus.delivery import DeliveryTracker
 
     async with (
         at_hand(app) as calendars,
@@ -89,14 +86,14 @@ async def tracking(app: App, publisher: Publisher) -> AsyncIterator[DeliveryTrac
 
 def deadlines_of(app: App) -> Deadlines:
     """By when hubs must have answered, as the settings say."""
-    from bus.policy.deadlines import changed
+    from bus.policy import changed
 
     return changed(app.loaded.settings.deadlines)
 
 
 async def follow_trust(app: App) -> None:
     """Take in what the bus says of the registry, for as long as the program runs; its own registry follows by file."""
-    from bus.subscribing.registry_feed import RegistryFeed
+    from bus.subscribing import RegistryFeed
 
     name, context = app.context()
     await RegistryFeed(
@@ -109,7 +106,7 @@ async def follow_trust(app: App) -> None:
 @contextlib.asynccontextmanager
 async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
     """Do the hub's reading while nobody else does."""
-    from bus.hub.service import HubService
+    from bus.hub import HubService
 
     name, context = app.context()
     if context.server is None or context.nkey is None:
@@ -157,7 +154,7 @@ async def beating(app: App, publisher: Publisher) -> AsyncIterator[None]:
 async def heartbeat_of(app: App, publisher: Publisher) -> AsyncIterator[Heartbeat]:
     """The chosen context's heartbeat, at the interval that its settings and the phase give; nothing is sent yet."""
     from bus.cli.frame.calendars import at_hand
-    from bus.publishing.heartbeat import Heartbeat
+    from bus.publishing import Heartbeat
 
     intervals, keeping = heartbeat_settings(app)
     async with at_hand(app) as calendars:
@@ -166,7 +163,7 @@ async def heartbeat_of(app: App, publisher: Publisher) -> AsyncIterator[Heartbea
 
 def heartbeat_settings(app: App) -> tuple[Intervals, Watchkeeping]:
     """How often the chosen context's heartbeats are due, and what else they say."""
-    from bus.publishing.heartbeat import UNSTAFFED, Intervals, Watchkeeping
+    from bus.publishing import UNSTAFFED, Intervals, Watchkeeping
 
     _, context = app.context()
     settings = {

@@ -14,8 +14,8 @@ from bus.cli.frame.exit_codes import DONE, NOT_AUTHORISED, PARTLY, QUEUED, exit_
 from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
-    from bus.delivery.tracker import DeliveryTracker
-    from bus.publishing.publisher import Accepted
+    from bus.delivery import DeliveryTracker
+    from bus.publishing import Accepted
     from schemas.bulletin import Draft
 
 
@@ -190,7 +190,7 @@ async def send_drafts(
 
 async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left: float) -> tuple[str, str]:
     """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
-    from bus.delivery.ladder import DeliveryState
+    from bus.delivery import DeliveryState
 
     found = await tracker.reached(accepted.digest, DeliveryState(rung), left)
     if found is None or not found.readers:

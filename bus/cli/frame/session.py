@@ -22,14 +22,11 @@ from schemas.vocab import Pap, Posture, Tlp
 if TYPE_CHECKING:
     import sqlite3
 
-    from bus.keys.hpke import OpeningKey
-    from bus.keys.signatures import Signer
-    from bus.publishing.outbox import Outbox
-    from bus.subscribing.inbox import Inbox
-    from bus.transport.connection import Endpoint
-    from bus.transport.tls import Tls
-    from bus.trust.registry import VerifiedRegistry
-    from bus.trust.store import RegistryStore
+    from bus.keys import OpeningKey, Signer
+    from bus.publishing import Outbox
+    from bus.subscribing import Inbox
+    from bus.transport import Endpoint, Tls
+    from bus.trust import RegistryStore, VerifiedRegistry
 
 
 V = TypeVar("V", Tlp, Pap, Posture)
@@ -53,7 +50,7 @@ def registry_store(context: Context, clock: Callable[[], dt.datetime]) -> Regist
     Raises:
         ConfigError, TrustError: see `HeldRegistry`.
     """
-    from bus.trust.store import RegistryStore
+    from bus.trust import RegistryStore
 
     return RegistryStore(
         context.registry, pin=context.pin, domain=context.domain, beacon=context.beacon, clock=clock
@@ -62,8 +59,7 @@ def registry_store(context: Context, clock: Callable[[], dt.datetime]) -> Regist
 
 def open_signer(context: Context) -> Signer:
     """The context's signing key."""
-    from bus.keys.files import read_secret
-    from bus.keys.loading import open_key
+    from bus.keys import open_key, read_secret
 
     if context.key is None:
         raise ConfigError(
@@ -75,22 +71,22 @@ def open_signer(context: Context) -> Signer:
     signer = open_key(context.key, passphrase)
     if context.certificate is None:
         return signer
-    from bus.keys.certificates import certified
+    from bus.keys import certified
 
     return certified(signer, context.certificate.read_bytes())
 
 
 def pings(app: App) -> Callable[[], int]:
     """How often the connections of a program ping that follows the phase (`bus.cli.frame.calendars`)."""
-    from bus.policy.phases import PACES
+    from bus.policy import PACES
 
     return lambda: app.ping_s or PACES["none"].ping_s
 
 
 def endpoint(context: Context, name: str, *, ping_s: Callable[[], int] | None = None) -> Endpoint:
     """Where and as whom the context connects, and how often it pings."""
-    from bus.keys.nkeys import load_nkey
-    from bus.transport.connection import Endpoint
+    from bus.keys import load_nkey
+    from bus.transport import Endpoint
 
     if context.server is None or context.nkey is None:
         raise ConfigError("this context names no server or no transport key", reason="no-server")
@@ -110,7 +106,7 @@ def endpoint(context: Context, name: str, *, ping_s: Callable[[], int] | None = 
 def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
     """With which certificates the context connects; None where it does not demand TLS."""
     from bus.config import demands_tls
-    from bus.transport.tls import Tls
+    from bus.transport import Tls
 
     if not demands_tls(context):
         return None
@@ -147,7 +143,7 @@ def open_seal_keys(
 ) -> list[OpeningKey]:
     """The private seal keys of the chosen context, or those in a file or folder; old ones too."""
     from bus.cli.frame.files import read_passphrase
-    from bus.keys.files import load_opening_key
+    from bus.keys import load_opening_key
 
     context = app.context()[1]
     place = file or context.seal_keys
@@ -170,8 +166,8 @@ def open_seal_keys(
 async def open_outbox(app: App) -> AsyncIterator[Outbox]:
     """The outbox of the chosen context, with what hubs have answered in it."""
     app.logs()
-    from bus.delivery.ledger import TABLES
-    from bus.publishing.outbox import Outbox
+    from bus.delivery import TABLES
+    from bus.publishing import Outbox
 
     path = private_folder(app.state_folder()) / OUTBOX_FILE
     async with Outbox.open(path, tables=TABLES) as outbox:

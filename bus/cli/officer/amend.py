@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.sending import (
+from bus.cli.frame import (
+    App,
     NamedDraft,
+    NotFoundError,
+    command,
     dry_run_option,
     marking_options,
     send_drafts,
@@ -49,7 +49,7 @@ def update(
     ID is an id or a digest of this authority's outbox. The update goes the way of the original, its status, marking
     and audience, unless told otherwise. Exits as `publish` does.
     """
-    from bus.cli.frame.drafts import read_draft
+    from bus.cli.frame import read_draft
     from schemas.vocab import MsgType, RefRel
 
     original = asyncio.run(own_bulletin(app, bulletin_id))
@@ -104,7 +104,7 @@ async def own_bulletin(app: App, wanted: str) -> Bulletin:
     Raises:
         NotFoundError: it is not there; only its issuer may update or cancel a bulletin.
     """
-    from bus.cli.frame.session import OUTBOX_FILE, open_outbox
+    from bus.cli.frame import OUTBOX_FILE, open_outbox
     from schemas.codec import decode
 
     if (app.state_folder() / OUTBOX_FILE).exists():

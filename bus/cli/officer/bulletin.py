@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.exit_codes import REFUSED
-from bus.cli.frame.session import find_bulletin
-from bus.cli.frame.text import hint, on_terminal
+from bus.cli.frame import REFUSED, App, Group, command, find_bulletin, hint, on_terminal
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from bus.publishing.outbox import Row
-    from bus.subscribing.tables import Stored
+    from bus.publishing import Row
+    from bus.subscribing import Stored
 
 ALL = 1_000_000
 
@@ -74,8 +70,7 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def check(app: App, files: tuple[str, ...]) -> None:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does."""
-    from bus.cli.frame.drafts import read_draft
-    from bus.cli.frame.errors import InputFileError
+    from bus.cli.frame import InputFileError, read_draft
     from schemas.errors import RuleError, SchemaError, TocsinError, Violation
     from schemas.lint import lint
 
@@ -113,8 +108,7 @@ def _stamped(app: App, name: str) -> None:
     """Stamp a draft as the context's authority, or as nobody in particular, and check everything."""
     import secrets
 
-    from bus.cli.frame.drafts import read_draft
-    from bus.cli.frame.session import defaults, open_registry
+    from bus.cli.frame import defaults, open_registry, read_draft
     from bus.errors import ConfigError
     from bus.sealing import sections
     from schemas import rules
@@ -163,12 +157,12 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 
     What is sealed in it to this identity is opened and shown too, when the context names its seal keys.
     """
-    from bus.cli.frame.opening import Unsealer, opened_data, readable, show_inside
+    from bus.cli.frame import Unsealer, opened_data, readable, show_inside
     from schemas.codec import decode, digest
 
     signature, payload = asyncio.run(find_bulletin(app, bulletin_id))
     if raw:
-        from bus.cli.frame.audit import record
+        from bus.cli.frame import record
         from schemas.codec import digest
         from schemas.envelope import parse_header, write_signed
 
@@ -199,7 +193,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 @click.option("--mine", is_flag=True, help="what this authority has said itself, and how far each has come")
 def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) -> None:
     """List bulletins, newest first: those of the store, or without one what this authority has said itself."""
-    from bus.cli.frame.session import STORE_FILE
+    from bus.cli.frame import STORE_FILE
 
     if kind is not None:
         check_kind(kind)
@@ -211,9 +205,8 @@ def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) ->
 
 
 def _list_admitted(app: App, kind: str | None, status: str, limit: int) -> None:
-    from bus.cli.frame.lines import marking, one_line, show_bulletin
-    from bus.cli.frame.session import query_store
-    from bus.subscribing.tables import stored
+    from bus.cli.frame import marking, one_line, query_store, show_bulletin
+    from bus.subscribing import stored
 
     def question(db: sqlite3.Connection) -> list[Stored]:
         newest = (stored(row) for row in db.execute("SELECT * FROM admitted ORDER BY row DESC"))
@@ -251,8 +244,7 @@ def _list_admitted(app: App, kind: str | None, status: str, limit: int) -> None:
 
 
 def _list_said(app: App, kind: str | None, status: str, limit: int) -> None:
-    from bus.cli.frame.lines import marking, one_line, show_bulletin
-    from bus.cli.frame.session import OUTBOX_FILE, open_outbox
+    from bus.cli.frame import OUTBOX_FILE, marking, one_line, open_outbox, show_bulletin
     from schemas.codec import decode
 
     async def rows() -> list[Row]:

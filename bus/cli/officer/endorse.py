@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.files import read_file, report_file, signer_of, write_whole
+from bus.cli.frame import App, command, read_file, report_file, signer_of, write_whole
 
 FILE = click.Path(path_type=Path)
 
@@ -26,11 +24,10 @@ def endorse(
     What does not stand is not endorsed. Readers of the file then see the authority as confirmed; the bytes that were
     signed, and the issuer's signature, stay as they are.
     """
-    from bus.admission.steps import verify_file
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.session import open_registry, open_signer
+    from bus.admission import verify_file
+    from bus.cli.frame import open_registry, open_signer, record
     from bus.errors import PermitError
-    from bus.keys.signatures import sign_entry
+    from bus.keys import sign_entry
     from schemas.codec import digest
     from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, read_signed, write_signed
 

@@ -6,10 +6,7 @@ import asyncio
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.exit_codes import QUEUED
-from bus.cli.frame.programs import beating, heartbeat_of
+from bus.cli.frame import QUEUED, App, Group, beating, command, heartbeat_of
 
 LEAD_S = 5.0
 
@@ -26,8 +23,7 @@ def run(app: App) -> None:
     For an authority whose other programs do not run all the time; `adapter run` does it by itself. Of several programs
     over one outbox one beats.
     """
-    from bus.cli.frame.calendars import follow_phase
-    from bus.cli.frame.programs import ended, follow_trust, open_publisher
+    from bus.cli.frame import ended, follow_phase, follow_trust, open_publisher
     from bus.tasks import until_first
 
     app.logs()
@@ -43,7 +39,7 @@ def run(app: App) -> None:
 @command(heartbeat, "once")
 def once(app: App) -> None:
     """Send one heartbeat on every channel now. Exits 75 when the bus has not confirmed them yet."""
-    from bus.cli.frame.programs import open_publisher
+    from bus.cli.frame import open_publisher
 
     app.logs(errors_only=True)
 

@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.exit_codes import QUEUED
+from bus.cli.frame import QUEUED, App, Group, command
 
 if TYPE_CHECKING:
-    from bus.publishing.outbox import Row
-    from bus.publishing.publisher import Publisher
-    from bus.publishing.reanchor import Anchor
-    from bus.publishing.recovery import Recovery
+    from bus.publishing import Anchor, Publisher, Recovery, Row
 
 RECOVER_S = 60.0
 
@@ -30,7 +25,7 @@ def outbox() -> None:
 @command(outbox, "status")
 def status(app: App) -> None:
     """Counts by state, and what is parked or superseded, and why."""
-    from bus.cli.frame.session import open_outbox
+    from bus.cli.frame import open_outbox
 
     async def work() -> tuple[dict[str, int], list[Row]]:
         async with open_outbox(app) as box:
@@ -52,8 +47,7 @@ def retry(app: App) -> None:
 
     Nothing is sent by this command itself: the next `tocsin publish`, or what runs for this authority, does.
     """
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.session import open_outbox
+    from bus.cli.frame import open_outbox, record
 
     async def work() -> int:
         async with open_outbox(app) as box:
@@ -74,8 +68,7 @@ def scrub(app: App) -> None:
     Programs that run look at what is new every minute, and at everything when a stream has become shorter; this finds
     what went missing in its midst. Where a program runs, it is asked to do so. Exits 75 when something is offered again and not stored yet.
     """
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.programs import open_publisher
+    from bus.cli.frame import open_publisher, record
     from bus.errors import OutboxError
 
     app.logs(errors_only=True)
@@ -117,9 +110,7 @@ def prune(app: App, *, dry_run: bool) -> None:
     goes that is not a year old, and what names an election stays as long, wherever that is held. Heads of channels stay,
     what waits, and what hubs have not received or not confirmed as withdrawn.
     """
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.calendars import retention
-    from bus.cli.frame.session import open_outbox, open_registry
+    from bus.cli.frame import open_outbox, open_registry, record, retention
     from bus.delivery import pruning
 
     _, context = app.context()
@@ -157,8 +148,7 @@ def recover(app: App, *, yes: bool) -> None:
     each, goes on from the last, and stamps anew what had never been sent. After a theft use `reanchor`: this
     command would take the thief's bulletins for your own while his key is not revoked.
     """
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.programs import open_publisher
+    from bus.cli.frame import open_publisher, record
 
     if not yes:
         app.confirm("Is no other outbox of this authority in use anywhere?", flag="--yes")
@@ -204,8 +194,8 @@ def reanchor(
     honest history and put the thief's in quarantine. Without CHANNEL it lists the channels on which the bus holds
     something that is not this authority's word, and changes nothing.
     """
-    from bus.cli.frame.programs import open_publisher
-    from bus.publishing.reanchor import Reanchoring
+    from bus.cli.frame import open_publisher
+    from bus.publishing import Reanchoring
 
     app.logs(errors_only=True)
     if channel is not None and not reason:
@@ -249,7 +239,7 @@ async def _reanchor(
     *,
     yes: bool,
 ) -> None:
-    from bus.publishing.reanchor import Reanchoring
+    from bus.publishing import Reanchoring
 
     patience = app.timeout(RECOVER_S)
     async with Reanchoring.open(publisher, patience) as reanchoring:

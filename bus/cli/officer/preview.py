@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.sending import marking_options, with_marking
+from bus.cli.frame import App, command, marking_options, with_marking
 
 
 @command()
@@ -19,10 +17,8 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     """
     import secrets
 
-    from bus.cli.frame.drafts import read_draft
-    from bus.cli.frame.session import defaults, open_registry
-    from bus.sealing import sections
-    from bus.sealing.recipients import current_key, must_seal
+    from bus.cli.frame import defaults, open_registry, read_draft
+    from bus.sealing import current_key, must_seal, sections
     from schemas.bulletin import new_id, stamp
     from schemas.rules import check, with_section
     from schemas.subject import channel_of, subject_for

@@ -6,9 +6,15 @@ import asyncio
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.sending import dry_run_option, marking_options, send_files, wait_option, without_option
+from bus.cli.frame import (
+    App,
+    command,
+    dry_run_option,
+    marking_options,
+    send_files,
+    wait_option,
+    without_option,
+)
 
 """A draft that is still to be read or made, and what it is called when it is refused."""
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.errors import NotFoundError
+from bus.cli.frame import App, NotFoundError, command
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from bus.delivery.ladder import DeliveryStatus, Overdue
-    from bus.trust.registry import VerifiedRegistry
+    from bus.delivery import DeliveryStatus, Overdue
+    from bus.trust import VerifiedRegistry
     from schemas.bodies.electoral import ElectionCalendar
 
 READ_S = 5.0
@@ -32,9 +30,8 @@ def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline: bool)
     ID is an id or a digest of this authority's outbox; without it, everything of the last 30 days. Reads what has come
     on the bus first.
     """
-    from bus.cli.frame.programs import deadlines_of
-    from bus.cli.frame.session import open_registry
-    from bus.delivery.ledger import late
+    from bus.cli.frame import deadlines_of, open_registry
+    from bus.delivery import late
 
     app.logs(errors_only=True)
     _, context = app.context()
@@ -60,7 +57,7 @@ def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline: bool)
 
 
 async def _calendars(app: App) -> Sequence[ElectionCalendar]:
-    from bus.cli.frame.calendars import at_hand
+    from bus.cli.frame import at_hand
 
     async with at_hand(app) as calendars:
         return await calendars.own()
@@ -75,8 +72,7 @@ async def _found(
     *,
     offline: bool,
 ) -> Sequence[DeliveryStatus]:
-    from bus.cli.frame.programs import open_publisher, tracking
-    from bus.cli.frame.session import open_outbox
+    from bus.cli.frame import open_outbox, open_publisher, tracking
     from bus.delivery import ledger
 
     if not offline:

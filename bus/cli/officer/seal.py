@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.sending import send_files, wait_option, without_option
+from bus.cli.frame import App, command, send_files, wait_option, without_option
 
 if TYPE_CHECKING:
-    from bus.admission.steps import Admitted
-    from bus.sealing.view import View
+    from bus.admission import Admitted
+    from bus.sealing import View
 
 
 @command(name="seal")
@@ -71,12 +69,10 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     Inside and outside are verified and compared. Exits 6 with the reason code when the bulletin does not stand or does
     not open, or none of its sections does.
     """
-    from bus.admission.steps import verify_file
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.session import open_registry, open_seal_keys
+    from bus.admission import verify_file
+    from bus.cli.frame import open_registry, open_seal_keys, record
     from bus.errors import SealError
-    from bus.sealing.opening import open_bulletin
-    from bus.sealing.view import Keys, View, look_at_sections
+    from bus.sealing import Keys, View, look_at_sections, open_bulletin
     from schemas.envelope import parse_header, write_signed
     from schemas.errors import TocsinError
 
@@ -108,7 +104,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
 
 
 def _show(app: App, outer: Admitted, seen: View) -> None:
-    from bus.cli.frame.opening import opened_data, readable, show_inside
+    from bus.cli.frame import opened_data, readable, show_inside
 
     if not app.json:
         if seen.inner is None:
@@ -131,8 +127,7 @@ def _show(app: App, outer: Admitted, seen: View) -> None:
 
 def _file(app: App, name: str) -> tuple[bytes, bool]:
     """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
-    from bus.cli.frame.files import read_file
-    from bus.cli.frame.session import find_bulletin
+    from bus.cli.frame import find_bulletin, read_file
     from schemas.envelope import parse_header, write_signed
 
     if Path(name).exists() or name.endswith(".json"):

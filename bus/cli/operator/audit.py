@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.audit import audit_file
-from bus.cli.frame.commands import Group, command
+from bus.cli.frame import App, Group, audit_file, command
 
 if TYPE_CHECKING:
     from bus.audit import Fact
@@ -92,7 +90,7 @@ def _start(app: App, text: str | None) -> str:
     """From which time on, as the record spells times; empty is from the first."""
     import datetime as dt
 
-    from bus.cli.frame.options import Since
+    from bus.cli.frame import Since
     from schemas.codec import parse_time
     from schemas.errors import SchemaError
 

@@ -14,17 +14,12 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.exit_codes import PARTLY
-from bus.cli.frame.options import Since, interest_of
+from bus.cli.frame import PARTLY, App, Group, NotFoundError, Since, command, interest_of
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from bus.bundle.file import Content, Summary
-    from bus.bundle.transfer import Chosen
+    from bus.bundle import Chosen, Content, Summary
     from schemas.subject import Channel
 
 T = TypeVar("T")
@@ -79,10 +74,8 @@ def export(
     """
     import msgspec
 
-    from bus.bundle.file import Opening, write
-    from bus.bundle.transfer import by_channel, carried, choose, permit, trust_lines
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.session import registry_store
+    from bus.bundle import Opening, by_channel, carried, choose, permit, trust_lines, write
+    from bus.cli.frame import record, registry_store
     from schemas.vocab import Status
 
     if out.exists():
@@ -137,9 +130,8 @@ def import_(app: App, file: Path) -> None:
     """
     import msgspec
 
-    from bus.bundle.transfer import Taken, take_in
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.session import open_store, registry_store
+    from bus.bundle import Taken, take_in
+    from bus.cli.frame import open_store, record, registry_store
     from bus.errors import TrustError
 
     held = registry_store(app.context()[1], app.now)
@@ -233,8 +225,8 @@ def _channel(text: str) -> Channel:
 @contextlib.contextmanager
 def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection], T]], T], str]]:
     """How to ask what this identity holds, and in which words: its store, or without one its outbox."""
-    from bus.bundle.transfer import OF_OUTBOX, OF_STORE
-    from bus.cli.frame.session import OUTBOX_FILE, STORE_FILE, open_outbox, query_store
+    from bus.bundle import OF_OUTBOX, OF_STORE
+    from bus.cli.frame import OUTBOX_FILE, STORE_FILE, open_outbox, query_store
 
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
@@ -256,8 +248,8 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """A bundle that is a file: it is read twice, so nothing else will do."""
-    from bus.bundle.file import MAX_BUNDLE_BYTES, BundleError
-    from bus.cli.frame.errors import InputFileError
+    from bus.bundle import MAX_BUNDLE_BYTES, BundleError
+    from bus.cli.frame import InputFileError
 
     if not path.exists():
         raise InputFileError(f"there is no file {path}", reason="file-missing")
@@ -274,7 +266,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _checked(file: BinaryIO) -> Summary:
-    from bus.bundle.file import BundleError, check
+    from bus.bundle import BundleError, check
 
     try:
         return check(file)

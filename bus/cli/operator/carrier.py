@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 import click
 
 if TYPE_CHECKING:
-    from bus.federation.plan import BrokerRole, Federation
-    from bus.transport.tls import Tls
-    from bus.trust.registry import VerifiedRegistry
-    from bus.trust.store import RegistryStore
+    from bus.federation import BrokerRole, Federation
+    from bus.transport import Tls
+    from bus.trust import RegistryStore, VerifiedRegistry
 
 CARRIER_FILE, LEDGER_FILE = "carrier.nk", "carrier.db"
 MAX_FEDERATION_BYTES = 1024 * 1024
@@ -51,7 +50,7 @@ def seat_of(
             raise click.UsageError(f"--as {place} of which federation? add --federation FILE")
         return None
     from bus.errors import ConfigError
-    from bus.federation.plan import BrokerRole, Federation, served_authorities
+    from bus.federation import BrokerRole, Federation, served_authorities
 
     if place is None:
         raise click.UsageError("which of its brokers is this? add --as NAME, a country or union of the file")
@@ -115,12 +114,9 @@ async def carry(
         return
     import msgspec
 
-    from bus.federation.carrier import Carrier
-    from bus.federation.ledger import Ledger
-    from bus.federation.plan import HOME, identity_at
-    from bus.federation.registry_relay import RegistryRelay
+    from bus.federation import HOME, Carrier, Ledger, RegistryRelay, identity_at
     from bus.tasks import until_first
-    from bus.transport.connection import Endpoint
+    from bus.transport import Endpoint
 
     seed = key_in(folder, CARRIER_FILE)[0]
     places = {seat.name: Endpoint(url=url, authority_id=HOME, nkey_seed=seed, name=HOME, tls=tls)}

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
+from bus.cli.frame import App, Group, command
 
 
 @click.group(cls=Group)
@@ -99,9 +98,9 @@ def use(app: App, name: str) -> None:
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
     """Add or replace the context NAME in your own settings."""
-    from bus.cli.frame.audit import record_context
+    from bus.cli.frame import record_context
     from bus.config import CONTEXT_NAME, Context, is_server, save_context, tls_problem
-    from bus.keys.pkcs11 import is_token
+    from bus.keys import is_token
 
     if not CONTEXT_NAME.fullmatch(name):
         raise click.UsageError(f"{name!r} cannot name a context: letters, digits, dots, hyphens; at most 64")

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterator
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.exit_codes import FAILURE
+from bus.cli.frame import FAILURE, App, command
 
 PROBE_BYTES = 1024 * 1024
 
@@ -95,7 +93,7 @@ def _settings(app: App) -> str:
 
 
 def _registry(app: App) -> str:
-    from bus.cli.frame.session import open_registry
+    from bus.cli.frame import open_registry
 
     now = app.now()
     registry = open_registry(app.context()[1], now)
@@ -103,7 +101,7 @@ def _registry(app: App) -> str:
 
 
 def _key(app: App) -> str:
-    from bus.cli.frame.session import open_registry, open_signer
+    from bus.cli.frame import open_registry, open_signer
     from bus.errors import ConfigError
 
     _, context = app.context()
@@ -117,7 +115,7 @@ def _key(app: App) -> str:
 
 
 def _state(app: App) -> str:
-    from bus.cli.frame.files import private_folder
+    from bus.cli.frame import private_folder
 
     folder = private_folder(app.state_folder())
     probe = folder / ".writable"
@@ -132,8 +130,8 @@ def _state(app: App) -> str:
 
 
 def _bus(app: App, name: str) -> str:
-    from bus.cli.frame.session import endpoint
-    from bus.transport.connection import Connection
+    from bus.cli.frame import endpoint
+    from bus.transport import Connection
 
     async def reach() -> str:
         place = endpoint(app.context()[1], f"{name} doctor")

@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.exit_codes import PARTLY
-from bus.cli.frame.text import hint
+from bus.cli.frame import PARTLY, App, Group, command, hint
 
 if TYPE_CHECKING:
-    from bus.drills.score import Report
-    from bus.drills.script import Expectation, Inject
-    from bus.publishing.publisher import Publisher
-    from bus.trust.registry import VerifiedRegistry
+    from bus.drills import Expectation, Inject, Report
+    from bus.publishing import Publisher
+    from bus.trust import VerifiedRegistry
     from schemas.bulletin import Draft
     from schemas.vocab import Tlp
 
@@ -92,8 +88,8 @@ def comcheck(
 
     An answer is feedback to it, as `tocsin drill answer` gives, or a heartbeat that names it. Exits as `drill run`.
     """
-    from bus.cli.frame.session import open_registry
-    from bus.drills.script import Expectation, Inject, communication_check, of_exercise
+    from bus.cli.frame import open_registry
+    from bus.drills import Expectation, Inject, communication_check, of_exercise
     from schemas.vocab import Tlp
 
     now = app.now()
@@ -163,8 +159,8 @@ def answer(
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
     import msgspec
 
-    from bus.cli.frame.sending import send_drafts, with_marking
-    from bus.drills.script import answer as answer_to
+    from bus.cli.frame import send_drafts, with_marking
+    from bus.drills import answer as answer_to
     from schemas.scalars import Slug, Uuid
     from schemas.vocab import FeedbackKind
 
@@ -240,10 +236,8 @@ async def _conduct(
     app: App, exercise: str, title: str, injects: Sequence[Inject], out: Path, *, only_check: bool
 ) -> None:
     """Rehearse everything, then play it, and tell the score."""
-    from bus.cli.frame.programs import reading
-    from bus.cli.frame.session import open_store
-    from bus.drills.conductor import play
-    from bus.drills.score import Board
+    from bus.cli.frame import open_store, reading
+    from bus.drills import Board, play
 
     app.logs(errors_only=True)
     await _rehearse(app, injects)
@@ -270,7 +264,7 @@ async def _conduct(
 
 async def _rehearse(app: App, injects: Sequence[Inject]) -> None:
     """Refuse the whole drill when one bulletin may not be said, or an answer to it could not be read; no key is used."""
-    from bus.cli.frame.session import open_registry
+    from bus.cli.frame import open_registry
 
     _, context = app.context()
     registry = open_registry(context, app.now())
@@ -286,7 +280,7 @@ async def _speakers(
     app: App, injects: Sequence[Inject], *, offline: bool
 ) -> AsyncIterator[dict[str, Publisher]]:
     """The publisher of each context that speaks."""
-    from bus.cli.frame.programs import open_publisher
+    from bus.cli.frame import open_publisher
 
     async with contextlib.AsyncExitStack() as stack:
         yield {
@@ -298,9 +292,9 @@ async def _speakers(
 def _tell(app: App, report: Report, out: Path) -> None:
     import msgspec
 
-    from bus.cli.frame.text import safe
-    from bus.drills.score import as_text
-    from bus.storage.files import write_atomically
+    from bus.cli.frame import safe
+    from bus.drills import as_text
+    from bus.storage import write_atomically
 
     text = as_text(report)
     stem = f"drill-{report.exercise}-{report.started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"

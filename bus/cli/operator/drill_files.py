@@ -7,9 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from bus.cli.frame.drafts import draft_in, read_draft
-from bus.cli.frame.errors import InputFileError
-from bus.drills.script import Inject, Script, of_exercise
+from bus.cli.frame import InputFileError, draft_in, read_draft
+from bus.drills import Inject, Script, of_exercise
 from bus.errors import PermitError
 
 MAX_SCRIPT_BYTES = 1_048_576

@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.exit_codes import FAILURE, PARTLY
+from bus.cli.frame import FAILURE, PARTLY, App, Group, NotFoundError, command
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
     from bus.errors import BusError
-    from bus.hub.retention import LetGo
-    from bus.hub.scrub import Compared, Damage
-    from bus.publishing.publisher import Publisher
+    from bus.hub import Compared, Damage, LetGo
+    from bus.publishing import Publisher
 
 CONNECT_S = 5.0
 
@@ -42,13 +38,20 @@ def run(app: App) -> None:
 
 
 async def _run(app: App) -> None:
-    from bus.cli.frame.audit import recorder
-    from bus.cli.frame.calendars import follow_phase
-    from bus.cli.frame.opening import show
-    from bus.cli.frame.programs import ended, heartbeat_settings, tell_of_bus
-    from bus.cli.frame.session import endpoint, open_store, pings, registry_store
+    from bus.cli.frame import (
+        ended,
+        endpoint,
+        follow_phase,
+        heartbeat_settings,
+        open_store,
+        pings,
+        recorder,
+        registry_store,
+        show,
+        tell_of_bus,
+    )
     from bus.cli.operator.server import production_registry
-    from bus.hub.service import HubService
+    from bus.hub import HubService
 
     production_registry(app)
     name, context = app.context()
@@ -83,7 +86,7 @@ async def _run(app: App) -> None:
 @asynccontextmanager
 async def speaking(app: App) -> AsyncIterator[Publisher | None]:
     """The voice of a hub that has a key; one whose key does not stand reads all the same, and says so."""
-    from bus.cli.frame.programs import open_publisher
+    from bus.cli.frame import open_publisher
 
     async with AsyncExitStack() as stack:
         publisher = None
@@ -98,7 +101,7 @@ async def speaking(app: App) -> AsyncIterator[Publisher | None]:
 @command(hub, "rebuild")
 def rebuild(app: App) -> None:
     """Make the projection anew from the signed bytes in the store; nothing is read from the bus."""
-    from bus.cli.frame.session import open_store
+    from bus.cli.frame import open_store
 
     async def work() -> int:
         async with open_store(app) as store:
@@ -114,7 +117,7 @@ def rebuild(app: App) -> None:
 @command(hub, "status")
 def status(app: App) -> None:
     """Counts, cursors, lag and what waits, from the store."""
-    from bus.cli.frame.session import open_registry, open_store
+    from bus.cli.frame import open_registry, open_store
 
     async def work() -> dict[str, object]:
         async with open_store(app) as store:
@@ -155,8 +158,7 @@ def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
     effect now, the alarm ends, and the evidence stays (tocsin bulletin proof). A further contradiction is to be decided
     anew. Exits 3 when there is nothing to decide.
     """
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.session import open_store
+    from bus.cli.frame import open_store, record
 
     _, context = app.context()
     if not yes:
@@ -195,8 +197,7 @@ def prune(app: App, *, dry_run: bool) -> None:
     is pruned is 30 days old, and not the last of its channel or needed as evidence. Places and digests stay, so the chains
     can be checked as before (tocsin trace says what became of a bulletin).
     """
-    from bus.cli.frame.audit import record
-    from bus.cli.frame.session import open_store
+    from bus.cli.frame import open_store, record
     from bus.hub import retention
 
     async def work() -> LetGo:
@@ -256,7 +257,7 @@ def _verdict(count: int) -> str:
 
 async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:
     """What is damaged, the streams unless they could not be read, and why they could not."""
-    from bus.cli.frame.session import endpoint, open_registry, open_store
+    from bus.cli.frame import endpoint, open_registry, open_store
     from bus.errors import BrokerError, DeniedError, UnreachableError
     from bus.hub import scrub as scrubbing
 

@@ -10,11 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.exit_codes import FAILURE
-from bus.cli.frame.programs import ended
+from bus.cli.frame import FAILURE, App, Group, NotFoundError, command, ended
 from bus.cli.operator.carrier import (
     CARRIER_FILE,
     carry,
@@ -26,9 +22,9 @@ from bus.cli.operator.carrier import (
 )
 
 if TYPE_CHECKING:
-    from bus.federation.plan import BrokerRole
-    from bus.transport.tls import Tls
-    from bus.trust.registry import VerifiedRegistry
+    from bus.federation import BrokerRole
+    from bus.transport import Tls
+    from bus.trust import VerifiedRegistry
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 PORT = click.IntRange(1, 65535 - 4000)
@@ -66,7 +62,7 @@ def conf(
     With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
     """
     from bus.server import ServerSettings, ServerTls, render_conf
-    from bus.storage.files import write_atomically
+    from bus.storage import write_atomically
 
     registry = production_registry(app)
     seat = seat_of(folder, registry, federation, place, node)
@@ -133,25 +129,24 @@ def run(
 async def _run(
     app: App, folder: Path, host: str, port: int, seat: BrokerRole | None, binary: Path | None
 ) -> None:
-    from bus.cli.frame.audit import recorder
-    from bus.cli.frame.session import registry_store
+    from bus.cli.frame import recorder, registry_store
     from bus.errors import ConfigError
     from bus.server import (
+        SYSTEM,
         NatsServer,
         ServerSettings,
         ServerTls,
         follow_registry,
+        must_be_sound,
         provision,
+        provisioner_endpoint,
         render_conf,
         share_connections,
     )
-    from bus.server.checks import check as run_checks
-    from bus.server.checks import must_be_sound
-    from bus.server.connection_limits import SYSTEM
-    from bus.server.provisioning import provisioner_endpoint
-    from bus.subscribing.registry_feed import RegistryFeed
+    from bus.server import check as run_checks
+    from bus.subscribing import RegistryFeed
     from bus.tasks import until_first
-    from bus.transport.connection import Endpoint
+    from bus.transport import Endpoint
 
     held = registry_store(app.context()[1], app.now)
     registry = held()
@@ -237,11 +232,10 @@ def check(
 
     Exits 1 when a hard one fails.
     """
-    from bus.cli.frame.session import open_registry
+    from bus.cli.frame import open_registry
     from bus.config import is_server
-    from bus.server import find_binary
-    from bus.server.checks import check as run_checks
-    from bus.server.process import ports_of
+    from bus.server import check as run_checks
+    from bus.server import find_binary, ports_of
 
     app.logs()
     _, context = app.context()
@@ -282,7 +276,7 @@ def check(
 
 def _tls(app: App) -> Tls | None:
     """The context's certificates; the broker's must bear the host name of the context's server."""
-    from bus.cli.frame.session import tls_of
+    from bus.cli.frame import tls_of
 
     _, context = app.context()
     found = tls_of(context, host=urlsplit(context.server or "").hostname)
@@ -293,7 +287,7 @@ def _tls(app: App) -> Tls | None:
 
 def production_registry(app: App) -> VerifiedRegistry:
     """The context's registry, refused when it is a demonstration's."""
-    from bus.cli.frame.session import open_registry
+    from bus.cli.frame import open_registry
     from bus.errors import ConfigError
 
     registry = open_registry(app.context()[1], app.now())

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.audit import record
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.files import read_passphrase
+from bus.cli.frame import App, Group, command, read_passphrase, record
 from bus.cli.registrar.revoke import kid_option, reason_option, since_option, write_statement, yes_option
 
 
@@ -61,10 +58,16 @@ def new(
         else:
             app.line(public)
         return
-    from bus.keys.files import save_opening_key, save_signer, write_secret
-    from bus.keys.hpke import SEED_BYTES, OpeningKey
-    from bus.keys.pkcs11 import TokenSigner, is_token
-    from bus.keys.signatures import FileSigner
+    from bus.keys import (
+        SEED_BYTES,
+        FileSigner,
+        OpeningKey,
+        TokenSigner,
+        is_token,
+        save_opening_key,
+        save_signer,
+        write_secret,
+    )
 
     if new_passphrase:
         if passphrase_file is None:
@@ -96,8 +99,7 @@ def new(
 @_seal
 def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
     """Print the public half of the signing key, or with --seal of the seal key, in FILE."""
-    from bus.keys.files import load_opening_key
-    from bus.keys.loading import open_key
+    from bus.keys import load_opening_key, open_key
 
     if seal:
         public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
@@ -113,8 +115,7 @@ def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> N
 @_seal
 def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
     """Print the public half as a JWK (RFC 7517): what a registrar or any JOSE library needs."""
-    from bus.keys.files import load_opening_key
-    from bus.keys.loading import open_key
+    from bus.keys import load_opening_key, open_key
 
     if seal:
         public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
@@ -154,8 +155,8 @@ def revoke(
 
     Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
     """
-    from bus.cli.frame.session import open_registry, open_signer
-    from bus.keys.loading import open_key
+    from bus.cli.frame import open_registry, open_signer
+    from bus.keys import open_key
 
     _, context = app.context()
     registry = open_registry(context, app.now())

@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.audit import record
-from bus.cli.frame.files import read_file, report_file, write_whole
-from bus.cli.frame.text import hint
+from bus.cli.frame import App, hint, read_file, record, report_file, write_whole
 
 if TYPE_CHECKING:
     from bus.audit import Fact
-    from bus.trust.registry import VerifiedRegistry
+    from bus.trust import VerifiedRegistry
     from schemas.registry import KeyRecord, Registry
     from schemas.vocab import Tlp
 
@@ -45,8 +42,7 @@ def standing_registry(file: Path, raw: bytes) -> VerifiedRegistry | None:
     Of a version that has one before it, kept beside it, the roots of both count.
     """
     from bus.errors import TrustError
-    from bus.trust import ceremony
-    from bus.trust.registry import VerifiedRegistry
+    from bus.trust import VerifiedRegistry, ceremony
 
     if not ceremony.signatures(raw):
         return None
@@ -63,8 +59,7 @@ def standing_registry(file: Path, raw: bytes) -> VerifiedRegistry | None:
 def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
     """The version before a document, when a proposal has kept it beside FILE."""
     from bus.errors import TrustError
-    from bus.trust.registry import VerifiedRegistry
-    from bus.trust.store import version_file
+    from bus.trust import VerifiedRegistry, version_file
 
     kept = version_file(file, document.version - 1)
     if not kept.is_file():
@@ -78,8 +73,7 @@ def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
 
 def propose(app: App, file: Path, out: Path | None, document: Registry, text: str) -> None:
     """Write a proposal, keep the standing version that it would cover, and say what to do next."""
-    from bus.trust import ceremony
-    from bus.trust.store import version_file
+    from bus.trust import ceremony, version_file
 
     target = out or file
     if target.exists() and (standing := standing_registry(target, read_file(target))) is not None:

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.audit import record
-from bus.cli.frame.commands import command
-from bus.cli.frame.files import read_file, report_file
-from bus.cli.frame.session import endpoint, registry_store, tls_of
+from bus.cli.frame import App, command, endpoint, read_file, record, registry_store, report_file, tls_of
 from bus.cli.registrar.proposals import record_registry
 
 if TYPE_CHECKING:
-    from bus.transport.connection import Endpoint
-    from bus.trust.store import RegistryStore
+    from bus.transport import Endpoint
+    from bus.trust import RegistryStore
 
 FILE = click.Path(path_type=Path)
 CONNECT_S = 5.0
@@ -36,7 +32,7 @@ def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> N
     Each is taken in here first, after every check, as `registry accept` does; what does not stand is not sent. An
     authority sends its own revocation statement without the provisioner's key.
     """
-    from bus.trust.store import trust_kind
+    from bus.trust import trust_kind
     from schemas.subject import Trust
 
     app.logs()
@@ -70,8 +66,8 @@ def _take(held: RegistryStore, raw: bytes) -> None:
 
 
 def _speaker(app: App, provisioner: Path | None) -> Endpoint:
-    from bus.keys.nkeys import load_nkey
-    from bus.server.provisioning import provisioner_endpoint
+    from bus.keys import load_nkey
+    from bus.server import provisioner_endpoint
 
     name, context = app.context()
     if provisioner is None:
@@ -82,8 +78,8 @@ def _speaker(app: App, provisioner: Path | None) -> Endpoint:
 
 
 async def _send(app: App, files: dict[Path, bytes], speaker: Endpoint) -> None:
-    from bus.subscribing.registry_feed import publish_trust
-    from bus.transport.connection import Connection
+    from bus.subscribing import publish_trust
+    from bus.transport import Connection
 
     async with Connection.open(speaker) as connection:
         await connection.until_connected(app.timeout(CONNECT_S))

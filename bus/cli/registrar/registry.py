@@ -8,11 +8,18 @@ from pathlib import Path
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import Group, command
-from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.files import read_file, report_file, signer_of, write_new, write_whole
-from bus.cli.frame.text import hint
+from bus.cli.frame import (
+    App,
+    Group,
+    NotFoundError,
+    command,
+    hint,
+    read_file,
+    report_file,
+    signer_of,
+    write_new,
+    write_whole,
+)
 from bus.cli.registrar.proposals import (
     REGISTRY_LIFETIME_DAYS,
     check_audiences,
@@ -70,7 +77,7 @@ def init(
     days: int,
 ) -> None:
     """Write the first version of a registry into FILE, unsigned."""
-    from bus.keys.signatures import thumbprint
+    from bus.keys import thumbprint
     from bus.trust import ceremony
     from schemas.registry import Audience, DomainName
     from schemas.vocab import Scope
@@ -150,7 +157,7 @@ def add(
     out: Path | None,
 ) -> None:
     """Propose to add AUTHORITY to the registry in FILE. One that is there already keeps its record, but for --replace."""
-    from bus.keys.signatures import thumbprint
+    from bus.keys import thumbprint
     from bus.trust import proposals
     from schemas.registry import AuthorityRecord, NkeyUser
     from schemas.scalars import Country, OrgId
@@ -292,8 +299,7 @@ def sign(
     app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, previous: Path | None
 ) -> None:
     """Add one root signature to FILE, and say how many are missing, of its own root and of the one before."""
-    from bus.trust import ceremony
-    from bus.trust.registry import VerifiedRegistry
+    from bus.trust import VerifiedRegistry, ceremony
 
     signer = signer_of(app, key_file, passphrase_file)
     raw = ceremony.sign_registry(read_file(file), signer)
@@ -334,8 +340,7 @@ def beacon(
     app: App, file: Path, *, key_file: Path, passphrase_file: Path | None, out: Path, hours: int
 ) -> None:
     """Sign a beacon that says FILE is the current registry."""
-    from bus.trust import ceremony
-    from bus.trust.registry import VerifiedRegistry
+    from bus.trust import VerifiedRegistry, ceremony
 
     verified = VerifiedRegistry.open(read_file(file))
     signer = signer_of(app, key_file, passphrase_file)

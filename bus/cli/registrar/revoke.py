@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.audit import record
-from bus.cli.frame.files import report_file, write_new
+from bus.cli.frame import App, record, report_file, write_new
 from schemas.registry import REVOCATION_REASONS
 
 if TYPE_CHECKING:
-    from bus.keys.signatures import Signer
-    from bus.trust.registry import VerifiedRegistry
+    from bus.keys import Signer
+    from bus.trust import VerifiedRegistry
     from schemas.registry import AuthorityRecord
 
 # An option, not an argument: an identifier of a key may begin with "-".
@@ -51,7 +49,7 @@ def explain_revocation(
     now: dt.datetime,
 ) -> None:
     """Tell an officer what revoking does, before it is done."""
-    from bus.trust.rotation import usable_keys
+    from bus.trust import usable_keys
 
     left = len([kid for kid in usable_keys(record, now) if kid not in kids])
     sealing = [kid for kid in kids if kid in record.seal_keys]
@@ -93,7 +91,7 @@ def write_statement(
     yes: bool,
 ) -> None:
     """Explain, ask, and write a revocation statement that this registry believes."""
-    from bus.trust.revocations import new_statement
+    from bus.trust import new_statement
     from schemas.codec import parse_time
 
     now = app.now()

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.files import read_file, signer_of, write_whole
+from bus.cli.frame import App, command, read_file, signer_of, write_whole
 from bus.cli.registrar.proposals import key_record, proposal, propose, record_registry, standing_registry
 from bus.cli.registrar.revoke import (
     explain_revocation,
@@ -23,7 +21,7 @@ from bus.cli.registrar.revoke import (
 )
 
 if TYPE_CHECKING:
-    from bus.trust.registry import VerifiedRegistry
+    from bus.trust import VerifiedRegistry
     from schemas.registry import AuthorityRecord, Registry, Role
 
 FILE = click.Path(path_type=Path)
@@ -96,7 +94,7 @@ def _other_keys(
     now: dt.datetime,
 ) -> tuple[Registry, str]:
     """The document with other keys of an authority, and what changed, in words; without `overlap` no key ends."""
-    from bus.trust.rotation import add_key, replace_nkeys, rotate_key
+    from bus.trust import add_key, replace_nkeys, rotate_key
 
     told: list[str] = []
     if nkeys:
@@ -130,7 +128,7 @@ def _other_roles(
     """The document with other root or beacon keys, and what changed, in words."""
     import msgspec
 
-    from bus.trust.rotation import check_rules, rotate_role
+    from bus.trust import check_rules, rotate_role
 
     root, beacon = document.root, document.beacon
     if roots or threshold is not None:
@@ -184,7 +182,7 @@ def revoke(
 
     With --statement, AUTHORITY ends it by one signature of any key it has left, without the root keepers.
     """
-    from bus.trust.rotation import check_rules, revoke_keys
+    from bus.trust import check_rules, revoke_keys
     from schemas.codec import parse_time
 
     if (statement is None) != (key_file is None):
@@ -248,8 +246,8 @@ def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> N
 
     Each key has kid, alg, use, its window as nbf and exp, and its authority as tocsin_authority.
     """
-    from bus.cli.frame.session import open_registry
-    from bus.trust.jwks import key_set
+    from bus.cli.frame import open_registry
+    from bus.trust import key_set
 
     if not as_jwks:
         raise click.UsageError("say in which form: --jwks")

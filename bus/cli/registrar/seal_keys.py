@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.files import read_file
+from bus.cli.frame import App, command, read_file
 from bus.cli.registrar.proposals import proposal, propose
 from schemas.vocab import SealPolicy
 
@@ -46,8 +44,7 @@ def seal_key(
     out: Path | None,
 ) -> None:
     """Propose a further seal key for AUTHORITY, valid from now; those it has stay until their window ends."""
-    from bus.trust import proposals
-    from bus.trust.rotation import check_rules
+    from bus.trust import check_rules, proposals
 
     if (key_file is None) == (revoke is None):
         raise click.UsageError("name --key FILE, or --revoke KID")
@@ -67,7 +64,7 @@ def seal_key(
 def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
     """A registry record for the public key in a JWK file, valid from now."""
     from bus.errors import TrustError
-    from bus.keys.hpke import SealKey
+    from bus.keys import SealKey
     from schemas.registry import SealKeyRecord
 
     try:

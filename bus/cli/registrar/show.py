@@ -6,11 +6,7 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame.app import App
-from bus.cli.frame.commands import command
-from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.files import read_file
-from bus.cli.frame.text import hint
+from bus.cli.frame import App, NotFoundError, command, hint, read_file
 
 FILE = click.Path(path_type=Path)
 
@@ -57,8 +53,8 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
 )
 def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | None) -> None:
     """Check signatures, threshold and every rule of the registry in FILE, or of what the context holds."""
-    from bus.cli.frame.session import open_registry
-    from bus.trust.registry import VerifiedRegistry
+    from bus.cli.frame import open_registry
+    from bus.trust import VerifiedRegistry
 
     if file is None and (pin or previous):
         raise click.UsageError("--pin and --previous are about a FILE; name it")

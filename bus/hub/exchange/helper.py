@@ -11,16 +11,14 @@ from functools import partial
 
 import structlog
 
-from bus.admission.verdict import decide
+from bus.admission import decide
 from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub.exchange import missing, requests
 from bus.hub.exchange.requests import Lack
 from bus.hub.periodic import EVERY_S, repeat
-from bus.publishing.publisher import Publisher
-from bus.publishing.resend import resend_asked
-from bus.subscribing.inbox import Inbox
-from bus.subscribing.tables import Stored
-from bus.trust.registry import VerifiedRegistry
+from bus.publishing import Publisher, resend_asked
+from bus.subscribing import Inbox, Stored
+from bus.trust import VerifiedRegistry
 from schemas.bodies.system import MAX_WANTED, Copy, Request, Wanted
 from schemas.errors import SchemaError
 from schemas.subject import Channel

@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from bus.hub.exchange.requests import Asked, Lack, Place, place
 from bus.hub.exchange.signed_files import signed_file
-from bus.hub.watch import holdings
-from bus.hub.watch.liveness import Reason
-from bus.storage.layout import Layout
-from bus.subscribing.tables import Stored, stored
-from bus.trust.registry import VerifiedRegistry
+from bus.hub.watch import Reason, holdings
+from bus.storage import Layout
+from bus.subscribing import Stored, stored
+from bus.trust import VerifiedRegistry
 from schemas.bodies.system import MAX_WANTED
 from schemas.errors import SchemaError
 from schemas.subject import Channel

@@ -12,9 +12,8 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from bus.storage.layout import Layout
-from bus.storage.sqlite import utc
-from bus.trust.receipt_grants import Way
+from bus.storage import Layout, utc
+from bus.trust import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
 from schemas.codec import digest
 from schemas.subject import Channel

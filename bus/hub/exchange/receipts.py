@@ -11,8 +11,8 @@ from types import MappingProxyType
 from bus.errors import BusError, StoreError
 from bus.hub.exchange import receipt_queue
 from bus.hub.periodic import EVERY_S, repeat
-from bus.publishing.publisher import Publisher
-from bus.subscribing.inbox import Inbox
+from bus.publishing import Publisher
+from bus.subscribing import Inbox
 from bus.trust import receipt_grants
 from schemas.bodies.system import Receipt, ReceiptItem
 from schemas.bulletin import Draft

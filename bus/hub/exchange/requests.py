@@ -11,11 +11,9 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bus.admission.steps import verify_file
-from bus.admission.verdict import Message
+from bus.admission import Message, verify_file
 from bus.errors import AdmissionError
-from bus.trust import receipt_grants
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import VerifiedRegistry, receipt_grants
 from schemas.bodies.system import Copy, Request, Wanted, receipt_tlp
 from schemas.bulletin import Draft
 from schemas.codec import decode, digest

@@ -1,1 +1,31 @@
 """What a hub shows: the projection and the questions put to it."""
+
+from typing import TYPE_CHECKING
+
+from bus.doors import opened
+
+if TYPE_CHECKING:
+    from bus.hub.picture import projection, summary, trace
+    from bus.hub.picture.contacts import Contact, read_contacts
+    from bus.hub.picture.projection import open_store
+    from bus.hub.picture.readiness import PASS, Facts, ReadinessCheck, assess
+    from bus.hub.picture.summary import Item, Picture
+    from bus.hub.picture.trace import TraceStep
+else:
+    __getattr__ = opened(__name__, __file__)
+
+__all__ = [
+    "PASS",
+    "Contact",
+    "Facts",
+    "Item",
+    "Picture",
+    "ReadinessCheck",
+    "TraceStep",
+    "assess",
+    "open_store",
+    "projection",
+    "read_contacts",
+    "summary",
+    "trace",
+]

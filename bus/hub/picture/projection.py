@@ -15,10 +15,8 @@ from pathlib import Path
 
 from bus.hub.exchange import missing, receipt_queue
 from bus.hub.watch import alarms, holdings
-from bus.storage.layout import Layout
-from bus.subscribing.contested import CONTESTED
-from bus.subscribing.inbox import Inbox
-from bus.subscribing.tables import Stored, as_json
+from bus.storage import Layout
+from bus.subscribing import CONTESTED, Inbox, Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Bulletin

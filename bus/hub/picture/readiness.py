@@ -13,9 +13,8 @@ import msgspec
 
 from bus.hub.elections import Calendar, vote_end
 from bus.hub.picture.contacts import Contact
-from bus.hub.watch.channels import ChannelRow
-from bus.hub.watch.liveness import Liveness
-from bus.trust.registry import TrustState, VerifiedRegistry
+from bus.hub.watch import ChannelRow, Liveness
+from bus.trust import TrustState, VerifiedRegistry
 from schemas.registry import AuthorityRecord, KeyRecord, Role, SealKeyRecord
 from schemas.vocab import SealPolicy, Status
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 import msgspec
 
 from bus.hub.elections import Election, elections
-from bus.hub.watch.channels import channel_rows
-from bus.storage.sqlite import utc
-from bus.subscribing.contested import undecided
-from bus.trust.registry import VerifiedRegistry
+from bus.hub.watch import channel_rows
+from bus.storage import utc
+from bus.subscribing import undecided
+from bus.trust import VerifiedRegistry
 from schemas.vocab import Status, Tlp
 
 TOP = 10

@@ -7,9 +7,8 @@ import sqlite3
 
 import msgspec
 
-from bus.storage.sqlite import utc
-from bus.subscribing import erasure
-from bus.subscribing.tables import stored
+from bus.storage import utc
+from bus.subscribing import erasure, stored
 from schemas.bulletin import Bulletin
 
 

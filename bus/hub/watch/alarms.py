@@ -13,8 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from bus.hub.watch.liveness import Alarm, Reason, uptime
-from bus.storage.layout import Layout
-from bus.storage.sqlite import utc
+from bus.storage import Layout, utc
 
 UNSEEN_S = 90.0  # a span that ended longer ago is not gone on with
 

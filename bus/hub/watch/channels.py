@@ -11,10 +11,10 @@ import msgspec
 from bus.hub.watch.alarms import uptimes
 from bus.hub.watch.holdings import differences
 from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, is_overdue, state_of
-from bus.storage.sqlite import utc
+from bus.storage import utc
 from bus.subscribing import contested
-from bus.transport.streams import beat_channels
-from bus.trust.registry import VerifiedRegistry
+from bus.transport import beat_channels
+from bus.trust import VerifiedRegistry
 from schemas.errors import SchemaError, TocsinError
 from schemas.subject import Channel
 from schemas.vocab import Status

@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bus.storage.layout import Layout
-from bus.subscribing.inbox import Inbox
-from bus.trust.registry import VerifiedRegistry
+from bus.storage import Layout
+from bus.subscribing import Inbox
+from bus.trust import VerifiedRegistry
 from schemas.bodies.system import MAX_HELD, HeldHead
 from schemas.errors import SchemaError
 from schemas.subject import Channel

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bus.hub.watch.liveness import Silence
+from bus.publishing import Publisher
 from bus.publishing import outbox_table as table
-from bus.publishing.publisher import Publisher
-from bus.trust.receipt_grants import HEARTBEAT
-from bus.trust.registry import VerifiedRegistry
+from bus.trust import HEARTBEAT, VerifiedRegistry
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Draft
 from schemas.codec import decode

@@ -21,10 +21,9 @@ from bus.hub.watch import alarms
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, alarms_of, channel_rows
 from bus.hub.watch.liveness import Alarm, Reason, Silence, changes
-from bus.subscribing.inbox import Inbox
-from bus.subscribing.subscriber import Subscriber
-from bus.transport.streams import world_stream
-from bus.trust.registry import VerifiedRegistry
+from bus.subscribing import Inbox, Subscriber
+from bus.transport import world_stream
+from bus.trust import VerifiedRegistry
 from schemas.elections import coarse
 from schemas.errors import TocsinError
 from schemas.vocab import Status
