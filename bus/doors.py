@@ -2,7 +2,8 @@
 
 A door lists its names once, as imports under ``TYPE_CHECKING``, so that type checkers and import contracts read them.
 `opened` reads the same lines at run time. So ``from bus.publishing import Publisher`` loads the publisher and what it
-needs, and a command that only reads a store loads neither NATS nor the log (PEP 562; PEP 810 makes this a statement).
+needs, a command that only reads a store does not load NATS, and admission or the registry alone load no log either
+(PEP 562, docs/adr/015; PEP 810 makes this a statement).
 
 No room offers a function under the name of one of its modules: an imported module takes that name in its package.
 """

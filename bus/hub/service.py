@@ -84,7 +84,7 @@ class HubService:
         Args:
             authority_id: the hub's authority.
             store: what it reads into; made by `bus.hub.picture.projection.open_store`. One without a picture is only read into.
-            registry: the registry as it stands now; a `HeldRegistry` is kept up to date by the bus.
+            registry: the registry as it stands now; a `RegistryStore` is kept up to date by the bus.
             endpoint: its place on the bus.
             clock: the present, aware.
             publisher: publishes for the same authority; without one the hub only reads.

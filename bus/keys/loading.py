@@ -14,7 +14,7 @@ def open_key(where: Path, secret: bytes | None) -> FileSigner | TokenSigner:
     """The signing key at `where`: a file and its passphrase, or a PKCS#11 URI and its PIN.
 
     Raises:
-        KeyFileError: see `keyfiles.load_signer` and `hsm.TokenSigner`.
+        KeyFileError: see `files.load_signer` and `pkcs11.TokenSigner`.
     """
     if not is_token(where):
         return load_signer(where, secret)

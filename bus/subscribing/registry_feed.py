@@ -1,6 +1,6 @@
 """The registry as it travels: versions and beacons in the stream `TRUST`, revocation statements in `STATEMENTS`.
 
-Nothing of a stream is believed: each message is handed to `HeldRegistry.take`, which verifies it. What does not stand
+Nothing of a stream is believed: each message is handed to `RegistryStore.take`, which verifies it. What does not stand
 is said once and passed over; the next message is read whatever came before it. What came too early, before the version
 it continues, before its key was registered or before this machine's clock got there, waits here and is tried again.
 

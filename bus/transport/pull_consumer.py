@@ -61,7 +61,7 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PullConsumer:
-    """An attached consumer. Use `Pull.attach`."""
+    """An attached consumer. Use `PullConsumer.attach`."""
 
     def __init__(self, connection: Connection, stream: str, consumer: str) -> None:
         self._connection = connection

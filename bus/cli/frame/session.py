@@ -39,7 +39,7 @@ def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
     """The context's registry as it stands, for a command that ends at once.
 
     Raises:
-        ConfigError, TrustError: see `HeldRegistry`.
+        ConfigError, TrustError: see `RegistryStore`.
     """
     return registry_store(context, lambda: now)()
 
@@ -48,7 +48,7 @@ def registry_store(context: Context, clock: Callable[[], dt.datetime]) -> Regist
     """The context's registry, for a program that runs on: it follows every version that is taken in.
 
     Raises:
-        ConfigError, TrustError: see `HeldRegistry`.
+        ConfigError, TrustError: see `RegistryStore`.
     """
     from bus.trust import RegistryStore
 
