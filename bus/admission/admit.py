@@ -18,6 +18,22 @@ holds. A refusal raises `AdmissionError` with one of the reason codes in `REASON
 An unknown key is somebody's co-signature and counts for nothing; a bad co-signature of a known key is dropped and
 reported; a bad signature of the issuer refuses the whole. What needs memory, duplicates, gaps and forks, is
 decided afterwards in `bus.admission.chain`.
+
+Example, with a verified `registry` (`bus.trust.registry`) and a `message` as the bus delivers it::
+
+    import datetime as dt
+
+    from bus.admission.admit import admit
+    from bus.errors import AdmissionError
+
+    now = dt.datetime.now(dt.UTC)
+    try:
+        admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
+    except AdmissionError as refused:
+        print(f"refused, {refused.reason}: {refused}")
+    else:
+        print(f"{admitted.channel} {admitted.bulletin.seq}: {admitted.bulletin.info[0].headline}")
+        print(f"registry {admitted.trust}, labels {sorted(admitted.labels)}")
 """
 
 from __future__ import annotations
