@@ -638,7 +638,13 @@ def test_a_statement_says_what_it_was_made_of() -> None:
 
 def test_a_statement_out_of_its_bounds_is_not_made() -> None:
     """Found by the person who makes it, not by those who read it."""
-    for changes in ({"kids": []}, {"kids": [MINE.kid] * 33}, {"reason": "Not a slug"}, {"domain": "?"}):
+    bad: tuple[dict[str, Any], ...] = (
+        {"kids": []},
+        {"kids": [MINE.kid] * 33},
+        {"reason": "Not a slug"},
+        {"domain": "?"},
+    )
+    for changes in bad:
         fields: dict[str, Any] = {
             "domain": "test",
             "authority": "xa-csirt",
