@@ -32,8 +32,7 @@ Example, with a verified `registry` (`bus.trust.registry`) and a `message` as th
     except AdmissionError as refused:
         print(f"refused, {refused.reason}: {refused}")
     else:
-        print(f"{admitted.channel} {admitted.bulletin.seq}: {admitted.bulletin.info[0].headline}")
-        print(f"registry {admitted.trust}, labels {sorted(admitted.labels)}")
+        print(f"{admitted.channel} {admitted.bulletin.seq}, {admitted.trust}, {sorted(admitted.labels)}")
 """
 
 from __future__ import annotations
@@ -203,7 +202,7 @@ def _decide(
     entries: tuple[Entry, ...],
     registry: VerifiedRegistry,
     now: dt.datetime,
-    continued: bool = False,
+    continued: bool,
 ) -> Admitted:
     signed = _check_signatures(entries, payload, registry)  # 3, 4
     reading = _read(payload)  # 5
@@ -215,8 +214,7 @@ def _decide(
         signer = _key_policy(bulletin, mine, speaker)  # 7
         if not continued:
             _key_stands(mine, now)
-        _rules(bulletin)  # 5, its cross-field part: only a bulletin of its issuer holds a place in a chain
-        _grant(reading, speaker)  # 8
+        _may_say(reading, speaker)  # 5, its cross-field part: only a bulletin of its issuer holds a place; and 8
         if subject is not None and subject != reading.subject:  # 9
             raise AdmissionError(
                 f"published on {subject!r}, its own subject is {reading.subject}", reason="misaddressed"
@@ -315,14 +313,6 @@ def _read(payload: bytes) -> Reading:
     )
 
 
-def _rules(bulletin: Bulletin) -> None:
-    """Step 5, the cross-field rules."""
-    try:
-        rules.check(bulletin)
-    except SchemaError as exc:
-        raise AdmissionError(str(exc), reason=exc.reason) from None
-
-
 def _speaker(
     reading: Reading, signed: _Signed, pairs: list[tuple[str, str]], registry: VerifiedRegistry
 ) -> Speaker:
@@ -390,11 +380,12 @@ def _endorsers(
     return tuple(sorted(stands - dropped)), tuple(sorted(dropped))
 
 
-def _grant(reading: Reading, speaker: Speaker) -> None:
-    """Step 8."""
+def _may_say(reading: Reading, speaker: Speaker) -> None:
+    """Step 5, the cross-field rules, and step 8."""
     try:
+        rules.check(reading.bulletin)
         speaker.permit(reading.bulletin, reading.channel)
-    except PermitError as exc:
+    except (SchemaError, PermitError) as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
 
 

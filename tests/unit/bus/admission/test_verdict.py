@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 
 from bus.admission.admit import admit
@@ -51,6 +52,15 @@ def test_a_refusal_has_reason_sentence_and_place() -> None:
         id=signed.bulletin.id,
         kids=(KID,),
     )
+
+
+def test_the_subject_it_came_on_is_judged_too() -> None:
+    """What is published elsewhere is refused, and has no place."""
+    signed = message(sign(WORLD, bulletin(WORLD)))
+    elsewhere = msgspec.structs.replace(signed, subject="tocsin.v1.elsewhere")
+    refused = verdict(elsewhere, WORLD.registry, NOW)
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.message, refused.channel) == ("misaddressed", elsewhere, None)
 
 
 def test_a_bulletin_from_the_future_says_when_to_judge_it_again() -> None:

@@ -30,6 +30,7 @@ from schemas.errors import EnvelopeError, SchemaError
 from schemas.parts import Area
 from schemas.registry import (
     BEACON_SPEC,
+    MAX_REVOKE_BYTES,
     REVOKE_SPEC,
     Audience,
     Beacon,
@@ -658,12 +659,17 @@ def test_a_statement_out_of_its_bounds_is_not_made() -> None:
 
 
 def test_the_speaker_of_something_else_is_nobody() -> None:
-    """A bulletin's file is no statement, and a signed object of another shape is none either."""
+    """A bulletin's file is no statement, nor a signed object of another shape, nor one above the bound of statements."""
     bulletin_file = write_signed(b"{}", (sign_entry(MINE, b"{}", typ=TYP_BULLETIN),))
     with pytest.raises(EnvelopeError):
         speaker_of(bulletin_file)
     with pytest.raises(SchemaError):
         speaker_of(write_signed(b"{}", (sign_entry(MINE, b"{}", typ=TYP_REVOKE),)))
+    payload = read_signed(revocation(), typ=TYP_REVOKE).payload
+    padded = payload[:1] + b" " * MAX_REVOKE_BYTES + payload[1:]
+    with pytest.raises(SchemaError) as refused:
+        speaker_of(write_signed(padded, (sign_entry(MINE, padded, typ=TYP_REVOKE),)))
+    assert refused.value.reason == "too-large"
 
 
 def test_of_two_statements_the_earlier_moment_holds_with_its_reason() -> None:
