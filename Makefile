@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+CORES  := bus/admission/*,bus/trust/registry.py,bus/trust/rules.py,bus/trust/grants.py,bus/trust/revocations.py
 
-.PHONY: help setup demo token test record attacks faults check bench prices fmt lock clean
+.PHONY: help setup demo token test coverage mutants record attacks faults check bench prices fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -32,6 +33,16 @@ token:         ## SoftHSM2, for the tests of keys in a token; they are skipped w
 
 test: setup token    ## every test that fits in eight minutes, against a real nats-server
 	$(BIN)/pytest -q -n 3 --dist worksteal $(ARGS)
+
+coverage: setup ## every branch of admission and of the trust rules, by their own tests; fails below 100 %
+	$(BIN)/coverage run --branch --source=bus -m pytest -q -n 0 tests/unit/bus/admission tests/unit/bus/trust
+	$(BIN)/coverage report --include='$(CORES)' --fail-under=100
+
+mutants: setup ## mutmut on the same files; some ten minutes; fails when fewer than 90 % are killed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutants.txt
+	rm -rf mutants
+	$(BIN)/mutmut run
+	$(BIN)/python -m tests.mutants
 
 record: setup  ## every command's output and exit code against the fixture; a few minutes; ARGS=--write renews it
 	$(BIN)/python -m tests.record.run $(ARGS)
@@ -64,8 +75,8 @@ fmt: setup     ## format, sort imports, regenerate
 	$(BIN)/python -m schemas.export
 
 lock:          ## requirement files from the *.in files, hashed, naming no registry (needs uv)
-	cd requirements && for n in run dev; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$n.in -o $$n.txt; done
+	cd requirements && for n in run dev mutants; do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$n.in -o $$n.txt; done
 
 clean:         ## everything that was generated and is not kept
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage tocsin-demo
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage mutants tocsin-demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,6 +18,21 @@ holds. A refusal raises `AdmissionError` with one of the reason codes in `REASON
 An unknown key is somebody's co-signature and counts for nothing; a bad co-signature of a known key is dropped and
 reported; a bad signature of the issuer refuses the whole. What needs memory, duplicates, gaps and forks, is
 decided afterwards in `bus.admission.chain`.
+
+Example, with a verified `registry` (`bus.trust.registry`) and a `message` as the bus delivers it::
+
+    import datetime as dt
+
+    from bus.admission import admit
+    from bus.errors import AdmissionError
+
+    now = dt.datetime.now(dt.UTC)
+    try:
+        admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
+    except AdmissionError as refused:
+        print(f"refused, {refused.reason}: {refused}")
+    else:
+        print(f"{admitted.channel} {admitted.bulletin.seq}, {admitted.trust}, {sorted(admitted.labels)}")
 """
 
 from __future__ import annotations
@@ -186,7 +201,7 @@ def _decide(
     entries: tuple[Entry, ...],
     registry: VerifiedRegistry,
     now: dt.datetime,
-    continued: bool = False,
+    continued: bool,
 ) -> Admitted:
     signed = _check_signatures(entries, payload, registry)  # 3, 4
     reading = _read(payload)  # 5
@@ -198,8 +213,8 @@ def _decide(
         signer = _key_policy(bulletin, mine, speaker)  # 7
         if not continued:
             _key_stands(mine, now)
-        _rules(bulletin)  # 5, its cross-field part: only a bulletin of its issuer holds a place in a chain
-        _grant(reading, speaker)  # 8
+        # 5, its cross-field part: only a bulletin of its issuer holds a place in a chain; and 8
+        _may_say(reading, speaker)
         if subject is not None and subject != reading.subject:  # 9
             raise AdmissionError(
                 f"published on {subject!r}, its own subject is {reading.subject}", reason="misaddressed"
@@ -298,14 +313,6 @@ def _read(payload: bytes) -> Reading:
     )
 
 
-def _rules(bulletin: Bulletin) -> None:
-    """Step 5, the cross-field rules."""
-    try:
-        rules.check(bulletin)
-    except SchemaError as exc:
-        raise AdmissionError(str(exc), reason=exc.reason) from None
-
-
 def _speaker(
     reading: Reading, signed: _Signed, pairs: list[tuple[str, str]], registry: VerifiedRegistry
 ) -> Speaker:
@@ -373,11 +380,12 @@ def _endorsers(
     return tuple(sorted(stands - dropped)), tuple(sorted(dropped))
 
 
-def _grant(reading: Reading, speaker: Speaker) -> None:
-    """Step 8."""
+def _may_say(reading: Reading, speaker: Speaker) -> None:
+    """Step 5, the cross-field rules, and step 8."""
     try:
+        rules.check(reading.bulletin)
         speaker.permit(reading.bulletin, reading.channel)
-    except PermitError as exc:
+    except (SchemaError, PermitError) as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
 
 

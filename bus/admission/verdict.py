@@ -1,4 +1,7 @@
-"""A message from a stream, and what admission made of it."""
+"""Admission as a value: a message from a stream, and either the bulletin that it is or the refusal. Pure.
+
+`bus.admission.admit` raises; those who file messages, to judge some of them again later, need both outcomes as data.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,16 @@ from bus.trust import VerifiedRegistry
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A message as it came, so that it can be judged again later."""
+    """A message as it came, so that it can be judged again later.
+
+    Attributes:
+        subject: where it was published.
+        headers: all of them, in their order; one may repeat.
+        payload: its bytes.
+        stream: the name of the stream that it came from.
+        stream_seq: its number in that stream.
+        digest: of the payload, as the reader computed it.
+    """
 
     subject: str
     headers: tuple[tuple[str, str], ...]
@@ -23,7 +35,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """A message with the reason it was refused for."""
+    """A message that admission refused.
+
+    Attributes:
+        message: as it came.
+        reason: one of `bus.admission.admit.REASONS`.
+        detail: what is wrong, in a sentence for a person.
+        channel: the full name of its channel; None, as the next three, when it has no place in a chain.
+        seq: its number there.
+        prev: the digest that it names as the one before it; None at number one too.
+        id: the id its issuer gave it.
+        kids: the keys with which its issuer signed it; none without a place.
+        retry_at: when to judge it again; only for `from-the-future`.
+    """
 
     message: Message
     reason: str
@@ -39,7 +63,15 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     def of(
         cls, message: Message, reason: str, detail: str, place: Place | None, retry_at: dt.datetime | None
     ) -> Refused:
-        """With the place it would have had, if that could be read."""
+        """The refusal of a message.
+
+        Args:
+            message: as it came.
+            reason: the code.
+            detail: the sentence.
+            place: where its issuer put it; None when somebody else may have.
+            retry_at: when to judge it again, if time alone can change the answer.
+        """
         if place is None:
             return cls(message=message, reason=reason, detail=detail, retry_at=retry_at)
         return cls(
@@ -56,14 +88,25 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that admission let pass."""
+    """A message that admission let pass.
+
+    Attributes:
+        message: as it came.
+        admitted: the bulletin in it, with its signers and labels.
+    """
 
     message: Message
     admitted: Admitted
 
 
 def decide(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
-    """What admission says of a message."""
+    """What admission says of a message; it raises nothing for any bytes.
+
+    Args:
+        message: as it came.
+        registry: who may say what.
+        now: the present, aware.
+    """
     try:
         admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
     except AdmissionError as exc:

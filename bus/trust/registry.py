@@ -18,6 +18,24 @@ The rules, in the order they are checked (The Update Framework's, on one documen
    next version that leaves it out.
 8. A beacon is signed by the beacon role's threshold, of the same domain, in its window, not older than the last one;
    the same version under another digest is a fork.
+
+Example, with the files `first`, `following` and `beacon`, and the digest `pin` of the first one, obtained by another
+way than the files::
+
+    import datetime as dt
+
+    from bus.errors import TrustError
+    from bus.trust import VerifiedRegistry
+
+    now = dt.datetime.now(dt.UTC)
+    registry = VerifiedRegistry.open(first, pin=pin)
+    try:
+        registry = registry.update(following, now).with_beacon(beacon, now)
+    except TrustError as refused:
+        print(f"version {registry.version} stays, {refused.reason}: {refused}")
+    print(f"{registry.domain} version {registry.version} is {registry.state(now)}")
+    for key in registry.bulletin_keys():
+        print(key.authority_id, key.public.kid)
 """
 
 from __future__ import annotations

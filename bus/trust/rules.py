@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from itertools import product
 
 import msgspec
 
-from bus.errors import TrustError
-from bus.keys import SealKey
-from schemas.registry import Registry
-from schemas.vocab import Status, Tlp
-
-if TYPE_CHECKING:
-    pass
-
-from collections.abc import Iterator
-from itertools import product
-
-from bus.errors import KeyFileError
-from bus.keys import PublicKey, nkeys
+from bus.errors import KeyFileError, TrustError
+from bus.keys import PublicKey, SealKey, nkeys
 from schemas.envelope import b64u
-from schemas.registry import KeyRecord
-from schemas.vocab import TLP_RANK
+from schemas.registry import KeyRecord, Registry
+from schemas.vocab import TLP_RANK, Status, Tlp
+
+MAX_WINDOW = dt.timedelta(days=90)
+"""How long bulletins may be sealed to one key."""
 
 
 class RegisteredKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,9 +125,6 @@ def refuse_returning_keys(held: Registry, document: Registry) -> None:
 def _keys_in(document: Registry) -> Iterator[tuple[str, KeyRecord]]:
     for authority in document.authorities.values():
         yield from authority.keys.items()
-
-
-MAX_WINDOW = dt.timedelta(days=90)
 
 
 def check_seal_keys(document: Registry) -> None:

@@ -14,7 +14,6 @@ from tests.support.office import Desk
 
 __all__ = ["demo"]
 
-pytestmark = pytest.mark.timeout(120)
 
 ID = re.compile(r"\b([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 PRINTED = {

@@ -37,6 +37,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "File": "a signed file of its type, and a document of its schema",
         "Order": "the domain, the version after, the digest before, the time",
         "Rules": "keys, thresholds, audiences and grants",
+        "Seal": "a seal key's window is at most 90 days and does not begin anew; the revoked stay so",
     },
     "codec": {
         "Good": "read",

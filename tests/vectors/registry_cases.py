@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
+from bus.keys.hpke import OpeningKey, SealKey
 from bus.keys.signatures import FileSigner, sign_entry, thumbprint
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode
 from schemas.envelope import TYP_BEACON, TYP_BULLETIN, TYP_REGISTRY, Entry, b64u, unb64u, write_signed
-from schemas.registry import BEACON_SPEC, Audience, AuthorityRecord, Beacon, PublishGrant, ReadGrant, Registry
+from schemas.registry import (
+    BEACON_SPEC,
+    Audience,
+    AuthorityRecord,
+    Beacon,
+    PublishGrant,
+    ReadGrant,
+    Registry,
+    SealKeyRecord,
+)
 from schemas.vocab import Domain, Scope, Status, Tlp
 from tests.vectors.scene import BEACON, DAY, KEY, NOW, OTHER, REVOKED, ROOTS, STRANGER, record
 
@@ -240,6 +251,95 @@ def _rules() -> Iterator[tuple[str, str, Registry]]:
     )
 
 
+SEALING, NEWER, LOST = (OpeningKey(bytes([n]) * 32).public for n in (221, 222, 223))
+SECOND = dt.timedelta(seconds=1)
+
+
+def _window(key: SealKey, **changes: Any) -> dict[str, SealKeyRecord]:
+    """One seal key by its id, in a window of 60 days about now."""
+    fields: dict[str, Any] = {
+        "alg": "HPKE-9-KE",
+        "jwk": key.jwk,
+        "not_before": NOW - 30 * DAY,
+        "not_after": NOW + 30 * DAY,
+    }
+    return {key.kid: SealKeyRecord(**{**fields, **changes})}
+
+
+KEPT = _window(SEALING) | _window(LOST, revoked_since=NOW - DAY)
+WITH_SEALS = msgspec.structs.replace(
+    FIRST,
+    authorities={
+        **FIRST.authorities,
+        "xa-csirt": msgspec.structs.replace(FIRST.authorities["xa-csirt"], seal_keys=KEPT),
+    },
+)
+HELD_WITH_SEALS = VerifiedRegistry.open(file(WITH_SEALS))
+
+
+def _sealing(mine: dict[str, SealKeyRecord], theirs: dict[str, SealKeyRecord] | None = None) -> bytes:
+    """The version after the one with seal keys, with these in their place."""
+    document = ceremony.next_version(WITH_SEALS, HELD_WITH_SEALS.digest, NOW, 90 * DAY)
+    changed = {
+        name: msgspec.structs.replace(document.authorities[name], seal_keys=keys)
+        for name, keys in (("xa-csirt", mine), ("xb-csirt", theirs or {}))
+    }
+    return file(msgspec.structs.replace(document, authorities=changed))
+
+
+def _seal_keys() -> Iterator[Case]:
+    """Each follows a version with one seal key and a revoked one."""
+    begun, ended = NOW - 30 * DAY, NOW + 60 * DAY
+    later = _window(SEALING, not_before=begun + SECOND)
+    yield "seal keys kept", "Seal", _sealing(KEPT), ""
+    yield "seal keys dropped", "Seal", _sealing({}), ""
+    yield "a further seal key, for 90 days", "Seal", _sealing(KEPT | _window(NEWER, not_after=ended)), ""
+    yield "a window lengthened to 90 days", "Seal", _sealing(KEPT | _window(SEALING, not_after=ended)), ""
+    yield "a window that ends sooner", "Seal", _sealing(KEPT | _window(SEALING, not_after=NOW)), ""
+    yield "a seal key revoked", "Seal", _sealing(KEPT | _window(SEALING, revoked_since=NOW)), ""
+    for comment, reason, raw in (
+        (
+            "a window of 90 days and a second",
+            "seal-window",
+            _sealing(KEPT | _window(NEWER, not_after=ended + SECOND)),
+        ),
+        (
+            "a window lengthened beyond 90 days",
+            "seal-window",
+            _sealing(KEPT | _window(SEALING, not_after=ended + SECOND)),
+        ),
+        ("a window that begins a second later", "seal-window", _sealing(KEPT | later)),
+        (
+            "a window that begins anew after its end",
+            "seal-window",
+            _sealing(KEPT | _window(SEALING, not_before=NOW + 30 * DAY, not_after=NOW + 90 * DAY)),
+        ),
+        (
+            "a window that begins anew for another authority",
+            "seal-window",
+            _sealing(_window(LOST, revoked_since=NOW - DAY), later),
+        ),
+        ("a revoked seal key trusted again", "key-revoked", _sealing(KEPT | _window(LOST))),
+        (
+            "a seal key that ends as it begins",
+            "malformed-registry",
+            _sealing(KEPT | _window(NEWER, not_after=begun)),
+        ),
+        ("one seal key of two authorities", "shared-key", _sealing(KEPT, _window(SEALING))),
+        (
+            "a seal key under another id",
+            "not-a-thumbprint",
+            _sealing(KEPT | {"A" * 43: KEPT[SEALING.kid]}),
+        ),
+        (
+            "a seal key that is none",
+            "unsupported-key",
+            _sealing(KEPT | _window(NEWER, jwk={**NEWER.jwk, "pub": "AAAA"})),
+        ),
+    ):
+        yield comment, "Seal", raw, reason
+
+
 def _beacon(*signers: FileSigner, typ: str = TYP_BEACON, **changes: Any) -> bytes:
     made = Beacon(
         spec=BEACON_SPEC, domain="vectors", version=1, digest=HELD.digest, issued=NOW, expires=NOW + DAY / 4
@@ -273,19 +373,23 @@ def _opened() -> Iterator[tuple[str, str, bytes, str, str]]:
 
 
 EARLIER = _beacon(issued=NOW - DAY / 24)
-_TABLES: Mapping[str, Callable[[], Iterator[Case]]] = {"Update": _updates, "Beacon": _beacons}
+_TABLES: tuple[tuple[str, VerifiedRegistry, Callable[[], Iterator[Case]]], ...] = (
+    ("Update", HELD, _updates),
+    ("Beacon", HELD, _beacons),
+    ("Update", HELD_WITH_SEALS, _seal_keys),
+)
 
 
 def groups() -> list[dict[str, Any]]:
-    """A first version, the version after it, a beacon for it."""
+    """A first version, the version after it, a beacon for it, and the version after one with seal keys."""
     told = {"now": NOW.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    held = {**told, "registry": json.loads(file(FIRST)), "pin": HELD.digest}
     opened: list[dict[str, Any]] = [
         {"comment": comment, "flags": [flag], "input": raw.decode(), "pin": pin, "reason": reason}
         for comment, flag, raw, pin, reason in _opened()
     ]
     made: list[dict[str, Any]] = [{"type": "Open", **told, "tests": opened}]
-    for name, table in _TABLES.items():
+    for name, registry, table in _TABLES:
+        held = {**told, "registry": json.loads(registry.raw), "pin": registry.digest}
         tests = [
             {"comment": comment, "flags": [flag], "input": raw.decode(), "reason": reason}
             for comment, flag, raw, reason in table()

@@ -126,3 +126,60 @@ def test_the_two_files_come_out_as_they_went_in(change: Callable[[bytes], bytes]
     assert read_contradiction(change(WHOLE)) == (file(FIRST).strip(), file(OTHER).strip())
     with pytest.raises(EnvelopeError):
         read_contradiction(file(FIRST))
+
+
+NO_OBJECT = (
+    "not a file of two signed bulletins: a JSON object must begin with { and end with }, "
+    "with nothing around it"
+)
+
+
+def test_each_refusal_says_what_is_wrong() -> None:
+    """No proof, no file, and the fault of one of the two, in a sentence."""
+    for raw, sentence in (
+        (write_contradiction(file(FIRST), file(FIRST)), "the two bulletins do not contradict each other"),
+        (write_contradiction(file(FIRST), file(THIEF)), "xa-csirt did not sign it"),
+        (
+            b"no",
+            NO_OBJECT,
+        ),
+    ):
+        with pytest.raises(AdmissionError) as refused:
+            judge_proof(raw, registry=WORLD.registry, now=NOW)
+        assert str(refused.value) == sentence
+
+
+HEARTBEATS: dict[str, tuple[Message, Message, bool]] = {
+    "that names no digest": (FIRST, beat(Head(channel="actual.green.community", seq=1, digest=None)), False),
+    "of another authority": (FOREIGN, says(OTHER.digest), False),
+    "whose second head is it": (
+        FIRST,
+        beat(
+            Head(channel="actual.green.community", seq=7, digest=OTHER.digest),
+            Head(channel="actual.green.community", seq=1, digest=OTHER.digest),
+        ),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "heartbeat", "proved"), HEARTBEATS.values(), ids=HEARTBEATS)
+def test_a_heartbeat_accuses_only_its_own_author_of_a_digest_it_names(
+    said: Message, heartbeat: Message, proved: bool
+) -> None:
+    """Any head of it may; none without a digest, and none of somebody else."""
+    raw = write_contradiction(file(said), file(heartbeat))
+    if not proved:
+        assert reason(raw) == "no-fork"
+        return
+    proof = judge_proof(raw, registry=WORLD.registry, now=NOW)
+    assert (str(proof.channel), proof.seq) == ("xa-csirt/actual.green.community", 1)
+    assert tuple(side.digest for side in proof.sides) == (said.digest, heartbeat.digest)
+
+
+def test_the_proof_holds_both_bulletins_as_they_were_read() -> None:
+    """Each side has its channel, its bulletin and its digest, in the order of the file."""
+    proof = judge_proof(write_contradiction(file(FIRST), file(BROKEN)), registry=WORLD.registry, now=NOW)
+    assert [side.bulletin for side in proof.sides] == [FIRST.bulletin, BROKEN.bulletin]
+    assert [side.digest for side in proof.sides] == [FIRST.digest, BROKEN.digest]
+    assert {str(side.channel) for side in proof.sides} == {"xa-csirt/actual.green.community"}

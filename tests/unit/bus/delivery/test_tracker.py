@@ -14,6 +14,7 @@ from bus.policy import deadlines
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from tests.support.publishers import keeping
+from tests.support.waiting import longest
 from tests.support.world import draft
 from tests.unit.bus.delivery.test_pruning import HUBS, answer, store_all
 
@@ -50,7 +51,7 @@ async def test_it_knows_only_what_was_said_here(tmp_path: Path) -> None:
     """A bulletin of another outbox has no state."""
     async with tracked(tmp_path / "o.db") as (_, _, tracker):
         assert await tracker.standing("A" * 43) is None
-        assert await tracker.reached("A" * 43, DeliveryState.RECEIVED, 60) is None
+        assert await tracker.reached("A" * 43, DeliveryState.RECEIVED, longest()) is None
 
 
 async def test_what_another_process_reads_in_ends_the_wait(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ async def test_what_another_process_reads_in_ends_the_wait(tmp_path: Path) -> No
     async with tracked(path) as (publisher, outbox, tracker), Outbox.open(path, tables=TABLES) as other:
         said = await publisher.publish(draft())
         await store_all(outbox)
-        waiting = asyncio.create_task(tracker.reached(said.digest, DeliveryState.RECEIVED, 60))
+        waiting = asyncio.create_task(tracker.reached(said.digest, DeliveryState.RECEIVED, longest()))
         await answer(other, said.digest, hubs=HUBS[:1])
         await answer(other, said.digest, hubs=HUBS[1:])
         found = await waiting
