@@ -151,6 +151,11 @@ CASES: dict[str, Case] = {
         "2 Tocsin-Sig headers; exactly one is needed",
     ),
     "a header above its bound": case(TOO_LONG_HEADER, "too-large", "the signature header is too large"),
+    "a header at its bound": case(
+        msgspec.structs.replace(GOOD, headers=((SIG_HEADER, "A" * MAX_HEADER_BYTES),)),
+        "malformed-envelope",
+        "a signature is not a compact JWS with detached payload",
+    ),
     "a header of rubbish": case(
         msgspec.structs.replace(GOOD, headers=((SIG_HEADER, "rubbish"),)),
         "malformed-envelope",

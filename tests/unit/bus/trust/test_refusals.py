@@ -15,7 +15,7 @@ from bus.keys.signatures import FileSigner, sign_entry, thumbprint
 from bus.trust import ceremony, proposals
 from bus.trust.registry import TrustState, VerifiedRegistry
 from bus.trust.revocations import new_statement, speaker_of
-from schemas.codec import encode
+from schemas.codec import digest, encode
 from schemas.envelope import (
     TYP_BEACON,
     TYP_BULLETIN,
@@ -529,6 +529,11 @@ def test_a_transport_key_that_signs_is_refused() -> None:
 
 
 ACCEPTED: dict[str, Refuse] = {
+    "an id of three parts": lambda: update(
+        proposals.add_authority(
+            after(), "xa-csirt-two", msgspec.structs.replace(HELD.document.authorities["xa-csirt"], keys={})
+        )
+    ),
     "a registry five minutes ahead": lambda: update(after(issued=NOW + SLACK)),
     "a beacon five minutes ahead": lambda: FIRST.with_beacon(beacon(issued=NOW + SLACK), NOW),
     "a beacon a moment before it runs out": lambda: FIRST.with_beacon(beacon(expires=NOW + TICK), NOW),
@@ -570,10 +575,11 @@ def test_what_is_just_within_its_bound_stands(accept: Refuse) -> None:
 
 def test_an_opened_registry_is_what_was_signed() -> None:
     """Document, digest, bytes, domain and version are the file's; nothing is known of its currency."""
-    assert (FIRST.raw, FIRST.digest, FIRST.domain, FIRST.version) == (WORLD.raw, WORLD.pin, "test", 1)
-    assert FIRST.document == HELD.document
-    assert FIRST.beacon is None
-    assert FIRST.revocations == ()
+    opened = VerifiedRegistry.open(WORLD.raw)
+    assert (opened.raw, opened.digest, opened.domain, opened.version) == (WORLD.raw, WORLD.pin, "test", 1)
+    assert opened.document == HELD.document
+    assert opened.beacon is None
+    assert opened.revocations == ()
 
 
 def test_an_update_keeps_beacon_and_statements() -> None:
@@ -582,6 +588,7 @@ def test_an_update_keeps_beacon_and_statements() -> None:
     raw = signed_registry(after(held), WORLD.roots)
     updated = held.update(raw, NOW)
     assert (updated.raw, updated.version, updated.domain) == (raw, 2, "test")
+    assert updated.digest == digest(encode(after(held)))
     assert updated.beacon == HELD.beacon
     assert updated.revocations == held.revocations
     assert updated.document == after(held)
