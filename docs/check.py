@@ -1,6 +1,6 @@
 """Checks the documents against the code.
 
-Links, decision records, reason codes, commands, exit codes, named tests, faults, the tree of modules, tables, layers, doors, words, module sizes.
+Links, decision records, reason codes, commands, exit codes, named tests and modules, faults, the tree of modules, tables, layers, doors, words, module sizes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)")
 TREE = re.compile(r"^```text (\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)")
+MODULE = re.compile(r"`((?:bus|schemas|adapters|tests)/[\w/]+\.py)`")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 PACKAGES = ("bus", "schemas", "adapters")
 LONG = 300  # lines; a longer module has a reason in docs/architecture.md
@@ -116,6 +117,16 @@ def tests() -> Iterator[str]:
             path = ROOT / file
             if not path.is_file() or f"def {name}(" not in path.read_text("utf-8"):
                 yield f"{page.relative_to(ROOT)}: there is no test {file}::{name}"
+
+
+def paths() -> Iterator[str]:
+    """Modules that a document names by their path and are not there; old paths stand in two pages, made-up ones in the how-tos."""
+    pages = {*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "schemas").glob("*.md")}
+    pages -= {ROOT / "CHANGELOG.md", ROOT / "docs" / "names.md", *(ROOT / "docs" / "how-to").glob("*.md")}
+    for page in sorted(pages):
+        for path in sorted(set(MODULE.findall(page.read_text("utf-8")))):
+            if not (ROOT / path).is_file():
+                yield f"{page.relative_to(ROOT)}: {path} is not there"
 
 
 def faults() -> Iterator[str]:
@@ -260,6 +271,7 @@ def main() -> int:
         raised,
         commands,
         tests,
+        paths,
         faults,
         tree,
         tables,
