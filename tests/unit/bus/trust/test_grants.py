@@ -256,27 +256,28 @@ def test_the_readers_of_a_channel_are_sorted_and_include_who_is_answered() -> No
 
 def test_the_ways_of_an_authority_are_listed_sorted() -> None:
     """What it reads by grant, where it is answered, where it speaks; nothing of nobody."""
-    assert REGISTRY.read_prefixes("xb-csirt") == (
+    registry = VerifiedRegistry.open(REGISTRY.raw)
+    assert registry.read_prefixes("xb-csirt") == (
         (ACTUAL, Tlp.GREEN, "community"),
         (ACTUAL, Tlp.GREEN, "public"),
     )
-    assert REGISTRY.read_prefixes("xa-hub") == (
+    assert registry.read_prefixes("xa-hub") == (
         (ACTUAL, Tlp.GREEN, "community"),
         (SYSTEM, Tlp.GREEN, "xa-hub"),
     )
-    assert REGISTRY.receipt_prefixes("xa-csirt") == (
+    assert registry.receipt_prefixes("xa-csirt") == (
         (SYSTEM, Tlp.AMBER, "xa-csirt"),
         (SYSTEM, Tlp.GREEN, "xa-csirt"),
     )
-    assert REGISTRY.publish_prefixes("xa-csirt") == (
+    assert registry.publish_prefixes("xa-csirt") == (
         (ACTUAL, Tlp.AMBER, "community"),
         (ACTUAL, Tlp.GREEN, "community"),
         (SYSTEM, Tlp.GREEN, "community"),
     )
     for who in ("xa-nobody", "xb-csirt"):
-        assert REGISTRY.receipt_prefixes(who) == REGISTRY.publish_prefixes(who) == ()
-    assert REGISTRY.read_prefixes("xa-nobody") == ()
-    assert REGISTRY.seal_keys("xa-nobody") == {}
+        assert registry.receipt_prefixes(who) == registry.publish_prefixes(who) == ()
+    assert registry.read_prefixes("xa-nobody") == ()
+    assert registry.seal_keys("xa-nobody") == {}
 
 
 def test_an_authority_is_asked_for_by_its_id() -> None:

@@ -15,7 +15,7 @@ from bus.keys.signatures import FileSigner, sign_entry, thumbprint
 from bus.trust import ceremony, proposals
 from bus.trust.registry import TrustState, VerifiedRegistry
 from bus.trust.revocations import new_statement, speaker_of
-from schemas.codec import digest, encode
+from schemas.codec import MAX_PAYLOAD_BYTES, digest, encode
 from schemas.envelope import (
     TYP_BEACON,
     TYP_BULLETIN,
@@ -580,6 +580,14 @@ def test_an_opened_registry_is_what_was_signed() -> None:
     assert opened.document == HELD.document
     assert opened.beacon is None
     assert opened.revocations == ()
+
+
+def test_a_registry_may_be_larger_than_a_bulletin() -> None:
+    """Its own bound holds, not that of a payload on the bus."""
+    payload = encode(HELD.document)
+    payload = payload[:1] + b" " * MAX_PAYLOAD_BYTES + payload[1:]
+    entries = tuple(sign_entry(root, payload, typ=TYP_REGISTRY) for root in WORLD.roots)
+    assert VerifiedRegistry.open(write_signed(payload, entries)).document == HELD.document
 
 
 def test_an_update_keeps_beacon_and_statements() -> None:
