@@ -84,7 +84,7 @@ class RegistryRelay:
         for name, raw in items.items():
             if name in fresh:
                 await publish_trust(connection, raw)
-                await self._ledger.said(_book(place), name)
+                await self._ledger.note_said(_book(place), name)
                 log.info("trust_passed_on", place=place, digest=name)
 
     def _items(self, place: str) -> Iterator[bytes]:

@@ -128,18 +128,13 @@ class Database:
             return
         self._tell([(self._opened, None, None)])
         while (first := self._work.get()) is not None:
-            group, last = [first], False
-            while len(group) < MAX_GROUP:
-                try:
-                    more = self._work.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    last = True
-                    break
-                group.append(more)
+            group = [first]
+            more: _Work | None = first
+            with contextlib.suppress(queue.Empty):
+                while len(group) < MAX_GROUP and (more := self._work.get_nowait()) is not None:
+                    group.append(more)
             self._serve(db, group)
-            if last:
+            if more is None:
                 break
         db.close()
 
@@ -248,17 +243,10 @@ class Database:
         """The error as our callers know it; one after which nothing on the disk is sure ends this store."""
         if not isinstance(exc, sqlite3.Error):
             return exc
-        code = _code(exc)
-        if code == sqlite3.SQLITE_FULL:
-            return StoreError(
-                f"the disk of {self.path} is full",
-                remedy="free some space and try again",
-                reason="store-full",
-            )
-        if code in _BUSY:
-            return StoreError(f"{self.path} is in use by another process", reason="store-busy")
+        if (passing := _passing(exc, self.path)) is not None:
+            return passing
         error = StoreError(f"{self.path}: {exc}", reason="store-failed")
-        if code in _FATAL and self._broken is None:
+        if _code(exc) in _FATAL and self._broken is None:
             self._broken = error
             log.error("store_failed", path=str(self.path), problem=str(exc))
         return error
@@ -299,16 +287,22 @@ def _opening(exc: Exception, path: Path) -> StoreError:
     if isinstance(exc, StoreError):
         return exc
     if isinstance(exc, sqlite3.Error):
-        code = _code(exc)
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if _code(exc) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return _damaged(path, str(exc))
-        if code in _BUSY:
-            return StoreError(f"{path} is in use by another process", reason="store-busy")
-        if code == sqlite3.SQLITE_FULL:
-            return StoreError(
-                f"the disk of {path} is full", remedy="free some space and try again", reason="store-full"
-            )
+        if (passing := _passing(exc, path)) is not None:
+            return passing
     return StoreError(f"cannot open {path}: {exc}", reason="store-unreadable")
+
+
+def _passing(exc: sqlite3.Error, path: Path) -> StoreError | None:
+    """The error of a full disk or a busy file, which passes; None for any other."""
+    if _code(exc) == sqlite3.SQLITE_FULL:
+        return StoreError(
+            f"the disk of {path} is full", remedy="free some space and try again", reason="store-full"
+        )
+    if _code(exc) in _BUSY:
+        return StoreError(f"{path} is in use by another process", reason="store-busy")
+    return None
 
 
 def _damaged(path: Path, found: str) -> StoreError:
