@@ -69,15 +69,8 @@ class Ledger(Store):
         tails: Mapping[str, int],
     ) -> None:
         """Note what is stored at the other end, how far its streams have come, and the cursor, in one transaction."""
-        row = {
-            "source": leg.source,
-            "sink": leg.sink,
-            "stream": stream,
-            "seq": cursor.seq,
-            "digest": cursor.digest,
-            "stored_ns": cursor.stored_ns,
-            "filters": " ".join(sorted(filters)),
-        }
+        row = {"source": leg.source, "sink": leg.sink, "stream": stream, "filters": " ".join(sorted(filters))}
+        row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
 
         def work(db: sqlite3.Connection) -> None:
             db.executemany(_CARRIED, [(leg.sink, digest) for digest in stored])

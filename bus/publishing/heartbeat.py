@@ -162,18 +162,14 @@ def standing(db: sqlite3.Connection, channel: Channel) -> ChannelGroup:
 
 
 def _last(db: sqlite3.Connection, channel: str) -> Last | None:
-    newest = table.rows(
-        db,
-        "SELECT * FROM outbox WHERE channel = ? AND state != 'superseded' ORDER BY seq DESC LIMIT ?",
-        (channel, LOOK_BACK),
-    )
-    for row in newest:
-        said: Bulletin = decode(row.payload)
-        if isinstance(said.body, ChannelStatus):
+    newest = "SELECT * FROM outbox WHERE channel = ? AND state != 'superseded' ORDER BY seq DESC LIMIT ?"
+    for row in table.rows(db, newest, channel, LOOK_BACK):
+        bulletin: Bulletin = decode(row.payload)
+        if isinstance(bulletin.body, ChannelStatus):
             return Last(
-                issued=said.issued,
-                interval_s=said.body.interval_s,
-                state=said.body.state,
+                issued=bulletin.issued,
+                interval_s=bulletin.body.interval_s,
+                state=bulletin.body.state,
                 waits=row.state in (RowState.KEPT, RowState.PARKED),
             )
     return None

@@ -28,10 +28,10 @@ import msgspec
 from bus.errors import OutboxError, PermitError
 from bus.keys import Signer
 from bus.publishing.outbox import Outbox, RowState
-from bus.publishing.own_channels import scrub
+from bus.publishing.own_channels import OwnChannels
 from bus.publishing.recovery import Recovery, recover
 from bus.publishing.sender import Sender
-from bus.publishing.stamping import Accepted, Stamping
+from bus.publishing.stamping import Accepted, Stamping, own_key
 from bus.sealing import Sealer
 from bus.tasks import in_background
 from bus.transport import Endpoint
@@ -108,12 +108,7 @@ class Publisher:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
         """
         for signer in signers:
-            found = registry().key(signer.kid)
-            if found is None or found.authority_id != authority_id:
-                raise PermitError(
-                    f"key {signer.kid} is not {authority_id}'s in registry version {registry().version}; nobody speaks as another",
-                    reason="not-your-key",
-                )
+            own_key(registry(), authority_id, signer.kid)
         sender = None
         if endpoint is not None:
             sender = Sender(
@@ -163,7 +158,9 @@ class Publisher:
         registry, moment = self.registry(), self.clock()
         try:
             accepted = await self.outbox.write(
-                lambda db: self.stamping.keep(db, draft, defaults, registry, moment, once, origin)
+                lambda db: self.stamping.keep(
+                    db, draft, registry, moment, defaults=defaults, once=once, origin=origin
+                )
             )
         except (SchemaError, PermitError) as exc:
             if self._on_refused is not None:
@@ -184,7 +181,7 @@ class Publisher:
         return self._sender is not None and self._sender.leads
 
     async def ready(self, timeout: float) -> bool:
-        """Wait until the outbox has been compared with the own channels on the bus; whether that came true.
+        """Wait until the outbox has been compared with the own channels on the bus. Returns False on timeout.
 
         Raises:
             OutboxError: `outbox-behind`.
@@ -217,7 +214,7 @@ class Publisher:
         return "accepted" if state == RowState.KEPT else state
 
     async def idle(self, timeout: float) -> bool:
-        """Wait until nothing is left to send; whether that came true."""
+        """Wait until nothing is left to send. Returns False on timeout."""
         return await self.outbox.emptied(timeout)
 
     async def health(self) -> Health:
@@ -237,27 +234,21 @@ class Publisher:
             UnreachableError: the bus does not answer.
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
-        async with self.paused("recovery") as endpoint:
-            return await recover(
-                endpoint=endpoint,
-                outbox=self.outbox,
-                registry=self.registry(),
-                clock=self.clock,
-                timeout=timeout,
-                keep=self.stamping.sign_and_keep,
-            )
+        async with self.paused("recovery", timeout) as own:
+            return await recover(own, self.stamping.sign_and_keep)
 
     async def scrub(self, timeout: float = 60.0) -> int:
         """Read all own channels, and send again what a stream has lost; how many. Raises as `recover`."""
-        async with self.paused("a scrub") as endpoint:
-            return await scrub(endpoint, self.outbox, self.registry(), self.clock, timeout)
+        async with self.paused("a scrub", timeout) as own:
+            return await own.scrub()
 
     @asynccontextmanager
-    async def paused(self, what: str) -> AsyncIterator[Endpoint]:
-        """Hold the send lease; sending pauses until the context exits. Gives the place to read the own channels from.
+    async def paused(self, what: str, timeout: float) -> AsyncIterator[OwnChannels]:
+        """Hold the send lease; sending pauses until the context exits. Gives the own channels, to be read back.
 
         Args:
             what: what reads them, for the sentence of the error.
+            timeout: seconds to wait for the bus, each time they are read.
 
         Raises:
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
@@ -265,7 +256,13 @@ class Publisher:
         if self._sender is None:
             raise OutboxError(f"{what} reads the bus; give this publisher an endpoint", reason="no-bus")
         async with self._sender.held():
-            yield self._sender.endpoint
+            yield OwnChannels(
+                endpoint=self._sender.endpoint,
+                outbox=self.outbox,
+                registry=self.registry,
+                clock=self.clock,
+                timeout=timeout,
+            )
 
 
 def _refuse_anchor(draft: Draft) -> None:

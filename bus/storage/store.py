@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from bus.storage import lease
@@ -37,6 +38,17 @@ class Store:
     async def changed(self, since: int, timeout: float) -> int:
         """Wait for a commit by any process. See `Database.changed`."""
         return await self.database.changed(since, timeout)
+
+    async def wait(self, look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], timeout: float) -> T:
+        """Look anew after each commit of any process, until `is_over` or for `timeout` seconds. Returns the last look."""
+        deadline = time.monotonic() + timeout
+        mark = -1
+        while True:
+            seen = await look()
+            left = deadline - time.monotonic()
+            if is_over(seen) or left <= 0:
+                return seen
+            mark = await self.changed(mark, left)
 
     async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
         """Become or stay the holder of the lease. Returns False when another holds it."""
