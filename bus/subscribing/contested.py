@@ -68,7 +68,7 @@ def void(db: sqlite3.Connection, channel: str, digests: Iterable[str]) -> None:
     db.executemany("INSERT INTO voided VALUES (?, ?)", [(channel, digest) for digest in digests])
 
 
-def contested(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:
+def labelled(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:
     """The channels, of the issuer and status of this one, on which something is labelled so."""
     sql = (
         "SELECT DISTINCT channel FROM admitted, json_each(labels) WHERE channel >= ? AND channel < ? AND value = ? "

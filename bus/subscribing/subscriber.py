@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -210,7 +210,7 @@ class Subscriber:
                 ]
                 if mine:
                     judged, _, now = await self._judged(stream, mine, budgets)
-                    self._count(await self._inbox.settle(judged, None, None, now))
+                    self.counts.update(await self._inbox.settle(judged, None, None, now))
                     found += len(mine)
                 if batch[-1].stream_seq >= until or not batch[-1].pending:
                     break
@@ -262,7 +262,7 @@ class Subscriber:
     async def _settle(
         self, stream: str, judged: list[Judged | Refused], cursor: Cursor, now: dt.datetime
     ) -> None:
-        self._count(await self._inbox.settle(judged, stream, cursor, now))
+        self.counts.update(await self._inbox.settle(judged, stream, cursor, now))
         self.pending[stream] = cursor.pending
         if cursor.pending == 0:
             self._caught_up.add(stream)
@@ -273,12 +273,12 @@ class Subscriber:
             await asyncio.sleep(TICK_S)
             now = self._clock()
             try:
-                self._count(await self._inbox.release(now))
-                self._count(await self._inbox.amend(self._registry(), now))
+                self.counts.update(await self._inbox.release(now))
+                self.counts.update(await self._inbox.amend(self._registry(), now))
                 if due := await self._inbox.due_future(now):
                     registry = self._registry()
                     judged = [decide(message, registry, now) for message in due]
-                    self._count(await self._inbox.settle(judged, None, None, now))
+                    self.counts.update(await self._inbox.settle(judged, None, None, now))
             except StoreError as exc:
                 self._wait_out(exc)
 
@@ -292,9 +292,6 @@ class Subscriber:
         level = log.warning if isinstance(exc, StoreError) and str(exc) != self.problem else log.debug
         self.problem = str(exc)
         level("reading_interrupted", problem=self.problem, **where)
-
-    def _count(self, outcomes: Mapping[str, int]) -> None:
-        self.counts.update(outcomes)
 
 
 def message_from(stream: str, received: Received) -> Message:
