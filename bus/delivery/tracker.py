@@ -58,10 +58,15 @@ class DeliveryTracker:
         """Track what a publisher says; receipts are read in the background until the context exits.
 
         Args:
-            publisher: who speaks; its outbox is opened with `bus.delivery.ledger.TABLES`. Without an endpoint nothing is read.
+            publisher: who speaks; its outbox is opened with `bus.delivery.TABLES`. Without an endpoint nothing is read.
             deadlines: what is overdue by these is logged once.
             calendars: those of the publisher's country, which deadlines follow too.
+
+        Raises:
+            ValueError: the outbox was opened without these tables.
         """
+        if not {*ledger.TABLES} <= {*publisher.outbox.database.layouts}:
+            raise ValueError("receipts need their tables: Outbox.open(path, tables=bus.delivery.TABLES)")
         tracker = cls(publisher, deadlines, calendars)
         if publisher.endpoint is None:
             yield tracker

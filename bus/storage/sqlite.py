@@ -46,7 +46,7 @@ class Database:
 
     def __init__(self, path: Path, layouts: Sequence[Layout]) -> None:
         self.path = path
-        self._layouts = layouts
+        self.layouts = layouts
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name=f"sqlite {path.name}", daemon=True)
@@ -148,7 +148,7 @@ class Database:
             db.row_factory = sqlite3.Row
             # Before anything is written, so that a file that is refused stays as it is.
             db.execute("BEGIN")
-            current = is_current(db, self.path, self._layouts)
+            current = is_current(db, self.path, self.layouts)
             db.execute("COMMIT")
             _use_log(db)
             db.execute("PRAGMA synchronous=FULL")
@@ -166,13 +166,13 @@ class Database:
     def _bring_up_to_date(self, db: sqlite3.Connection) -> None:
         """One transaction; another process may have been faster. Closing the connection undoes what is not committed."""
         db.execute("BEGIN IMMEDIATE")
-        if not is_current(db, self.path, self._layouts):
-            if is_older(db, self._layouts) and lease.is_held(db, time.time()):
+        if not is_current(db, self.path, self.layouts):
+            if is_older(db, self.layouts) and lease.is_held(db, time.time()):
                 raise StoreError(
                     f"a program of an earlier release is using {self.path}; end it, then try again",
                     reason="store-busy",
                 )
-            bring_up_to_date(db, self.path, self._layouts)
+            bring_up_to_date(db, self.path, self.layouts)
         db.execute("COMMIT")
 
     def _serve(self, db: sqlite3.Connection, group: list[_Work]) -> None:
