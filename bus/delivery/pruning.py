@@ -110,7 +110,9 @@ def _stays(
     original = "SELECT 1 FROM expected e JOIN expected c ON c.cancels = e.id WHERE c.n = ?"
     if db.execute(original, (row["n"],)).fetchone():
         return "its-original-is-kept"
-    found = ledger.of_one(db, me, registry, row["digest"])
-    if found is None or (found.readers and found.state not in (DeliveryState.RECEIVED, DeliveryState.READ)):
+    status = ledger.of_one(db, me, registry, row["digest"])
+    if status is None or (
+        status.readers and status.state not in (DeliveryState.RECEIVED, DeliveryState.READ)
+    ):
         return "not-received"
-    return "not-withdrawn" if found.unconfirmed else ""
+    return "not-withdrawn" if status.unconfirmed else ""

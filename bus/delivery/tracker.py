@@ -85,15 +85,11 @@ class DeliveryTracker:
 
     async def reached(self, digest: str, rung: DeliveryState, timeout: float) -> DeliveryStatus | None:
         """Wait until a bulletin is `received` or `read`, or nobody is there to answer; where it stands then."""
-        deadline = asyncio.get_running_loop().time() + timeout
-        mark = -1
-        while True:
-            mark = await self._outbox.changed(mark, 0)
-            found = await self.standing(digest)
-            left = deadline - asyncio.get_running_loop().time()
-            if found is None or found.state in (rung, DeliveryState.READ) or not found.readers or left <= 0:
-                return found
-            mark = await self._outbox.changed(mark, left)
+
+        def is_over(status: DeliveryStatus | None) -> bool:
+            return status is None or status.state in (rung, DeliveryState.READ) or not status.readers
+
+        return await self._outbox.wait(lambda: self.standing(digest), is_over, timeout)
 
     async def caught_up(self, timeout: float) -> bool:
         """Wait until all receipts that the bus holds are in the outbox's file. Returns False on timeout.
