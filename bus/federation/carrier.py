@@ -126,11 +126,9 @@ class Carrier:
             except LostError as exc:
                 log.error("sink_lost", source=leg.source, sink=leg.sink, problem=str(exc))
                 await self._ledger.forget(leg.sink)
-            except StoreError as exc:
-                if not exc.is_passing:
+            except (StoreError, UnreachableError, BrokerError, DeniedError) as exc:
+                if isinstance(exc, StoreError) and not exc.is_passing:
                     raise
-                self._say(leg, stream, exc)
-            except (UnreachableError, BrokerError, DeniedError) as exc:
                 self._say(leg, stream, exc)
             await asyncio.sleep(PAUSE_S)
 
@@ -168,20 +166,19 @@ class Carrier:
         self, sink: Connection, leg: Route, stream: str, filters: Sequence[str], batch: list[Received]
     ) -> None:
         """Store a batch at the other end, and only then move the cursor."""
-        found = [(each, known_as(each)) for each in batch]
-        fresh = await self._ledger.fresh(leg.sink, [name for _, name in found])
+        named = [(message, known_as(message)) for message in batch]
+        fresh = await self._ledger.fresh(leg.sink, [name for _, name in named])
         stored: list[str] = []
-        outgoing: dict[
-            str, list[Outgoing]
-        ] = {}  # by the stream that takes them; between streams there is no order
-        for each, name in found:
+        # By the stream that takes them; between streams there is no order.
+        outgoing: dict[str, list[Outgoing]] = {}
+        for message, name in named:
             if name not in fresh:
                 continue
-            made = as_outgoing(each, leg.patterns)
-            if made is None:
-                log.warning("not_carriable", source=leg.source, subject=each.subject, digest=name)
+            copy = as_outgoing(message, leg.patterns)
+            if copy is None:
+                log.warning("not_carriable", source=leg.source, subject=message.subject, digest=name)
                 continue
-            outgoing.setdefault(_stream_of(made), []).append(made)
+            outgoing.setdefault(_stream_of(copy), []).append(copy)
             stored.append(name)
             fresh.discard(name)  # the same again in one batch
         tails = await self._ledger.tails(leg.sink)
@@ -213,9 +210,9 @@ def known_as(received: Received) -> str:
 
     So a request's answer gets through though the same was carried before, and reading a stream anew repeats neither.
     """
-    found = digest(received.payload)
-    is_sent_again = all(name != MESSAGE_ID for name, _ in received.headers)
-    return f"{found}@{received.stored_ns}" if is_sent_again else found
+    name = digest(received.payload)
+    is_sent_again = all(header != MESSAGE_ID for header, _ in received.headers)
+    return f"{name}@{received.stored_ns}" if is_sent_again else name
 
 
 def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
