@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -241,25 +241,18 @@ class Heartbeat:
         publisher = self._publisher
         now = publisher.clock()
         interval = self._pace.at(await self._phase(now))
-        known = await self._standings()
-        due = [channel for channel, each in known.items() if anyway or is_due(each.last, interval, now)]
+        channels = beat_channels(publisher.registry(), publisher.authority_id)
+        groups = await publisher.outbox.read(lambda db: [standing(db, channel) for channel in channels])
         said = []
-        for channel in due:
+        for channel, group in zip(channels, groups, strict=True):
+            if not (anyway or is_due(group.last, interval, now)):
+                continue
             held = () if self._holding is None else await self._holding.news(channel)
-            heads = known[channel].heads
-            said.append(
-                await publisher.publish(
-                    draft(channel, heads, interval, now, state=state, keeping=self._keeping, held=held)
-                )
-            )
+            beat = draft(channel, group.heads, interval, now, state=state, keeping=self._keeping, held=held)
+            said.append(await publisher.publish(beat))
             if self._holding is not None:
                 self._holding.note_reported(channel, held)
         return tuple(said)
-
-    async def _standings(self) -> Mapping[Channel, ChannelGroup]:
-        publisher = self._publisher
-        channels = beat_channels(publisher.registry(), publisher.authority_id)
-        return await publisher.outbox.read(lambda db: {each: standing(db, each) for each in channels})
 
     async def _part(self) -> None:
         if not self._publisher.leads:

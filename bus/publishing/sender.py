@@ -81,7 +81,7 @@ class Sender:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Nobody sends from this outbox meanwhile; afterwards it is compared with the own channels anew.
+        """Hold the send lease; sending pauses until the context exits, and then begins with a comparison.
 
         Raises:
             OutboxError: `lease-held`, another process sends from it.
@@ -120,12 +120,10 @@ class Sender:
                     finally:
                         if not moved:
                             await self._note()
-            except StoreError as exc:
-                self._stall(exc.reason, str(exc))
-                if exc.is_final:
-                    return  # whoever publishes is told so by the outbox itself
             except BusError as exc:
                 self._stall(exc.reason, str(exc))
+                if isinstance(exc, StoreError) and exc.is_final:
+                    return  # who publishes is told so by the outbox itself
             except Exception as exc:  # a fault of ours must not end the sending in silence
                 log.exception("sender_failed", authority=self.authority_id)
                 self._stall("internal", repr(exc))
@@ -135,7 +133,7 @@ class Sender:
     async def _pause(self, connection: Connection, mark: int) -> int:
         """Wait for our own nudge, another process's commit, the end of a stream's patience, or a while."""
         now = asyncio.get_running_loop().time()
-        waits = [each.until - now for each in self._patience.values() if each.until > now]
+        waits = [backoff.until - now for backoff in self._patience.values() if backoff.until > now]
         limit = max(0.01, min([IDLE_S if connection.connected else DISCONNECTED_S, *waits]))
         changed = asyncio.ensure_future(self._outbox.changed(mark, limit))
         nudged = asyncio.ensure_future(self._wake.wait())
@@ -163,7 +161,7 @@ class Sender:
             self._known.clear()  # whoever has stolen the key speaks here too; and a broker that was away may have lost some
             self._compared_at, self._epoch = now, connection.epoch
         streams = self._streams()
-        for status in _by_urgency(self._unknown(streams) - self._resting(now)):
+        for status in _by_urgency(streams.keys() - self._known - self._resting(now)):
             with self._patience_with(status, now):
                 if not await self._compare(connection, status, *streams[status]):
                     return False
@@ -187,7 +185,7 @@ class Sender:
 
     def _resting(self, now: float) -> set[str]:
         """The statuses whose streams are left alone for now."""
-        return {status for status, each in self._patience.items() if each.until > now}
+        return {status for status, backoff in self._patience.items() if backoff.until > now}
 
     @contextlib.contextmanager
     def _patience_with(self, status: str, now: float) -> Iterator[None]:
@@ -227,11 +225,8 @@ class Sender:
 
     def _streams(self) -> dict[str, tuple[str, str]]:
         """Per status, the stream that takes it and the consumer that reads the own channels back."""
-        found = own_streams(self._registry(), self.authority_id)
-        return {stream.split("_", 1)[1].lower(): (stream, consumer) for stream, consumer in found}
-
-    def _unknown(self, streams: dict[str, tuple[str, str]]) -> set[str]:
-        return streams.keys() - self._known
+        own = own_streams(self._registry(), self.authority_id)
+        return {stream.split("_", 1)[1].lower(): (stream, consumer) for stream, consumer in own}
 
     def _forget(self) -> None:
         self._known.clear()
@@ -240,13 +235,13 @@ class Sender:
 
     async def _compare(self, connection: Connection, status: str, stream: str, consumer: str) -> bool:
         """Whether the outbox accounts for all that the stream holds in the authority's name. What it lost is sent again."""
-        found = await compare(connection, self._outbox, self._registry(), stream, consumer, self._clock)
+        compared = await compare(connection, self._outbox, self._registry(), stream, consumer, self._clock)
         self._known.add(status)
-        if found.lost and not found.strange:
-            await self._reoffer(stream, found.lost)
-        if found.strange:
+        if compared.lost and not compared.strange:
+            await self._reoffer(stream, compared.lost)
+        if compared.strange:
             self.behind = (
-                f"the bus holds {found.strange} bulletins of {self.authority_id} that this outbox does not know. If it was lost "
+                f"the bus holds {compared.strange} bulletins of {self.authority_id} that this outbox does not know. If it was lost "
                 "or restored, and no other one is in use, run: tocsin outbox recover. If nobody here said them, the key "
                 "is stolen: tocsin key revoke, then tocsin outbox reanchor"
             )
@@ -256,7 +251,7 @@ class Sender:
             # Nothing is sent from here now, and a recovery in another process needs the lease.
             await self._outbox.drop_lease(self._owner)
             self._leased_until = 0.0
-        return not found.strange
+        return not compared.strange
 
     async def _reoffer(self, stream: str, lost: Sequence[int]) -> None:
         """Send again what a stream has lost; once an hour at most, should it be there and only not be shown."""
@@ -278,9 +273,9 @@ class Sender:
         if self.problem:
             log.info("sending_resumed", authority=self.authority_id)
         self.problem = ""
-        if not self._unknown(streams):
+        if streams.keys() <= self._known:
             self.compared.set()
 
 
 def _by_urgency(statuses: Iterable[str]) -> list[str]:
-    return sorted(statuses, key=lambda each: URGENCY.get(each, len(URGENCY)))
+    return sorted(statuses, key=lambda status: URGENCY.get(status, len(URGENCY)))
