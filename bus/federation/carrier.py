@@ -220,7 +220,7 @@ def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
 
     The subject must be the leg's, and of the headers go the signature, the message id and the hints, each once.
     """
-    if not received.subject.isascii() or not any(matches(each, received.subject) for each in patterns):
+    if not received.subject.isascii() or not any(matches(pattern, received.subject) for pattern in patterns):
         return None
     headers: dict[str, str] = {}
     for name, value in received.headers:

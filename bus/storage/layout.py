@@ -126,9 +126,9 @@ def _check_mark(db: sqlite3.Connection, path: Path) -> None:
         raise _later(path, f"record {record}", str(RECORD))
 
 
-def _later(path: Path, found: str, known: str) -> StoreError:
+def _later(path: Path, version: str, known: str) -> StoreError:
     return StoreError(
-        f"{path} was written by a later release ({found}, known here: {known}); use that release, or a copy of the file that "
+        f"{path} was written by a later release ({version}, known here: {known}); use that release, or a copy of the file that "
         "was made before it",
         reason="store-layout",
     )

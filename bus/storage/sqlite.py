@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
@@ -37,8 +37,18 @@ _FATAL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE
 log = structlog.get_logger()
 
 T = TypeVar("T")
-_Work = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]", bool]
-_Outcome = tuple["asyncio.Future[Any]", Any, Exception | None]
+
+
+class _Work(NamedTuple):
+    run: Callable[[sqlite3.Connection], Any]
+    answer: asyncio.Future[Any]
+    writes: bool
+
+
+class _Outcome(NamedTuple):
+    answer: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
 
 
 class Database:
@@ -115,7 +125,7 @@ class Database:
         if refusal := self._refusal or self._broken:
             raise refusal
         answer: asyncio.Future[T] = self._loop.create_future()
-        self._work.put((work, answer, writes))
+        self._work.put(_Work(work, answer, writes))
         return await answer
 
     # -- in the thread ----------------------------------------------------------------------------------------------
@@ -124,9 +134,9 @@ class Database:
         try:
             db = self._connect()
         except (sqlite3.Error, OSError, StoreError) as exc:
-            self._tell([(self._opened, None, _opening(exc, self.path))])
+            self._tell([_Outcome(self._opened, error=_opening(exc, self.path))])
             return
-        self._tell([(self._opened, None, None)])
+        self._tell([_Outcome(self._opened)])
         while (first := self._work.get()) is not None:
             group = [first]
             more: _Work | None = first
@@ -153,9 +163,9 @@ class Database:
             _use_log(db)
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
-            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise _damaged(self.path, found)
+            finding = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if finding != "ok":
+                raise _damaged(self.path, finding)
             if not current:
                 self._bring_up_to_date(db)
         except BaseException:
@@ -177,13 +187,13 @@ class Database:
 
     def _serve(self, db: sqlite3.Connection, group: list[_Work]) -> None:
         if self._broken is not None:
-            self._tell([(answer, None, self._broken) for _, answer, _ in group])
+            self._tell([_Outcome(work.answer, error=self._broken) for work in group])
             return
-        if writes := [each for each in group if each[2]]:
+        if writes := [work for work in group if work.writes]:
             self._tell(self._commit(db, writes))
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._written.set)
-        if reads := [each for each in group if not each[2]]:
+        if reads := [work for work in group if not work.writes]:
             self._tell(self._look(db, reads))
 
     def _commit(self, db: sqlite3.Connection, writes: list[_Work]) -> list[_Outcome]:
@@ -191,23 +201,22 @@ class Database:
         outcomes: list[_Outcome] = []
         try:
             db.execute("BEGIN IMMEDIATE")
-            for work, answer, _ in writes:
+            for work in writes:
                 db.execute("SAVEPOINT one")
-                result, error = _try(work, db)
+                result, error = _try(work.run, db)
                 if error is not None:
                     if isinstance(error, sqlite3.Error) and not db.in_transaction:
                         raise error  # SQLite itself has undone the whole group, as it may when the disk is full
                     db.execute("ROLLBACK TO one")
                 db.execute("RELEASE one")
-                outcomes.append((answer, result, error and self._ours(error)))
+                outcomes.append(_Outcome(work.answer, result, error and self._ours(error)))
             db.execute("COMMIT")
         except sqlite3.Error as exc:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             error = self._ours(exc)
-            alone = [each for each in outcomes if each[2] is not None]
-            told = {id(answer) for answer, _, _ in alone}
-            return alone + [(answer, None, error) for _, answer, _ in writes if id(answer) not in told]
+            failed = {outcome.answer: outcome for outcome in outcomes if outcome.error is not None}
+            return [failed.get(work.answer, _Outcome(work.answer, error=error)) for work in writes]
         return outcomes
 
     def _look(self, db: sqlite3.Connection, reads: list[_Work]) -> list[_Outcome]:
@@ -215,11 +224,12 @@ class Database:
         outcomes: list[_Outcome] = []
         try:
             db.execute("BEGIN")
-            for work, answer, _ in reads:
-                result, error = _try(work, db)
-                outcomes.append((answer, result, error and self._ours(error)))
+            for work in reads:
+                result, error = _try(work.run, db)
+                outcomes.append(_Outcome(work.answer, result, error and self._ours(error)))
         except sqlite3.Error as exc:
-            outcomes += [(answer, None, self._ours(exc)) for _, answer, _ in reads[len(outcomes) :]]
+            error = self._ours(exc)
+            outcomes += [_Outcome(work.answer, error=error) for work in reads[len(outcomes) :]]
         finally:
             if db.in_transaction:
                 db.execute("COMMIT")
@@ -305,9 +315,9 @@ def _passing(exc: sqlite3.Error, path: Path) -> StoreError | None:
     return None
 
 
-def _damaged(path: Path, found: str) -> StoreError:
+def _damaged(path: Path, finding: str) -> StoreError:
     return StoreError(
-        f"{path} is damaged ({found})", remedy="restore it or set it aside", reason="store-corrupt"
+        f"{path} is damaged ({finding})", remedy="restore it or set it aside", reason="store-corrupt"
     )
 
 

@@ -143,9 +143,10 @@ class RegistryFeed:
             left = 1
             while left > 0 and (batch := await pull.next(MOST, QUIET_S)):
                 left = (left if heard else batch[0].pending + 1) - len(batch)
-                found = [(digest(each.payload), each) for each in batch]
-                await self._hear([each for name, each in found if name not in self._heard], lambda _: None)
-                heard.update(name for name, _ in found)
+                named = [(digest(message.payload), message) for message in batch]
+                fresh = [message for name, message in named if name not in self._heard]
+                await self._hear(fresh, lambda _: None)
+                heard.update(name for name, _ in named)
                 stands = (batch[-1].stream_seq, 0)
                 if not batch[-1].pending:
                     break
@@ -192,12 +193,12 @@ class RegistryFeed:
                 self._take_early()  # a statement by a key that this version lists, before the next one takes it out
             done(message)
             await asyncio.sleep(0)  # a year of beacons must not hold up what else runs here
-        for (kind, reason), each in left.items():
-            # One line for many: whoever floods the stream does not flood the log as well.
+        for (kind, reason), refusals in left.items():
+            # One line for many: a flood of the stream does not flood the log as well.
             level = log.error if reason == "fork" else log.info if reason in _HISTORY else log.warning
-            seq, problem = each[0]
-            level("trust_left_aside", reason=reason, count=len(each), first=seq, problem=problem)
-            self._tell_refused(kind, reason, len(each), seq)
+            seq, problem = refusals[0]
+            level("trust_left_aside", reason=reason, count=len(refusals), first=seq, problem=problem)
+            self._tell_refused(kind, reason, len(refusals), seq)
 
     def _take(self, subject: str, kind: Trust | None, raw: bytes) -> None:
         """Hand one message over.

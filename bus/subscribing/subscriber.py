@@ -199,22 +199,23 @@ class Subscriber:
 
         Should it be cut short it begins again; what is known then is recognised by its digest.
         """
-        found = 0
+        count = 0
         budgets: dict[str, RateMeter] = {}
         async with PullConsumer.attach(connection, stream, consumer, 1) as pull:
             while batch := await pull.next(MOST, QUIET_S):
                 mine = [
-                    each
-                    for each in batch
-                    if each.stream_seq <= until and any(matches(filter_, each.subject) for filter_ in filters)
+                    message
+                    for message in batch
+                    if message.stream_seq <= until
+                    and any(matches(pattern, message.subject) for pattern in filters)
                 ]
                 if mine:
                     judged, _, now = await self._judged(stream, mine, budgets)
                     self.counts.update(await self._inbox.settle(judged, None, None, now))
-                    found += len(mine)
+                    count += len(mine)
                 if batch[-1].stream_seq >= until or not batch[-1].pending:
                     break
-        log.info("history_read", stream=stream, count=found, subjects=sorted(filters))
+        log.info("history_read", stream=stream, count=count, subjects=sorted(filters))
 
     async def _doubt(self, stream: str, cursor: Cursor) -> None:
         """The stream was lost, rewound or altered: read it again from the start; what is known is recognised."""
@@ -227,15 +228,14 @@ class Subscriber:
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
         """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
         registry, now = self._registry(), self._clock()
-        messages = [message_from(stream, each) for each in batch]
-        waits = [self._wait(each, budgets, registry, now) for each in batch]
-        each = zip(messages, waits, strict=True)
-        if len(messages) < IN_THREAD_FROM:
-            judged = [_judge(message, registry, now, wait) for message, wait in each]
-        else:
-            judged = await asyncio.to_thread(
-                lambda: [_judge(message, registry, now, wait) for message, wait in each]
-            )
+        messages = [message_from(stream, received) for received in batch]
+        waits = [self._wait(received, budgets, registry, now) for received in batch]
+
+        def judge() -> list[Judged | Refused]:
+            both = zip(messages, waits, strict=True)
+            return [_judge(message, registry, now, wait) for message, wait in both]
+
+        judged = judge() if len(batch) < IN_THREAD_FROM else await asyncio.to_thread(judge)
         return judged, cursor_at(batch[-1], messages[-1].digest), now
 
     def _wait(
@@ -243,7 +243,7 @@ class Subscriber:
     ) -> dt.datetime | None:
         """Until when a message waits whose authority has said more than is read at once; None when it does not.
 
-        Counted by when the stream took it, so that whoever was away catches up at full speed.
+        Counted by when the stream took it, so that a reader who was away catches up at full speed.
         """
         speaker = "-".join(received.subject.split(".")[5:7])
         if speaker not in registry.document.authorities:
@@ -283,7 +283,7 @@ class Subscriber:
                 self._wait_out(exc)
 
     def _wait_out(self, exc: StoreError) -> None:
-        """A full disk or a busy file passes, and nothing was taken from the bus meanwhile; other failures do not."""
+        """Log a full disk or a busy file, which passes and loses nothing; raise any other failure."""
         if not exc.is_passing:
             raise exc
         self._interrupted(exc)
