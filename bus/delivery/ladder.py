@@ -53,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
-    """What one hub that must have a bulletin has confirmed. `mute`: it has no key or grant to answer with."""
+    """What one hub that must have a bulletin has confirmed, and when. `mute`: it has no key or grant to answer with."""
 
     reader: str
     received: dt.datetime | None
@@ -63,7 +63,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a bulletin stands; `missing` is who keeps it from the next rung, `unconfirmed` who holds back its withdrawal."""
+    """Where a bulletin stands; `missing` has not confirmed the next state, `unconfirmed` not the withdrawal."""
 
     said: Sent
     state: DeliveryState
@@ -135,7 +135,7 @@ def delivery_status(
 def overdue(
     status: DeliveryStatus, now: dt.datetime, deadlines: Deadlines, contacts: Mapping[str, Sequence[str]]
 ) -> tuple[Overdue, ...]:
-    """Who has not answered in time, and whom to ask: the next contact for each time that the deadline has passed.
+    """Who has not answered in time, and whom to ask. Each time the deadline has passed again it is the next contact.
 
     Args:
         status: where the bulletin stands.

@@ -77,7 +77,7 @@ class ReceiptLedger:
         return (LAYOUT,)
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Take one receipt or request in. What names a bulletin that was not said, or may not be read there, counts for nothing."""
+        """Take one receipt or request in. One for a bulletin of another outbox, or that the reader may not read, is disregarded."""
         bulletin, reader = row.bulletin, row.bulletin.issuer.id
         if bulletin.status is not Status.SYSTEM or bulletin.audience != self._authority_id:
             return
@@ -108,7 +108,7 @@ class ReceiptLedger:
 
 
 async def read(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T:
-    """Answer a question about what is expected, of all that was kept until now."""
+    """Enrol what was kept, then answer a question about it."""
     if await outbox.read(_is_behind):
         await outbox.write(enrol)
     return await outbox.read(question)
@@ -120,7 +120,7 @@ def _is_behind(db: sqlite3.Connection) -> bool:
 
 
 def enrol(db: sqlite3.Connection) -> None:
-    """Expect answers to what was kept since; inside a transaction. A withdrawal is expected at its original's readers too."""
+    """Expect answers to what was kept since the last time, inside a transaction; to a withdrawal from its original's readers too."""
     known = db.execute("SELECT n FROM enrolled_upto").fetchone()
     n = known["n"] if known else 0
     while rows := db.execute(
@@ -215,7 +215,7 @@ def late(
 def _timed(
     status: DeliveryStatus, deadlines: Deadlines, calendars: Sequence[ElectionCalendar]
 ) -> DeliveryStatus:
-    """In the stricter of the phase it names and its country's when it was stored: what begins later hurries nobody back."""
+    """The status in the stricter of the bulletin's own phase and its country's at the time it was stored, not of a later one."""
     said = status.said
     there = coarse(phase_over(calendars, said.stored or said.accepted))
     phase = stricter(deadlines, said.priority, (said.phase, there))
@@ -230,9 +230,9 @@ def tell(
     deadlines: Deadlines,
     calendars: Sequence[ElectionCalendar] = (),
 ) -> list[Overdue]:
-    """What has become overdue and was not told before; inside a transaction. What needs no answer any more is closed.
+    """What is newly overdue, inside a transaction. What needs no answer any more is closed.
 
-    What a hub then shows that it lacks is sent again.
+    What a hub's receipts show that it lacks is sent again.
     """
     enrol(db)
     first = "INSERT OR IGNORE INTO reported VALUES (?, ?, ?)"
@@ -259,7 +259,10 @@ def _is_done(status: DeliveryStatus, deadlines: Deadlines) -> bool:
 
 
 def resend_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:
-    """Have sent again what a hub has not confirmed in time though it has a later one, inside a transaction; how many."""
+    """Have sent again what a hub has not confirmed in time though it has confirmed a later bulletin of the channel.
+
+    Inside a transaction. Returns the number of bulletins.
+    """
     ns = [
         row["n"]
         for item in late

@@ -1,4 +1,4 @@
-"""An author reads the receipts for what it has said, into its outbox's file, and is told once of what is overdue.
+"""An author reads the receipts for its bulletins into its outbox's file; what is overdue is logged once.
 
 It stands beside the publisher, which knows nothing of it: a tracker opened later finds what was published before.
 """
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 class DeliveryTracker:
-    """What became of what one publisher says. Use `DeliveryTracker.open`.
+    """What became of the bulletins of one publisher. Use `DeliveryTracker.open`.
 
     It reads while its process is the one that sends from the outbox, for a consumer has one reader. What another
     process reads into the file it finds there.
@@ -55,7 +55,7 @@ class DeliveryTracker:
     async def open(
         cls, publisher: Publisher, deadlines: Deadlines, calendars: Calendars | None = None
     ) -> AsyncIterator[DeliveryTracker]:
-        """Track what a publisher says; receipts are read in the background until the context exits.
+        """Track a publisher's bulletins; receipts are read in the background until the context exits.
 
         Args:
             publisher: who speaks; its outbox is opened with `bus.delivery.TABLES`. Without an endpoint nothing is read.
@@ -77,14 +77,14 @@ class DeliveryTracker:
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def standing(self, id_or_digest: str) -> DeliveryStatus | None:
-        """How far a bulletin has come, and who has not answered; None when it was not said here."""
+        """How far a bulletin has come, and who has not answered; None when it is not of this outbox."""
         registry = self._registry()
         return await ledger.read(
             self._outbox, lambda db: ledger.of_one(db, self._authority_id, registry, id_or_digest)
         )
 
     async def reached(self, digest: str, rung: DeliveryState, timeout: float) -> DeliveryStatus | None:
-        """Wait until a bulletin is `received` or `read`, or nobody is there to answer; where it stands then."""
+        """Wait until a bulletin is in a state, `received` or `read`, or nobody must answer. Returns its status; on timeout too."""
 
         def is_over(status: DeliveryStatus | None) -> bool:
             return status is None or status.state in (rung, DeliveryState.READ) or not status.readers
@@ -118,7 +118,7 @@ class DeliveryTracker:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     async def _run(self, endpoint: Endpoint) -> None:
-        """Read until cancelled, or until the outbox fails, which its publisher is told by the outbox itself."""
+        """Read until cancelled, or until the outbox fails; its publisher gets that error from the outbox itself."""
         while True:
             try:
                 if self._may_read():

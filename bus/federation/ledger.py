@@ -41,10 +41,10 @@ class Ledger(Store):
         async with Database.open(path, (LAYOUT,)) as database:
             yield cls(database)
 
-    async def cursor(self, leg: Route, stream: str, filters: Iterable[str]) -> Cursor:
-        """Up to where a stream has been carried; its beginning, when more is let through than was then."""
+    async def cursor(self, route: Route, stream: str, filters: Iterable[str]) -> Cursor:
+        """Up to where a stream has been carried; its beginning when the filters let more through than they did then."""
         sql = "SELECT * FROM cursors WHERE source = ? AND sink = ? AND stream = ?"
-        for row in await self.query(sql, leg.source, leg.sink, stream):
+        for row in await self.query(sql, route.source, route.sink, stream):
             if set(filters) <= set(row["filters"].split()):
                 return Cursor(seq=row["seq"], digest=row["digest"], stored_ns=row["stored_ns"])
         return Cursor()
@@ -61,7 +61,7 @@ class Ledger(Store):
 
     async def note(
         self,
-        leg: Route,
+        route: Route,
         stream: str,
         cursor: Cursor,
         filters: Iterable[str],
@@ -69,14 +69,19 @@ class Ledger(Store):
         tails: Mapping[str, int],
     ) -> None:
         """Note what is stored at the other end, how far its streams have come, and the cursor, in one transaction."""
-        row = {"source": leg.source, "sink": leg.sink, "stream": stream, "filters": " ".join(sorted(filters))}
+        row = {
+            "source": route.source,
+            "sink": route.sink,
+            "stream": stream,
+            "filters": " ".join(sorted(filters)),
+        }
         row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
 
         def work(db: sqlite3.Connection) -> None:
-            db.executemany(_CARRIED, [(leg.sink, digest) for digest in stored])
+            db.executemany(_CARRIED, [(route.sink, digest) for digest in stored])
             db.executemany(
                 "INSERT INTO sink_positions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
-                [(leg.sink, name, seq) for name, seq in tails.items()],
+                [(route.sink, name, seq) for name, seq in tails.items()],
             )
             insert(db, "cursors", row, verb="REPLACE")
 
@@ -91,10 +96,10 @@ class Ledger(Store):
         rows = await self.query("SELECT stream, seq FROM sink_positions WHERE sink = ?", sink)
         return {row["stream"]: row["seq"] for row in rows}
 
-    async def rewind(self, leg: Route, stream: str) -> None:
+    async def rewind(self, route: Route, stream: str) -> None:
         """Read a stream from its beginning."""
         sql = "DELETE FROM cursors WHERE source = ? AND sink = ? AND stream = ?"
-        await self.execute(sql, leg.source, leg.sink, stream)
+        await self.execute(sql, route.source, route.sink, stream)
 
     async def forget(self, sink: str) -> None:
         """Carry everything to a place again."""

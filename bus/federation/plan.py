@@ -1,14 +1,14 @@
 """The federation of countries: which brokers there are, who connects to whom, and what is carried between them. Pure.
 
 Each country has a broker of its own and works with every line down. A union is a broker whose clients are countries. A
-country's carrier (`bus.federation.carrier`), beside its broker, connects to the unions and to the neighbours it has a path to. It
-takes there what its own authorities have said, and brings home what those of others have; nobody connects inwards, so
-whoever holds a union holds nothing of a country. The way of a bulletin from XA to XB:
+country's carrier (`bus.federation.carrier`), beside its broker, connects to the unions and to the neighbours it has a path to.
+It takes there the bulletins of its own authorities, and brings home those of others. Nobody connects inwards, so control of
+a union gives no control of a country. The way of a bulletin from XA to XB:
 
     XA's broker, XA_ACTUAL --carrier of XA--> the union, XA_ACTUAL, WORLD_ACTUAL --carrier of XB--> XB's broker, XA_ACTUAL
 
-Streams are everywhere the same (`bus.transport.streams`): one for what each country's authorities say, and the worlds that readers
-read. There are no loops: outwards goes what a country's own stream holds, homewards what the others' do. What is carried
+Streams are everywhere the same (`bus.transport.streams`): one for the bulletins of each country's authorities, and the worlds
+that readers read. There are no loops: outwards goes what a country's own stream holds, homewards what the others' do. What is carried
 follows from the registry's grants: a channel goes to a country in which somebody may read it, and to no other; the
 consumers' filters at the source say so, and so do the permissions at the other end.
 """
@@ -174,7 +174,7 @@ def unmatched(registry: VerifiedRegistry, federation: Federation) -> tuple[str, 
 
 
 def guests(registry: VerifiedRegistry, seat: BrokerRole) -> tuple[CarrierClient, ...]:
-    """The carriers that come to a broker: at a country's its own, and those of neighbours with a path to it."""
+    """The carriers that connect to a broker: at a country's its own, and those of neighbours with a path to it."""
     federation, here = seat.federation, seat.name
     clients = []
     if seat.country:
@@ -194,8 +194,8 @@ def guests(registry: VerifiedRegistry, seat: BrokerRole) -> tuple[CarrierClient,
     return tuple(clients)
 
 
-def legs(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[Route, ...]:
-    """What a country's carrier does: to and from each place it connects to."""
+def routes_of(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[Route, ...]:
+    """The routes of a country's carrier, to and from each place it connects to."""
     routes = []
     for place in federation.upstreams(country):
         out = _outwards(registry, federation, country, place)
@@ -211,7 +211,7 @@ def legs(registry: VerifiedRegistry, federation: Federation, country: str) -> tu
 
 
 def released(registry: VerifiedRegistry, origin: str, reader: str) -> tuple[str, ...]:
-    """The subjects of one country that go to another: what somebody there may read, and nothing else.
+    """The subjects of one country that go to another: those that an authority there may read.
 
     Sorted patterns `tocsin.v1.<status>.<tlp>.<audience>.<origin>.>`.
     """
@@ -246,7 +246,7 @@ def _coming(registry: VerifiedRegistry, federation: Federation, country: str) ->
 def _outwards(
     registry: VerifiedRegistry, federation: Federation, country: str, to: str
 ) -> list[ConsumerSpec]:
-    """The consumers on a country's own streams by which somebody takes what leaves for a place."""
+    """The consumers on a country's own streams for what leaves for a place."""
     union = to in federation.unions
     patterns = _leaving(registry, federation, country) if union else released(registry, country, to)
     return _consumers(to, patterns, lambda status: origin_stream(country, status))

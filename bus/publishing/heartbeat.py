@@ -3,7 +3,7 @@
 One `channel-status` bulletin for each (tlp, audience) on which it may send one, on status `system`, through the ordinary
 way out. It carries the heads of the authority's own channels at that very TLP and audience, so that no reader learns of
 channels that it may not read; and only of what a stream has acknowledged, so that a reader who lacks it has been denied
-it. Nothing is said while the last heartbeat still waits to be sent: silence is then what there is to see.
+it. While the last heartbeat waits to be sent there is no other: readers then see the silence.
 
 Of several processes over one outbox the one that sends also beats (`bus.storage.lease`).
 """
@@ -71,10 +71,10 @@ class Holding(Protocol):
     """What a hub's heartbeats say of others' channels (`bus.hub.watch.holdings`)."""
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
-        """What is to be said on a system channel."""
+        """The heads to report on a system channel."""
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
-        """That has been said."""
+        """Note that these heads were published."""
 
 
 class Last(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class ChannelGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_due(last: Last | None, interval_s: int, now: dt.datetime) -> bool:
-    """Whether a heartbeat is to be said now.
+    """Whether a heartbeat is due.
 
     The last one has promised the next within its own interval; a shorter one holds at once, a longer one from the next.
     """
@@ -121,7 +121,7 @@ def draft(
     keeping: Watchkeeping = UNSTAFFED,
     held: tuple[HeldHead, ...] = (),
 ) -> Draft:
-    """What a heartbeat says."""
+    """The draft of a heartbeat."""
     actual = msgspec.structs.replace(channel, status=Status.ACTUAL).name
     return Draft(
         info=(
@@ -194,12 +194,12 @@ class Heartbeat:
         """Prepare; `running` beats.
 
         Args:
-            publisher: its voice.
+            publisher: publishes for the authority.
             pace: how often, by phase.
             phase: which phase it is, from the calendars at hand.
-            keeping: what else it says.
-            holding: what it holds of others', where it is a hub.
-            sleep: how it waits.
+            keeping: posture and duty of the authority.
+            holding: what a hub holds of others' channels; None for an authority that is no hub.
+            sleep: waits for seconds.
         """
         self._publisher = publisher
         self._pace = pace
@@ -211,7 +211,7 @@ class Heartbeat:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Beat until the context exits. A clean end, also by being cancelled, announces the silence that follows; a failure does not."""
+        """Beat until the context exits. A clean end, also by cancellation, announces a planned outage; a failure does not."""
         is_clean = True
         try:
             async with in_background(self.run(), f"heartbeat of {self._publisher.authority_id}"):
@@ -224,7 +224,7 @@ class Heartbeat:
                 await self._part()
 
     async def run(self) -> None:
-        """Beat until cancelled; what keeps it from beating is logged once and tried again."""
+        """Beat until cancelled. A problem is logged once and the beat tried again."""
         while True:
             if self._publisher.leads:
                 await self._try(self.beat())
@@ -233,7 +233,7 @@ class Heartbeat:
     async def beat(
         self, state: ChannelState = ChannelState.UP, *, anyway: bool = False
     ) -> tuple[Accepted, ...]:
-        """Say what is due, or, `anyway`, everywhere; what was kept.
+        """Publish the heartbeats that are due, or, `anyway`, one on every channel. Returns what was kept.
 
         Raises:
             PermitError, OutboxError, StoreError: as `Publisher.publish`.

@@ -1,4 +1,4 @@
-"""The outbox: what an authority has said, kept on its own disk before anything is sent, and the heads of its chains.
+"""The outbox: what an authority publishes, on its own disk before anything is sent, and the heads of its chains.
 
 Several processes of one authority may share the file. Stamping happens inside its transaction, so that they cannot
 fork their own chain; sending is for the one that holds the lease.
@@ -80,12 +80,12 @@ class Outbox(Store):
         await self.write(lambda db: table.settle(db, settled, now))
 
     async def drop_message_id(self, n: int, problem: str) -> None:
-        """From now on send this row without `Nats-Msg-Id`: somebody has used its id up."""
+        """Send this row without `Nats-Msg-Id` from now on, because the id was used by another sender."""
         sql = "UPDATE outbox SET headers = json_remove(headers, '$.\"Nats-Msg-Id\"'), problem = ? WHERE n = ?"
         await self.execute(sql, problem, n)
 
     async def park(self, ns: Sequence[int], problem: str) -> None:
-        """Set rows aside that the broker will not take; their channels wait behind them."""
+        """Set rows aside that the broker refuses; their channels wait behind them."""
         sql = "UPDATE outbox SET state = 'parked', problem = ? WHERE n = ? AND state = 'kept'"
         await self.write(lambda db: db.executemany(sql, [(problem, n) for n in ns]))
 

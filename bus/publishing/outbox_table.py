@@ -168,7 +168,7 @@ def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
 
 
 def pruned_once(db: sqlite3.Connection, once: str) -> sqlite3.Row | None:
-    """What is left of a bulletin that was kept under a key and pruned, inside a transaction."""
+    """The remains of a bulletin that was kept under a key and pruned, inside a transaction."""
     row: sqlite3.Row | None = db.execute("SELECT * FROM pruned_once WHERE once = ?", (once,)).fetchone()
     return row
 
@@ -235,7 +235,7 @@ def stored_from(db: sqlite3.Connection, stream: str, cursor: int) -> list[sqlite
 
 
 def mark_unsent(db: sqlite3.Connection, ns: Iterable[int], why: str = "its stream has lost it") -> None:
-    """Have rows sent again that were stored and are lost, for one or for all, inside a transaction.
+    """Have rows sent again that were stored, inside a transaction: their stream, or a reader, lacks them.
 
     Without a message id, which the stream may still remember.
     """
@@ -257,7 +257,7 @@ def counts(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def accounts_for(db: sqlite3.Connection, channel: str, seq: int) -> bool:
-    """Whether an unknown bulletin at this place is history: behind the head, and nothing of ours stands there."""
+    """Whether an unknown bulletin at this place is history: behind the head, and the outbox has no row there."""
     top = head(db, channel)
     ours = "SELECT 1 FROM outbox WHERE channel = ? AND seq = ? AND state != 'superseded'"
     return top is not None and top.seq >= seq and db.execute(ours, (channel, seq)).fetchone() is None

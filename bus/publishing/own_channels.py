@@ -1,8 +1,8 @@
-"""An authority reads back what is said in its name: its own channels on the bus.
+"""An authority reads back what was published in its name: its own channels on the bus.
 
-What its outbox holds is recognised by the digest of its bytes; only what is unknown there is verified. A bulletin by a
-key that has ended counts as a reader would count it who had been there all the time (`bus.admission.branches`): it is the
-authority's word if it came before its key ended, or if one that stands continues it; else it is a thief's.
+What its outbox holds is recognised by digest; only what is unknown there is verified. A bulletin by a key that has ended is
+judged as by a reader that was connected all the time (`bus.admission.branches`): it is the authority's if it came before its
+key ended, or if a bulletin that stands continues it; otherwise it is a thief's.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ async def compare(
 ) -> Comparison:
     """Compare an outbox with its own channels on a stream, from where they were read to last, or whole.
 
-    A bulletin is accounted for when the outbox holds it, or when a recovery has adopted a head after it. One that
-    stands where the outbox has another bulletin is not: two outboxes have spoken on one channel, or a thief has.
+    A bulletin is accounted for when the outbox holds it, or when a recovery has adopted a head after it. It is
+    not where the outbox has another bulletin at its place: two outboxes, or a thief, have published on the channel.
 
     The last bulletin read is looked at again: where it does not stand any more the stream is another, or was rewound,
     and is compared whole.
@@ -139,7 +139,7 @@ async def compare(
         Channel(issuer=authority_id, status=status, tlp=tlp, audience=audience).name
         for status, tlp, audience in registry.publish_prefixes(authority_id)
     }
-    # What is no longer granted is no longer read back either, and what was too old the stream has let go.
+    # Without a grant a channel is not read back, and the stream has dropped what is older than its age limit.
     since = clock().timestamp() - MAX_AGE_S + MARGIN_S
     stored = await outbox.read(lambda db: table.stored_from(db, stream, cursor))
     expected = {
@@ -173,10 +173,10 @@ async def compare(
 
 
 def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> list[ReceivedLink]:
-    """The places of those that the authority's keys have signed; the others were put there by somebody else.
+    """The places of the messages that the authority's keys have signed. Others are left out.
 
-    What a reader refuses and yet leaves its place in the chain has it here too. When each came is the broker's word,
-    which at worst makes an outbox refuse; readers go by their own clocks.
+    A bulletin that readers refuse but keep in the chain has its place here too. The time of arrival is the broker's, which
+    at worst makes an outbox refuse to publish; readers go by their own clocks.
     """
     ended = registry.ended(now)
     links: list[ReceivedLink] = []

@@ -11,8 +11,8 @@
 9. settle    `bus.publishing.sender`: the stream's durable acknowledgement
 
 Steps 1 to 7, in `bus.publishing.stamping`, are one transaction of the outbox, so two processes of one authority cannot fork their
-chain, and a refused draft uses no number. `publish` never waits for the bus. What becomes of a bulletin after step 9 is
-another room's matter (`bus.delivery`); going on after a theft is another module's (`bus.publishing.reanchor`).
+chain, and a refused draft uses no number. `publish` never waits for the bus. `bus.delivery` follows a bulletin after step 9;
+`bus.publishing.reanchor` goes on after a theft.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = ["Accepted", "Health", "Publisher"]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the way out is doing; `waiting_s` is for how long the oldest bulletin has not been stored, `problem` why not."""
+    """State of the way out; `waiting_s` is how long the oldest unsent bulletin has waited, `problem` why."""
 
     connected: bool
     counts: dict[str, int]
@@ -53,7 +53,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Publisher:
-    """An authority's voice. Use `Publisher.open`."""
+    """Publishes for one authority. Use `Publisher.open`."""
 
     def __init__(
         self,
@@ -90,19 +90,19 @@ class Publisher:
         seal: Sealer | None = None,
         on_refused: Callable[[TocsinError], None] | None = None,
     ) -> AsyncIterator[Publisher]:
-        """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
+        """Publish as an authority; what is kept is sent in the background until the context exits.
 
         Args:
-            authority_id: who speaks.
+            authority_id: who publishes.
             outbox: its outbox.
             registry: the registry as it stands now; asked for every draft.
             signers: its keys, one for each algorithm the registry requires.
-            endpoint: its place on the bus; None only keeps, and somebody else sends.
+            endpoint: its place on the bus; with None bulletins are only kept, and another process sends them.
             defaults: what drafts leave out.
             clock: the present, aware.
             rng: random bytes.
-            seal: seals what must be sealed, in the transaction that stamps; without it what must be sealed is refused.
-            on_refused: told of each draft that is refused before it is signed.
+            seal: seals what must be sealed, in the transaction that stamps; with None such drafts are refused.
+            on_refused: called with the error of each draft that is refused before it is signed.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
@@ -209,7 +209,7 @@ class Publisher:
         return await self.outbox.read(lambda db: self.stamping.rehearse(db, draft, registry, moment))
 
     async def settled(self, digest: str, timeout: float) -> str:
-        """Wait until a bulletin is `stored`, or `parked`; `accepted` when the time is up."""
+        """Wait until a bulletin is `stored` or `parked`. Returns that state; `accepted` on timeout."""
         state = await self.outbox.wait_state(digest, timeout)
         return "accepted" if state == RowState.KEPT else state
 
@@ -238,7 +238,7 @@ class Publisher:
             return await recover(own, self.stamping.sign_and_keep)
 
     async def scrub(self, timeout: float = 60.0) -> int:
-        """Read all own channels, and send again what a stream has lost; how many. Raises as `recover`."""
+        """Read all own channels, and send again what a stream has lost. Returns the number of bulletins. Raises as `recover`."""
         async with self.paused("a scrub", timeout) as own:
             return await own.scrub()
 
@@ -266,7 +266,7 @@ class Publisher:
 
 
 def _refuse_anchor(draft: Draft) -> None:
-    """A re-anchor decides where the chain goes on, so it is nothing to be drafted and put behind whatever comes."""
+    """Refuse a re-anchor as a draft: it decides where the chain goes on, and a draft goes behind the head."""
     if isinstance(draft.body, Reanchor):
         raise PermitError(
             "a re-anchor is not published as a draft; use: tocsin outbox reanchor", reason="not-a-draft"

@@ -1,4 +1,4 @@
-"""Going on after a theft or a loss by decision: which bulletin was the last honest one, and what is not one's own.
+"""Re-anchoring after a theft or a loss: a person decides which bulletin was the last honest one, and which are disowned.
 
 A re-anchor has the number after the last honest bulletin, and names its digest. Every reader who knows that the stolen
 key is revoked then keeps what the anchor descends from and withdraws the thief's branch. A reader who does not know it
@@ -32,14 +32,14 @@ NONE = "none"  # no bulletin of the channel is honest
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a channel goes on from, and the ends of the branches that are not the authority's word."""
+    """Where a channel goes on from, and the ends of the branches that are not the authority's."""
 
     from_: Head
     lost: tuple[Head, ...]
 
 
 def propose(channel: str, survey: Survey, mine: Sequence[Row], from_: str | None = None) -> Anchor:
-    """The anchor that what is known speaks for, or the one at a digest.
+    """The anchor that bus and outbox suggest, or the one at a digest.
 
     Args:
         channel: its name, `status.tlp.audience`.
@@ -141,7 +141,7 @@ def _unknown(channel: str, digest: str) -> OutboxError:
 
 
 def draft(channel: Channel, anchor: Anchor, reason: str, exercise_id: str | None) -> Draft:
-    """What is said at the anchor, to the readers of the channel itself."""
+    """The draft of the re-anchor, for the readers of the channel itself."""
     after = f"after number {anchor.from_.seq}" if anchor.from_.seq else "from its beginning"
     disowned = (
         f" What {len(anchor.lost)} other branches say under its name is not its word." if anchor.lost else ""
@@ -174,7 +174,7 @@ class Reanchoring:
     @classmethod
     @asynccontextmanager
     async def open(cls, publisher: Publisher, timeout: float = 60.0) -> AsyncIterator[Reanchoring]:
-        """Pause the sending: what is proposed to a person is still true when that person has decided.
+        """Pause the sending, so that a proposal still holds when a person has decided.
 
         Args:
             publisher: whose channels.
@@ -187,7 +187,7 @@ class Reanchoring:
             yield cls(publisher, own)
 
     async def disowned(self) -> dict[str, Anchor]:
-        """By channel, where it would go on from, for each on which the bus holds what is not this authority's word.
+        """The proposed anchor of each channel on which the bus holds what is not this authority's.
 
         Raises:
             UnreachableError: the bus does not answer.
@@ -198,7 +198,7 @@ class Reanchoring:
         return {name: anchor for name, anchor in anchors.items() if anchor.lost}
 
     async def proposal(self, channel: str, *, from_: str | None = None) -> Anchor:
-        """Where a channel would go on from, and what would be disowned. Nothing is said yet.
+        """Where a channel would go on from, and what would be disowned. Nothing is published.
 
         Args:
             channel: its name, `status.tlp.audience`.
@@ -207,7 +207,7 @@ class Reanchoring:
 
         Raises:
             UnreachableError: the bus does not answer.
-            OutboxError: as `reanchor` would, before anybody is asked.
+            OutboxError: as `reanchor` would.
         """
         survey, mine = await self._own.survey(), await self._outbox.chain(channel)
         anchor = propose(channel, survey, mine, from_)
@@ -217,14 +217,14 @@ class Reanchoring:
     async def reanchor(
         self, channel: str, anchor: Anchor, *, reason: str, exercise_id: str | None = None
     ) -> Accepted:
-        """Go on with a channel by decision, after a theft or a loss; returns when the re-anchor is safe on this disk.
+        """Publish a re-anchor: the channel goes on from it. Returns when it is safe on this disk.
 
         Rows after the anchor that never got to the bus are set aside as `superseded`, in the transaction that keeps it.
 
         Args:
             channel: its name, `status.tlp.audience`.
             anchor: the last honest bulletin (number 0 without a digest, when there is none), and the ends of what is
-                not this authority's word.
+                not this authority's.
             reason: in words, for the readers.
             exercise_id: of the exercise, on a channel of status `exercise`.
 

@@ -1,7 +1,7 @@
 """Recovery of a lost or restored outbox: its heads are rebuilt from what the bus holds under the authority's name.
 
-Without it the authority would give a number twice, which every reader must take for a contradiction. What a thief said
-with a key that has ended is no head; while the key is good nobody can tell, so a theft is answered by `key revoke`
+Without it the authority would use a number twice, which every reader takes for a contradiction. A thief's bulletin by a key
+that has ended is no head. While the key is valid it cannot be told from an honest one, so a theft is answered by `key revoke`
 first, and then by `bus.publishing.reanchor`.
 """
 
@@ -39,7 +39,7 @@ Keep = Callable[[sqlite3.Connection, Bulletin, bytes, dt.datetime, str | None, s
 
 
 async def recover(own: OwnChannels, keep: Keep) -> Recovery:
-    """Adopt the heads that the bus holds, and stamp anew, behind them, what was never sent.
+    """Adopt the heads that the bus holds; stamp anew, behind them, what was never sent.
 
     Args:
         own: the authority's own channels.

@@ -49,7 +49,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stamping:
-    """How one authority stamps and signs."""
+    """Stamps and signs for one authority."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Stamping:
         return bulletin, payload
 
     def _may_sign(self, registry: VerifiedRegistry, moment: dt.datetime) -> None:
-        """Part of step 4: what every reader would refuse for its signatures is refused here, before it is said."""
+        """Part of step 4: refuse what every reader would refuse for its signatures."""
         algorithms = set()
         for signer in self._signers:
             key = own_key(registry, self._authority_id, signer.kid)

@@ -1,4 +1,4 @@
-"""One SQLite file, one thread, and commits shared by those who wait together.
+"""One SQLite file, one thread, and one commit for all work that waits.
 
 Write-ahead log with `synchronous=FULL`: what was committed survives a power cut. Each piece of work runs in its
 own savepoint inside one `BEGIN IMMEDIATE` transaction; one that raises is rolled back alone and its caller gets
@@ -250,7 +250,7 @@ class Database:
             self._loop.call_soon_threadsafe(settle)
 
     def _ours(self, exc: Exception) -> Exception:
-        """The error as our callers know it; one after which nothing on the disk is sure ends this store."""
+        """The error for our callers; one after which the state of the disk is unknown ends this store."""
         if not isinstance(exc, sqlite3.Error):
             return exc
         if (passing := _passing(exc, self.path)) is not None:
@@ -268,7 +268,7 @@ def utc(seconds: float) -> dt.datetime:
 
 
 def _try(work: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) -> tuple[Any, Exception | None]:
-    """What the work gave, or what it raised."""
+    """The result of the work, or the error that it raised."""
     try:
         return work(db), None
     except StopIteration:

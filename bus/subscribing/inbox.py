@@ -1,7 +1,7 @@
 """The reader's store: what was admitted, what was refused and why, and where reading goes on.
 
 One file per reader identity. Effect, cursor and row are one transaction: the projector, the hub's picture, writes
-into this same file. Whoever holds the lease reads the bus; other processes follow the admitted table by its rows.
+into this same file. The process that holds the lease reads the bus; others follow the admitted table by its rows.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ class Inbox(Store):
         return await self.write(lambda db: self._intake.release(db, now))
 
     async def amend(self, registry: VerifiedRegistry, now: dt.datetime) -> Mapping[str, int]:
-        """Take in what the registry has said since: keys that have ended and keys that have come (`bus.subscribing.reassessment`).
+        """Judge anew what a change of the registry concerns: keys that ended, keys that came (`reassessment`).
 
-        Cheap when nothing has changed; to be called every so often, with the registry as it stands.
+        Cheap when nothing has changed; called at intervals, with the present registry.
         """
         counts: Counter[str] = Counter()
         work = Reassessment(self._intake, registry, now)
@@ -122,7 +122,7 @@ class Inbox(Store):
         return counts
 
     async def decide(self, channel: str, by: str, reason: str, now: dt.datetime) -> tuple[int, bool]:
-        """Note a person's decision on the contradictions of a channel; how many, and whether its issuer is frozen still."""
+        """Note a person's decision on the contradictions of a channel. Returns their number, and whether the issuer is still frozen."""
 
         def work(db: sqlite3.Connection) -> tuple[int, bool]:
             return self._intake.decide(db, channel, by, reason, now), contested.is_frozen(db, channel)
@@ -130,7 +130,7 @@ class Inbox(Store):
         return await self.write(work)
 
     async def due_future(self, now: dt.datetime) -> list[Message]:
-        """Messages whose time has come, to be judged again; they wait on until they are settled without a stream.
+        """Messages whose time has come, to be judged again. They stay deferred until they are settled without a stream.
 
         Those of one moment come in the order of their stream.
         """
@@ -147,7 +147,7 @@ class Inbox(Store):
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Stored]:
-        """Admitted bulletins after a row, in order; for ever when `live`, also those that another process admits."""
+        """Admitted bulletins after a row, in order; with `live` without end, also those that another process admits."""
         mark = -1
         while True:
             mark = await self.changed(mark, 0)
@@ -195,7 +195,7 @@ class Inbox(Store):
         return await self.read(work)
 
     async def rebuild(self) -> int:
-        """Make the projection anew from the signed bytes, parked ones included; from how many bulletins."""
+        """Make the projection anew from the signed bytes, parked ones included. Returns the number of bulletins."""
 
         def work(db: sqlite3.Connection) -> int:
             projector = self._intake.projector
@@ -213,7 +213,7 @@ class Inbox(Store):
         return await self.write(work)
 
     async def redrive(self) -> int:
-        """Try parked bulletins again; how many there are."""
+        """Try parked bulletins again. Returns their number."""
         return await self.execute(
             "UPDATE admitted SET tries = 1, retry_at = 0 WHERE tries > 0 AND retry_at IS NULL"
         )

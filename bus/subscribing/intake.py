@@ -50,7 +50,7 @@ class Projector(Protocol):
 
 
 class Intake:
-    """The work on one store: how long to hold back, and what to make of what is kept."""
+    """The work on one store; `hold_s` is how long (seconds) a bulletin waits for its predecessor."""
 
     def __init__(self, projector: Projector | None, hold_s: float) -> None:
         self.projector = projector
@@ -66,7 +66,7 @@ class Intake:
         cursor: Cursor | None,
         now: dt.datetime,
     ) -> dict[str, int]:
-        """Take a batch in and move the cursor; how many were admitted, held, duplicate, early or refused."""
+        """Take a batch in and move the cursor. Returns how many were admitted, held, duplicate, early or refused."""
         self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
         self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
         if stream is None:  # waited for their time; from here on they are what they are judged to be
@@ -145,7 +145,7 @@ class Intake:
         return "admitted"
 
     def _note_ended(self, db: sqlite3.Connection, waiting: Waiting, channel: str) -> None:
-        """Have its channel ruled about once more, if it was judged before its key ended."""
+        """Have its channel ruled about once more if a key of its signature has ended."""
         if not self._ended.isdisjoint(waiting.kids):
             places.reassess(db, channel)
 
@@ -204,7 +204,7 @@ class Intake:
         self.project(db, tables.add_admitted(db, waiting, bulletin, channel, labels, now), now)
 
     def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
-        """Take a bulletin into the picture; a fault of the picture loses nothing and stops nothing else."""
+        """Take a bulletin into the picture. A fault of the picture is noted and tried again; nothing else stops."""
         if self.projector is None:
             return
         db.execute("SAVEPOINT picture")
@@ -229,14 +229,18 @@ class Intake:
         db.execute("RELEASE picture")
 
     def decide(self, db: sqlite3.Connection, channel: str, by: str, reason: str, now: dt.datetime) -> int:
-        """Note a person's decision on contradictions (`bus.subscribing.contested`); what was published during the freeze takes effect. Returns their number."""
+        """Note a person's decision on contradictions, and let what was published during the freeze take effect.
+
+        Returns:
+            The number of contradictions (`bus.subscribing.contested`).
+        """
         count = contested.decide(db, channel, by, reason, now.timestamp())
         if count:
             self.lift(db, channel, now)
         return count
 
     def lift(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> None:
-        """Let what the issuer of a channel has said while it was frozen take effect, if it is so no more."""
+        """Let what the issuer of a channel published during its freeze take effect, unless it is still frozen."""
         if contested.is_frozen(db, channel):
             return
         for name in contested.labelled(db, channel):
@@ -245,7 +249,7 @@ class Intake:
 
     @contextlib.contextmanager
     def anew(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> Iterator[None]:
-        """Take a channel out of the picture, with all that it did, and in again as it is afterwards."""
+        """Take a channel out of the picture, with all that it did; when the context exits, take in what is admitted then."""
         admitted = "SELECT * FROM admitted WHERE channel = ? ORDER BY row"
         if self.projector is not None:
             self.projector.forget(db, channel, map(stored, db.execute(admitted, (channel,)).fetchall()))

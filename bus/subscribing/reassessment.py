@@ -189,7 +189,7 @@ class Reassessment:
         return raised
 
     def _again(self, row: sqlite3.Row) -> Judged | None:
-        """A quarantined message with what admission says when its key does not matter; None when it is refused for more."""
+        """A quarantined message as admission judges it without regard to its key; None when it is refused all the same."""
         message = message_of(row)
         try:
             admitted = admit(
@@ -207,11 +207,11 @@ class Reassessment:
     # -- keys that have come ------------------------------------------------------------------------------------------
 
     def must_retry(self, db: sqlite3.Connection) -> bool:
-        """Whether this version has not been tried yet on all that could stand by it."""
+        """Whether this version has yet to be tried on a row."""
         return bool(db.execute(_PART, (self._after(db), 1)).fetchone())
 
     def retry(self, db: sqlite3.Connection) -> dict[str, int]:
-        """Judge the next part again; what became of those whose key is known now."""
+        """Judge the next part again. Returns how many became admitted, held, duplicate, early or refused."""
         rows = db.execute(_PART, (self._after(db), AT_ONCE)).fetchall()
         db.execute("DELETE FROM retried")
         db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, rows[-1]["n"]))
@@ -224,13 +224,13 @@ class Reassessment:
         return self._intake.settle(db, judged, None, None, self._now)
 
     def _after(self, db: sqlite3.Connection) -> int:
-        """Up to which row this version has been tried; what comes later is tried by the next one."""
+        """The row up to which this version has been tried; later rows are tried by the next one."""
         row = db.execute("SELECT upto FROM retried WHERE registry = ?", (self._registry.digest,)).fetchone()
         return row["upto"] if row else 0
 
 
 def _quarantined(db: sqlite3.Connection, channel: str) -> list[sqlite3.Row]:
-    """What is in quarantine for no fault of its own words, lowest number first."""
+    """What is in quarantine only for its key or its place, lowest number first."""
     marks = ", ".join("?" * len(_MAY_STAND))
     sql = f"SELECT *, at AS received_at FROM quarantine WHERE channel = ? AND reason IN ({marks}) ORDER BY seq, n"
     return db.execute(sql, (channel, *_MAY_STAND)).fetchall()

@@ -67,12 +67,12 @@ class Subscriber:
         """Prepare; `run` reads.
 
         Args:
-            authority_id: who reads.
+            authority_id: the reader.
             inbox: its store.
             registry: the registry as it stands now; asked for every batch.
             endpoint: its place on the bus.
             clock: the present, aware.
-            allowance: what is read of one authority at once; what is beyond it waits, and holds up nobody else.
+            allowance: what is read of one authority at once; what is beyond it waits and delays no other.
             streams: which (stream, consumer) pairs it reads, by the registry.
         """
         self.counts: Counter[str] = Counter()
@@ -95,7 +95,7 @@ class Subscriber:
         return self._caught_up >= granted
 
     def read_again(self, stream: str) -> None:
-        """Read a stream from its beginning, soon: something in it was not seen. What is known is recognised."""
+        """Have a stream read from its beginning, because something in it was not seen. What is known is recognised."""
         self._again.add(stream)
 
     async def run(self) -> None:
@@ -144,7 +144,7 @@ class Subscriber:
     async def _sync_filters(
         self, connection: Connection, stream: str, consumer: str, cursor: Cursor
     ) -> frozenset[str]:
-        """What the consumer lets through; what it did not let through before is read up to the cursor first."""
+        """The consumer's filters; what new ones let through is first read up to the cursor."""
         filters = (await consumer_info(connection, stream, consumer)).filters
         covered = await self._inbox.covered(stream)
         if cursor.seq and not filters <= covered:
@@ -162,7 +162,7 @@ class Subscriber:
         filters: frozenset[str],
         batch: list[Received],
     ) -> None:
-        """Take in what comes, until the consumer lets through something else or the stream is to be read again."""
+        """Take in what comes, until the consumer has other filters or the stream is to be read again."""
         clock = asyncio.get_running_loop().time
         looked = clock()
         budgets: dict[str, RateMeter] = {}
@@ -241,7 +241,7 @@ class Subscriber:
     def _wait(
         self, received: Received, budgets: dict[str, RateMeter], registry: VerifiedRegistry, now: dt.datetime
     ) -> dt.datetime | None:
-        """Until when a message waits whose authority has said more than is read at once; None when it does not.
+        """Until when a message waits because its authority is beyond its allowance; None when it need not.
 
         Counted by when the stream took it, so that a reader who was away catches up at full speed.
         """
@@ -268,7 +268,7 @@ class Subscriber:
             self._caught_up.add(stream)
 
     async def _tick(self) -> None:
-        """What waits for its predecessor, or for its time, is looked at every so often."""
+        """Every `TICK_S` seconds, look at what waits for its predecessor or its time."""
         while True:
             await asyncio.sleep(TICK_S)
             now = self._clock()

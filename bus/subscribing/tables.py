@@ -168,7 +168,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def message_of(row: sqlite3.Row) -> Message:
-    """A message in quarantine, as it came; or one that was admitted, of whose headers the signature is kept."""
+    """The message of a row in quarantine, or of an admitted one, which keeps only the signature of its headers."""
     headers: tuple[tuple[str, str], ...]
     if "signature" in row.keys():  # noqa: SIM118 (`in row` looks among the values)
         headers = ((SIG_HEADER, row["signature"]),)
