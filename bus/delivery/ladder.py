@@ -53,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
-    """What one hub that must have a bulletin has confirmed. `mute`: it has no key or grant to answer with."""
+    """What one hub that must have a bulletin has confirmed, and when. `mute`: it has no key or grant to answer with."""
 
     reader: str
     received: dt.datetime | None
@@ -63,7 +63,7 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a bulletin stands; `missing` is who keeps it from the next rung, `unconfirmed` who holds back its withdrawal."""
+    """Where a bulletin stands; `missing` has not confirmed the next state, `unconfirmed` not the withdrawal."""
 
     said: Sent
     state: DeliveryState
@@ -114,8 +114,9 @@ def delivery_status(
         )
         for name in sorted(set(required))
     )
-    unreceived = tuple(each.reader for each in readers if each.received is None)
-    unread = tuple(each.reader for each in readers if each.read is None)
+    unreceived = tuple(reader.reader for reader in readers if reader.received is None)
+    unread = tuple(reader.reader for reader in readers if reader.read is None)
+    shown = tuple(reader.reader for reader in readers if reader.withdrawn is None)
     if readers and not unread:
         state = DeliveryState.READ
     elif readers and not unreceived:
@@ -127,51 +128,39 @@ def delivery_status(
         state=state,
         readers=readers,
         missing=unreceived or unread,
-        unconfirmed=tuple(each.reader for each in readers if each.withdrawn is None)
-        if said.is_cancelled
-        else (),
+        unconfirmed=shown if said.is_cancelled else (),
     )
 
 
 def overdue(
-    found: DeliveryStatus, now: dt.datetime, deadlines: Deadlines, contacts: Mapping[str, Sequence[str]]
+    status: DeliveryStatus, now: dt.datetime, deadlines: Deadlines, contacts: Mapping[str, Sequence[str]]
 ) -> tuple[Overdue, ...]:
-    """Who has not answered in time, and whom to ask: the next contact for each time that the deadline has passed.
+    """Who has not answered in time, and whom to ask. Each time the deadline has passed again it is the next contact.
 
     Args:
-        found: where the bulletin stands.
+        status: where the bulletin stands.
         now: the present.
         deadlines: by priority and phase.
         contacts: whom to ask at each hub, the first first.
     """
-    said, allowed = found.said, deadlines[found.said.priority, found.said.phase]
+    said, allowed = status.said, deadlines[status.said.priority, status.said.phase]
+    unreceived = [reader for reader in status.readers if reader.received is None]
+    received = [reader for reader in status.readers if reader.received is not None]
+    unread = [reader for reader in received if reader.read is None]
+    shown = [reader for reader in received if reader.withdrawn is None]
     # A bulletin that was withdrawn need not be read any more; its withdrawal must arrive as it had to.
-    asked: list[tuple[str, dt.datetime | None, int | None, list[Reader]]] = [
-        (
-            DeliveryState.RECEIVED,
-            said.stored,
-            allowed.received_s,
-            [r for r in found.readers if r.received is None],
-        ),
-        (
-            DeliveryState.READ,
-            None if said.is_cancelled else said.stored,
-            allowed.read_s,
-            [r for r in found.readers if r.received is not None and r.read is None],
-        ),
-        (
-            ReceiptStage.WITHDRAWN,
-            said.withdrawn,
-            allowed.received_s,
-            [r for r in found.readers if r.received is not None and r.withdrawn is None],
-        ),
-    ]
+    readable = None if said.is_cancelled else said.stored
+    asked = (
+        (str(DeliveryState.RECEIVED), said.stored, allowed.received_s, unreceived),
+        (str(DeliveryState.READ), readable, allowed.read_s, unread),
+        (str(ReceiptStage.WITHDRAWN), said.withdrawn, allowed.received_s, shown),
+    )
     late = []
     for what, since, seconds, readers in asked:
         if since is None or seconds is None or not (step := steps(since, now, seconds)):
             continue
-        for each in readers:
-            names = contacts.get(each.reader, ())
+        for reader in readers:
+            names = contacts.get(reader.reader, ())
             late.append(
                 Overdue(
                     id=said.id,
@@ -179,12 +168,12 @@ def overdue(
                     channel=said.channel,
                     priority=said.priority,
                     phase=said.phase,
-                    what=str(what),
-                    reader=each.reader,
+                    what=what,
+                    reader=reader.reader,
                     due=since + dt.timedelta(seconds=seconds),
                     step=step,
                     contact=names[min(step, len(names)) - 1] if names else None,
-                    mute=each.mute,
+                    mute=reader.mute,
                 )
             )
     return tuple(late)

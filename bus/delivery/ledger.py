@@ -77,34 +77,25 @@ class ReceiptLedger:
         return (LAYOUT,)
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Take one receipt or request in. What names a bulletin that was not said, or may not be read there, counts for nothing."""
-        b = row.bulletin
-        if b.status is not Status.SYSTEM or b.audience != self._authority_id:
+        """Take one receipt or request in. One for a bulletin of another outbox, or that the reader may not read, is disregarded."""
+        bulletin, reader = row.bulletin, row.bulletin.issuer.id
+        if bulletin.status is not Status.SYSTEM or bulletin.audience != self._authority_id:
             return
-        if isinstance(b.body, Request):
-            resend.resend_asked(
-                db,
-                self._authority_id,
-                self._registry(),
-                b.issuer.id,
-                b.body.items,
-                row.admitted_at.timestamp(),
-            )
-        if not isinstance(b.body, Receipt):
+        if isinstance(bulletin.body, Request):
+            registry, items, moment = self._registry(), bulletin.body.items, row.admitted_at.timestamp()
+            resend.resend_asked(db, self._authority_id, registry, reader, items, moment)
+        if not isinstance(bulletin.body, Receipt):
             return
-        for item in b.body.items:
-            ours = db.execute(
-                "SELECT channel FROM outbox WHERE digest = ? AND id = ?", (item.digest, item.id)
-            ).fetchone()
-            if ours is None or not self._registry().may_read(
-                b.issuer.id, Channel.parse(f"{self._authority_id}/{ours['channel']}")
+        stage, ours = bulletin.body.stage, "SELECT channel FROM outbox WHERE digest = ? AND id = ?"
+        for item in bulletin.body.items:
+            sent = db.execute(ours, (item.digest, item.id)).fetchone()
+            if sent is None or not self._registry().may_read(
+                reader, Channel.parse(f"{self._authority_id}/{sent['channel']}")
             ):
-                log.warning("receipt_disregarded", reader=b.issuer.id, id=item.id, stage=b.body.stage)
+                log.warning("receipt_disregarded", reader=reader, id=item.id, stage=stage)
                 continue
-            db.execute(
-                "INSERT OR IGNORE INTO receipts VALUES (?, ?, ?, ?, ?)",
-                (item.digest, b.issuer.id, b.body.stage, row.rowid, item.at.timestamp()),
-            )
+            receipt = (item.digest, reader, stage, row.rowid, item.at.timestamp())
+            db.execute("INSERT OR IGNORE INTO receipts VALUES (?, ?, ?, ?, ?)", receipt)
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty what receipts say."""
@@ -117,7 +108,7 @@ class ReceiptLedger:
 
 
 async def read(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T:
-    """Answer a question about what is expected, of all that was kept until now."""
+    """Enrol what was kept, then answer a question about it."""
     if await outbox.read(_is_behind):
         await outbox.write(enrol)
     return await outbox.read(question)
@@ -129,7 +120,7 @@ def _is_behind(db: sqlite3.Connection) -> bool:
 
 
 def enrol(db: sqlite3.Connection) -> None:
-    """Expect answers to what was kept since; inside a transaction. A withdrawal is expected at its original's readers too."""
+    """Expect answers to what was kept since the last time, inside a transaction; to a withdrawal from its original's readers too."""
     known = db.execute("SELECT n FROM enrolled_upto").fetchone()
     n = known["n"] if known else 0
     while rows := db.execute(
@@ -165,7 +156,7 @@ def _select(
 ) -> list[tuple[int, DeliveryStatus]]:
     """Where bulletins stand that a condition finds (`e` is what is expected, `o` the outbox), with their rows."""
     sql = "SELECT reader, stage, min(at) AS at FROM receipts WHERE digest = ? GROUP BY reader, stage"
-    found = []
+    statuses = []
     for row in db.execute(f"{_SAID} AND {where}", tuple(arguments)).fetchall():
         channel = Channel.parse(f"{me}/{row['channel']}")
         needed = receipt_grants.required(registry, channel)
@@ -177,25 +168,27 @@ def _select(
             priority=row["priority"],
             phase=row["phase"],
             accepted=utc(row["kept_at"]),
-            stored=utc(row["stored_at"])
-            if row["state"] == RowState.STORED and row["stored_at"] is not None
-            else None,
-            withdrawn=None if row["withdrawn_at"] is None else utc(row["withdrawn_at"]),
+            stored=_when(row["stored_at"] if row["state"] == RowState.STORED else None),
+            withdrawn=_when(row["withdrawn_at"]),
             is_cancelled=row["cancelled"] > 0,
         )
         answers = [
-            Answer(reader=each["reader"], stage=ReceiptStage(each["stage"]), at=utc(each["at"]))
-            for each in db.execute(sql, (row["digest"],))
+            Answer(reader=receipt["reader"], stage=ReceiptStage(receipt["stage"]), at=utc(receipt["at"]))
+            for receipt in db.execute(sql, (row["digest"],))
         ]
         mute = [name for name in needed if not receipt_grants.may_answer(registry, name, channel)]
-        found.append((row["n"], delivery_status(said, answers, needed, mute)))
-    return found
+        statuses.append((row["n"], delivery_status(said, answers, needed, mute)))
+    return statuses
+
+
+def _when(seconds: float | None) -> dt.datetime | None:
+    return None if seconds is None else utc(seconds)
 
 
 def of_one(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, wanted: str) -> DeliveryStatus | None:
     """Where one bulletin stands, by id or digest."""
-    found = _select(db, me, registry, "(e.id = ?1 OR e.digest = ?1)", (wanted,))
-    return found[0][1] if found else None
+    statuses = _select(db, me, registry, "(e.id = ?1 OR e.digest = ?1)", (wanted,))
+    return statuses[0][1] if statuses else None
 
 
 def lately(
@@ -203,11 +196,11 @@ def lately(
 ) -> list[DeliveryStatus]:
     """Where everything of the last 30 days stands, the newest first."""
     since = (now - KEEP).timestamp()
-    return [each for _, each in _select(db, me, registry, "o.kept_at >= ? ORDER BY e.n DESC", (since,))]
+    return [status for _, status in _select(db, me, registry, "o.kept_at >= ? ORDER BY e.n DESC", (since,))]
 
 
 def late(
-    found: Iterable[DeliveryStatus],
+    statuses: Iterable[DeliveryStatus],
     now: dt.datetime,
     deadlines: Deadlines,
     registry: VerifiedRegistry,
@@ -215,18 +208,18 @@ def late(
 ) -> list[Overdue]:
     """Who has not answered in time, with whom the registry names to ask; `calendars` are those of the author's country."""
     contacts = {name: record.contacts for name, record in registry.document.authorities.items()}
-    timed = (_timed(each, deadlines, calendars) for each in found)
-    return [item for each in timed for item in overdue(each, now, deadlines, contacts)]
+    timed = (_timed(status, deadlines, calendars) for status in statuses)
+    return [item for status in timed for item in overdue(status, now, deadlines, contacts)]
 
 
 def _timed(
-    found: DeliveryStatus, deadlines: Deadlines, calendars: Sequence[ElectionCalendar]
+    status: DeliveryStatus, deadlines: Deadlines, calendars: Sequence[ElectionCalendar]
 ) -> DeliveryStatus:
-    """In the stricter of the phase it names and its country's when it was stored: what begins later hurries nobody back."""
-    said = found.said
+    """The status in the stricter of the bulletin's own phase and its country's at the time it was stored, not of a later one."""
+    said = status.said
     there = coarse(phase_over(calendars, said.stored or said.accepted))
     phase = stricter(deadlines, said.priority, (said.phase, there))
-    return msgspec.structs.replace(found, said=msgspec.structs.replace(said, phase=phase))
+    return msgspec.structs.replace(status, said=msgspec.structs.replace(said, phase=phase))
 
 
 def tell(
@@ -237,35 +230,39 @@ def tell(
     deadlines: Deadlines,
     calendars: Sequence[ElectionCalendar] = (),
 ) -> list[Overdue]:
-    """What has become overdue and was not told before; inside a transaction. What needs no answer any more is closed.
+    """What is newly overdue, inside a transaction. What needs no answer any more is closed.
 
-    What a hub then shows that it lacks is sent again.
+    What a hub's receipts show that it lacks is sent again.
     """
     enrol(db)
     first = "INSERT OR IGNORE INTO reported VALUES (?, ?, ?)"
     new: list[Overdue] = []
-    for n, found in _select(db, me, registry, "e.closed = 0", ()):
-        each = _timed(found, deadlines, calendars)
+    for n, untimed in _select(db, me, registry, "e.closed = 0", ()):
+        status = _timed(untimed, deadlines, calendars)
         new += [
             item
-            for item in late([each], now, deadlines, registry)
+            for item in late([status], now, deadlines, registry)
             if db.execute(first, (item.digest, item.reader, item.what)).rowcount
         ]
-        if _is_done(each, deadlines) or each.said.accepted < now - KEEP:
+        if _is_done(status, deadlines) or status.said.accepted < now - KEEP:
             db.execute("UPDATE expected SET closed = 1 WHERE n = ?", (n,))
     resend_unconfirmed(db, new, now.timestamp())
     return new
 
 
-def _is_done(found: DeliveryStatus, deadlines: Deadlines) -> bool:
-    if found.said.is_cancelled:
-        return not found.unconfirmed
-    need_not_be_read = deadlines[found.said.priority, found.said.phase].read_s is None
-    return found.state is DeliveryState.READ or (found.state is DeliveryState.RECEIVED and need_not_be_read)
+def _is_done(status: DeliveryStatus, deadlines: Deadlines) -> bool:
+    said = status.said
+    if said.is_cancelled:
+        return not status.unconfirmed
+    need_not_be_read = deadlines[said.priority, said.phase].read_s is None
+    return status.state is DeliveryState.READ or (status.state is DeliveryState.RECEIVED and need_not_be_read)
 
 
 def resend_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:
-    """Have sent again what a hub has not confirmed in time though it has a later one, inside a transaction; how many."""
+    """Have sent again what a hub has not confirmed in time though it has confirmed a later bulletin of the channel.
+
+    Inside a transaction. Returns the number of bulletins.
+    """
     ns = [
         row["n"]
         for item in late

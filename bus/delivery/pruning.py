@@ -18,7 +18,7 @@ from schemas.vocab import Status
 
 
 class Pruned(msgspec.Struct, frozen=True, kw_only=True):
-    """How many bulletins went, and how many old ones stay, by why they do; what was read of others, which is old too."""
+    """How many bulletins were pruned, how many old ones stay, by reason, and how many old receipts and requests were erased."""
 
     pruned: int
     kept: dict[str, int]
@@ -47,8 +47,8 @@ def prune(
     """Take out what need not be kept, inside a transaction.
 
     Kept are bulletins that were stored less than `keep` ago or never, are in force, have not been received, or their
-    withdrawal not been confirmed, by every hub that must; what names one of `elections`; heads of channels; the last about one thing. What only one
-    bulletin may ever be kept for (`once`) stays known.
+    withdrawal not been confirmed, by every hub that must; what names one of `elections`; heads of channels; the last about
+    one thing. What only one bulletin may ever be kept for (`once`) stays known.
 
     Args:
         db: the outbox.
@@ -110,7 +110,9 @@ def _stays(
     original = "SELECT 1 FROM expected e JOIN expected c ON c.cancels = e.id WHERE c.n = ?"
     if db.execute(original, (row["n"],)).fetchone():
         return "its-original-is-kept"
-    found = ledger.of_one(db, me, registry, row["digest"])
-    if found is None or (found.readers and found.state not in (DeliveryState.RECEIVED, DeliveryState.READ)):
+    status = ledger.of_one(db, me, registry, row["digest"])
+    if status is None or (
+        status.readers and status.state not in (DeliveryState.RECEIVED, DeliveryState.READ)
+    ):
         return "not-received"
-    return "not-withdrawn" if found.unconfirmed else ""
+    return "not-withdrawn" if status.unconfirmed else ""

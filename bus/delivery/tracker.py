@@ -1,4 +1,4 @@
-"""An author reads the receipts for what it has said, into its outbox's file, and is told once of what is overdue.
+"""An author reads the receipts for its bulletins into its outbox's file; what is overdue is logged once.
 
 It stands beside the publisher, which knows nothing of it: a tracker opened later finds what was published before.
 """
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 class DeliveryTracker:
-    """What became of what one publisher says. Use `DeliveryTracker.open`.
+    """What became of the bulletins of one publisher. Use `DeliveryTracker.open`.
 
     It reads while its process is the one that sends from the outbox, for a consumer has one reader. What another
     process reads into the file it finds there.
@@ -55,13 +55,18 @@ class DeliveryTracker:
     async def open(
         cls, publisher: Publisher, deadlines: Deadlines, calendars: Calendars | None = None
     ) -> AsyncIterator[DeliveryTracker]:
-        """Track what a publisher says; receipts are read in the background until the context exits.
+        """Track a publisher's bulletins; receipts are read in the background until the context exits.
 
         Args:
-            publisher: who speaks; its outbox is opened with `bus.delivery.ledger.TABLES`. Without an endpoint nothing is read.
+            publisher: who speaks; its outbox is opened with `bus.delivery.TABLES`. Without an endpoint nothing is read.
             deadlines: what is overdue by these is logged once.
             calendars: those of the publisher's country, which deadlines follow too.
+
+        Raises:
+            ValueError: the outbox was opened without these tables.
         """
+        if not {*ledger.TABLES} <= {*publisher.outbox.database.layouts}:
+            raise ValueError("receipts need their tables: Outbox.open(path, tables=bus.delivery.TABLES)")
         tracker = cls(publisher, deadlines, calendars)
         if publisher.endpoint is None:
             yield tracker
@@ -72,23 +77,19 @@ class DeliveryTracker:
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def standing(self, id_or_digest: str) -> DeliveryStatus | None:
-        """How far a bulletin has come, and who has not answered; None when it was not said here."""
+        """How far a bulletin has come, and who has not answered; None when it is not of this outbox."""
         registry = self._registry()
         return await ledger.read(
             self._outbox, lambda db: ledger.of_one(db, self._authority_id, registry, id_or_digest)
         )
 
     async def reached(self, digest: str, rung: DeliveryState, timeout: float) -> DeliveryStatus | None:
-        """Wait until a bulletin is `received` or `read`, or nobody is there to answer; where it stands then."""
-        deadline = asyncio.get_running_loop().time() + timeout
-        mark = -1
-        while True:
-            mark = await self._outbox.changed(mark, 0)
-            found = await self.standing(digest)
-            left = deadline - asyncio.get_running_loop().time()
-            if found is None or found.state in (rung, DeliveryState.READ) or not found.readers or left <= 0:
-                return found
-            mark = await self._outbox.changed(mark, left)
+        """Wait until a bulletin is in a state, `received` or `read`, or nobody must answer. Returns its status; on timeout too."""
+
+        def is_over(status: DeliveryStatus | None) -> bool:
+            return status is None or status.state in (rung, DeliveryState.READ) or not status.readers
+
+        return await self._outbox.wait(lambda: self.standing(digest), is_over, timeout)
 
     async def caught_up(self, timeout: float) -> bool:
         """Wait until all receipts that the bus holds are in the outbox's file. Returns False on timeout.
@@ -117,7 +118,7 @@ class DeliveryTracker:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     async def _run(self, endpoint: Endpoint) -> None:
-        """Read until cancelled, or until the outbox fails, which its publisher is told by the outbox itself."""
+        """Read until cancelled, or until the outbox fails; its publisher gets that error from the outbox itself."""
         while True:
             try:
                 if self._may_read():

@@ -1,10 +1,10 @@
-"""The carrier of a country: what its authorities have said goes to the unions and neighbours, and theirs comes home.
+"""The carrier of a country: it takes its authorities' bulletins to the unions and neighbours, and brings theirs home.
 
-A carrier is a client of two brokers and nothing more. It reads one as any reader does, from a cursor of its own that it
-never takes on trust (`bus.transport.cursor`), and publishes to the other as any publisher does, the same bytes under the same message
-id, and moves its cursor when they are stored there. It judges nothing: bulletins are signed, and their readers verify them.
-What it has carried it remembers by digest, so that reading a stream anew carries nothing twice; what its author has sent
-again, because somebody lacks it, goes once more, and so does all that the far stream has lost.
+A carrier is a client of two brokers. It reads one from a cursor that it checks (`bus.transport.cursor`), publishes the same
+bytes under the same message id to the other, and moves its cursor when they are stored there. It judges nothing: bulletins
+are signed, and their readers verify them. It remembers by digest what it has carried, so that reading a stream anew carries
+nothing twice. What its author sends again, because a reader lacks it, goes once more, and so does what the far stream has
+lost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import structlog
 
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
-from bus.federation.plan import Federation, Route, legs
+from bus.federation.plan import Federation, Route, routes_of
 from bus.tasks import one_failure, run_with_current
 from bus.transport import (
     BATCH,
@@ -71,7 +71,7 @@ class Carrier:
 
         Args:
             country: whose carrier it is.
-            federation: who is joined with whom.
+            federation: the brokers and their paths.
             registry: the registry as it stands now.
             endpoints: the carrier's place at its own broker, by the country's name, and at each that it connects to.
             ledger: what it remembers.
@@ -85,7 +85,7 @@ class Carrier:
         self._ledger = ledger
 
     async def run(self) -> None:
-        """Carry until cancelled; begin anew whenever the registry lets other things through.
+        """Carry until cancelled; begin anew when the registry releases other channels.
 
         Raises:
             StoreError: `store-failed`; the ledger takes nothing more until it is opened anew.
@@ -96,109 +96,108 @@ class Carrier:
                 for name, endpoint in self.endpoints.items()
             }
             await run_with_current(
-                self._legs,
+                self._routes,
                 lambda planned: self._all(connections, planned),
                 every_s=AGAIN_S,
                 on_change=lambda: log.info("released_otherwise", country=self._country),
             )
 
-    def _legs(self) -> tuple[Route, ...]:
-        return legs(self._registry(), self._federation, self._country)
+    def _routes(self) -> tuple[Route, ...]:
+        return routes_of(self._registry(), self._federation, self._country)
 
     async def _all(self, connections: Mapping[str, Connection], planned: tuple[Route, ...]) -> None:
         with one_failure():
             async with asyncio.TaskGroup() as tasks:
-                for leg in planned:
-                    for stream, consumer in leg.places:
-                        tasks.create_task(self._leg(connections, leg, stream, consumer))
+                for route in planned:
+                    for stream, consumer in route.places:
+                        tasks.create_task(self._run_route(connections, route, stream, consumer))
                 if not planned:
                     await asyncio.Event().wait()
 
-    async def _leg(
-        self, connections: Mapping[str, Connection], leg: Route, stream: str, consumer: str
+    async def _run_route(
+        self, connections: Mapping[str, Connection], route: Route, stream: str, consumer: str
     ) -> None:
         while True:
             try:
                 with one_failure():
                     await self._attached(
-                        connections[leg.source], connections[leg.sink], leg, stream, consumer
+                        connections[route.source], connections[route.sink], route, stream, consumer
                     )
             except LostError as exc:
-                log.error("sink_lost", source=leg.source, sink=leg.sink, problem=str(exc))
-                await self._ledger.forget(leg.sink)
-            except StoreError as exc:
-                if not exc.is_passing:
+                log.error("sink_lost", source=route.source, sink=route.sink, problem=str(exc))
+                await self._ledger.forget(route.sink)
+            except (StoreError, UnreachableError, BrokerError, DeniedError) as exc:
+                if isinstance(exc, StoreError) and not exc.is_passing:
                     raise
-                self._say(leg, stream, exc)
-            except (UnreachableError, BrokerError, DeniedError) as exc:
-                self._say(leg, stream, exc)
+                self._say(route, stream, exc)
             await asyncio.sleep(PAUSE_S)
 
-    def _say(self, leg: Route, stream: str, exc: BusError) -> None:
-        """Why nothing is carried; aloud when it is another reason than before."""
-        known = self.problems.get((leg.source, leg.sink))
-        self.problems[leg.source, leg.sink] = str(exc)
+    def _say(self, route: Route, stream: str, exc: BusError) -> None:
+        """Note why nothing is carried; log it when it is another reason than before."""
+        known = self.problems.get((route.source, route.sink))
+        self.problems[route.source, route.sink] = str(exc)
         if known != str(exc):
-            log.warning("not_carried", source=leg.source, sink=leg.sink, stream=stream, problem=str(exc))
+            log.warning("not_carried", source=route.source, sink=route.sink, stream=stream, problem=str(exc))
 
     async def _attached(
-        self, source: Connection, sink: Connection, leg: Route, stream: str, consumer: str
+        self, source: Connection, sink: Connection, route: Route, stream: str, consumer: str
     ) -> None:
         """Carry one stream until a line is in doubt."""
         for end in (source, sink):
             _must_be_connected(end)
         given = (await consumer_info(source, stream, consumer)).filters
-        filters = sorted(given & {*leg.patterns})  # what both ends let through: one may know a newer registry
-        cursor = await self._ledger.cursor(leg, stream, filters)
+        filters = sorted(
+            given & {*route.patterns}
+        )  # what both ends let through: one may know a newer registry
+        cursor = await self._ledger.cursor(route, stream, filters)
         async with PullConsumer.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
             resumed = await pull.resume(cursor, MOST, QUIET_S)
             if resumed is None:
-                log.error("stream_changed", stream=stream, source=leg.source, cursor=cursor.seq)
-                await self._ledger.rewind(leg, stream)
+                log.error("stream_changed", stream=stream, source=route.source, cursor=cursor.seq)
+                await self._ledger.rewind(route, stream)
                 return
             batch = resumed.after
             while True:
                 _must_be_connected(sink)
                 if batch:
-                    await self._carry(sink, leg, stream, filters, batch)
-                self.problems.pop((leg.source, leg.sink), None)
+                    await self._carry(sink, route, stream, filters, batch)
+                self.problems.pop((route.source, route.sink), None)
                 batch = await pull.next(MOST, QUIET_S)
 
     async def _carry(
-        self, sink: Connection, leg: Route, stream: str, filters: Sequence[str], batch: list[Received]
+        self, sink: Connection, route: Route, stream: str, filters: Sequence[str], batch: list[Received]
     ) -> None:
         """Store a batch at the other end, and only then move the cursor."""
-        found = [(each, known_as(each)) for each in batch]
-        fresh = await self._ledger.fresh(leg.sink, [name for _, name in found])
+        named = [(message, known_as(message)) for message in batch]
+        fresh = await self._ledger.fresh(route.sink, [name for _, name in named])
         stored: list[str] = []
-        outgoing: dict[
-            str, list[Outgoing]
-        ] = {}  # by the stream that takes them; between streams there is no order
-        for each, name in found:
+        # By the stream that takes them; between streams there is no order.
+        outgoing: dict[str, list[Outgoing]] = {}
+        for message, name in named:
             if name not in fresh:
                 continue
-            made = as_outgoing(each, leg.patterns)
-            if made is None:
-                log.warning("not_carriable", source=leg.source, subject=each.subject, digest=name)
+            copy = as_outgoing(message, route.patterns)
+            if copy is None:
+                log.warning("not_carriable", source=route.source, subject=message.subject, digest=name)
                 continue
-            outgoing.setdefault(_stream_of(made), []).append(made)
+            outgoing.setdefault(_stream_of(copy), []).append(copy)
             stored.append(name)
             fresh.discard(name)  # the same again in one batch
-        tails = await self._ledger.tails(leg.sink)
+        tails = await self._ledger.tails(route.sink)
         for key, several in outgoing.items():
             for ack in await _store(sink, several):
                 if ack.seq <= tails.get(key, 0) and not ack.duplicate:
                     raise LostError(
-                        f"{key} at {leg.sink} had {tails[key]} messages, and stores number {ack.seq}"
+                        f"{key} at {route.sink} had {tails[key]} messages, and stores number {ack.seq}"
                     )
                 tails[key] = max(ack.seq, tails.get(key, 0))
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
-        await self._ledger.note(leg, stream, cursor, filters, stored, tails)
-        self.carried[leg.sink] += len(stored)
+        await self._ledger.note(route, stream, cursor, filters, stored, tails)
+        self.carried[route.sink] += len(stored)
 
 
 def _must_be_connected(end: Connection) -> None:
-    """Whoever is not let in is asked for what a person can mend.
+    """Check a connection, with a hint for the operator when the broker refuses the carrier.
 
     Raises:
         UnreachableError: the broker does not answer, or does not know the carrier's key.
@@ -209,21 +208,23 @@ def _must_be_connected(end: Connection) -> None:
 
 
 def known_as(received: Received) -> str:
-    """By what a message is remembered: its digest; what was sent again, without a message id, as that one record.
+    """The name by which a message is remembered: its digest, with the time of its record when it was sent again.
 
-    So a request's answer gets through though the same was carried before, and reading a stream anew repeats neither.
+    What is sent again has no message id.
+
+    So a resent bulletin goes through though it was carried before, and reading a stream anew repeats neither.
     """
-    found = digest(received.payload)
-    is_sent_again = all(name != MESSAGE_ID for name, _ in received.headers)
-    return f"{found}@{received.stored_ns}" if is_sent_again else found
+    name = digest(received.payload)
+    is_sent_again = all(header != MESSAGE_ID for header, _ in received.headers)
+    return f"{name}@{received.stored_ns}" if is_sent_again else name
 
 
 def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
-    """The message as it is published at the other end; None for what no reader would admit anyway, or is not released.
+    """The message as it is published at the other end; None when no reader would admit it, or it is not released.
 
-    The subject must be the leg's, and of the headers go the signature, the message id and the hints, each once.
+    The subject must be the route's, and of the headers go the signature, the message id and the hints, each once.
     """
-    if not received.subject.isascii() or not any(matches(each, received.subject) for each in patterns):
+    if not received.subject.isascii() or not any(matches(pattern, received.subject) for pattern in patterns):
         return None
     headers: dict[str, str] = {}
     for name, value in received.headers:

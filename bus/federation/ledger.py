@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bus.federation.plan import Route
-from bus.storage import Database, Layout
+from bus.storage import Database, Layout, Store, insert
 from bus.transport import Cursor
 
 SCHEMA = """
@@ -24,13 +24,11 @@ CREATE TABLE IF NOT EXISTS sink_positions (
 ) WITHOUT ROWID;
 """
 LAYOUT = Layout("carrier", SCHEMA, ("ALTER TABLE tails RENAME TO sink_positions",), known_by="carried")
+_CARRIED = "INSERT OR IGNORE INTO carried VALUES (?, ?)"
 
 
-class Ledger:
+class Ledger(Store):
     """What a carrier remembers, in a file of its own. Use `Ledger.open`."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     @classmethod
     @asynccontextmanager
@@ -43,81 +41,65 @@ class Ledger:
         async with Database.open(path, (LAYOUT,)) as database:
             yield cls(database)
 
-    async def cursor(self, leg: Route, stream: str, filters: Iterable[str]) -> Cursor:
-        """Up to where a stream has been carried; its beginning, when more is let through than was then."""
-        row = await self._db.read(
-            lambda db: db.execute(
-                "SELECT * FROM cursors WHERE source = ? AND sink = ? AND stream = ?",
-                (leg.source, leg.sink, stream),
-            ).fetchone()
-        )
-        if row is None or not set(filters) <= set(row["filters"].split()):
-            return Cursor()
-        return Cursor(seq=row["seq"], digest=row["digest"], stored_ns=row["stored_ns"])
+    async def cursor(self, route: Route, stream: str, filters: Iterable[str]) -> Cursor:
+        """Up to where a stream has been carried; its beginning when the filters let more through than they did then."""
+        sql = "SELECT * FROM cursors WHERE source = ? AND sink = ? AND stream = ?"
+        for row in await self.query(sql, route.source, route.sink, stream):
+            if set(filters) <= set(row["filters"].split()):
+                return Cursor(seq=row["seq"], digest=row["digest"], stored_ns=row["stored_ns"])
+        return Cursor()
 
     async def fresh(self, sink: str, digests: Sequence[str]) -> set[str]:
         """Those of the digests that have not been carried there yet."""
-        listed = msgspec.json.encode(digests).decode()
-        found = await self._db.read(
-            lambda db: db.execute(
-                "SELECT value FROM json_each(?2) EXCEPT SELECT digest FROM carried WHERE sink = ?1 "
-                "AND digest IN (SELECT value FROM json_each(?2))",
-                (sink, listed),
-            ).fetchall()
+        rows = await self.query(
+            "SELECT value FROM json_each(?2) EXCEPT SELECT digest FROM carried WHERE sink = ?1 "
+            "AND digest IN (SELECT value FROM json_each(?2))",
+            sink,
+            msgspec.json.encode(digests).decode(),
         )
-        return {row[0] for row in found}
+        return {row["value"] for row in rows}
 
     async def note(
         self,
-        leg: Route,
+        route: Route,
         stream: str,
         cursor: Cursor,
         filters: Iterable[str],
         stored: Sequence[str],
         tails: Mapping[str, int],
     ) -> None:
-        """What is stored at the other end now, and how far its streams have come, with the cursor in one transaction."""
+        """Note what is stored at the other end, how far its streams have come, and the cursor, in one transaction."""
+        row = {
+            "source": route.source,
+            "sink": route.sink,
+            "stream": stream,
+            "filters": " ".join(sorted(filters)),
+        }
+        row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
 
         def work(db: sqlite3.Connection) -> None:
-            db.executemany(
-                "INSERT OR IGNORE INTO carried VALUES (?, ?)", [(leg.sink, each) for each in stored]
-            )
+            db.executemany(_CARRIED, [(route.sink, digest) for digest in stored])
             db.executemany(
                 "INSERT INTO sink_positions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
-                [(leg.sink, name, seq) for name, seq in tails.items()],
+                [(route.sink, name, seq) for name, seq in tails.items()],
             )
-            db.execute(
-                "REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(leg.source, leg.sink, stream),
-                    *(cursor.seq, cursor.digest, cursor.stored_ns),
-                    " ".join(sorted(filters)),
-                ),
-            )
+            insert(db, "cursors", row, verb="REPLACE")
 
-        await self._db.write(work)
+        await self.write(work)
 
-    async def said(self, sink: str, name: str) -> None:
-        """One thing more is known at a place."""
-        await self._db.write(
-            lambda db: db.execute("INSERT OR IGNORE INTO carried VALUES (?, ?)", (sink, name))
-        )
+    async def note_said(self, sink: str, digest: str) -> None:
+        """Note one thing more that is known at a place."""
+        await self.execute(_CARRIED, sink, digest)
 
     async def tails(self, sink: str) -> dict[str, int]:
         """How far the streams at the other end had come when something was last stored there."""
-        found = await self._db.read(
-            lambda db: db.execute("SELECT stream, seq FROM sink_positions WHERE sink = ?", (sink,)).fetchall()
-        )
-        return {row["stream"]: row["seq"] for row in found}
+        rows = await self.query("SELECT stream, seq FROM sink_positions WHERE sink = ?", sink)
+        return {row["stream"]: row["seq"] for row in rows}
 
-    async def rewind(self, leg: Route, stream: str) -> None:
+    async def rewind(self, route: Route, stream: str) -> None:
         """Read a stream from its beginning."""
-        await self._db.write(
-            lambda db: db.execute(
-                "DELETE FROM cursors WHERE source = ? AND sink = ? AND stream = ?",
-                (leg.source, leg.sink, stream),
-            )
-        )
+        sql = "DELETE FROM cursors WHERE source = ? AND sink = ? AND stream = ?"
+        await self.execute(sql, route.source, route.sink, stream)
 
     async def forget(self, sink: str) -> None:
         """Carry everything to a place again."""
@@ -126,4 +108,4 @@ class Ledger:
             for table in ("cursors", "carried", "sink_positions"):
                 db.execute(f"DELETE FROM {table} WHERE sink = ?", (sink,))
 
-        await self._db.write(work)
+        await self.write(work)

@@ -1,14 +1,14 @@
 """The federation of countries: which brokers there are, who connects to whom, and what is carried between them. Pure.
 
 Each country has a broker of its own and works with every line down. A union is a broker whose clients are countries. A
-country's carrier (`bus.federation.carrier`), beside its broker, connects to the unions and to the neighbours it has a path to. It
-takes there what its own authorities have said, and brings home what those of others have; nobody connects inwards, so
-whoever holds a union holds nothing of a country. The way of a bulletin from XA to XB:
+country's carrier (`bus.federation.carrier`), beside its broker, connects to the unions and to the neighbours it has a path to.
+It takes there the bulletins of its own authorities, and brings home those of others. Nobody connects inwards, so control of
+a union gives no control of a country. The way of a bulletin from XA to XB:
 
     XA's broker, XA_ACTUAL --carrier of XA--> the union, XA_ACTUAL, WORLD_ACTUAL --carrier of XB--> XB's broker, XA_ACTUAL
 
-Streams are everywhere the same (`bus.transport.streams`): one for what each country's authorities say, and the worlds that readers
-read. There are no loops: outwards goes what a country's own stream holds, homewards what the others' do. What is carried
+Streams are everywhere the same (`bus.transport.streams`): one for the bulletins of each country's authorities, and the worlds
+that readers read. There are no loops: outwards goes what a country's own stream holds, homewards what the others' do. What is carried
 follows from the registry's grants: a channel goes to a country in which somebody may read it, and to no other; the
 consumers' filters at the source say so, and so do the permissions at the other end.
 """
@@ -16,6 +16,8 @@ consumers' filters at the source say so, and so do the permissions at the other 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from itertools import chain
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -87,11 +89,11 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             ConfigError: `federation-file`, saying what is wrong.
         """
         try:
-            found = msgspec.toml.decode(raw, type=cls)
+            federation = msgspec.toml.decode(raw, type=cls)
         except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
             raise _refused(str(exc)) from None
-        _check(found)
-        return found
+        _check(federation)
+        return federation
 
     def nodes(self, name: str) -> tuple[Node, ...]:
         """The servers of a union or country, as far as the file names them.
@@ -160,7 +162,7 @@ def served_authorities(registry: VerifiedRegistry, seat: BrokerRole | None) -> t
     """The authorities that come to a broker, sorted: its country's; all, where there is no federation."""
     return tuple(
         sorted(
-            each for each in registry.document.authorities if seat is None or country_of(each) == seat.country
+            name for name in registry.document.authorities if seat is None or country_of(name) == seat.country
         )
     )
 
@@ -172,53 +174,44 @@ def unmatched(registry: VerifiedRegistry, federation: Federation) -> tuple[str, 
 
 
 def guests(registry: VerifiedRegistry, seat: BrokerRole) -> tuple[CarrierClient, ...]:
-    """The carriers that come to a broker: at a country's its own, and those of neighbours with a path to it."""
+    """The carriers that connect to a broker: at a country's its own, and those of neighbours with a path to it."""
     federation, here = seat.federation, seat.name
-    found = []
+    clients = []
     if seat.country:
-        found.append(
-            _guest(
-                HOME,
-                federation.countries[here].carrier,
-                says=_coming(registry, federation, here),
-                consumers=[
-                    each
-                    for place in federation.upstreams(here)
-                    for each in _outwards(registry, federation, here, place)
-                ],
-            )
-        )
+        says = _coming(registry, federation, here)
+        outwards = (_outwards(registry, federation, here, place) for place in federation.upstreams(here))
+        consumers = list(chain.from_iterable(outwards))
+        clients.append(_guest(HOME, federation.countries[here].carrier, says=says, consumers=consumers))
     for caller in federation.downstreams(here):
         if seat.country:
             says = released(registry, caller, here)
             consumers = _outwards(registry, federation, here, caller)
         else:
             says = _leaving(registry, federation, caller)
-            consumers = _worlds(caller, _coming(registry, federation, caller))
-        found.append(
-            _guest(identity_at(caller), federation.countries[caller].carrier, says=says, consumers=consumers)
-        )
-    return tuple(found)
+            consumers = _consumers(caller, _coming(registry, federation, caller), world_stream)
+        key = federation.countries[caller].carrier
+        clients.append(_guest(identity_at(caller), key, says=says, consumers=consumers))
+    return tuple(clients)
 
 
-def legs(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[Route, ...]:
-    """What a country's carrier does: to and from each place it connects to."""
-    found = []
+def routes_of(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[Route, ...]:
+    """The routes of a country's carrier, to and from each place it connects to."""
+    routes = []
     for place in federation.upstreams(country):
         out = _outwards(registry, federation, country, place)
         if place in federation.unions:
             sends, brings = _leaving(registry, federation, country), _coming(registry, federation, country)
-            back = _worlds(country, brings)
+            back = _consumers(country, brings, world_stream)
         else:
             sends, brings = released(registry, country, place), released(registry, place, country)
             back = _outwards(registry, federation, place, country)
-        found.append(Route(source=country, sink=place, places=_places(out), patterns=sends))
-        found.append(Route(source=place, sink=country, places=_places(back), patterns=brings))
-    return tuple(leg for leg in found if leg.places)
+        routes.append(Route(source=country, sink=place, places=_places(out), patterns=sends))
+        routes.append(Route(source=place, sink=country, places=_places(back), patterns=brings))
+    return tuple(route for route in routes if route.places)
 
 
 def released(registry: VerifiedRegistry, origin: str, reader: str) -> tuple[str, ...]:
-    """The subjects of one country that go to another: what somebody there may read, and nothing else.
+    """The subjects of one country that go to another: those that an authority there may read.
 
     Sorted patterns `tocsin.v1.<status>.<tlp>.<audience>.<origin>.>`.
     """
@@ -242,34 +235,29 @@ def identity_at(country: str) -> str:
 
 def _leaving(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[str, ...]:
     others = (other for other in federation.countries if other != country)
-    return tuple(sorted({each for other in others for each in released(registry, country, other)}))
+    return tuple(sorted({pattern for other in others for pattern in released(registry, country, other)}))
 
 
 def _coming(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[str, ...]:
     others = (other for other in federation.countries if other != country)
-    return tuple(sorted({each for other in others for each in released(registry, other, country)}))
+    return tuple(sorted({pattern for other in others for pattern in released(registry, other, country)}))
 
 
 def _outwards(
     registry: VerifiedRegistry, federation: Federation, country: str, to: str
 ) -> list[ConsumerSpec]:
-    """The consumers on a country's own streams by which somebody takes what leaves for a place."""
+    """The consumers on a country's own streams for what leaves for a place."""
     union = to in federation.unions
     patterns = _leaving(registry, federation, country) if union else released(registry, country, to)
-    found = []
-    for status in Status:
-        if filters := _of_status(patterns, status):
-            stream = origin_stream(country, status)
-            found.append(ConsumerSpec(stream=stream, name=consumer_to(to), filters=filters))
-    return found
+    return _consumers(to, patterns, lambda status: origin_stream(country, status))
 
 
-def _worlds(country: str, patterns: tuple[str, ...]) -> list[ConsumerSpec]:
-    """The consumers on a union's worlds by which a country takes what is for it."""
+def _consumers(to: str, patterns: tuple[str, ...], stream_of: Callable[[Status], str]) -> list[ConsumerSpec]:
+    """The consumers by which a place takes what patterns let through: one for each status that they name."""
     return [
-        ConsumerSpec(stream=world_stream(status), name=consumer_to(country), filters=filters)
+        ConsumerSpec(stream=stream_of(status), name=consumer_to(to), filters=filters)
         for status in Status
-        if (filters := _of_status(patterns, status))
+        if (filters := tuple(pattern for pattern in patterns if pattern.startswith(f"{PREFIX}.{status}.")))
     ]
 
 
@@ -278,19 +266,15 @@ def consumer_to(place: str) -> str:
     return f"to_{place}"
 
 
-def _of_status(patterns: tuple[str, ...], status: Status) -> tuple[str, ...]:
-    return tuple(each for each in patterns if each.startswith(f"{PREFIX}.{status}."))
-
-
 def _places(consumers: list[ConsumerSpec]) -> tuple[tuple[str, str], ...]:
-    return tuple((each.stream, each.name) for each in consumers)
+    return tuple((consumer.stream, consumer.name) for consumer in consumers)
 
 
 def _guest(identity: str, key: str, *, says: tuple[str, ...], consumers: list[ConsumerSpec]) -> CarrierClient:
     at_home = identity == HOME
     trust = () if at_home else trust_consumers(identity)
     told = (*(REGISTRAR_SUBJECTS if at_home else ()), trust_subject(Trust.REVOKE, identity))
-    calls = [call for each in (*consumers, *trust) for call in reading(each.stream, each.name)]
+    calls = [call for read in (*consumers, *trust) for call in reading(read.stream, read.name)]
     allowed = Permissions(publish=(*says, *told, *calls), subscribe=(f"{inbox_prefix(identity)}.>",))
     return CarrierClient(
         identity=identity, nkey=key, permissions=allowed, consumers=tuple(consumers), trust=trust

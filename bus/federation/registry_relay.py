@@ -1,9 +1,9 @@
-"""What is said of trust, between the brokers of a federation: heard at the unions, verified, and said again at home.
+"""Relays the registry between the brokers of a federation: read at the unions, verified, published at home.
 
-The registrar publishes a version or a beacon at each union; each country's carrier hears it there (`bus.subscribing.registry_feed`), takes
-it in if it stands, and says it on its own broker. A revocation statement of an authority goes the other way as well: from
-its country to the unions and neighbours, and from there home to the others. Nothing is passed on that was not verified
-here, so whoever fills a union's streams fills nobody else's.
+The registrar publishes a version or a beacon at each union; each country's carrier reads it there
+(`bus.subscribing.registry_feed`), takes it in if it stands, and publishes it on its own broker. A revocation statement of an
+authority goes the other way as well: from its country to the unions and neighbours, and from there home to the others. Only
+what was verified here is passed on, so a flood of a union's streams stays there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 class RegistryRelay:
-    """Passes on what is held, once to each place."""
+    """Passes on versions, beacons and statements, once to each place."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class RegistryRelay:
             country: whose broker it stands beside.
             held: takes in what stands, wherever it was heard.
             endpoints: the carrier's places, its own broker's by the country's name.
-            ledger: what it remembers to have said.
+            ledger: remembers what was published.
             every: seconds between two looks.
         """
         self._country = country
@@ -52,7 +52,7 @@ class RegistryRelay:
         self._every = every
 
     async def run(self) -> None:
-        """Hear and say until cancelled.
+        """Read and pass on until cancelled.
 
         Raises:
             StoreError: the ledger fails.
@@ -78,13 +78,13 @@ class RegistryRelay:
             await asyncio.sleep(self._every)
 
     async def _say(self, place: str, connection: Connection) -> None:
-        """Everything that was not said there yet, versions in their order."""
+        """Publish all that was not published there yet, versions in their order."""
         items = {digest(raw): raw for raw in self._items(place)}
         fresh = await self._ledger.fresh(_book(place), list(items))
         for name, raw in items.items():
             if name in fresh:
                 await publish_trust(connection, raw)
-                await self._ledger.said(_book(place), name)
+                await self._ledger.note_said(_book(place), name)
                 log.info("trust_passed_on", place=place, digest=name)
 
     def _items(self, place: str) -> Iterator[bytes]:
@@ -98,5 +98,5 @@ class RegistryRelay:
 
 
 def _book(place: str) -> str:
-    """Under which name the ledger remembers what was said of trust at a place."""
+    """The name under which the ledger remembers what was published of trust at a place."""
     return f"trust:{place}"

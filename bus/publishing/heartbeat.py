@@ -3,7 +3,7 @@
 One `channel-status` bulletin for each (tlp, audience) on which it may send one, on status `system`, through the ordinary
 way out. It carries the heads of the authority's own channels at that very TLP and audience, so that no reader learns of
 channels that it may not read; and only of what a stream has acknowledged, so that a reader who lacks it has been denied
-it. Nothing is said while the last heartbeat still waits to be sent: silence is then what there is to see.
+it. While the last heartbeat waits to be sent there is no other: readers then see the silence.
 
 Of several processes over one outbox the one that sends also beats (`bus.storage.lease`).
 """
@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -71,10 +71,10 @@ class Holding(Protocol):
     """What a hub's heartbeats say of others' channels (`bus.hub.watch.holdings`)."""
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
-        """What is to be said on a system channel."""
+        """The heads to report on a system channel."""
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
-        """That has been said."""
+        """Note that these heads were published."""
 
 
 class Last(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +97,7 @@ class ChannelGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_due(last: Last | None, interval_s: int, now: dt.datetime) -> bool:
-    """Whether a heartbeat is to be said now.
+    """Whether a heartbeat is due.
 
     The last one has promised the next within its own interval; a shorter one holds at once, a longer one from the next.
     """
@@ -121,7 +121,7 @@ def draft(
     keeping: Watchkeeping = UNSTAFFED,
     held: tuple[HeldHead, ...] = (),
 ) -> Draft:
-    """What a heartbeat says."""
+    """The draft of a heartbeat."""
     actual = msgspec.structs.replace(channel, status=Status.ACTUAL).name
     return Draft(
         info=(
@@ -162,18 +162,14 @@ def standing(db: sqlite3.Connection, channel: Channel) -> ChannelGroup:
 
 
 def _last(db: sqlite3.Connection, channel: str) -> Last | None:
-    newest = table.rows(
-        db,
-        "SELECT * FROM outbox WHERE channel = ? AND state != 'superseded' ORDER BY seq DESC LIMIT ?",
-        (channel, LOOK_BACK),
-    )
-    for row in newest:
-        said: Bulletin = decode(row.payload)
-        if isinstance(said.body, ChannelStatus):
+    newest = "SELECT * FROM outbox WHERE channel = ? AND state != 'superseded' ORDER BY seq DESC LIMIT ?"
+    for row in table.rows(db, newest, channel, LOOK_BACK):
+        bulletin: Bulletin = decode(row.payload)
+        if isinstance(bulletin.body, ChannelStatus):
             return Last(
-                issued=said.issued,
-                interval_s=said.body.interval_s,
-                state=said.body.state,
+                issued=bulletin.issued,
+                interval_s=bulletin.body.interval_s,
+                state=bulletin.body.state,
                 waits=row.state in (RowState.KEPT, RowState.PARKED),
             )
     return None
@@ -198,12 +194,12 @@ class Heartbeat:
         """Prepare; `running` beats.
 
         Args:
-            publisher: its voice.
+            publisher: publishes for the authority.
             pace: how often, by phase.
             phase: which phase it is, from the calendars at hand.
-            keeping: what else it says.
-            holding: what it holds of others', where it is a hub.
-            sleep: how it waits.
+            keeping: posture and duty of the authority.
+            holding: what a hub holds of others' channels; None for an authority that is no hub.
+            sleep: waits for seconds.
         """
         self._publisher = publisher
         self._pace = pace
@@ -215,7 +211,7 @@ class Heartbeat:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Beat until the context exits. A clean end, also by being cancelled, announces the silence that follows; a failure does not."""
+        """Beat until the context exits. A clean end, also by cancellation, announces a planned outage; a failure does not."""
         is_clean = True
         try:
             async with in_background(self.run(), f"heartbeat of {self._publisher.authority_id}"):
@@ -228,7 +224,7 @@ class Heartbeat:
                 await self._part()
 
     async def run(self) -> None:
-        """Beat until cancelled; what keeps it from beating is logged once and tried again."""
+        """Beat until cancelled. A problem is logged once and the beat tried again."""
         while True:
             if self._publisher.leads:
                 await self._try(self.beat())
@@ -237,7 +233,7 @@ class Heartbeat:
     async def beat(
         self, state: ChannelState = ChannelState.UP, *, anyway: bool = False
     ) -> tuple[Accepted, ...]:
-        """Say what is due, or, `anyway`, everywhere; what was kept.
+        """Publish the heartbeats that are due, or, `anyway`, one on every channel. Returns what was kept.
 
         Raises:
             PermitError, OutboxError, StoreError: as `Publisher.publish`.
@@ -245,25 +241,18 @@ class Heartbeat:
         publisher = self._publisher
         now = publisher.clock()
         interval = self._pace.at(await self._phase(now))
-        known = await self._standings()
-        due = [channel for channel, each in known.items() if anyway or is_due(each.last, interval, now)]
+        channels = beat_channels(publisher.registry(), publisher.authority_id)
+        groups = await publisher.outbox.read(lambda db: [standing(db, channel) for channel in channels])
         said = []
-        for channel in due:
+        for channel, group in zip(channels, groups, strict=True):
+            if not (anyway or is_due(group.last, interval, now)):
+                continue
             held = () if self._holding is None else await self._holding.news(channel)
-            heads = known[channel].heads
-            said.append(
-                await publisher.publish(
-                    draft(channel, heads, interval, now, state=state, keeping=self._keeping, held=held)
-                )
-            )
+            beat = draft(channel, group.heads, interval, now, state=state, keeping=self._keeping, held=held)
+            said.append(await publisher.publish(beat))
             if self._holding is not None:
                 self._holding.note_reported(channel, held)
         return tuple(said)
-
-    async def _standings(self) -> Mapping[Channel, ChannelGroup]:
-        publisher = self._publisher
-        channels = beat_channels(publisher.registry(), publisher.authority_id)
-        return await publisher.outbox.read(lambda db: {each: standing(db, each) for each in channels})
 
     async def _part(self) -> None:
         if not self._publisher.leads:

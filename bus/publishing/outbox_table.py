@@ -8,7 +8,9 @@ from enum import StrEnum
 
 import msgspec
 
-from bus.storage import Layout
+from bus.storage import Layout, insert
+from schemas.bulletin import Bulletin
+from schemas.subject import channel_of, subject_for
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -133,59 +135,47 @@ def stored_head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
     return ChainHead(seq=row["seq"] - 1, digest=row["prev"]) if row["prev"] else None
 
 
-def insert(
+def keep(
     db: sqlite3.Connection,
-    *,
-    channel: str,
-    seq: int,
-    id: str,  # noqa: A002 (the field's own name)
-    digest: str,
-    prev: str | None,
-    subject: str,
-    headers: dict[str, str],
+    bulletin: Bulletin,
     payload: bytes,
+    digest: str,
+    headers: dict[str, str],
     now: float,
-    once: str | None = None,
-    origin: str | None = None,
+    once: str | None,
+    origin: str | None,
 ) -> None:
     """Keep a signed bulletin and make it the head of its channel, inside a transaction."""
-    db.execute(
-        "INSERT INTO outbox (status, channel, seq, id, digest, prev, subject, headers, payload, kept_at, once, origin) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            channel.split(".", 1)[0],
-            channel,
-            seq,
-            id,
-            digest,
-            prev,
-            subject,
-            msgspec.json.encode(headers).decode(),
-            payload,
-            now,
-            once,
-            origin,
-        ),
-    )
-    set_head(db, channel, seq, digest)
+    channel = channel_of(bulletin).name
+    row = {
+        "channel": channel,
+        "digest": digest,
+        "subject": subject_for(bulletin),
+        "headers": msgspec.json.encode(headers).decode(),
+        "payload": payload,
+        "kept_at": now,
+        "once": once,
+        "origin": origin,
+    }
+    row |= {name: getattr(bulletin, name) for name in ("status", "seq", "id", "prev")}
+    insert(db, "outbox", row)
+    set_head(db, channel, bulletin.seq, digest)
 
 
 def kept_once(db: sqlite3.Connection, once: str) -> Row | None:
     """The row kept under a key that gives one bulletin only, inside a transaction."""
-    found = rows(db, "SELECT * FROM outbox WHERE once = ?", (once,))
-    return found[0] if found else None
+    return first(db, "SELECT * FROM outbox WHERE once = ?", once)
 
 
 def pruned_once(db: sqlite3.Connection, once: str) -> sqlite3.Row | None:
-    """What is left of a bulletin that was kept under a key and pruned, inside a transaction."""
-    found: sqlite3.Row | None = db.execute("SELECT * FROM pruned_once WHERE once = ?", (once,)).fetchone()
-    return found
+    """The remains of a bulletin that was kept under a key and pruned, inside a transaction."""
+    row: sqlite3.Row | None = db.execute("SELECT * FROM pruned_once WHERE once = ?", (once,)).fetchone()
+    return row
 
 
 def last_of_origin(db: sqlite3.Connection, origin: str) -> Row | None:
     """The newest row about one thing in its own system, inside a transaction."""
-    found = rows(db, "SELECT * FROM outbox WHERE origin = ? ORDER BY n DESC LIMIT 1", (origin,))
-    return found[0] if found else None
+    return first(db, "SELECT * FROM outbox WHERE origin = ? ORDER BY n DESC LIMIT 1", origin)
 
 
 def set_head(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
@@ -200,20 +190,14 @@ def clear_head(db: sqlite3.Connection, channel: str) -> None:
 
 def set_aside(db: sqlite3.Connection, given_up: Iterable[Row], problem: str) -> None:
     """Take rows out of the chain, inside a transaction: kept for a person to look at; their source may say them again."""
-    change(
-        db,
-        "UPDATE outbox SET state = 'superseded', problem = ?, once = NULL, origin = NULL WHERE n = ?",
-        [(problem, row.n) for row in given_up],
-    )
+    sql = "UPDATE outbox SET state = 'superseded', problem = ?, once = NULL, origin = NULL WHERE n = ?"
+    db.executemany(sql, [(problem, row.n) for row in given_up])
 
 
 def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
     """What the chain of a channel holds after a number, inside a transaction."""
-    return rows(
-        db,
-        "SELECT * FROM outbox WHERE channel = ? AND seq > ? AND state != 'superseded' ORDER BY seq",
-        (channel, seq),
-    )
+    sql = "SELECT * FROM outbox WHERE channel = ? AND seq > ? AND state != 'superseded' ORDER BY seq"
+    return rows(db, sql, channel, seq)
 
 
 def due(db: sqlite3.Connection, status: str, most: int, most_bytes: int, fresh: int) -> list[Row]:
@@ -221,24 +205,23 @@ def due(db: sqlite3.Connection, status: str, most: int, most_bytes: int, fresh: 
 
     At most `fresh` of them were never sent before.
     """
-    found: list[Row] = []
+    taken: list[Row] = []
     left = most_bytes
     for row in db.execute(_DUE, (status, most)):
         left -= len(row["payload"])
         fresh -= row["attempted_at"] is None
-        if fresh < 0 or (found and left < 0):
+        if fresh < 0 or (taken and left < 0):
             break
-        found.append(Row(**dict(row)))
-    return found
+        taken.append(Row(**dict(row)))
+    return taken
 
 
 def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> None:
     """Note durable acknowledgements, inside a transaction."""
-    change(
-        db,
+    db.executemany(
         "UPDATE outbox SET state = 'stored', stored_at = coalesce(stored_at, ?), stream = ?, stream_seq = ?, problem = NULL "
         "WHERE n = ? AND state != 'stored'",
-        [(now, each.stream, each.stream_seq, each.n) for each in settled],
+        [(now, ack.stream, ack.stream_seq, ack.n) for ack in settled],
     )
 
 
@@ -252,12 +235,11 @@ def stored_from(db: sqlite3.Connection, stream: str, cursor: int) -> list[sqlite
 
 
 def mark_unsent(db: sqlite3.Connection, ns: Iterable[int], why: str = "its stream has lost it") -> None:
-    """Have rows sent again that were stored and are lost, for one or for all, inside a transaction.
+    """Have rows sent again that were stored, inside a transaction: their stream, or a reader, lacks them.
 
     Without a message id, which the stream may still remember.
     """
-    change(
-        db,
+    db.executemany(
         "UPDATE outbox SET state = 'kept', stream = NULL, stream_seq = NULL, problem = ?, "
         "headers = json_remove(headers, '$.\"Nats-Msg-Id\"') WHERE n = ? AND state = 'stored'",
         [(why, n) for n in ns],
@@ -275,24 +257,20 @@ def counts(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def accounts_for(db: sqlite3.Connection, channel: str, seq: int) -> bool:
-    """Whether an unknown bulletin at this place is history: behind the head, and nothing of ours stands there."""
-    found = head(db, channel)
-    if found is None or found.seq < seq:
-        return False
-    ours = db.execute(
-        "SELECT 1 FROM outbox WHERE channel = ? AND seq = ? AND state != 'superseded'", (channel, seq)
-    ).fetchone()
-    return ours is None
+    """Whether an unknown bulletin at this place is history: behind the head, and the outbox has no row there."""
+    top = head(db, channel)
+    ours = "SELECT 1 FROM outbox WHERE channel = ? AND seq = ? AND state != 'superseded'"
+    return top is not None and top.seq >= seq and db.execute(ours, (channel, seq)).fetchone() is None
 
 
-def rows(db: sqlite3.Connection, sql: str, arguments: tuple[object, ...]) -> list[Row]:
-    """The rows that a query finds."""
+def rows(db: sqlite3.Connection, sql: str, *arguments: object) -> list[Row]:
+    """The rows that a query selects."""
     return [Row(**dict(row)) for row in db.execute(sql, arguments)]
 
 
-def change(db: sqlite3.Connection, sql: str, places: Iterable[tuple[object, ...]]) -> None:
-    """Change rows, each with its own values."""
-    db.executemany(sql, places)
+def first(db: sqlite3.Connection, sql: str, *arguments: object) -> Row | None:
+    """The first row that a query selects."""
+    return next(iter(rows(db, sql, *arguments)), None)
 
 
 def _count(db: sqlite3.Connection, sql: str) -> int:

@@ -1,8 +1,8 @@
-"""An authority reads back what is said in its name: its own channels on the bus.
+"""An authority reads back what was published in its name: its own channels on the bus.
 
-What its outbox holds is recognised by the digest of its bytes; only what is unknown there is verified. A bulletin by a
-key that has ended counts as a reader would count it who had been there all the time (`bus.admission.branches`): it is the
-authority's word if it came before its key ended, or if one that stands continues it; else it is a thief's.
+What its outbox holds is recognised by digest; only what is unknown there is verified. A bulletin by a key that has ended is
+judged as by a reader that was connected all the time (`bus.admission.branches`): it is the authority's if it came before its
+key ended, or if a bulletin that stands continues it; otherwise it is a thief's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 
 from bus.admission import ReceivedLink, admit, standing
 from bus.errors import AdmissionError
+from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Outbox, Settled
 from bus.transport import MARGIN_S, MAX_AGE_S, Connection, Endpoint, Received, own_streams, read_back
 from bus.trust import VerifiedRegistry
@@ -28,53 +29,75 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         links: every signed bulletin's place, by the name of its channel, in the order of the streams.
         stands: the digests of those that are the authority's word, by the keys as they are now.
-        arrived: what the outbox did not know to be on the bus.
         cursors: how far each stream was read.
     """
 
     links: tuple[ReceivedLink, ...]
     stands: frozenset[str]
-    arrived: tuple[Settled, ...]
     cursors: dict[str, int]
 
 
-async def survey(
-    endpoint: Endpoint,
-    outbox: Outbox,
-    registry: VerifiedRegistry,
-    clock: Callable[[], dt.datetime],
-    timeout: float,
-) -> Survey:
-    """Read all own channels from their beginning; nothing is changed.
+class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
+    """The own channels of one authority, to be read back whole beside its outbox.
 
-    Args:
+    Attributes:
         endpoint: the authority's place on the bus.
         outbox: its outbox.
-        registry: what its bulletins are verified with.
+        registry: the registry as it stands now, which verifies its bulletins.
         clock: the present, aware.
         timeout: seconds to wait for the bus.
-
-    Raises:
-        UnreachableError, BrokerError: from the broker.
     """
-    unsure = await outbox.unsettled()
-    arrived: list[Settled] = []
-    links: list[ReceivedLink] = []
-    cursors: dict[str, int] = {}
-    async with Connection.open(endpoint) as connection:
-        await connection.until_connected(timeout)
-        for stream, consumer in own_streams(registry, endpoint.authority_id):
-            cursors[stream] = 0
-            async for batch in read_back(connection, stream, consumer, 1):
-                cursors[stream] = batch[-1].stream_seq
-                links += await asyncio.to_thread(placed, batch, registry, clock())
-                arrived += [
-                    Settled(n=unsure[held], stream=stream, stream_seq=message.stream_seq)
-                    for message in batch
-                    if (held := digest(message.payload)) in unsure
-                ]
-    stands = standing(links, registry.ended(clock())).stands
-    return Survey(links=tuple(links), stands=stands, arrived=tuple(arrived), cursors=cursors)
+
+    endpoint: Endpoint
+    outbox: Outbox
+    registry: Callable[[], VerifiedRegistry]
+    clock: Callable[[], dt.datetime]
+    timeout: float
+
+    async def survey(self) -> Survey:
+        """Read all from their beginning, and settle in the outbox what it did not know to be on the bus.
+
+        Raises:
+            UnreachableError, BrokerError: from the broker; the outbox is as it was.
+        """
+        registry = self.registry()
+        unsure = await self.outbox.unsettled()
+        arrived: list[Settled] = []
+        links: list[ReceivedLink] = []
+        cursors: dict[str, int] = {}
+        async with Connection.open(self.endpoint) as connection:
+            await connection.until_connected(self.timeout)
+            for stream, consumer in own_streams(registry, self.endpoint.authority_id):
+                cursors[stream] = 0
+                async for batch in read_back(connection, stream, consumer, 1):
+                    cursors[stream] = batch[-1].stream_seq
+                    links += await asyncio.to_thread(placed, batch, registry, self.clock())
+                    arrived += [
+                        Settled(n=unsure[name], stream=stream, stream_seq=message.stream_seq)
+                        for message in batch
+                        if (name := digest(message.payload)) in unsure
+                    ]
+        stands = standing(links, registry.ended(self.clock())).stands
+        await self.outbox.settle(arrived, self.clock().timestamp())
+        return Survey(links=tuple(links), stands=stands, cursors=cursors)
+
+    async def scrub(self) -> int:
+        """Compare all with the outbox, and send again what a stream has lost. Returns the number of bulletins.
+
+        Raises:
+            UnreachableError, BrokerError: from the broker.
+        """
+        registry = self.registry()
+        lost: list[int] = []
+        async with Connection.open(self.endpoint) as connection:
+            await connection.until_connected(self.timeout)
+            for stream, consumer in own_streams(registry, self.endpoint.authority_id):
+                compared = await compare(
+                    connection, self.outbox, registry, stream, consumer, self.clock, whole=True
+                )
+                lost += compared.lost
+        await self.outbox.mark_unsent(lost)
+        return len(lost)
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,8 +124,8 @@ async def compare(
 ) -> Comparison:
     """Compare an outbox with its own channels on a stream, from where they were read to last, or whole.
 
-    A bulletin is accounted for when the outbox holds it, or when a recovery has adopted a head after it. One that
-    stands where the outbox has another bulletin is not: two outboxes have spoken on one channel, or a thief has.
+    A bulletin is accounted for when the outbox holds it, or when a recovery has adopted a head after it. It is
+    not where the outbox has another bulletin at its place: two outboxes, or a thief, have published on the channel.
 
     The last bulletin read is looked at again: where it does not stand any more the stream is another, or was rewound,
     and is compared whole.
@@ -116,62 +139,47 @@ async def compare(
         Channel(issuer=authority_id, status=status, tlp=tlp, audience=audience).name
         for status, tlp, audience in registry.publish_prefixes(authority_id)
     }
-    # What is no longer granted is no longer read back either, and what was too old the stream has let go.
+    # Without a grant a channel is not read back, and the stream has dropped what is older than its age limit.
     since = clock().timestamp() - MAX_AGE_S + MARGIN_S
-    held = await outbox.stored_from(stream, cursor, allowed, since)
-    expected = dict(held.rows)
+    stored = await outbox.read(lambda db: table.stored_from(db, stream, cursor))
+    expected = {
+        row["digest"]: row["n"]
+        for row in stored
+        if row["channel"] in allowed and (row["stored_at"] or 0.0) >= since
+    }
+    start = 1 if not cursor else stored[0]["stream_seq"] if stored else cursor + 1
     strange: list[ReceivedLink] = []
     last: int | None = None
-    async for batch in read_back(connection, stream, consumer, (held.start or cursor + 1) if cursor else 1):
+    async for batch in read_back(connection, stream, consumer, start):
         last = batch[-1].stream_seq
-        digests = {digest(message.payload): message for message in batch}
-        for found in digests:
-            expected.pop(found, None)
-        unknown = [digests[found] for found in await outbox.unknown(list(digests))]
+        messages = {digest(message.payload): message for message in batch}
+        for name in messages:
+            expected.pop(name, None)
+        unknown = [messages[name] for name in await outbox.unknown(list(messages))]
         strange += placed(unknown, registry, clock())
         if not strange:
             await outbox.move_own_cursor(stream, last)
     if expected and cursor:
         return await compare(connection, outbox, registry, stream, consumer, clock, whole=True)
     stands = standing(strange, registry.ended(clock())).stands
-    missing = 0
-    for link in strange:
-        if link.digest in stands and not await outbox.accounts_for(link.channel, link.seq):
-            missing += 1
+    missing = await outbox.read(
+        lambda db: sum(
+            link.digest in stands and not table.accounts_for(db, link.channel, link.seq) for link in strange
+        )
+    )
     if last is not None and not missing:
         await outbox.move_own_cursor(stream, last)
     return Comparison(strange=missing, lost=tuple(sorted(expected.values())))
 
 
-async def scrub(
-    endpoint: Endpoint,
-    outbox: Outbox,
-    registry: VerifiedRegistry,
-    clock: Callable[[], dt.datetime],
-    timeout: float,
-) -> int:
-    """Compare an outbox with all of its own channels, and offer again what a stream has lost; how many.
-
-    Raises:
-        UnreachableError, BrokerError: from the broker.
-    """
-    lost: list[int] = []
-    async with Connection.open(endpoint) as connection:
-        await connection.until_connected(timeout)
-        for stream, consumer in own_streams(registry, endpoint.authority_id):
-            lost += (await compare(connection, outbox, registry, stream, consumer, clock, whole=True)).lost
-    await outbox.mark_unsent(lost)
-    return len(lost)
-
-
 def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> list[ReceivedLink]:
-    """The places of those that the authority's keys have signed; the others were put there by somebody else.
+    """The places of the messages that the authority's keys have signed. Others are left out.
 
-    What a reader refuses and yet leaves its place in the chain has it here too. When each came is the broker's word,
-    which at worst makes an outbox refuse; readers go by their own clocks.
+    A bulletin that readers refuse but keep in the chain has its place here too. The time of arrival is the broker's, which
+    at worst makes an outbox refuse to publish; readers go by their own clocks.
     """
     ended = registry.ended(now)
-    found: list[ReceivedLink] = []
+    links: list[ReceivedLink] = []
     for message in messages:
         try:
             admitted = admit(
@@ -184,14 +192,14 @@ def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.dat
         else:
             channel, kids = admitted.channel, admitted.signer_kids
             seq, prev = admitted.bulletin.seq, admitted.bulletin.prev
-        found.append(
+        links.append(
             ReceivedLink(
                 channel=channel.name,
                 seq=seq,
                 digest=digest(message.payload),
                 prev=prev,
-                kid=min(kids, key=lambda each: ended.get(each, now)),  # the one that ended first decides
+                kid=min(kids, key=lambda kid: ended.get(kid, now)),  # the one that ended first decides
                 received_at=dt.datetime.fromtimestamp(message.stored_ns / 1e9, dt.UTC),
             )
         )
-    return found
+    return links

@@ -11,8 +11,8 @@
 9. settle    `bus.publishing.sender`: the stream's durable acknowledgement
 
 Steps 1 to 7, in `bus.publishing.stamping`, are one transaction of the outbox, so two processes of one authority cannot fork their
-chain, and a refused draft uses no number. `publish` never waits for the bus. What becomes of a bulletin after step 9 is
-another room's matter (`bus.delivery`); going on after a theft is another module's (`bus.publishing.reanchor`).
+chain, and a refused draft uses no number. `publish` never waits for the bus. `bus.delivery` follows a bulletin after step 9;
+`bus.publishing.reanchor` goes on after a theft.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ import msgspec
 from bus.errors import OutboxError, PermitError
 from bus.keys import Signer
 from bus.publishing.outbox import Outbox, RowState
-from bus.publishing.own_channels import scrub
+from bus.publishing.own_channels import OwnChannels
 from bus.publishing.recovery import Recovery, recover
 from bus.publishing.sender import Sender
-from bus.publishing.stamping import Accepted, Stamping
+from bus.publishing.stamping import Accepted, Stamping, own_key
 from bus.sealing import Sealer
 from bus.tasks import in_background
 from bus.transport import Endpoint
@@ -44,7 +44,7 @@ __all__ = ["Accepted", "Health", "Publisher"]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How the way out is doing; `waiting_s` is for how long the oldest bulletin has not been stored, `problem` why not."""
+    """State of the way out; `waiting_s` is how long the oldest unsent bulletin has waited, `problem` why."""
 
     connected: bool
     counts: dict[str, int]
@@ -53,7 +53,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Publisher:
-    """An authority's voice. Use `Publisher.open`."""
+    """Publishes for one authority. Use `Publisher.open`."""
 
     def __init__(
         self,
@@ -90,30 +90,25 @@ class Publisher:
         seal: Sealer | None = None,
         on_refused: Callable[[TocsinError], None] | None = None,
     ) -> AsyncIterator[Publisher]:
-        """Speak as an authority; what is kept is sent in the background for as long as the context lasts.
+        """Publish as an authority; what is kept is sent in the background until the context exits.
 
         Args:
-            authority_id: who speaks.
+            authority_id: who publishes.
             outbox: its outbox.
             registry: the registry as it stands now; asked for every draft.
             signers: its keys, one for each algorithm the registry requires.
-            endpoint: its place on the bus; None only keeps, and somebody else sends.
+            endpoint: its place on the bus; with None bulletins are only kept, and another process sends them.
             defaults: what drafts leave out.
             clock: the present, aware.
             rng: random bytes.
-            seal: seals what must be sealed, in the transaction that stamps; without it what must be sealed is refused.
-            on_refused: told of each draft that is refused before it is signed.
+            seal: seals what must be sealed, in the transaction that stamps; with None such drafts are refused.
+            on_refused: called with the error of each draft that is refused before it is signed.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
         """
         for signer in signers:
-            found = registry().key(signer.kid)
-            if found is None or found.authority_id != authority_id:
-                raise PermitError(
-                    f"key {signer.kid} is not {authority_id}'s in registry version {registry().version}; nobody speaks as another",
-                    reason="not-your-key",
-                )
+            own_key(registry(), authority_id, signer.kid)
         sender = None
         if endpoint is not None:
             sender = Sender(
@@ -163,7 +158,9 @@ class Publisher:
         registry, moment = self.registry(), self.clock()
         try:
             accepted = await self.outbox.write(
-                lambda db: self.stamping.keep(db, draft, defaults, registry, moment, once, origin)
+                lambda db: self.stamping.keep(
+                    db, draft, registry, moment, defaults=defaults, once=once, origin=origin
+                )
             )
         except (SchemaError, PermitError) as exc:
             if self._on_refused is not None:
@@ -184,7 +181,7 @@ class Publisher:
         return self._sender is not None and self._sender.leads
 
     async def ready(self, timeout: float) -> bool:
-        """Wait until the outbox has been compared with the own channels on the bus; whether that came true.
+        """Wait until the outbox has been compared with the own channels on the bus. Returns False on timeout.
 
         Raises:
             OutboxError: `outbox-behind`.
@@ -212,12 +209,12 @@ class Publisher:
         return await self.outbox.read(lambda db: self.stamping.rehearse(db, draft, registry, moment))
 
     async def settled(self, digest: str, timeout: float) -> str:
-        """Wait until a bulletin is `stored`, or `parked`; `accepted` when the time is up."""
+        """Wait until a bulletin is `stored` or `parked`. Returns that state; `accepted` on timeout."""
         state = await self.outbox.wait_state(digest, timeout)
         return "accepted" if state == RowState.KEPT else state
 
     async def idle(self, timeout: float) -> bool:
-        """Wait until nothing is left to send; whether that came true."""
+        """Wait until nothing is left to send. Returns False on timeout."""
         return await self.outbox.emptied(timeout)
 
     async def health(self) -> Health:
@@ -237,27 +234,21 @@ class Publisher:
             UnreachableError: the bus does not answer.
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
-        async with self.paused("recovery") as endpoint:
-            return await recover(
-                endpoint=endpoint,
-                outbox=self.outbox,
-                registry=self.registry(),
-                clock=self.clock,
-                timeout=timeout,
-                keep=self.stamping.sign_and_keep,
-            )
+        async with self.paused("recovery", timeout) as own:
+            return await recover(own, self.stamping.sign_and_keep)
 
     async def scrub(self, timeout: float = 60.0) -> int:
-        """Read all own channels, and send again what a stream has lost; how many. Raises as `recover`."""
-        async with self.paused("a scrub") as endpoint:
-            return await scrub(endpoint, self.outbox, self.registry(), self.clock, timeout)
+        """Read all own channels, and send again what a stream has lost. Returns the number of bulletins. Raises as `recover`."""
+        async with self.paused("a scrub", timeout) as own:
+            return await own.scrub()
 
     @asynccontextmanager
-    async def paused(self, what: str) -> AsyncIterator[Endpoint]:
-        """Hold the send lease; sending pauses until the context exits. Gives the place to read the own channels from.
+    async def paused(self, what: str, timeout: float) -> AsyncIterator[OwnChannels]:
+        """Hold the send lease; sending pauses until the context exits. Gives the own channels, to be read back.
 
         Args:
             what: what reads them, for the sentence of the error.
+            timeout: seconds to wait for the bus, each time they are read.
 
         Raises:
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
@@ -265,11 +256,17 @@ class Publisher:
         if self._sender is None:
             raise OutboxError(f"{what} reads the bus; give this publisher an endpoint", reason="no-bus")
         async with self._sender.held():
-            yield self._sender.endpoint
+            yield OwnChannels(
+                endpoint=self._sender.endpoint,
+                outbox=self.outbox,
+                registry=self.registry,
+                clock=self.clock,
+                timeout=timeout,
+            )
 
 
 def _refuse_anchor(draft: Draft) -> None:
-    """A re-anchor decides where the chain goes on, so it is nothing to be drafted and put behind whatever comes."""
+    """Refuse a re-anchor as a draft: it decides where the chain goes on, and a draft goes behind the head."""
     if isinstance(draft.body, Reanchor):
         raise PermitError(
             "a re-anchor is not published as a draft; use: tocsin outbox reanchor", reason="not-a-draft"

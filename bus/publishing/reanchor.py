@@ -1,4 +1,4 @@
-"""Going on after a theft or a loss by decision: which bulletin was the last honest one, and what is not one's own.
+"""Re-anchoring after a theft or a loss: a person decides which bulletin was the last honest one, and which are disowned.
 
 A re-anchor has the number after the last honest bulletin, and names its digest. Every reader who knows that the stolen
 key is revoked then keeps what the anchor descends from and withdraws the thief's branch. A reader who does not know it
@@ -9,7 +9,6 @@ yet sees two bulletins at one place; so an anchor is refused here while anything
 
 from __future__ import annotations
 
-import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,10 +19,8 @@ from bus.admission import ReceivedLink
 from bus.errors import OutboxError
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Row, RowState
-from bus.publishing.own_channels import Survey, survey
+from bus.publishing.own_channels import OwnChannels, Survey
 from bus.publishing.publisher import Accepted, Publisher
-from bus.transport import Endpoint
-from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
 from schemas.bulletin import Draft
 from schemas.parts import Info
@@ -35,18 +32,18 @@ NONE = "none"  # no bulletin of the channel is honest
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a channel goes on from, and the ends of the branches that are not the authority's word."""
+    """Where a channel goes on from, and the ends of the branches that are not the authority's."""
 
     from_: Head
     lost: tuple[Head, ...]
 
 
-def propose(channel: str, found: Survey, mine: Sequence[Row], from_: str | None = None) -> Anchor:
-    """The anchor that what is known speaks for, or the one at a digest.
+def propose(channel: str, survey: Survey, mine: Sequence[Row], from_: str | None = None) -> Anchor:
+    """The anchor that bus and outbox suggest, or the one at a digest.
 
     Args:
         channel: its name, `status.tlp.audience`.
-        found: what the bus holds.
+        survey: what the bus holds.
         mine: the outbox's rows of the channel. The last that is on the bus is the anchor; where there is none, what
             stands on the bus decides.
         from_: digest of the last honest bulletin instead; `none` begins the channel anew.
@@ -54,10 +51,10 @@ def propose(channel: str, found: Survey, mine: Sequence[Row], from_: str | None 
     Raises:
         OutboxError: `unknown-anchor`.
     """
-    links = [link for link in found.links if link.channel == channel]
+    links = [link for link in survey.links if link.channel == channel]
     sent = {row.digest: row.seq for row in mine if row.state == RowState.STORED}
     there = {link.digest: link.seq for link in links} | sent
-    honest = sent or {link.digest: link.seq for link in links if link.digest in found.stands}
+    honest = sent or {link.digest: link.seq for link in links if link.digest in survey.stands}
     if from_ is None:
         from_ = max(honest, key=honest.__getitem__, default=NONE)
     if from_ != NONE and from_ not in there:
@@ -82,13 +79,13 @@ def _is_against(link: ReceivedLink, from_: Head, way: Mapping[int, str]) -> bool
     return link.seq > from_.seq or way.get(link.seq, link.digest) != link.digest
 
 
-def check(channel: str, anchor: Anchor, found: Survey, mine: Sequence[Row]) -> None:
+def check(channel: str, anchor: Anchor, survey: Survey, mine: Sequence[Row]) -> None:
     """Refuse an anchor that readers would take for a contradiction.
 
     Args:
         channel: its name.
         anchor: from where, and what is lost.
-        found: what the bus holds.
+        survey: what the bus holds.
         mine: the outbox's rows of the channel, without those that are superseded.
 
     Raises:
@@ -101,14 +98,14 @@ def check(channel: str, anchor: Anchor, found: Survey, mine: Sequence[Row]) -> N
         raise OutboxError(
             "an anchor has a number and a digest, or begins the channel anew", reason="bad-anchor"
         )
-    links = [link for link in found.links if link.channel == channel]
+    links = [link for link in survey.links if link.channel == channel]
     there = {(link.seq, link.digest) for link in links}
     there |= {(row.seq, row.digest) for row in mine if row.state == RowState.STORED}
     if from_.seq and (from_.seq, from_.digest) not in there:
         raise _unknown(channel, str(from_.digest))
     way = _way_back(links, mine, from_)
     for link in links:
-        if _is_against(link, from_, way) and link.digest in found.stands:
+        if _is_against(link, from_, way) and link.digest in survey.stands:
             raise OutboxError(
                 f"number {link.seq} on {channel} stands at every reader: its key {link.kid} is not revoked, or was not yet "
                 f"at {link.received_at:%Y-%m-%d %H:%M:%S} UTC, when it came. Revoke it since before that: tocsin key revoke "
@@ -144,7 +141,7 @@ def _unknown(channel: str, digest: str) -> OutboxError:
 
 
 def draft(channel: Channel, anchor: Anchor, reason: str, exercise_id: str | None) -> Draft:
-    """What is said at the anchor, to the readers of the channel itself."""
+    """The draft of the re-anchor, for the readers of the channel itself."""
     after = f"after number {anchor.from_.seq}" if anchor.from_.seq else "from its beginning"
     disowned = (
         f" What {len(anchor.lost)} other branches say under its name is not its word." if anchor.lost else ""
@@ -169,16 +166,15 @@ def draft(channel: Channel, anchor: Anchor, reason: str, exercise_id: str | None
 class Reanchoring:
     """Re-anchors channels of one publisher. Use `Reanchoring.open`."""
 
-    def __init__(self, publisher: Publisher, endpoint: Endpoint, timeout: float) -> None:
+    def __init__(self, publisher: Publisher, own: OwnChannels) -> None:
         self._publisher = publisher
         self._outbox = publisher.outbox
-        self._endpoint = endpoint
-        self._timeout = timeout
+        self._own = own
 
     @classmethod
     @asynccontextmanager
     async def open(cls, publisher: Publisher, timeout: float = 60.0) -> AsyncIterator[Reanchoring]:
-        """Pause the sending: what is proposed to a person is still true when that person has decided.
+        """Pause the sending, so that a proposal still holds when a person has decided.
 
         Args:
             publisher: whose channels.
@@ -187,22 +183,22 @@ class Reanchoring:
         Raises:
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
-        async with publisher.paused("a re-anchor") as endpoint:
-            yield cls(publisher, endpoint, timeout)
+        async with publisher.paused("a re-anchor", timeout) as own:
+            yield cls(publisher, own)
 
     async def disowned(self) -> dict[str, Anchor]:
-        """By channel, where it would go on from, for each on which the bus holds what is not this authority's word.
+        """The proposed anchor of each channel on which the bus holds what is not this authority's.
 
         Raises:
             UnreachableError: the bus does not answer.
         """
-        found = await self._survey()
-        names = sorted({link.channel for link in found.links if link.digest not in found.stands})
-        anchors = {name: propose(name, found, await self._outbox.chain(name)) for name in names}
+        survey = await self._own.survey()
+        names = sorted({link.channel for link in survey.links if link.digest not in survey.stands})
+        anchors = {name: propose(name, survey, await self._outbox.chain(name)) for name in names}
         return {name: anchor for name, anchor in anchors.items() if anchor.lost}
 
     async def proposal(self, channel: str, *, from_: str | None = None) -> Anchor:
-        """Where a channel would go on from, and what would be disowned. Nothing is said yet.
+        """Where a channel would go on from, and what would be disowned. Nothing is published.
 
         Args:
             channel: its name, `status.tlp.audience`.
@@ -211,24 +207,24 @@ class Reanchoring:
 
         Raises:
             UnreachableError: the bus does not answer.
-            OutboxError: as `reanchor` would, before anybody is asked.
+            OutboxError: as `reanchor` would.
         """
-        found, mine = await self._survey(), await self._outbox.chain(channel)
-        anchor = propose(channel, found, mine, from_)
-        check(channel, anchor, found, mine)
+        survey, mine = await self._own.survey(), await self._outbox.chain(channel)
+        anchor = propose(channel, survey, mine, from_)
+        check(channel, anchor, survey, mine)
         return anchor
 
     async def reanchor(
         self, channel: str, anchor: Anchor, *, reason: str, exercise_id: str | None = None
     ) -> Accepted:
-        """Go on with a channel by decision, after a theft or a loss; returns when the re-anchor is safe on this disk.
+        """Publish a re-anchor: the channel goes on from it. Returns when it is safe on this disk.
 
         Rows after the anchor that never got to the bus are set aside as `superseded`, in the transaction that keeps it.
 
         Args:
             channel: its name, `status.tlp.audience`.
             anchor: the last honest bulletin (number 0 without a digest, when there is none), and the ends of what is
-                not this authority's word.
+                not this authority's.
             reason: in words, for the readers.
             exercise_id: of the exercise, on a channel of status `exercise`.
 
@@ -238,41 +234,19 @@ class Reanchoring:
             OutboxError: `bad-anchor`, `unknown-anchor`, `anchor-contradicted`.
         """
         publisher = self._publisher
-        said = draft(Channel.parse(f"{publisher.authority_id}/{channel}"), anchor, reason, exercise_id)
-        found = await self._survey()
-        registry, moment = publisher.registry(), publisher.clock()
-        return await self._outbox.write(
-            lambda db: self._keep(db, channel, anchor, found, said, registry, moment)
-        )
+        wording = draft(Channel.parse(f"{publisher.authority_id}/{channel}"), anchor, reason, exercise_id)
+        survey = await self._own.survey()
+        registry, moment, from_ = publisher.registry(), publisher.clock(), anchor.from_
 
-    def _keep(
-        self,
-        db: sqlite3.Connection,
-        channel: str,
-        anchor: Anchor,
-        found: Survey,
-        said: Draft,
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
-    ) -> Accepted:
-        """Inside one transaction: check again, set aside what stands in the way, move the head, and stamp."""
-        from_ = anchor.from_
-        check(channel, anchor, found, table.after(db, channel, 0))
-        table.set_aside(
-            db,
-            table.after(db, channel, from_.seq),
-            "its channel went on before it; say it again if it still holds",
-        )
-        if from_.digest is None:
-            table.clear_head(db, channel)
-        else:
-            table.set_head(db, channel, from_.seq, from_.digest)
-        return self._publisher.stamping.keep(db, said, None, registry, moment, None, None)
+        def keep(db: sqlite3.Connection) -> Accepted:
+            """Check again, set aside what stands in the way, move the head, and stamp."""
+            check(channel, anchor, survey, table.after(db, channel, 0))
+            passed_over = table.after(db, channel, from_.seq)
+            table.set_aside(db, passed_over, "its channel went on before it; say it again if it still holds")
+            if from_.digest is None:
+                table.clear_head(db, channel)
+            else:
+                table.set_head(db, channel, from_.seq, from_.digest)
+            return publisher.stamping.keep(db, wording, registry, moment)
 
-    async def _survey(self) -> Survey:
-        publisher = self._publisher
-        found = await survey(
-            self._endpoint, self._outbox, publisher.registry(), publisher.clock, self._timeout
-        )
-        await self._outbox.settle(found.arrived, publisher.clock().timestamp())
-        return found
+        return await self._outbox.write(keep)

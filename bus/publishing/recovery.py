@@ -1,7 +1,7 @@
 """Recovery of a lost or restored outbox: its heads are rebuilt from what the bus holds under the authority's name.
 
-Without it the authority would give a number twice, which every reader must take for a contradiction. What a thief said
-with a key that has ended is no head; while the key is good nobody can tell, so a theft is answered by `key revoke`
+Without it the authority would use a number twice, which every reader takes for a contradiction. A thief's bulletin by a key
+that has ended is no head. While the key is valid it cannot be told from an honest one, so a theft is answered by `key revoke`
 first, and then by `bus.publishing.reanchor`.
 """
 
@@ -14,10 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from bus.publishing import outbox_table as table
-from bus.publishing.outbox import Outbox
-from bus.publishing.own_channels import survey
-from bus.transport import Endpoint
-from bus.trust import VerifiedRegistry
+from bus.publishing.own_channels import OwnChannels
 from schemas.bulletin import Bulletin
 from schemas.codec import decode, encode
 
@@ -41,39 +38,25 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 Keep = Callable[[sqlite3.Connection, Bulletin, bytes, dt.datetime, str | None, str | None], object]
 
 
-async def recover(
-    *,
-    endpoint: Endpoint,
-    outbox: Outbox,
-    registry: VerifiedRegistry,
-    clock: Callable[[], dt.datetime],
-    timeout: float,
-    keep: Keep,
-) -> Recovery:
-    """Adopt the heads that the bus holds, and stamp anew, behind them, what was never sent.
+async def recover(own: OwnChannels, keep: Keep) -> Recovery:
+    """Adopt the heads that the bus holds; stamp anew, behind them, what was never sent.
 
     Args:
-        endpoint: the authority's place on the bus.
-        outbox: its outbox.
-        registry: what its bulletins are verified with.
-        clock: the present, aware.
-        timeout: seconds to wait for the bus.
+        own: the authority's own channels.
         keep: signs and keeps one bulletin anew, inside a transaction of the outbox.
 
     Raises:
         UnreachableError, BrokerError: from the broker; the outbox is as it was.
     """
-    found = await survey(endpoint, outbox, registry, clock, timeout)
+    survey = await own.survey()
     heads: dict[str, tuple[int, str]] = {}
-    for link in found.links:
-        if link.digest in found.stands and link.seq > heads.get(link.channel, (0, ""))[0]:
+    for link in survey.links:
+        if link.digest in survey.stands and link.seq > heads.get(link.channel, (0, ""))[0]:
             heads[link.channel] = (link.seq, link.digest)
-    moment = clock()
-    await outbox.settle(found.arrived, moment.timestamp())
-    restamped, superseded = await outbox.write(lambda db: _adopt(db, keep, heads, moment))
-    for stream, seq in found.cursors.items():
-        await outbox.move_own_cursor(stream, seq)
-    return Recovery(read=len(found.links), adopted=len(heads), restamped=restamped, superseded=superseded)
+    restamped, superseded = await own.outbox.write(lambda db: _adopt(db, keep, heads, own.clock()))
+    for stream, seq in survey.cursors.items():
+        await own.outbox.move_own_cursor(stream, seq)
+    return Recovery(read=len(survey.links), adopted=len(heads), restamped=restamped, superseded=superseded)
 
 
 def _adopt(
@@ -83,29 +66,25 @@ def _adopt(
     restamped = superseded = 0
     for channel, (seq, top) in heads.items():
         # The head of what is known to be on the bus, by its acknowledgements; the bus may have lost the end since.
-        known = db.execute(
-            "SELECT max(seq) FROM outbox WHERE channel = ? AND (state = 'stored' OR digest = ?)",
-            (channel, top),
-        ).fetchone()[0]
+        newest = "SELECT max(seq) FROM outbox WHERE channel = ? AND (state = 'stored' OR digest = ?)"
+        known = db.execute(newest, (channel, top)).fetchone()[0]
         if known is not None and known >= seq:
             continue
-        behind = table.rows(
-            db,
-            "SELECT * FROM outbox WHERE channel = ? AND state IN ('kept', 'parked') ORDER BY seq",
-            (channel,),
-        )
+        waiting = "SELECT * FROM outbox WHERE channel = ? AND state IN ('kept', 'parked') ORDER BY seq"
+        behind = table.rows(db, waiting, channel)
         # What is sealed has its number inside too, where nobody can change it any more.
         unsent = [row for row in behind if row.attempted_at is None and not _is_sealed(row)]
         lost = [row for row in behind if row not in unsent]
         superseded += len(lost)
-        table.change(db, "DELETE FROM outbox WHERE n = ?", [(row.n,) for row in unsent])
+        db.executemany("DELETE FROM outbox WHERE n = ?", [(row.n,) for row in unsent])
         # What was attempted and is not on the bus, or is sealed, has lost its place.
         table.set_aside(db, lost, "its number is taken on the bus")
         table.set_head(db, channel, seq, top)
         for place, row in enumerate(unsent, 1):
-            head = table.head(db, channel)
-            prev = head.digest if head is not None else None
-            bulletin = msgspec.structs.replace(decode(row.payload), seq=seq + place, prev=prev)
+            prev = table.head(db, channel)
+            bulletin = msgspec.structs.replace(
+                decode(row.payload), seq=seq + place, prev=prev and prev.digest
+            )
             keep(db, bulletin, encode(bulletin), moment, row.once, row.origin)
             restamped += 1
     return restamped, superseded

@@ -1,4 +1,4 @@
-"""What an author sends again though its stream took it: who should have it has asked for it, or shows that it lacks it.
+"""Resending what a stream has stored: a reader has asked for it, or a hub's receipts show that it lacks it.
 
 A broker's acknowledgement says that a bulletin was stored, not that readers were given it. A hub that confirms a later
 bulletin of a channel and not an earlier one lacks that one; a hub that confirms nothing is only away, and will read on.
@@ -19,7 +19,7 @@ from schemas.errors import SchemaError
 from schemas.subject import Channel
 
 REST_S = 3600.0
-"""A bulletin goes to all its readers again; so nobody, however often they ask, has it sent oftener."""
+"""Seconds between two resends of a bulletin, however often readers ask: each goes to all its readers again."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resent (n INTEGER PRIMARY KEY, at REAL NOT NULL);
@@ -39,21 +39,21 @@ def resend_asked(
     items: Iterable[Wanted],
     moment: float,
 ) -> int:
-    """Have sent again what a reader asks for and may read, inside a transaction; how many.
+    """Have sent again what a reader asks for and may read, inside a transaction. Returns the number of bulletins.
 
     Args:
         db: the outbox.
-        me: whose it is.
+        me: the author, whose outbox it is.
         registry: who may read what.
-        asker: who asks.
-        items: for what.
+        asker: the authority that asks.
+        items: the bulletins it asks for.
         moment: the present, in seconds since the epoch.
     """
     ns = []
     for item in items:
         try:
             channel = Channel.parse(item.channel)
-        except SchemaError:  # who asks names what it likes
+        except SchemaError:  # the asker's text is not checked before
             continue
         if channel.issuer != me or not registry.may_read(asker, channel):
             continue
@@ -67,7 +67,7 @@ def resend_asked(
 
 
 def send_again(db: sqlite3.Connection, ns: Sequence[int], why: str, moment: float) -> int:
-    """Have rows `ns` of an outbox sent again, unless they were within `REST_S` seconds; how many."""
+    """Have rows `ns` of an outbox sent again, but for those resent within `REST_S` seconds. Returns their number."""
     due = [n for n in dict.fromkeys(ns) if not _rests(db, n, moment)]
     db.executemany("REPLACE INTO resent VALUES (?, ?)", [(n, moment) for n in due])
     table.mark_unsent(db, due, why)

@@ -1,8 +1,8 @@
-"""Steps 8 and 9 of the way out: what the outbox holds goes to the stream, and leaves only when it is stored there.
+"""Steps 8 and 9 of the way out: rows of the outbox are sent until their stream has stored them.
 
-One process per outbox sends, by a lease. What is not acknowledged is sent again, the same bytes, for ever
-(`transmission` is one attempt). Each status has its own stream and its own patience: a full exercise stream does not
-hold up an actual warning.
+One process per outbox sends, by a lease. What is not acknowledged is sent again, the same bytes, without end
+(`transmission` is one attempt). Each status has its own stream and its own back-off: a full exercise stream does not
+delay an actual warning.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from schemas.vocab import Status
 FULL_BACKOFF_S = 2.0
 IDLE_S = 1.0
 DISCONNECTED_S = 0.1
-AGAIN_S = 3600.0  # so long a row that was sent again is not sent once more
-COMPARE_S = 60.0  # so often the own channels are looked at for what this outbox has not said
+AGAIN_S = 3600.0  # between two resends of a row
+COMPARE_S = 60.0  # between two comparisons of the own channels with the outbox
 URGENCY = {str(status): place for place, status in enumerate(Status)}  # actual first
 
 log = structlog.get_logger()
@@ -76,12 +76,12 @@ class Sender:
         return self._leased_until > self._clock().timestamp()
 
     def nudge(self) -> None:
-        """Something was kept; look at once."""
+        """Look at the outbox at once: a bulletin was kept."""
         self._wake.set()
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Nobody sends from this outbox meanwhile; afterwards it is compared with the own channels anew.
+        """Hold the send lease; sending pauses until the context exits, and then begins with a comparison.
 
         Raises:
             OutboxError: `lease-held`, another process sends from it.
@@ -120,12 +120,10 @@ class Sender:
                     finally:
                         if not moved:
                             await self._note()
-            except StoreError as exc:
-                self._stall(exc.reason, str(exc))
-                if exc.is_final:
-                    return  # whoever publishes is told so by the outbox itself
             except BusError as exc:
                 self._stall(exc.reason, str(exc))
+                if isinstance(exc, StoreError) and exc.is_final:
+                    return  # who publishes is told so by the outbox itself
             except Exception as exc:  # a fault of ours must not end the sending in silence
                 log.exception("sender_failed", authority=self.authority_id)
                 self._stall("internal", repr(exc))
@@ -133,9 +131,9 @@ class Sender:
                 mark = await self._pause(connection, mark)
 
     async def _pause(self, connection: Connection, mark: int) -> int:
-        """Wait for our own nudge, another process's commit, the end of a stream's patience, or a while."""
+        """Wait for `nudge`, a commit, the end of a stream's back-off, or `IDLE_S`. Returns the outbox's new mark."""
         now = asyncio.get_running_loop().time()
-        waits = [each.until - now for each in self._patience.values() if each.until > now]
+        waits = [backoff.until - now for backoff in self._patience.values() if backoff.until > now]
         limit = max(0.01, min([IDLE_S if connection.connected else DISCONNECTED_S, *waits]))
         changed = asyncio.ensure_future(self._outbox.changed(mark, limit))
         nudged = asyncio.ensure_future(self._wake.wait())
@@ -150,20 +148,20 @@ class Sender:
             nudged.cancel()
 
     async def _turn(self, connection: Connection) -> bool:
-        """Send what is due, once round; whether anything moved."""
+        """Send what is due, one round. Returns whether anything moved."""
         self.connected = connection.connected
         if self.behind and await self._known_now() != self._behind_at:
-            self._forget()  # a recovery, perhaps in another process, has read the own channels; or a key has ended
+            self._forget()  # a recovery, in any process, has read the own channels; or a key has ended
         if self.behind or not await self._leads():
             return False
         if not connection.connected:
             raise UnreachableError(connection.problem or "the bus is not connected")
         now = asyncio.get_running_loop().time()
         if now - self._compared_at > COMPARE_S or connection.epoch != self._epoch:
-            self._known.clear()  # whoever has stolen the key speaks here too; and a broker that was away may have lost some
+            self._known.clear()  # a thief publishes there too, and a broker that was away may have lost messages
             self._compared_at, self._epoch = now, connection.epoch
         streams = self._streams()
-        for status in _by_urgency(self._unknown(streams) - self._resting(now)):
+        for status in _by_urgency(streams.keys() - self._known - self._resting(now)):
             with self._patience_with(status, now):
                 if not await self._compare(connection, status, *streams[status]):
                     return False
@@ -187,11 +185,11 @@ class Sender:
 
     def _resting(self, now: float) -> set[str]:
         """The statuses whose streams are left alone for now."""
-        return {status for status, each in self._patience.items() if each.until > now}
+        return {status for status, backoff in self._patience.items() if backoff.until > now}
 
     @contextlib.contextmanager
     def _patience_with(self, status: str, now: float) -> Iterator[None]:
-        """Leave a stream alone for a while that takes nothing, and go on with the others."""
+        """Back off from a stream that takes nothing, and go on with the others."""
         patience = self._patience.setdefault(status, Backoff())
         try:
             yield
@@ -213,7 +211,7 @@ class Sender:
         return self._leased_until > 0
 
     async def _note(self) -> None:
-        """Settle what no claim has taken along."""
+        """Settle the acknowledgements that no claim has settled."""
         if self._settled:
             await self._outbox.settle(self._settled, self._clock().timestamp())
             self._settled = []
@@ -221,17 +219,14 @@ class Sender:
     # -- comparing with what was said before --------------------------------------------------------------------------
 
     async def _known_now(self) -> tuple[dict[str, int], object]:
-        """What a finding that the outbox is behind rests on: how far was read, and which keys had ended."""
+        """On what `behind` rests: how far was read, and which keys had ended."""
         registry = self._registry()
         return await self._outbox.own_cursors(), (registry.version, registry.revoked())
 
     def _streams(self) -> dict[str, tuple[str, str]]:
         """Per status, the stream that takes it and the consumer that reads the own channels back."""
-        found = own_streams(self._registry(), self.authority_id)
-        return {stream.split("_", 1)[1].lower(): (stream, consumer) for stream, consumer in found}
-
-    def _unknown(self, streams: dict[str, tuple[str, str]]) -> set[str]:
-        return streams.keys() - self._known
+        own = own_streams(self._registry(), self.authority_id)
+        return {stream.split("_", 1)[1].lower(): (stream, consumer) for stream, consumer in own}
 
     def _forget(self) -> None:
         self._known.clear()
@@ -240,13 +235,13 @@ class Sender:
 
     async def _compare(self, connection: Connection, status: str, stream: str, consumer: str) -> bool:
         """Whether the outbox accounts for all that the stream holds in the authority's name. What it lost is sent again."""
-        found = await compare(connection, self._outbox, self._registry(), stream, consumer, self._clock)
+        compared = await compare(connection, self._outbox, self._registry(), stream, consumer, self._clock)
         self._known.add(status)
-        if found.lost and not found.strange:
-            await self._reoffer(stream, found.lost)
-        if found.strange:
+        if compared.lost and not compared.strange:
+            await self._reoffer(stream, compared.lost)
+        if compared.strange:
             self.behind = (
-                f"the bus holds {found.strange} bulletins of {self.authority_id} that this outbox does not know. If it was lost "
+                f"the bus holds {compared.strange} bulletins of {self.authority_id} that this outbox does not know. If it was lost "
                 "or restored, and no other one is in use, run: tocsin outbox recover. If nobody here said them, the key "
                 "is stolen: tocsin key revoke, then tocsin outbox reanchor"
             )
@@ -256,10 +251,10 @@ class Sender:
             # Nothing is sent from here now, and a recovery in another process needs the lease.
             await self._outbox.drop_lease(self._owner)
             self._leased_until = 0.0
-        return not found.strange
+        return not compared.strange
 
     async def _reoffer(self, stream: str, lost: Sequence[int]) -> None:
-        """Send again what a stream has lost; once an hour at most, should it be there and only not be shown."""
+        """Send again what a stream has lost, once an hour at most: it may be there and only not be shown."""
         now = self._clock().timestamp()
         again = [n for n in lost if not 0 <= now - self._reoffered.get(n, -AGAIN_S) < AGAIN_S]
         if again:
@@ -278,9 +273,9 @@ class Sender:
         if self.problem:
             log.info("sending_resumed", authority=self.authority_id)
         self.problem = ""
-        if not self._unknown(streams):
+        if streams.keys() <= self._known:
             self.compared.set()
 
 
 def _by_urgency(statuses: Iterable[str]) -> list[str]:
-    return sorted(statuses, key=lambda each: URGENCY.get(each, len(URGENCY)))
+    return sorted(statuses, key=lambda status: URGENCY.get(status, len(URGENCY)))

@@ -12,7 +12,7 @@ from bus.errors import PermitError
 from bus.keys import Signer, sign_bulletin
 from bus.publishing import outbox_table as table
 from bus.sealing import Sealer, must_seal, sections
-from bus.trust import VerifiedRegistry
+from bus.trust import RegisteredKey, VerifiedRegistry
 from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
@@ -49,7 +49,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stamping:
-    """How one authority stamps and signs."""
+    """Stamps and signs for one authority."""
 
     def __init__(
         self,
@@ -71,27 +71,24 @@ class Stamping:
         self,
         db: sqlite3.Connection,
         draft: Draft,
-        defaults: Defaults | None,
         registry: VerifiedRegistry,
         moment: dt.datetime,
-        once: str | None,
-        origin: str | None,
+        *,
+        defaults: Defaults | None = None,
+        once: str | None = None,
+        origin: str | None = None,
     ) -> Accepted:
         """Steps 1 to 7, as `Publisher.publish` describes."""
         if once is not None and (known := table.kept_once(db, once)) is not None:
             return _accepted(decode(known.payload), known.digest, state="known")
         if once is not None and (pruned := table.pruned_once(db, once)) is not None:
-            return Accepted(
-                id=pruned["id"],
-                channel=f"{self._authority_id}/{pruned['channel']}",
-                seq=pruned["seq"],
-                digest=pruned["digest"],
-                subject=pruned["subject"],
-                state="known",
-            )
+            place = {name: pruned[name] for name in ("id", "seq", "digest", "subject")}
+            return Accepted(channel=f"{self._authority_id}/{pruned['channel']}", state="known", **place)
         if origin is not None and (earlier := table.last_of_origin(db, origin)) is not None:
             draft = _superseding(draft, earlier.id)
-        bulletin, payload = self.compose(db, draft, defaults, registry, moment)
+        bulletin, payload = self._draw_up(db, draft, defaults, registry, moment)
+        if self._seal is not None:
+            bulletin, payload = self._seal(bulletin, payload, registry, moment, draft.sections)
         return self.sign_and_keep(db, bulletin, payload, moment, once, origin)
 
     def rehearse(
@@ -104,20 +101,6 @@ class Stamping:
             if outer is not None:
                 return _accepted(outer, "", state="dry-run")
         return _accepted(bulletin, digest(payload), state="dry-run")
-
-    def compose(
-        self,
-        db: sqlite3.Connection,
-        draft: Draft,
-        defaults: Defaults | None,
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
-    ) -> tuple[Bulletin, bytes]:
-        """Steps 1 to 4; the last of them seals."""
-        bulletin, payload = self._draw_up(db, draft, defaults, registry, moment)
-        if self._seal is None:
-            return bulletin, payload
-        return self._seal(bulletin, payload, registry, moment, draft.sections)
 
     def _draw_up(
         self,
@@ -155,16 +138,10 @@ class Stamping:
         return bulletin, payload
 
     def _may_sign(self, registry: VerifiedRegistry, moment: dt.datetime) -> None:
-        """Part of step 4: what every reader would refuse for its signatures is refused here, before it is said."""
+        """Part of step 4: refuse what every reader would refuse for its signatures."""
         algorithms = set()
         for signer in self._signers:
-            key = registry.key(signer.kid)
-            if key is None or key.authority_id != self._authority_id:
-                raise PermitError(
-                    f"key {signer.kid} is not {self._authority_id}'s in registry version {registry.version}; "
-                    "nobody speaks as another",
-                    reason="not-your-key",
-                )
+            key = own_key(registry, self._authority_id, signer.kid)
             if key.record.revoked_since is not None:
                 raise PermitError(
                     f"key {signer.kid} is revoked; your registrar gives you another", reason="key-revoked"
@@ -192,28 +169,30 @@ class Stamping:
         origin: str | None,
     ) -> Accepted:
         """Steps 5 to 7 for a composed bulletin, inside a transaction of the outbox."""
-        # 5 address
-        subject = subject_for(bulletin)
+        # 5 address: the subject and the hints follow from the bulletin
+        name = digest(payload)
+        headers = hints(bulletin, name)
         # 6 sign
         entries = tuple(sign_bulletin(signer, payload, bulletin.issued) for signer in self._signers)
-        found = digest(payload)
+        headers = {SIG_HEADER: format_header(entries), **headers}
         # 7 keep
-        channel = channel_of(bulletin)
-        table.insert(
-            db,
-            channel=channel.name,
-            seq=bulletin.seq,
-            id=bulletin.id,
-            digest=found,
-            prev=bulletin.prev,
-            subject=subject,
-            headers={SIG_HEADER: format_header(entries), **hints(bulletin, found)},
-            payload=payload,
-            now=moment.timestamp(),
-            once=once,
-            origin=origin,
+        table.keep(db, bulletin, payload, name, headers, moment.timestamp(), once, origin)
+        return _accepted(bulletin, name)
+
+
+def own_key(registry: VerifiedRegistry, authority_id: str, kid: str) -> RegisteredKey:
+    """A signing key of an authority.
+
+    Raises:
+        PermitError: `not-your-key`, it is not the authority's in the registry.
+    """
+    key = registry.key(kid)
+    if key is None or key.authority_id != authority_id:
+        raise PermitError(
+            f"key {kid} is not {authority_id}'s in registry version {registry.version}; nobody speaks as another",
+            reason="not-your-key",
         )
-        return _accepted(bulletin, found)
+    return key
 
 
 def _superseding(draft: Draft, earlier: str) -> Draft:
@@ -221,14 +200,14 @@ def _superseding(draft: Draft, earlier: str) -> Draft:
     return msgspec.structs.replace(draft, msg_type=MsgType.UPDATE, references=(*draft.references, ref))
 
 
-def _accepted(bulletin: Bulletin, found: str, state: str = "accepted") -> Accepted:
+def _accepted(bulletin: Bulletin, digest: str, state: str = "accepted") -> Accepted:
     return Accepted(
         id=bulletin.id,
         channel=str(channel_of(bulletin)),
         seq=bulletin.seq,
-        digest=found,
+        digest=digest,
         subject=subject_for(bulletin),
         state=state,
         sealed_to=bulletin.body.recipients if isinstance(bulletin.body, Sealed) else (),
-        sections=tuple(SealedPart(label=each.label, sealed_to=each.recipients) for each in bulletin.sections),
+        sections=tuple(SealedPart(label=part.label, sealed_to=part.recipients) for part in bulletin.sections),
     )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S, owner_name
     from bus.storage.sqlite import Database, utc
+    from bus.storage.store import Store, insert
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -17,6 +18,8 @@ __all__ = [
     "LEASE_S",
     "Database",
     "Layout",
+    "Store",
+    "insert",
     "lease",
     "owner_name",
     "utc",

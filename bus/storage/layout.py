@@ -126,9 +126,9 @@ def _check_mark(db: sqlite3.Connection, path: Path) -> None:
         raise _later(path, f"record {record}", str(RECORD))
 
 
-def _later(path: Path, found: str, known: str) -> StoreError:
+def _later(path: Path, version: str, known: str) -> StoreError:
     return StoreError(
-        f"{path} was written by a later release ({found}, known here: {known}); use that release, or a copy of the file that "
+        f"{path} was written by a later release ({version}, known here: {known}); use that release, or a copy of the file that "
         "was made before it",
         reason="store-layout",
     )
@@ -145,8 +145,8 @@ def _unknown(path: Path, why: str) -> StoreError:
 def _versions(db: sqlite3.Connection, layouts: Sequence[Layout]) -> dict[str, int]:
     """In which version the file has each layout; 0 when it has none of its tables.
 
-    A file may record the layouts of some rooms while the tables of others in it are still unrecorded ones of version 1: the program that
-    opened it last did not ask for those.
+    A file may record the layouts of some rooms while the tables of others in it are still unrecorded ones of version 1: the
+    program that opened it last did not ask for those.
     """
     recorded, tables = _recorded(db), _tables(db)
     return {layout.name: recorded.get(layout.name, int(layout.known_by in tables)) for layout in layouts}

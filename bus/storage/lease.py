@@ -1,4 +1,4 @@
-"""A lease in a shared SQLite file: of several processes, one does a thing, and another takes over when it is gone."""
+"""A lease in a shared SQLite file: of several processes one does the work, and another takes over when it has ended."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LAYOUT = Layout("lease", SCHEMA, known_by="lease")
 def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:
     """Become or stay the holder, inside a transaction. Returns False when another holds it.
 
-    A lease whose time is up, or whose process is gone, is free. So is one that reaches much further than any is taken for:
-    the clock by which it was taken has been set back, and its holder takes it anew.
+    A lease is free when its time is up, when its process has ended, or when it lasts longer than any is taken for: then the
+    clock was set back, and its holder takes it anew.
     """
     if is_anothers(db, owner, now, ttl):
         return False

@@ -1,4 +1,4 @@
-"""One SQLite file, one thread, and commits shared by those who wait together.
+"""One SQLite file, one thread, and one commit for all work that waits.
 
 Write-ahead log with `synchronous=FULL`: what was committed survives a power cut. Each piece of work runs in its
 own savepoint inside one `BEGIN IMMEDIATE` transaction; one that raises is rolled back alone and its caller gets
@@ -18,7 +18,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
@@ -37,8 +37,18 @@ _FATAL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE
 log = structlog.get_logger()
 
 T = TypeVar("T")
-_Work = tuple[Callable[[sqlite3.Connection], Any], "asyncio.Future[Any]", bool]
-_Outcome = tuple["asyncio.Future[Any]", Any, Exception | None]
+
+
+class _Work(NamedTuple):
+    run: Callable[[sqlite3.Connection], Any]
+    answer: asyncio.Future[Any]
+    writes: bool
+
+
+class _Outcome(NamedTuple):
+    answer: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
 
 
 class Database:
@@ -46,7 +56,7 @@ class Database:
 
     def __init__(self, path: Path, layouts: Sequence[Layout]) -> None:
         self.path = path
-        self._layouts = layouts
+        self.layouts = layouts
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name=f"sqlite {path.name}", daemon=True)
@@ -115,7 +125,7 @@ class Database:
         if refusal := self._refusal or self._broken:
             raise refusal
         answer: asyncio.Future[T] = self._loop.create_future()
-        self._work.put((work, answer, writes))
+        self._work.put(_Work(work, answer, writes))
         return await answer
 
     # -- in the thread ----------------------------------------------------------------------------------------------
@@ -124,22 +134,17 @@ class Database:
         try:
             db = self._connect()
         except (sqlite3.Error, OSError, StoreError) as exc:
-            self._tell([(self._opened, None, _opening(exc, self.path))])
+            self._tell([_Outcome(self._opened, error=_opening(exc, self.path))])
             return
-        self._tell([(self._opened, None, None)])
+        self._tell([_Outcome(self._opened)])
         while (first := self._work.get()) is not None:
-            group, last = [first], False
-            while len(group) < MAX_GROUP:
-                try:
-                    more = self._work.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    last = True
-                    break
-                group.append(more)
+            group = [first]
+            more: _Work | None = first
+            with contextlib.suppress(queue.Empty):
+                while len(group) < MAX_GROUP and (more := self._work.get_nowait()) is not None:
+                    group.append(more)
             self._serve(db, group)
-            if last:
+            if more is None:
                 break
         db.close()
 
@@ -153,14 +158,14 @@ class Database:
             db.row_factory = sqlite3.Row
             # Before anything is written, so that a file that is refused stays as it is.
             db.execute("BEGIN")
-            current = is_current(db, self.path, self._layouts)
+            current = is_current(db, self.path, self.layouts)
             db.execute("COMMIT")
             _use_log(db)
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
-            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise _damaged(self.path, found)
+            finding = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if finding != "ok":
+                raise _damaged(self.path, finding)
             if not current:
                 self._bring_up_to_date(db)
         except BaseException:
@@ -171,24 +176,24 @@ class Database:
     def _bring_up_to_date(self, db: sqlite3.Connection) -> None:
         """One transaction; another process may have been faster. Closing the connection undoes what is not committed."""
         db.execute("BEGIN IMMEDIATE")
-        if not is_current(db, self.path, self._layouts):
-            if is_older(db, self._layouts) and lease.is_held(db, time.time()):
+        if not is_current(db, self.path, self.layouts):
+            if is_older(db, self.layouts) and lease.is_held(db, time.time()):
                 raise StoreError(
                     f"a program of an earlier release is using {self.path}; end it, then try again",
                     reason="store-busy",
                 )
-            bring_up_to_date(db, self.path, self._layouts)
+            bring_up_to_date(db, self.path, self.layouts)
         db.execute("COMMIT")
 
     def _serve(self, db: sqlite3.Connection, group: list[_Work]) -> None:
         if self._broken is not None:
-            self._tell([(answer, None, self._broken) for _, answer, _ in group])
+            self._tell([_Outcome(work.answer, error=self._broken) for work in group])
             return
-        if writes := [each for each in group if each[2]]:
+        if writes := [work for work in group if work.writes]:
             self._tell(self._commit(db, writes))
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._written.set)
-        if reads := [each for each in group if not each[2]]:
+        if reads := [work for work in group if not work.writes]:
             self._tell(self._look(db, reads))
 
     def _commit(self, db: sqlite3.Connection, writes: list[_Work]) -> list[_Outcome]:
@@ -196,23 +201,22 @@ class Database:
         outcomes: list[_Outcome] = []
         try:
             db.execute("BEGIN IMMEDIATE")
-            for work, answer, _ in writes:
+            for work in writes:
                 db.execute("SAVEPOINT one")
-                result, error = _try(work, db)
+                result, error = _try(work.run, db)
                 if error is not None:
                     if isinstance(error, sqlite3.Error) and not db.in_transaction:
                         raise error  # SQLite itself has undone the whole group, as it may when the disk is full
                     db.execute("ROLLBACK TO one")
                 db.execute("RELEASE one")
-                outcomes.append((answer, result, error and self._ours(error)))
+                outcomes.append(_Outcome(work.answer, result, error and self._ours(error)))
             db.execute("COMMIT")
         except sqlite3.Error as exc:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             error = self._ours(exc)
-            alone = [each for each in outcomes if each[2] is not None]
-            told = {id(answer) for answer, _, _ in alone}
-            return alone + [(answer, None, error) for _, answer, _ in writes if id(answer) not in told]
+            failed = {outcome.answer: outcome for outcome in outcomes if outcome.error is not None}
+            return [failed.get(work.answer, _Outcome(work.answer, error=error)) for work in writes]
         return outcomes
 
     def _look(self, db: sqlite3.Connection, reads: list[_Work]) -> list[_Outcome]:
@@ -220,11 +224,12 @@ class Database:
         outcomes: list[_Outcome] = []
         try:
             db.execute("BEGIN")
-            for work, answer, _ in reads:
-                result, error = _try(work, db)
-                outcomes.append((answer, result, error and self._ours(error)))
+            for work in reads:
+                result, error = _try(work.run, db)
+                outcomes.append(_Outcome(work.answer, result, error and self._ours(error)))
         except sqlite3.Error as exc:
-            outcomes += [(answer, None, self._ours(exc)) for _, answer, _ in reads[len(outcomes) :]]
+            error = self._ours(exc)
+            outcomes += [_Outcome(work.answer, error=error) for work in reads[len(outcomes) :]]
         finally:
             if db.in_transaction:
                 db.execute("COMMIT")
@@ -245,20 +250,13 @@ class Database:
             self._loop.call_soon_threadsafe(settle)
 
     def _ours(self, exc: Exception) -> Exception:
-        """The error as our callers know it; one after which nothing on the disk is sure ends this store."""
+        """The error for our callers; one after which the state of the disk is unknown ends this store."""
         if not isinstance(exc, sqlite3.Error):
             return exc
-        code = _code(exc)
-        if code == sqlite3.SQLITE_FULL:
-            return StoreError(
-                f"the disk of {self.path} is full",
-                remedy="free some space and try again",
-                reason="store-full",
-            )
-        if code in _BUSY:
-            return StoreError(f"{self.path} is in use by another process", reason="store-busy")
+        if (passing := _passing(exc, self.path)) is not None:
+            return passing
         error = StoreError(f"{self.path}: {exc}", reason="store-failed")
-        if code in _FATAL and self._broken is None:
+        if _code(exc) in _FATAL and self._broken is None:
             self._broken = error
             log.error("store_failed", path=str(self.path), problem=str(exc))
         return error
@@ -270,7 +268,7 @@ def utc(seconds: float) -> dt.datetime:
 
 
 def _try(work: Callable[[sqlite3.Connection], Any], db: sqlite3.Connection) -> tuple[Any, Exception | None]:
-    """What the work gave, or what it raised."""
+    """The result of the work, or the error that it raised."""
     try:
         return work(db), None
     except StopIteration:
@@ -299,21 +297,27 @@ def _opening(exc: Exception, path: Path) -> StoreError:
     if isinstance(exc, StoreError):
         return exc
     if isinstance(exc, sqlite3.Error):
-        code = _code(exc)
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if _code(exc) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return _damaged(path, str(exc))
-        if code in _BUSY:
-            return StoreError(f"{path} is in use by another process", reason="store-busy")
-        if code == sqlite3.SQLITE_FULL:
-            return StoreError(
-                f"the disk of {path} is full", remedy="free some space and try again", reason="store-full"
-            )
+        if (passing := _passing(exc, path)) is not None:
+            return passing
     return StoreError(f"cannot open {path}: {exc}", reason="store-unreadable")
 
 
-def _damaged(path: Path, found: str) -> StoreError:
+def _passing(exc: sqlite3.Error, path: Path) -> StoreError | None:
+    """The error of a full disk or a busy file, which passes; None for any other."""
+    if _code(exc) == sqlite3.SQLITE_FULL:
+        return StoreError(
+            f"the disk of {path} is full", remedy="free some space and try again", reason="store-full"
+        )
+    if _code(exc) in _BUSY:
+        return StoreError(f"{path} is in use by another process", reason="store-busy")
+    return None
+
+
+def _damaged(path: Path, finding: str) -> StoreError:
     return StoreError(
-        f"{path} is damaged ({found})", remedy="restore it or set it aside", reason="store-corrupt"
+        f"{path} is damaged ({finding})", remedy="restore it or set it aside", reason="store-corrupt"
     )
 
 

@@ -46,9 +46,9 @@ def undecided(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def decide(db: sqlite3.Connection, channel: str, by: str, reason: str, moment: float) -> int:
-    """Note that a person has looked at what a channel's issuer contradicts itself in, inside a transaction; in how much.
+    """Note a person's decision on the contradictions of a channel, inside a transaction. Returns their number.
 
-    What comes to light later is to be decided anew.
+    Later contradictions need a decision of their own.
     """
     row = db.execute(
         f"SELECT count(*) AS count, max(q.n) AS upto FROM quarantine q WHERE q.channel = ? AND {_OPEN}",
@@ -63,13 +63,13 @@ def decide(db: sqlite3.Connection, channel: str, by: str, reason: str, moment: f
 
 
 def void(db: sqlite3.Connection, channel: str, digests: Iterable[str]) -> None:
-    """Note which bulletins of a channel are voided with their key, by the last ruling, inside a transaction. They contradict nothing."""
+    """Note which bulletins of a channel the last ruling voids with their key, inside a transaction. They contradict nothing."""
     db.execute("DELETE FROM voided WHERE channel = ?", (channel,))
     db.executemany("INSERT INTO voided VALUES (?, ?)", [(channel, digest) for digest in digests])
 
 
-def contested(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:
-    """The channels, of the issuer and status of this one, on which something is labelled so."""
+def labelled(db: sqlite3.Connection, channel: str) -> tuple[str, ...]:
+    """The channels, of the issuer and status of this one, that have a bulletin labelled `contested`."""
     sql = (
         "SELECT DISTINCT channel FROM admitted, json_each(labels) WHERE channel >= ? AND channel < ? AND value = ? "
         "ORDER BY channel"

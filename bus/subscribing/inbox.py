@@ -1,7 +1,7 @@
 """The reader's store: what was admitted, what was refused and why, and where reading goes on.
 
 One file per reader identity. Effect, cursor and row are one transaction: the projector, the hub's picture, writes
-into this same file. Whoever holds the lease reads the bus; other processes follow the admitted table by its rows.
+into this same file. The process that holds the lease reads the bus; others follow the admitted table by its rows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -18,10 +18,10 @@ import msgspec
 import structlog
 
 from bus.admission import Judged, Message, Refused
-from bus.storage import Database, lease, utc
+from bus.storage import Database, Store, lease, utc
 from bus.subscribing import contested
 from bus.subscribing.intake import Intake, Projector
-from bus.subscribing.reassessment import Amending, Rejudging
+from bus.subscribing.reassessment import Reassessment
 from bus.subscribing.tables import LAYOUT, Stored, stored
 from bus.transport import Cursor
 from bus.trust import VerifiedRegistry
@@ -33,12 +33,12 @@ AT_ONCE = 500
 log = structlog.get_logger()
 
 
-class Inbox:
+class Inbox(Store):
     """A reader's store. Use `Inbox.open`."""
 
     def __init__(self, database: Database, projector: Projector | None, hold_s: float) -> None:
-        self._db = database
-        self._settling = Intake(projector, hold_s)
+        super().__init__(database)
+        self._intake = Intake(projector, hold_s)
 
     @classmethod
     @asynccontextmanager
@@ -63,24 +63,17 @@ class Inbox:
 
     async def cursor(self, stream: str) -> Cursor:
         """Up to where a stream has been read."""
-        row = await self._db.read(
-            lambda db: db.execute("SELECT * FROM cursors WHERE stream = ?", (stream,)).fetchone()
-        )
-        if row is None:
-            return Cursor()
-        return Cursor(
-            seq=row["seq"], digest=row["digest"], stored_ns=row["stored_ns"], pending=row["pending"]
-        )
+        for row in await self.query("SELECT * FROM cursors WHERE stream = ?", stream):
+            return Cursor(**{name: row[name] for name in Cursor.__struct_fields__})
+        return Cursor()
 
     async def rewind(self, stream: str) -> None:
         """Read a stream from its beginning; what is known is recognised by its digest."""
-        await self._db.write(lambda db: db.execute("DELETE FROM cursors WHERE stream = ?", (stream,)))
+        await self.execute("DELETE FROM cursors WHERE stream = ?", stream)
 
     async def covered(self, stream: str) -> frozenset[str]:
         """The subjects (patterns) of which everything before the cursor of a stream has been read."""
-        rows = await self._db.read(
-            lambda db: db.execute("SELECT filter FROM read_filters WHERE stream = ?", (stream,)).fetchall()
-        )
+        rows = await self.query("SELECT filter FROM read_filters WHERE stream = ?", stream)
         return frozenset(row["filter"] for row in rows)
 
     async def cover(self, stream: str, filters: Collection[str]) -> None:
@@ -88,9 +81,11 @@ class Inbox:
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM read_filters WHERE stream = ?", (stream,))
-            db.executemany("INSERT INTO read_filters VALUES (?, ?)", [(stream, each) for each in filters])
+            db.executemany(
+                "INSERT INTO read_filters VALUES (?, ?)", [(stream, subject) for subject in filters]
+            )
 
-        await self._db.write(work)
+        await self.write(work)
 
     async def settle(
         self, judged: Sequence[Judged | Refused], stream: str | None, cursor: Cursor | None, now: dt.datetime
@@ -106,100 +101,72 @@ class Inbox:
         Returns:
             How many were admitted, held, duplicate, refused.
         """
-        return await self._db.write(lambda db: self._settling.settle(db, judged, stream, cursor, now))
+        return await self.write(lambda db: self._intake.settle(db, judged, stream, cursor, now))
 
     async def release(self, now: dt.datetime) -> Mapping[str, int]:
         """Release bulletins that have waited long enough for their predecessor, and project again those that failed."""
-        if not await self._db.read(lambda db: self._settling.is_due(db, now)):
+        if not await self.read(lambda db: self._intake.is_due(db, now)):
             return {}
-        return await self._db.write(lambda db: self._settling.release(db, now))
+        return await self.write(lambda db: self._intake.release(db, now))
 
     async def amend(self, registry: VerifiedRegistry, now: dt.datetime) -> Mapping[str, int]:
-        """Take in what the registry has said since: keys that have ended and keys that have come (`bus.subscribing.reassessment`).
+        """Judge anew what a change of the registry concerns: keys that ended, keys that came (`reassessment`).
 
-        Cheap when nothing has changed; to be called every so often, with the registry as it stands.
+        Cheap when nothing has changed; called at intervals, with the present registry.
         """
         counts: Counter[str] = Counter()
-        for work in (Amending(self._settling, registry, now), Rejudging(self._settling, registry, now)):
-            if await self._db.read(work.is_due):
-                counts.update(await self._db.write(work.amend))
+        work = Reassessment(self._intake, registry, now)
+        for is_due, amend in ((work.must_rule, work.rule), (work.must_retry, work.retry)):
+            if await self.read(is_due):
+                counts.update(await self.write(amend))
         return counts
 
     async def decide(self, channel: str, by: str, reason: str, now: dt.datetime) -> tuple[int, bool]:
-        """Note a person's decision on the contradictions of a channel; how many, and whether its issuer is frozen still."""
+        """Note a person's decision on the contradictions of a channel. Returns their number, and whether the issuer is still frozen."""
 
         def work(db: sqlite3.Connection) -> tuple[int, bool]:
-            return self._settling.decide(db, channel, by, reason, now), contested.is_frozen(db, channel)
+            return self._intake.decide(db, channel, by, reason, now), contested.is_frozen(db, channel)
 
-        return await self._db.write(work)
+        return await self.write(work)
 
     async def due_future(self, now: dt.datetime) -> list[Message]:
-        """Messages whose time has come, to be judged again; they wait on until they are settled without a stream.
+        """Messages whose time has come, to be judged again. They stay deferred until they are settled without a stream.
 
         Those of one moment come in the order of their stream.
         """
-
-        def work(db: sqlite3.Connection) -> list[Message]:
-            sql = "SELECT message, retry_at FROM deferred WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
-            rows = db.execute(sql, (now.timestamp(), AT_ONCE)).fetchall()
-            found = [(row["retry_at"], msgspec.msgpack.decode(row["message"], type=Message)) for row in rows]
-            return [message for _, message in sorted(found, key=lambda each: (each[0], each[1].stream_seq))]
-
-        return await self._db.read(work)
+        sql = "SELECT message, retry_at FROM deferred WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
+        rows = await self.query(sql, now.timestamp(), AT_ONCE)
+        due = [(row["retry_at"], msgspec.msgpack.decode(row["message"], type=Message)) for row in rows]
+        return [message for _, message in sorted(due, key=lambda item: (item[0], item[1].stream_seq))]
 
     @property
     def has_picture(self) -> bool:
         """Whether the hub's picture is kept in this store."""
-        return self._settling.projector is not None
-
-    async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
-        """Become or stay the one process that reads the bus for this store."""
-        return await self._db.write(lambda db: lease.take(db, owner, now, ttl))
-
-    async def drop_lease(self, owner: str) -> None:
-        """Let another process read."""
-        await self._db.write(lambda db: lease.drop(db, owner))
-
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run work in one transaction of the store; on the disk when this returns."""
-        return await self._db.write(work)
+        return self._intake.projector is not None
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Ask the tables; all statements of `question` see the same moment."""
-        return await self._db.read(question)
-
     async def follow(self, after: int, *, live: bool = True) -> AsyncIterator[Stored]:
-        """Admitted bulletins after a row, in order; for ever when `live`, also those that another process admits."""
+        """Admitted bulletins after a row, in order; with `live` without end, also those that another process admits."""
         mark = -1
         while True:
-            mark = await self._db.changed(mark, 0)
-            start = after
-            rows = await self._db.read(
-                lambda db, start=start: [  # type: ignore[misc]  # bound now, read in the store's thread
-                    stored(row)
-                    for row in db.execute(
-                        "SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT ?", (start, AT_ONCE)
-                    )
-                ]
+            mark = await self.changed(mark, 0)
+            rows = await self.query(
+                "SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT ?", after, AT_ONCE
             )
             for row in rows:
-                after = row.rowid
-                yield row
+                after = row["row"]
+                yield stored(row)
             if not rows:
                 if not live:
                     return
-                mark = await self._db.changed(mark, FOLLOW_S)
+                mark = await self.changed(mark, FOLLOW_S)
 
     async def row_before(self, moment: dt.datetime) -> int:
         """The last row admitted before a moment; 0 when there is none."""
-        found = await self._db.read(
-            lambda db: db.execute(
-                "SELECT max(row) FROM admitted WHERE admitted_at < ?", (moment.timestamp(),)
-            ).fetchone()[0]
-        )
-        return int(found or 0)
+        sql = "SELECT coalesce(max(row), 0) AS row FROM admitted WHERE admitted_at < ?"
+        (last,) = await self.query(sql, moment.timestamp())
+        return int(last["row"])
 
     async def status(self) -> dict[str, object]:
         """Counts and cursors, fit for JSON."""
@@ -207,54 +174,46 @@ class Inbox:
         def work(db: sqlite3.Connection) -> dict[str, object]:
             counters = {row["name"]: row["value"] for row in db.execute("SELECT * FROM counters")}
             cursors = db.execute("SELECT * FROM cursors ORDER BY stream").fetchall()
+            refused = db.execute("SELECT reason, count(*) FROM quarantine GROUP BY reason ORDER BY reason")
             last = db.execute("SELECT max(admitted_at) FROM admitted").fetchone()[0]
+
+            def count(rows: str) -> int:
+                return int(db.execute(f"SELECT count(*) FROM {rows}").fetchone()[0])
+
             return {
-                "admitted": db.execute("SELECT count(*) FROM admitted").fetchone()[0],
+                "admitted": count("admitted"),
                 "duplicates": counters.get("duplicate", 0),
-                "waiting_for_predecessor": db.execute("SELECT count(*) FROM held_back").fetchone()[0],
-                "waiting_for_its_time": db.execute("SELECT count(*) FROM deferred").fetchone()[0],
-                "parked": db.execute(
-                    "SELECT count(*) FROM admitted WHERE tries > 0 AND retry_at IS NULL"
-                ).fetchone()[0],
-                "refused": {
-                    row["reason"]: row["c"]
-                    for row in db.execute(
-                        "SELECT reason, count(*) c FROM quarantine GROUP BY reason ORDER BY reason"
-                    )
-                },
-                "cursors": {each["stream"]: each["seq"] for each in cursors},
-                "behind": sum(each["pending"] for each in cursors),
+                "waiting_for_predecessor": count("held_back"),
+                "waiting_for_its_time": count("deferred"),
+                "parked": count("admitted WHERE tries > 0 AND retry_at IS NULL"),
+                "refused": dict(refused.fetchall()),
+                "cursors": {row["stream"]: row["seq"] for row in cursors},
+                "behind": sum(row["pending"] for row in cursors),
                 "last_admitted": utc(last).isoformat() if last else None,
             }
 
-        return await self._db.read(work)
+        return await self.read(work)
 
     async def rebuild(self) -> int:
-        """Make the projection anew from the signed bytes, parked ones included; from how many bulletins."""
+        """Make the projection anew from the signed bytes, parked ones included. Returns the number of bulletins."""
 
         def work(db: sqlite3.Connection) -> int:
-            projector = self._settling.projector
+            projector = self._intake.projector
             if projector is None:
                 return 0
             projector.clear(db)
             count = after = 0
             sql = "SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT ?"
             while rows := db.execute(sql, (after, AT_ONCE)).fetchall():
-                for row in rows:
-                    again = stored(row)
-                    self._settling.project(
-                        db, again, again.admitted_at
-                    )  # one that fails is tried again at once
+                for again in map(stored, rows):  # one that fails is tried again at once
+                    self._intake.project(db, again, again.admitted_at)
                 count, after = count + len(rows), rows[-1]["row"]
             return count
 
-        return await self._db.write(work)
+        return await self.write(work)
 
     async def redrive(self) -> int:
-        """Try parked bulletins again; how many there are."""
-
-        def work(db: sqlite3.Connection) -> int:
-            sql = "UPDATE admitted SET tries = 1, retry_at = 0 WHERE tries > 0 AND retry_at IS NULL"
-            return db.execute(sql).rowcount
-
-        return await self._db.write(work)
+        """Try parked bulletins again. Returns their number."""
+        return await self.execute(
+            "UPDATE admitted SET tries = 1, retry_at = 0 WHERE tries > 0 AND retry_at IS NULL"
+        )

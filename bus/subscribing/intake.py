@@ -8,15 +8,16 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 import structlog
 
-from bus.admission import ENDED, REFUSED, Judged, Link, Outcome, Refused, holds_place, judge_link
+from bus.admission import ENDED, REFUSED, Judged, Link, Message, Outcome, Refused, holds_place, judge_link
 from bus.storage import Layout
-from bus.subscribing import contested, tables
+from bus.subscribing import contested, places, tables
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.tables import Stored, Waiting, stored
 from bus.transport import Cursor
@@ -49,7 +50,7 @@ class Projector(Protocol):
 
 
 class Intake:
-    """The work on one store: how long to hold back, and what to make of what is kept."""
+    """The work on one store; `hold_s` is how long (seconds) a bulletin waits for its predecessor."""
 
     def __init__(self, projector: Projector | None, hold_s: float) -> None:
         self.projector = projector
@@ -65,28 +66,42 @@ class Intake:
         cursor: Cursor | None,
         now: dt.datetime,
     ) -> dict[str, int]:
-        """Take a batch in and move the cursor; how many were admitted, held, duplicate, early or refused."""
-        counts: dict[str, int] = {}
+        """Take a batch in and move the cursor. Returns how many were admitted, held, duplicate, early or refused."""
         self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
         self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
         if stream is None:  # waited for their time; from here on they are what they are judged to be
-            db.executemany(
-                "DELETE FROM deferred WHERE digest = ?", [(each.message.digest,) for each in judged]
-            )
-        for each in judged:
-            outcome = self._refuse(db, each, now) if isinstance(each, Refused) else self._take(db, each, now)
-            counts[outcome] = counts.get(outcome, 0) + 1
+            waited = [(verdict.message.digest,) for verdict in judged]
+            db.executemany("DELETE FROM deferred WHERE digest = ?", waited)
+        counts = Counter(self._take(db, verdict, now) for verdict in judged)
         if stream is not None and cursor is not None:
             tables.set_cursor(db, stream, cursor)
         tables.add_counts(db, counts)
         return counts
 
-    def _take(self, db: sqlite3.Connection, judged: Judged, now: dt.datetime) -> str:
-        """Judge an admitted bulletin's place, and keep it, hold it back, or quarantine it."""
-        bulletin, channel = judged.admitted.bulletin, str(judged.admitted.channel)
-        outcome = self.place(db, Waiting.of(judged), bulletin, channel, now, patient=True)
+    def _take(self, db: sqlite3.Connection, verdict: Judged | Refused, now: dt.datetime) -> str:
+        """Keep a message, hold it back, put it off, or quarantine it. Returns which."""
+        if isinstance(verdict, Judged):
+            bulletin, channel = verdict.admitted.bulletin, str(verdict.admitted.channel)
+            return self.take_place(db, Waiting.of(verdict), bulletin, channel, now, patient=True)
+        if verdict.retry_at is None:
+            return self.quarantine(db, verdict, now)
+        tables.add_deferred(db, verdict.message, verdict.retry_at)
+        return "early"
+
+    def take_place(
+        self,
+        db: sqlite3.Connection,
+        waiting: Waiting,
+        bulletin: Bulletin,
+        channel: str,
+        now: dt.datetime,
+        *,
+        patient: bool,
+    ) -> str:
+        """As `place`; then place the held bulletins that now have their predecessor."""
+        outcome = self.place(db, waiting, bulletin, channel, now, patient=patient)
         if outcome == "admitted":
-            self.release_successors(db, channel, bulletin.seq, now)
+            self._release_successors(db, channel, bulletin.seq, now)
         return outcome
 
     def place(
@@ -102,7 +117,7 @@ class Intake:
         """Give a bulletin its place, hold it back when `patient`, or quarantine it if it contradicts its chain."""
         message = waiting.message
         link = Link(seq=bulletin.seq, digest=message.digest, prev=bulletin.prev, id=bulletin.id)
-        outcome = judge_link(link, tables.around(db, channel, link))
+        outcome = judge_link(link, places.around(db, channel, link))
         if outcome is Outcome.DUPLICATE:
             return "duplicate"
         if outcome in REFUSED:
@@ -110,9 +125,11 @@ class Intake:
             self._note_ended(db, waiting, channel)
             if waiting.refused is not None:
                 return "refused"  # it is in quarantine already
-            return self.quarantine(db, _contradiction(waiting, outcome, channel, bulletin), now)
+            place = f"{channel} number {bulletin.seq}"
+            refused = refused_at(channel, bulletin, waiting.message, waiting.kids, outcome, place)
+            return self.quarantine(db, refused, now)
         if outcome is not Outcome.NEXT:
-            tables.reassess_predecessor(db, channel, bulletin)
+            places.reassess_predecessor(db, channel, bulletin)
         if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
             self._holding = True
             until = now.timestamp() + self._hold_s
@@ -128,12 +145,11 @@ class Intake:
         return "admitted"
 
     def _note_ended(self, db: sqlite3.Connection, waiting: Waiting, channel: str) -> None:
-        """Have its channel ruled about once more, if it was judged before its key ended."""
+        """Have its channel ruled about once more if a key of its signature has ended."""
         if not self._ended.isdisjoint(waiting.kids):
-            tables.reassess(db, channel)
+            places.reassess(db, channel)
 
-    def release_successors(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
-        """Place the held bulletins that now have their predecessor."""
+    def _release_successors(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
         waiting = "SELECT digest, message FROM held_back WHERE channel = ? AND seq = ?"
         while self._holding and (row := db.execute(waiting, (channel, seq + 1)).fetchone()):
             if self._release_one(db, row, channel, now) == "admitted":
@@ -146,12 +162,12 @@ class Intake:
 
     def is_due(self, db: sqlite3.Connection, now: dt.datetime) -> bool:
         """Whether there is anything for `release` to do."""
-        found = db.execute(
+        row = db.execute(
             "SELECT EXISTS (SELECT 1 FROM held_back WHERE until <= :now OR until > :now + :hold) "
             f"OR EXISTS (SELECT 1 FROM admitted WHERE {_TO_TRY})",
             {"now": now.timestamp(), "hold": self._hold_s, "most": BACKOFF_S[-1]},
         )
-        return bool(found.fetchone()[0])
+        return bool(row.fetchone()[0])
 
     def release(self, db: sqlite3.Connection, now: dt.datetime) -> dict[str, int]:
         """Release what has waited long enough, with all that is held back before it, and project again what failed."""
@@ -168,7 +184,7 @@ class Intake:
             ).fetchone():
                 if self._release_one(db, row, due["channel"], now) == "admitted":
                     released += 1
-                    self.release_successors(db, due["channel"], row["seq"], now)
+                    self._release_successors(db, due["channel"], row["seq"], now)
         again = f"SELECT * FROM admitted WHERE {_TO_TRY} ORDER BY row"
         for row in db.execute(again, {"now": moment, "most": BACKOFF_S[-1]}).fetchall():
             self.project(db, stored(row), now)
@@ -184,11 +200,11 @@ class Intake:
         now: dt.datetime,
     ) -> None:
         frozen = CONTESTED if contested.is_frozen(db, channel) else None
-        labels = frozenset((*waiting.labels, *filter(None, (label, frozen))))
+        labels = frozenset(filter(None, (*waiting.labels, label, frozen)))
         self.project(db, tables.add_admitted(db, waiting, bulletin, channel, labels, now), now)
 
     def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
-        """Take a bulletin into the picture; a fault of the picture loses nothing and stops nothing else."""
+        """Take a bulletin into the picture. A fault of the picture is noted and tried again; nothing else stops."""
         if self.projector is None:
             return
         db.execute("SAVEPOINT picture")
@@ -213,23 +229,27 @@ class Intake:
         db.execute("RELEASE picture")
 
     def decide(self, db: sqlite3.Connection, channel: str, by: str, reason: str, now: dt.datetime) -> int:
-        """Note a person's decision on contradictions (`bus.subscribing.contested`); what was published during the freeze takes effect. Returns their number."""
+        """Note a person's decision on contradictions, and let what was published during the freeze take effect.
+
+        Returns:
+            The number of contradictions (`bus.subscribing.contested`).
+        """
         count = contested.decide(db, channel, by, reason, now.timestamp())
         if count:
             self.lift(db, channel, now)
         return count
 
     def lift(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> None:
-        """Let what the issuer of a channel has said while it was frozen take effect, if it is so no more."""
+        """Let what the issuer of a channel published during its freeze take effect, unless it is still frozen."""
         if contested.is_frozen(db, channel):
             return
-        for name in contested.contested(db, channel):
+        for name in contested.labelled(db, channel):
             with self.anew(db, name, now):
                 contested.lift(db, name)
 
     @contextlib.contextmanager
     def anew(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> Iterator[None]:
-        """Take a channel out of the picture, with all that it did, and in again as it is afterwards."""
+        """Take a channel out of the picture, with all that it did; when the context exits, take in what is admitted then."""
         admitted = "SELECT * FROM admitted WHERE channel = ? ORDER BY row"
         if self.projector is not None:
             self.projector.forget(db, channel, map(stored, db.execute(admitted, (channel,)).fetchall()))
@@ -237,26 +257,18 @@ class Intake:
         for row in db.execute(admitted, (channel,)).fetchall():
             self.project(db, stored(row), now)
 
-    def _refuse(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
-        if refused.retry_at is not None:
-            tables.add_deferred(db, refused.message, refused.retry_at)
-            return "early"
-        return self.quarantine(db, refused, now)
-
     def quarantine(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
         """Keep what was refused, with its reason; once, however often it comes."""
         message = refused.message
         added = tables.add_quarantined(db, refused, now)
         if added and refused.channel is not None and refused.reason in ENDED:
-            tables.reassess_successor(db, refused.channel, refused.seq or 0, message.digest)
+            places.reassess_successor(db, refused.channel, refused.seq or 0, message.digest)
         elif added and refused.channel is not None and holds_place(refused.reason):
             # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
-            bulletin = decode(message.payload)
             waiting = Waiting(
                 message=message, kids=refused.kids, received_at=now.timestamp(), refused=refused.reason
             )
-            if self.place(db, waiting, bulletin, refused.channel, now, patient=True) == "admitted":
-                self.release_successors(db, refused.channel, bulletin.seq, now)
+            self.take_place(db, waiting, decode(message.payload), refused.channel, now, patient=True)
         if added:
             log.warning(
                 "bulletin_refused", reason=refused.reason, subject=message.subject, detail=refused.detail
@@ -264,14 +276,17 @@ class Intake:
         return "refused" if added else "duplicate"
 
 
-def _contradiction(waiting: Waiting, outcome: Outcome, channel: str, bulletin: Bulletin) -> Refused:
+def refused_at(
+    channel: str, bulletin: Bulletin, message: Message, kids: tuple[str, ...], reason: str, detail: str
+) -> Refused:
+    """A bulletin whose signature stands, as one that is refused at its place."""
     return Refused(
-        message=waiting.message,
-        kids=waiting.kids,
-        prev=bulletin.prev,
-        reason=outcome,
-        detail=f"{channel} number {bulletin.seq}",
+        message=message,
+        reason=reason,
+        detail=detail,
         channel=channel,
         seq=bulletin.seq,
+        prev=bulletin.prev,
         id=bulletin.id,
+        kids=kids,
     )

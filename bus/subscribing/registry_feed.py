@@ -1,14 +1,13 @@
 """The registry as it travels: versions and beacons in the stream `TRUST`, revocation statements in `STATEMENTS`.
 
-Nothing of a stream is believed: each message is handed to `RegistryStore.take`, which verifies it. What does not stand
-is said once and passed over; the next message is read whatever came before it. What came too early, before the version
-it continues, before its key was registered or before this machine's clock got there, waits here and is tried again.
+`RegistryStore.take` verifies each message. One that does not stand is logged once and passed over; the next is read
+all the same. One that came too early, before the version it continues, before its key was registered or before its time
+by this machine's clock, waits here and is tried again.
 
-All programs of an identity share its consumers, so none keeps them: each asks every so often how far a stream goes,
-attaches when there is more than it has read, and lets go. Statements are looked at first: a version may take out the
-key that signed one. `TRUST` is read on from where it was left, `STATEMENTS`, which is small and whose speakers replace
-what they said, from its beginning; and never further than it went when the reading began, so that whoever floods it
-keeps nobody from the registry.
+All programs of an identity share its consumers, so none keeps them: each asks at intervals how far a stream goes,
+attaches when there is more than it has read, and detaches. Statements come first: a version may take out the key that
+signed one. `TRUST` is read on from its cursor. `STATEMENTS` is small, and a new statement replaces the author's last one,
+so it is read from its beginning, to where it ended when the reading began: a flood of it cannot hold up the registry.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ log = structlog.get_logger()
 
 
 class RegistryFeed:
-    """Follows what is said of trust, for one identity.
+    """Reads versions, beacons and statements for one identity.
 
     Attributes:
         counts: messages by what became of them: `taken`, `known`, or the reason why one was left aside.
@@ -134,7 +133,7 @@ class RegistryFeed:
         return info.delivered.stream_seq, info.num_pending
 
     async def _read_statements(self, connection: Connection) -> None:
-        """Read all that stands, when anything has changed; what was heard before is passed over."""
+        """Read all statements, when anything has changed; those read before are passed over."""
         stands = await self._stands(connection, STATEMENTS_STREAM)
         if stands == self._stood:
             return
@@ -143,16 +142,17 @@ class RegistryFeed:
             left = 1
             while left > 0 and (batch := await pull.next(MOST, QUIET_S)):
                 left = (left if heard else batch[0].pending + 1) - len(batch)
-                found = [(digest(each.payload), each) for each in batch]
-                await self._hear([each for name, each in found if name not in self._heard], lambda _: None)
-                heard.update(name for name, _ in found)
+                named = [(digest(message.payload), message) for message in batch]
+                fresh = [message for name, message in named if name not in self._heard]
+                await self._hear(fresh, lambda _: None)
+                heard.update(name for name, _ in named)
                 stands = (batch[-1].stream_seq, 0)
                 if not batch[-1].pending:
                     break
         self._heard, self._stood = frozenset(heard), stands
 
     async def _read_registry(self, connection: Connection) -> None:
-        """Read to the end of the stream, or find that it is another than the one that was read."""
+        """Read to the end of the stream. When it is another stream than was read, begin anew the next time."""
         stands = await self._stands(connection, TRUST_STREAM)
         seq = self._cursor.seq
         if stands == (seq, 0):
@@ -192,12 +192,12 @@ class RegistryFeed:
                 self._take_early()  # a statement by a key that this version lists, before the next one takes it out
             done(message)
             await asyncio.sleep(0)  # a year of beacons must not hold up what else runs here
-        for (kind, reason), each in left.items():
-            # One line for many: whoever floods the stream does not flood the log as well.
+        for (kind, reason), refusals in left.items():
+            # One line for many: a flood of the stream does not flood the log as well.
             level = log.error if reason == "fork" else log.info if reason in _HISTORY else log.warning
-            seq, problem = each[0]
-            level("trust_left_aside", reason=reason, count=len(each), first=seq, problem=problem)
-            self._tell_refused(kind, reason, len(each), seq)
+            seq, problem = refusals[0]
+            level("trust_left_aside", reason=reason, count=len(refusals), first=seq, problem=problem)
+            self._tell_refused(kind, reason, len(refusals), seq)
 
     def _take(self, subject: str, kind: Trust | None, raw: bytes) -> None:
         """Hand one message over.
@@ -230,13 +230,13 @@ class RegistryFeed:
                 self._tell("revocation-accepted", authority=made.authority, keys=list(made.kids))
 
     async def _try_early(self, _: Connection) -> None:
-        """What came too early is tried again when a version has come, by the bus or by a file, and every so often."""
+        """Try again what came too early, when a version has come, by bus or file, and every `_EARLY_TICKS` looks."""
         self._ticks += 1
         if self._held().version != self._version or self._ticks % _EARLY_TICKS == 0:
             self._take_early()
 
     def _take_early(self) -> None:
-        """Try all that waits, and from the beginning after each version that was taken in."""
+        """Try all that waits; begin anew after each version that is taken in."""
         again = True
         while again:
             self._version = self._held().version
@@ -267,7 +267,7 @@ class RegistryFeed:
             self._on_news(event, {**facts, "by": "bus"})
 
     def _tell_refused(self, kind: Trust | None, reason: str, count: int, first: int) -> None:
-        """What did not stand, but for what is history or came early; a flood is one entry an hour."""
+        """Report what did not stand, but for history and what came early; each reason once an hour."""
         early = _EARLY[kind] if kind is not None else frozenset[str]()
         if reason in _HISTORY or reason in early:
             return

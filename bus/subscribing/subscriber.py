@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -67,12 +67,12 @@ class Subscriber:
         """Prepare; `run` reads.
 
         Args:
-            authority_id: who reads.
+            authority_id: the reader.
             inbox: its store.
             registry: the registry as it stands now; asked for every batch.
             endpoint: its place on the bus.
             clock: the present, aware.
-            allowance: what is read of one authority at once; what is beyond it waits, and holds up nobody else.
+            allowance: what is read of one authority at once; what is beyond it waits and delays no other.
             streams: which (stream, consumer) pairs it reads, by the registry.
         """
         self.counts: Counter[str] = Counter()
@@ -95,7 +95,7 @@ class Subscriber:
         return self._caught_up >= granted
 
     def read_again(self, stream: str) -> None:
-        """Read a stream from its beginning, soon: something in it was not seen. What is known is recognised."""
+        """Have a stream read from its beginning, because something in it was not seen. What is known is recognised."""
         self._again.add(stream)
 
     async def run(self) -> None:
@@ -144,7 +144,7 @@ class Subscriber:
     async def _sync_filters(
         self, connection: Connection, stream: str, consumer: str, cursor: Cursor
     ) -> frozenset[str]:
-        """What the consumer lets through; what it did not let through before is read up to the cursor first."""
+        """The consumer's filters; what new ones let through is first read up to the cursor."""
         filters = (await consumer_info(connection, stream, consumer)).filters
         covered = await self._inbox.covered(stream)
         if cursor.seq and not filters <= covered:
@@ -162,7 +162,7 @@ class Subscriber:
         filters: frozenset[str],
         batch: list[Received],
     ) -> None:
-        """Take in what comes, until the consumer lets through something else or the stream is to be read again."""
+        """Take in what comes, until the consumer has other filters or the stream is to be read again."""
         clock = asyncio.get_running_loop().time
         looked = clock()
         budgets: dict[str, RateMeter] = {}
@@ -199,22 +199,23 @@ class Subscriber:
 
         Should it be cut short it begins again; what is known then is recognised by its digest.
         """
-        found = 0
+        count = 0
         budgets: dict[str, RateMeter] = {}
         async with PullConsumer.attach(connection, stream, consumer, 1) as pull:
             while batch := await pull.next(MOST, QUIET_S):
                 mine = [
-                    each
-                    for each in batch
-                    if each.stream_seq <= until and any(matches(filter_, each.subject) for filter_ in filters)
+                    message
+                    for message in batch
+                    if message.stream_seq <= until
+                    and any(matches(pattern, message.subject) for pattern in filters)
                 ]
                 if mine:
                     judged, _, now = await self._judged(stream, mine, budgets)
-                    self._count(await self._inbox.settle(judged, None, None, now))
-                    found += len(mine)
+                    self.counts.update(await self._inbox.settle(judged, None, None, now))
+                    count += len(mine)
                 if batch[-1].stream_seq >= until or not batch[-1].pending:
                     break
-        log.info("history_read", stream=stream, count=found, subjects=sorted(filters))
+        log.info("history_read", stream=stream, count=count, subjects=sorted(filters))
 
     async def _doubt(self, stream: str, cursor: Cursor) -> None:
         """The stream was lost, rewound or altered: read it again from the start; what is known is recognised."""
@@ -227,23 +228,22 @@ class Subscriber:
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
         """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
         registry, now = self._registry(), self._clock()
-        messages = [message_from(stream, each) for each in batch]
-        waits = [self._wait(each, budgets, registry, now) for each in batch]
-        each = zip(messages, waits, strict=True)
-        if len(messages) < IN_THREAD_FROM:
-            judged = [_judge(message, registry, now, wait) for message, wait in each]
-        else:
-            judged = await asyncio.to_thread(
-                lambda: [_judge(message, registry, now, wait) for message, wait in each]
-            )
+        messages = [message_from(stream, received) for received in batch]
+        waits = [self._wait(received, budgets, registry, now) for received in batch]
+
+        def judge() -> list[Judged | Refused]:
+            both = zip(messages, waits, strict=True)
+            return [_judge(message, registry, now, wait) for message, wait in both]
+
+        judged = judge() if len(batch) < IN_THREAD_FROM else await asyncio.to_thread(judge)
         return judged, cursor_at(batch[-1], messages[-1].digest), now
 
     def _wait(
         self, received: Received, budgets: dict[str, RateMeter], registry: VerifiedRegistry, now: dt.datetime
     ) -> dt.datetime | None:
-        """Until when a message waits whose authority has said more than is read at once; None when it does not.
+        """Until when a message waits because its authority is beyond its allowance; None when it need not.
 
-        Counted by when the stream took it, so that whoever was away catches up at full speed.
+        Counted by when the stream took it, so that a reader who was away catches up at full speed.
         """
         speaker = "-".join(received.subject.split(".")[5:7])
         if speaker not in registry.document.authorities:
@@ -262,28 +262,28 @@ class Subscriber:
     async def _settle(
         self, stream: str, judged: list[Judged | Refused], cursor: Cursor, now: dt.datetime
     ) -> None:
-        self._count(await self._inbox.settle(judged, stream, cursor, now))
+        self.counts.update(await self._inbox.settle(judged, stream, cursor, now))
         self.pending[stream] = cursor.pending
         if cursor.pending == 0:
             self._caught_up.add(stream)
 
     async def _tick(self) -> None:
-        """What waits for its predecessor, or for its time, is looked at every so often."""
+        """Every `TICK_S` seconds, look at what waits for its predecessor or its time."""
         while True:
             await asyncio.sleep(TICK_S)
             now = self._clock()
             try:
-                self._count(await self._inbox.release(now))
-                self._count(await self._inbox.amend(self._registry(), now))
+                self.counts.update(await self._inbox.release(now))
+                self.counts.update(await self._inbox.amend(self._registry(), now))
                 if due := await self._inbox.due_future(now):
                     registry = self._registry()
                     judged = [decide(message, registry, now) for message in due]
-                    self._count(await self._inbox.settle(judged, None, None, now))
+                    self.counts.update(await self._inbox.settle(judged, None, None, now))
             except StoreError as exc:
                 self._wait_out(exc)
 
     def _wait_out(self, exc: StoreError) -> None:
-        """A full disk or a busy file passes, and nothing was taken from the bus meanwhile; other failures do not."""
+        """Log a full disk or a busy file, which passes and loses nothing; raise any other failure."""
         if not exc.is_passing:
             raise exc
         self._interrupted(exc)
@@ -292,9 +292,6 @@ class Subscriber:
         level = log.warning if isinstance(exc, StoreError) and str(exc) != self.problem else log.debug
         self.problem = str(exc)
         level("reading_interrupted", problem=self.problem, **where)
-
-    def _count(self, outcomes: Mapping[str, int]) -> None:
-        self.counts.update(outcomes)
 
 
 def message_from(stream: str, received: Received) -> Message:

@@ -9,15 +9,17 @@ import datetime as dt
 import sqlite3
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import msgspec
 
-from bus.admission import Judged, Link, Message, Neighbours, Refused
-from bus.storage import Layout, utc
+from bus.admission import Judged, Message, Refused
+from bus.storage import Layout, insert, utc
 from bus.subscribing import erasure
 from bus.transport import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
+from schemas.envelope import SIG_HEADER
 
 SCHEMA = (
     """
@@ -129,6 +131,8 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 _ADMITTED = tuple(name for name in Stored.__struct_fields__ if name != "rowid")
 """The fields of `Stored` that have a column of the same name."""
+_MESSAGE = tuple(name for name in Message.__struct_fields__ if name != "headers")
+"""The fields of `Message` that have a column of the same name."""
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,32 +154,34 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, judged: Judged) -> Waiting:
         """What is needed to keep it later."""
-        found = judged.admitted
+        admitted = judged.admitted
         return cls(
             message=judged.message,
-            signature=found.signature,
-            kid=found.signer_kid,
-            kids=found.signer_kids,
-            received_at=found.admitted_at.timestamp(),
-            labels=tuple(sorted(found.labels)),
-            trust=str(found.trust),
-            endorsers=found.endorsers,
+            signature=admitted.signature,
+            kid=admitted.signer_kid,
+            kids=admitted.signer_kids,
+            received_at=admitted.admitted_at.timestamp(),
+            labels=tuple(sorted(admitted.labels)),
+            trust=str(admitted.trust),
+            endorsers=admitted.endorsers,
         )
 
 
 def message_of(row: sqlite3.Row) -> Message:
-    """A message in quarantine, as it came."""
-    return Message(
-        subject=row["subject"],
-        headers=msgspec.json.decode(row["headers"], type=tuple[tuple[str, str], ...]),
-        payload=row["payload"],
-        stream=row["stream"],
-        stream_seq=row["stream_seq"],
-        digest=row["digest"],
-    )
+    """The message of a row in quarantine, or of an admitted one, which keeps only the signature of its headers."""
+    headers: tuple[tuple[str, str], ...]
+    if "signature" in row.keys():  # noqa: SIM118 (`in row` looks among the values)
+        headers = ((SIG_HEADER, row["signature"]),)
+    else:
+        headers = msgspec.json.decode(row["headers"], type=tuple[tuple[str, str], ...])
+    return Message(headers=headers, **{name: row[name] for name in _MESSAGE})
 
 
-def stored(row: sqlite3.Row) -> Stored:
+def _columns(message: Message) -> dict[str, object]:
+    return {name: getattr(message, name) for name in _MESSAGE}
+
+
+def stored(row: sqlite3.Row | Mapping[str, Any]) -> Stored:
     """A row of the admitted table."""
     read = {name: row[name] for name in _ADMITTED}
     read |= {
@@ -187,20 +193,18 @@ def stored(row: sqlite3.Row) -> Stored:
     return Stored(**read)
 
 
+def held_back(db: sqlite3.Connection, channel: str) -> list[Waiting]:
+    """The bulletins of a channel that wait for their predecessors."""
+    rows = db.execute("SELECT message FROM held_back WHERE channel = ?", (channel,)).fetchall()
+    return [msgspec.msgpack.decode(row["message"], type=Waiting) for row in rows]
+
+
 def as_json(value: object) -> str:
     """Text for a column that holds a list."""
     return msgspec.json.encode(value).decode()
 
 
 # -- rows -----------------------------------------------------------------------------------------------------------------
-
-
-def insert(
-    db: sqlite3.Connection, table: str, row: Mapping[str, object], *, verb: str = "INSERT"
-) -> sqlite3.Cursor:
-    """Add a row, given by the names of its columns; `verb` may be `INSERT OR IGNORE` or `REPLACE`."""
-    marks = ", ".join(f":{name}" for name in row)
-    return db.execute(f"{verb} INTO {table} ({', '.join(row)}) VALUES ({marks})", row)
 
 
 def add_admitted(
@@ -212,31 +216,20 @@ def add_admitted(
     now: dt.datetime,
 ) -> Stored:
     """Keep an admitted bulletin."""
-    message = waiting.message
-    kept = Stored(
-        rowid=0,
-        digest=message.digest,
-        id=bulletin.id,
-        channel=channel,
-        seq=bulletin.seq,
-        subject=message.subject,
-        signature=waiting.signature,
-        payload=message.payload,
-        kid=waiting.kid,
-        admitted_at=now,
-        labels=labels,
-        trust=waiting.trust,
-        endorsers=waiting.endorsers,
-    )
-    row = {name: getattr(kept, name) for name in _ADMITTED}
-    row |= {
+    row = {
+        **_columns(waiting.message),
+        "id": bulletin.id,
+        "channel": channel,
+        "seq": bulletin.seq,
+        "signature": waiting.signature,
+        "kid": waiting.kid,
         "admitted_at": now.timestamp(),
         "labels": as_json(sorted(labels)),
-        "endorsers": as_json(kept.endorsers),
-        "stream": message.stream,
-        "stream_seq": message.stream_seq,
+        "trust": waiting.trust,
+        "endorsers": as_json(waiting.endorsers),
+        "tries": 0,
     }
-    kept = msgspec.structs.replace(kept, rowid=insert(db, "admitted", row).lastrowid or 0)
+    kept = stored({**row, "row": insert(db, "admitted", row).lastrowid})
     kept.__dict__["bulletin"] = bulletin  # at hand, so it need not be read again
     return kept
 
@@ -288,7 +281,7 @@ def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) 
     message = refused.message
     row = {
         **{name: getattr(refused, name) for name in ("reason", "detail", "channel", "seq", "id", "prev")},
-        **{name: getattr(message, name) for name in ("subject", "payload", "digest", "stream", "stream_seq")},
+        **_columns(message),
         "at": now.timestamp(),
         "headers": as_json(message.headers),
         "kids": " ".join(refused.kids),
@@ -306,51 +299,3 @@ def add_counts(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:
     """Add to the counters."""
     sql = "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value + ?2"
     db.executemany(sql, list(counts.items()))
-
-
-# -- places in chains -----------------------------------------------------------------------------------------------------
-
-_AROUND = """
-SELECT
-  (SELECT max(seq) FROM links WHERE channel = ?1) AS head_seq,
-  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2) AS at_seq,
-  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 - 1) AS predecessor,
-  (SELECT prev FROM links WHERE channel = ?1 AND seq = ?2 + 1) AS successor_prev,
-  (SELECT digest FROM links WHERE id = ?3 AND channel >= ?4 AND channel < ?5 LIMIT 1) AS digest_of_id
-"""
-
-
-def around(db: sqlite3.Connection, channel: str, link: Link) -> Neighbours:
-    """What a store holds around a link's place."""
-    issuer = channel.partition("/")[0]
-    # Every channel of the issuer: '0' comes right after '/'.
-    row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
-    return Neighbours(**{name: row[name] for name in Neighbours.__struct_fields__})
-
-
-def reassess(db: sqlite3.Connection, channel: str) -> None:
-    """Have a channel ruled about once more (`bus.subscribing.reassessment`)."""
-    insert(db, "to_reassess", {"channel": channel}, verb="INSERT OR IGNORE")
-
-
-# A bulletin that continues one in quarantine may raise it, if only its key or its place spoke against it; either may
-# come first.
-
-
-def reassess_predecessor(db: sqlite3.Connection, channel: str, bulletin: Bulletin) -> None:
-    """Have a channel ruled about once more if its bulletin continues one in quarantine."""
-    sql = (
-        "INSERT OR IGNORE INTO to_reassess SELECT channel FROM quarantine WHERE channel = ?1 AND seq = ?2 AND digest = ?3 "
-        "AND reason IN ('key-revoked', 'key-ended', 'fork', 'broken-chain')"
-    )
-    db.execute(sql, (channel, bulletin.seq - 1, bulletin.prev))
-
-
-def reassess_successor(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
-    """Have a channel ruled about once more if anything continues the bulletin of this number and digest."""
-    sql = (
-        "INSERT OR IGNORE INTO to_reassess SELECT ?1 WHERE EXISTS (SELECT 1 FROM held_back WHERE channel = ?1 AND seq = ?2) "
-        "OR EXISTS (SELECT 1 FROM links WHERE channel = ?1 AND seq = ?2 AND prev = ?3) "
-        "OR EXISTS (SELECT 1 FROM quarantine WHERE channel = ?1 AND seq = ?2 AND prev = ?3)"
-    )
-    db.execute(sql, (channel, seq + 1, digest))

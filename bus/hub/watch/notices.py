@@ -103,7 +103,7 @@ class Notices:
 def _said(db: sqlite3.Connection) -> dict[str, int]:
     """The channels that were last said to be dark, with their intervals."""
     last = {}
-    for row in table.rows(db, "SELECT * FROM outbox WHERE origin GLOB ? ORDER BY n", (f"{ORIGIN}*",)):
+    for row in table.rows(db, "SELECT * FROM outbox WHERE origin GLOB ? ORDER BY n", f"{ORIGIN}*"):
         body = decode(row.payload).body
         if row.origin is not None and isinstance(body, ChannelStatus):
             last[row.origin.removeprefix(ORIGIN)] = body

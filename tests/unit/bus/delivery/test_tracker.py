@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from bus.delivery.ladder import DeliveryState
 from bus.delivery.ledger import TABLES
 from bus.delivery.tracker import DeliveryTracker
@@ -66,6 +68,14 @@ async def test_what_another_process_reads_in_ends_the_wait(tmp_path: Path) -> No
         found = await waiting
         assert found is not None
         assert (found.state, found.missing) == (DeliveryState.RECEIVED, HUBS)  # by all, and read by nobody
+
+
+async def test_an_outbox_without_room_for_receipts_is_refused_at_once(tmp_path: Path) -> None:
+    """A tracker over an outbox that was opened without `TABLES` says what to write instead."""
+    async with keeping(tmp_path / "o.db") as (publisher, _):
+        with pytest.raises(ValueError, match=r"Outbox\.open\(path, tables=bus\.delivery\.TABLES\)"):
+            async with DeliveryTracker.open(publisher, deadlines.DEFAULTS):
+                pass
 
 
 async def test_without_a_bus_nothing_is_read_and_nobody_waits_for_it(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from bus.federation.plan import (
     CarrierClient,
     Federation,
     guests,
-    legs,
     released,
+    routes_of,
     served_authorities,
     unmatched,
 )
@@ -126,15 +126,15 @@ def test_what_a_carrier_does_it_may_do_and_nothing_more(raw: bytes) -> None:
     found = places(federation)
     used: set[tuple[str, str, str]] = set()
     for country, key in KEYS.items():
-        for leg in legs(registry(), federation, country):
-            there = found[leg.source][key]
-            for stream, consumer in leg.places:
+        for route in routes_of(registry(), federation, country):
+            there = found[route.source][key]
+            for stream, consumer in route.places:
                 (made,) = [each for each in there.consumers if (each.stream, each.name) == (stream, consumer)]
-                assert set(made.filters) <= set(leg.patterns)
+                assert set(made.filters) <= set(route.patterns)
                 assert f"$JS.API.CONSUMER.RESET.{stream}.{consumer}" in there.permissions.publish
-                used.add((leg.source, stream, consumer))
-            said = {each for each in found[leg.sink][key].permissions.publish if each.startswith(PREFIX)}
-            assert set(leg.patterns) <= said
+                used.add((route.source, stream, consumer))
+            said = {each for each in found[route.sink][key].permissions.publish if each.startswith(PREFIX)}
+            assert set(route.patterns) <= said
     made_for = {
         (place, each.stream, each.name)
         for place, comers in found.items()
@@ -149,11 +149,11 @@ def test_nothing_comes_back_to_where_it_was_said(raw: bytes) -> None:
     """Outwards goes a country's own word alone, homewards never."""
     federation = Federation.parse(raw)
     for country in federation.countries:
-        for leg in legs(registry(), federation, country):
-            origins = {pattern.split(".")[5] for pattern in leg.patterns}
-            if leg.source == country:
+        for route in routes_of(registry(), federation, country):
+            origins = {pattern.split(".")[5] for pattern in route.patterns}
+            if route.source == country:
                 assert origins == {country}
-                assert all(stream.startswith(country.upper()) for stream, _ in leg.places)
+                assert all(stream.startswith(country.upper()) for stream, _ in route.places)
             else:
                 assert country not in origins
 

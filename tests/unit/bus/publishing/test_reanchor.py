@@ -60,7 +60,7 @@ MINE = [row("h1", 1, None), row("h2", 2, "h1"), row("h3", 3, "h2")]
 def found(*links: ReceivedLink, since: dt.datetime | None = NOON + HOUR) -> Survey:
     """What the bus holds, with the key revoked since the theft, another moment, or not at all."""
     revoked = {} if since is None else {OLD: since}
-    return Survey(links=links, stands=standing(links, revoked).stands, arrived=(), cursors={})
+    return Survey(links=links, stands=standing(links, revoked).stands, cursors={})
 
 
 def head(digest: str | None, seq: int, channel: str = NAME) -> Head:

@@ -261,7 +261,7 @@ class InboxMachine(RuleBasedStateMachine):
         cursor = Cursor(seq=self.model.cursor + 1, digest="x")
 
         def work(db: sqlite3.Connection) -> None:
-            self.store._settling.settle(db, [JUDGED[n] for n in batch], STREAM, cursor, self.now)
+            self.store._intake.settle(db, [JUDGED[n] for n in batch], STREAM, cursor, self.now)
             raise CrashError
 
         with pytest.raises(CrashError):

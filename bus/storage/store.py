@@ -1,0 +1,69 @@
+"""A store: one file, its transactions, and the lease by which one of the processes that share it does the work."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from bus.storage import lease
+from bus.storage.sqlite import Database
+
+T = TypeVar("T")
+
+
+class Store:
+    """What every store on a `Database` offers. The lease needs `lease.LAYOUT` in the file."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one transaction; on the disk when this returns. See `Database.write`."""
+        return await self.database.write(work)
+
+    async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `question`, which only reads; all its statements see the same moment."""
+        return await self.database.read(question)
+
+    async def execute(self, sql: str, *arguments: object) -> int:
+        """Change rows by one statement. Returns their number."""
+        return await self.write(lambda db: db.execute(sql, arguments).rowcount)
+
+    async def query(self, sql: str, *arguments: object) -> list[sqlite3.Row]:
+        """The rows that a statement selects."""
+        return await self.read(lambda db: db.execute(sql, arguments).fetchall())
+
+    async def changed(self, since: int, timeout: float) -> int:
+        """Wait for a commit by any process. See `Database.changed`."""
+        return await self.database.changed(since, timeout)
+
+    async def wait(self, look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], timeout: float) -> T:
+        """Look anew after each commit of any process, until `is_over` or for `timeout` seconds. Returns the last look."""
+        deadline = time.monotonic() + timeout
+        mark = -1
+        while True:
+            seen = await look()
+            left = deadline - time.monotonic()
+            if is_over(seen) or left <= 0:
+                return seen
+            mark = await self.changed(mark, left)
+
+    async def take_lease(self, owner: str, now: float, ttl: float = lease.LEASE_S) -> bool:
+        """Become or stay the holder of the lease. Returns False when another holds it."""
+        if await self.read(lambda db: lease.is_anothers(db, owner, now, ttl)):
+            return False  # asked often by those who wait, so without a write transaction
+        return await self.write(lambda db: lease.take(db, owner, now, ttl))
+
+    async def drop_lease(self, owner: str) -> None:
+        """Give the lease up."""
+        await self.write(lambda db: lease.drop(db, owner))
+
+
+def insert(
+    db: sqlite3.Connection, table: str, row: Mapping[str, object], *, verb: str = "INSERT"
+) -> sqlite3.Cursor:
+    """Add a row, given by the names of its columns; `verb` may be `INSERT OR IGNORE` or `REPLACE`."""
+    marks = ", ".join(f":{name}" for name in row)
+    return db.execute(f"{verb} INTO {table} ({', '.join(row)}) VALUES ({marks})", row)

@@ -1,0 +1,57 @@
+"""What a store holds around a place in a chain, and which channels are to be ruled about once more.
+
+What changes rows runs in the store's thread, on an open transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from bus.admission import Link, Neighbours
+from bus.storage import insert
+from schemas.bulletin import Bulletin
+
+_AROUND = """
+SELECT
+  (SELECT max(seq) FROM links WHERE channel = ?1) AS head_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2) AS at_seq,
+  (SELECT digest FROM links WHERE channel = ?1 AND seq = ?2 - 1) AS predecessor,
+  (SELECT prev FROM links WHERE channel = ?1 AND seq = ?2 + 1) AS successor_prev,
+  (SELECT digest FROM links WHERE id = ?3 AND channel >= ?4 AND channel < ?5 LIMIT 1) AS digest_of_id
+"""
+
+
+def around(db: sqlite3.Connection, channel: str, link: Link) -> Neighbours:
+    """What a store holds around a link's place."""
+    issuer = channel.partition("/")[0]
+    # Every channel of the issuer: '0' comes right after '/'.
+    row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
+    return Neighbours(**{name: row[name] for name in Neighbours.__struct_fields__})
+
+
+def reassess(db: sqlite3.Connection, channel: str) -> None:
+    """Have a channel ruled about once more (`bus.subscribing.reassessment`)."""
+    insert(db, "to_reassess", {"channel": channel}, verb="INSERT OR IGNORE")
+
+
+# A bulletin that continues one in quarantine may raise it, if only its key or its place spoke against it; either may
+# come first.
+
+
+def reassess_predecessor(db: sqlite3.Connection, channel: str, bulletin: Bulletin) -> None:
+    """Have a channel ruled about once more if its bulletin continues one in quarantine."""
+    sql = (
+        "INSERT OR IGNORE INTO to_reassess SELECT channel FROM quarantine WHERE channel = ?1 AND seq = ?2 AND digest = ?3 "
+        "AND reason IN ('key-revoked', 'key-ended', 'fork', 'broken-chain')"
+    )
+    db.execute(sql, (channel, bulletin.seq - 1, bulletin.prev))
+
+
+def reassess_successor(db: sqlite3.Connection, channel: str, seq: int, digest: str) -> None:
+    """Have a channel ruled about once more if anything continues the bulletin of this number and digest."""
+    sql = (
+        "INSERT OR IGNORE INTO to_reassess SELECT ?1 WHERE EXISTS (SELECT 1 FROM held_back WHERE channel = ?1 AND seq = ?2) "
+        "OR EXISTS (SELECT 1 FROM links WHERE channel = ?1 AND seq = ?2 AND prev = ?3) "
+        "OR EXISTS (SELECT 1 FROM quarantine WHERE channel = ?1 AND seq = ?2 AND prev = ?3)"
+    )
+    db.execute(sql, (channel, seq + 1, digest))
