@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from bus.demo.countries import OFFICES, REGISTRY_LIFETIME, Member, audiences, key_record, record_of
+from bus.demo.countries import OFFICES, Member, audiences, key_record, record_of
+from bus.demo.founding import BEACON_LIFETIME, new_registry, signed
 from bus.federation import HOME, BrokerRole, Carrier, Country, Federation, Ledger, Node, Union, identity_at
 from bus.federation import Path as Way
 from bus.keys import FileSigner, nkeys
@@ -25,8 +26,7 @@ from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.registry import Audience
 
 COUNTRIES = ("xa", "xb", "xc")
-CSIRT = next(office for office in OFFICES if office.suffix == "csirt")
-BEACON_LIFETIME = dt.timedelta(hours=6)
+CSIRT = next(office for office in OFFICES if office.kind == "csirt")
 
 
 class Founded(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,34 +43,36 @@ class Founded(msgspec.Struct, frozen=True, kw_only=True):
 def found(now: dt.datetime) -> Founded:
     """A computer emergency team and a hub in each of three countries; the hubs may answer, ask and help each other."""
     members = [
-        Member(id=f"{cc}-{suffix}", country=cc.upper(), office=office)
+        Member(f"{cc}-{kind}", cc.upper(), office)
         for cc in COUNTRIES
-        for suffix, office in (("csirt", CSIRT), ("hub", None))
+        for kind, office in (("csirt", CSIRT), ("hub", None))
     ]
     everybody = tuple(member.id for member in members)
     roots, beacon = tuple(FileSigner.generate() for _ in range(2)), FileSigner.generate()
     signers = {member.id: FileSigner.generate() for member in members}
     transport_keys = {member.id: nkeys.generate() for member in members}
-    document = ceremony.new_registry(
-        domain="demo-federation",
-        root_keys=[key_record(each, now) for each in roots],
-        root_threshold=2,
-        beacon_keys=[key_record(beacon, now)],
-        beacon_threshold=1,
-        audiences={name: Audience(scope=each.scope, members=everybody) for name, each in audiences().items()},
+    document = new_registry(
+        "demo-federation",
+        roots=roots,
+        beacon=beacon,
+        audiences={
+            name: Audience(scope=audience.scope, members=everybody) for name, audience in audiences().items()
+        },
+        records={
+            member.id: record_of(
+                member,
+                {signers[member.id].kid: key_record(signers[member.id], now)},
+                transport_keys[member.id][1],
+                (),
+            )
+            for member in members
+        },
         now=now,
-        lifetime=REGISTRY_LIFETIME,
     )
-    for member in members:
-        signer = signers[member.id]
-        record = record_of(member, {signer.kid: key_record(signer, now)}, transport_keys[member.id][1], ())
-        document = proposals.add_authority(document, member.id, record)
     for member in members:
         if member.office is None:
             document = proposals.grant_receipts(document, member.id)
-    raw = ceremony.unsigned(document)
-    for root in roots:
-        raw = ceremony.sign_registry(raw, root)
+    raw = signed(document, roots)
     registry = VerifiedRegistry.open(raw)
     registry = registry.with_beacon(ceremony.new_beacon(registry, beacon, now, BEACON_LIFETIME), now)
     return Founded(

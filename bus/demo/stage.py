@@ -20,11 +20,11 @@ import msgspec
 import structlog
 
 from bus.demo.countries import REGISTRY_LIFETIME
-from bus.demo.founding import Folder, prepare
+from bus.demo.founding import Folder, load_key, prepare, signed
 from bus.hub import HubService
 from bus.hub.picture import open_store, summary
 from bus.hub.watch import ChannelRow, channel_rows
-from bus.keys import FileSigner, load_signer, nkeys, read_secret, sign_entry
+from bus.keys import FileSigner, nkeys, sign_entry
 from bus.publishing import Accepted, Outbox, Publisher
 from bus.sealing import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
@@ -188,10 +188,8 @@ class Stage:
             names: identities of the demonstration.
             change: what the registry's second version changes.
         """
-        first = await asyncio.to_thread(prepare, self.folder.root, now=clock())
-        self._first = first
-        for name in names:
-            self.held[name] = self.hold(name)
+        self._first = await asyncio.to_thread(prepare, self.folder.root, now=clock())
+        self.held = {name: self.hold(name) for name in names}
         self.all_take(self.registrar_says(change))
         self.server = await self._stack.enter_async_context(NatsServer(self.folder.server, self.conf()))
         await self.provision()
@@ -213,11 +211,7 @@ class Stage:
         """The registry's next version, signed by two of three roots; nobody holds it yet."""
         now = self.registry
         document = change(ceremony.next_version(now.document, now.digest, clock(), REGISTRY_LIFETIME))
-        raw = ceremony.unsigned(document)
-        for n in (1, 2):
-            key = self.folder.root / "registry" / f"root-{n}.pem"
-            raw = ceremony.sign_registry(raw, load_signer(key, read_secret(key.with_suffix(".pass"))))
-        return raw
+        return signed(document, (load_key(self.folder.root_key(number)) for number in (1, 2)))
 
     def all_take(self, raw: bytes) -> None:
         """Hand a registry version or a statement to everybody."""
@@ -240,12 +234,11 @@ class Stage:
 
     def transport(self, name: str) -> str:
         """The transport key in an identity's folder."""
-        return nkeys.load_nkey(self.folder.keys(name) / "transport.nk")
+        return nkeys.load_nkey(self.folder.transport_key(name))
 
     def signer(self, name: str) -> FileSigner:
         """The signing key in an authority's folder."""
-        home = self.folder.keys(name)
-        return load_signer(home / "signing.pem", read_secret(home / "signing.pass"))
+        return load_key(self.folder.signing_key(name))
 
     def endpoint(self, name: str, seed: str) -> Endpoint:
         """A place on the bus."""
