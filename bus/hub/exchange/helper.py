@@ -16,9 +16,9 @@ from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub.exchange import missing, requests
 from bus.hub.exchange.requests import Lack
 from bus.hub.periodic import EVERY_S, repeat
+from bus.hub.watch import holdings
 from bus.publishing import Publisher, resend_asked
 from bus.subscribing import Inbox, Stored
-from bus.trust import VerifiedRegistry
 from schemas.bodies.system import MAX_WANTED, Copy, Request, Wanted
 from schemas.errors import SchemaError
 from schemas.subject import Channel
@@ -87,16 +87,14 @@ class PeerHelper:
                 groups.setdefault((addressee, lack.channel.tlp), []).append(lack)
         asked_for = 0
         for (addressee, tlp), lacks in groups.items():
-            await self._ask_for(lacks[:MAX_WANTED], addressee, tlp, moment)
-            asked_for += len(lacks[:MAX_WANTED])
+            named = lacks[:MAX_WANTED]
+            await self._publisher.publish(requests.request(addressee, tlp, named))
+            await self._store.write(partial(missing.note_asked, lacking=named, whom=addressee, moment=moment))
+            log.info("asked_for", whom=addressee, count=len(named), first=str(named[0].channel))
+            asked_for += len(named)
         if has_come:
             await self._store.write(missing.forget_asked)
         return asked_for
-
-    async def _ask_for(self, lacks: list[Lack], addressee: str, tlp: Tlp, moment: float) -> None:
-        await self._publisher.publish(requests.request(addressee, tlp, lacks))
-        await self._store.write(lambda db: missing.note_asked(db, lacks, addressee, moment))
-        log.info("asked_for", whom=addressee, count=len(lacks), first=str(lacks[0].channel))
 
     # -- helping ----------------------------------------------------------------------------------------------------
 
@@ -114,7 +112,7 @@ class PeerHelper:
                 if isinstance(row.bulletin.body, Request):
                     await self._help(row, row.bulletin.body)
                 elif isinstance(row.bulletin.body, Copy):
-                    await self._take(row, row.bulletin.body)
+                    await self._take(row.bulletin.issuer.id, row.bulletin.body)
             await self._store.write(partial(missing.note_processed, row=upto))
             after = upto
 
@@ -126,7 +124,7 @@ class PeerHelper:
         )
         sent = 0
         for item in body.items:
-            channel = readable(item, asker, registry)
+            channel = holdings.readable(registry, asker, item.channel)
             if channel is None or channel.issuer == self._authority_id:
                 continue
             held = await self._store.read(partial(_due, item=item, asker=asker, moment=moment))
@@ -149,42 +147,22 @@ class PeerHelper:
         log.info("handed_on", reader=asker, channel=str(channel), seq=seq)
         return len(held.file)
 
-    async def _take(self, row: Stored, body: Copy) -> None:
+    async def _take(self, holder: str, body: Copy) -> None:
         registry, now = self._registry(), self._clock()
         try:
             handed = requests.handed(body.file, registry=registry, now=now)
         except AdmissionError as exc:
-            log.error("copy_disregarded", holder=row.bulletin.issuer.id, reason=exc.reason, problem=str(exc))
+            log.error("copy_disregarded", holder=holder, reason=exc.reason, problem=str(exc))
             return
         channel, message = handed.channel, handed.message
         wanted = await self._store.read(
             lambda db: missing.was_asked(db, str(channel), handed.seq, message.digest)
         )
         if not wanted or not registry.may_read(self._authority_id, channel):
-            log.warning(
-                "copy_disregarded",
-                holder=row.bulletin.issuer.id,
-                reason="not-asked-for",
-                channel=str(channel),
-            )
+            log.warning("copy_disregarded", holder=holder, reason="not-asked-for", channel=str(channel))
             return
         outcome = await self._store.settle([decide(message, registry, now)], None, None, now)
-        log.warning(
-            "copy_taken",
-            holder=row.bulletin.issuer.id,
-            channel=str(channel),
-            seq=handed.seq,
-            outcome=dict(outcome),
-        )
-
-
-def readable(item: Wanted, asker: str, registry: VerifiedRegistry) -> Channel | None:
-    """The channel of what is asked for, if the asker may read it."""
-    try:
-        channel = Channel.parse(item.channel)
-    except SchemaError:
-        return None
-    return channel if registry.may_read(asker, channel) else None
+        log.warning("copy_taken", holder=holder, channel=str(channel), seq=handed.seq, outcome=dict(outcome))
 
 
 def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> missing.StoredFile | None:

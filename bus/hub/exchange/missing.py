@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from typing import NamedTuple
 
 from bus.hub.exchange.requests import Asked, Lack, Place, place
@@ -47,45 +48,37 @@ def lacks(db: sqlite3.Connection, registry: VerifiedRegistry, me: str, until: fl
     """
     sql = "SELECT channel, reason FROM alarms WHERE ended IS NULL AND began <= ? ORDER BY channel, reason"
     standing = db.execute(sql, (until,)).fetchall()
-    different = list(holdings.differences(db, registry, me)) if standing else []
+    differences = list(holdings.differences(db, registry, me)) if standing else []
     lacking: list[Lack] = []
-    for row in standing:
+    for name, reason in standing:
         try:
-            channel = Channel.parse(row["channel"])
+            channel = Channel.parse(name)
         except SchemaError:  # an alarm about this hub itself
             continue
-        name, reason = row["channel"], row["reason"]
+        here = [difference for difference in differences if difference.channel == name]
         if reason == Reason.GAP:
-            numbers: Iterable[int] = _holes(db, name)
+            numbers: Iterable[int] = _between(db, name)
         elif reason == Reason.TAIL:
-            numbers = _beyond(db, name, (each.seq for each in different if each.channel == name))
-        elif reason == Reason.SPLIT:
-            others: dict[tuple[int, str], list[str]] = {}
-            for each in different:
-                if each.channel == name and each.other:
-                    others.setdefault((each.seq, each.digest), []).append(each.holder)
-            lacking += [
-                Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(db, name, seq), *said))))
-                for (seq, digest), said in sorted(others.items())
-            ]
-            continue
+            numbers = _beyond(db, name, (difference.seq for difference in here))
         else:
-            continue
+            numbers = ()
         lacking += [Lack(channel, seq, None, holdings.holders(db, name, seq)) for seq in numbers]
+        if reason == Reason.SPLIT:
+            others: dict[tuple[int, str], list[str]] = {}
+            for difference in here:
+                if difference.other:
+                    others.setdefault((difference.seq, difference.digest), []).append(difference.holder)
+            lacking += [
+                Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(db, name, seq), *have_it))))
+                for (seq, digest), have_it in sorted(others.items())
+            ]
     return lacking
 
 
-def _holes(db: sqlite3.Connection, channel: str) -> list[int]:
-    sql = (
-        "SELECT before + 1 AS low, seq AS high FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
-        "FROM links WHERE channel = ?) WHERE seq > before + 1 ORDER BY seq"
-    )
-    numbers: list[int] = []
-    for row in db.execute(sql, (channel,)):
-        numbers += range(row["low"], min(row["high"], row["low"] + MAX_WANTED))
-        if len(numbers) >= MAX_WANTED:
-            break
-    return numbers[:MAX_WANTED]
+def _between(db: sqlite3.Connection, channel: str) -> list[int]:
+    """The first numbers that are missing between those held, at most as many as one request names."""
+    spans = holdings.holes(db, channel, MAX_WANTED)
+    return list(islice(chain.from_iterable(range(low, high + 1) for low, high in spans), MAX_WANTED))
 
 
 def _beyond(db: sqlite3.Connection, channel: str, held_elsewhere: Iterable[int]) -> Iterable[int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Collection, Iterable
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
@@ -67,17 +69,23 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     row = upto["row"] if upto else 0
     new = "SELECT row, digest, id, channel, admitted_at FROM admitted WHERE row > ? ORDER BY row LIMIT ?"
     while rows := db.execute(new, (row, AT_ONCE)).fetchall():
-        for each in rows:
-            if (
-                channel := Channel.parse(each["channel"])
-            ).issuer != me and channel.status is not Status.SYSTEM:
-                add(db, ReceiptStage.VERIFIED, each["digest"], each["id"], channel, each["admitted_at"])
+        for admitted in rows:
+            channel = Channel.parse(admitted["channel"])
+            if channel.issuer != me and channel.status is not Status.SYSTEM:
+                add(
+                    db,
+                    ReceiptStage.VERIFIED,
+                    admitted["digest"],
+                    admitted["id"],
+                    channel,
+                    admitted["admitted_at"],
+                )
         row = rows[-1]["row"]
     db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (row,))
     for table in _TABLES:
-        for each in db.execute(_WITHDRAWN.format(table=table)).fetchall():
-            if (channel := Channel.parse(each["channel"])).issuer != me:
-                add(db, ReceiptStage.WITHDRAWN, each["digest"], each["id"], channel, now.timestamp())
+        for gone in db.execute(_WITHDRAWN.format(table=table)).fetchall():
+            if (channel := Channel.parse(gone["channel"])).issuer != me:
+                add(db, ReceiptStage.WITHDRAWN, gone["digest"], gone["id"], channel, now.timestamp())
 
 
 _TABLES = ("actual", "exercise", "test_and_system")  # of `bus.hub.picture.projection`
@@ -109,39 +117,41 @@ def is_noted(db: sqlite3.Connection, stage: ReceiptStage, found: str) -> bool:
 
 
 def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
-    """Make batches of what is open and granted, and give those again that were made and not said; in a transaction."""
-    taken = []
-    # What one batch holds stays in it: after a crash the same is offered again, and the outbox knows it.
-    groups = "SELECT DISTINCT author, tlp, stage FROM receipt_queue WHERE sent = 0"
-    for author, tlp, stage in db.execute(groups).fetchall():
+    """Make batches of what is open and granted, inside a transaction. Those made before and not sent come again."""
+    for author, tlp, stage in db.execute(
+        "SELECT DISTINCT author, tlp, stage FROM receipt_queue WHERE sent = 0"
+    ).fetchall():
         if (tlp, author) not in granted:
             continue
-        mine = (author, tlp, stage)
-        loose = "SELECT n FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL ORDER BY n"
-        ns = [row["n"] for row in db.execute(loose, mine)]
+        # What one batch holds stays in it: after a crash the same is offered again, and the outbox knows it.
+        ns = [row["n"] for row in db.execute(_LOOSE, (author, tlp, stage))]
         for start in range(0, len(ns), MAX_RECEIPT_ITEMS):
             part = ns[start : start + MAX_RECEIPT_ITEMS]
             db.executemany("UPDATE receipt_queue SET batch = ? WHERE n = ?", [(part[0], n) for n in part])
-        rows = db.execute(
-            "SELECT * FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? ORDER BY batch, n",
-            mine,
-        ).fetchall()
-        batches: dict[int, list[sqlite3.Row]] = {}
-        for row in rows:
-            batches.setdefault(row["batch"], []).append(row)
-        taken += [
-            Batch(
-                stage=ReceiptStage(stage),
-                author=author,
-                tlp=Tlp(tlp),
-                items=tuple(
-                    ReceiptItem(id=row["id"], digest=row["digest"], at=utc(row["at"])) for row in batch
-                ),
-                ns=tuple(row["n"] for row in batch),
-            )
-            for batch in batches.values()
-        ]
-    return taken
+    rows = db.execute(
+        "SELECT * FROM receipt_queue WHERE sent = 0 AND batch IS NOT NULL ORDER BY author, tlp, stage, batch, n"
+    )
+    return [
+        _batch(list(group))
+        for (author, tlp, *_), group in groupby(rows.fetchall(), _GROUP)
+        if (tlp, author) in granted
+    ]
+
+
+_LOOSE = """
+SELECT n FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL ORDER BY n
+"""
+_GROUP = itemgetter("author", "tlp", "stage", "batch")
+
+
+def _batch(rows: list[sqlite3.Row]) -> Batch:
+    return Batch(
+        stage=ReceiptStage(rows[0]["stage"]),
+        author=rows[0]["author"],
+        tlp=Tlp(rows[0]["tlp"]),
+        items=tuple(ReceiptItem(id=row["id"], digest=row["digest"], at=utc(row["at"])) for row in rows),
+        ns=tuple(row["n"] for row in rows),
+    )
 
 
 def mark(db: sqlite3.Connection, ns: Iterable[int]) -> None:

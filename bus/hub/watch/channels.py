@@ -9,13 +9,12 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from bus.hub.watch.alarms import uptimes
-from bus.hub.watch.holdings import differences
+from bus.hub.watch.holdings import differences, holes, readable
 from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, is_overdue, state_of
 from bus.storage import utc
 from bus.subscribing import contested
 from bus.transport import beat_channels
 from bus.trust import VerifiedRegistry
-from schemas.errors import SchemaError, TocsinError
 from schemas.subject import Channel
 from schemas.vocab import Status
 
@@ -175,7 +174,7 @@ def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) ->
     for row in db.execute(_ANNOUNCED):
         if row["held"] is None and row["seq"] <= row["top"]:
             continue  # a hole, which is counted as such, or before the first that is held
-        if not _may_read(registry, reader, row["channel"]):
+        if readable(registry, reader, row["channel"]) is None:
             continue
         entry = missing.setdefault(row["channel"], _Missing())
         if row["held"] is not None:
@@ -198,13 +197,6 @@ FROM announced_heads a JOIN admitted m ON m.row = a.row LEFT JOIN links l ON l.c
 WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held_back h WHERE h.digest = a.digest)
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
 """
-
-
-def _may_read(registry: VerifiedRegistry, reader: str, channel: str) -> bool:
-    try:
-        return registry.may_read(reader, Channel.parse(channel))
-    except (SchemaError, TocsinError):
-        return False  # a head names what it likes
 
 
 def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Alarm, ...]:
@@ -234,11 +226,7 @@ def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Ala
 
 
 def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:
-    sql = (
-        "SELECT before + 1 AS low, seq - 1 AS high FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
-        "FROM links WHERE channel = ?) WHERE seq > before + 1 LIMIT 3"
-    )
-    spans = [(hole["low"], hole["high"]) for hole in db.execute(sql, (row.name,))]
+    spans = holes(db, row.name, 3)
     listed = ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in spans)
     return f"{row.gaps} missing between what came: number {listed}{' and more' if len(spans) == 3 else ''}"
 

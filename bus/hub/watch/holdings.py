@@ -94,6 +94,13 @@ AND EXISTS (SELECT 1 FROM links l WHERE l.channel = ?1 AND l.seq = holdings.seq 
 """
 
 
+class Hole(NamedTuple):
+    """A span of missing numbers, both ends included."""
+
+    low: int
+    high: int
+
+
 class Difference(NamedTuple):
     """What somebody else has and this hub has not: beyond what it holds, or, `other`, in the place of something else.
 
@@ -113,11 +120,7 @@ def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> 
     for row in db.execute(_DIFFERENT):
         if row["held"] is None and row["seq"] <= row["top"]:
             continue
-        try:
-            channel = Channel.parse(row["channel"])
-        except SchemaError:  # a hub names what it likes
-            continue
-        if registry.may_read(me, channel) and registry.may_read(row["holder"], channel):
+        if all(readable(registry, reader, row["channel"]) for reader in (me, row["holder"])):
             yield Difference(
                 channel=row["channel"],
                 seq=row["seq"],
@@ -160,6 +163,24 @@ FROM announced_heads a JOIN admitted m ON m.row = a.row JOIN links l ON l.channe
 WHERE l.digest != a.digest
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
 """
+
+
+def readable(registry: VerifiedRegistry, reader: str, name: str) -> Channel | None:
+    """The channel of a name, if the reader may read it; None also for a name that is none: hubs name what they like."""
+    try:
+        channel = Channel.parse(name)
+    except SchemaError:
+        return None
+    return channel if registry.may_read(reader, channel) else None
+
+
+def holes(db: sqlite3.Connection, channel: str, limit: int) -> list[Hole]:
+    """The first spans of numbers that are missing between those held of a channel."""
+    sql = (
+        "SELECT before + 1, seq - 1 FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
+        "FROM links WHERE channel = ?) WHERE seq > before + 1 ORDER BY seq LIMIT ?"
+    )
+    return [Hole(*row) for row in db.execute(sql, (channel, limit))]
 
 
 def holders(db: sqlite3.Connection, channel: str, seq: int) -> tuple[str, ...]:
