@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bus.hub.rows import from_row
 from bus.hub.watch.liveness import Alarm, Reason, uptime
 from bus.storage import Layout, utc
 
@@ -93,11 +94,9 @@ def recorded_alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -
     """The alarms that stand, or, with `ended`, all there were; the newest first."""
     sql = "SELECT * FROM alarms WHERE ?1 OR ended IS NULL ORDER BY n DESC LIMIT ?2"
     return tuple(
-        AlarmRow(
-            n=row["n"],
-            channel=row["channel"],
-            reason=row["reason"],
-            detail=row["detail"],
+        from_row(
+            AlarmRow,
+            row,
             began=utc(row["began"]),
             ended=None if row["ended"] is None else utc(row["ended"]),
         )
@@ -108,11 +107,9 @@ def recorded_alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -
 def uptimes(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
     """By channel and phase, the share of the judged time in which it was live."""
     spent: dict[tuple[str, str], dict[str, float]] = {}
-    sql = (
-        "SELECT channel, phase, state, sum(until - began) AS spent FROM spans GROUP BY channel, phase, state"
-    )
-    for row in db.execute(sql):
-        spent.setdefault((row["channel"], row["phase"]), {})[row["state"]] = row["spent"]
+    sql = "SELECT channel, phase, state, sum(until - began) FROM spans GROUP BY channel, phase, state"
+    for channel, phase, state, seconds in db.execute(sql):
+        spent.setdefault((channel, phase), {})[state] = seconds
     shares: dict[str, dict[str, int]] = {}
     for (channel, phase), states in spent.items():
         if (share := uptime(states)) is not None:
