@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from bus.demo.countries import HUBS, MEMBERS, Member, Office
 from bus.demo.founding import Folder, load_key, point_to_server, prepare, refresh_beacon
 from bus.demo.tally import Tally, count
 from bus.errors import BusError, ConfigError
-from bus.hub import HubService, present_phase
+from bus.hub import HubService, phase_in
 from bus.hub.picture import open_store
 from bus.keys import nkeys
 from bus.policy import deadlines
@@ -39,7 +39,7 @@ from bus.transport import Connection, Endpoint
 from bus.trust import RegistryStore, VerifiedRegistry
 from schemas.bulletin import Defaults
 from schemas.subject import Channel
-from schemas.vocab import Pap, Phase, Status, Tlp
+from schemas.vocab import Pap, Status, Tlp
 
 BEACON_EVERY_S = 3600.0
 ROUND_EVERY_S = 60.0
@@ -138,18 +138,13 @@ class Demo:
         if adapter is None:
             raise ConfigError(f"the adapter {office.adapter} is not installed", reason="no-adapter")
         source = adapter.folder(self.folder.spool(member.id))
-        beats = Heartbeat(publisher, pace=Intervals(), phase=self._phase_in(member.country))
+        beats = Heartbeat(
+            publisher,
+            pace=Intervals(),
+            phase=phase_in(self.stores[f"{member.country.lower()}-hub"], member.country),
+        )
         await stack.enter_async_context(beats.running())
         return partial(adapter.run, source, publisher, country=member.country, clock=self._clock)
-
-    def _phase_in(self, country: str) -> Callable[[dt.datetime], Awaitable[Phase]]:
-        """Which phase a country is in, by the calendars that its hub holds."""
-        store = self.stores[f"{country.lower()}-hub"]
-
-        async def phase(now: dt.datetime) -> Phase:
-            return await store.read(lambda db: present_phase(db, country, now))
-
-        return phase
 
     async def _publisher(self, stack: AsyncExitStack, member: Member) -> Publisher:
         outbox = await stack.enter_async_context(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from bus.storage import utc
-from bus.subscribing import Stored, stored
+from bus.subscribing import Inbox, Stored, stored
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.elections import coarse, next_change, phase_at, phase_over
 from schemas.vocab import Domain, Phase
@@ -144,6 +144,15 @@ def of_country(known: Iterable[Calendar], country: str) -> tuple[ElectionCalenda
 def present_phase(db: sqlite3.Connection, country: str, now: dt.datetime) -> Phase:
     """The phase a country is in, of all its elections; for the Union, that of any country."""
     return phase_over(of_country(calendars(db), country), now)
+
+
+def phase_in(store: Inbox, country: str) -> Callable[[dt.datetime], Awaitable[Phase]]:
+    """What tells the phase that a country is in at a moment, by the calendars that a store holds."""
+
+    async def phase(now: dt.datetime) -> Phase:
+        return await store.read(lambda db: present_phase(db, country, now))
+
+    return phase
 
 
 def last_exercises(db: sqlite3.Connection) -> dict[str, dt.datetime]:

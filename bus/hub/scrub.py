@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -68,7 +69,7 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
     if key is None:
         return ""
     try:
-        entry = next(each for each in parse_header(row["signature"]) if each.header.kid == row["kid"])
+        entry = next(entry for entry in parse_header(row["signature"]) if entry.header.kid == row["kid"])
         key.public.verify(entry.signature, signing_input(entry.protected, row["payload"]))
     except (EnvelopeError, StopIteration):
         return "its signature cannot be read"
@@ -111,26 +112,27 @@ async def compare(
     if not await store.take_lease(owner, clock().timestamp()):
         return None
     try:
-        return tuple([each async for each in _compared(endpoint, store, registry, clock, timeout, owner)])
+        return await _compare_streams(endpoint, store, registry, clock, timeout, owner)
     finally:
         await store.drop_lease(owner)
 
 
-async def _compared(
+async def _compare_streams(
     endpoint: Endpoint,
     store: Inbox,
     registry: VerifiedRegistry,
     clock: Callable[[], dt.datetime],
     timeout: float,
     owner: str,
-) -> AsyncIterator[Compared]:
+) -> tuple[Compared, ...]:
+    compared = []
     async with Connection.open(endpoint) as connection:
         await connection.until_connected(timeout)
         for stream, consumer in reader_streams(registry, endpoint.authority_id):
             expected = await store.read(lambda db, s=stream: _expected(db, s, registry, endpoint, clock()))  # type: ignore[misc]  # bound now
             held = taken = 0
             async for batch in read_back(connection, stream, consumer, 1):
-                messages = [message_from(stream, each) for each in batch]
+                messages = [message_from(stream, raw) for raw in batch]
                 held += len(messages)
                 for message in messages:
                     expected.pop(message.digest, None)
@@ -141,16 +143,16 @@ async def _compared(
                 outcome = await store.settle(judged, None, None, now)
                 taken += sum(count for name, count in outcome.items() if name != "duplicate")
             await store.release(clock())
-            lost: dict[str, int] = {}
-            for channel in expected.values():
-                lost[channel] = lost.get(channel, 0) + 1
-            yield Compared(stream=stream, held=held, taken=taken, lost=lost)
+            compared.append(
+                Compared(stream=stream, held=held, taken=taken, lost=dict(Counter(expected.values())))
+            )
+    return tuple(compared)
 
 
 def _judged(
     messages: Sequence[Message], registry: VerifiedRegistry, now: dt.datetime
 ) -> list[Judged | Refused]:
-    return [decide(each, registry, now) for each in messages]
+    return [decide(message, registry, now) for message in messages]
 
 
 def _expected(

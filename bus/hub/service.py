@@ -23,7 +23,7 @@ import structlog
 from bus.audit import Fact
 from bus.errors import StoreError
 from bus.hub import retention
-from bus.hub.elections import present_phase
+from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
@@ -34,7 +34,6 @@ from bus.subscribing import Inbox, RegistryFeed, Subscriber
 from bus.tasks import Background, background, one_failure, run_with_current
 from bus.transport import Endpoint, reader_streams
 from bus.trust import AGAIN_S, HUB, RegistryStore, VerifiedRegistry
-from schemas.vocab import Phase
 
 STAND_BY_S = 1.0
 LEASE_HELD = "lease-held"
@@ -84,7 +83,7 @@ class HubService:
         Args:
             authority_id: the hub's authority.
             store: what it reads into; made by `bus.hub.picture.projection.open_store`. One without a picture is only read into.
-            registry: the registry as it stands now; a `HeldRegistry` is kept up to date by the bus.
+            registry: the registry as it stands now; a `RegistryStore` is kept up to date by the bus.
             endpoint: its place on the bus.
             clock: the present, aware.
             publisher: publishes for the same authority; without one the hub only reads.
@@ -226,14 +225,10 @@ async def _retain(
 def _heartbeat(publisher: Publisher, store: Inbox, intervals: Intervals, keeping: Watchkeeping) -> Heartbeat:
     """The hub's heartbeats, at the interval that the calendars in its store ask for, with what it holds of others'."""
     record = publisher.registry().authority(publisher.authority_id)
-
-    async def phase(now: dt.datetime) -> Phase:
-        return await store.read(lambda db: present_phase(db, record.country, now))
-
     return Heartbeat(
         publisher,
         pace=intervals,
-        phase=phase,
+        phase=phase_in(store, record.country),
         keeping=keeping,
         holding=Holdings(publisher.authority_id, store) if record.kind == HUB else None,
     )

@@ -47,11 +47,11 @@ class Holdings:
         """What is to be said in a heartbeat on a system channel; the rest, if it is too much, in those after it."""
         told = self._told.get(channel, {})
         held = await self._store.read(lambda db: tuple(holding(db, self._authority_id, channel)))
-        return tuple(each for each in held if told.get(each.channel) != each)[:MAX_HELD]
+        return tuple(head for head in held if told.get(head.channel) != head)[:MAX_HELD]
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
         """That has been said there."""
-        self._told.setdefault(channel, {}).update({each.channel: each for each in said})
+        self._told.setdefault(channel, {}).update({head.channel: head for head in said})
 
 
 def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldHead]:
@@ -77,14 +77,14 @@ def note(db: sqlite3.Connection, holder: str, said: tuple[HeldHead, ...], place:
         place: the `<tlp>.<audience>` of its heartbeat; what it says of channels elsewhere counts for nothing.
         row: of the heartbeat.
     """
-    for each in said:
-        if each.channel.partition("/")[2].partition(".")[2] != place:
+    for head in said:
+        if head.channel.partition("/")[2].partition(".")[2] != place:
             continue
         # What it said before and is held here likewise has been compared, and need not be again.
-        db.execute(_AGREED, (each.channel, holder))
+        db.execute(_AGREED, (head.channel, holder))
         db.execute(
             "INSERT INTO holdings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
-            (each.channel, holder, each.seq, each.digest, row),
+            (head.channel, holder, head.seq, head.digest, row),
         )
 
 
@@ -117,27 +117,12 @@ class Difference(NamedTuple):
 
 def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> Iterator[Difference]:
     """Where another hub and this one, who both may read a channel, do not hold the same; what is a hole here is none."""
-    for row in db.execute(_DIFFERENT):
-        if row["held"] is None and row["seq"] <= row["top"]:
-            continue
-        if all(readable(registry, reader, row["channel"]) for reader in (me, row["holder"])):
-            yield Difference(
-                channel=row["channel"],
-                seq=row["seq"],
-                digest=row["digest"],
-                holder=row["holder"],
-                since=row["admitted_at"],
-                other=row["held"] is not None,
-            )
-    for row in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
-        yield Difference(
-            channel=row["channel"],
-            seq=row["seq"],
-            digest=row["digest"],
-            holder=row["channel"].partition("/")[0],
-            since=row["at"],
-            other=True,
-        )
+    for name, seq, digest, holder, since, held, top in db.execute(_DIFFERENT):
+        is_hole = held is None and seq <= top
+        if not is_hole and all(readable(registry, reader, name) for reader in (me, holder)):
+            yield Difference(name, seq, digest, holder, since, other=held is not None)
+    for name, seq, digest, at in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
+        yield Difference(name, seq, digest, name.partition("/")[0], at, other=True)
 
 
 _DIFFERENT = """
