@@ -31,9 +31,9 @@ class RateMeter:
         self._burst = allowance.burst * self._step
         self._due = float("-inf")  # when all that was said would have been said at the steady rate
 
-    def within_from(self, said: float) -> float:
+    def within_from(self, moment: float) -> float:
         """Count one thing said at a moment, in seconds; from which moment on it is within the budget."""
-        self._due = max(self._due, said) + self._step
+        self._due = max(self._due, moment) + self._step
         return self._due - self._burst
 
     def room(self, now: float) -> int:

@@ -17,7 +17,7 @@ import msgspec
 from bus.storage import Layout, utc
 from bus.trust import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
-from schemas.codec import digest
+from schemas.codec import digest as digest_of
 from schemas.subject import Channel
 from schemas.vocab import ReceiptStage, Status, Tlp
 
@@ -52,7 +52,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def once(self) -> str:
         """The key under which the outbox keeps it only once."""
-        return f"receipt/{digest(msgspec.json.encode((self.stage, self.author, self.tlp, self.items)))}"
+        return f"receipt/{digest_of(msgspec.json.encode((self.stage, self.author, self.tlp, self.items)))}"
 
 
 def is_due(db: sqlite3.Connection) -> bool:
@@ -98,7 +98,7 @@ AND NOT EXISTS (SELECT 1 FROM receipt_queue w WHERE w.digest = a.digest AND w.st
 def add(
     db: sqlite3.Connection,
     stage: ReceiptStage,
-    found: str,
+    digest: str,
     id: str,  # noqa: A002 (the field's own name)
     channel: Channel,
     at: float,
@@ -106,14 +106,14 @@ def add(
     """Note one answer to be given, if it was not noted before; inside a transaction."""
     db.execute(
         "INSERT OR IGNORE INTO receipt_queue (stage, digest, id, author, tlp, at) VALUES (?, ?, ?, ?, ?, ?)",
-        (stage, found, id, channel.issuer, receipt_tlp(channel.tlp), at),
+        (stage, digest, id, channel.issuer, receipt_tlp(channel.tlp), at),
     )
 
 
-def is_noted(db: sqlite3.Connection, stage: ReceiptStage, found: str) -> bool:
+def is_noted(db: sqlite3.Connection, stage: ReceiptStage, digest: str) -> bool:
     """Whether an answer is given, or is to be."""
     sql = "SELECT 1 FROM receipt_queue WHERE digest = ? AND stage = ?"
-    return db.execute(sql, (found, stage)).fetchone() is not None
+    return db.execute(sql, (digest, stage)).fetchone() is not None
 
 
 def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:

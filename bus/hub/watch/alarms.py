@@ -61,7 +61,7 @@ def record_alarms(
     )
     db.executemany(
         "INSERT INTO alarms (channel, reason, detail, began) VALUES (?, ?, ?, ?)",
-        [(each.channel, each.reason, each.detail, moment) for each in begun],
+        [(alarm.channel, alarm.reason, alarm.detail, moment) for alarm in begun],
     )
 
 

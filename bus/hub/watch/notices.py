@@ -34,14 +34,14 @@ class NoticePlace(NamedTuple):
 def audience_of(registry: VerifiedRegistry, hub: str) -> NoticePlace | None:
     """Where a hub says that a channel is dark; None when no grant names it."""
     listed = registry.document.audiences
-    found = [
+    places = [
         (_NARROWEST.index(listed[audience].scope if audience in listed else Scope.ORG), tlp, audience)
         for grant in registry.authority(hub).publish
         if Status.ACTUAL in grant.statuses and HEARTBEAT in grant.kinds
         for tlp in grant.tlps
         for audience in grant.audiences
     ]
-    return NoticePlace(*min(found)[1:]) if found else None
+    return NoticePlace(*min(places)[1:]) if places else None
 
 
 def draft(channel: str, detail: str | None, place: NoticePlace, interval_s: int) -> Draft:
@@ -94,8 +94,8 @@ class Notices:
             return
         dark = await publisher.outbox.read(_said)
         for channel in sorted(silent.keys() - dark.keys()):
-            said = draft(channel, silent[channel].detail, place, silent[channel].interval_s)
-            await publisher.publish(said, origin=ORIGIN + channel)
+            notice = draft(channel, silent[channel].detail, place, silent[channel].interval_s)
+            await publisher.publish(notice, origin=ORIGIN + channel)
         for channel in sorted(dark.keys() - silent.keys()):
             await publisher.publish(draft(channel, None, place, dark[channel]), origin=ORIGIN + channel)
 
