@@ -60,13 +60,8 @@ HUBS = tuple(Member(f"{country.lower()}-hub", country, None) for country in COUN
 def key_record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
     """A registry record for a key of the demonstration, valid from a little ago."""
     begin = (now - CLOCK_SLACK).replace(microsecond=0)
-    fields: dict[str, object] = {
-        "alg": signer.alg,
-        "jwk": signer.jwk,
-        "not_before": begin,
-        "not_after": begin + KEY_LIFETIME,
-    }
-    return msgspec.convert(fields, KeyRecord)
+    window = {"not_before": begin, "not_after": begin + KEY_LIFETIME}
+    return msgspec.convert({"alg": signer.alg, "jwk": signer.jwk, **window}, KeyRecord)
 
 
 def record_of(

@@ -1,4 +1,4 @@
-"""The demonstration's folder: registry, keys and contexts, made once and then gone on from.
+"""The demonstration's folder: registry, keys and contexts, made at the first start and used again at the next.
 
 The registry is signed 2-of-3, the keys are encrypted files. The domain begins with `demo-`, which commands meant for
 production refuse.
@@ -76,7 +76,7 @@ def load_key(key: Path) -> FileSigner:
 
 
 def prepare(root: Path, *, now: dt.datetime) -> VerifiedRegistry:
-    """Make the folder's registry, keys and contexts, or go on from those that stand there.
+    """Make the folder's registry, keys and contexts, or use those that are there.
 
     Args:
         root: the folder; made when it is not there.
