@@ -34,7 +34,7 @@ Fact = str | int | bool | list[str]
 
 
 class AuditError(BusError):
-    """A record that is not as it was written, or cannot be gone on with."""
+    """A record that is not as it was written, or cannot be continued."""
 
     reason = "audit-broken"
 

@@ -194,7 +194,7 @@ def check(file: BinaryIO) -> Summary:
         counts[type(last)] += 1
         opening = opening or last
     file.seek(0)
-    if not isinstance(opening, Opening) or not isinstance(last, End):  # `read` has seen to it
+    if not isinstance(opening, Opening) or not isinstance(last, End):  # `read` has checked both
         raise BundleError("it has no beginning and no end")
     return Summary(
         opening=opening,

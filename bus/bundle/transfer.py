@@ -1,4 +1,4 @@
-"""Over an air gap and back: what goes into a bundle, who may be handed it, and how a hub takes one in.
+"""Over an air gap and back: what goes into a bundle, who may get it, and how a hub takes one in.
 
 Out goes every link of the chosen channels, those too that were refused but hold their place, so that a reader finds no
 gap where there is none. Nothing is left out in silence: what may not be read by whom the bundle is for refuses the whole.
@@ -33,7 +33,7 @@ from schemas.vocab import TLP_RANK, Tlp
 STREAM = "bundle"
 AT_ONCE = 500
 NAMED_ONLY = frozenset({Tlp.RED, Tlp.AMBER_STRICT})
-"""Markings that leave only for somebody who is named and may read them."""
+"""Markings that need a named recipient who may read them."""
 
 OF_STORE = """
 SELECT l.channel, l.seq, l.received_at AS moment, coalesce(a.subject, q.subject) AS subject,
@@ -147,7 +147,7 @@ def by_channel(chosen: Sequence[Chosen]) -> dict[Channel, int]:
 
 
 def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRegistry) -> None:
-    """Refuse a bundle that would show somebody what is not for them.
+    """Refuse a bundle that its recipient may not read.
 
     Args:
         channels: what is in it.

@@ -1,9 +1,9 @@
 """Elections as a hub knows them: which calendar counts, which phase it is, there and for a country.
 
-A calendar is an authority's word on one election in its own country: an election of the Union is held in each country
-by that country's calendar, and nobody dates the election of another country. Of one country the newest counts, an
-electoral authority's before any other's; what was superseded or withdrawn counts no more. One that has run out still
-counts and says so: no channel may slow down in the middle of a vote because a date was set too early.
+A calendar dates one election in its issuer's own country. For an election of the Union each country has its own calendar.
+The newest calendar of a country counts, an electoral authority's before any other's; a superseded or withdrawn one does
+not. One that has expired still counts and is marked so: no channel may slow down in the middle of a vote because a date
+was set too early.
 """
 
 from __future__ import annotations

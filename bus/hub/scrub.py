@@ -1,8 +1,8 @@
-"""A hub's store held against itself, and against the streams: what was damaged, what it lacked, what a broker has lost.
+"""A hub's store checked against itself and against the streams: what was damaged, what it lacked, what a broker has lost.
 
-Every payload is digested and every signature verified anew, also of keys that have been revoked since. Of the streams everything
-is read that the grants let through; what the store did not know is taken in as ever, and what the streams no longer hold is
-named, so that its author can say it again. Nothing is deleted.
+Every payload is digested and every signature verified again, also those of keys revoked since. Every granted stream is read
+whole. What the store lacked is taken in as usual. What the streams have lost is named, so that its author can send it
+again. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream beside the store: how many it holds for this hub, how many of them were taken in now, and what it lost."""
+    """A stream beside the store: how many bulletins it holds for this hub, how many were new, and by channel how many it lost."""
 
     stream: str
     held: int
@@ -49,9 +49,9 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def damaged(db: sqlite3.Connection, registry: VerifiedRegistry) -> Iterator[Damage]:
-    """What is not as it was admitted: other bytes than its digest says, a signature that does not fit, a place without its bulletin.
+    """What is not as it was admitted: bytes that do not fit the digest, a signature that does not fit, a place without bulletin.
 
-    A signature by a key that the registry does not list any more cannot be judged, and is passed over.
+    A signature by a key that the registry no longer lists cannot be judged and is skipped.
     """
     for row in db.execute(
         "SELECT channel, seq, id, digest, kid, signature, payload FROM admitted ORDER BY row"

@@ -130,8 +130,10 @@ class HubService:
         lease = _Lease(store, clock)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(lease.drop)
-            if not stand_by:
-                await lease.take()  # before anything is said
+            if not stand_by and not await lease.is_ours():  # before anything is published
+                raise StoreError(
+                    "another process is reading into this store; end it first", reason=LEASE_HELD
+                )
             if voice is not None and intervals is not None:
                 await stack.enter_async_context(_heartbeat(voice, store, intervals, keeping).running())
             tasks = await stack.enter_async_context(background())
@@ -154,15 +156,6 @@ class _Lease:
     async def is_ours(self) -> bool:
         """Take or renew it. Returns False when another process has it."""
         return await self._store.take_lease(self._owner, self._clock().timestamp())
-
-    async def take(self) -> None:
-        """Take it.
-
-        Raises:
-            StoreError: `lease-held`.
-        """
-        if not await self.is_ours():
-            raise StoreError("another process is reading into this store; end it first", reason=LEASE_HELD)
 
     async def keep(self) -> None:
         """Renew it until it is lost.

@@ -18,7 +18,7 @@ _MIN, _HOUR, _DAY = 60, 3600, 86_400
 
 
 class Deadline(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds after a bulletin is stored. `read_s` is None where nobody has to read it."""
+    """Seconds after a bulletin is stored. `read_s` is None where no person has to read it."""
 
     received_s: int
     read_s: int | None = None

@@ -40,7 +40,7 @@ PACES: Mapping[str, Pace] = MappingProxyType(
         "none": Pace(heartbeat_s=3600, ping_s=10, keep_days=30),
     }
 )
-"""The pace of each coarse phase, unless somebody has their own."""
+"""The pace of each coarse phase, unless a network has its own."""
 
 
 def pace(phase: Phase, paces: Mapping[str, Pace] = PACES) -> Pace:
@@ -49,7 +49,7 @@ def pace(phase: Phase, paces: Mapping[str, Pace] = PACES) -> Pace:
 
 
 def is_unfinished(calendar: ElectionCalendar, now: dt.datetime, paces: Mapping[str, Pace] = PACES) -> bool:
-    """Whether an election has begun and is not over, or has not been for as long as everything is kept anyway."""
+    """Whether an election has begun and did not end before the days for which everything is kept anyway."""
     windows = [window for window in calendar.windows if coarse(window.phase) != "none"]
     since = now - dt.timedelta(days=paces["none"].keep_days)
     return any(window.start <= now for window in windows) and any(window.end > since for window in windows)

@@ -1,7 +1,7 @@
-"""A hub asks for what it lacks, takes in what is handed to it, and hands on what others ask it for.
+"""A hub requests the bulletins it lacks, takes in copies, and answers the requests of others.
 
-What it is asked for of its own, it sends again; of others it hands on a copy of what it holds, to who may read it. A copy
-is taken in only if it was asked for, and then goes through admission and chain as everything does.
+It sends its own bulletins again. Of other issuers' bulletins it sends a copy, if the asker may read them. It takes a copy
+in only if it requested it; the copy then goes through admission and chain like any message.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PeerHelper:
         Args:
             store: what the hub holds.
             publisher: the hub's; its authority, registry and clock are the hub's too.
-            patience_s: seconds for which an alarm has stood before anybody is asked; the stream is read again first.
+            patience_s: seconds for which an alarm must stand before a peer is asked; the stream is read again first.
         """
         self._authority_id = publisher.authority_id
         self._store = store
@@ -65,7 +65,7 @@ class PeerHelper:
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def ask(self) -> int:
-        """Ask for what is missing and due; for how many bulletins.
+        """Request what is missing and due. Returns how many bulletins.
 
         Raises:
             PermitError, StoreError: as `Publisher.publish`; it is asked another time.
@@ -99,7 +99,7 @@ class PeerHelper:
     # -- helping ----------------------------------------------------------------------------------------------------
 
     async def heed(self) -> None:
-        """Heed what has come since: hand on what is asked for, take in what was handed on.
+        """Process the requests and copies that came since the last time.
 
         Raises:
             StoreError: the disk is full or fails.
@@ -117,7 +117,7 @@ class PeerHelper:
             after = upto
 
     async def _help(self, row: Stored, body: Request) -> None:
-        """Send own bulletins again, and hand on copies of others'; what is too much at once is asked for again."""
+        """Send own bulletins again and copies of others', up to MOST_BYTES; the asker requests the rest again."""
         asker, registry, moment = row.bulletin.issuer.id, self._registry(), self._clock().timestamp()
         await self._publisher.outbox.write(
             lambda db: resend_asked(db, self._authority_id, registry, asker, body.items, moment)
@@ -134,7 +134,7 @@ class PeerHelper:
     async def _hand_on(
         self, asked: str, asker: str, channel: Channel, seq: int, held: missing.StoredFile, moment: float
     ) -> int:
-        """Say a copy to who asked for it in the bulletin `asked`; how many bytes."""
+        """Publish a copy to the issuer of the request `asked`. Returns the bytes sent, 0 when it may not be sent."""
         try:
             copy = requests.copy(asker, channel, seq, held.file)
             await self._publisher.publish(copy, once=f"copy/{asked}/{held.digest}")
@@ -166,6 +166,6 @@ class PeerHelper:
 
 
 def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> missing.StoredFile | None:
-    """What is held of it, unless the asker was given it a short while ago."""
+    """The requested bulletin, if it is held and the asker got no copy of it in the last REST_S seconds."""
     held = missing.held_at(db, item.channel, item.seq, item.digest)
     return held if held and missing.is_rested(db, held.digest, asker, moment, REST_S) else None

@@ -1,4 +1,4 @@
-"""What a hub has asked for and handed on, and what it lacks, as questions to its store.
+"""What a hub lacks, what it has requested, and which copies it has sent, as questions to its store.
 
 These tables are no part of the picture: making that anew leaves them.
 """
@@ -42,9 +42,9 @@ ANY = ""  # the digest of what is asked for by its place alone
 
 
 def lacks(db: sqlite3.Connection, registry: VerifiedRegistry, me: str, until: float) -> list[Lack]:
-    """What is missing by the alarms that stand since `until` (seconds since the epoch) or longer, at most so many each.
+    """What is missing by the alarms that began by `until` (seconds since the epoch), at most MAX_WANTED each.
 
-    The last of a tail first: with it the picture is current, and what lies before it is then a gap.
+    The last of a tail comes first: with it the picture is current, and what lies before it is then a gap.
     """
     sql = "SELECT channel, reason FROM alarms WHERE ended IS NULL AND began <= ? ORDER BY channel, reason"
     standing = db.execute(sql, (until,)).fetchall()
@@ -159,18 +159,18 @@ def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) 
 
 
 def processed_upto(db: sqlite3.Connection) -> int:
-    """The last row whose request or copy was heeded."""
+    """The last row whose request or copy was processed."""
     row = db.execute("SELECT row FROM processed").fetchone()
     return row["row"] if row else 0
 
 
 def note_processed(db: sqlite3.Connection, row: int) -> None:
-    """Note that all up to this row has been heeded, inside a transaction."""
+    """Note that all up to this row was processed, inside a transaction."""
     db.execute("REPLACE INTO processed VALUES (1, ?)", (row,))
 
 
 def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[Stored]:
-    """What came to a hub by its id after one row, up to another."""
+    """The bulletins addressed to a hub after one row, up to another."""
     sql = "SELECT * FROM admitted WHERE row > ? AND row <= ? AND subject GLOB ? ORDER BY row"
     return [stored(row) for row in db.execute(sql, (after, upto, f"tocsin.v1.system.*.{me}.*"))]
 

@@ -1,7 +1,7 @@
-"""What a hub has to answer, as rows of its store: noted, made into batches, said.
+"""The receipts that a hub owes, as rows of its store: noted, made into batches, sent.
 
-Nothing is forgotten and nothing said twice: what is to be answered is a row; rows become a batch in one transaction, and
-the outbox keeps one bulletin for each batch, however often it is offered.
+None is lost and none is sent twice: a receipt is a row; rows become a batch in one transaction, and the outbox keeps one
+bulletin for each batch, however often it is offered.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_due(db: sqlite3.Connection) -> bool:
-    """Whether there is anything to note or to say."""
+    """Whether there is anything to queue or to send."""
     withdrawn = "".join(f" OR EXISTS ({_WITHDRAWN.format(table=table)})" for table in _TABLES)
     upto = "coalesce((SELECT row FROM receipt_queue_upto), 0)"
     asked = f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 FROM admitted WHERE row > {upto})"
@@ -64,7 +64,7 @@ def is_due(db: sqlite3.Connection) -> bool:
 
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
-    """Take down what is to be answered: what was admitted since, and what is withdrawn now; inside a transaction."""
+    """Queue receipts for what was admitted since the last time and for what is withdrawn now, inside a transaction."""
     upto = db.execute("SELECT row FROM receipt_queue_upto").fetchone()
     row = upto["row"] if upto else 0
     new = "SELECT row, digest, id, channel, admitted_at FROM admitted WHERE row > ? ORDER BY row LIMIT ?"
@@ -103,7 +103,7 @@ def add(
     channel: Channel,
     at: float,
 ) -> None:
-    """Note one answer to be given, if it was not noted before; inside a transaction."""
+    """Queue one receipt, unless it was queued before; inside a transaction."""
     db.execute(
         "INSERT OR IGNORE INTO receipt_queue (stage, digest, id, author, tlp, at) VALUES (?, ?, ?, ?, ?, ?)",
         (stage, digest, id, channel.issuer, receipt_tlp(channel.tlp), at),
@@ -111,7 +111,7 @@ def add(
 
 
 def is_noted(db: sqlite3.Connection, stage: ReceiptStage, digest: str) -> bool:
-    """Whether an answer is given, or is to be."""
+    """Whether a receipt is queued or was sent."""
     sql = "SELECT 1 FROM receipt_queue WHERE digest = ? AND stage = ?"
     return db.execute(sql, (digest, stage)).fetchone() is not None
 
@@ -155,5 +155,5 @@ def _batch(rows: list[sqlite3.Row]) -> Batch:
 
 
 def mark(db: sqlite3.Connection, ns: Iterable[int]) -> None:
-    """Note that these have been said, inside a transaction."""
+    """Note that these were sent, inside a transaction."""
     db.executemany("UPDATE receipt_queue SET sent = 1 WHERE n = ?", [(n,) for n in ns])

@@ -1,6 +1,6 @@
-"""A hub answers: what it has admitted, what its people have read, what it has withdrawn, as signed receipts.
+"""Signed receipts of a hub: what it has admitted, what its people have read, what it has withdrawn.
 
-A hub that may not answer an author yet, or has no key that stands, goes on reading, and says it later.
+Without a grant for an author, or without a valid key, receipts wait in the queue; the hub reads on.
 """
 
 from __future__ import annotations

@@ -120,14 +120,11 @@ class Projection:
         _channel(db, row, bulletin)
         _truth(db, row, bulletin)
         _endings(db, row, bulletin)
-        if (
-            isinstance(bulletin.body, ElectionCalendar)
-            and bulletin.status is Status.ACTUAL
-            and bulletin.election
-        ):
+        election = bulletin.election
+        if isinstance(bulletin.body, ElectionCalendar) and bulletin.status is Status.ACTUAL and election:
             db.execute(
                 "INSERT INTO calendars VALUES (?, ?, ?, ?)",
-                (bulletin.election.id, bulletin.issued.timestamp(), row.rowid, bulletin.issuer.id),
+                (election.id, bulletin.issued.timestamp(), row.rowid, bulletin.issuer.id),
             )
 
 

@@ -61,7 +61,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     exercises_in_force: int
     contested: tuple[str, ...] = ()
-    """Who contradicts itself, with nobody having decided: what it has said since ends nothing."""
+    """The authorities with an undecided contradiction: what they have said since supersedes and cancels nothing."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""What a hub has on record of its channels: when each alarm began and ended, and how long each channel was in which state.
+"""The recorded history of a hub's channels: when each alarm began and ended, how long each channel was in each state.
 
 These tables are written by the watch (`bus.hub.watch.watch`) and are no part of the picture: making that anew leaves them.
 """
@@ -16,7 +16,7 @@ from bus.hub.rows import from_row
 from bus.hub.watch.liveness import Alarm, Reason, uptime
 from bus.storage import Layout, utc
 
-UNSEEN_S = 90.0  # a span that ended longer ago is not gone on with
+UNSEEN_S = 90.0  # a span that ended longer ago is not continued
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS alarms (
@@ -54,7 +54,7 @@ class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
 def record_alarms(
     db: sqlite3.Connection, begun: Iterable[Alarm], ended: Iterable[tuple[str, Reason]], moment: float
 ) -> None:
-    """Write down what has begun and what has ended, inside a transaction."""
+    """Record the alarms that began and those that ended, inside a transaction."""
     db.executemany(
         "UPDATE alarms SET ended = ? WHERE channel = ? AND reason = ? AND ended IS NULL",
         [(moment, channel, reason) for channel, reason in ended],
@@ -66,7 +66,7 @@ def record_alarms(
 
 
 def record_spans(db: sqlite3.Connection, conditions: dict[str, Condition], moment: float) -> None:
-    """Go on with each channel's span, or begin another where its condition has changed or nobody looked for a while."""
+    """Extend each channel's span; begin another where its condition changed, or where the last look is too long ago."""
     for channel, condition in conditions.items():
         last = db.execute(
             "SELECT * FROM spans WHERE channel = ? ORDER BY n DESC LIMIT 1", (channel,)

@@ -80,7 +80,7 @@ class _Missing(msgspec.Struct):
     split: set[str] = msgspec.field(default_factory=set)
 
     def reaches(self, seq: int, by: str, since: float) -> None:
-        """Somebody says that the channel goes on as far as this."""
+        """Note that an issuer or a hub announces this number of the channel."""
         if seq > self.seq:
             self.seq, self.by = seq, by
         self.since = min(self.since, since)
@@ -146,7 +146,7 @@ def channel_rows(
 
 
 def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
-    """Those of what is so: the channels of an exercise or a test stand in no view beside them.
+    """The channels without those of exercises and tests, which never share a view with actual ones.
 
     A channel of heartbeats is shown for itself only where it keeps no other alive, or something is wrong with it.
     """
@@ -158,7 +158,7 @@ def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
 
 
 def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
-    """The actual channels that the registry lets somebody speak on and this reader hear."""
+    """The actual channels on which an authority may publish and which this reader may read."""
     for name in registry.document.authorities:
         for status, tlp, audience in registry.publish_prefixes(name):
             channel = Channel(issuer=name, status=status, tlp=tlp, audience=audience)
@@ -167,7 +167,7 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 
 
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
-    """By channel, what its issuer, or another hub, announces and this reader, which may read it, does not hold so."""
+    """By channel, what its issuer or another hub announces and this reader, which may read it, lacks or holds otherwise."""
     missing: dict[str, _Missing] = {}
     for row in db.execute(_ANNOUNCED):
         if row["held"] is None and row["seq"] <= row["top"]:

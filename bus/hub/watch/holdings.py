@@ -1,4 +1,4 @@
-"""What hubs say they hold of others' channels: this one in its heartbeats, and what it makes of what the others say.
+"""Heads of others' channels that hubs hold: those this hub reports in its heartbeats, and those that other hubs report.
 
 Each heartbeat carries what has come to be held since the last one, at its own TLP and audience, so that no reader learns
 of channels that it may not read. A reader that holds another bulletin at the same place, or less, has been shown something
@@ -44,13 +44,13 @@ class Holdings:
         self._told: dict[Channel, dict[str, HeldHead]] = {}
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
-        """What is to be said in a heartbeat on a system channel; the rest, if it is too much, in those after it."""
+        """The heads to report in a heartbeat on a system channel, at most MAX_HELD; the next heartbeats report the rest."""
         told = self._told.get(channel, {})
         held = await self._store.read(lambda db: tuple(holding(db, self._authority_id, channel)))
         return tuple(head for head in held if told.get(head.channel) != head)[:MAX_HELD]
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
-        """That has been said there."""
+        """Note that these heads were reported on the channel."""
         self._told.setdefault(channel, {}).update({head.channel: head for head in said})
 
 
@@ -68,19 +68,19 @@ def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldH
 
 
 def note(db: sqlite3.Connection, holder: str, said: tuple[HeldHead, ...], place: str, row: int) -> None:
-    """Take down what another hub says that it holds, inside a transaction.
+    """Record what another hub says it holds, inside a transaction.
 
     Args:
         db: the store.
-        holder: who says so.
-        said: what.
+        holder: the other hub.
+        said: the heads it reports.
         place: the `<tlp>.<audience>` of its heartbeat; what it says of channels elsewhere counts for nothing.
         row: of the heartbeat.
     """
     for head in said:
         if head.channel.partition("/")[2].partition(".")[2] != place:
             continue
-        # What it said before and is held here likewise has been compared, and need not be again.
+        # An earlier report that agrees with what is held here needs no second comparison.
         db.execute(_AGREED, (head.channel, holder))
         db.execute(
             "INSERT INTO holdings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
@@ -102,7 +102,7 @@ class Hole(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What somebody else has and this hub has not: beyond what it holds, or, `other`, in the place of something else.
+    """A bulletin that another holder has and this hub lacks; `other`: this hub holds a different one in its place.
 
     The holder is another hub that says so, or the issuer itself, which has signed what follows.
     """
@@ -116,7 +116,7 @@ class Difference(NamedTuple):
 
 
 def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> Iterator[Difference]:
-    """Where another hub and this one, who both may read a channel, do not hold the same; what is a hole here is none."""
+    """Where another hub and this one hold different things of a channel that both may read. A hole here is no difference."""
     for name, seq, digest, holder, since, held, top in db.execute(_DIFFERENT):
         is_hole = held is None and seq <= top
         if not is_hole and all(readable(registry, reader, name) for reader in (me, holder)):
@@ -169,6 +169,6 @@ def holes(db: sqlite3.Connection, channel: str, limit: int) -> list[Hole]:
 
 
 def holders(db: sqlite3.Connection, channel: str, seq: int) -> tuple[str, ...]:
-    """Who has said that they hold a channel up to a number or further, who holds the most first."""
+    """The hubs that say they hold a channel up to a number or further, the furthest first."""
     sql = "SELECT holder FROM holdings WHERE channel = ? GROUP BY holder HAVING max(seq) >= ? ORDER BY max(seq) DESC, holder"
     return tuple(row["holder"] for row in db.execute(sql, (channel, seq)))
