@@ -34,7 +34,7 @@ Fact = str | int | bool | list[str]
 
 
 class AuditError(BusError):
-    """A record that is not as it was written, or cannot be gone on with."""
+    """A record that is not as it was written, or cannot be continued."""
 
     reason = "audit-broken"
 
@@ -81,10 +81,10 @@ def append(path: Path, event: str, facts: Mapping[str, Fact], now: dt.datetime) 
         last, torn, ended = _end(path, handle)
         time = f"{now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
         seq, prev = (0, None) if last is None else (_entry(last).seq, digest(last))
-        lines = [] if ended else [b""]
+        lines = [] if ended else [b""]  # ends the torn line
         told: list[tuple[str, dict[str, Fact]]] = [(event, _fit(facts))]
         if torn:
-            told.insert(0, (TORN, {"lines": [digest(each) for each in torn]}))
+            told.insert(0, (TORN, {"lines": [digest(line) for line in torn]}))
         for name, kept in told:
             seq += 1
             lines.append(_line(Entry(seq=seq, time=time, event=name, facts=kept, prev=prev)))
@@ -152,7 +152,7 @@ def _checked(path: Path) -> Iterator[tuple[Entry | None, bytes]]:
             torn.append(line)
             yield None, line
             continue
-        if torn and (entry.event != TORN or entry.facts.get("lines") != [digest(each) for each in torn]):
+        if torn and (entry.event != TORN or entry.facts.get("lines") != [digest(line) for line in torn]):
             raise _broken(path, at + 1, "is no entry of an audit record", "audit-line")
         if not torn and entry.event == TORN:
             raise _broken(path, number, "speaks of a torn line that is not there", "audit-line")
@@ -186,23 +186,22 @@ def _entry(line: bytes) -> Entry:
     try:
         if len(line) > MAX_LINE_BYTES:
             raise ValueError("too long")
-        found = msgspec.convert(json.loads(line.decode("ascii")), Entry)
+        entry = msgspec.convert(json.loads(line.decode("ascii")), Entry)
     except (ValueError, RecursionError, msgspec.ValidationError):
         raise AuditError("no entry") from None
-    if _line(found) != line:
+    if _line(entry) != line:
         raise AuditError("no entry")
-    return found
+    return entry
 
 
 def _fit(facts: Mapping[str, Fact]) -> dict[str, Fact]:
-    return {
-        name: [_text(each) for each in fact[:MAX_LISTED]]
-        if isinstance(fact, list)
-        else _text(fact)
-        if isinstance(fact, str)
-        else fact
-        for name, fact in facts.items()
-    }
+    return {name: _fit_one(fact) for name, fact in facts.items()}
+
+
+def _fit_one(fact: Fact) -> Fact:
+    if isinstance(fact, list):
+        return [_text(text) for text in fact[:MAX_LISTED]]
+    return _text(fact) if isinstance(fact, str) else fact
 
 
 def _text(text: str) -> str:

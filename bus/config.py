@@ -57,22 +57,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     duty: str | None = None
 
 
-_PATHS = (
-    "registry",
-    "beacon",
-    "key",
-    "passphrase_file",
-    "nkey",
-    "tls_ca",
-    "tls_cert",
-    "tls_key",
-    "seal_keys",
-    "certificate",
-    "contacts",
-    "state",
-)
-
-
+_PATHS = tuple(field.name for field in msgspec.structs.fields(Context) if field.type in (Path, Path | None))
+_VARIABLES = {"context": "TOCSIN_CONTEXT", "timeout_s": "TOCSIN_TIMEOUT", "color": "TOCSIN_COLOR"}
+"""The settings beside contexts and deadlines, each with the variable that sets it."""
 COLORS = ("auto", "always", "never")
 CONTEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it also names a folder
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -112,18 +99,14 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
         """
         chosen = name or self.settings.context
         known = sorted(self.settings.contexts)
+        if chosen is None and len(known) == 1:
+            chosen = known[0]
         if chosen is None:
-            if len(known) == 1:
-                chosen = known[0]
-            else:
-                hint = (
-                    f"choose one of: {', '.join(known)}"
-                    if known
-                    else "none is configured yet: tocsin context add"
-                )
-                raise ConfigError(
-                    "no context is chosen", remedy=f"use --context NAME ({hint})", reason="no-context"
-                )
+            choice = f"choose one of: {', '.join(known)}"
+            hint = choice if known else "none is configured yet: tocsin context add"
+            raise ConfigError(
+                "no context is chosen", remedy=f"use --context NAME ({hint})", reason="no-context"
+            )
         if chosen not in self.settings.contexts:
             near = _did_you_mean(chosen, known)
             where = f"known here: {', '.join(known)}" if known else f"none is configured in {self.home}"
@@ -135,16 +118,17 @@ def home_of(env: Mapping[str, str]) -> Path:
     """The folder of the user's own settings."""
     if env.get("TOCSIN_HOME"):
         return Path(env["TOCSIN_HOME"]).expanduser().absolute()
-    base = env.get("XDG_CONFIG_HOME") or str(Path(env.get("HOME", "~")).expanduser() / ".config")
-    return Path(base) / "tocsin"
+    return _xdg_folder(env, "XDG_CONFIG_HOME", ".config")
 
 
 def state_of(name: str, context: Context, env: Mapping[str, str]) -> Path:
     """The state folder of a context: as configured, else under `$XDG_STATE_HOME/tocsin`."""
-    if context.state is not None:
-        return context.state
-    base = env.get("XDG_STATE_HOME") or str(Path(env.get("HOME", "~")).expanduser() / ".local/state")
-    return Path(base) / "tocsin" / name
+    return context.state or _xdg_folder(env, "XDG_STATE_HOME", ".local/state") / name
+
+
+def _xdg_folder(env: Mapping[str, str], variable: str, default: str) -> Path:
+    """Our folder below a base folder (XDG Base Directory Specification 0.8), whose default lies in the home folder."""
+    return Path(env.get(variable) or Path(env.get("HOME", "~")).expanduser() / default) / "tocsin"
 
 
 def load(env: Mapping[str, str], cwd: Path, *, files: bool = True) -> Loaded:
@@ -160,42 +144,43 @@ def load(env: Mapping[str, str], cwd: Path, *, files: bool = True) -> Loaded:
     """
     home = home_of(env)
     layers = [SYSTEM_FILE, home / "config.toml", cwd / "tocsin.toml"] if files else []
-    merged: dict[str, Any] = {}
-    origins: dict[str, Origin] = {}
+    values: dict[str, Any] = {}
+    deadlines: dict[str, list[int]] = {}
     contexts: dict[str, Context] = {}
-    for path in layers:
-        if not path.exists():
-            continue
-        read = _read(path)
-        for key in ("context", "timeout_s", "color"):
-            if (value := getattr(read, key)) is not None:
-                merged[key] = value
-                origins[key] = Origin(key=key, value=str(value), origin=str(path))
-        for name, seconds in read.deadlines.items():
-            merged.setdefault("deadlines", {})[name] = seconds
-            origins[f"deadlines.{name}"] = Origin(
-                key=f"deadlines.{name}", value=str(seconds), origin=str(path)
-            )
-        for name, context in read.contexts.items():
-            contexts[name] = context
-            for field in context.__struct_fields__:
-                if (value := getattr(context, field)) is not None:
-                    key = f"contexts.{name}.{field}"
-                    origins[key] = Origin(key=key, value=str(value), origin=str(path))
-    for key, variable in (
-        ("context", "TOCSIN_CONTEXT"),
-        ("timeout_s", "TOCSIN_TIMEOUT"),
-        ("color", "TOCSIN_COLOR"),
-    ):
-        if env.get(variable):
-            merged[key] = (
-                float(env[variable]) if key == "timeout_s" and _is_number(env[variable]) else env[variable]
-            )
-            origins[key] = Origin(key=key, value=env[variable], origin=f"environment {variable}")
-            _check(key, merged[key], f"the variable {variable}")
-    settings = _convert({**merged}, Settings, "the environment")
-    settings = msgspec.structs.replace(settings, contexts=contexts)
-    return Loaded(settings=settings, origins=tuple(origins[k] for k in sorted(origins)), home=home)
+    origins: dict[str, Origin] = {}
+
+    def note(key: str, value: object, origin: str) -> None:
+        origins[key] = Origin(key=key, value=str(value), origin=origin)
+
+    for path in filter(Path.exists, layers):
+        layer = _read(path)
+        deadlines |= layer.deadlines
+        contexts |= layer.contexts
+        for key in _VARIABLES:
+            if (value := getattr(layer, key)) is not None:
+                values[key] = value
+                note(key, value, str(path))
+        for name, seconds in layer.deadlines.items():
+            note(f"deadlines.{name}", seconds, str(path))
+        for name, context in layer.contexts.items():
+            for field, value in msgspec.structs.asdict(context).items():
+                if value is not None:
+                    note(f"contexts.{name}.{field}", value, str(path))
+    for key, variable in _VARIABLES.items():
+        if text := env.get(variable):
+            values[key] = _number(text) if key == "timeout_s" else text
+            note(key, text, f"environment {variable}")
+            _check(key, values[key], f"the variable {variable}")
+    settings = Settings(**values, deadlines=deadlines, contexts=contexts)
+    return Loaded(settings=settings, origins=tuple(origins[key] for key in sorted(origins)), home=home)
+
+
+def _number(text: str) -> float | str:
+    """The number that a text is, or the text, which `_check` then refuses."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _read(path: Path) -> Settings:
@@ -228,10 +213,10 @@ def _context(body: object, name: str, path: Path) -> Context:
         if isinstance(body.get(field), str) and not body[field].startswith("pkcs11:"):
             body[field] = str((path.parent / Path(body[field]).expanduser()).absolute())
     _check("server", body.get("server", "nats://127.0.0.1"), where)
-    made = _convert(body, Context, where)
-    if problem := tls_problem(made):
+    context = _convert(body, Context, where)
+    if problem := tls_problem(context):
         raise ConfigError(f"{where}: {problem}", reason="config-malformed")
-    return made
+    return context
 
 
 def tls_problem(context: Context) -> str:
@@ -269,10 +254,8 @@ def _check(key: str, value: object, where: str) -> None:
 def is_server(address: object) -> bool:
     """Whether it is the address of a broker: scheme, host, and a port or none."""
     try:
-        found = urlsplit(address) if isinstance(address, str) else None
-        return (
-            found is not None and found.scheme in _SCHEMES and bool(found.hostname) and (found.port or 1) > 0
-        )
+        url = urlsplit(address if isinstance(address, str) else "")
+        return url.scheme in _SCHEMES and bool(url.hostname) and (url.port or 1) > 0
     except ValueError:
         return False
 
@@ -303,14 +286,6 @@ def _did_you_mean(word: str, known: list[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def save_context(home: Path, name: str, context: Context, *, current: bool = False) -> Path:
     """Add or replace one context in `home/config.toml`, atomically, keeping the others.
 
@@ -334,20 +309,19 @@ def save_contexts(home: Path, contexts: Mapping[str, Context], *, current: str |
 
 def _toml(settings: Settings, base: Path) -> str:
     lines = ["# Written by tocsin; edit freely, unknown keys are errors.\n"]
-    top = ((key, getattr(settings, key)) for key in ("context", "timeout_s", "color"))
-    lines.extend(f"{key} = {_literal(value)}\n" for key, value in top if value is not None)
+    top = ((key, getattr(settings, key)) for key in _VARIABLES)
+    lines.extend(f"{key} = {_literal(value, base)}\n" for key, value in top if value is not None)
     for name in sorted(settings.contexts):
-        context = settings.contexts[name]
-        lines.append(f"\n[contexts.{name if _BARE_KEY.fullmatch(name) else _literal(name)}]\n")
-        for field in context.__struct_fields__:
-            value = getattr(context, field)
-            if isinstance(value, Path):
-                value = str(value.relative_to(base)) if value.is_relative_to(base) else str(value)
+        lines.append(f"\n[contexts.{name if _BARE_KEY.fullmatch(name) else _literal(name, base)}]\n")
+        for field, value in msgspec.structs.asdict(settings.contexts[name]).items():
             if value is not None:
-                lines.append(f"{field} = {_literal(value)}\n")
+                lines.append(f"{field} = {_literal(value, base)}\n")
     return "".join(lines)
 
 
-def _literal(value: object) -> str:
+def _literal(value: object, base: Path) -> str:
+    """A value in TOML; a path below `base` relative to it."""
+    if isinstance(value, Path) and value.is_relative_to(base):
+        value = value.relative_to(base)
     # JSON strings and numbers are valid TOML values as long as no character needs a \u surrogate pair.
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, enc_hook=str).decode()

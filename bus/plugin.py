@@ -13,8 +13,9 @@ import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
@@ -248,41 +249,35 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
 
 def discover() -> tuple[Discovered, ...]:
     """Every installed adapter, by name; a broken one is reported and hinders no other."""
-    entries = sorted(set(entry_points(group=ENTRY_POINTS)), key=lambda each: (each.name, each.value))
-    claims = Counter(each.name for each in entries)
-    return tuple(
-        _load(each)
-        if claims[each.name] == 1
-        else Discovered(
-            name=each.name,
-            adapter=None,
-            problem=f"{each.value}: several packages offer this name; remove one",
-        )
-        for each in entries
-    )
+    entries = sorted(set(entry_points(group=ENTRY_POINTS)), key=attrgetter("name", "value"))
+    offers = Counter(entry.name for entry in entries)
+    return tuple(_load(entry, offers[entry.name]) for entry in entries)
 
 
-def _load(entry: EntryPoint) -> Discovered:
+def _load(entry: EntryPoint, offers: int) -> Discovered:
+    adapter = None
     try:
-        found = entry.load()
-        missing = [name for name in _PARTS if not hasattr(found, name)]
-        if missing:
-            return Discovered(
-                name=entry.name, adapter=None, problem=f"{entry.value} has no {', '.join(missing)}"
-            )
-        manifest, formats = found.manifest, found.formats
-        if not isinstance(manifest, Manifest) or not all(
-            isinstance(each, Format) for each in formats.values()
-        ):
-            return Discovered(
-                name=entry.name, adapter=None, problem=f"{entry.value}: a manifest or format of another type"
-            )
+        if offers > 1:
+            problem = f"{entry.value}: several packages offer this name; remove one"
+        else:
+            adapter = entry.load()
+            problem = _problem_of(adapter, entry.value)
     except (Exception, SystemExit) as exc:  # noqa: BLE001 (a stranger's module may fail in any way)
-        return Discovered(name=entry.name, adapter=None, problem=f"{type(exc).__name__}: {exc}")
-    return Discovered(name=entry.name, adapter=found)
+        problem = f"{type(exc).__name__}: {exc}"
+    return Discovered(name=entry.name, adapter=None if problem else adapter, problem=problem)
 
 
 _PARTS = ("manifest", "formats", "samples", "run", "folder", "standard_input")
+
+
+def _problem_of(adapter: Any, value: str) -> str:
+    """What is wrong with a loaded adapter, or nothing; `value` is what its entry point names."""
+    if missing := [name for name in _PARTS if not hasattr(adapter, name)]:
+        return f"{value} has no {', '.join(missing)}"
+    parts_fit = isinstance(adapter.manifest, Manifest) and all(
+        isinstance(format_, Format) for format_ in adapter.formats.values()
+    )
+    return "" if parts_fit else f"{value}: a manifest or format of another type"
 
 
 def adapter_named(name: str) -> Adapter:
@@ -291,7 +286,7 @@ def adapter_named(name: str) -> Adapter:
     Raises:
         AdapterError: `unknown-adapter`, or `broken-adapter`.
     """
-    known = {each.name: each for each in discover()}
+    known = {installed.name: installed for installed in discover()}
     if name not in known:
         raise AdapterError(
             f"there is no adapter {name!r}; installed: {', '.join(known) or 'none'}", reason="unknown-adapter"

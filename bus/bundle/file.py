@@ -155,9 +155,7 @@ def read(file: BinaryIO) -> Iterator[Line]:
         if len(raw) > MAX_LINE_BYTES or size > MAX_BUNDLE_BYTES or count >= MAX_LINES:
             raise BundleError(f"line {count + 1}: beyond the bounds of a bundle", reason="too-large")
         if not raw.endswith(b"\n"):
-            raise BundleError(
-                "it ends in the middle of a line", remedy="copy it again", reason="bundle-truncated"
-            )
+            raise _broken("it ends in the middle of a line", "bundle-truncated")
         line = _line(raw, count + 1)
         place = _ORDER.index(type(line))
         if place < rank or (count == 0) != (place == 0):
@@ -165,9 +163,7 @@ def read(file: BinaryIO) -> Iterator[Line]:
         rank = place
         if isinstance(line, End):
             if (line.lines, line.digest) != (count, b64u(running.digest())):
-                raise BundleError(
-                    "it is not as it was written", remedy="copy it again", reason="bundle-damaged"
-                )
+                raise _broken("it is not as it was written", "bundle-damaged")
             if file.read(1):
                 raise BundleError("there is something after its end")
             yield line
@@ -177,7 +173,11 @@ def read(file: BinaryIO) -> Iterator[Line]:
         yield line
     if not count:
         raise BundleError("the file is empty", reason="empty")
-    raise BundleError("it has no end", remedy="copy it again", reason="bundle-truncated")
+    raise _broken("it has no end", "bundle-truncated")
+
+
+def _broken(what: str, reason: str) -> BundleError:
+    return BundleError(what, remedy="copy it again", reason=reason)
 
 
 def check(file: BinaryIO) -> Summary:
@@ -194,7 +194,7 @@ def check(file: BinaryIO) -> Summary:
         counts[type(last)] += 1
         opening = opening or last
     file.seek(0)
-    if not isinstance(opening, Opening) or not isinstance(last, End):  # `read` has seen to it
+    if not isinstance(opening, Opening) or not isinstance(last, End):  # `read` has checked both
         raise BundleError("it has no beginning and no end")
     return Summary(
         opening=opening,

@@ -1,4 +1,4 @@
-"""Over an air gap and back: what goes into a bundle, who may be handed it, and how a hub takes one in.
+"""Over an air gap and back: what goes into a bundle, who may get it, and how a hub takes one in.
 
 Out goes every link of the chosen channels, those too that were refused but hold their place, so that a reader finds no
 gap where there is none. Nothing is left out in silence: what may not be read by whom the bundle is for refuses the whole.
@@ -33,7 +33,7 @@ from schemas.vocab import TLP_RANK, Tlp
 STREAM = "bundle"
 AT_ONCE = 500
 NAMED_ONLY = frozenset({Tlp.RED, Tlp.AMBER_STRICT})
-"""Markings that leave only for somebody who is named and may read them."""
+"""Markings that need a named recipient who may read them."""
 
 OF_STORE = """
 SELECT l.channel, l.seq, l.received_at AS moment, coalesce(a.subject, q.subject) AS subject,
@@ -95,32 +95,33 @@ def choose(
         f"SELECT channel, seq, subject FROM ({of}) WHERE moment >= ? AND subject IS NOT NULL ORDER BY moment, channel, seq",
         (0 if since is None else since.timestamp(),),
     )
-    found = []
-    for row in rows:
-        place = row["channel"]
+    chosen = []
+    for place, seq, text in rows:
         try:
-            subject = parse(row["subject"])
+            subject = parse(text)
         except SchemaError:  # of one that was refused, and came on no subject of ours
             subject = None
         # A reader's place is read from the signed content; of a refused bulletin nothing else is to be relied on.
         channel = Channel.parse(place) if subject is None or "/" in place else subject.channel
         wanted = not interest.topics if subject is None else interest.matches(subject)
         if wanted and (not channels or channel in channels):
-            found.append(Chosen(place, row["seq"], channel))
-    return found
+            chosen.append(Chosen(place, seq, channel))
+    return chosen
 
 
 def carried(db: sqlite3.Connection, of: str, chosen: Sequence[Chosen]) -> list[Carried]:
-    """These bulletins, to the byte; one that was withdrawn from the store meanwhile is not there any more."""
-    found = []
-    for each in chosen:
-        row = db.execute(
-            f"SELECT * FROM ({of}) WHERE channel = ? AND seq = ?", (each.place, each.seq)
-        ).fetchone()
-        if row is not None and row["payload"] is not None:
-            signature = row["signature"] or _signature(row["headers"])
-            found.append(Carried(subject=row["subject"], sig=signature, payload=b64u(row["payload"])))
-    return found
+    """These bulletins, to the byte, without those that were withdrawn from the store since they were chosen."""
+    sql = f"SELECT * FROM ({of}) WHERE channel = ? AND seq = ?"
+    rows = (db.execute(sql, (place, seq)).fetchone() for place, seq, _ in chosen)
+    return [
+        Carried(
+            subject=row["subject"],
+            sig=row["signature"] or _signature(row["headers"]),
+            payload=b64u(row["payload"]),
+        )
+        for row in rows
+        if row is not None and row["payload"] is not None
+    ]
 
 
 def _signature(headers: str) -> str:
@@ -141,12 +142,12 @@ def trust_lines(held: RegistryStore) -> Iterator[Version | Statement | Current]:
 
 def by_channel(chosen: Sequence[Chosen]) -> dict[Channel, int]:
     """How many bulletins of each channel, the narrowest marking first."""
-    counts = Counter(each.channel for each in chosen)
-    return dict(sorted(counts.items(), key=lambda each: (-TLP_RANK[each[0].tlp], each[0])))
+    counts = Counter(bulletin.channel for bulletin in chosen)
+    return {channel: counts[channel] for channel in sorted(counts, key=lambda c: (-TLP_RANK[c.tlp], c))}
 
 
 def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRegistry) -> None:
-    """Refuse a bundle that would show somebody what is not for them.
+    """Refuse a bundle that its recipient may not read.
 
     Args:
         channels: what is in it.
@@ -154,7 +155,7 @@ def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRe
         registry: who may read what.
 
     Raises:
-        PermitError: `not-permitted`, naming a channel and whoever may not read it; `unknown-audience`.
+        PermitError: `not-permitted`, naming a channel and who may not read it; `unknown-audience`.
     """
     if to is None:
         for channel in channels:
@@ -172,7 +173,7 @@ def permit(channels: Mapping[Channel, int], to: str | None, registry: VerifiedRe
     for channel in channels:
         if channel.tlp is Tlp.CLEAR:
             continue
-        strangers = [each for each in readers if not registry.may_read(each, channel)]
+        strangers = [reader for reader in readers if not registry.may_read(reader, channel)]
         if strangers or not readers:
             raise PermitError(
                 f"{', '.join(strangers) or to} may not read {channel}; narrow the bundle (--channel, --topic) or whom it "
@@ -294,5 +295,5 @@ def _message(line: Carried, number: int) -> Message:
 async def _settle(
     batch: list[Message], store: Inbox, registry: VerifiedRegistry, now: dt.datetime, counts: Counter[str]
 ) -> None:
-    judged = await asyncio.to_thread(lambda: [decide(each, registry, now) for each in batch])
+    judged = await asyncio.to_thread(lambda: [decide(message, registry, now) for message in batch])
     counts.update(await store.settle(judged, STREAM, None, now))

@@ -7,7 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.demo.countries import KEY_LIFETIME
     from bus.demo.federation import COUNTRIES, Joined, found, joined
-    from bus.demo.founding import BEACON_LIFETIME
+    from bus.demo.founding import BEACON_LIFETIME, load_key
     from bus.demo.show import ROUND_EVERY_S, Demo
     from bus.demo.stage import (
         PATIENCE_S,
@@ -40,6 +40,7 @@ __all__ = [
     "forged",
     "found",
     "joined",
+    "load_key",
     "played",
     "send",
     "step",

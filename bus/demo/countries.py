@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from itertools import product
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,10 +21,9 @@ KEY_LIFETIME = dt.timedelta(days=365)
 CLOCK_SLACK = dt.timedelta(hours=1)
 
 
-class Office(msgspec.Struct, frozen=True, kw_only=True):
-    """One sort of authority that both countries have."""
+class Office(NamedTuple):
+    """One sort of authority that both countries have; `kind` also ends the ids of its authorities."""
 
-    suffix: str
     kind: str
     domain: Domain
     network: str
@@ -32,38 +32,10 @@ class Office(msgspec.Struct, frozen=True, kw_only=True):
 
 
 OFFICES = (
-    Office(
-        suffix="emb",
-        kind="emb",
-        domain=Domain.ELECTORAL,
-        network="eu-emb",
-        title="Electoral Commission",
-        adapter="electoral",
-    ),
-    Office(
-        suffix="csirt",
-        kind="csirt",
-        domain=Domain.CYBER,
-        network="eu-csirts",
-        title="National CSIRT",
-        adapter="cyber",
-    ),
-    Office(
-        suffix="dsc",
-        kind="dsc",
-        domain=Domain.DIGITAL,
-        network="eu-dsc",
-        title="Digital Services Coordinator",
-        adapter="digital",
-    ),
-    Office(
-        suffix="dpa",
-        kind="dpa",
-        domain=Domain.DATA,
-        network="eu-dpas",
-        title="Data Protection Authority",
-        adapter="data-protection",
-    ),
+    Office("emb", Domain.ELECTORAL, "eu-emb", "Electoral Commission", "electoral"),
+    Office("csirt", Domain.CYBER, "eu-csirts", "National CSIRT", "cyber"),
+    Office("dsc", Domain.DIGITAL, "eu-dsc", "Digital Services Coordinator", "digital"),
+    Office("dpa", Domain.DATA, "eu-dpas", "Data Protection Authority", "data-protection"),
 )
 COUNTRIES = ("XA", "XB")
 # What a hub may not read although the other one may: shows that a grant is a wall.
@@ -71,8 +43,8 @@ WITHHELD = {"xb-hub": frozenset({"eu-dpas"})}
 SPOKEN = (Status.ACTUAL, Status.EXERCISE, Status.TEST)
 
 
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """One identity of the demonstration."""
+class Member(NamedTuple):
+    """One identity of the demonstration; a hub has no office."""
 
     id: str
     country: str
@@ -80,23 +52,16 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MEMBERS = tuple(
-    Member(id=f"{country.lower()}-{office.suffix}", country=country, office=office)
-    for country in COUNTRIES
-    for office in OFFICES
+    Member(f"{country.lower()}-{office.kind}", country, office) for country in COUNTRIES for office in OFFICES
 )
-HUBS = tuple(Member(id=f"{country.lower()}-hub", country=country, office=None) for country in COUNTRIES)
+HUBS = tuple(Member(f"{country.lower()}-hub", country, None) for country in COUNTRIES)
 
 
 def key_record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
     """A registry record for a key of the demonstration, valid from a little ago."""
     begin = (now - CLOCK_SLACK).replace(microsecond=0)
-    fields: dict[str, object] = {
-        "alg": signer.alg,
-        "jwk": signer.jwk,
-        "not_before": begin,
-        "not_after": begin + KEY_LIFETIME,
-    }
-    return msgspec.convert(fields, KeyRecord)
+    window = {"not_before": begin, "not_after": begin + KEY_LIFETIME}
+    return msgspec.convert({"alg": signer.alg, "jwk": signer.jwk, **window}, KeyRecord)
 
 
 def record_of(
@@ -104,25 +69,15 @@ def record_of(
 ) -> AuthorityRecord:
     """The registry's record of a member: an office as its kind speaks, a hub as hubs read, with what it may answer."""
     office = member.office
-    if office is None:
-        return AuthorityRecord(
-            name=f"{member.country} National Hub",
-            kind="hub",
-            domain=Domain.COORD,
-            country=member.country,
-            keys=keys,
-            nkeys=(public,),
-            publish=answers,
-            read=hub_reads(member.id),
-        )
     return AuthorityRecord(
-        name=f"{member.country} {office.title}",
-        kind=office.kind,
-        domain=office.domain,
+        name=f"{member.country} {office.title if office else 'National Hub'}",
+        kind=office.kind if office else "hub",
+        domain=office.domain if office else Domain.COORD,
         country=member.country,
         keys=keys,
         nkeys=(public,),
-        publish=publishes(office),
+        publish=publishes(office) if office else answers,
+        read=() if office else hub_reads(member.id),
     )
 
 
@@ -139,14 +94,18 @@ def publishes(office: Office) -> tuple[PublishGrant, ...]:
     return (*spoken, *beats)
 
 
+def networks_of(hub: str) -> tuple[str, ...]:
+    """The networks that a hub may read."""
+    return tuple(office.network for office in OFFICES if office.network not in WITHHELD.get(hub, ()))
+
+
 def hub_reads(hub: str) -> tuple[ReadGrant, ...]:
     """What a hub reads: CLEAR, GREEN, and the networks that are not withheld from it."""
     every = (*SPOKEN, Status.SYSTEM)
-    networks = tuple(o.network for o in OFFICES if o.network not in WITHHELD.get(hub, frozenset()))
     return (
         ReadGrant(statuses=every, tlps=(Tlp.CLEAR,), audiences=("public",)),
         ReadGrant(statuses=every, tlps=(Tlp.GREEN,), audiences=("community",)),
-        ReadGrant(statuses=every, tlps=(Tlp.AMBER_STRICT,), audiences=networks),
+        ReadGrant(statuses=every, tlps=(Tlp.AMBER_STRICT,), audiences=networks_of(hub)),
     )
 
 
@@ -163,13 +122,13 @@ def hub_answers(hub: str) -> tuple[PublishGrant, ...]:
 
 def audiences() -> dict[str, Audience]:
     """The public, the community, and a network for each sort of office."""
-    all_ids = tuple(m.id for m in (*MEMBERS, *HUBS))
-    made = {
+    all_ids = tuple(member.id for member in (*MEMBERS, *HUBS))
+    by_name = {
         "public": Audience(scope=Scope.PUBLIC, members=all_ids),
         "community": Audience(scope=Scope.UNION, members=all_ids),
     }
     for office in OFFICES:
-        authorities = tuple(m.id for m in MEMBERS if m.office is office)
-        hubs = tuple(h.id for h in HUBS if office.network not in WITHHELD.get(h.id, frozenset()))
-        made[office.network] = Audience(scope=Scope.UNION, members=(*authorities, *hubs))
-    return made
+        offices = (member.id for member in MEMBERS if member.office is office)
+        hubs = (hub.id for hub in HUBS if office.network in networks_of(hub.id))
+        by_name[office.network] = Audience(scope=Scope.UNION, members=(*offices, *hubs))
+    return by_name

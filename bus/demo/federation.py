@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from bus.demo.countries import OFFICES, REGISTRY_LIFETIME, Member, audiences, key_record, record_of
+from bus.demo.countries import OFFICES, Member, audiences, key_record, record_of
+from bus.demo.founding import BEACON_LIFETIME, new_registry, signed
 from bus.federation import HOME, BrokerRole, Carrier, Country, Federation, Ledger, Node, Union, identity_at
 from bus.federation import Path as Way
 from bus.keys import FileSigner, nkeys
@@ -25,8 +26,7 @@ from bus.trust import VerifiedRegistry, ceremony, proposals
 from schemas.registry import Audience
 
 COUNTRIES = ("xa", "xb", "xc")
-CSIRT = next(office for office in OFFICES if office.suffix == "csirt")
-BEACON_LIFETIME = dt.timedelta(hours=6)
+CSIRT = next(office for office in OFFICES if office.kind == "csirt")
 
 
 class Founded(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,34 +43,30 @@ class Founded(msgspec.Struct, frozen=True, kw_only=True):
 def found(now: dt.datetime) -> Founded:
     """A computer emergency team and a hub in each of three countries; the hubs may answer, ask and help each other."""
     members = [
-        Member(id=f"{cc}-{suffix}", country=cc.upper(), office=office)
+        Member(f"{cc}-{kind}", cc.upper(), office)
         for cc in COUNTRIES
-        for suffix, office in (("csirt", CSIRT), ("hub", None))
+        for kind, office in (("csirt", CSIRT), ("hub", None))
     ]
     everybody = tuple(member.id for member in members)
     roots, beacon = tuple(FileSigner.generate() for _ in range(2)), FileSigner.generate()
-    signers = {member.id: FileSigner.generate() for member in members}
-    transport_keys = {member.id: nkeys.generate() for member in members}
-    document = ceremony.new_registry(
-        domain="demo-federation",
-        root_keys=[key_record(each, now) for each in roots],
-        root_threshold=2,
-        beacon_keys=[key_record(beacon, now)],
-        beacon_threshold=1,
-        audiences={name: Audience(scope=each.scope, members=everybody) for name, each in audiences().items()},
-        now=now,
-        lifetime=REGISTRY_LIFETIME,
-    )
+    signers = {name: FileSigner.generate() for name in everybody}
+    transport_keys = {name: nkeys.generate() for name in everybody}
+    records = {}
     for member in members:
-        signer = signers[member.id]
-        record = record_of(member, {signer.kid: key_record(signer, now)}, transport_keys[member.id][1], ())
-        document = proposals.add_authority(document, member.id, record)
+        signer, (_, public) = signers[member.id], transport_keys[member.id]
+        records[member.id] = record_of(member, {signer.kid: key_record(signer, now)}, public, ())
+    document = new_registry(
+        "demo-federation",
+        roots=roots,
+        beacon=beacon,
+        audiences={name: Audience(scope=own.scope, members=everybody) for name, own in audiences().items()},
+        records=records,
+        now=now,
+    )
     for member in members:
         if member.office is None:
             document = proposals.grant_receipts(document, member.id)
-    raw = ceremony.unsigned(document)
-    for root in roots:
-        raw = ceremony.sign_registry(raw, root)
+    raw = signed(document, roots)
     registry = VerifiedRegistry.open(raw)
     registry = registry.with_beacon(ceremony.new_beacon(registry, beacon, now, BEACON_LIFETIME), now)
     return Founded(
@@ -79,7 +75,7 @@ def found(now: dt.datetime) -> Founded:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now, nor on its twin for monitoring, 4000 above; of those that a system gives to nobody unasked."""
+    """A free port whose twin for monitoring, 4000 above, is free too; below the range of ephemeral ports."""
     while True:
         port = 10_000 + secrets.randbelow(18_000)
         with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as twin:
@@ -89,7 +85,7 @@ def free_port() -> int:
 
 
 class Cable:
-    """A way to a port that can be cut: what is on it is lost, and nobody gets through until it is mended."""
+    """A TCP relay to a port that can be cut: its connections break, and new ones fail until it is mended."""
 
     def __init__(self, to: int) -> None:
         self.to = to
@@ -120,8 +116,8 @@ class Cable:
             await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
         finally:
             self._ends -= {writer, far_writer}
-            for each in (writer, far_writer):
-                each.close()
+            writer.close()
+            far_writer.close()
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -182,29 +178,16 @@ async def joined(
         paths: which country connects to which.
         registry: the registry as it stands for the carriers, when it changes.
     """
-    unions, ways = tuple(unions), tuple(Way(from_=a, to=b) for a, b in paths)
     keys = {cc: nkeys.generate() for cc in COUNTRIES}
-    ports = {union: [free_port() for _ in range(nodes)] for union in unions}
-    ports |= {cc: [free_port()] for cc in COUNTRIES}
-    routes = {union: [f"nats-route://127.0.0.1:{free_port()}" for _ in range(nodes)] for union in unions}
     federation = Federation(
         unions={
-            union: Union(
-                nodes=tuple(
-                    Node(url=f"nats://127.0.0.1:{port}", route=route if nodes > 1 else None)
-                    for port, route in zip(ports[union], routes[union], strict=True)
-                )
-            )
-            for union in unions
+            union: Union(nodes=tuple(_node(is_clustered=nodes > 1) for _ in range(nodes))) for union in unions
         },
-        countries={
-            cc: Country(carrier=keys[cc][1], nodes=(Node(url=f"nats://127.0.0.1:{ports[cc][0]}"),))
-            for cc in COUNTRIES
-        },
-        paths=ways,
+        countries={cc: Country(carrier=public, nodes=(_node(),)) for cc, (_, public) in keys.items()},
+        paths=tuple(Way(from_=from_, to=to) for from_, to in paths),
     )
     cables = {
-        (cc, place): [Cable(port) for port in ports[place]]
+        (cc, place): [Cable(_port(node)) for node in federation.nodes(place)]
         for cc in COUNTRIES
         for place in federation.upstreams(cc)
     }
@@ -215,30 +198,26 @@ async def joined(
         for cable in chain.from_iterable(cables.values()):
             await cable.mend()
             stack.push_async_callback(cable.cut)
-        for name in (*unions, *COUNTRIES):
-            key = nkeys.generate()
-            for node, port in enumerate(ports[name]):
-                called = name if len(ports[name]) == 1 else f"{name}-{node + 1}"
-                seats[called], provisioners[called] = (
-                    BrokerRole(federation=federation, name=name, node=node),
-                    key,
-                )
-                settings = ServerSettings(name=called, port=port, seat=seats[called])
+        for place in (*federation.unions, *COUNTRIES):
+            members, key = federation.nodes(place), nkeys.generate()
+            for number, node in enumerate(members):
+                name = place if len(members) == 1 else f"{place}-{number + 1}"
+                seats[name] = BrokerRole(federation=federation, name=place, node=number)
+                settings = ServerSettings(name=name, port=_port(node), seat=seats[name])
                 conf = render_conf(founded.registry, settings=settings, provisioner_nkey=key[1])
-                servers[called] = NatsServer(folder / called, conf)
+                servers[name], provisioners[name] = NatsServer(folder / name, conf), key
         await stack.enter_async_context(_running(servers.values()))
         for name, server in servers.items():
             if seats[name].node == 0:  # one node makes what the whole cluster has
                 await provision(server.url, provisioners[name][0], founded.registry, seat=seats[name])
         carriers = {}
         for cc in COUNTRIES:
-            places = {cc: Endpoint(url=servers[cc].url, authority_id=HOME, nkey_seed=keys[cc][0], name=HOME)}
+            seed, identity = keys[cc][0], identity_at(cc)
+            places = {cc: Endpoint(url=servers[cc].url, authority_id=HOME, nkey_seed=seed, name=HOME)}
             for place in federation.upstreams(cc):
-                urls = ",".join(f"nats://127.0.0.1:{cable.port}" for cable in cables[cc, place])
-                identity = identity_at(cc)
-                places[place] = Endpoint(
-                    url=urls, authority_id=identity, nkey_seed=keys[cc][0], name=f"{identity} at {place}"
-                )
+                url = ",".join(f"nats://127.0.0.1:{cable.port}" for cable in cables[cc, place])
+                name = f"{identity} at {place}"
+                places[place] = Endpoint(url=url, authority_id=identity, nkey_seed=seed, name=name)
             carriers[cc] = Carrier(
                 country=cc,
                 federation=federation,
@@ -257,6 +236,16 @@ async def joined(
             provisioners=provisioners,
             carriers=carriers,
         )
+
+
+def _node(*, is_clustered: bool = False) -> Node:
+    """A server on free ports of this machine."""
+    route = f"nats-route://127.0.0.1:{free_port()}" if is_clustered else None
+    return Node(url=f"nats://127.0.0.1:{free_port()}", route=route)
+
+
+def _port(node: Node) -> int:
+    return int(node.url.rpartition(":")[2])
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The demonstration's folder: registry, keys and contexts, made once and then gone on from.
+"""The demonstration's folder: registry, keys and contexts, made at the first start and used again at the next.
 
 The registry is signed 2-of-3, the keys are encrypted files. The domain begins with `demo-`, which commands meant for
 production refuse.
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from bus.config import Context, save_contexts
+from bus.config import Context, load, save_contexts
 from bus.demo.countries import (
     HUBS,
     MEMBERS,
@@ -26,7 +27,7 @@ from bus.demo.countries import (
 from bus.keys import FileSigner, load_signer, nkeys, read_secret, save_signer, write_secret
 from bus.storage import write_atomically
 from bus.trust import VerifiedRegistry, ceremony, proposals
-from schemas.registry import AuthorityRecord
+from schemas.registry import Audience, AuthorityRecord, Registry
 
 DOMAIN_PREFIX = "demo-"
 BEACON_LIFETIME = dt.timedelta(hours=6)
@@ -40,7 +41,6 @@ class Folder:
         self.registry = root / "registry" / "registry.tocsin.json"
         self.beacon = root / "registry" / "beacon.tocsin.json"
         self.beacon_key = root / "registry" / "beacon.pem"
-        self.beacon_passphrase = root / "registry" / "beacon.pass"
         self.provisioner = root / "server" / "provisioner.nk"
         self.server = root / "server"
         self.config = root / "config.toml"
@@ -48,6 +48,18 @@ class Folder:
     def keys(self, identity: str) -> Path:
         """Where an identity's key files lie."""
         return self.root / "keys" / identity
+
+    def signing_key(self, identity: str) -> Path:
+        """An identity's signing key; its passphrase lies beside it."""
+        return self.keys(identity) / "signing.pem"
+
+    def transport_key(self, identity: str) -> Path:
+        """The file of an identity's transport key."""
+        return self.keys(identity) / "transport.nk"
+
+    def root_key(self, number: int) -> Path:
+        """One of the root keys, 1 to 3; its passphrase lies beside it."""
+        return self.root / "registry" / f"root-{number}.pem"
 
     def state(self, identity: str) -> Path:
         """Where an identity's outbox or store lies."""
@@ -58,8 +70,13 @@ class Folder:
         return self.root / "spool" / identity
 
 
+def load_key(key: Path) -> FileSigner:
+    """A signing key of the folder, opened with the passphrase beside it."""
+    return load_signer(key, read_secret(key.with_suffix(".pass")))
+
+
 def prepare(root: Path, *, now: dt.datetime) -> VerifiedRegistry:
-    """Make the folder's registry, keys and contexts, or go on from those that stand there.
+    """Make the folder's registry, keys and contexts, or use those that are there.
 
     Args:
         root: the folder; made when it is not there.
@@ -79,43 +96,67 @@ def prepare(root: Path, *, now: dt.datetime) -> VerifiedRegistry:
 
 def refresh_beacon(folder: Folder, registry: VerifiedRegistry, *, now: dt.datetime) -> VerifiedRegistry:
     """Sign and write a new beacon, and return the registry that has seen it."""
-    signer = load_signer(folder.beacon_key, read_secret(folder.beacon_passphrase))
-    raw = ceremony.new_beacon(registry, signer, now, BEACON_LIFETIME)
+    raw = ceremony.new_beacon(registry, load_key(folder.beacon_key), now, BEACON_LIFETIME)
     write_atomically(folder.beacon, raw, mode=0o644)
     return registry.with_beacon(raw, now)
 
 
 def _found(folder: Folder, now: dt.datetime) -> None:
     """The founding ceremony: roots, beacon key, authorities, grants; signed by two of three roots."""
-    roots = [
-        _keep(folder.root / "registry" / f"root-{n}.pem", folder.root / "registry" / f"root-{n}.pass")
-        for n in (1, 2, 3)
-    ]
-    beacon = _keep(folder.beacon_key, folder.beacon_passphrase)
-    seed, _ = nkeys.generate()
-    nkeys.save_nkey(folder.provisioner, seed)
-    document = ceremony.new_registry(
-        domain=DOMAIN_PREFIX + secrets.token_hex(4),
-        root_keys=[key_record(root, now) for root in roots],
-        root_threshold=2,
-        beacon_keys=[key_record(beacon, now)],
-        beacon_threshold=1,
+    roots = [_new_key(folder.root_key(number)) for number in (1, 2, 3)]
+    beacon = _new_key(folder.beacon_key)
+    _new_transport_key(folder.provisioner)
+    document = new_registry(
+        DOMAIN_PREFIX + secrets.token_hex(4),
+        roots=roots,
+        beacon=beacon,
         audiences=audiences(),
+        records={member.id: _record(folder, member, now) for member in (*MEMBERS, *HUBS)},
         now=now,
-        lifetime=REGISTRY_LIFETIME,
     )
-    for member in (*MEMBERS, *HUBS):
-        document = proposals.add_authority(document, member.id, _authority(folder, member, now))
-    raw = ceremony.unsigned(document)
-    for root in roots[:2]:
-        raw = ceremony.sign_registry(raw, root)
+    raw = signed(document, roots[:2])
     registry = VerifiedRegistry.open(raw)
     save_contexts(folder.root, {m.id: _context(folder, m, registry) for m in (*MEMBERS, *HUBS)})
     # The registry is written last: a founding that was interrupted is done again from the start.
     write_atomically(folder.registry, raw, mode=0o644)
 
 
-def _keep(key: Path, passphrase_file: Path) -> FileSigner:
+def new_registry(
+    domain: str,
+    *,
+    roots: Sequence[FileSigner],
+    beacon: FileSigner,
+    audiences: Mapping[str, Audience],
+    records: Mapping[str, AuthorityRecord],
+    now: dt.datetime,
+) -> Registry:
+    """The first version of a registry: signed by two of its roots, with one beacon key."""
+    document = ceremony.new_registry(
+        domain=domain,
+        root_keys=[key_record(root, now) for root in roots],
+        root_threshold=2,
+        beacon_keys=[key_record(beacon, now)],
+        beacon_threshold=1,
+        audiences=audiences,
+        now=now,
+        lifetime=REGISTRY_LIFETIME,
+    )
+    for authority_id, record in records.items():
+        document = proposals.add_authority(document, authority_id, record)
+    return document
+
+
+def signed(document: Registry, roots: Iterable[FileSigner]) -> bytes:
+    """The registry's file with the signature of each root."""
+    raw = ceremony.unsigned(document)
+    for root in roots:
+        raw = ceremony.sign_registry(raw, root)
+    return raw
+
+
+def _new_key(key: Path) -> FileSigner:
+    """A fresh signing key in a file, its fresh passphrase beside it; a leftover of either is replaced."""
+    passphrase_file = key.with_suffix(".pass")
     for leftover in (key, passphrase_file):
         leftover.unlink(missing_ok=True)
     write_secret(passphrase_file, secrets.token_urlsafe(32).encode())
@@ -124,29 +165,33 @@ def _keep(key: Path, passphrase_file: Path) -> FileSigner:
     return signer
 
 
-def _authority(folder: Folder, member: Member, now: dt.datetime) -> AuthorityRecord:
-    home = folder.keys(member.id)
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    transport = home / "transport.nk"
-    transport.unlink(missing_ok=True)
+def _new_transport_key(file: Path) -> str:
+    """A fresh transport key in a file; its public part."""
+    file.unlink(missing_ok=True)
     seed, public = nkeys.generate()
-    nkeys.save_nkey(transport, seed)
-    signer = _keep(home / "signing.pem", home / "signing.pass")
+    nkeys.save_nkey(file, seed)
+    return public
+
+
+def _record(folder: Folder, member: Member, now: dt.datetime) -> AuthorityRecord:
+    folder.keys(member.id).mkdir(parents=True, exist_ok=True, mode=0o700)
+    public = _new_transport_key(folder.transport_key(member.id))
+    signer = _new_key(folder.signing_key(member.id))
     return record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers(member.id))
 
 
 def _context(folder: Folder, member: Member, registry: VerifiedRegistry) -> Context:
-    home = folder.keys(member.id)
     speaks = member.office is not None
+    key = folder.signing_key(member.id)
     return Context(
         authority=member.id,
         domain=registry.domain,
         pin=registry.digest,
         registry=folder.registry,
         beacon=folder.beacon,
-        key=home / "signing.pem",
-        passphrase_file=home / "signing.pass",
-        nkey=home / "transport.nk",
+        key=key,
+        passphrase_file=key.with_suffix(".pass"),
+        nkey=folder.transport_key(member.id),
         state=folder.state(member.id),
         tlp="green" if speaks else None,
         pap="green" if speaks else None,
@@ -156,13 +201,8 @@ def _context(folder: Folder, member: Member, registry: VerifiedRegistry) -> Cont
 
 def point_to_server(root: Path, url: str) -> None:
     """Write the address of the started server into every context of the folder."""
-    from bus.config import load  # the settings file is read back only here
-
-    loaded = load({"TOCSIN_HOME": str(root)}, root)
+    contexts = load({"TOCSIN_HOME": str(root)}, root).settings.contexts
     save_contexts(
         root,
-        {
-            name: msgspec.structs.replace(context, server=url)
-            for name, context in loaded.settings.contexts.items()
-        },
+        {name: msgspec.structs.replace(context, server=url) for name, context in contexts.items()},
     )

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,12 @@ import structlog
 from bus import plugin
 from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
-from bus.demo.founding import Folder, point_to_server, prepare, refresh_beacon
+from bus.demo.founding import Folder, load_key, point_to_server, prepare, refresh_beacon
 from bus.demo.tally import Tally, count
 from bus.errors import BusError, ConfigError
-from bus.hub import HubService, present_phase
+from bus.hub import HubService, phase_in
 from bus.hub.picture import open_store
-from bus.keys import load_signer, nkeys, read_secret
+from bus.keys import nkeys
 from bus.policy import deadlines
 from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState
 from bus.sealing import Sealer
@@ -39,7 +39,7 @@ from bus.transport import Connection, Endpoint
 from bus.trust import RegistryStore, VerifiedRegistry
 from schemas.bulletin import Defaults
 from schemas.subject import Channel
-from schemas.vocab import Pap, Phase, Status, Tlp
+from schemas.vocab import Pap, Status, Tlp
 
 BEACON_EVERY_S = 3600.0
 ROUND_EVERY_S = 60.0
@@ -53,15 +53,17 @@ log = structlog.get_logger()
 class Demo:
     """A demonstration in one folder. Use `Demo.open`."""
 
-    def __init__(self, folder: Folder, held: RegistryStore, server: NatsServer, began: dt.datetime) -> None:
+    def __init__(
+        self, folder: Folder, held: RegistryStore, server: NatsServer, clock: Callable[[], dt.datetime]
+    ) -> None:
         self.folder = folder
         self._held = held
         self.server = server
-        self.outboxes: dict[str, Outbox] = {}
+        self._clock = clock
         self.publishers: dict[str, Publisher] = {}
         self.stores: dict[str, Inbox] = {}
-        self.began = began
-        self._serial = int(began.timestamp())
+        self.began = clock()
+        self._serial = int(self.began.timestamp())
 
     @classmethod
     @asynccontextmanager
@@ -93,70 +95,62 @@ class Demo:
                 beacon=folder.beacon,
                 clock=clock,
             )
-            demo = cls(folder, held, server, clock())
+            demo = cls(folder, held, server, clock)
             await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
             for hub in HUBS:
-                await demo._open_hub(stack, hub, clock)
+                await demo._open_hub(stack, hub)
             adapters = [
-                await demo._open_office(stack, member, member.office, clock)
+                await demo._open_office(stack, member, member.office)
                 for member in MEMBERS
                 if member.office is not None
             ]
             tasks = await stack.enter_async_context(background())  # ends before what its tasks publish with
             for adapter in adapters:
                 tasks.start(adapter(), "adapter")
-            tasks.start(demo._keep_fresh(clock), "beacon")
+            tasks.start(demo._keep_fresh(), "beacon")
             following = follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings)
             tasks.start(following, "registry")
             yield demo
 
-    async def _open_hub(self, stack: AsyncExitStack, hub: Member, clock: Callable[[], dt.datetime]) -> None:
+    async def _open_hub(self, stack: AsyncExitStack, hub: Member) -> None:
         store = await stack.enter_async_context(open_store(self.folder.state(hub.id) / "store.db"))
         self.stores[hub.id] = store
         publisher = None
-        if (self.folder.keys(hub.id) / "signing.pem").exists():  # not in a folder of an older version
-            _, publisher = await self._publisher(stack, hub, clock)
+        if self.folder.signing_key(hub.id).exists():  # not in a folder of an older version
+            publisher = await self._publisher(stack, hub)
         await stack.enter_async_context(
             HubService.open(
                 authority_id=hub.id,
                 store=store,
                 registry=self._held,
                 endpoint=self._endpoint(hub),
-                clock=clock,
+                clock=self._clock,
                 publisher=publisher,
             )
         )
 
     async def _open_office(
-        self, stack: AsyncExitStack, member: Member, office: Office, clock: Callable[[], dt.datetime]
+        self, stack: AsyncExitStack, member: Member, office: Office
     ) -> Callable[[], Coroutine[object, object, None]]:
         """Open an authority's publisher, with its heartbeats; what runs its adapter."""
-        outbox, publisher = await self._publisher(stack, member, clock)
-        self.outboxes[member.id], self.publishers[member.id] = outbox, publisher
+        self.publishers[member.id] = publisher = await self._publisher(stack, member)
         adapter = _adapters().get(office.adapter)
         if adapter is None:
             raise ConfigError(f"the adapter {office.adapter} is not installed", reason="no-adapter")
         source = adapter.folder(self.folder.spool(member.id))
-        beats = Heartbeat(publisher, pace=Intervals(), phase=self._phase_in(member.country))
+        beats = Heartbeat(
+            publisher,
+            pace=Intervals(),
+            phase=phase_in(self.stores[f"{member.country.lower()}-hub"], member.country),
+        )
         await stack.enter_async_context(beats.running())
-        return partial(adapter.run, source, publisher, country=member.country, clock=clock)
+        return partial(adapter.run, source, publisher, country=member.country, clock=self._clock)
 
-    def _phase_in(self, country: str) -> Callable[[dt.datetime], Awaitable[Phase]]:
-        """Which phase a country is in, by the calendars that its hub holds."""
-        store = self.stores[f"{country.lower()}-hub"]
-
-        async def phase(now: dt.datetime) -> Phase:
-            return await store.read(lambda db: present_phase(db, country, now))
-
-        return phase
-
-    async def _publisher(
-        self, stack: AsyncExitStack, member: Member, clock: Callable[[], dt.datetime]
-    ) -> tuple[Outbox, Publisher]:
+    async def _publisher(self, stack: AsyncExitStack, member: Member) -> Publisher:
         outbox = await stack.enter_async_context(
             Outbox.open(self.folder.state(member.id) / "outbox.db", tables=TABLES)
         )
-        signer = await asyncio.to_thread(self._signer, member)
+        signer = await asyncio.to_thread(load_key, self.folder.signing_key(member.id))
         publisher = await stack.enter_async_context(
             Publisher.open(
                 authority_id=member.id,
@@ -165,13 +159,13 @@ class Demo:
                 signers=(signer,),
                 endpoint=self._endpoint(member),
                 defaults=PUBLISHER_DEFAULTS,
-                clock=clock,
+                clock=self._clock,
                 rng=secrets.token_bytes,
                 seal=Sealer((signer,), secrets.token_bytes),
             )
         )
         await stack.enter_async_context(DeliveryTracker.open(publisher, deadlines.DEFAULTS))
-        return outbox, publisher
+        return publisher
 
     @property
     def registry(self) -> VerifiedRegistry:
@@ -187,13 +181,13 @@ class Demo:
         self._serial += 1
         count = 0
         adapters = _adapters()
-        for n, member in enumerate(MEMBERS):
+        for number, member in enumerate(MEMBERS):
             adapter = adapters.get(member.office.adapter) if member.office else None
             if adapter is None:
                 continue
             incoming = self.folder.spool(member.id) / "in"
             incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for sample in adapter.samples(member.country, now, self._serial * 10 + n):
+            for sample in adapter.samples(member.country, now, self._serial * 10 + number):
                 partial = incoming / f"{sample.name}.part"
                 partial.write_bytes(sample.data)
                 partial.rename(incoming / sample.name)
@@ -212,19 +206,22 @@ class Demo:
         deadline = asyncio.get_running_loop().time() + timeout
         while asyncio.get_running_loop().time() < deadline:
             spooled = any(any((self.folder.spool(m.id) / "in").glob("*")) for m in MEMBERS)
-            waiting = any([(await outbox.counts())[RowState.KEPT] for outbox in self.outboxes.values()])
+            waiting = any([(await outbox.counts())[RowState.KEPT] for outbox in self._outboxes().values()])
             if not spooled and not waiting and (await self.tally()).lost == 0:
                 return
             await asyncio.sleep(0.1)
 
     async def tally(self) -> Tally:
         """Count this run."""
-        return await count(self.began, self.registry, self.folder, self.outboxes, self.stores)
+        return await count(self.began, self.registry, self.folder, self._outboxes(), self.stores)
 
-    async def _keep_fresh(self, clock: Callable[[], dt.datetime]) -> None:
+    def _outboxes(self) -> dict[str, Outbox]:
+        return {name: publisher.outbox for name, publisher in self.publishers.items()}
+
+    async def _keep_fresh(self) -> None:
         while True:
             await asyncio.sleep(BEACON_EVERY_S)
-            await asyncio.to_thread(refresh_beacon, self.folder, self.registry, now=clock())
+            await asyncio.to_thread(refresh_beacon, self.folder, self.registry, now=self._clock())
             try:
                 await self._announce(self.folder.beacon.read_bytes())
             except BusError as exc:
@@ -239,12 +236,8 @@ class Demo:
                 await publish_trust(connection, raw)
 
     def _endpoint(self, member: Member) -> Endpoint:
-        seed = nkeys.load_nkey(self.folder.keys(member.id) / "transport.nk")
+        seed = nkeys.load_nkey(self.folder.transport_key(member.id))
         return Endpoint(url=self.server.url, authority_id=member.id, nkey_seed=seed, name=f"{member.id} demo")
-
-    def _signer(self, member: Member):  # type: ignore[no-untyped-def]  # as load_signer
-        home = self.folder.keys(member.id)
-        return load_signer(home / "signing.pem", read_secret(home / "signing.pass"))
 
 
 def _adapters() -> dict[str, plugin.Adapter | None]:

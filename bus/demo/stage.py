@@ -20,11 +20,11 @@ import msgspec
 import structlog
 
 from bus.demo.countries import REGISTRY_LIFETIME
-from bus.demo.founding import Folder, prepare
+from bus.demo.founding import Folder, load_key, prepare, signed
 from bus.hub import HubService
 from bus.hub.picture import open_store, summary
 from bus.hub.watch import ChannelRow, channel_rows
-from bus.keys import FileSigner, load_signer, nkeys, read_secret, sign_entry
+from bus.keys import FileSigner, nkeys, sign_entry
 from bus.publishing import Accepted, Outbox, Publisher
 from bus.sealing import Sealer
 from bus.server import NatsServer, ServerSettings, provision, render_conf
@@ -99,14 +99,14 @@ def clock() -> dt.datetime:
 
 def warning(headline: str, **changes: object) -> Draft:
     """What an electoral body warns of."""
-    said = Draft(
+    draft = Draft(
         info=(Info(lang="en", headline=headline, summary=f"{headline}. Fictitious."),),
         body=ElectionIncident(category="voter-suppression", stage=Phase.POLLING),
         urgency=Urgency.IMMEDIATE,
         severity=Severity.SEVERE,
         certainty=Certainty.OBSERVED,
     )
-    return msgspec.structs.replace(said, **changes)
+    return msgspec.structs.replace(draft, **changes)
 
 
 async def send(publisher: Publisher, draft: Draft) -> Accepted:
@@ -128,7 +128,7 @@ def forged(
     issuer: Authority, signer: FileSigner, draft: Draft, *, seq: int, prev: str | None, moment: dt.datetime
 ) -> Forgery:
     """A message that its issuer has never said, signed with a stolen key, dated as the thief likes."""
-    made = stamp(
+    bulletin = stamp(
         draft,
         id=new_id(moment, secrets.token_bytes(10)),
         seq=seq,
@@ -137,11 +137,11 @@ def forged(
         issued=moment,
         defaults=DEFAULTS,
     )
-    payload = encode(made)
-    found = digest(payload)
+    payload = encode(bulletin)
+    forgery = digest(payload)
     entry = sign_entry(signer, payload, typ=TYP_BULLETIN)
-    headers = {SIG_HEADER: format_header((entry,)), **hints(made, found)}
-    return Forgery(Outgoing(subject=subject_for(made), payload=payload, headers=headers), found)
+    headers = {SIG_HEADER: format_header((entry,)), **hints(bulletin, forgery)}
+    return Forgery(Outgoing(subject=subject_for(bulletin), payload=payload, headers=headers), forgery)
 
 
 class Hub:
@@ -157,18 +157,18 @@ class Hub:
 
     async def in_force(self) -> set[str]:
         """The ids in its picture."""
-        found = await self.store.read(lambda db: summary.picture(db, clock(), self.registry()))
-        return {item.id for item in found.top}
+        picture = await self.store.read(lambda db: summary.picture(db, clock(), self.registry()))
+        return {item.id for item in picture.top}
 
     async def reasons(self) -> dict[str, str]:
         """What is in quarantine, and why, by digest."""
-        found = await self.store.read(lambda db: summary.quarantine(db, 100))
-        return {each.digest: each.reason for each in found}
+        refused = await self.store.read(lambda db: summary.quarantine(db, 100))
+        return {message.digest: message.reason for message in refused}
 
     async def channel(self, issuer: str, channel: str) -> ChannelRow:
         """What `tocsin channels` says of one."""
-        found = await self.store.read(lambda db: channel_rows(db, clock(), self.registry(), self.name))
-        return next(row for row in found if (row.authority, row.channel) == (issuer, channel))
+        rows = await self.store.read(lambda db: channel_rows(db, clock(), self.registry(), self.name))
+        return next(row for row in rows if row.name == f"{issuer}/{channel}")
 
 
 class Stage:
@@ -188,16 +188,14 @@ class Stage:
             names: identities of the demonstration.
             change: what the registry's second version changes.
         """
-        first = await asyncio.to_thread(prepare, self.folder.root, now=clock())
-        self._first = first
-        for name in names:
-            self.held[name] = self.hold(name)
+        self._first = await asyncio.to_thread(prepare, self.folder.root, now=clock())
+        self.held = {name: self.hold(name) for name in names}
         self.all_take(self.registrar_says(change))
         self.server = await self._stack.enter_async_context(NatsServer(self.folder.server, self.conf()))
         await self.provision()
 
     def hold(self, place: str) -> RegistryStore:
-        """The registry as somebody holds it who has its first version and has heard of no other."""
+        """A fresh registry store that knows only the first version."""
         first, home = self._first, self.folder.root / "held" / place
         home.mkdir(parents=True)
         file = home / "registry.tocsin.json"
@@ -206,18 +204,14 @@ class Stage:
 
     @property
     def registry(self) -> VerifiedRegistry:
-        """The registry as everybody holds it."""
+        """The registry that every holder has."""
         return next(iter(self.held.values()))()
 
     def registrar_says(self, change: Callable[[Registry], Registry]) -> bytes:
-        """The registry's next version, signed by two of three roots; nobody holds it yet."""
+        """The registry's next version, signed by two of three roots; no holder has it yet."""
         now = self.registry
         document = change(ceremony.next_version(now.document, now.digest, clock(), REGISTRY_LIFETIME))
-        raw = ceremony.unsigned(document)
-        for n in (1, 2):
-            key = self.folder.root / "registry" / f"root-{n}.pem"
-            raw = ceremony.sign_registry(raw, load_signer(key, read_secret(key.with_suffix(".pass"))))
-        return raw
+        return signed(document, (load_key(self.folder.root_key(number)) for number in (1, 2)))
 
     def all_take(self, raw: bytes) -> None:
         """Hand a registry version or a statement to everybody."""
@@ -240,12 +234,11 @@ class Stage:
 
     def transport(self, name: str) -> str:
         """The transport key in an identity's folder."""
-        return nkeys.load_nkey(self.folder.keys(name) / "transport.nk")
+        return nkeys.load_nkey(self.folder.transport_key(name))
 
     def signer(self, name: str) -> FileSigner:
         """The signing key in an authority's folder."""
-        home = self.folder.keys(name)
-        return load_signer(home / "signing.pem", read_secret(home / "signing.pass"))
+        return load_key(self.folder.signing_key(name))
 
     def endpoint(self, name: str, seed: str) -> Endpoint:
         """A place on the bus."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Mapping
+from itertools import chain
 
 import msgspec
 
@@ -44,7 +45,7 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def complete(self) -> bool:
         """Whether all that was published is stored, and each hub admitted what its grants let it read."""
-        stored = all(each.stored == each.published for each in self.authorities.values())
+        stored = all(own.stored == own.published for own in self.authorities.values())
         return self.published > 0 and self.lost == 0 and self.refused == 0 and stored
 
 
@@ -72,13 +73,13 @@ async def count(
     """
     since = began.timestamp()
     rows = {name: await outbox.read(lambda db: _published(db, since)) for name, outbox in outboxes.items()}
-    every = [row for one in rows.values() for row in one]
+    every = list(chain.from_iterable(rows.values()))
     hubs, lost = {}, 0
-    for hub, store in stores.items():
+    for name, store in stores.items():
         admitted = await store.read(lambda db: _admitted(db, since))
         refused = await store.read(lambda db: _refused(db, since))
-        hubs[hub] = Received(admitted=len(admitted), refused=refused)
-        lost += len({row.digest for row in every if registry.may_read(hub, row.subject.channel)} - admitted)
+        hubs[name] = Received(admitted=len(admitted), refused=refused)
+        lost += len({row.digest for row in every if registry.may_read(name, row.subject.channel)} - admitted)
     spool_refused = sum(
         path.stat().st_mtime >= since
         for member in MEMBERS
@@ -86,20 +87,23 @@ async def count(
     )
     return Tally(
         authorities={
-            name: Published(published=len(one), stored=sum(row.is_stored for row in one))
-            for name, one in rows.items()
+            name: Published(published=len(own), stored=sum(row.is_stored for row in own))
+            for name, own in rows.items()
         },
         hubs=hubs,
         published=len(every),
-        refused=sum(each.refused for each in hubs.values()) + spool_refused,
+        refused=sum(hub.refused for hub in hubs.values()) + spool_refused,
         lost=lost,
         kinds=tuple(sorted({row.subject.kind for row in every})),
     )
 
 
 def _published(db: sqlite3.Connection, since: float) -> list[_Row]:
-    found = db.execute("SELECT digest, subject, state FROM outbox WHERE kept_at >= ?", (since,)).fetchall()
-    rows = [_Row(row["digest"], parse(row["subject"]), row["state"] == RowState.STORED) for row in found]
+    sql = "SELECT digest, subject, state FROM outbox WHERE kept_at >= ?"
+    rows = [
+        _Row(digest, parse(subject), state == RowState.STORED)
+        for digest, subject, state in db.execute(sql, (since,))
+    ]
     return [row for row in rows if row.subject.status is not Status.SYSTEM]
 
 

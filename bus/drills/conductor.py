@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from bus.drills.score import Board, Report, Spoken
 from bus.drills.script import Inject, answers_in
-from bus.publishing import Publisher
+from bus.publishing import Accepted, Publisher
 from bus.subscribing import Stored
+from bus.tasks import background
 from schemas.errors import TocsinError
 
 STORED_S = 30.0
@@ -33,51 +34,50 @@ async def play(
         admitted: what the conducting hub admits from now on.
         clock: the present, aware.
         sleep: waits for some seconds.
+
+    Raises:
+        StoreError: the store or an outbox has failed, so what came or what was stored is not known.
     """
     heard = asyncio.Event()
 
     async def listen() -> None:
         async for row in admitted:
-            for each in answers_in(row.bulletin, row.admitted_at):
-                board.answers.append(each)
+            for answer in answers_in(row.bulletin, row.admitted_at):
+                board.answers.append(answer)
                 heard.set()
 
-    listening = asyncio.create_task(listen(), name="answers")
-    sending: list[asyncio.Task[None]] = []
-    try:
-        for inject, said in zip(board.injects, board.said, strict=True):
+    async with background() as tasks:
+        listening = tasks.start(listen(), "answers")
+        storing = []
+        for inject, spoken in zip(board.injects, board.said, strict=True):
             due = board.started + dt.timedelta(seconds=inject.at)
             while (left := (due - clock()).total_seconds()) > 0:
                 await sleep(left)
-            sending += [task] if (task := await _say(inject, said, speakers[inject.speaker], clock)) else []
+            publisher = speakers[inject.speaker]
+            if (accepted := await _say(inject, spoken, publisher, clock)) is not None:
+                stored = _await_stored(spoken, publisher, accepted.digest)
+                storing.append(tasks.start(stored, f"inject {accepted.id}"))
         while (until := board.waits_until(clock())) is not None and not listening.done():
             heard.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(LOOK_S, max(0.0, (until - clock()).total_seconds()))):
                     await heard.wait()
-        if sending:
-            await asyncio.wait(sending)
-        if listening.done():
-            listening.result()  # the store has failed, and what came is not known
-    finally:
-        for task in (listening, *sending):
-            task.cancel()
-        await asyncio.gather(listening, *sending, return_exceptions=True)
+        await asyncio.gather(*storing)
     return board.report(clock())
 
 
 async def _say(
-    inject: Inject, said: Spoken, publisher: Publisher, clock: Callable[[], dt.datetime]
-) -> asyncio.Task[None] | None:
+    inject: Inject, spoken: Spoken, publisher: Publisher, clock: Callable[[], dt.datetime]
+) -> Accepted | None:
     """Publish one inject; what cannot be said is part of the score, and does not end the drill."""
     try:
         accepted = await publisher.publish(inject.draft)
     except TocsinError as exc:
-        said.state, said.problem = "refused", str(exc)
+        spoken.state, spoken.problem = "refused", str(exc)
         return None
-    said.id, said.channel, said.state, said.at = accepted.id, accepted.channel, "accepted", clock()
+    spoken.id, spoken.channel, spoken.state, spoken.at = accepted.id, accepted.channel, "accepted", clock()
+    return accepted
 
-    async def store() -> None:
-        said.state = await publisher.settled(accepted.digest, STORED_S)
 
-    return asyncio.create_task(store(), name=f"inject {accepted.id}")
+async def _await_stored(spoken: Spoken, publisher: Publisher, digest: str) -> None:
+    spoken.state = await publisher.settled(digest, STORED_S)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
-from bus.drills.script import Answer, Inject, first_fitting
+from bus.drills.script import Answer, Expectation, Inject, first_fitting
 
 GRACE = dt.timedelta(seconds=2)  # what came in time may be heard a moment later
 
@@ -52,7 +53,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def passed(self) -> bool:
         """Whether everything went out, and all that was expected came in time."""
-        return self.met == self.expected and all(each.state == "stored" for each in self.steps)
+        return self.met == self.expected and all(step.state == "stored" for step in self.steps)
 
 
 class Spoken(msgspec.Struct, kw_only=True):
@@ -72,7 +73,7 @@ class Board:
         self, *, exercise: str, title: str, conducted_by: str, injects: Sequence[Inject], started: dt.datetime
     ) -> None:
         """Begin; the injects in the order of their times."""
-        self.injects = sorted(injects, key=lambda each: each.at)
+        self.injects = sorted(injects, key=attrgetter("at"))
         self.said = [Spoken() for _ in self.injects]
         self.answers: list[Answer] = []
         self.started = started
@@ -80,60 +81,54 @@ class Board:
 
     def waits_until(self, now: dt.datetime) -> dt.datetime | None:
         """Until when something may still come that counts; None when nothing is waited for."""
-        last = None
-        for inject, said in zip(self.injects, self.said, strict=True):
-            if said.id is None or said.at is None:
-                continue
-            for each in inject.expect:
-                deadline = said.at + dt.timedelta(seconds=each.within) + GRACE
-                if deadline > now and first_fitting(each, said.id, self.answers) is None:
-                    last = deadline if last is None else max(last, deadline)
-        return last
+        deadlines = (
+            spoken.at + dt.timedelta(seconds=expectation.within) + GRACE
+            for inject, spoken in zip(self.injects, self.said, strict=True)
+            if spoken.id is not None and spoken.at is not None
+            for expectation in inject.expect
+            if first_fitting(expectation, spoken.id, self.answers) is None
+        )
+        return max((deadline for deadline in deadlines if deadline > now), default=None)
 
     def report(self, now: dt.datetime) -> Report:
         """The score as it stands."""
-        steps = tuple(self._played(*each) for each in zip(self.injects, self.said, strict=True))
-        expected = [each for step in steps for each in step.expected]
+        steps = tuple(map(self._played, self.injects, self.said))
+        expected = [scored for step in steps for scored in step.expected]
         return Report(
             exercise=self._exercise,
             title=self._title,
             conducted_by=self._conducted_by,
             started=self.started,
             ended=now,
-            met=sum(each.met for each in expected),
+            met=sum(scored.met for scored in expected),
             expected=len(expected),
             steps=steps,
         )
 
-    def _played(self, inject: Inject, said: Spoken) -> Played:
-        scored = []
-        for each in inject.expect:
-            found = first_fitting(each, said.id, self.answers) if said.id else None
-            after = (found.at - said.at).total_seconds() if found and said.at else None
-            scored.append(
-                Scored(
-                    by=each.by,
-                    verdict=each.verdict,
-                    within_s=each.within,
-                    met=after is not None and after <= each.within,
-                    after_s=after,
-                    got=tuple(
-                        a.verdict
-                        for a in self.answers
-                        if (a.to, a.by) == (said.id, each.by) and a is not found
-                    ),
-                )
-            )
+    def _played(self, inject: Inject, spoken: Spoken) -> Played:
         return Played(
             at_s=inject.at,
             speaker=inject.speaker,
             headline=inject.draft.info[0].headline,
-            id=said.id,
-            channel=said.channel,
-            state=said.state,
-            problem=said.problem,
-            injected=said.at,
-            expected=tuple(scored),
+            id=spoken.id,
+            channel=spoken.channel,
+            state=spoken.state,
+            problem=spoken.problem,
+            injected=spoken.at,
+            expected=tuple(self._scored(expectation, spoken) for expectation in inject.expect),
+        )
+
+    def _scored(self, expectation: Expectation, spoken: Spoken) -> Scored:
+        fitting = first_fitting(expectation, spoken.id, self.answers) if spoken.id else None
+        after_s = (fitting.at - spoken.at).total_seconds() if fitting and spoken.at else None
+        theirs = [answer for answer in self.answers if (answer.to, answer.by) == (spoken.id, expectation.by)]
+        return Scored(
+            by=expectation.by,
+            verdict=expectation.verdict,
+            within_s=expectation.within,
+            met=after_s is not None and after_s <= expectation.within,
+            after_s=after_s,
+            got=tuple(answer.verdict for answer in theirs if answer is not fitting),
         )
 
 
@@ -147,12 +142,12 @@ def as_text(report: Report) -> list[str]:
     for step in report.steps:
         lines += ["", f"+{step.at_s} s  {step.speaker}: {step.headline}"]
         lines.append(f"  {step.state}" + (f", {step.channel}, {step.id}" if step.id else f": {step.problem}"))
-        for each in step.expected:
-            wanted = f"{each.verdict or 'an answer'} by {each.by} within {each.within_s} s"
-            if each.after_s is None:
+        for scored in step.expected:
+            wanted = f"{scored.verdict or 'an answer'} by {scored.by} within {scored.within_s} s"
+            if scored.after_s is None:
                 came = "did not come"
             else:
-                came = f"came after {each.after_s:.1f} s" + ("" if each.met else ", too late")
-            other = f" (it said {', '.join(each.got)})" if each.got else ""
-            lines.append(f"  {'met    ' if each.met else 'NOT MET'}  {wanted}: {came}{other}")
+                came = f"came after {scored.after_s:.1f} s" + ("" if scored.met else ", too late")
+            other = f" (it said {', '.join(scored.got)})" if scored.got else ""
+            lines.append(f"  {'met    ' if scored.met else 'NOT MET'}  {wanted}: {came}{other}")
     return lines

@@ -8,7 +8,9 @@ heartbeat that names the communication check it answers.
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -92,40 +94,40 @@ def of_exercise(draft: Draft, exercise: str) -> Draft:
         raise PermitError(
             f"this draft is of the exercise {draft.exercise_id}, not of {exercise}", reason="not-an-exercise"
         )
-    made: Draft = _marked(msgspec.structs.replace(draft, exercise_id=exercise))
-    return made
+    marked: Draft = _marked(msgspec.structs.replace(draft, exercise_id=exercise))
+    return marked
 
 
 def _marked(value: Any) -> Any:
     """A struct of the wire in which every title and every piece of prose begins with the mark; itself without any."""
     if isinstance(value, tuple):
-        made = tuple(_marked(each) for each in value)
-        return made if any(new is not old for new, old in zip(made, value, strict=True)) else value
+        marked = tuple(map(_marked, value))
+        return value if all(map(operator.is_, marked, value)) else marked
     if not isinstance(value, msgspec.Struct):
         return value
     fields: tuple[inspect.Field, ...] = getattr(inspect.type_info(type(value)), "fields", ())
     changes = {}
     for field in fields:
-        found = getattr(value, field.name)
-        made = _prefixed(found) if _is_prose(field) else _marked_texts(field, found)
-        if made is not found:
-            changes[field.name] = made
+        content = getattr(value, field.name)
+        marked = _prefixed(content) if _is_prose(field) else _marked_texts(field, content)
+        if marked is not content:
+            changes[field.name] = marked
     return msgspec.structs.replace(value, **changes) if changes else value
 
 
-def _marked_texts(field: inspect.Field, found: Any) -> Any:
+def _marked_texts(field: inspect.Field, content: Any) -> Any:
     """What is inside a field: structs and lists of them, or a list of prose."""
-    if isinstance(found, tuple) and found and isinstance(found[0], str):
+    if isinstance(content, tuple) and content and isinstance(content[0], str):
         item = next((t.item_type for t in _types(field.type) if isinstance(t, inspect.VarTupleType)), None)
-        return tuple(map(_prefixed, found)) if item is not None and _is_long(item) else found
-    return _marked(found)
+        return tuple(map(_prefixed, content)) if item is not None and _is_long(item) else content
+    return _marked(content)
 
 
 def _is_prose(field: inspect.Field) -> bool:
     if field.name in _NO_PROSE:
         return False
-    texts = [each for each in _types(field.type) if isinstance(each, inspect.StrType)]
-    return any(field.name in _TITLES or _is_long(each) for each in texts)
+    texts = [type_ for type_ in _types(field.type) if isinstance(type_, inspect.StrType)]
+    return any(field.name in _TITLES or _is_long(text) for text in texts)
 
 
 def _is_long(type_: inspect.Type) -> bool:
@@ -139,8 +141,8 @@ def _types(type_: inspect.Type) -> Iterator[inspect.Type]:
     if isinstance(type_, inspect.Metadata):
         yield from _types(type_.type)
     elif isinstance(type_, inspect.UnionType):
-        for each in type_.types:
-            yield from _types(each)
+        for member in type_.types:
+            yield from _types(member)
     else:
         yield type_
 
@@ -202,8 +204,8 @@ def answers_in(bulletin: Bulletin, at: dt.datetime) -> Iterator[Answer]:
 def first_fitting(expected: Expectation, bulletin_id: str, answers: Sequence[Answer]) -> Answer | None:
     """The first answer that is what was expected, in time or not."""
     fitting = (
-        each
-        for each in answers
-        if each.to == bulletin_id and each.by == expected.by and expected.verdict in (None, each.verdict)
+        answer
+        for answer in answers
+        if (answer.to, answer.by) == (bulletin_id, expected.by) and expected.verdict in (None, answer.verdict)
     )
-    return min(fitting, key=lambda each: each.at, default=None)
+    return min(fitting, key=attrgetter("at"), default=None)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
         Election,
         calendars,
         of_country,
-        present_phase,
+        phase_in,
         standing,
         windows,
     )
@@ -34,8 +34,8 @@ __all__ = [
     "elections",
     "exchange",
     "of_country",
+    "phase_in",
     "picture",
-    "present_phase",
     "retention",
     "scrub",
     "standing",

@@ -1,23 +1,25 @@
 """Elections as a hub knows them: which calendar counts, which phase it is, there and for a country.
 
-A calendar is an authority's word on one election in its own country: an election of the Union is held in each country
-by that country's calendar, and nobody dates the election of another country. Of one country the newest counts, an
-electoral authority's before any other's; what was superseded or withdrawn counts no more. One that has run out still
-counts and says so: no channel may slow down in the middle of a vote because a date was set too early.
+A calendar dates one election in its issuer's own country. For an election of the Union each country has its own calendar.
+The newest calendar of a country counts, an electoral authority's before any other's; a superseded or withdrawn one does
+not. One that has expired still counts and is marked so: no channel may slow down in the middle of a vote because a date
+was set too early.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from operator import attrgetter
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from bus.storage import utc
-from bus.subscribing import Stored, stored
-from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
+from bus.subscribing import Inbox, Stored, stored
+from schemas.bodies.electoral import ElectionCalendar
 from schemas.elections import coarse, next_change, phase_at, phase_over
 from schemas.vocab import Domain, Phase
 
@@ -53,7 +55,7 @@ class CountryPhase(msgspec.Struct, frozen=True, kw_only=True):
     elections: tuple[str, ...]
 
 
-class Calendar(msgspec.Struct, frozen=True, kw_only=True):
+class Calendar(NamedTuple):
     """The calendar that counts for an election in a country, with the bulletin that said it."""
 
     election: str
@@ -87,16 +89,8 @@ def calendars(db: sqlite3.Connection) -> tuple[Calendar, ...]:
         election, country = bulletin.election.id, row["country"]
         if home(election) not in (UNION, country):
             continue
-        counting.setdefault(
-            (election, country),
-            Calendar(
-                election=election,
-                country=country,
-                body=bulletin.body,
-                row=kept,
-                expires=bulletin.expires,
-            ),
-        )
+        calendar = Calendar(election, country, bulletin.body, kept, bulletin.expires)
+        counting.setdefault((election, country), calendar)
     return tuple(counting.values())
 
 
@@ -107,7 +101,7 @@ def home(election: str) -> str:
 
 def elections(db: sqlite3.Connection, now: dt.datetime) -> tuple[Election, ...]:
     """Every election with a calendar that counts, as it stands now."""
-    return tuple(standing(each, now) for each in calendars(db))
+    return tuple(standing(calendar, now) for calendar in calendars(db))
 
 
 def standing(calendar: Calendar, now: dt.datetime) -> Election:
@@ -129,14 +123,14 @@ def standing(calendar: Calendar, now: dt.datetime) -> Election:
 def by_country(known: Iterable[Calendar], now: dt.datetime) -> tuple[CountryPhase, ...]:
     """The phase of every country that has a calendar; several elections at once have the gravest."""
     groups: dict[str, list[Calendar]] = {}
-    for each in known:
-        groups.setdefault(each.country, []).append(each)
+    for calendar in known:
+        groups.setdefault(calendar.country, []).append(calendar)
     return tuple(
         CountryPhase(
             country=country,
-            phase=(phase := phase_over((each.body for each in group), now)),
+            phase=(phase := phase_over((calendar.body for calendar in group), now)),
             coarse=coarse(phase),
-            elections=tuple(sorted(each.election for each in group)),
+            elections=tuple(sorted(calendar.election for calendar in group)),
         )
         for country, group in sorted(groups.items())
     )
@@ -144,12 +138,21 @@ def by_country(known: Iterable[Calendar], now: dt.datetime) -> tuple[CountryPhas
 
 def of_country(known: Iterable[Calendar], country: str) -> tuple[ElectionCalendar, ...]:
     """The calendars of a country; for the Union, of any."""
-    return tuple(each.body for each in known if country in (UNION, each.country))
+    return tuple(calendar.body for calendar in known if country in (UNION, calendar.country))
 
 
 def present_phase(db: sqlite3.Connection, country: str, now: dt.datetime) -> Phase:
     """The phase a country is in, of all its elections; for the Union, that of any country."""
     return phase_over(of_country(calendars(db), country), now)
+
+
+def phase_in(store: Inbox, country: str) -> Callable[[dt.datetime], Awaitable[Phase]]:
+    """What tells the phase that a country is in at a moment, by the calendars that a store holds."""
+
+    async def phase(now: dt.datetime) -> Phase:
+        return await store.read(lambda db: present_phase(db, country, now))
+
+    return phase
 
 
 def last_exercises(db: sqlite3.Connection) -> dict[str, dt.datetime]:
@@ -163,16 +166,16 @@ def windows(calendar: ElectionCalendar, now: dt.datetime) -> tuple[Window, ...]:
     zone = zone_of(calendar.tz)
     return tuple(
         Window(
-            phase=each.phase,
-            round=each.round,
-            state="open" if each.start <= now < each.end else "past" if each.end <= now else "to come",
-            start=each.start,
-            end=each.end,
-            local_start=_local(each.start, zone),
-            local_end=_local(each.end, zone),
-            note=each.note,
+            phase=window.phase,
+            round=window.round,
+            state="open" if window.start <= now < window.end else "past" if window.end <= now else "to come",
+            start=window.start,
+            end=window.end,
+            local_start=_local(window.start, zone),
+            local_end=_local(window.end, zone),
+            note=window.note,
         )
-        for each in sorted(calendar.windows, key=_order)
+        for window in sorted(calendar.windows, key=attrgetter("start", "end"))
     )
 
 
@@ -186,11 +189,7 @@ def zone_of(name: str) -> dt.tzinfo:
 
 def vote_end(calendar: ElectionCalendar) -> dt.datetime | None:
     """When the last window of the election period closes: until then everything must hold."""
-    return max((each.end for each in calendar.windows if coarse(each.phase) == "during"), default=None)
-
-
-def _order(window: PhaseWindow) -> tuple[dt.datetime, dt.datetime]:
-    return window.start, window.end
+    return max((window.end for window in calendar.windows if coarse(window.phase) == "during"), default=None)
 
 
 def _local(moment: dt.datetime, zone: dt.tzinfo) -> str:

@@ -1,4 +1,4 @@
-"""What a hub lets go of: personal data whose time is over, and old talk between programs. See `bus.subscribing.erasure`."""
+"""What a hub erases: personal data whose retention is over; and prunes: old bulletins of status system. See `bus.subscribing.erasure`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import sqlite3
 
 import msgspec
 
+from bus.hub.rows import take_out
 from bus.subscribing import erasure
 
 EVERY_S = 3600.0
 
-# A heartbeat is needed while it names, as its issuer's own or as what a hub holds, what is not held here just so.
+# A heartbeat is needed while a head in it, of its issuer's own channel or of one that it holds, is not held here.
 _NEEDED = " OR ".join(
     f"EXISTS (SELECT 1 FROM {table} n WHERE n.row = a.row AND NOT EXISTS (SELECT 1 FROM links l WHERE l.channel = n.channel "
     "AND l.seq = n.seq AND l.digest = n.digest))"
     for table in ("announced_heads", "holdings")
 )
-_BY_ROW = ("actual", "exercise", "test_and_system", "calendars", "announced_heads", "holdings")
 
 
 class LetGo(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,21 +33,20 @@ class LetGo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def erase_and_prune(db: sqlite3.Connection, now: dt.datetime, *, rehearse: bool = False) -> LetGo:
-    """Let go of what must not or need not be kept, inside a transaction.
+    """Erase what must not be kept and prune what need not be, inside a transaction.
 
-    What an erased bulletin had superseded or withdrawn stays so; it itself leaves the picture, in force or not.
+    What an erased bulletin had superseded or withdrawn stays so; the erased bulletin leaves the picture, in force or not.
 
     Args:
         db: the hub's store.
         now: the present.
-        rehearse: count, and let go of nothing.
+        rehearse: count only.
     """
     over, aside = erasure.personal(db, now), erasure.personal_in_quarantine(db, now)
     buried = {row["row"] for row in over}
     talk = [row for row in erasure.old_talk(db, now, _NEEDED) if row["row"] not in buried]
     if not rehearse:
-        for table in _BY_ROW:
-            db.executemany(f"DELETE FROM {table} WHERE row = ?", [(row["row"],) for row in (*over, *talk)])
+        take_out(db, (row["row"] for row in (*over, *talk)))
         erasure.erase(db, over, erasure.RETENTION, now)
         erasure.redact(db, aside)
         erasure.erase(db, talk, erasure.OLD, now)

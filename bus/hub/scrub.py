@@ -1,8 +1,8 @@
-"""A hub's store held against itself, and against the streams: what was damaged, what it lacked, what a broker has lost.
+"""A hub's store checked against itself and against the streams: what was damaged, what it lacked, what a broker has lost.
 
-Every payload is digested and every signature verified anew, also of keys that have been revoked since. Of the streams everything
-is read that the grants let through; what the store did not know is taken in as ever, and what the streams no longer hold is
-named, so that its author can say it again. Nothing is deleted.
+Every payload is digested and every signature verified again, also those of keys revoked since. Every granted stream is read
+whole. What the store lacked is taken in as usual. What the streams have lost is named, so that its author can send it
+again. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -36,7 +37,7 @@ class Damage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream beside the store: how many it holds for this hub, how many of them were taken in now, and what it lost."""
+    """A stream beside the store: how many bulletins it holds for this hub, how many were new, and by channel how many it lost."""
 
     stream: str
     held: int
@@ -48,9 +49,9 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def damaged(db: sqlite3.Connection, registry: VerifiedRegistry) -> Iterator[Damage]:
-    """What is not as it was admitted: other bytes than its digest says, a signature that does not fit, a place without its bulletin.
+    """What is not as it was admitted: bytes that do not fit the digest, a signature that does not fit, a place without bulletin.
 
-    A signature by a key that the registry does not list any more cannot be judged, and is passed over.
+    A signature by a key that the registry no longer lists cannot be judged and is skipped.
     """
     for row in db.execute(
         "SELECT channel, seq, id, digest, kid, signature, payload FROM admitted ORDER BY row"
@@ -68,7 +69,7 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
     if key is None:
         return ""
     try:
-        entry = next(each for each in parse_header(row["signature"]) if each.header.kid == row["kid"])
+        entry = next(entry for entry in parse_header(row["signature"]) if entry.header.kid == row["kid"])
         key.public.verify(entry.signature, signing_input(entry.protected, row["payload"]))
     except (EnvelopeError, StopIteration):
         return "its signature cannot be read"
@@ -111,26 +112,27 @@ async def compare(
     if not await store.take_lease(owner, clock().timestamp()):
         return None
     try:
-        return tuple([each async for each in _compared(endpoint, store, registry, clock, timeout, owner)])
+        return await _compare_streams(endpoint, store, registry, clock, timeout, owner)
     finally:
         await store.drop_lease(owner)
 
 
-async def _compared(
+async def _compare_streams(
     endpoint: Endpoint,
     store: Inbox,
     registry: VerifiedRegistry,
     clock: Callable[[], dt.datetime],
     timeout: float,
     owner: str,
-) -> AsyncIterator[Compared]:
+) -> tuple[Compared, ...]:
+    compared = []
     async with Connection.open(endpoint) as connection:
         await connection.until_connected(timeout)
         for stream, consumer in reader_streams(registry, endpoint.authority_id):
             expected = await store.read(lambda db, s=stream: _expected(db, s, registry, endpoint, clock()))  # type: ignore[misc]  # bound now
             held = taken = 0
             async for batch in read_back(connection, stream, consumer, 1):
-                messages = [message_from(stream, each) for each in batch]
+                messages = [message_from(stream, raw) for raw in batch]
                 held += len(messages)
                 for message in messages:
                     expected.pop(message.digest, None)
@@ -141,16 +143,16 @@ async def _compared(
                 outcome = await store.settle(judged, None, None, now)
                 taken += sum(count for name, count in outcome.items() if name != "duplicate")
             await store.release(clock())
-            lost: dict[str, int] = {}
-            for channel in expected.values():
-                lost[channel] = lost.get(channel, 0) + 1
-            yield Compared(stream=stream, held=held, taken=taken, lost=lost)
+            compared.append(
+                Compared(stream=stream, held=held, taken=taken, lost=dict(Counter(expected.values())))
+            )
+    return tuple(compared)
 
 
 def _judged(
     messages: Sequence[Message], registry: VerifiedRegistry, now: dt.datetime
 ) -> list[Judged | Refused]:
-    return [decide(each, registry, now) for each in messages]
+    return [decide(message, registry, now) for message in messages]
 
 
 def _expected(

@@ -23,7 +23,7 @@ import structlog
 from bus.audit import Fact
 from bus.errors import StoreError
 from bus.hub import retention
-from bus.hub.elections import present_phase
+from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
@@ -34,7 +34,6 @@ from bus.subscribing import Inbox, RegistryFeed, Subscriber
 from bus.tasks import Background, background, one_failure, run_with_current
 from bus.transport import Endpoint, reader_streams
 from bus.trust import AGAIN_S, HUB, RegistryStore, VerifiedRegistry
-from schemas.vocab import Phase
 
 STAND_BY_S = 1.0
 LEASE_HELD = "lease-held"
@@ -131,8 +130,10 @@ class HubService:
         lease = _Lease(store, clock)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(lease.drop)
-            if not stand_by:
-                await lease.take()  # before anything is said
+            if not stand_by and not await lease.is_ours():  # before anything is published
+                raise StoreError(
+                    "another process is reading into this store; end it first", reason=LEASE_HELD
+                )
             if voice is not None and intervals is not None:
                 await stack.enter_async_context(_heartbeat(voice, store, intervals, keeping).running())
             tasks = await stack.enter_async_context(background())
@@ -155,15 +156,6 @@ class _Lease:
     async def is_ours(self) -> bool:
         """Take or renew it. Returns False when another process has it."""
         return await self._store.take_lease(self._owner, self._clock().timestamp())
-
-    async def take(self) -> None:
-        """Take it.
-
-        Raises:
-            StoreError: `lease-held`.
-        """
-        if not await self.is_ours():
-            raise StoreError("another process is reading into this store; end it first", reason=LEASE_HELD)
 
     async def keep(self) -> None:
         """Renew it until it is lost.
@@ -226,14 +218,10 @@ async def _retain(
 def _heartbeat(publisher: Publisher, store: Inbox, intervals: Intervals, keeping: Watchkeeping) -> Heartbeat:
     """The hub's heartbeats, at the interval that the calendars in its store ask for, with what it holds of others'."""
     record = publisher.registry().authority(publisher.authority_id)
-
-    async def phase(now: dt.datetime) -> Phase:
-        return await store.read(lambda db: present_phase(db, record.country, now))
-
     return Heartbeat(
         publisher,
         pace=intervals,
-        phase=phase,
+        phase=phase_in(store, record.country),
         keeping=keeping,
         holding=Holdings(publisher.authority_id, store) if record.kind == HUB else None,
     )

@@ -18,7 +18,7 @@ _MIN, _HOUR, _DAY = 60, 3600, 86_400
 
 
 class Deadline(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds after a bulletin is stored. `read_s` is None where nobody has to read it."""
+    """Seconds after a bulletin is stored. `read_s` is None where no person has to read it."""
 
     received_s: int
     read_s: int | None = None
@@ -53,7 +53,7 @@ def changed(settings: Mapping[str, Sequence[int]]) -> Deadlines:
         ConfigError: `config-malformed`.
     """
     known = {f"{priority}.{phase}": (priority, phase) for priority, phase in product(PRIORITIES, PHASES)}
-    found = dict(DEFAULTS)
+    deadlines = dict(DEFAULTS)
     for name, seconds in settings.items():
         if name not in known or not 1 <= len(seconds) <= 2 or min(seconds) < 1:
             raise ConfigError(
@@ -61,16 +61,18 @@ def changed(settings: Mapping[str, Sequence[int]]) -> Deadlines:
                 f"to be read; priorities are {', '.join(PRIORITIES)}, phases {', '.join(PHASES)}",
                 reason="config-malformed",
             )
-        found[known[name]] = Deadline(received_s=seconds[0], read_s=seconds[1] if len(seconds) > 1 else None)
-    return MappingProxyType(found)
+        deadlines[known[name]] = Deadline(
+            received_s=seconds[0], read_s=seconds[1] if len(seconds) > 1 else None
+        )
+    return MappingProxyType(deadlines)
 
 
 def stricter(deadlines: Deadlines, priority: str, phases: Iterable[str]) -> str:
     """The phase that leaves a bulletin of this priority the least time to be received, then to be read."""
 
     def allowed(phase: str) -> tuple[float, float]:
-        found = deadlines[priority, phase]
-        return found.received_s, math.inf if found.read_s is None else found.read_s
+        deadline = deadlines[priority, phase]
+        return deadline.received_s, math.inf if deadline.read_s is None else deadline.read_s
 
     return min(phases, key=allowed)
 

@@ -1,7 +1,7 @@
 """What the phase of an election asks: how often to beat, how soon a dead link must be noticed, how long to keep.
 
-One row for each coarse phase. The numbers are decisions of the network, not of the wire: whoever has others passes a
-table of their own. By when hubs must answer stands in `bus.policy.deadlines`.
+One row for each coarse phase. The numbers are decisions of the network, not of the wire: a network with others passes a
+table of its own. By when hubs must answer stands in `bus.policy.deadlines`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PACES: Mapping[str, Pace] = MappingProxyType(
         "none": Pace(heartbeat_s=3600, ping_s=10, keep_days=30),
     }
 )
-"""The pace of each coarse phase, unless somebody has their own."""
+"""The pace of each coarse phase, unless a network has its own."""
 
 
 def pace(phase: Phase, paces: Mapping[str, Pace] = PACES) -> Pace:
@@ -49,16 +49,16 @@ def pace(phase: Phase, paces: Mapping[str, Pace] = PACES) -> Pace:
 
 
 def is_unfinished(calendar: ElectionCalendar, now: dt.datetime, paces: Mapping[str, Pace] = PACES) -> bool:
-    """Whether an election has begun and is not over, or has not been for as long as everything is kept anyway."""
-    windows = [each for each in calendar.windows if coarse(each.phase) != "none"]
+    """Whether an election has begun and did not end before the days for which everything is kept anyway."""
+    windows = [window for window in calendar.windows if coarse(window.phase) != "none"]
     since = now - dt.timedelta(days=paces["none"].keep_days)
-    return any(each.start <= now for each in windows) and any(each.end > since for each in windows)
+    return any(window.start <= now for window in windows) and any(window.end > since for window in windows)
 
 
 def keep_days(
     calendars: Iterable[ElectionCalendar], now: dt.datetime, paces: Mapping[str, Pace] = PACES
 ) -> int:
     """How many days an outbox keeps what it has sent, by the calendars of its country."""
-    unfinished = [each for each in calendars if is_unfinished(each, now, paces)]
-    asked = [pace(window.phase, paces).keep_days for each in unfinished for window in each.windows]
-    return max(asked, default=paces["none"].keep_days)
+    unfinished = (calendar for calendar in calendars if is_unfinished(calendar, now, paces))
+    days = (pace(window.phase, paces).keep_days for calendar in unfinished for window in calendar.windows)
+    return max(days, default=paces["none"].keep_days)

@@ -25,6 +25,7 @@ from bus.demo import (
     Stage,
     clock,
     forged,
+    load_key,
     played,
     send,
     step,
@@ -32,7 +33,7 @@ from bus.demo import (
     warning,
 )
 from bus.errors import BrokerError
-from bus.keys import FileSigner, OpeningKey, load_signer, read_secret
+from bus.keys import FileSigner, OpeningKey
 from bus.publishing import Publisher
 from bus.sealing import open_bulletin
 from bus.subscribing import publish_trust
@@ -354,7 +355,7 @@ class Story:
     async def old_registry(self, hub: Hub) -> None:
         """The registry's stream is set back."""
         stage, machine = self._stage, self._machine
-        beacon_key = load_signer(stage.folder.beacon_key, read_secret(stage.folder.beacon_passphrase))
+        beacon_key = load_key(stage.folder.beacon_key)
 
         def beacon() -> bytes:
             return ceremony.new_beacon(stage.registry, beacon_key, clock(), BEACON_LIFETIME)

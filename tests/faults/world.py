@@ -21,7 +21,7 @@ from tests.support.clocks import utc_now
 from tests.support.world import BEACON_LIFETIME, World, found, key_record, signed_registry
 
 COUNTRY = "xa"
-SPEAKERS = {f"{COUNTRY}-{office.suffix}": office for office in OFFICES}
+SPEAKERS = {f"{COUNTRY}-{office.kind}": office for office in OFFICES}
 NETWORK = "network"
 WAYS = {"community": Tlp.GREEN, NETWORK: Tlp.AMBER_STRICT}
 HUBS = {"xa-hub": ("community", NETWORK), "xa-watch": ("community",)}

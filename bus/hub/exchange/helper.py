@@ -1,7 +1,7 @@
-"""A hub asks for what it lacks, takes in what is handed to it, and hands on what others ask it for.
+"""A hub requests the bulletins it lacks, takes in copies, and answers the requests of others.
 
-What it is asked for of its own, it sends again; of others it hands on a copy of what it holds, to who may read it. A copy
-is taken in only if it was asked for, and then goes through admission and chain as everything does.
+It sends its own bulletins again. Of other issuers' bulletins it sends a copy, if the asker may read them. It takes a copy
+in only if it requested it; the copy then goes through admission and chain like any message.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub.exchange import missing, requests
 from bus.hub.exchange.requests import Lack
 from bus.hub.periodic import EVERY_S, repeat
+from bus.hub.watch import holdings
 from bus.publishing import Publisher, resend_asked
 from bus.subscribing import Inbox, Stored
-from bus.trust import VerifiedRegistry
 from schemas.bodies.system import MAX_WANTED, Copy, Request, Wanted
 from schemas.errors import SchemaError
 from schemas.subject import Channel
@@ -41,7 +41,7 @@ class PeerHelper:
         Args:
             store: what the hub holds.
             publisher: the hub's; its authority, registry and clock are the hub's too.
-            patience_s: seconds for which an alarm has stood before anybody is asked; the stream is read again first.
+            patience_s: seconds for which an alarm must stand before a peer is asked; the stream is read again first.
         """
         self._authority_id = publisher.authority_id
         self._store = store
@@ -65,7 +65,7 @@ class PeerHelper:
     # -- asking -----------------------------------------------------------------------------------------------------
 
     async def ask(self) -> int:
-        """Ask for what is missing and due; for how many bulletins.
+        """Request what is missing and due. Returns how many bulletins.
 
         Raises:
             PermitError, StoreError: as `Publisher.publish`; it is asked another time.
@@ -87,21 +87,19 @@ class PeerHelper:
                 groups.setdefault((addressee, lack.channel.tlp), []).append(lack)
         asked_for = 0
         for (addressee, tlp), lacks in groups.items():
-            await self._ask_for(lacks[:MAX_WANTED], addressee, tlp, moment)
-            asked_for += len(lacks[:MAX_WANTED])
+            named = lacks[:MAX_WANTED]
+            await self._publisher.publish(requests.request(addressee, tlp, named))
+            await self._store.write(partial(missing.note_asked, lacking=named, whom=addressee, moment=moment))
+            log.info("asked_for", whom=addressee, count=len(named), first=str(named[0].channel))
+            asked_for += len(named)
         if has_come:
             await self._store.write(missing.forget_asked)
         return asked_for
 
-    async def _ask_for(self, lacks: list[Lack], addressee: str, tlp: Tlp, moment: float) -> None:
-        await self._publisher.publish(requests.request(addressee, tlp, lacks))
-        await self._store.write(lambda db: missing.note_asked(db, lacks, addressee, moment))
-        log.info("asked_for", whom=addressee, count=len(lacks), first=str(lacks[0].channel))
-
     # -- helping ----------------------------------------------------------------------------------------------------
 
     async def heed(self) -> None:
-        """Heed what has come since: hand on what is asked for, take in what was handed on.
+        """Process the requests and copies that came since the last time.
 
         Raises:
             StoreError: the disk is full or fails.
@@ -114,19 +112,19 @@ class PeerHelper:
                 if isinstance(row.bulletin.body, Request):
                     await self._help(row, row.bulletin.body)
                 elif isinstance(row.bulletin.body, Copy):
-                    await self._take(row, row.bulletin.body)
+                    await self._take(row.bulletin.issuer.id, row.bulletin.body)
             await self._store.write(partial(missing.note_processed, row=upto))
             after = upto
 
     async def _help(self, row: Stored, body: Request) -> None:
-        """Send own bulletins again, and hand on copies of others'; what is too much at once is asked for again."""
+        """Send own bulletins again and copies of others', up to MOST_BYTES; the asker requests the rest again."""
         asker, registry, moment = row.bulletin.issuer.id, self._registry(), self._clock().timestamp()
         await self._publisher.outbox.write(
             lambda db: resend_asked(db, self._authority_id, registry, asker, body.items, moment)
         )
         sent = 0
         for item in body.items:
-            channel = readable(item, asker, registry)
+            channel = holdings.readable(registry, asker, item.channel)
             if channel is None or channel.issuer == self._authority_id:
                 continue
             held = await self._store.read(partial(_due, item=item, asker=asker, moment=moment))
@@ -136,7 +134,7 @@ class PeerHelper:
     async def _hand_on(
         self, asked: str, asker: str, channel: Channel, seq: int, held: missing.StoredFile, moment: float
     ) -> int:
-        """Say a copy to who asked for it in the bulletin `asked`; how many bytes."""
+        """Publish a copy to the issuer of the request `asked`. Returns the bytes sent, 0 when it may not be sent."""
         try:
             copy = requests.copy(asker, channel, seq, held.file)
             await self._publisher.publish(copy, once=f"copy/{asked}/{held.digest}")
@@ -149,45 +147,25 @@ class PeerHelper:
         log.info("handed_on", reader=asker, channel=str(channel), seq=seq)
         return len(held.file)
 
-    async def _take(self, row: Stored, body: Copy) -> None:
+    async def _take(self, holder: str, body: Copy) -> None:
         registry, now = self._registry(), self._clock()
         try:
             handed = requests.handed(body.file, registry=registry, now=now)
         except AdmissionError as exc:
-            log.error("copy_disregarded", holder=row.bulletin.issuer.id, reason=exc.reason, problem=str(exc))
+            log.error("copy_disregarded", holder=holder, reason=exc.reason, problem=str(exc))
             return
         channel, message = handed.channel, handed.message
         wanted = await self._store.read(
             lambda db: missing.was_asked(db, str(channel), handed.seq, message.digest)
         )
         if not wanted or not registry.may_read(self._authority_id, channel):
-            log.warning(
-                "copy_disregarded",
-                holder=row.bulletin.issuer.id,
-                reason="not-asked-for",
-                channel=str(channel),
-            )
+            log.warning("copy_disregarded", holder=holder, reason="not-asked-for", channel=str(channel))
             return
         outcome = await self._store.settle([decide(message, registry, now)], None, None, now)
-        log.warning(
-            "copy_taken",
-            holder=row.bulletin.issuer.id,
-            channel=str(channel),
-            seq=handed.seq,
-            outcome=dict(outcome),
-        )
-
-
-def readable(item: Wanted, asker: str, registry: VerifiedRegistry) -> Channel | None:
-    """The channel of what is asked for, if the asker may read it."""
-    try:
-        channel = Channel.parse(item.channel)
-    except SchemaError:
-        return None
-    return channel if registry.may_read(asker, channel) else None
+        log.warning("copy_taken", holder=holder, channel=str(channel), seq=handed.seq, outcome=dict(outcome))
 
 
 def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> missing.StoredFile | None:
-    """What is held of it, unless the asker was given it a short while ago."""
+    """The requested bulletin, if it is held and the asker got no copy of it in the last REST_S seconds."""
     held = missing.held_at(db, item.channel, item.seq, item.digest)
     return held if held and missing.is_rested(db, held.digest, asker, moment, REST_S) else None

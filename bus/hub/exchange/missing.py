@@ -1,4 +1,4 @@
-"""What a hub has asked for and handed on, and what it lacks, as questions to its store.
+"""What a hub lacks, what it has requested, and which copies it has sent, as questions to its store.
 
 These tables are no part of the picture: making that anew leaves them.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
+from itertools import chain, islice
 from typing import NamedTuple
 
 from bus.hub.exchange.requests import Asked, Lack, Place, place
@@ -41,51 +42,43 @@ ANY = ""  # the digest of what is asked for by its place alone
 
 
 def lacks(db: sqlite3.Connection, registry: VerifiedRegistry, me: str, until: float) -> list[Lack]:
-    """What is missing by the alarms that stand since `until` (seconds since the epoch) or longer, at most so many each.
+    """What is missing by the alarms that began by `until` (seconds since the epoch), at most MAX_WANTED each.
 
-    The last of a tail first: with it the picture is current, and what lies before it is then a gap.
+    The last of a tail comes first: with it the picture is current, and what lies before it is then a gap.
     """
     sql = "SELECT channel, reason FROM alarms WHERE ended IS NULL AND began <= ? ORDER BY channel, reason"
     standing = db.execute(sql, (until,)).fetchall()
-    different = list(holdings.differences(db, registry, me)) if standing else []
+    differences = list(holdings.differences(db, registry, me)) if standing else []
     lacking: list[Lack] = []
-    for row in standing:
+    for name, reason in standing:
         try:
-            channel = Channel.parse(row["channel"])
+            channel = Channel.parse(name)
         except SchemaError:  # an alarm about this hub itself
             continue
-        name, reason = row["channel"], row["reason"]
+        here = [difference for difference in differences if difference.channel == name]
         if reason == Reason.GAP:
-            numbers: Iterable[int] = _holes(db, name)
+            numbers: Iterable[int] = _between(db, name)
         elif reason == Reason.TAIL:
-            numbers = _beyond(db, name, (each.seq for each in different if each.channel == name))
-        elif reason == Reason.SPLIT:
-            others: dict[tuple[int, str], list[str]] = {}
-            for each in different:
-                if each.channel == name and each.other:
-                    others.setdefault((each.seq, each.digest), []).append(each.holder)
-            lacking += [
-                Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(db, name, seq), *said))))
-                for (seq, digest), said in sorted(others.items())
-            ]
-            continue
+            numbers = _beyond(db, name, (difference.seq for difference in here))
         else:
-            continue
+            numbers = ()
         lacking += [Lack(channel, seq, None, holdings.holders(db, name, seq)) for seq in numbers]
+        if reason == Reason.SPLIT:
+            others: dict[tuple[int, str], list[str]] = {}
+            for difference in here:
+                if difference.other:
+                    others.setdefault((difference.seq, difference.digest), []).append(difference.holder)
+            lacking += [
+                Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(db, name, seq), *have_it))))
+                for (seq, digest), have_it in sorted(others.items())
+            ]
     return lacking
 
 
-def _holes(db: sqlite3.Connection, channel: str) -> list[int]:
-    sql = (
-        "SELECT before + 1 AS low, seq AS high FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
-        "FROM links WHERE channel = ?) WHERE seq > before + 1 ORDER BY seq"
-    )
-    numbers: list[int] = []
-    for row in db.execute(sql, (channel,)):
-        numbers += range(row["low"], min(row["high"], row["low"] + MAX_WANTED))
-        if len(numbers) >= MAX_WANTED:
-            break
-    return numbers[:MAX_WANTED]
+def _between(db: sqlite3.Connection, channel: str) -> list[int]:
+    """The first numbers that are missing between those held, at most as many as one request names."""
+    spans = holdings.holes(db, channel, MAX_WANTED)
+    return list(islice(chain.from_iterable(range(low, high + 1) for low, high in spans), MAX_WANTED))
 
 
 def _beyond(db: sqlite3.Connection, channel: str, held_elsewhere: Iterable[int]) -> Iterable[int]:
@@ -166,18 +159,18 @@ def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) 
 
 
 def processed_upto(db: sqlite3.Connection) -> int:
-    """The last row whose request or copy was heeded."""
+    """The last row whose request or copy was processed."""
     row = db.execute("SELECT row FROM processed").fetchone()
     return row["row"] if row else 0
 
 
 def note_processed(db: sqlite3.Connection, row: int) -> None:
-    """Note that all up to this row has been heeded, inside a transaction."""
+    """Note that all up to this row was processed, inside a transaction."""
     db.execute("REPLACE INTO processed VALUES (1, ?)", (row,))
 
 
 def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[Stored]:
-    """What came to a hub by its id after one row, up to another."""
+    """The bulletins addressed to a hub after one row, up to another."""
     sql = "SELECT * FROM admitted WHERE row > ? AND row <= ? AND subject GLOB ? ORDER BY row"
     return [stored(row) for row in db.execute(sql, (after, upto, f"tocsin.v1.system.*.{me}.*"))]
 

@@ -1,7 +1,7 @@
-"""What a hub has to answer, as rows of its store: noted, made into batches, said.
+"""The receipts that a hub owes, as rows of its store: noted, made into batches, sent.
 
-Nothing is forgotten and nothing said twice: what is to be answered is a row; rows become a batch in one transaction, and
-the outbox keeps one bulletin for each batch, however often it is offered.
+None is lost and none is sent twice: a receipt is a row; rows become a batch in one transaction, and the outbox keeps one
+bulletin for each batch, however often it is offered.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Collection, Iterable
+from itertools import groupby
+from operator import itemgetter
 
 import msgspec
 
 from bus.storage import Layout, utc
 from bus.trust import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
-from schemas.codec import digest
+from schemas.codec import digest as digest_of
 from schemas.subject import Channel
 from schemas.vocab import ReceiptStage, Status, Tlp
 
@@ -50,11 +52,11 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def once(self) -> str:
         """The key under which the outbox keeps it only once."""
-        return f"receipt/{digest(msgspec.json.encode((self.stage, self.author, self.tlp, self.items)))}"
+        return f"receipt/{digest_of(msgspec.json.encode((self.stage, self.author, self.tlp, self.items)))}"
 
 
 def is_due(db: sqlite3.Connection) -> bool:
-    """Whether there is anything to note or to say."""
+    """Whether there is anything to queue or to send."""
     withdrawn = "".join(f" OR EXISTS ({_WITHDRAWN.format(table=table)})" for table in _TABLES)
     upto = "coalesce((SELECT row FROM receipt_queue_upto), 0)"
     asked = f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 FROM admitted WHERE row > {upto})"
@@ -62,22 +64,28 @@ def is_due(db: sqlite3.Connection) -> bool:
 
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
-    """Take down what is to be answered: what was admitted since, and what is withdrawn now; inside a transaction."""
+    """Queue receipts for what was admitted since the last time and for what is withdrawn now, inside a transaction."""
     upto = db.execute("SELECT row FROM receipt_queue_upto").fetchone()
     row = upto["row"] if upto else 0
     new = "SELECT row, digest, id, channel, admitted_at FROM admitted WHERE row > ? ORDER BY row LIMIT ?"
     while rows := db.execute(new, (row, AT_ONCE)).fetchall():
-        for each in rows:
-            if (
-                channel := Channel.parse(each["channel"])
-            ).issuer != me and channel.status is not Status.SYSTEM:
-                add(db, ReceiptStage.VERIFIED, each["digest"], each["id"], channel, each["admitted_at"])
+        for admitted in rows:
+            channel = Channel.parse(admitted["channel"])
+            if channel.issuer != me and channel.status is not Status.SYSTEM:
+                add(
+                    db,
+                    ReceiptStage.VERIFIED,
+                    admitted["digest"],
+                    admitted["id"],
+                    channel,
+                    admitted["admitted_at"],
+                )
         row = rows[-1]["row"]
     db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (row,))
     for table in _TABLES:
-        for each in db.execute(_WITHDRAWN.format(table=table)).fetchall():
-            if (channel := Channel.parse(each["channel"])).issuer != me:
-                add(db, ReceiptStage.WITHDRAWN, each["digest"], each["id"], channel, now.timestamp())
+        for gone in db.execute(_WITHDRAWN.format(table=table)).fetchall():
+            if (channel := Channel.parse(gone["channel"])).issuer != me:
+                add(db, ReceiptStage.WITHDRAWN, gone["digest"], gone["id"], channel, now.timestamp())
 
 
 _TABLES = ("actual", "exercise", "test_and_system")  # of `bus.hub.picture.projection`
@@ -90,60 +98,62 @@ AND NOT EXISTS (SELECT 1 FROM receipt_queue w WHERE w.digest = a.digest AND w.st
 def add(
     db: sqlite3.Connection,
     stage: ReceiptStage,
-    found: str,
+    digest: str,
     id: str,  # noqa: A002 (the field's own name)
     channel: Channel,
     at: float,
 ) -> None:
-    """Note one answer to be given, if it was not noted before; inside a transaction."""
+    """Queue one receipt, unless it was queued before; inside a transaction."""
     db.execute(
         "INSERT OR IGNORE INTO receipt_queue (stage, digest, id, author, tlp, at) VALUES (?, ?, ?, ?, ?, ?)",
-        (stage, found, id, channel.issuer, receipt_tlp(channel.tlp), at),
+        (stage, digest, id, channel.issuer, receipt_tlp(channel.tlp), at),
     )
 
 
-def is_noted(db: sqlite3.Connection, stage: ReceiptStage, found: str) -> bool:
-    """Whether an answer is given, or is to be."""
+def is_noted(db: sqlite3.Connection, stage: ReceiptStage, digest: str) -> bool:
+    """Whether a receipt is queued or was sent."""
     sql = "SELECT 1 FROM receipt_queue WHERE digest = ? AND stage = ?"
-    return db.execute(sql, (found, stage)).fetchone() is not None
+    return db.execute(sql, (digest, stage)).fetchone() is not None
 
 
 def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
-    """Make batches of what is open and granted, and give those again that were made and not said; in a transaction."""
-    taken = []
-    # What one batch holds stays in it: after a crash the same is offered again, and the outbox knows it.
-    groups = "SELECT DISTINCT author, tlp, stage FROM receipt_queue WHERE sent = 0"
-    for author, tlp, stage in db.execute(groups).fetchall():
+    """Make batches of what is open and granted, inside a transaction. Those made before and not sent come again."""
+    for author, tlp, stage in db.execute(
+        "SELECT DISTINCT author, tlp, stage FROM receipt_queue WHERE sent = 0"
+    ).fetchall():
         if (tlp, author) not in granted:
             continue
-        mine = (author, tlp, stage)
-        loose = "SELECT n FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL ORDER BY n"
-        ns = [row["n"] for row in db.execute(loose, mine)]
+        # What one batch holds stays in it: after a crash the same is offered again, and the outbox knows it.
+        ns = [row["n"] for row in db.execute(_LOOSE, (author, tlp, stage))]
         for start in range(0, len(ns), MAX_RECEIPT_ITEMS):
             part = ns[start : start + MAX_RECEIPT_ITEMS]
             db.executemany("UPDATE receipt_queue SET batch = ? WHERE n = ?", [(part[0], n) for n in part])
-        rows = db.execute(
-            "SELECT * FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? ORDER BY batch, n",
-            mine,
-        ).fetchall()
-        batches: dict[int, list[sqlite3.Row]] = {}
-        for row in rows:
-            batches.setdefault(row["batch"], []).append(row)
-        taken += [
-            Batch(
-                stage=ReceiptStage(stage),
-                author=author,
-                tlp=Tlp(tlp),
-                items=tuple(
-                    ReceiptItem(id=row["id"], digest=row["digest"], at=utc(row["at"])) for row in batch
-                ),
-                ns=tuple(row["n"] for row in batch),
-            )
-            for batch in batches.values()
-        ]
-    return taken
+    rows = db.execute(
+        "SELECT * FROM receipt_queue WHERE sent = 0 AND batch IS NOT NULL ORDER BY author, tlp, stage, batch, n"
+    )
+    return [
+        _batch(list(group))
+        for (author, tlp, *_), group in groupby(rows.fetchall(), _GROUP)
+        if (tlp, author) in granted
+    ]
+
+
+_LOOSE = """
+SELECT n FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL ORDER BY n
+"""
+_GROUP = itemgetter("author", "tlp", "stage", "batch")
+
+
+def _batch(rows: list[sqlite3.Row]) -> Batch:
+    return Batch(
+        stage=ReceiptStage(rows[0]["stage"]),
+        author=rows[0]["author"],
+        tlp=Tlp(rows[0]["tlp"]),
+        items=tuple(ReceiptItem(id=row["id"], digest=row["digest"], at=utc(row["at"])) for row in rows),
+        ns=tuple(row["n"] for row in rows),
+    )
 
 
 def mark(db: sqlite3.Connection, ns: Iterable[int]) -> None:
-    """Note that these have been said, inside a transaction."""
+    """Note that these were sent, inside a transaction."""
     db.executemany("UPDATE receipt_queue SET sent = 1 WHERE n = ?", [(n,) for n in ns])

@@ -1,6 +1,6 @@
-"""A hub answers: what it has admitted, what its people have read, what it has withdrawn, as signed receipts.
+"""Signed receipts of a hub: what it has admitted, what its people have read, what it has withdrawn.
 
-A hub that may not answer an author yet, or has no key that stands, goes on reading, and says it later.
+Without a grant for an author, or without a valid key, receipts wait in the queue; the hub reads on.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from types import MappingProxyType
 
 from bus.errors import BusError, StoreError
 from bus.hub.exchange import receipt_queue
+from bus.hub.exchange.requests import addressed, plural
 from bus.hub.periodic import EVERY_S, repeat
 from bus.publishing import Publisher
 from bus.subscribing import Inbox
 from bus.trust import receipt_grants
 from schemas.bodies.system import Receipt, ReceiptItem
 from schemas.bulletin import Draft
-from schemas.parts import Info
-from schemas.vocab import Pap, ReceiptStage, Status, Tlp
+from schemas.vocab import ReceiptStage, Tlp
 
 
 class Receipts:
@@ -47,10 +47,10 @@ class Receipts:
         )
 
     async def answer(self) -> int:
-        """Say all that is to be said now, as far as the registry lets it; how many receipts.
+        """Publish all receipts that are due and granted. Returns how many.
 
         Raises:
-            PermitError: as `Publisher.publish`; what is left is said another time.
+            PermitError: as `Publisher.publish`; what is left stays in the queue.
             StoreError: the disk is full or fails.
         """
         publisher = self._publisher
@@ -61,9 +61,9 @@ class Receipts:
         batches = await self._store.write(lambda db: receipt_queue.take_up(db, granted))
         failed: BusError | None = None
         for batch in batches:
-            said = draft(batch.stage, batch.author, batch.tlp, batch.items)
+            receipt = draft(batch.stage, batch.author, batch.tlp, batch.items)
             try:
-                await publisher.publish(said, once=batch.once)
+                await publisher.publish(receipt, once=batch.once)
             except StoreError:
                 raise
             except BusError as exc:
@@ -87,14 +87,6 @@ _MEANS = MappingProxyType(
 
 
 def draft(stage: ReceiptStage, author: str, tlp: Tlp, items: Sequence[ReceiptItem]) -> Draft:
-    """What a reader says about bulletins of one author and one marking, `tlp` being that of the receipt."""
-    body = Receipt(stage=stage, items=tuple(items))
-    count = f"{len(items)} bulletin{'s' if len(items) != 1 else ''} of {author}"
-    return Draft(
-        info=(Info(lang="en", headline=f"Receipt: {count} {stage}", summary=_MEANS[stage]),),
-        body=body,
-        status=Status.SYSTEM,
-        tlp=tlp,
-        pap=Pap.GREEN,
-        audience=author,
-    )
+    """The receipt for bulletins of one author and one marking; `tlp` is that of the receipt."""
+    headline = f"Receipt: {plural(len(items))} of {author} {stage}"
+    return addressed(author, tlp, headline, _MEANS[stage], Receipt(stage=stage, items=tuple(items)))

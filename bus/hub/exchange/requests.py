@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bus.admission import Message, verify_file
 from bus.errors import AdmissionError
 from bus.trust import VerifiedRegistry, receipt_grants
-from schemas.bodies.system import Copy, Request, Wanted, receipt_tlp
+from schemas.bodies.system import Copy, Receipt, Request, Wanted, receipt_tlp
 from schemas.bulletin import Draft
 from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER, format_header, read_signed
@@ -49,7 +49,7 @@ Place = tuple[str, int, str | None]
 
 
 def place(lack: Lack) -> Place:
-    """By what a lack is known from one look to the next."""
+    """The key of a lack."""
     return str(lack.channel), lack.seq, lack.digest
 
 
@@ -61,22 +61,21 @@ def may_say(registry: VerifiedRegistry, me: str, kind: str, whom: str, tlp: Tlp)
 
 
 def whom(lack: Lack, last: Asked | None, registry: VerifiedRegistry, me: str) -> str | None:
-    """Who is asked the next time: each who said that they hold it, then its issuer, in turns; None without any.
+    """Who is asked the next time: each peer that said it holds the bulletin, then its issuer, in turns. None without any.
 
-    An issuer's word goes to everybody again, a copy to who asked alone. Only who has another than is held can show it.
+    An issuer's word goes to everybody again, a copy only to the asker. A bulletin other than the one held here can only
+    be shown by a peer that has it.
     """
     tlp = lack.channel.tlp
-    candidates = (*lack.holders, *(() if lack.digest else (lack.channel.issuer,)))
-    able: list[str] = [
-        each for each in candidates if may_say(registry, me, receipt_grants.REQUEST, each, tlp)
-    ]
+    candidates: tuple[str, ...] = (*lack.holders, *(() if lack.digest else (lack.channel.issuer,)))
+    able = [peer for peer in candidates if may_say(registry, me, receipt_grants.REQUEST, peer, tlp)]
     if not able:
         return None
     return able[(able.index(last.whom) + 1) % len(able)] if last and last.whom in able else able[0]
 
 
 def due(lacks: Sequence[Lack], asked: Mapping[Place, Asked], now: float) -> list[Lack]:
-    """Which are to be asked for now: at once, then after waits that double, a day at the most."""
+    """The lacks to ask for now: at once, then after waits that double, up to a day."""
     return [lack for lack in lacks if not _waits(asked.get(place(lack)), now)]
 
 
@@ -88,42 +87,44 @@ def _waits(last: Asked | None, now: float) -> bool:
 
 
 def request(addressee: str, tlp: Tlp, lacks: Sequence[Lack]) -> Draft:
-    """What is said to who is asked, about bulletins of one marking."""
-    count = f"{len(lacks)} bulletin{'s' if len(lacks) != 1 else ''}"
-    return Draft(
-        info=(
-            Info(
-                lang="en",
-                headline=f"Request: {count} missing here",
-                summary="This reader lacks them: their issuer is asked to send them again, another reader for copies.",
-            ),
+    """The request to one peer for bulletins of one marking."""
+    return addressed(
+        addressee,
+        receipt_tlp(tlp),
+        f"Request: {plural(len(lacks))} missing here",
+        "This reader lacks them: their issuer is asked to send them again, another reader for copies.",
+        Request(
+            items=tuple(Wanted(channel=str(lack.channel), seq=lack.seq, digest=lack.digest) for lack in lacks)
         ),
-        body=Request(
-            items=tuple(Wanted(channel=str(each.channel), seq=each.seq, digest=each.digest) for each in lacks)
-        ),
-        status=Status.SYSTEM,
-        tlp=receipt_tlp(tlp),
-        pap=Pap.GREEN,
-        audience=addressee,
     )
 
 
 def copy(addressee: str, channel: Channel, seq: int, file: bytes) -> Draft:
-    """What is handed on to who asked: one signed bulletin of another, as it came."""
+    """The copy of one signed bulletin of another authority, as it came, for the peer that asked for it."""
+    return addressed(
+        addressee,
+        receipt_tlp(channel.tlp),
+        f"Copy: number {seq} of {channel.issuer}",
+        "A signed bulletin, handed on as it came because it was asked for.",
+        Copy(file=file.decode().strip()),
+    )
+
+
+def addressed(addressee: str, tlp: Tlp, headline: str, summary: str, body: Request | Copy | Receipt) -> Draft:
+    """A bulletin of status `system` to one authority."""
     return Draft(
-        info=(
-            Info(
-                lang="en",
-                headline=f"Copy: number {seq} of {channel.issuer}",
-                summary="A signed bulletin, handed on as it came because it was asked for.",
-            ),
-        ),
-        body=Copy(file=file.decode().strip()),
+        info=(Info(lang="en", headline=headline, summary=summary),),
+        body=body,
         status=Status.SYSTEM,
-        tlp=receipt_tlp(channel.tlp),
+        tlp=tlp,
         pap=Pap.GREEN,
         audience=addressee,
     )
+
+
+def plural(count: int) -> str:
+    """How many bulletins, in words for a headline."""
+    return f"{count} bulletin{'s' if count != 1 else ''}"
 
 
 class Handed(NamedTuple):

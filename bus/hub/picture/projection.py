@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from bus.hub.exchange import missing, receipt_queue
+from bus.hub.rows import take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout
 from bus.subscribing import CONTESTED, Inbox, Stored, as_json
@@ -97,10 +98,7 @@ class Projection:
         """Take a channel out; what its bulletins had superseded or cancelled is in force again."""
         for row in rows:
             b = row.bulletin
-            db.execute(f"DELETE FROM {_TABLES[b.status]} WHERE row = ?", (row.rowid,))
-            db.execute("DELETE FROM calendars WHERE row = ?", (row.rowid,))
-            for table in ("announced_heads", "holdings"):
-                db.execute(f"DELETE FROM {table} WHERE row = ?", (row.rowid,))
+            take_out(db, [row.rowid])
             for ref in b.references:
                 gone = db.execute(
                     "DELETE FROM revisions WHERE target = ? AND issuer = ? AND status = ? AND row = ?",
@@ -122,14 +120,11 @@ class Projection:
         _channel(db, row, bulletin)
         _truth(db, row, bulletin)
         _endings(db, row, bulletin)
-        if (
-            isinstance(bulletin.body, ElectionCalendar)
-            and bulletin.status is Status.ACTUAL
-            and bulletin.election
-        ):
+        election = bulletin.election
+        if isinstance(bulletin.body, ElectionCalendar) and bulletin.status is Status.ACTUAL and election:
             db.execute(
                 "INSERT INTO calendars VALUES (?, ?, ?, ?)",
-                (bulletin.election.id, bulletin.issued.timestamp(), row.rowid, bulletin.issuer.id),
+                (election.id, bulletin.issued.timestamp(), row.rowid, bulletin.issuer.id),
             )
 
 

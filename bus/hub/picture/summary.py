@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
 
 from bus.hub.elections import Election, elections
+from bus.hub.rows import from_row
 from bus.hub.watch import channel_rows
 from bus.storage import utc
 from bus.subscribing import undecided
@@ -59,7 +61,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     exercises_in_force: int
     contested: tuple[str, ...] = ()
-    """Who contradicts itself, with nobody having decided: what it has said since ends nothing."""
+    """The authorities with an undecided contradiction: what they have said since supersedes and cancels nothing."""
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,11 +82,10 @@ def picture(
     """The situation now."""
     moment = now.timestamp()
     rows = db.execute("SELECT * FROM actual WHERE ended_by IS NULL AND expires > ?", (moment,)).fetchall()
-    dimensions: dict[str, dict[str, int]] = {}
+    areas: dict[str, list[str]] = {}
     for row in rows:
         for dimension in json.loads(row["dimensions"]):
-            by_area = dimensions.setdefault(dimension, {})
-            by_area[row["area"]] = by_area.get(row["area"], 0) + 1
+            areas.setdefault(dimension, []).append(row["area"])
     ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))
     seen = channel_rows(db, now, registry, reader) if reader else ()
     return Picture(
@@ -94,7 +95,7 @@ def picture(
         in_force=len(rows),
         tlp=next((str(tlp) for tlp in Tlp if any(row["tlp"] == tlp for row in rows)), None),
         by_priority=_count(row["priority"] for row in rows),
-        by_dimension={name: dict(sorted(areas.items())) for name, areas in sorted(dimensions.items())},
+        by_dimension={dimension: _count(areas[dimension]) for dimension in sorted(areas)},
         by_kind=_count(row["kind"] for row in rows),
         top=tuple(_item(db, row) for row in ranked[:TOP]),
         elections=elections(db, now),
@@ -105,22 +106,16 @@ def picture(
         exercises_in_force=_one(
             db, "SELECT count(*) FROM exercise WHERE ended_by IS NULL AND expires > ?", moment
         ),
-        contested=tuple(sorted({each.partition("/")[0] for each in undecided(db) if "/actual." in each})),
+        contested=tuple(
+            sorted({channel.partition("/")[0] for channel in undecided(db) if "/actual." in channel})
+        ),
     )
 
 
 def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
     """The newest refusals."""
     return tuple(
-        Quarantined(
-            at=utc(row["at"]),
-            reason=row["reason"],
-            detail=row["detail"],
-            subject=row["subject"],
-            digest=row["digest"],
-            channel=row["channel"],
-            seq=row["seq"],
-        )
+        from_row(Quarantined, row, at=utc(row["at"]))
         for row in db.execute("SELECT * FROM quarantine ORDER BY n DESC LIMIT ?", (limit,))
     )
 
@@ -149,9 +144,9 @@ def as_text(picture: Picture) -> list[str]:
     if picture.elections:
         lines += ["", "elections"]
         lines += [
-            f"  {e.election:<18} {e.country:<3} {e.phase} ({e.coarse})"
-            + (f", next change {e.next_change:%Y-%m-%d %H:%M} UTC" if e.next_change else "")
-            for e in picture.elections
+            f"  {election.election:<18} {election.country:<3} {election.phase} ({election.coarse})"
+            + (f", next change {election.next_change:%Y-%m-%d %H:%M} UTC" if election.next_change else "")
+            for election in picture.elections
         ]
     if picture.contested:
         lines += ["", f"contested, for they contradict themselves: {', '.join(picture.contested)}"]
@@ -167,25 +162,14 @@ def _spell(counts: dict[str, int]) -> str:
 
 
 def _count(values: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    return dict(sorted(counts.items()))
+    return dict(sorted(Counter(values).items()))
 
 
 def _item(db: sqlite3.Connection, row: sqlite3.Row) -> Item:
     labels = db.execute("SELECT labels FROM admitted WHERE row = ?", (row["row"],)).fetchone()
-    return Item(
-        id=row["id"],
-        issuer=row["issuer"],
-        kind=row["kind"],
-        priority=row["priority"],
-        severity=row["severity"],
-        tlp=row["tlp"],
-        audience=row["audience"],
-        area=row["area"],
-        election=row["election"],
-        headline=row["headline"],
+    return from_row(
+        Item,
+        row,
         issued=utc(row["issued"]),
         expires=utc(row["expires"]),
         labels=tuple(sorted(json.loads(labels["labels"]))),

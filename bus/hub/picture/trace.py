@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Iterator
 
 import msgspec
 
@@ -12,7 +13,7 @@ from bus.subscribing import erasure, stored
 from schemas.bulletin import Bulletin
 
 
-class TraceStep(msgspec.Struct, frozen=True, kw_only=True):
+class TraceStep(msgspec.Struct, frozen=True):
     """Something that happened to a bulletin."""
 
     at: dt.datetime
@@ -27,25 +28,19 @@ def of_outbox(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
         return []
     steps = [
         TraceStep(
-            at=utc(row["kept_at"]),
-            what="accepted",
-            detail=f"{row['channel']} number {row['seq']}, digest {row['digest']}",
+            utc(row["kept_at"]), "accepted", f"{row['channel']} number {row['seq']}, digest {row['digest']}"
         )
     ]
     if row["attempted_at"] is not None:
-        steps.append(TraceStep(at=utc(row["attempted_at"]), what="sent", detail=row["subject"]))
+        steps.append(TraceStep(utc(row["attempted_at"]), "sent", row["subject"]))
     if row["stored_at"] is not None:
-        steps.append(
-            TraceStep(at=utc(row["stored_at"]), what="stored", detail=f"{row['stream']} {row['stream_seq']}")
-        )
-    sql = "SELECT reader, stage, min(at) AS at FROM receipts WHERE digest = ? GROUP BY reader, stage"
+        steps.append(TraceStep(utc(row["stored_at"]), "stored", f"{row['stream']} {row['stream_seq']}"))
+    sql = "SELECT min(at) AS at, stage, reader FROM receipts WHERE digest = ? GROUP BY reader, stage"
     steps += [
-        TraceStep(at=utc(each["at"]), what=each["stage"], detail=f"by {each['reader']}")
-        for each in db.execute(sql, (row["digest"],)).fetchall()
+        TraceStep(utc(at), stage, f"by {reader}") for at, stage, reader in db.execute(sql, (row["digest"],))
     ]
     if row["problem"]:
-        last = row["attempted_at"] or row["kept_at"]
-        steps.append(TraceStep(at=utc(last), what=row["state"], detail=row["problem"]))
+        steps.append(TraceStep(utc(row["attempted_at"] or row["kept_at"]), row["state"], row["problem"]))
     return steps
 
 
@@ -56,58 +51,42 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
         kept = stored(row)
         bulletin = kept.bulletin
         labels = f", labels {', '.join(sorted(kept.labels))}" if kept.labels else ""
-        steps.append(
+        steps += [
             TraceStep(
-                at=bulletin.issued,
-                what="issued",
-                detail=f"{bulletin.issuer.id}, TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}: "
+                bulletin.issued,
+                "issued",
+                f"{bulletin.issuer.id}, TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}: "
                 f"{bulletin.info[0].headline}",
-            )
-        )
-        steps.append(
+            ),
             TraceStep(
-                at=kept.admitted_at,
-                what="admitted",
-                detail=f"{kept.channel} number {kept.seq}, key {kept.kid}, trust {kept.trust}{labels}, from {row['stream']} {row['stream_seq']}",
-            )
-        )
-        steps += _ended(db, bulletin)
-    for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
-        steps.append(TraceStep(at=utc(row["at"]), what="refused", detail=f"{row['reason']}: {row['detail']}"))
+                kept.admitted_at,
+                "admitted",
+                f"{kept.channel} number {kept.seq}, key {kept.kid}, trust {kept.trust}{labels}, from "
+                f"{row['stream']} {row['stream_seq']}",
+            ),
+            *_ended(db, bulletin),
+        ]
+    for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)):
+        steps.append(TraceStep(utc(row["at"]), "refused", f"{row['reason']}: {row['detail']}"))
     if (gone := erasure.of(db, wanted)) is not None:
-        detail = (
-            f"{gone.channel} number {gone.seq}, {gone.why.replace('-', ' ')}; its place in the chain stays"
-        )
-        steps.append(
-            TraceStep(at=gone.at, what="erased" if gone.why == erasure.RETENTION else "pruned", detail=detail)
-        )
-    for row in db.execute("SELECT * FROM held_back WHERE digest = ?", (wanted,)).fetchall():
-        steps.append(
-            TraceStep(
-                at=utc(row["until"]),
-                what="waits",
-                detail=f"{row['channel']} number {row['seq']}, for the one before it",
-            )
-        )
+        reason = gone.why.replace("-", " ")
+        detail = f"{gone.channel} number {gone.seq}, {reason}; its place in the chain stays"
+        steps.append(TraceStep(gone.at, "erased" if gone.why == erasure.RETENTION else "pruned", detail))
+    for row in db.execute("SELECT * FROM held_back WHERE digest = ?", (wanted,)):
+        detail = f"{row['channel']} number {row['seq']}, for the one before it"
+        steps.append(TraceStep(utc(row["until"]), "waits", detail))
     return steps
 
 
-def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> list[TraceStep]:
-    """What superseded or withdrew it, and who else tried to."""
+def _ended(db: sqlite3.Connection, bulletin: Bulletin) -> Iterator[TraceStep]:
+    """What superseded or withdrew it, and what of another issuer or status named it in vain."""
     sql = (
         "SELECT e.how, e.by, e.issuer, e.status, coalesce(a.admitted_at, t.at) AS at FROM revisions e "
         "LEFT JOIN admitted a ON a.row = e.row LEFT JOIN tombstones t ON t.id = e.by WHERE e.target = ? ORDER BY e.row"
     )
-    found = []
-    for row in db.execute(sql, (bulletin.id,)).fetchall():
-        mine = row["issuer"] == bulletin.issuer.id and row["status"] == bulletin.status
-        found.append(
-            TraceStep(
-                at=utc(row["at"]),
-                what=row["how"] if mine else "disregarded",
-                detail=f"by {row['by']} of {row['issuer']}"
-                if mine
-                else f"{row['by']} of {row['issuer']}, status {row['status']}, would have it {row['how']}",
-            )
-        )
-    return found
+    for how, by, issuer, status, at in db.execute(sql, (bulletin.id,)).fetchall():
+        if (issuer, status) == (bulletin.issuer.id, bulletin.status):
+            yield TraceStep(utc(at), how, f"by {by} of {issuer}")
+        else:
+            detail = f"{by} of {issuer}, status {status}, would have it {how}"
+            yield TraceStep(utc(at), "disregarded", detail)

@@ -1,4 +1,4 @@
-"""What a hub has on record of its channels: when each alarm began and ended, and how long each channel was in which state.
+"""The recorded history of a hub's channels: when each alarm began and ended, how long each channel was in each state.
 
 These tables are written by the watch (`bus.hub.watch.watch`) and are no part of the picture: making that anew leaves them.
 """
@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from bus.hub.rows import from_row
 from bus.hub.watch.liveness import Alarm, Reason, uptime
 from bus.storage import Layout, utc
 
-UNSEEN_S = 90.0  # a span that ended longer ago is not gone on with
+UNSEEN_S = 90.0  # a span that ended longer ago is not continued
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS alarms (
@@ -53,19 +54,19 @@ class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
 def record_alarms(
     db: sqlite3.Connection, begun: Iterable[Alarm], ended: Iterable[tuple[str, Reason]], moment: float
 ) -> None:
-    """Write down what has begun and what has ended, inside a transaction."""
+    """Record the alarms that began and those that ended, inside a transaction."""
     db.executemany(
         "UPDATE alarms SET ended = ? WHERE channel = ? AND reason = ? AND ended IS NULL",
         [(moment, channel, reason) for channel, reason in ended],
     )
     db.executemany(
         "INSERT INTO alarms (channel, reason, detail, began) VALUES (?, ?, ?, ?)",
-        [(each.channel, each.reason, each.detail, moment) for each in begun],
+        [(alarm.channel, alarm.reason, alarm.detail, moment) for alarm in begun],
     )
 
 
 def record_spans(db: sqlite3.Connection, conditions: dict[str, Condition], moment: float) -> None:
-    """Go on with each channel's span, or begin another where its condition has changed or nobody looked for a while."""
+    """Extend each channel's span; begin another where its condition changed, or where the last look is too long ago."""
     for channel, condition in conditions.items():
         last = db.execute(
             "SELECT * FROM spans WHERE channel = ? ORDER BY n DESC LIMIT 1", (channel,)
@@ -93,11 +94,9 @@ def recorded_alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -
     """The alarms that stand, or, with `ended`, all there were; the newest first."""
     sql = "SELECT * FROM alarms WHERE ?1 OR ended IS NULL ORDER BY n DESC LIMIT ?2"
     return tuple(
-        AlarmRow(
-            n=row["n"],
-            channel=row["channel"],
-            reason=row["reason"],
-            detail=row["detail"],
+        from_row(
+            AlarmRow,
+            row,
             began=utc(row["began"]),
             ended=None if row["ended"] is None else utc(row["ended"]),
         )
@@ -108,11 +107,9 @@ def recorded_alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -
 def uptimes(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
     """By channel and phase, the share of the judged time in which it was live."""
     spent: dict[tuple[str, str], dict[str, float]] = {}
-    sql = (
-        "SELECT channel, phase, state, sum(until - began) AS spent FROM spans GROUP BY channel, phase, state"
-    )
-    for row in db.execute(sql):
-        spent.setdefault((row["channel"], row["phase"]), {})[row["state"]] = row["spent"]
+    sql = "SELECT channel, phase, state, sum(until - began) FROM spans GROUP BY channel, phase, state"
+    for channel, phase, state, seconds in db.execute(sql):
+        spent.setdefault((channel, phase), {})[state] = seconds
     shares: dict[str, dict[str, int]] = {}
     for (channel, phase), states in spent.items():
         if (share := uptime(states)) is not None:

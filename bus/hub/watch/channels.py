@@ -9,13 +9,12 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from bus.hub.watch.alarms import uptimes
-from bus.hub.watch.holdings import differences
+from bus.hub.watch.holdings import differences, holes, readable
 from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, is_overdue, state_of
 from bus.storage import utc
 from bus.subscribing import contested
 from bus.transport import beat_channels
 from bus.trust import VerifiedRegistry
-from schemas.errors import SchemaError, TocsinError
 from schemas.subject import Channel
 from schemas.vocab import Status
 
@@ -61,6 +60,11 @@ class ChannelRow(msgspec.Struct, frozen=True, kw_only=True):
         return Status(self.channel.partition(".")[0])
 
     @property
+    def has_trouble(self) -> bool:
+        """Whether something is missing, contradicted or refused on it."""
+        return bool(self.gaps or self.announced or self.forks or self.split or self.refused)
+
+    @property
     def beside(self) -> str:
         """The actual channel of the same authority, TLP and audience."""
         return f"{self.authority}/{Status.ACTUAL}.{self.channel.partition('.')[2]}"
@@ -76,7 +80,7 @@ class _Missing(msgspec.Struct):
     split: set[str] = msgspec.field(default_factory=set)
 
     def reaches(self, seq: int, by: str, since: float) -> None:
-        """Somebody says that the channel goes on as far as this."""
+        """Note that an issuer or a hub announces this number of the channel."""
         if seq > self.seq:
             self.seq, self.by = seq, by
         self.since = min(self.since, since)
@@ -142,26 +146,19 @@ def channel_rows(
 
 
 def real(rows: Iterable[ChannelRow]) -> tuple[ChannelRow, ...]:
-    """Those of what is so: the channels of an exercise or a test stand in no view beside them.
+    """The channels without those of exercises and tests, which never share a view with actual ones.
 
     A channel of heartbeats is shown for itself only where it keeps no other alive, or something is wrong with it.
     """
     every = tuple(rows)
     names = {row.name for row in every}
     return tuple(
-        row
-        for row in every
-        if row.status is Status.ACTUAL or (row.status is Status.SYSTEM and _tells(row, names))
+        row for row in every if _stands_alone(row, names) or (row.status is Status.SYSTEM and row.has_trouble)
     )
 
 
-def _tells(row: ChannelRow, names: Collection[str]) -> bool:
-    wrong = row.gaps or row.announced or row.forks or row.split or row.refused
-    return bool(wrong) or row.beside not in names
-
-
 def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
-    """The actual channels that the registry lets somebody speak on and this reader hear."""
+    """The actual channels on which an authority may publish and which this reader may read."""
     for name in registry.document.authorities:
         for status, tlp, audience in registry.publish_prefixes(name):
             channel = Channel(issuer=name, status=status, tlp=tlp, audience=audience)
@@ -170,24 +167,24 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 
 
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
-    """By channel, what its issuer, or another hub, announces and this reader, which may read it, does not hold so."""
+    """By channel, what its issuer or another hub announces and this reader, which may read it, lacks or holds otherwise."""
     missing: dict[str, _Missing] = {}
     for row in db.execute(_ANNOUNCED):
         if row["held"] is None and row["seq"] <= row["top"]:
             continue  # a hole, which is counted as such, or before the first that is held
-        if not _may_read(registry, reader, row["channel"]):
+        if readable(registry, reader, row["channel"]) is None:
             continue
         entry = missing.setdefault(row["channel"], _Missing())
         if row["held"] is not None:
             entry.forks += 1
         else:
             entry.reaches(row["seq"], row["channel"].partition("/")[0], row["admitted_at"])
-    for each in differences(db, registry, reader):
-        entry = missing.setdefault(each.channel, _Missing())
-        if each.other:
-            entry.split.add(each.holder)
+    for difference in differences(db, registry, reader):
+        entry = missing.setdefault(difference.channel, _Missing())
+        if difference.other:
+            entry.split.add(difference.holder)
         else:
-            entry.reaches(each.seq, each.holder, each.since)
+            entry.reaches(difference.seq, difference.holder, difference.since)
     return missing
 
 
@@ -200,45 +197,54 @@ WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held_back h WHERE h
 """
 
 
-def _may_read(registry: VerifiedRegistry, reader: str, channel: str) -> bool:
-    try:
-        return registry.may_read(reader, Channel.parse(channel))
-    except (SchemaError, TocsinError):
-        return False  # a head names what it likes
-
-
 def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Alarm, ...]:
-    """What is wrong now. Silence is the actual channel's, where there is one; who may not send heartbeats is not blamed."""
-    alarms = []
+    """The alarms of these channels, one at most for each reason and channel."""
     names = {row.name for row in rows}
-    for row in rows:
-        tells = row.status is Status.ACTUAL or (row.status is Status.SYSTEM and row.beside not in names)
-        if row.state is Liveness.SILENT and row.beats and tells:
-            text = f"nothing was heard since {row.last_heard:%Y-%m-%d %H:%M:%S} UTC; a sign of life was due every {row.interval_s} seconds"
-            alarms.append(Alarm(channel=row.name, reason=Reason.SILENT, detail=text))
-        if row.gaps:
-            alarms.append(Alarm(channel=row.name, reason=Reason.GAP, detail=_holes(db, row)))
-        if row.overdue and row.announced:
-            text = f"{row.by} has said up to number {(row.last_seq or 0) + row.announced}, and what came ends with {row.last_seq or 0}"
-            alarms.append(Alarm(channel=row.name, reason=Reason.TAIL, detail=text))
-        if row.forks:
-            text = (
-                "its issuer contradicts itself; tocsin bulletin proof writes down the evidence. Once it has said which is "
-                "its own: tocsin hub decide"
-            )
-            alarms.append(Alarm(channel=row.name, reason=Reason.FORK, detail=text))
-        if row.split:
-            text = f"{' and '.join(row.split)} had another bulletin at one place than this hub was given; it is asked for"
-            alarms.append(Alarm(channel=row.name, reason=Reason.SPLIT, detail=text))
-    return tuple(alarms)
+    return tuple(
+        Alarm(channel=row.name, reason=reason, detail=detail)
+        for row in rows
+        for reason, detail in _problems(db, row, names)
+    )
+
+
+def _problems(
+    db: sqlite3.Connection, row: ChannelRow, names: Collection[str]
+) -> Iterator[tuple[Reason, str]]:
+    """What is wrong with a channel. Silence is the actual channel's, where there is one, and of those that may send heartbeats."""
+    if row.state is Liveness.SILENT and row.beats and _stands_alone(row, names):
+        text = f"nothing was heard since {row.last_heard:%Y-%m-%d %H:%M:%S} UTC; a sign of life was due every {row.interval_s} seconds"
+        yield Reason.SILENT, text
+    if row.gaps:
+        yield Reason.GAP, _holes(db, row)
+    if row.overdue and row.announced:
+        last = row.last_seq or 0
+        yield (
+            Reason.TAIL,
+            f"{row.by} has said up to number {last + row.announced}, and what came ends with {last}",
+        )
+    if row.forks:
+        yield Reason.FORK, _CONTRADICTS
+    if row.split:
+        peers = " and ".join(row.split)
+        yield (
+            Reason.SPLIT,
+            f"{peers} had another bulletin at one place than this hub was given; it is asked for",
+        )
+
+
+_CONTRADICTS = (
+    "its issuer contradicts itself; tocsin bulletin proof writes down the evidence. Once it has said which is its own: "
+    "tocsin hub decide"
+)
+
+
+def _stands_alone(row: ChannelRow, names: Collection[str]) -> bool:
+    """Whether a channel is an actual one, or a system one with no actual channel beside it."""
+    return row.status is Status.ACTUAL or (row.status is Status.SYSTEM and row.beside not in names)
 
 
 def _holes(db: sqlite3.Connection, row: ChannelRow) -> str:
-    sql = (
-        "SELECT before + 1 AS low, seq - 1 AS high FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
-        "FROM links WHERE channel = ?) WHERE seq > before + 1 LIMIT 3"
-    )
-    spans = [(hole["low"], hole["high"]) for hole in db.execute(sql, (row.name,))]
+    spans = holes(db, row.name, 3)
     listed = ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in spans)
     return f"{row.gaps} missing between what came: number {listed}{' and more' if len(spans) == 3 else ''}"
 

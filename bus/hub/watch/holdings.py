@@ -1,4 +1,4 @@
-"""What hubs say they hold of others' channels: this one in its heartbeats, and what it makes of what the others say.
+"""Heads of others' channels that hubs hold: those this hub reports in its heartbeats, and those that other hubs report.
 
 Each heartbeat carries what has come to be held since the last one, at its own TLP and audience, so that no reader learns
 of channels that it may not read. A reader that holds another bulletin at the same place, or less, has been shown something
@@ -44,14 +44,14 @@ class Holdings:
         self._told: dict[Channel, dict[str, HeldHead]] = {}
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
-        """What is to be said in a heartbeat on a system channel; the rest, if it is too much, in those after it."""
+        """The heads to report in a heartbeat on a system channel, at most MAX_HELD; the next heartbeats report the rest."""
         told = self._told.get(channel, {})
         held = await self._store.read(lambda db: tuple(holding(db, self._authority_id, channel)))
-        return tuple(each for each in held if told.get(each.channel) != each)[:MAX_HELD]
+        return tuple(head for head in held if told.get(head.channel) != head)[:MAX_HELD]
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
-        """That has been said there."""
-        self._told.setdefault(channel, {}).update({each.channel: each for each in said})
+        """Note that these heads were reported on the channel."""
+        self._told.setdefault(channel, {}).update({head.channel: head for head in said})
 
 
 def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldHead]:
@@ -68,23 +68,23 @@ def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldH
 
 
 def note(db: sqlite3.Connection, holder: str, said: tuple[HeldHead, ...], place: str, row: int) -> None:
-    """Take down what another hub says that it holds, inside a transaction.
+    """Record what another hub says it holds, inside a transaction.
 
     Args:
         db: the store.
-        holder: who says so.
-        said: what.
+        holder: the other hub.
+        said: the heads it reports.
         place: the `<tlp>.<audience>` of its heartbeat; what it says of channels elsewhere counts for nothing.
         row: of the heartbeat.
     """
-    for each in said:
-        if each.channel.partition("/")[2].partition(".")[2] != place:
+    for head in said:
+        if head.channel.partition("/")[2].partition(".")[2] != place:
             continue
-        # What it said before and is held here likewise has been compared, and need not be again.
-        db.execute(_AGREED, (each.channel, holder))
+        # An earlier report that agrees with what is held here needs no second comparison.
+        db.execute(_AGREED, (head.channel, holder))
         db.execute(
             "INSERT INTO holdings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
-            (each.channel, holder, each.seq, each.digest, row),
+            (head.channel, holder, head.seq, head.digest, row),
         )
 
 
@@ -94,8 +94,15 @@ AND EXISTS (SELECT 1 FROM links l WHERE l.channel = ?1 AND l.seq = holdings.seq 
 """
 
 
+class Hole(NamedTuple):
+    """A span of missing numbers, both ends included."""
+
+    low: int
+    high: int
+
+
 class Difference(NamedTuple):
-    """What somebody else has and this hub has not: beyond what it holds, or, `other`, in the place of something else.
+    """A bulletin that another holder has and this hub lacks; `other`: this hub holds a different one in its place.
 
     The holder is another hub that says so, or the issuer itself, which has signed what follows.
     """
@@ -109,32 +116,13 @@ class Difference(NamedTuple):
 
 
 def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> Iterator[Difference]:
-    """Where another hub and this one, who both may read a channel, do not hold the same; what is a hole here is none."""
-    for row in db.execute(_DIFFERENT):
-        if row["held"] is None and row["seq"] <= row["top"]:
-            continue
-        try:
-            channel = Channel.parse(row["channel"])
-        except SchemaError:  # a hub names what it likes
-            continue
-        if registry.may_read(me, channel) and registry.may_read(row["holder"], channel):
-            yield Difference(
-                channel=row["channel"],
-                seq=row["seq"],
-                digest=row["digest"],
-                holder=row["holder"],
-                since=row["admitted_at"],
-                other=row["held"] is not None,
-            )
-    for row in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
-        yield Difference(
-            channel=row["channel"],
-            seq=row["seq"],
-            digest=row["digest"],
-            holder=row["channel"].partition("/")[0],
-            since=row["at"],
-            other=True,
-        )
+    """Where another hub and this one hold different things of a channel that both may read. A hole here is no difference."""
+    for name, seq, digest, holder, since, held, top in db.execute(_DIFFERENT):
+        is_hole = held is None and seq <= top
+        if not is_hole and all(readable(registry, reader, name) for reader in (me, holder)):
+            yield Difference(name, seq, digest, holder, since, other=held is not None)
+    for name, seq, digest, at in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
+        yield Difference(name, seq, digest, name.partition("/")[0], at, other=True)
 
 
 _DIFFERENT = """
@@ -162,7 +150,25 @@ WHERE l.digest != a.digest
 """
 
 
+def readable(registry: VerifiedRegistry, reader: str, name: str) -> Channel | None:
+    """The channel of a name, if the reader may read it; None also for a name that is none: hubs name what they like."""
+    try:
+        channel = Channel.parse(name)
+    except SchemaError:
+        return None
+    return channel if registry.may_read(reader, channel) else None
+
+
+def holes(db: sqlite3.Connection, channel: str, limit: int) -> list[Hole]:
+    """The first spans of numbers that are missing between those held of a channel."""
+    sql = (
+        "SELECT before + 1, seq - 1 FROM (SELECT seq, lag(seq) OVER (ORDER BY seq) AS before "
+        "FROM links WHERE channel = ?) WHERE seq > before + 1 ORDER BY seq LIMIT ?"
+    )
+    return [Hole(*row) for row in db.execute(sql, (channel, limit))]
+
+
 def holders(db: sqlite3.Connection, channel: str, seq: int) -> tuple[str, ...]:
-    """Who has said that they hold a channel up to a number or further, who holds the most first."""
+    """The hubs that say they hold a channel up to a number or further, the furthest first."""
     sql = "SELECT holder FROM holdings WHERE channel = ? GROUP BY holder HAVING max(seq) >= ? ORDER BY max(seq) DESC, holder"
     return tuple(row["holder"] for row in db.execute(sql, (channel, seq)))

@@ -78,21 +78,16 @@ def state_of(signs: Signs, now: dt.datetime) -> Liveness:
         return Liveness.UNHEARD
     moment, since = now.timestamp(), signs.last_heard
     if since - moment > CLOCK_SKEW_S:
-        return (
-            Liveness.LATE
-        )  # this clock was set back: how long ago that was is not known, so it is not green
+        # This clock was set back. How long ago that was is not known, so the channel is not green.
+        return Liveness.LATE
     if signs.said == ChannelState.PLANNED_OUTAGE:
         since = signs.last_heard + PLANNED_S if signs.until is None else max(since, signs.until)
         if moment < since:
             return Liveness.PLANNED
     missed = (moment - since) / signs.interval_s
-    return (
-        Liveness.LIVE
-        if missed <= LATE_BEATS
-        else Liveness.LATE
-        if missed <= SILENT_BEATS
-        else Liveness.SILENT
-    )
+    if missed <= LATE_BEATS:
+        return Liveness.LIVE
+    return Liveness.LATE if missed <= SILENT_BEATS else Liveness.SILENT
 
 
 def is_overdue(announced_at: float, interval_s: int, now: dt.datetime) -> bool:
@@ -104,14 +99,12 @@ def is_overdue(announced_at: float, interval_s: int, now: dt.datetime) -> bool:
 
 
 def changes(
-    standing: Collection[tuple[str, Reason]], found: Iterable[Alarm]
+    standing: Collection[tuple[str, Reason]], present: Iterable[Alarm]
 ) -> tuple[list[Alarm], list[tuple[str, Reason]]]:
-    """Which alarms begin and which end, when these are found and those stand. One of a reason for each channel."""
-    now = {(each.channel, each.reason): each for each in reversed(list(found))}
-    return (
-        [now[key] for key in sorted(now.keys() - set(standing))],
-        sorted(set(standing) - now.keys()),
-    )
+    """The alarms that begin and those that end, from those that stand and those present. One a channel and reason."""
+    now = {(alarm.channel, alarm.reason): alarm for alarm in reversed(list(present))}
+    begun = [now[key] for key in sorted(now.keys() - set(standing))]
+    return begun, sorted(set(standing) - now.keys())
 
 
 def uptime(spent: Mapping[str, float]) -> int | None:

@@ -1,7 +1,7 @@
-"""A hub says that a channel has gone dark, and that it speaks again: actual bulletins of its own, where its grants let it.
+"""A hub publishes that a channel has gone dark, and that it is heard again, as actual bulletins if its grants allow it.
 
-To the audience for which a grant of status `actual` names the kind `channel-status`, a national one before others. What it
-has said is read from its outbox, so that a program that was ended in between says nothing twice and leaves nothing standing.
+They go to the audience for which a grant of status `actual` names the kind `channel-status`, a national one before others.
+Which channels were last reported dark is read from the outbox, so a restarted program repeats none and forgets none.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ class NoticePlace(NamedTuple):
 def audience_of(registry: VerifiedRegistry, hub: str) -> NoticePlace | None:
     """Where a hub says that a channel is dark; None when no grant names it."""
     listed = registry.document.audiences
-    found = [
+    places = [
         (_NARROWEST.index(listed[audience].scope if audience in listed else Scope.ORG), tlp, audience)
         for grant in registry.authority(hub).publish
         if Status.ACTUAL in grant.statuses and HEARTBEAT in grant.kinds
         for tlp in grant.tlps
         for audience in grant.audiences
     ]
-    return NoticePlace(*min(found)[1:]) if found else None
+    return NoticePlace(*min(places)[1:]) if places else None
 
 
 def draft(channel: str, detail: str | None, place: NoticePlace, interval_s: int) -> Draft:
-    """What is said of a channel: that it is dark, with why, or, without, that it speaks again.
+    """The notice about a channel: with a detail that it is dark, without one that it is heard again.
 
-    How many bulletins it carries is nothing for readers of another channel, so no number is given.
+    It gives no count of bulletins: readers of another channel need not learn it.
     """
     is_dark = detail is not None
     return Draft(
@@ -80,7 +80,7 @@ class Notices:
         self._publisher = publisher
 
     async def __call__(self, silent: Mapping[str, Silence]) -> None:
-        """Say what has changed since the last time anything was said.
+        """Publish what has changed since the last notices.
 
         Args:
             silent: the channels that are dark now, each with why and its interval in seconds.
@@ -94,8 +94,8 @@ class Notices:
             return
         dark = await publisher.outbox.read(_said)
         for channel in sorted(silent.keys() - dark.keys()):
-            said = draft(channel, silent[channel].detail, place, silent[channel].interval_s)
-            await publisher.publish(said, origin=ORIGIN + channel)
+            notice = draft(channel, silent[channel].detail, place, silent[channel].interval_s)
+            await publisher.publish(notice, origin=ORIGIN + channel)
         for channel in sorted(dark.keys() - silent.keys()):
             await publisher.publish(draft(channel, None, place, dark[channel]), origin=ORIGIN + channel)
 

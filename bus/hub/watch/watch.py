@@ -136,15 +136,15 @@ class Watch:
             present = [*self._blind(), *(Alarm(channel=c, reason=r, detail="") for c, r in self._standing)]
         begun, ended = changes(self._standing, present)
         await self._record(begun, ended, conditions, now.timestamp())
-        self._standing = (self._standing | {(each.channel, each.reason) for each in begun}) - set(ended)
+        self._standing = (self._standing | {(alarm.channel, alarm.reason) for alarm in begun}) - set(ended)
         self._repair(self._monotonic())
 
     async def _tell(self, seen: Seen) -> None:
         intervals = {row.name: row.interval_s for row in seen.rows}
         silent = {
-            each.channel: Silence(each.detail, intervals[each.channel])
-            for each in seen.alarms
-            if each.reason is Reason.SILENT
+            alarm.channel: Silence(alarm.detail, intervals[alarm.channel])
+            for alarm in seen.alarms
+            if alarm.reason is Reason.SILENT
         }
         if self._announce is None or self._announced == silent.keys():
             return
@@ -184,8 +184,8 @@ class Watch:
 
         await self._store.write(work)
         self._conditions, self._moved_at = conditions, moment
-        for each in begun:
-            log.error("channel_alarm", channel=each.channel, reason=each.reason, detail=each.detail)
+        for alarm in begun:
+            log.error("channel_alarm", channel=alarm.channel, reason=alarm.reason, detail=alarm.detail)
         for channel, reason in ended:
             log.warning("channel_alarm_ended", channel=channel, reason=reason)
 
