@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bus.errors import TrustError
-from bus.keys.signatures import CertifiedSigner, Signer, thumbprint
+from bus.keys.signatures import CertifiedSigner, Signer, describe, thumbprint
 from schemas.envelope import b64u
 
 
@@ -34,8 +34,6 @@ def certified(signer: Signer, certificate: bytes) -> CertifiedSigner:
     public = read.public_key()
     if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
         raise TrustError("the certificate is not of a P-256 key", reason="unsupported-key")
-    numbers = public.public_numbers()
-    x, y = (b64u(number.to_bytes(32)) for number in (numbers.x, numbers.y))
-    if thumbprint({"kty": "EC", "crv": "P-256", "x": x, "y": y}) != signer.kid:
+    if thumbprint(describe(public)[1]) != signer.kid:
         raise TrustError("the certificate is of another key", reason="not-your-key")
     return CertifiedSigner(signer, b64u(read.fingerprint(hashes.SHA256())))

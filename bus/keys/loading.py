@@ -1,4 +1,4 @@
-"""Where a signing key is kept: in an encrypted file, or in a token. Whoever signs need not know which."""
+"""Where a signing key is kept: in an encrypted file, or in a token. The signing code is the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def open_key(where: Path, secret: bytes | None) -> FileSigner | TokenSigner:
     """The signing key at `where`: a file and its passphrase, or a PKCS#11 URI and its PIN.
 
     Raises:
-        KeyFileError: see `files.load_signer` and `pkcs11.TokenSigner`.
+        KeyFileError: see `bus.keys.files.load_signer` and `bus.keys.pkcs11.TokenSigner`.
     """
     if not is_token(where):
         return load_signer(where, secret)

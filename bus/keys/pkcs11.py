@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
 import msgspec
@@ -25,7 +25,7 @@ from bus.keys.signatures import thumbprint
 from schemas.envelope import b64u
 
 if TYPE_CHECKING:
-    import pkcs11
+    pass
 
 SCHEME = "pkcs11:"
 _ED25519 = bytes.fromhex("06032b6570")  # OID 1.3.101.112, RFC 8410
@@ -108,11 +108,14 @@ class TokenSigner:
         self._open()
 
     def _open(self) -> None:
-        import_pkcs11()
+        kinds = import_pkcs11().ObjectClass
         address = TokenAddress.parse(self._uri)
         with told(self._uri):
             self._session = log_in(address, self._pin, rw=False)
-            self._private, public = _pair(self._session, address)
+            self._private, public = (
+                self._session.get_key(object_class=kind, label=address.label, id=address.id)
+                for kind in (kinds.PRIVATE_KEY, kinds.PUBLIC_KEY)
+            )
             self.alg, self.jwk = _describe(public)
         self.kid = thumbprint(self.jwk)
 
@@ -132,8 +135,15 @@ class TokenSigner:
         if alg not in kinds:
             raise KeyFileError(f"no {alg} key can be made in a token", reason="unsupported-key")
         kind, curve, mechanism = kinds[alg]
+        template = {
+            pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY,
+            pkcs11.Attribute.LABEL: address.label,
+            pkcs11.Attribute.ID: address.id,
+        }
         with told(uri), log_in(address, pin, rw=True) as session:
-            if any(session.get_objects(_wanted(address))):
+            if any(
+                session.get_objects({name: value for name, value in template.items() if value is not None})
+            ):
                 raise KeyFileError(f"{uri} is there already and is not overwritten", reason="key-exists")
             parameters = session.create_domain_parameters(
                 kind, {pkcs11.Attribute.EC_PARAMS: curve}, local=True
@@ -201,25 +211,6 @@ def log_in(address: TokenAddress, pin: bytes, *, rw: bool) -> Any:
         return token.open(rw=rw)
 
 
-def _wanted(address: TokenAddress) -> dict[Any, Any]:
-    pkcs11 = import_pkcs11()
-    wanted: Mapping[Any, Any] = {
-        pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY,
-        pkcs11.Attribute.LABEL: address.label,
-        pkcs11.Attribute.ID: address.id,
-    }
-    return {name: value for name, value in wanted.items() if value is not None}
-
-
-def _pair(session: pkcs11.Session, address: TokenAddress) -> tuple[Any, Any]:
-    pkcs11 = import_pkcs11()
-    private, public = (
-        session.get_key(object_class=each, label=address.label, id=address.id)
-        for each in (pkcs11.ObjectClass.PRIVATE_KEY, pkcs11.ObjectClass.PUBLIC_KEY)
-    )
-    return private, public
-
-
 def _describe(public: Any) -> tuple[str, dict[str, str]]:
     """The algorithm and the JWK of a public key object; its point is an OCTET STRING, or bare in some tokens."""
     pkcs11 = import_pkcs11()
@@ -239,32 +230,24 @@ def _describe(public: Any) -> tuple[str, dict[str, str]]:
 def told(uri: str) -> Iterator[None]:
     """Turn the library's errors into sentences."""
     pkcs11 = import_pkcs11()
+    absent = (pkcs11.NoSuchToken, pkcs11.TokenNotPresent, pkcs11.DeviceRemoved, pkcs11.SlotIDInvalid)
+    wrong_pin = (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange)
     try:
         yield
+    except absent:
+        text, reason = "the token is not there; put it in", "token-absent"
+    except pkcs11.MultipleTokensReturned:
+        text, reason = "several tokens fit; name its serial too", "ambiguous-key"
+    except pkcs11.PinLocked:
+        text, reason = "the PIN is locked; its security officer must reset it", "pin-locked"
+    except wrong_pin:
+        text, reason = "the PIN is wrong; a token locks after a few", "wrong-pin"
+    except pkcs11.NoSuchKey:
+        text, reason = "the token holds no such key pair; make one: tocsin key new", "token-key"
+    except pkcs11.MultipleObjectsReturned:
+        text, reason = "several keys fit; name object and id", "ambiguous-key"
     except pkcs11.PKCS11Error as exc:
-        _tell(pkcs11, uri, exc)
-
-
-def _tell(pkcs11: Any, uri: str, exc: Exception) -> NoReturn:
-    said: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
-        (
-            (pkcs11.NoSuchToken, pkcs11.TokenNotPresent, pkcs11.DeviceRemoved, pkcs11.SlotIDInvalid),
-            "the token is not there; put it in",
-            "token-absent",
-        ),
-        ((pkcs11.MultipleTokensReturned,), "several tokens fit; name its serial too", "ambiguous-key"),
-        ((pkcs11.PinLocked,), "the PIN is locked; its security officer must reset it", "pin-locked"),
-        (
-            (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange),
-            "the PIN is wrong; a token locks after a few",
-            "wrong-pin",
-        ),
-        ((pkcs11.NoSuchKey,), "the token holds no such key pair; make one: tocsin key new", "token-key"),
-        ((pkcs11.MultipleObjectsReturned,), "several keys fit; name object and id", "ambiguous-key"),
-    )
-    for kinds, text, reason in said:
-        if isinstance(exc, kinds):
-            raise KeyFileError(f"{uri}: {text}", reason=reason) from None
-    raise KeyFileError(
-        f"{uri}: the token failed: {type(exc).__name__} {exc}", reason="token-failed"
-    ) from None
+        text, reason = f"the token failed: {type(exc).__name__} {exc}", "token-failed"
+    else:
+        return
+    raise KeyFileError(f"{uri}: {text}", reason=reason)

@@ -66,22 +66,8 @@ class CertifiedSigner:
     """A signer whose bulletins also bear a certificate of its key: made by `bus.keys.certificates.certified`, which checks that."""
 
     def __init__(self, signer: Signer, x5t: str) -> None:
-        self._signer = signer
+        self.alg, self.kid, self.sign = signer.alg, signer.kid, signer.sign
         self.x5t = x5t
-
-    @property
-    def alg(self) -> str:
-        """Its algorithm, as the registry writes it."""
-        return self._signer.alg
-
-    @property
-    def kid(self) -> str:
-        """Its key's RFC 7638 thumbprint."""
-        return self._signer.kid
-
-    def sign(self, data: bytes) -> bytes:
-        """The raw signature over `data`."""
-        return self._signer.sign(data)
 
 
 def thumbprint(jwk: Mapping[str, str]) -> str:
@@ -158,7 +144,7 @@ class FileSigner:
 
     def __init__(self, private: Private) -> None:
         self.private = private
-        self.alg, self.jwk = _describe(private)
+        self.alg, self.jwk = describe(private.public_key())
         self.kid = thumbprint(self.jwk)
 
     @classmethod
@@ -194,22 +180,22 @@ class FileSigner:
         return self.private.sign(data)
 
 
-def _describe(private: Private) -> tuple[str, dict[str, str]]:
-    if isinstance(private, Ed25519PrivateKey):
-        raw = private.public_key().public_bytes_raw()
-        return "Ed25519", {"kty": "OKP", "crv": "Ed25519", "x": b64u(raw)}
-    if isinstance(private, ec.EllipticCurvePrivateKey):
-        if not isinstance(private.curve, ec.SECP256R1):
+def describe(public: object) -> tuple[str, dict[str, str]]:
+    """The algorithm and the JWK of a public key.
+
+    Raises:
+        TrustError: `unsupported-key`.
+    """
+    if isinstance(public, Ed25519PublicKey):
+        return "Ed25519", {"kty": "OKP", "crv": "Ed25519", "x": b64u(public.public_bytes_raw())}
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        if not isinstance(public.curve, ec.SECP256R1):
             raise TrustError("only P-256 is used with ES256", reason="unsupported-key")
-        numbers = private.public_key().public_numbers()
-        x, y = (b64u(n.to_bytes(32)) for n in (numbers.x, numbers.y))
+        numbers = public.public_numbers()
+        x, y = (b64u(number.to_bytes(32)) for number in (numbers.x, numbers.y))
         return "ES256", {"kty": "EC", "crv": "P-256", "x": x, "y": y}
-    if isinstance(private, MLDSA65PrivateKey):
-        return "ML-DSA-65", {
-            "kty": "AKP",
-            "alg": "ML-DSA-65",
-            "pub": b64u(private.public_key().public_bytes_raw()),
-        }
+    if isinstance(public, MLDSA65PublicKey):
+        return "ML-DSA-65", {"kty": "AKP", "alg": "ML-DSA-65", "pub": b64u(public.public_bytes_raw())}
     raise TrustError("a key of a kind that signs nothing here", reason="unsupported-key")
 
 

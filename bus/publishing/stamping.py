@@ -97,8 +97,8 @@ class Stamping:
         """Steps 1 to 5 as they would be; no key is used and nothing is kept."""
         bulletin, payload = self._draw_up(db, draft, None, registry, moment)
         if self._seal is not None:
-            outer = self._seal.rehearse(bulletin, payload, registry, moment, draft.sections)
-            if outer is not None:
+            outer, _ = self._seal(bulletin, payload, registry, moment, draft.sections, rehearsal=True)
+            if outer is not bulletin:
                 return _accepted(outer, "", state="dry-run")
         return _accepted(bulletin, digest(payload), state="dry-run")
 

@@ -46,7 +46,7 @@ def cover(inner: Bulletin, body: Sealed) -> Bulletin:
         audience=inner.audience,
         handling=Handling(),
         dimensions=(Dimension.ELECTORAL_PROCESS,),
-        areas=_own(inner) if hidden else _countries(inner),
+        areas=_areas(inner, hidden=hidden),
         urgency=urgency,
         severity=severity,
         certainty=certainty,
@@ -66,14 +66,16 @@ def cover(inner: Bulletin, body: Sealed) -> Bulletin:
     )
 
 
-def _own(inner: Bulletin) -> tuple[Area, ...]:
-    return (Area(scope="country", country=inner.issuer.country),)
+def _areas(inner: Bulletin, *, hidden: bool) -> tuple[Area, ...]:
+    """The issuer's country where all others are hidden, else the countries without places.
 
-
-def _countries(inner: Bulletin) -> tuple[Area, ...]:
-    """The countries without places: a subject shows them as one token, and grants are judged by them."""
-    return tuple(dict.fromkeys(Area(scope=_scope(each), country=each.country) for each in inner.areas))
-
-
-def _scope(area: Area) -> str:
-    return area.scope if area.scope in ("eu", "international") else "country"
+    A subject shows the countries as one token, and grants are judged by them.
+    """
+    if hidden:
+        return (Area(scope="country", country=inner.issuer.country),)
+    wide = ("eu", "international")
+    countries = [
+        Area(scope=area.scope if area.scope in wide else "country", country=area.country)
+        for area in inner.areas
+    ]
+    return tuple(dict.fromkeys(countries))

@@ -121,13 +121,13 @@ def opened(
     Raises:
         SealError: what `open_sealed` refuses; `recipient-mismatch` or `inner-digest`.
     """
-    found = read_seal(part.jwe, context)
-    owners = [owner_of(registry.document, kid) for kid in found.kids]
+    seal = read_seal(part.jwe, context)
+    owners = [owner_of(registry.document, kid) for kid in seal.kids]
     if len(owners) != len(part.recipients) or any(
         owner not in (None, name) for owner, name in zip(owners, part.recipients, strict=True)
     ):
         raise SealError("the recipients named are not those who can open it", reason="recipient-mismatch")
-    raw = open_sealed(found, keys, context)
+    raw = open_sealed(seal, keys, context)
     if digest(raw) != part.inner_digest:
         raise SealError("what was sealed is not what the outside names", reason="inner-digest")
     return raw

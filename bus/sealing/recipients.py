@@ -35,19 +35,18 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True):
 
 def owner_of(document: Registry, kid: str) -> str | None:
     """The authority that a seal key belongs to, whatever its window."""
-    return next((name for name, each in document.authorities.items() if kid in each.seal_keys), None)
+    return next((name for name, record in document.authorities.items() if kid in record.seal_keys), None)
 
 
 def current_key(keys: Mapping[str, SealKeyRecord], at: dt.datetime) -> SealKey | None:
     """Of an authority's seal keys the one to seal to: of those valid now, the one that began last."""
-    valid = [each for each in keys.values() if _is_valid(each, at)]
-    if not valid:
-        return None
-    return SealKey.from_jwk(max(valid, key=lambda each: (each.not_before, each.not_after)).jwk)
-
-
-def _is_valid(record: SealKeyRecord, at: dt.datetime) -> bool:
-    return record.revoked_since is None and record.not_before <= at < record.not_after
+    valid = [
+        record
+        for record in keys.values()
+        if record.revoked_since is None and record.not_before <= at < record.not_after
+    ]
+    newest = max(valid, key=lambda record: (record.not_before, record.not_after), default=None)
+    return SealKey.from_jwk(newest.jwk) if newest else None
 
 
 def must_seal(bulletin: Bulletin, registry: VerifiedRegistry) -> bool:
@@ -66,14 +65,14 @@ def must_seal(bulletin: Bulletin, registry: VerifiedRegistry) -> bool:
         return False
     if audience.seal is SealPolicy.CROSS_BORDER:
         readers = registry.readers(channel_of(bulletin))
-        return any(registry.authority(each).country != bulletin.issuer.country for each in readers)
+        return any(registry.authority(name).country != bulletin.issuer.country for name in readers)
     return audience.seal is SealPolicy.ALWAYS
 
 
 def recipients(
     channel: Channel, registry: VerifiedRegistry, at: dt.datetime, *, without: Collection[str] = ()
 ) -> tuple[Recipient, ...]:
-    """To whom a bulletin on a channel is sealed: whoever reads the channel by grant, and its issuer.
+    """To whom a bulletin on a channel is sealed: those who read the channel by grant, and its issuer.
 
     Raises:
         PermitError: see `with_keys`.
@@ -106,12 +105,12 @@ def with_keys(
     Raises:
         PermitError: `no-seal-key`, naming who has no valid key; `no-recipient`; `too-large` for more than 64.
     """
-    found: list[Recipient] = []
+    to: list[Recipient] = []
     missing: list[str] = []
     for name in sorted({*readers, issuer} - set(without)):
         key = current_key(registry.seal_keys(name), at)
         if key is not None:
-            found.append(Recipient(authority_id=name, key=key))
+            to.append(Recipient(authority_id=name, key=key))
         elif name != issuer and registry.authority(name).kind != HUB:
             missing.append(name)
     if missing:
@@ -120,16 +119,16 @@ def with_keys(
             remedy="ask your registrar, or leave them out knowingly: --without ID",
             reason="no-seal-key",
         )
-    if not any(each.authority_id != issuer for each in found):
+    if all(recipient.authority_id == issuer for recipient in to):
         raise PermitError(
             f"nobody who reads {what} has a valid seal key, so nobody could open it",
             remedy="ask your registrar",
             reason="no-recipient",
         )
-    if len(found) > MAX_RECIPIENTS:
+    if len(to) > MAX_RECIPIENTS:
         raise PermitError(
-            f"{len(found)} readers; at most {MAX_RECIPIENTS} can be sealed to",
+            f"{len(to)} readers; at most {MAX_RECIPIENTS} can be sealed to",
             remedy="choose a narrower audience",
             reason="too-large",
         )
-    return tuple(found)
+    return tuple(to)

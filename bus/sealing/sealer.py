@@ -65,80 +65,22 @@ class Sealer:
         registry: VerifiedRegistry,
         moment: dt.datetime,
         sections: Sequence[SectionDraft] = (),
+        *,
+        rehearsal: bool = False,
     ) -> tuple[Bulletin, bytes]:
         """The outer bulletin and its payload, its sections sealed; or what was given, where nothing is to be sealed.
+
+        A rehearsal uses no private key. Its outer bulletin has no ciphertext, and is too large only where the words
+        alone are.
 
         Raises:
             PermitError: `seal-public`, `nested-seal`, `not-sealed`, `no-seal-key`, `no-recipient`, `too-large`, `not-permitted`.
         """
-        found = self._recipients(inner, sections, registry, moment)
-        parts = self._sections(inner, sections, registry, moment)
-        if not found:
-            return _checked(inner, parts, registry) if parts else (inner, payload)
-        signed = write_signed(
-            payload, tuple(sign_bulletin(signer, payload, inner.issued) for signer in self._signers)
-        )
+        to: tuple[Recipient, ...] = ()
         try:
-            jwe = seal(signed, [each.key for each in found], context_of(inner), self._rng)
-        except SealError as exc:
-            raise _refused(exc) from None
-        return _checked(_covered(inner, jwe, found, signed), parts, registry)
-
-    def rehearse(
-        self,
-        inner: Bulletin,
-        payload: bytes,
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
-        sections: Sequence[SectionDraft] = (),
-    ) -> Bulletin | None:
-        """The outer bulletin but for its ciphertext, None where nothing is to be sealed; no key is used.
-
-        Raises:
-            PermitError: as when it is called; `too-large` only where the words alone are.
-        """
-        found = self._recipients(inner, sections, registry, moment)
-        parts = self._sections(inner, sections, registry, moment)
-        if not found:
-            return _checked(inner, parts, registry)[0] if parts else None
-        unsigned = write_signed(payload, ())
-        try:
-            pad(unsigned)
-        except EnvelopeError as exc:
-            raise _refused(exc) from None
-        return _checked(_covered(inner, _UNSEALED, found, unsigned), parts, registry)[0]
-
-    def _recipients(
-        self,
-        inner: Bulletin,
-        sections: Sequence[SectionDraft],
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
-    ) -> tuple[Recipient, ...]:
-        """To whom it is sealed; nobody, when it is not."""
-        if not (self._everything or must_seal(inner, registry)):
-            if self._without and not sections:
-                raise PermitError(
-                    "nothing of this draft is sealed, so nobody can be left out: all who may read it would",
-                    reason="not-sealed",
-                )
-            return ()
-        if inner.tlp is Tlp.CLEAR:
-            raise PermitError("TLP:CLEAR is for everybody; there is nothing to seal", reason="seal-public")
-        if isinstance(inner.body, Sealed):
-            raise PermitError("this draft is sealed already", reason="nested-seal")
-        return recipients(channel_of(inner), registry, moment, without=self._without)
-
-    def _sections(
-        self,
-        inner: Bulletin,
-        sections: Sequence[SectionDraft],
-        registry: VerifiedRegistry,
-        moment: dt.datetime,
-    ) -> tuple[SealedSection, ...]:
-        """The sections, sealed; that needs public keys only."""
-        try:
-            return tuple(
+            if self._must_seal(inner, registry, sections):
+                to = recipients(channel_of(inner), registry, moment, without=self._without)
+            parts = tuple(
                 seal_section(
                     inner,
                     section,
@@ -148,20 +90,47 @@ class Sealer:
                 )
                 for index, section in enumerate(sections)
             )
-        except SealError as exc:
-            raise _refused(exc) from None
+            outer = self._covered(inner, payload, to, rehearsal=rehearsal) if to else inner
+        except (SealError, EnvelopeError) as exc:
+            raise PermitError(f"this draft cannot be sealed: {exc}", reason=exc.reason) from None
+        return _checked(outer, parts, registry) if to or parts else (inner, payload)
 
+    def _must_seal(
+        self, inner: Bulletin, registry: VerifiedRegistry, sections: Sequence[SectionDraft]
+    ) -> bool:
+        """Whether the whole bulletin is sealed."""
+        if not (self._everything or must_seal(inner, registry)):
+            if self._without and not sections:
+                raise PermitError(
+                    "nothing of this draft is sealed, so nobody can be left out: all who may read it would",
+                    reason="not-sealed",
+                )
+            return False
+        if inner.tlp is Tlp.CLEAR:
+            raise PermitError("TLP:CLEAR is for everybody; there is nothing to seal", reason="seal-public")
+        if isinstance(inner.body, Sealed):
+            raise PermitError("this draft is sealed already", reason="nested-seal")
+        return True
 
-def _covered(inner: Bulletin, jwe: str, found: Sequence[Recipient], signed: bytes) -> Bulletin:
-    body = Sealed(jwe=jwe, recipients=tuple(each.authority_id for each in found), inner_digest=digest(signed))
-    return cover(inner, body)
+    def _covered(
+        self, inner: Bulletin, payload: bytes, to: Sequence[Recipient], *, rehearsal: bool
+    ) -> Bulletin:
+        if rehearsal:
+            signed, jwe = write_signed(payload, ()), _UNSEALED
+            pad(signed)
+        else:
+            entries = tuple(sign_bulletin(signer, payload, inner.issued) for signer in self._signers)
+            signed = write_signed(payload, entries)
+            jwe = seal(signed, [recipient.key for recipient in to], context_of(inner), self._rng)
+        names = tuple(recipient.authority_id for recipient in to)
+        return cover(inner, Sealed(jwe=jwe, recipients=names, inner_digest=digest(signed)))
 
 
 def _checked(
-    made: Bulletin, parts: tuple[SealedSection, ...], registry: VerifiedRegistry
+    open_part: Bulletin, parts: tuple[SealedSection, ...], registry: VerifiedRegistry
 ) -> tuple[Bulletin, bytes]:
     """The bulletin with its sections, as every reader will judge it."""
-    outer = encode(msgspec.structs.replace(made, sections=parts))
+    outer = encode(msgspec.structs.replace(open_part, sections=parts))
     if len(outer) > MAX_PAYLOAD_BYTES:
         raise PermitError(
             f"with its sections the bulletin has {len(outer)} bytes; at most {MAX_PAYLOAD_BYTES} are allowed: "
@@ -172,7 +141,3 @@ def _checked(
     rules.check(bulletin)
     registry.permit(bulletin)
     return bulletin, outer
-
-
-def _refused(exc: SealError | EnvelopeError) -> PermitError:
-    return PermitError(f"this draft cannot be sealed: {exc}", reason=exc.reason)

@@ -73,9 +73,9 @@ def judge_section(
 
 
 def readers(bulletin: Bulletin, section: SectionDraft, registry: VerifiedRegistry) -> tuple[str, ...]:
-    """Who reads a section: of those who may read the bulletin, whoever may read its audience at its marking."""
-    those = registry.readers(channel_of(rules.with_section(bulletin, section)))
-    return tuple(name for name in registry.readers(channel_of(bulletin)) if name in those)
+    """Who reads a section: of those who may read the bulletin, those who may read its audience at its marking."""
+    inside = registry.readers(channel_of(rules.with_section(bulletin, section)))
+    return tuple(name for name in registry.readers(channel_of(bulletin)) if name in inside)
 
 
 def recipients(
@@ -118,8 +118,8 @@ def seal_section(
     context = context_of(bulletin, index, section.label)
     return SealedSection(
         label=section.label,
-        recipients=tuple(each.authority_id for each in to),
-        jwe=seal(content, [each.key for each in to], context, rng),
+        recipients=tuple(recipient.authority_id for recipient in to),
+        jwe=seal(content, [recipient.key for recipient in to], context, rng),
         inner_digest=digest(content),
     )
 

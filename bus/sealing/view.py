@@ -1,6 +1,6 @@
 """What one reader sees of a bulletin that it holds: what it can open, and of the rest who can, and why not. Pure.
 
-The store holds the sealed form alone. Whoever shows a bulletin opens it then, and keeps nothing of it.
+The store holds the sealed form alone. A program that shows a bulletin opens it then, and keeps nothing of it.
 """
 
 from __future__ import annotations
@@ -68,14 +68,14 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         """What was opened: `bulletin`, and the labels of sections."""
         return (
             *(("bulletin",) if self.inner else ()),
-            *(each.label for each in self.sections if each.content is not None),
+            *(section.label for section in self.sections if section.content is not None),
         )
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why the rest was not."""
-        found = (self.reason, *(each.reason for each in self.sections))
-        return tuple(dict.fromkeys(each for each in found if each))
+        reasons = (self.reason, *(section.reason for section in self.sections))
+        return tuple(dict.fromkeys(filter(None, reasons)))
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -84,9 +84,13 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         return (
             *whole,
             *(
-                f"section {each.label} "
-                + (f"sealed to {' '.join(each.recipients)}: {each.reason}" if each.reason else "opened")
-                for each in self.sections
+                f"section {section.label} "
+                + (
+                    f"sealed to {' '.join(section.recipients)}: {section.reason}"
+                    if section.reason
+                    else "opened"
+                )
+                for section in self.sections
             ),
         )
 
@@ -98,8 +102,8 @@ def is_closed(bulletin: Bulletin) -> bool:
 
 def names(bulletin: Bulletin, reader: str) -> bool:
     """Whether something of a bulletin is sealed to a reader."""
-    parts = (*((bulletin.body,) if isinstance(bulletin.body, Sealed) else ()), *bulletin.sections)
-    return any(reader in part.recipients for part in parts)
+    whole = bulletin.body.recipients if isinstance(bulletin.body, Sealed) else ()
+    return reader in whole or any(reader in section.recipients for section in bulletin.sections)
 
 
 def look(outer: Bulletin, mine: Keys, *, reader: str, registry: VerifiedRegistry, now: dt.datetime) -> View:
@@ -112,15 +116,13 @@ def look(outer: Bulletin, mine: Keys, *, reader: str, registry: VerifiedRegistry
         registry: who may read, and say, what.
         now: the present, aware.
     """
-    inner, reason = None, ""
+    inner = None
     if isinstance(outer.body, Sealed):
         try:
             _may_open(outer, outer.body.recipients, mine, reader, registry)
             inner = open_bulletin(outer, mine.keys, registry=registry, now=now, held=True)
         except TocsinError as exc:
-            reason = _told(exc, reader, outer.body.recipients)
-    if reason:
-        return closed(outer, reason)
+            return closed(outer, _told(exc, reader, outer.body.recipients))
     sections = look_at_sections(outer, inner, mine, reader=reader, registry=registry)
     return View(outer=outer, inner=inner, sections=sections)
 
@@ -131,8 +133,8 @@ def closed(outer: Bulletin, reason: str) -> View:
         outer=outer,
         reason=reason if isinstance(outer.body, Sealed) else "",
         sections=tuple(
-            SectionSight(label=each.label, recipients=each.recipients, reason=reason)
-            for each in outer.sections
+            SectionSight(label=section.label, recipients=section.recipients, reason=reason)
+            for section in outer.sections
         ),
     )
 
@@ -140,28 +142,27 @@ def closed(outer: Bulletin, reason: str) -> View:
 def look_at_sections(
     outer: Bulletin, inner: Admitted | None, mine: Keys, *, reader: str | None, registry: VerifiedRegistry
 ) -> tuple[SectionSight, ...]:
-    """Open what can be opened of the sections; `reader` None is whoever holds the keys."""
-    found = []
+    """Open what can be opened of the sections; with `reader` None the keys alone decide."""
+    sections = []
     for index, part in enumerate(outer.sections):
         content, reason = None, ""
         try:
             if reader is not None:
                 _may_open(outer, part.recipients, mine, reader, registry)
-            content = open_section(
-                outer, index, mine.keys, registry=registry, inner=inner.bulletin if inner else None
-            )
+            said = inner.bulletin if inner else None
+            content = open_section(outer, index, mine.keys, registry=registry, inner=said)
         except TocsinError as exc:
             reason = _told(exc, reader, part.recipients)
-        found.append(
+        sections.append(
             SectionSight(label=part.label, recipients=part.recipients, content=content, reason=reason)
         )
-    return tuple(found)
+    return tuple(sections)
 
 
 def _may_open(
     outer: Bulletin, recipients: tuple[str, ...], mine: Keys, reader: str, registry: VerifiedRegistry
 ) -> None:
-    """What is known before a key is used."""
+    """Refuse what is refused before a key is used."""
     if reader not in recipients:
         raise SealError(f"{reader} is not among the recipients", reason="not-a-recipient")
     if not registry.may_read(reader, channel_of(outer)):

@@ -1,7 +1,7 @@
 """No identity takes the connections of the others: nats-server counts them for an account, and this for each transport key.
 
-Whoever holds more than its share is cut, the newest first, over the server's system account. A thief who comes back is
-cut again; in between there is room for those who are kept out.
+Connections beyond a key's share are cut, the newest first, over the server's system account. A thief who comes back is
+cut again; in between there is room for the others.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ log = structlog.get_logger()
 
 def held(connz: Mapping[str, Any]) -> dict[str, list[int]]:
     """Connections by transport key, from `CONNECTIONS`, each by its number, the newest last."""
-    found: dict[str, list[int]] = {}
-    for each in connz.get("connections") or ():
-        user = each.get("authorized_user")
+    cids_of: dict[str, list[int]] = {}
+    for connection in connz.get("connections") or ():
+        user = connection.get("authorized_user")
         if user:  # others have not logged in yet, and the server ends them soon
-            found.setdefault(user, []).append(int(each["cid"]))
-    return {user: sorted(cids) for user, cids in found.items()}
+            cids_of.setdefault(user, []).append(int(connection["cid"]))
+    return {user: sorted(cids) for user, cids in cids_of.items()}
 
 
 class Excess(NamedTuple):

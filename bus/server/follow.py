@@ -33,8 +33,8 @@ async def follow_registry(
 ) -> None:
     """Configure and provision the broker anew whenever the registry is another one, until cancelled.
 
-    The server reads its file first: who is gone is cut, and what was taken away is refused, before anything is made for
-    others. What fails is said and tried again; meanwhile the server serves as before.
+    The server reads its file first: removed users are cut, and what was taken away is refused, before anything is made for
+    others. A failure is logged and tried again; until then the server serves as before.
 
     Args:
         broker: runs, provisioned.
@@ -53,20 +53,22 @@ async def follow_registry(
     while True:
         await asyncio.sleep(every)
         broker.must_run()
-        found = registry()
-        if found.digest == standing:
+        current = registry()
+        if current.digest == standing:
             continue
-        conf = render_conf(found, settings=settings, provisioner_nkey=public)
+        conf = render_conf(current, settings=settings, provisioner_nkey=public)
         try:
             if conf != broker.conf:
                 await broker.reload(conf)
-            await provision(broker.url, seed, found, seat=settings.seat, tls=tls)
+            await provision(broker.url, seed, current, seat=settings.seat, tls=tls)
         except (ServerError, BrokerError, UnreachableError, DeniedError) as exc:
             if exc.reason == "not-running":
                 raise
             if str(exc) != problem:
                 problem = str(exc)
-                log.error("registry_not_followed", version=found.version, reason=exc.reason, problem=problem)
+                log.error(
+                    "registry_not_followed", version=current.version, reason=exc.reason, problem=problem
+                )
             continue
-        standing, problem = found.digest, ""
-        log.info("registry_followed", version=found.version, digest=found.digest)
+        standing, problem = current.digest, ""
+        log.info("registry_followed", version=current.version, digest=current.digest)

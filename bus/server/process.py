@@ -6,10 +6,10 @@ import asyncio
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import structlog
@@ -44,11 +44,6 @@ def ports_of(folder: Path) -> Running | None:
     return None
 
 
-def _how_to_end(folder: Path) -> str:
-    found = ports_of(folder)
-    return f"kill {found.pid}" if found else "its process id is in its log"
-
-
 class NatsServer:
     """A broker with its store in a folder; an async context manager.
 
@@ -75,9 +70,7 @@ class NatsServer:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
     @property
@@ -143,9 +136,11 @@ class NatsServer:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(lock)
+            running = ports_of(self.folder)
+            how = f"kill {running.pid}" if running else "its process id is in its log"
             raise ServerError(
                 f"another nats-server runs in {self.folder}",
-                remedy=f"end it first: {_how_to_end(self.folder)}",
+                remedy=f"end it first: {how}",
                 reason="server-running",
             ) from None
         return lock
@@ -227,16 +222,12 @@ class NatsServer:
 
     def pinned(self) -> str:
         """The configuration with the ports the server got, so that a restart is found at the same place."""
-        nats_port = self.url.rsplit(":", 1)[1]
-        monitor_port = self.monitor_url.rsplit(":", 1)[1]
-        lines = []
-        for line in self.conf.splitlines():
-            if line.startswith("listen:"):
-                line = f'{line.rsplit(":", 1)[0]}:{nats_port}"'  # noqa: PLW2901 (one line of two is rewritten)
-            elif line.startswith("http:"):
-                line = f'{line.rsplit(":", 1)[0]}:{monitor_port}"'  # noqa: PLW2901
-            lines.append(line)
-        return "\n".join(lines) + "\n"
+        conf = self.conf
+        for setting, url in (("listen", self.url), ("http", self.monitor_url)):
+            conf = re.sub(
+                rf'^({setting}: .*):-?\d+"$', rf'\1:{url.rsplit(":", 1)[1]}"', conf, flags=re.MULTILINE
+            )
+        return conf
 
     async def restart(self) -> None:
         """Start again at the same place with the same store, after `kill` or `stop`."""

@@ -24,6 +24,7 @@ from bus.transport import (
     consumer_names,
     consumers,
     js_api,
+    stream_differs,
     stream_info,
     streams_of,
 )
@@ -80,12 +81,10 @@ class StreamLayout(NamedTuple):
 def layout(registry: VerifiedRegistry, seat: BrokerRole | None) -> StreamLayout:
     """Every stream and consumer that stands at a broker."""
     specs = streams_of(registry, replicas=seat.federation.replicas(seat.name) if seat else 1)
-    carried = (
-        [each for guest in guests(registry, seat) for each in (*guest.consumers, *guest.trust)]
-        if seat
-        else []
-    )
-    return StreamLayout(specs, (*consumers(registry, served_authorities(registry, seat)), *carried))
+    own = consumers(registry, served_authorities(registry, seat))
+    carriers = guests(registry, seat) if seat else ()
+    carried = [spec for carrier in carriers for spec in (*carrier.consumers, *carrier.trust)]
+    return StreamLayout(specs, (*own, *carried))
 
 
 async def _when_ready(
@@ -132,11 +131,9 @@ async def _make_streams(connection: Connection, specs: tuple[StreamSpec, ...]) -
 
 
 async def _change_stream(connection: Connection, spec: StreamSpec, present: StreamInfo) -> None:
-    config = spec.config()
-    same = all(present.config.get(key) == value for key, value in config.items() if key != "sources")
-    if same and present.sources == set(spec.sources):
+    if not stream_differs(spec, present):
         return
-    wanted = {**present.config, **config}
+    wanted = {**present.config, **spec.config()}
     try:
         await js_api(connection, f"STREAM.UPDATE.{spec.name}", wanted, CALL_S)
     except BrokerError as exc:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         js_api,
         publish,
         publish_burst,
+        stream_differs,
         stream_info,
         stream_names,
     )
@@ -104,6 +105,7 @@ __all__ = [
     "reader_streams",
     "reading",
     "receipt_streams",
+    "stream_differs",
     "stream_info",
     "stream_names",
     "streams_of",

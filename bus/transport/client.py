@@ -25,7 +25,7 @@ from nats.errors import BadHeaderError, ConnectionClosedError, MaxPayloadError, 
 from nats.protocol.parser import Parser
 
 from bus.errors import BrokerError, UnreachableError
-from bus.transport.interface import Delivery
+from bus.transport.interface import Delivery, header_bytes
 
 MAX_LINE_BYTES = 1024 * 1024  # INFO of a large cluster; all else is far shorter
 TCP_USER_TIMEOUT_MS = 8000
@@ -165,9 +165,7 @@ class HardenedClient(Client):
         Raises:
             MaxPayloadError: of the library, which looks at the payload alone.
         """
-        frame = len(f"{_HEADER_VERSION}\r\n\r\n")
-        lines = sum(len(name) + len(text) + 4 for name, text in headers.items())
-        if len(payload) + frame + lines > self.max_payload:
+        if len(payload) + header_bytes(headers.items()) > self.max_payload:
             raise MaxPayloadError
 
     async def publish_all(self, messages: Iterable[tuple[str, bytes, Mapping[str, str]]]) -> None:

@@ -7,11 +7,16 @@ known of JetStream (`jetstream`, `pull_consumer`) is written once, over the few 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 import msgspec
+
+
+def header_bytes(headers: Iterable[tuple[str, str]]) -> int:
+    """The size of a header block on the wire: its version line, `name: value` lines, and the empty line."""
+    return len("NATS/1.0\r\n\r\n") + sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

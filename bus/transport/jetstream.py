@@ -12,6 +12,7 @@ import msgspec
 
 from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
 from bus.transport.interface import Connection, Outgoing
+from bus.transport.streams import StreamSpec
 
 REQUEST_TIMEOUT_S = 2.0
 DEAF_S = 0.1
@@ -91,6 +92,16 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
     def sources(self) -> frozenset[str]:
         """The names of the streams that it copies."""
         return frozenset(source["name"] for source in self.config.get("sources") or ())
+
+
+def stream_differs(spec: StreamSpec, info: StreamInfo) -> tuple[str, ...]:
+    """The settings of a stream, as the server tells them, that are not as they must stand."""
+    wanted = spec.config()
+    wanted.pop("sources", None)
+    different = [key for key, value in wanted.items() if info.config.get(key) != value]
+    if info.sources != set(spec.sources):
+        different.append("sources")
+    return tuple(different)
 
 
 class Burst(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from typing import Any
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.transport.connection import Endpoint
-from bus.transport.interface import Connection, Delivery, Outgoing
+from bus.transport.interface import Connection, Delivery, Outgoing, header_bytes
 from bus.transport.memory_jetstream import MemoryJetStream
 from bus.transport.permissions import Permissions
 from bus.transport.streams import MAX_MESSAGE_BYTES, ConsumerSpec, StreamSpec
@@ -43,15 +43,13 @@ class MemoryBroker:
     def __init__(self, *, now_ns: Callable[[], int] = time.time_ns) -> None:
         """`now_ns` is the time that messages are stored with, in nanoseconds."""
         self.jetstream = MemoryJetStream(now_ns)
-        self._users: dict[str, Permissions] = {}
-        self._connections: set[MemoryConnection] = set()
+        self.users: dict[str, Permissions] = {}
+        self.connections: set[MemoryConnection] = set()
         self.running = True
 
-    # -- for who tests ----------------------------------------------------------------------------------------------
-
     def let_in(self, identity: str, allowed: Permissions = EVERYTHING) -> MemoryEndpoint:
-        """Let an identity connect, and do what it is allowed to. Returns its place."""
-        self._users[identity] = allowed
+        """Let an identity connect, and do what it is allowed to. Returns its place. For tests."""
+        self.users[identity] = allowed
         return self.endpoint(identity)
 
     def endpoint(self, identity: str) -> MemoryEndpoint:
@@ -65,28 +63,14 @@ class MemoryBroker:
     def stop(self) -> None:
         """End every connection and take no other. What is stored stays."""
         self.running = False
-        for connection in tuple(self._connections):
+        for connection in tuple(self.connections):
             connection.drop("the broker has stopped")
 
     def start(self) -> None:
         """Take connections again; who was connected comes back."""
         self.running = True
-        for connection in tuple(self._connections):
+        for connection in tuple(self.connections):
             connection.come_back()
-
-    # -- for connections --------------------------------------------------------------------------------------------
-
-    def allowed(self, identity: str) -> Permissions | None:
-        """What an identity may do; None for one that is not known."""
-        return self._users.get(identity)
-
-    def attach(self, connection: MemoryConnection) -> None:
-        """Count a connection in."""
-        self._connections.add(connection)
-
-    def detach(self, connection: MemoryConnection) -> None:
-        """Count a connection out."""
-        self._connections.discard(connection)
 
 
 class MemoryConnection(Connection):
@@ -110,17 +94,17 @@ class MemoryConnection(Connection):
     ) -> AsyncIterator[MemoryConnection]:
         """Connect for as long as the context lasts."""
         connection = cls(endpoint, on_denied)
-        endpoint.broker.attach(connection)
+        endpoint.broker.connections.add(connection)
         connection.come_back()
         try:
             yield connection
         finally:
             connection.drop("the connection was closed")
-            endpoint.broker.detach(connection)
+            endpoint.broker.connections.discard(connection)
 
     def come_back(self) -> None:
         """Connect, if the broker runs and knows this identity."""
-        self.denied = self._broker.allowed(self.endpoint.authority_id) is None
+        self.denied = self.endpoint.authority_id not in self._broker.users
         if self.denied:
             self.problem = "authorization violation"
         elif self._broker.running:
@@ -155,11 +139,12 @@ class MemoryConnection(Connection):
     ) -> dict[str, Any]:
         """As `Connection.request`."""
         self._must_be_live()
-        _must_fit(payload, headers or {})
+        message = Outgoing(subject=subject, payload=payload, headers=dict(headers or {}))
+        _must_fit(message)
         if not self._may(subject):
             raise DeniedError(f"the broker's permissions forbid {subject.lower()}")
         lost = self._lost
-        answer = self._broker.jetstream.take(subject, payload, headers or {}, ("", lambda _: None))
+        answer = self._broker.jetstream.take(message)
         await asyncio.sleep(0)  # the broker may stop before its answer is here
         if answer is None:
             try:
@@ -175,25 +160,24 @@ class MemoryConnection(Connection):
         """As `Connection.send`."""
         self._must_be_live()
         if self._may(subject):
-            self._broker.jetstream.take(subject, payload, {}, (reply, partial(self._deliver, reply)))
+            message = Outgoing(subject=subject, payload=payload, headers={})
+            self._broker.jetstream.take(message, (reply, partial(self._deliver, reply)))
 
     async def send_all(self, messages: Sequence[Outgoing]) -> None:
         """As `Connection.send_all`."""
         self._must_be_live()
         for message in messages:
-            _must_fit(message.payload, message.headers)
+            _must_fit(message)
         for message in messages:
             if self._may(message.subject):
-                self._broker.jetstream.take(
-                    message.subject, message.payload, message.headers, ("", lambda _: None)
-                )
+                self._broker.jetstream.take(message)
 
     @asynccontextmanager
     async def subscribed(self, subject: str, on_delivery: Callable[[Delivery], None]) -> AsyncIterator[None]:
         """As `Connection.subscribed`."""
         self._must_be_live()
-        allowed = self._broker.allowed(self.endpoint.authority_id)
-        if allowed is not None and any(matches(pattern, subject) for pattern in allowed.subscribe):
+        allowed = self._broker.users[self.endpoint.authority_id].subscribe
+        if any(matches(pattern, subject) for pattern in allowed):
             self._inboxes[subject] = on_delivery
         try:
             yield
@@ -220,15 +204,14 @@ class MemoryConnection(Connection):
 
     def _may(self, subject: str) -> bool:
         """Whether the broker lets through a publish; who asked to be told of refusals is told."""
-        allowed = self._broker.allowed(self.endpoint.authority_id)
-        if allowed is not None and any(matches(pattern, subject) for pattern in allowed.publish):
+        allowed = self._broker.users[self.endpoint.authority_id].publish
+        if any(matches(pattern, subject) for pattern in allowed):
             return True
         if self._on_denied is not None:
             self._on_denied(subject.lower())
         return False
 
 
-def _must_fit(payload: bytes, headers: Mapping[str, str]) -> None:
-    lines = sum(len(name) + len(value) + 4 for name, value in headers.items())
-    if len(payload) + lines + len("NATS/1.0\r\n\r\n") > MAX_MESSAGE_BYTES:
+def _must_fit(message: Outgoing) -> None:
+    if len(message.payload) + header_bytes(message.headers.items()) > MAX_MESSAGE_BYTES:
         raise BrokerError("larger than the bus accepts", reason="too-large")

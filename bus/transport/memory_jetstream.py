@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bus.transport.interface import Delivery
-from bus.transport.memory_streams import Answer, MemoryConsumer, MemoryStream, PullRequest, Stored, error
+from bus.transport.interface import Delivery, Outgoing
+from bus.transport.memory_streams import Answer, MemoryConsumer, MemoryStream, PullRequest, error
 from bus.transport.streams import ConsumerSpec, StreamSpec
 
 API = "$JS.API."
 MAX_BYTES = 2**62
+Reply = tuple[str, Callable[[Delivery], None]]
+"""The inbox that a pull request is served at, and what delivers to it."""
+
 _NS = 1_000_000_000
 _NO_RESPONDERS: Answer = {"error": {"code": 503, "description": "nothing on the bus answers there"}}
 _NO_STREAM = error(404, 10059, "stream not found")
@@ -40,56 +44,37 @@ class MemoryJetStream:
 
     def withdraw(self, inbox: str) -> None:
         """Drop the pull requests of an inbox that nobody hears any more."""
-        for consumer in self._consumers():
-            for request in [each for each in consumer.waiting if each.inbox == inbox]:
-                consumer.waiting.remove(request)
+        for consumer in (one for stream in self._streams.values() for one in stream.consumers.values()):
+            consumer.waiting = deque(request for request in consumer.waiting if request.inbox != inbox)
 
-    def take(
-        self,
-        subject: str,
-        payload: bytes,
-        headers: Mapping[str, str],
-        reply: tuple[str, Callable[[Delivery], None]],
-    ) -> Answer | None:
-        """Take what was published. Returns the answer, or None when there is none.
-
-        Args:
-            subject: where it was published.
-            payload: its bytes.
-            headers: its headers.
-            reply: the inbox that a pull request is served at, and what delivers to it.
-        """
-        if subject.startswith(API):
-            return self._api(subject.removeprefix(API), payload, reply)
-        stream = next((each for each in self._streams.values() if each.captures(subject)), None)
-        if stream is None:
-            return _NO_RESPONDERS
-        answer, stored = stream.publish(subject, headers, payload, self._stamp())
-        for message in stored:
-            self._copy(stream, message)
-        return answer
+    def take(self, message: Outgoing, reply: Reply = ("", lambda _: None)) -> Answer | None:
+        """Take what was published. Returns the answer, or None when there is none."""
+        if message.subject.startswith(API):
+            return self._api(message.subject.removeprefix(API), message.payload, reply)
+        for stream in self._streams.values():
+            if stream.captures(message.subject):
+                return stream.publish(message)
+        return _NO_RESPONDERS
 
     def _stamp(self) -> int:
         """The time of the next record; no two have the same."""
         self._last_ns = max(self._last_ns + 1, self._now_ns())
         return self._last_ns
 
-    def _copy(self, origin: MemoryStream, message: Stored) -> None:
-        """Store a message in every stream that sources its own."""
+    def _copy(self, origin: str, message: Outgoing) -> None:
+        """Store a message of one stream in every stream that sources it."""
         for stream in self._streams.values():
-            if any(source["name"] == origin.config.name for source in stream.config.sources):
-                stream.store(message.subject, message.headers, message.payload, self._stamp())
+            if any(source["name"] == origin for source in stream.config.sources):
+                stream.store(message)
 
     # -- the JetStream API ------------------------------------------------------------------------------------------
 
-    def _api(self, call: str, payload: bytes, reply: tuple[str, Callable[[Delivery], None]]) -> Answer | None:
+    def _api(self, call: str, payload: bytes, reply: Reply) -> Answer | None:
         body: dict[str, Any] = json.loads(payload) if payload else {}
         match call.split("."):
             case ["STREAM", "NAMES"]:
-                return {
-                    "total": len(self._streams),
-                    "streams": sorted(self._streams)[body.get("offset", 0) :],
-                }
+                names = sorted(self._streams)
+                return {"total": len(names), "streams": names[body.get("offset", 0) :]}
             case ["STREAM", "CREATE", stream]:
                 return self._create_stream(stream, body)
             case ["STREAM", verb, stream]:
@@ -98,7 +83,7 @@ class MemoryJetStream:
                 names = sorted(self._streams[stream].consumers)
                 return {"total": len(names), "consumers": names[body.get("offset", 0) :]}
             case ["CONSUMER", "MSG", "NEXT", stream, consumer]:
-                return self._next(self._consumer(stream, consumer), body, *reply)
+                self._next(self._consumer(stream, consumer), body, reply)
             case ["CONSUMER", "CREATE", stream, consumer]:
                 return self._create_consumer(stream, consumer, body["config"])
             case ["CONSUMER", verb, stream, consumer]:
@@ -112,10 +97,6 @@ class MemoryJetStream:
         match verb:
             case "INFO":
                 return stream.info()
-            case "PURGE":
-                if stream.config.deny_purge:
-                    return error(500, 10110, "stream purge not permitted")
-                return {"success": True, "purged": stream.purge()}
             case "DELETE":
                 del self._streams[name]
                 for consumer in stream.consumers.values():
@@ -126,11 +107,11 @@ class MemoryJetStream:
     def _create_stream(self, name: str, config: Mapping[str, Any]) -> Answer:
         if name in self._streams:
             return error(400, 10058, "stream name already in use with a different configuration")
-        stream = self._streams[name] = MemoryStream(config)
+        stream = self._streams[name] = MemoryStream(config, self._stamp, self._copy)
         origins = [self._streams[source["name"]] for source in stream.config.sources]
-        copied = sorted((m for origin in origins for m in origin.messages_from(1)), key=lambda m: m.stored_ns)
-        for message in copied:
-            stream.store(message.subject, message.headers, message.payload, self._stamp())
+        present = [stored for origin in origins for stored in origin.messages]
+        for stored in sorted(present, key=lambda stored: stored.stored_ns):
+            stream.store(stored.message)
         return stream.info()
 
     def _consumer_call(self, verb: str, stream: str, name: str, body: Mapping[str, Any]) -> Answer | None:
@@ -158,46 +139,37 @@ class MemoryJetStream:
         consumer = self._streams[stream].consumers[name] = MemoryConsumer(self._streams[stream], name, config)
         return consumer.info()
 
-    def _next(
-        self,
-        consumer: MemoryConsumer | None,
-        body: Mapping[str, Any],
-        inbox: str,
-        deliver: Callable[[Delivery], None],
-    ) -> Answer | None:
+    def _next(self, consumer: MemoryConsumer | None, body: Mapping[str, Any], reply: Reply) -> None:
         """Open a pull request; it ends when it is served, in time, or when its inbox is gone."""
+        inbox, deliver = reply
         request = PullRequest(
             inbox=inbox, deliver=deliver, left=body["batch"], left_bytes=body.get("max_bytes") or MAX_BYTES
         )
         if consumer is None:
             request.say("503", "")
-            return None
+            return
         if len(consumer.waiting) >= consumer.config["max_waiting"]:
             request.say("409", "Exceeded MaxWaiting")
-            return None
+            return
         loop = asyncio.get_running_loop()
         consumer.waiting.append(request)
         loop.call_later(body["expires"] / _NS, _expire, consumer, request)
         if beat := body.get("idle_heartbeat"):
             loop.call_later(beat / _NS, _beat, consumer, request, beat / _NS)
         consumer.serve()
-        return None
 
     def _consumer(self, stream: str, name: str) -> MemoryConsumer | None:
         return self._streams[stream].consumers.get(name) if stream in self._streams else None
 
-    def _consumers(self) -> Iterable[MemoryConsumer]:
-        return (consumer for stream in self._streams.values() for consumer in stream.consumers.values())
-
 
 def _expire(consumer: MemoryConsumer, request: PullRequest) -> None:
-    if any(each is request for each in consumer.waiting):
+    if request in consumer.waiting:
         consumer.waiting.remove(request)
         request.say("408", "Request Timeout")
 
 
 def _beat(consumer: MemoryConsumer, request: PullRequest, every_s: float) -> None:
-    if any(each is request for each in consumer.waiting):
+    if request in consumer.waiting:
         request.say("100", "Idle Heartbeat")
         asyncio.get_running_loop().call_later(every_s, _beat, consumer, request, every_s)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -11,7 +11,7 @@ from bus.errors import TrustError
 from bus.keys import Signer, sign_entry, thumbprint
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import decode_as, encode
-from schemas.envelope import TYP_BEACON, TYP_REGISTRY, read_signed, write_signed
+from schemas.envelope import TYP_BEACON, TYP_REGISTRY, SignedFile, read_signed, write_signed
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.registry import (
     BEACON_SPEC,
@@ -60,16 +60,12 @@ def new_registry(
         prev=None,
         issued=issued,
         expires=issued + lifetime,
-        root=Role(threshold=root_threshold, keys=_by_kid(root_keys)),
-        beacon=Role(threshold=beacon_threshold, keys=_by_kid(beacon_keys)),
+        root=Role(threshold=root_threshold, keys={thumbprint(key.jwk): key for key in root_keys}),
+        beacon=Role(threshold=beacon_threshold, keys={thumbprint(key.jwk): key for key in beacon_keys}),
         audiences=dict(audiences),
         clocks=dict(clocks),
         authorities={},
     )
-
-
-def _by_kid(records: Iterable[KeyRecord]) -> dict[str, KeyRecord]:
-    return {thumbprint(record.jwk): record for record in records}
 
 
 def next_version(document: Registry, digest: str, now: dt.datetime, lifetime: dt.timedelta) -> Registry:
@@ -94,19 +90,21 @@ def document_of(raw: bytes) -> Registry:
         TrustError: `malformed-registry`.
     """
     try:
-        file = read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES, unsigned=True)
-        return decode_as(Registry, file.payload, max_bytes=MAX_REGISTRY_BYTES)
-    except (EnvelopeError, SchemaError) as exc:
+        return decode_as(Registry, _file(raw).payload, max_bytes=MAX_REGISTRY_BYTES)
+    except SchemaError as exc:
+        raise TrustError(f"not a registry: {exc}", reason="malformed-registry") from None
+
+
+def _file(raw: bytes) -> SignedFile:
+    try:
+        return read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES, unsigned=True)
+    except EnvelopeError as exc:
         raise TrustError(f"not a registry: {exc}", reason="malformed-registry") from None
 
 
 def signatures(raw: bytes) -> tuple[str, ...]:
     """The key ids that have signed a registry file, unchecked."""
-    try:
-        file = read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES, unsigned=True)
-    except EnvelopeError as exc:
-        raise TrustError(f"not a registry: {exc}", reason="malformed-registry") from None
-    return tuple(entry.header.kid for entry in file.entries)
+    return tuple(entry.header.kid for entry in _file(raw).entries)
 
 
 def sign_registry(raw: bytes, signer: Signer) -> bytes:
@@ -116,7 +114,7 @@ def sign_registry(raw: bytes, signer: Signer) -> bytes:
         TrustError: `malformed-registry`.
     """
     document_of(raw)
-    file = read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES, unsigned=True)
+    file = _file(raw)
     others = tuple(entry for entry in file.entries if entry.header.kid != signer.kid)
     return write_signed(file.payload, (*others, sign_entry(signer, file.payload, typ=TYP_REGISTRY)))
 

@@ -12,6 +12,7 @@ from bus.keys import thumbprint
 from bus.trust import receipt_grants
 from bus.trust.grants import HUB, granted, spoken_by
 from bus.trust.receipt_grants import HEARTBEAT
+from bus.trust.rotation import record_of, with_record
 from schemas.bodies.system import receipt_tlp
 from schemas.registry import (
     Audience,
@@ -24,6 +25,7 @@ from schemas.registry import (
 from schemas.vocab import Scope, SealPolicy, Status, Tlp
 
 REANCHOR = "reanchor"
+ADD_FIRST = "add it first"
 
 
 def add_authority(
@@ -32,9 +34,9 @@ def add_authority(
     """The document with an authority added or replaced, and made a member of audiences."""
     audiences = dict(document.audiences)
     for name in member_of:
-        found = audiences.get(name, Audience(scope=Scope.UNION))
-        if authority_id not in found.members:
-            audiences[name] = msgspec.structs.replace(found, members=(*found.members, authority_id))
+        audience = audiences.get(name, Audience(scope=Scope.UNION))
+        if authority_id not in audience.members:
+            audiences[name] = msgspec.structs.replace(audience, members=(*audience.members, authority_id))
     return msgspec.structs.replace(
         document, authorities={**document.authorities, authority_id: record}, audiences=audiences
     )
@@ -52,17 +54,13 @@ def grant(
     Raises:
         TrustError: `unknown-authority`.
     """
-    record = document.authorities.get(authority_id)
-    if record is None:
-        raise TrustError(
-            f"{authority_id} is not in the registry", remedy="add it first", reason="unknown-authority"
-        )
-    changed = msgspec.structs.replace(
-        record,
-        publish=(*record.publish, *(g for g in publish if g not in record.publish)),
-        read=(*record.read, *(g for g in read if g not in record.read)),
+    record = record_of(document, authority_id, ADD_FIRST)
+    return with_record(
+        document,
+        authority_id,
+        publish=(*record.publish, *(grant for grant in publish if grant not in record.publish)),
+        read=(*record.read, *(grant for grant in read if grant not in record.read)),
     )
-    return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
 
 
 def beat(tlp: Tlp, audience: str) -> PublishGrant:
@@ -86,9 +84,7 @@ def grant_receipts(document: Registry, hub: str) -> Registry:
     Raises:
         TrustError: `unknown-authority`.
     """
-    record = document.authorities.get(hub)
-    if record is None:
-        raise TrustError(f"{hub} is not in the registry", remedy="add it first", reason="unknown-authority")
+    record = record_of(document, hub, ADD_FIRST)
     reads = granted(record.read)
     shared: dict[Tlp, set[str]] = {}
     for name, other in document.authorities.items():
@@ -101,10 +97,8 @@ def grant_receipts(document: Registry, hub: str) -> Registry:
         grant for tlp in sorted(shared) for grant in receipt_grants.grants(sorted(shared[tlp]), (tlp,))
     )
     beats = [beat(tlp, audience) for status, tlp, audience in sorted(reads) if status is Status.SYSTEM]
-    changed = msgspec.structs.replace(
-        record, publish=(*before, *helps, *(each for each in beats if each not in before))
-    )
-    return msgspec.structs.replace(document, authorities={**document.authorities, hub: changed})
+    beats = [grant for grant in beats if grant not in before]
+    return with_record(document, hub, publish=(*before, *helps, *beats))
 
 
 def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -> Registry:
@@ -113,15 +107,15 @@ def add_seal_key(document: Registry, authority_id: str, record: SealKeyRecord) -
     Raises:
         TrustError: `unknown-authority`, or `seal-window` for a key that it has already.
     """
-    held = _seal_keys(document, authority_id)
+    keys = record_of(document, authority_id, ADD_FIRST).seal_keys
     kid = thumbprint(record.jwk)
-    if kid in held:
+    if kid in keys:
         raise TrustError(
             f"seal key {kid} stands in the registry already, and its window does not begin anew",
             remedy="make a new key",
             reason="seal-window",
         )
-    return _with_seal_keys(document, authority_id, {**held, kid: record})
+    return with_record(document, authority_id, seal_keys={**keys, kid: record})
 
 
 def revoke_seal_key(document: Registry, authority_id: str, kid: str, since: dt.datetime) -> Registry:
@@ -130,25 +124,11 @@ def revoke_seal_key(document: Registry, authority_id: str, kid: str, since: dt.d
     Raises:
         TrustError: `unknown-authority`, or `unknown-key` for a key that the authority does not have.
     """
-    held = _seal_keys(document, authority_id)
-    if kid not in held:
+    keys = record_of(document, authority_id, ADD_FIRST).seal_keys
+    if kid not in keys:
         raise TrustError(f"{authority_id} has no seal key {kid}", reason="unknown-key")
-    ended = msgspec.structs.replace(held[kid], revoked_since=held[kid].revoked_since or since)
-    return _with_seal_keys(document, authority_id, {**held, kid: ended})
-
-
-def _seal_keys(document: Registry, authority_id: str) -> dict[str, SealKeyRecord]:
-    found = document.authorities.get(authority_id)
-    if found is None:
-        raise TrustError(
-            f"{authority_id} is not in the registry", remedy="add it first", reason="unknown-authority"
-        )
-    return found.seal_keys
-
-
-def _with_seal_keys(document: Registry, authority_id: str, keys: dict[str, SealKeyRecord]) -> Registry:
-    changed = msgspec.structs.replace(document.authorities[authority_id], seal_keys=keys)
-    return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: changed})
+    ended = msgspec.structs.replace(keys[kid], revoked_since=keys[kid].revoked_since or since)
+    return with_record(document, authority_id, seal_keys={**keys, kid: ended})
 
 
 def set_seal_policy(document: Registry, audience: str, policy: SealPolicy) -> Registry:
@@ -157,8 +137,7 @@ def set_seal_policy(document: Registry, audience: str, policy: SealPolicy) -> Re
     Raises:
         TrustError: `audience`, when there is none of this name.
     """
-    found = document.audiences.get(audience)
-    if found is None:
+    if audience not in document.audiences:
         raise TrustError(f"there is no audience {audience} in the registry", reason="audience")
-    changed = msgspec.structs.replace(found, seal=policy)
+    changed = msgspec.structs.replace(document.audiences[audience], seal=policy)
     return msgspec.structs.replace(document, audiences={**document.audiences, audience: changed})

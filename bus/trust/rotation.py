@@ -6,7 +6,7 @@ Nothing here is in force until enough roots have signed the version that says it
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -59,14 +59,10 @@ def rotate_key(
             one; `ambiguous-key` when it must be said which; `shared-key` when the new one is registered already; or
             what a rule of the registry says.
     """
-    record = _authority(document, authority_id)
-    kid = thumbprint(new.jwk)
-    if kid in record.keys:
-        raise TrustError(
-            f"key {kid} is {authority_id}'s already", remedy="make a new one", reason="shared-key"
-        )
+    record = record_of(document, authority_id)
+    keys = _with_new(record.keys, authority_id, new)
     usable = usable_keys(record, now)
-    same = [each for each, key in usable.items() if key.alg == new.alg]
+    same = [kid for kid, key in usable.items() if key.alg == new.alg]
     if not replaces and len(same) > 1:
         raise TrustError(
             f"{authority_id} has {len(same)} usable {new.alg} keys",
@@ -74,20 +70,17 @@ def rotate_key(
             reason="ambiguous-key",
         )
     ended = tuple(replaces) or tuple(same)
-    for each in ended:
-        if each not in usable:
-            raise TrustError(f"{each} is no usable key of {authority_id}", reason="unknown-key")
-        if each not in same:
+    until = max(now, new.not_before) + overlap
+    for kid in ended:
+        if kid not in usable:
+            raise TrustError(f"{kid} is no usable key of {authority_id}", reason="unknown-key")
+        if kid not in same:
             raise TrustError(
-                f"{each} is a {usable[each].alg} key; it is replaced by one of the same algorithm",
+                f"{kid} is a {usable[kid].alg} key; it is replaced by one of the same algorithm",
                 reason="wrong-algorithm",
             )
-    until = max(now, new.not_before) + overlap
-    keys = {
-        each: msgspec.structs.replace(key, not_after=min(key.not_after, until)) if each in ended else key
-        for each, key in record.keys.items()
-    }
-    changed = _with_keys(document, authority_id, {**keys, kid: new})
+        keys[kid] = msgspec.structs.replace(keys[kid], not_after=min(keys[kid].not_after, until))
+    changed = with_record(document, authority_id, keys=keys)
     check_rules(changed)
     return changed, ended
 
@@ -98,25 +91,28 @@ def add_key(document: Registry, authority_id: str, new: KeyRecord) -> Registry:
     Raises:
         TrustError: `unknown-authority`; `shared-key` when it is registered already; or what a rule of the registry says.
     """
-    record = _authority(document, authority_id)
-    kid = thumbprint(new.jwk)
-    if kid in record.keys:
-        raise TrustError(
-            f"key {kid} is {authority_id}'s already", remedy="make a new one", reason="shared-key"
-        )
-    changed = _with_keys(document, authority_id, {**record.keys, kid: new})
+    keys = _with_new(record_of(document, authority_id).keys, authority_id, new)
+    changed = with_record(document, authority_id, keys=keys)
     check_rules(changed)
     return changed
 
 
+def _with_new(keys: Mapping[str, KeyRecord], authority_id: str, new: KeyRecord) -> dict[str, KeyRecord]:
+    kid = thumbprint(new.jwk)
+    if kid in keys:
+        raise TrustError(
+            f"key {kid} is {authority_id}'s already", remedy="make a new one", reason="shared-key"
+        )
+    return {**keys, kid: new}
+
+
 def replace_nkeys(document: Registry, authority_id: str, nkeys: Sequence[str]) -> Registry:
-    """Other transport keys for an authority. The broker cuts off whoever holds an old one, once it is reloaded.
+    """Other transport keys for an authority. Once the broker is reloaded, it cuts connections by the old ones.
 
     Raises:
         TrustError: `unknown-authority`, or what a rule of the registry says.
     """
-    record = msgspec.structs.replace(_authority(document, authority_id), nkeys=tuple(nkeys))
-    changed = msgspec.structs.replace(document, authorities={**document.authorities, authority_id: record})
+    changed = with_record(document, authority_id, nkeys=tuple(nkeys))
     check_rules(changed)
     return changed
 
@@ -146,27 +142,34 @@ def revoke_keys(
     Raises:
         TrustError: `unknown-authority`, `unknown-key`; `from-the-future` when `since` is after `now`.
     """
-    record = _authority(document, authority_id)
+    keys = dict(record_of(document, authority_id).keys)
     if since > now:
         raise TrustError("a key is revoked since now or earlier, not later", reason="from-the-future")
     for kid in kids:
-        if kid not in record.keys:
+        if kid not in keys:
             raise TrustError(f"{kid} is no key of {authority_id}", reason="unknown-key")
-    keys = {
-        kid: msgspec.structs.replace(key, revoked_since=since, revoked_for=reason) if kid in kids else key
-        for kid, key in record.keys.items()
-    }
+        keys[kid] = msgspec.structs.replace(keys[kid], revoked_since=since, revoked_for=reason)
     issued = max(document.issued, since)  # a proposal of a while ago, or cut to whole seconds
-    return _with_keys(msgspec.structs.replace(document, issued=issued), authority_id, keys)
+    return with_record(msgspec.structs.replace(document, issued=issued), authority_id, keys=keys)
 
 
-def _authority(document: Registry, authority_id: str) -> AuthorityRecord:
+def record_of(document: Registry, authority_id: str, remedy: str | None = None) -> AuthorityRecord:
+    """The record of an authority.
+
+    Raises:
+        TrustError: `unknown-authority`.
+    """
     record = document.authorities.get(authority_id)
     if record is None:
-        raise TrustError(f"{authority_id} is not in the registry", reason="unknown-authority")
+        raise TrustError(f"{authority_id} is not in the registry", remedy=remedy, reason="unknown-authority")
     return record
 
 
-def _with_keys(document: Registry, authority_id: str, keys: dict[str, KeyRecord]) -> Registry:
-    record = msgspec.structs.replace(document.authorities[authority_id], keys=keys)
+def with_record(document: Registry, authority_id: str, **fields: object) -> Registry:
+    """The document with some fields of an authority's record changed.
+
+    Raises:
+        TrustError: `unknown-authority`.
+    """
+    record = msgspec.structs.replace(record_of(document, authority_id), **fields)
     return msgspec.structs.replace(document, authorities={**document.authorities, authority_id: record})

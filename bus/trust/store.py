@@ -58,6 +58,7 @@ class RegistryStore:
             TrustError: the pinned version does not stand; a later file that does not stand is said in the log.
         """
         self._file = file
+        self._revocations = file.parent / "revocations"
         self._beacon = beacon
         self._clock = clock
         self._left: set[tuple[Path, str]] = set()
@@ -76,30 +77,30 @@ class RegistryStore:
         return self._registry
 
     def take(self, raw: bytes) -> bool:
-        """Take in a next version, a beacon or a revocation statement, and keep it; whether it changed anything.
+        """Take in a next version, a beacon or a revocation statement, and keep it. Returns whether it changed anything.
 
         Raises:
             TrustError: it does not stand, for its reason; nothing was kept.
         """
-        self._look_again()  # what others took in meanwhile may be what this continues
+        self._look_again()  # another program may have taken in what this continues
         now = self._clock()
         kind = trust_kind(raw)
         if kind is Trust.REVOKE:
             path = self._revocations / f"{digest(read_signed(raw, typ=TYP_REVOKE).payload)}.tocsin.json"
             if path.is_file():
                 return False  # by now the key that signed it may have ended, with itself
-            found = self._registry.with_revocation(raw, now)
+            registry = self._registry.with_revocation(raw, now)
         elif kind is Trust.BEACON:
-            found = self._registry.with_beacon(raw, now)
+            registry = self._registry.with_beacon(raw, now)
             path = self._beacon or self._file.with_name("beacon.tocsin.json")
         else:
-            found = self._registry.update(raw, now)
-            path = version_file(self._file, found.version)
-        if found is self._registry:
+            registry = self._registry.update(raw, now)
+            path = version_file(self._file, registry.version)
+        if registry is self._registry:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, raw, mode=0o644)
-        self._hold(found)
+        self._hold(registry)
         return True
 
     def versions(self) -> tuple[bytes, ...]:
@@ -108,13 +109,13 @@ class RegistryStore:
 
     def statements(self) -> tuple[bytes, ...]:
         """Every revocation statement that was taken in, and still says what the registry in force allows."""
-        found = []
-        for path in sorted(self._revocations.glob("*.tocsin.json")):
+        statements = []
+        for path in self._statement_files():
             with contextlib.suppress(OSError, TrustError):
                 raw = path.read_bytes()
                 self._with_statement(raw, self._clock())
-                found.append(raw)
-        return tuple(found)
+                statements.append(raw)
+        return tuple(statements)
 
     def beacon(self) -> bytes | None:
         """The last beacon that was taken in, or None."""
@@ -123,33 +124,31 @@ class RegistryStore:
 
     def holds(self, raw: bytes) -> bool:
         """Whether these very bytes are a version that is kept here, old ones too."""
-        kept = self._file.parent.glob(version_file(self._file, 0).name.replace("v0", "v*"))
-        return any(path.is_file() and path.read_bytes() == raw for path in (self._file, *kept))
+        files = (self._file, *self._later_files())
+        return any(path.is_file() and path.read_bytes() == raw for path in files)
 
-    def _hold(self, found: VerifiedRegistry) -> None:
-        self._registry = found
-        self._versions[found.version] = found.raw
+    def _hold(self, registry: VerifiedRegistry) -> None:
+        self._registry = registry
+        self._versions[registry.version] = registry.raw
 
     # -- what lies on the disk ----------------------------------------------------------------------------------------
 
-    @property
-    def _revocations(self) -> Path:
-        return revocations_of(self._file)
+    def _later_files(self) -> list[Path]:
+        """The files of versions that are kept beside the pinned one."""
+        return sorted(self._file.parent.glob(version_file(self._file, 0).name.replace("v0", "v*")))
+
+    def _statement_files(self) -> list[Path]:
+        return sorted(self._revocations.glob("*.tocsin.json"))
 
     def _look(self) -> _Seen:
-        """What there is, and since when."""
-        found = []
-        for path in (
-            *sorted(self._file.parent.glob("*.json")),
-            *([self._beacon] if self._beacon else []),
-            *sorted(self._revocations.glob("*.tocsin.json")),
-        ):
-            try:
+        """Path, mtime (ns) and size of every registry file."""
+        files = [*sorted(self._file.parent.glob("*.json")), *self._statement_files()]
+        seen = []
+        for path in (*files, self._beacon) if self._beacon else files:
+            with contextlib.suppress(OSError):
                 stat = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), stat.st_mtime_ns, stat.st_size))
-        return tuple(found)
+                seen.append((str(path), stat.st_mtime_ns, stat.st_size))
+        return tuple(seen)
 
     def _look_again(self) -> None:
         try:
@@ -163,12 +162,10 @@ class RegistryStore:
     def _pinned(self, pin: str | None, domain: str | None) -> VerifiedRegistry:
         """The pinned version: in its file, or, where a proposal covers that, kept beside it."""
         try:
-            return VerifiedRegistry.open(read_bytes(self._file, "registry"), pin=pin, domain=domain)
+            return VerifiedRegistry.open(_read(self._file), pin=pin, domain=domain)
         except TrustError as exc:
             if exc.reason == "pin":
-                for path in sorted(
-                    self._file.parent.glob(version_file(self._file, 0).name.replace("v0", "v*"))
-                ):
+                for path in self._later_files():
                     with contextlib.suppress(TrustError):
                         return VerifiedRegistry.open(path.read_bytes(), pin=pin, domain=domain)
             raise
@@ -185,7 +182,7 @@ class RegistryStore:
         self._add(self._file, self._registry.update)  # the next version may have been made in its place
         if self._beacon is not None:
             self._add(self._beacon, self._registry.with_beacon, fatal={"fork"} if strict else ())
-        for path in sorted(self._revocations.glob("*.tocsin.json")):
+        for path in self._statement_files():
             self._add(path, self._with_statement, fatal=None if strict else ())
 
     def _with_statement(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
@@ -197,12 +194,11 @@ class RegistryStore:
         step: Callable[[bytes, dt.datetime], VerifiedRegistry],
         fatal: Collection[str] | None = (),
     ) -> bool:
-        """Take a file in, if it stands; whether it changed anything. `fatal` reasons are raised, None is any."""
+        """Take a file in, if it stands. Returns whether it changed anything. `fatal` reasons are raised, None is any."""
         if not path.exists():
             return False
         try:
-            raw = read_bytes(path, "registry")
-            found = step(raw, self._clock())
+            registry = step(_read(path), self._clock())
         except (TrustError, ConfigError) as exc:
             if fatal is None or exc.reason in fatal:
                 raise TrustError(
@@ -212,8 +208,8 @@ class RegistryStore:
                 ) from None
             self._leave(path, exc)
             return False
-        changed = found is not self._registry
-        self._hold(found)
+        changed = registry is not self._registry
+        self._hold(registry)
         return changed
 
     def _leave(self, path: Path, exc: TrustError | ConfigError) -> None:
@@ -236,25 +232,19 @@ def version_file(file: Path, version: int) -> Path:
     return file.with_name(f"{stem}.v{version}{file.name.removeprefix(stem)}")
 
 
-def revocations_of(file: Path) -> Path:
-    """The folder, beside a registry, of the revocation statements that were taken in."""
-    return file.parent / "revocations"
-
-
-def read_bytes(path: Path, what: str) -> bytes:
-    """The bytes of a file that must be there.
-
-    Raises:
-        ConfigError: `file-missing`, `file-unreadable`.
-    """
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise ConfigError(
-            f"the {what} file {path} is not there", remedy="ask your registrar for it", reason="file-missing"
+            f"the registry file {path} is not there",
+            remedy="ask your registrar for it",
+            reason="file-missing",
         ) from None
     except OSError as exc:
-        raise ConfigError(f"cannot read the {what} file {path}: {exc.strerror}", reason=UNREADABLE) from None
+        raise ConfigError(
+            f"cannot read the registry file {path}: {exc.strerror}", reason=UNREADABLE
+        ) from None
 
 
 def trust_kind(raw: bytes) -> Trust:

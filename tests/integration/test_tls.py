@@ -18,7 +18,8 @@ from bus.errors import ConfigError, DeniedError, KeyFileError, UnreachableError
 from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, ServerTls, provision, render_conf
 from bus.server.binary import ServerError
-from bus.server.checks import Check, check
+from bus.server.checks import check
+from bus.server.findings import Check
 from bus.transport.connection import Connection, Endpoint
 from bus.transport.tls import Tls
 from tests.support.certificates import Ca

@@ -15,7 +15,7 @@ import pytest
 from bus.errors import TrustError
 from bus.trust import ceremony
 from bus.trust.registry import TrustState, VerifiedRegistry
-from bus.trust.store import revocations_of, version_file
+from bus.trust.store import version_file
 from tests.support.clocks import Clock
 from tests.support.trust import DAY, WORLD, hold, statement
 from tests.support.world import NOW, signed_registry
@@ -91,7 +91,7 @@ def test_a_damaged_revocation_stops_a_program_that_begins_and_not_one_that_runs(
     clock = Clock(NOW)
     held = hold(tmp_path, clock)
     held.take(statement())
-    (path,) = revocations_of(tmp_path / "registry.tocsin.json").iterdir()
+    (path,) = (tmp_path / "revocations").iterdir()
     path.write_bytes(path.read_bytes()[:-40])
     clock.pass_(2)
     assert held().revoked()

@@ -1,0 +1,106 @@
+"""Whether the streams, consumers and carriers of a running broker are those that the registry and the federation want."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from bus.errors import BrokerError
+from bus.federation import CarrierClient, Federation, unmatched
+from bus.server.findings import Check, hard, soft
+from bus.transport import (
+    STATEMENTS_ROOM_BYTES,
+    STATEMENTS_STREAM,
+    Connection,
+    ConsumerSpec,
+    StreamSpec,
+    consumer_differs,
+    consumer_info,
+    consumer_names,
+    stream_differs,
+    stream_info,
+    stream_names,
+)
+from bus.trust import VerifiedRegistry
+
+FULL_SHARE = 0.8
+
+
+def country_check(registry: VerifiedRegistry, federation: Federation) -> Check:
+    """Whether the federation's file and the registry name the same countries."""
+    alone = unmatched(registry, federation)
+    lacking = [
+        f"{country} has no {'authority in the registry' if country in federation.countries else 'broker in the file'}"
+        for country in alone
+    ]
+    both = f"{len(federation.countries)}, each with authorities"
+    return soft("countries", not alone, both, ", ".join(lacking))
+
+
+async def carrier_check(connection: Connection, guest: CarrierClient) -> Check:
+    """Whether a carrier is there, and how much waits for it."""
+    waits, there = 0, True
+    for spec in guest.consumers:
+        try:
+            info = await consumer_info(connection, spec.stream, spec.name)
+        except BrokerError:
+            there = False
+            continue
+        waits += info.num_pending
+        there = there and info.num_waiting > 0
+    return soft(guest.identity, there, f"{'attached' if there else 'not attached'}, {waits} wait for it")
+
+
+async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], speakers: int) -> list[Check]:
+    """Whether every stream is there with its settings, has room, and no other is.
+
+    Args:
+        connection: the provisioner's.
+        specs: the streams as they must stand.
+        speakers: how many authorities may send revocation statements.
+    """
+    checks = []
+    for spec in specs:
+        try:
+            info = await stream_info(connection, spec.name)
+        except BrokerError as exc:
+            checks.append(hard(f"stream {spec.name}", ok=False, detail=str(exc)))
+            continue
+        state = info.state
+        wrong = [key for key in stream_differs(spec, info) if key != "max_bytes"]
+        # A window on a world would let one country's message ids suppress another's bulletins.
+        wrong += ["duplicate_window"] if not spec.subjects and info.config.get("duplicate_window") else []
+        checks.append(hard(f"stream {spec.name}", not wrong, f"{state.messages} bulletins", ", ".join(wrong)))
+        if spec.name == STATEMENTS_STREAM:
+            # An authority that has left keeps its room until its statements are too old.
+            most = speakers + 1 + state.num_subjects
+            room = info.max_bytes // STATEMENTS_ROOM_BYTES
+            room_for = f"of {room} senders, and {most} at the most"
+            checks.append(hard("room for statements", most <= room, room_for))
+        share = state.bytes / max(1, info.max_bytes)
+        if share > FULL_SHARE:
+            checks.append(soft(f"stream {spec.name} fill", ok=False, detail=f"{share:.0%} full"))
+    others = set(await stream_names(connection)) - {spec.name for spec in specs}
+    named = f"{', '.join(sorted(others))} of no country here"
+    return [*checks, soft("other streams", not others, "none", named)]
+
+
+async def consumer_check(connection: Connection, wanted: Sequence[ConsumerSpec]) -> Check:
+    """Whether every consumer is there with its filters, and no other."""
+    wrong = []
+    for spec in wanted:
+        try:
+            info = await consumer_info(connection, spec.stream, spec.name)
+        except BrokerError as exc:
+            wrong.append(f"{spec.stream}/{spec.name}: {exc}")
+            continue
+        if differs := consumer_differs(spec, info.config):
+            wrong.append(f"{spec.stream}/{spec.name}: other {', '.join(differs)} than its grants")
+    known = {(spec.stream, spec.name) for spec in wanted}
+    for stream in {spec.stream for spec in wanted}:
+        with contextlib.suppress(BrokerError):  # the stream is missing, which its own check says
+            names = await consumer_names(connection, stream)
+            wrong += [
+                f"{stream}/{name}: nobody has a grant for it" for name in names if (stream, name) not in known
+            ]
+    return hard("consumers", not wrong, f"{len(wanted)} follow the registry", "; ".join(sorted(wrong)))
