@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame import App, NotFoundError, command
+from bus.cli.frame import FILE, App, NotFoundError, command
 
 
 @command(name="proof")
 @click.argument("channel")
 @click.option("--seq", type=click.IntRange(min=1), help="the number, when there are several")
-@click.option("--out", type=click.Path(path_type=Path), help="write it here instead of standard output")
+@click.option("--out", type=FILE, help="write it here instead of standard output")
 def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) -> None:
     """Write down that the issuer of CHANNEL (xa-csirt/actual.green.community) contradicted itself.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, command, read_file
+from bus.cli.frame import FILE, App, command, read_file
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -17,13 +17,8 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--registry",
-    "registry_file",
-    type=click.Path(path_type=Path),
-    help="registry file, instead of the context's",
-)
+@click.argument("file", type=FILE)
+@click.option("--registry", "registry_file", type=FILE, help="registry file, instead of the context's")
 @click.option("--pin", help="digest that --registry must have; without it the file is believed as it is")
 @click.option("--at", metavar="TIME", help="judge as of this time (2027-05-23T18:00:00Z)")
 @click.option("--require-fresh", is_flag=True, help="fail unless the registry is known to be the current one")
@@ -50,7 +45,7 @@ def verify(
     if registry_file is not None:
         registry = VerifiedRegistry.open(read_file(registry_file), pin=pin)
     else:
-        registry = open_registry(app.context()[1], now)
+        registry = open_registry(app, now)
     raw = read_file(file)
     if is_contradiction(raw):
         _explain_fork(app, raw, registry, now, file)
@@ -81,17 +76,17 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
     from bus.errors import AdmissionError
 
     try:
-        found = judge_proof(raw, registry=registry, now=now)
+        proof = judge_proof(raw, registry=registry, now=now)
     except AdmissionError as exc:
         raise AdmissionError(f"{file} proves nothing: {exc}", reason=exc.reason) from None
-    issuer = found.channel.issuer
+    issuer = proof.channel.issuer
     if app.json:
         app.data(
             {
                 "contradiction": True,
                 "issuer": issuer,
-                "channel": str(found.channel),
-                "seq": found.seq,
+                "channel": str(proof.channel),
+                "seq": proof.seq,
                 "bulletins": [
                     {
                         "id": side.bulletin.id,
@@ -102,14 +97,14 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
                         "issued": side.bulletin.issued,
                         "headline": side.bulletin.info[0].headline,
                     }
-                    for side in found.sides
+                    for side in proof.sides
                 ],
             }
         )
     else:
         app.line(f"proved: {registry.authority(issuer).name} ({issuer}) contradicted itself")
-        app.line(f"  place      {found.channel}, number {found.seq}")
-        for side in found.sides:
+        app.line(f"  place      {proof.channel}, number {proof.seq}")
+        for side in proof.sides:
             app.line(f"  signed     {side.bulletin.issued:%Y-%m-%d %H:%M:%S} UTC by {', '.join(side.kids)}")
             app.line(
                 f"             {side.channel} number {side.bulletin.seq}: {side.bulletin.info[0].headline}"
@@ -128,7 +123,7 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str)
 
     bulletin = admitted.bulletin
     signer = registry.authority(bulletin.issuer.id)
-    found = {
+    facts = {
         "verified": True,
         "issuer": bulletin.issuer.id,
         "name": signer.name,
@@ -150,7 +145,7 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str)
         "registry_version": registry.version,
     }
     if app.json:
-        app.data(found)
+        app.data(facts)
         return
     app.line(f"verified: {bulletin.info[0].headline}")
     app.line(f"  signed by  {signer.name} ({bulletin.issuer.id})")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import INTERRUPTED, App, Since, command, interest_of, reading, show
+from bus.cli.frame import INTERRUPTED, STATUS, App, Since, command, interest_of, reading, show
 
 if TYPE_CHECKING:
     from bus.subscribing import Inbox
@@ -34,11 +34,7 @@ if TYPE_CHECKING:
 @click.option("--election", "elections", multiple=True, metavar="ID", help="about this election")
 @click.option("--min-priority", type=click.Choice(["p1", "p2", "p3", "p4"]), help="this urgent or more")
 @click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice(["actual", "exercise", "system", "test"]),
-    help="of this status; actual unless you say otherwise",
+    "--status", "statuses", multiple=True, type=STATUS, help="of this status; actual unless you say otherwise"
 )
 @click.option(
     "--since", type=Since(), default="now", show_default=True, help="all, now, or a span such as 2h"

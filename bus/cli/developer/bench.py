@@ -54,15 +54,13 @@ def bench(app: App, *, rounds: int) -> None:
     CPU time of this one process, in microseconds and as a multiple of one bare Ed25519 verification. The multiple tells
     about the code, the microseconds about this machine.
     """
-    found = measure(rounds, now=app.now(), rng=secrets.token_bytes, cpu=time.process_time)
-    if app.json:
-        app.data({"rounds": rounds, "prices": found})
-        return
-    app.table(
-        ("step", "microseconds", "x verify"),
-        [(each.step, f"{each.microseconds:.0f}", f"{each.verifications:.1f}") for each in found],
+    prices = measure(rounds, now=app.now(), rng=secrets.token_bytes, cpu=time.process_time)
+    rows = ((price.step, f"{price.microseconds:.0f}", f"{price.verifications:.1f}") for price in prices)
+    app.answer(
+        {"rounds": rounds, "prices": prices},
+        table=(("step", "microseconds", "x verify"), rows),
+        notes=[f"medians of {rounds} interleaved rounds, CPU time of one process"],
     )
-    app.note(f"medians of {rounds} interleaved rounds, CPU time of one process")
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,8 +46,7 @@ class AtHand:
         from bus.hub import of_country
 
         if not self._country:
-            _, context = self._app.context()
-            self._country = open_registry(context, self._app.now()).authority(context.authority).country
+            self._country = open_registry(self._app).authority(self._app.identity.authority).country
         return of_country(await self.known(), self._country)
 
     async def phase(self, now: dt.datetime) -> Phase:

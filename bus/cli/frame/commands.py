@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 import click
+import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.text import hint
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Outcome = int | None | Coroutine[Any, Any, int | None]  # of a command
 
 
 def _set(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -134,15 +136,49 @@ class Group(click.Group):
             raise click.UsageError(text, ctx) from None
 
 
+Declare = Callable[[Callable[..., R]], Callable[..., R]]
+
+
+def gathered(name: str, into: type[msgspec.Struct], *options: Declare[Any]) -> Declare[Any]:
+    """Declare options that a command receives together.
+
+    Args:
+        name: the parameter of the command.
+        into: the struct that it receives; fields without an option keep their default.
+        options: in the order of the help.
+    """
+
+    def declare(function: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(function)
+        def body(*arguments: object, **values: object) -> R:
+            fields = {field: values.pop(field) for field in into.__struct_fields__ if field in values}
+            return function(*arguments, **values, **{name: into(**fields)})
+
+        for option in reversed(options):
+            body = option(body)
+        return body
+
+    return declare
+
+
 def command(
     group: click.Group | None = None, name: str | None = None, **settings: Any
-) -> Callable[[Callable[..., None]], click.Command]:
-    """Declare a command that receives the App first and accepts the shared options and `--json`."""
+) -> Callable[[Callable[..., Outcome]], click.Command]:
+    """Declare a command that receives the App first and accepts the shared options and `--json`.
 
-    def declare(function: Callable[..., None]) -> click.Command:
+    The function may be a coroutine function. What it returns is the exit code; None is 0.
+    """
+
+    def declare(function: Callable[..., Outcome]) -> click.Command:
         @functools.wraps(function)
         def body(*arguments: object, **options: object) -> None:
-            function(click.get_current_context().ensure_object(App), *arguments, **options)
+            outcome = function(click.get_current_context().ensure_object(App), *arguments, **options)
+            if isinstance(outcome, Coroutine):
+                import asyncio
+
+                outcome = asyncio.run(outcome)
+            if outcome:
+                raise click.exceptions.Exit(outcome)
 
         made: click.Command = click.command(name, cls=Command, **settings)(json_option(global_options(body)))
         if group is not None:

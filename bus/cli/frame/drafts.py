@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from contextlib import nullcontext
 
 import msgspec
 
 from bus.cli.frame.errors import InputFileError
+from bus.cli.frame.files import read_bounded
 from schemas.bulletin import Draft
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft
 from schemas.errors import SchemaError
@@ -46,18 +47,8 @@ def _read(name: str, raw: Callable[[], bytes]) -> Draft:
 
 
 def _bytes(name: str) -> bytes:
-    try:
-        if name == STANDARD_INPUT:
-            raw = sys.stdin.buffer.read(MAX_PAYLOAD_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                raw = file.read(MAX_PAYLOAD_BYTES + 1)
-    except FileNotFoundError:
-        raise InputFileError(f"there is no file {name}", reason="file-missing") from None
-    except OSError as exc:
-        raise InputFileError(f"cannot read {name}: {exc.strerror}", reason="file-unreadable") from None
-    if len(raw) > MAX_PAYLOAD_BYTES:
-        raise InputFileError(f"{name} is larger than {MAX_PAYLOAD_BYTES} bytes", reason="too-large")
+    stdin = nullcontext(sys.stdin.buffer) if name == STANDARD_INPUT else None
+    raw = read_bounded(name, MAX_PAYLOAD_BYTES, opened=stdin)
     if not raw.strip():
         raise InputFileError(
             f"{name} is empty", remedy="begin with: tocsin bulletin draft KIND", reason="empty"

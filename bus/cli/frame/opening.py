@@ -40,7 +40,7 @@ class Unsealer:
             return View(outer=outer)
         app = self._app
         try:
-            named = names(outer, app.context()[1].authority)
+            named = names(outer, app.identity.authority)
             seen = self._look(outer, self.keys() if named else _none("not-a-recipient"))
         except TocsinError as exc:
             app.note(f"what is sealed stays closed: {exc}")
@@ -61,9 +61,9 @@ class Unsealer:
         from bus.cli.frame.session import registry_store
         from bus.sealing import look
 
-        app, context = self._app, self._app.context()[1]
+        app, context = self._app, self._app.identity
         if self._registry is None:
-            self._registry = registry_store(context, app.now)
+            self._registry = registry_store(app)
         return look(outer, keys, reader=context.authority, registry=self._registry(), now=app.now())
 
     def keys(self) -> Keys:
@@ -72,7 +72,7 @@ class Unsealer:
             from bus.cli.frame.session import open_seal_keys
             from bus.sealing import Keys
 
-            if self._app.context()[1].seal_keys is None:
+            if self._app.identity.seal_keys is None:
                 self._keys = _none("no-seal-key")
             else:
                 try:

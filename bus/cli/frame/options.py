@@ -1,9 +1,10 @@
-"""Options that select bulletins: spans of time, topics, countries, areas."""
+"""Options that several commands take: files, spans of time, what selects bulletins."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,12 @@ from bus.cli.frame.text import hint
 if TYPE_CHECKING:
     from schemas.subject import Interest
 
+
+FILE = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+STATUS = click.Choice(["actual", "exercise", "system", "test"])
+
+yes_option = click.option("--yes", is_flag=True, help="do not ask")
 
 _SINCE = re.compile(r"(\d+)([smhd])")
 _COUNTRY = re.compile(r"[a-z]{2}|int")

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame import App, command, read_file, report_file, signer_of, write_whole
-
-FILE = click.Path(path_type=Path)
+from bus.cli.frame import FILE, App, command, read_file, report_file, signer_of, write_whole
 
 
 @command(name="endorse")
@@ -25,20 +23,20 @@ def endorse(
     signed, and the issuer's signature, stay as they are.
     """
     from bus.admission import verify_file
-    from bus.cli.frame import open_registry, open_signer, record
+    from bus.cli.frame import open_registry, record
     from bus.errors import PermitError
     from bus.keys import sign_entry
     from schemas.codec import digest
     from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, read_signed, write_signed
 
-    _, context = app.context()
+    context = app.identity
     now = app.now()
-    registry = open_registry(context, now)
+    registry = open_registry(app, now)
     raw = read_file(file)
     issuer = verify_file(raw, registry=registry, now=now).bulletin.issuer.id
     if issuer == context.authority:
         raise click.UsageError(f"{issuer} issued it; only another authority endorses it")
-    signer = signer_of(app, key_file, passphrase_file) if key_file else open_signer(context)
+    signer = signer_of(app, key_file, passphrase_file)
     key = registry.key(signer.kid)
     if key is None or key.authority_id != context.authority:
         raise PermitError(f"key {signer.kid} is not {context.authority}'s", reason="not-your-key")

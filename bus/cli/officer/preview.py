@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from bus.cli.frame import App, command, marking_options, with_marking
+from bus.cli.frame import TLPS, App, audience_option, command, tlp_option, with_marking
 
 
 @command()
 @click.argument("file", metavar="FILE")
-@marking_options
+@audience_option
+@tlp_option(*TLPS)
 def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> None:
     """Who will be able to read the draft FILE, computed by the code that enforces it.
 
@@ -23,9 +24,9 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     from schemas.rules import check, with_section
     from schemas.subject import channel_of, subject_for
 
-    _, context = app.context()
+    context = app.identity
     now = app.now()
-    registry = open_registry(context, now)
+    registry = open_registry(app, now)
     draft = with_marking(read_draft(file), audience, tlp)
     bulletin = stamp(
         draft,

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import PARTLY, App, Group, command, hint
+from bus.cli.frame import FILE, PARTLY, App, Group, command, hint
 
 if TYPE_CHECKING:
     from bus.drills import Expectation, Inject, Report
     from bus.publishing import Publisher
     from bus.trust import VerifiedRegistry
-    from schemas.bulletin import Draft
     from schemas.vocab import Tlp
 
 out_option = click.option(
@@ -36,7 +35,7 @@ def drill() -> None:
 
 
 @command(drill, "run")
-@click.argument("script", type=click.Path(path_type=Path))
+@click.argument("script", type=FILE)
 @out_option
 @click.option(
     "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
@@ -95,7 +94,7 @@ def comcheck(
     now = app.now()
     name, _ = app.context()
     speaker = speaker or name
-    registry = open_registry(app.context()[1], now)
+    registry = open_registry(app, now)
     issuer = _as(app, speaker).context()[1].authority
     members, mute = _members(registry, audience, Tlp(tlp), issuer)
     for each in expected:
@@ -146,7 +145,7 @@ def comcheck(
     "--tlp", type=click.Choice(["red", "amber+strict", "amber", "green"]), help="the bulletin's marking"
 )
 @click.option("--audience", help="the bulletin's audience")
-def answer(
+async def answer(
     app: App,
     bulletin_id: str,
     *,
@@ -155,11 +154,11 @@ def answer(
     text: str | None,
     tlp: str | None,
     audience: str | None,
-) -> None:
+) -> int:
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
     import msgspec
 
-    from bus.cli.frame import send_drafts, with_marking
+    from bus.cli.frame import Sending, send_drafts
     from bus.drills import answer as answer_to
     from schemas.scalars import Slug, Uuid
     from schemas.vocab import FeedbackKind
@@ -173,12 +172,11 @@ def answer(
         except msgspec.ValidationError:
             raise click.UsageError(f"{what}: {value!r} is none") from None
 
-    def make() -> Draft:
-        return with_marking(answer_to(bulletin_id, exercise, FeedbackKind(verdict), text), audience, tlp)
-
-    code = asyncio.run(send_drafts(app, [(bulletin_id, make)], ("stored", None), dry_run=False))
-    if code:
-        raise click.exceptions.Exit(code)
+    return await send_drafts(
+        app,
+        [(bulletin_id, lambda: answer_to(bulletin_id, exercise, FeedbackKind(verdict), text))],
+        Sending(audience=audience, tlp=tlp),
+    )
 
 
 # -- conducting it ----------------------------------------------------------------------------------------------
@@ -253,7 +251,7 @@ async def _conduct(
         board = Board(
             exercise=exercise,
             title=title,
-            conducted_by=app.context()[1].authority,
+            conducted_by=app.identity.authority,
             injects=injects,
             started=app.now(),
         )
@@ -266,8 +264,8 @@ async def _rehearse(app: App, injects: Sequence[Inject]) -> None:
     """Refuse the whole drill when one bulletin may not be said, or an answer to it could not be read; no key is used."""
     from bus.cli.frame import open_registry
 
-    _, context = app.context()
-    registry = open_registry(context, app.now())
+    context = app.identity
+    registry = open_registry(app)
     async with _speakers(app, injects, offline=True) as speakers:
         for each in injects:
             speaker = speakers[each.speaker]
@@ -300,11 +298,7 @@ def _tell(app: App, report: Report, out: Path) -> None:
     stem = f"drill-{report.exercise}-{report.started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     write_atomically(out / f"{stem}.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     write_atomically(out / f"{stem}.txt", ("\n".join(map(safe, text)) + "\n").encode())
-    if app.json:
-        app.data(report)
-    else:
-        for line in text:
-            app.line(line)
+    app.answer(report, lines=text)
     app.note(f"report written to {out / stem}.json and .txt")
     if not report.passed:
         raise click.exceptions.Exit(PARTLY)

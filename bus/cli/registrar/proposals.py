@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import App, hint, read_file, record, report_file, write_whole
+from bus.cli.frame import FILE, App, hint, read_file, record, report_file, write_whole
 
 if TYPE_CHECKING:
     from bus.audit import Fact
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 KEY_LIFETIME_DAYS = 365
 REGISTRY_LIFETIME_DAYS = 90
+
+out_option = click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
 
 
 def proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:

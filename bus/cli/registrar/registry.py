@@ -9,6 +9,8 @@ import click
 import msgspec
 
 from bus.cli.frame import (
+    FILE,
+    STATUS,
     App,
     Group,
     NotFoundError,
@@ -26,14 +28,13 @@ from bus.cli.registrar.proposals import (
     check_kinds,
     check_shape,
     key_record,
+    out_option,
     parse_grant,
     previous_of,
     proposal,
     propose,
     record_registry,
 )
-
-FILE = click.Path(path_type=Path)
 
 
 @click.group(cls=Group)
@@ -139,7 +140,7 @@ def init(
     multiple=True,
     help="whom to ask when it does not answer, the first first; repeat",
 )
-@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@out_option
 def add(
     app: App,
     file: Path,
@@ -219,7 +220,7 @@ def add(
     "--status",
     "statuses",
     multiple=True,
-    type=click.Choice(["actual", "exercise", "system", "test"]),
+    type=STATUS,
     help="default: actual, exercise, test; and heartbeats on system",
 )
 @click.option("--area", "areas", multiple=True, metavar="CC", help="limit publishing to these countries")
@@ -229,7 +230,7 @@ def add(
     help="let this hub answer and ask every author it may read, help other hubs, and say what it holds; say it again "
     "when authorities come",
 )
-@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@out_option
 def grant(
     app: App,
     file: Path,
