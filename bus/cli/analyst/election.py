@@ -32,7 +32,7 @@ def list_(app: App) -> None:
 
     def question(db: sqlite3.Connection) -> tuple[list[Election], tuple[CountryPhase, ...]]:
         known = elections.calendars(db)
-        return [elections.standing(each, now) for each in known], elections.by_country(known, now)
+        return [elections.standing(calendar, now) for calendar in known], elections.by_country(known, now)
 
     states, countries = query_store(app, question)
     if app.json:
@@ -48,7 +48,10 @@ def list_(app: App) -> None:
     app.table(("election", "country", "phase", "roughly", "next change", "remark"), rows)
     app.table(
         ("country", "phase", "roughly", "by"),
-        [(each.country, each.phase, each.coarse, ", ".join(each.elections)) for each in countries],
+        [
+            (country.country, country.phase, country.coarse, ", ".join(country.elections))
+            for country in countries
+        ],
     )
 
 
@@ -103,12 +106,12 @@ def show(
 
     known, facts = query_store(app, question)
     chosen = [
-        each
-        for each in known
-        if each.election == election_id and (country is None or country.upper() == each.country)
+        calendar
+        for calendar in known
+        if calendar.election == election_id and (country is None or country.upper() == calendar.country)
     ]
     if not chosen:
-        names = sorted({each.election for each in known})
+        names = sorted({calendar.election for calendar in known})
         raise NotFoundError(
             f"no calendar of {election_id}{f' in {country.upper()}' if country else ''} is held here"
             + (hint(election_id, names) if names else "; tocsin election list shows what is")
@@ -116,11 +119,11 @@ def show(
     ready = True
     for calendar in chosen:
         checks = assess(calendar, facts)
-        ready = ready and all(each.verdict == PASS for each in checks)
+        ready = ready and all(check.verdict == PASS for check in checks)
         mine = [
-            each
-            for each in contacts or ()
-            if (record := registry.document.authorities.get(each.authority))
+            contact
+            for contact in contacts or ()
+            if (record := registry.document.authorities.get(contact.authority))
             and record.country == calendar.country
         ]
         _show(app, calendar, checks, mine, now)

@@ -23,16 +23,18 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
     from bus.cli.frame import query_store, record, report_file, write_new
     from bus.hub.exchange import contradictions
 
-    found = query_store(
+    proofs = query_store(
         app,
-        lambda db: list(islice((each for each in contradictions(db, channel) if seq in (None, each[0])), 1)),
+        lambda db: list(
+            islice((proof for proof in contradictions(db, channel) if seq in (None, proof[0])), 1)
+        ),
     )
-    if not found:
+    if not proofs:
         raise NotFoundError(
             f"this store holds no contradiction on {channel}",
             remedy="tocsin channels --alarms lists where there are any",
         )
-    number, raw = found[0]
+    number, raw = proofs[0]
     record(app, "exported", what="contradiction", channel=channel, seq=number)
     if out is None:
         click.echo(raw.decode(), nl=False)

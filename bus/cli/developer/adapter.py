@@ -125,7 +125,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
 
     if (spool is None) != from_stdin:
         raise click.UsageError("name a --spool folder, or --stdin")
-    installed = [each.name for each in discover()]
+    installed = [plugin.name for plugin in discover()]
     if name not in installed:
         raise click.UsageError(f"there is no adapter {name!r}{hint(name, installed)}")
     app.logs()

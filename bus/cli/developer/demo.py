@@ -57,8 +57,8 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
     app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, ended.set)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, ended.set)
     async with Demo.open(folder, port=port or -1, clock=app.now) as running:
         _greet(app, folder, running)
         feed = Feed(app, running)
@@ -80,11 +80,11 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
         app.line("")
         app.table(
             ("authority", "published", "stored"),
-            [(name, each.published, each.stored) for name, each in tally.authorities.items()],
+            [(name, count.published, count.stored) for name, count in tally.authorities.items()],
         )
         app.table(
             ("hub", "admitted", "refused"),
-            [(name, each.admitted, each.refused) for name, each in tally.hubs.items()],
+            [(name, count.admitted, count.refused) for name, count in tally.hubs.items()],
         )
         app.line(
             f"published {tally.published}, refused {tally.refused}, lost {tally.lost}; kinds: {', '.join(tally.kinds)}"
@@ -151,7 +151,7 @@ class Feed:
         async for row in self._running.follow(hub):
             seen = self._seen.setdefault(row.digest, set())
             seen.add(hub)
-            readers = {each for each in self._running.stores if self._running.may_read(each, row.channel)}
+            readers = {name for name in self._running.stores if self._running.may_read(name, row.channel)}
             self._rows[row.digest] = row
             if seen >= readers:
                 del self._seen[row.digest], self._rows[row.digest]

@@ -40,10 +40,10 @@ def help_(ctx: click.Context, app: App, topic: str | None) -> None:
         app.answer({"topic": topic, "text": TOPICS[topic]}, lines=TOPICS[topic].split("\n"))
         return
     root = ctx.find_root()
-    found = root.command.get_command(root, topic) if isinstance(root.command, click.Group) else None
-    if found is None:
+    command_ = root.command.get_command(root, topic) if isinstance(root.command, click.Group) else None
+    if command_ is None:
         raise click.UsageError(f"there is no topic or command {topic!r}; topics: {', '.join(TOPICS)}")
-    click.echo(found.get_help(click.Context(found, info_name=topic, parent=root)))
+    click.echo(command_.get_help(click.Context(command_, info_name=topic, parent=root)))
 
 
 @command()
@@ -53,10 +53,10 @@ def completion(ctx: click.Context, app: App, shell: str) -> None:
     """Print the completion script of SHELL; source it from your shell's start-up file."""
     from click.shell_completion import get_completion_class
 
-    made = get_completion_class(shell)
-    if made is None:
+    shell_class = get_completion_class(shell)
+    if shell_class is None:
         raise click.UsageError(f"no completion for {shell}")
-    script = made(ctx.find_root().command, {}, "tocsin", "_TOCSIN_COMPLETE").source()
+    script = shell_class(ctx.find_root().command, {}, "tocsin", "_TOCSIN_COMPLETE").source()
     if app.json:
         app.data({"shell": shell, "script": script})
     else:

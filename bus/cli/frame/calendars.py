@@ -69,7 +69,9 @@ async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
 
     async with at_hand(app) as calendars:
         known, own = await calendars.known(), await calendars.own()
-    return keep_days(own, now), frozenset(each.election for each in known if is_unfinished(each.body, now))
+    return keep_days(own, now), frozenset(
+        calendar.election for calendar in known if is_unfinished(calendar.body, now)
+    )
 
 
 async def follow_phase(app: App, store: Inbox | None = None) -> None:

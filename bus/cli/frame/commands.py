@@ -90,10 +90,10 @@ class Command(click.Command):
         """Two lists of options."""
         own: list[tuple[str, str]] = []
         shared: list[tuple[str, str]] = []
-        for each in self.get_params(ctx):
-            record = each.get_help_record(ctx) if isinstance(each, click.Option) else None
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
-                (shared if each.name in SHARED else own).append(record)
+                (shared if parameter.name in SHARED else own).append(record)
         for title, records in (("Options", own), ("Shared options", shared)):
             if records:
                 with formatter.section(title):
@@ -180,9 +180,11 @@ def command(
             if outcome:
                 raise click.exceptions.Exit(outcome)
 
-        made: click.Command = click.command(name, cls=Command, **settings)(json_option(global_options(body)))
+        declared: click.Command = click.command(name, cls=Command, **settings)(
+            json_option(global_options(body))
+        )
         if group is not None:
-            group.add_command(made)
-        return made
+            group.add_command(declared)
+        return declared
 
     return declare

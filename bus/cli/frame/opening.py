@@ -91,22 +91,22 @@ def _none(problem: str) -> Keys:
 
 def opened_data(seen: View) -> dict[str, object]:
     """What is added to a bulletin in JSON: nothing, where nothing of it is sealed."""
-    found: dict[str, object] = {}
+    data: dict[str, object] = {}
     if seen.inner is not None:
-        found["inside"] = {
+        data["inside"] = {
             "bulletin": msgspec.Raw(seen.inner.payload),
             "digest": seen.inner.digest,
             "labels": sorted(seen.inner.labels),
         }
     elif seen.reason:
-        found["inside"] = {"reason": seen.reason}
+        data["inside"] = {"reason": seen.reason}
     if seen.sections:
-        found["sections"] = [
-            {"label": each.label, "recipients": each.recipients}
-            | ({"reason": each.reason} if each.content is None else {"content": each.content})
-            for each in seen.sections
+        data["sections"] = [
+            {"label": section.label, "recipients": section.recipients}
+            | ({"reason": section.reason} if section.content is None else {"content": section.content})
+            for section in seen.sections
         ]
-    return found
+    return data
 
 
 def readable(payload: bytes) -> str:
@@ -128,13 +128,13 @@ def show_inside(app: App, seen: View) -> None:
         app.block(msgspec.json.format(seen.inner.payload, indent=2).decode())
     elif seen.reason:
         app.note(f"sealed to {recipients_of(seen.outer)}; not opened [{seen.reason}]")
-    for each in seen.sections:
-        to = ", ".join(each.recipients)
-        if each.content is None:
-            app.note(f"section {each.label}: sealed to {to}; not opened [{each.reason}]")
+    for section in seen.sections:
+        to = ", ".join(section.recipients)
+        if section.content is None:
+            app.note(f"section {section.label}: sealed to {to}; not opened [{section.reason}]")
         else:
-            app.note(f"section {each.label}: opened, sealed to {to}")
-            app.block(msgspec.json.format(msgspec.json.encode(each.content), indent=2).decode())
+            app.note(f"section {section.label}: opened, sealed to {to}")
+            app.block(msgspec.json.format(msgspec.json.encode(section.content), indent=2).decode())
 
 
 def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:

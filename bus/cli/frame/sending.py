@@ -177,13 +177,13 @@ async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left
     """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
     from bus.delivery import DeliveryState
 
-    found = await tracker.reached(accepted.digest, DeliveryState(rung), left)
-    if found is None or not found.readers:
+    status = await tracker.reached(accepted.digest, DeliveryState(rung), left)
+    if status is None or not status.readers:
         return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
-    if found.state in (rung, DeliveryState.READ):
-        return str(found.state), ""
-    return str(found.state), (
-        f"{accepted.id} is {found.state}; not yet {rung} by {', '.join(found.missing)}: "
+    if status.state in (rung, DeliveryState.READ):
+        return str(status.state), ""
+    return str(status.state), (
+        f"{accepted.id} is {status.state}; not yet {rung} by {', '.join(status.missing)}: "
         f"tocsin outbox receipts {accepted.id} says more"
     )
 

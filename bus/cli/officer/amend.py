@@ -98,7 +98,7 @@ def referring_to(draft: Draft, original: Bulletin, msg_type: str, rel: str) -> D
     from schemas.vocab import MsgType, RefRel
 
     ref = Ref(id=original.id, rel=RefRel(rel))
-    others = tuple(each for each in draft.references if (each.id, each.rel) != (ref.id, ref.rel))
+    others = tuple(other for other in draft.references if (other.id, other.rel) != (ref.id, ref.rel))
     return msgspec.structs.replace(
         draft,
         msg_type=MsgType(msg_type),

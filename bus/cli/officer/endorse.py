@@ -48,8 +48,8 @@ def endorse(
     others = tuple(entry for entry in signed.entries if entry.header.kid != signer.kid)
     if len(others) >= MAX_SIGNATURES:
         raise click.UsageError(f"the file has {len(others)} signatures, which is the most there may be")
-    made = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, typ=TYP_BULLETIN)))
-    verify_file(made, registry=registry, now=now)
-    write_whole(out or file, made)
+    endorsed = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, typ=TYP_BULLETIN)))
+    verify_file(endorsed, registry=registry, now=now)
+    write_whole(out or file, endorsed)
     record(app, "endorsed", digest=digest(signed.payload), issuer=issuer, by=signer.kid)
     report_file(app, out or file, f"endorsed by {context.authority}")

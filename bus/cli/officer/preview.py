@@ -57,14 +57,14 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     ]
     parts = [
         {
-            "label": each.label,
-            "channel": channel_of(with_section(bulletin, each)).name,
-            "readers": (names := sections.readers(bulletin, each, registry)),
+            "label": section.label,
+            "channel": channel_of(with_section(bulletin, section)).name,
+            "readers": (names := sections.readers(bulletin, section, registry)),
             "without_seal_key": [
                 name for name in names if current_key(registry.seal_keys(name), now) is None
             ],
         }
-        for each in draft.sections
+        for section in draft.sections
     ]
     if app.json:
         app.data(

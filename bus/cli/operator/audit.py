@@ -29,21 +29,21 @@ def verify(app: App, *, head: str | None, file: Path | None) -> None:
     from bus.audit import verify as check
 
     path = file or audit_file(app)
-    found = check(path, head=head)
+    chain = check(path, head=head)
     notes = []
-    if found.torn:
-        where = "; the last one is the end of the file" if found.unfinished else ""
-        notes.append(f"{found.torn} line(s) were torn by a crash{where}; what they were to say is lost")
+    if chain.torn:
+        where = "; the last one is the end of the file" if chain.unfinished else ""
+        notes.append(f"{chain.torn} line(s) were torn by a crash{where}; what they were to say is lost")
     if head is None:
         notes.append(
             "no --head was given: the last line is not vouched for, nor that nothing was cut off; write the head "
             "down elsewhere (tocsin audit head)"
         )
     facts = {"verified": True, "file": str(path), "head_given": head is not None}
-    verified = f"verified: {found.entries} entries, each chained to the one before"
+    verified = f"verified: {chain.entries} entries, each chained to the one before"
     app.answer(
-        facts | msgspec.to_builtins(found),
-        lines=[verified, f"  head     {found.head or '-'}"],
+        facts | msgspec.to_builtins(chain),
+        lines=[verified, f"  head     {chain.head or '-'}"],
         notes=notes,
     )
 
@@ -73,8 +73,8 @@ def head(app: App, *, file: Path | None) -> None:
     """Print the digest of the last line, of a record that stands: write it down where nobody here can change it."""
     from bus.audit import verify as check
 
-    found = check(file or audit_file(app))
-    app.answer({"head": found.head, "entries": found.entries}, lines=[found.head or "-"])
+    chain = check(file or audit_file(app))
+    app.answer({"head": chain.head, "entries": chain.entries}, lines=[chain.head or "-"])
 
 
 def _start(app: App, text: str | None) -> str:

@@ -88,7 +88,7 @@ def export(
     context = app.identity
     held = registry_store(app)
     interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
-    named = tuple(_channel(each) for each in channels)
+    named = tuple(_channel(text) for text in channels)
     start = None if since == "all" else app.now() - since if isinstance(since, dt.timedelta) else app.now()
     with _holding(app) as (read, of):
         chosen = read(lambda db: choose(db, of, interest, named, start))
@@ -107,20 +107,20 @@ def export(
 
         with _new_file(out) as file:
             count = write(file, opening, content())
-            found = _checked(file)
+            summary = _checked(file)
             record(
                 app,
                 "bundle-exported",
-                bundle=found.digest,
+                bundle=summary.digest,
                 file=str(out),
                 to=to or "",
                 bulletins=count,
                 channels=[f"TLP:{channel.tlp.upper()} {channel}: {n}" for channel, n in leaving.items()],
             )
     app.answer(
-        {"file": str(out), **_as_json(found)},
+        {"file": str(out), **_as_json(summary)},
         notes=[
-            f"{count} bulletins and registry version {held().version} are in {out}; digest {found.digest}"
+            f"{count} bulletins and registry version {held().version} are in {out}; digest {summary.digest}"
         ],
     )
 
@@ -141,19 +141,19 @@ async def import_(app: App, file: Path) -> int:
 
     held = registry_store(app)
     with _opened(file) as opened:
-        found = _checked(opened)
+        summary = _checked(opened)
         try:
             async with open_store(app, hold_s=0.0) as store:
                 taken = await take_in(opened, store=store, held=held, clock=app.now)
         except TrustError as exc:
-            record(app, "bundle-refused", bundle=found.digest, file=str(file), reason=exc.reason)
+            record(app, "bundle-refused", bundle=summary.digest, file=str(file), reason=exc.reason)
             raise
     record(
         app,
         "bundle-imported",
-        bundle=found.digest,
+        bundle=summary.digest,
         file=str(file),
-        by=found.opening.by,
+        by=summary.opening.by,
         version=taken.version,
         admitted=taken.admitted,
         known=taken.known,
@@ -163,10 +163,10 @@ async def import_(app: App, file: Path) -> int:
         f"admitted {taken.admitted}, known already {taken.known}, refused {taken.refused}, too early {taken.early}; "
         f"registry version {taken.version}, trust {taken.trust}"
     )
-    facts = {"file": str(file), "digest": found.digest, **msgspec.structs.asdict(taken)}
+    facts = {"file": str(file), "digest": summary.digest, **msgspec.structs.asdict(taken)}
     app.answer(facts, lines=[text])
-    for each in taken.left_aside:
-        app.note(f"left aside, a {each}")
+    for line in taken.left_aside:
+        app.note(f"left aside, a {line}")
     if taken.refused:
         app.note("what was refused is kept as evidence: tocsin quarantine")
     return PARTLY if taken.refused else DONE
@@ -177,8 +177,8 @@ async def import_(app: App, file: Path) -> int:
 def inspect(app: App, file: Path) -> None:
     """What a bundle says it is, whether it is whole, and how much is in it; nothing is verified or taken in."""
     with _opened(file) as opened:
-        found = _checked(opened)
-    facts = _as_json(found)
+        summary = _checked(opened)
+    facts = _as_json(summary)
     rows = ((name, "-" if value is None else value) for name, value in facts.items())
     app.answer({"file": str(file), **facts}, table=(("what", "value"), rows))
 
@@ -227,11 +227,11 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
             remedy="export as a hub, or as an authority that has spoken",
         )
 
-    async def said(question: Callable[[sqlite3.Connection], T]) -> T:
+    async def ask(question: Callable[[sqlite3.Connection], T]) -> T:
         async with open_outbox(app) as box:
             return await box.read(question)
 
-    yield lambda question: asyncio.run(said(question)), OF_OUTBOX
+    yield lambda question: asyncio.run(ask(question)), OF_OUTBOX
 
 
 @contextlib.contextmanager

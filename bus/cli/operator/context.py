@@ -22,12 +22,12 @@ def list_(app: App) -> None:
     current = app.context_name or settings.context
     contexts = sorted(settings.contexts.items())
     rows = [
-        ("*" if name == current else "", name, each.authority, each.domain, each.server or "")
-        for name, each in contexts
+        ("*" if name == current else "", name, context.authority, context.domain, context.server or "")
+        for name, context in contexts
     ]
     hint = f"no context in {app.loaded.home}; make one: tocsin context add NAME --authority ID ..."
     app.answer(
-        [{"name": name, "current": name == current, **_plain(each)} for name, each in contexts],
+        [{"name": name, "current": name == current, **_plain(context)} for name, context in contexts],
         table=(("", "name", "authority", "domain", "server"), rows),
         notes=[] if contexts else [hint],
     )
@@ -46,8 +46,8 @@ def use(app: App, name: str) -> None:
     """Make NAME the current context."""
     from bus.config import save_context
 
-    _, found = app.loaded.pick(name)
-    path = save_context(app.loaded.home, name, found, current=True)
+    _, chosen = app.loaded.pick(name)
+    path = save_context(app.loaded.home, name, chosen, current=True)
     app.answer({"name": name, "file": str(path)}, notes=[f"{name} is now the current context ({path})"])
 
 
@@ -92,12 +92,12 @@ def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts
         key: value.absolute() if isinstance(value, Path) and not is_token(value) else value
         for key, value in parts.items()
     }
-    made = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
-    if problem := tls_problem(made):
+    context = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
+    if problem := tls_problem(context):
         raise click.UsageError(problem)
-    record_context(app, name, made, app.loaded.settings.contexts.get(name))
-    path = save_context(app.loaded.home, name, made, current=make_current)
-    facts = {"name": name, "file": str(path), **_plain(made)}
+    record_context(app, name, context, app.loaded.settings.contexts.get(name))
+    path = save_context(app.loaded.home, name, context, current=make_current)
+    facts = {"name": name, "file": str(path), **_plain(context)}
     app.answer(facts, notes=[f"context {name} written to {path}"])
 
 
@@ -116,8 +116,8 @@ def show(app: App, *, origin: bool) -> None:
     app.answer(rows, table=(columns, cells))
 
 
-def _plain(each: msgspec.Struct) -> dict[str, object]:
-    fields = msgspec.structs.asdict(each)
+def _plain(context: msgspec.Struct) -> dict[str, object]:
+    fields = msgspec.structs.asdict(context)
     return {
         key: str(value) if isinstance(value, Path) else value
         for key, value in fields.items()

@@ -49,9 +49,9 @@ def run(app: App, script: Path, *, out: Path, only_check: bool) -> None:
     """
     from bus.cli.operator.drill_files import read_inject, read_script
 
-    found = read_script(script)
-    injects = [read_inject(found, n, script.parent) for n in range(len(found.step))]
-    asyncio.run(_conduct(app, found.exercise, found.title, injects, out, only_check=only_check))
+    plan = read_script(script)
+    injects = [read_inject(plan, n, script.parent) for n in range(len(plan.step))]
+    asyncio.run(_conduct(app, plan.exercise, plan.title, injects, out, only_check=only_check))
 
 
 @command(drill, "comcheck")
@@ -97,10 +97,10 @@ def comcheck(
     registry = open_registry(app, now)
     issuer = _as(app, speaker).context()[1].authority
     members, mute = _members(registry, audience, Tlp(tlp), issuer)
-    for each in expected:
-        if each not in members:
+    for authority in expected:
+        if authority not in members:
             raise click.UsageError(
-                f"{each} is not asked by this check, or has no grant to answer it{hint(each, members or mute)}"
+                f"{authority} is not asked by this check, or has no grant to answer it{hint(authority, members or mute)}"
             )
     wanted = expected or members
     if not wanted:
@@ -114,7 +114,7 @@ def comcheck(
         at=0,
         speaker=speaker,
         draft=of_exercise(communication_check(exercise, audience, Tlp(tlp), now, within), exercise),
-        expect=tuple(Expectation(by=each, within=within) for each in wanted),
+        expect=tuple(Expectation(by=authority, within=within) for authority in wanted),
     )
     title = f"communication check to {audience}"
     asyncio.run(_conduct(app, exercise, title, [inject], out, only_check=False))
@@ -195,15 +195,15 @@ def _members(registry: VerifiedRegistry, audience: str, tlp: Tlp, issuer: str) -
     from schemas.subject import Channel
     from schemas.vocab import Status
 
-    found = registry.document.audiences.get(audience)
-    if found is None:
+    group = registry.document.audiences.get(audience)
+    if group is None:
         known = sorted(registry.document.audiences)
         raise PermitError(
             f"there is no audience {audience!r}{hint(audience, known)}", reason="unknown-audience"
         )
     able: list[str] = []
     mute: list[str] = []
-    for name in sorted(set(found.members) - {issuer}):
+    for name in sorted(set(group.members) - {issuer}):
         ways = (
             Channel(issuer=name, status=status, tlp=tlp, audience=audience)
             for status in (Status.EXERCISE, Status.SYSTEM)
@@ -220,11 +220,11 @@ def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequen
     from schemas.subject import Channel
 
     asked = Channel.parse(channel)
-    for each in expect:
-        registry.authority(each.by)
-        if not registry.may_read(reader, msgspec.structs.replace(asked, issuer=each.by)):
+    for answer in expect:
+        registry.authority(answer.by)
+        if not registry.may_read(reader, msgspec.structs.replace(asked, issuer=answer.by)):
             raise PermitError(
-                f"{reader} could not read an answer by {each.by} on {asked.name}",
+                f"{reader} could not read an answer by {answer.by} on {asked.name}",
                 remedy="conduct the drill as a hub that may: --context",
                 reason="not-permitted",
             )
@@ -267,10 +267,10 @@ async def _rehearse(app: App, injects: Sequence[Inject]) -> None:
     context = app.identity
     registry = open_registry(app)
     async with _speakers(app, injects, offline=True) as speakers:
-        for each in injects:
-            speaker = speakers[each.speaker]
-            name = (await speaker.rehearse(each.draft)).channel.rpartition("/")[2]
-            _hears(registry, context.authority, f"{speaker.authority_id}/{name}", each.expect)
+        for inject in injects:
+            speaker = speakers[inject.speaker]
+            name = (await speaker.rehearse(inject.draft)).channel.rpartition("/")[2]
+            _hears(registry, context.authority, f"{speaker.authority_id}/{name}", inject.expect)
 
 
 @contextlib.asynccontextmanager
@@ -283,7 +283,7 @@ async def _speakers(
     async with contextlib.AsyncExitStack() as stack:
         yield {
             name: await stack.enter_async_context(open_publisher(_as(app, name), offline=offline))
-            for name in dict.fromkeys(each.speaker for each in injects)
+            for name in dict.fromkeys(inject.speaker for inject in injects)
         }
 
 

@@ -44,7 +44,7 @@ def read_inject(script: Script, n: int, folder: Path) -> Inject:
         read_draft(str(folder / step.draft)) if step.draft is not None else draft_in(step.say or {}, where)
     )
     try:
-        said = of_exercise(draft, script.exercise)
+        exercise = of_exercise(draft, script.exercise)
     except PermitError as exc:
         raise PermitError(f"{where}: {exc}", reason=exc.reason) from None
-    return Inject(at=step.at, speaker=step.speaker, draft=said, expect=step.expect)
+    return Inject(at=step.at, speaker=step.speaker, draft=exercise, expect=step.expect)

@@ -204,13 +204,13 @@ async def scrub(app: App) -> int:
     if app.json:
         app.data({"damaged": damage, "streams": compared})
     else:
-        for each in damage:
-            app.line(f"damaged: {each.channel} number {each.seq}, {each.id}: {each.what}")
+        for bulletin in damage:
+            app.line(f"damaged: {bulletin.channel} number {bulletin.seq}, {bulletin.id}: {bulletin.what}")
         app.table(
             ("stream", "held", "taken in", "lost"),
             [(each.stream, each.held, each.taken, sum(each.lost.values())) for each in compared or ()],
         )
-        for channel, count in sorted((c, n) for each in compared or () for c, n in each.lost.items()):
+        for channel, count in sorted((c, n) for stream in compared or () for c, n in stream.lost.items()):
             app.line(f"lost: {count} of {channel}; its authority sends it again with: tocsin outbox scrub")
         if compared is None and problem is None:
             app.note(
@@ -226,7 +226,7 @@ async def scrub(app: App) -> int:
         raise problem
     if damage:
         return FAILURE
-    return PARTLY if any(each.lost for each in compared or ()) else DONE
+    return PARTLY if any(stream.lost for stream in compared or ()) else DONE
 
 
 async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:

@@ -101,11 +101,15 @@ def accept(app: App, file: Path) -> None:
         record_registry(app, "registry-accepted", now.raw, file)
         text = f"version {now.version} is now the registry of {sharing}"
     elif len(now.revocations) > len(before.revocations):
-        made = now.revocations[-1]
-        record(app, "revocation-accepted", authority=made.authority, keys=list(made.kids), file=str(file))
-        text = (
-            f"revoked, since {made.since:%Y-%m-%d %H:%M:%S} UTC, of {made.authority}: {', '.join(made.kids)}"
+        statement = now.revocations[-1]
+        record(
+            app,
+            "revocation-accepted",
+            authority=statement.authority,
+            keys=list(statement.kids),
+            file=str(file),
         )
+        text = f"revoked, since {statement.since:%Y-%m-%d %H:%M:%S} UTC, of {statement.authority}: {', '.join(statement.kids)}"
     else:
         record_registry(app, "beacon-accepted", now.raw, file, trust=str(now.state(app.now())))
         text = f"the beacon is taken in; trust is {now.state(app.now())}"

@@ -90,7 +90,7 @@ def init(
     check_shape(domain, DomainName, "a name of a domain: small letters, digits, dots, hyphens")
     now = app.now()
     root_keys = [key_record(path, now) for path in roots]
-    if threshold > (count := len({thumbprint(each.jwk) for each in root_keys})):
+    if threshold > (count := len({thumbprint(key.jwk) for key in root_keys})):
         raise click.UsageError(
             f"--threshold {threshold} can never be met: {count} different root keys are named"
         )
@@ -169,9 +169,9 @@ def add(
     document, note = proposal(file, now)
     check_shape(authority, OrgId, "an authority id such as xa-csirt: country in small letters, hyphen, name")
     check_shape(country, Country, "a country in two capital letters, EU or INT")
-    for each in nkeys:
+    for nkey in nkeys:
         check_shape(
-            each, NkeyUser, "a public transport key (U...): tocsin key new --transport FILE prints it"
+            nkey, NkeyUser, "a public transport key (U...): tocsin key new --transport FILE prints it"
         )
     if domain_ not in set(Domain):
         raise click.UsageError(f"there is no domain {domain_!r}{hint(domain_, Domain)}")
@@ -182,7 +182,7 @@ def add(
                 "kind": kind,
                 "domain": Domain(domain_),
                 "country": country,
-                "keys": {thumbprint(each.jwk): each for each in records},
+                "keys": {thumbprint(key.jwk): key for key in records},
                 "nkeys": tuple(nkeys),
                 "contacts": contacts,
             },
@@ -253,7 +253,7 @@ def grant(
         raise click.UsageError("name at least one --publish or --read, or --receipts")
     for area in areas:
         check_shape(area, Country, "a country in two capital letters, EU or INT")
-    spoken = tuple(Status(each) for each in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
+    spoken = tuple(Status(status) for status in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
     says: list[PublishGrant] = []
     for text in publishes:
         tlp, audience, kinds = parse_grant(text, 3)

@@ -81,7 +81,7 @@ def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
 @command(name="seal-policy")
 @click.argument("file", type=FILE)
 @click.argument("audience")
-@click.argument("policy", type=click.Choice([str(each) for each in SealPolicy]))
+@click.argument("policy", type=click.Choice([str(policy) for policy in SealPolicy]))
 @out_option
 def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path | None) -> None:
     """Propose when bulletins to AUDIENCE must be sealed: never, cross-border (somebody abroad reads), or always."""
