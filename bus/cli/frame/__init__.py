@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
     from bus.cli.frame.commands import Group, command, gathered, global_options, load
-    from bus.cli.frame.drafts import draft_in, read_draft
+    from bus.cli.frame.drafts import draft_in, read_draft, stamped
     from bus.cli.frame.errors import InputFileError, NotFoundError
     from bus.cli.frame.exit_codes import (
         DONE,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
-    from bus.cli.frame.options import FILE, FOLDER, STATUS, Since, interest_of, yes_option
+    from bus.cli.frame.options import FILE, FOLDER, STATUS, Since, interest_of, repeatable, yes_option
     from bus.cli.frame.programs import (
         beating,
         deadlines_of,
@@ -145,6 +145,7 @@ __all__ = [
     "record_context",
     "recorder",
     "registry_store",
+    "repeatable",
     "report_file",
     "retention",
     "safe",
@@ -153,6 +154,7 @@ __all__ = [
     "show_bulletin",
     "show_inside",
     "signer_of",
+    "stamped",
     "tell_of_bus",
     "tlp_option",
     "tls_of",

@@ -19,48 +19,51 @@ R = TypeVar("R")
 Outcome = int | None | Coroutine[Any, Any, int | None]  # of a command
 
 
-def _set(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    def remember(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
-        # A count of zero and an absent flag leave what an outer level of the command line has set.
-        if value is None or (isinstance(value, int) and not value):
-            return
-        app = context.ensure_object(App)
-        setattr(app, attribute, value)
-
-    return remember
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Set the attribute of the App that has the parameter's name."""
+    # A count of zero and an absent flag leave what an outer level of the command line has set.
+    if value is None or (isinstance(value, int) and not value):
+        return
+    setattr(context.ensure_object(App), str(parameter.name), value)
 
 
-def _option(*names: str, attribute: str, **settings: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    return click.option(*names, expose_value=False, is_eager=True, callback=_set(attribute), **settings)
-
+_option = functools.partial(click.option, expose_value=False, is_eager=True, callback=_remember)
 
 _GLOBAL = (
-    _option(
-        "--context", attribute="context_name", metavar="NAME", help="identity to act as [env: TOCSIN_CONTEXT]"
-    ),
+    _option("--context", "context_name", metavar="NAME", help="identity to act as [env: TOCSIN_CONTEXT]"),
     _option(
         "--timeout",
-        attribute="timeout_s",
+        "timeout_s",
         type=click.FloatRange(min=0),
         metavar="SECONDS",
         help="how long to wait for the bus [env: TOCSIN_TIMEOUT]",
     ),
     _option(
         "--color",
-        attribute="color",
         type=click.Choice(["auto", "always", "never"]),
         help="colour [env: TOCSIN_COLOR, NO_COLOR]",
     ),
-    _option("--plain", attribute="plain", is_flag=True, help="no boxes or colour, for screen readers"),
-    _option("--no-input", attribute="no_input", is_flag=True, help="never ask; fail naming the missing flag"),
-    _option("--no-config", attribute="no_config", is_flag=True, help="ignore every settings file"),
-    _option("-v", "--verbose", attribute="verbosity", count=True, help="log more to standard error"),
+    _option("--plain", is_flag=True, help="no boxes or colour, for screen readers"),
+    _option("--no-input", is_flag=True, help="never ask; fail naming the missing flag"),
+    _option("--no-config", is_flag=True, help="ignore every settings file"),
+    _option("-v", "--verbose", "verbosity", count=True, help="log more to standard error"),
 )
 
 
-# What the two helpers below name their parameters.
+# The parameters of the two helpers below.
 SHARED = frozenset(
-    ("context", "timeout", "color", "plain", "no_input", "no_config", "verbose", "quiet", "json", "help")
+    [
+        "context_name",
+        "timeout_s",
+        "color",
+        "plain",
+        "no_input",
+        "no_config",
+        "verbosity",
+        "quiet",
+        "json",
+        "help",
+    ]
 )
 
 
@@ -80,7 +83,7 @@ def global_options(function: Callable[P, R]) -> Callable[P, R]:
 
 def json_option(function: Callable[P, R]) -> Callable[P, R]:
     """`--json`: machine-readable output with a tested shape."""
-    return _option("--json", attribute="json", is_flag=True, help="machine-readable output")(function)
+    return _option("--json", is_flag=True, help="machine-readable output")(function)
 
 
 class Command(click.Command):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import secrets
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -11,9 +13,10 @@ import msgspec
 
 from bus.cli.frame.errors import InputFileError
 from bus.cli.frame.files import read_bounded
-from schemas.bulletin import Draft
+from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft
 from schemas.errors import SchemaError
+from schemas.parts import Authority
 
 STANDARD_INPUT = "-"
 
@@ -36,6 +39,23 @@ def draft_in(table: Mapping[str, object], where: str) -> Draft:
         SchemaError: it is none, with the path of what is wrong.
     """
     return _read(where, lambda: msgspec.json.encode(table, enc_hook=str))
+
+
+def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) -> Bulletin:
+    """The draft as the first bulletin of its channel, unsigned, for checks before it is published.
+
+    Raises:
+        SchemaError: what is stamped breaks a bound.
+    """
+    return stamp(
+        draft,
+        id=new_id(now, secrets.token_bytes(10)),
+        seq=1,
+        prev=None,
+        issuer=issuer,
+        issued=now,
+        defaults=given,
+    )
 
 
 def _read(name: str, raw: Callable[[], bytes]) -> Draft:

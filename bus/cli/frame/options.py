@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ FILE = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 STATUS = click.Choice(["actual", "exercise", "system", "test"])
 
+repeatable = functools.partial(click.option, multiple=True)
 yes_option = click.option("--yes", is_flag=True, help="do not ask")
 
 _SINCE = re.compile(r"(\d+)([smhd])")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from schemas.bulletin import Draft
 
 
+NamedDraft = tuple[str, Callable[[], "Draft"]]
+TLPS = ("red", "amber+strict", "amber", "green", "clear")
 WAIT_S = {"accepted": 5.0, "stored": 5.0, "received": 30.0, "read": 300.0}
 
 
@@ -43,12 +45,6 @@ class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its st
             return state, float(seconds) if seconds else None
         except ValueError:
             self.fail(f"{seconds!r} is no number of seconds", param, ctx)
-
-
-NamedDraft = tuple[str, Callable[[], "Draft"]]
-
-
-TLPS = ("red", "amber+strict", "amber", "green", "clear")
 
 
 def tlp_option(*levels: str) -> Declare[Any]:
@@ -141,15 +137,15 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
                     raise
                 first_refusal = first_refusal or exc
                 app.note(f"{name}: {exc}")
-        states = ["dry-run"] * len(done) if dry_run else ["accepted"] * len(done)
+        states = ["dry-run" if dry_run else "accepted"] * len(done)
         missing: list[str] = []
         if state != "accepted" and not dry_run:
-            deadline = asyncio.get_running_loop().time() + patience
+            clock = asyncio.get_running_loop().time
+            deadline = clock() + patience
             for place, accepted in enumerate(done):
-                left = max(0.0, deadline - asyncio.get_running_loop().time())
-                states[place] = await publisher.settled(accepted.digest, left)
+                states[place] = await publisher.settled(accepted.digest, max(0.0, deadline - clock()))
                 if states[place] == "stored" and tracker is not None:
-                    left = max(0.0, deadline - asyncio.get_running_loop().time())
+                    left = max(0.0, deadline - clock())
                     states[place], short = await _reached(tracker, accepted, state, left)
                     missing += [short] if short else []
         problem = (await publisher.health()).problem

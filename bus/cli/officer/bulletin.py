@@ -75,7 +75,7 @@ def check(app: App, files: tuple[str, ...]) -> int:
     for name in files:
         broken: tuple[Violation, ...] = ()
         try:
-            _stamped(app, name)
+            _check(app, name)
         except RuleError as exc:
             broken = exc.violations
         except SchemaError as exc:
@@ -97,43 +97,31 @@ def check(app: App, files: tuple[str, ...]) -> int:
     return REFUSED if failed else DONE
 
 
-def _stamped(app: App, name: str) -> None:
+def _check(app: App, name: str) -> None:
     """Stamp a draft as the context's authority, or as nobody in particular, and check everything."""
-    import secrets
-
-    from bus.cli.frame import defaults, open_registry, read_draft
+    from bus.cli.frame import defaults, open_registry, read_draft, stamped
     from bus.errors import ConfigError
     from bus.sealing import sections
     from schemas import rules
-    from schemas.bulletin import Defaults, new_id, stamp
+    from schemas.bulletin import Defaults
     from schemas.codec import decode, encode
     from schemas.parts import Authority
     from schemas.vocab import Domain, Pap, Tlp
 
     now = app.now()
-    read = read_draft(name)
+    draft = read_draft(name)
     registry = None
     try:
-        context = app.identity
         registry = open_registry(app, now)
-        issuer, given = registry.issuer(context.authority), defaults(context)
+        issuer, given = registry.issuer(app.identity.authority), defaults(app.identity)
     except ConfigError:
         issuer = Authority(id="xa-nobody", kind="other", domain=Domain.COORD, country="XA")
         given = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
-    made = stamp(
-        read,
-        id=new_id(now, secrets.token_bytes(10)),
-        seq=1,
-        prev=None,
-        issuer=issuer,
-        issued=now,
-        defaults=given,
-    )
-    made = decode(encode(made))
-    rules.check(made)
+    bulletin = decode(encode(stamped(draft, issuer, given, now)))
+    rules.check(bulletin)
     if registry is not None:
-        registry.permit(made)
-    sections.judge_section(made, read.sections, registry)
+        registry.permit(bulletin)
+    sections.judge_section(bulletin, draft.sections, registry)
 
 
 @command(bulletin, "show")

@@ -24,6 +24,7 @@ from bus.cli.frame import (
     Since,
     command,
     interest_of,
+    repeatable,
     yes_option,
 )
 
@@ -50,13 +51,9 @@ def bundle() -> None:
     show_default=True,
     help="what came since: all, or a span such as 2d",
 )
-@click.option("--topic", "topics", multiple=True, help="a domain (cyber) or a kind (data-breach)")
-@click.option(
-    "--channel",
-    "channels",
-    multiple=True,
-    metavar="ID/NAME",
-    help="as `tocsin channels` names it, with its authority",
+@repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach)")
+@repeatable(
+    "--channel", "channels", metavar="ID/NAME", help="as `tocsin channels` names it, with its authority"
 )
 @click.option(
     "--to", metavar="AUDIENCE", help="for whom it is: an audience or an authority, all of whom may read it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
 import secrets
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FILE, PARTLY, App, Group, command, hint
+from bus.cli.frame import DONE, FILE, PARTLY, App, Group, command, hint, repeatable
 
 if TYPE_CHECKING:
     from bus.drills import Expectation, Inject, Report
@@ -40,7 +39,7 @@ def drill() -> None:
 @click.option(
     "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
 )
-def run(app: App, script: Path, *, out: Path, only_check: bool) -> None:
+async def run(app: App, script: Path, *, out: Path, only_check: bool) -> int:
     """Play SCRIPT (TOML): inject its exercise bulletins at their times, hear the answers, write a scored report.
 
     The chosen context conducts: it reads the answers, so it is a hub's. Each step names the context that speaks.
@@ -51,7 +50,7 @@ def run(app: App, script: Path, *, out: Path, only_check: bool) -> None:
 
     plan = read_script(script)
     injects = [read_inject(plan, n, script.parent) for n in range(len(plan.step))]
-    asyncio.run(_conduct(app, plan.exercise, plan.title, injects, out, only_check=only_check))
+    return await _conduct(app, plan.exercise, plan.title, injects, out, only_check=only_check)
 
 
 @command(drill, "comcheck")
@@ -63,16 +62,10 @@ def run(app: App, script: Path, *, out: Path, only_check: bool) -> None:
 @click.option(
     "--within", type=click.IntRange(1, 86_400), default=300, show_default=True, help="seconds to answer in"
 )
-@click.option(
-    "--expect",
-    "expected",
-    multiple=True,
-    metavar="ID",
-    help="who must answer; every member that may, otherwise",
-)
+@repeatable("--expect", "expected", metavar="ID", help="who must answer; every member that may, otherwise")
 @click.option("--exercise", metavar="NAME", help="its exercise id; comcheck-DATE otherwise")
 @out_option
-def comcheck(
+async def comcheck(
     app: App,
     *,
     speaker: str | None,
@@ -82,7 +75,7 @@ def comcheck(
     expected: tuple[str, ...],
     exercise: str | None,
     out: Path,
-) -> None:
+) -> int:
     """A communication check: an exercise bulletin to an audience, and who has answered before the deadline.
 
     An answer is feedback to it, as `tocsin drill answer` gives, or a heartbeat that names it. Exits as `drill run`.
@@ -117,7 +110,7 @@ def comcheck(
         expect=tuple(Expectation(by=authority, within=within) for authority in wanted),
     )
     title = f"communication check to {audience}"
-    asyncio.run(_conduct(app, exercise, title, [inject], out, only_check=False))
+    return await _conduct(app, exercise, title, [inject], out, only_check=False)
 
 
 @command(drill, "answer")
@@ -232,7 +225,7 @@ def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequen
 
 async def _conduct(
     app: App, exercise: str, title: str, injects: Sequence[Inject], out: Path, *, only_check: bool
-) -> None:
+) -> int:
     """Rehearse everything, then play it, and tell the score."""
     from bus.cli.frame import open_store, reading
     from bus.drills import Board, play
@@ -241,7 +234,7 @@ async def _conduct(
     await _rehearse(app, injects)
     if only_check:
         app.note(f"{len(injects)} bulletins would be said, each as an exercise and each permitted")
-        return
+        return DONE
     async with (
         _speakers(app, injects, offline=False) as speakers,
         open_store(app) as store,
@@ -258,6 +251,7 @@ async def _conduct(
         app.note(f"EXERCISE {exercise} begins: {len(injects)} bulletins; Ctrl-C ends it without a report")
         report = await play(board, speakers, store.follow(start), clock=app.now)
     _tell(app, report, out)
+    return DONE if report.passed else PARTLY
 
 
 async def _rehearse(app: App, injects: Sequence[Inject]) -> None:
@@ -300,5 +294,3 @@ def _tell(app: App, report: Report, out: Path) -> None:
     write_atomically(out / f"{stem}.txt", ("\n".join(map(safe, text)) + "\n").encode())
     app.answer(report, lines=text)
     app.note(f"report written to {out / stem}.json and .txt")
-    if not report.passed:
-        raise click.exceptions.Exit(PARTLY)

@@ -17,6 +17,7 @@ from bus.cli.frame import (
     command,
     hint,
     read_file,
+    repeatable,
     report_file,
     signer_of,
     write_new,
@@ -49,23 +50,9 @@ def registry() -> None:
 @command(registry, "init")
 @click.argument("file", type=FILE)
 @click.option("--domain", required=True, help="name of this federation; never starts with demo-")
-@click.option(
-    "--root",
-    "roots",
-    multiple=True,
-    required=True,
-    type=FILE,
-    help="public JWK file of a root keeper; repeat",
-)
+@repeatable("--root", "roots", required=True, type=FILE, help="public JWK file of a root keeper; repeat")
 @click.option("--threshold", type=click.IntRange(min=1), required=True, help="root signatures needed")
-@click.option(
-    "--beacon",
-    "beacons",
-    multiple=True,
-    required=True,
-    type=FILE,
-    help="public JWK file of a beacon key; repeat",
-)
+@repeatable("--beacon", "beacons", required=True, type=FILE, help="public JWK file of a beacon key; repeat")
 @click.option("--days", type=click.IntRange(1, 400), default=REGISTRY_LIFETIME_DAYS, show_default=True)
 def init(
     app: App,
@@ -125,21 +112,11 @@ def init(
     help="digital, cyber, data, electoral, foreign, justice, comms, coord",
 )
 @click.option("--country", required=True, help="ISO 3166-1 alpha-2, EU or INT")
-@click.option("--key", "keys", multiple=True, type=FILE, help="public JWK file of a signing key; repeat")
-@click.option("--nkey", "nkeys", multiple=True, help="public transport key (U...); repeat")
-@click.option(
-    "--member-of",
-    "audiences",
-    multiple=True,
-    help="make it a member of this audience (made when new); repeat",
-)
+@repeatable("--key", "keys", type=FILE, help="public JWK file of a signing key; repeat")
+@repeatable("--nkey", "nkeys", help="public transport key (U...); repeat")
+@repeatable("--member-of", "audiences", help="make it a member of this audience (made when new); repeat")
 @click.option("--replace", "anew", is_flag=True, help="drop the keys and grants of one that is there already")
-@click.option(
-    "--contact",
-    "contacts",
-    multiple=True,
-    help="whom to ask when it does not answer, the first first; repeat",
-)
+@repeatable("--contact", "contacts", help="whom to ask when it does not answer, the first first; repeat")
 @out_option
 def add(
     app: App,
@@ -208,22 +185,17 @@ def add(
 @command(registry, "grant")
 @click.argument("file", type=FILE)
 @click.argument("authority")
-@click.option(
+@repeatable(
     "--publish",
     "publishes",
-    multiple=True,
     metavar="TLP:AUDIENCE[:KINDS]",
     help="e.g. green:community or amber+strict:eu-csirts:cyber-threat,cyber-incident",
 )
-@click.option("--read", "reads", multiple=True, metavar="TLP:AUDIENCE", help="e.g. amber+strict:eu-csirts")
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=STATUS,
-    help="default: actual, exercise, test; and heartbeats on system",
+@repeatable("--read", "reads", metavar="TLP:AUDIENCE", help="e.g. amber+strict:eu-csirts")
+@repeatable(
+    "--status", "statuses", type=STATUS, help="default: actual, exercise, test; and heartbeats on system"
 )
-@click.option("--area", "areas", multiple=True, metavar="CC", help="limit publishing to these countries")
+@repeatable("--area", "areas", metavar="CC", help="limit publishing to these countries")
 @click.option(
     "--receipts",
     is_flag=True,

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FILE, App, command, gathered, read_file, signer_of, write_whole, yes_option
+from bus.cli.frame import (
+    FILE,
+    App,
+    command,
+    gathered,
+    read_file,
+    repeatable,
+    signer_of,
+    write_whole,
+    yes_option,
+)
 from bus.cli.registrar.proposals import (
     key_record,
     out_option,
@@ -36,11 +46,11 @@ if TYPE_CHECKING:
 @click.argument("file", type=FILE)
 @click.argument("authority", required=False)
 @click.option("--key", type=FILE, help="AUTHORITY's new public JWK file")
-@click.option("--replaces", multiple=True, metavar="KID", help="key that ends; needed when there are several")
+@repeatable("--replaces", metavar="KID", help="key that ends; needed when there are several")
 @click.option(
     "--beside", is_flag=True, help="no key ends: the new one is a reserve, or follows a revoked one"
 )
-@click.option("--nkey", "nkeys", multiple=True, help="AUTHORITY's transport keys (U...) from now on; repeat")
+@repeatable("--nkey", "nkeys", help="AUTHORITY's transport keys (U...) from now on; repeat")
 @click.option(
     "--overlap-days",
     type=click.IntRange(0, 365),
@@ -48,8 +58,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="how long the old key may still sign",
 )
-@click.option("--root", "roots", multiple=True, type=FILE, help="JWK file of each root keeper from now on")
-@click.option("--beacon", "beacons", multiple=True, type=FILE, help="JWK file of each beacon key from now on")
+@repeatable("--root", "roots", type=FILE, help="JWK file of each root keeper from now on")
+@repeatable("--beacon", "beacons", type=FILE, help="JWK file of each beacon key from now on")
 @click.option("--threshold", type=click.IntRange(min=1), help="root signatures needed from now on")
 @out_option
 def rotate(

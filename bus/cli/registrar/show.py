@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bus.cli.frame import FILE, App, NotFoundError, command, hint, read_file
+
+if TYPE_CHECKING:
+    from schemas.registry import PublishGrant, ReadGrant
 
 
 @command(name="show")
@@ -22,25 +27,26 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
             f"{authority} is not in this registry{hint(authority, document.authorities)}",
             reason="unknown-authority",
         )
-    if app.json:
-        app.data(document if authority is None else document.authorities[authority])
-        return
-    app.note(
-        f"{document.domain}, version {document.version}, until {document.expires:%Y-%m-%d}; {document.root.threshold} of {len(document.root.keys)} root keys"
-    )
-    rows = [
-        (
-            name,
-            record.kind,
-            record.domain,
-            len(record.keys),
-            " ".join(sorted({f"{t}:{a}" for g in record.publish for t in g.tlps for a in g.audiences})),
-            " ".join(sorted({f"{t}:{a}" for g in record.read for t in g.tlps for a in g.audiences})),
-        )
+    rows = (
+        (name, record.kind, record.domain, len(record.keys), _spell(record.publish), _spell(record.read))
         for name, record in sorted(document.authorities.items())
         if authority in (None, name)
-    ]
-    app.table(("authority", "kind", "domain", "keys", "publishes", "reads"), rows)
+    )
+    root = document.root
+    text = (
+        f"{document.domain}, version {document.version}, until {document.expires:%Y-%m-%d}; "
+        f"{root.threshold} of {len(root.keys)} root keys"
+    )
+    app.answer(
+        document if authority is None else document.authorities[authority],
+        table=(("authority", "kind", "domain", "keys", "publishes", "reads"), rows),
+        notes=[text],
+    )
+
+
+def _spell(grants: Sequence[PublishGrant | ReadGrant]) -> str:
+    """`TLP:AUDIENCE` of every grant."""
+    return " ".join(sorted({f"{tlp}:{name}" for one in grants for tlp in one.tlps for name in one.audiences}))
 
 
 @command(name="verify")
