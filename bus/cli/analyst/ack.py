@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -20,18 +19,12 @@ STORED_S = 5.0
 @command(name="ack")
 @click.argument("bulletin_id", metavar="ID")
 @click.option("--note", help="for this desk's own audit record; the author is not told")
-def ack(app: App, bulletin_id: str, *, note: str | None) -> None:
+async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
     """Say that a person here has read the bulletin ID: its author sees it as read.
 
     Needs a signing key in this context, and a grant for receipts to that author. Exits 75 when it is safe on this disk
     but the bus has not acknowledged it yet.
     """
-    app.logs(errors_only=True)
-    if code := asyncio.run(_ack(app, bulletin_id, note)):
-        raise click.exceptions.Exit(code)
-
-
-async def _ack(app: App, wanted: str, note: str | None) -> int:
     from bus.cli.frame import open_publisher, open_registry, open_store, record
     from bus.errors import PermitError
     from bus.hub.exchange import Receipts, receipt_queue
@@ -39,17 +32,17 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
     from schemas.subject import Channel
     from schemas.vocab import ReceiptStage, Status
 
-    _, context = app.context()
-    now = app.now()
-    registry = open_registry(context, now)
+    app.logs(errors_only=True)
+    authority, now = app.identity.authority, app.now()
+    registry = open_registry(app, now)
     async with open_store(app) as store, open_publisher(app) as publisher:
-        row = await _held(store, wanted)
+        row = await _held(store, bulletin_id)
         channel = Channel.parse(row["channel"])
-        if channel.status is Status.SYSTEM or channel.issuer == context.authority:
+        if channel.status is Status.SYSTEM or channel.issuer == authority:
             raise click.UsageError("only what another authority has said to people is acknowledged")
-        if not receipt_grants.may_answer(registry, context.authority, channel):
+        if not receipt_grants.may_answer(registry, authority, channel):
             raise PermitError(
-                f"{context.authority} has no grant for receipts to {channel.issuer} for {channel.name}",
+                f"{authority} has no grant for receipts to {channel.issuer} for {channel.name}",
                 remedy="ask your registrar",
                 reason="not-permitted",
             )
@@ -65,14 +58,11 @@ async def _ack(app: App, wanted: str, note: str | None) -> int:
             )
         await Receipts(store, publisher).answer()
         state = "stored" if await publisher.idle(app.timeout(STORED_S)) else "accepted"
-    if app.json:
-        app.data(
-            {"id": row["id"], "digest": row["digest"], "author": channel.issuer, "new": new, "state": state}
-        )
-    else:
-        app.note(
-            f"{'acknowledged' if new else 'acknowledged before'}: {row['id']} of {channel.issuer}, {state}"
-        )
+    told = "acknowledged" if new else "acknowledged before"
+    app.answer(
+        {"id": row["id"], "digest": row["digest"], "author": channel.issuer, "new": new, "state": state},
+        notes=[f"{told}: {row['id']} of {channel.issuer}, {state}"],
+    )
     return DONE if state == "stored" else QUEUED
 
 
@@ -82,11 +72,11 @@ async def _held(store: Inbox, wanted: str) -> sqlite3.Row:
     Raises:
         NotFoundError: it is not in the store.
     """
-    found: sqlite3.Row | None = await store.read(
+    row: sqlite3.Row | None = await store.read(
         lambda db: db.execute(
             "SELECT id, digest, channel FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
         ).fetchone()
     )
-    if found is None:
+    if row is None:
         raise NotFoundError(f"the store of this context does not hold {wanted}")
-    return found
+    return row

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import FAILURE, App, Group, NotFoundError, command, hint, query_store, wrapped
+from bus.cli.frame import DONE, FAILURE, App, Group, NotFoundError, command, hint, query_store, wrapped
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,32 +32,26 @@ def list_(app: App) -> None:
 
     def question(db: sqlite3.Connection) -> tuple[list[Election], tuple[CountryPhase, ...]]:
         known = elections.calendars(db)
-        return [elections.standing(each, now) for each in known], elections.by_country(known, now)
+        return [elections.standing(calendar, now) for calendar in known], elections.by_country(known, now)
 
-    found, countries = query_store(app, question)
+    states, countries = query_store(app, question)
     if app.json:
-        app.data({"at": now, "elections": found, "countries": countries})
+        app.data({"at": now, "elections": states, "countries": countries})
         return
-    if not found:
+    if not states:
         app.note("no calendar is held here; electoral authorities publish them (kind election-calendar)")
         return
-    app.table(
-        ("election", "country", "phase", "roughly", "next change", "remark"),
-        [
-            (
-                each.election,
-                each.country,
-                each.phase,
-                each.coarse,
-                f"{each.next_change:%Y-%m-%d %H:%M} UTC" if each.next_change else "-",
-                _remark(each),
-            )
-            for each in found
-        ],
-    )
+    rows = []
+    for state in states:
+        change = f"{state.next_change:%Y-%m-%d %H:%M} UTC" if state.next_change else "-"
+        rows.append((state.election, state.country, state.phase, state.coarse, change, _remark(state)))
+    app.table(("election", "country", "phase", "roughly", "next change", "remark"), rows)
     app.table(
         ("country", "phase", "roughly", "by"),
-        [(each.country, each.phase, each.coarse, ", ".join(each.elections)) for each in countries],
+        [
+            (country.country, country.phase, country.coarse, ", ".join(country.elections))
+            for country in countries
+        ],
     )
 
 
@@ -87,16 +81,16 @@ def show(
     drill_days: int,
     contact_days: int,
     require_ready: bool,
-) -> None:
+) -> int:
     """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
     from bus.cli.frame import open_registry
     from bus.hub import elections
     from bus.hub.picture import PASS, Facts, assess, read_contacts
     from bus.hub.watch import channel_rows
 
-    _, context = app.context()
+    context = app.identity
     now = app.now()
-    registry = open_registry(context, now)
+    registry = open_registry(app, now)
     contacts = None if context.contacts is None else read_contacts(context.contacts)
 
     def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], Facts]:
@@ -112,12 +106,12 @@ def show(
 
     known, facts = query_store(app, question)
     chosen = [
-        each
-        for each in known
-        if each.election == election_id and (country is None or country.upper() == each.country)
+        calendar
+        for calendar in known
+        if calendar.election == election_id and (country is None or country.upper() == calendar.country)
     ]
     if not chosen:
-        names = sorted({each.election for each in known})
+        names = sorted({calendar.election for calendar in known})
         raise NotFoundError(
             f"no calendar of {election_id}{f' in {country.upper()}' if country else ''} is held here"
             + (hint(election_id, names) if names else "; tocsin election list shows what is")
@@ -125,16 +119,15 @@ def show(
     ready = True
     for calendar in chosen:
         checks = assess(calendar, facts)
-        ready = ready and all(each.verdict == PASS for each in checks)
+        ready = ready and all(check.verdict == PASS for check in checks)
         mine = [
-            each
-            for each in contacts or ()
-            if (record := registry.document.authorities.get(each.authority))
+            contact
+            for contact in contacts or ()
+            if (record := registry.document.authorities.get(contact.authority))
             and record.country == calendar.country
         ]
         _show(app, calendar, checks, mine, now)
-    if require_ready and not ready:
-        raise click.exceptions.Exit(FAILURE)
+    return FAILURE if require_ready and not ready else DONE
 
 
 def _show(
@@ -172,21 +165,12 @@ def _show(
     )
     if body.results_embargo_until:
         app.line(f"no results before {body.results_embargo_until:%Y-%m-%d %H:%M} UTC")
-    app.table(
-        ("phase", "round", "state", f"from ({body.tz})", "to", "from (UTC)", "to (UTC)"),
-        [
-            (
-                each.phase,
-                each.round,
-                each.state,
-                each.local_start,
-                each.local_end,
-                f"{each.start:%Y-%m-%d %H:%M}",
-                f"{each.end:%Y-%m-%d %H:%M}",
-            )
-            for each in open_windows
-        ],
-    )
+    rows = []
+    for window in open_windows:
+        utc = (f"{window.start:%Y-%m-%d %H:%M}", f"{window.end:%Y-%m-%d %H:%M}")
+        local = (window.local_start, window.local_end)
+        rows.append((window.phase, window.round, window.state, *local, *utc))
+    app.table(("phase", "round", "state", f"from ({body.tz})", "to", "from (UTC)", "to (UTC)"), rows)
     for contact in contacts:
         app.line(
             f"contact {contact.authority}: {contact.role}, {', '.join(contact.reach)} (confirmed {contact.confirmed})"

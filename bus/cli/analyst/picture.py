@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import App, command, query_store, wrapped
+from bus.cli.frame import App, at, command, query_store, wrapped
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 PHASES = ("before", "during", "after", "none")
+COLUMNS = ("state", "authority", "channel", "last", "issued", "gaps", "missing", "forks", "split", "refused")
 
 
 @command()
@@ -31,18 +32,12 @@ def picture(app: App) -> None:
     from bus.hub.picture import summary
 
     now = app.now()
-    registry = open_registry(app.context()[1], now)
-    found, held = query_store(app, lambda tx: _pictured(tx, now, registry, app.context()[1].authority))
+    registry = open_registry(app, now)
+    closed, held = query_store(app, lambda tx: _pictured(tx, now, registry, app.identity.authority))
     unsealer = Unsealer(app, "picture")
-    found = msgspec.structs.replace(
-        found, top=tuple(_seen(item, unsealer, held[item.id, item.issuer]) for item in found.top)
-    )
-    if app.json:
-        app.data(found)
-        return
-    for line in summary.as_text(found):
-        for part in wrapped(line):
-            app.line(part)
+    top = tuple(_seen(item, unsealer, held[item.id, item.issuer]) for item in closed.top)
+    seen = msgspec.structs.replace(closed, top=top)
+    app.answer(seen, lines=(part for line in summary.as_text(seen) for part in wrapped(line)))
 
 
 def _pictured(
@@ -52,11 +47,11 @@ def _pictured(
     from bus.hub.picture import summary
     from bus.subscribing import stored
 
-    found = summary.picture(db, now, registry, reader)
-    marks = ", ".join("?" * len(found.top))
-    rows = db.execute(f"SELECT * FROM admitted WHERE id IN ({marks})", [item.id for item in found.top])
+    closed = summary.picture(db, now, registry, reader)
+    marks = ", ".join("?" * len(closed.top))
+    rows = db.execute(f"SELECT * FROM admitted WHERE id IN ({marks})", [item.id for item in closed.top])
     held = [stored(row) for row in rows]
-    return found, {(row.id, row.bulletin.issuer.id): row for row in held}
+    return closed, {(row.id, row.bulletin.issuer.id): row for row in held}
 
 
 def _seen(item: Item, unsealer: Unsealer, row: Stored) -> Item:
@@ -87,72 +82,57 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs.
     """
     from bus.cli.frame import open_registry
-    from bus.hub.watch import channel_rows as every
-    from bus.hub.watch import real
+    from bus.hub.watch import channel_rows, real
 
     if ended and not alarms:
         raise click.UsageError("--all goes with --alarms")
     if alarms:
         _alarms(app, ended=ended)
         return
-    _, context = app.context()
-    now = app.now()
-    registry = open_registry(context, now)
-    found = real(query_store(app, lambda tx: every(tx, now, registry, context.authority)))
-    if app.json:
-        app.data(found)
-        return
+    authority, now = app.identity.authority, app.now()
+    registry = open_registry(app, now)
+    rows = real(query_store(app, lambda tx: channel_rows(tx, now, registry, authority)))
     if uptime:
-        app.table(
-            ("state", "authority", "channel", *PHASES),
-            [
-                (row.state, row.authority, row.channel, *(row.uptime.get(phase, "-") for phase in PHASES))
-                for row in found
-            ],
+        columns: tuple[str, ...] = ("state", "authority", "channel", *PHASES)
+        cells = (
+            (row.state, row.authority, row.channel, *(row.uptime.get(phase, "-") for phase in PHASES))
+            for row in rows
         )
-        return
-    app.table(
-        ("state", "authority", "channel", "last", "issued", "gaps", "missing", "forks", "split", "refused"),
-        [
+    else:
+        columns = COLUMNS
+        cells = (
             (
                 row.state,
                 row.authority,
                 row.channel,
                 row.last_seq or "-",
-                f"{row.last_issued:%Y-%m-%d %H:%M:%S}" if row.last_issued else "-",
+                at(row.last_issued),
                 row.gaps,
                 row.announced,
                 row.forks,
                 len(row.split),
                 row.refused,
             )
-            for row in found
-        ],
-    )
+            for row in rows
+        )
+    app.answer(rows, table=(columns, cells))
 
 
 def _alarms(app: App, *, ended: bool) -> None:
     from bus.hub.watch import recorded_alarms
 
-    found = query_store(app, lambda tx: recorded_alarms(tx, ended=ended))
-    if app.json:
-        app.data(found)
-        return
-    app.table(
-        ("began", "ended", "reason", "channel", "detail"),
-        [
+    alarms = query_store(app, lambda tx: recorded_alarms(tx, ended=ended))
+    app.answer(
+        alarms,
+        table=(
+            ("began", "ended", "reason", "channel", "detail"),
             (
-                f"{row.began:%Y-%m-%d %H:%M:%S}",
-                f"{row.ended:%Y-%m-%d %H:%M:%S}" if row.ended else "-",
-                row.reason,
-                row.channel,
-                row.detail,
-            )
-            for row in found
-        ],
+                (at(alarm.began), at(alarm.ended), alarm.reason, alarm.channel, alarm.detail)
+                for alarm in alarms
+            ),
+        ),
+        notes=[] if alarms else ["no alarm is on record" if ended else "no alarm stands"],
     )
-    if not found:
-        app.note("no alarm is on record" if ended else "no alarm stands")
 
 
 @command()
@@ -161,14 +141,10 @@ def quarantine(app: App, *, limit: int) -> None:
     """What was refused and is kept as evidence: when, on which subject, for which reason."""
     from bus.hub.picture import summary
 
-    found = query_store(app, lambda tx: summary.quarantine(tx, limit))
-    if app.json:
-        for row in found:
-            app.data(msgspec.to_builtins(row, enc_hook=str))
-        return
-    app.table(
-        ("at", "reason", "subject", "detail"),
-        [(f"{r.at:%Y-%m-%d %H:%M:%S}", r.reason, r.subject, r.detail) for r in found],
+    refusals = query_store(app, lambda tx: summary.quarantine(tx, limit))
+    rows = ((at(refusal.at), refusal.reason, refusal.subject, refusal.detail) for refusal in refusals)
+    app.answer(
+        *refusals,
+        table=(("at", "reason", "subject", "detail"), rows),
+        notes=[] if refusals else ["nothing was refused"],
     )
-    if not found:
-        app.note("nothing was refused")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame import App, NotFoundError, command
+from bus.cli.frame import FILE, App, NotFoundError, command
 
 
 @command(name="proof")
 @click.argument("channel")
 @click.option("--seq", type=click.IntRange(min=1), help="the number, when there are several")
-@click.option("--out", type=click.Path(path_type=Path), help="write it here instead of standard output")
+@click.option("--out", type=FILE, help="write it here instead of standard output")
 def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) -> None:
     """Write down that the issuer of CHANNEL (xa-csirt/actual.green.community) contradicted itself.
 
@@ -23,16 +23,18 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
     from bus.cli.frame import query_store, record, report_file, write_new
     from bus.hub.exchange import contradictions
 
-    found = query_store(
+    proofs = query_store(
         app,
-        lambda db: list(islice((each for each in contradictions(db, channel) if seq in (None, each[0])), 1)),
+        lambda db: list(
+            islice((proof for proof in contradictions(db, channel) if seq in (None, proof[0])), 1)
+        ),
     )
-    if not found:
+    if not proofs:
         raise NotFoundError(
             f"this store holds no contradiction on {channel}",
             remedy="tocsin channels --alarms lists where there are any",
         )
-    number, raw = found[0]
+    number, raw = proofs[0]
     record(app, "exported", what="contradiction", channel=channel, seq=number)
     if out is None:
         click.echo(raw.decode(), nl=False)

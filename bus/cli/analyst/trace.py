@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -16,20 +15,19 @@ if TYPE_CHECKING:
 
 @command()
 @click.argument("bulletin_id", metavar="ID")
-def trace(app: App, bulletin_id: str) -> None:
+async def trace(app: App, bulletin_id: str) -> None:
     """Stamped, kept, sent, stored; admitted or refused and why; replaced by what. ID is an id or a digest."""
-    steps, ladder = asyncio.run(_life(app, bulletin_id))
+    steps, ladder = await _life(app, bulletin_id)
     if not steps:
         raise NotFoundError(f"neither the outbox nor the store of this context knows {bulletin_id}")
     steps.sort(key=lambda step: step.at)
-    if app.json:
-        app.data({"id": bulletin_id, "steps": steps, "ladder": ladder})
-        return
-    app.table(("at", "what", "detail"), [(f"{s.at:%Y-%m-%d %H:%M:%S.%f}", s.what, s.detail) for s in steps])
+    notes = []
     if ladder is not None:
-        app.note(
-            f"{ladder.state}" + (f"; not yet answered: {', '.join(ladder.missing)}" if ladder.missing else "")
-        )
+        missing = f"; not yet answered: {', '.join(ladder.missing)}" if ladder.missing else ""
+        notes = [f"{ladder.state}{missing}"]
+    rows = ((f"{step.at:%Y-%m-%d %H:%M:%S.%f}", step.what, step.detail) for step in steps)
+    facts = {"id": bulletin_id, "steps": steps, "ladder": ladder}
+    app.answer(facts, table=(("at", "what", "detail"), rows), notes=notes)
 
 
 async def _life(app: App, bulletin_id: str) -> tuple[list[TraceStep], DeliveryStatus | None]:
@@ -38,16 +36,13 @@ async def _life(app: App, bulletin_id: str) -> tuple[list[TraceStep], DeliverySt
     from bus.hub.picture import trace as traces
 
     folder = app.state_folder()
-    _, context = app.context()
-    registry = open_registry(context, app.now())
+    authority, registry = app.identity.authority, open_registry(app)
     steps: list[TraceStep] = []
     ladder = None
     if (folder / OUTBOX_FILE).exists():
         async with open_outbox(app) as box:
             steps += await box.read(lambda tx: traces.of_outbox(tx, bulletin_id))
-            ladder = await ledger.read(
-                box, lambda tx: ledger.of_one(tx, context.authority, registry, bulletin_id)
-            )
+            ladder = await ledger.read(box, lambda tx: ledger.of_one(tx, authority, registry, bulletin_id))
     if (folder / STORE_FILE).exists():
         async with open_store(app) as store:
             steps += await store.read(lambda tx: traces.of_store(tx, bulletin_id))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, command, read_file
+from bus.cli.frame import FILE, App, at, command, read_file
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--registry",
-    "registry_file",
-    type=click.Path(path_type=Path),
-    help="registry file, instead of the context's",
-)
+@click.argument("file", type=FILE)
+@click.option("--registry", "registry_file", type=FILE, help="registry file, instead of the context's")
 @click.option("--pin", help="digest that --registry must have; without it the file is believed as it is")
-@click.option("--at", metavar="TIME", help="judge as of this time (2027-05-23T18:00:00Z)")
+@click.option("--at", "as_of", metavar="TIME", help="judge as of this time (2027-05-23T18:00:00Z)")
 @click.option("--require-fresh", is_flag=True, help="fail unless the registry is known to be the current one")
 def verify(
-    app: App, file: Path, *, registry_file: Path | None, pin: str | None, at: str | None, require_fresh: bool
+    app: App,
+    file: Path,
+    *,
+    registry_file: Path | None,
+    pin: str | None,
+    as_of: str | None,
+    require_fresh: bool,
 ) -> None:
     """Check FILE (*.tocsin.json) by its signature, the registry, and every rule. Nothing is fetched.
 
@@ -44,13 +45,13 @@ def verify(
     from schemas.errors import SchemaError
 
     try:
-        now = parse_time(at) if at else app.now()
+        now = parse_time(as_of) if as_of else app.now()
     except SchemaError as exc:
         raise click.UsageError(f"--at: {exc}") from None
     if registry_file is not None:
         registry = VerifiedRegistry.open(read_file(registry_file), pin=pin)
     else:
-        registry = open_registry(app.context()[1], now)
+        registry = open_registry(app, now)
     raw = read_file(file)
     if is_contradiction(raw):
         _explain_fork(app, raw, registry, now, file)
@@ -81,40 +82,36 @@ def _explain_fork(app: App, raw: bytes, registry: VerifiedRegistry, now: dt.date
     from bus.errors import AdmissionError
 
     try:
-        found = judge_proof(raw, registry=registry, now=now)
+        proof = judge_proof(raw, registry=registry, now=now)
     except AdmissionError as exc:
         raise AdmissionError(f"{file} proves nothing: {exc}", reason=exc.reason) from None
-    issuer = found.channel.issuer
-    if app.json:
-        app.data(
+    issuer = proof.channel.issuer
+    lines = [
+        f"proved: {registry.authority(issuer).name} ({issuer}) contradicted itself",
+        f"  place      {proof.channel}, number {proof.seq}",
+    ]
+    bulletins = []
+    for side in proof.sides:
+        bulletin = side.bulletin
+        headline = bulletin.info[0].headline
+        lines += [
+            f"  signed     {at(bulletin.issued)} UTC by {', '.join(side.kids)}",
+            f"             {side.channel} number {bulletin.seq}: {headline}",
+            f"             digest {side.digest}",
+        ]
+        bulletins.append(
             {
-                "contradiction": True,
-                "issuer": issuer,
-                "channel": str(found.channel),
-                "seq": found.seq,
-                "bulletins": [
-                    {
-                        "id": side.bulletin.id,
-                        "digest": side.digest,
-                        "kids": list(side.kids),
-                        "channel": str(side.channel),
-                        "seq": side.bulletin.seq,
-                        "issued": side.bulletin.issued,
-                        "headline": side.bulletin.info[0].headline,
-                    }
-                    for side in found.sides
-                ],
+                "id": bulletin.id,
+                "digest": side.digest,
+                "kids": side.kids,
+                "channel": str(side.channel),
+                "seq": bulletin.seq,
+                "issued": bulletin.issued,
+                "headline": headline,
             }
         )
-    else:
-        app.line(f"proved: {registry.authority(issuer).name} ({issuer}) contradicted itself")
-        app.line(f"  place      {found.channel}, number {found.seq}")
-        for side in found.sides:
-            app.line(f"  signed     {side.bulletin.issued:%Y-%m-%d %H:%M:%S} UTC by {', '.join(side.kids)}")
-            app.line(
-                f"             {side.channel} number {side.bulletin.seq}: {side.bulletin.info[0].headline}"
-            )
-            app.line(f"             digest {side.digest}")
+    place = {"issuer": issuer, "channel": str(proof.channel), "seq": proof.seq}
+    app.answer({"contradiction": True, **place, "bulletins": bulletins}, lines=lines)
     raise AdmissionError(
         f"{issuer} signed two things of which only one can be true",
         remedy="believe neither until it has said which, and by another way than this channel",
@@ -128,7 +125,7 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str)
 
     bulletin = admitted.bulletin
     signer = registry.authority(bulletin.issuer.id)
-    found = {
+    facts = {
         "verified": True,
         "issuer": bulletin.issuer.id,
         "name": signer.name,
@@ -143,27 +140,27 @@ def report(app: App, admitted: Admitted, registry: VerifiedRegistry, state: str)
         "subject": admitted.subject,
         "endorsers": list(admitted.endorsers),
         "co_issuers": [
-            {"id": each.id, "confirmed": each.id in admitted.endorsers} for each in bulletin.co_issuers
+            {"id": issuer.id, "confirmed": issuer.id in admitted.endorsers} for issuer in bulletin.co_issuers
         ],
         "labels": sorted(admitted.labels),
         "trust": str(state),
         "registry_version": registry.version,
     }
-    if app.json:
-        app.data(found)
-        return
-    app.line(f"verified: {bulletin.info[0].headline}")
-    app.line(f"  signed by  {signer.name} ({bulletin.issuer.id})")
-    app.line(f"  key        {admitted.signer_kid}")
-    app.line(f"  marking    TLP:{bulletin.tlp.upper()}, PAP:{bulletin.pap.upper()}, status {bulletin.status}")
-    app.line(f"  channel    {admitted.channel}, number {bulletin.seq}")
-    app.line(f"  issued     {bulletin.issued:%Y-%m-%d %H:%M:%S} UTC")
-    app.line(f"  digest     {admitted.digest}")
-    app.line(f"  trust      {state} (registry version {registry.version})")
-    for each in bulletin.co_issuers:
-        confirmed = "confirmed" if each.id in admitted.endorsers else "named, not confirmed"
-        app.line(f"  co-issuer  {each.id} ({confirmed})")
+    lines = [
+        f"verified: {bulletin.info[0].headline}",
+        f"  signed by  {signer.name} ({bulletin.issuer.id})",
+        f"  key        {admitted.signer_kid}",
+        f"  marking    TLP:{bulletin.tlp.upper()}, PAP:{bulletin.pap.upper()}, status {bulletin.status}",
+        f"  channel    {admitted.channel}, number {bulletin.seq}",
+        f"  issued     {at(bulletin.issued)} UTC",
+        f"  digest     {admitted.digest}",
+        f"  trust      {state} (registry version {registry.version})",
+    ]
+    for issuer in bulletin.co_issuers:
+        confirmed = "confirmed" if issuer.id in admitted.endorsers else "named, not confirmed"
+        lines.append(f"  co-issuer  {issuer.id} ({confirmed})")
     if admitted.endorsers:
-        app.line(f"  endorsed   {', '.join(admitted.endorsers)}")
+        lines.append(f"  endorsed   {', '.join(admitted.endorsers)}")
     if admitted.labels:
-        app.line(f"  labels     {', '.join(sorted(admitted.labels))}")
+        lines.append(f"  labels     {', '.join(sorted(admitted.labels))}")
+    app.answer(facts, lines=lines)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import INTERRUPTED, App, Since, command, interest_of, reading, show
+from bus.cli.frame import INTERRUPTED, STATUS, App, Since, command, interest_of, reading, repeatable, show
 
 if TYPE_CHECKING:
     from bus.subscribing import Inbox
@@ -22,24 +22,12 @@ if TYPE_CHECKING:
 
 
 @command()
-@click.option(
-    "--topic", "topics", multiple=True, help="a domain (cyber) or a kind (data-breach); may be repeated"
-)
-@click.option(
-    "--country", "countries", multiple=True, metavar="CC", help="issued by an authority of this country"
-)
-@click.option(
-    "--area", "areas", multiple=True, metavar="CC", help="affecting this country, eu, multi or intl"
-)
-@click.option("--election", "elections", multiple=True, metavar="ID", help="about this election")
+@repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach); may be repeated")
+@repeatable("--country", "countries", metavar="CC", help="issued by an authority of this country")
+@repeatable("--area", "areas", metavar="CC", help="affecting this country, eu, multi or intl")
+@repeatable("--election", "elections", metavar="ID", help="about this election")
 @click.option("--min-priority", type=click.Choice(["p1", "p2", "p3", "p4"]), help="this urgent or more")
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice(["actual", "exercise", "system", "test"]),
-    help="of this status; actual unless you say otherwise",
-)
+@repeatable("--status", "statuses", type=STATUS, help="of this status; actual unless you say otherwise")
 @click.option(
     "--since", type=Since(), default="now", show_default=True, help="all, now, or a span such as 2h"
 )

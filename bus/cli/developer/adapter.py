@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import PARTLY, QUEUED, REFUSED, App, Group, command, hint
+from bus.cli.frame import DONE, FILE, FOLDER, PARTLY, QUEUED, REFUSED, App, Group, command, hint
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
@@ -48,33 +48,22 @@ def list_(app: App) -> None:
     """List installed adapters and the formats they read."""
     from bus.plugin import discover
 
-    found = discover()
-    if app.json:
-        app.data(
-            [
-                {
-                    "name": each.name,
-                    "formats": list(each.adapter.manifest.formats) if each.adapter else [],
-                    "kinds": list(each.adapter.manifest.kinds) if each.adapter else [],
-                    "problem": each.problem,
-                }
-                for each in found
-            ]
+    facts, rows = [], []
+    for installed in discover():
+        manifest = installed.adapter.manifest if installed.adapter else None
+        formats, kinds = (manifest.formats, manifest.kinds) if manifest else ((), ())
+        facts.append(
+            {"name": installed.name, "formats": formats, "kinds": kinds, "problem": installed.problem}
         )
-        return
-    app.table(
-        ("adapter", "reads", "publishes"),
-        [
-            (each.name, ", ".join(each.adapter.manifest.formats), ", ".join(each.adapter.manifest.kinds))
-            if each.adapter
-            else (each.name, "does not load", each.problem)
-            for each in found
-        ],
-    )
+        reads, publishes = (
+            (", ".join(formats), ", ".join(kinds)) if manifest else ("does not load", installed.problem)
+        )
+        rows.append((installed.name, reads, publishes))
+    app.answer(facts, table=(("adapter", "reads", "publishes"), rows))
 
 
 @command(adapter, "convert")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
 @click.option(
     "--from",
     "format_id",
@@ -84,7 +73,7 @@ def list_(app: App) -> None:
 )
 @click.option("--country", default="XA", show_default=True, help="country of the reading authority")
 @TZ
-def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> None:
+def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, tz: str) -> int:
     """Translate native files into drafts, with a report of what was not carried over. Nothing is published.
 
     Exits 5 when a file is refused, 8 when some of several are.
@@ -97,28 +86,23 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
     for path in files:
         result, reason, detail = _convert(path, format_, context)
         refused += result is None
-        if app.json:
-            found: dict[str, object] = {"file": str(path)}
-            if result is None:
-                found["refused"] = {"reason": reason, "detail": detail}
-            else:
-                found |= {"drafts": list(result.drafts), "losses": list(result.losses)}
-            app.data(found)
-        elif result is None:
-            app.note(f"{path}: refused: {reason}: {detail}")
+        if result is None:
+            app.answer(
+                {"file": str(path), "refused": {"reason": reason, "detail": detail}},
+                notes=[f"{path}: refused: {reason}: {detail}"],
+            )
+        elif app.json:
+            app.data({"file": str(path), "drafts": result.drafts, "losses": result.losses})
         else:
             _show(app, path, result)
     if refused:
-        raise click.exceptions.Exit(REFUSED if refused == len(files) else PARTLY)
+        return REFUSED if refused == len(files) else PARTLY
+    return DONE
 
 
 @command(adapter, "run")
 @click.argument("name")
-@click.option(
-    "--spool",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="spool folder with in/, done/ and refused/",
-)
+@click.option("--spool", type=FOLDER, help="spool folder with in/, done/ and refused/")
 @click.option("--stdin", "from_stdin", is_flag=True, help="read one document from standard input instead")
 @TZ
 def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -> None:
@@ -141,13 +125,13 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
 
     if (spool is None) != from_stdin:
         raise click.UsageError("name a --spool folder, or --stdin")
-    installed = [each.name for each in discover()]
+    installed = [plugin.name for plugin in discover()]
     if name not in installed:
         raise click.UsageError(f"there is no adapter {name!r}{hint(name, installed)}")
     app.logs()
     chosen = adapter_named(name)
-    _, context = app.context()
-    country = open_registry(context, app.now()).authority(context.authority).country
+    authority = app.identity.authority
+    country = open_registry(app).authority(authority).country
 
     async def work() -> bool:
         async with open_publisher(app) as publisher, tracking(app, publisher):
@@ -161,7 +145,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
             return await publisher.idle(app.timeout(5.0))
 
     if spool is not None:
-        app.note(f"reading {spool}/in as {context.authority}; end with Ctrl-C")
+        app.note(f"reading {spool}/in as {authority}; end with Ctrl-C")
     with contextlib.suppress(KeyboardInterrupt):
         if not asyncio.run(work()):
             app.note("safe on this disk; the bus has not confirmed it yet, and it is sent later")
@@ -172,9 +156,8 @@ def format_named(format_id: str) -> Format:
     """A format of any installed adapter, with a hint when the name is nearly right."""
     from bus.plugin import discover
 
-    known = {
-        name: found for each in discover() if each.adapter for name, found in each.adapter.formats.items()
-    }
+    adapters = [installed.adapter for installed in discover() if installed.adapter]
+    known = {name: format_ for adapter in adapters for name, format_ in adapter.formats.items()}
     if format_id not in known:
         raise click.UsageError(f"there is no format {format_id!r}{hint(format_id, sorted(known))}")
     return known[format_id]

@@ -54,15 +54,13 @@ def bench(app: App, *, rounds: int) -> None:
     CPU time of this one process, in microseconds and as a multiple of one bare Ed25519 verification. The multiple tells
     about the code, the microseconds about this machine.
     """
-    found = measure(rounds, now=app.now(), rng=secrets.token_bytes, cpu=time.process_time)
-    if app.json:
-        app.data({"rounds": rounds, "prices": found})
-        return
-    app.table(
-        ("step", "microseconds", "x verify"),
-        [(each.step, f"{each.microseconds:.0f}", f"{each.verifications:.1f}") for each in found],
+    prices = measure(rounds, now=app.now(), rng=secrets.token_bytes, cpu=time.process_time)
+    rows = ((price.step, f"{price.microseconds:.0f}", f"{price.verifications:.1f}") for price in prices)
+    app.answer(
+        {"rounds": rounds, "prices": prices},
+        table=(("step", "microseconds", "x verify"), rows),
+        notes=[f"medians of {rounds} interleaved rounds, CPU time of one process"],
     )
-    app.note(f"medians of {rounds} interleaved rounds, CPU time of one process")
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,17 +91,17 @@ def measure(
         cpu: seconds of CPU time this process has used.
     """
     steps = list(_steps(now, rng))
-    found: dict[str, list[float]] = {each.name: [] for each in steps}
+    costs: dict[str, list[float]] = {step.name: [] for step in steps}
     for _ in range(rounds):
-        for each in steps:
+        for step in steps:
             began = cpu()
-            for _ in range(each.times):
-                each.run()
-            found[each.name].append((cpu() - began) / each.times * 1e6)
-    medians = {name: median(each) for name, each in found.items()}
+            for _ in range(step.times):
+                step.run()
+            costs[step.name].append((cpu() - began) / step.times * 1e6)
+    medians = {name: median(taken) for name, taken in costs.items()}
     return tuple(
-        Price(step=name, microseconds=each, verifications=each / medians[VERIFY])
-        for name, each in medians.items()
+        Price(step=name, microseconds=cost, verifications=cost / medians[VERIFY])
+        for name, cost in medians.items()
     )
 
 
@@ -118,7 +116,7 @@ def _steps(now: dt.datetime, rng: Callable[[int], bytes]) -> Iterator[_Step]:
     yield _Step(name=VERIFY, run=lambda: signer.public.verify(entry.signature, data), times=200)
     yield _Step(name="sign Ed25519", run=lambda: signer.sign(data), times=200)
     for name, algorithms in _ALGORITHMS.items():
-        signers = [FileSigner.generate(each) for each in algorithms]
+        signers = [FileSigner.generate(algorithm) for algorithm in algorithms]
         yield _Step(name=f"admit, {name}", run=_admission(signers, now, rng), times=100)
     signed, context = write_signed(payload, (entry,)), context_of(bulletin)
     for count in (1, 10, 30):
@@ -141,7 +139,7 @@ def _admission(
     registry = VerifiedRegistry.open(_registry(FEW, signers, now))
     bulletin = _bulletin(registry, now, rng)
     payload, subject = encode(bulletin), subject_for(bulletin)
-    entries = tuple(sign_entry(each, payload, typ=TYP_BULLETIN) for each in signers)
+    entries = tuple(sign_entry(signer, payload, typ=TYP_BULLETIN) for signer in signers)
     pairs = list({SIG_HEADER: format_header(entries), **hints(bulletin, digest(payload))}.items())
     return lambda: admit(subject, pairs, payload, registry=registry, now=now)
 
@@ -171,14 +169,14 @@ def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> by
     authorities = {}
     for n in range(count):
         speaks = signers if n == 0 else [FileSigner.generate()]
-        keys = {each.kid: _record(each, now) for each in speaks}
+        keys = {signer.kid: _record(signer, now) for signer in speaks}
         authorities[f"xa-a{n:04d}"] = AuthorityRecord(
             name=f"Authority {n}",
             kind="csirt",
             domain=Domain.CYBER,
             country="XA",
             keys=keys,
-            require=tuple(each.alg for each in keys.values()),
+            require=tuple(key.alg for key in keys.values()),
             nkeys=(nkeys.generate()[1],),
             publish=(grant,),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import PARTLY, App, command, show_bulletin
+from bus.cli.frame import DONE, FOLDER, PARTLY, App, command, show_bulletin
 
 if TYPE_CHECKING:
     from bus.demo import Demo
@@ -24,7 +24,7 @@ QUIET_END_S = 6.0
 @click.option(
     "--dir",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=DEFAULT_FOLDER,
     show_default=True,
     help="registry, keys, stores and spools; gone on from next time",
@@ -41,26 +41,24 @@ QUIET_END_S = 6.0
 @click.option(
     "--no-browser", is_flag=True, hidden=True, help="accepted for scripts; there is no browser to open"
 )
-def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_browser: bool) -> None:  # noqa: ARG001
+def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_browser: bool) -> int:  # noqa: ARG001
     """Start a broker, two countries with eight authorities, and two hubs; show bulletins as they arrive.
 
     Each authority's adapter reads sample files in native formats from its spool folder. Exits 0 only when each
     hub admitted everything published that its grants let it read.
     """
-    complete = asyncio.run(_demo(app, folder.absolute(), port, seconds))
-    if not complete:
-        raise click.exceptions.Exit(PARTLY)
+    return asyncio.run(_demo(app, folder.absolute(), port, seconds))
 
 
-async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> bool:
+async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> int:
     from bus.demo import Demo
 
     app.logs()
     app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, ended.set)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, ended.set)
     async with Demo.open(folder, port=port or -1, clock=app.now) as running:
         _greet(app, folder, running)
         feed = Feed(app, running)
@@ -82,16 +80,16 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
         app.line("")
         app.table(
             ("authority", "published", "stored"),
-            [(name, each.published, each.stored) for name, each in tally.authorities.items()],
+            [(name, count.published, count.stored) for name, count in tally.authorities.items()],
         )
         app.table(
             ("hub", "admitted", "refused"),
-            [(name, each.admitted, each.refused) for name, each in tally.hubs.items()],
+            [(name, count.admitted, count.refused) for name, count in tally.hubs.items()],
         )
         app.line(
             f"published {tally.published}, refused {tally.refused}, lost {tally.lost}; kinds: {', '.join(tally.kinds)}"
         )
-    return tally.complete
+    return DONE if tally.complete else PARTLY
 
 
 async def _rounds(
@@ -153,7 +151,7 @@ class Feed:
         async for row in self._running.follow(hub):
             seen = self._seen.setdefault(row.digest, set())
             seen.add(hub)
-            readers = {each for each in self._running.stores if self._running.may_read(each, row.channel)}
+            readers = {name for name in self._running.stores if self._running.may_read(name, row.channel)}
             self._rows[row.digest] = row
             if seen >= readers:
                 del self._seen[row.digest], self._rows[row.digest]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame import EXIT_CODES, App, Group, command
+from bus.cli.frame import EXIT_CODES, FOLDER, App, Group, command
 
 TOPICS: dict[str, str] = {
     "exit-codes": "\n".join(f"{code:>4}  {meaning}" for code, meaning in EXIT_CODES.items()),
@@ -37,16 +37,13 @@ def help_(ctx: click.Context, app: App, topic: str | None) -> None:
         app.block("\n".join(f"tocsin help {name}" for name in TOPICS))
         return
     if topic in TOPICS:
-        if app.json:
-            app.data({"topic": topic, "text": TOPICS[topic]})
-        else:
-            app.block(TOPICS[topic])
+        app.answer({"topic": topic, "text": TOPICS[topic]}, lines=TOPICS[topic].split("\n"))
         return
     root = ctx.find_root()
-    found = root.command.get_command(root, topic) if isinstance(root.command, click.Group) else None
-    if found is None:
+    command_ = root.command.get_command(root, topic) if isinstance(root.command, click.Group) else None
+    if command_ is None:
         raise click.UsageError(f"there is no topic or command {topic!r}; topics: {', '.join(TOPICS)}")
-    click.echo(found.get_help(click.Context(found, info_name=topic, parent=root)))
+    click.echo(command_.get_help(click.Context(command_, info_name=topic, parent=root)))
 
 
 @command()
@@ -56,10 +53,10 @@ def completion(ctx: click.Context, app: App, shell: str) -> None:
     """Print the completion script of SHELL; source it from your shell's start-up file."""
     from click.shell_completion import get_completion_class
 
-    made = get_completion_class(shell)
-    if made is None:
+    shell_class = get_completion_class(shell)
+    if shell_class is None:
         raise click.UsageError(f"no completion for {shell}")
-    script = made(ctx.find_root().command, {}, "tocsin", "_TOCSIN_COMPLETE").source()
+    script = shell_class(ctx.find_root().command, {}, "tocsin", "_TOCSIN_COMPLETE").source()
     if app.json:
         app.data({"shell": shell, "script": script})
     else:
@@ -72,7 +69,7 @@ def schema() -> None:
 
 
 @command(schema, "export")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="folder for all of them")
+@click.option("--out", type=FOLDER, help="folder for all of them")
 @click.option("--name", help="print only this one: bulletin, draft, registry, asyncapi, ...")
 def export(app: App, *, out: Path | None, name: str | None) -> None:
     """Write the documents into a folder, or print one."""
@@ -80,26 +77,23 @@ def export(app: App, *, out: Path | None, name: str | None) -> None:
 
     from schemas.export import documents
 
-    made = documents()
+    texts = documents()
     if name is not None:
-        found = next((text for file, text in made.items() if file.split(".")[0] == name), None)
-        if found is None:
-            raise click.UsageError(
-                f"there is no document {name!r}; there are: {', '.join(sorted(f.split('.')[0] for f in made))}"
-            )
-        click.echo(found, nl=False)
+        named = {file.split(".")[0]: text for file, text in texts.items()}
+        if name not in named:
+            raise click.UsageError(f"there is no document {name!r}; there are: {', '.join(sorted(named))}")
+        click.echo(named[name], nl=False)
         return
     if out is None:
-        if app.json:
-            app.data({file: msgspec.json.decode(text) for file, text in made.items()})
-        else:
-            app.table(("document",), [(file,) for file in sorted(made)])
-            app.note("write them with --out FOLDER, or print one with --name NAME")
+        app.answer(
+            {file: msgspec.json.decode(text) for file, text in texts.items()},
+            table=(("document",), [(file,) for file in sorted(texts)]),
+            notes=["write them with --out FOLDER, or print one with --name NAME"],
+        )
         return
     out.mkdir(parents=True, exist_ok=True)
-    for file, text in made.items():
+    for file, text in texts.items():
         (out / file).write_text(text, "utf-8")
-    if app.json:
-        app.data({"folder": str(out), "files": sorted(made)})
-    else:
-        app.note(f"{len(made)} documents written to {out}")
+    app.answer(
+        {"folder": str(out), "files": sorted(texts)}, notes=[f"{len(texts)} documents written to {out}"]
+    )

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from bus.cli.frame.app import App
     from bus.cli.frame.audit import audit_file, record, record_context, recorder
     from bus.cli.frame.calendars import at_hand, follow_phase, retention
-    from bus.cli.frame.commands import Group, command, global_options, load
-    from bus.cli.frame.drafts import draft_in, read_draft
+    from bus.cli.frame.commands import Group, command, gathered, global_options, load
+    from bus.cli.frame.drafts import draft_in, read_draft, stamped
     from bus.cli.frame.errors import InputFileError, NotFoundError
     from bus.cli.frame.exit_codes import (
         DONE,
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.files import (
         private_folder,
+        read_bounded,
         read_file,
         read_passphrase,
         report_file,
-        signer_of,
         write_new,
         write_whole,
     )
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
-    from bus.cli.frame.options import Since, interest_of
+    from bus.cli.frame.options import FILE, FOLDER, STATUS, Since, interest_of, repeatable, yes_option
     from bus.cli.frame.programs import (
         beating,
         deadlines_of,
@@ -47,11 +47,12 @@ if TYPE_CHECKING:
         tracking,
     )
     from bus.cli.frame.sending import (
-        NamedDraft,
+        TLPS,
+        Sending,
+        audience_option,
         dry_run_option,
-        marking_options,
         send_drafts,
-        send_files,
+        tlp_option,
         wait_option,
         with_marking,
         without_option,
@@ -67,12 +68,12 @@ if TYPE_CHECKING:
         open_seal_keys,
         open_signer,
         open_store,
-        pings,
         query_store,
         registry_store,
+        signer_of,
         tls_of,
     )
-    from bus.cli.frame.text import hint, on_terminal, safe, wrapped
+    from bus.cli.frame.text import at, hint, on_terminal, safe, wrapped
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -80,21 +81,27 @@ __all__ = [
     "DONE",
     "EXIT_CODES",
     "FAILURE",
+    "FILE",
+    "FOLDER",
     "INTERRUPTED",
     "OUTBOX_FILE",
     "PARTLY",
     "QUEUED",
     "REFUSED",
+    "STATUS",
     "STORE_FILE",
+    "TLPS",
     "USAGE",
     "App",
     "Group",
     "InputFileError",
-    "NamedDraft",
     "NotFoundError",
+    "Sending",
     "Since",
     "Unsealer",
+    "at",
     "at_hand",
+    "audience_option",
     "audit_file",
     "beating",
     "command",
@@ -108,6 +115,7 @@ __all__ = [
     "find_bulletin",
     "follow_phase",
     "follow_trust",
+    "gathered",
     "global_options",
     "headline",
     "heartbeat_of",
@@ -116,7 +124,6 @@ __all__ = [
     "interest_of",
     "load",
     "marking",
-    "marking_options",
     "on_terminal",
     "one_line",
     "open_outbox",
@@ -126,9 +133,9 @@ __all__ = [
     "open_signer",
     "open_store",
     "opened_data",
-    "pings",
     "private_folder",
     "query_store",
+    "read_bounded",
     "read_draft",
     "read_file",
     "read_passphrase",
@@ -138,16 +145,18 @@ __all__ = [
     "record_context",
     "recorder",
     "registry_store",
+    "repeatable",
     "report_file",
     "retention",
     "safe",
     "send_drafts",
-    "send_files",
     "show",
     "show_bulletin",
     "show_inside",
     "signer_of",
+    "stamped",
     "tell_of_bus",
+    "tlp_option",
     "tls_of",
     "tracking",
     "wait_option",
@@ -156,4 +165,5 @@ __all__ = [
     "wrapped",
     "write_new",
     "write_whole",
+    "yes_option",
 ]

@@ -70,7 +70,38 @@ class App:
 
         log.configure(self.verbosity, errors_only=errors_only)
 
+    @property
+    def identity(self) -> Context:
+        """The chosen context; raises ConfigError."""
+        return self.context()[1]
+
     # -- output ---------------------------------------------------------------------------------------------
+
+    def answer(
+        self,
+        *values: object,
+        lines: Iterable[str] = (),
+        table: tuple[Sequence[str], Iterable[Sequence[object]]] | None = None,
+        notes: Iterable[str] = (),
+    ) -> None:
+        """What a command found: with `--json` each value on a line of its own, otherwise words for a person.
+
+        Args:
+            values: what JSON prints.
+            lines: printed first, on standard output.
+            table: column names and rows, printed after the lines.
+            notes: remarks, on standard error.
+        """
+        if self.json:
+            for value in values:
+                self.data(value)
+            return
+        for line in lines:
+            self.line(line)
+        if table is not None:
+            self.table(*table)
+        for note in notes:
+            self.note(note)
 
     def data(self, value: object) -> None:
         """One JSON value on standard output, on a line of its own."""

@@ -46,8 +46,7 @@ class AtHand:
         from bus.hub import of_country
 
         if not self._country:
-            _, context = self._app.context()
-            self._country = open_registry(context, self._app.now()).authority(context.authority).country
+            self._country = open_registry(self._app).authority(self._app.identity.authority).country
         return of_country(await self.known(), self._country)
 
     async def phase(self, now: dt.datetime) -> Phase:
@@ -70,7 +69,9 @@ async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
 
     async with at_hand(app) as calendars:
         known, own = await calendars.known(), await calendars.own()
-    return keep_days(own, now), frozenset(each.election for each in known if is_unfinished(each.body, now))
+    return keep_days(own, now), frozenset(
+        calendar.election for calendar in known if is_unfinished(calendar.body, now)
+    )
 
 
 async def follow_phase(app: App, store: Inbox | None = None) -> None:

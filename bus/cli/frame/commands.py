@@ -4,61 +4,66 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 import click
+import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.text import hint
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Outcome = int | None | Coroutine[Any, Any, int | None]  # of a command
 
 
-def _set(attribute: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    def remember(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
-        # A count of zero and an absent flag leave what an outer level of the command line has set.
-        if value is None or (isinstance(value, int) and not value):
-            return
-        app = context.ensure_object(App)
-        setattr(app, attribute, value)
-
-    return remember
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    """Set the attribute of the App that has the parameter's name."""
+    # A count of zero and an absent flag leave what an outer level of the command line has set.
+    if value is None or (isinstance(value, int) and not value):
+        return
+    setattr(context.ensure_object(App), str(parameter.name), value)
 
 
-def _option(*names: str, attribute: str, **settings: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    return click.option(*names, expose_value=False, is_eager=True, callback=_set(attribute), **settings)
-
+_option = functools.partial(click.option, expose_value=False, is_eager=True, callback=_remember)
 
 _GLOBAL = (
-    _option(
-        "--context", attribute="context_name", metavar="NAME", help="identity to act as [env: TOCSIN_CONTEXT]"
-    ),
+    _option("--context", "context_name", metavar="NAME", help="identity to act as [env: TOCSIN_CONTEXT]"),
     _option(
         "--timeout",
-        attribute="timeout_s",
+        "timeout_s",
         type=click.FloatRange(min=0),
         metavar="SECONDS",
         help="how long to wait for the bus [env: TOCSIN_TIMEOUT]",
     ),
     _option(
         "--color",
-        attribute="color",
         type=click.Choice(["auto", "always", "never"]),
         help="colour [env: TOCSIN_COLOR, NO_COLOR]",
     ),
-    _option("--plain", attribute="plain", is_flag=True, help="no boxes or colour, for screen readers"),
-    _option("--no-input", attribute="no_input", is_flag=True, help="never ask; fail naming the missing flag"),
-    _option("--no-config", attribute="no_config", is_flag=True, help="ignore every settings file"),
-    _option("-v", "--verbose", attribute="verbosity", count=True, help="log more to standard error"),
+    _option("--plain", is_flag=True, help="no boxes or colour, for screen readers"),
+    _option("--no-input", is_flag=True, help="never ask; fail naming the missing flag"),
+    _option("--no-config", is_flag=True, help="ignore every settings file"),
+    _option("-v", "--verbose", "verbosity", count=True, help="log more to standard error"),
 )
 
 
-# What the two helpers below name their parameters.
+# The parameters of the two helpers below.
 SHARED = frozenset(
-    ("context", "timeout", "color", "plain", "no_input", "no_config", "verbose", "quiet", "json", "help")
+    [
+        "context_name",
+        "timeout_s",
+        "color",
+        "plain",
+        "no_input",
+        "no_config",
+        "verbosity",
+        "quiet",
+        "json",
+        "help",
+    ]
 )
 
 
@@ -78,7 +83,7 @@ def global_options(function: Callable[P, R]) -> Callable[P, R]:
 
 def json_option(function: Callable[P, R]) -> Callable[P, R]:
     """`--json`: machine-readable output with a tested shape."""
-    return _option("--json", attribute="json", is_flag=True, help="machine-readable output")(function)
+    return _option("--json", is_flag=True, help="machine-readable output")(function)
 
 
 class Command(click.Command):
@@ -88,10 +93,10 @@ class Command(click.Command):
         """Two lists of options."""
         own: list[tuple[str, str]] = []
         shared: list[tuple[str, str]] = []
-        for each in self.get_params(ctx):
-            record = each.get_help_record(ctx) if isinstance(each, click.Option) else None
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
-                (shared if each.name in SHARED else own).append(record)
+                (shared if parameter.name in SHARED else own).append(record)
         for title, records in (("Options", own), ("Shared options", shared)):
             if records:
                 with formatter.section(title):
@@ -134,19 +139,55 @@ class Group(click.Group):
             raise click.UsageError(text, ctx) from None
 
 
+Declare = Callable[[Callable[..., R]], Callable[..., R]]
+
+
+def gathered(name: str, into: type[msgspec.Struct], *options: Declare[Any]) -> Declare[Any]:
+    """Declare options that a command receives together.
+
+    Args:
+        name: the parameter of the command.
+        into: the struct that it receives; fields without an option keep their default.
+        options: in the order of the help.
+    """
+
+    def declare(function: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(function)
+        def body(*arguments: object, **values: object) -> R:
+            fields = {field: values.pop(field) for field in into.__struct_fields__ if field in values}
+            return function(*arguments, **values, **{name: into(**fields)})
+
+        for option in reversed(options):
+            body = option(body)
+        return body
+
+    return declare
+
+
 def command(
     group: click.Group | None = None, name: str | None = None, **settings: Any
-) -> Callable[[Callable[..., None]], click.Command]:
-    """Declare a command that receives the App first and accepts the shared options and `--json`."""
+) -> Callable[[Callable[..., Outcome]], click.Command]:
+    """Declare a command that receives the App first and accepts the shared options and `--json`.
 
-    def declare(function: Callable[..., None]) -> click.Command:
+    The function may be a coroutine function. What it returns is the exit code; None is 0.
+    """
+
+    def declare(function: Callable[..., Outcome]) -> click.Command:
         @functools.wraps(function)
         def body(*arguments: object, **options: object) -> None:
-            function(click.get_current_context().ensure_object(App), *arguments, **options)
+            outcome = function(click.get_current_context().ensure_object(App), *arguments, **options)
+            if isinstance(outcome, Coroutine):
+                import asyncio
 
-        made: click.Command = click.command(name, cls=Command, **settings)(json_option(global_options(body)))
+                outcome = asyncio.run(outcome)
+            if outcome:
+                raise click.exceptions.Exit(outcome)
+
+        declared: click.Command = click.command(name, cls=Command, **settings)(
+            json_option(global_options(body))
+        )
         if group is not None:
-            group.add_command(made)
-        return made
+            group.add_command(declared)
+        return declared
 
     return declare

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import secrets
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from contextlib import nullcontext
 
 import msgspec
 
 from bus.cli.frame.errors import InputFileError
-from schemas.bulletin import Draft
+from bus.cli.frame.files import read_bounded
+from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft
 from schemas.errors import SchemaError
+from schemas.parts import Authority
 
 STANDARD_INPUT = "-"
 
@@ -37,6 +41,23 @@ def draft_in(table: Mapping[str, object], where: str) -> Draft:
     return _read(where, lambda: msgspec.json.encode(table, enc_hook=str))
 
 
+def stamped(draft: Draft, issuer: Authority, given: Defaults, now: dt.datetime) -> Bulletin:
+    """The draft as the first bulletin of its channel, unsigned, for checks before it is published.
+
+    Raises:
+        SchemaError: what is stamped breaks a bound.
+    """
+    return stamp(
+        draft,
+        id=new_id(now, secrets.token_bytes(10)),
+        seq=1,
+        prev=None,
+        issuer=issuer,
+        issued=now,
+        defaults=given,
+    )
+
+
 def _read(name: str, raw: Callable[[], bytes]) -> Draft:
     try:
         return decode_draft(raw())
@@ -46,18 +67,8 @@ def _read(name: str, raw: Callable[[], bytes]) -> Draft:
 
 
 def _bytes(name: str) -> bytes:
-    try:
-        if name == STANDARD_INPUT:
-            raw = sys.stdin.buffer.read(MAX_PAYLOAD_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                raw = file.read(MAX_PAYLOAD_BYTES + 1)
-    except FileNotFoundError:
-        raise InputFileError(f"there is no file {name}", reason="file-missing") from None
-    except OSError as exc:
-        raise InputFileError(f"cannot read {name}: {exc.strerror}", reason="file-unreadable") from None
-    if len(raw) > MAX_PAYLOAD_BYTES:
-        raise InputFileError(f"{name} is larger than {MAX_PAYLOAD_BYTES} bytes", reason="too-large")
+    stdin = nullcontext(sys.stdin.buffer) if name == STANDARD_INPUT else None
+    raw = read_bounded(name, MAX_PAYLOAD_BYTES, opened=stdin)
     if not raw.strip():
         raise InputFileError(
             f"{name} is empty", remedy="begin with: tocsin bulletin draft KIND", reason="empty"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
 import click
 
 from bus.cli.frame.app import App
-
-if TYPE_CHECKING:
-    from bus.keys import Signer
-
+from bus.cli.frame.errors import InputFileError
+from bus.errors import BusError
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # a registry at its largest, in base64url
 
@@ -35,26 +34,34 @@ def read_file(path: Path) -> bytes:
         InputFileError: `file-missing`, `file-unreadable`.
         AdmissionError: `too-large`: it has more than `MAX_FILE_BYTES`.
     """
-    from bus.cli.frame.errors import InputFileError
     from bus.errors import AdmissionError
 
+    return read_bounded(path, MAX_FILE_BYTES, AdmissionError)
+
+
+def read_bounded(
+    name: str | Path,
+    most: int,
+    too_large: type[BusError] = InputFileError,
+    *,
+    opened: AbstractContextManager[BinaryIO] | None = None,
+) -> bytes:
+    """The bytes of a file that has at most `most`; of one that is open already, such as standard input, with `opened`.
+
+    Raises:
+        InputFileError: `file-missing`, `file-unreadable`.
+        BusError: `too-large`, of the class `too_large`.
+    """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
+        with opened or Path(name).open("rb") as file:
+            raw = file.read(most + 1)
     except FileNotFoundError:
-        raise InputFileError(f"there is no file {path}", reason="file-missing") from None
+        raise InputFileError(f"there is no file {name}", reason="file-missing") from None
     except OSError as exc:
-        raise InputFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
-    if len(raw) > MAX_FILE_BYTES:
-        raise AdmissionError(f"{path} is larger than {MAX_FILE_BYTES} bytes", reason="too-large")
+        raise InputFileError(f"cannot read {name}: {exc.strerror}", reason="file-unreadable") from None
+    if len(raw) > most:
+        raise too_large(f"{name} is larger than {most} bytes", reason="too-large")
     return raw
-
-
-def signer_of(app: App, key_file: Path, passphrase_file: Path | None) -> Signer:
-    """The signer in a key file, its passphrase from a file or asked for."""
-    from bus.keys import open_key
-
-    return open_key(key_file, read_passphrase(app, passphrase_file))
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -73,10 +80,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def report_file(app: App, file: Path, text: str) -> None:
     """What was done, for a person or as JSON."""
-    if app.json:
-        app.data({"file": str(file), "text": text})
-    else:
-        app.note(text)
+    app.answer({"file": str(file), "text": text}, notes=[text])
 
 
 def private_folder(path: Path) -> Path:

@@ -55,7 +55,7 @@ def show_bulletin(
     painted = " ".join(click.style(text, fg=color) if color and colored else text for text, color in facts)
     indent = " " * (len(plain) + 2 if hanging else _INDENT)
     lines = [f"{painted}  {first}"] if hanging else [painted.rstrip(), indent + first]
-    for line in [*lines, *(indent + each for each in rest)]:
+    for line in [*lines, *(indent + more for more in rest)]:
         click.echo(line, color=colored)
 
 

@@ -40,7 +40,7 @@ class Unsealer:
             return View(outer=outer)
         app = self._app
         try:
-            named = names(outer, app.context()[1].authority)
+            named = names(outer, app.identity.authority)
             seen = self._look(outer, self.keys() if named else _none("not-a-recipient"))
         except TocsinError as exc:
             app.note(f"what is sealed stays closed: {exc}")
@@ -61,9 +61,9 @@ class Unsealer:
         from bus.cli.frame.session import registry_store
         from bus.sealing import look
 
-        app, context = self._app, self._app.context()[1]
+        app, context = self._app, self._app.identity
         if self._registry is None:
-            self._registry = registry_store(context, app.now)
+            self._registry = registry_store(app)
         return look(outer, keys, reader=context.authority, registry=self._registry(), now=app.now())
 
     def keys(self) -> Keys:
@@ -72,7 +72,7 @@ class Unsealer:
             from bus.cli.frame.session import open_seal_keys
             from bus.sealing import Keys
 
-            if self._app.context()[1].seal_keys is None:
+            if self._app.identity.seal_keys is None:
                 self._keys = _none("no-seal-key")
             else:
                 try:
@@ -91,22 +91,22 @@ def _none(problem: str) -> Keys:
 
 def opened_data(seen: View) -> dict[str, object]:
     """What is added to a bulletin in JSON: nothing, where nothing of it is sealed."""
-    found: dict[str, object] = {}
+    data: dict[str, object] = {}
     if seen.inner is not None:
-        found["inside"] = {
+        data["inside"] = {
             "bulletin": msgspec.Raw(seen.inner.payload),
             "digest": seen.inner.digest,
             "labels": sorted(seen.inner.labels),
         }
     elif seen.reason:
-        found["inside"] = {"reason": seen.reason}
+        data["inside"] = {"reason": seen.reason}
     if seen.sections:
-        found["sections"] = [
-            {"label": each.label, "recipients": each.recipients}
-            | ({"reason": each.reason} if each.content is None else {"content": each.content})
-            for each in seen.sections
+        data["sections"] = [
+            {"label": section.label, "recipients": section.recipients}
+            | ({"reason": section.reason} if section.content is None else {"content": section.content})
+            for section in seen.sections
         ]
-    return found
+    return data
 
 
 def readable(payload: bytes) -> str:
@@ -128,13 +128,13 @@ def show_inside(app: App, seen: View) -> None:
         app.block(msgspec.json.format(seen.inner.payload, indent=2).decode())
     elif seen.reason:
         app.note(f"sealed to {recipients_of(seen.outer)}; not opened [{seen.reason}]")
-    for each in seen.sections:
-        to = ", ".join(each.recipients)
-        if each.content is None:
-            app.note(f"section {each.label}: sealed to {to}; not opened [{each.reason}]")
+    for section in seen.sections:
+        to = ", ".join(section.recipients)
+        if section.content is None:
+            app.note(f"section {section.label}: sealed to {to}; not opened [{section.reason}]")
         else:
-            app.note(f"section {each.label}: opened, sealed to {to}")
-            app.block(msgspec.json.format(msgspec.json.encode(each.content), indent=2).decode())
+            app.note(f"section {section.label}: opened, sealed to {to}")
+            app.block(msgspec.json.format(msgspec.json.encode(section.content), indent=2).decode())
 
 
 def show(app: App, row: Stored, unsealer: Unsealer | None = None) -> None:

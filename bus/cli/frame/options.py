@@ -1,9 +1,11 @@
-"""Options that select bulletins: spans of time, topics, countries, areas."""
+"""Options that several commands take: files, spans of time, what selects bulletins."""
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,13 @@ from bus.cli.frame.text import hint
 if TYPE_CHECKING:
     from schemas.subject import Interest
 
+
+FILE = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+STATUS = click.Choice(["actual", "exercise", "system", "test"])
+
+repeatable = functools.partial(click.option, multiple=True)
+yes_option = click.option("--yes", is_flag=True, help="do not ask")
 
 _SINCE = re.compile(r"(\d+)([smhd])")
 _COUNTRY = re.compile(r"[a-z]{2}|int")
@@ -31,8 +40,8 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in its s
         """A timedelta, or the word."""
         if isinstance(value, dt.timedelta) or value in ("all", "now"):
             return value
-        if found := _SINCE.fullmatch(str(value)):
-            return dt.timedelta(**{_UNIT[found[2]]: int(found[1])})
+        if span := _SINCE.fullmatch(str(value)):
+            return dt.timedelta(**{_UNIT[span[2]]: int(span[1])})
         self.fail(f"{value!r} is neither all, now, nor a span such as 30m, 2h or 7d", param, ctx)
 
 
@@ -46,7 +55,7 @@ def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
     from schemas.vocab import Domain, Status
 
     topics = tuple(parts.get("topics") or ())
-    known = {*KINDS, *(str(each) for each in Domain)}
+    known = {*KINDS, *(str(domain) for domain in Domain)}
     for topic in topics:
         if topic not in known:
             raise click.UsageError(f"there is no topic {topic!r}{hint(topic, sorted(known))}")
@@ -58,7 +67,7 @@ def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
             msgspec.convert(election, ElectionId)
         except msgspec.ValidationError:
             raise click.UsageError(f"--election takes an id like xa-parl-2027, not {election!r}") from None
-    statuses = tuple(Status(each) for each in parts.get("statuses") or ()) or (Status.ACTUAL,)
+    statuses = tuple(Status(status) for status in parts.get("statuses") or ()) or (Status.ACTUAL,)
     return Interest(
         topics=topics,
         countries=countries,
@@ -70,8 +79,8 @@ def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
 
 
 def _words(given: tuple[str, ...] | str | None, shape: re.Pattern[str], remark: str) -> tuple[str, ...]:
-    words = tuple(each.lower() for each in given or ())
-    for each in words:
-        if not shape.fullmatch(each):
-            raise click.UsageError(f"{remark}, not {each!r}")
+    words = tuple(word.lower() for word in given or ())
+    for word in words:
+        if not shape.fullmatch(word):
+            raise click.UsageError(f"{remark}, not {word!r}")
     return words

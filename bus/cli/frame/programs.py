@@ -19,7 +19,6 @@ from bus.cli.frame.session import (
     endpoint,
     member_of,
     open_signer,
-    pings,
     registry_store,
 )
 from schemas.vocab import Posture
@@ -49,9 +48,9 @@ async def open_publisher(
     from bus.publishing import Outbox, Publisher
     from bus.sealing import Sealer
 
-    name, context = app.context()
+    context = app.identity
     folder = private_folder(app.state_folder())
-    registry = registry_store(context, app.now)
+    registry = registry_store(app)
     signer = open_signer(context)
     async with (
         Outbox.open(folder / OUTBOX_FILE, tables=TABLES) as outbox,
@@ -60,7 +59,7 @@ async def open_publisher(
             outbox=outbox,
             registry=registry,
             signers=(signer,),
-            endpoint=None if offline else endpoint(context, f"{name} publish", ping_s=pings(app)),
+            endpoint=None if offline else endpoint(app, "publish", by_phase=True),
             defaults=defaults(context),
             clock=app.now,
             rng=secrets.token_bytes,
@@ -95,12 +94,8 @@ async def follow_trust(app: App) -> None:
     """Take in what the bus says of the registry, for as long as the program runs; its own registry follows by file."""
     from bus.subscribing import RegistryFeed
 
-    name, context = app.context()
-    await RegistryFeed(
-        registry_store(context, app.now),
-        endpoint(context, f"{name} trust", ping_s=pings(app)),
-        on_news=recorder(app),
-    ).run()
+    at = endpoint(app, "trust", by_phase=True)
+    await RegistryFeed(registry_store(app), at, on_news=recorder(app)).run()
 
 
 @contextlib.asynccontextmanager
@@ -108,7 +103,7 @@ async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an
     """Do the hub's reading while nobody else does."""
     from bus.hub import HubService
 
-    name, context = app.context()
+    context = app.identity
     if context.server is None or context.nkey is None:
         app.note("this context has no server; showing what the store holds")
         yield
@@ -116,8 +111,8 @@ async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an
     async with HubService.open(
         authority_id=context.authority,
         store=store,
-        registry=registry_store(context, app.now),
-        endpoint=endpoint(context, f"{name} watch"),
+        registry=registry_store(app),
+        endpoint=endpoint(app, "watch"),
         clock=app.now,
         on_news=recorder(app),
         stand_by=True,
@@ -165,7 +160,7 @@ def heartbeat_settings(app: App) -> tuple[Intervals, Watchkeeping]:
     """How often the chosen context's heartbeats are due, and what else they say."""
     from bus.publishing import UNSTAFFED, Intervals, Watchkeeping
 
-    _, context = app.context()
+    context = app.identity
     settings = {
         name: getattr(context, f"heartbeat_{name}_s") for name in ("before", "during", "after", "none")
     }
@@ -180,10 +175,10 @@ async def ended() -> None:
     """Wait for Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop.set)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
     try:
         await stop.wait()
     finally:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(each)
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(signum)

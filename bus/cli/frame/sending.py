@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from bus.cli.frame.app import App
+from bus.cli.frame.commands import Declare
 from bus.cli.frame.exit_codes import DONE, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
 from bus.cli.frame.text import on_terminal
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from schemas.bulletin import Draft
 
 
-P = ParamSpec("P")
-R = TypeVar("R")
+NamedDraft = tuple[str, Callable[[], "Draft"]]
+TLPS = ("red", "amber+strict", "amber", "green", "clear")
 WAIT_S = {"accepted": 5.0, "stored": 5.0, "received": 30.0, "read": 300.0}
 
 
@@ -45,23 +47,12 @@ class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its st
             self.fail(f"{seconds!r} is no number of seconds", param, ctx)
 
 
-NamedDraft = tuple[str, Callable[[], "Draft"]]
+def tlp_option(*levels: str) -> Declare[Any]:
+    """`--tlp`: one of these, another than the draft's own."""
+    return click.option("--tlp", type=click.Choice(levels), help="marking, instead of the draft's")
 
 
-def marking_options(function: Callable[P, R]) -> Callable[P, R]:
-    """`--audience` and `--tlp`: another way than the draft's own."""
-    for option in (
-        click.option(
-            "--tlp",
-            type=click.Choice(["red", "amber+strict", "amber", "green", "clear"]),
-            help="marking, instead of the draft's",
-        ),
-        click.option("--audience", help="sharing group or organisation, instead of the draft's"),
-    ):
-        function = option(function)
-    return function
-
-
+audience_option = click.option("--audience", help="sharing group or organisation, instead of the draft's")
 wait_option = click.option(
     "--wait",
     type=Wait(),
@@ -69,13 +60,9 @@ wait_option = click.option(
     show_default=True,
     help="how far to wait: accepted, stored, received or read, with =SECONDS",
 )
-
-
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="stamp, validate, permit and address; sign and keep nothing"
 )
-
-
 without_option = click.option(
     "--without",
     multiple=True,
@@ -84,10 +71,28 @@ without_option = click.option(
 )
 
 
+class Sending(msgspec.Struct, frozen=True, kw_only=True):
+    """How drafts are sent.
+
+    Attributes:
+        audience: instead of the draft's own.
+        tlp: instead of the draft's own.
+        wait: the state to wait for, and how many seconds; the state's usual time where that is None.
+        dry_run: sign and keep nothing.
+        without: readers for whom nothing is sealed.
+        seal: seal every draft.
+    """
+
+    audience: str | None = None
+    tlp: str | None = None
+    wait: tuple[str, float | None] = ("stored", None)
+    dry_run: bool = False
+    without: tuple[str, ...] = ()
+    seal: bool = False
+
+
 def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     """The draft with the audience and marking given on the command line."""
-    import msgspec
-
     from schemas.vocab import Tlp
 
     changes: dict[str, object] = {}
@@ -98,73 +103,49 @@ def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     return msgspec.structs.replace(draft, **changes) if changes else draft
 
 
-async def send_files(
-    app: App,
-    files: tuple[str, ...],
-    audience: str | None,
-    tlp: str | None,
-    wait: tuple[str, float | None],
-    *,
-    dry_run: bool,
-    seal: bool = False,
-    without: tuple[str, ...] = (),
-) -> int:
-    """Publish draft files; see `send_drafts`."""
-    from bus.cli.frame.drafts import read_draft
-
-    def reading(name: str) -> Callable[[], Draft]:
-        return lambda: with_marking(read_draft(name), audience, tlp)
-
-    named = [(name, reading(name)) for name in files]
-    return await send_drafts(app, named, wait, dry_run=dry_run, seal=seal, without=without)
-
-
-async def send_drafts(
-    app: App,
-    drafts: Sequence[NamedDraft],
-    wait: tuple[str, float | None],
-    *,
-    dry_run: bool,
-    seal: bool = False,
-    without: tuple[str, ...] = (),
-) -> int:
-    """Publish drafts, report each, and return the exit code; with `seal` all of them are sealed."""
+async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> int:
+    """Publish drafts, report each, and return the exit code."""
     from bus.cli.frame.audit import record
     from bus.cli.frame.programs import open_publisher, tracking
     from schemas.errors import TocsinError
 
     app.logs(errors_only=True)  # the ladder and the last sentence say how it went
-    state, seconds = wait
+    (state, seconds), dry_run = sending.wait, sending.dry_run
     patience = seconds if seconds is not None else app.timeout(WAIT_S[state])
-    if without and not dry_run:
-        record(app, "override", what="sealed-without", readers=list(without))
+    if sending.without and not dry_run:
+        record(app, "override", what="sealed-without", readers=list(sending.without))
     done: list[Accepted] = []
     first_refusal: TocsinError | None = None
     async with AsyncExitStack() as stack:
         publisher = await stack.enter_async_context(
-            open_publisher(app, offline=dry_run or state == "accepted", seal=seal, without=without)
+            open_publisher(
+                app,
+                offline=dry_run or state == "accepted",
+                seal=sending.seal,
+                without=sending.without,
+            )
         )
         tracker = None
         if state in ("received", "read") and not dry_run:
             tracker = await stack.enter_async_context(tracking(app, publisher))
         for name, make in drafts:
             try:
-                draft = make()
+                draft = with_marking(make(), sending.audience, sending.tlp)
                 done.append(await (publisher.rehearse(draft) if dry_run else publisher.publish(draft)))
             except TocsinError as exc:
                 if len(drafts) == 1:
                     raise
                 first_refusal = first_refusal or exc
                 app.note(f"{name}: {exc}")
-        states = ["dry-run"] * len(done) if dry_run else ["accepted"] * len(done)
+        states = ["dry-run" if dry_run else "accepted"] * len(done)
         missing: list[str] = []
         if state != "accepted" and not dry_run:
-            deadline = asyncio.get_running_loop().time() + patience
+            clock = asyncio.get_running_loop().time
+            deadline = clock() + patience
             for place, accepted in enumerate(done):
-                left = max(0.0, deadline - asyncio.get_running_loop().time())
-                states[place] = await publisher.settled(accepted.digest, left)
+                states[place] = await publisher.settled(accepted.digest, max(0.0, deadline - clock()))
                 if states[place] == "stored" and tracker is not None:
-                    left = max(0.0, deadline - asyncio.get_running_loop().time())
+                    left = max(0.0, deadline - clock())
                     states[place], short = await _reached(tracker, accepted, state, left)
                     missing += [short] if short else []
         problem = (await publisher.health()).problem
@@ -192,32 +173,24 @@ async def _reached(tracker: DeliveryTracker, accepted: Accepted, rung: str, left
     """How far hubs have brought a stored bulletin in time, and what is missing in a sentence."""
     from bus.delivery import DeliveryState
 
-    found = await tracker.reached(accepted.digest, DeliveryState(rung), left)
-    if found is None or not found.readers:
+    status = await tracker.reached(accepted.digest, DeliveryState(rung), left)
+    if status is None or not status.readers:
         return "stored", f"{accepted.id}: no hub may read {accepted.channel}, so nobody will answer"
-    if found.state in (rung, DeliveryState.READ):
-        return str(found.state), ""
-    return str(found.state), (
-        f"{accepted.id} is {found.state}; not yet {rung} by {', '.join(found.missing)}: "
+    if status.state in (rung, DeliveryState.READ):
+        return str(status.state), ""
+    return str(status.state), (
+        f"{accepted.id} is {status.state}; not yet {rung} by {', '.join(status.missing)}: "
         f"tocsin outbox receipts {accepted.id} says more"
     )
 
 
 def _report(app: App, accepted: Accepted, state: str) -> None:
     if app.json:
-        app.data(
-            {
-                "id": accepted.id,
-                "channel": accepted.channel,
-                "seq": accepted.seq,
-                "digest": accepted.digest,
-                "subject": accepted.subject,
-                "state": state,
-            }
-            | ({"sealed_to": accepted.sealed_to} if accepted.sealed_to else {})
-            | ({"sections": accepted.sections} if accepted.sections else {})
-        )
-    elif on_terminal():
+        place = {name: getattr(accepted, name) for name in ("id", "channel", "seq", "digest", "subject")}
+        sealed = {"sealed_to": accepted.sealed_to, "sections": accepted.sections}
+        app.data({**place, "state": state, **{name: part for name, part in sealed.items() if part}})
+        return
+    if on_terminal():
         # Each on a line of its own, so that it can be copied from a narrow window.
         app.line(f"{state}: {accepted.channel}, number {accepted.seq}")
         app.line(f"  id      {accepted.id}")
@@ -227,7 +200,7 @@ def _report(app: App, accepted: Accepted, state: str) -> None:
             ("state", "channel", "seq", "id", "digest"),
             [(state, accepted.channel, accepted.seq, accepted.id, accepted.digest)],
         )
-    if not app.json and state == "dry-run":
+    if state == "dry-run":
         if accepted.sealed_to:
             app.note(f"it would be sealed, to: {', '.join(accepted.sealed_to)}")
         for part in accepted.sections:

@@ -13,7 +13,7 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.errors import NotFoundError
-from bus.cli.frame.files import private_folder
+from bus.cli.frame.files import private_folder, read_passphrase
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
@@ -35,23 +35,25 @@ OUTBOX_FILE = "outbox.db"
 STORE_FILE = "store.db"
 
 
-def open_registry(context: Context, now: dt.datetime) -> VerifiedRegistry:
-    """The context's registry as it stands, for a command that ends at once.
+def open_registry(app: App, now: dt.datetime | None = None) -> VerifiedRegistry:
+    """The chosen context's registry as it stands at `now`, or at present, for a command that ends at once.
 
     Raises:
         ConfigError, TrustError: see `RegistryStore`.
     """
-    return registry_store(context, lambda: now)()
+    return registry_store(app, now)()
 
 
-def registry_store(context: Context, clock: Callable[[], dt.datetime]) -> RegistryStore:
-    """The context's registry, for a program that runs on: it follows every version that is taken in.
+def registry_store(app: App, now: dt.datetime | None = None) -> RegistryStore:
+    """The chosen context's registry, for a program that runs on: it follows every version that is taken in.
 
     Raises:
         ConfigError, TrustError: see `RegistryStore`.
     """
     from bus.trust import RegistryStore
 
+    context = app.identity
+    clock = app.now if now is None else lambda: now
     return RegistryStore(
         context.registry, pin=context.pin, domain=context.domain, beacon=context.beacon, clock=clock
     )
@@ -76,31 +78,46 @@ def open_signer(context: Context) -> Signer:
     return certified(signer, context.certificate.read_bytes())
 
 
-def pings(app: App) -> Callable[[], int]:
-    """How often the connections of a program ping that follows the phase (`bus.cli.frame.calendars`)."""
-    from bus.policy import PACES
+def signer_of(app: App, key_file: Path | None, passphrase_file: Path | None) -> Signer:
+    """The signer in a key file, its passphrase from a file or asked for; without a file the context's."""
+    from bus.keys import open_key
 
-    return lambda: app.ping_s or PACES["none"].ping_s
+    if key_file is None:
+        return open_signer(app.identity)
+    return open_key(key_file, read_passphrase(app, passphrase_file))
 
 
-def endpoint(context: Context, name: str, *, ping_s: Callable[[], int] | None = None) -> Endpoint:
-    """Where and as whom the context connects, and how often it pings."""
+def endpoint(app: App, purpose: str, *, by_phase: bool = False) -> Endpoint:
+    """Where and as whom the chosen context connects.
+
+    Args:
+        app: this invocation.
+        purpose: part of the connection's name.
+        by_phase: the connection pings as often as the phase asks (`bus.cli.frame.calendars`).
+
+    Raises:
+        ConfigError: `no-server`, `tls-file`.
+    """
     from bus.keys import load_nkey
+    from bus.policy import PACES
     from bus.transport import Endpoint
 
+    name, context = app.context()
     if context.server is None or context.nkey is None:
         raise ConfigError("this context names no server or no transport key", reason="no-server")
     tls = tls_of(context)
     if tls is not None:
         tls.context()  # what is wrong with its files is said now, not at each try to connect
-    found = Endpoint(
+    place = Endpoint(
         url=context.server,
         authority_id=context.authority,
         nkey_seed=load_nkey(context.nkey),
-        name=name,
+        name=f"{name} {purpose}",
         tls=tls,
     )
-    return found if ping_s is None else msgspec.structs.replace(found, ping_s=ping_s)
+    if not by_phase:
+        return place
+    return msgspec.structs.replace(place, ping_s=lambda: app.ping_s or PACES["none"].ping_s)
 
 
 def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
@@ -142,10 +159,9 @@ def open_seal_keys(
     app: App, file: Path | None = None, passphrase_file: Path | None = None
 ) -> list[OpeningKey]:
     """The private seal keys of the chosen context, or those in a file or folder; old ones too."""
-    from bus.cli.frame.files import read_passphrase
     from bus.keys import load_opening_key
 
-    context = app.context()[1]
+    context = app.identity
     place = file or context.seal_keys
     if place is None:
         raise ConfigError(

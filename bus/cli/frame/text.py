@@ -1,7 +1,8 @@
-"""What a terminal may show: hostile text escaped, lines wrapped to the window; and the nearest of known words."""
+"""What a terminal may show: hostile text escaped, lines wrapped to the window, times to the second; and the nearest of known words."""
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import shutil
 import sys
@@ -25,6 +26,11 @@ def safe(text: object) -> str:
         else f"\\U{ord(character):08x}"
         for character in str(text)
     )
+
+
+def at(moment: dt.datetime | None) -> str:
+    """A time to the second, in UTC; `-` where there is none."""
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "-"
 
 
 def hint(word: str, known: Iterable[str]) -> str:

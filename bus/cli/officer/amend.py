@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from bus.cli.frame import (
+    TLPS,
     App,
-    NamedDraft,
     NotFoundError,
+    Sending,
+    audience_option,
     command,
     dry_run_option,
-    marking_options,
+    gathered,
+    read_draft,
     send_drafts,
+    tlp_option,
     wait_option,
-    with_marking,
 )
 
 if TYPE_CHECKING:
@@ -28,74 +31,46 @@ WITHDRAWN = "Withdrawn: "
 MAX_HEADLINE = 160
 
 
+sending_options = gathered(
+    "sending", Sending, audience_option, tlp_option(*TLPS), wait_option, dry_run_option
+)
+
+
 @command(name="update")
 @click.argument("bulletin_id", metavar="ID")
 @click.argument("file", metavar="FILE")
-@marking_options
-@wait_option
-@dry_run_option
-def update(
-    app: App,
-    bulletin_id: str,
-    file: str,
-    *,
-    audience: str | None,
-    tlp: str | None,
-    wait: tuple[str, float | None],
-    dry_run: bool,
-) -> None:
+@sending_options
+async def update(app: App, bulletin_id: str, file: str, *, sending: Sending) -> int:
     """Publish the draft FILE in place of the bulletin ID, which is superseded.
 
     ID is an id or a digest of this authority's outbox. The update goes the way of the original, its status, marking
     and audience, unless told otherwise. Exits as `publish` does.
     """
-    from bus.cli.frame import read_draft
     from schemas.vocab import MsgType, RefRel
 
-    original = asyncio.run(own_bulletin(app, bulletin_id))
+    original = await own_bulletin(app, bulletin_id)
 
     def make() -> Draft:
-        return with_marking(
-            referring_to(read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES), audience, tlp
-        )
+        return referring_to(read_draft(file), original, MsgType.UPDATE, RefRel.SUPERSEDES)
 
-    _end(app, (file, make), wait, dry_run=dry_run)
+    return await send_drafts(app, [(file, make)], sending)
 
 
 @command(name="cancel")
 @click.argument("bulletin_id", metavar="ID")
 @click.argument("reason")
 @click.option("--lang", default="en", show_default=True, help="language of the reason")
-@marking_options
-@wait_option
-@dry_run_option
-def cancel(
-    app: App,
-    bulletin_id: str,
-    reason: str,
-    *,
-    lang: str,
-    audience: str | None,
-    tlp: str | None,
-    wait: tuple[str, float | None],
-    dry_run: bool,
-) -> None:
+@sending_options
+async def cancel(app: App, bulletin_id: str, reason: str, *, lang: str, sending: Sending) -> int:
     """Withdraw the bulletin ID, telling every reader the REASON in a sentence.
 
     ID is an id or a digest of this authority's outbox. The withdrawal goes the way of the original, unless told
     otherwise. Exits as `publish` does.
     """
-    original = asyncio.run(own_bulletin(app, bulletin_id))
-
-    def make() -> Draft:
-        return with_marking(withdrawal(original, reason, lang, app.now()), audience, tlp)
-
-    _end(app, (bulletin_id, make), wait, dry_run=dry_run)
-
-
-def _end(app: App, named: NamedDraft, wait: tuple[str, float | None], *, dry_run: bool) -> None:
-    if code := asyncio.run(send_drafts(app, (named,), wait, dry_run=dry_run)):
-        raise click.exceptions.Exit(code)
+    original = await own_bulletin(app, bulletin_id)
+    return await send_drafts(
+        app, [(bulletin_id, lambda: withdrawal(original, reason, lang, app.now()))], sending
+    )
 
 
 async def own_bulletin(app: App, wanted: str) -> Bulletin:
@@ -119,13 +94,11 @@ async def own_bulletin(app: App, wanted: str) -> Bulletin:
 
 def referring_to(draft: Draft, original: Bulletin, msg_type: str, rel: str) -> Draft:
     """The draft on the channel of the original, naming it."""
-    import msgspec
-
     from schemas.parts import Ref
     from schemas.vocab import MsgType, RefRel
 
     ref = Ref(id=original.id, rel=RefRel(rel))
-    others = tuple(each for each in draft.references if (each.id, each.rel) != (ref.id, ref.rel))
+    others = tuple(other for other in draft.references if (other.id, other.rel) != (ref.id, ref.rel))
     return msgspec.structs.replace(
         draft,
         msg_type=MsgType(msg_type),
@@ -144,8 +117,6 @@ def withdrawal(original: Bulletin, reason: str, lang: str, now: dt.datetime) -> 
     Raises:
         SchemaError: the reason or the language is no such thing, or the original was sealed.
     """
-    import msgspec
-
     from schemas.bulletin import Draft
     from schemas.errors import SchemaError
     from schemas.parts import Info

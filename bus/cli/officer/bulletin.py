@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import REFUSED, App, Group, command, find_bulletin, hint, on_terminal
+from bus.cli.frame import DONE, FILE, REFUSED, STATUS, App, Group, command, find_bulletin, hint, on_terminal
 
 if TYPE_CHECKING:
     import sqlite3
 
     from bus.publishing import Row
     from bus.subscribing import Stored
+    from schemas.bulletin import Bulletin
 
 ALL = 1_000_000
 
@@ -40,11 +41,7 @@ def check_kind(kind: str) -> None:
 
 @command(bulletin, "draft")
 @click.argument("kind")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="write it here and open it in $EDITOR; otherwise it is printed",
-)
+@click.option("--out", type=FILE, help="write it here and open it in $EDITOR; otherwise it is printed")
 def draft(app: App, kind: str, *, out: Path | None) -> None:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
     from bus.cli.officer.template import template
@@ -68,7 +65,7 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
 
 @command(bulletin, "check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def check(app: App, files: tuple[str, ...]) -> None:
+def check(app: App, files: tuple[str, ...]) -> int:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does."""
     from bus.cli.frame import InputFileError, read_draft
     from schemas.errors import RuleError, SchemaError, TocsinError, Violation
@@ -78,7 +75,7 @@ def check(app: App, files: tuple[str, ...]) -> None:
     for name in files:
         broken: tuple[Violation, ...] = ()
         try:
-            _stamped(app, name)
+            _check(app, name)
         except RuleError as exc:
             broken = exc.violations
         except SchemaError as exc:
@@ -93,54 +90,38 @@ def check(app: App, files: tuple[str, ...]) -> None:
             for remark in lint(read_draft(name)):
                 app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")
         failed += bool(broken)
-        if app.json:
-            app.data({"file": name, "ok": not broken, "violations": [each._asdict() for each in broken]})
-        elif broken:
-            for each in broken:
-                app.line(f"{name}: {each.rule} at {each.path}: {each.text}")
-        else:
-            app.line(f"{name}: ok")
-    if failed:
-        raise click.exceptions.Exit(REFUSED)
+        app.answer(
+            {"file": name, "ok": not broken, "violations": [rule._asdict() for rule in broken]},
+            lines=[f"{name}: {rule.rule} at {rule.path}: {rule.text}" for rule in broken] or [f"{name}: ok"],
+        )
+    return REFUSED if failed else DONE
 
 
-def _stamped(app: App, name: str) -> None:
+def _check(app: App, name: str) -> None:
     """Stamp a draft as the context's authority, or as nobody in particular, and check everything."""
-    import secrets
-
-    from bus.cli.frame import defaults, open_registry, read_draft
+    from bus.cli.frame import defaults, open_registry, read_draft, stamped
     from bus.errors import ConfigError
     from bus.sealing import sections
     from schemas import rules
-    from schemas.bulletin import Defaults, new_id, stamp
+    from schemas.bulletin import Defaults
     from schemas.codec import decode, encode
     from schemas.parts import Authority
     from schemas.vocab import Domain, Pap, Tlp
 
     now = app.now()
-    read = read_draft(name)
+    draft = read_draft(name)
     registry = None
     try:
-        _, context = app.context()
-        registry = open_registry(context, now)
-        issuer, given = registry.issuer(context.authority), defaults(context)
+        registry = open_registry(app, now)
+        issuer, given = registry.issuer(app.identity.authority), defaults(app.identity)
     except ConfigError:
         issuer = Authority(id="xa-nobody", kind="other", domain=Domain.COORD, country="XA")
         given = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
-    made = stamp(
-        read,
-        id=new_id(now, secrets.token_bytes(10)),
-        seq=1,
-        prev=None,
-        issuer=issuer,
-        issued=now,
-        defaults=given,
-    )
-    made = decode(encode(made))
-    rules.check(made)
+    bulletin = decode(encode(stamped(draft, issuer, given, now)))
+    rules.check(bulletin)
     if registry is not None:
-        registry.permit(made)
-    sections.judge_section(made, read.sections, registry)
+        registry.permit(bulletin)
+    sections.judge_section(bulletin, draft.sections, registry)
 
 
 @command(bulletin, "show")
@@ -163,12 +144,10 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
     signature, payload = asyncio.run(find_bulletin(app, bulletin_id))
     if raw:
         from bus.cli.frame import record
-        from schemas.codec import digest
         from schemas.envelope import parse_header, write_signed
 
-        record(
-            app, "exported", digest=digest(payload)
-        )  # first, so that nothing goes out that is not recorded
+        # First, so that nothing goes out that is not recorded.
+        record(app, "exported", digest=digest(payload))
         click.echo(write_signed(payload, parse_header(signature)).decode(), nl=False)
         return
     seen = Unsealer(app, "show").look(decode(payload), digest(payload))
@@ -183,95 +162,91 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 @command(bulletin, "list")
 @click.option("--kind", help="only this kind")
 @click.option(
-    "--status",
-    type=click.Choice(["actual", "exercise", "system", "test"]),
-    default="actual",
-    show_default=True,
-    help="of this status; never two in one list",
+    "--status", type=STATUS, default="actual", show_default=True, help="of this status; never two in one list"
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @click.option("--mine", is_flag=True, help="what this authority has said itself, and how far each has come")
 def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) -> None:
     """List bulletins, newest first: those of the store, or without one what this authority has said itself."""
-    from bus.cli.frame import STORE_FILE
+    from bus.cli.frame import STORE_FILE, marking, one_line, show_bulletin
 
     if kind is not None:
         check_kind(kind)
+    admitted = not mine and (app.state_folder() / STORE_FILE).exists()
+    listed = _admitted(app, kind, status, limit) if admitted else asyncio.run(_said(app, kind, status, limit))
+    if not listed:
+        app.note(f"the {'store' if admitted else 'outbox'} holds none of this status and kind")
+    for item in listed:
+        bulletin = item.bulletin
+        if app.json:
+            facts = {"id": item.row.id, "digest": item.row.digest, "subject": item.row.subject, **item.facts}
+            app.data({**facts, **marking(bulletin), "headline": bulletin.info[0].headline})
+        elif on_terminal():
+            show_bulletin(
+                app, bulletin, item.labels, trust=item.trust, remark=item.row.id, standing=item.standing
+            )
+        else:
+            state = "" if admitted else f"{item.standing:<8}  "
+            app.line(f"{item.row.id}  {state}{one_line(bulletin, item.labels)}")
 
-    if mine or not (app.state_folder() / STORE_FILE).exists():
-        _list_said(app, kind, status, limit)
-    else:
-        _list_admitted(app, kind, status, limit)
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the list.
+
+    Attributes:
+        row: of the store or the outbox.
+        bulletin: what it holds.
+        facts: what JSON tells beside that.
+        standing: what is known of it here; of one's own, how far it has come.
+        labels, trust: as it was admitted.
+    """
+
+    row: Row | Stored
+    bulletin: Bulletin
+    facts: dict[str, object]
+    standing: str = "verified"
+    labels: frozenset[str] = frozenset()
+    trust: str = "fresh"
 
 
-def _list_admitted(app: App, kind: str | None, status: str, limit: int) -> None:
-    from bus.cli.frame import marking, one_line, query_store, show_bulletin
+def _admitted(app: App, kind: str | None, status: str, limit: int) -> list[Listed]:
+    """Those of the store, newest first."""
+    from bus.cli.frame import query_store
     from bus.subscribing import stored
 
     def question(db: sqlite3.Connection) -> list[Stored]:
         newest = (stored(row) for row in db.execute("SELECT * FROM admitted ORDER BY row DESC"))
-        return list(
-            islice(
-                (
-                    row
-                    for row in newest
-                    if row.bulletin.status == status and kind in (None, row.bulletin.kind)
-                ),
-                limit,
-            )
+        wanted = (
+            row for row in newest if row.bulletin.status == status and kind in (None, row.bulletin.kind)
         )
+        return list(islice(wanted, limit))
 
-    found = query_store(app, question)
-    if not found:
-        app.note("the store holds none of this status and kind")
-    for row in found:
-        if app.json:
-            app.data(
-                {
-                    "id": row.id,
-                    "digest": row.digest,
-                    "subject": row.subject,
-                    "admitted_at": row.admitted_at,
-                    "labels": sorted(row.labels),
-                    **marking(row.bulletin),
-                    "headline": row.bulletin.info[0].headline,
-                }
-            )
-        elif on_terminal():
-            show_bulletin(app, row.bulletin, row.labels, trust=row.trust, remark=row.id)
-        else:
-            app.line(f"{row.id}  {one_line(row.bulletin, row.labels)}")
+    return [
+        Listed(
+            row=row,
+            bulletin=row.bulletin,
+            facts={"admitted_at": row.admitted_at, "labels": sorted(row.labels)},
+            labels=row.labels,
+            trust=row.trust,
+        )
+        for row in query_store(app, question)
+    ]
 
 
-def _list_said(app: App, kind: str | None, status: str, limit: int) -> None:
-    from bus.cli.frame import OUTBOX_FILE, marking, one_line, open_outbox, show_bulletin
+async def _said(app: App, kind: str | None, status: str, limit: int) -> list[Listed]:
+    """Those of the outbox, newest first."""
+    from bus.cli.frame import OUTBOX_FILE, open_outbox
     from schemas.codec import decode
 
-    async def rows() -> list[Row]:
-        if not (app.state_folder() / OUTBOX_FILE).exists():
-            return []
-        async with open_outbox(app) as box:
-            return await box.rows(limit=limit if kind is None else ALL, status=status)
-
-    spoken = ((row, decode(row.payload)) for row in asyncio.run(rows()))
-    found = list(islice(((row, b) for row, b in spoken if kind in (None, b.kind)), limit))
-    if not found:
-        app.note("the outbox holds none of this status and kind")
-    for row, said in found:
+    if not (app.state_folder() / OUTBOX_FILE).exists():
+        return []
+    async with open_outbox(app) as box:
+        rows = await box.rows(limit=limit if kind is None else ALL, status=status)
+    spoken = ((row, decode(row.payload)) for row in rows)
+    wanted = ((row, bulletin) for row, bulletin in spoken if kind in (None, bulletin.kind))
+    listed = []
+    for row, bulletin in islice(wanted, limit):
         state = "accepted" if row.state == "kept" else row.state
-        if app.json:
-            app.data(
-                {
-                    "id": row.id,
-                    "digest": row.digest,
-                    "subject": row.subject,
-                    "kept_at": dt.datetime.fromtimestamp(row.kept_at, dt.UTC),
-                    "state": state,
-                    **marking(said),
-                    "headline": said.info[0].headline,
-                }
-            )
-        elif on_terminal():
-            show_bulletin(app, said, remark=row.id, standing=state)
-        else:
-            app.line(f"{row.id}  {state:<8}  {one_line(said)}")
+        facts = {"kept_at": dt.datetime.fromtimestamp(row.kept_at, dt.UTC), "state": state}
+        listed.append(Listed(row=row, bulletin=bulletin, facts=facts, standing=state))
+    return listed

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import click
 
-from bus.cli.frame import App, command, read_file, report_file, signer_of, write_whole
-
-FILE = click.Path(path_type=Path)
+from bus.cli.frame import FILE, App, command, read_file, report_file, signer_of, write_whole
 
 
 @command(name="endorse")
@@ -25,20 +23,20 @@ def endorse(
     signed, and the issuer's signature, stay as they are.
     """
     from bus.admission import verify_file
-    from bus.cli.frame import open_registry, open_signer, record
+    from bus.cli.frame import open_registry, record
     from bus.errors import PermitError
     from bus.keys import sign_entry
     from schemas.codec import digest
     from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, read_signed, write_signed
 
-    _, context = app.context()
+    context = app.identity
     now = app.now()
-    registry = open_registry(context, now)
+    registry = open_registry(app, now)
     raw = read_file(file)
     issuer = verify_file(raw, registry=registry, now=now).bulletin.issuer.id
     if issuer == context.authority:
         raise click.UsageError(f"{issuer} issued it; only another authority endorses it")
-    signer = signer_of(app, key_file, passphrase_file) if key_file else open_signer(context)
+    signer = signer_of(app, key_file, passphrase_file)
     key = registry.key(signer.kid)
     if key is None or key.authority_id != context.authority:
         raise PermitError(f"key {signer.kid} is not {context.authority}'s", reason="not-your-key")
@@ -50,8 +48,8 @@ def endorse(
     others = tuple(entry for entry in signed.entries if entry.header.kid != signer.kid)
     if len(others) >= MAX_SIGNATURES:
         raise click.UsageError(f"the file has {len(others)} signatures, which is the most there may be")
-    made = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, typ=TYP_BULLETIN)))
-    verify_file(made, registry=registry, now=now)
-    write_whole(out or file, made)
+    endorsed = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, typ=TYP_BULLETIN)))
+    verify_file(endorsed, registry=registry, now=now)
+    write_whole(out or file, endorsed)
     record(app, "endorsed", digest=digest(signed.payload), issuer=issuer, by=signer.kid)
     report_file(app, out or file, f"endorsed by {context.authority}")

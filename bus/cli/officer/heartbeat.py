@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
-from bus.cli.frame import QUEUED, App, Group, beating, command, heartbeat_of
+from bus.cli.frame import DONE, QUEUED, App, Group, beating, command, heartbeat_of
 
 LEAD_S = 5.0
 
@@ -17,7 +15,7 @@ def heartbeat() -> None:
 
 
 @command(heartbeat, "run")
-def run(app: App) -> None:
+async def run(app: App) -> None:
     """Send heartbeats until Ctrl-C, at the interval of the phase; the end is announced as a planned outage.
 
     For an authority whose other programs do not run all the time; `adapter run` does it by itself. Of several programs
@@ -27,32 +25,23 @@ def run(app: App) -> None:
     from bus.tasks import until_first
 
     app.logs()
-
-    async def work() -> None:
-        async with open_publisher(app) as publisher, beating(app, publisher):
-            app.note(f"heartbeats of {publisher.authority_id}; end with Ctrl-C")
-            await until_first(follow_trust(app), follow_phase(app), ended())
-
-    asyncio.run(work())
+    async with open_publisher(app) as publisher, beating(app, publisher):
+        app.note(f"heartbeats of {publisher.authority_id}; end with Ctrl-C")
+        await until_first(follow_trust(app), follow_phase(app), ended())
 
 
 @command(heartbeat, "once")
-def once(app: App) -> None:
+async def once(app: App) -> int:
     """Send one heartbeat on every channel now. Exits 75 when the bus has not confirmed them yet."""
     from bus.cli.frame import open_publisher
 
     app.logs(errors_only=True)
-
-    async def work() -> bool:
-        async with open_publisher(app) as publisher, heartbeat_of(app, publisher) as beats:
-            await publisher.ready(app.timeout(LEAD_S))
-            said = await beats.beat(anyway=True)
-            is_stored = await publisher.idle(app.timeout(LEAD_S))
-            if app.json:
-                app.data([{"channel": each.channel, "seq": each.seq, "digest": each.digest} for each in said])
-            else:
-                app.note(f"{len(said)} heartbeats {'stored' if is_stored else 'kept here, to be sent later'}")
-            return is_stored
-
-    if not asyncio.run(work()):
-        raise click.exceptions.Exit(QUEUED)
+    async with open_publisher(app) as publisher, heartbeat_of(app, publisher) as beats:
+        await publisher.ready(app.timeout(LEAD_S))
+        sent = await beats.beat(anyway=True)
+        is_stored = await publisher.idle(app.timeout(LEAD_S))
+        app.answer(
+            [{"channel": beat.channel, "seq": beat.seq, "digest": beat.digest} for beat in sent],
+            notes=[f"{len(sent)} heartbeats {'stored' if is_stored else 'kept here, to be sent later'}"],
+        )
+    return DONE if is_stored else QUEUED

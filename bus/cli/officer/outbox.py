@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import QUEUED, App, Group, command
+from bus.cli.frame import DONE, QUEUED, App, Group, command, yes_option
 
 if TYPE_CHECKING:
-    from bus.publishing import Anchor, Publisher, Recovery, Row
+    from bus.publishing import Publisher, Recovery
 
 RECOVER_S = 60.0
 
@@ -23,46 +23,36 @@ def outbox() -> None:
 
 
 @command(outbox, "status")
-def status(app: App) -> None:
+async def status(app: App) -> None:
     """Counts by state, and what is parked or superseded, and why."""
     from bus.cli.frame import open_outbox
 
-    async def work() -> tuple[dict[str, int], list[Row]]:
-        async with open_outbox(app) as box:
-            troubled = [*await box.rows(state="parked"), *await box.rows(state="superseded")]
-            return dict(await box.counts()), list(troubled)
-
-    counts, troubled = asyncio.run(work())
-    if app.json:
-        app.data({"counts": counts, "parked": [msgspec.to_builtins(row, enc_hook=str) for row in troubled]})
-        return
-    app.table(("state", "bulletins"), sorted(counts.items()))
-    for row in troubled:
-        app.note(f"{row.state}: {row.subject}: {row.problem}")
+    async with open_outbox(app) as box:
+        troubled = [*await box.rows(state="parked"), *await box.rows(state="superseded")]
+        counts = await box.counts()
+    app.answer(
+        {"counts": counts, "parked": troubled},
+        table=(("state", "bulletins"), sorted(counts.items())),
+        notes=(f"{row.state}: {row.subject}: {row.problem}" for row in troubled),
+    )
 
 
 @command(outbox, "retry")
-def retry(app: App) -> None:
+async def retry(app: App) -> None:
     """Offer again what the broker had refused and is parked, once its permissions have been put right.
 
     Nothing is sent by this command itself: the next `tocsin publish`, or what runs for this authority, does.
     """
     from bus.cli.frame import open_outbox, record
 
-    async def work() -> int:
-        async with open_outbox(app) as box:
-            return await box.release()
-
-    released = asyncio.run(work())
+    async with open_outbox(app) as box:
+        released = await box.release()
     record(app, "override", what="outbox-retried", released=released)
-    if app.json:
-        app.data({"released": released})
-    else:
-        app.note(f"released: {released}")
+    app.answer({"released": released}, notes=[f"released: {released}"])
 
 
 @command(outbox, "scrub")
-def scrub(app: App) -> None:
+async def scrub(app: App) -> int:
     """Compare everything sent with what the bus holds of it, and send again what it has lost: the same bytes.
 
     Programs that run look at what is new every minute, and at everything when a stream has become shorter; this finds
@@ -72,38 +62,29 @@ def scrub(app: App) -> None:
     from bus.errors import OutboxError
 
     app.logs(errors_only=True)
-
-    async def work() -> tuple[int | None, bool]:
-        async with open_publisher(app) as publisher:
-            try:
-                lost = await publisher.scrub(app.timeout(RECOVER_S))
-            except OutboxError as exc:
-                if exc.reason != "lease-held":
-                    raise
-                await publisher.outbox.forget_own_cursors()
-                return None, True
-            return lost, await publisher.idle(app.timeout(RECOVER_S))
-
-    lost, is_stored = asyncio.run(work())
+    lost: int | None = None
+    is_stored = True
+    async with open_publisher(app) as publisher:
+        try:
+            lost = await publisher.scrub(app.timeout(RECOVER_S))
+            is_stored = await publisher.idle(app.timeout(RECOVER_S))
+        except OutboxError as exc:
+            if exc.reason != "lease-held":
+                raise
+            await publisher.outbox.forget_own_cursors()
     if lost:
         record(app, "override", what="outbox-reoffered", bulletins=lost)
-    if app.json:
-        app.data({"offered_again": lost, "stored": is_stored})
+    if lost is None:
+        text = "the program that sends from this outbox compares everything within a minute, and says so in its log"
     else:
-        app.note(
-            "the program that sends from this outbox compares everything within a minute, and says so in its log"
-            if lost is None
-            else f"offered again: {lost}"
-            if lost
-            else "the bus holds everything that was sent"
-        )
-    if not is_stored:
-        raise click.exceptions.Exit(QUEUED)
+        text = f"offered again: {lost}" if lost else "the bus holds everything that was sent"
+    app.answer({"offered_again": lost, "stored": is_stored}, notes=[text])
+    return DONE if is_stored else QUEUED
 
 
 @command(outbox, "prune")
 @click.option("--dry-run", is_flag=True, help="count, and take nothing out")
-def prune(app: App, *, dry_run: bool) -> None:
+async def prune(app: App, *, dry_run: bool) -> None:
     """Take out what need not be kept: 30 days old, over, and received by every hub that must have it.
 
     By the calendars in this identity's store: while an election of its country is not over, and 30 days more, nothing
@@ -113,34 +94,28 @@ def prune(app: App, *, dry_run: bool) -> None:
     from bus.cli.frame import open_outbox, open_registry, record, retention
     from bus.delivery import pruning
 
-    _, context = app.context()
-    now = app.now()
-    registry = open_registry(context, now)
-
-    async def work() -> tuple[pruning.Pruned, int]:
-        days, elections = await retention(app, now)
-        keep = dt.timedelta(days=days)
-        async with open_outbox(app) as box:
-            return await box.write(
-                lambda db: pruning.prune(
-                    db, context.authority, registry, now, keep=keep, elections=elections, rehearse=dry_run
-                )
-            ), days
-
-    found, days = asyncio.run(work())
+    authority, now = app.identity.authority, app.now()
+    registry = open_registry(app, now)
+    days, elections = await retention(app, now)
+    keep = dt.timedelta(days=days)
+    async with open_outbox(app) as box:
+        gone = await box.write(
+            lambda db: pruning.prune(
+                db, authority, registry, now, keep=keep, elections=elections, rehearse=dry_run
+            )
+        )
     if not dry_run:
-        record(app, "outbox-pruned", pruned=found.pruned)
-    if app.json:
-        app.data(found)
-        return
+        record(app, "outbox-pruned", pruned=gone.pruned)
     would = "would be pruned" if dry_run else "pruned"
-    app.note(f"{would}: {found.pruned}; of what hubs answered: {found.talk}")
-    for why, count in sorted(found.kept.items()):
-        app.note(f"  older than {days} days and kept, {why.replace('-', ' ')}: {count}")
+    kept = (
+        f"  older than {days} days and kept, {why.replace('-', ' ')}: {count}"
+        for why, count in sorted(gone.kept.items())
+    )
+    app.answer(gone, notes=[f"{would}: {gone.pruned}; of what hubs answered: {gone.talk}", *kept])
 
 
 @command(outbox, "recover")
-@click.option("--yes", is_flag=True, help="do not ask")
+@yes_option
 def recover(app: App, *, yes: bool) -> None:
     """Rebuild the heads of this authority's chains from its own channels on the bus.
 
@@ -159,12 +134,9 @@ def recover(app: App, *, yes: bool) -> None:
         async with open_publisher(app) as publisher:
             return await publisher.recover(app.timeout(RECOVER_S))
 
-    found = asyncio.run(work())
+    recovery = asyncio.run(work())
     record(app, "override", what="outbox-recovered")
-    if app.json:
-        app.data(found)
-    else:
-        app.note(f"recovered: {msgspec.json.encode(found, enc_hook=str).decode()}")
+    app.answer(recovery, notes=[f"recovered: {msgspec.json.encode(recovery, enc_hook=str).decode()}"])
 
 
 @command(outbox, "reanchor")
@@ -177,8 +149,8 @@ def recover(app: App, *, yes: bool) -> None:
     help="the last honest bulletin, or none [default: the last that this outbox has sent]",
 )
 @click.option("--exercise-id", help="of the exercise, on a channel of status exercise")
-@click.option("--yes", is_flag=True, help="do not ask")
-def reanchor(
+@yes_option
+async def reanchor(
     app: App,
     channel: str | None,
     *,
@@ -186,7 +158,7 @@ def reanchor(
     from_: str | None,
     exercise_id: str | None,
     yes: bool,
-) -> None:
+) -> int:
     """Go on with CHANNEL (status.tlp.audience) by decision, after the theft of a key.
 
     First revoke the stolen key (tocsin key revoke), take the statement in, and hold a new key. Then this signs, with
@@ -195,38 +167,33 @@ def reanchor(
     something that is not this authority's word, and changes nothing.
     """
     from bus.cli.frame import open_publisher
-    from bus.publishing import Reanchoring
 
     app.logs(errors_only=True)
     if channel is not None and not reason:
         raise click.UsageError("say why: --reason TEXT; it is shown to the readers of the channel")
-
-    async def work() -> None:
-        async with open_publisher(app) as publisher:
-            if channel is None:
-                async with Reanchoring.open(publisher, app.timeout(RECOVER_S)) as reanchoring:
-                    found = await reanchoring.disowned()
-                _list(app, found)
-            else:
-                await _reanchor(app, publisher, channel, str(reason), from_, exercise_id, yes=yes)
-
-    asyncio.run(work())
+    async with open_publisher(app) as publisher:
+        if channel is None:
+            return await _list_disowned(app, publisher)
+        return await _reanchor(app, publisher, channel, str(reason), from_, exercise_id, yes=yes)
 
 
-def _list(app: App, found: dict[str, Anchor]) -> None:
-    if app.json:
-        app.data(found)
-        return
-    if not found:
-        app.note(
-            "on the bus is nothing in this authority's name that is not its word, by the keys as they are now"
-        )
-        return
-    app.table(
-        ("channel", "goes on after", "digest", "disowned"),
-        [(name, each.from_.seq, each.from_.digest or "-", len(each.lost)) for name, each in found.items()],
+async def _list_disowned(app: App, publisher: Publisher) -> int:
+    from bus.publishing import Reanchoring
+
+    async with Reanchoring.open(publisher, app.timeout(RECOVER_S)) as reanchoring:
+        anchors = await reanchoring.disowned()
+    rows = (
+        (name, anchor.from_.seq, anchor.from_.digest or "-", len(anchor.lost))
+        for name, anchor in anchors.items()
     )
-    app.note("to go on with one of them: tocsin outbox reanchor CHANNEL --reason TEXT")
+    note = (
+        "to go on with one of them: tocsin outbox reanchor CHANNEL --reason TEXT"
+        if anchors
+        else "on the bus is nothing in this authority's name that is not its word, by the keys as they are now"
+    )
+    table = (("channel", "goes on after", "digest", "disowned"), rows)
+    app.answer(anchors, table=table if anchors else None, notes=[note])
+    return DONE
 
 
 async def _reanchor(
@@ -238,7 +205,7 @@ async def _reanchor(
     exercise_id: str | None,
     *,
     yes: bool,
-) -> None:
+) -> int:
     from bus.publishing import Reanchoring
 
     patience = app.timeout(RECOVER_S)
@@ -259,14 +226,9 @@ async def _reanchor(
             app.confirm("This cannot be taken back. Go on from there?", flag="--yes")
         kept = await reanchoring.reanchor(channel, anchor, reason=reason, exercise_id=exercise_id)
     state = await publisher.settled(kept.digest, patience)
-    if app.json:
-        app.data(
-            {"id": kept.id, "channel": kept.channel, "seq": kept.seq, "digest": kept.digest, "state": state}
-        )
-    else:
-        app.table(
-            ("state", "channel", "seq", "id", "digest"),
-            [(state, kept.channel, kept.seq, kept.id, kept.digest)],
-        )
-    if state != "stored":
-        raise click.exceptions.Exit(QUEUED)
+    columns = ("state", "channel", "seq", "id", "digest")
+    app.answer(
+        {"id": kept.id, "channel": kept.channel, "seq": kept.seq, "digest": kept.digest, "state": state},
+        table=(columns, [(state, kept.channel, kept.seq, kept.id, kept.digest)]),
+    )
+    return DONE if state == "stored" else QUEUED

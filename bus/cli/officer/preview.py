@@ -4,66 +4,60 @@ from __future__ import annotations
 
 import click
 
-from bus.cli.frame import App, command, marking_options, with_marking
+from bus.cli.frame import TLPS, App, audience_option, command, tlp_option, with_marking
 
 
 @command()
 @click.argument("file", metavar="FILE")
-@marking_options
+@audience_option
+@tlp_option(*TLPS)
 def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> None:
     """Who will be able to read the draft FILE, computed by the code that enforces it.
 
     Exits 5 when this authority may not say it there at all.
     """
-    import secrets
-
-    from bus.cli.frame import defaults, open_registry, read_draft
+    from bus.cli.frame import defaults, open_registry, read_draft, stamped
     from bus.sealing import current_key, must_seal, sections
-    from schemas.bulletin import new_id, stamp
     from schemas.rules import check, with_section
     from schemas.subject import channel_of, subject_for
 
-    _, context = app.context()
+    context = app.identity
     now = app.now()
-    registry = open_registry(context, now)
+    registry = open_registry(app, now)
     draft = with_marking(read_draft(file), audience, tlp)
-    bulletin = stamp(
-        draft,
-        id=new_id(now, secrets.token_bytes(10)),
-        seq=1,
-        prev=None,
-        issuer=registry.issuer(context.authority),
-        issued=now,
-        defaults=defaults(context),
-    )
+    bulletin = stamped(draft, registry.issuer(context.authority), defaults(context), now)
     check(bulletin)
     registry.permit(bulletin)
     sections.judge_section(bulletin, draft.sections, registry)
     channel = channel_of(bulletin)
     sealed = must_seal(bulletin, registry)
-    readers = [
-        {
-            "authority": reader,
-            "name": registry.authority(reader).name,
-            "country": registry.authority(reader).country,
-            "kind": registry.authority(reader).kind,
-            "member": reader in registry.document.audiences[bulletin.audience].members
-            if bulletin.audience in registry.document.audiences
-            else reader == bulletin.audience,
-            "seal_key": current_key(registry.seal_keys(reader), now) is not None,
-        }
-        for reader in registry.readers(channel)
-    ]
+    audience_record = registry.document.audiences.get(bulletin.audience)
+    members = audience_record.members if audience_record else (bulletin.audience,)
+
+    def has_seal_key(reader: str) -> bool:
+        return current_key(registry.seal_keys(reader), now) is not None
+
+    readers = []
+    for reader in registry.readers(channel):
+        record = registry.authority(reader)
+        readers.append(
+            {
+                "authority": reader,
+                "name": record.name,
+                "country": record.country,
+                "kind": record.kind,
+                "member": reader in members,
+                "seal_key": has_seal_key(reader),
+            }
+        )
     parts = [
         {
-            "label": each.label,
-            "channel": channel_of(with_section(bulletin, each)).name,
-            "readers": (names := sections.readers(bulletin, each, registry)),
-            "without_seal_key": [
-                name for name in names if current_key(registry.seal_keys(name), now) is None
-            ],
+            "label": section.label,
+            "channel": channel_of(with_section(bulletin, section)).name,
+            "readers": (names := sections.readers(bulletin, section, registry)),
+            "without_seal_key": [name for name in names if not has_seal_key(name)],
         }
-        for each in draft.sections
+        for section in draft.sections
     ]
     if app.json:
         app.data(

@@ -3,65 +3,67 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame import App, command, send_files, wait_option, without_option
+from bus.cli.frame import (
+    FILE,
+    TLPS,
+    App,
+    Sending,
+    audience_option,
+    command,
+    gathered,
+    read_draft,
+    send_drafts,
+    tlp_option,
+    wait_option,
+    without_option,
+)
 
 if TYPE_CHECKING:
     from bus.admission import Admitted
     from bus.sealing import View
 
 
-@command(name="seal")
-@click.argument("files", nargs=-1, required=True, metavar="DRAFT...")
-@click.option("--audience", help="sharing group or organisation, instead of the draft's")
-@click.option(
-    "--tlp",
-    type=click.Choice(["red", "amber+strict", "amber", "green"]),
-    help="marking, instead of the draft's",
-)
-@without_option
-@wait_option
-@click.option(
+rehearse_option = click.option(
     "--dry-run",
     is_flag=True,
     help="stamp, validate, permit and address, and say to whom it would be sealed; sign and keep nothing",
 )
-def seal(
-    app: App,
-    files: tuple[str, ...],
-    *,
-    audience: str | None,
-    tlp: str | None,
-    without: tuple[str, ...],
-    wait: tuple[str, float | None],
-    dry_run: bool,
-) -> None:
+
+
+@command(name="seal")
+@click.argument("files", nargs=-1, required=True, metavar="DRAFT...")
+@gathered(
+    "sending",
+    Sending,
+    audience_option,
+    tlp_option(*TLPS[:-1]),
+    without_option,
+    wait_option,
+    rehearse_option,
+)
+async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
     """Publish drafts sealed: encrypted to those who read the channel by grant, each with its valid seal key.
 
     Not even the broker's operator reads them. Refused, naming who has no valid seal key, unless that reader is left
     out by --without. Exit codes are those of `publish`.
     """
-    code = asyncio.run(
-        send_files(app, files, audience, tlp, wait, dry_run=dry_run, seal=True, without=without)
-    )
-    if code:
-        raise click.exceptions.Exit(code)
+    drafts = [(name, partial(read_draft, name)) for name in files]
+    return await send_drafts(app, drafts, msgspec.structs.replace(sending, seal=True))
 
 
 @command(name="open")
 @click.argument("name", metavar="FILE|ID")
 @click.option(
-    "--seal-key",
-    "key_file",
-    type=click.Path(path_type=Path),
-    help="seal key, or folder of seal keys, instead of the context's",
+    "--seal-key", "key_file", type=FILE, help="seal key, or folder of seal keys, instead of the context's"
 )
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding its passphrase")
+@click.option("--passphrase-file", type=FILE, help="file holding its passphrase")
 @click.option("--raw", is_flag=True, help="the signed file that was inside, which `verify` accepts")
 def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool) -> None:
     """Open a sealed bulletin, or sealed sections: of a file (*.tocsin.json), or of what this context holds, by id or digest.
@@ -77,7 +79,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     from schemas.errors import TocsinError
 
     now = app.now()
-    registry = open_registry(app.context()[1], now)
+    registry = open_registry(app, now)
     file, held = _file(app, name)
     outer = verify_file(file, registry=registry, now=now, continued=held)
     keys = open_seal_keys(app, key_file, passphrase_file)

@@ -65,20 +65,20 @@ def _example(hint: Any, now: dt.datetime) -> tuple[str, str]:
             remarks += [text for meta in hint.__metadata__ if (text := _remark(meta))]
             hint = hint.__origin__
         else:
-            hint = next(each for each in get_args(hint) if each is not type(None))
+            hint = next(branch for branch in get_args(hint) if branch is not type(None))
     value, more = _value(hint, now)
     return value, "; ".join(dict.fromkeys([*remarks, *([more] if more else [])]))
 
 
 def _remark(meta: msgspec.Meta) -> str:
-    found = [meta.description or ""]
+    remarks = [meta.description or ""]
     if meta.extra:
-        found.append(f"a word of {meta.extra['vocabulary']}")
+        remarks.append(f"a word of {meta.extra['vocabulary']}")
     if meta.max_length is not None:
-        found.append(f"at most {meta.max_length}")
+        remarks.append(f"at most {meta.max_length}")
     if meta.le is not None:
-        found.append(f"at most {meta.le}")
-    return ", ".join(each for each in found if each)
+        remarks.append(f"at most {meta.le}")
+    return ", ".join(remark for remark in remarks if remark)
 
 
 def _value(hint: Any, now: dt.datetime) -> tuple[str, str]:
@@ -86,7 +86,7 @@ def _value(hint: Any, now: dt.datetime) -> tuple[str, str]:
         inner, remark = _example(get_args(hint)[0], now)
         return f"[{inner}]", remark
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        words = [str(each.value) for each in hint]
+        words = [str(word.value) for word in hint]
         return f'"{words[0]}"', " | ".join(words)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         required = [field for field in msgspec.structs.fields(hint) if field.required]

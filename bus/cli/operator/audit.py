@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import App, Group, audit_file, command
+from bus.cli.frame import FILE, App, Group, audit_file, command
 
 if TYPE_CHECKING:
     from bus.audit import Fact
 
-_file = click.option("--file", type=click.Path(path_type=Path), help="this record instead of the context's")
+_file = click.option("--file", type=FILE, help="this record instead of the context's")
 
 
 @click.group(cls=Group)
@@ -29,27 +29,23 @@ def verify(app: App, *, head: str | None, file: Path | None) -> None:
     from bus.audit import verify as check
 
     path = file or audit_file(app)
-    found = check(path, head=head)
-    if app.json:
-        app.data(
-            {
-                "verified": True,
-                "file": str(path),
-                "head_given": head is not None,
-                **msgspec.to_builtins(found),
-            }
-        )
-        return
-    app.line(f"verified: {found.entries} entries, each chained to the one before")
-    app.line(f"  head     {found.head or '-'}")
-    if found.torn:
-        where = "; the last one is the end of the file" if found.unfinished else ""
-        app.note(f"{found.torn} line(s) were torn by a crash{where}; what they were to say is lost")
+    chain = check(path, head=head)
+    notes = []
+    if chain.torn:
+        where = "; the last one is the end of the file" if chain.unfinished else ""
+        notes.append(f"{chain.torn} line(s) were torn by a crash{where}; what they were to say is lost")
     if head is None:
-        app.note(
+        notes.append(
             "no --head was given: the last line is not vouched for, nor that nothing was cut off; write the head "
             "down elsewhere (tocsin audit head)"
         )
+    facts = {"verified": True, "file": str(path), "head_given": head is not None}
+    verified = f"verified: {chain.entries} entries, each chained to the one before"
+    app.answer(
+        facts | msgspec.to_builtins(chain),
+        lines=[verified, f"  head     {chain.head or '-'}"],
+        notes=notes,
+    )
 
 
 @command(audit, "show")
@@ -66,11 +62,9 @@ def show(app: App, *, since: str | None, file: Path | None) -> None:
             continue
         if app.json:
             app.data(entry)
-        else:
-            told = " ".join(f"{name}={_spell(fact)}" for name, fact in entry.facts.items())
-            rows.append((entry.seq, entry.time, entry.event, told))
-    if not app.json:
-        app.table(("seq", "time", "event", "facts"), rows)
+        facts = " ".join(f"{name}={_spell(fact)}" for name, fact in entry.facts.items())
+        rows.append((entry.seq, entry.time, entry.event, facts))
+    app.answer(table=(("seq", "time", "event", "facts"), rows))
 
 
 @command(audit, "head")
@@ -79,11 +73,8 @@ def head(app: App, *, file: Path | None) -> None:
     """Print the digest of the last line, of a record that stands: write it down where nobody here can change it."""
     from bus.audit import verify as check
 
-    found = check(file or audit_file(app))
-    if app.json:
-        app.data({"head": found.head, "entries": found.entries})
-    else:
-        app.line(found.head or "-")
+    chain = check(file or audit_file(app))
+    app.answer({"head": chain.head, "entries": chain.entries}, lines=[chain.head or "-"])
 
 
 def _start(app: App, text: str | None) -> str:

@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import click
 
-from bus.cli.frame import PARTLY, App, Group, NotFoundError, Since, command, interest_of
+from bus.cli.frame import (
+    DONE,
+    FILE,
+    PARTLY,
+    App,
+    Group,
+    NotFoundError,
+    Since,
+    command,
+    interest_of,
+    repeatable,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,13 +43,7 @@ def bundle() -> None:
 
 
 @command(bundle, "export")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE",
-    help="the file to write; a new one",
-)
+@click.option("--out", type=FILE, required=True, metavar="FILE", help="the file to write; a new one")
 @click.option(
     "--since",
     type=Since(),
@@ -45,18 +51,14 @@ def bundle() -> None:
     show_default=True,
     help="what came since: all, or a span such as 2d",
 )
-@click.option("--topic", "topics", multiple=True, help="a domain (cyber) or a kind (data-breach)")
-@click.option(
-    "--channel",
-    "channels",
-    multiple=True,
-    metavar="ID/NAME",
-    help="as `tocsin channels` names it, with its authority",
+@repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach)")
+@repeatable(
+    "--channel", "channels", metavar="ID/NAME", help="as `tocsin channels` names it, with its authority"
 )
 @click.option(
     "--to", metavar="AUDIENCE", help="for whom it is: an audience or an authority, all of whom may read it"
 )
-@click.option("--yes", is_flag=True, help="do not ask")
+@yes_option
 def export(
     app: App,
     *,
@@ -80,10 +82,10 @@ def export(
 
     if out.exists():
         raise click.UsageError(f"{out} is there already; choose a new name")
-    _, context = app.context()
-    held = registry_store(context, app.now)
+    context = app.identity
+    held = registry_store(app)
     interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
-    named = tuple(_channel(each) for each in channels)
+    named = tuple(_channel(text) for text in channels)
     start = None if since == "all" else app.now() - since if isinstance(since, dt.timedelta) else app.now()
     with _holding(app) as (read, of):
         chosen = read(lambda db: choose(db, of, interest, named, start))
@@ -102,27 +104,27 @@ def export(
 
         with _new_file(out) as file:
             count = write(file, opening, content())
-            found = _checked(file)
+            summary = _checked(file)
             record(
                 app,
                 "bundle-exported",
-                bundle=found.digest,
+                bundle=summary.digest,
                 file=str(out),
                 to=to or "",
                 bulletins=count,
                 channels=[f"TLP:{channel.tlp.upper()} {channel}: {n}" for channel, n in leaving.items()],
             )
-    if app.json:
-        app.data({"file": str(out), **_as_json(found)})
-    else:
-        app.note(
-            f"{count} bulletins and registry version {held().version} are in {out}; digest {found.digest}"
-        )
+    app.answer(
+        {"file": str(out), **_as_json(summary)},
+        notes=[
+            f"{count} bulletins and registry version {held().version} are in {out}; digest {summary.digest}"
+        ],
+    )
 
 
 @command(bundle, "import")
-@click.argument("file", type=click.Path(path_type=Path))
-def import_(app: App, file: Path) -> None:
+@click.argument("file", type=FILE)
+async def import_(app: App, file: Path) -> int:
     """Take a bundle in: registry, then bulletins, each verified as if it came from the bus. Twice is as once.
 
     Exits 6 when the file is not whole, or its registry none that this identity can follow; 8 when some bulletins were
@@ -130,75 +132,59 @@ def import_(app: App, file: Path) -> None:
     """
     import msgspec
 
-    from bus.bundle import Taken, take_in
+    from bus.bundle import take_in
     from bus.cli.frame import open_store, record, registry_store
     from bus.errors import TrustError
 
-    held = registry_store(app.context()[1], app.now)
+    held = registry_store(app)
     with _opened(file) as opened:
-        found = _checked(opened)
-
-        async def work() -> Taken:
-            async with open_store(app, hold_s=0.0) as store:
-                return await take_in(opened, store=store, held=held, clock=app.now)
-
+        summary = _checked(opened)
         try:
-            taken = asyncio.run(work())
+            async with open_store(app, hold_s=0.0) as store:
+                taken = await take_in(opened, store=store, held=held, clock=app.now)
         except TrustError as exc:
-            record(app, "bundle-refused", bundle=found.digest, file=str(file), reason=exc.reason)
+            record(app, "bundle-refused", bundle=summary.digest, file=str(file), reason=exc.reason)
             raise
     record(
         app,
         "bundle-imported",
-        bundle=found.digest,
+        bundle=summary.digest,
         file=str(file),
-        by=found.opening.by,
+        by=summary.opening.by,
         version=taken.version,
         admitted=taken.admitted,
         known=taken.known,
         refused=taken.refused,
     )
-    if app.json:
-        app.data({"file": str(file), "digest": found.digest, **msgspec.structs.asdict(taken)})
-    else:
-        app.line(
-            f"admitted {taken.admitted}, known already {taken.known}, refused {taken.refused}, too early {taken.early}; "
-            f"registry version {taken.version}, trust {taken.trust}"
-        )
-    for each in taken.left_aside:
-        app.note(f"left aside, a {each}")
+    text = (
+        f"admitted {taken.admitted}, known already {taken.known}, refused {taken.refused}, too early {taken.early}; "
+        f"registry version {taken.version}, trust {taken.trust}"
+    )
+    facts = {"file": str(file), "digest": summary.digest, **msgspec.structs.asdict(taken)}
+    app.answer(facts, lines=[text])
+    for line in taken.left_aside:
+        app.note(f"left aside, a {line}")
     if taken.refused:
         app.note("what was refused is kept as evidence: tocsin quarantine")
-        raise click.exceptions.Exit(PARTLY)
+    return PARTLY if taken.refused else DONE
 
 
 @command(bundle, "inspect")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 def inspect(app: App, file: Path) -> None:
     """What a bundle says it is, whether it is whole, and how much is in it; nothing is verified or taken in."""
     with _opened(file) as opened:
-        found = _checked(opened)
-    if app.json:
-        app.data({"file": str(file), **_as_json(found)})
-        return
-    app.table(
-        ("what", "value"),
-        [(name, value if value is not None else "-") for name, value in _as_json(found).items()],
-    )
+        summary = _checked(opened)
+    facts = _as_json(summary)
+    rows = ((name, "-" if value is None else value) for name, value in facts.items())
+    app.answer({"file": str(file), **facts}, table=(("what", "value"), rows))
 
 
-def _as_json(found: Summary) -> dict[str, object]:
-    return {
-        "domain": found.opening.domain,
-        "by": found.opening.by,
-        "made": found.opening.made,
-        "to": found.opening.to,
-        "versions": found.versions,
-        "statements": found.statements,
-        "beacons": found.beacons,
-        "bulletins": found.bulletins,
-        "digest": found.digest,
-    }
+def _as_json(summary: Summary) -> dict[str, object]:
+    import msgspec
+
+    facts = msgspec.structs.asdict(summary)
+    return msgspec.structs.asdict(facts.pop("opening")) | facts
 
 
 def _tell(app: App, leaving: dict[Channel, int], to: str | None) -> None:
@@ -238,11 +224,11 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
             remedy="export as a hub, or as an authority that has spoken",
         )
 
-    async def said(question: Callable[[sqlite3.Connection], T]) -> T:
+    async def ask(question: Callable[[sqlite3.Connection], T]) -> T:
         async with open_outbox(app) as box:
             return await box.read(question)
 
-    yield lambda question: asyncio.run(said(question)), OF_OUTBOX
+    yield lambda question: asyncio.run(ask(question)), OF_OUTBOX
 
 
 @contextlib.contextmanager

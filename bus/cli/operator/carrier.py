@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
+import msgspec
+
+from bus.cli.frame import gathered
 
 if TYPE_CHECKING:
     from bus.federation import BrokerRole, Federation
@@ -20,31 +22,34 @@ MAX_FEDERATION_BYTES = 1024 * 1024
 PORT = 4222
 
 
-def federation_options(work: Callable[..., None]) -> Callable[..., None]:
-    """The options of a broker that is part of a federation."""
-    for option in (
-        click.option("--node", type=click.IntRange(1, 9), default=1, help="which node of its cluster"),
-        click.option(
-            "--as", "place", metavar="NAME", help="the country or union of that file that it serves"
-        ),
-        click.option(
-            "--federation",
-            type=click.Path(path_type=Path, dir_okay=False, exists=True),
-            help="who is joined with whom: a TOML file",
-        ),
-    ):
-        work = option(work)
-    return work
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Which broker of a federation the options name: the file, the country or union in it, the node of its cluster."""
+
+    federation: Path | None
+    place: str | None
+    node: int
 
 
-def seat_of(
-    folder: Path, registry: VerifiedRegistry, file: Path | None, place: str | None, node: int
-) -> BrokerRole | None:
+federation_options = gathered(
+    "which",
+    Place,
+    click.option(
+        "--federation",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        help="who is joined with whom: a TOML file",
+    ),
+    click.option("--as", "place", metavar="NAME", help="the country or union of that file that it serves"),
+    click.option("--node", type=click.IntRange(1, 9), default=1, help="which node of its cluster"),
+)
+
+
+def seat_of(folder: Path, registry: VerifiedRegistry, which: Place) -> BrokerRole | None:
     """Which broker of a federation it is; None without a file.
 
     Raises:
         ConfigError: `federation-file`: the file, the registry and the folder do not fit together.
     """
+    file, place, node = which.federation, which.place, which.node
     if file is None:
         if place is not None:
             raise click.UsageError(f"--as {place} of which federation? add --federation FILE")
@@ -112,8 +117,6 @@ async def carry(
     if seat is None or seat.country is None or seat.node > 0:
         await asyncio.Event().wait()
         return
-    import msgspec
-
     from bus.federation import HOME, Carrier, Ledger, RegistryRelay, identity_at
     from bus.tasks import until_first
     from bus.transport import Endpoint

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from bus.cli.frame import App, Group, command
+from bus.cli.frame import FILE, App, Group, command
 
 
 @click.group(cls=Group)
@@ -20,31 +20,24 @@ def list_(app: App) -> None:
     """List the contexts; the current one is marked."""
     settings = app.loaded.settings
     current = app.context_name or settings.context
-    if app.json:
-        app.data(
-            [
-                {"name": name, "current": name == current, **_plain(each)}
-                for name, each in sorted(settings.contexts.items())
-            ]
-        )
-        return
-    if not settings.contexts:
-        app.note(f"no context in {app.loaded.home}; make one: tocsin context add NAME --authority ID ...")
+    contexts = sorted(settings.contexts.items())
     rows = [
-        ("*" if name == current else "", name, each.authority, each.domain, each.server or "")
-        for name, each in sorted(settings.contexts.items())
+        ("*" if name == current else "", name, context.authority, context.domain, context.server or "")
+        for name, context in contexts
     ]
-    app.table(("", "name", "authority", "domain", "server"), rows)
+    hint = f"no context in {app.loaded.home}; make one: tocsin context add NAME --authority ID ..."
+    app.answer(
+        [{"name": name, "current": name == current, **_plain(context)} for name, context in contexts],
+        table=(("", "name", "authority", "domain", "server"), rows),
+        notes=[] if contexts else [hint],
+    )
 
 
 @command(context, "current")
 def current(app: App) -> None:
     """Print the name of the current context; fit for a shell prompt."""
-    name, found = app.context()
-    if app.json:
-        app.data({"name": name, **_plain(found)})
-    else:
-        app.line(name)
+    name, context = app.context()
+    app.answer({"name": name, **_plain(context)}, lines=[name])
 
 
 @command(context, "use")
@@ -53,12 +46,9 @@ def use(app: App, name: str) -> None:
     """Make NAME the current context."""
     from bus.config import save_context
 
-    _, found = app.loaded.pick(name)
-    path = save_context(app.loaded.home, name, found, current=True)
-    if app.json:
-        app.data({"name": name, "file": str(path)})
-    else:
-        app.note(f"{name} is now the current context ({path})")
+    _, chosen = app.loaded.pick(name)
+    path = save_context(app.loaded.home, name, chosen, current=True)
+    app.answer({"name": name, "file": str(path)}, notes=[f"{name} is now the current context ({path})"])
 
 
 @command(context, "add")
@@ -66,35 +56,27 @@ def use(app: App, name: str) -> None:
 @click.option("--authority", required=True, help="authority or hub id, e.g. xa-csirt")
 @click.option("--domain", required=True, help="the registry's domain")
 @click.option("--pin", required=True, help="digest of the registry version you were given out of band")
-@click.option(
-    "--registry", "registry_file", required=True, type=click.Path(path_type=Path), help="registry file"
-)
-@click.option("--beacon", type=click.Path(path_type=Path), help="beacon file")
+@click.option("--registry", "registry_file", required=True, type=FILE, help="registry file")
+@click.option("--beacon", type=FILE, help="beacon file")
 @click.option("--server", help="nats://host:port")
-@click.option(
-    "--key", type=click.Path(path_type=Path), help="signing key (encrypted PEM, or a pkcs11: address)"
-)
-@click.option(
-    "--passphrase-file", type=click.Path(path_type=Path), help="file holding the key's passphrase or PIN"
-)
-@click.option("--nkey", type=click.Path(path_type=Path), help="transport key")
-@click.option(
-    "--tls-ca", type=click.Path(path_type=Path), help="who signs the broker's certificate (PEM); demands TLS"
-)
-@click.option("--tls-cert", type=click.Path(path_type=Path), help="client certificate (PEM)")
-@click.option("--tls-key", type=click.Path(path_type=Path), help="its private key (PEM, mode 0600)")
+@click.option("--key", type=FILE, help="signing key (encrypted PEM, or a pkcs11: address)")
+@click.option("--passphrase-file", type=FILE, help="file holding the key's passphrase or PIN")
+@click.option("--nkey", type=FILE, help="transport key")
+@click.option("--tls-ca", type=FILE, help="who signs the broker's certificate (PEM); demands TLS")
+@click.option("--tls-cert", type=FILE, help="client certificate (PEM)")
+@click.option("--tls-key", type=FILE, help="its private key (PEM, mode 0600)")
 @click.option(
     "--seal-keys",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="seal key, or folder of seal keys (*.pem), that open what is sealed; same passphrase file",
 )
 @click.option(
     "--certificate",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="seal certificate of the (ES256) key in PEM: what is signed is a JAdES seal too",
 )
-@click.option("--contacts", type=click.Path(path_type=Path), help="this hub's list of duty desks (TOML)")
-@click.option("--state", type=click.Path(path_type=Path), help="folder of outbox and store")
+@click.option("--contacts", type=FILE, help="this hub's list of duty desks (TOML)")
+@click.option("--state", type=FILE, help="folder of outbox and store")
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
     """Add or replace the context NAME in your own settings."""
@@ -110,15 +92,13 @@ def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts
         key: value.absolute() if isinstance(value, Path) and not is_token(value) else value
         for key, value in parts.items()
     }
-    made = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
-    if problem := tls_problem(made):
+    context = msgspec.convert({**fields, "registry": registry_file.absolute()}, Context)
+    if problem := tls_problem(context):
         raise click.UsageError(problem)
-    record_context(app, name, made, app.loaded.settings.contexts.get(name))
-    path = save_context(app.loaded.home, name, made, current=make_current)
-    if app.json:
-        app.data({"name": name, "file": str(path), **_plain(made)})
-    else:
-        app.note(f"context {name} written to {path}")
+    record_context(app, name, context, app.loaded.settings.contexts.get(name))
+    path = save_context(app.loaded.home, name, context, current=make_current)
+    facts = {"name": name, "file": str(path), **_plain(context)}
+    app.answer(facts, notes=[f"context {name} written to {path}"])
 
 
 @click.group(cls=Group)
@@ -131,17 +111,13 @@ def config() -> None:
 def show(app: App, *, origin: bool) -> None:
     """Print every setting in force."""
     rows = app.loaded.origins
-    if app.json:
-        app.data([msgspec.to_builtins(row) for row in rows])
-        return
-    if origin:
-        app.table(("setting", "value", "from"), [(row.key, row.value, row.origin) for row in rows])
-    else:
-        app.table(("setting", "value"), [(row.key, row.value) for row in rows])
+    columns = ("setting", "value", "from") if origin else ("setting", "value")
+    cells = ((row.key, row.value, row.origin)[: len(columns)] for row in rows)
+    app.answer(rows, table=(columns, cells))
 
 
-def _plain(each: msgspec.Struct) -> dict[str, object]:
-    fields = msgspec.structs.asdict(each)
+def _plain(context: msgspec.Struct) -> dict[str, object]:
+    fields = msgspec.structs.asdict(context)
     return {
         key: str(value) if isinstance(value, Path) else value
         for key, value in fields.items()

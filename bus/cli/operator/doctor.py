@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import click
 import msgspec
 
-from bus.cli.frame import FAILURE, App, command
+from bus.cli.frame import DONE, FAILURE, App, command
 
 PROBE_BYTES = 1024 * 1024
 
@@ -27,19 +27,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @command()
-def doctor(app: App) -> None:
+def doctor(app: App) -> int:
     """Look at Python, packages, nats-server, settings, keys, registry, disk and bus, in that order."""
     app.logs()
     findings = list(_findings(app))
-    if app.json:
-        app.data(findings)
-    else:
-        app.table(
-            ("", "looked at", "found", "do next"),
-            [("ok" if f.ok else "FAIL", f.name, f.detail, "" if f.ok else f.remedy) for f in findings],
-        )
-    if not all(f.ok for f in findings):
-        raise click.exceptions.Exit(FAILURE)
+    rows = [("ok" if f.ok else "FAIL", f.name, f.detail, "" if f.ok else f.remedy) for f in findings]
+    app.answer(findings, table=(("", "looked at", "found", "do next"), rows))
+    return DONE if all(f.ok for f in findings) else FAILURE
 
 
 def _findings(app: App) -> Iterator[Finding]:
@@ -53,7 +47,7 @@ def _findings(app: App) -> Iterator[Finding]:
         return
     yield _look("context", lambda: app.context()[0], "tocsin context ls, then --context NAME")
     try:
-        name, context = app.context()
+        context = app.identity
     except Exception:  # noqa: BLE001 (already reported by the line above)
         return
     yield _look(
@@ -65,9 +59,7 @@ def _findings(app: App) -> Iterator[Finding]:
         "state folder", lambda: _state(app), "make room on its disk, and the folder yours alone: chmod 700"
     )
     if context.server is not None:
-        yield _look(
-            "bus", lambda: _bus(app, name), "is the server running, and is this identity in its registry?"
-        )
+        yield _look("bus", lambda: _bus(app), "is the server running, and is this identity in its registry?")
 
 
 def _look(name: str, question: Callable[[], str], remedy: str) -> Finding:
@@ -96,7 +88,7 @@ def _registry(app: App) -> str:
     from bus.cli.frame import open_registry
 
     now = app.now()
-    registry = open_registry(app.context()[1], now)
+    registry = open_registry(app, now)
     return f"{registry.domain} version {registry.version}, {registry.state(now)}"
 
 
@@ -104,14 +96,11 @@ def _key(app: App) -> str:
     from bus.cli.frame import open_registry, open_signer
     from bus.errors import ConfigError
 
-    _, context = app.context()
-    signer = open_signer(context)
-    found = open_registry(context, app.now()).key(signer.kid)
-    if found is None or found.authority_id != context.authority:
-        raise ConfigError(
-            f"key {signer.kid} is not {context.authority}'s in the registry", reason="unknown-key"
-        )
-    return f"{signer.alg} {signer.kid}, valid until {found.record.not_after:%Y-%m-%d}"
+    authority, signer = app.identity.authority, open_signer(app.identity)
+    key = open_registry(app).key(signer.kid)
+    if key is None or key.authority_id != authority:
+        raise ConfigError(f"key {signer.kid} is not {authority}'s in the registry", reason="unknown-key")
+    return f"{signer.alg} {signer.kid}, valid until {key.record.not_after:%Y-%m-%d}"
 
 
 def _state(app: App) -> str:
@@ -129,12 +118,12 @@ def _state(app: App) -> str:
     return f"{folder}, {shutil.disk_usage(folder).free // 1024**2} MiB free"
 
 
-def _bus(app: App, name: str) -> str:
+def _bus(app: App) -> str:
     from bus.cli.frame import endpoint
     from bus.transport import Connection
 
     async def reach() -> str:
-        place = endpoint(app.context()[1], f"{name} doctor")
+        place = endpoint(app, "doctor")
         async with Connection.open(place) as connection:
             await connection.until_connected(app.timeout(3.0))
         return place.url

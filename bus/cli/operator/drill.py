@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
 import secrets
@@ -12,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import PARTLY, App, Group, command, hint
+from bus.cli.frame import DONE, FILE, PARTLY, App, Group, command, hint, repeatable
 
 if TYPE_CHECKING:
     from bus.drills import Expectation, Inject, Report
     from bus.publishing import Publisher
     from bus.trust import VerifiedRegistry
-    from schemas.bulletin import Draft
     from schemas.vocab import Tlp
 
 out_option = click.option(
@@ -36,12 +34,12 @@ def drill() -> None:
 
 
 @command(drill, "run")
-@click.argument("script", type=click.Path(path_type=Path))
+@click.argument("script", type=FILE)
 @out_option
 @click.option(
     "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
 )
-def run(app: App, script: Path, *, out: Path, only_check: bool) -> None:
+async def run(app: App, script: Path, *, out: Path, only_check: bool) -> int:
     """Play SCRIPT (TOML): inject its exercise bulletins at their times, hear the answers, write a scored report.
 
     The chosen context conducts: it reads the answers, so it is a hub's. Each step names the context that speaks.
@@ -50,9 +48,9 @@ def run(app: App, script: Path, *, out: Path, only_check: bool) -> None:
     """
     from bus.cli.operator.drill_files import read_inject, read_script
 
-    found = read_script(script)
-    injects = [read_inject(found, n, script.parent) for n in range(len(found.step))]
-    asyncio.run(_conduct(app, found.exercise, found.title, injects, out, only_check=only_check))
+    plan = read_script(script)
+    injects = [read_inject(plan, n, script.parent) for n in range(len(plan.step))]
+    return await _conduct(app, plan.exercise, plan.title, injects, out, only_check=only_check)
 
 
 @command(drill, "comcheck")
@@ -64,16 +62,10 @@ def run(app: App, script: Path, *, out: Path, only_check: bool) -> None:
 @click.option(
     "--within", type=click.IntRange(1, 86_400), default=300, show_default=True, help="seconds to answer in"
 )
-@click.option(
-    "--expect",
-    "expected",
-    multiple=True,
-    metavar="ID",
-    help="who must answer; every member that may, otherwise",
-)
+@repeatable("--expect", "expected", metavar="ID", help="who must answer; every member that may, otherwise")
 @click.option("--exercise", metavar="NAME", help="its exercise id; comcheck-DATE otherwise")
 @out_option
-def comcheck(
+async def comcheck(
     app: App,
     *,
     speaker: str | None,
@@ -83,7 +75,7 @@ def comcheck(
     expected: tuple[str, ...],
     exercise: str | None,
     out: Path,
-) -> None:
+) -> int:
     """A communication check: an exercise bulletin to an audience, and who has answered before the deadline.
 
     An answer is feedback to it, as `tocsin drill answer` gives, or a heartbeat that names it. Exits as `drill run`.
@@ -95,13 +87,13 @@ def comcheck(
     now = app.now()
     name, _ = app.context()
     speaker = speaker or name
-    registry = open_registry(app.context()[1], now)
+    registry = open_registry(app, now)
     issuer = _as(app, speaker).context()[1].authority
     members, mute = _members(registry, audience, Tlp(tlp), issuer)
-    for each in expected:
-        if each not in members:
+    for authority in expected:
+        if authority not in members:
             raise click.UsageError(
-                f"{each} is not asked by this check, or has no grant to answer it{hint(each, members or mute)}"
+                f"{authority} is not asked by this check, or has no grant to answer it{hint(authority, members or mute)}"
             )
     wanted = expected or members
     if not wanted:
@@ -115,10 +107,10 @@ def comcheck(
         at=0,
         speaker=speaker,
         draft=of_exercise(communication_check(exercise, audience, Tlp(tlp), now, within), exercise),
-        expect=tuple(Expectation(by=each, within=within) for each in wanted),
+        expect=tuple(Expectation(by=authority, within=within) for authority in wanted),
     )
     title = f"communication check to {audience}"
-    asyncio.run(_conduct(app, exercise, title, [inject], out, only_check=False))
+    return await _conduct(app, exercise, title, [inject], out, only_check=False)
 
 
 @command(drill, "answer")
@@ -146,7 +138,7 @@ def comcheck(
     "--tlp", type=click.Choice(["red", "amber+strict", "amber", "green"]), help="the bulletin's marking"
 )
 @click.option("--audience", help="the bulletin's audience")
-def answer(
+async def answer(
     app: App,
     bulletin_id: str,
     *,
@@ -155,11 +147,11 @@ def answer(
     text: str | None,
     tlp: str | None,
     audience: str | None,
-) -> None:
+) -> int:
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
     import msgspec
 
-    from bus.cli.frame import send_drafts, with_marking
+    from bus.cli.frame import Sending, send_drafts
     from bus.drills import answer as answer_to
     from schemas.scalars import Slug, Uuid
     from schemas.vocab import FeedbackKind
@@ -173,12 +165,11 @@ def answer(
         except msgspec.ValidationError:
             raise click.UsageError(f"{what}: {value!r} is none") from None
 
-    def make() -> Draft:
-        return with_marking(answer_to(bulletin_id, exercise, FeedbackKind(verdict), text), audience, tlp)
-
-    code = asyncio.run(send_drafts(app, [(bulletin_id, make)], ("stored", None), dry_run=False))
-    if code:
-        raise click.exceptions.Exit(code)
+    return await send_drafts(
+        app,
+        [(bulletin_id, lambda: answer_to(bulletin_id, exercise, FeedbackKind(verdict), text))],
+        Sending(audience=audience, tlp=tlp),
+    )
 
 
 # -- conducting it ----------------------------------------------------------------------------------------------
@@ -197,15 +188,15 @@ def _members(registry: VerifiedRegistry, audience: str, tlp: Tlp, issuer: str) -
     from schemas.subject import Channel
     from schemas.vocab import Status
 
-    found = registry.document.audiences.get(audience)
-    if found is None:
+    group = registry.document.audiences.get(audience)
+    if group is None:
         known = sorted(registry.document.audiences)
         raise PermitError(
             f"there is no audience {audience!r}{hint(audience, known)}", reason="unknown-audience"
         )
     able: list[str] = []
     mute: list[str] = []
-    for name in sorted(set(found.members) - {issuer}):
+    for name in sorted(set(group.members) - {issuer}):
         ways = (
             Channel(issuer=name, status=status, tlp=tlp, audience=audience)
             for status in (Status.EXERCISE, Status.SYSTEM)
@@ -222,11 +213,11 @@ def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequen
     from schemas.subject import Channel
 
     asked = Channel.parse(channel)
-    for each in expect:
-        registry.authority(each.by)
-        if not registry.may_read(reader, msgspec.structs.replace(asked, issuer=each.by)):
+    for answer in expect:
+        registry.authority(answer.by)
+        if not registry.may_read(reader, msgspec.structs.replace(asked, issuer=answer.by)):
             raise PermitError(
-                f"{reader} could not read an answer by {each.by} on {asked.name}",
+                f"{reader} could not read an answer by {answer.by} on {asked.name}",
                 remedy="conduct the drill as a hub that may: --context",
                 reason="not-permitted",
             )
@@ -234,7 +225,7 @@ def _hears(registry: VerifiedRegistry, reader: str, channel: str, expect: Sequen
 
 async def _conduct(
     app: App, exercise: str, title: str, injects: Sequence[Inject], out: Path, *, only_check: bool
-) -> None:
+) -> int:
     """Rehearse everything, then play it, and tell the score."""
     from bus.cli.frame import open_store, reading
     from bus.drills import Board, play
@@ -243,7 +234,7 @@ async def _conduct(
     await _rehearse(app, injects)
     if only_check:
         app.note(f"{len(injects)} bulletins would be said, each as an exercise and each permitted")
-        return
+        return DONE
     async with (
         _speakers(app, injects, offline=False) as speakers,
         open_store(app) as store,
@@ -253,26 +244,27 @@ async def _conduct(
         board = Board(
             exercise=exercise,
             title=title,
-            conducted_by=app.context()[1].authority,
+            conducted_by=app.identity.authority,
             injects=injects,
             started=app.now(),
         )
         app.note(f"EXERCISE {exercise} begins: {len(injects)} bulletins; Ctrl-C ends it without a report")
         report = await play(board, speakers, store.follow(start), clock=app.now)
     _tell(app, report, out)
+    return DONE if report.passed else PARTLY
 
 
 async def _rehearse(app: App, injects: Sequence[Inject]) -> None:
     """Refuse the whole drill when one bulletin may not be said, or an answer to it could not be read; no key is used."""
     from bus.cli.frame import open_registry
 
-    _, context = app.context()
-    registry = open_registry(context, app.now())
+    context = app.identity
+    registry = open_registry(app)
     async with _speakers(app, injects, offline=True) as speakers:
-        for each in injects:
-            speaker = speakers[each.speaker]
-            name = (await speaker.rehearse(each.draft)).channel.rpartition("/")[2]
-            _hears(registry, context.authority, f"{speaker.authority_id}/{name}", each.expect)
+        for inject in injects:
+            speaker = speakers[inject.speaker]
+            name = (await speaker.rehearse(inject.draft)).channel.rpartition("/")[2]
+            _hears(registry, context.authority, f"{speaker.authority_id}/{name}", inject.expect)
 
 
 @contextlib.asynccontextmanager
@@ -285,7 +277,7 @@ async def _speakers(
     async with contextlib.AsyncExitStack() as stack:
         yield {
             name: await stack.enter_async_context(open_publisher(_as(app, name), offline=offline))
-            for name in dict.fromkeys(each.speaker for each in injects)
+            for name in dict.fromkeys(inject.speaker for inject in injects)
         }
 
 
@@ -300,11 +292,5 @@ def _tell(app: App, report: Report, out: Path) -> None:
     stem = f"drill-{report.exercise}-{report.started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     write_atomically(out / f"{stem}.json", msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     write_atomically(out / f"{stem}.txt", ("\n".join(map(safe, text)) + "\n").encode())
-    if app.json:
-        app.data(report)
-    else:
-        for line in text:
-            app.line(line)
+    app.answer(report, lines=text)
     app.note(f"report written to {out / stem}.json and .txt")
-    if not report.passed:
-        raise click.exceptions.Exit(PARTLY)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from bus.cli.frame import InputFileError, draft_in, read_draft
+from bus.cli.frame import InputFileError, draft_in, read_bounded, read_draft
 from bus.drills import Inject, Script, of_exercise
 from bus.errors import PermitError
 
@@ -20,15 +20,7 @@ def read_script(path: Path) -> Script:
     Raises:
         InputFileError: `file-missing`, `file-unreadable`, `too-large` or `malformed-script`.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_SCRIPT_BYTES + 1)
-    except FileNotFoundError:
-        raise InputFileError(f"there is no file {path}", reason="file-missing") from None
-    except OSError as exc:
-        raise InputFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
-    if len(raw) > MAX_SCRIPT_BYTES:
-        raise InputFileError(f"{path} is larger than {MAX_SCRIPT_BYTES} bytes", reason="too-large")
+    raw = read_bounded(path, MAX_SCRIPT_BYTES)
     try:
         return msgspec.convert(tomllib.loads(raw.decode("utf-8")), Script)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, msgspec.ValidationError) as exc:
@@ -52,7 +44,7 @@ def read_inject(script: Script, n: int, folder: Path) -> Inject:
         read_draft(str(folder / step.draft)) if step.draft is not None else draft_in(step.say or {}, where)
     )
     try:
-        said = of_exercise(draft, script.exercise)
+        exercise = of_exercise(draft, script.exercise)
     except PermitError as exc:
         raise PermitError(f"{where}: {exc}", reason=exc.reason) from None
-    return Inject(at=step.at, speaker=step.speaker, draft=said, expect=step.expect)
+    return Inject(at=step.at, speaker=step.speaker, draft=exercise, expect=step.expect)

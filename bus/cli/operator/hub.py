@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FAILURE, PARTLY, App, Group, NotFoundError, command
+from bus.cli.frame import DONE, FAILURE, PARTLY, App, Group, NotFoundError, command, yes_option
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
     from bus.errors import BusError
-    from bus.hub import Compared, Damage, LetGo
+    from bus.hub import Compared, Damage
     from bus.publishing import Publisher
 
 CONNECT_S = 5.0
@@ -27,24 +27,19 @@ def hub() -> None:
 
 
 @command(hub, "run")
-def run(app: App) -> None:
+async def run(app: App) -> None:
     """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted.
 
     Watches the channels meanwhile (tocsin channels --alarms). With a signing key in its context, a hub sends heartbeats
     where its grants let it, and says that a channel has gone dark to the audience for which a grant on status actual names
     channel-status.
     """
-    asyncio.run(_run(app))
-
-
-async def _run(app: App) -> None:
     from bus.cli.frame import (
         ended,
         endpoint,
         follow_phase,
         heartbeat_settings,
         open_store,
-        pings,
         recorder,
         registry_store,
         show,
@@ -54,16 +49,15 @@ async def _run(app: App) -> None:
     from bus.hub import HubService
 
     production_registry(app)
-    name, context = app.context()
     intervals, keeping = heartbeat_settings(app)
     async with (
         open_store(app) as store,
         speaking(app) as publisher,
         HubService.open(
-            authority_id=context.authority,
+            authority_id=app.identity.authority,
             store=store,
-            registry=registry_store(context, app.now),
-            endpoint=endpoint(context, f"{name} hub", ping_s=pings(app)),
+            registry=registry_store(app),
+            endpoint=endpoint(app, "hub", by_phase=True),
             clock=app.now,
             publisher=publisher,
             intervals=intervals,
@@ -90,7 +84,7 @@ async def speaking(app: App) -> AsyncIterator[Publisher | None]:
 
     async with AsyncExitStack() as stack:
         publisher = None
-        if app.context()[1].key is not None:
+        if app.identity.key is not None:
             try:
                 publisher = await stack.enter_async_context(open_publisher(app))
             except TocsinError as exc:
@@ -99,45 +93,30 @@ async def speaking(app: App) -> AsyncIterator[Publisher | None]:
 
 
 @command(hub, "rebuild")
-def rebuild(app: App) -> None:
+async def rebuild(app: App) -> None:
     """Make the projection anew from the signed bytes in the store; nothing is read from the bus."""
     from bus.cli.frame import open_store
 
-    async def work() -> int:
-        async with open_store(app) as store:
-            return await store.rebuild()
-
-    count = asyncio.run(work())
-    if app.json:
-        app.data({"rebuilt": count})
-    else:
-        app.note(f"projection rebuilt from {count} bulletins")
+    async with open_store(app) as store:
+        count = await store.rebuild()
+    app.answer({"rebuilt": count}, notes=[f"projection rebuilt from {count} bulletins"])
 
 
 @command(hub, "status")
-def status(app: App) -> None:
+async def status(app: App) -> None:
     """Counts, cursors, lag and what waits, from the store."""
     from bus.cli.frame import open_registry, open_store
 
-    async def work() -> dict[str, object]:
-        async with open_store(app) as store:
-            return await store.status()
-
-    _, context = app.context()
-    found = asyncio.run(work())
+    async with open_store(app) as store:
+        counts = await store.status()
     now = app.now()
-    registry = open_registry(context, now)
-    found = {**found, "trust": str(registry.state(now)), "registry_version": registry.version}
-    if app.json:
-        app.data(found)
-    else:
-        if found.get("last_admitted"):
-            found["last_admitted"] = (
-                f"{dt.datetime.fromisoformat(str(found['last_admitted'])):%Y-%m-%d %H:%M:%S} UTC"
-            )
-        app.table(
-            ("what", "value"), sorted((key.replace("_", " "), _spell(value)) for key, value in found.items())
-        )
+    registry = open_registry(app, now)
+    facts = {**counts, "trust": str(registry.state(now)), "registry_version": registry.version}
+    told = dict(facts)
+    if last := counts.get("last_admitted"):
+        told["last_admitted"] = f"{dt.datetime.fromisoformat(str(last)):%Y-%m-%d %H:%M:%S} UTC"
+    rows = sorted((name.replace("_", " "), _spell(value)) for name, value in told.items())
+    app.answer(facts, table=(("what", "value"), rows))
 
 
 def _spell(value: object) -> str:
@@ -150,7 +129,7 @@ def _spell(value: object) -> str:
 @command(hub, "decide")
 @click.argument("channel")
 @click.option("--reason", required=True, help="why, in words, for the audit record")
-@click.option("--yes", is_flag=True, help="do not ask")
+@yes_option
 def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
     """Say that the issuer of CHANNEL (xa-csirt/actual.green.community) was asked, and what it says counts again.
 
@@ -160,7 +139,7 @@ def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
     """
     from bus.cli.frame import open_store, record
 
-    _, context = app.context()
+    authority = app.identity.authority
     if not yes:
         app.confirm(
             "Has its issuer said, by another way than this channel, which of the two is its own?",
@@ -169,7 +148,7 @@ def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
 
     async def work() -> tuple[int, bool]:
         async with open_store(app) as store:
-            return await store.decide(channel, context.authority, reason, app.now())
+            return await store.decide(channel, authority, reason, app.now())
 
     count, frozen = asyncio.run(work())
     if not count:
@@ -178,19 +157,17 @@ def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
         )
     record(app, "override", what="fork-decided", channel=channel, reason=reason)
     issuer = channel.partition("/")[0]
-    if app.json:
-        app.data({"channel": channel, "decided": count, "contested": frozen})
-    elif frozen:
-        app.note(
-            f"decided; {issuer} contradicts itself on another channel too, and stays contested until that is"
-        )
-    else:
-        app.note(f"decided; what {issuer} says counts again")
+    verdict = (
+        f"{issuer} contradicts itself on another channel too, and stays contested until that is"
+        if frozen
+        else f"what {issuer} says counts again"
+    )
+    app.answer({"channel": channel, "decided": count, "contested": frozen}, notes=[f"decided; {verdict}"])
 
 
 @command(hub, "prune")
 @click.option("--dry-run", is_flag=True, help="count, and let go of nothing")
-def prune(app: App, *, dry_run: bool) -> None:
+async def prune(app: App, *, dry_run: bool) -> None:
     """Erase bulletins whose personal data may be kept no longer, and prune old heartbeats, receipts, requests and copies.
 
     By `personal_data.retention_until` of each, in force or not, in quarantine too; hub run does the same every hour. What
@@ -200,23 +177,22 @@ def prune(app: App, *, dry_run: bool) -> None:
     from bus.cli.frame import open_store, record
     from bus.hub import retention
 
-    async def work() -> LetGo:
-        async with open_store(app) as store:
-            return await store.write(lambda db: retention.erase_and_prune(db, app.now(), rehearse=dry_run))
-
-    found = asyncio.run(work())
-    if found.erased and not dry_run:
-        record(app, "personal-data-erased", count=found.erased)
-    if app.json:
-        app.data(found)
-        return
+    async with open_store(app) as store:
+        gone = await store.write(lambda db: retention.erase_and_prune(db, app.now(), rehearse=dry_run))
+    if gone.erased and not dry_run:
+        record(app, "personal-data-erased", count=gone.erased)
     would = "would be " if dry_run else ""
-    app.note(f"{would}erased, the retention of their personal data is over: {found.erased}")
-    app.note(f"{would}pruned, old talk between programs: {found.pruned}")
+    app.answer(
+        gone,
+        notes=[
+            f"{would}erased, the retention of their personal data is over: {gone.erased}",
+            f"{would}pruned, old talk between programs: {gone.pruned}",
+        ],
+    )
 
 
 @command(hub, "scrub")
-def scrub(app: App) -> None:
+async def scrub(app: App) -> int:
     """Verify everything in the store anew, and read the streams whole beside it.
 
     What the store lacked is taken in; what a stream has lost is named, and its author sends it again (tocsin outbox scrub).
@@ -224,35 +200,33 @@ def scrub(app: App) -> None:
     stream has lost something.
     """
     app.logs(errors_only=True)
-    damage, compared, problem = asyncio.run(_scrubbed(app))
+    damage, compared, problem = await _scrubbed(app)
     if app.json:
         app.data({"damaged": damage, "streams": compared})
     else:
-        for each in damage:
-            app.line(f"damaged: {each.channel} number {each.seq}, {each.id}: {each.what}")
+        for bulletin in damage:
+            app.line(f"damaged: {bulletin.channel} number {bulletin.seq}, {bulletin.id}: {bulletin.what}")
         app.table(
             ("stream", "held", "taken in", "lost"),
             [(each.stream, each.held, each.taken, sum(each.lost.values())) for each in compared or ()],
         )
-        for channel, count in sorted((c, n) for each in compared or () for c, n in each.lost.items()):
+        for channel, count in sorted((c, n) for stream in compared or () for c, n in stream.lost.items()):
             app.line(f"lost: {count} of {channel}; its authority sends it again with: tocsin outbox scrub")
         if compared is None and problem is None:
             app.note(
                 "hub run is reading into this store, so only the store was checked; end it to read the streams"
             )
-        app.note(_verdict(len(damage)))
+        if damage:
+            app.note(
+                f"{len(damage)} in the store are damaged: keep the file, and make a new one from the streams (set it aside, tocsin hub run)"
+            )
+        else:
+            app.note("every bulletin in the store is as it was admitted")
     if problem is not None:
         raise problem
     if damage:
-        raise click.exceptions.Exit(FAILURE)
-    if any(each.lost for each in compared or ()):
-        raise click.exceptions.Exit(PARTLY)
-
-
-def _verdict(count: int) -> str:
-    if not count:
-        return "every bulletin in the store is as it was admitted"
-    return f"{count} in the store are damaged: keep the file, and make a new one from the streams (set it aside, tocsin hub run)"
+        return FAILURE
+    return PARTLY if any(stream.lost for stream in compared or ()) else DONE
 
 
 async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:
@@ -261,11 +235,10 @@ async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None
     from bus.errors import BrokerError, DeniedError, UnreachableError
     from bus.hub import scrub as scrubbing
 
-    name, context = app.context()
-    registry = open_registry(context, app.now())
+    registry = open_registry(app)
     async with open_store(app) as store:
         damage = await store.read(lambda db: list(scrubbing.damaged(db, registry)))
-        place = endpoint(context, f"{name} scrub")
+        place = endpoint(app, "scrub")
         try:
             compared = await scrubbing.compare(place, store, registry, app.now, app.timeout(CONNECT_S))
         except (UnreachableError, DeniedError, BrokerError) as exc:

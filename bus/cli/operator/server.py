@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from bus.cli.frame import FAILURE, App, Group, NotFoundError, command, ended
+from bus.cli.frame import DONE, FAILURE, FILE, FOLDER, App, Group, NotFoundError, command, ended
 from bus.cli.operator.carrier import (
     CARRIER_FILE,
+    Place,
     carry,
     federation_options,
     key_in,
@@ -23,10 +23,10 @@ from bus.cli.operator.carrier import (
 
 if TYPE_CHECKING:
     from bus.federation import BrokerRole
+    from bus.server import ServerSettings
     from bus.transport import Tls
     from bus.trust import VerifiedRegistry
 
-FOLDER = click.Path(path_type=Path, file_okay=False)
 PORT = click.IntRange(1, 65535 - 4000)
 PROVISIONER_FILE = "provisioner.nk"
 SYSTEM_FILE = "system.nk"  # of who cuts connections: server run
@@ -45,37 +45,17 @@ def server() -> None:
 @click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
 @federation_options
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
-def conf(
-    app: App,
-    folder: Path,
-    *,
-    host: str,
-    port: int | None,
-    federation: Path | None,
-    place: str | None,
-    node: int,
-    stdout: bool,
-) -> None:
+def conf(app: App, folder: Path, *, host: str, port: int | None, which: Place, stdout: bool) -> None:
     """Write the broker's configuration into FOLDER, generated from the context's registry.
 
     With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
     With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
     """
-    from bus.server import ServerSettings, ServerTls, render_conf
+    from bus.server import render_conf
     from bus.storage import write_atomically
 
     registry = production_registry(app)
-    seat = seat_of(folder, registry, federation, place, node)
-    port = port or port_of(seat)
-    settings = ServerSettings(
-        host=host,
-        port=port,
-        monitor_port=port + MONITOR_ABOVE,
-        name=name_of(seat),
-        tls=ServerTls.in_folder(folder),
-        system_nkey=_system_nkey(folder),
-        seat=seat,
-    )
+    settings = _settings(folder, host, port, seat_of(folder, registry, which), _system_nkey(folder))
     text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
     if stdout:
         click.echo(text)
@@ -83,12 +63,8 @@ def conf(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / CONF_FILE
     write_atomically(path, text.encode())
-    if app.json:
-        app.data({"file": str(path), "registry_version": registry.version})
-    else:
-        app.note(
-            f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID"
-        )
+    text = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID"
+    app.answer({"file": str(path), "registry_version": registry.version}, notes=[text])
 
 
 @command(server, "run")
@@ -96,16 +72,14 @@ def conf(
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
 @federation_options
-@click.option("--binary", type=click.Path(path_type=Path), help="nats-server [env: TOCSIN_NATS_SERVER]")
-def run(
+@click.option("--binary", type=FILE, help="nats-server [env: TOCSIN_NATS_SERVER]")
+async def run(
     app: App,
     folder: Path,
     *,
     host: str,
     port: int | None,
-    federation: Path | None,
-    place: str | None,
-    node: int,
+    which: Place,
     binary: Path | None,
 ) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
@@ -121,21 +95,36 @@ def run(
     from bus.tasks import until_first
 
     app.logs()
-    seat = seat_of(folder, production_registry(app), federation, place, node)
+    seat = seat_of(folder, production_registry(app), which)
     # A signal that comes while it starts ends it too, and its nats-server with it.
-    asyncio.run(until_first(ended(), _run(app, folder, host, port or port_of(seat), seat, binary)))
+    await until_first(ended(), _run(app, folder, host, port, seat, binary))
+
+
+def _settings(
+    folder: Path, host: str, port: int | None, seat: BrokerRole | None, system_nkey: str | None
+) -> ServerSettings:
+    from bus.server import ServerSettings, ServerTls
+
+    port = port or port_of(seat)
+    return ServerSettings(
+        host=host,
+        port=port,
+        monitor_port=port + MONITOR_ABOVE,
+        name=name_of(seat),
+        tls=ServerTls.in_folder(folder),
+        system_nkey=system_nkey,
+        seat=seat,
+    )
 
 
 async def _run(
-    app: App, folder: Path, host: str, port: int, seat: BrokerRole | None, binary: Path | None
+    app: App, folder: Path, host: str, port: int | None, seat: BrokerRole | None, binary: Path | None
 ) -> None:
     from bus.cli.frame import recorder, registry_store
     from bus.errors import ConfigError
     from bus.server import (
         SYSTEM,
         NatsServer,
-        ServerSettings,
-        ServerTls,
         follow_registry,
         must_be_sound,
         provision,
@@ -148,25 +137,17 @@ async def _run(
     from bus.tasks import until_first
     from bus.transport import Endpoint
 
-    held = registry_store(app.context()[1], app.now)
+    held = registry_store(app)
     registry = held()
     seed, public = provisioner_key(folder)
     system = key_in(folder, SYSTEM_FILE)
-    tls, files = _tls(app), ServerTls.in_folder(folder)
-    if (tls is None) != (files is None):
+    tls = _tls(app)
+    settings = _settings(folder, host, port, seat, system[1])
+    if (tls is None) != (settings.tls is None):
         raise ConfigError(
             f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
             reason="tls-file",
         )
-    settings = ServerSettings(
-        host=host,
-        port=port,
-        monitor_port=port + MONITOR_ABOVE,
-        name=name_of(seat),
-        tls=files,
-        system_nkey=system[1],
-        seat=seat,
-    )
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with NatsServer(folder, text, binary=binary) as broker:
         await provision(broker.url, seed, registry, seat=seat, tls=tls)
@@ -207,10 +188,7 @@ def carrier_key(app: App, folder: Path) -> None:
     It goes into the federation's file, as the `carrier` of its country.
     """
     public = key_in(folder, CARRIER_FILE)[1]
-    if app.json:
-        app.data({"carrier": public})
-    else:
-        app.line(public)
+    app.answer({"carrier": public}, lines=[public])
 
 
 @command(server, "check")
@@ -218,16 +196,7 @@ def carrier_key(app: App, folder: Path) -> None:
 @click.option("--url", help="nats://host:port, instead of the context's server")
 @click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
 @federation_options
-def check(
-    app: App,
-    folder: Path,
-    *,
-    url: str | None,
-    monitor: str | None,
-    federation: Path | None,
-    place: str | None,
-    node: int,
-) -> None:
+async def check(app: App, folder: Path, *, url: str | None, monitor: str | None, which: Place) -> int:
     """Check every assumption about the running broker; FOLDER holds the provisioner's key.
 
     Exits 1 when a hard one fails.
@@ -238,8 +207,7 @@ def check(
     from bus.server import find_binary, ports_of
 
     app.logs()
-    _, context = app.context()
-    address = url or context.server
+    address = url or app.identity.server
     if address is None or not is_server(address):
         raise click.UsageError("which broker? add --url nats://host:port")
     if not (folder / PROVISIONER_FILE).exists():
@@ -249,40 +217,31 @@ def check(
     ports = running[1] if running else {}
     if address in ports.get("nats", ()):
         monitor = monitor or next(iter(ports.get("monitoring", ())), None)
-    registry = open_registry(context, app.now())
-    checks = asyncio.run(
-        run_checks(
-            url=address,
-            monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
-            provisioner_seed=provisioner_key(folder)[0],
-            registry=registry,
-            seat=seat_of(folder, registry, federation, place, node),
-            conf_file=folder / CONF_FILE,
-            binary=find_binary(None, os.environ),
-            tls=_tls(app),
-            system_nkey=_system_nkey(folder),
-        )
+    registry = open_registry(app)
+    checks = await run_checks(
+        url=address,
+        monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
+        provisioner_seed=provisioner_key(folder)[0],
+        registry=registry,
+        seat=seat_of(folder, registry, which),
+        conf_file=folder / CONF_FILE,
+        binary=find_binary(None, os.environ),
+        tls=_tls(app),
+        system_nkey=_system_nkey(folder),
     )
-    if app.json:
-        app.data(checks)
-    else:
-        app.table(
-            ("", "check", "found"),
-            [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks],
-        )
-    if any(c.hard and not c.ok for c in checks):
-        raise click.exceptions.Exit(FAILURE)
+    rows = [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks]
+    app.answer(checks, table=(("", "check", "found"), rows))
+    return FAILURE if any(c.hard and not c.ok for c in checks) else DONE
 
 
 def _tls(app: App) -> Tls | None:
     """The context's certificates; the broker's must bear the host name of the context's server."""
     from bus.cli.frame import tls_of
 
-    _, context = app.context()
-    found = tls_of(context, host=urlsplit(context.server or "").hostname)
-    if found is not None:
-        found.context()
-    return found
+    tls = tls_of(app.identity, host=urlsplit(app.identity.server or "").hostname)
+    if tls is not None:
+        tls.context()  # what is wrong with its files is said now
+    return tls
 
 
 def production_registry(app: App) -> VerifiedRegistry:
@@ -290,7 +249,7 @@ def production_registry(app: App) -> VerifiedRegistry:
     from bus.cli.frame import open_registry
     from bus.errors import ConfigError
 
-    registry = open_registry(app.context()[1], app.now())
+    registry = open_registry(app)
     if registry.domain.startswith("demo-"):
         raise ConfigError(
             f"{registry.domain} is a demonstration: its keys protect nothing",

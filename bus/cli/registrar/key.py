@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, Group, command, read_passphrase, record
-from bus.cli.registrar.revoke import kid_option, reason_option, since_option, write_statement, yes_option
+from bus.cli.frame import FILE, App, Group, command, gathered, read_passphrase, record, signer_of, yes_option
+from bus.cli.registrar.revoke import Revoking, kid_option, reason_option, since_option, write_statement
+
+if TYPE_CHECKING:
+    from bus.keys import FileSigner, SealKey, TokenSigner
+
+    PublicHalf = FileSigner | SealKey | TokenSigner
 
 
 @click.group(cls=Group)
@@ -20,7 +26,7 @@ _seal = click.option("--seal", is_flag=True, help="FILE holds a seal key")
 
 
 @command(key, "new")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 @click.option(
     "--alg", type=click.Choice(["Ed25519", "ES256", "ML-DSA-65"]), default="Ed25519", show_default=True
 )
@@ -28,7 +34,7 @@ _seal = click.option("--seal", is_flag=True, help="FILE holds a seal key")
 @click.option(
     "--seal", is_flag=True, help="a seal key, which opens what others seal, instead of a signing key"
 )
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
+@click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @click.option("--new-passphrase", is_flag=True, help="write a random passphrase to --passphrase-file first")
 def new(
     app: App,
@@ -53,10 +59,7 @@ def new(
         seed, public = nkeys.generate()
         nkeys.save_nkey(file, seed)
         record(app, "key-made", use="transport", key=public, file=str(file))
-        if app.json:
-            app.data({"file": str(file), "nkey": public})
-        else:
-            app.line(public)
+        app.answer({"file": str(file), "nkey": public}, lines=[public])
         return
     from bus.keys import (
         SEED_BYTES,
@@ -76,98 +79,85 @@ def new(
     if is_token(file):
         if seal:
             raise click.UsageError("a seal key is kept in a file: PKCS#11 tokens do not know X-Wing yet")
-        made = TokenSigner.generate(str(file), read_passphrase(app, passphrase_file), alg)
-        record(app, "key-made", use="signing", key=made.kid, alg=made.alg, file=str(file))
-        _print(app, made.alg, made.kid, made.jwk, file)
-        return
-    passphrase = read_passphrase(app, passphrase_file, confirm=True)
-    if seal:
-        opening = OpeningKey(secrets.token_bytes(SEED_BYTES))
-        save_opening_key(file, opening, passphrase)
-        record(app, "key-made", use="seal", key=opening.kid, alg=opening.public.alg, file=str(file))
-        _print(app, opening.public.alg, opening.kid, opening.public.jwk, file)
-        return
-    signer = FileSigner.generate(alg)
-    save_signer(file, signer, passphrase)
-    record(app, "key-made", use="signing", key=signer.kid, alg=signer.alg, file=str(file))
-    _print(app, signer.alg, signer.kid, signer.jwk, file)
+        public_half: PublicHalf = TokenSigner.generate(str(file), read_passphrase(app, passphrase_file), alg)
+    else:
+        passphrase = read_passphrase(app, passphrase_file, confirm=True)
+        if seal:
+            opening = OpeningKey(secrets.token_bytes(SEED_BYTES))
+            save_opening_key(file, opening, passphrase)
+            public_half = opening.public
+        else:
+            signer = FileSigner.generate(alg)
+            save_signer(file, signer, passphrase)
+            public_half = signer
+    record(
+        app,
+        "key-made",
+        use="seal" if seal else "signing",
+        key=public_half.kid,
+        alg=public_half.alg,
+        file=str(file),
+    )
+    _print(app, public_half, file)
 
 
 @command(key, "show")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
+@click.argument("file", type=FILE)
+@click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @_seal
 def show(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
     """Print the public half of the signing key, or with --seal of the seal key, in FILE."""
-    from bus.keys import load_opening_key, open_key
-
-    if seal:
-        public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
-        _print(app, public.alg, public.kid, public.jwk, file)
-        return
-    signer = open_key(file, read_passphrase(app, passphrase_file))
-    _print(app, signer.alg, signer.kid, signer.jwk, file)
+    _print(app, _public_half(app, file, passphrase_file, seal=seal), file)
 
 
 @command(key, "export")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
+@click.argument("file", type=FILE)
+@click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @_seal
 def export(app: App, file: Path, *, passphrase_file: Path | None, seal: bool) -> None:
     """Print the public half as a JWK (RFC 7517): what a registrar or any JOSE library needs."""
-    from bus.keys import load_opening_key, open_key
-
-    if seal:
-        public = load_opening_key(file, read_passphrase(app, passphrase_file)).public
-        record(app, "key-exported", use="seal", key=public.kid, file=str(file))
-        app.data({**public.jwk, "kid": public.kid, "use": "enc"})
-        return
-    signer = open_key(file, read_passphrase(app, passphrase_file))
-    record(app, "key-exported", use="signing", key=signer.kid, file=str(file))
-    app.data({**signer.jwk, "kid": signer.kid, "alg": signer.alg, "use": "sig"})
+    public = _public_half(app, file, passphrase_file, seal=seal)
+    record(app, "key-exported", use="seal" if seal else "signing", key=public.kid, file=str(file))
+    use = {"use": "enc"} if seal else {"alg": public.alg, "use": "sig"}
+    app.data({**public.jwk, "kid": public.kid, **use})
 
 
 @command(key, "revoke")
 @kid_option
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="where the statement is written")
+@click.option("--out", required=True, type=FILE, help="where the statement is written")
 @click.option(
     "--key",
     "key_file",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="key that signs it: any of this authority's that is not revoked, also the one that ends [default: the context's]",
 )
-@click.option("--passphrase-file", type=click.Path(path_type=Path), help="file holding the passphrase")
+@click.option("--passphrase-file", type=FILE, help="file holding the passphrase")
 @since_option
 @reason_option
 @yes_option
+@gathered("revoking", Revoking)
 def revoke(
-    app: App,
-    *,
-    kids: tuple[str, ...],
-    out: Path,
-    key_file: Path | None,
-    passphrase_file: Path | None,
-    since: str | None,
-    reason: str,
-    yes: bool,
+    app: App, *, out: Path, key_file: Path | None, passphrase_file: Path | None, revoking: Revoking
 ) -> None:
     """End a key of this context's authority now, by one signature: stolen, lost, or no longer needed; a seal key too (--kid).
 
     Writes a statement that every reader can check; no root keeper has to sign it. A revoked key never comes back.
     """
-    from bus.cli.frame import open_registry, open_signer
-    from bus.keys import open_key
+    from bus.cli.frame import open_registry
 
-    _, context = app.context()
-    registry = open_registry(context, app.now())
-    signer = open_key(key_file, read_passphrase(app, passphrase_file)) if key_file else open_signer(context)
-    write_statement(
-        app, registry, context.authority, signer, out, kids=kids, since=since, reason=reason, yes=yes
-    )
+    registry = open_registry(app)
+    signer = signer_of(app, key_file, passphrase_file)
+    write_statement(app, registry, app.identity.authority, signer, out, revoking)
 
 
-def _print(app: App, alg: str, kid: str, jwk: dict[str, str], file: Path) -> None:
-    if app.json:
-        app.data({"file": str(file), "alg": alg, "kid": kid, "jwk": jwk})
-    else:
-        app.table(("alg", "kid", "file"), [(alg, kid, file)])
+def _public_half(app: App, file: Path, passphrase_file: Path | None, *, seal: bool) -> PublicHalf:
+    """The public half of the seal key or signing key in FILE."""
+    from bus.keys import load_opening_key, open_key
+
+    passphrase = read_passphrase(app, passphrase_file)
+    return load_opening_key(file, passphrase).public if seal else open_key(file, passphrase)
+
+
+def _print(app: App, key: PublicHalf, file: Path) -> None:
+    facts = {"file": str(file), "alg": key.alg, "kid": key.kid, "jwk": key.jwk}
+    app.answer(facts, table=(("alg", "kid", "file"), [(key.alg, key.kid, file)]))

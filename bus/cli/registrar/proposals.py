@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import App, hint, read_file, record, report_file, write_whole
+from bus.cli.frame import FILE, App, hint, read_file, record, report_file, write_whole
 
 if TYPE_CHECKING:
     from bus.audit import Fact
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 KEY_LIFETIME_DAYS = 365
 REGISTRY_LIFETIME_DAYS = 90
+
+out_option = click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
 
 
 def proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:
@@ -47,9 +49,9 @@ def standing_registry(file: Path, raw: bytes) -> VerifiedRegistry | None:
     if not ceremony.signatures(raw):
         return None
     try:
-        found = VerifiedRegistry.open(raw)
-        before = previous_of(file, found.document)
-        return found if before is None else before.update(raw, found.document.issued)
+        registry = VerifiedRegistry.open(raw)
+        before = previous_of(file, registry.document)
+        return registry if before is None else before.update(raw, registry.document.issued)
     except TrustError as exc:
         if exc.reason != "threshold":
             raise
@@ -65,10 +67,10 @@ def previous_of(file: Path, document: Registry) -> VerifiedRegistry | None:
     if not kept.is_file():
         return None
     try:
-        found = VerifiedRegistry.open(read_file(kept))
+        registry = VerifiedRegistry.open(read_file(kept))
     except TrustError:
         return None
-    return found if found.digest == document.prev else None
+    return registry if registry.digest == document.prev else None
 
 
 def propose(app: App, file: Path, out: Path | None, document: Registry, text: str) -> None:
@@ -131,10 +133,10 @@ def check_shape(text: str, type_: object, wanted: str) -> None:
 def check_audiences(document: Registry, named: Iterable[str]) -> None:
     """Refuse an audience that the registry has not; an authority's own id is one too."""
     known = {*document.audiences, *document.authorities}
-    for each in named:
-        if each not in known:
+    for name in named:
+        if name not in known:
             raise click.UsageError(
-                f"there is no audience {each!r}{hint(each, sorted(known))}; "
+                f"there is no audience {name!r}{hint(name, sorted(known))}; "
                 "a new one is made with its first member: tocsin registry add ... --member-of"
             )
 
@@ -143,9 +145,9 @@ def check_kinds(named: Iterable[str]) -> None:
     """Refuse a kind that there is not."""
     from schemas.bodies import KINDS
 
-    for each in named:
-        if each not in KINDS and each != "*":
-            raise click.UsageError(f"there is no kind {each!r}{hint(each, KINDS)}")
+    for name in named:
+        if name not in KINDS and name != "*":
+            raise click.UsageError(f"there is no kind {name!r}{hint(name, KINDS)}")
 
 
 def key_record(path: Path, now: dt.datetime) -> KeyRecord:

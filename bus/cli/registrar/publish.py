@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, command, endpoint, read_file, record, registry_store, report_file, tls_of
+from bus.cli.frame import FILE, App, command, endpoint, read_file, record, registry_store, report_file, tls_of
 from bus.cli.registrar.proposals import record_registry
 
 if TYPE_CHECKING:
     from bus.transport import Endpoint
     from bus.trust import RegistryStore
 
-FILE = click.Path(path_type=Path)
 CONNECT_S = 5.0
 
 
@@ -26,28 +24,32 @@ CONNECT_S = 5.0
     type=FILE,
     help="transport key of the server's provisioner (FOLDER/provisioner.nk); versions and beacons need it",
 )
-def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> None:
+async def publish(app: App, files: tuple[Path, ...], *, provisioner: Path | None) -> None:
     """Send each FILE, in this order, to all who read the bus: registry versions, beacons, revocation statements.
 
     Each is taken in here first, after every check, as `registry accept` does; what does not stand is not sent. An
     authority sends its own revocation statement without the provisioner's key.
     """
+    from bus.subscribing import publish_trust
+    from bus.transport import Connection
     from bus.trust import trust_kind
     from schemas.subject import Trust
 
     app.logs()
-    _, context = app.context()
-    found = {path: read_file(path) for path in files}
-    if provisioner is None and (
-        other := [path for path, raw in found.items() if trust_kind(raw) is not Trust.REVOKE]
-    ):
-        raise click.UsageError(
-            f"{other[0]} is no revocation statement; add --provisioner FOLDER/provisioner.nk, the key of the server"
-        )
-    held = registry_store(context, app.now)
-    for raw in found.values():
+    signed = {path: read_file(path) for path in files}
+    for path, raw in signed.items():
+        if provisioner is None and trust_kind(raw) is not Trust.REVOKE:
+            raise click.UsageError(
+                f"{path} is no revocation statement; add --provisioner FOLDER/provisioner.nk, the key of the server"
+            )
+    held = registry_store(app)
+    for raw in signed.values():
         _take(held, raw)
-    asyncio.run(_send(app, found, _speaker(app, provisioner)))
+    async with Connection.open(_speaker(app, provisioner)) as connection:
+        await connection.until_connected(app.timeout(CONNECT_S))
+        for path, raw in signed.items():
+            ack = await publish_trust(connection, raw)
+            report_file(app, path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
 
 
 def _take(held: RegistryStore, raw: bytes) -> None:
@@ -69,23 +71,12 @@ def _speaker(app: App, provisioner: Path | None) -> Endpoint:
     from bus.keys import load_nkey
     from bus.server import provisioner_endpoint
 
-    name, context = app.context()
     if provisioner is None:
-        return endpoint(context, f"{name} registry publish")
+        return endpoint(app, "registry publish")
+    context = app.identity
     if context.server is None:
         raise click.UsageError("this context names no server; add one: tocsin context add ... --server URL")
     return provisioner_endpoint(context.server, load_nkey(provisioner), tls_of(context))
-
-
-async def _send(app: App, files: dict[Path, bytes], speaker: Endpoint) -> None:
-    from bus.subscribing import publish_trust
-    from bus.transport import Connection
-
-    async with Connection.open(speaker) as connection:
-        await connection.until_connected(app.timeout(CONNECT_S))
-        for path, raw in files.items():
-            ack = await publish_trust(connection, raw)
-            report_file(app, path, f"sent to everybody on the bus (number {ack.seq} of {ack.stream})")
 
 
 @command(name="accept")
@@ -96,8 +87,8 @@ def accept(app: App, file: Path) -> None:
     Everything is checked against what the context holds, and kept beside its registry: versions by their number,
     statements in the folder `revocations`. The pin stays where it is. Programs that run follow within a second.
     """
-    _, context = app.context()
-    held = registry_store(context, app.now)
+    context = app.identity
+    held = registry_store(app)
     before = held()
     if not held.take(read_file(file)):
         report_file(app, file, "nothing changes: this is held already")
@@ -110,11 +101,15 @@ def accept(app: App, file: Path) -> None:
         record_registry(app, "registry-accepted", now.raw, file)
         text = f"version {now.version} is now the registry of {sharing}"
     elif len(now.revocations) > len(before.revocations):
-        made = now.revocations[-1]
-        record(app, "revocation-accepted", authority=made.authority, keys=list(made.kids), file=str(file))
-        text = (
-            f"revoked, since {made.since:%Y-%m-%d %H:%M:%S} UTC, of {made.authority}: {', '.join(made.kids)}"
+        statement = now.revocations[-1]
+        record(
+            app,
+            "revocation-accepted",
+            authority=statement.authority,
+            keys=list(statement.kids),
+            file=str(file),
         )
+        text = f"revoked, since {statement.since:%Y-%m-%d %H:%M:%S} UTC, of {statement.authority}: {', '.join(statement.kids)}"
     else:
         record_registry(app, "beacon-accepted", now.raw, file, trust=str(now.state(app.now())))
         text = f"the beacon is taken in; trust is {now.state(app.now())}"

@@ -9,12 +9,15 @@ import click
 import msgspec
 
 from bus.cli.frame import (
+    FILE,
+    STATUS,
     App,
     Group,
     NotFoundError,
     command,
     hint,
     read_file,
+    repeatable,
     report_file,
     signer_of,
     write_new,
@@ -26,14 +29,13 @@ from bus.cli.registrar.proposals import (
     check_kinds,
     check_shape,
     key_record,
+    out_option,
     parse_grant,
     previous_of,
     proposal,
     propose,
     record_registry,
 )
-
-FILE = click.Path(path_type=Path)
 
 
 @click.group(cls=Group)
@@ -48,23 +50,9 @@ def registry() -> None:
 @command(registry, "init")
 @click.argument("file", type=FILE)
 @click.option("--domain", required=True, help="name of this federation; never starts with demo-")
-@click.option(
-    "--root",
-    "roots",
-    multiple=True,
-    required=True,
-    type=FILE,
-    help="public JWK file of a root keeper; repeat",
-)
+@repeatable("--root", "roots", required=True, type=FILE, help="public JWK file of a root keeper; repeat")
 @click.option("--threshold", type=click.IntRange(min=1), required=True, help="root signatures needed")
-@click.option(
-    "--beacon",
-    "beacons",
-    multiple=True,
-    required=True,
-    type=FILE,
-    help="public JWK file of a beacon key; repeat",
-)
+@repeatable("--beacon", "beacons", required=True, type=FILE, help="public JWK file of a beacon key; repeat")
 @click.option("--days", type=click.IntRange(1, 400), default=REGISTRY_LIFETIME_DAYS, show_default=True)
 def init(
     app: App,
@@ -89,7 +77,7 @@ def init(
     check_shape(domain, DomainName, "a name of a domain: small letters, digits, dots, hyphens")
     now = app.now()
     root_keys = [key_record(path, now) for path in roots]
-    if threshold > (count := len({thumbprint(each.jwk) for each in root_keys})):
+    if threshold > (count := len({thumbprint(key.jwk) for key in root_keys})):
         raise click.UsageError(
             f"--threshold {threshold} can never be met: {count} different root keys are named"
         )
@@ -124,22 +112,12 @@ def init(
     help="digital, cyber, data, electoral, foreign, justice, comms, coord",
 )
 @click.option("--country", required=True, help="ISO 3166-1 alpha-2, EU or INT")
-@click.option("--key", "keys", multiple=True, type=FILE, help="public JWK file of a signing key; repeat")
-@click.option("--nkey", "nkeys", multiple=True, help="public transport key (U...); repeat")
-@click.option(
-    "--member-of",
-    "audiences",
-    multiple=True,
-    help="make it a member of this audience (made when new); repeat",
-)
+@repeatable("--key", "keys", type=FILE, help="public JWK file of a signing key; repeat")
+@repeatable("--nkey", "nkeys", help="public transport key (U...); repeat")
+@repeatable("--member-of", "audiences", help="make it a member of this audience (made when new); repeat")
 @click.option("--replace", "anew", is_flag=True, help="drop the keys and grants of one that is there already")
-@click.option(
-    "--contact",
-    "contacts",
-    multiple=True,
-    help="whom to ask when it does not answer, the first first; repeat",
-)
-@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@repeatable("--contact", "contacts", help="whom to ask when it does not answer, the first first; repeat")
+@out_option
 def add(
     app: App,
     file: Path,
@@ -168,9 +146,9 @@ def add(
     document, note = proposal(file, now)
     check_shape(authority, OrgId, "an authority id such as xa-csirt: country in small letters, hyphen, name")
     check_shape(country, Country, "a country in two capital letters, EU or INT")
-    for each in nkeys:
+    for nkey in nkeys:
         check_shape(
-            each, NkeyUser, "a public transport key (U...): tocsin key new --transport FILE prints it"
+            nkey, NkeyUser, "a public transport key (U...): tocsin key new --transport FILE prints it"
         )
     if domain_ not in set(Domain):
         raise click.UsageError(f"there is no domain {domain_!r}{hint(domain_, Domain)}")
@@ -181,7 +159,7 @@ def add(
                 "kind": kind,
                 "domain": Domain(domain_),
                 "country": country,
-                "keys": {thumbprint(each.jwk): each for each in records},
+                "keys": {thumbprint(key.jwk): key for key in records},
                 "nkeys": tuple(nkeys),
                 "contacts": contacts,
             },
@@ -207,29 +185,24 @@ def add(
 @command(registry, "grant")
 @click.argument("file", type=FILE)
 @click.argument("authority")
-@click.option(
+@repeatable(
     "--publish",
     "publishes",
-    multiple=True,
     metavar="TLP:AUDIENCE[:KINDS]",
     help="e.g. green:community or amber+strict:eu-csirts:cyber-threat,cyber-incident",
 )
-@click.option("--read", "reads", multiple=True, metavar="TLP:AUDIENCE", help="e.g. amber+strict:eu-csirts")
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice(["actual", "exercise", "system", "test"]),
-    help="default: actual, exercise, test; and heartbeats on system",
+@repeatable("--read", "reads", metavar="TLP:AUDIENCE", help="e.g. amber+strict:eu-csirts")
+@repeatable(
+    "--status", "statuses", type=STATUS, help="default: actual, exercise, test; and heartbeats on system"
 )
-@click.option("--area", "areas", multiple=True, metavar="CC", help="limit publishing to these countries")
+@repeatable("--area", "areas", metavar="CC", help="limit publishing to these countries")
 @click.option(
     "--receipts",
     is_flag=True,
     help="let this hub answer and ask every author it may read, help other hubs, and say what it holds; say it again "
     "when authorities come",
 )
-@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@out_option
 def grant(
     app: App,
     file: Path,
@@ -252,7 +225,7 @@ def grant(
         raise click.UsageError("name at least one --publish or --read, or --receipts")
     for area in areas:
         check_shape(area, Country, "a country in two capital letters, EU or INT")
-    spoken = tuple(Status(each) for each in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
+    spoken = tuple(Status(status) for status in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
     says: list[PublishGrant] = []
     for text in publishes:
         tlp, audience, kinds = parse_grant(text, 3)

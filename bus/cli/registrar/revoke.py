@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from bus.cli.frame import App, record, report_file, write_new
 from schemas.registry import REVOCATION_REASONS
@@ -26,7 +27,21 @@ since_option = click.option(
 reason_option = click.option(
     "--reason", type=click.Choice(REVOCATION_REASONS), default="key-compromise", show_default=True
 )
-yes_option = click.option("--yes", is_flag=True, help="do not ask")
+
+
+class Revoking(msgspec.Struct, frozen=True, kw_only=True):
+    """Which keys to revoke, since when and why, as the options say; with `yes` without asking."""
+
+    kids: tuple[str, ...]
+    since: str | None
+    reason: str
+    yes: bool
+
+    def moment(self, now: dt.datetime) -> dt.datetime:
+        """Since when the keys are revoked, to the second; raises SchemaError."""
+        from schemas.codec import parse_time
+
+        return parse_time(self.since) if self.since else now.replace(microsecond=0)
 
 
 def keys_to_revoke(authority: str, usable: tuple[str, ...], kids: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,28 +99,23 @@ def write_statement(
     authority: str,
     signer: Signer,
     out: Path,
-    *,
-    kids: tuple[str, ...],
-    since: str | None,
-    reason: str,
-    yes: bool,
+    revoking: Revoking,
 ) -> None:
     """Explain, ask, and write a revocation statement that this registry believes."""
     from bus.trust import new_statement
-    from schemas.codec import parse_time
 
     now = app.now()
     mine = [key for key in registry.bulletin_keys() if key.authority_id == authority]
     chosen = keys_to_revoke(
-        authority, tuple(key.public.kid for key in mine if key.record.revoked_since is None), kids
+        authority, tuple(key.public.kid for key in mine if key.record.revoked_since is None), revoking.kids
     )
-    moment = parse_time(since) if since else now.replace(microsecond=0)
+    moment = revoking.moment(now)
     raw = new_statement(
         domain=registry.domain,
         authority=authority,
         kids=chosen,
         since=moment,
-        reason=reason,
+        reason=revoking.reason,
         signer=signer,
         now=now,
     )
@@ -113,7 +123,7 @@ def write_statement(
         raise click.UsageError("these keys are revoked since then or earlier already; nothing was written")
     explain_revocation(app, authority, registry.authority(authority), chosen, moment, now)
     app.note("  It is in force wherever the statement is taken in; no root keeper has to sign it.")
-    if not yes:
+    if not revoking.yes:
         app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
     write_new(out, raw)
     record(
@@ -122,7 +132,7 @@ def write_statement(
         authority=authority,
         keys=list(chosen),
         since=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-        reason=reason,
+        reason=revoking.reason,
         by=signer.kid,
         file=str(out),
     )

@@ -8,34 +8,49 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, command, read_file, signer_of, write_whole
-from bus.cli.registrar.proposals import key_record, proposal, propose, record_registry, standing_registry
+from bus.cli.frame import (
+    FILE,
+    App,
+    command,
+    gathered,
+    read_file,
+    repeatable,
+    signer_of,
+    write_whole,
+    yes_option,
+)
+from bus.cli.registrar.proposals import (
+    key_record,
+    out_option,
+    proposal,
+    propose,
+    record_registry,
+    standing_registry,
+)
 from bus.cli.registrar.revoke import (
+    Revoking,
     explain_revocation,
     keys_to_revoke,
     kid_option,
     reason_option,
     since_option,
     write_statement,
-    yes_option,
 )
 
 if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
     from schemas.registry import AuthorityRecord, Registry, Role
 
-FILE = click.Path(path_type=Path)
-
 
 @command(name="rotate")
 @click.argument("file", type=FILE)
 @click.argument("authority", required=False)
 @click.option("--key", type=FILE, help="AUTHORITY's new public JWK file")
-@click.option("--replaces", multiple=True, metavar="KID", help="key that ends; needed when there are several")
+@repeatable("--replaces", metavar="KID", help="key that ends; needed when there are several")
 @click.option(
     "--beside", is_flag=True, help="no key ends: the new one is a reserve, or follows a revoked one"
 )
-@click.option("--nkey", "nkeys", multiple=True, help="AUTHORITY's transport keys (U...) from now on; repeat")
+@repeatable("--nkey", "nkeys", help="AUTHORITY's transport keys (U...) from now on; repeat")
 @click.option(
     "--overlap-days",
     type=click.IntRange(0, 365),
@@ -43,10 +58,10 @@ FILE = click.Path(path_type=Path)
     show_default=True,
     help="how long the old key may still sign",
 )
-@click.option("--root", "roots", multiple=True, type=FILE, help="JWK file of each root keeper from now on")
-@click.option("--beacon", "beacons", multiple=True, type=FILE, help="JWK file of each beacon key from now on")
+@repeatable("--root", "roots", type=FILE, help="JWK file of each root keeper from now on")
+@repeatable("--beacon", "beacons", type=FILE, help="JWK file of each beacon key from now on")
 @click.option("--threshold", type=click.IntRange(min=1), help="root signatures needed from now on")
-@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@out_option
 def rotate(
     app: App,
     file: Path,
@@ -154,11 +169,8 @@ def _difference(name: str, before: Role, after: Role) -> list[str]:
 @command(name="revoke")
 @click.argument("file", type=FILE)
 @click.argument("authority")
-@kid_option
-@since_option
-@reason_option
-@yes_option
-@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@gathered("revoking", Revoking, kid_option, since_option, reason_option, yes_option)
+@out_option
 @click.option(
     "--statement", type=FILE, help="write a statement by AUTHORITY itself here instead of a proposal"
 )
@@ -169,10 +181,7 @@ def revoke(
     file: Path,
     authority: str,
     *,
-    kids: tuple[str, ...],
-    since: str | None,
-    reason: str,
-    yes: bool,
+    revoking: Revoking,
     out: Path | None,
     statement: Path | None,
     key_file: Path | None,
@@ -183,50 +192,42 @@ def revoke(
     With --statement, AUTHORITY ends it by one signature of any key it has left, without the root keepers.
     """
     from bus.trust import check_rules, revoke_keys
-    from schemas.codec import parse_time
 
     if (statement is None) != (key_file is None):
         raise click.UsageError("--statement FILE and --key FILE go together")
     if statement is not None and key_file is not None:
         registry = _standing(file, "no statement is made against it")
         signer = signer_of(app, key_file, passphrase_file)
-        write_statement(
-            app, registry, authority, signer, statement, kids=kids, since=since, reason=reason, yes=yes
-        )
+        write_statement(app, registry, authority, signer, statement, revoking)
         return
     now = app.now()
     document, note = proposal(file, now)
     keys = _record(document, authority).keys
     left = tuple(kid for kid, key in keys.items() if key.revoked_since is None)
-    chosen = keys_to_revoke(authority, left, kids)
-    moment = parse_time(since) if since else now.replace(microsecond=0)
-    changed = revoke_keys(document, authority, chosen, since=moment, reason=reason, now=now)
+    chosen = keys_to_revoke(authority, left, revoking.kids)
+    moment = revoking.moment(now)
+    changed = revoke_keys(document, authority, chosen, since=moment, reason=revoking.reason, now=now)
     check_rules(changed)
     explain_revocation(app, authority, changed.authorities[authority], chosen, moment, now)
     app.note(
         f"  It is in force once {document.root.threshold} of {len(document.root.keys)} root keepers have signed "
         f"version {document.version} and readers have it."
     )
-    if not yes:
+    if not revoking.yes:
         app.confirm(f"Propose to revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
-    propose(
-        app,
-        file,
-        out,
-        changed,
-        f"{', '.join(chosen)} of {authority} revoked in the proposal for version {document.version}{note}",
-    )
+    text = f"{', '.join(chosen)} of {authority} revoked in the proposal for version {document.version}{note}"
+    propose(app, file, out, changed, text)
 
 
 def _standing(file: Path, otherwise: str) -> VerifiedRegistry:
     from bus.errors import TrustError
 
-    found = standing_registry(file, read_file(file))
-    if found is None:
+    standing = standing_registry(file, read_file(file))
+    if standing is None:
         raise TrustError(
             f"{file} is a proposal that too few roots have signed; {otherwise}", reason="threshold"
         )
-    return found
+    return standing
 
 
 def _record(document: Registry, authority: str) -> AuthorityRecord:
@@ -251,15 +252,13 @@ def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> N
 
     if not as_jwks:
         raise click.UsageError("say in which form: --jwks")
-    registry = (
-        _standing(file, "nothing is exported from it") if file else open_registry(app.context()[1], app.now())
-    )
-    made = key_set(registry)
-    record_registry(app, "registry-exported", registry.raw, out or Path("-"), keys=len(made["keys"]))
+    registry = _standing(file, "nothing is exported from it") if file else open_registry(app)
+    keys = key_set(registry)
+    record_registry(app, "registry-exported", registry.raw, out or Path("-"), keys=len(keys["keys"]))
     if out is None:
-        app.data(made)
+        app.data(keys)
         return
     import msgspec
 
-    write_whole(out, msgspec.json.encode(made) + b"\n")
-    app.note(f"{len(made['keys'])} keys of {registry.domain} version {registry.version} written to {out}")
+    write_whole(out, msgspec.json.encode(keys) + b"\n")
+    app.note(f"{len(keys['keys'])} keys of {registry.domain} version {registry.version} written to {out}")

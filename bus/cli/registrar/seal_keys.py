@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import App, command, read_file
-from bus.cli.registrar.proposals import proposal, propose
+from bus.cli.frame import FILE, App, command, read_file
+from bus.cli.registrar.proposals import out_option, proposal, propose
 from schemas.vocab import SealPolicy
 
 if TYPE_CHECKING:
     from schemas.registry import SealKeyRecord
 
-FILE = click.Path(path_type=Path)
 MOST_DAYS = 90
 
 
@@ -32,7 +31,7 @@ MOST_DAYS = 90
     show_default=True,
     help="how long it is sealed to",
 )
-@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@out_option
 def seal_key(
     app: App,
     file: Path,
@@ -82,8 +81,8 @@ def _record(path: Path, now: dt.datetime, days: int) -> SealKeyRecord:
 @command(name="seal-policy")
 @click.argument("file", type=FILE)
 @click.argument("audience")
-@click.argument("policy", type=click.Choice([str(each) for each in SealPolicy]))
-@click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
+@click.argument("policy", type=click.Choice([str(policy) for policy in SealPolicy]))
+@out_option
 def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path | None) -> None:
     """Propose when bulletins to AUDIENCE must be sealed: never, cross-border (somebody abroad reads), or always."""
     from bus.trust import proposals

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, NotFoundError, command, hint, read_file
+from bus.cli.frame import FILE, App, NotFoundError, command, hint, read_file
 
-FILE = click.Path(path_type=Path)
+if TYPE_CHECKING:
+    from schemas.registry import PublishGrant, ReadGrant
 
 
 @command(name="show")
@@ -18,31 +21,32 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
     """Print the registry in FILE, or the context's. Nothing is verified; `verify` does that."""
     from bus.trust import ceremony
 
-    document = ceremony.document_of(read_file(file or app.context()[1].registry))
+    document = ceremony.document_of(read_file(file or app.identity.registry))
     if authority is not None and authority not in document.authorities:
         raise NotFoundError(
             f"{authority} is not in this registry{hint(authority, document.authorities)}",
             reason="unknown-authority",
         )
-    if app.json:
-        app.data(document if authority is None else document.authorities[authority])
-        return
-    app.note(
-        f"{document.domain}, version {document.version}, until {document.expires:%Y-%m-%d}; {document.root.threshold} of {len(document.root.keys)} root keys"
-    )
-    rows = [
-        (
-            name,
-            record.kind,
-            record.domain,
-            len(record.keys),
-            " ".join(sorted({f"{t}:{a}" for g in record.publish for t in g.tlps for a in g.audiences})),
-            " ".join(sorted({f"{t}:{a}" for g in record.read for t in g.tlps for a in g.audiences})),
-        )
+    rows = (
+        (name, record.kind, record.domain, len(record.keys), _spell(record.publish), _spell(record.read))
         for name, record in sorted(document.authorities.items())
         if authority in (None, name)
-    ]
-    app.table(("authority", "kind", "domain", "keys", "publishes", "reads"), rows)
+    )
+    root = document.root
+    text = (
+        f"{document.domain}, version {document.version}, until {document.expires:%Y-%m-%d}; "
+        f"{root.threshold} of {len(root.keys)} root keys"
+    )
+    app.answer(
+        document if authority is None else document.authorities[authority],
+        table=(("authority", "kind", "domain", "keys", "publishes", "reads"), rows),
+        notes=[text],
+    )
+
+
+def _spell(grants: Sequence[PublishGrant | ReadGrant]) -> str:
+    """`TLP:AUDIENCE` of every grant."""
+    return " ".join(sorted({f"{tlp}:{name}" for one in grants for tlp in one.tlps for name in one.audiences}))
 
 
 @command(name="verify")
@@ -59,12 +63,12 @@ def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | Non
     if file is None and (pin or previous):
         raise click.UsageError("--pin and --previous are about a FILE; name it")
     if file is None:
-        verified = open_registry(app.context()[1], app.now())
+        verified = open_registry(app)
     elif previous is not None:
         verified = VerifiedRegistry.open(read_file(previous)).update(read_file(file), app.now())
     else:
         verified = VerifiedRegistry.open(read_file(file), pin=pin)
-    found = {
+    facts = {
         "verified": True,
         "domain": verified.domain,
         "version": verified.version,
@@ -73,13 +77,15 @@ def verify(app: App, file: Path | None, *, pin: str | None, previous: Path | Non
         "expires": verified.document.expires,
         "pinned": bool(pin or previous or file is None),
     }
-    if app.json:
-        app.data(found)
-        return
-    app.line(f"verified: {verified.domain} version {verified.version}, {found['authorities']} authorities")
-    app.line(f"  digest   {verified.digest}")
-    app.line(f"  expires  {verified.document.expires:%Y-%m-%d %H:%M} UTC")
-    if not found["pinned"]:
-        app.note(
-            "no --pin was given: the file is consistent in itself; compare its digest with one you were told"
-        )
+    unpinned = (
+        "no --pin was given: the file is consistent in itself; compare its digest with one you were told"
+    )
+    app.answer(
+        facts,
+        lines=[
+            f"verified: {verified.domain} version {verified.version}, {facts['authorities']} authorities",
+            f"  digest   {verified.digest}",
+            f"  expires  {verified.document.expires:%Y-%m-%d %H:%M} UTC",
+        ],
+        notes=[] if facts["pinned"] else [unpinned],
+    )
