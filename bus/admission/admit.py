@@ -214,9 +214,7 @@ def _decide(
         signer = _key_policy(bulletin, mine, speaker)  # 7
         if not continued:
             _key_stands(mine, now)
-        _may_say(
-            reading, speaker
-        )  # 5, its cross-field part: only a bulletin of its issuer holds a place; and 8
+        _may_say(reading, speaker)  # the rules of 5, so late as only its issuer's word holds a place; and 8
         if subject is not None and subject != reading.subject:  # 9
             raise AdmissionError(
                 f"published on {subject!r}, its own subject is {reading.subject}", reason="misaddressed"
