@@ -137,17 +137,17 @@ def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes) -> None:
 def _read_encrypted(path: Path) -> tuple[bytes, bytes]:
     """An encrypted PEM file, as it is and as DER, when it is encrypted strongly enough."""
     pem = _read_private(path)
-    found = _PEM.search(pem)
-    if found is None:
+    match = _PEM.search(pem)
+    if match is None:
         raise KeyFileError(f"{path} is no PEM file", reason="key-malformed")
-    if found[1] != b"ENCRYPTED PRIVATE KEY":
+    if match[1] != b"ENCRYPTED PRIVATE KEY":
         raise KeyFileError(
             f"{path} is not an encrypted PKCS#8 key",
             remedy="encrypt it: openssl pkcs8 -topk8 -scrypt",
             reason="key-not-encrypted",
         )
     try:
-        der = base64.b64decode(found[2])
+        der = base64.b64decode(match[2])
     except ValueError:
         raise KeyFileError(f"{path} is not an encrypted PKCS#8 key", reason="key-malformed") from None
     pbes2.lint(path, der)
@@ -199,12 +199,12 @@ def _read_private(path: Path) -> bytes:
                 f"{path} is a symbolic link", remedy="name the file itself", reason="key-symlink"
             ) from None
         raise KeyFileError(f"cannot read {path}: {exc.strerror}", reason="key-unreadable") from None
-    found = os.fstat(handle)
-    if not stat.S_ISREG(found.st_mode):
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
         os.close(handle)
         raise KeyFileError(f"{path} is not a file", reason="key-unreadable")
     with os.fdopen(handle, "rb") as file:
-        if found.st_mode & 0o077:
+        if mode & 0o077:
             raise KeyFileError(
                 f"others may read {path}", remedy=f"run: chmod 600 {path}", reason="key-permissions"
             )

@@ -1,7 +1,7 @@
 """Sealing: encryption to named recipients, end to end. Pure functions over bytes; nothing here knows a bulletin.
 
 Key management is `HPKE-9-KE` (draft-ietf-jose-hpke-encrypt, draft-ietf-jose-hpke-pq-pqt): HPKE (RFC 9180) with X-Wing,
-which is ML-KEM-768 together with X25519 (draft-connolly-cfrg-xwing-kem), SHAKE256 and AES-256-GCM. Whoever records
+which is ML-KEM-768 together with X25519 (draft-connolly-cfrg-xwing-kem), SHAKE256 and AES-256-GCM. An attacker who records
 today's traffic has to break both. The drafts may still change; `schemas.jwe` carries the version.
 """
 
@@ -145,7 +145,7 @@ def seal(
     Raises:
         SealError: `too-large`, `malformed-seal`.
     """
-    kids = tuple(each.kid for each in recipients)
+    kids = tuple(recipient.kid for recipient in recipients)
     if len(kids) > MAX_RECIPIENTS:
         raise SealError(
             f"{len(kids)} recipients; at most {MAX_RECIPIENTS} can be sealed to", reason="too-large"
@@ -165,7 +165,7 @@ def seal(
         Seal(
             protected=protected,
             header=header,
-            recipients=tuple(each.wrap(content_key, extra) for each in recipients),
+            recipients=tuple(recipient.wrap(content_key, extra) for recipient in recipients),
             iv=iv,
             ciphertext=sent[:-TAG_BYTES],
             tag=sent[-TAG_BYTES:],
@@ -186,7 +186,7 @@ def read_seal(jwe: str, context: SealContext) -> Seal:
 
 
 def open_sealed(jwe: str | Seal, keys: Iterable[OpeningKey], context: SealContext) -> bytes:
-    """Decrypt what was sealed. Nothing is said yet about who vouches for it: that is for admission.
+    """Decrypt what was sealed. Admission decides who vouches for it.
 
     Args:
         jwe: the JSON text, or what `read_seal` made of it.
@@ -197,18 +197,20 @@ def open_sealed(jwe: str | Seal, keys: Iterable[OpeningKey], context: SealContex
         SealError: `too-large`, `malformed-seal`, `unsupported-seal`, `not-a-recipient`, `wrong-context`,
             `wrong-commitment` or `damaged-seal`.
     """
-    found = read_seal(jwe, context) if isinstance(jwe, str) else jwe
+    sealed = read_seal(jwe, context) if isinstance(jwe, str) else jwe
     mine = {key.kid: key for key in keys}
-    wrapped = next((each for each in found.recipients if each.kid in mine), None)
+    wrapped = next((recipient for recipient in sealed.recipients if recipient.kid in mine), None)
     if wrapped is None:
         raise SealError("none of these keys is among the recipients", reason="not-a-recipient")
-    content_key = mine[wrapped.kid].unwrap(wrapped, binding(context, found.kids))
-    if not hmac.compare_digest(commitment(content_key), found.header.cek_s256):
+    content_key = mine[wrapped.kid].unwrap(wrapped, binding(context, sealed.kids))
+    if not hmac.compare_digest(commitment(content_key), sealed.header.cek_s256):
         raise SealError(
             "the content key is not the one that all recipients were promised", reason="wrong-commitment"
         )
     try:
-        padded = AESGCM(content_key).decrypt(found.iv, found.ciphertext + found.tag, found.protected.encode())
+        padded = AESGCM(content_key).decrypt(
+            sealed.iv, sealed.ciphertext + sealed.tag, sealed.protected.encode()
+        )
         return unpad(padded)
     except InvalidTag:
         raise SealError("the sealed content has been changed", reason="damaged-seal") from None

@@ -169,7 +169,7 @@ def children(der: bytes) -> list[tuple[int, bytes]]:
     Raises:
         IndexError: an element is longer than what holds it.
     """
-    found, place = [], 0
+    elements, place = [], 0
     while place < len(der):
         tag, size, place = der[place], der[place + 1], place + 2
         if size & 0x80:
@@ -177,6 +177,6 @@ def children(der: bytes) -> list[tuple[int, bytes]]:
             size, place = int.from_bytes(der[place : place + count]), place + count
         if place + size > len(der):
             raise IndexError("an element is longer than what holds it")
-        found.append((tag, der[place : place + size]))
+        elements.append((tag, der[place : place + size]))
         place += size
-    return found
+    return elements

@@ -39,14 +39,14 @@ def find_binary(explicit: Path | None, env: Mapping[str, str]) -> Path:
     beside = Path(sys.executable).parent / "nats-server"
     if beside.is_file():
         return beside
-    found = shutil.which("nats-server", path=env.get("PATH"))
-    if found is None:
+    on_path = shutil.which("nats-server", path=env.get("PATH"))
+    if on_path is None:
         raise ServerError(
             "no nats-server found",
             remedy=f"pip install 'tocsin[server]', or set {VARIABLE} to its path",
             reason="no-server",
         )
-    return Path(found)
+    return Path(on_path)
 
 
 def check_version(binary: Path) -> str:

@@ -104,7 +104,7 @@ def must_be_sound(checks: Iterable[Check]) -> None:
     Raises:
         ServerError: `not-sound`, with what was found.
     """
-    failed = [f"{one.name} ({one.detail})" for one in checks if one.hard and not one.ok]
+    failed = [f"{finding.name} ({finding.detail})" for finding in checks if finding.hard and not finding.ok]
     if failed:
         raise ServerError(f"this broker is not as it must be: {'; '.join(failed)}", reason="not-sound")
 

@@ -37,14 +37,14 @@ class ServerTls(msgspec.Struct, frozen=True, kw_only=True):
         """
         if not (folder / "tls").exists():
             return None
-        found = cls(cert=Path("tls/server.pem"), key=Path("tls/server.key"), ca=Path("tls/ca.pem"))
-        for path in (found.cert, found.key, found.ca):
+        files = cls(cert=Path("tls/server.pem"), key=Path("tls/server.key"), ca=Path("tls/ca.pem"))
+        for path in (files.cert, files.key, files.ca):
             if not (folder / path).is_file():
                 raise ServerError(
                     f"{folder / path} is missing; TLS needs server.pem, server.key and ca.pem in {folder / 'tls'}",
                     reason="tls-file",
                 )
-        return found
+        return files
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):

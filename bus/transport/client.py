@@ -25,7 +25,7 @@ from nats.errors import BadHeaderError, ConnectionClosedError, MaxPayloadError, 
 from nats.protocol.parser import Parser
 
 from bus.errors import BrokerError, UnreachableError
-from bus.transport.interface import Delivery, header_bytes
+from bus.transport.interface import Delivery, Outgoing, header_bytes
 
 MAX_LINE_BYTES = 1024 * 1024  # INFO of a large cluster; all else is far shorter
 TCP_USER_TIMEOUT_MS = 8000
@@ -60,8 +60,8 @@ class RawHeaders(dict[str, str]):
 
 def headers_of(message: Msg) -> RawHeaders:
     """The headers of a message received by a `HardenedClient`."""
-    found = message.headers
-    return found if isinstance(found, RawHeaders) else RawHeaders(b"")
+    headers = message.headers
+    return headers if isinstance(headers, RawHeaders) else RawHeaders(b"")
 
 
 class HardenedParser(Parser):
@@ -135,12 +135,12 @@ def _announced(rest: bytes, *, with_headers: bool) -> tuple[int, bytes, bytes, i
 
 def _json(raw: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(raw)
+        document = json.loads(raw)
     except ValueError:
         raise ProtocolError from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise ProtocolError
-    return found
+    return document
 
 
 class HardenedClient(Client):
@@ -168,8 +168,8 @@ class HardenedClient(Client):
         if len(payload) + header_bytes(headers.items()) > self.max_payload:
             raise MaxPayloadError
 
-    async def publish_all(self, messages: Iterable[tuple[str, bytes, Mapping[str, str]]]) -> None:
-        """Write messages (subject, payload, headers) in one go; the library writes, and yields, one at a time.
+    async def publish_all(self, messages: Iterable[Outgoing]) -> None:
+        """Write messages in one go; the library writes, and yields, one at a time.
 
         Raises:
             ConnectionClosedError: of the library.
@@ -177,13 +177,14 @@ class HardenedClient(Client):
         if not self.is_connected:
             raise ConnectionClosedError
         block = bytearray()
-        for subject, payload, headers in messages:
-            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-            if lines.count("\n") != len(headers):
+        for message in messages:
+            lines = "".join(f"{name}: {value}\r\n" for name, value in message.headers.items())
+            if lines.count("\n") != len(message.headers):
                 raise BadHeaderError
             head = f"{_HEADER_VERSION}\r\n{lines}\r\n".encode("ascii")
-            block += f"HPUB {subject} {len(head)} {len(head) + len(payload)}\r\n".encode("ascii")
-            block += head + payload + _LINE_END
+            size = len(head) + len(message.payload)
+            block += f"HPUB {message.subject} {len(head)} {size}\r\n".encode("ascii")
+            block += head + message.payload + _LINE_END
         await self._send_command(bytes(block))
         await self._flush_pending()
 

@@ -30,7 +30,7 @@ from bus.keys import nkeys
 from bus.transport.answers import UNAVAILABLE, Answers
 from bus.transport.client import HardenedClient, delivery_of, mapped
 from bus.transport.failover import Nodes
-from bus.transport.interface import Connection, Delivery, Outgoing, StreamPlace
+from bus.transport.interface import Connection, Delivery, Outgoing
 from bus.transport.streams import inbox_prefix
 from bus.transport.tls import Tls, explain
 
@@ -75,8 +75,7 @@ class NatsConnection(Connection):
     """A connection to a nats-server. Use `Connection.open`, or `at` for what only such a one has."""
 
     def __init__(self, endpoint: Endpoint, on_denied: Callable[[str], None] | None) -> None:
-        self.endpoint: StreamPlace = endpoint
-        self._at = endpoint
+        self.endpoint: Endpoint = endpoint
         self.problem = "not connected yet"
         self.denied = False
         self._uncertified = False
@@ -99,7 +98,7 @@ class NatsConnection(Connection):
         try:
             yield connection
         finally:
-            # The client swallows a cancellation that meets it while connecting; so insist.
+            # nats-py may swallow the first cancellation while it connects; repeat until the task ends.
             while not keeper.done():
                 keeper.cancel()
                 await asyncio.wait({keeper}, timeout=0.1)
@@ -116,13 +115,15 @@ class NatsConnection(Connection):
             async with asyncio.timeout(timeout):
                 await self._connected.wait()
         except TimeoutError:
-            text = f"the bus at {self._at.url} does not answer ({self.problem})"
             if self.denied:
                 why = self.problem if self._uncertified else "is its transport key in the registry?"
                 raise DeniedError(
-                    f"the bus at {self._at.url} refuses {self.endpoint.authority_id}; {why}"
+                    f"the bus at {self.endpoint.url} refuses {self.endpoint.authority_id}; {why}"
                 ) from None
-            raise UnreachableError(f"{text}; is the server running?") from None
+            raise UnreachableError(f"{self._silence()}; is the server running?") from None
+
+    def _silence(self) -> str:
+        return f"the bus at {self.endpoint.url} does not answer ({self.problem})"
 
     # -- sending and receiving --------------------------------------------------------------------------------------
 
@@ -168,7 +169,7 @@ class NatsConnection(Connection):
         with mapped():
             for message in messages:
                 client.refuse_too_large(message.payload, message.headers)
-            await client.publish_all((each.subject, each.payload, each.headers) for each in messages)
+            await client.publish_all(messages)
 
     @asynccontextmanager
     async def subscribed(self, subject: str, on_delivery: Callable[[Delivery], None]) -> AsyncIterator[None]:
@@ -201,7 +202,7 @@ class NatsConnection(Connection):
 
     def _live(self) -> HardenedClient:
         if self._client is None or not self._client.is_connected:
-            raise UnreachableError(f"the bus at {self._at.url} does not answer ({self.problem})")
+            raise UnreachableError(self._silence())
         return self._client
 
     async def _keep(self) -> None:
@@ -212,9 +213,9 @@ class NatsConnection(Connection):
             lost = asyncio.Event()
             since = loop.time()
             try:
-                await self._connect(lost)
+                client = await self._connect(lost)
             except Exception as exc:  # noqa: BLE001 (whatever it is, the next try may find it gone)
-                self.problem, self._uncertified = explain(exc, self._at.tls)
+                self.problem, self._uncertified = explain(exc, self.endpoint.tls)
                 self.denied = (
                     self._uncertified
                     or isinstance(exc, nats.errors.AuthorizationError)
@@ -222,7 +223,7 @@ class NatsConnection(Connection):
                 )
             else:
                 since = loop.time()
-                await self._until(lost)
+                await self._until(client, lost)
                 self._connected.clear()
                 self._answers.fail(
                     UnreachableError("the connection was lost before the acknowledgement came")
@@ -233,19 +234,18 @@ class NatsConnection(Connection):
             await asyncio.sleep(wait * _RANDOM.uniform(0.5, 1.0))
             wait = min(wait * 2, BACKOFF_S[1])
 
-    async def _until(self, lost: asyncio.Event) -> None:
-        """Wait for the end of a connection; meanwhile it pings as often as it should by now."""
+    async def _until(self, client: HardenedClient, lost: asyncio.Event) -> None:
+        """Wait for the end of a connection; until then it pings as often as the endpoint says."""
         self._leave = lost
         while not lost.is_set():
-            if self._client is not None:
-                self._client.options["ping_interval"] = self._at.ping_s()  # read before each ping
+            client.options["ping_interval"] = self.endpoint.ping_s()  # the client reads it before each ping
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await lost.wait()
 
-    async def _connect(self, lost: asyncio.Event) -> None:
-        """One client, from its first byte on; `lost` is set when that very client is gone, and no other."""
-        endpoint = self._at
+    async def _connect(self, lost: asyncio.Event) -> HardenedClient:
+        """Connect a new client; `lost` is set when that very client is gone, and no other."""
+        endpoint = self.endpoint
         await self._close()
         secure = endpoint.tls.context() if endpoint.tls else None
         client = HardenedClient(nkeys.public_of(endpoint.nkey_seed))
@@ -279,7 +279,7 @@ class NatsConnection(Connection):
                 pending_bytes_limit=-1,
             )
         except BaseException:
-            # A client that was sent away leaves its socket open.
+            # A client that was refused leaves its socket open.
             if (transport := getattr(client, "_transport", None)) is not None:
                 transport.close()
             raise
@@ -290,9 +290,10 @@ class NatsConnection(Connection):
         self.epoch += 1
         self._connected.set()
         log.debug("connection_opened", endpoint=endpoint.name)
+        return client
 
     def _sign_nonce(self, nonce: str) -> bytes:
-        return base64.b64encode(nkeys.signature(self._at.nkey_seed, nonce.encode()))
+        return base64.b64encode(nkeys.signature(self.endpoint.nkey_seed, nonce.encode()))
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error)

@@ -31,7 +31,7 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
 def permissions_of(registry: VerifiedRegistry, authority_id: str) -> Permissions:
     """Exactly what an identity needs: its own prefixes, its own consumers' few calls, its own inbox.
 
-    Whoever has a key may say that it has ended, on a subject of its own.
+    An authority with keys may revoke them, on a subject of its own.
     """
     cc, org = authority_id.split("-", 1)
     speaks = [

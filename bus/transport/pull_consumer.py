@@ -126,23 +126,23 @@ class PullConsumer:
         """
         if self._asked == 0:
             await self._ask()
-        found: list[Received] = []
+        batch: list[Received] = []
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while not found:
-                    await self._take(found, wait=True)
-        await self._drain(found, most)
-        if found and found[-1].pending > LINGER_FROM and len(found) < LINGER_FROM:
+                while not batch:
+                    await self._take(batch, wait=True)
+        await self._drain(batch, most)
+        if batch and batch[-1].pending > LINGER_FROM and len(batch) < LINGER_FROM:
             # A burst: a larger batch costs one commit instead of many.
             await asyncio.sleep(LINGER_S)
-            await self._drain(found, most)
-        return found
+            await self._drain(batch, most)
+        return batch
 
-    async def _drain(self, found: list[Received], most: int) -> None:
-        while len(found) < most and not self._queue.empty():
-            await self._take(found, wait=False)
+    async def _drain(self, batch: list[Received], most: int) -> None:
+        while len(batch) < most and not self._queue.empty():
+            await self._take(batch, wait=False)
 
-    async def _take(self, found: list[Received], *, wait: bool) -> None:
+    async def _take(self, batch: list[Received], *, wait: bool) -> None:
         message = await self._patient() if wait else self._queue.get_nowait()
         if message is None:
             if self._refusal is not None:
@@ -156,7 +156,7 @@ class PullConsumer:
             )
         self._expected = message.consumer_seq + 1
         self._asked -= 1
-        found.append(message)
+        batch.append(message)
         if self._asked == 0:
             await self._ask()
 
@@ -230,10 +230,10 @@ def _received(message: Delivery, place: str) -> Received | None:
     )
 
 
-def cursor_at(received: Received, found: str) -> Cursor:
-    """The cursor of who has read up to a message with this digest."""
+def cursor_at(received: Received, payload_digest: str) -> Cursor:
+    """The cursor of a reader that has read up to a message with this digest."""
     return Cursor(
-        seq=received.stream_seq, digest=found, stored_ns=received.stored_ns, pending=received.pending
+        seq=received.stream_seq, digest=payload_digest, stored_ns=received.stored_ns, pending=received.pending
     )
 
 
@@ -251,7 +251,7 @@ async def read_back(
     async with PullConsumer.attach(connection, stream, consumer, start) as pull:
         left = (await consumer_info(connection, stream, consumer)).num_pending
         while left > 0:
-            # Without all of it nobody knows what was said: what is announced and not given is no end.
+            # An announced message that is not given is no end: the caller needs all of them.
             if not (batch := await pull.next(MOST, QUIET_S)):
                 raise UnreachableError(
                     f"the bus has {left} more messages on {stream}, and does not give them"

@@ -153,8 +153,8 @@ def inbox_prefix(authority_id: str) -> str:
 
 def countries(registry: VerifiedRegistry) -> tuple[str, ...]:
     """The first id tokens of all authorities that may publish, sorted."""
-    found = {country_of(name) for name, record in registry.document.authorities.items() if record.publish}
-    return tuple(sorted(found))
+    authorities = registry.document.authorities.items()
+    return tuple(sorted({country_of(name) for name, record in authorities if record.publish}))
 
 
 def country_of(authority_id: str) -> str:
@@ -223,13 +223,13 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
         served: those of them that come to this broker; all by default.
     """
     served = tuple(sorted(registry.document.authorities if served is None else served))
-    found = [each for name in (PROVISIONER, *served) for each in trust_consumers(name)]
+    specs = [spec for name in (PROVISIONER, *served) for spec in trust_consumers(name)]
     for name in served:
         reads = registry.read_prefixes(name)
         speaks = registry.publish_prefixes(name)
         for status in Status:
             if filters := expand(Interest(statuses=(status,)), reads):
-                found.append(ConsumerSpec(stream=world_stream(status), name=name, filters=filters))
+                specs.append(ConsumerSpec(stream=world_stream(status), name=name, filters=filters))
             own = tuple(
                 f"{Channel(issuer=name, status=s, tlp=tlp, audience=audience).prefix}.>"
                 for s, tlp, audience in speaks
@@ -237,22 +237,19 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
             )
             if own:
                 origin = origin_stream(country_of(name), status)
-                found.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
-        if answers := expand(Interest(statuses=(Status.SYSTEM,)), registry.receipt_prefixes(name)):
-            found.append(
-                ConsumerSpec(
-                    stream=world_stream(Status.SYSTEM), name=receipts_consumer(name), filters=answers
-                )
-            )
-    return tuple(found)
+                specs.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
+        filters = expand(Interest(statuses=(Status.SYSTEM,)), registry.receipt_prefixes(name))
+        for stream, consumer in receipt_streams(registry, name):
+            specs.append(ConsumerSpec(stream=stream, name=consumer, filters=filters))
+    return tuple(specs)
 
 
 def trust_consumers(identity: str) -> tuple[ConsumerSpec, ...]:
-    """The consumers by which somebody hears what is said of trust."""
+    """The consumers by which an identity reads the registry and revocation statements."""
     # Before there was STATEMENTS, TRUST took statements too; what stands there is read on.
     filters = {STATEMENTS_STREAM: STATEMENT_SUBJECTS, TRUST_STREAM: f"{TRUST_PREFIX}.>"}
     return tuple(
-        ConsumerSpec(stream=stream, name=identity, filters=(each,)) for stream, each in filters.items()
+        ConsumerSpec(stream=stream, name=identity, filters=(pattern,)) for stream, pattern in filters.items()
     )
 
 
@@ -292,11 +289,11 @@ def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[st
 
 def beat_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:
     """The system channels on which an authority may send heartbeats, one for each (tlp, audience)."""
-    found = {
+    channels = {
         Channel(issuer=authority_id, status=Status.SYSTEM, tlp=tlp, audience=audience)
         for grant in registry.authority(authority_id).publish
         if Status.SYSTEM in grant.statuses and not {HEARTBEAT, "*"}.isdisjoint(grant.kinds)
         for tlp in grant.tlps
         for audience in grant.audiences
     }
-    return tuple(sorted(found))
+    return tuple(sorted(channels))

@@ -25,6 +25,7 @@ from bus.server.checks import check, must_be_sound
 from bus.server.connection_limits import CONNECTIONS, SYSTEM, held
 from bus.transport.client import HardenedClient, headers_of
 from bus.transport.connection import Endpoint, NatsConnection
+from bus.transport.interface import Outgoing
 from bus.transport.jetstream import js_api, publish
 from bus.transport.pull_consumer import PullConsumer
 from bus.transport.streams import MAX_MESSAGE_BYTES, PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES, PULL_WAITING
@@ -120,7 +121,8 @@ async def test_a_message_that_is_too_large_ends_its_sender_alone(bus: Bus) -> No
     async with connected(bus.endpoint("xa-csirt")) as sender:
         client = sender.client()
         assert isinstance(client, HardenedClient)
-        await client.publish_all([(message.subject, b"x" * (MAX_MESSAGE_BYTES + 1), {})])
+        too_large = Outgoing(subject=message.subject, payload=b"x" * (MAX_MESSAGE_BYTES + 1), headers={})
+        await client.publish_all([too_large])
         await eventually(lambda: sender.epoch == 2)
     await goes_on(bus)
     async with connected(bus.owner) as provisioner:
