@@ -198,8 +198,8 @@ def test_a_hub_without_a_key_shows_the_cover(tmp_path: Path, monkeypatch: pytest
     ):
         assert cover in shown
         assert SECRETS[0] not in shown
-    assert "[no-seal-key]" in hub.run("bulletin", "open", whole["digest"], code=2)
-    assert hub.run("bulletin", "show", whole["digest"], "--raw")
+    assert "[no-seal-key]" in hub.run("bulletin", "open", "--", whole["digest"], code=2)
+    assert hub.run("bulletin", "show", "--raw", "--", whole["digest"])
     assert hub.recorded() == [("exported", None)]
 
 
