@@ -172,11 +172,11 @@ def test_what_is_sealed_to_a_hub_is_opened_as_it_is_shown(
         "Open part": "section indicators opened",
     }
     assert "cyber-threat" in {item["kind"] for item in top}
-    shown = hub.run("bulletin", "show", parts["digest"])
+    shown = hub.run("bulletin", "show", "--", parts["digest"])
     assert SECRETS[1] in shown
     assert "ciphertext" not in shown
     assert SECRETS[2] in json.dumps(
-        json.loads(hub.run("bulletin", "open", parts["digest"], "--json"))["sections"]
+        json.loads(hub.run("bulletin", "open", "--json", "--", parts["digest"]))["sections"]
     )
     hub.run("hub", "rebuild")
     kept = hub.on_disk()
@@ -299,6 +299,6 @@ def test_what_was_said_with_a_signing_key_that_has_ended_since_is_opened(
     (whole,) = hub.watched()
     assert whole["inside"]["bulletin"]["info"][0]["headline"] == SECRETS[0]
     assert (
-        json.loads(hub.run("bulletin", "open", whole["digest"], "--json"))["digest"]
+        json.loads(hub.run("bulletin", "open", "--json", "--", whole["digest"]))["digest"]
         == whole["inside"]["digest"]
     )
