@@ -63,8 +63,8 @@ def conf(app: App, folder: Path, *, host: str, port: int | None, which: Place, s
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / CONF_FILE
     write_atomically(path, text.encode())
-    text = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID"
-    app.answer({"file": str(path), "registry_version": registry.version}, notes=[text])
+    note = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID"
+    app.answer({"file": str(path), "registry_version": registry.version}, notes=[note])
 
 
 @command(server, "run")
