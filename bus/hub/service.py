@@ -34,8 +34,11 @@ from bus.subscribing import Inbox, RegistryFeed, Subscriber
 from bus.tasks import Background, background, one_failure, run_with_current
 from bus.transport import Endpoint, reader_streams
 from bus.trust import AGAIN_S, HUB, RegistryStore, VerifiedRegistry
+from schemas.vocab import Phase
 
 STAND_BY_S = 1.0
+READ_FIRST_S = 2.0
+"""So long, in seconds, a hub's first heartbeat waits until the bus has been read."""
 LEASE_HELD = "lease-held"
 INTERVALS = Intervals()
 
@@ -135,7 +138,8 @@ class HubService:
                     "another process is reading into this store; end it first", reason=LEASE_HELD
                 )
             if voice is not None and intervals is not None:
-                await stack.enter_async_context(_heartbeat(voice, store, intervals, keeping).running())
+                beats = _heartbeat(voice, store, subscriber, intervals, keeping)
+                await stack.enter_async_context(beats.running())
             tasks = await stack.enter_async_context(background())
             tasks.start(_while_leased(lease, works, stand_by=stand_by), f"hub {authority_id}")
             yield cls(store, subscriber, tasks)
@@ -215,13 +219,25 @@ async def _retain(
     await repeat(work, failing="nothing_let_go", authority_id=authority_id, every_s=retention.EVERY_S)
 
 
-def _heartbeat(publisher: Publisher, store: Inbox, intervals: Intervals, keeping: Watchkeeping) -> Heartbeat:
+def _heartbeat(
+    publisher: Publisher, store: Inbox, subscriber: Subscriber, intervals: Intervals, keeping: Watchkeeping
+) -> Heartbeat:
     """The hub's heartbeats, at the interval that the calendars in its store ask for, with what it holds of others'."""
     record = publisher.registry().authority(publisher.authority_id)
+    stored_phase = phase_in(store, record.country)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + READ_FIRST_S
+
+    async def phase(now: dt.datetime) -> Phase:
+        # A heartbeat promises when the next one comes; the first waits for the calendars that the bus holds.
+        while not subscriber.caught_up() and loop.time() < deadline:  # noqa: ASYNC110 (what is read has no event)
+            await asyncio.sleep(READ_FIRST_S / 100)
+        return await stored_phase(now)
+
     return Heartbeat(
         publisher,
         pace=intervals,
-        phase=phase_in(store, record.country),
+        phase=phase,
         keeping=keeping,
         holding=Holdings(publisher.authority_id, store) if record.kind == HUB else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +13,22 @@ from bus.errors import PermitError
 from bus.hub.picture.projection import open_store
 from bus.hub.watch.liveness import Silence
 from bus.hub.watch.watch import Watch
+from bus.publishing import Intervals
 from bus.publishing.publisher import Publisher
 from bus.subscribing.subscriber import Subscriber
 from bus.transport.jetstream import publish
+from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
+from schemas.bodies.system import ChannelStatus
+from schemas.codec import decode
+from schemas.parts import ElectionRef
+from schemas.vocab import ElectionType, Phase, Tlp
 from tests.support.clocks import Clock
-from tests.support.stage import Bus, connected, running, speaking
+from tests.support.stage import Bus, connected, reading, running, say, speaking
 from tests.support.waiting import eventually, longest
 from tests.support.watching import ME, Hub, beats_of, watching
-from tests.support.world import draft
+from tests.support.world import bulletin, draft, sign
+
+HOUR = dt.timedelta(hours=1)
 
 
 async def test_silence_is_seen_and_a_planned_end_is_told_from_it(bus: Bus, tmp_path: Path) -> None:
@@ -214,3 +223,37 @@ async def test_a_hub_that_lacks_one_reads_the_stream_again(bus: Bus, tmp_path: P
             await eventually(lambda: hub.holds_first(3))
             await eventually(hub.has)
             assert await hub.reasons(ended=True) == ["gap"]
+
+
+async def test_a_hubs_first_heartbeat_follows_the_calendars_that_the_bus_holds(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """A new hub of a country that votes promises the interval of that phase, not that of a country without elections."""
+    window = PhaseWindow(phase=Phase.POLLING, start=bus.world.now - HOUR, end=bus.world.now + HOUR)
+    body = ElectionCalendar(windows=(window,), tz="Europe/Vienna")
+    election = ElectionRef(id="xa-parl-2026", type=ElectionType.PARLIAMENTARY, phase=Phase.NONE)
+    calendar = draft("the vote", body=body, election=election, tlp=Tlp.CLEAR, audience="public")
+    await say(bus, sign(bus.world, bulletin(bus.world, "xa-emb", say=calendar)))
+    async with (
+        speaking(bus, tmp_path / "outbox.db", "xa-hub") as publisher,
+        reading(
+            bus,
+            tmp_path / "store.db",
+            "xa-hub",
+            picture=True,
+            publisher=publisher,
+            intervals=Intervals(during=11),
+        ),
+    ):
+        beats: list[ChannelStatus] = []
+
+        async def has_beaten() -> bool:
+            rows = await publisher.outbox.read(
+                lambda db: db.execute("SELECT payload FROM outbox ORDER BY n").fetchall()
+            )
+            bodies = [decode(row["payload"]).body for row in rows]
+            beats[:] = [body for body in bodies if isinstance(body, ChannelStatus)]
+            return bool(beats)
+
+        await eventually(has_beaten)
+        assert {beat.interval_s for beat in beats} == {11}
