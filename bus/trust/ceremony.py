@@ -84,7 +84,7 @@ def unsigned(document: Registry) -> bytes:
 
 
 def document_of(raw: bytes) -> Registry:
-    """The document in a registry file, whoever signed it; for editing and showing, never for trusting.
+    """The document in a registry file; for editing and showing, never for trusting: no signature is checked.
 
     Raises:
         TrustError: `malformed-registry`.

@@ -1,4 +1,7 @@
-"""Rules 5 and 6 of the registry, and which keys may not come back; whoever signed it. Pure; `bus.trust.registry` has the others."""
+"""Rules 5 and 6 of the registry, and which keys may not come back. No signature is checked here. Pure.
+
+`bus.trust.registry` has the other rules.
+"""
 
 from __future__ import annotations
 
