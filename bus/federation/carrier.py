@@ -1,24 +1,33 @@
 """The carrier of a country: it takes its authorities' bulletins to the unions and neighbours, and brings theirs home.
 
 A carrier is a client of two brokers. It reads one from a cursor that it checks (`bus.transport.cursor`), publishes the same
-bytes under the same message id to the other, and moves its cursor when they are stored there. It judges nothing: bulletins
-are signed, and their readers verify them. It remembers by digest what it has carried, so that reading a stream anew carries
-nothing twice. What its author sends again, because a reader lacks it, goes once more, and so does what the far stream has
-lost.
+bytes under the same message id to the other, and moves its cursor when they are stored there. It carries what admission
+proves its issuer has said, and nothing else: of two unions a hostile one could otherwise take the place of a bulletin by
+bringing it first with another signature. It remembers by digest what it has carried, so that reading a stream anew carries
+nothing twice.
+
+What its author sends again, because a reader lacks it, goes once more, and so does what the far stream has lost. What is
+carried again without a loss of the stream has an allowance for each author and place, because a copy costs nothing to make.
+A bulletin of an unknown key is passed over; the stream is read anew with the next version of the registry.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 import structlog
 
+from bus.admission import Judged, Refused, decide
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
 from bus.federation.plan import Federation, Route, routes_of
+from bus.policy import RateLimit, RateMeter
+from bus.subscribing import message_from
 from bus.tasks import one_failure, run_with_current
 from bus.transport import (
     BATCH,
@@ -44,6 +53,11 @@ PAUSE_S = 0.5
 ACK_S = 5.0
 AGAIN_S = 1.0
 MESSAGE_ID = "Nats-Msg-Id"
+COPIES = RateLimit(burst=2000, per_s=2000 / 86_400)
+"""How many bulletins of one author are carried to one place from one other though they were carried before."""
+UNKNOWN = "unknown-key"
+OVER_BUDGET = "over-budget"
+IN_THREAD_FROM = 4
 _CARRIED_HEADERS = ("ce-",)
 
 log = structlog.get_logger()
@@ -56,7 +70,13 @@ class LostError(BusError):
 
 
 class Carrier:
-    """Carries between a country's broker and the places it connects to."""
+    """Carries between a country's broker and the places it connects to.
+
+    Attributes:
+        carried: how many messages were carried, by place.
+        left: how many were passed over, by reason.
+        problems: why nothing is carried at present, by source and sink.
+    """
 
     def __init__(
         self,
@@ -66,6 +86,7 @@ class Carrier:
         registry: Callable[[], VerifiedRegistry],
         endpoints: Mapping[str, Endpoint],
         ledger: Ledger,
+        clock: Callable[[], dt.datetime],
     ) -> None:
         """Prepare; `run` carries.
 
@@ -75,14 +96,18 @@ class Carrier:
             registry: the registry as it stands now.
             endpoints: the carrier's place at its own broker, by the country's name, and at each that it connects to.
             ledger: what it remembers.
+            clock: the present, aware.
         """
         self.carried: Counter[str] = Counter()
+        self.left: Counter[str] = Counter()
         self.problems: dict[tuple[str, str], str] = {}
         self._country = country
         self._federation = federation
         self._registry = registry
         self.endpoints = endpoints
         self._ledger = ledger
+        self._clock = clock
+        self._copies: dict[tuple[str, str, str], RateMeter] = {}
 
     async def run(self) -> None:
         """Carry until cancelled; begin anew when the registry releases other channels.
@@ -156,33 +181,56 @@ class Carrier:
                 log.error("stream_changed", stream=stream, source=route.source, cursor=cursor.seq)
                 await self._ledger.rewind(route, stream)
                 return
-            batch = resumed.after
+            batch, lacking = resumed.after, ""
             while True:
                 _must_be_connected(sink)
-                if batch:
-                    await self._carry(sink, route, stream, filters, batch)
+                registry = self._registry()
+                if lacking not in ("", registry.digest):
+                    log.info("reading_again", stream=stream, source=route.source)
+                    await self._ledger.rewind(route, stream)
+                    return
+                if batch and await self._carry(sink, route, stream, filters, batch, registry):
+                    lacking = registry.digest
                 self.problems.pop((route.source, route.sink), None)
                 batch = await pull.next(MOST, QUIET_S)
 
     async def _carry(
-        self, sink: Connection, route: Route, stream: str, filters: Sequence[str], batch: list[Received]
-    ) -> None:
-        """Store a batch at the other end, and only then move the cursor."""
-        named = [(message, known_as(message)) for message in batch]
-        fresh = await self._ledger.fresh(route.sink, [name for _, name in named])
-        stored: list[str] = []
+        self,
+        sink: Connection,
+        route: Route,
+        stream: str,
+        filters: Sequence[str],
+        batch: list[Received],
+        registry: VerifiedRegistry,
+    ) -> bool:
+        """Store a batch at the other end, and only then move the cursor. Returns whether a key was unknown."""
+        now = self._clock()
+        items = [Item.of(received) for received in batch]
+        known = await self._ledger.known(route.sink, [name for item in items for name in item.names])
+        unseen = [item for item in items if not item.is_known(known)]
+        proven, left = await self._proven(route, stream, unseen, registry, now)
+        known |= await self._ledger.known(route.sink, [found.endorsed for found in proven if found.endorsed])
+        stored: dict[str, str] = {}
         # By the stream that takes them; between streams there is no order.
         outgoing: dict[str, list[Outgoing]] = {}
-        for message, name in named:
-            if name not in fresh:
+        for found in proven:
+            if found.item.digest not in known:
+                stored |= found.names
+            elif (name := found.item.again or found.endorsed) and name not in known:
+                if not self._may_copy(route, found.author, now.timestamp()):
+                    left[OVER_BUDGET] += 1
+                    continue
+                stored[name] = ""
+                found.message.headers.pop(
+                    MESSAGE_ID, None
+                )  # by it the far stream would take this for the first one
+            else:
                 continue
-            copy = as_outgoing(message, route.patterns)
-            if copy is None:
-                log.warning("not_carriable", source=route.source, subject=message.subject, digest=name)
-                continue
-            outgoing.setdefault(_stream_of(copy), []).append(copy)
-            stored.append(name)
-            fresh.discard(name)  # the same again in one batch
+            known |= stored
+            outgoing.setdefault(_stream_of(found.message), []).append(found.message)
+        if left:
+            self.left.update(left)
+            log.warning("not_carriable", source=route.source, stream=stream, reasons=dict(left))
         tails = await self._ledger.tails(route.sink)
         for key, several in outgoing.items():
             for ack in await _store(sink, several):
@@ -192,8 +240,40 @@ class Carrier:
                     )
                 tails[key] = max(ack.seq, tails.get(key, 0))
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
-        await self._ledger.note(route, stream, cursor, filters, stored, tails)
-        self.carried[route.sink] += len(stored)
+        await self._ledger.note(route, stream, cursor, filters, stored, tails, now.timestamp())
+        self.carried[route.sink] += sum(map(len, outgoing.values()))
+        return bool(left[UNKNOWN])
+
+    async def _proven(
+        self, route: Route, stream: str, items: list[Item], registry: VerifiedRegistry, now: dt.datetime
+    ) -> tuple[list[Proven], Counter[str]]:
+        """What of a batch its issuer is proven to have said and the route releases; and how many are not, by reason."""
+        messages = [message_from(stream, item.received) for item in items]
+
+        def judge() -> list[Judged | Refused]:
+            return [decide(message, registry, now) for message in messages]
+
+        verdicts = judge() if len(items) < IN_THREAD_FROM else await asyncio.to_thread(judge)
+        proven: list[Proven] = []
+        left: Counter[str] = Counter()
+        for item, verdict in zip(items, verdicts, strict=True):
+            copy = as_outgoing(item.received, route.patterns)
+            if isinstance(verdict, Refused) and not verdict.speaker:
+                left[verdict.reason] += 1
+            elif copy is None:
+                left["not-permitted"] += 1
+            else:
+                endorsers = verdict.admitted.endorsers if isinstance(verdict, Judged) else ()
+                proven.append(Proven(item, verdict.speaker, endorsers, copy))
+        return proven, left
+
+    def _may_copy(self, route: Route, author: str, now: float) -> bool:
+        """Charge an author with a bulletin that is carried though it was before; False when its allowance is used up."""
+        meter = self._copies.setdefault((route.source, route.sink, author), RateMeter(COPIES))
+        if not meter.room(now):
+            return False
+        meter.spend(1, now)
+        return True
 
 
 def _must_be_connected(end: Connection) -> None:
@@ -207,16 +287,62 @@ def _must_be_connected(end: Connection) -> None:
         raise UnreachableError((end.problem or "not connected") + known)
 
 
-def known_as(received: Received) -> str:
-    """The name by which a message is remembered: its digest, with the time of its record when it was sent again.
+class Item(NamedTuple):
+    """A message with the names by which it is remembered.
 
-    What is sent again has no message id.
-
-    So a resent bulletin goes through though it was carried before, and reading a stream anew repeats neither.
+    Attributes:
+        received: the message.
+        digest: of its payload.
+        signature: digest of its signatures as they came: anybody can add some that nobody knows.
+        again: its digest with the time of its record, when it was sent again; what is sent again has no message id.
     """
-    name = digest(received.payload)
-    is_sent_again = all(header != MESSAGE_ID for header, _ in received.headers)
-    return f"{name}@{received.stored_ns}" if is_sent_again else name
+
+    received: Received
+    digest: str
+    signature: str
+    again: str
+
+    @classmethod
+    def of(cls, received: Received) -> Item:
+        """A message as it came."""
+        name = digest(received.payload)
+        headers = dict(received.headers)
+        is_sent_again = MESSAGE_ID not in headers
+        return cls(
+            received=received,
+            digest=name,
+            signature=digest(headers.get(SIG_HEADER, "").encode("utf-8", "surrogatepass")),
+            again=f"{name}@{received.stored_ns}" if is_sent_again else "",
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, without the signatures."""
+        return (self.digest, self.again) if self.again else (self.digest,)
+
+    def is_known(self, known: Mapping[str, str]) -> bool:
+        """Whether this very message has been carried, by the names that are known and the signatures of each."""
+        return known.get(self.digest) == self.signature and all(name in known for name in self.names)
+
+
+class Proven(NamedTuple):
+    """A message that its author has said, by proof, as it is carried."""
+
+    item: Item
+    author: str
+    endorsers: tuple[str, ...]
+    message: Outgoing
+
+    @property
+    def endorsed(self) -> str:
+        """The name of the bulletin with all who signed it; empty when its author alone did."""
+        return f"{self.item.digest}+{','.join(self.endorsers)}" if self.endorsers else ""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What is remembered of it when it is carried for the first time."""
+        others = [name for name in (self.item.again, self.endorsed) if name]
+        return {self.item.digest: self.item.signature, **dict.fromkeys(others, "")}
 
 
 def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:

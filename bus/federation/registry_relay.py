@@ -9,7 +9,8 @@ what was verified here is passed on, so a flood of a union's streams stays there
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 
 import structlog
@@ -34,6 +35,7 @@ class RegistryRelay:
         held: RegistryStore,
         endpoints: Mapping[str, Endpoint],
         ledger: Ledger,
+        clock: Callable[[], dt.datetime],
         every: float = EVERY_S,
     ) -> None:
         """Prepare; `run` passes on.
@@ -43,12 +45,14 @@ class RegistryRelay:
             held: takes in what stands, wherever it was heard.
             endpoints: the carrier's places, its own broker's by the country's name.
             ledger: remembers what was published.
+            clock: the present, aware.
             every: seconds between two looks.
         """
         self._country = country
         self._held = held
         self._endpoints = endpoints
         self._ledger = ledger
+        self._clock = clock
         self._every = every
 
     async def run(self) -> None:
@@ -80,11 +84,11 @@ class RegistryRelay:
     async def _say(self, place: str, connection: Connection) -> None:
         """Publish all that was not published there yet, versions in their order."""
         items = {digest(raw): raw for raw in self._items(place)}
-        fresh = await self._ledger.fresh(_book(place), list(items))
+        known = await self._ledger.known(_book(place), list(items))
         for name, raw in items.items():
-            if name in fresh:
+            if name not in known:
                 await publish_trust(connection, raw)
-                await self._ledger.note_said(_book(place), name)
+                await self._ledger.note_said(_book(place), name, self._clock().timestamp())
                 log.info("trust_passed_on", place=place, digest=name)
 
     def _items(self, place: str) -> Iterator[bytes]:

@@ -16,14 +16,16 @@ import msgspec
 import structlog
 
 from bus.admission import ENDED, REFUSED, Judged, Link, Message, Outcome, Refused, holds_place, judge_link
-from bus.storage import Layout
+from bus.storage import Layout, utc
 from bus.subscribing import contested, places, tables
+from bus.subscribing.budget import Charges
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.tables import Stored, Waiting, stored
 from bus.transport import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 
+OVER_BUDGET = "over_budget"
 TRIES = 5
 BACKOFF_S = (1.0, 5.0, 30.0, 120.0)
 _TO_TRY = "tries > 0 AND (retry_at <= :now OR retry_at > :now + :most)"
@@ -65,18 +67,50 @@ class Intake:
         stream: str | None,
         cursor: Cursor | None,
         now: dt.datetime,
+        charges: Charges | None = None,
     ) -> dict[str, int]:
-        """Take a batch in and move the cursor. Returns how many were admitted, held, duplicate, early or refused."""
+        """Take a batch in and move the cursor.
+
+        Returns:
+            How many were admitted, held, duplicate, early, over budget or refused.
+        """
         self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
         self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
         if stream is None:  # waited for their time; from here on they are what they are judged to be
             waited = [(verdict.message.digest,) for verdict in judged]
             db.executemany("DELETE FROM deferred WHERE digest = ?", waited)
-        counts = Counter(self._take(db, verdict, now) for verdict in judged)
+        counts: Counter[str] = Counter()
+        for position, verdict in enumerate(judged):
+            if charges is not None and (speaker := verdict.speaker):
+                outcome = self._take_charged(db, verdict, now, charges, position, speaker)
+            else:
+                outcome = self._take(db, verdict, now)
+            counts[outcome] += 1
+        if counts["refused"] and (gone := tables.trim_quarantine(db)):
+            log.warning("quarantine_full", let_go=gone)
         if stream is not None and cursor is not None:
             tables.set_cursor(db, stream, cursor)
         tables.add_counts(db, counts)
         return counts
+
+    def _take_charged(
+        self,
+        db: sqlite3.Connection,
+        verdict: Judged | Refused,
+        now: dt.datetime,
+        charges: Charges,
+        position: int,
+        speaker: str,
+    ) -> str:
+        """As `_take`; what is beyond its authority's budget is put off, and what is known costs nothing."""
+        moment = now.timestamp()
+        until = charges.wait(position, speaker, moment)
+        if until is not None and not tables.is_known(db, verdict.message.digest):
+            return OVER_BUDGET if tables.add_deferred(db, verdict.message, utc(until)) else "duplicate"
+        outcome = self._take(db, verdict, now)
+        if outcome != "duplicate":
+            charges.spend(position, speaker, moment)
+        return outcome
 
     def _take(self, db: sqlite3.Connection, verdict: Judged | Refused, now: dt.datetime) -> str:
         """Keep a message, hold it back, put it off, or quarantine it. Returns which."""
@@ -85,8 +119,7 @@ class Intake:
             return self.take_place(db, Waiting.of(verdict), bulletin, channel, now, patient=True)
         if verdict.retry_at is None:
             return self.quarantine(db, verdict, now)
-        tables.add_deferred(db, verdict.message, verdict.retry_at)
-        return "early"
+        return "early" if tables.add_deferred(db, verdict.message, verdict.retry_at) else "duplicate"
 
     def take_place(
         self,
@@ -119,6 +152,8 @@ class Intake:
         link = Link(seq=bulletin.seq, digest=message.digest, prev=bulletin.prev, id=bulletin.id)
         outcome = judge_link(link, places.around(db, channel, link))
         if outcome is Outcome.DUPLICATE:
+            if waiting.endorsers:
+                tables.add_endorsers(db, waiting)
             return "duplicate"
         if outcome in REFUSED:
             log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)

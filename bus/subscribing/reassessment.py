@@ -8,7 +8,8 @@ honest bulletin that had come second, or history by a key that is no longer in u
 (`bus.subscribing.contested`).
 
 A bulletin may come before the version of the registry that lists its key: a reader that was cut off reads both at the same
-time, from two streams. `retry` tries each version once on what is in quarantine for an unknown key, a part at a time.
+time, from two streams. `retry` tries each version once on what is in quarantine for an unknown key, a part at a time. Where
+quarantine was full, and some of that had to be let go, the streams are read once more.
 
 Runs in the store's thread, on an open transaction.
 """
@@ -43,12 +44,12 @@ from bus.storage import utc
 from bus.subscribing import contested, tables
 from bus.subscribing.intake import Intake, refused_at
 from bus.subscribing.places import around
-from bus.subscribing.tables import Waiting, message_of
+from bus.subscribing.tables import UNKNOWN, UNKNOWN_LET_GO, Waiting, message_of
 from bus.trust import VerifiedRegistry
 from schemas.codec import decode
 
 CONTINUED = "continued"
-UNKNOWN = "unknown-key"
+READ_AGAIN = "read_again"
 AT_ONCE = 500
 _MAY_STAND = (*sorted(ENDED), str(Outcome.FORK), str(Outcome.BROKEN_CHAIN))
 
@@ -208,13 +209,21 @@ class Reassessment:
 
     def must_retry(self, db: sqlite3.Connection) -> bool:
         """Whether this version has yet to be tried on a row."""
-        return bool(db.execute(_PART, (self._after(db), 1)).fetchone())
+        return self._lacks(db) or bool(db.execute(_PART, (self._after(db), 1)).fetchone())
 
     def retry(self, db: sqlite3.Connection) -> dict[str, int]:
-        """Judge the next part again. Returns how many became admitted, held, duplicate, early or refused."""
+        """Judge the next part again.
+
+        Returns:
+            How many became admitted, held, duplicate, early or refused; or `READ_AGAIN`, when the streams must be read
+            once more for what was let go.
+        """
+        if self._lacks(db):
+            db.execute("DELETE FROM counters WHERE name = ?", (UNKNOWN_LET_GO,))
+            self._note_tried(db, 0)
+            return {READ_AGAIN: 1}
         rows = db.execute(_PART, (self._after(db), AT_ONCE)).fetchall()
-        db.execute("DELETE FROM retried")
-        db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, rows[-1]["n"]))
+        self._note_tried(db, rows[-1]["n"])
         judged = []
         for row in rows:
             verdict = decide(message_of(row), self._registry, self._now)
@@ -222,6 +231,18 @@ class Reassessment:
                 db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
                 judged.append(verdict)
         return self._intake.settle(db, judged, None, None, self._now)
+
+    def _lacks(self, db: sqlite3.Connection) -> bool:
+        """Whether this version may list a key of what was let go before it."""
+        sql = (
+            "SELECT EXISTS (SELECT 1 FROM counters WHERE name = ?) "
+            "AND NOT EXISTS (SELECT 1 FROM retried WHERE registry = ?)"
+        )
+        return bool(db.execute(sql, (UNKNOWN_LET_GO, self._registry.digest)).fetchone()[0])
+
+    def _note_tried(self, db: sqlite3.Connection, upto: int) -> None:
+        db.execute("DELETE FROM retried")
+        db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, upto))
 
     def _after(self, db: sqlite3.Connection) -> int:
         """The row up to which this version has been tried; later rows are tried by the next one."""

@@ -46,7 +46,8 @@ EVERY_S = 2.0
 QUIET_S = 3.0
 CONNECT_S = 30.0
 MOST_EARLY = 16  # of one subject
-MOST_SUBJECTS = 4096
+MOST_EARLY_BYTES = 4 * 1024**2
+"""How much is kept of what came too early, in all. Who fills it makes room out of his own: the subject with the most pays."""
 REFUSALS_EVERY_S = 3600.0
 MOST_BYTES = {
     # A payload in base64url, with a few signatures.
@@ -213,11 +214,8 @@ class RegistryFeed:
         try:
             taken = self._held.take(raw)
         except TrustError as exc:
-            if exc.reason in _EARLY[kind] and (subject in self._early or len(self._early) < MOST_SUBJECTS):
-                early = self._early.setdefault(subject, {})
-                early[digest(raw)] = raw
-                if len(early) > MOST_EARLY:
-                    del early[next(iter(early))]
+            if exc.reason in _EARLY[kind]:
+                self._keep_early(subject, raw)
             raise
         self.counts["taken" if taken else "known"] += 1
         if taken:
@@ -228,6 +226,19 @@ class RegistryFeed:
             elif len(now.revocations) > len(before.revocations):
                 made = now.revocations[-1]
                 self._tell("revocation-accepted", authority=made.authority, keys=list(made.kids))
+
+    def _keep_early(self, subject: str, raw: bytes) -> None:
+        """Keep a message to be tried again; beyond the bounds the oldest of the subject that has the most goes."""
+        early = self._early.setdefault(subject, {})
+        early[digest(raw)] = raw
+        if len(early) > MOST_EARLY:
+            del early[next(iter(early))]
+        sizes = {name: sum(map(len, kept.values())) for name, kept in self._early.items()}
+        while sum(sizes.values()) > MOST_EARLY_BYTES:
+            most = max(sizes, key=sizes.__getitem__)
+            sizes[most] -= len(self._early[most].pop(next(iter(self._early[most]))))
+            if not self._early[most]:
+                del self._early[most], sizes[most]
 
     async def _try_early(self, _: Connection) -> None:
         """Try again what came too early, when a version has come, by bus or file, and every `_EARLY_TICKS` looks."""
