@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from bus.storage import Layout
 from bus.subscribing import Inbox
 from bus.trust import VerifiedRegistry
@@ -29,24 +31,22 @@ CREATE INDEX IF NOT EXISTS holdings_by_row ON holdings (row);
 LAYOUT = Layout("holdings", SCHEMA, known_by="holdings")
 
 
-class Holdings:
-    """What one hub holds and has not said yet; a program that begins anew says it all again."""
+class Holdings(msgspec.Struct):
+    """What one hub holds and has not said yet; a program that begins anew says it all again.
 
-    def __init__(self, authority_id: str, store: Inbox) -> None:
-        """Prepare.
+    Attributes:
+        authority_id: who holds.
+        store: what.
+    """
 
-        Args:
-            authority_id: who holds.
-            store: what.
-        """
-        self._authority_id = authority_id
-        self._store = store
-        self._told: dict[Channel, dict[str, HeldHead]] = {}
+    authority_id: str
+    store: Inbox
+    _told: dict[Channel, dict[str, HeldHead]] = {}  # by the system channel on which it was said
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
         """The heads to report in a heartbeat on a system channel, at most MAX_HELD; the next heartbeats report the rest."""
         told = self._told.get(channel, {})
-        held = await self._store.read(lambda db: tuple(holding(db, self._authority_id, channel)))
+        held = await self.store.read(lambda db: tuple(holding(db, self.authority_id, channel)))
         return tuple(head for head in held if told.get(head.channel) != head)[:MAX_HELD]
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:

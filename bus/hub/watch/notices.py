@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from bus.hub.watch.liveness import Silence
 from bus.publishing import Publisher
 from bus.publishing import outbox_table as table
@@ -72,12 +74,10 @@ def draft(channel: str, detail: str | None, place: NoticePlace, interval_s: int)
     )
 
 
-class Notices:
-    """The voice of a hub about the channels it watches."""
+class Notices(msgspec.Struct, frozen=True):
+    """The voice of a hub about the channels it watches; the publisher is the hub's own."""
 
-    def __init__(self, publisher: Publisher) -> None:
-        """Prepare; the publisher is the hub's own."""
-        self._publisher = publisher
+    publisher: Publisher
 
     async def __call__(self, silent: Mapping[str, Silence]) -> None:
         """Publish what has changed since the last notices.
@@ -88,7 +88,7 @@ class Notices:
         Raises:
             PermitError, OutboxError, StoreError: as `Publisher.publish`.
         """
-        publisher = self._publisher
+        publisher = self.publisher
         place = audience_of(publisher.registry(), publisher.authority_id)
         if place is None:
             return
