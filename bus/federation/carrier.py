@@ -24,6 +24,7 @@ from bus.tasks import one_failure, run_with_current
 from bus.transport import (
     BATCH,
     Connection,
+    ConsumerSpec,
     Endpoint,
     Outgoing,
     PubAck,
@@ -89,33 +90,29 @@ class Carrier(msgspec.Struct, kw_only=True):
                 for name, endpoint in self.endpoints.items()
             }
             await run_with_current(
-                self._routes,
+                lambda: routes_of(self.registry(), self.federation, self.country),
                 lambda planned: self._all(connections, planned),
                 every_s=AGAIN_S,
                 on_change=lambda: log.info("released_otherwise", country=self.country),
             )
 
-    def _routes(self) -> tuple[Route, ...]:
-        return routes_of(self.registry(), self.federation, self.country)
-
     async def _all(self, connections: Mapping[str, Connection], planned: tuple[Route, ...]) -> None:
         with one_failure():
             async with asyncio.TaskGroup() as tasks:
                 for route in planned:
-                    for stream, consumer in route.places:
-                        tasks.create_task(self._run_route(connections, route, stream, consumer))
+                    for consumer in route.consumers:
+                        tasks.create_task(self._run_route(connections, route, consumer))
                 if not planned:
                     await asyncio.Event().wait()
 
     async def _run_route(
-        self, connections: Mapping[str, Connection], route: Route, stream: str, consumer: str
+        self, connections: Mapping[str, Connection], route: Route, consumer: ConsumerSpec
     ) -> None:
+        source, sink, stream = connections[route.source], connections[route.sink], consumer.stream
         while True:
             try:
                 with one_failure():
-                    await self._attached(
-                        connections[route.source], connections[route.sink], route, stream, consumer
-                    )
+                    await self._attached(source, sink, route, stream, consumer.name)
             except LostError as exc:
                 log.error("sink_lost", source=route.source, sink=route.sink, problem=str(exc))
                 await self.ledger.forget(route.sink)
