@@ -19,7 +19,7 @@ from bus.errors import BusError, StoreError
 from bus.policy import Deadlines
 from bus.publishing import Publisher
 from bus.subscribing import Inbox, Subscriber
-from bus.tasks import in_background, one_failure
+from bus.tasks import background, in_background
 from bus.transport import Connection, Endpoint, consumer_info, receipt_streams
 from schemas.bodies.electoral import ElectionCalendar
 
@@ -136,13 +136,11 @@ class DeliveryTracker:
 
     async def _track(self, endpoint: Endpoint) -> None:
         """Read receipts, and tell what is overdue, for as long as this process may."""
-        with one_failure():
-            async with asyncio.TaskGroup() as tasks:
-                works = [tasks.create_task(self._read(endpoint)), tasks.create_task(self._tell())]
-                while self._may_read():  # noqa: ASYNC110 (the lease and the registry are asked)
-                    await asyncio.sleep(LEAD_EVERY_S)
-                for work in works:
-                    work.cancel()
+        async with background() as tasks:
+            tasks.start(self._read(endpoint), "receipts")
+            tasks.start(self._tell(), "overdue")
+            while self._may_read():  # noqa: ASYNC110 (the lease and the registry are asked)
+                await asyncio.sleep(LEAD_EVERY_S)
 
     async def _read(self, endpoint: Endpoint) -> None:
         await Subscriber(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S
     from bus.storage.sqlite import Database, utc
-    from bus.storage.store import Lease, Store, insert
+    from bus.storage.store import Lease, Store, from_row, insert, single
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -20,8 +20,10 @@ __all__ = [
     "Layout",
     "Lease",
     "Store",
+    "from_row",
     "insert",
     "lease",
+    "single",
     "utc",
     "write_atomically",
 ]

@@ -98,6 +98,19 @@ class Lease(msgspec.Struct, frozen=True):
             await self.store.drop_lease(self.owner)
 
 
+def from_row(type_: type[T], row: sqlite3.Row, **given: object) -> T:
+    """A struct from the columns that bear its fields' names; `given` wins over a column.
+
+    Seconds since the epoch become a time in UTC, and 0 and 1 a bool, where the field is one.
+    """
+    return msgspec.convert({**dict(row), **given}, type_, strict=False)
+
+
+def single(db: sqlite3.Connection, sql: str, *arguments: object) -> int:
+    """The number that a statement selects: a count, a maximum, whether something exists."""
+    return int(db.execute(sql, arguments).fetchone()[0])
+
+
 def insert(
     db: sqlite3.Connection, table: str, row: Mapping[str, object], *, verb: str = "INSERT"
 ) -> sqlite3.Cursor:

@@ -105,11 +105,7 @@ class Projection:
                     (ref.id, b.issuer.id, b.status, row.rowid),
                 ).rowcount
                 if gone:
-                    db.execute(
-                        f"UPDATE {_TABLES[b.status]} SET ended_by = NULL, ended_how = NULL "
-                        "WHERE id = ? AND issuer = ? AND status = ?",
-                        (ref.id, b.issuer.id, b.status),
-                    )
+                    _note_end(db, b, ref.id, None, None)
                     _end(db, b, ref.id)
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
@@ -196,10 +192,14 @@ def _end(db: sqlite3.Connection, b: Bulletin, target: str) -> None:
         (target, b.issuer.id, b.status),
     ).fetchone()
     if ended is not None:
-        db.execute(
-            f"UPDATE {_TABLES[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?",
-            (ended["by"], ended["how"], target, b.issuer.id, b.status),
-        )
+        _note_end(db, b, target, *ended)
+
+
+def _note_end(db: sqlite3.Connection, b: Bulletin, target: str, by: str | None, how: str | None) -> None:
+    db.execute(
+        f"UPDATE {_TABLES[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?",
+        (by, how, target, b.issuer.id, b.status),
+    )
 
 
 def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
