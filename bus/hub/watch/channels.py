@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from bus.hub.watch.alarms import uptimes
-from bus.hub.watch.holdings import differences, holes, readable
+from bus.hub.watch.holdings import announced, differences, holes, readable
 from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, is_overdue, state_of
 from bus.storage import utc
 from bus.subscribing import contested
@@ -169,16 +169,14 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
     """By channel, what its issuer or another hub announces and this reader, which may read it, lacks or holds otherwise."""
     missing: dict[str, _Missing] = {}
-    for row in db.execute(_ANNOUNCED):
-        if row["held"] is None and row["seq"] <= row["top"]:
-            continue  # a hole, which is counted as such, or before the first that is held
-        if readable(registry, reader, row["channel"]) is None:
+    for head in announced(db):
+        if readable(registry, reader, head.channel) is None:
             continue
-        entry = missing.setdefault(row["channel"], _Missing())
-        if row["held"] is not None:
+        entry = missing.setdefault(head.channel, _Missing())
+        if head.other:
             entry.forks += 1
         else:
-            entry.reaches(row["seq"], row["channel"].partition("/")[0], row["admitted_at"])
+            entry.reaches(head.seq, head.holder, head.since)
     for difference in differences(db, registry, reader):
         entry = missing.setdefault(difference.channel, _Missing())
         if difference.other:
@@ -186,15 +184,6 @@ def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) ->
         else:
             entry.reaches(difference.seq, difference.holder, difference.since)
     return missing
-
-
-_ANNOUNCED = """
-SELECT a.channel, a.seq, m.admitted_at, l.digest AS held,
-  (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = a.channel) AS top
-FROM announced_heads a JOIN admitted m ON m.row = a.row LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq
-WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held_back h WHERE h.digest = a.digest)
-  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
-"""
 
 
 def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Alarm, ...]:
