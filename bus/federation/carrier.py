@@ -136,9 +136,8 @@ class Carrier(msgspec.Struct, kw_only=True):
         for end in (source, sink):
             _must_be_connected(end)
         given = (await consumer_info(source, stream, consumer)).filters
-        filters = sorted(
-            given & {*route.patterns}
-        )  # what both ends let through: one may know a newer registry
+        # What both ends let through: one may know a newer registry.
+        filters = sorted(given & {*route.patterns})
         cursor = await self.ledger.cursor(route, stream, filters)
         async with PullConsumer.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
             resumed = await pull.resume(cursor, MOST, QUIET_S)

@@ -69,12 +69,7 @@ class Ledger(Store):
         tails: Mapping[str, int],
     ) -> None:
         """Note what is stored at the other end, how far its streams have come, and the cursor, in one transaction."""
-        row = {
-            "source": route.source,
-            "sink": route.sink,
-            "stream": stream,
-            "filters": " ".join(sorted(filters)),
-        }
+        row = {"source": route.source, "sink": route.sink, "stream": stream, "filters": " ".join(filters)}
         row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
 
         def work(db: sqlite3.Connection) -> None:

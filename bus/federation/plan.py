@@ -101,12 +101,10 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Raises:
             ConfigError: `federation-file`, there is no such place.
         """
-        if name in self.unions:
-            return self.unions[name].nodes
-        if name in self.countries:
-            return self.countries[name].nodes
-        known = ", ".join(sorted({*self.unions, *self.countries}))
-        raise _refused(f"there is no {name} in it; it has {known}")
+        places: dict[str, Union | Country] = {**self.unions, **self.countries}
+        if name not in places:
+            raise _refused(f"there is no {name} in it; it has {', '.join(sorted(places))}")
+        return places[name].nodes
 
     def replicas(self, name: str) -> int:
         """How many copies the streams of a place have."""
@@ -160,11 +158,8 @@ class Route(msgspec.Struct, frozen=True):
 
 def served_authorities(registry: VerifiedRegistry, seat: BrokerRole | None) -> tuple[str, ...]:
     """The authorities that come to a broker, sorted: its country's; all, where there is no federation."""
-    return tuple(
-        sorted(
-            name for name in registry.document.authorities if seat is None or country_of(name) == seat.country
-        )
-    )
+    names = sorted(registry.document.authorities)
+    return tuple(name for name in names if seat is None or country_of(name) == seat.country)
 
 
 def unmatched(registry: VerifiedRegistry, federation: Federation) -> tuple[str, ...]:
