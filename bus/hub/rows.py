@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-_BY_ROW = ("actual", "exercise", "test_and_system", "calendars", "announced_heads", "holdings")
+SITUATION = ("actual", "exercise", "test_and_system")
+"""The tables of the picture with what is in force, by the status of the bulletins."""
+_BY_ROW = (*SITUATION, "calendars", "announced_heads", "holdings")
 
 
 def take_out(db: sqlite3.Connection, rows: Iterable[int]) -> None:

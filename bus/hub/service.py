@@ -217,10 +217,5 @@ def _heartbeat(
             await asyncio.sleep(READ_FIRST_S / 100)
         return await stored_phase(now)
 
-    return Heartbeat(
-        publisher,
-        pace=intervals,
-        phase=phase,
-        keeping=keeping,
-        holding=Holdings(publisher.authority_id, store) if record.kind == HUB else None,
-    )
+    holding = Holdings(publisher.authority_id, store) if record.kind == HUB else None
+    return Heartbeat(publisher, pace=intervals, phase=phase, keeping=keeping, holding=holding)

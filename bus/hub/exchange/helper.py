@@ -52,8 +52,8 @@ class PeerHelper(msgspec.Struct, frozen=True):
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    async def ask(self) -> int:
-        """Request what is missing and due. Returns how many bulletins.
+    async def ask(self) -> None:
+        """Request what is missing and due.
 
         Raises:
             PermitError, StoreError: as `Publisher.publish`; it is asked another time.
@@ -73,16 +73,13 @@ class PeerHelper(msgspec.Struct, frozen=True):
             addressee = requests.whom(lack, last, registry, self.publisher.authority_id)
             if addressee is not None:
                 groups.setdefault((addressee, lack.channel.tlp), []).append(lack)
-        asked_for = 0
         for (addressee, tlp), lacks in groups.items():
             named = lacks[:MAX_WANTED]
             await self.publisher.publish(requests.request(addressee, tlp, named))
             await self.store.write(partial(missing.note_asked, lacking=named, whom=addressee, moment=moment))
             log.info("asked_for", whom=addressee, count=len(named), first=str(named[0].channel))
-            asked_for += len(named)
         if has_come:
             await self.store.write(missing.forget_asked)
-        return asked_for
 
     # -- helping ----------------------------------------------------------------------------------------------------
 
@@ -106,11 +103,8 @@ class PeerHelper(msgspec.Struct, frozen=True):
 
     async def _help(self, row: Stored, body: Request) -> None:
         """Send own bulletins again and copies of others', up to MOST_BYTES; the asker requests the rest again."""
-        asker, registry, moment = (
-            row.bulletin.issuer.id,
-            self.publisher.registry(),
-            self.publisher.clock().timestamp(),
-        )
+        asker, registry = row.bulletin.issuer.id, self.publisher.registry()
+        moment = self.publisher.clock().timestamp()
         await self.publisher.outbox.write(
             lambda db: resend_asked(db, self.publisher.authority_id, registry, asker, body.items, moment)
         )

@@ -14,6 +14,7 @@ from operator import itemgetter
 
 import msgspec
 
+from bus.hub.rows import SITUATION
 from bus.storage import Layout, single, utc
 from bus.trust import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
@@ -57,7 +58,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_due(db: sqlite3.Connection) -> bool:
     """Whether there is anything to queue or to send."""
-    withdrawn = "".join(f" OR EXISTS ({_WITHDRAWN.format(table=table)})" for table in _TABLES)
+    withdrawn = "".join(f" OR EXISTS ({_WITHDRAWN.format(table=table)})" for table in SITUATION)
     asked = f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 {_NEW})"
     return bool(single(db, asked + withdrawn))
 
@@ -71,14 +72,13 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
             if channel.issuer != me and channel.status is not Status.SYSTEM:
                 add(db, ReceiptStage.VERIFIED, digest, id_, channel, at)
         db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (rows[-1]["row"],))
-    for table in _TABLES:
+    for table in SITUATION:
         for gone in db.execute(_WITHDRAWN.format(table=table)).fetchall():
             if (channel := Channel.parse(gone["channel"])).issuer != me:
                 add(db, ReceiptStage.WITHDRAWN, gone["digest"], gone["id"], channel, now.timestamp())
 
 
 _NEW = "FROM admitted WHERE row > coalesce((SELECT row FROM receipt_queue_upto), 0)"
-_TABLES = ("actual", "exercise", "test_and_system")  # of `bus.hub.picture.projection`
 _WITHDRAWN = """
 SELECT a.digest, a.id, a.channel FROM {table} t JOIN admitted a ON a.row = t.row WHERE t.ended_how = 'cancelled'
 AND NOT EXISTS (SELECT 1 FROM receipt_queue w WHERE w.digest = a.digest AND w.stage = 'withdrawn')

@@ -87,6 +87,7 @@ def picture(
             areas.setdefault(dimension, []).append(row["area"])
     ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))
     seen = channel_rows(db, now, registry, reader) if reader else ()
+    contested = {channel.partition("/")[0] for channel in undecided(db) if "/actual." in channel}
     return Picture(
         at=now,
         trust=str(registry.state(now)),
@@ -105,9 +106,7 @@ def picture(
         exercises_in_force=single(
             db, "SELECT count(*) FROM exercise WHERE ended_by IS NULL AND expires > ?", moment
         ),
-        contested=tuple(
-            sorted({channel.partition("/")[0] for channel in undecided(db) if "/actual." in channel})
-        ),
+        contested=tuple(sorted(contested)),
     )
 
 

@@ -110,14 +110,11 @@ def channel_rows(
         record = registry.document.authorities.get(authority)
         system = f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}"
         beats = heard.get(system)
-        beat_heard = beats["last_heard"] if beats else None
         last_heard = max((each["last_heard"] for each in (row, beats) if each is not None), default=None)
-        is_last = beats is not None and beat_heard == last_heard
-        interval = (beats["interval_s"] if beats else None) or (
-            record.heartbeat_s if record else DEFAULT_INTERVAL_S
-        )
-        said = beats["state"] if beats is not None and is_last else None
-        until = outages.get((system, beats["heartbeat_seq"])) if beats is not None else None
+        registered = record.heartbeat_s if record else DEFAULT_INTERVAL_S
+        interval = (beats["interval_s"] if beats else None) or registered
+        said = beats["state"] if beats and beats["last_heard"] == last_heard else None
+        until = outages.get((system, beats["heartbeat_seq"])) if beats else None
         signs = Signs(last_heard=last_heard, interval_s=interval, said=said, until=until)
         lacking = missing.get(name, _Missing())
         last_seq = row["last_seq"] if row else None
@@ -207,18 +204,14 @@ def _problems(
         yield Reason.GAP, _holes(db, row)
     if row.overdue and row.announced:
         last = row.last_seq or 0
-        yield (
-            Reason.TAIL,
-            f"{row.by} has said up to number {last + row.announced}, and what came ends with {last}",
-        )
+        text = f"{row.by} has said up to number {last + row.announced}, and what came ends with {last}"
+        yield Reason.TAIL, text
     if row.forks:
         yield Reason.FORK, _CONTRADICTS
     if row.split:
         peers = " and ".join(row.split)
-        yield (
-            Reason.SPLIT,
-            f"{peers} had another bulletin at one place than this hub was given; it is asked for",
-        )
+        text = f"{peers} had another bulletin at one place than this hub was given; it is asked for"
+        yield Reason.SPLIT, text
 
 
 _CONTRADICTS = (

@@ -52,14 +52,10 @@ def draft(channel: str, detail: str | None, place: NoticePlace, interval_s: int)
     It gives no count of bulletins: readers of another channel need not learn it.
     """
     is_dark = detail is not None
+    headline = f"Channel {channel} is {'silent' if is_dark else 'heard again'}"
+    summary = f"This hub finds: {detail}." if is_dark else "Bulletins or heartbeats come again."
     return Draft(
-        info=(
-            Info(
-                lang="en",
-                headline=f"Channel {channel} is {'silent' if is_dark else 'heard again'}",
-                summary=f"This hub finds: {detail}." if is_dark else "Bulletins or heartbeats come again.",
-            ),
-        ),
+        info=(Info(lang="en", headline=headline, summary=summary),),
         body=ChannelStatus(
             state=ChannelState.DOWN if is_dark else ChannelState.UP,
             posture=Posture.BASELINE,

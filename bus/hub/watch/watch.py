@@ -152,9 +152,8 @@ class Watch(msgspec.Struct, kw_only=True):
             self._blind_since = moment
         if moment - self._blind_since >= BLIND_S:
             problem = self.subscriber.problem or "it has not caught up with the streams"
-            yield Alarm(
-                channel=OWN, reason=Reason.BLIND, detail=f"this hub cannot judge the channels: {problem}"
-            )
+            detail = f"this hub cannot judge the channels: {problem}"
+            yield Alarm(channel=OWN, reason=Reason.BLIND, detail=detail)
 
     async def _record(
         self,
