@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from bus.admission import Judged, Refused, decide
@@ -32,6 +33,7 @@ from bus.tasks import one_failure, run_with_current
 from bus.transport import (
     BATCH,
     Connection,
+    ConsumerSpec,
     Endpoint,
     Outgoing,
     PubAck,
@@ -69,45 +71,32 @@ class LostError(BusError):
     reason = "sink-lost"
 
 
-class Carrier:
-    """Carries between a country's broker and the places it connects to.
+class Carrier(msgspec.Struct, kw_only=True):
+    """Carries between a country's broker and the places it connects to; `run` carries.
 
     Attributes:
-        carried: how many messages were carried, by place.
+        country: whose carrier it is.
+        federation: the brokers and their paths.
+        registry: the registry as it stands now.
+        endpoints: the carrier's place at its own broker, by the country's name, and at each that it connects to.
+        ledger: what it remembers.
+        clock: the present, aware.
+        carried: how many messages were stored at each place.
         left: how many were passed over, by reason.
-        problems: why nothing is carried at present, by source and sink.
+        problems: by source and sink, why nothing is carried at present.
+        copies: by source, sink and author, what was carried again.
     """
 
-    def __init__(
-        self,
-        *,
-        country: str,
-        federation: Federation,
-        registry: Callable[[], VerifiedRegistry],
-        endpoints: Mapping[str, Endpoint],
-        ledger: Ledger,
-        clock: Callable[[], dt.datetime],
-    ) -> None:
-        """Prepare; `run` carries.
-
-        Args:
-            country: whose carrier it is.
-            federation: the brokers and their paths.
-            registry: the registry as it stands now.
-            endpoints: the carrier's place at its own broker, by the country's name, and at each that it connects to.
-            ledger: what it remembers.
-            clock: the present, aware.
-        """
-        self.carried: Counter[str] = Counter()
-        self.left: Counter[str] = Counter()
-        self.problems: dict[tuple[str, str], str] = {}
-        self._country = country
-        self._federation = federation
-        self._registry = registry
-        self.endpoints = endpoints
-        self._ledger = ledger
-        self._clock = clock
-        self._copies: dict[tuple[str, str, str], RateMeter] = {}
+    country: str
+    federation: Federation
+    registry: Callable[[], VerifiedRegistry]
+    endpoints: Mapping[str, Endpoint]
+    ledger: Ledger
+    clock: Callable[[], dt.datetime]
+    carried: Counter[str] = msgspec.field(default_factory=Counter)
+    left: Counter[str] = msgspec.field(default_factory=Counter)
+    problems: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
+    copies: dict[tuple[str, str, str], RateMeter] = msgspec.field(default_factory=dict)
 
     async def run(self) -> None:
         """Carry until cancelled; begin anew when the registry releases other channels.
@@ -121,36 +110,32 @@ class Carrier:
                 for name, endpoint in self.endpoints.items()
             }
             await run_with_current(
-                self._routes,
+                lambda: routes_of(self.registry(), self.federation, self.country),
                 lambda planned: self._all(connections, planned),
                 every_s=AGAIN_S,
-                on_change=lambda: log.info("released_otherwise", country=self._country),
+                on_change=lambda: log.info("released_otherwise", country=self.country),
             )
-
-    def _routes(self) -> tuple[Route, ...]:
-        return routes_of(self._registry(), self._federation, self._country)
 
     async def _all(self, connections: Mapping[str, Connection], planned: tuple[Route, ...]) -> None:
         with one_failure():
             async with asyncio.TaskGroup() as tasks:
                 for route in planned:
-                    for stream, consumer in route.places:
-                        tasks.create_task(self._run_route(connections, route, stream, consumer))
+                    for consumer in route.consumers:
+                        tasks.create_task(self._run_route(connections, route, consumer))
                 if not planned:
                     await asyncio.Event().wait()
 
     async def _run_route(
-        self, connections: Mapping[str, Connection], route: Route, stream: str, consumer: str
+        self, connections: Mapping[str, Connection], route: Route, consumer: ConsumerSpec
     ) -> None:
+        source, sink, stream = connections[route.source], connections[route.sink], consumer.stream
         while True:
             try:
                 with one_failure():
-                    await self._attached(
-                        connections[route.source], connections[route.sink], route, stream, consumer
-                    )
+                    await self._attached(source, sink, route, stream, consumer.name)
             except LostError as exc:
                 log.error("sink_lost", source=route.source, sink=route.sink, problem=str(exc))
-                await self._ledger.forget(route.sink)
+                await self.ledger.forget(route.sink)
             except (StoreError, UnreachableError, BrokerError, DeniedError) as exc:
                 if isinstance(exc, StoreError) and not exc.is_passing:
                     raise
@@ -171,23 +156,22 @@ class Carrier:
         for end in (source, sink):
             _must_be_connected(end)
         given = (await consumer_info(source, stream, consumer)).filters
-        filters = sorted(
-            given & {*route.patterns}
-        )  # what both ends let through: one may know a newer registry
-        cursor = await self._ledger.cursor(route, stream, filters)
+        # What both ends let through: one may know a newer registry.
+        filters = sorted(given & {*route.patterns})
+        cursor = await self.ledger.cursor(route, stream, filters)
         async with PullConsumer.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
             resumed = await pull.resume(cursor, MOST, QUIET_S)
             if resumed is None:
                 log.error("stream_changed", stream=stream, source=route.source, cursor=cursor.seq)
-                await self._ledger.rewind(route, stream)
+                await self.ledger.rewind(route, stream)
                 return
             batch, lacking = resumed.after, ""
             while True:
                 _must_be_connected(sink)
-                registry = self._registry()
+                registry = self.registry()
                 if lacking not in ("", registry.digest):
                     log.info("reading_again", stream=stream, source=route.source)
-                    await self._ledger.rewind(route, stream)
+                    await self.ledger.rewind(route, stream)
                     return
                 if batch and await self._carry(sink, route, stream, filters, batch, registry):
                     lacking = registry.digest
@@ -204,12 +188,12 @@ class Carrier:
         registry: VerifiedRegistry,
     ) -> bool:
         """Store a batch at the other end, and only then move the cursor. Returns whether a key was unknown."""
-        now = self._clock()
+        now = self.clock()
         items = [Item.of(received) for received in batch]
-        known = await self._ledger.known(route.sink, [name for item in items for name in item.names])
+        known = await self.ledger.known(route.sink, [name for item in items for name in item.names])
         unseen = [item for item in items if not item.is_known(known)]
         proven, left = await self._proven(route, stream, unseen, registry, now)
-        known |= await self._ledger.known(route.sink, [found.endorsed for found in proven if found.endorsed])
+        known |= await self.ledger.known(route.sink, [found.endorsed for found in proven if found.endorsed])
         stored: dict[str, str] = {}
         # By the stream that takes them; between streams there is no order.
         outgoing: dict[str, list[Outgoing]] = {}
@@ -231,7 +215,7 @@ class Carrier:
         if left:
             self.left.update(left)
             log.warning("not_carriable", source=route.source, stream=stream, reasons=dict(left))
-        tails = await self._ledger.tails(route.sink)
+        tails = await self.ledger.tails(route.sink)
         for key, several in outgoing.items():
             for ack in await _store(sink, several):
                 if ack.seq <= tails.get(key, 0) and not ack.duplicate:
@@ -240,7 +224,7 @@ class Carrier:
                     )
                 tails[key] = max(ack.seq, tails.get(key, 0))
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
-        await self._ledger.note(route, stream, cursor, filters, stored, tails, now.timestamp())
+        await self.ledger.note(route, stream, cursor, filters, stored, tails, now.timestamp())
         self.carried[route.sink] += sum(map(len, outgoing.values()))
         return bool(left[UNKNOWN])
 
@@ -269,7 +253,7 @@ class Carrier:
 
     def _may_copy(self, route: Route, author: str, now: float) -> bool:
         """Charge an author with a bulletin that is carried though it was before; False when its allowance is used up."""
-        meter = self._copies.setdefault((route.source, route.sink, author), RateMeter(COPIES))
+        meter = self.copies.setdefault((route.source, route.sink, author), RateMeter(COPIES))
         if not meter.room(now):
             return False
         meter.spend(1, now)

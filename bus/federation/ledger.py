@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bus.federation.plan import Route
-from bus.storage import Database, Layout, Store, insert
+from bus.storage import Database, Layout, Store, from_row, insert
 from bus.transport import MARGIN_S, MAX_AGE_S, Cursor
 
 SCHEMA = """
@@ -58,7 +58,7 @@ class Ledger(Store):
         sql = "SELECT * FROM cursors WHERE source = ? AND sink = ? AND stream = ?"
         for row in await self.query(sql, route.source, route.sink, stream):
             if set(filters) <= set(row["filters"].split()):
-                return Cursor(seq=row["seq"], digest=row["digest"], stored_ns=row["stored_ns"])
+                return from_row(Cursor, row)
         return Cursor()
 
     async def known(self, sink: str, names: Sequence[str]) -> dict[str, str]:
@@ -91,12 +91,7 @@ class Ledger(Store):
             tails: the last number of each stream at the other end.
             at: the present, in seconds since the epoch; what is older than a stream keeps is forgotten.
         """
-        row = {
-            "source": route.source,
-            "sink": route.sink,
-            "stream": stream,
-            "filters": " ".join(sorted(filters)),
-        }
+        row = {"source": route.source, "sink": route.sink, "stream": stream, "filters": " ".join(filters)}
         row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
 
         def work(db: sqlite3.Connection) -> None:
