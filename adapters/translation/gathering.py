@@ -64,8 +64,8 @@ class Gathering:
             return
         key = (found.type, value)
         words = carried(note or "", limit=_NOTE_CHARS, path=path, losses=self._losses)
-        # A new value begins with the default role, which gives way to any other.
-        held = self._found.get(key) or Observable(type=found.type, value=value, personal=found.personal)
+        new = Observable(type=found.type, value=value, personal=found.personal, role=_DEFAULT_ROLE)
+        held = self._found.get(key, new)
         self._found[key] = msgspec.structs.replace(
             held,
             personal=max(held.personal, found.personal, key=PERSONAL_RANK.__getitem__),

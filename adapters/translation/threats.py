@@ -26,7 +26,7 @@ def is_machine_tag(label: str) -> bool:
 
 
 def rule_of(language: str, text: str, *, path: str, losses: Losses) -> str | None:
-    """A detection rule with the prefix of its language; None, with a loss, when it is empty or too long."""
+    """A detection rule with the prefix of its language; None when it is empty, or, with a loss, too long."""
     limit = _MAX_RULE_CHARS - len(language) - 1
     rule = carried(text, limit=limit, path=path, losses=losses, verbatim=True)
     return rule and f"{language}:{rule}"
