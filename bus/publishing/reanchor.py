@@ -163,13 +163,11 @@ def draft(channel: Channel, anchor: Anchor, reason: str, exercise_id: str | None
     )
 
 
-class Reanchoring:
+class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
     """Re-anchors channels of one publisher. Use `Reanchoring.open`."""
 
-    def __init__(self, publisher: Publisher, own: OwnChannels) -> None:
-        self._publisher = publisher
-        self._outbox = publisher.outbox
-        self._own = own
+    publisher: Publisher
+    own: OwnChannels
 
     @classmethod
     @asynccontextmanager
@@ -184,7 +182,7 @@ class Reanchoring:
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
         async with publisher.paused("a re-anchor", timeout) as own:
-            yield cls(publisher, own)
+            yield cls(publisher=publisher, own=own)
 
     async def disowned(self) -> dict[str, Anchor]:
         """The proposed anchor of each channel on which the bus holds what is not this authority's.
@@ -192,9 +190,9 @@ class Reanchoring:
         Raises:
             UnreachableError: the bus does not answer.
         """
-        survey = await self._own.survey()
+        survey = await self.own.survey()
         names = sorted({link.channel for link in survey.links if link.digest not in survey.stands})
-        anchors = {name: propose(name, survey, await self._outbox.chain(name)) for name in names}
+        anchors = {name: propose(name, survey, await self.own.outbox.chain(name)) for name in names}
         return {name: anchor for name, anchor in anchors.items() if anchor.lost}
 
     async def proposal(self, channel: str, *, from_: str | None = None) -> Anchor:
@@ -209,7 +207,7 @@ class Reanchoring:
             UnreachableError: the bus does not answer.
             OutboxError: as `reanchor` would.
         """
-        survey, mine = await self._own.survey(), await self._outbox.chain(channel)
+        survey, mine = await self.own.survey(), await self.own.outbox.chain(channel)
         anchor = propose(channel, survey, mine, from_)
         check(channel, anchor, survey, mine)
         return anchor
@@ -233,9 +231,9 @@ class Reanchoring:
             SchemaError, RuleError, PermitError, StoreError: as `Publisher.publish`.
             OutboxError: `bad-anchor`, `unknown-anchor`, `anchor-contradicted`.
         """
-        publisher = self._publisher
+        publisher = self.publisher
         wording = draft(Channel.parse(f"{publisher.authority_id}/{channel}"), anchor, reason, exercise_id)
-        survey = await self._own.survey()
+        survey = await self.own.survey()
         registry, moment, from_ = publisher.registry(), publisher.clock(), anchor.from_
 
         def keep(db: sqlite3.Connection) -> Accepted:
@@ -249,4 +247,4 @@ class Reanchoring:
                 table.set_head(db, channel, from_.seq, from_.digest)
             return publisher.stamping.keep(db, wording, registry, moment)
 
-        return await self._outbox.write(keep)
+        return await self.own.outbox.write(keep)
