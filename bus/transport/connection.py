@@ -27,10 +27,10 @@ from nats.aio.msg import Msg
 
 from bus.errors import DeniedError, UnreachableError
 from bus.keys import nkeys
-from bus.transport.answers import UNAVAILABLE, Answers
+from bus.transport.answers import Answers
 from bus.transport.client import HardenedClient, delivery_of, mapped
 from bus.transport.failover import Nodes
-from bus.transport.interface import Connection, Delivery, Outgoing
+from bus.transport.interface import NO_RESPONDERS, Connection, Delivery, Outgoing
 from bus.transport.streams import inbox_prefix
 from bus.transport.tls import Tls, explain
 
@@ -145,7 +145,7 @@ class NatsConnection(Connection):
             raise
         if "error" not in answer:
             self._nodes.note_success()
-        elif isinstance(error := answer["error"], dict) and error.get("code") == UNAVAILABLE:
+        elif isinstance(error := answer["error"], dict) and error.get("code") == NO_RESPONDERS:
             self._note_idle()
         return answer
 

@@ -13,6 +13,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+NO_RESPONDERS = 503
+NO_ANSWER = {"error": {"code": NO_RESPONDERS, "description": "nothing on the bus answers there"}}
+"""What a request gets where nobody listens."""
+
 
 def header_bytes(headers: Iterable[tuple[str, str]]) -> int:
     """The size of a header block on the wire: its version line, `name: value` lines, and the empty line."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
-from bus.transport.interface import Connection, Outgoing
+from bus.transport.interface import NO_RESPONDERS, Connection, Outgoing
 from bus.transport.streams import StreamSpec
 
 REQUEST_TIMEOUT_S = 2.0
@@ -21,7 +21,6 @@ BATCH_FROM = 8  # so many messages that wait for one stream are a burst
 STREAM_FULL = frozenset({10023, 10077})
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
-NO_RESPONDERS = 503
 MAX_NAMES = 100_000
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
