@@ -1,8 +1,8 @@
 """The streams and pull consumers of a broker in memory: what a nats-server 2.15 keeps and answers, without I/O.
 
 Answers have the shape of JetStream's JSON; refusals carry its error codes. What is not here, mirrors, acknowledgements
-of single deliveries, purging, limits by age, requests that end by time or bytes and streams that discard their oldest
-messages, no room needs in a test.
+of single deliveries, purging, limits by age, size or subject, requests that end by time or bytes, and streams that
+discard their oldest messages, no test of a room needs.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from typing import Any
 
 import msgspec
 
-from bus.transport.interface import Delivery, Outgoing, header_bytes
+from bus.transport.interface import Delivery, Outgoing
 from schemas.subject import matches
 
 MESSAGE_ID = "Nats-Msg-Id"
 BATCH_ID, BATCH_PLACE, BATCH_COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
-RECORD_BYTES = 34  # what the file store adds to subject, headers and payload
 
 Answer = dict[str, Any]
 
@@ -36,12 +35,6 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     stored_ns: int
 
 
-def stored_bytes(message: Outgoing) -> int:
-    """The bytes that a message takes up in a stream."""
-    block = header_bytes(message.headers.items()) if message.headers else 0
-    return RECORD_BYTES + len(message.subject) + block + len(message.payload)
-
-
 class StreamConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a stream that are followed; a limit below 0 is none."""
 
@@ -49,10 +42,7 @@ class StreamConfig(msgspec.Struct, frozen=True, kw_only=True):
     subjects: tuple[str, ...] = ()
     sources: tuple[dict[str, Any], ...] = ()
     duplicate_window: int = 0
-    max_bytes: int = -1
     max_msgs: int = -1
-    max_msg_size: int = -1
-    max_msgs_per_subject: int = -1
 
 
 class PullRequest(msgspec.Struct, kw_only=True, eq=False):
@@ -117,9 +107,8 @@ class MemoryConsumer:
             self.waiting.popleft().say("409", "Consumer Deleted")
 
     def _ahead(self) -> Iterator[Stored]:
-        for stored in self._stream.messages:
-            subject = stored.message.subject
-            if stored.seq > self._stream_seq and any(matches(pattern, subject) for pattern in self._filters):
+        for stored in self._stream.messages[self._stream_seq :]:
+            if any(matches(pattern, stored.message.subject) for pattern in self._filters):
                 yield stored
 
     def _pending(self) -> int:
@@ -148,7 +137,6 @@ class MemoryStream:
         self.messages: list[Stored] = []
         self._now_ns = now_ns
         self._on_stored = on_stored
-        self._last_seq = 0
         self._known: dict[str, tuple[int, int]] = {}  # by message id: stream sequence, when it was stored
         self._batches: dict[str, list[Outgoing]] = {}
 
@@ -160,9 +148,9 @@ class MemoryStream:
         """As `STREAM.INFO` answers."""
         state = {
             "messages": len(self.messages),
-            "bytes": self._bytes(),
-            "first_seq": self.messages[0].seq if self.messages else 0,
-            "last_seq": self._last_seq,
+            "bytes": sum(len(stored.message.payload) for stored in self.messages),
+            "first_seq": min(1, len(self.messages)),
+            "last_seq": len(self.messages),
             "num_subjects": len({stored.message.subject for stored in self.messages}),
         }
         return {"config": self.raw, "state": state}
@@ -173,10 +161,7 @@ class MemoryStream:
             return self._publish_batch(batch, message)
         if (seq := self._duplicate(message)) is not None:
             return {"stream": self.config.name, "seq": seq, "duplicate": True}
-        if (refusal := self._refusal([message])) is not None:
-            return refusal
-        self.store(message)
-        return {"stream": self.config.name, "seq": self._last_seq}
+        return self._take([message])
 
     def _publish_batch(self, batch: str, message: Outgoing) -> Answer | None:
         """Collect a batch, and store all of it or nothing when it is committed."""
@@ -187,44 +172,29 @@ class MemoryStream:
         del self._batches[batch]
         if [part.headers[BATCH_PLACE] for part in messages] != [str(n + 1) for n in range(len(messages))]:
             return error(400, 10176, "atomic publish batch is incomplete")
-        ids = [part.headers[MESSAGE_ID] for part in messages if MESSAGE_ID in part.headers]
-        if len(set(ids)) < len(ids) or any(self._duplicate(part) is not None for part in messages):
+        if any(self._duplicate(part) is not None for part in messages):
             return error(400, 10201, "atomic publish batch contains duplicate message id")
-        if (refusal := self._refusal(messages)) is not None:
-            return refusal
-        for part in messages:
-            self.store(part)
-        return {"stream": self.config.name, "seq": self._last_seq, "batch": batch, "count": len(messages)}
+        return self._take(messages)
 
     def _duplicate(self, message: Outgoing) -> int | None:
         """The sequence of the message that was stored with the same id within the window."""
         seq, stored_ns = self._known.get(message.headers.get(MESSAGE_ID, ""), (0, 0))
         return seq if seq and self._now_ns() - stored_ns < self.config.duplicate_window else None
 
-    def _refusal(self, messages: list[Outgoing]) -> Answer | None:
-        """Why messages are not taken; None when they are."""
-        config = self.config
-        if 0 <= config.max_msg_size < max(len(message.payload) for message in messages):
-            return error(400, 10054, "message size exceeds maximum allowed")
-        if 0 <= config.max_msgs < len(self.messages) + len(messages):
+    def _take(self, messages: list[Outgoing]) -> Answer:
+        """Store messages, all of them or none."""
+        if 0 <= self.config.max_msgs < len(self.messages) + len(messages):
             return error(400, 10077, "maximum messages exceeded")
-        if 0 <= config.max_bytes < self._bytes() + sum(map(stored_bytes, messages)):
-            return error(400, 10077, "maximum bytes exceeded")
-        return None
-
-    def _bytes(self) -> int:
-        return sum(stored_bytes(stored.message) for stored in self.messages)
+        for message in messages:
+            self.store(message)
+        return {"stream": self.config.name, "seq": len(self.messages)}
 
     def store(self, message: Outgoing) -> None:
-        """Add a message at the end and hand it to the consumers; the oldest of a subject makes room for it."""
-        self._last_seq += 1
-        stored = Stored(seq=self._last_seq, message=message, stored_ns=self._now_ns())
+        """Add a message at the end and hand it to the consumers."""
+        stored = Stored(seq=len(self.messages) + 1, message=message, stored_ns=self._now_ns())
         self.messages.append(stored)
         if MESSAGE_ID in message.headers:
             self._known[message.headers[MESSAGE_ID]] = (stored.seq, stored.stored_ns)
-        same = [other for other in self.messages if other.message.subject == message.subject]
-        if 0 <= self.config.max_msgs_per_subject < len(same):
-            self.messages.remove(same[0])
         for consumer in self.consumers.values():
             consumer.serve()
         self._on_stored(self.config.name, message)
