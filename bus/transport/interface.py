@@ -9,9 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
+
+from bus.transport.streams import inbox_prefix
 
 NO_RESPONDERS = 503
 NO_ANSWER = {"error": {"code": NO_RESPONDERS, "description": "nothing on the bus answers there"}}
@@ -42,25 +44,22 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
 
-class StreamPlace(Protocol):
-    """Where and as whom to connect."""
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """As whom to connect; each broker's own kind says where. `name` is the connection's in logs."""
 
-    @property
-    def authority_id(self) -> str:
-        """The identity that connects."""
-
-    @property
-    def name(self) -> str:
-        """The name of the connection in logs."""
+    authority_id: str
+    name: str
 
     @property
     def private_inbox(self) -> str:
         """The prefix of this identity's replies."""
+        return inbox_prefix(self.authority_id)
 
     def connect(
         self, on_denied: Callable[[str], None] | None = None, /
     ) -> AbstractAsyncContextManager[Connection]:
         """A connection for as long as the context lasts; see `Connection.open`."""
+        raise NotImplementedError
 
 
 class Connection(ABC):
@@ -73,14 +72,14 @@ class Connection(ABC):
         epoch: grows with every connect and reconnect.
     """
 
-    endpoint: StreamPlace
+    endpoint: Place
     problem: str
     denied: bool
     epoch: int
 
     @classmethod
     def open(
-        cls, endpoint: StreamPlace, *, on_denied: Callable[[str], None] | None = None
+        cls, endpoint: Place, *, on_denied: Callable[[str], None] | None = None
     ) -> AbstractAsyncContextManager[Connection]:
         """Connect in the background, for as long as the context lasts.
 

@@ -226,18 +226,17 @@ async def stream_info(connection: Connection, stream: str, timeout: float = REQU
     Raises:
         UnreachableError, BrokerError: from the broker.
     """
-    return _decoded(
-        await js_api(connection, f"STREAM.INFO.{stream}", timeout=timeout), StreamInfo, "a stream's state"
-    )
+    answer = await js_api(connection, f"STREAM.INFO.{stream}", timeout=timeout)
+    return _decoded(answer, StreamInfo, "a stream's state")
 
 
-async def stream_names(connection: Connection, timeout: float = REQUEST_TIMEOUT_S) -> list[str]:
+async def stream_names(connection: Connection) -> list[str]:
     """The names of all streams.
 
     Raises:
         UnreachableError, BrokerError: from the broker.
     """
-    return await _names(connection, "STREAM.NAMES", "streams", timeout)
+    return await _names(connection, "STREAM.NAMES", "streams", REQUEST_TIMEOUT_S)
 
 
 async def consumer_names(
