@@ -59,11 +59,7 @@ def propose(channel: str, survey: Survey, mine: Sequence[Row], from_: str | None
         from_ = max(honest, key=honest.__getitem__, default=NONE)
     if from_ != NONE and from_ not in there:
         raise _unknown(channel, from_)
-    head = (
-        Head(channel=channel, seq=0)
-        if from_ == NONE
-        else Head(channel=channel, seq=there[from_], digest=from_)
-    )
+    head = Head(channel=channel, seq=there.get(from_, 0), digest=None if from_ == NONE else from_)
     return Anchor(from_=head, lost=_ends(links, head, _way_back(links, mine, head))[:MAX_LOST])
 
 

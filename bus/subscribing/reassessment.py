@@ -83,8 +83,7 @@ class Reassessment:
         """
         self._mark(db)
         counts = {"withdrawn": 0, CONTINUED: 0}
-        marked = db.execute("SELECT channel FROM to_reassess ORDER BY channel")
-        channels = [row["channel"] for row in marked.fetchall()]
+        channels = [row["channel"] for row in db.execute("SELECT channel FROM to_reassess ORDER BY channel")]
         for channel in channels:
             ruling = self._ruling(db, channel)
             contested.void(db, channel, ruling.falls)

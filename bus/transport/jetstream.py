@@ -146,10 +146,8 @@ async def publish_batch(
     """
     name = secrets.token_hex(12)
     numbered = [
-        Outgoing(
-            subject=message.subject,
-            payload=message.payload,
-            headers={**message.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)},
+        msgspec.structs.replace(
+            message, headers={**message.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
         )
         for place, message in enumerate(batch, 1)
     ]

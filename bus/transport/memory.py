@@ -178,13 +178,13 @@ class MemoryConnection(Connection):
 
     def _deliver(self, inbox: str, delivery: Delivery) -> None:
         """Deliver on the loop's next turn, in order, unless the subscription has ended by then."""
-        asyncio.get_running_loop().call_soon(self._delivered, inbox, self._inboxes.get(inbox), delivery)
+        subscribed = self._inboxes.get(inbox)
 
-    def _delivered(
-        self, inbox: str, on_delivery: Callable[[Delivery], None] | None, delivery: Delivery
-    ) -> None:
-        if on_delivery is not None and self._inboxes.get(inbox) is on_delivery:
-            on_delivery(delivery)
+        def deliver() -> None:
+            if subscribed is not None and self._inboxes.get(inbox) is subscribed:
+                subscribed(delivery)
+
+        asyncio.get_running_loop().call_soon(deliver)
 
     def _must_be_live(self) -> None:
         if not self.connected:
