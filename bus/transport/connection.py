@@ -29,7 +29,7 @@ from bus.keys import nkeys
 from bus.transport.answers import Answers
 from bus.transport.client import HardenedClient, delivery_of, mapped
 from bus.transport.failover import Nodes
-from bus.transport.interface import NO_RESPONDERS, Connection, Delivery, Outgoing, Place
+from bus.transport.interface import NO_RESPONDERS, Connection, Delivery, Outgoing, StreamPlace
 from bus.transport.tls import Tls, explain
 
 PING_S = 10
@@ -47,7 +47,7 @@ __all__ = ["Connection", "Endpoint", "NatsConnection"]
 log = structlog.get_logger()
 
 
-class Endpoint(Place, frozen=True, kw_only=True):
+class Endpoint(StreamPlace, frozen=True, kw_only=True):
     """Where and as whom to connect; `ping_s` is asked for the seconds between two pings while the connection lasts."""
 
     url: str

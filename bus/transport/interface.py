@@ -44,7 +44,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class StreamPlace(msgspec.Struct, frozen=True, kw_only=True):
     """As whom to connect; each broker's own kind says where. `name` is the connection's in logs."""
 
     authority_id: str
@@ -72,14 +72,14 @@ class Connection(ABC):
         epoch: grows with every connect and reconnect.
     """
 
-    endpoint: Place
+    endpoint: StreamPlace
     problem: str
     denied: bool
     epoch: int
 
     @classmethod
     def open(
-        cls, endpoint: Place, *, on_denied: Callable[[str], None] | None = None
+        cls, endpoint: StreamPlace, *, on_denied: Callable[[str], None] | None = None
     ) -> AbstractAsyncContextManager[Connection]:
         """Connect in the background, for as long as the context lasts.
 
