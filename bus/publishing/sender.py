@@ -18,7 +18,7 @@ import structlog
 from bus.errors import BrokerError, BusError, OutboxError, StoreError, UnreachableError
 from bus.policy import SENDING, Backoff, RateLimit, RateMeter
 from bus.publishing.outbox import Outbox, Settled
-from bus.publishing.own_channels import compare
+from bus.publishing.own_channels import OwnChannels
 from bus.publishing.transmission import Transmission
 from bus.storage import LEASE_S, Lease
 from bus.transport import Connection, Endpoint, own_streams
@@ -54,6 +54,7 @@ class Sender:
         self.problem = ""
         self.connected = False
         self.compared = asyncio.Event()
+        self.own = OwnChannels(endpoint=endpoint, outbox=outbox, registry=registry, clock=clock)
         self._outbox = outbox
         self._registry = registry
         self._clock = clock
@@ -176,7 +177,7 @@ class Sender:
         moved = False
         for status in _by_urgency(due):
             with self._patience_with(status, now):
-                sent = Transmission(connection, self._outbox, self.authority_id, due[status], self._settled)
+                sent = Transmission(connection, self._outbox, due[status], self._settled)
                 moved = await sent.send() or moved
         if not self._resting(now):
             self._flow(streams)
@@ -233,7 +234,7 @@ class Sender:
 
     async def _compare(self, connection: Connection, status: str, stream: str, consumer: str) -> bool:
         """Whether the outbox accounts for all that the stream holds in the authority's name. What it lost is sent again."""
-        compared = await compare(connection, self._outbox, self._registry(), stream, consumer, self._clock)
+        compared = await self.own.compare(connection, stream, consumer)
         self._known.add(status)
         if compared.lost and not compared.strange:
             await self._reoffer(stream, compared.lost)
