@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.session import (
         OUTBOX_FILE,
         STORE_FILE,
+        admitted_row,
         defaults,
         endpoint,
         find_bulletin,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         registry_store,
         signer_of,
         tls_of,
+        within,
     )
     from bus.cli.frame.text import at, hint, on_terminal, safe, wrapped
 else:
@@ -99,6 +101,7 @@ __all__ = [
     "Sending",
     "Since",
     "Unsealer",
+    "admitted_row",
     "at",
     "at_hand",
     "audience_option",
@@ -161,6 +164,7 @@ __all__ = [
     "tracking",
     "wait_option",
     "with_marking",
+    "within",
     "without_option",
     "wrapped",
     "write_new",

@@ -141,7 +141,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
     from bus.cli.frame import Unsealer, opened_data, readable, show_inside
     from schemas.codec import decode, digest
 
-    signature, payload = asyncio.run(find_bulletin(app, bulletin_id))
+    signature, payload = find_bulletin(app, bulletin_id)
     if raw:
         from bus.cli.frame import record
         from schemas.envelope import parse_header, write_signed

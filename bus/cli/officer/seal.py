@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,5 +133,5 @@ def _file(app: App, name: str) -> tuple[bytes, bool]:
 
     if Path(name).exists() or name.endswith(".json"):
         return read_file(Path(name)), False
-    signature, payload = asyncio.run(find_bulletin(app, name))
+    signature, payload = find_bulletin(app, name)
     return write_signed(payload, parse_header(signature)), True

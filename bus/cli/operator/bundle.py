@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import errno
@@ -92,8 +91,7 @@ def export(
         leaving = by_channel(chosen)
         permit(leaving, to, held())
         _tell(app, leaving, to)
-        if not yes:
-            app.confirm(f"Write these {len(chosen)} bulletins to {out}?", flag="--yes")
+        app.confirm(f"Write these {len(chosen)} bulletins to {out}?", yes=yes)
         opening = Opening(domain=held().domain, by=context.authority, made=app.now(), to=to)
 
         def content() -> Iterator[Content]:
@@ -212,7 +210,7 @@ def _channel(text: str) -> Channel:
 def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection], T]], T], str]]:
     """How to ask what this identity holds, and in which words: its store, or without one its outbox."""
     from bus.bundle import OF_OUTBOX, OF_STORE
-    from bus.cli.frame import OUTBOX_FILE, STORE_FILE, open_outbox, query_store
+    from bus.cli.frame import OUTBOX_FILE, STORE_FILE, open_outbox, query_store, within
 
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
@@ -224,11 +222,7 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
             remedy="export as a hub, or as an authority that has spoken",
         )
 
-    async def ask(question: Callable[[sqlite3.Connection], T]) -> T:
-        async with open_outbox(app) as box:
-            return await box.read(question)
-
-    yield lambda question: asyncio.run(ask(question)), OF_OUTBOX
+    yield lambda question: within(open_outbox(app), lambda box: box.read(question)), OF_OUTBOX
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -137,20 +136,13 @@ def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
     effect now, the alarm ends, and the evidence stays (tocsin bulletin proof). A further contradiction is to be decided
     anew. Exits 3 when there is nothing to decide.
     """
-    from bus.cli.frame import open_store, record
+    from bus.cli.frame import open_store, record, within
 
     authority = app.identity.authority
-    if not yes:
-        app.confirm(
-            "Has its issuer said, by another way than this channel, which of the two is its own?",
-            flag="--yes",
-        )
-
-    async def work() -> tuple[int, bool]:
-        async with open_store(app) as store:
-            return await store.decide(channel, authority, reason, app.now())
-
-    count, frozen = asyncio.run(work())
+    app.confirm(
+        "Has its issuer said, by another way than this channel, which of the two is its own?", yes=yes
+    )
+    count, frozen = within(open_store(app), lambda store: store.decide(channel, authority, reason, app.now()))
     if not count:
         raise NotFoundError(
             f"nothing is to be decided on {channel}", remedy="tocsin channels --alarms lists what is"

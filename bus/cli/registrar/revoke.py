@@ -123,8 +123,7 @@ def write_statement(
         raise click.UsageError("these keys are revoked since then or earlier already; nothing was written")
     explain_revocation(app, authority, registry.authority(authority), chosen, moment, now)
     app.note("  It is in force wherever the statement is taken in; no root keeper has to sign it.")
-    if not revoking.yes:
-        app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
+    app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", yes=revoking.yes)
     write_new(out, raw)
     record(
         app,

@@ -213,8 +213,7 @@ def revoke(
         f"  It is in force once {document.root.threshold} of {len(document.root.keys)} root keepers have signed "
         f"version {document.version} and readers have it."
     )
-    if not revoking.yes:
-        app.confirm(f"Propose to revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
+    app.confirm(f"Propose to revoke {len(chosen)} key(s) of {authority}?", yes=revoking.yes)
     text = f"{', '.join(chosen)} of {authority} revoked in the proposal for version {document.version}{note}"
     propose(app, file, out, changed, text)
 
