@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FILE, FOLDER, PARTLY, QUEUED, REFUSED, App, Group, command, hint
+from bus.cli.frame import DONE, FILE, FOLDER, PARTLY, QUEUED, REFUSED, App, Group, command, must_be_known
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
@@ -125,9 +125,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
 
     if (spool is None) != from_stdin:
         raise click.UsageError("name a --spool folder, or --stdin")
-    installed = [plugin.name for plugin in discover()]
-    if name not in installed:
-        raise click.UsageError(f"there is no adapter {name!r}{hint(name, installed)}")
+    must_be_known("adapter", name, [plugin.name for plugin in discover()])
     app.logs()
     chosen = adapter_named(name)
     authority = app.identity.authority
@@ -158,8 +156,7 @@ def format_named(format_id: str) -> Format:
 
     adapters = [installed.adapter for installed in discover() if installed.adapter]
     known = {name: format_ for adapter in adapters for name, format_ in adapter.formats.items()}
-    if format_id not in known:
-        raise click.UsageError(f"there is no format {format_id!r}{hint(format_id, sorted(known))}")
+    must_be_known("format", format_id, sorted(known))
     return known[format_id]
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         exit_code,
     )
     from bus.cli.frame.files import (
+        input_errors,
+        must_be_new,
         private_folder,
         read_bounded,
         read_file,
@@ -33,7 +35,17 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
-    from bus.cli.frame.options import FILE, FOLDER, STATUS, Since, interest_of, repeatable, yes_option
+    from bus.cli.frame.options import (
+        FILE,
+        FOLDER,
+        STATUS,
+        Since,
+        check_shape,
+        interest_of,
+        must_be_known,
+        repeatable,
+        yes_option,
+    )
     from bus.cli.frame.programs import (
         beating,
         deadlines_of,
@@ -107,6 +119,7 @@ __all__ = [
     "audience_option",
     "audit_file",
     "beating",
+    "check_shape",
     "command",
     "deadlines_of",
     "defaults",
@@ -124,9 +137,12 @@ __all__ = [
     "heartbeat_of",
     "heartbeat_settings",
     "hint",
+    "input_errors",
     "interest_of",
     "load",
     "marking",
+    "must_be_known",
+    "must_be_new",
     "on_terminal",
     "one_line",
     "open_outbox",

@@ -95,12 +95,11 @@ def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     """The draft with the audience and marking given on the command line."""
     from schemas.vocab import Tlp
 
-    changes: dict[str, object] = {}
-    if audience is not None:
-        changes["audience"] = audience
-    if tlp is not None:
-        changes["tlp"] = Tlp(tlp)
-    return msgspec.structs.replace(draft, **changes) if changes else draft
+    return msgspec.structs.replace(
+        draft,
+        audience=draft.audience if audience is None else audience,
+        tlp=draft.tlp if tlp is None else Tlp(tlp),
+    )
 
 
 async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> int:

@@ -62,7 +62,7 @@ def export(
     app: App,
     *,
     out: Path,
-    since: dt.timedelta | str,
+    since: dt.timedelta | None,
     topics: tuple[str, ...],
     channels: tuple[str, ...],
     to: str | None,
@@ -76,16 +76,15 @@ def export(
     import msgspec
 
     from bus.bundle import Opening, by_channel, carried, choose, permit, trust_lines, write
-    from bus.cli.frame import record, registry_store
+    from bus.cli.frame import must_be_new, record, registry_store
     from schemas.vocab import Status
 
-    if out.exists():
-        raise click.UsageError(f"{out} is there already; choose a new name")
+    must_be_new(out)
     context = app.identity
     held = registry_store(app)
     interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(text) for text in channels)
-    start = None if since == "all" else app.now() - since if isinstance(since, dt.timedelta) else app.now()
+    start = None if since is None else app.now() - since
     with _holding(app) as (read, of):
         chosen = read(lambda db: choose(db, of, interest, named, start))
         leaving = by_channel(chosen)
@@ -229,16 +228,12 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """A bundle that is a file: it is read twice, so nothing else will do."""
     from bus.bundle import MAX_BUNDLE_BYTES, BundleError
-    from bus.cli.frame import InputFileError
+    from bus.cli.frame import InputFileError, input_errors
 
-    if not path.exists():
-        raise InputFileError(f"there is no file {path}", reason="file-missing")
-    if not path.is_file():
+    if path.exists() and not path.is_file():
         raise InputFileError(f"{path} is no regular file; a bundle is read twice", reason="file-unreadable")
-    try:
+    with input_errors(path):
         file = path.open("rb")
-    except OSError as exc:
-        raise InputFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
     with file:
         if os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES:
             raise BundleError(f"{path} is larger than {MAX_BUNDLE_BYTES} bytes", reason="too-large")

@@ -193,32 +193,33 @@ async def scrub(app: App) -> int:
     """
     app.logs(errors_only=True)
     damage, compared, problem = await _scrubbed(app)
-    if app.json:
-        app.data({"damaged": damage, "streams": compared})
-    else:
-        for bulletin in damage:
-            app.line(f"damaged: {bulletin.channel} number {bulletin.seq}, {bulletin.id}: {bulletin.what}")
-        app.table(
+    streams = compared or ()
+    app.answer(
+        {"damaged": damage, "streams": compared},
+        lines=(f"damaged: {one.channel} number {one.seq}, {one.id}: {one.what}" for one in damage),
+        table=(
             ("stream", "held", "taken in", "lost"),
-            [(each.stream, each.held, each.taken, sum(each.lost.values())) for each in compared or ()],
+            ((each.stream, each.held, each.taken, sum(each.lost.values())) for each in streams),
+        ),
+    )
+    lost = sorted((channel, count) for stream in streams for channel, count in stream.lost.items())
+    notes = []
+    if compared is None and problem is None:
+        notes.append(
+            "hub run is reading into this store, so only the store was checked; end it to read the streams"
         )
-        for channel, count in sorted((c, n) for stream in compared or () for c, n in stream.lost.items()):
-            app.line(f"lost: {count} of {channel}; its authority sends it again with: tocsin outbox scrub")
-        if compared is None and problem is None:
-            app.note(
-                "hub run is reading into this store, so only the store was checked; end it to read the streams"
-            )
-        if damage:
-            app.note(
-                f"{len(damage)} in the store are damaged: keep the file, and make a new one from the streams (set it aside, tocsin hub run)"
-            )
-        else:
-            app.note("every bulletin in the store is as it was admitted")
+    notes.append(
+        f"{len(damage)} in the store are damaged: keep the file, and make a new one from the streams (set it aside, tocsin hub run)"
+        if damage
+        else "every bulletin in the store is as it was admitted"
+    )
+    again = "its authority sends it again with: tocsin outbox scrub"
+    app.answer(lines=(f"lost: {count} of {channel}; {again}" for channel, count in lost), notes=notes)
     if problem is not None:
         raise problem
     if damage:
         return FAILURE
-    return PARTLY if any(stream.lost for stream in compared or ()) else DONE
+    return PARTLY if lost else DONE
 
 
 async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import FILE, App, hint, read_file, record, report_file, write_whole
+from bus.cli.frame import (
+    FILE,
+    App,
+    NotFoundError,
+    check_shape,
+    hint,
+    read_file,
+    record,
+    report_file,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from bus.audit import Fact
@@ -118,16 +128,11 @@ def parse_grant(text: str, parts: int) -> tuple[Tlp, str, str]:
     return Tlp(tlp), rest[0], rest[1] if len(rest) > 1 else ""
 
 
-def check_shape(text: str, type_: object, wanted: str) -> None:
-    """Refuse a word that does not have the shape of its type, saying what would.
+def check_country(code: str) -> None:
+    """Refuse what is no code of a country."""
+    from schemas.scalars import Country
 
-    Raises:
-        click.UsageError: `text` is not `wanted`.
-    """
-    try:
-        msgspec.convert(text, type_)
-    except msgspec.ValidationError:
-        raise click.UsageError(f"{text!r} is not {wanted}") from None
+    check_shape(code, Country, f"{code!r} is not a country in two capital letters, EU or INT")
 
 
 def check_audiences(document: Registry, named: Iterable[str]) -> None:
@@ -141,13 +146,17 @@ def check_audiences(document: Registry, named: Iterable[str]) -> None:
             )
 
 
-def check_kinds(named: Iterable[str]) -> None:
-    """Refuse a kind that there is not."""
-    from schemas.bodies import KINDS
+def must_be_in(document: Registry, authority: str) -> None:
+    """Refuse an authority that the registry has not.
 
-    for name in named:
-        if name not in KINDS and name != "*":
-            raise click.UsageError(f"there is no kind {name!r}{hint(name, KINDS)}")
+    Raises:
+        NotFoundError: `unknown-authority`.
+    """
+    if authority not in document.authorities:
+        raise NotFoundError(
+            f"{authority} is not in this registry{hint(authority, document.authorities)}",
+            reason="unknown-authority",
+        )
 
 
 def key_record(path: Path, now: dt.datetime) -> KeyRecord:
