@@ -18,7 +18,7 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
     Needs a signing key in this context, and a grant for receipts to that author. Exits 75 when it is safe on this disk
     but the bus has not acknowledged it yet.
     """
-    from bus.cli.frame import admitted_row, open_publisher, open_registry, open_store, record
+    from bus.cli.frame import admitted_row, open_publisher, open_store, present_registry, record
     from bus.errors import PermitError
     from bus.hub.exchange import Receipts, receipt_queue
     from bus.trust import receipt_grants
@@ -26,8 +26,8 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
     from schemas.vocab import ReceiptStage, Status
 
     app.logs(errors_only=True)
-    authority, now = app.identity.authority, app.now()
-    registry = open_registry(app, now)
+    authority = app.identity.authority
+    registry, now = present_registry(app)
     async with open_store(app) as store, open_publisher(app) as publisher:
         row = await store.read(lambda db: admitted_row(db, bulletin_id))
         if row is None:

@@ -69,14 +69,13 @@ def show(
     require_ready: bool,
 ) -> int:
     """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
-    from bus.cli.frame import open_registry
+    from bus.cli.frame import present_registry
     from bus.hub import elections
     from bus.hub.picture import PASS, Facts, assess, read_contacts
     from bus.hub.watch import channel_rows
 
     context = app.identity
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     contacts = None if context.contacts is None else read_contacts(context.contacts)
 
     def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], Facts]:

@@ -46,6 +46,16 @@ def open_registry(app: App, now: dt.datetime | None = None) -> VerifiedRegistry:
     return registry_store(app, now)()
 
 
+def present_registry(app: App) -> tuple[VerifiedRegistry, dt.datetime]:
+    """The chosen context's registry as it stands at present, and that present.
+
+    Raises:
+        ConfigError, TrustError: see `RegistryStore`.
+    """
+    now = app.now()
+    return open_registry(app, now), now
+
+
 def registry_store(app: App, now: dt.datetime | None = None) -> RegistryStore:
     """The chosen context's registry, for a program that runs on: it follows every version that is taken in.
 

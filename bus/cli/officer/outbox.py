@@ -92,11 +92,11 @@ async def prune(app: App, *, dry_run: bool) -> None:
     goes that is not a year old, and what names an election stays as long, wherever that is held. Heads of channels stay,
     what waits, and what hubs have not received or not confirmed as withdrawn.
     """
-    from bus.cli.frame import open_outbox, open_registry, record, retention
+    from bus.cli.frame import open_outbox, present_registry, record, retention
     from bus.delivery import pruning
 
-    authority, now = app.identity.authority, app.now()
-    registry = open_registry(app, now)
+    authority = app.identity.authority
+    registry, now = present_registry(app)
     days, elections = await retention(app, now)
     keep = dt.timedelta(days=days)
     async with open_outbox(app) as box:

@@ -16,14 +16,13 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
 
     Exits 5 when this authority may not say it there at all.
     """
-    from bus.cli.frame import defaults, open_registry, read_draft, stamped
+    from bus.cli.frame import defaults, present_registry, read_draft, stamped
     from bus.sealing import current_key, must_seal, sections
     from schemas.rules import check, with_section
     from schemas.subject import channel_of, subject_for
 
     context = app.identity
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     draft = with_marking(read_draft(file), audience, tlp)
     bulletin = stamped(draft, registry.issuer(context.authority), defaults(context), now)
     check(bulletin)

@@ -71,14 +71,13 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     not open, or none of its sections does.
     """
     from bus.admission import verify_file
-    from bus.cli.frame import open_registry, open_seal_keys, record
+    from bus.cli.frame import open_seal_keys, present_registry, record
     from bus.errors import SealError
     from bus.sealing import Keys, View, look_at_sections, open_bulletin
     from schemas.envelope import parse_header, write_signed
     from schemas.errors import TocsinError
 
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     file, held = _file(app, name)
     outer = verify_file(file, registry=registry, now=now, continued=held)
     keys = open_seal_keys(app, key_file, passphrase_file)

@@ -84,10 +84,9 @@ def _settings(app: App) -> str:
 
 
 def _registry(app: App) -> str:
-    from bus.cli.frame import open_registry
+    from bus.cli.frame import present_registry
 
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     return f"{registry.domain} version {registry.version}, {registry.state(now)}"
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import DONE, FILE, PARTLY, TLPS, App, Group, command, hint, repeatable
+from bus.cli.frame import DONE, FILE, PARTLY, TLPS, App, Group, Sending, command, gathered, hint, repeatable
 from schemas.vocab import FeedbackKind
 
 if TYPE_CHECKING:
     from bus.drills import Expectation, Inject, Report
     from bus.publishing import Publisher
     from bus.trust import VerifiedRegistry
+    from schemas.bulletin import Draft
     from schemas.vocab import Tlp
 
 out_option = click.option(
@@ -124,28 +125,22 @@ async def comcheck(
 @click.option("--text", help="a sentence")
 @click.option("--tlp", type=click.Choice(TLPS[:-1]), help="the bulletin's marking")
 @click.option("--audience", help="the bulletin's audience")
+@gathered("sending", Sending)
 async def answer(
-    app: App,
-    bulletin_id: str,
-    *,
-    exercise: str,
-    verdict: str,
-    text: str | None,
-    tlp: str | None,
-    audience: str | None,
+    app: App, bulletin_id: str, *, exercise: str, verdict: str, text: str | None, sending: Sending
 ) -> int:
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
-    from bus.cli.frame import Sending, check_shape, send_drafts
+    from bus.cli.frame import check_shape, send_drafts
     from bus.drills import answer as answer_to
     from schemas.scalars import Slug, Uuid
 
     check_shape(bulletin_id, Uuid, f"ID is the id of a bulletin: {bulletin_id!r} is none")
     check_shape(exercise, Slug, f"--exercise: {exercise!r} is none")
-    return await send_drafts(
-        app,
-        [(bulletin_id, lambda: answer_to(bulletin_id, exercise, FeedbackKind(verdict), text))],
-        Sending(audience=audience, tlp=tlp),
-    )
+
+    def make() -> Draft:
+        return answer_to(bulletin_id, exercise, FeedbackKind(verdict), text)
+
+    return await send_drafts(app, [(bulletin_id, make)], sending)
 
 
 # -- conducting it ----------------------------------------------------------------------------------------------

@@ -104,12 +104,11 @@ async def rebuild(app: App) -> None:
 @command(hub, "status")
 async def status(app: App) -> None:
     """Counts, cursors, lag and what waits, from the store."""
-    from bus.cli.frame import open_registry, open_store
+    from bus.cli.frame import open_store, present_registry
 
     async with open_store(app) as store:
         counts = await store.status()
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     facts = {**counts, "trust": str(registry.state(now)), "registry_version": registry.version}
     told = dict(facts)
     if last := counts.get("last_admitted"):
@@ -236,4 +235,4 @@ async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None
             compared = await scrubbing.compare(place, store, registry, app.now, app.timeout(CONNECT_S))
         except (UnreachableError, DeniedError, BrokerError) as exc:
             return damage, None, exc
-        return damage, compared, None
+    return damage, compared, None

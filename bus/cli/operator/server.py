@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bus.transport import Tls
     from bus.trust import VerifiedRegistry
 
-PROVISIONER_FILE = "provisioner.nk"
+PROVISIONER_FILE = "provisioner.nk"  # of who makes streams
 SYSTEM_FILE = "system.nk"  # of who cuts connections: server run
 CONF_FILE = "nats-server.conf"
 
@@ -54,7 +54,7 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
 
     registry = production_registry(app)
     settings = _settings(folder, which, seat_of(folder, registry, which), _system_nkey(folder))
-    text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
+    text = render_conf(registry, settings=settings, provisioner_nkey=key_in(folder, PROVISIONER_FILE)[1])
     if stdout:
         click.echo(text)
         return
@@ -123,7 +123,7 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
 
     held = registry_store(app)
     registry = held()
-    seed, public = provisioner_key(folder)
+    seed, public = key_in(folder, PROVISIONER_FILE)
     system = key_in(folder, SYSTEM_FILE)
     tls = _tls(app)
     settings = _settings(folder, which, seat, system[1])
@@ -205,7 +205,7 @@ async def check(app: App, folder: Path, *, url: str | None, monitor: str | None,
     checks = await run_checks(
         url=address,
         monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
-        provisioner_seed=provisioner_key(folder)[0],
+        provisioner_seed=key_in(folder, PROVISIONER_FILE)[0],
         registry=registry,
         seat=seat_of(folder, registry, which),
         conf_file=folder / CONF_FILE,
@@ -241,11 +241,6 @@ def production_registry(app: App) -> VerifiedRegistry:
             reason="demo-domain",
         )
     return registry
-
-
-def provisioner_key(folder: Path) -> tuple[str, str]:
-    """The seed and public key of the identity that makes streams; made when first asked for."""
-    return key_in(folder, PROVISIONER_FILE)
 
 
 def _system_nkey(folder: Path) -> str | None:

@@ -25,7 +25,7 @@ from bus.cli.frame import (
 if TYPE_CHECKING:
     from bus.audit import Fact
     from bus.trust import VerifiedRegistry
-    from schemas.registry import KeyRecord, Registry
+    from schemas.registry import KeyRecord, PublishGrant, ReadGrant, Registry
     from schemas.vocab import Tlp
 
 KEY_LIFETIME_DAYS = 365
@@ -135,15 +135,16 @@ def check_country(code: str) -> None:
     check_shape(code, Country, f"{code!r} is not a country in two capital letters, EU or INT")
 
 
-def check_audiences(document: Registry, named: Iterable[str]) -> None:
-    """Refuse an audience that the registry has not; an authority's own id is one too."""
+def check_audiences(document: Registry, grants: Iterable[PublishGrant | ReadGrant]) -> None:
+    """Refuse grants for an audience that the registry has not; an authority's own id is one too."""
     known = {*document.audiences, *document.authorities}
-    for name in named:
-        if name not in known:
-            raise click.UsageError(
-                f"there is no audience {name!r}{hint(name, sorted(known))}; "
-                "a new one is made with its first member: tocsin registry add ... --member-of"
-            )
+    for one in grants:
+        for name in one.audiences:
+            if name not in known:
+                raise click.UsageError(
+                    f"there is no audience {name!r}{hint(name, sorted(known))}; "
+                    "a new one is made with its first member: tocsin registry add ... --member-of"
+                )
 
 
 def must_be_in(document: Registry, authority: str) -> None:

@@ -238,10 +238,8 @@ def grant(
     now = app.now()
     document, note = proposal(file, now)
     must_be_in(document, authority)
-    check_audiences(
-        document,
-        [name for names in (*(g.audiences for g in says), *(g.audiences for g in hears)) for name in names],
-    )
+    check_audiences(document, says)
+    check_audiences(document, hears)
     document = proposals.grant(document, authority, publish=says, read=hears)
     if receipts:
         document = proposals.grant_receipts(document, authority)

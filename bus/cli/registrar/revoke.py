@@ -94,12 +94,7 @@ def explain_revocation(
 
 
 def write_statement(
-    app: App,
-    registry: VerifiedRegistry,
-    authority: str,
-    signer: Signer,
-    out: Path,
-    revoking: Revoking,
+    app: App, registry: VerifiedRegistry, authority: str, signer: Signer, out: Path, revoking: Revoking
 ) -> None:
     """Explain, ask, and write a revocation statement that this registry believes."""
     from bus.trust import new_statement
