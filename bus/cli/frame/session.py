@@ -214,7 +214,10 @@ async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
 
 
 def within(opened: AbstractAsyncContextManager[S], work: Callable[[S], Awaitable[T]]) -> T:
-    """Open something, do one thing with it, close it; for a command that is no coroutine, because it asks a person."""
+    """Open something, do one thing with it, close it; for a command that is no coroutine.
+
+    A command that asks a person is none: while a coroutine runs, the first Ctrl-C does not end a question.
+    """
 
     async def run() -> T:
         async with opened as it:

@@ -230,7 +230,9 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     from bus.bundle import MAX_BUNDLE_BYTES, BundleError
     from bus.cli.frame import InputFileError, input_errors
 
-    if path.exists() and not path.is_file():
+    if not path.exists():
+        raise InputFileError(f"there is no file {path}", reason="file-missing")
+    if not path.is_file():
         raise InputFileError(f"{path} is no regular file; a bundle is read twice", reason="file-unreadable")
     with input_errors(path):
         file = path.open("rb")
