@@ -18,17 +18,16 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import NamedTuple
+from functools import partial
 
 import msgspec
 import structlog
 
-from bus.admission import Judged, Refused, decide
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
+from bus.federation.messages import MESSAGE_ID, Item, sort_out
 from bus.federation.plan import Federation, Route, routes_of
 from bus.policy import RateLimit, RateMeter
-from bus.subscribing import message_from
 from bus.tasks import one_failure, run_with_current
 from bus.transport import (
     BATCH,
@@ -46,21 +45,17 @@ from bus.transport import (
 )
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
-from schemas.envelope import SIG_HEADER
-from schemas.subject import matches
 
 MOST = 500
 QUIET_S = 5.0
 PAUSE_S = 0.5
 ACK_S = 5.0
 AGAIN_S = 1.0
-MESSAGE_ID = "Nats-Msg-Id"
 COPIES = RateLimit(burst=2000, per_s=2000 / 86_400)
 """How many bulletins of one author are carried to one place from one other though they were carried before."""
 UNKNOWN = "unknown-key"
 OVER_BUDGET = "over-budget"
 IN_THREAD_FROM = 4
-_CARRIED_HEADERS = ("ce-",)
 
 log = structlog.get_logger()
 
@@ -192,7 +187,8 @@ class Carrier(msgspec.Struct, kw_only=True):
         items = [Item.of(received) for received in batch]
         known = await self.ledger.known(route.sink, [name for item in items for name in item.names])
         unseen = [item for item in items if not item.is_known(known)]
-        proven, left = await self._proven(route, stream, unseen, registry, now)
+        work = partial(sort_out, unseen, stream, route.patterns, registry, now)
+        proven, left = work() if len(unseen) < IN_THREAD_FROM else await asyncio.to_thread(work)
         known |= await self.ledger.known(route.sink, [found.endorsed for found in proven if found.endorsed])
         stored: dict[str, str] = {}
         # By the stream that takes them; between streams there is no order.
@@ -205,9 +201,8 @@ class Carrier(msgspec.Struct, kw_only=True):
                     left[OVER_BUDGET] += 1
                     continue
                 stored[name] = ""
-                found.message.headers.pop(
-                    MESSAGE_ID, None
-                )  # by it the far stream would take this for the first one
+                # By its id the far stream would take this for the first one.
+                found.message.headers.pop(MESSAGE_ID, None)
             else:
                 continue
             known |= stored
@@ -228,29 +223,6 @@ class Carrier(msgspec.Struct, kw_only=True):
         self.carried[route.sink] += sum(map(len, outgoing.values()))
         return bool(left[UNKNOWN])
 
-    async def _proven(
-        self, route: Route, stream: str, items: list[Item], registry: VerifiedRegistry, now: dt.datetime
-    ) -> tuple[list[Proven], Counter[str]]:
-        """What of a batch its issuer is proven to have said and the route releases; and how many are not, by reason."""
-        messages = [message_from(stream, item.received) for item in items]
-
-        def judge() -> list[Judged | Refused]:
-            return [decide(message, registry, now) for message in messages]
-
-        verdicts = judge() if len(items) < IN_THREAD_FROM else await asyncio.to_thread(judge)
-        proven: list[Proven] = []
-        left: Counter[str] = Counter()
-        for item, verdict in zip(items, verdicts, strict=True):
-            copy = as_outgoing(item.received, route.patterns)
-            if isinstance(verdict, Refused) and not verdict.speaker:
-                left[verdict.reason] += 1
-            elif copy is None:
-                left["not-permitted"] += 1
-            else:
-                endorsers = verdict.admitted.endorsers if isinstance(verdict, Judged) else ()
-                proven.append(Proven(item, verdict.speaker, endorsers, copy))
-        return proven, left
-
     def _may_copy(self, route: Route, author: str, now: float) -> bool:
         """Charge an author with a bulletin that is carried though it was before; False when its allowance is used up."""
         meter = self.copies.setdefault((route.source, route.sink, author), RateMeter(COPIES))
@@ -269,82 +241,6 @@ def _must_be_connected(end: Connection) -> None:
     if not end.connected:
         known = "; is this carrier's key in the federation file there?" if end.denied else ""
         raise UnreachableError((end.problem or "not connected") + known)
-
-
-class Item(NamedTuple):
-    """A message with the names by which it is remembered.
-
-    Attributes:
-        received: the message.
-        digest: of its payload.
-        signature: digest of its signatures as they came: anybody can add some that nobody knows.
-        again: its digest with the time of its record, when it was sent again; what is sent again has no message id.
-    """
-
-    received: Received
-    digest: str
-    signature: str
-    again: str
-
-    @classmethod
-    def of(cls, received: Received) -> Item:
-        """A message as it came."""
-        name = digest(received.payload)
-        headers = dict(received.headers)
-        is_sent_again = MESSAGE_ID not in headers
-        return cls(
-            received=received,
-            digest=name,
-            signature=digest(headers.get(SIG_HEADER, "").encode("utf-8", "surrogatepass")),
-            again=f"{name}@{received.stored_ns}" if is_sent_again else "",
-        )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All of them, without the signatures."""
-        return (self.digest, self.again) if self.again else (self.digest,)
-
-    def is_known(self, known: Mapping[str, str]) -> bool:
-        """Whether this very message has been carried, by the names that are known and the signatures of each."""
-        return known.get(self.digest) == self.signature and all(name in known for name in self.names)
-
-
-class Proven(NamedTuple):
-    """A message that its author has said, by proof, as it is carried."""
-
-    item: Item
-    author: str
-    endorsers: tuple[str, ...]
-    message: Outgoing
-
-    @property
-    def endorsed(self) -> str:
-        """The name of the bulletin with all who signed it; empty when its author alone did."""
-        return f"{self.item.digest}+{','.join(self.endorsers)}" if self.endorsers else ""
-
-    @property
-    def names(self) -> dict[str, str]:
-        """What is remembered of it when it is carried for the first time."""
-        others = [name for name in (self.item.again, self.endorsed) if name]
-        return {self.item.digest: self.item.signature, **dict.fromkeys(others, "")}
-
-
-def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
-    """The message as it is published at the other end; None when no reader would admit it, or it is not released.
-
-    The subject must be the route's, and of the headers go the signature, the message id and the hints, each once.
-    """
-    if not received.subject.isascii() or not any(matches(pattern, received.subject) for pattern in patterns):
-        return None
-    headers: dict[str, str] = {}
-    for name, value in received.headers:
-        known = name in (SIG_HEADER, MESSAGE_ID) or name.startswith(_CARRIED_HEADERS)
-        if not known:
-            continue
-        if name in headers or not value.isascii() or not value.isprintable():
-            return None
-        headers[name] = value
-    return Outgoing(subject=received.subject, payload=received.payload, headers=headers)
 
 
 def _stream_of(message: Outgoing) -> str:

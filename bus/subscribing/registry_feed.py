@@ -15,12 +15,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from bus.audit import Fact
 from bus.errors import BrokerError, DeniedError, TrustError, UnreachableError
+from bus.subscribing.early import Early
 from bus.transport import (
     MAX_MESSAGE_BYTES,
     MAX_STATEMENT_BYTES,
@@ -45,9 +46,6 @@ MOST = 100
 EVERY_S = 2.0
 QUIET_S = 3.0
 CONNECT_S = 30.0
-MOST_EARLY = 16  # of one subject
-MOST_EARLY_BYTES = 4 * 1024**2
-"""How much is kept of what came too early, in all. Who fills it makes room out of his own: the subject with the most pays."""
 REFUSALS_EVERY_S = 3600.0
 MOST_BYTES = {
     # A payload in base64url, with a few signatures.
@@ -103,7 +101,7 @@ class RegistryFeed:
         self._cursor = Cursor()  # of TRUST
         self._stood = (0, 0)  # how STATEMENTS stood when it had been read: delivered, pending
         self._heard: frozenset[str] = frozenset()  # digests of what stands in STATEMENTS
-        self._early: dict[str, dict[str, bytes]] = {}  # by subject, by digest
+        self._early = Early()
         self._version = held().version
         self._ticks = 0
         self._told: dict[tuple[Trust | None, str], float] = {}
@@ -216,7 +214,7 @@ class RegistryFeed:
             taken = self._held.take(raw)
         except TrustError as exc:
             if exc.reason in _EARLY[kind]:
-                self._keep_early(subject, raw)
+                self._early.keep(subject, raw)
             raise
         self.counts["taken" if taken else "known"] += 1
         if taken:
@@ -227,19 +225,6 @@ class RegistryFeed:
             elif len(now.revocations) > len(before.revocations):
                 made = now.revocations[-1]
                 self._tell("revocation-accepted", authority=made.authority, keys=list(made.kids))
-
-    def _keep_early(self, subject: str, raw: bytes) -> None:
-        """Keep a message to be tried again; beyond the bounds the oldest of the subject that has the most goes."""
-        early = self._early.setdefault(subject, {})
-        early[digest(raw)] = raw
-        if len(early) > MOST_EARLY:
-            del early[next(iter(early))]
-        sizes = {name: sum(map(len, kept.values())) for name, kept in self._early.items()}
-        while sum(sizes.values()) > MOST_EARLY_BYTES:
-            most = max(sizes, key=sizes.__getitem__)
-            sizes[most] -= len(self._early[most].pop(next(iter(self._early[most]))))
-            if not self._early[most]:
-                del self._early[most], sizes[most]
 
     async def _try_early(self, _: Connection) -> None:
         """Try again what came too early, when a version has come, by bus or file, and every `_EARLY_TICKS` looks."""
@@ -253,7 +238,7 @@ class RegistryFeed:
         while again:
             self._version = self._held().version
             again = False
-            for subject, name, raw in self._waiting():
+            for subject, name, raw in self._early.waiting():
                 kind = said_on(subject)
                 try:
                     self._take(subject, kind, raw)
@@ -262,15 +247,9 @@ class RegistryFeed:
                         continue
                     log.warning("trust_left_aside", reason=exc.reason, count=1, problem=str(exc))
                     self._tell_refused(kind, exc.reason, 1, 0)
-                self._early[subject].pop(name, None)
+                self._early.drop(subject, name)
                 if again := self._held().version != self._version:
                     break
-        self._early = {subject: early for subject, early in self._early.items() if early}
-
-    def _waiting(self) -> Iterable[tuple[str, str, bytes]]:
-        """What came too early, statements first."""
-        subjects = sorted(self._early, key=lambda subject: (said_on(subject) is not Trust.REVOKE, subject))
-        return [(subject, name, raw) for subject in subjects for name, raw in self._early[subject].items()]
 
     # -- the record -------------------------------------------------------------------------------------------------
 

@@ -33,12 +33,13 @@ from bus.transport.connection import Connection, Endpoint
 from bus.transport.interface import Outgoing
 from bus.transport.jetstream import js_api, publish, publish_burst, stream_info
 from bus.transport.pull_consumer import PullConsumer, Received
-from bus.transport.streams import PROVISIONER
+from bus.transport.streams import PROVISIONER, ConsumerSpec
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import ReceiptItem
 from schemas.codec import digest
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header
+from schemas.subject import PREFIX
 from schemas.vocab import ReceiptStage, Tlp
 from tests.support.stage import running
 from tests.support.waiting import eventually, longest
@@ -566,7 +567,7 @@ async def read_all(broker: Broker, stream: str, author: str) -> list[Received]:
     async with Connection.open(broker.endpoint(PROVISIONER)) as owner:
         await owner.until_connected(longest())
         name = f"all_of_{author}"
-        config = {"durable_name": name, "name": name, "ack_policy": "none", "deliver_policy": "all"}
+        config = ConsumerSpec(stream=stream, name=name, filters=(f"{PREFIX}.>",)).config()
         await js_api(owner, f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config})
         async with PullConsumer.attach(owner, stream, name, 1) as pull:
             found: list[Received] = []

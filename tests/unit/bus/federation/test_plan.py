@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bus.demo.federation import COUNTRIES, found
 from bus.errors import ConfigError
-from bus.federation.carrier import Item, as_outgoing
+from bus.federation.messages import Item, as_outgoing
 from bus.federation.plan import (
     BrokerRole,
     CarrierClient,

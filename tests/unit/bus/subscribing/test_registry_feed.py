@@ -8,7 +8,8 @@ import pytest
 
 from bus.errors import TrustError
 from bus.keys.signatures import FileSigner, sign_entry
-from bus.subscribing.registry_feed import MOST_EARLY_BYTES, RegistryFeed
+from bus.subscribing.early import MOST_EARLY_BYTES
+from bus.subscribing.registry_feed import RegistryFeed
 from bus.transport.connection import Endpoint
 from schemas.envelope import TYP_REGISTRY, write_signed
 from schemas.subject import said_on
@@ -33,6 +34,6 @@ async def test_what_came_too_early_has_a_bound_and_each_speaker_pays_for_himself
             crowd = f"tocsin.trust.v1.registry.{place}"
             with pytest.raises(TrustError):
                 feed._take(crowd, said_on(crowd), raw)
-    kept = feed._early
-    assert sum(len(raw) for early in kept.values() for raw in early.values()) <= MOST_EARLY_BYTES
-    assert list(kept[subject].values()) == [small]
+    kept = [(where, raw) for where, _, raw in feed._early.waiting()]
+    assert sum(len(raw) for _, raw in kept) <= MOST_EARLY_BYTES
+    assert [raw for where, raw in kept if where == subject] == [small]
