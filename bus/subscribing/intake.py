@@ -57,6 +57,7 @@ class Intake:
         self._hold_s = hold_s
         self._holding = True  # whether anything is held back, as far as is known
         self._ended: frozenset[str] = frozenset()  # the keys that had ended when the store was last amended
+        self._stated: frozenset[str] = frozenset()  # of those, the ones that only a statement has ended
 
     def settle(
         self,
@@ -68,9 +69,11 @@ class Intake:
     ) -> dict[str, int]:
         """Take a batch in and move the cursor. Returns how many were admitted, held, duplicate, early or refused."""
         self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
-        self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
+        ended = db.execute("SELECT kid, by_statement FROM ended_keys").fetchall()
+        self._ended = frozenset(row["kid"] for row in ended)
+        self._stated = frozenset(row["kid"] for row in ended if row["by_statement"])
         if stream is None:  # waited for their time; from here on they are what they are judged to be
-            waited = [(verdict.message.digest,) for verdict in judged]
+            waited = [(tables.deferred_name(verdict.message),) for verdict in judged]
             db.executemany("DELETE FROM deferred WHERE digest = ?", waited)
         counts = Counter(self._take(db, verdict, now) for verdict in judged)
         if stream is not None and cursor is not None:
@@ -263,6 +266,8 @@ class Intake:
         added = tables.add_quarantined(db, refused, now)
         if added and refused.channel is not None and refused.reason in ENDED:
             places.reassess_successor(db, refused.channel, refused.seq or 0, message.digest)
+            if not self._stated.isdisjoint(refused.kids):
+                places.reassess(db, refused.channel)  # it may stand by its date
         elif added and refused.channel is not None and holds_place(refused.reason):
             # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
             waiting = Waiting(

@@ -18,7 +18,7 @@ from bus.storage import Layout, insert, utc
 from bus.subscribing import erasure
 from bus.transport import Cursor
 from schemas.bulletin import Bulletin
-from schemas.codec import decode
+from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER
 
 SCHEMA = (
@@ -48,7 +48,7 @@ CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
-  kids TEXT NOT NULL, received_at REAL NOT NULL,
+  kids TEXT NOT NULL, received_at REAL NOT NULL, issued REAL,
   PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
@@ -74,7 +74,9 @@ CREATE TABLE IF NOT EXISTS fork_decisions (
 CREATE TABLE IF NOT EXISTS voided (
   channel TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (channel, digest)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ended_keys (
+  kid TEXT PRIMARY KEY, since REAL NOT NULL, by_statement INTEGER NOT NULL DEFAULT 0, over REAL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS retried (registry TEXT NOT NULL, upto INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS to_reassess (channel TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursors (
@@ -102,7 +104,18 @@ ALTER TABLE to_amend RENAME TO to_reassess;
 ALTER TABLE covered RENAME TO read_filters;
 ALTER TABLE tombstones RENAME COLUMN why TO reason;
 """
-LAYOUT = Layout("subscribing", SCHEMA, (_2,), known_by="admitted")
+# `issued` stays NULL where the bytes are gone, and then counts as when it was received.
+_3 = """
+ALTER TABLE links ADD COLUMN issued REAL;
+UPDATE links SET issued = (
+  SELECT unixepoch(json_extract(CAST(a.payload AS TEXT), '$.issued')) FROM admitted a WHERE a.digest = links.digest
+);
+ALTER TABLE ended_keys ADD COLUMN by_statement INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ended_keys ADD COLUMN over REAL;
+DROP INDEX IF EXISTS admitted_personal;
+DROP INDEX IF EXISTS quarantine_personal;
+"""
+LAYOUT = Layout("subscribing", SCHEMA, (_2, _3), known_by="admitted")
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -245,6 +258,7 @@ def add_link(db: sqlite3.Connection, waiting: Waiting, bulletin: Bulletin, chann
         "reason": waiting.refused,
         "kids": " ".join(waiting.kids),
         "received_at": waiting.received_at,
+        "issued": bulletin.issued.timestamp(),
     }
     insert(db, "links", row)
 
@@ -266,10 +280,15 @@ def add_held_back(
     return insert(db, "held_back", row, verb="INSERT OR IGNORE").rowcount > 0
 
 
+def deferred_name(message: Message) -> str:
+    """What a message that waits is known by: all of it, for another one may have the same payload."""
+    return digest(msgspec.msgpack.encode((message.subject, message.headers, message.payload)))
+
+
 def add_deferred(db: sqlite3.Connection, message: Message, retry_at: dt.datetime) -> None:
     """Put a message off until it can be judged."""
     row = {
-        "digest": message.digest,
+        "digest": deferred_name(message),
         "message": msgspec.msgpack.encode(message),
         "retry_at": retry_at.timestamp(),
     }

@@ -11,19 +11,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.admission.branches import ReceivedLink, standing
+from bus.trust.revocations import Ending
 from tests.support.world import NOW
 
 HOUR = dt.timedelta(hours=1)
 OLD, NEW = "old key", "new key"
-SINCE = {OLD: NOW}
+SINCE = {OLD: Ending(since=NOW)}
 
 
 def link(
-    digest: str, seq: int, prev: str | None, kid: str = OLD, hours: int = 1, channel: str = "xa-csirt/actual"
+    digest: str,
+    seq: int,
+    prev: str | None,
+    kid: str = OLD,
+    hours: int = 1,
+    channel: str = "xa-csirt/actual",
+    dated: int = 0,
 ) -> ReceivedLink:
-    """A link received some hours after the theft."""
+    """A link received, and dated, some hours after the theft."""
     return ReceivedLink(
-        channel=channel, seq=seq, digest=digest, prev=prev, kid=kid, received_at=NOW + hours * HOUR
+        channel=channel,
+        seq=seq,
+        digest=digest,
+        prev=prev,
+        kid=kid,
+        received_at=NOW + hours * HOUR,
+        issued=NOW + dated * HOUR,
     )
 
 
@@ -66,12 +79,12 @@ def test_what_falls(links: list[ReceivedLink], fallen: set[str]) -> None:
     assert found.stands == {each.digest for each in links} - fallen
 
 
-def reference(links: list[ReceivedLink], revoked: Mapping[str, dt.datetime]) -> set[str]:
+def reference(links: list[ReceivedLink], revoked: Mapping[str, Ending]) -> set[str]:
     """What stands, by walking every way from every anchor down."""
     by_name = {(each.channel, each.seq, each.digest): each for each in links}
     stands: set[str] = set()
     for each in links:
-        if each.kid in revoked and each.received_at >= revoked[each.kid]:
+        if each.kid in revoked and each.received_at >= revoked[each.kid].since:
             continue
         at: ReceivedLink | None = each
         while at is not None:
@@ -104,12 +117,13 @@ def forests(draw: st.DrawFn) -> list[ReceivedLink]:
 
 
 REVOKED = st.dictionaries(
-    st.sampled_from([OLD, NEW, "third"]), st.integers(-3, 3).map(lambda hours: NOW + hours * HOUR)
+    st.sampled_from([OLD, NEW, "third"]),
+    st.integers(-3, 3).map(lambda hours: Ending(since=NOW + hours * HOUR)),
 )
 
 
 @given(forests(), REVOKED)
-def test_the_ruling_is_the_reference(links: list[ReceivedLink], revoked: dict[str, dt.datetime]) -> None:
+def test_the_ruling_is_the_reference(links: list[ReceivedLink], revoked: dict[str, Ending]) -> None:
     """Every link is in one of the two sets, and in the right one."""
     found = standing(links, revoked)
     assert found.stands == reference(links, revoked)
@@ -118,21 +132,24 @@ def test_the_ruling_is_the_reference(links: list[ReceivedLink], revoked: dict[st
 
 @given(forests(), REVOKED, st.data())
 def test_more_links_fell_nothing_and_more_revocations_raise_nothing(
-    links: list[ReceivedLink], revoked: dict[str, dt.datetime], data: st.DataObject
+    links: list[ReceivedLink], revoked: dict[str, Ending], data: st.DataObject
 ) -> None:
     """So the order in which bulletins and revocations come does not matter in the end."""
     some = data.draw(
         st.lists(st.sampled_from(links), unique_by=lambda each: each.digest) if links else st.just([])
     )
     assert standing(some, revoked).stands <= standing(links, revoked).stands
-    worse = {**revoked, OLD: min(revoked.get(OLD, NOW), NOW - HOUR)}
+    worse = {
+        **revoked,
+        OLD: Ending(since=min(revoked[OLD].since if OLD in revoked else NOW, NOW - HOUR)),
+    }
     assert standing(links, worse).stands <= standing(links, revoked).stands
 
 
 @given(forests(), REVOKED)
-def test_a_thief_adds_nothing_that_stands(links: list[ReceivedLink], revoked: dict[str, dt.datetime]) -> None:
+def test_a_thief_adds_nothing_that_stands(links: list[ReceivedLink], revoked: dict[str, Ending]) -> None:
     """However many links a revoked key adds after its end, all of them fall and no other changes."""
-    thieves = {**revoked, "stolen": NOW}
+    thieves = {**revoked, "stolen": Ending(since=NOW)}
     branch = [
         msgspec.structs.replace(
             each, digest=f"t{each.digest}", seq=each.seq + 1, prev=each.digest, kid="stolen", received_at=NOW

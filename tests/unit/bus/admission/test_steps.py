@@ -110,6 +110,7 @@ def test_endorsements_count_unknown_ones_do_not_and_bad_ones_are_told() -> None:
 def test_co_issuers_are_named_but_not_confirmed_until_they_sign() -> None:
     """A label says so, and a co-signature takes it away."""
     other = Authority(id="xb-csirt", kind="csirt", domain=Domain.CYBER, country="XB")
+    other = WORLD.registry.issuer("xb-csirt")
     made = bulletin(WORLD, co_issuers=(other,))
     message = sign(WORLD, made)
     assert judged(message).labels == {"co-issuers-unconfirmed"}

@@ -123,8 +123,23 @@ PERMITS: dict[str, tuple[tuple[PublishGrant, ...], tuple[Area, ...], str]] = {
         NO_KIND,
     ),
     "its areas": ((says(areas=("XA", "XB")),), (country("XA"), country("XB")), ""),
-    "no area, under a grant for one": ((says(areas=("XA",)),), (), ""),
-    "an area without a country": ((says(areas=("XA",)),), (NOWHERE,), ""),
+    "no area": ((says(areas=("*",)),), (), ""),
+    "no area, under a grant for one": (
+        (says(areas=("XA", "EU", "INT")),),
+        (),
+        "xa-csirt has no grant for areas without a country on actual.green.community",
+    ),
+    "an area without a country": ((says(areas=("*",)),), (NOWHERE,), ""),
+    "an area without a country, under a grant for one": (
+        (says(areas=("XA",)),),
+        (country("XA"), NOWHERE),
+        "xa-csirt has no grant for areas without a country, XA on actual.green.community",
+    ),
+    "a country called the Union": (
+        (says(areas=("EU",)),),
+        (Area(scope="eu", country="XB"),),
+        "xa-csirt has no grant for EU, XB on actual.green.community",
+    ),
     "the Union": ((says(areas=("EU",)),), (UNION,), ""),
     "the Union, under a grant for countries": (
         (says(areas=("XA", "XB")),),
@@ -311,7 +326,8 @@ def test_a_key_has_ended_since_its_revocation_or_its_last_moment_whichever_is_ea
     """A window ends as its last moment comes; a revoked key counts from its own moment."""
     registry, kids = _with_ends()
     assert registry.revoked() == {kids["xa-emb"]: NOW - 2 * DAY, kids["xb-emb"]: NOW - DAY}
-    assert registry.ended(NOW) == {
+    since = {kid: end.since for kid, end in registry.ended(NOW).items()}
+    assert since == {
         kids["xb-csirt"]: NOW - DAY,
         kids["xa-emb"]: NOW - 2 * DAY,
         kids["xb-emb"]: NOW - 2 * DAY,
@@ -320,7 +336,10 @@ def test_a_key_has_ended_since_its_revocation_or_its_last_moment_whichever_is_ea
     before = registry.ended(NOW - DAY - dt.timedelta(microseconds=1))
     assert kids["xb-csirt"] not in before
     early = registry.ended(NOW - 3 * DAY)
-    assert early == {kids["xa-emb"]: NOW - 2 * DAY, kids["xb-emb"]: NOW - DAY}
+    assert {kid: end.since for kid, end in early.items()} == {
+        kids["xa-emb"]: NOW - 2 * DAY,
+        kids["xb-emb"]: NOW - DAY,
+    }
 
 
 def test_keys_are_listed_by_authority_and_id() -> None:
