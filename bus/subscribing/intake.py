@@ -126,7 +126,7 @@ class Intake:
         if outcome in REFUSED:
             log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)
             self._note_ended(db, waiting, channel)
-            self._note_dated(db, channel, bulletin.seq)
+            places.reassess_near(db, channel, bulletin.seq, self._stated)
             if waiting.refused is not None:
                 return "refused"  # it is in quarantine already
             place = f"{channel} number {bulletin.seq}"
@@ -144,7 +144,7 @@ class Intake:
             log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
         tables.add_link(db, waiting, bulletin, channel)
         self._note_ended(db, waiting, channel)
-        self._note_dated(db, channel, bulletin.seq)
+        places.reassess_near(db, channel, bulletin.seq, self._stated)
         if waiting.refused is None:
             self._keep(db, waiting, bulletin, channel, label, now)
         return "admitted"
@@ -153,14 +153,6 @@ class Intake:
         """Have its channel ruled about once more if a key of its signature has ended."""
         if not self._ended.isdisjoint(waiting.kids):
             places.reassess(db, channel)
-
-    def _note_dated(self, db: sqlite3.Connection, channel: str, seq: int) -> None:
-        """Have a channel ruled about once more if what stands there, or just before or after, may stand by its date alone."""
-        if self._stated:
-            sql = "SELECT kids FROM links WHERE channel = ?1 AND seq BETWEEN ?2 - 1 AND ?2 + 1"
-            near = {kid for row in db.execute(sql, (channel, seq)) for kid in row["kids"].split()}
-            if not self._stated.isdisjoint(near):
-                places.reassess(db, channel)
 
     def _release_successors(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
         waiting = "SELECT digest, message FROM held_back WHERE channel = ? AND seq = ?"

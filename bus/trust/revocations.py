@@ -197,14 +197,23 @@ def apply(
     }
 
 
+def said_in(raw: bytes) -> Revocation:
+    """What a statement says, which was verified before.
+
+    Raises:
+        EnvelopeError, SchemaError: it is none.
+    """
+    payload = read_signed(raw, typ=TYP_REVOKE).payload
+    return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES)
+
+
 def speaker_of(raw: bytes) -> str:
     """Whose keys a statement ends, which was verified before.
 
     Raises:
         EnvelopeError, SchemaError: it is none.
     """
-    payload = read_signed(raw, typ=TYP_REVOKE).payload
-    return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES).authority
+    return said_in(raw).authority
 
 
 def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Seals:

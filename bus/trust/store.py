@@ -19,10 +19,11 @@ import structlog
 from bus.errors import ConfigError, TrustError
 from bus.storage import write_atomically
 from bus.trust.registry import VerifiedRegistry
-from schemas.codec import decode_as, digest
+from bus.trust.revocations import said_in
+from schemas.codec import digest
 from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_signed
 from schemas.errors import EnvelopeError, SchemaError
-from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES, Revocation
+from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES
 from schemas.subject import Trust
 
 AGAIN_S = 1.0
@@ -111,7 +112,7 @@ class RegistryStore:
         """Delete the statements that the registry in force remembers itself."""
         for path in self._statement_files():
             with contextlib.suppress(OSError, EnvelopeError, SchemaError):
-                if self._registry.remembers(_revocation(path.read_bytes()).kids):
+                if self._registry.remembers(said_in(path.read_bytes()).kids):
                     path.unlink()
                     self._known.pop(path, None)
 
@@ -277,16 +278,6 @@ def _read(path: Path) -> bytes:
         raise ConfigError(
             f"cannot read the registry file {path}: {exc.strerror}", reason=UNREADABLE
         ) from None
-
-
-def _revocation(raw: bytes) -> Revocation:
-    """What a statement says, unchecked.
-
-    Raises:
-        EnvelopeError, SchemaError: it is none.
-    """
-    payload = read_signed(raw, typ=TYP_REVOKE, max_bytes=MAX_REVOKE_BYTES).payload
-    return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES)
 
 
 def trust_kind(raw: bytes) -> Trust:

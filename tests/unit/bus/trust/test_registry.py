@@ -488,7 +488,7 @@ def test_a_revoked_key_returns_in_no_role(role: str, returns: str) -> None:
     """Not in the next version nor in one later, whoever begins with which of them."""
     key = FileSigner.generate()
 
-    def with_key(document: Registry, place: str, **changes: object) -> Registry:
+    def with_key(document: Registry, place: str, **changes: Any) -> Registry:
         record = key_record(key, **changes)
         if place == "bulletin":
             mine = document.authorities["xa-csirt"]
