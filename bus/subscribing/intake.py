@@ -56,6 +56,7 @@ class Intake:
         self._hold_s = hold_s
         self._holding = True  # whether anything is held back, as far as is known
         self._ended: frozenset[str] = frozenset()  # the keys that had ended when the store was last amended
+        self._stated: frozenset[str] = frozenset()  # of those, the ones that only a statement has ended
 
     def settle(
         self,
@@ -72,10 +73,11 @@ class Intake:
             How many were admitted, held, duplicate, early, over budget or refused.
         """
         self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
-        self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
+        ended = db.execute("SELECT kid, by_statement FROM ended_keys").fetchall()
+        self._ended = frozenset(row["kid"] for row in ended)
+        self._stated = frozenset(row["kid"] for row in ended if row["by_statement"])
         if stream is None:  # waited for their time; from here on they are what they are judged to be
-            waited = [(verdict.message.digest,) for verdict in judged]
-            db.executemany("DELETE FROM deferred WHERE digest = ?", waited)
+            tables.drop_deferred(db, (verdict.message for verdict in judged))
         counts: Counter[str] = Counter()
         for position, verdict in enumerate(judged):
             if charges is not None and (speaker := verdict.speaker):
@@ -135,6 +137,7 @@ class Intake:
         if outcome in REFUSED:
             log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)
             self._note_ended(db, waiting)
+            places.reassess_near(db, channel, bulletin.seq, self._stated)
             if waiting.refused is not None:
                 return "refused"  # it is in quarantine already
             return self.quarantine(db, waiting.refusal(outcome, f"{channel} number {bulletin.seq}"), now)
@@ -149,6 +152,7 @@ class Intake:
             log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
         insert(db, "links", waiting.link_row())
         self._note_ended(db, waiting)
+        places.reassess_near(db, channel, bulletin.seq, self._stated)
         if waiting.refused is None:
             frozen = CONTESTED if contested.is_frozen(db, channel) else None
             labels = frozenset(filter(None, (*waiting.labels, label, frozen)))
@@ -250,6 +254,8 @@ class Intake:
         added = tables.add_quarantined(db, refused, now)
         if added and refused.channel is not None and refused.reason in ENDED:
             places.reassess_successor(db, refused.channel, refused.seq or 0, message.digest)
+            if not self._stated.isdisjoint(refused.kids):
+                places.reassess(db, refused.channel)  # it may stand by its date
         elif added and refused.channel is not None and holds_place(refused.reason):
             # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
             waiting = Waiting(

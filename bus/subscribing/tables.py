@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -49,7 +49,7 @@ CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
-  kids TEXT NOT NULL, received_at REAL NOT NULL,
+  kids TEXT NOT NULL, received_at REAL NOT NULL, issued REAL,
   PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
@@ -76,7 +76,9 @@ CREATE TABLE IF NOT EXISTS fork_decisions (
 CREATE TABLE IF NOT EXISTS voided (
   channel TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (channel, digest)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ended_keys (
+  kid TEXT PRIMARY KEY, since REAL NOT NULL, by_statement INTEGER NOT NULL DEFAULT 0, over REAL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS retried (registry TEXT NOT NULL, upto INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS to_reassess (channel TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursors (
@@ -115,7 +117,18 @@ _UNPROVEN = {
     UNKNOWN_LET_GO: f"reason = '{UNKNOWN}'",
     "unproven_let_go": f"channel IS NULL AND reason != '{UNKNOWN}'",
 }
-LAYOUT = Layout("subscribing", SCHEMA, (_2,), known_by="admitted")
+# `issued` stays NULL where the bytes are gone, and then counts as when it was received.
+_3 = """
+ALTER TABLE links ADD COLUMN issued REAL;
+UPDATE links SET issued = (
+  SELECT unixepoch(json_extract(CAST(a.payload AS TEXT), '$.issued')) FROM admitted a WHERE a.digest = links.digest
+);
+ALTER TABLE ended_keys ADD COLUMN by_statement INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ended_keys ADD COLUMN over REAL;
+DROP INDEX IF EXISTS admitted_personal;
+DROP INDEX IF EXISTS quarantine_personal;
+"""
+LAYOUT = Layout("subscribing", SCHEMA, (_2, _3), known_by="admitted")
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -205,6 +218,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             "reason": self.refused,
             "kids": " ".join(self.kids),
             "received_at": self.received_at,
+            "issued": self.bulletin.issued.timestamp(),
         }
 
     def refusal(self, reason: str, detail: str) -> Refused:
@@ -376,6 +390,12 @@ def trim_quarantine(db: sqlite3.Connection) -> int:
                 gone += let_go
                 break
     return gone
+
+
+def drop_deferred(db: sqlite3.Connection, messages: Iterable[Message]) -> None:
+    """Defer messages no longer: these, and no other one that has the same payload."""
+    rows = [(message.digest, msgspec.msgpack.encode(message)) for message in messages]
+    db.executemany("DELETE FROM deferred WHERE digest = ? AND message = ?", rows)
 
 
 def set_cursor(db: sqlite3.Connection, stream: str, cursor: Cursor) -> None:
