@@ -24,7 +24,9 @@ from adapters.translation.reading import (
     safe_xml,
     sha256_hex,
     slug,
+    version_of,
 )
+from adapters.translation.reading import identifier as id_told
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bulletin import Draft
 from schemas.elections import TYPE_TOKENS, phase_at
@@ -55,7 +57,7 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
     message = root.get("Id", "")
     if message not in _MESSAGES:
         raise FormatError(
-            f"EML message {message or '(none)'}; read are {', '.join(_MESSAGES)}",
+            f"another EML message; read are {', '.join(_MESSAGES)}",
             reason="unsupported-message",
         )
     losses = Losses()
@@ -69,9 +71,7 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
         raise FormatError("no ElectionDate", reason="bad-date")
     token = _TOKENS.get(category, "oth")
     if token == "oth":
-        losses.add(
-            "ElectionIdentifier/ElectionCategory", f"category {category or '(none)'} has no type of its own"
-        )
+        losses.add("ElectionIdentifier/ElectionCategory", "a category that has no type of its own")
     zone = _zone(context)
     losses.add("ElectionIdentifier/ElectionDate", f"a date without zone, read in {context.tz}")
     windows = _windows(root, identifier, polling, zone, losses)
@@ -106,10 +106,10 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
     )
     origin = Provenance(
         format="eml-nl-xml",
-        format_version=clip(root.get("SchemaVersion", ""), 24) or None,
+        format_version=version_of(root.get("SchemaVersion", "")),
         adapter=context.adapter,
         original_sha256=sha256_hex(data),
-        original_id=clip(f"{identifier.get('Id', '')} {message}", 500),
+        original_id=f"{id_told(identifier.get('Id', '')) or ''} {message}",
         received=context.received,
     )
     return ReadResult(
@@ -170,9 +170,7 @@ def _place(identifier: Element, losses: Losses) -> str:
     place = _text(identifier, f"{KR}ElectionDomain")
     if not place:
         place = identifier.get("Id", "").partition("_")[2]
-        losses.add(
-            "ElectionIdentifier/ElectionDomain", f"missing: the id's {place[:40] or '(nothing)'} instead"
-        )
+        losses.add("ElectionIdentifier/ElectionDomain", "missing: what the id ends in is read instead")
     return slug(place).replace("-", "")[:12] if place.strip() else ""
 
 
@@ -187,7 +185,7 @@ def _date(identifier: Element, name: str) -> dt.date | None:
         return None
     found = _plain_date(text)
     if found is None:
-        raise FormatError(f"{name} {text[:40]!r} is no date", reason="bad-date")
+        raise FormatError(f"{name} is no date", reason="bad-date")
     return found
 
 

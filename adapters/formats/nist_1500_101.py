@@ -13,15 +13,17 @@ from typing import Final
 
 from adapters.translation.drafting import finished, instant
 from adapters.translation.reading import (
+    OTHER,
     Format,
     FormatError,
     Losses,
     ReadContext,
     ReadResult,
     clip,
+    identifier,
     sha256_hex,
-    slug,
     strict_json,
+    told,
 )
 from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Draft
@@ -46,6 +48,13 @@ _CATEGORY: Final = {
     "ems": "outage",
     "adjudication": "outage",
 }
+_DEVICES: Final = frozenset(
+    {
+        *_CATEGORY, "access-control", "ballot-activation", "ballot-marking", "batch-fed-scanner", "bmd", "hybrid", "scan-batch",
+        "scan-single", "vote-capture", "voting-machine",
+    }
+)  # fmt: skip
+_TIME: Final = re.compile(r"[0-9TZ:+. -]{1,40}")
 _GRAVE: Final = re.compile(r"\b(?:fatal|critical|emergency|alert|severe|high)\b", re.IGNORECASE)
 _WRONG: Final = re.compile(r"\b(?:error|err|fail(?:ed|ure)?|fault)\b", re.IGNORECASE)
 
@@ -70,14 +79,17 @@ def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
     if log.get("ElectionId"):
         losses.add("ElectionId", "a local id; no election of the bus is named by it")
     drafts: list[Draft] = []
+    # Once, not for each device: the document may have thousands of them, and be as long as it may.
+    made = log["GeneratedTime"]
+    digest, made = sha256_hex(data), made if isinstance(made, str) and _TIME.fullmatch(made) else ""
     for n, device in enumerate(devices):
         if not isinstance(device, dict):
             raise FormatError(f"Device[{n}] is no object", reason="not-an-event-log")
-        draft = _incident(device, n, losses, context, sha256_hex(data), str(log.get("GeneratedTime", "")))
+        draft = _incident(device, n, losses, context, digest, made)
         if draft is not None and len(drafts) < MAX_INCIDENTS:
             drafts.append(draft)
         elif draft is not None:
-            losses.add(f"Device[{n}]", f"more than {MAX_INCIDENTS} devices failed; this one is not told")
+            losses.add("Device", f"beyond the first {MAX_INCIDENTS} devices that failed: not told")
     if not drafts:
         losses.add("Device", f"no failure in {len(devices)} devices: nothing to tell")
     return ReadResult(drafts=tuple(drafts), losses=losses.found)
@@ -98,20 +110,20 @@ def _incident(
             failures.append(event)
     if not failures:
         return None
-    kind = slug(str(device.get("Type", "other")))
-    kind = _SAME_DEVICE.get(kind, kind)
+    kind = told(str(device.get("Type")), _DEVICES)
+    kind = "other" if kind == OTHER else _SAME_DEVICE.get(kind, kind)
     grave = any(_GRAVE.search(str(event.get("Severity", ""))) for event in failures)
-    named = clip(str(device.get("Id", f"device {n + 1}")), 80)
+    named = _id_of(device, "Id") or f"device {n + 1}"
     times = sorted(moment for event in failures if (moment := instant(event.get("TimeStamp"))) is not None)
     if len(times) < len(failures):
         losses.add("Device/Event/TimeStamp", "a time without zone or no time")
     logged = tuple(
-        clip(f"{event.get('Id', '?')}/{event.get('Sequence', '?')} {event.get('Type', '')}", 200)
+        f"{_id_of(event, 'Id') or '?'}/{_id_of(event, 'Sequence') or '?'} {_id_of(event, 'Type') or ''}"[:200]
         for event in failures[:MAX_LOGGED]
     )
     if len(failures) > MAX_LOGGED:
         losses.add(
-            f"Device[{n}]/Event", f"{len(failures) - MAX_LOGGED} of {len(failures)} failures are only counted"
+            "Device/Event", f"{len(failures) - MAX_LOGGED} of {len(failures)} failures are only counted"
         )
     if device.get("Manufacturer") or device.get("Model") or device.get("Version"):
         losses.add("Device/Manufacturer", "maker and model are not carried")
@@ -127,7 +139,9 @@ def _incident(
     draft = Draft(
         info=(
             Info(
-                lang="en", headline=clip(words, 160), summary=f"{words}; log generated {clip(generated, 40)}."
+                lang="en",
+                headline=clip(words, 160),
+                summary=f"{words}; log generated {generated or 'some time'}.",
             ),
         ),
         body=body,
@@ -141,7 +155,7 @@ def _incident(
         format="nist-1500-101-json",
         adapter=context.adapter,
         original_sha256=digest,
-        original_id=clip(f"{named} {generated}", 500),
+        original_id=f"{named} {generated}".strip(),
         received=context.received,
     )
     return finished(draft, context=context, losses=losses, origin=origin)
@@ -162,6 +176,15 @@ def _events(device: dict[str, object], n: int, losses: Losses) -> Iterator[dict[
                 f"Device[{n}]/Event holds something else than events", reason="not-an-event-log"
             )
         yield event
+
+
+def _id_of(owner: dict[str, object], name: str) -> str | None:
+    """An id or a code, as a bulletin may show it; a log writes them as text or as numbers."""
+    value = owner.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    told_so = identifier(str(value))
+    return None if told_so is None else told_so[:80]
 
 
 def _failed(event: dict[str, object]) -> bool:

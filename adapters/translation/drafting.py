@@ -57,7 +57,10 @@ def finished(draft: Draft, *, context: ReadContext, losses: Losses, origin: Prov
     try:
         return decode_draft(_encoded(shaped))
     except SchemaError as error:
-        raise FormatError(f"{error.path or 'the draft'}: {error}", reason="unrepresentable") from error
+        # The words of the error may quote the value; where it stands is a path of ours.
+        raise FormatError(
+            f"{error.path or 'the draft'}: a value that no bulletin may have", reason="unrepresentable"
+        ) from error
 
 
 def personal_data(observables: tuple[Observable, ...], received: dt.datetime) -> PersonalData | None:

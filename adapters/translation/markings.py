@@ -87,7 +87,7 @@ def read_mark(text: str, path: str) -> Mark | None:
         FormatError: ``unknown-marking`` for a level that cannot be read with certainty, ``classified`` for a classified label.
     """
     label = _plain(text)
-    if (secret := _CLASSIFIED.match(label)) and not any(word in label for word in _NOT_CLASSIFIED):
+    if _CLASSIFIED.match(label) and not any(word in label for word in _NOT_CLASSIFIED):
         raise FormatError(f"{path}: a label of classified information", reason="classified")
     if label.startswith("misp-galaxy:"):
         return None

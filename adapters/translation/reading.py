@@ -11,6 +11,7 @@ import io
 import json
 import re
 import unicodedata
+from collections.abc import Container
 from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, ParseError
 
@@ -29,14 +30,20 @@ __all__ = [
     "bound",
     "clip",
     "decode_text",
+    "identifier",
     "read_csv",
     "safe_xml",
     "sha256_hex",
     "slug",
     "strict_json",
+    "told",
+    "version_of",
 ]
 
 MAX_LOSSES = 2000
+OTHER = "(other)"
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#+=-]{0,199}")
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.-]{0,23}")
 MAX_XML_DEPTH = 64
 MAX_XML_TAGS = 1_000_000
 _DECLARED = re.compile(rb"""xmlns(?::[^\s=]{1,64})?\s{0,8}=\s{0,8}("[^"]{0,256}"|'[^']{0,256}')""")
@@ -50,7 +57,11 @@ _BOMS = (
 
 
 class Losses:
-    """The losses of one document; the same loss many times over is told once, with its count."""
+    """The losses of one document; the same loss many times over is told once, with its count.
+
+    What is told goes into a published bulletin (`provenance.lost`) and into reports. So a path and a reason are words of
+    the format, from a closed list: no name of a member, no value and no id of the document stands in them (`told`).
+    """
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], int] = {}
@@ -219,6 +230,31 @@ def clip(text: str, most: int) -> str:
     """`text` in at most `most` characters; a cut shows as an ellipsis."""
     text = text.strip()
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+def told(name: str, known: Container[str]) -> str:
+    """A name as a loss may tell it: one of the words that the format's standard has, else `(other)`.
+
+    A document's own names are free text: a map by address, a table without a header.
+    """
+    return name if name in known else OTHER
+
+
+def identifier(text: str) -> str | None:
+    """An id as provenance may show it: as it is where it is one word, else its digest, so that equal ids stay equal.
+
+    None for an empty one. What has spaces or an `@` in it may be a name or an address that stands where an id should.
+    """
+    if not text:
+        return None
+    if _IDENTIFIER.fullmatch(text):
+        return text
+    return f"sha256:{sha256_hex(text.encode('utf-8', 'replace'))[:32]}"
+
+
+def version_of(text: str) -> str | None:
+    """The version of a format as provenance may show it, or None for what is none."""
+    return text if _VERSION.fullmatch(text) else None
 
 
 def slug(text: str, most: int = 64) -> str:

@@ -25,6 +25,7 @@ from adapters.translation.reading import (
     decode_text,
     sha256_hex,
     strict_json,
+    told,
 )
 from schemas.bodies.digital import PlatformMeasure
 from schemas.bulletin import Draft
@@ -59,6 +60,15 @@ _FREE_TEXT: Final = frozenset(
         "category_specification_other", "content_type_other", "decision_facts", "decision_monetary_other", "decision_visibility_other",
         "illegal_content_explanation", "illegal_content_legal_ground", "incompatible_content_explanation",
         "incompatible_content_ground", "source_identity",
+    }
+)  # fmt: skip
+# Every attribute of the interface and of the dumps; what else a document calls a member is not told.
+_ATTRIBUTES: Final = _CARRIED | _OF_ONE | _FREE_TEXT | frozenset(
+    {
+        "account_type", "category_addition", "content_date", "content_id", "content_id_ean", "content_language",
+        "decision_ground_reference_url", "end_date_account_restriction", "end_date_monetary_restriction",
+        "end_date_service_restriction", "end_date_visibility_restriction", "id", "incompatible_content_illegal", "permalink",
+        "platform_id", "self", "url", "uuid",
     }
 )  # fmt: skip
 _DIMENSIONS: Final = {
@@ -184,11 +194,13 @@ def _result(
             "statements", f"{beyond} of {count} statements are in sums beyond the {MAX_DRAFTS} largest"
         )
     single = count == 1
-    for name, times in sorted(present.items()):
-        if name in _CARRIED or (single and name in _OF_ONE):
-            continue
+    others: Counter[str] = Counter()
+    for name, times in present.items():
+        if name not in _CARRIED and not (single and name in _OF_ONE):
+            others[told(name, _ATTRIBUTES)] += times
+    for name, times in sorted(others.items()):
         why = "free text, which may speak of persons" if name in _FREE_TEXT else "has no place in a sum"
-        losses.add(f"statements.{name[:60]}", f"{why}: {times} not carried")
+        losses.add(f"statements.{name}", f"{why}: {times} not carried")
     return ReadResult(
         drafts=tuple(_draft(each, single, format_id, digest, context, losses) for each in sums),
         losses=losses.found,

@@ -244,7 +244,7 @@ def _slugged(name: str, constant: str, where: str) -> str:
     """The slug of a constant: its prefix away, lower case, hyphens. Reversible."""
     found = _slug_of(name, constant) if len(constant) <= _SHORT else None
     if found is None:
-        raise FormatError(f"{where}: {constant[:60]!r} is no {name}", reason="malformed-statement")
+        raise FormatError(f"{where}: a constant that is no {name}", reason="malformed-statement")
     return found
 
 

@@ -19,7 +19,9 @@ from schemas.parts import Ttp
 from schemas.vocab import Tlp
 
 __all__ = [
+    "OBJECT_TYPES",
     "OBSERVABLE_TYPES",
+    "RELATIONSHIP_TYPES",
     "Held",
     "held_values",
     "listed",
@@ -92,6 +94,36 @@ _PATTERN_TYPES: Final = {
 _REFANGED: Final = frozenset({"url", "domain-name", "ipv4-addr", "ipv6-addr", "email-addr"})
 
 _TECHNIQUE: Final = re.compile(r"[A-Z]{0,3}[0-9][0-9A-Z.]{0,15}")
+# Digests of another kind than the common ones, by their name in lower case without hyphens.
+_HASHES: Final = {
+    "sha3256": "SHA3-256",
+    "sha3512": "SHA3-512",
+    "ssdeep": "SSDEEP",
+    "tlsh": "TLSH",
+    "imphash": "IMPHASH",
+    "authentihash": "AUTHENTIHASH",
+}
+OBJECT_TYPES: Final = OBSERVABLE_TYPES | frozenset(
+    {
+        "attack-action", "attack-asset", "attack-condition", "attack-flow", "attack-operator", "attack-pattern", "bundle", "campaign",
+        "channel", "course-of-action", "event", "extension-definition", "grouping", "identity", "incident", "indicator",
+        "infrastructure", "intrusion-set", "language-content", "location", "malware", "malware-analysis", "marking-definition",
+        "narrative", "note", "observed-data", "opinion", "relationship", "report", "security-platform", "sighting", "task",
+        "threat-actor", "tool", "vulnerability", "x-mitre-asset", "x-mitre-data-component", "x-mitre-data-source",
+        "x-mitre-matrix", "x-mitre-tactic",
+    }
+)  # fmt: skip
+"""The types of STIX 2.1 and of its extensions that are read or often met; losses tell no other by its name."""
+RELATIONSHIP_TYPES: Final = frozenset(
+    {
+        "analysis-of", "attributed-to", "authored-by", "based-on", "beacons-to", "belongs-to", "characterizes", "communicates-with",
+        "compromises", "consists-of", "controls", "delivers", "derived-from", "detects", "downloads", "drops", "duplicate-of",
+        "dynamic-analysis-of", "exfiltrates-to", "exploits", "has", "hosts", "impersonates", "indicates", "investigates",
+        "located-at", "mitigates", "originates-from", "owns", "publishes", "related-to", "remediates", "resolves-to",
+        "static-analysis-of", "subnarrative-of", "subtechnique-of", "targets", "uses", "variant-of",
+    }
+)  # fmt: skip
+"""The relationship types of STIX 2.1 and of OpenCTI; losses tell no other by its name."""
 _ATTACK_SOURCES: Final = {
     "mitre-attack": "attack-enterprise",
     "mitre-enterprise-attack": "attack-enterprise",
@@ -175,7 +207,7 @@ def _hashed(kind: str, item: Member) -> tuple[Held, ...]:
     for name, value in hashes.items() if isinstance(hashes, Mapping) else ():
         if isinstance(value, str) and (seen := sighted(observable_type, value)):
             plain = str(name).lower().replace("-", "")
-            found.append(Held(found=seen, note=None if plain in HASH_TYPES else str(name)))
+            found.append(Held(found=seen, note=None if plain in HASH_TYPES else _HASHES.get(plain)))
     found += _held(observable_type, text_of(item, "name"))
     if kind == "x509-certificate" and not found:
         found += _held(observable_type, text_of(item, "serial_number"))

@@ -18,7 +18,9 @@ from adapters.formats.stix.actors import attribution_of, targets_of
 from adapters.formats.stix.bundle import Scope, scopes
 from adapters.formats.stix.fimi import fimi_of, is_manipulation
 from adapters.formats.stix.objects import (
+    OBJECT_TYPES,
     OBSERVABLE_TYPES,
+    RELATIONSHIP_TYPES,
     Member,
     held_values,
     listed,
@@ -39,8 +41,10 @@ from adapters.translation.reading import (
     Losses,
     ReadContext,
     ReadResult,
+    identifier,
     sha256_hex,
     strict_json,
+    told,
 )
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
@@ -216,8 +220,8 @@ class _Reading:
                 instant(item.get("first_observed")),
                 instant(item.get("last_observed")),
             )
-            for identifier in references(item, "object_refs"):
-                self._windows[identifier] = window
+            for observed in references(item, "object_refs"):
+                self._windows[observed] = window
         for item in self._scope.of("sighting"):
             window = (
                 integer(item.get("count")),
@@ -288,7 +292,7 @@ class _Reading:
         observables = self._gathering.chosen(marking.tlp)
         counted = f"STIX 2.1: {number_of(len(observables), 'observable')}, {number_of(len(ttps), 'technique')} carried over."
         summary = carried(prose or title, limit=1_900, path="report.description", losses=Losses())
-        lang, identifier = text_of(top, "lang"), text_of(top, "id")[:500]
+        lang = text_of(top, "lang")
         confidence = integer(top.get("confidence"))
         draft = Draft(
             # Without `lang`, the content of a STIX object is in English (section 3.2).
@@ -326,7 +330,7 @@ class _Reading:
             adapter=self._context.adapter,
             original_sha256=digest,
             format_version="2.1",
-            original_id=identifier if identifier.isprintable() and identifier else None,
+            original_id=identifier(text_of(top, "id")),
             received=self._context.received,
         )
         return finished(draft, context=self._context, losses=losses, origin=origin)
@@ -351,20 +355,20 @@ class _Reading:
         """Records what has no place in a bulletin, and where the source departs from the standard."""
         for kind, count in sorted(self._scope.counts().items()):
             if kind not in _READ:
-                self.losses.add(kind[:60], f"no place in a bulletin for objects of this type ({count})")
+                self.losses.add(
+                    told(kind, OBJECT_TYPES), f"no place in a bulletin for objects of this type ({count})"
+                )
         for item in self._scope.of("relationship"):
-            kind = text_of(item, "relationship_type")
+            kind = told(text_of(item, "relationship_type"), RELATIONSHIP_TYPES)
             start, stop = instant(item.get("start_time")), instant(item.get("stop_time"))
             if start and stop and stop <= start:
                 self.losses.add(
                     "relationship.stop_time", "not later than start_time, which the standard asks for"
                 )
             if not all(self._scope.get(text_of(item, end)) for end in ("source_ref", "target_ref")):
-                self.losses.add(f"relationship[{kind[:40]}]", "leads to an object that is not there")
+                self.losses.add(f"relationship[{kind}]", "leads to an object that is not there")
             elif kind not in ("targets", "attributed-to"):
-                self.losses.add(
-                    f"relationship[{kind[:40]}]", "ties between objects have no place in a bulletin"
-                )
+                self.losses.add(f"relationship[{kind}]", "ties between objects have no place in a bulletin")
         aimed = {
             text_of(tie, "target_ref")
             for tie in self._scope.of("relationship")

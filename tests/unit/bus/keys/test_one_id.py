@@ -162,11 +162,13 @@ def test_a_seal_key_with_a_coefficient_beyond_the_modulus_is_refused() -> None:
 def test_a_p256_coordinate_beyond_the_field_is_refused() -> None:
     """The point at `x` is the point at `x + q`; a library that reduces takes both."""
     q = P256_FIELD
-    for x in range(1, 99):
-        square = (x**3 - 3 * x + P256_B) % q
-        y = pow(square, (q + 1) // 4, q)
-        if y * y % q == square:
-            break
+    x, y = next(
+        (x, y)
+        for x in range(1, 99)
+        for square in ((x**3 - 3 * x + P256_B) % q,)
+        for y in (pow(square, (q + 1) // 4, q),)
+        if y * y % q == square
+    )
     jwk = {"kty": "EC", "crv": "P-256", "x": b64u(x.to_bytes(32)), "y": b64u(y.to_bytes(32))}
     PublicKey.from_jwk(jwk, "ES256")
     with pytest.raises(TrustError) as caught:
