@@ -34,10 +34,8 @@ It stands beside the encoder because the encoder's bytes are what it numbers. Ev
 MAX_PAYLOAD_BYTES = 262_144
 MAX_SEALED_INNER_BYTES = 65_536
 MAX_DEPTH = 32
-MAX_QUOTED = 80
-"""Characters of a foreign text that an error quotes."""
-MAX_SAID = 300
-"""Characters of the words in which the decoder says what is wrong, and of the path that it names."""
+MAX_QUOTED = 80  # characters of a foreign text that an error quotes
+MAX_SAID = 300  # characters of the decoder's words, and of the path that it names
 _MAX_DIGITS = len(str(MAX_INTEGER)) + 1  # and a sign
 
 _TIME = re.compile(
@@ -195,9 +193,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             value = members[name]
             # Some of these names stand for a date in one body and a time in another; the typed decoder knows which.
             if type(value) is str and not _TIME.fullmatch(value) and not _DATE.fullmatch(value):
-                raise SchemaError(
-                    f"{_shown(value)} is no wire time (2027-05-23T18:00:00Z)", path=f"$..{name}"
-                )
+                raise SchemaError(f"{_shown(value)} is no wire time", path=f"$..{name}")
     return members
 
 

@@ -220,7 +220,7 @@ def _listed(members: Mapping[str, object], name: str, where: str) -> tuple[str, 
     if isinstance(found, str) and found.lstrip().startswith("["):
         try:
             found = msgspec.json.decode(found)
-        except (msgspec.MsgspecError, UnicodeError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise FormatError(f"{where}: {name} is no list", reason="malformed-statement") from None
     if found is None or found in ("", "null"):
         return ()

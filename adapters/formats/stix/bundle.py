@@ -10,14 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapters.formats.stix.objects import (
-    OBJECT_TYPES,
-    OBSERVABLE_TYPES,
-    Member,
-    marks_of,
-    references,
-    text_of,
-)
+from adapters.formats.stix.names import OBJECT_TYPES, OBSERVABLE_TYPES
+from adapters.formats.stix.objects import Member, marks_of, references, text_of
 from adapters.translation.markings import Mark, Marking, read_mark, strictest
 from adapters.translation.reading import FormatError, Losses, told
 

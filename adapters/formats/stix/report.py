@@ -17,10 +17,8 @@ from typing import Final
 from adapters.formats.stix.actors import attribution_of, targets_of
 from adapters.formats.stix.bundle import Scope, scopes
 from adapters.formats.stix.fimi import fimi_of, is_manipulation
+from adapters.formats.stix.names import OBJECT_TYPES, OBSERVABLE_TYPES, RELATIONSHIP_TYPES
 from adapters.formats.stix.objects import (
-    OBJECT_TYPES,
-    OBSERVABLE_TYPES,
-    RELATIONSHIP_TYPES,
     Member,
     held_values,
     listed,

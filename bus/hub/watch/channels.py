@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 
 import msgspec
 
@@ -169,10 +170,11 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
     """By channel, what its issuer or another hub announces and this reader, which may read it, lacks or holds otherwise."""
     missing: dict[str, _Missing] = {}
+    may_read = cache(lambda name: readable(registry, reader, name) is not None)
     for row in db.execute(_ANNOUNCED):
         if row["held"] is None and row["seq"] <= row["top"]:
             continue  # a hole, which is counted as such, or before the first that is held
-        if readable(registry, reader, row["channel"]) is None:
+        if not may_read(row["channel"]):
             continue
         entry = missing.setdefault(row["channel"], _Missing())
         if row["held"] is not None:
