@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.translation.drafting import finished, instant
+import msgspec
+
+from adapters.translation.drafting import finished, instant, origin_of
+from adapters.translation.prose import number_of
 from adapters.translation.reading import (
     OTHER,
     Format,
@@ -21,7 +24,6 @@ from adapters.translation.reading import (
     ReadResult,
     clip,
     identifier,
-    sha256_hex,
     strict_json,
     told,
 )
@@ -78,14 +80,14 @@ def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
     losses.add("(stage)", "a log names no phase of the election; polling is assumed")
     if log.get("ElectionId"):
         losses.add("ElectionId", "a local id; no election of the bus is named by it")
+    origin = origin_of(FORMAT.id, data, context)
     drafts: list[Draft] = []
-    # Once, not for each device: the document may have thousands of them, and be as long as it may.
     made = log["GeneratedTime"]
-    digest, made = sha256_hex(data), made if isinstance(made, str) and _TIME.fullmatch(made) else ""
+    made = made if isinstance(made, str) and _TIME.fullmatch(made) else ""
     for n, device in enumerate(devices):
         if not isinstance(device, dict):
             raise FormatError(f"Device[{n}] is no object", reason="not-an-event-log")
-        draft = _incident(device, n, losses, context, digest, made)
+        draft = _incident(device, n, losses, context, origin, made)
         if draft is not None and len(drafts) < MAX_INCIDENTS:
             drafts.append(draft)
         elif draft is not None:
@@ -96,7 +98,12 @@ def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
 
 
 def _incident(
-    device: dict[str, object], n: int, losses: Losses, context: ReadContext, digest: str, generated: str
+    device: dict[str, object],
+    n: int,
+    losses: Losses,
+    context: ReadContext,
+    origin: Provenance,
+    generated: str,
 ) -> Draft | None:
     failures = []
     total = 0
@@ -127,7 +134,8 @@ def _incident(
         )
     if device.get("Manufacturer") or device.get("Model") or device.get("Version"):
         losses.add("Device/Manufacturer", "maker and model are not carried")
-    words = f"{len(failures)} {'failure' if len(failures) == 1 else 'failures'} in {total} logged events of {kind} {named}"
+    words = f"{number_of(len(failures), 'failure')} in {total} logged events of {kind} {named}"
+    summary = f"{words}; log generated {generated or 'some time'}."
     body = ElectionIncident(
         category=_CATEGORY.get(kind, "voting-device-failure"),
         stage=Phase.POLLING,
@@ -137,13 +145,7 @@ def _incident(
         log_events=logged,
     )
     draft = Draft(
-        info=(
-            Info(
-                lang="en",
-                headline=clip(words, 160),
-                summary=f"{words}; log generated {generated or 'some time'}.",
-            ),
-        ),
+        info=(Info(lang="en", headline=clip(words, 160), summary=summary),),
         body=body,
         areas=(Area(scope="country", country=context.country),),
         onset=times[0] if times else None,
@@ -151,13 +153,7 @@ def _incident(
         severity=Severity.MODERATE if grave else Severity.MINOR,
         certainty=Certainty.OBSERVED,
     )
-    origin = Provenance(
-        format="nist-1500-101-json",
-        adapter=context.adapter,
-        original_sha256=digest,
-        original_id=f"{named} {generated}".strip(),
-        received=context.received,
-    )
+    origin = msgspec.structs.replace(origin, original_id=identifier(f"{named.replace(' ', '-')}/{generated}"))
     return finished(draft, context=context, losses=losses, origin=origin)
 
 

@@ -15,10 +15,10 @@ from tests.linear.entries import REFUSALS, Entry
 
 RATIO = 2.6
 """What twice the bytes may cost: 2 for one pass, and something for caches and noise."""
-NOISE_S = 0.002
+NOISE_S = 0.005
 """Below this a ratio says nothing; the price alone is looked at."""
-QUICK_S = 0.001
-RUNS = 9
+QUICK_S = 0.004
+RUNS = 30
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adapters.formats.stix.names import OBJECT_TYPES, OBSERVABLE_TYPES
-from adapters.formats.stix.objects import Member, marks_of, references, text_of
+from adapters.formats.stix.objects import Member, listed, marks_of, references, text_of
 from adapters.translation.markings import Mark, Marking, read_mark, strictest
 from adapters.translation.reading import FormatError, Losses, told
 
@@ -68,12 +68,11 @@ class Scope:
         marks: dict[tuple[str, str], tuple[Mark, ...]] = {}
         for item in self.objects:
             kind = _kind(item)
-            granular = item.get("granular_markings")
             pairs = [("object_marking_refs", each) for each in references(item, "object_marking_refs")]
             pairs += [
                 ("granular_markings", text_of(each, "marking_ref"))
-                for each in (granular if isinstance(granular, list) else ())
-                if isinstance(each, Mapping) and each.get("marking_ref")
+                for each in listed(item, "granular_markings")
+                if each.get("marking_ref")
             ]
             for name, reference in pairs:
                 if (name, reference) not in marks:
