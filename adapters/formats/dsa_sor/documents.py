@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from adapters.formats.dsa_sor.statements import Statement, Sum, read_statement, summed
+from adapters.formats.dsa_sor.statements import OTHER_ATTRIBUTES, Statement, Sum, read_statement, summed
 from adapters.translation.drafting import finished, origin_of
 from adapters.translation.prose import carried, number_of
 from adapters.translation.reading import (
@@ -61,15 +61,7 @@ _FREE_TEXT: Final = frozenset(
         "incompatible_content_ground", "source_identity",
     }
 )  # fmt: skip
-# Every attribute of the interface and of the dumps; what else a document calls a member is not told.
-_ATTRIBUTES: Final = _CARRIED | _OF_ONE | _FREE_TEXT | frozenset(
-    {
-        "account_type", "category_addition", "content_date", "content_id", "content_id_ean", "content_language",
-        "decision_ground_reference_url", "end_date_account_restriction", "end_date_monetary_restriction",
-        "end_date_service_restriction", "end_date_visibility_restriction", "id", "incompatible_content_illegal", "permalink",
-        "platform_id", "self", "url", "uuid",
-    }
-)  # fmt: skip
+_ATTRIBUTES: Final = _CARRIED | _OF_ONE | _FREE_TEXT | OTHER_ATTRIBUTES
 _DIMENSIONS: Final = {
     "negative-effects-on-civic-discourse-or-elections": (
         Dimension.DISINFORMATION,
