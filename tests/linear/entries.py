@@ -542,7 +542,7 @@ def _translation() -> Iterator[Entry]:
             lambda raw: [carried(_text(raw), limit=n, path="$", losses=Losses()) for n in (160, 2_000, 8_000)],
             (f"{room}.prose.carried",),
         ),
-        "a headline": (lambda raw: headline_of(_text(raw), path="$", losses=Losses()), (f"{room}.prose.headline_of",)),
+        "a headline": (lambda raw: headline_of(_text(raw), path="$", losses=Losses()), (f"{room}.prose.headline_of", f"{room}.prose.one_line")),
         "a link": (lambda raw: link_of(_text(raw)), (f"{room}.prose.link_of",)),
         "a name in a text": (
             lambda raw: nameless(_text(raw), _text(raw)[: len(raw) // 2] + "b", "x", path="$", losses=Losses()),
