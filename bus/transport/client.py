@@ -75,6 +75,7 @@ class HardenedParser(Parser):
         """Begin anew, at a control line."""
         super().reset()
         self._coming: tuple[int, bytes, bytes, int, int] | None = None
+        self._searched = 0
 
     async def parse(self, data: bytes = b"") -> None:
         """Take bytes from the server and hand over what is complete.
@@ -85,11 +86,14 @@ class HardenedParser(Parser):
         self.buf.extend(data)
         while self.buf:
             if self._coming is None:
-                end = self.buf.find(_LINE_END)
+                # From where the last search ended: a line that comes byte by byte is searched once.
+                end = self.buf.find(_LINE_END, self._searched)
                 if end < 0:
                     if len(self.buf) > MAX_LINE_BYTES:
                         raise ProtocolError
+                    self._searched = max(0, len(self.buf) - 1)
                     return
+                self._searched = 0
                 line = bytes(self.buf[:end])
                 del self.buf[: end + 2]
                 await self._line(line)
@@ -146,7 +150,7 @@ def _count(digits: bytes) -> int:
 def _json(raw: bytes) -> dict[str, Any]:
     try:
         document = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ProtocolError from None
     if not isinstance(document, dict):
         raise ProtocolError

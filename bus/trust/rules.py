@@ -125,6 +125,7 @@ def check_grants(document: Registry) -> None:
         raise TrustError(
             f"{name} is an authority; its own audience is its id and is not listed", reason="audience"
         )
+    listed = {name: frozenset(audience.members) for name, audience in document.audiences.items()}
     for name, authority in document.authorities.items():
         if name.split("-", 1)[0] != authority.country.lower():
             raise TrustError(
@@ -132,10 +133,10 @@ def check_grants(document: Registry) -> None:
             )
         for publish in authority.publish:
             for audience in publish.audiences:
-                _members(document, audience, name)
+                _members(document, listed, audience, name)
         for read in authority.read:
             for tlp, audience in product(read.tlps, read.audiences):
-                members = _members(document, audience, name)
+                members = _members(document, listed, audience, name)
                 if TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER] and name not in members:
                     raise TrustError(
                         f"{name} reads TLP:{tlp.upper()} to {audience} but is no member",
@@ -148,10 +149,12 @@ def check_grants(document: Registry) -> None:
                     )
 
 
-def _members(document: Registry, audience: str, who: str) -> Collection[str]:
-    """Who belongs to an audience; an organisation's own audience is its id."""
-    if audience in document.audiences:
-        return document.audiences[audience].members
+def _members(
+    document: Registry, listed: Mapping[str, frozenset[str]], audience: str, who: str
+) -> Collection[str]:
+    """Who belongs to an audience, one of those `listed` with their members; an organisation's own audience is its id."""
+    if audience in listed:
+        return listed[audience]
     if audience in document.authorities:
         return (audience,)
     raise TrustError(f"{who} has a grant for an audience that does not exist: {audience}", reason="audience")
