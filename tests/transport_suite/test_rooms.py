@@ -420,22 +420,27 @@ async def messages_of(broker: Broker, stream: str) -> int:
 async def test_bulletins_go_both_ways_once(brokers: dict[str, Broker], world: World, tmp_path: Path) -> None:
     """One and a burst, out and home; a carrier that is started again carries only what is new."""
     ours, theirs = chain(world, 21), chain(world, 4, "xb-csirt")
-    async with carrying(world, brokers, tmp_path / "ledger.db"):
+    async with carrying(world, brokers, tmp_path / "ledger.db") as first:
         await speak(brokers["xa"], ours[:1])
         await speak(brokers["xa"], ours[1:20])
         await speak(brokers["xb"], theirs[:3])
         await eventually(holds(brokers["xb"], "XA_ACTUAL", 20))
         await eventually(holds(brokers["xa"], "XB_ACTUAL", 3))
+
+        async def all_noted() -> bool:
+            return first.carried == {"xa": 3, "xb": 20}  # a little after they are stored
+
+        await eventually(all_noted)
     await speak(brokers["xa"], ours[20:])
     await speak(brokers["xb"], theirs[3:])
     async with carrying(world, brokers, tmp_path / "ledger.db") as second:
         await eventually(holds(brokers["xb"], "XA_ACTUAL", 21))
         await eventually(holds(brokers["xa"], "XB_ACTUAL", 4))
 
-        async def noted() -> bool:
-            return len(second.carried) == 2  # a little after they are stored
+        async def rest_noted() -> bool:
+            return len(second.carried) == 2
 
-        await eventually(noted)
+        await eventually(rest_noted)
         assert second.carried == {"xa": 1, "xb": 1}
     async with Inbox.open(tmp_path / "store.db") as inbox:
         async with reading(world, inbox, brokers["xb"].endpoint("xb-hub")):
