@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS sink_positions (
   sink TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, stream)
 ) WITHOUT ROWID;
 """
-LAYOUT = Layout("carrier", SCHEMA, ("ALTER TABLE tails RENAME TO sink_positions",), known_by="carried")
+LAYOUT = Layout("carrier", SCHEMA)
 _CARRIED = "INSERT OR IGNORE INTO carried VALUES (?, ?)"
 
 

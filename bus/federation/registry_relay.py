@@ -92,8 +92,9 @@ class RegistryRelay:
             yield from self._held.versions()[1:]  # the pinned one is everybody's already
             if (beacon := self._held.beacon()) is not None:
                 yield beacon
+        domain = self._held().domain
         for raw in self._held.statements():
-            if place == self._country or country_of(speaker_of(raw)) == self._country:
+            if place == self._country or country_of(speaker_of(raw, domain)) == self._country:
                 yield raw
 
 

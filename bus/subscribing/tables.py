@@ -87,22 +87,7 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NU
 """
     + erasure.SCHEMA
 )
-_2 = """
-DROP INDEX held_by_place;
-DROP INDEX held_by_time;
-DROP INDEX quarantine_of_strangers;
-DROP INDEX admitted_troubled;
-ALTER TABLE held RENAME TO held_back;
-ALTER TABLE future RENAME TO deferred;
-ALTER TABLE decided RENAME TO fork_decisions;
-ALTER TABLE fallen RENAME TO voided;
-ALTER TABLE judged_by RENAME TO retried;
-ALTER TABLE retried RENAME COLUMN after TO upto;
-ALTER TABLE to_amend RENAME TO to_reassess;
-ALTER TABLE covered RENAME TO read_filters;
-ALTER TABLE tombstones RENAME COLUMN why TO reason;
-"""
-LAYOUT = Layout("subscribing", SCHEMA, (_2,), known_by="admitted")
+LAYOUT = Layout("subscribing", SCHEMA)
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -24,7 +24,7 @@ import msgspec
 from bus.errors import TrustError
 from bus.keys import Signer, check_entries, sign_entry
 from schemas.codec import decode_as, encode
-from schemas.envelope import TYP_REVOKE, SignedFile, read_signed, write_signed
+from schemas.envelope import TYP_REVOKE, Context, SignedFile, read_signed, write_signed
 from schemas.errors import SchemaError
 from schemas.registry import MAX_REVOKE_BYTES, REVOKE_SPEC, Registry, Revocation, SealKeyRecord
 
@@ -63,7 +63,7 @@ def new_statement(
     )
     payload = encode(made)
     decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES)
-    return write_signed(payload, (sign_entry(signer, payload, typ=TYP_REVOKE),))
+    return write_signed(payload, (sign_entry(signer, payload, Context(TYP_REVOKE, domain)),))
 
 
 def judge_statement(
@@ -82,7 +82,7 @@ def judge_statement(
     Raises:
         TrustError: see `VerifiedRegistry.with_revocation`.
     """
-    signers = _signers(signed, keys, gone=now is None)
+    signers = _signers(signed, keys, domain, gone=now is None)
     try:
         found = decode_as(Revocation, signed.payload, max_bytes=MAX_REVOKE_BYTES)
     except SchemaError as exc:
@@ -117,12 +117,17 @@ def judge_statement(
     return found
 
 
-def _signers(signed: SignedFile, keys: Mapping[str, RegisteredKey], *, gone: bool) -> list[RegisteredKey]:
+def _signers(
+    signed: SignedFile, keys: Mapping[str, RegisteredKey], domain: str, *, gone: bool
+) -> list[RegisteredKey]:
     """The registered keys whose signatures hold; none is enough only when they may be `gone` from the registry."""
     good: list[RegisteredKey] = []
     worst = "unknown-key"
     for checked in check_entries(
-        signed.entries, signed.payload, lambda kid: keys[kid].public if kid in keys else None
+        signed.entries,
+        signed.payload,
+        Context(TYP_REVOKE, domain),
+        lambda kid: keys[kid].public if kid in keys else None,
     ):
         if checked.fault:
             worst = checked.fault
@@ -151,13 +156,13 @@ def apply(
     }
 
 
-def speaker_of(raw: bytes) -> str:
-    """Whose keys a statement ends, which was verified before.
+def speaker_of(raw: bytes, domain: str) -> str:
+    """Whose keys a statement of a federation ends, which was verified before.
 
     Raises:
         EnvelopeError, SchemaError: it is none.
     """
-    payload = read_signed(raw, typ=TYP_REVOKE).payload
+    payload = read_signed(raw, Context(TYP_REVOKE, domain)).payload
     return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES).authority
 
 

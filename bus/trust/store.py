@@ -19,7 +19,7 @@ from bus.errors import ConfigError, TrustError
 from bus.storage import write_atomically
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import digest
-from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_signed
+from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_claims
 from schemas.errors import EnvelopeError
 from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES
 from schemas.subject import Trust
@@ -86,7 +86,7 @@ class RegistryStore:
         now = self._clock()
         kind = trust_kind(raw)
         if kind is Trust.REVOKE:
-            path = self._revocations / f"{digest(read_signed(raw, typ=TYP_REVOKE).payload)}.tocsin.json"
+            path = self._revocations / f"{digest(read_claims(raw, max_bytes=MAX_REVOKE_BYTES).payload)}.tocsin.json"
             if path.is_file():
                 return False  # by now the key that signed it may have ended, with itself
             registry = self._registry.with_revocation(raw, now)
@@ -259,7 +259,7 @@ def _is(raw: bytes, typ: str, most: int) -> bool:
     if len(raw) > MAX_REGISTRY_BYTES * 2:
         return False
     try:
-        read_signed(raw, typ=typ, max_bytes=most)
+        entries = read_claims(raw, max_bytes=most).entries
     except EnvelopeError:
         return False
-    return True
+    return all(entry.header.typ == typ for entry in entries)

@@ -75,7 +75,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     from bus.cli.frame import open_registry, open_seal_keys, record
     from bus.errors import SealError
     from bus.sealing import Keys, View, look_at_sections, open_bulletin
-    from schemas.envelope import parse_header, write_signed
+    from schemas.envelope import file_form
     from schemas.errors import TocsinError
 
     now = app.now()
@@ -100,7 +100,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     # First, so that nothing is shown that is not recorded.
     record(app, "opened", raw=raw, parts=list(seen.opened), **what)
     if raw and inner is not None:
-        click.echo(write_signed(inner.payload, parse_header(inner.signature)).decode(), nl=False)
+        click.echo(file_form(inner.payload, inner.signature).decode(), nl=False)
         return
     _show(app, outer, seen)
 
@@ -130,9 +130,9 @@ def _show(app: App, outer: Admitted, seen: View) -> None:
 def _file(app: App, name: str) -> tuple[bytes, bool]:
     """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
     from bus.cli.frame import find_bulletin, read_file
-    from schemas.envelope import parse_header, write_signed
+    from schemas.envelope import file_form
 
     if Path(name).exists() or name.endswith(".json"):
         return read_file(Path(name)), False
     signature, payload = asyncio.run(find_bulletin(app, name))
-    return write_signed(payload, parse_header(signature)), True
+    return file_form(payload, signature), True

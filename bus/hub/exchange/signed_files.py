@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from schemas.envelope import SIG_HEADER, parse_header, write_contradiction, write_signed
+from schemas.envelope import SIG_HEADER, file_form, write_contradiction
 
 
 class Proof(NamedTuple):
@@ -47,11 +47,11 @@ def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:
 
 
 def _of_admitted(row: sqlite3.Row) -> bytes:
-    return write_signed(row["payload"], parse_header(row["signature"]))
+    return file_form(row["payload"], row["signature"])
 
 
 def _of_quarantine(row: sqlite3.Row) -> bytes:
     signature = next(
         value for name, value in json.loads(row["headers"]) if name.lower() == SIG_HEADER.lower()
     )
-    return write_signed(row["payload"], parse_header(signature))
+    return file_form(row["payload"], signature)
