@@ -146,8 +146,10 @@ def signing_input(protected: str, payload: bytes) -> bytes:
 
 
 def head_of(root: bytes, size: int) -> bytes:
-    """What a batch signs as its payload: the size in two bytes, big-endian, then the root. The size is signed so that one
-    place in a tree has one spelling."""
+    """What a batch signs as its payload: the size in two bytes, big-endian, then the root.
+
+    The size is signed, so that one place in a tree has one spelling.
+    """
     return size.to_bytes(_SIZE_BYTES) + root
 
 

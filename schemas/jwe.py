@@ -96,7 +96,8 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
 class SealContext(msgspec.Struct, frozen=True, kw_only=True):
     """Where a seal belongs: moved elsewhere, into another federation too, it does not open.
 
-    `domain` is the federation, `issuer`, `channel` and `id` are those of the outer bulletin. `index` and `label` are a section's, from 0; a bulletin that is sealed as a whole has neither.
+    `domain` is the federation, `issuer`, `channel` and `id` are those of the outer bulletin. `index` and `label` are a section's,
+    from 0; a bulletin that is sealed as a whole has neither.
     """
 
     domain: str
@@ -173,7 +174,9 @@ def unpad(padded: bytes) -> bytes:
 def seal_header(key: bytes, context: SealContext) -> SealHeader:
     """The protected header of a new seal under a content key."""
     typ, cty = context.sort
-    return SealHeader(alg=SEAL_ALG, enc=SEAL_ENC, typ=typ, cty=cty, domain=context.domain, cek_s256=commitment(key))
+    return SealHeader(
+        alg=SEAL_ALG, enc=SEAL_ENC, typ=typ, cty=cty, domain=context.domain, cek_s256=commitment(key)
+    )
 
 
 def write_jwe(seal: Seal) -> str:

@@ -194,8 +194,9 @@ def verify_file(
 def verify_inside(
     raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime, continued: bool = False
 ) -> Admitted:
-    """Admit or refuse the file inside a sealed bulletin. Its signatures are good for nothing else: `verify_file` and `admit`
-    refuse it as `unknown-type`, and this refuses theirs.
+    """Admit or refuse the file inside a sealed bulletin.
+
+    Its signatures are good for nothing else: `verify_file` and `admit` refuse it as `unknown-type`, and this refuses theirs.
 
     Raises:
         AdmissionError: with one of `REASONS`.
@@ -396,8 +397,7 @@ def _key_stands(mine: list[tuple[RegisteredKey, Entry]], now: dt.datetime) -> No
 def _endorsers(
     bulletin: Bulletin, signed: _Signed, now: dt.datetime
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Who else stands behind it, and whose co-signature does not count: altered, by a key that has ended, or of a batch,
-    which is for one's own bulletins."""
+    """Who else stands behind it, and whose co-signature does not count: altered, of a batch, or by a key that has ended."""
     stands: set[str] = set()
     dropped = {name for name in signed.bad if name != bulletin.issuer.id}
     for name, entries in signed.good.items():

@@ -268,8 +268,7 @@ def sign_entry(
 
 
 def sign_bulletin(signer: Signer, payload: bytes, context: Context, issued: dt.datetime) -> Entry:
-    """Sign a bulletin, or the inside of a sealed one; by a certified signer it is a JAdES B-B seal, whose signing time is the
-    bulletin's own."""
+    """Sign a bulletin, or the inside of a sealed one; a certified signer makes a JAdES B-B seal, as of the time of issue."""
     if isinstance(signer, CertifiedSigner):
         return sign_entry(signer, payload, context, iat=int(issued.timestamp()), x5t=signer.x5t)
     return sign_entry(signer, payload, context)

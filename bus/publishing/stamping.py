@@ -89,9 +89,7 @@ class Stamping:
         bulletin, payload = self._draw_up(db, draft, defaults, registry, moment)
         if self._seal is not None:
             bulletin, payload = self._seal(bulletin, payload, registry, moment, draft.sections)
-        return self.sign_and_keep(
-            db, bulletin, payload, moment, once, origin, domain=registry.domain
-        )
+        return self.sign_and_keep(db, bulletin, payload, moment, once, origin, domain=registry.domain)
 
     def rehearse(
         self, db: sqlite3.Connection, draft: Draft, registry: VerifiedRegistry, moment: dt.datetime

@@ -86,7 +86,8 @@ class RegistryStore:
         now = self._clock()
         kind = trust_kind(raw)
         if kind is Trust.REVOKE:
-            path = self._revocations / f"{digest(read_claims(raw, max_bytes=MAX_REVOKE_BYTES).payload)}.tocsin.json"
+            payload = read_claims(raw, max_bytes=MAX_REVOKE_BYTES).payload
+            path = self._revocations / f"{digest(payload)}.tocsin.json"
             if path.is_file():
                 return False  # by now the key that signed it may have ended, with itself
             registry = self._registry.with_revocation(raw, now)

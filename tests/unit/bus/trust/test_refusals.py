@@ -18,7 +18,6 @@ from bus.trust.revocations import new_statement, speaker_of
 from schemas.codec import MAX_PAYLOAD_BYTES, digest, encode
 from schemas.envelope import (
     TYP_BEACON,
-    TYP_BULLETIN,
     TYP_REGISTRY,
     TYP_REVOKE,
     b64u,
@@ -43,7 +42,7 @@ from schemas.registry import (
 from schemas.subject import channel_of
 from schemas.vocab import Scope, Status, Tlp
 from tests.support.sealed import opening_key, seal_record
-from tests.support.world import NOW, bulletin, key_record, shared_world, signed_registry
+from tests.support.world import DOMAIN, NOW, bulletin, key_record, shared_world, signed_registry, within
 
 WORLD = shared_world()
 HELD = WORLD.registry
@@ -71,7 +70,7 @@ def update(document: Registry, *roots: FileSigner, now: dt.datetime = NOW) -> Ve
     return HELD.update(signed_registry(document, roots or WORLD.roots), now)
 
 
-def beacon(*signers: FileSigner, typ: str = TYP_BEACON, **changes: Any) -> bytes:
+def beacon(*signers: FileSigner, typ: str = TYP_BEACON, signed_in: str = DOMAIN, **changes: Any) -> bytes:
     """A beacon for the held registry, with fields replaced."""
     made = Beacon(
         spec=BEACON_SPEC,
@@ -83,7 +82,8 @@ def beacon(*signers: FileSigner, typ: str = TYP_BEACON, **changes: Any) -> bytes
     )
     payload = encode(msgspec.structs.replace(made, **changes))
     return write_signed(
-        payload, tuple(sign_entry(each, payload, typ=typ) for each in signers or (WORLD.beacon,))
+        payload,
+        tuple(sign_entry(each, payload, within(typ, signed_in)) for each in signers or (WORLD.beacon,)),
     )
 
 
@@ -100,7 +100,7 @@ def revocation(*signers: FileSigner, **changes: Any) -> bytes:
     )
     payload = encode(msgspec.structs.replace(made, **changes))
     return write_signed(
-        payload, tuple(sign_entry(each, payload, typ=TYP_REVOKE) for each in signers or (MINE,))
+        payload, tuple(sign_entry(each, payload, within(TYP_REVOKE)) for each in signers or (MINE,))
     )
 
 
@@ -119,7 +119,7 @@ def keyed(*keys: tuple[FileSigner, dict[str, Any]]) -> VerifiedRegistry:
 def as_algorithm(raw: bytes, alg: str, signer: FileSigner, typ: str) -> bytes:
     """A signed file whose one header names another algorithm."""
     file = msgspec.json.decode(raw)
-    file["signatures"][0]["protected"] = protected_for(alg, signer.kid, typ)
+    file["signatures"][0]["protected"] = protected_for(alg, signer.kid, within(typ))
     return msgspec.json.encode(file)
 
 
@@ -174,18 +174,21 @@ def _back() -> VerifiedRegistry:
 def _malformed() -> VerifiedRegistry:
     payload = b"{}"
     return HELD.update(
-        write_signed(payload, tuple(sign_entry(root, payload, typ=TYP_REGISTRY) for root in WORLD.roots)), NOW
+        write_signed(payload, tuple(sign_entry(root, payload, within(TYP_REGISTRY)) for root in WORLD.roots)),
+        NOW,
     )
 
 
 def _malformed_beacon() -> VerifiedRegistry:
     payload = b"{}"
-    return HELD.with_beacon(write_signed(payload, (sign_entry(WORLD.beacon, payload, typ=TYP_BEACON),)), NOW)
+    return HELD.with_beacon(
+        write_signed(payload, (sign_entry(WORLD.beacon, payload, within(TYP_BEACON)),)), NOW
+    )
 
 
 def _malformed_statement() -> VerifiedRegistry:
     payload = b"{}"
-    return HELD.with_revocation(write_signed(payload, (sign_entry(MINE, payload, typ=TYP_REVOKE),)), NOW)
+    return HELD.with_revocation(write_signed(payload, (sign_entry(MINE, payload, within(TYP_REVOKE)),)), NOW)
 
 
 BEACON_AFTER = HELD.with_beacon(beacon(version=2, digest="B" * 43, issued=NOW), NOW)
@@ -586,7 +589,7 @@ def test_a_registry_may_be_larger_than_a_bulletin() -> None:
     """Its own bound holds, not that of a payload on the bus."""
     payload = encode(HELD.document)
     payload = payload[:1] + b" " * MAX_PAYLOAD_BYTES + payload[1:]
-    entries = tuple(sign_entry(root, payload, typ=TYP_REGISTRY) for root in WORLD.roots)
+    entries = tuple(sign_entry(root, payload, within(TYP_REGISTRY)) for root in WORLD.roots)
     assert VerifiedRegistry.open(write_signed(payload, entries)).document == HELD.document
 
 
@@ -648,8 +651,8 @@ def test_a_statement_says_what_it_was_made_of() -> None:
         now=NOW,
     )
     assert raw == revocation(kids=(MINE.kid, A43), since=NOW - DAY)
-    assert speaker_of(raw) == "xa-csirt"
-    assert [entry.header.kid for entry in read_signed(raw, typ=TYP_REVOKE).entries] == [MINE.kid]
+    assert speaker_of(raw, DOMAIN) == "xa-csirt"
+    assert [entry.header.kid for entry in read_signed(raw, within(TYP_REVOKE)).entries] == [MINE.kid]
 
 
 def test_a_statement_out_of_its_bounds_is_not_made() -> None:
@@ -675,15 +678,15 @@ def test_a_statement_out_of_its_bounds_is_not_made() -> None:
 
 def test_the_speaker_of_something_else_is_nobody() -> None:
     """A bulletin's file is no statement, nor a signed object of another shape, nor one above the bound of statements."""
-    bulletin_file = write_signed(b"{}", (sign_entry(MINE, b"{}", typ=TYP_BULLETIN),))
+    bulletin_file = write_signed(b"{}", (sign_entry(MINE, b"{}", within()),))
     with pytest.raises(EnvelopeError):
-        speaker_of(bulletin_file)
+        speaker_of(bulletin_file, DOMAIN)
     with pytest.raises(SchemaError):
-        speaker_of(write_signed(b"{}", (sign_entry(MINE, b"{}", typ=TYP_REVOKE),)))
-    payload = read_signed(revocation(), typ=TYP_REVOKE).payload
+        speaker_of(write_signed(b"{}", (sign_entry(MINE, b"{}", within(TYP_REVOKE)),)), DOMAIN)
+    payload = read_signed(revocation(), within(TYP_REVOKE)).payload
     padded = payload[:1] + b" " * MAX_REVOKE_BYTES + payload[1:]
     with pytest.raises(SchemaError) as refused:
-        speaker_of(write_signed(padded, (sign_entry(MINE, padded, typ=TYP_REVOKE),)))
+        speaker_of(write_signed(padded, (sign_entry(MINE, padded, within(TYP_REVOKE)),)), DOMAIN)
     assert refused.value.reason == "too-large"
 
 
