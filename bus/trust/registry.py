@@ -381,7 +381,7 @@ def _read(raw: bytes, context: Context, max_bytes: int) -> SignedFile:
 def _unread(typ: str, exc: EnvelopeError) -> TrustError:
     what = typ.rsplit(".", 1)[-1]
     reason = "domain" if exc.reason == "wrong-domain" else f"malformed-{what}"
-    return TrustError(f"not a signed {what} of this federation: {exc}", reason=reason)
+    return TrustError(f"not a signed {what}: {exc}", reason=reason)
 
 
 def _document(payload: bytes) -> Registry:

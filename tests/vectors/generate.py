@@ -211,6 +211,7 @@ def documents() -> dict[str, bytes]:
     payload = encode(example())
     return {
         "example.tocsin.json": write_signed(payload, signed(payload, KEY)),
+        "batched.tocsin.json": write_signed(payload, batch_cases.at(5, 1)),
         "example.jwk.json": json.dumps(KEY.jwk).encode() + b"\n",
         "admission_vectors.json": _vectors("admission", [admission.group()]),
         "context_vectors.json": _vectors("context", [batch_cases.group()]),

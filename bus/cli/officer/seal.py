@@ -64,7 +64,11 @@ async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
     "--seal-key", "key_file", type=FILE, help="seal key, or folder of seal keys, instead of the context's"
 )
 @click.option("--passphrase-file", type=FILE, help="file holding its passphrase")
-@click.option("--raw", is_flag=True, help="the signed file that was inside, which `verify` accepts")
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="the signed file that was inside; its signature is good for nothing but to be inside",
+)
 def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool) -> None:
     """Open a sealed bulletin, or sealed sections: of a file (*.tocsin.json), or of what this context holds, by id or digest.
 

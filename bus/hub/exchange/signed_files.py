@@ -41,7 +41,10 @@ def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:
     row = db.execute("SELECT signature, payload FROM admitted WHERE digest = ?", (digest,)).fetchone()
     if row is not None:
         return _of_admitted(row)
-    sql = "SELECT headers, payload FROM quarantine WHERE digest = ? AND length(payload)"  # one may have been erased
+    # What has a place is its issuer's word; the same bytes may lie there under other headers. One may have been erased.
+    sql = (
+        "SELECT headers, payload FROM quarantine WHERE digest = ? AND channel IS NOT NULL AND length(payload)"
+    )
     row = db.execute(sql, (digest,)).fetchone()
     return None if row is None else _of_quarantine(row)
 

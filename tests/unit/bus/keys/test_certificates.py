@@ -57,12 +57,12 @@ def registry(world: World) -> VerifiedRegistry:
 
 
 def test_a_seal_is_a_signature_with_its_time_and_its_certificate() -> None:
-    """The header has exactly the members of a B-B seal, joserfc verifies it, and admission takes it."""
+    """The header has the members of a B-B seal and the domain, joserfc verifies it, and admission takes it."""
     world = shared_world()
     payload = encode(bulletin(world))
     entry = sign_bulletin(certified(SEAL, PEM), payload, within(), NOW)
     header = json.loads(unb64u(entry.protected))
-    assert header.keys() == {"alg", "kid", "typ", "iat", "x5t#S256"}
+    assert header.keys() == {"alg", "kid", "typ", "domain", "iat", "x5t#S256"}
     assert header["iat"] == NOW.timestamp()
     assert header["x5t#S256"] == b64u(hashlib.sha256(_der(PEM)).digest())
     whole = f"{entry.protected}.{b64u(payload)}.{b64u(entry.signature)}"

@@ -87,6 +87,12 @@ def beacon(*signers: FileSigner, typ: str = TYP_BEACON, signed_in: str = DOMAIN,
     )
 
 
+def signed_in(payload: bytes, typ: str, *signers: FileSigner, domain: str = DOMAIN) -> bytes:
+    """A file signed for a purpose in a federation."""
+    context = within(typ, domain)
+    return write_signed(payload, tuple(sign_entry(each, payload, context) for each in signers))
+
+
 def revocation(*signers: FileSigner, **changes: Any) -> bytes:
     """A statement of xa-csirt about its one key, with fields replaced."""
     made = Revocation(
@@ -237,7 +243,24 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "of another domain": (
         lambda: update(after(domain="elsewhere")),
         "domain",
+        "not a signed registry: signed in domain 'elsewhere', not 'test'",
+    ),
+    "of another domain, signed in this one": (
+        lambda: HELD.update(signed_in(encode(after(domain="elsewhere")), TYP_REGISTRY, *WORLD.roots), NOW),
+        "domain",
         "the registry is of elsewhere, not of test",
+    ),
+    "a first version signed in another domain": (
+        lambda: VerifiedRegistry.open(
+            signed_in(encode(HELD.document), TYP_REGISTRY, *WORLD.roots, domain="elsewhere")
+        ),
+        "domain",
+        "not a signed registry: signed in domain 'elsewhere', not 'test'",
+    ),
+    "a beacon signed in another domain": (
+        lambda: HELD.with_beacon(beacon(signed_in="elsewhere"), NOW),
+        "domain",
+        "not a signed beacon: signed in domain 'elsewhere', not 'test'",
     ),
     "the same version again": (
         lambda: update(after(version=1)),
