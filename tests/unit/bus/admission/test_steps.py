@@ -29,6 +29,7 @@ from schemas.envelope import (
 from schemas.parts import Authority
 from schemas.subject import subject_for
 from schemas.vocab import Domain, Tlp
+from tests.support.batches import in_a_batch
 from tests.support.mutations import Mutations
 from tests.support.world import (
     NOW,
@@ -270,6 +271,35 @@ def test_a_validly_signed_mutation_says_what_its_bytes_say(mutations: Mutations)
     mutations.run(st.data(), 400, mutate)
     assert outcomes["admitted"] > 0
     assert {"schema", "malformed-payload"} <= set(outcomes)
+
+
+def test_a_mutated_batch_is_refused_or_means_the_same(mutations: Mutations) -> None:
+    """Entries of batches, spliced with each other and with single ones: what is admitted has the one spelling that came."""
+    signer = WORLD.signers["xa-csirt"]
+    values = [
+        format_header(in_a_batch(GOOD.payload, signer, size=size, index=index))
+        for size, index in ((2, 0), (2, 1), (5, 1), (5, 4), (63, 62), (64, 62))
+    ]
+    values += [format_header(in_a_batch(each.payload, signer)) for each in OTHERS]
+    values.append(format_header((sign_entry(signer, GOOD.payload, within()),)))
+    good, outcomes = set(values), Counter[str]()
+    pool = tuple(value.encode() for value in values)
+
+    def mutate(data: st.DataObject) -> None:
+        value = data.draw(spliced(data.draw(st.sampled_from(pool)), pool)).decode("latin-1")
+        try:
+            found = admit(GOOD.subject, [(SIG_HEADER, value)], GOOD.payload, registry=WORLD.registry, now=NOW)
+        except AdmissionError as refused:
+            outcomes[refused.reason] += 1
+            assert refused.reason in REASONS
+        else:
+            outcomes["admitted"] += 1
+            assert found.signature == value
+            assert found.digest == GOOD.digest
+            assert value in good
+
+    mutations.run(st.data(), 400, mutate)
+    assert {"bad-signature", "malformed-envelope", "admitted"} <= set(outcomes)
 
 
 def test_a_mutated_file_is_refused_or_means_the_same(mutations: Mutations) -> None:
