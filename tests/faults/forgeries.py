@@ -68,7 +68,7 @@ class Forger:
         )
         payload = encode(made)
         found = digest(payload)
-        signature = format_header((sign_entry(key, payload, within()),))
+        signature = format_header((sign_entry(key, payload, within(domain=self._registry.domain)),))
         headers = {SIG_HEADER: signature, **hints(made, found)}
         return Message(
             subject=subject_for(made),

@@ -40,13 +40,13 @@ def test_joserfc_verifies_a_bulletin(name: str) -> None:
 def wrong(folder: Path) -> Iterator[tuple[Path, str, str]]:
     """Files that a stock library verifies or nearly does, the domain they are asked for, and what is said of them."""
     payload = encode(example())
-    for name, context in (
-        ("beacon", {"typ": TYP_BEACON}),
-        ("inside of a seal", {"typ": TYP_SEALED_BULLETIN}),
-        ("elsewhere", {"domain": "elsewhere"}),
+    for name, entries in (
+        ("beacon", signed(payload, KEY, typ=TYP_BEACON)),
+        ("inside of a seal", signed(payload, KEY, typ=TYP_SEALED_BULLETIN)),
+        ("elsewhere", signed(payload, KEY, domain="elsewhere")),
     ):
         path = folder / f"{name}.json"
-        path.write_bytes(write_signed(payload, signed(payload, KEY, **context)))
+        path.write_bytes(write_signed(payload, entries))
         yield path, DOMAIN, "not as a bulletin of vectors"
     for name in FILES:
         yield VECTORS / name, "elsewhere", "not as a bulletin of elsewhere"

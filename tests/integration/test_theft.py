@@ -89,7 +89,7 @@ async def forge(
     )
     payload = encode(made)
     headers = {
-        SIG_HEADER: format_header((sign_entry(signer, payload, within()),)),
+        SIG_HEADER: format_header((sign_entry(signer, payload, within(domain=registry.domain)),)),
         **hints(made, digest(payload)),
     }
     async with connected(endpoint) as connection:
