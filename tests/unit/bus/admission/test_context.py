@@ -28,6 +28,7 @@ from schemas.envelope import (
     write_signed,
 )
 from tests.support.batches import in_a_batch
+from tests.support.places import ROOT
 from tests.support.world import DOMAIN, NOW, bulletin, draft, shared_world, sign, within
 
 WORLD = shared_world()
@@ -181,6 +182,17 @@ def test_nobody_verifies_or_signs_without_stating_the_context(asked: Callable[..
     for type_ in (envelope.Context, jwe.SealContext):
         fields = inspect.signature(type_).parameters
         assert fields["domain"].default is inspect.Parameter.empty
+
+
+def test_keys_are_asked_in_one_place() -> None:
+    """Outside the room of keys nothing checks a raw signature but the bench, which measures it: all others state a context."""
+    rooms = ROOT / "bus"
+    asking = {
+        path.relative_to(rooms).as_posix()
+        for path in rooms.rglob("*.py")
+        if ".verify(" in path.read_text("utf-8") and path.parent.name != "keys"
+    }
+    assert asking == {"cli/developer/bench.py"}
 
 
 def test_a_file_of_a_batch_says_where_its_payload_stands() -> None:
