@@ -169,12 +169,12 @@ CASES: dict[str, Case] = {
     "a header at its bound": case(
         msgspec.structs.replace(GOOD, headers=((SIG_HEADER, "A" * MAX_HEADER_BYTES),)),
         "malformed-envelope",
-        "a signature is not a compact JWS with detached payload",
+        "a signature is neither a compact JWS with detached payload nor one of a batch",
     ),
     "a header of rubbish": case(
         msgspec.structs.replace(GOOD, headers=((SIG_HEADER, "rubbish"),)),
         "malformed-envelope",
-        "a signature is not a compact JWS with detached payload",
+        "a signature is neither a compact JWS with detached payload nor one of a batch",
     ),
     "a signature for a registry": case(
         bearing(GOOD, entry(typ=TYP_REGISTRY)),
