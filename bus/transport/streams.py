@@ -181,7 +181,6 @@ def streams_of(
         name=TRUST_STREAM,
         subjects=REGISTRAR_SUBJECTS,
         max_bytes=store_bytes * _TRUST_PERCENT // 100,
-        replicas=replicas,
     )
     statements = StreamSpec(
         name=STATEMENTS_STREAM,
@@ -189,7 +188,6 @@ def streams_of(
         max_bytes=store_bytes * _STATEMENTS_PERCENT // 100,
         max_msg_size=MAX_STATEMENT_BYTES,
         each=STATEMENTS_EACH,
-        replicas=replicas,
     )
     origins = [
         StreamSpec(
@@ -197,7 +195,6 @@ def streams_of(
             subjects=(f"{PREFIX}.{status}.*.*.{country}.>",),
             bursts=True,
             max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking),
-            replicas=replicas,
         )
         for country in speaking
         for status in Status
@@ -207,12 +204,12 @@ def streams_of(
             name=world_stream(status),
             sources=tuple(origin_stream(country, status) for country in speaking),
             max_bytes=parts[status] * _WORLDS_PERCENT,
-            replicas=replicas,
         )
         for status in Status
         if speaking
     ]
-    return (trust, statements, *origins, *worlds)
+    specs = (trust, statements, *origins, *worlds)
+    return tuple(msgspec.structs.replace(spec, replicas=replicas) for spec in specs)
 
 
 def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -> tuple[ConsumerSpec, ...]:
@@ -226,16 +223,11 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
     specs = [spec for name in (PROVISIONER, *served) for spec in trust_consumers(name)]
     for name in served:
         reads = registry.read_prefixes(name)
-        speaks = registry.publish_prefixes(name)
+        speaks = publish_channels(registry, name)
         for status in Status:
             if filters := expand(Interest(statuses=(status,)), reads):
                 specs.append(ConsumerSpec(stream=world_stream(status), name=name, filters=filters))
-            own = tuple(
-                f"{Channel(issuer=name, status=s, tlp=tlp, audience=audience).prefix}.>"
-                for s, tlp, audience in speaks
-                if s is status
-            )
-            if own:
+            if own := tuple(f"{channel.prefix}.>" for channel in speaks if channel.status is status):
                 origin = origin_stream(country_of(name), status)
                 specs.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
         filters = expand(Interest(statuses=(Status.SYSTEM,)), registry.receipt_prefixes(name))
@@ -284,6 +276,15 @@ def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[st
         (origin_stream(country, status), own_consumer(authority_id))
         for status in Status
         if status in statuses
+    )
+
+
+def publish_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:
+    """The channels on which an authority may publish, sorted."""
+    ways = registry.publish_prefixes(authority_id)
+    return tuple(
+        Channel(issuer=authority_id, status=status, tlp=tlp, audience=audience)
+        for status, tlp, audience in ways
     )
 
 
