@@ -32,7 +32,7 @@ HELD = WORLD.registry
 DAYS = dt.timedelta(days=30)
 NEXT = encode(ceremony.next_version(HELD.document, HELD.digest, NOW, DAYS))
 FIRST = encode(HELD.document)
-BEACON = read_claims(ceremony.new_beacon(HELD, WORLD.beacon, NOW, DAYS), max_bytes=9999).payload
+BEACON = read_claims(ceremony.new_beacon(HELD, WORLD.beacon, NOW, DAYS / 720), max_bytes=9999).payload
 STATEMENT = read_claims(
     new_statement(
         domain=DOMAIN,
