@@ -24,9 +24,7 @@ REST_S = 3600.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resent (n INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
-LAYOUT = Layout(
-    "send_again", SCHEMA, ("ALTER TABLE offered_again RENAME TO resent",), known_by="offered_again"
-)
+LAYOUT = Layout("send_again", SCHEMA)
 
 log = structlog.get_logger()
 

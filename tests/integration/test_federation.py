@@ -30,14 +30,14 @@ from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
 from bus.trust.store import RegistryStore
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header
+from schemas.envelope import SIG_HEADER, format_header
 from schemas.subject import PREFIX
 from schemas.vocab import Tlp
 from tests.support.clocks import utc_now
 from tests.support.stage import Union, connected, federation, reading, running, say, speaking
 from tests.support.waiting import eventually, longest
 from tests.support.watching import beats_of
-from tests.support.world import chain, draft, shared_world, signed_registry
+from tests.support.world import chain, draft, shared_world, signed_registry, within
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -170,7 +170,7 @@ async def test_of_two_unions_a_hostile_one_takes_nothing_away(tmp_path: Path) ->
         async with connected(nations.joins.carriers["xa"].endpoints["east"]) as union:
             for each in said:
                 for signer, text in ((stranger, each.payload), (nations.world.signers["xa-csirt"], b"{}")):
-                    entry = sign_entry(signer, text, typ=TYP_BULLETIN)
+                    entry = sign_entry(signer, text, within(domain=nations.world.registry.domain))
                     headers = {**dict(each.headers), SIG_HEADER: format_header((entry,))}
                     await publish(union, each.subject, each.payload, headers, longest())
         await say(nations.at["xa"], *said)

@@ -13,7 +13,7 @@ from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from schemas.bodies.system import Copy
 from schemas.codec import decode, digest
-from schemas.envelope import SIG_HEADER, parse_header, write_signed
+from schemas.envelope import SIG_HEADER, file_form
 from schemas.subject import Channel, channel_of
 from schemas.vocab import Tlp
 from tests.support.clocks import Clock
@@ -121,7 +121,7 @@ async def test_nothing_is_taken_unasked_and_nothing_handed_to_who_may_not_read_i
         await say(bus, said)
         await say(bus, secret)
         await eventually(lambda: _holds(helper, {ME, str(withheld)}))
-        file = write_signed(unasked.payload, parse_header(dict(unasked.headers)[SIG_HEADER]))
+        file = file_form(unasked.payload, dict(unasked.headers)[SIG_HEADER])
         for each in (
             request("xa-hub", Tlp.AMBER_STRICT, [Lack(withheld, 1, None, ())]),
             copy("xa-hub", green, 2, file),

@@ -38,7 +38,7 @@ from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import ReceiptItem
 from schemas.codec import digest
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header
+from schemas.envelope import SIG_HEADER, format_header
 from schemas.subject import PREFIX
 from schemas.vocab import ReceiptStage, Tlp
 from tests.support.stage import running
@@ -53,6 +53,7 @@ from tests.support.world import (
     key_record,
     sign,
     signed_registry,
+    within,
 )
 from tests.transport_suite.conftest import JOINED, Broker, places
 
@@ -468,13 +469,15 @@ def altered(message: Message, world: World) -> list[Message]:
     """What a hostile place may bring first under a bulletin's own digest and message id: each is nobody's word."""
     payload, headers = message.payload, dict(message.headers)
     stranger = FileSigner.generate()
-    other = sign_entry(world.signers["xb-csirt"], b"{}", typ=TYP_BULLETIN)
+    other = sign_entry(world.signers["xb-csirt"], b"{}", within(domain=world.registry.domain))
     signatures = {
         "of another text": format_header((other,)),
         "by another authority": format_header(
-            (sign_entry(world.signers["xa-csirt"], payload, typ=TYP_BULLETIN),)
+            (sign_entry(world.signers["xa-csirt"], payload, within(domain=world.registry.domain)),)
         ),
-        "by a stranger": format_header((sign_entry(stranger, payload, typ=TYP_BULLETIN),)),
+        "by a stranger": format_header(
+            (sign_entry(stranger, payload, within(domain=world.registry.domain)),)
+        ),
         "none": "",
         "no grammar": "A..A,",
     }

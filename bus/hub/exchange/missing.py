@@ -30,14 +30,7 @@ CREATE TABLE IF NOT EXISTS copies_sent (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS processed (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 """
-_2 = """
-ALTER TABLE asked RENAME TO requested;
-ALTER TABLE requested RENAME COLUMN times TO tries;
-ALTER TABLE requested RENAME COLUMN whom TO peer;
-ALTER TABLE handed_on RENAME TO copies_sent;
-ALTER TABLE heeded RENAME TO processed;
-"""
-LAYOUT = Layout("missing", SCHEMA, (_2,), known_by="asked")
+LAYOUT = Layout("missing", SCHEMA)
 ANY = ""  # the digest of what is asked for by its place alone
 
 

@@ -67,16 +67,7 @@ CREATE TABLE IF NOT EXISTS calendars (
 ) WITHOUT ROWID;
 """
 )
-_2 = """
-DROP INDEX aside_by_id;
-DROP INDEX aside_in_force;
-DROP INDEX aside_cancelled;
-ALTER TABLE aside RENAME TO test_and_system;
-ALTER TABLE endings RENAME TO revisions;
-ALTER TABLE announced RENAME TO announced_heads;
-ALTER TABLE channels RENAME COLUMN beat_seq TO heartbeat_seq;
-"""
-LAYOUT = Layout("picture", SCHEMA, (_2,), known_by="actual")
+LAYOUT = Layout("picture", SCHEMA)
 _TABLES_OF_CHANNELS = ("channels", "outages", "announced_heads", "holdings")
 
 

@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS holdings (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS holdings_by_row ON holdings (row);
 """
-LAYOUT = Layout("holdings", SCHEMA, known_by="holdings")
+LAYOUT = Layout("holdings", SCHEMA)
 
 
 class Holdings(msgspec.Struct):
