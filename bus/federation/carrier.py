@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -146,9 +146,9 @@ class Carrier:
         for end in (source, sink):
             _must_be_connected(end)
         given = (await consumer_info(source, stream, consumer)).filters
-        filters = sorted(
-            given & {*route.patterns}
-        )  # what both ends let through: one may know a newer registry
+        # What both ends let through, and whose word it may be; one end may know a newer registry. More of either, and the
+        # stream is read anew: what nobody would have admitted until now was passed over.
+        filters = [*sorted(given & {*route.patterns}), *sorted(self._registry().document.authorities)]
         cursor = await self._ledger.cursor(route, stream, filters)
         async with PullConsumer.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
             resumed = await pull.resume(cursor, MOST, QUIET_S)
@@ -173,10 +173,11 @@ class Carrier:
         stored: list[str] = []
         # By the stream that takes them; between streams there is no order.
         outgoing: dict[str, list[Outgoing]] = {}
+        speakers = {*filters}
         for message, name in named:
             if name not in fresh:
                 continue
-            copy = as_outgoing(message, route.patterns)
+            copy = as_outgoing(message, route.patterns, speakers)
             if copy is None:
                 log.warning("not_carriable", source=route.source, subject=message.subject, digest=name)
                 continue
@@ -219,12 +220,14 @@ def known_as(received: Received) -> str:
     return f"{name}@{received.stored_ns}" if is_sent_again else name
 
 
-def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
+def as_outgoing(received: Received, patterns: Sequence[str], speakers: Collection[str]) -> Outgoing | None:
     """The message as it is published at the other end; None when no reader would admit it, or it is not released.
 
-    The subject must be the route's, and of the headers go the signature, the message id and the hints, each once.
+    The subject must be the route's and that of an authority in the registry: nobody else has a stream there. And of the headers go the signature, the message id and the hints, each once.
     """
     if not received.subject.isascii() or not any(matches(pattern, received.subject) for pattern in patterns):
+        return None
+    if "-".join(received.subject.split(".")[5:7]) not in speakers:
         return None
     headers: dict[str, str] = {}
     for name, value in received.headers:
@@ -240,7 +243,7 @@ def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
 def _stream_of(message: Outgoing) -> str:
     """The stream that takes a message, at whichever broker."""
     tokens = message.subject.split(".")
-    return f"{tokens[5]}_{tokens[2]}".upper()
+    return f"{tokens[5]}-{tokens[6]}_{tokens[2]}".upper()
 
 
 async def _store(sink: Connection, messages: list[Outgoing]) -> list[PubAck]:

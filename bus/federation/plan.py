@@ -5,18 +5,17 @@ country's carrier (`bus.federation.carrier`), beside its broker, connects to the
 It takes there the bulletins of its own authorities, and brings home those of others. Nobody connects inwards, so control of
 a union gives no control of a country. The way of a bulletin from XA to XB:
 
-    XA's broker, XA_ACTUAL --carrier of XA--> the union, XA_ACTUAL, WORLD_ACTUAL --carrier of XB--> XB's broker, XA_ACTUAL
+    XA's broker, WORLD_ACTUAL --carrier of XA--> the union, XA-CSIRT_ACTUAL, WORLD_ACTUAL --carrier of XB--> XB's broker
 
-Streams are everywhere the same (`bus.transport.streams`): one for the bulletins of each country's authorities, and the worlds
-that readers read. There are no loops: outwards goes what a country's own stream holds, homewards what the others' do. What is carried
-follows from the registry's grants: a channel goes to a country in which somebody may read it, and to no other; the
+Streams are everywhere the same (`bus.transport.streams`): one for what each authority says at a status, and the worlds
+that readers and carriers read. There are no loops: outwards goes what a country's own authorities say, homewards what the
+others do. What is carried follows from the registry's grants: a channel goes to a country in which somebody may read it, and to no other; the
 consumers' filters at the source say so, and so do the permissions at the other end.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from itertools import chain
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -30,7 +29,6 @@ from bus.transport import (
     Permissions,
     country_of,
     inbox_prefix,
-    origin_stream,
     reading,
     trust_consumers,
     world_stream,
@@ -188,7 +186,7 @@ def guests(registry: VerifiedRegistry, seat: BrokerRole) -> tuple[CarrierClient,
             consumers = _outwards(registry, federation, here, caller)
         else:
             says = _leaving(registry, federation, caller)
-            consumers = _consumers(caller, _coming(registry, federation, caller), world_stream)
+            consumers = _consumers(caller, _coming(registry, federation, caller))
         key = federation.countries[caller].carrier
         clients.append(_guest(identity_at(caller), key, says=says, consumers=consumers))
     return tuple(clients)
@@ -201,7 +199,7 @@ def routes_of(registry: VerifiedRegistry, federation: Federation, country: str) 
         out = _outwards(registry, federation, country, place)
         if place in federation.unions:
             sends, brings = _leaving(registry, federation, country), _coming(registry, federation, country)
-            back = _consumers(country, brings, world_stream)
+            back = _consumers(country, brings)
         else:
             sends, brings = released(registry, country, place), released(registry, place, country)
             back = _outwards(registry, federation, place, country)
@@ -246,16 +244,16 @@ def _coming(registry: VerifiedRegistry, federation: Federation, country: str) ->
 def _outwards(
     registry: VerifiedRegistry, federation: Federation, country: str, to: str
 ) -> list[ConsumerSpec]:
-    """The consumers on a country's own streams for what leaves for a place."""
+    """The consumers for what leaves a country for a place."""
     union = to in federation.unions
     patterns = _leaving(registry, federation, country) if union else released(registry, country, to)
-    return _consumers(to, patterns, lambda status: origin_stream(country, status))
+    return _consumers(to, patterns)
 
 
-def _consumers(to: str, patterns: tuple[str, ...], stream_of: Callable[[Status], str]) -> list[ConsumerSpec]:
-    """The consumers by which a place takes what patterns let through: one for each status that they name."""
+def _consumers(to: str, patterns: tuple[str, ...]) -> list[ConsumerSpec]:
+    """The consumers on the worlds by which a place takes what patterns let through: one for each status that they name."""
     return [
-        ConsumerSpec(stream=stream_of(status), name=consumer_to(to), filters=filters)
+        ConsumerSpec(stream=world_stream(status), name=consumer_to(to), filters=filters)
         for status in Status
         if (filters := tuple(pattern for pattern in patterns if pattern.startswith(f"{PREFIX}.{status}.")))
     ]

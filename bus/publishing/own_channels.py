@@ -17,7 +17,16 @@ from bus.admission import ReceivedLink, admit, standing
 from bus.errors import AdmissionError
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Outbox, Settled
-from bus.transport import MARGIN_S, MAX_AGE_S, Connection, Endpoint, Received, own_streams, read_back
+from bus.transport import (
+    MARGIN_S,
+    Connection,
+    Endpoint,
+    Received,
+    kept_s,
+    own_heads,
+    own_streams,
+    read_back,
+)
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
 from schemas.subject import Channel
@@ -27,7 +36,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """All that the bus holds under an authority's name.
 
     Attributes:
-        links: every signed bulletin's place, by the name of its channel, in the order of the streams.
+        links: every signed bulletin's place, by the name of its channel, in the order of the streams; last those that are
+            only remembered as the newest of their subjects.
         stands: the digests of those that are the authority's word, by the keys as they are now.
         cursors: how far each stream was read.
     """
@@ -77,6 +87,12 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
                         for message in batch
                         if (name := digest(message.payload)) in unsure
                     ]
+            # What is newest on a subject is there for good, when its stream has long dropped it.
+            known = {link.digest for link in links}
+            for stream, consumer in own_heads(registry, self.endpoint.authority_id):
+                async for batch in read_back(connection, stream, consumer, 1):
+                    older = [message for message in batch if digest(message.payload) not in known]
+                    links += await asyncio.to_thread(placed, older, registry, self.clock())
         stands = standing(links, registry.ended(self.clock())).stands
         await self.outbox.settle(arrived, self.clock().timestamp())
         return Survey(links=tuple(links), stands=stands, cursors=cursors)
@@ -140,7 +156,7 @@ async def compare(
         for status, tlp, audience in registry.publish_prefixes(authority_id)
     }
     # Without a grant a channel is not read back, and the stream has dropped what is older than its age limit.
-    since = clock().timestamp() - MAX_AGE_S + MARGIN_S
+    since = clock().timestamp() - kept_s(stream) + MARGIN_S
     stored = await outbox.read(lambda db: table.stored_from(db, stream, cursor))
     expected = {
         row["digest"]: row["n"]

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from bus.transport.client import RawHeaders
     from bus.transport.connection import Connection, Endpoint, NatsConnection
     from bus.transport.cursor import Cursor
-    from bus.transport.interface import Outgoing
+    from bus.transport.interface import Delivery, Outgoing
     from bus.transport.jetstream import (
         BATCH,
         BATCH_FROM,
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
     from bus.transport.streams import (
         MARGIN_S,
-        MAX_AGE_S,
         MAX_MESSAGE_BYTES,
         MAX_STATEMENT_BYTES,
         PROVISIONER,
@@ -45,10 +44,13 @@ if TYPE_CHECKING:
         consumers,
         country_of,
         inbox_prefix,
-        origin_stream,
+        kept_s,
+        own_heads,
         own_streams,
         reader_streams,
         receipt_streams,
+        speakers,
+        status_of,
         streams_of,
         trust_consumers,
         world_stream,
@@ -62,7 +64,6 @@ __all__ = [
     "BATCH_FROM",
     "CONSUMER_NOT_FOUND",
     "MARGIN_S",
-    "MAX_AGE_S",
     "MAX_MESSAGE_BYTES",
     "MAX_STATEMENT_BYTES",
     "PROVISIONER",
@@ -74,6 +75,7 @@ __all__ = [
     "Connection",
     "ConsumerSpec",
     "Cursor",
+    "Delivery",
     "Endpoint",
     "MemoryBroker",
     "NatsConnection",
@@ -96,7 +98,8 @@ __all__ = [
     "explain",
     "inbox_prefix",
     "js_api",
-    "origin_stream",
+    "kept_s",
+    "own_heads",
     "own_streams",
     "permissions_of",
     "publish",
@@ -105,6 +108,8 @@ __all__ = [
     "reader_streams",
     "reading",
     "receipt_streams",
+    "speakers",
+    "status_of",
     "stream_differs",
     "stream_info",
     "stream_names",

@@ -400,12 +400,12 @@ async def test_bulletins_go_both_ways_once(brokers: dict[str, Broker], world: Wo
         await speak(brokers["xa"], ours[:1])
         await speak(brokers["xa"], ours[1:20])
         await speak(brokers["xb"], theirs[:3])
-        await eventually(holds(brokers["xb"], "XA_ACTUAL", 20))
+        await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 20))
         await eventually(holds(brokers["xa"], "XB_ACTUAL", 3))
     await speak(brokers["xa"], ours[20:])
     await speak(brokers["xb"], theirs[3:])
     async with carrying(world, brokers, tmp_path / "ledger.db") as second:
-        await eventually(holds(brokers["xb"], "XA_ACTUAL", 21))
+        await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 21))
         await eventually(holds(brokers["xa"], "XB_ACTUAL", 4))
 
         async def noted() -> bool:
@@ -426,10 +426,10 @@ async def test_a_cut_way_is_gone_on_with(brokers: dict[str, Broker], world: Worl
     ours = chain(world, 6)
     async with carrying(world, brokers, tmp_path / "ledger.db"):
         await speak(brokers["xa"], ours[:2])
-        await eventually(holds(brokers["xb"], "XA_ACTUAL", 2))
+        await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 2))
         await brokers["xb"].stop()
         await speak(brokers["xa"], ours[2:])
         await brokers["xb"].start()
-        await eventually(holds(brokers["xb"], "XA_ACTUAL", 6))
-    assert await messages_of(brokers["xb"], "XA_ACTUAL") == 6
+        await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 6))
+    assert await messages_of(brokers["xb"], "XA-CSIRT_ACTUAL") == 6
     assert [digest(each.payload) for each in await read(brokers["xb"], 6)] == [m.digest for m in ours]
