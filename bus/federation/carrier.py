@@ -223,7 +223,8 @@ def known_as(received: Received) -> str:
 def as_outgoing(received: Received, patterns: Sequence[str], speakers: Collection[str]) -> Outgoing | None:
     """The message as it is published at the other end; None when no reader would admit it, or it is not released.
 
-    The subject must be the route's and that of an authority in the registry: nobody else has a stream there. And of the headers go the signature, the message id and the hints, each once.
+    The subject must be the route's and that of an authority in the registry: nobody else has a stream there. Of the headers
+    go the signature, the message id and the hints, each once.
     """
     if not received.subject.isascii() or not any(matches(pattern, received.subject) for pattern in patterns):
         return None

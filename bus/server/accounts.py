@@ -127,7 +127,9 @@ def imports_lost(everybody: Iterable[Member], accountz: dict[str, dict[str, Any]
             for each in listed
             if each.get("account") == HOLDER and each.get("type") == "service" and not each.get("invalid")
         }
-        lost += [f"{member.name}: {subject}" for subject in member.permissions.publish if subject not in stand]
+        lost += [
+            f"{member.name}: {subject}" for subject in member.permissions.publish if subject not in stand
+        ]
     return sorted(lost)
 
 

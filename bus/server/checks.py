@@ -21,9 +21,9 @@ from bus.server.config import MAX_PENDING_BYTES, MOST_EACH
 from bus.server.findings import Check, hard, soft
 from bus.server.isolation import isolation_checks
 from bus.server.layout_checks import FULL_SHARE, carrier_check, consumer_check, country_check, stream_checks
-from bus.server.room import batch_checks, room_checks
 from bus.server.monitor import read_monitor
 from bus.server.provisioning import layout, provisioner_endpoint
+from bus.server.room import batch_checks, room_checks
 from bus.transport import (
     MAX_MESSAGE_BYTES,
     PULL_BYTES,

@@ -159,7 +159,9 @@ def _cluster(settings: ServerSettings, files: str) -> str:
     if seat is None or len(nodes) < CLUSTER:
         return ""
     if not settings.route_secret:
-        raise ServerError("the nodes of a cluster need a secret by which they know one another", reason="route-secret")
+        raise ServerError(
+            "the nodes of a cluster need a secret by which they know one another", reason="route-secret"
+        )
     routes = [node.route or "" for node in nodes]
     for route in routes:
         if not files and urlsplit(route).hostname not in LOOPBACK:

@@ -87,10 +87,12 @@ async def _until_whole(
         ServerError: `server-reload`, when they are lost still.
     """
     everybody = members(registry, public, settings.seat, settings.probe_nkeys)
+    lost = ""
     for _ in range(RELOADS):
         found = await asyncio.to_thread(imports_check, broker.monitor_url, everybody)
         if found.ok:
             return
-        log.error("imports_lost", problem=found.detail)
+        lost = found.detail
+        log.error("imports_lost", problem=lost)
         await broker.reload(broker.conf)
-    raise ServerError(f"after {RELOADS} reloads {found.detail}", reason="server-reload")
+    raise ServerError(f"after {RELOADS} reloads {lost}", reason="server-reload")

@@ -131,7 +131,9 @@ async def isolation_checks(
             if not passed:
                 before = {goal: await _held(owner, goal) for goal in tried}
                 await _try(probe, tried)
-                await js_api(beside, f"CONSUMER.INFO.{STREAM}.{PROBES[1]}")  # what was sent before has arrived
+                await js_api(
+                    beside, f"CONSUMER.INFO.{STREAM}.{PROBES[1]}"
+                )  # what was sent before has arrived
                 passed += await _passed(owner, tried, before)
                 passed += [f"another's inbox: {subject}" for subject in heard if token in subject]
     told = f"{len(calls_of(PROBES[0]))} calls with {len(tried) + 1} foreign replies each: none passed"

@@ -46,7 +46,11 @@ def batch_checks(limits: Mapping[str, int], streams: int) -> Iterator[Check]:
         "max_batch_size": BATCH,
         "max_batch_timeout": BATCH_S * 1_000_000_000,
     }
-    wrong = [f"{name} {limits.get(name)}, wanted {value}" for name, value in wanted.items() if limits.get(name) != value]
+    wrong = [
+        f"{name} {limits.get(name)}, wanted {value}"
+        for name, value in wanted.items()
+        if limits.get(name) != value
+    ]
     one = BATCH * MAX_MESSAGE_BYTES
     most = min(BATCHES_OPEN, streams * BATCHES_EACH) * one
     told = (

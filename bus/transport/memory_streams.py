@@ -1,7 +1,7 @@
 """The streams and pull consumers of a broker in memory: what a nats-server 2.15 keeps and answers, without I/O.
 
 Answers have the shape of JetStream's JSON; refusals carry its error codes. What is not here, mirrors, acknowledgements
-of single deliveries, purging, limits by age and streams that discard their oldest messages, no room uses.
+of single deliveries, purging and limits by age, no room uses.
 """
 
 from __future__ import annotations
@@ -149,8 +149,6 @@ class MemoryStream:
         """
         self.raw = dict(config)
         self.config = msgspec.convert(self.raw, StreamConfig)
-        if self.config.discard == "old" and max(self.config.max_msgs, self.config.max_bytes) >= 0:
-            raise NotImplementedError("a stream that discards its oldest messages")
         self.consumers: dict[str, MemoryConsumer] = {}
         self.messages: list[Stored] = []
         self._now_ns = now_ns
@@ -224,6 +222,8 @@ class MemoryStream:
         config = self.config
         if 0 <= config.max_msg_size < max(len(message.payload) for message in messages):
             return error(400, 10054, "message size exceeds maximum allowed")
+        if config.discard == "old":
+            return None
         if 0 <= config.max_msgs < len(self.messages) + len(messages):
             return error(400, 10077, "maximum messages exceeded")
         if 0 <= config.max_bytes < self._bytes() + sum(map(stored_bytes, messages)):
@@ -243,6 +243,11 @@ class MemoryStream:
         same = [other for other in self.messages if other.message.subject == message.subject]
         if 0 <= self.config.max_msgs_per_subject < len(same):
             self.messages.remove(same[0])
+        if self.config.discard == "old":
+            while (
+                0 <= self.config.max_msgs < len(self.messages) or 0 <= self.config.max_bytes < self._bytes()
+            ):
+                del self.messages[0]
         for consumer in self.consumers.values():
             consumer.serve()
         self._on_stored(self.config.name, message)

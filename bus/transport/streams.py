@@ -205,7 +205,9 @@ def streams_of(
         served: the authorities whose newest messages are kept for good; all by default.
     """
     spoken = speakers(registry)
-    remembered = {name for name, _ in spoken}.intersection(registry.document.authorities if served is None else served)
+    remembered = {name for name, _ in spoken}.intersection(
+        registry.document.authorities if served is None else served
+    )
     whole = sum(_SHARES.values()) * 100
     parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
     speaking = {status: [name for name, at in spoken if at is status] for status in Status}

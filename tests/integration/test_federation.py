@@ -222,7 +222,11 @@ async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
         )
         union = nations.joins.servers["union"]
         seed, public = nkeys.generate()  # whoever holds the server may do anything there
-        await union.reload(union.conf.replace("users: [", f"users: [\n      {{ nkey: {public} }}", 1))
+        await union.reload(
+            union.conf.replace(
+                "jetstream: enabled", f"jetstream: enabled\n    users: [ {{ nkey: {public} }} ]", 1
+            )
+        )
         anything = Endpoint(url=union.url, authority_id="owner", nkey_seed=seed, name="owner")
         forged = chain(shared_world(), 3, issuer="xb-csirt")[2]
         red = forged.subject.replace(".green.community.xb.", ".red.xa-csirt.xa.")
@@ -232,7 +236,7 @@ async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
         said = await ours.publish(draft("second"))
         await eventually(lambda: _read_at_least(abroad, green("xa"), said.seq))
         async with nations.owner("xb") as connection:
-            for stream, count in (("XB_ACTUAL", 0), ("XA-CSIRT_ACTUAL", 2)):
+            for stream, count in (("XB-CSIRT_ACTUAL", 0), ("XA-CSIRT_ACTUAL", 2)):
                 info = await js_api(connection, f"STREAM.INFO.{stream}")
                 assert info["state"]["messages"] == count
 

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from nats.aio.msg import Msg
 
@@ -74,7 +73,8 @@ async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path)
             await eventually(lambda: greedy.epoch > 1)  # the server has cut it, and it is back
         assert (await found(bus))["max_subscriptions"] == (True, True, "20, wanted 20 to 1000")
         standing = [
-            await stack.enter_async_context(connected(bus.endpoint("xa-csirt"))) for _ in range(SMALL.max_each)
+            await stack.enter_async_context(connected(bus.endpoint("xa-csirt")))
+            for _ in range(SMALL.max_each)
         ]
         async with NatsConnection.at(bus.endpoint("xa-csirt")) as late:
             await eventually(lambda: "connections exceeded" in bus.server.log_file.read_text())

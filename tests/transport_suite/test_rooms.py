@@ -401,12 +401,12 @@ async def test_bulletins_go_both_ways_once(brokers: dict[str, Broker], world: Wo
         await speak(brokers["xa"], ours[1:20])
         await speak(brokers["xb"], theirs[:3])
         await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 20))
-        await eventually(holds(brokers["xa"], "XB_ACTUAL", 3))
+        await eventually(holds(brokers["xa"], "XB-CSIRT_ACTUAL", 3))
     await speak(brokers["xa"], ours[20:])
     await speak(brokers["xb"], theirs[3:])
     async with carrying(world, brokers, tmp_path / "ledger.db") as second:
         await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 21))
-        await eventually(holds(brokers["xa"], "XB_ACTUAL", 4))
+        await eventually(holds(brokers["xa"], "XB-CSIRT_ACTUAL", 4))
 
         async def noted() -> bool:
             return len(second.carried) == 2  # a little after they are stored
