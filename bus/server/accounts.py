@@ -9,8 +9,7 @@ subjects of that identity, each exported to those alone who may use it. The allo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -112,25 +111,18 @@ system_account: {SYSTEM}
 """
 
 
-def imports_lost(everybody: Iterable[Member], accountz: dict[str, dict[str, Any]]) -> list[str]:
-    """What accounts lack of their imports, as the server tells them: sorted, `<account>: <subject>`.
+def imports_lost(everybody: Iterable[Member], heard: Mapping[str, Collection[str]]) -> list[str]:
+    """What accounts lack of their imports, sorted, `<account>: <subject>`.
 
     Args:
         everybody: the identities.
-        accountz: `account_detail` of each account, by its name; none for one that the server does not know.
+        heard: the subjects that the server listens on for each account, by its name.
     """
-    lost = []
-    for member in everybody:
-        listed = accountz.get(member.name, {}).get("imports") or ()
-        stand = {
-            each.get("subject")
-            for each in listed
-            if each.get("account") == HOLDER and each.get("type") == "service" and not each.get("invalid")
-        }
-        lost += [
-            f"{member.name}: {subject}" for subject in member.permissions.publish if subject not in stand
-        ]
-    return sorted(lost)
+    return sorted(
+        f"{member.name}: {subject}"
+        for member in everybody
+        for subject in set(member.permissions.publish).difference(heard.get(member.name, ()))
+    )
 
 
 def answers_often(subject: str) -> bool:

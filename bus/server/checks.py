@@ -35,6 +35,7 @@ from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
 CERTIFICATE_DAYS = 30
+SUBSCRIPTIONS = "subsz?subs=1&limit=65536"
 MOST_PING_S = 10
 MOST_WRITE_DEADLINE_S = 10
 # What the server holds every connection to: too little keeps honest programs out, too much none of the others.
@@ -160,11 +161,17 @@ def imports_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
     Raises:
         ServerError: `no-monitor`.
     """
-    known = {
-        member.name: read_monitor(monitor_url, f"accountz?acc={member.name}").get("account_detail") or {}
+    heard = {
+        member.name: {
+            str(each.get("subject"))
+            for each in read_monitor(monitor_url, f"{SUBSCRIPTIONS}&acc={member.name}").get(
+                "subscriptions_list"
+            )
+            or ()
+        }
         for member in everybody
     }
-    lost = imports_lost(everybody, known)
+    lost = imports_lost(everybody, heard)
     told = f"{len(everybody)} accounts have their {sum(len(each.permissions.publish) for each in everybody)} imports"
     return hard("accounts", not lost, told, f"{len(lost)} imports are lost; reload it: {', '.join(lost[:8])}")
 

@@ -21,6 +21,7 @@ import pytest
 from nats.aio.msg import Msg
 
 from bus.demo.federation import found
+from bus.errors import BrokerError, UnreachableError
 from bus.federation.plan import HOME, BrokerRole, Country, Federation, Node, guests, identity_at
 from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
@@ -28,7 +29,7 @@ from bus.server.accounts import members
 from bus.server.checks import check
 from bus.server.provisioning import provisioner_endpoint
 from bus.transport.connection import Endpoint, NatsConnection
-from bus.transport.jetstream import js_api, stream_names
+from bus.transport.jetstream import js_api, publish, stream_names
 from bus.transport.permissions import Permissions, permissions_of
 from bus.transport.streams import PROVISIONER
 from schemas.subject import matches
@@ -360,10 +361,16 @@ async def test_a_cluster_keeps_its_walls_and_its_ways_after_reloads(tmp_path: Pa
             old = Endpoint(url=url, authority_id="xa-csirt", nkey_seed=WORLD.nkeys["xa-csirt"][0], name="old")
             owner_at = provisioner_endpoint(url, provisioner)
             async with connected(place) as newcomer, connected(owner_at) as owner, connected(old) as csirt:
-                answer = await newcomer.request(
-                    "tocsin.v1.actual.green.community.xa.newcomer.cyber.x.xa.none.p1", b"x", None, 10.0
-                )
-                assert answer["stream"] == "XA-NEWCOMER_ACTUAL"
+                subject = "tocsin.v1.actual.green.community.xa.newcomer.cyber.x.xa.none.p1"
+
+                async def stored(speaker: NatsConnection = newcomer, subject: str = subject) -> bool:
+                    with contextlib.suppress(
+                        BrokerError, UnreachableError
+                    ):  # its stream has only now a leader
+                        return (await publish(speaker, subject, b"x", {})).stream == "XA-NEWCOMER_ACTUAL"
+                    return False
+
+                await eventually(stored)
                 info = await js_api(
                     newcomer, "CONSUMER.INFO.XA-NEWCOMER_ACTUAL.xa-newcomer_own", timeout=10.0
                 )

@@ -64,7 +64,7 @@ def conf(app: App, folder: Path, *, host: str, port: int | None, which: Place, s
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / CONF_FILE
     write_atomically(path, text.encode())
-    note = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID"
+    note = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID, twice where an authority is new"
     app.answer({"file": str(path), "registry_version": registry.version}, notes=[note])
 
 
