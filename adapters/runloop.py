@@ -161,11 +161,7 @@ class RunLoop:
                 raise
             except TocsinError as exc:
                 return Verdict(
-                    accepted=False,
-                    reason=exc.reason,
-                    detail=str(exc),
-                    bulletins=tuple(ids),
-                    losses=tuple(losses),
+                    accepted=False, reason=exc.reason, detail=str(exc), bulletins=tuple(ids), losses=losses
                 )
             ids.append(kept.id)
             if kept.state == "known":
@@ -181,9 +177,9 @@ class RunLoop:
             bulletins=len(ids),
             losses=len(losses),
         )
-        return Verdict(accepted=True, bulletins=tuple(ids), losses=tuple(losses))
+        return Verdict(accepted=True, bulletins=tuple(ids), losses=losses)
 
-    def _checked(self, result: ReadResult, now: dt.datetime) -> tuple[list[Draft], list[Loss]]:
+    def _checked(self, result: ReadResult, now: dt.datetime) -> tuple[list[Draft], tuple[Loss, ...]]:
         """Every draft on its channel, within the manifest, and proved against the rules."""
         drafts, losses = [], list(result.losses)
         for draft in result.drafts:
@@ -192,7 +188,7 @@ class RunLoop:
             prove(placed, self._manifest, self._country, now)
             drafts.append(placed)
             losses += more
-        return drafts, losses
+        return drafts, tuple(losses)
 
     def _hold_rate(self, count: int, now: dt.datetime) -> None:
         """Hold a flood back: an adapter that goes mad must not drown its authority's readers."""
@@ -284,12 +280,8 @@ def prove(draft: Draft, manifest: Manifest, country: str, now: dt.datetime) -> N
     Raises:
         SchemaError, RuleError: the draft would not stand as a bulletin.
     """
-    issuer = Authority(
-        id=f"{country.lower()}-{manifest.authority_kind}",
-        kind=manifest.authority_kind,
-        domain=manifest.domain,
-        country=country,
-    )
+    kind, domain = manifest.authority_kind, manifest.domain
+    issuer = Authority(id=f"{country.lower()}-{kind}", kind=kind, domain=domain, country=country)
     bulletin = stamp(
         draft,
         id=new_id(now, bytes(10)),

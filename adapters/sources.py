@@ -6,6 +6,7 @@ import asyncio
 import errno
 import functools
 import json
+import operator
 import os
 import select
 import stat
@@ -25,6 +26,7 @@ LONGEST_WAIT_S = 30.0
 MAX_NAME_BYTES = 200
 STDIN_CHUNK_BYTES = 65_536
 STDIN_LOOK_S = 0.2
+_MADE_OF = operator.attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
 
 log = structlog.get_logger()
 
@@ -203,10 +205,4 @@ def _free(folder: Path, path: Path) -> Path:
 
 def _same(path: Path, found: os.stat_result) -> bool:
     """Whether the name still stands for the file that was read."""
-    now = path.lstat()
-    return (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns) == (
-        found.st_dev,
-        found.st_ino,
-        found.st_size,
-        found.st_mtime_ns,
-    )
+    return _MADE_OF(path.lstat()) == _MADE_OF(found)

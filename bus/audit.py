@@ -80,9 +80,11 @@ def append(path: Path, event: str, facts: Mapping[str, Fact], now: dt.datetime) 
         fcntl.flock(handle, fcntl.LOCK_EX)
         last, torn, ended = _end(path, handle)
         time = f"{now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
-        seq, prev = (0, None) if last is None else (_entry(last).seq, digest(last))
+        seq, prev = (0, None) if last is None else last
         lines = [] if ended else [b""]  # ends the torn line
-        told: list[tuple[str, dict[str, Fact]]] = [(event, _fit(facts))]
+        told: list[tuple[str, dict[str, Fact]]] = [
+            (event, {name: _fit(fact) for name, fact in facts.items()})
+        ]
         if torn:
             told.insert(0, (TORN, {"lines": [digest(line) for line in torn]}))
         for name, kept in told:
@@ -146,9 +148,8 @@ def _checked(path: Path) -> Iterator[tuple[Entry | None, bytes]]:
     torn: list[bytes] = []
     ended = True
     for number, line, ended in _lines(path):  # noqa: B007 (how the last one ended is asked below)
-        try:
-            entry = _entry(line)
-        except AuditError:
+        entry = _entry(line)
+        if entry is None:
             torn.append(line)
             yield None, line
             continue
@@ -181,24 +182,18 @@ def _spelled(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).replace("\x7f", "\\u007f").encode("ascii")
 
 
-def _entry(line: bytes) -> Entry:
-    """An entry from its line; any other spelling of it is refused too."""
+def _entry(line: bytes) -> Entry | None:
+    """An entry from its line; None for what is none, or is spelled in any other way."""
+    if len(line) > MAX_LINE_BYTES:
+        return None
     try:
-        if len(line) > MAX_LINE_BYTES:
-            raise ValueError("too long")
         entry = msgspec.convert(json.loads(line.decode("ascii")), Entry)
     except (ValueError, RecursionError, msgspec.ValidationError):
-        raise AuditError("no entry") from None
-    if _line(entry) != line:
-        raise AuditError("no entry")
-    return entry
+        return None
+    return entry if _line(entry) == line else None
 
 
-def _fit(facts: Mapping[str, Fact]) -> dict[str, Fact]:
-    return {name: _fit_one(fact) for name, fact in facts.items()}
-
-
-def _fit_one(fact: Fact) -> Fact:
+def _fit(fact: Fact) -> Fact:
     if isinstance(fact, list):
         return [_text(text) for text in fact[:MAX_LISTED]]
     return _text(fact) if isinstance(fact, str) else fact
@@ -231,8 +226,8 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
         ) from None
 
 
-def _end(path: Path, handle: int) -> tuple[bytes | None, list[bytes], bool]:
-    """The last entry's line, the torn ones after it, and whether the file ends with the end of a line.
+def _end(path: Path, handle: int) -> tuple[tuple[int, str] | None, list[bytes], bool]:
+    """Number and digest of the last entry, the torn lines after it, and whether the file ends with the end of a line.
 
     A last line that was ended and is no entry was not torn by a crash, but changed: nothing is written after it.
     """
@@ -245,22 +240,15 @@ def _end(path: Path, handle: int) -> tuple[bytes | None, list[bytes], bool]:
     if start:
         lines.pop(0)  # a piece of a line
     torn: list[bytes] = []
-    while lines and not _is_entry(lines[-1]):
+    entry = None
+    while lines and (entry := _entry(lines[-1])) is None:
         torn.insert(0, lines.pop())
     if (torn and ended) or len(torn) > MAX_LISTED or (start and not lines):
         raise AuditError(
             f"{path} does not end like an audit record; nothing is added to it: tocsin audit verify says where it "
             "is broken, then keep it aside as evidence"
         )
-    return lines[-1] if lines else None, torn, ended
-
-
-def _is_entry(line: bytes) -> bool:
-    try:
-        _entry(line)
-    except AuditError:
-        return False
-    return True
+    return (entry.seq, digest(lines[-1])) if entry else None, torn, ended
 
 
 def _write(handle: int, data: bytes) -> None:

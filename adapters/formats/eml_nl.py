@@ -13,7 +13,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from adapters.translation.drafting import finished
+from adapters.translation.drafting import finished, origin_of
 from adapters.translation.reading import (
     Format,
     FormatError,
@@ -22,13 +22,12 @@ from adapters.translation.reading import (
     ReadResult,
     clip,
     safe_xml,
-    sha256_hex,
     slug,
 )
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bulletin import Draft
 from schemas.elections import TYPE_TOKENS, phase_at
-from schemas.parts import Area, ElectionRef, Info, Provenance
+from schemas.parts import Area, ElectionRef, Info
 from schemas.vocab import Certainty, Phase, Severity, Urgency
 
 __all__ = ["FORMAT", "read_eml_nl"]
@@ -89,14 +88,9 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
     summary = f"{name}: stemming op {polling.isoformat()} ({context.tz})."
     if lists:
         summary += f" {lists} {'kandidatenlijst' if lists == 1 else 'kandidatenlijsten'} bekendgemaakt."
+    headline = f"{name}: verkiezingsdag {polling.isoformat()}"
     draft = Draft(
-        info=(
-            Info(
-                lang="nl",
-                headline=clip(f"{name}: verkiezingsdag {polling.isoformat()}", 160),
-                summary=clip(summary, 2000),
-            ),
-        ),
+        info=(Info(lang="nl", headline=clip(headline, 160), summary=clip(summary, 2000)),),
         body=calendar,
         areas=(Area(scope="country", country=context.country),),
         election=election,
@@ -104,25 +98,23 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
         severity=Severity.UNKNOWN,
         certainty=Certainty.OBSERVED,
     )
-    origin = Provenance(
-        format="eml-nl-xml",
-        format_version=clip(root.get("SchemaVersion", ""), 24) or None,
-        adapter=context.adapter,
-        original_sha256=sha256_hex(data),
-        original_id=clip(f"{identifier.get('Id', '')} {message}", 500),
-        received=context.received,
-    )
-    return ReadResult(
-        drafts=(finished(draft, context=context, losses=losses, origin=origin),), losses=losses.found
-    )
+    version = clip(root.get("SchemaVersion", ""), 24) or None
+    original_id = clip(f"{identifier.get('Id', '')} {message}", 500)
+    origin = origin_of(FORMAT.id, data, context, version=version, original_id=original_id)
+    draft = finished(draft, context=context, losses=losses, origin=origin)
+    return ReadResult(drafts=(draft,), losses=losses.found)
 
 
 def _windows(
     root: Element, identifier: Element, polling: dt.date, zone: ZoneInfo, losses: Losses
 ) -> tuple[PhaseWindow, ...]:
     """Registration up to nomination day, campaign up to polling day, polling day, and the days of counting."""
-    opens, day = _midnight(polling, zone), dt.timedelta(days=1)
-    closes = _midnight(polling + day, zone)
+
+    def window(phase: Phase, first: dt.date, after: dt.date, note: str | None = None) -> PhaseWindow:
+        return PhaseWindow(phase=phase, start=_midnight(first, zone), end=_midnight(after, zone), note=note)
+
+    day = dt.timedelta(days=1)
+    voting = window(Phase.POLLING, polling, polling + day)
     found = []
     nominated = _date(identifier, "NominationDate")
     issued = _plain_date(_text(root, f"{EML}IssueDate"))
@@ -132,19 +124,11 @@ def _windows(
         raise FormatError(f"nomination on {nominated}, polling on {polling}", reason="bad-date")
     else:
         if issued is not None and issued < nominated:
-            found.append(
-                PhaseWindow(
-                    phase=Phase.REGISTRATION,
-                    start=_midnight(issued, zone),
-                    end=_midnight(nominated + day, zone),
-                )
-            )
-        found.append(PhaseWindow(phase=Phase.CAMPAIGN, start=_midnight(nominated + day, zone), end=opens))
-    found.append(PhaseWindow(phase=Phase.POLLING, start=opens, end=closes))
-    end = _midnight(polling + dt.timedelta(days=_CERTIFICATION_DAYS), zone)
-    found.append(
-        PhaseWindow(phase=Phase.COUNTING, start=closes, end=end, note="assumed: a week after polling day")
-    )
+            found.append(window(Phase.REGISTRATION, issued, nominated + day))
+        found.append(window(Phase.CAMPAIGN, nominated + day, polling))
+    certified = polling + _CERTIFICATION_DAYS * day
+    counting = window(Phase.COUNTING, polling + day, certified, note="assumed: a week after polling day")
+    found += (voting, counting)
     losses.add("(counting)", f"the message names no end of counting; {_CERTIFICATION_DAYS} days are assumed")
     return tuple(found)
 

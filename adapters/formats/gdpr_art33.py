@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from adapters.translation.drafting import finished
+from adapters.translation.drafting import finished, origin_of
 from adapters.translation.prose import carried, headline_of, nameless
 from adapters.translation.reading import (
     Format,
@@ -18,14 +18,13 @@ from adapters.translation.reading import (
     Losses,
     ReadContext,
     ReadResult,
-    sha256_hex,
     strict_json,
 )
 from schemas.bodies.data import DataBreach
 from schemas.bulletin import Draft
 from schemas.codec import parse_time
 from schemas.errors import SchemaError
-from schemas.parts import Area, Deadline, Info, Provenance
+from schemas.parts import Area, Deadline, Info
 from schemas.scalars import Count, Lang, Slug
 from schemas.vocab import BreachNature, BreachRisk, Certainty, NotifyState, Severity, Tlp, Urgency
 
@@ -162,17 +161,9 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
         certainty=Certainty.LIKELY if note.stage == "initial" else Certainty.OBSERVED,
         deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),),
     )
-    origin = Provenance(
-        format="gdpr-art33-json",
-        format_version="1",
-        adapter=context.adapter,
-        original_sha256=sha256_hex(data),
-        original_id=note.reference,
-        received=context.received,
-    )
-    return ReadResult(
-        drafts=(finished(draft, context=context, losses=losses, origin=origin),), losses=losses.found
-    )
+    origin = origin_of(FORMAT.id, data, context, version="1", original_id=note.reference)
+    draft = finished(draft, context=context, losses=losses, origin=origin)
+    return ReadResult(drafts=(draft,), losses=losses.found)
 
 
 def json_schema() -> dict[str, object]:
@@ -195,11 +186,8 @@ def _moment(text: str | None) -> dt.datetime | None:
 
 
 def _sniff(data: bytes) -> bool:
-    return (
-        PROFILE.encode() in data[:65_536]
-        and b'"profile"' in data[:65_536]
-        and b'"$schema"' not in data[:1024]
-    )
+    head = data[:65_536]
+    return PROFILE.encode() in head and b'"profile"' in head and b'"$schema"' not in data[:1024]
 
 
 FORMAT = Format(

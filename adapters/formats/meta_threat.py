@@ -14,10 +14,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from adapters.translation.drafting import finished
+from adapters.translation.drafting import finished, origin_of
 from adapters.translation.gathering import Gathering, at_most
 from adapters.translation.observables import classify
-from adapters.translation.prose import carried, number_of
+from adapters.translation.prose import carried, number_of, one_line
 from adapters.translation.reading import (
     Format,
     FormatError,
@@ -25,12 +25,11 @@ from adapters.translation.reading import (
     ReadContext,
     ReadResult,
     decode_text,
-    sha256_hex,
 )
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Abcde, Fimi
 from schemas.bulletin import Draft
-from schemas.parts import Info, Provenance, Ttp
+from schemas.parts import Info, Ttp
 from schemas.scalars import MAX_COUNT
 
 __all__ = ["FORMAT", "read_meta_threat"]
@@ -103,11 +102,8 @@ def read_meta_threat(data: bytes, context: ReadContext) -> ReadResult:
         raise FormatError("no header of a threat report table", reason="unknown-layout")
     for row in rows:
         table.row(row)
-    draft = table.draft()
-    origin = Provenance(
-        format=FORMAT.id, adapter=context.adapter, original_sha256=sha256_hex(data), received=context.received
-    )
-    draft = finished(draft, context=context, losses=losses, origin=origin)
+    origin = origin_of(FORMAT.id, data, context)
+    draft = finished(table.draft(), context=context, losses=losses, origin=origin)
     return ReadResult(drafts=(draft,), losses=losses.found)
 
 
@@ -131,7 +127,7 @@ class _Chain:
         number, name = _numbered(procedure) or _numbered(technique) or _numbered(tactic) or ("", "")
         note = more[0] if more else ""
         if number:
-            words = carried(" ".join(name.split()), limit=160, path="Procedure", losses=self._losses)
+            words = one_line(name, path="Procedure", losses=self._losses)
             self._ttps.setdefault(number, Ttp(framework="meta-kc", id=number, name=words))
         self._methods_of(number, indicator, note)
         if not indicator:
@@ -162,30 +158,24 @@ class _Chain:
         if not (self._ttps or len(self._gathering)):
             raise FormatError("a header without indicators", reason="empty")
         losses = self._losses
-        ttps = at_most(tuple(self._ttps.values()), MAX_TTPS, "Procedure", losses)
+        ttps = at_most(self._ttps.values(), MAX_TTPS, "Procedure", losses)
         if self._channels > MAX_COUNT:
             losses.add("Indicator", f"{self._channels} accounts are more than a bulletin can count")
         observables = self._gathering.chosen(None)
         platforms = tuple(self._platforms)[:MAX_CHANNELS]
         on = f" on {', '.join(platforms)}" if platforms else ""
-        headline = _headline(self._channels, len(observables), len(self._gathering))
+        headline = _headline(self._channels, _shown(len(observables), len(self._gathering)))
+        summary = f"{headline}{on}; {number_of(len(ttps), 'technique')} of the kill chain."
+        behaviour, degree = (
+            carried("\n".join(texts), limit=2_000, path="Indicator", losses=losses)
+            for texts in (self._behaviour, self._degree)
+        )
         return Draft(
-            info=(
-                Info(
-                    lang="en",
-                    headline=headline[:160],
-                    summary=f"{headline}{on}; {number_of(len(ttps), 'technique')} of the kill chain."[:2_000],
-                ),
-            ),
+            info=(Info(lang="en", headline=headline[:160], summary=summary[:2_000]),),
             body=Fimi(
                 scope="network",
                 methods=tuple(self._methods),
-                abcde=Abcde(
-                    behaviour=carried(
-                        "\n".join(self._behaviour), limit=2_000, path="Indicator", losses=losses
-                    ),
-                    degree=carried("\n".join(self._degree), limit=2_000, path="Indicator", losses=losses),
-                ),
+                abcde=Abcde(behaviour=behaviour, degree=degree),
                 channels=platforms,
                 channel_count=min(self._channels, MAX_COUNT) or None,
                 synthetic=self._synthetic,
@@ -237,33 +227,32 @@ class _Flat:
             raise FormatError("a header without indicators", reason="empty")
         observables = self._gathering.chosen(None)
         description = carried("\n".join(self._comments), limit=2_000, path="comment", losses=self._losses)
+        shown = _shown(len(observables), len(self._gathering))
+        body: Fimi | CyberThreat
         if self._inauthentic:
-            headline = _headline(0, len(observables), len(self._gathering))
-            body: Fimi | CyberThreat = Fimi(
-                scope="network", methods=("inauthentic-network",), abcde=Abcde(behaviour=description)
-            )
+            headline = _headline(0, shown)
+            abcde = Abcde(behaviour=description)
+            body = Fimi(scope="network", methods=("inauthentic-network",), abcde=abcde)
         else:
-            headline = (
-                f"Threat indicators of a platform's report: {_shown(len(observables), len(self._gathering))}"
-            )
+            headline = f"Threat indicators of a platform's report: {shown}"
             body = CyberThreat(title=headline, description=description)
-        summary = f"{headline}\n\n{description or ''}"[:2_000].strip()
-        return Draft(
-            info=(Info(lang="en", headline=headline, summary=summary),), body=body, observables=observables
+        info = Info(
+            lang="en", headline=headline, summary=f"{headline}\n\n{description or ''}"[:2_000].strip()
         )
+        return Draft(info=(info,), body=body, observables=observables)
 
 
-def _headline(accounts: int, carried_over: int, known: int) -> str:
+def _headline(accounts: int, shown: str) -> str:
     """How large the network is, in one line."""
-    sizes = [f"{accounts} accounts, pages and groups"] if accounts else []
-    sizes += [_shown(carried_over, known)] if known else []
-    return f"Coordinated inauthentic network: {', '.join(sizes) or 'how it works'}"
+    sizes = (f"{accounts} accounts, pages and groups" if accounts else "", shown)
+    return f"Coordinated inauthentic network: {', '.join(filter(None, sizes)) or 'how it works'}"
 
 
 def _shown(carried_over: int, known: int) -> str:
-    return (
-        number_of(known, "observable") if carried_over == known else f"{carried_over} of {known} observables"
-    )
+    """How many observables there are, and how many of them are carried over; nothing when there are none."""
+    if carried_over < known:
+        return f"{carried_over} of {known} observables"
+    return number_of(known, "observable") if known else ""
 
 
 def _remarked(cell: str, note: str) -> tuple[str, str]:

@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from adapters.translation.drafting import finished, instant
+import msgspec
+
+from adapters.translation.drafting import finished, instant, origin_of
+from adapters.translation.prose import number_of
 from adapters.translation.reading import (
     Format,
     FormatError,
@@ -19,7 +22,6 @@ from adapters.translation.reading import (
     ReadContext,
     ReadResult,
     clip,
-    sha256_hex,
     slug,
     strict_json,
 )
@@ -69,11 +71,12 @@ def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
     losses.add("(stage)", "a log names no phase of the election; polling is assumed")
     if log.get("ElectionId"):
         losses.add("ElectionId", "a local id; no election of the bus is named by it")
+    origin = origin_of(FORMAT.id, data, context)
     drafts: list[Draft] = []
     for n, device in enumerate(devices):
         if not isinstance(device, dict):
             raise FormatError(f"Device[{n}] is no object", reason="not-an-event-log")
-        draft = _incident(device, n, losses, context, sha256_hex(data), str(log.get("GeneratedTime", "")))
+        draft = _incident(device, n, losses, context, origin, str(log.get("GeneratedTime", "")))
         if draft is not None and len(drafts) < MAX_INCIDENTS:
             drafts.append(draft)
         elif draft is not None:
@@ -84,7 +87,12 @@ def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
 
 
 def _incident(
-    device: dict[str, object], n: int, losses: Losses, context: ReadContext, digest: str, generated: str
+    device: dict[str, object],
+    n: int,
+    losses: Losses,
+    context: ReadContext,
+    origin: Provenance,
+    generated: str,
 ) -> Draft | None:
     failures = []
     total = 0
@@ -115,7 +123,8 @@ def _incident(
         )
     if device.get("Manufacturer") or device.get("Model") or device.get("Version"):
         losses.add("Device/Manufacturer", "maker and model are not carried")
-    words = f"{len(failures)} {'failure' if len(failures) == 1 else 'failures'} in {total} logged events of {kind} {named}"
+    words = f"{number_of(len(failures), 'failure')} in {total} logged events of {kind} {named}"
+    summary = f"{words}; log generated {clip(generated, 40)}."
     body = ElectionIncident(
         category=_CATEGORY.get(kind, "voting-device-failure"),
         stage=Phase.POLLING,
@@ -125,11 +134,7 @@ def _incident(
         log_events=logged,
     )
     draft = Draft(
-        info=(
-            Info(
-                lang="en", headline=clip(words, 160), summary=f"{words}; log generated {clip(generated, 40)}."
-            ),
-        ),
+        info=(Info(lang="en", headline=clip(words, 160), summary=summary),),
         body=body,
         areas=(Area(scope="country", country=context.country),),
         onset=times[0] if times else None,
@@ -137,13 +142,7 @@ def _incident(
         severity=Severity.MODERATE if grave else Severity.MINOR,
         certainty=Certainty.OBSERVED,
     )
-    origin = Provenance(
-        format="nist-1500-101-json",
-        adapter=context.adapter,
-        original_sha256=digest,
-        original_id=clip(f"{named} {generated}", 500),
-        received=context.received,
-    )
+    origin = msgspec.structs.replace(origin, original_id=clip(f"{named} {generated}", 500))
     return finished(draft, context=context, losses=losses, origin=origin)
 
 

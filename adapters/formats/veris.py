@@ -8,9 +8,10 @@ Source: the VERIS framework of the Verizon RISK team.
 """
 
 import datetime as dt
+import re
 from typing import Any, Final
 
-from adapters.translation.drafting import finished
+from adapters.translation.drafting import finished, origin_of
 from adapters.translation.prose import carried, headline_of, nameless
 from adapters.translation.reading import (
     Format,
@@ -19,13 +20,12 @@ from adapters.translation.reading import (
     ReadContext,
     ReadResult,
     clip,
-    sha256_hex,
     slug,
     strict_json,
 )
 from schemas.bodies.data import DataBreach
 from schemas.bulletin import Draft
-from schemas.parts import Area, Confidence, Deadline, Info, Provenance
+from schemas.parts import Area, Confidence, Deadline, Info
 from schemas.scalars import MAX_COUNT
 from schemas.vocab import BreachNature, BreachRisk, Certainty, Severity, Urgency
 
@@ -82,6 +82,8 @@ _UNITS: Final = {
     "Years": dt.timedelta(days=365),
 }
 _SCORES: Final = {"High": 85, "Medium": 50, "Low": 15, "None": 5}
+_CAUSES: Final = ("hacking", "malware", "social", "misuse", "physical", "error", "environmental")
+_COUNTRY: Final = re.compile("[A-Z]{2}")
 
 
 def read_veris(data: bytes, context: ReadContext) -> ReadResult:
@@ -91,35 +93,31 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         FormatError: what `strict_json` raises, ``not-an-incident``, ``definition``, ``no-breach`` or ``not-confirmed``.
     """
     incident = strict_json(data, max_bytes=MAX_BYTES)
-    if (
-        not isinstance(incident, dict)
-        or not isinstance(incident.get("action"), dict)
-        or "actor" not in incident
-    ):
+    if not (isinstance(incident, dict) and isinstance(incident.get("action"), dict) and "actor" in incident):
         raise FormatError("not a VERIS incident: no action and actor", reason="not-an-incident")
     if not isinstance(incident.get("security_incident", ""), str):
         raise FormatError("the words of the vocabulary, not an incident told in them", reason="definition")
     if incident.get("security_incident") in ("False positive", "Near miss"):
         raise FormatError(f"the incident is a {incident['security_incident']!s}", reason="not-confirmed")
-    attribute = incident.get("attribute")
-    broken = [name for name in _NATURES if isinstance(attribute, dict) and name in attribute]
-    disclosed = _dict(_dict(attribute).get("confidentiality")).get("data_disclosure")
+    attribute = _dict(incident.get("attribute"))
+    confidentiality = _dict(attribute.get("confidentiality"))
+    disclosed = confidentiality.get("data_disclosure")
+    broken = [name for name in _NATURES if name in attribute]
     if disclosed == "No" and "confidentiality" in broken:
         broken.remove("confidentiality")
-    if not isinstance(attribute, dict) or not broken:
+    if not broken:
         raise FormatError("no confidentiality, integrity or availability was broken", reason="no-breach")
     losses = Losses()
     for name in incident:
         if name not in _READ and incident[name]:
             losses.add(name[:80], _NOT_CARRIED.get(name, "has no place in a data-breach"))
-    confidentiality = _dict(attribute.get("confidentiality"))
     varieties = [str(_dict(each).get("variety", "")) for each in _list(confidentiality.get("data"))]
-    started = _when(_dict(_dict(incident.get("timeline")).get("incident")), losses)
-    aware = _aware(_dict(incident.get("timeline")), started, context.received, losses)
+    timeline = _dict(incident.get("timeline"))
+    started = _when(_dict(timeline.get("incident")), losses)
+    aware = _aware(timeline, started, context.received, losses)
     summary = _summary(incident, losses)
-    subjects = sorted(
-        {_SUBJECTS.get(str(each), slug(str(each))) for each in _list(confidentiality.get("data_victim"))}
-    )
+    victims = map(str, _list(confidentiality.get("data_victim")))
+    subjects = sorted({_SUBJECTS.get(each, slug(each)) for each in victims})
     sensitive = bool(_SENSITIVE & set(varieties))
     body = DataBreach(
         nature=tuple(_NATURES[name] for name in broken),
@@ -134,44 +132,29 @@ def read_veris(data: bytes, context: ReadContext) -> ReadResult:
         cause=_cause(incident["action"], losses),
         phased="final",
     )
-    countries = [str(each) for each in _list(_dict(incident.get("victim")).get("country"))]
-    known = sorted(
-        {
-            each
-            for each in countries
-            if len(each) == 2 and each.isascii() and each.isalpha() and each.isupper()
-        }
-    )[:60]
+    named = map(str, _list(_dict(incident.get("victim")).get("country")))
+    countries = sorted({each for each in named if _COUNTRY.fullmatch(each)})[:60] or [context.country]
+    confirmed = incident.get("security_incident") == "Confirmed" and disclosed != "Potentially"
+    headline = headline_of(summary, path="summary", losses=Losses()) or "Breach"
     draft = Draft(
-        info=(
-            Info(
-                lang="en",
-                headline=headline_of(summary, path="summary", losses=Losses()) or "Breach",
-                summary=summary,
-            ),
-        ),
+        info=(Info(lang="en", headline=headline, summary=summary),),
         body=body,
-        areas=tuple(Area(scope="country", country=each) for each in known)
-        or (Area(scope="country", country=context.country),),
+        areas=tuple(Area(scope="country", country=each) for each in countries),
         urgency=Urgency.PAST,
         severity=Severity.SEVERE if sensitive else Severity.MODERATE,
-        certainty=Certainty.OBSERVED
-        if incident.get("security_incident") == "Confirmed" and disclosed != "Potentially"
-        else Certainty.POSSIBLE,
+        certainty=Certainty.OBSERVED if confirmed else Certainty.POSSIBLE,
         confidence=Confidence(score=_SCORES.get(str(incident.get("confidence")), 50)),
         deadlines=(Deadline(clock="gdpr-33", started=aware, due=aware + NOTIFY_WITHIN),),
     )
-    origin = Provenance(
-        format="veris-json",
-        format_version=clip(str(incident.get("schema_version", "")), 24) or None,
-        adapter=context.adapter,
-        original_sha256=sha256_hex(data),
+    origin = origin_of(
+        FORMAT.id,
+        data,
+        context,
+        version=clip(str(incident.get("schema_version", "")), 24) or None,
         original_id=clip(str(incident.get("incident_id", "")), 500) or None,
-        received=context.received,
     )
-    return ReadResult(
-        drafts=(finished(draft, context=context, losses=losses, origin=origin),), losses=losses.found
-    )
+    draft = finished(draft, context=context, losses=losses, origin=origin)
+    return ReadResult(drafts=(draft,), losses=losses.found)
 
 
 def _dict(value: object) -> dict[str, Any]:
@@ -194,11 +177,7 @@ def _count(confidentiality: dict[str, Any], losses: Losses) -> int | None:
 
 
 def _cause(action: dict[str, Any], losses: Losses) -> str | None:
-    known = [
-        name
-        for name in ("hacking", "malware", "social", "misuse", "physical", "error", "environmental")
-        if name in action
-    ]
+    known = [name for name in _CAUSES if name in action]
     if len(known) > 1:
         losses.add("action", f"a breach has one cause: {', '.join(known[1:])} besides")
     return known[0] if known else None
@@ -244,10 +223,8 @@ def _when(moment: dict[str, Any], losses: Losses) -> dt.datetime | None:
 
 
 def _sniff(data: bytes) -> bool:
-    return (
-        all(mark in data for mark in (b'"action"', b'"actor"', b'"attribute"'))
-        and b'"$schema"' not in data[:1024]
-    )
+    marks = (b'"action"', b'"actor"', b'"attribute"')
+    return all(mark in data for mark in marks) and b'"$schema"' not in data[:1024]
 
 
 FORMAT = Format(

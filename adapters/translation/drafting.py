@@ -6,14 +6,14 @@ from typing import Final
 import msgspec
 
 from adapters.translation.observables import RETENTION_DAYS
-from adapters.translation.reading import FormatError, Losses, ReadContext
+from adapters.translation.reading import FormatError, Losses, ReadContext, sha256_hex
 from schemas.bulletin import Draft
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft, encode
 from schemas.errors import SchemaError
 from schemas.parts import Attribution, Observable, PersonalData, Provenance
 from schemas.vocab import PERSONAL_RANK, PersonalFlag
 
-__all__ = ["finished", "instant", "integer", "personal_data"]
+__all__ = ["finished", "instant", "integer", "origin_of", "personal_data"]
 
 # What a stamp adds to a draft: spec, id, seq, prev, issuer, issued, expires, and the defaults of a manifest.
 STAMP_BYTES: Final = 8_192
@@ -28,6 +28,33 @@ _CATEGORY_OF: Final = {
     "bank-account": "financial",
     "crypto-wallet": "financial",
 }
+
+
+def origin_of(
+    form: str,
+    data: bytes,
+    context: ReadContext,
+    *,
+    version: str | None = None,
+    original_id: str | None = None,
+) -> Provenance:
+    """The provenance of a draft; `finished` fills in what was lost.
+
+    Args:
+        form: The id of the format.
+        data: The document.
+        context: When and by which adapter it was received.
+        version: The version of the format, as the document names it.
+        original_id: What the document calls itself.
+    """
+    return Provenance(
+        format=form,
+        adapter=context.adapter,
+        original_sha256=sha256_hex(data),
+        format_version=version,
+        original_id=original_id,
+        received=context.received,
+    )
 
 
 def finished(draft: Draft, *, context: ReadContext, losses: Losses, origin: Provenance) -> Draft:

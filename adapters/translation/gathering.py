@@ -1,7 +1,10 @@
 """Collects the observables of one draft: one entry per value, personal data held to the marking, the most useful first when there are too many."""
 
 import datetime as dt
+from collections.abc import Collection
 from typing import Final, TypeVar
+
+import msgspec
 
 from adapters.translation.observables import Sighted
 from adapters.translation.prose import carried
@@ -60,34 +63,18 @@ class Gathering:
         if value is None:
             return
         key = (found.type, value)
-        held = self._found.get(key)
         words = carried(note or "", limit=_NOTE_CHARS, path=path, losses=self._losses)
-        if held is None:
-            first_seen, last_seen = _window((first_seen, last_seen))
-            self._found[key] = Observable(
-                type=found.type,
-                personal=found.personal,
-                value=value,
-                role=role,
-                actionable=actionable,
-                platform=platform or found.platform,
-                first_seen=first_seen,
-                last_seen=last_seen,
-                count=_bounded(count),
-                note=words,
-            )
-            return
-        first_seen, last_seen = _window((held.first_seen, held.last_seen, first_seen, last_seen))
-        self._found[key] = Observable(
-            type=held.type,
+        new = Observable(type=found.type, value=value, personal=found.personal, role=_DEFAULT_ROLE)
+        held = self._found.get(key, new)
+        self._found[key] = msgspec.structs.replace(
+            held,
             personal=max(held.personal, found.personal, key=PERSONAL_RANK.__getitem__),
-            value=value,
-            role=held.role if held.role != _DEFAULT_ROLE else role,
+            role=role if held.role == _DEFAULT_ROLE else held.role,
             actionable=held.actionable or actionable,
             platform=held.platform or platform or found.platform,
-            first_seen=first_seen,
-            last_seen=last_seen,
-            count=held.count if count is None else _bounded((held.count or 0) + count),
+            first_seen=min(filter(None, (held.first_seen, first_seen)), default=None),
+            last_seen=max(filter(None, (held.last_seen, last_seen)), default=None),
+            count=held.count if count is None else max(0, min((held.count or 0) + count, MAX_COUNT)),
             note=held.note or words,
         )
 
@@ -101,7 +88,10 @@ class Gathering:
         At TLP:CLEAR no personal value may travel (rule R7): it is dropped, with a loss, rather than the marking weakened or the
         bulletin refused. Above `limit` the actionable ones go first, then those with a note, each in the order of the source.
         """
-        kept = [self._settled(key) for key in self._found]
+        kept = [
+            msgspec.structs.replace(item, actionable=item.actionable and key not in self._doubted)
+            for key, item in self._found.items()
+        ]
         if tlp is Tlp.CLEAR:
             worst = PERSONAL_RANK[PersonalFlag.PERSONAL]
             public = [item for item in kept if PERSONAL_RANK[item.personal] < worst]
@@ -119,27 +109,9 @@ class Gathering:
             kept = sorted(kept, key=lambda item: (not item.actionable, item.note is None))[:limit]
         return tuple(kept)
 
-    def _settled(self, key: tuple[str, str]) -> Observable:
-        item = self._found[key]
-        if key not in self._doubted or not item.actionable:
-            return item
-        fields = {name: getattr(item, name) for name in Observable.__struct_fields__}
-        return Observable(**(fields | {"actionable": False}))
 
-
-def at_most(found: tuple[_T, ...], most: int, path: str, losses: Losses) -> tuple[_T, ...]:
+def at_most(found: Collection[_T], most: int, path: str, losses: Losses) -> tuple[_T, ...]:
     """The first of many things, as many as a bulletin holds; the rest is counted in the losses."""
     if len(found) > most:
         losses.add(path, f"{len(found) - most} of {len(found)}: a bulletin holds {most}")
-    return found[:most]
-
-
-def _window(moments: tuple[dt.datetime | None, ...]) -> tuple[dt.datetime | None, dt.datetime | None]:
-    """The earliest first and the latest last of (first, last) pairs; a lone end stays where it is."""
-    firsts = [moment for moment in moments[0::2] if moment]
-    lasts = [moment for moment in moments[1::2] if moment]
-    return min(firsts, default=None), max(lasts, default=None)
-
-
-def _bounded(count: int | None) -> int | None:
-    return None if count is None else max(0, min(count, MAX_COUNT))
+    return tuple(found)[:most]

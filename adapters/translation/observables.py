@@ -178,11 +178,11 @@ def classify(text: str) -> Sighted | None:
         return None
     if _URL.fullmatch(value):
         return sighted("url", value)
-    if kind := _address(value):
-        return sighted(kind, value)
+    if found := _network(value):
+        return found
     if EMAIL.fullmatch(value):
         return sighted("email-addr", value)
-    if _HEX.fullmatch(value) and len(value) in _HASH_CHARS:
+    if _is_digest(value):
         return sighted("file", value)
     if _DOMAIN.fullmatch(value.rstrip(".")):
         return sighted("domain-name", value)
@@ -208,25 +208,28 @@ def sighted(observable_type: str, text: str) -> Sighted | None:
         return None
     if reader := _READERS.get(observable_type):
         return reader(value)
-    if observable_type == "file" and _HEX.fullmatch(value) and len(value) in _HASH_CHARS:
+    if observable_type == "file" and _is_digest(value):
         value = value.lower()
     return _sighted(observable_type, value)
 
 
 def _sighted(observable_type: str, value: str) -> Sighted:
-    split = _split(value) if observable_type in ("url", "channel") else None
     return Sighted(
         type=observable_type,
         value=value,
         personal=personal_flag(observable_type, value),
-        platform=_platform(split.hostname or "") if split else None,
+        platform=platform_of(value) if observable_type in ("url", "channel") else None,
     )
+
+
+def _is_digest(value: str) -> bool:
+    return _HEX.fullmatch(value) is not None and len(value) in _HASH_CHARS
 
 
 def _domain(value: str) -> Sighted | None:
     name = value.rstrip(".").lower()
-    if _address(name):
-        return _sighted(_address(name) or "", _canonical_address(name))
+    if found := _network(name):
+        return found
     if _DOMAIN.fullmatch(name) or _UNDERSCORED.fullmatch(name):
         return _sighted("domain-name", _ascii(name))
     return None
@@ -253,19 +256,15 @@ def _ascii(name: str) -> str:
         return name
 
 
-def _address(value: str) -> str | None:
+def _address(value: str) -> tuple[str, str] | None:
+    """The type and the canonical spelling of an address or a network."""
+    plain = value.strip("[]")
     try:
-        network = ipaddress.ip_network(value.strip("[]"), strict=False)
+        network = ipaddress.ip_network(plain, strict=False)
     except ValueError:
         return None
-    return "ipv4-addr" if network.version == 4 else "ipv6-addr"
-
-
-def _canonical_address(value: str) -> str:
-    plain = value.strip("[]")
-    if "/" in plain:
-        return str(ipaddress.ip_network(plain, strict=False))
-    return str(ipaddress.ip_address(plain))
+    kind = "ipv4-addr" if network.version == 4 else "ipv6-addr"
+    return kind, str(network if "/" in plain else ipaddress.ip_address(plain))
 
 
 def _split(value: str) -> SplitResult | None:
@@ -293,8 +292,8 @@ def _names_account(split: SplitResult) -> bool:
 
 
 def _network(value: str) -> Sighted | None:
-    kind = _address(value)
-    return _sighted(kind, _canonical_address(value)) if kind else None
+    found = _address(value)
+    return _sighted(*found) if found else None
 
 
 def _email(value: str) -> Sighted | None:

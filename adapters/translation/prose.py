@@ -7,7 +7,7 @@ from typing import Final
 from adapters.translation.observables import EMAIL
 from adapters.translation.reading import Losses, clip
 
-__all__ = ["carried", "headline_of", "link_of", "nameless", "number_of"]
+__all__ = ["carried", "headline_of", "link_of", "nameless", "number_of", "one_line"]
 
 # Everything below the space except tab and newline, DEL, the C1 range; lone surrogates and noncharacters (RFC 7493, section 2.1).
 _UNCARRIED: Final = re.compile(
@@ -57,10 +57,14 @@ def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool 
     return cleaned or None
 
 
+def one_line(text: str, *, limit: int = 160, path: str, losses: Losses) -> str | None:
+    """A name or another text of one line, fit to travel; None when nothing of it is left."""
+    return carried(" ".join(text.split()), limit=limit, path=path, losses=losses)
+
+
 def headline_of(text: str, *, path: str, losses: Losses) -> str | None:
     """One line of at most 160 characters, or None when no visible character is left."""
-    line = " ".join(text.split())
-    found = carried(line, limit=160, path=path, losses=losses)
+    found = one_line(text, path=path, losses=losses)
     if found is None or not any(unicodedata.category(c)[0] in "LNPS" for c in found):
         return None
     return found

@@ -121,15 +121,16 @@ def program(ctx: click.Context) -> None:
     ctx.ensure_object(App)
 
 
-def _failure(exc: Exception) -> tuple[int, str, str] | None:
-    """Exit code, reason and sentence of an error of ours; None for anything else."""
+def _failure(exc: Exception) -> tuple[int, str, str]:
+    """Exit code, reason and sentence of an error; `bug` for one that nobody has foreseen."""
     from schemas.errors import TocsinError
 
     if isinstance(exc, OSError):
         return FAILURE, "system", _of_system(exc)
-    if not isinstance(exc, TocsinError):
-        return None
-    return exit_code(exc), exc.reason, str(exc)
+    if isinstance(exc, TocsinError):
+        return exit_code(exc), exc.reason, str(exc)
+    what = f"{type(exc).__name__}: {exc}"
+    return FAILURE, "bug", f"this is a bug in tocsin: {what} (run again with -v for the details)"
 
 
 def _of_system(exc: OSError) -> str:
@@ -176,18 +177,10 @@ def main(args: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     except Exception as exc:
-        known = _failure(exc)
-        if known is None:
-            if app.verbosity > 0:
-                raise
-            code = _say(
-                app,
-                FAILURE,
-                "bug",
-                f"this is a bug in tocsin: {type(exc).__name__}: {exc} (run again with -v for the details)",
-            )
-        else:
-            code = _say(app, *known)
+        code, reason, text = _failure(exc)
+        if reason == "bug" and app.verbosity > 0:
+            raise
+        _say(app, code, reason, text)
     sys.exit(code)
 
 
@@ -197,10 +190,8 @@ def _say(app: App, code: int, reason: str, text: str) -> int:
     if app.json or "--json" in sys.argv[1:]:
         import msgspec
 
-        click.echo(
-            msgspec.json.encode({"error": {"reason": reason, "text": text, "exit_code": code}}).decode(),
-            err=True,
-        )
+        error = {"reason": reason, "text": text, "exit_code": code}
+        click.echo(msgspec.json.encode({"error": error}).decode(), err=True)
     else:
         code_word = f" [{reason}]" if reason not in ("usage", "failure", "interrupted") else ""
         click.echo(f"tocsin: {safe(text)}{code_word}", err=True)

@@ -17,8 +17,8 @@ import structlog
 
 from bus.delivery.ladder import Answer, DeliveryState, DeliveryStatus, Overdue, Sent, delivery_status, overdue
 from bus.policy import Deadlines, stricter
-from bus.publishing import Outbox, RowState, resend
-from bus.storage import Layout, utc
+from bus.publishing import Outbox, resend
+from bus.storage import Layout, from_row, single
 from bus.subscribing import Stored, tables
 from bus.trust import VerifiedRegistry, receipt_grants
 from schemas.bodies.electoral import ElectionCalendar
@@ -26,7 +26,7 @@ from schemas.bodies.system import Receipt, Request
 from schemas.codec import decode
 from schemas.elections import coarse, phase_over
 from schemas.subject import Channel, parse
-from schemas.vocab import MsgType, ReceiptStage, RefRel, Status
+from schemas.vocab import MsgType, RefRel, Status
 
 T = TypeVar("T")
 KEEP = dt.timedelta(days=30)
@@ -63,13 +63,16 @@ TABLES = (tables.LAYOUT, LAYOUT)
 log = structlog.get_logger()
 
 
-class ReceiptLedger:
-    """A projector for `bus.subscribing.inbox`: takes receipts about the author's own bulletins, and requests for them; nothing else."""
+class ReceiptLedger(msgspec.Struct, frozen=True):
+    """A projector for `bus.subscribing.inbox`: takes receipts about the author's own bulletins, and requests for them; nothing else.
 
-    def __init__(self, authority_id: str, registry: Callable[[], VerifiedRegistry]) -> None:
-        """For one author; the registry as it stands says who may have read what."""
-        self._authority_id = authority_id
-        self._registry = registry
+    Attributes:
+        authority_id: the author.
+        registry: as it stands; it says who may have read what.
+    """
+
+    authority_id: str
+    registry: Callable[[], VerifiedRegistry]
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
@@ -79,18 +82,18 @@ class ReceiptLedger:
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one receipt or request in. One for a bulletin of another outbox, or that the reader may not read, is disregarded."""
         bulletin, reader = row.bulletin, row.bulletin.issuer.id
-        if bulletin.status is not Status.SYSTEM or bulletin.audience != self._authority_id:
+        if bulletin.status is not Status.SYSTEM or bulletin.audience != self.authority_id:
             return
         if isinstance(bulletin.body, Request):
-            registry, items, moment = self._registry(), bulletin.body.items, row.admitted_at.timestamp()
-            resend.resend_asked(db, self._authority_id, registry, reader, items, moment)
+            registry, items, moment = self.registry(), bulletin.body.items, row.admitted_at.timestamp()
+            resend.resend_asked(db, self.authority_id, registry, reader, items, moment)
         if not isinstance(bulletin.body, Receipt):
             return
         stage, ours = bulletin.body.stage, "SELECT channel FROM outbox WHERE digest = ? AND id = ?"
         for item in bulletin.body.items:
             sent = db.execute(ours, (item.digest, item.id)).fetchone()
-            if sent is None or not self._registry().may_read(
-                reader, Channel.parse(f"{self._authority_id}/{sent['channel']}")
+            if sent is None or not self.registry().may_read(
+                reader, Channel.parse(f"{self.authority_id}/{sent['channel']}")
             ):
                 log.warning("receipt_disregarded", reader=reader, id=item.id, stage=stage)
                 continue
@@ -114,19 +117,17 @@ async def read(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T
     return await outbox.read(question)
 
 
+_NEW = "FROM outbox WHERE n > coalesce((SELECT n FROM enrolled_upto), 0)"
+
+
 def _is_behind(db: sqlite3.Connection) -> bool:
-    last = "coalesce((SELECT max(n) FROM outbox), 0)"
-    return bool(db.execute(f"SELECT {last} > coalesce((SELECT n FROM enrolled_upto), 0)").fetchone()[0])
+    return bool(single(db, f"SELECT EXISTS (SELECT 1 {_NEW})"))
 
 
 def enrol(db: sqlite3.Connection) -> None:
     """Expect answers to what was kept since the last time, inside a transaction; to a withdrawal from its original's readers too."""
-    known = db.execute("SELECT n FROM enrolled_upto").fetchone()
-    n = known["n"] if known else 0
-    while rows := db.execute(
-        "SELECT n, id, digest, status, subject, payload FROM outbox WHERE n > ? ORDER BY n LIMIT ?",
-        (n, AT_ONCE),
-    ).fetchall():
+    new = f"SELECT n, id, digest, status, subject, payload {_NEW} ORDER BY n LIMIT ?"
+    while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for row in rows:
             if row["status"] == Status.SYSTEM:
                 continue
@@ -139,14 +140,14 @@ def enrol(db: sqlite3.Connection) -> None:
                 (row["n"], row["id"], row["digest"], parse(row["subject"]).priority, phase, target),
             )
             db.execute("UPDATE expected SET closed = 0 WHERE id = ?", (target,))
-        n = rows[-1]["n"]
-        db.execute("REPLACE INTO enrolled_upto VALUES (1, ?)", (n,))
+        db.execute("REPLACE INTO enrolled_upto VALUES (1, ?)", (rows[-1]["n"],))
 
 
 _SAID = """
-SELECT e.n, e.id, e.digest, e.priority, e.phase, o.channel, o.seq, o.kept_at, o.stored_at, o.state,
-  (SELECT count(*) FROM expected c WHERE c.cancels = e.id) AS cancelled,
-  (SELECT min(p.stored_at) FROM expected c JOIN outbox p ON p.n = c.n WHERE c.cancels = e.id) AS withdrawn_at
+SELECT e.n, e.id, e.digest, e.priority, e.phase, o.channel, o.seq, o.kept_at AS accepted,
+  iif(o.state = 'stored', o.stored_at, NULL) AS stored,
+  EXISTS (SELECT 1 FROM expected c WHERE c.cancels = e.id) AS is_cancelled,
+  (SELECT min(p.stored_at) FROM expected c JOIN outbox p ON p.n = c.n WHERE c.cancels = e.id) AS withdrawn
 FROM expected e JOIN outbox o ON o.n = e.n WHERE o.state != 'superseded'
 """
 
@@ -160,29 +161,11 @@ def _select(
     for row in db.execute(f"{_SAID} AND {where}", tuple(arguments)).fetchall():
         channel = Channel.parse(f"{me}/{row['channel']}")
         needed = receipt_grants.required(registry, channel)
-        said = Sent(
-            id=row["id"],
-            digest=row["digest"],
-            channel=str(channel),
-            seq=row["seq"],
-            priority=row["priority"],
-            phase=row["phase"],
-            accepted=utc(row["kept_at"]),
-            stored=_when(row["stored_at"] if row["state"] == RowState.STORED else None),
-            withdrawn=_when(row["withdrawn_at"]),
-            is_cancelled=row["cancelled"] > 0,
-        )
-        answers = [
-            Answer(reader=receipt["reader"], stage=ReceiptStage(receipt["stage"]), at=utc(receipt["at"]))
-            for receipt in db.execute(sql, (row["digest"],))
-        ]
+        said = from_row(Sent, row, channel=str(channel))
+        answers = [from_row(Answer, receipt) for receipt in db.execute(sql, (row["digest"],))]
         mute = [name for name in needed if not receipt_grants.may_answer(registry, name, channel)]
         statuses.append((row["n"], delivery_status(said, answers, needed, mute)))
     return statuses
-
-
-def _when(seconds: float | None) -> dt.datetime | None:
-    return None if seconds is None else utc(seconds)
 
 
 def of_one(db: sqlite3.Connection, me: str, registry: VerifiedRegistry, wanted: str) -> DeliveryStatus | None:

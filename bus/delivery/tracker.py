@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 
 from bus.delivery import ledger
@@ -19,7 +20,7 @@ from bus.errors import BusError, StoreError
 from bus.policy import Deadlines
 from bus.publishing import Publisher
 from bus.subscribing import Inbox, Subscriber
-from bus.tasks import in_background, one_failure
+from bus.tasks import background, in_background
 from bus.transport import Connection, Endpoint, consumer_info, receipt_streams
 from schemas.bodies.electoral import ElectionCalendar
 
@@ -33,22 +34,17 @@ Calendars = Callable[[], Awaitable[Sequence[ElectionCalendar]]]
 log = structlog.get_logger()
 
 
-class DeliveryTracker:
+class DeliveryTracker(msgspec.Struct, frozen=True):
     """What became of the bulletins of one publisher. Use `DeliveryTracker.open`.
 
     It reads while its process is the one that sends from the outbox, for a consumer has one reader. What another
     process reads into the file it finds there.
     """
 
-    def __init__(self, publisher: Publisher, deadlines: Deadlines, calendars: Calendars | None) -> None:
-        self._publisher = publisher
-        self._authority_id = publisher.authority_id
-        self._outbox = publisher.outbox
-        self._registry = publisher.registry
-        self._deadlines = deadlines
-        self._calendars = calendars
-        projector = ledger.ReceiptLedger(publisher.authority_id, publisher.registry)
-        self._inbox = Inbox(publisher.outbox.database, projector, HOLD_S)
+    publisher: Publisher
+    inbox: Inbox
+    deadlines: Deadlines
+    calendars: Calendars | None
 
     @classmethod
     @asynccontextmanager
@@ -67,7 +63,9 @@ class DeliveryTracker:
         """
         if not {*ledger.TABLES} <= {*publisher.outbox.database.layouts}:
             raise ValueError("receipts need their tables: Outbox.open(path, tables=bus.delivery.TABLES)")
-        tracker = cls(publisher, deadlines, calendars)
+        projector = ledger.ReceiptLedger(publisher.authority_id, publisher.registry)
+        inbox = Inbox(publisher.outbox.database, projector, HOLD_S)
+        tracker = cls(publisher, inbox, deadlines, calendars)
         if publisher.endpoint is None:
             yield tracker
             return
@@ -78,9 +76,10 @@ class DeliveryTracker:
 
     async def standing(self, id_or_digest: str) -> DeliveryStatus | None:
         """How far a bulletin has come, and who has not answered; None when it is not of this outbox."""
-        registry = self._registry()
+        registry = self.publisher.registry()
         return await ledger.read(
-            self._outbox, lambda db: ledger.of_one(db, self._authority_id, registry, id_or_digest)
+            self.publisher.outbox,
+            lambda db: ledger.of_one(db, self.publisher.authority_id, registry, id_or_digest),
         )
 
     async def reached(self, digest: str, rung: DeliveryState, timeout: float) -> DeliveryStatus | None:
@@ -89,17 +88,17 @@ class DeliveryTracker:
         def is_over(status: DeliveryStatus | None) -> bool:
             return status is None or status.state in (rung, DeliveryState.READ) or not status.readers
 
-        return await self._outbox.wait(lambda: self.standing(digest), is_over, timeout)
+        return await self.publisher.outbox.wait(lambda: self.standing(digest), is_over, timeout)
 
     async def caught_up(self, timeout: float) -> bool:
         """Wait until all receipts that the bus holds are in the outbox's file. Returns False on timeout.
 
         It makes no difference which process reads them. Without an endpoint the bus cannot be asked: False.
         """
-        endpoint = self._publisher.endpoint
+        endpoint = self.publisher.endpoint
         if endpoint is None:
             return False
-        streams = receipt_streams(self._registry(), self._authority_id)
+        streams = receipt_streams(self.publisher.registry(), self.publisher.authority_id)
         try:
             async with asyncio.timeout(timeout), Connection.open(endpoint) as connection:
                 await connection.until_connected(timeout)
@@ -112,7 +111,7 @@ class DeliveryTracker:
 
     async def _is_read(self, connection: Connection, stream: str, consumer: str) -> bool:
         info = await consumer_info(connection, stream, consumer)
-        read = (await self._inbox.cursor(stream)).seq
+        read = (await self.inbox.cursor(stream)).seq
         return info.num_pending == 0 and read >= info.delivered.stream_seq
 
     # -- reading ----------------------------------------------------------------------------------------------------
@@ -126,31 +125,31 @@ class DeliveryTracker:
             except BusError as exc:
                 if isinstance(exc, StoreError) and exc.is_final:
                     return
-                log.error("receipts_not_read", authority=self._authority_id, problem=repr(exc))
+                log.error("receipts_not_read", authority=self.publisher.authority_id, problem=repr(exc))
             except Exception as exc:  # a fault of ours must not end the reading in silence
-                log.exception("receipts_not_read", authority=self._authority_id, problem=repr(exc))
+                log.exception("receipts_not_read", authority=self.publisher.authority_id, problem=repr(exc))
             await asyncio.sleep(LEAD_EVERY_S)
 
     def _may_read(self) -> bool:
-        return self._publisher.leads and bool(receipt_streams(self._registry(), self._authority_id))
+        return self.publisher.leads and bool(
+            receipt_streams(self.publisher.registry(), self.publisher.authority_id)
+        )
 
     async def _track(self, endpoint: Endpoint) -> None:
         """Read receipts, and tell what is overdue, for as long as this process may."""
-        with one_failure():
-            async with asyncio.TaskGroup() as tasks:
-                works = [tasks.create_task(self._read(endpoint)), tasks.create_task(self._tell())]
-                while self._may_read():  # noqa: ASYNC110 (the lease and the registry are asked)
-                    await asyncio.sleep(LEAD_EVERY_S)
-                for work in works:
-                    work.cancel()
+        async with background() as tasks:
+            tasks.start(self._read(endpoint), "receipts")
+            tasks.start(self._tell(), "overdue")
+            while self._may_read():  # noqa: ASYNC110 (the lease and the registry are asked)
+                await asyncio.sleep(LEAD_EVERY_S)
 
     async def _read(self, endpoint: Endpoint) -> None:
         await Subscriber(
-            authority_id=self._authority_id,
-            inbox=self._inbox,
-            registry=self._registry,
+            authority_id=self.publisher.authority_id,
+            inbox=self.inbox,
+            registry=self.publisher.registry,
             endpoint=endpoint,
-            clock=self._publisher.clock,
+            clock=self.publisher.clock,
             streams=receipt_streams,
         ).run()
 
@@ -158,15 +157,17 @@ class DeliveryTracker:
         known: Sequence[ElectionCalendar] = ()
 
         def tell(db: sqlite3.Connection) -> list[Overdue]:
-            now = self._publisher.clock()
-            return ledger.tell(db, self._authority_id, self._registry(), now, self._deadlines, known)
+            now = self.publisher.clock()
+            return ledger.tell(
+                db, self.publisher.authority_id, self.publisher.registry(), now, self.deadlines, known
+            )
 
         while True:
-            if self._calendars is not None:
+            if self.calendars is not None:
                 # They are in another file: while that cannot be read, what was known holds.
                 with contextlib.suppress(StoreError):
-                    known = await self._calendars()
-            for item in await self._outbox.write(tell):
+                    known = await self.calendars()
+            for item in await self.publisher.outbox.write(tell):
                 log.warning(
                     "answer_overdue",
                     reader=item.reader,

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 
+import msgspec
 import structlog
 
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
@@ -23,6 +24,7 @@ from bus.tasks import one_failure, run_with_current
 from bus.transport import (
     BATCH,
     Connection,
+    ConsumerSpec,
     Endpoint,
     Outgoing,
     PubAck,
@@ -55,34 +57,26 @@ class LostError(BusError):
     reason = "sink-lost"
 
 
-class Carrier:
-    """Carries between a country's broker and the places it connects to."""
+class Carrier(msgspec.Struct, kw_only=True):
+    """Carries between a country's broker and the places it connects to; `run` carries.
 
-    def __init__(
-        self,
-        *,
-        country: str,
-        federation: Federation,
-        registry: Callable[[], VerifiedRegistry],
-        endpoints: Mapping[str, Endpoint],
-        ledger: Ledger,
-    ) -> None:
-        """Prepare; `run` carries.
+    Attributes:
+        country: whose carrier it is.
+        federation: the brokers and their paths.
+        registry: the registry as it stands now.
+        endpoints: the carrier's place at its own broker, by the country's name, and at each that it connects to.
+        ledger: what it remembers.
+        carried: how many messages were stored at each place.
+        problems: by source and sink, why nothing is carried at present.
+    """
 
-        Args:
-            country: whose carrier it is.
-            federation: the brokers and their paths.
-            registry: the registry as it stands now.
-            endpoints: the carrier's place at its own broker, by the country's name, and at each that it connects to.
-            ledger: what it remembers.
-        """
-        self.carried: Counter[str] = Counter()
-        self.problems: dict[tuple[str, str], str] = {}
-        self._country = country
-        self._federation = federation
-        self._registry = registry
-        self.endpoints = endpoints
-        self._ledger = ledger
+    country: str
+    federation: Federation
+    registry: Callable[[], VerifiedRegistry]
+    endpoints: Mapping[str, Endpoint]
+    ledger: Ledger
+    carried: Counter[str] = msgspec.field(default_factory=Counter)
+    problems: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
 
     async def run(self) -> None:
         """Carry until cancelled; begin anew when the registry releases other channels.
@@ -96,36 +90,32 @@ class Carrier:
                 for name, endpoint in self.endpoints.items()
             }
             await run_with_current(
-                self._routes,
+                lambda: routes_of(self.registry(), self.federation, self.country),
                 lambda planned: self._all(connections, planned),
                 every_s=AGAIN_S,
-                on_change=lambda: log.info("released_otherwise", country=self._country),
+                on_change=lambda: log.info("released_otherwise", country=self.country),
             )
-
-    def _routes(self) -> tuple[Route, ...]:
-        return routes_of(self._registry(), self._federation, self._country)
 
     async def _all(self, connections: Mapping[str, Connection], planned: tuple[Route, ...]) -> None:
         with one_failure():
             async with asyncio.TaskGroup() as tasks:
                 for route in planned:
-                    for stream, consumer in route.places:
-                        tasks.create_task(self._run_route(connections, route, stream, consumer))
+                    for consumer in route.consumers:
+                        tasks.create_task(self._run_route(connections, route, consumer))
                 if not planned:
                     await asyncio.Event().wait()
 
     async def _run_route(
-        self, connections: Mapping[str, Connection], route: Route, stream: str, consumer: str
+        self, connections: Mapping[str, Connection], route: Route, consumer: ConsumerSpec
     ) -> None:
+        source, sink, stream = connections[route.source], connections[route.sink], consumer.stream
         while True:
             try:
                 with one_failure():
-                    await self._attached(
-                        connections[route.source], connections[route.sink], route, stream, consumer
-                    )
+                    await self._attached(source, sink, route, stream, consumer.name)
             except LostError as exc:
                 log.error("sink_lost", source=route.source, sink=route.sink, problem=str(exc))
-                await self._ledger.forget(route.sink)
+                await self.ledger.forget(route.sink)
             except (StoreError, UnreachableError, BrokerError, DeniedError) as exc:
                 if isinstance(exc, StoreError) and not exc.is_passing:
                     raise
@@ -148,13 +138,13 @@ class Carrier:
         given = (await consumer_info(source, stream, consumer)).filters
         # What both ends let through, and whose word it may be; one end may know a newer registry. More of either, and the
         # stream is read anew: what nobody would have admitted until now was passed over.
-        filters = [*sorted(given & {*route.patterns}), *sorted(self._registry().document.authorities)]
-        cursor = await self._ledger.cursor(route, stream, filters)
+        filters = [*sorted(given & {*route.patterns}), *sorted(self.registry().document.authorities)]
+        cursor = await self.ledger.cursor(route, stream, filters)
         async with PullConsumer.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
             resumed = await pull.resume(cursor, MOST, QUIET_S)
             if resumed is None:
                 log.error("stream_changed", stream=stream, source=route.source, cursor=cursor.seq)
-                await self._ledger.rewind(route, stream)
+                await self.ledger.rewind(route, stream)
                 return
             batch = resumed.after
             while True:
@@ -169,7 +159,7 @@ class Carrier:
     ) -> None:
         """Store a batch at the other end, and only then move the cursor."""
         named = [(message, known_as(message)) for message in batch]
-        fresh = await self._ledger.fresh(route.sink, [name for _, name in named])
+        fresh = await self.ledger.fresh(route.sink, [name for _, name in named])
         stored: list[str] = []
         # By the stream that takes them; between streams there is no order.
         outgoing: dict[str, list[Outgoing]] = {}
@@ -184,7 +174,7 @@ class Carrier:
             outgoing.setdefault(_stream_of(copy), []).append(copy)
             stored.append(name)
             fresh.discard(name)  # the same again in one batch
-        tails = await self._ledger.tails(route.sink)
+        tails = await self.ledger.tails(route.sink)
         for key, several in outgoing.items():
             for ack in await _store(sink, several):
                 if ack.seq <= tails.get(key, 0) and not ack.duplicate:
@@ -193,7 +183,7 @@ class Carrier:
                     )
                 tails[key] = max(ack.seq, tails.get(key, 0))
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
-        await self._ledger.note(route, stream, cursor, filters, stored, tails)
+        await self.ledger.note(route, stream, cursor, filters, stored, tails)
         self.carried[route.sink] += len(stored)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bus.federation.plan import Route
-from bus.storage import Database, Layout, Store, insert
+from bus.storage import Database, Layout, Store, from_row, insert
 from bus.transport import Cursor
 
 SCHEMA = """
@@ -46,7 +46,7 @@ class Ledger(Store):
         sql = "SELECT * FROM cursors WHERE source = ? AND sink = ? AND stream = ?"
         for row in await self.query(sql, route.source, route.sink, stream):
             if set(filters) <= set(row["filters"].split()):
-                return Cursor(seq=row["seq"], digest=row["digest"], stored_ns=row["stored_ns"])
+                return from_row(Cursor, row)
         return Cursor()
 
     async def fresh(self, sink: str, digests: Sequence[str]) -> set[str]:
@@ -69,12 +69,7 @@ class Ledger(Store):
         tails: Mapping[str, int],
     ) -> None:
         """Note what is stored at the other end, how far its streams have come, and the cursor, in one transaction."""
-        row = {
-            "source": route.source,
-            "sink": route.sink,
-            "stream": stream,
-            "filters": " ".join(sorted(filters)),
-        }
+        row = {"source": route.source, "sink": route.sink, "stream": stream, "filters": " ".join(filters)}
         row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
 
         def work(db: sqlite3.Connection) -> None:

@@ -16,7 +16,6 @@ consumers' filters at the source say so, and so do the permissions at the other 
 from __future__ import annotations
 
 import re
-from itertools import chain
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -99,12 +98,10 @@ class Federation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Raises:
             ConfigError: `federation-file`, there is no such place.
         """
-        if name in self.unions:
-            return self.unions[name].nodes
-        if name in self.countries:
-            return self.countries[name].nodes
-        known = ", ".join(sorted({*self.unions, *self.countries}))
-        raise _refused(f"there is no {name} in it; it has {known}")
+        places: dict[str, Union | Country] = {**self.unions, **self.countries}
+        if name not in places:
+            raise _refused(f"there is no {name} in it; it has {', '.join(sorted(places))}")
+        return places[name].nodes
 
     def replicas(self, name: str) -> int:
         """How many copies the streams of a place have."""
@@ -147,22 +144,19 @@ class CarrierClient(msgspec.Struct, frozen=True, kw_only=True):
     trust: tuple[ConsumerSpec, ...]
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One direction between two brokers: the streams and consumers read at `source`, and what of it goes to `sink`."""
+class Route(msgspec.Struct, frozen=True):
+    """One direction between two brokers: the consumers read at `source`, and what of it goes to `sink`."""
 
     source: str
     sink: str
-    places: tuple[tuple[str, str], ...]
+    consumers: tuple[ConsumerSpec, ...]
     patterns: tuple[str, ...]
 
 
 def served_authorities(registry: VerifiedRegistry, seat: BrokerRole | None) -> tuple[str, ...]:
     """The authorities that come to a broker, sorted: its country's; all, where there is no federation."""
-    return tuple(
-        sorted(
-            name for name in registry.document.authorities if seat is None or country_of(name) == seat.country
-        )
-    )
+    names = sorted(registry.document.authorities)
+    return tuple(name for name in names if seat is None or country_of(name) == seat.country)
 
 
 def unmatched(registry: VerifiedRegistry, federation: Federation) -> tuple[str, ...]:
@@ -176,36 +170,32 @@ def guests(registry: VerifiedRegistry, seat: BrokerRole) -> tuple[CarrierClient,
     federation, here = seat.federation, seat.name
     clients = []
     if seat.country:
-        says = _coming(registry, federation, here)
-        outwards = (_outwards(registry, federation, here, place) for place in federation.upstreams(here))
-        consumers = list(chain.from_iterable(outwards))
+        says = _all_released(registry, federation, reader=here)
+        ways = [_way(registry, federation, here, place) for place in federation.upstreams(here)]
+        consumers = tuple(consumer for out, _ in ways for consumer in out.consumers)
         clients.append(_guest(HOME, federation.countries[here].carrier, says=says, consumers=consumers))
     for caller in federation.downstreams(here):
-        if seat.country:
-            says = released(registry, caller, here)
-            consumers = _outwards(registry, federation, here, caller)
-        else:
-            says = _leaving(registry, federation, caller)
-            consumers = _consumers(caller, _coming(registry, federation, caller))
+        out, home = _way(registry, federation, caller, here)
         key = federation.countries[caller].carrier
-        clients.append(_guest(identity_at(caller), key, says=says, consumers=consumers))
+        clients.append(_guest(identity_at(caller), key, says=out.patterns, consumers=home.consumers))
     return tuple(clients)
 
 
 def routes_of(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[Route, ...]:
     """The routes of a country's carrier, to and from each place it connects to."""
-    routes = []
-    for place in federation.upstreams(country):
-        out = _outwards(registry, federation, country, place)
-        if place in federation.unions:
-            sends, brings = _leaving(registry, federation, country), _coming(registry, federation, country)
-            back = _consumers(country, brings)
-        else:
-            sends, brings = released(registry, country, place), released(registry, place, country)
-            back = _outwards(registry, federation, place, country)
-        routes.append(Route(source=country, sink=place, places=_places(out), patterns=sends))
-        routes.append(Route(source=place, sink=country, places=_places(back), patterns=brings))
-    return tuple(route for route in routes if route.places)
+    ways = (_way(registry, federation, country, place) for place in federation.upstreams(country))
+    return tuple(route for way in ways for route in way if route.consumers)
+
+
+def _way(registry: VerifiedRegistry, federation: Federation, country: str, place: str) -> tuple[Route, Route]:
+    """The routes of a country's carrier to a place and home from it."""
+    if place in federation.unions:
+        sends = _all_released(registry, federation, origin=country)
+        brings = _all_released(registry, federation, reader=country)
+    else:
+        sends, brings = released(registry, country, place), released(registry, place, country)
+    out, back = _consumers(place, sends), _consumers(country, brings)
+    return Route(country, place, out, sends), Route(place, country, back, brings)
 
 
 def released(registry: VerifiedRegistry, origin: str, reader: str) -> tuple[str, ...]:
@@ -231,32 +221,22 @@ def identity_at(country: str) -> str:
     return f"{HOME}_{country}"
 
 
-def _leaving(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[str, ...]:
-    others = (other for other in federation.countries if other != country)
-    return tuple(sorted({pattern for other in others for pattern in released(registry, country, other)}))
+def _all_released(
+    registry: VerifiedRegistry, federation: Federation, *, origin: str = "", reader: str = ""
+) -> tuple[str, ...]:
+    """The subjects of one country that go to any other, or of any other that go to one."""
+    others = [other for other in federation.countries if other not in (origin, reader)]
+    pairs = [(origin or other, reader or other) for other in others]
+    return tuple(sorted({pattern for pair in pairs for pattern in released(registry, *pair)}))
 
 
-def _coming(registry: VerifiedRegistry, federation: Federation, country: str) -> tuple[str, ...]:
-    others = (other for other in federation.countries if other != country)
-    return tuple(sorted({pattern for other in others for pattern in released(registry, other, country)}))
-
-
-def _outwards(
-    registry: VerifiedRegistry, federation: Federation, country: str, to: str
-) -> list[ConsumerSpec]:
-    """The consumers for what leaves a country for a place."""
-    union = to in federation.unions
-    patterns = _leaving(registry, federation, country) if union else released(registry, country, to)
-    return _consumers(to, patterns)
-
-
-def _consumers(to: str, patterns: tuple[str, ...]) -> list[ConsumerSpec]:
+def _consumers(to: str, patterns: tuple[str, ...]) -> tuple[ConsumerSpec, ...]:
     """The consumers on the worlds by which a place takes what patterns let through: one for each status that they name."""
-    return [
+    return tuple(
         ConsumerSpec(stream=world_stream(status), name=consumer_to(to), filters=filters)
         for status in Status
         if (filters := tuple(pattern for pattern in patterns if pattern.startswith(f"{PREFIX}.{status}.")))
-    ]
+    )
 
 
 def consumer_to(place: str) -> str:
@@ -264,19 +244,15 @@ def consumer_to(place: str) -> str:
     return f"to_{place}"
 
 
-def _places(consumers: list[ConsumerSpec]) -> tuple[tuple[str, str], ...]:
-    return tuple((consumer.stream, consumer.name) for consumer in consumers)
-
-
-def _guest(identity: str, key: str, *, says: tuple[str, ...], consumers: list[ConsumerSpec]) -> CarrierClient:
+def _guest(
+    identity: str, key: str, *, says: tuple[str, ...], consumers: tuple[ConsumerSpec, ...]
+) -> CarrierClient:
     at_home = identity == HOME
     trust = () if at_home else trust_consumers(identity)
     told = (*(REGISTRAR_SUBJECTS if at_home else ()), trust_subject(Trust.REVOKE, identity))
     calls = [call for read in (*consumers, *trust) for call in reading(read.stream, read.name)]
     allowed = Permissions(publish=(*says, *told, *calls), subscribe=(f"{inbox_prefix(identity)}.>",))
-    return CarrierClient(
-        identity=identity, nkey=key, permissions=allowed, consumers=tuple(consumers), trust=trust
-    )
+    return CarrierClient(identity=identity, nkey=key, permissions=allowed, consumers=consumers, trust=trust)
 
 
 def _check(federation: Federation) -> None:

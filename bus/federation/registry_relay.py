@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 
+import msgspec
 import structlog
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
@@ -24,32 +25,22 @@ from schemas.codec import digest
 log = structlog.get_logger()
 
 
-class RegistryRelay:
-    """Passes on versions, beacons and statements, once to each place."""
+class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
+    """Passes on versions, beacons and statements, once to each place; `run` passes on.
 
-    def __init__(
-        self,
-        *,
-        country: str,
-        held: RegistryStore,
-        endpoints: Mapping[str, Endpoint],
-        ledger: Ledger,
-        every: float = EVERY_S,
-    ) -> None:
-        """Prepare; `run` passes on.
+    Attributes:
+        country: whose broker it stands beside.
+        held: takes in what stands, wherever it was heard.
+        endpoints: the carrier's places, its own broker's by the country's name.
+        ledger: remembers what was published.
+        every: seconds between two looks.
+    """
 
-        Args:
-            country: whose broker it stands beside.
-            held: takes in what stands, wherever it was heard.
-            endpoints: the carrier's places, its own broker's by the country's name.
-            ledger: remembers what was published.
-            every: seconds between two looks.
-        """
-        self._country = country
-        self._held = held
-        self._endpoints = endpoints
-        self._ledger = ledger
-        self._every = every
+    country: str
+    held: RegistryStore
+    endpoints: Mapping[str, Endpoint]
+    ledger: Ledger
+    every: float = EVERY_S
 
     async def run(self) -> None:
         """Read and pass on until cancelled.
@@ -58,9 +49,9 @@ class RegistryRelay:
             StoreError: the ledger fails.
         """
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-            for name, endpoint in self._endpoints.items():
-                if name != self._country:
-                    tasks.create_task(RegistryFeed(self._held, endpoint, every=self._every).run())
+            for name, endpoint in self.endpoints.items():
+                if name != self.country:
+                    tasks.create_task(RegistryFeed(self.held, endpoint, every=self.every).run())
                 connection = await stack.enter_async_context(Connection.open(endpoint))
                 tasks.create_task(self._tell(name, connection))
 
@@ -75,25 +66,25 @@ class RegistryRelay:
                 if problem != str(exc):
                     problem = str(exc)
                     log.warning("trust_not_passed_on", place=place, problem=problem)
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(self.every)
 
     async def _say(self, place: str, connection: Connection) -> None:
         """Publish all that was not published there yet, versions in their order."""
         items = {digest(raw): raw for raw in self._items(place)}
-        fresh = await self._ledger.fresh(_book(place), list(items))
+        fresh = await self.ledger.fresh(_book(place), list(items))
         for name, raw in items.items():
             if name in fresh:
                 await publish_trust(connection, raw)
-                await self._ledger.note_said(_book(place), name)
+                await self.ledger.note_said(_book(place), name)
                 log.info("trust_passed_on", place=place, digest=name)
 
     def _items(self, place: str) -> Iterator[bytes]:
-        if place == self._country:
-            yield from self._held.versions()[1:]  # the pinned one is everybody's already
-            if (beacon := self._held.beacon()) is not None:
+        if place == self.country:
+            yield from self.held.versions()[1:]  # the pinned one is everybody's already
+            if (beacon := self.held.beacon()) is not None:
                 yield beacon
-        for raw in self._held.statements():
-            if place == self._country or country_of(speaker_of(raw)) == self._country:
+        for raw in self.held.statements():
+            if place == self.country or country_of(speaker_of(raw)) == self.country:
                 yield raw
 
 

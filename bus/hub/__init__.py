@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         standing,
         windows,
     )
-    from bus.hub.retention import LetGo
     from bus.hub.scrub import Compared, Damage
     from bus.hub.service import HubService
 else:
@@ -29,7 +28,6 @@ __all__ = [
     "Damage",
     "Election",
     "HubService",
-    "LetGo",
     "calendars",
     "elections",
     "exchange",

@@ -166,14 +166,10 @@ def windows(calendar: ElectionCalendar, now: dt.datetime) -> tuple[Window, ...]:
     zone = zone_of(calendar.tz)
     return tuple(
         Window(
-            phase=window.phase,
-            round=window.round,
+            **msgspec.structs.asdict(window),
             state="open" if window.start <= now < window.end else "past" if window.end <= now else "to come",
-            start=window.start,
-            end=window.end,
             local_start=_local(window.start, zone),
             local_end=_local(window.end, zone),
-            note=window.note,
         )
         for window in sorted(calendar.windows, key=attrgetter("start", "end"))
     )

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 
 from bus.errors import StoreError
@@ -16,36 +17,33 @@ EVERY_S = 1.0
 log = structlog.get_logger()
 
 
-class Problem:
-    """What keeps one piece of work from being done: logged when it begins, when it changes and when it has ended."""
+class Problem(msgspec.Struct):
+    """What keeps one piece of work from being done: logged when it begins, when it changes and when it has ended.
 
-    def __init__(self, event: str, *, authority_id: str) -> None:
-        """Prepare; nothing is wrong yet.
+    Attributes:
+        event: the log event of a problem; `<event>_ended` is that of its end.
+        present: the problem that there is; empty when nothing is wrong.
+    """
 
-        Args:
-            event: the log event of a problem; `<event>_ended` is that of its end.
-            authority_id: the hub's authority.
-        """
-        self._event = event
-        self._end = f"{event}_ended"
-        self._authority_id = authority_id
-        self._present = ""
+    event: str
+    present: str = ""
 
-    def is_there(self, exc: Exception) -> None:
-        """The work has failed."""
-        if repr(exc) == self._present:
+    def is_there(self, exc: Exception, authority_id: str) -> None:
+        """The work of an authority has failed."""
+        if repr(exc) == self.present:
             return
-        self._present = repr(exc)
+        self.present = repr(exc)
         if isinstance(exc, TocsinError):
-            log.warning(self._event, authority=self._authority_id, reason=exc.reason, problem=str(exc))
+            log.warning(self.event, authority=authority_id, reason=exc.reason, problem=str(exc))
         else:  # a fault in this program: where it is stands in the traceback
-            log.error(self._event, authority=self._authority_id, problem=repr(exc), exc_info=exc)
+            log.error(self.event, authority=authority_id, problem=repr(exc), exc_info=exc)
 
-    def is_over(self) -> None:
+    def is_over(self, authority_id: str) -> None:
         """The work was done."""
-        if self._present:
-            log.info(self._end, authority=self._authority_id)
-        self._present = ""
+        if self.present:
+            ended = f"{self.event}_ended"
+            log.info(ended, authority=authority_id)
+        self.present = ""
 
 
 async def repeat(
@@ -74,7 +72,7 @@ async def repeat(
     Raises:
         StoreError: `store-failed`, `store-closed`; these do not pass.
     """
-    problem = Problem(failing, authority_id=authority_id)
+    problem = Problem(failing)
     while True:
         began = monotonic()
         try:
@@ -82,7 +80,7 @@ async def repeat(
         except survives as exc:
             if isinstance(exc, StoreError) and exc.is_final:
                 raise
-            problem.is_there(exc)
+            problem.is_there(exc, authority_id)
         else:
-            problem.is_over()
+            problem.is_over(authority_id)
         await sleep(max(every_s, rest * (monotonic() - began)))

@@ -12,12 +12,13 @@ import datetime as dt
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 
 import msgspec
 
 from bus.admission import Judged, Message, Refused, decide
-from bus.errors import StoreError, TrustError
-from bus.storage import owner_name
+from bus.errors import TrustError
+from bus.storage import Lease
 from bus.subscribing import Inbox, message_from
 from bus.transport import MARGIN_S, Connection, Endpoint, kept_s, read_back, reader_streams
 from bus.trust import VerifiedRegistry
@@ -108,25 +109,13 @@ async def compare(
         UnreachableError, BrokerError: from the broker.
         StoreError: the disk is full or fails; `lease-held`, another process has taken over.
     """
-    owner = owner_name()
-    if not await store.take_lease(owner, clock().timestamp()):
+    lease = Lease(store, clock)
+    if not await lease.is_ours():
         return None
-    try:
-        return await _compare_streams(endpoint, store, registry, clock, timeout, owner)
-    finally:
-        await store.drop_lease(owner)
-
-
-async def _compare_streams(
-    endpoint: Endpoint,
-    store: Inbox,
-    registry: VerifiedRegistry,
-    clock: Callable[[], dt.datetime],
-    timeout: float,
-    owner: str,
-) -> tuple[Compared, ...]:
     compared = []
-    async with Connection.open(endpoint) as connection:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(lease.drop)
+        connection = await stack.enter_async_context(Connection.open(endpoint))
         await connection.until_connected(timeout)
         for stream, consumer in reader_streams(registry, endpoint.authority_id):
             expected = await store.read(lambda db, s=stream: _expected(db, s, registry, endpoint, clock()))  # type: ignore[misc]  # bound now
@@ -136,16 +125,14 @@ async def _compare_streams(
                 held += len(messages)
                 for message in messages:
                     expected.pop(message.digest, None)
+                await lease.renew()
                 now = clock()
-                if not await store.take_lease(owner, now.timestamp()):
-                    raise StoreError("another process has taken over this store", reason="lease-held")
                 judged = await asyncio.to_thread(_judged, messages, registry, now)
                 outcome = await store.settle(judged, None, None, now)
                 taken += sum(count for name, count in outcome.items() if name != "duplicate")
             await store.release(clock())
-            compared.append(
-                Compared(stream=stream, held=held, taken=taken, lost=dict(Counter(expected.values())))
-            )
+            lost = dict(Counter(expected.values()))
+            compared.append(Compared(stream=stream, held=held, taken=taken, lost=lost))
     return tuple(compared)
 
 

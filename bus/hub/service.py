@@ -12,12 +12,12 @@ It reads only while it holds the lease of its store: a store has one reader.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
+import msgspec
 import structlog
 
 from bus.audit import Fact
@@ -29,7 +29,7 @@ from bus.hub.periodic import EVERY_S, repeat
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
 from bus.policy import READING, RateLimit
 from bus.publishing import UNSTAFFED, Heartbeat, Intervals, Publisher, Watchkeeping
-from bus.storage import LEASE_S, owner_name
+from bus.storage import LEASE_S, Lease
 from bus.subscribing import Inbox, RegistryFeed, Subscriber
 from bus.tasks import Background, background, one_failure, run_with_current
 from bus.transport import Endpoint, reader_streams
@@ -48,7 +48,7 @@ News = Callable[[str, Mapping[str, Fact]], None]
 log = structlog.get_logger()
 
 
-class HubService:
+class HubService(msgspec.Struct, frozen=True):
     """A running hub. Use `HubService.open`.
 
     Attributes:
@@ -56,10 +56,9 @@ class HubService:
         subscriber: its reading.
     """
 
-    def __init__(self, store: Inbox, subscriber: Subscriber, tasks: Background) -> None:
-        self.store = store
-        self.subscriber = subscriber
-        self._tasks = tasks
+    store: Inbox
+    subscriber: Subscriber
+    _tasks: Background
 
     @classmethod
     @asynccontextmanager
@@ -111,6 +110,7 @@ class HubService:
             clock=clock,
             allowance=allowance,
         )
+        repeated = partial(repeat, authority_id=authority_id)
         works: dict[str, Work] = {"reading": partial(_read, subscriber, registry, authority_id)}
         if isinstance(registry, RegistryStore):
             works["registry feed"] = RegistryFeed(registry, endpoint, on_news=on_news).run
@@ -126,11 +126,15 @@ class HubService:
                 announce=None if voice is None else Notices(voice),
             )
             works["watch"] = watch.run
-            works["retention"] = partial(_retain, store, clock, authority_id, on_news)
+            let_go = partial(_let_go, store, clock, authority_id, on_news)
+            works["retention"] = partial(
+                repeated, let_go, failing="nothing_let_go", every_s=retention.EVERY_S
+            )
         if voice is not None:
-            works["receipts"] = partial(Receipts(store, voice).run, every_s)
-            works["peer help"] = partial(PeerHelper(store, voice, patience_s=patience_s).run, every_s)
-        lease = _Lease(store, clock)
+            receipts, helper = Receipts(store, voice), PeerHelper(store, voice, patience_s)
+            works["receipts"] = partial(repeated, receipts.answer, failing="not_answered", every_s=every_s)
+            works["peer help"] = partial(repeated, helper.help, failing="not_asked", every_s=every_s)
+        lease = Lease(store, clock)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(lease.drop)
             if not stand_by and not await lease.is_ours():  # before anything is published
@@ -149,43 +153,26 @@ class HubService:
         self._tasks.start(work, name)
 
 
-class _Lease:
-    """The lease of a store, for this process."""
+async def _keep(lease: Lease) -> None:
+    """Renew a lease until it is lost.
 
-    def __init__(self, store: Inbox, clock: Callable[[], dt.datetime]) -> None:
-        self._store = store
-        self._clock = clock
-        self._owner = owner_name()
-
-    async def is_ours(self) -> bool:
-        """Take or renew it. Returns False when another process has it."""
-        return await self._store.take_lease(self._owner, self._clock().timestamp())
-
-    async def keep(self) -> None:
-        """Renew it until it is lost.
-
-        Raises:
-            StoreError: `lease-held`.
-        """
-        while await self.is_ours():  # noqa: ASYNC110 (the store is asked, which other processes write)
-            await asyncio.sleep(LEASE_S / 3)
-        raise StoreError("another process has taken over this store", reason=LEASE_HELD)
-
-    async def drop(self) -> None:
-        """Leave it to others."""
-        with contextlib.suppress(StoreError):
-            await self._store.drop_lease(self._owner)
+    Raises:
+        StoreError: `lease-held`.
+    """
+    while True:
+        await lease.renew()
+        await asyncio.sleep(LEASE_S / 3)
 
 
-async def _while_leased(lease: _Lease, works: Mapping[str, Work], *, stand_by: bool) -> None:
+async def _while_leased(lease: Lease, works: Mapping[str, Work], *, stand_by: bool) -> None:
     """Work while the lease is held. With `stand_by` wait for it, at the beginning and after it was lost."""
     while True:
-        while stand_by and not await lease.is_ours():  # noqa: ASYNC110 (as above)
+        while stand_by and not await lease.is_ours():  # noqa: ASYNC110 (the store is asked, which other processes write)
             await asyncio.sleep(STAND_BY_S)
         try:
             with one_failure():
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(lease.keep(), name="lease")
+                    group.create_task(_keep(lease), name="lease")
                     for name, work in works.items():
                         group.create_task(work(), name=name)
         except StoreError as exc:
@@ -204,19 +191,15 @@ async def _read(subscriber: Subscriber, registry: Callable[[], VerifiedRegistry]
     )
 
 
-async def _retain(
+async def _let_go(
     store: Inbox, clock: Callable[[], dt.datetime], authority_id: str, on_news: News | None
 ) -> None:
-    """Erase what may or need be kept no longer, now and every hour."""
-
-    async def work() -> None:
-        gone = await store.write(lambda db: retention.erase_and_prune(db, clock()))
-        if gone.erased or gone.pruned:
-            log.info("let_go", authority=authority_id, erased=gone.erased, pruned=gone.pruned)
-        if gone.erased and on_news is not None:
-            on_news("personal-data-erased", {"count": gone.erased})
-
-    await repeat(work, failing="nothing_let_go", authority_id=authority_id, every_s=retention.EVERY_S)
+    """Erase what may or need be kept no longer."""
+    gone = await store.write(lambda db: retention.erase_and_prune(db, clock()))
+    if gone.erased or gone.pruned:
+        log.info("let_go", authority=authority_id, erased=gone.erased, pruned=gone.pruned)
+    if gone.erased and on_news is not None:
+        on_news("personal-data-erased", {"count": gone.erased})
 
 
 def _heartbeat(
@@ -234,10 +217,5 @@ def _heartbeat(
             await asyncio.sleep(READ_FIRST_S / 100)
         return await stored_phase(now)
 
-    return Heartbeat(
-        publisher,
-        pace=intervals,
-        phase=phase,
-        keeping=keeping,
-        holding=Holdings(publisher.authority_id, store) if record.kind == HUB else None,
-    )
+    holding = Holdings(publisher.authority_id, store) if record.kind == HUB else None
+    return Heartbeat(publisher, pace=intervals, phase=phase, keeping=keeping, holding=holding)

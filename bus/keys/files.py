@@ -54,9 +54,7 @@ def load_signer(path: Path, passphrase: bytes | None) -> FileSigner:
         KeyFileError: what is wrong with the file: `key-missing`, `key-symlink`, `key-permissions`,
             `key-not-encrypted`, `weak-kdf`, `wrong-passphrase`, `key-malformed`, `unsupported-key`.
     """
-    pem, der = _read_encrypted(path)
-    if passphrase is None:
-        raise _needs_passphrase(path)
+    pem, der, passphrase = _read_encrypted(path, passphrase)
     try:
         private = serialization.load_pem_private_key(pem, passphrase)
     except UnsupportedAlgorithm as exc:
@@ -91,9 +89,7 @@ def load_opening_key(path: Path, passphrase: bytes | None) -> OpeningKey:
     Raises:
         KeyFileError: as `load_signer`; `unsupported-key` for a key that signs.
     """
-    _, der = _read_encrypted(path)
-    if passphrase is None:
-        raise _needs_passphrase(path)
+    _, der, passphrase = _read_encrypted(path, passphrase)
     try:
         plain = pbes2.decrypt(der, passphrase)
     except KeyFileError as exc:
@@ -134,8 +130,8 @@ def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes) -> None:
 # -- files ------------------------------------------------------------------------------------------------------
 
 
-def _read_encrypted(path: Path) -> tuple[bytes, bytes]:
-    """An encrypted PEM file, as it is and as DER, when it is encrypted strongly enough."""
+def _read_encrypted(path: Path, passphrase: bytes | None) -> tuple[bytes, bytes, bytes]:
+    """An encrypted PEM file, as it is and as DER, when it is encrypted strongly enough; and its passphrase, when there is one."""
     pem = _read_private(path)
     match = _PEM.search(pem)
     if match is None:
@@ -151,7 +147,11 @@ def _read_encrypted(path: Path) -> tuple[bytes, bytes]:
     except ValueError:
         raise KeyFileError(f"{path} is not an encrypted PKCS#8 key", reason="key-malformed") from None
     pbes2.lint(path, der)
-    return pem, der
+    if passphrase is None:
+        raise KeyFileError(
+            f"{path} needs a passphrase", remedy="name a passphrase file", reason="wrong-passphrase"
+        )
+    return pem, der, passphrase
 
 
 def _private_key(plain: bytes) -> tuple[bytes, bytes, list[tuple[int, bytes]]]:
@@ -173,12 +173,6 @@ def _write_encrypted(path: Path, der: bytes) -> None:
     lines = b"\n".join(text[n : n + 64] for n in range(0, len(text), 64))
     _write_private(
         path, b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + lines + b"\n-----END ENCRYPTED PRIVATE KEY-----\n"
-    )
-
-
-def _needs_passphrase(path: Path) -> KeyFileError:
-    return KeyFileError(
-        f"{path} needs a passphrase", remedy="name a passphrase file", reason="wrong-passphrase"
     )
 
 

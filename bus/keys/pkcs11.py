@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
 import msgspec
@@ -23,9 +23,6 @@ import msgspec
 from bus.errors import KeyFileError
 from bus.keys.signatures import thumbprint
 from schemas.envelope import b64u
-
-if TYPE_CHECKING:
-    pass
 
 SCHEME = "pkcs11:"
 _ED25519 = bytes.fromhex("06032b6570")  # OID 1.3.101.112, RFC 8410

@@ -178,43 +178,31 @@ def _last(db: sqlite3.Connection, channel: str) -> Last | None:
 # -- beating --------------------------------------------------------------------------------------------------------------
 
 
-class Heartbeat:
-    """The heartbeats of one authority, for as long as a program runs."""
+class Heartbeat(msgspec.Struct, eq=False):
+    """The heartbeats of one authority, for as long as a program runs; `running` beats.
 
-    def __init__(
-        self,
-        publisher: Publisher,
-        *,
-        pace: Intervals,
-        phase: Callable[[dt.datetime], Awaitable[Phase]],
-        keeping: Watchkeeping = UNSTAFFED,
-        holding: Holding | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        """Prepare; `running` beats.
+    Attributes:
+        publisher: publishes for the authority.
+        pace: how often, by phase.
+        phase: which phase it is, from the calendars at hand.
+        keeping: posture and duty of the authority.
+        holding: what a hub holds of others' channels; None for an authority that is no hub.
+        problem: why the last beat failed, so that it is logged once; empty when it did not.
+    """
 
-        Args:
-            publisher: publishes for the authority.
-            pace: how often, by phase.
-            phase: which phase it is, from the calendars at hand.
-            keeping: posture and duty of the authority.
-            holding: what a hub holds of others' channels; None for an authority that is no hub.
-            sleep: waits for seconds.
-        """
-        self._publisher = publisher
-        self._pace = pace
-        self._phase = phase
-        self._keeping = keeping
-        self._holding = holding
-        self._sleep = sleep
-        self._problem = ""
+    publisher: Publisher
+    pace: Intervals
+    phase: Callable[[dt.datetime], Awaitable[Phase]]
+    keeping: Watchkeeping = UNSTAFFED
+    holding: Holding | None = None
+    problem: str = ""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Beat until the context exits. A clean end, also by cancellation, announces a planned outage; a failure does not."""
         is_clean = True
         try:
-            async with in_background(self.run(), f"heartbeat of {self._publisher.authority_id}"):
+            async with in_background(self.run(), f"heartbeat of {self.publisher.authority_id}"):
                 yield
         except Exception:
             is_clean = False
@@ -226,9 +214,9 @@ class Heartbeat:
     async def run(self) -> None:
         """Beat until cancelled. A problem is logged once and the beat tried again."""
         while True:
-            if self._publisher.leads:
+            if self.publisher.leads:
                 await self._try(self.beat())
-            await self._sleep(TICK_S)
+            await asyncio.sleep(TICK_S)
 
     async def beat(
         self, state: ChannelState = ChannelState.UP, *, anyway: bool = False
@@ -238,44 +226,44 @@ class Heartbeat:
         Raises:
             PermitError, OutboxError, StoreError: as `Publisher.publish`.
         """
-        publisher = self._publisher
+        publisher = self.publisher
         now = publisher.clock()
-        interval = self._pace.at(await self._phase(now))
+        interval = self.pace.at(await self.phase(now))
         channels = beat_channels(publisher.registry(), publisher.authority_id)
         groups = await publisher.outbox.read(lambda db: [standing(db, channel) for channel in channels])
         said = []
         for channel, group in zip(channels, groups, strict=True):
             if not (anyway or is_due(group.last, interval, now)):
                 continue
-            held = () if self._holding is None else await self._holding.news(channel)
-            beat = draft(channel, group.heads, interval, now, state=state, keeping=self._keeping, held=held)
+            held = () if self.holding is None else await self.holding.news(channel)
+            beat = draft(channel, group.heads, interval, now, state=state, keeping=self.keeping, held=held)
             said.append(await publisher.publish(beat))
-            if self._holding is not None:
-                self._holding.note_reported(channel, held)
+            if self.holding is not None:
+                self.holding.note_reported(channel, held)
         return tuple(said)
 
     async def _part(self) -> None:
-        if not self._publisher.leads:
+        if not self.publisher.leads:
             return  # another process goes on, or silence is not planned
         await self._try(self.beat(ChannelState.PLANNED_OUTAGE, anyway=True))
         with contextlib.suppress(TocsinError):
-            await self._publisher.idle(PART_S)
+            await self.publisher.idle(PART_S)
 
     async def _try(self, saying: Awaitable[object]) -> None:
         try:
             await saying
         except TocsinError as exc:
-            if str(exc) != self._problem:
+            if str(exc) != self.problem:
                 log.warning(
                     "no_heartbeat",
-                    authority=self._publisher.authority_id,
+                    authority=self.publisher.authority_id,
                     reason=exc.reason,
                     problem=str(exc),
                 )
-            self._problem = str(exc)
+            self.problem = str(exc)
         except Exception as exc:  # a fault of ours must not end the heartbeats in silence
-            if repr(exc) != self._problem:
-                log.exception("heartbeat_failed", authority=self._publisher.authority_id)
-            self._problem = repr(exc)
+            if repr(exc) != self.problem:
+                log.exception("heartbeat_failed", authority=self.publisher.authority_id)
+            self.problem = repr(exc)
         else:
-            self._problem = ""
+            self.problem = ""

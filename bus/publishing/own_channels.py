@@ -25,11 +25,11 @@ from bus.transport import (
     kept_s,
     own_heads,
     own_streams,
+    publish_channels,
     read_back,
 )
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
-from schemas.subject import Channel
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +47,20 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     cursors: dict[str, int]
 
 
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """An outbox beside what a stream holds under its authority's name.
+
+    Attributes:
+        strange: how many bulletins there the outbox cannot account for.
+        lost: the row numbers of those that the stream had acknowledged and does not hold any more.
+    """
+
+    strange: int
+    lost: tuple[int, ...]
+
+
 class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
-    """The own channels of one authority, to be read back whole beside its outbox.
+    """The own channels of one authority, to be read back beside its outbox.
 
     Attributes:
         endpoint: the authority's place on the bus.
@@ -62,7 +74,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
     outbox: Outbox
     registry: Callable[[], VerifiedRegistry]
     clock: Callable[[], dt.datetime]
-    timeout: float
+    timeout: float = 60.0
 
     async def survey(self) -> Survey:
         """Read all from their beginning, and settle in the outbox what it did not know to be on the bus.
@@ -103,89 +115,63 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             UnreachableError, BrokerError: from the broker.
         """
-        registry = self.registry()
         lost: list[int] = []
         async with Connection.open(self.endpoint) as connection:
             await connection.until_connected(self.timeout)
-            for stream, consumer in own_streams(registry, self.endpoint.authority_id):
-                compared = await compare(
-                    connection, self.outbox, registry, stream, consumer, self.clock, whole=True
-                )
-                lost += compared.lost
+            for stream, consumer in own_streams(self.registry(), self.endpoint.authority_id):
+                lost += (await self.compare(connection, stream, consumer, whole=True)).lost
         await self.outbox.mark_unsent(lost)
         return len(lost)
 
+    async def compare(
+        self, connection: Connection, stream: str, consumer: str, *, whole: bool = False
+    ) -> Comparison:
+        """Compare the outbox with the own channels on a stream, from where they were read to last, or whole.
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """An outbox beside what a stream holds under its authority's name.
+        A bulletin is accounted for when the outbox holds it, or when a recovery has adopted a head after it. It is
+        not where the outbox has another bulletin at its place: two outboxes, or a thief, have published on the channel.
 
-    Attributes:
-        strange: how many bulletins there the outbox cannot account for.
-        lost: the row numbers of those that the stream had acknowledged and does not hold any more.
-    """
+        The last bulletin read is looked at again: where it does not stand any more the stream is another, or was rewound,
+        and is compared whole.
 
-    strange: int
-    lost: tuple[int, ...]
-
-
-async def compare(
-    connection: Connection,
-    outbox: Outbox,
-    registry: VerifiedRegistry,
-    stream: str,
-    consumer: str,
-    clock: Callable[[], dt.datetime],
-    *,
-    whole: bool = False,
-) -> Comparison:
-    """Compare an outbox with its own channels on a stream, from where they were read to last, or whole.
-
-    A bulletin is accounted for when the outbox holds it, or when a recovery has adopted a head after it. It is
-    not where the outbox has another bulletin at its place: two outboxes, or a thief, have published on the channel.
-
-    The last bulletin read is looked at again: where it does not stand any more the stream is another, or was rewound,
-    and is compared whole.
-
-    Raises:
-        UnreachableError, BrokerError: from the broker.
-    """
-    authority_id = connection.endpoint.authority_id
-    cursor = 0 if whole else (await outbox.own_cursors()).get(stream, 0)
-    allowed = {
-        Channel(issuer=authority_id, status=status, tlp=tlp, audience=audience).name
-        for status, tlp, audience in registry.publish_prefixes(authority_id)
-    }
-    # Without a grant a channel is not read back, and the stream has dropped what is older than its age limit.
-    since = clock().timestamp() - kept_s(stream) + MARGIN_S
-    stored = await outbox.read(lambda db: table.stored_from(db, stream, cursor))
-    expected = {
-        row["digest"]: row["n"]
-        for row in stored
-        if row["channel"] in allowed and (row["stored_at"] or 0.0) >= since
-    }
-    start = 1 if not cursor else stored[0]["stream_seq"] if stored else cursor + 1
-    strange: list[ReceivedLink] = []
-    last: int | None = None
-    async for batch in read_back(connection, stream, consumer, start):
-        last = batch[-1].stream_seq
-        messages = {digest(message.payload): message for message in batch}
-        for name in messages:
-            expected.pop(name, None)
-        unknown = [messages[name] for name in await outbox.unknown(list(messages))]
-        strange += placed(unknown, registry, clock())
-        if not strange:
-            await outbox.move_own_cursor(stream, last)
-    if expected and cursor:
-        return await compare(connection, outbox, registry, stream, consumer, clock, whole=True)
-    stands = standing(strange, registry.ended(clock())).stands
-    missing = await outbox.read(
-        lambda db: sum(
-            link.digest in stands and not table.accounts_for(db, link.channel, link.seq) for link in strange
+        Raises:
+            UnreachableError, BrokerError: from the broker.
+        """
+        registry, outbox = self.registry(), self.outbox
+        cursor = 0 if whole else (await outbox.own_cursors()).get(stream, 0)
+        allowed = {channel.name for channel in publish_channels(registry, self.endpoint.authority_id)}
+        # Without a grant a channel is not read back, and the stream has dropped what is older than its age limit.
+        since = self.clock().timestamp() - kept_s(stream) + MARGIN_S
+        stored = await outbox.read(lambda db: table.stored_from(db, stream, cursor))
+        expected = {
+            row["digest"]: row["n"]
+            for row in stored
+            if row["channel"] in allowed and (row["stored_at"] or 0.0) >= since
+        }
+        start = 1 if not cursor else stored[0]["stream_seq"] if stored else cursor + 1
+        strange: list[ReceivedLink] = []
+        last: int | None = None
+        async for batch in read_back(connection, stream, consumer, start):
+            last = batch[-1].stream_seq
+            messages = {digest(message.payload): message for message in batch}
+            for name in messages:
+                expected.pop(name, None)
+            unknown = [messages[name] for name in await outbox.unknown(list(messages))]
+            strange += placed(unknown, registry, self.clock())
+            if not strange:
+                await outbox.move_own_cursor(stream, last)
+        if expected and cursor:
+            return await self.compare(connection, stream, consumer, whole=True)
+        stands = standing(strange, registry.ended(self.clock())).stands
+        missing = await outbox.read(
+            lambda db: sum(
+                link.digest in stands and not table.accounts_for(db, link.channel, link.seq)
+                for link in strange
+            )
         )
-    )
-    if last is not None and not missing:
-        await outbox.move_own_cursor(stream, last)
-    return Comparison(strange=missing, lost=tuple(sorted(expected.values())))
+        if last is not None and not missing:
+            await outbox.move_own_cursor(stream, last)
+        return Comparison(strange=missing, lost=tuple(sorted(expected.values())))
 
 
 def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> list[ReceivedLink]:

@@ -52,27 +52,21 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
 
 
-class Publisher:
-    """Publishes for one authority. Use `Publisher.open`."""
+class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Publishes for one authority. Use `Publisher.open`, which says what the attributes are.
 
-    def __init__(
-        self,
-        *,
-        authority_id: str,
-        outbox: Outbox,
-        registry: Callable[[], VerifiedRegistry],
-        stamping: Stamping,
-        clock: Callable[[], dt.datetime],
-        sender: Sender | None,
-        on_refused: Callable[[TocsinError], None] | None = None,
-    ) -> None:
-        self.authority_id = authority_id
-        self.outbox = outbox
-        self.registry = registry
-        self.stamping = stamping
-        self.clock = clock
-        self._sender = sender
-        self._on_refused = on_refused
+    Attributes:
+        stamping: steps 1 to 7.
+        sender: steps 8 and 9; None when bulletins are only kept.
+    """
+
+    authority_id: str
+    outbox: Outbox
+    registry: Callable[[], VerifiedRegistry]
+    stamping: Stamping
+    clock: Callable[[], dt.datetime]
+    sender: Sender | None
+    on_refused: Callable[[TocsinError], None] | None
 
     @classmethod
     @asynccontextmanager
@@ -119,16 +113,16 @@ class Publisher:
             outbox=outbox,
             registry=registry,
             stamping=Stamping(
-                authority_id=authority_id, signers=signers, defaults=defaults, rng=rng, seal=seal
+                authority_id=authority_id, signers=tuple(signers), defaults=defaults, rng=rng, seal=seal
             ),
             clock=clock,
             sender=sender,
             on_refused=on_refused,
         )
-        if sender is None:
-            yield publisher
-            return
-        async with in_background(sender.run(), f"sender of {authority_id}"):
+        sending = (
+            in_background(sender.run(), f"sender of {authority_id}") if sender else contextlib.nullcontext()
+        )
+        async with sending:
             yield publisher
 
     async def publish(
@@ -163,22 +157,22 @@ class Publisher:
                 )
             )
         except (SchemaError, PermitError) as exc:
-            if self._on_refused is not None:
-                self._on_refused(exc)
+            if self.on_refused is not None:
+                self.on_refused(exc)
             raise
-        if self._sender is not None:
-            self._sender.nudge()
+        if self.sender is not None:
+            self.sender.nudge()
         return accepted
 
     @property
     def endpoint(self) -> Endpoint | None:
         """Its place on the bus; None when it only keeps."""
-        return None if self._sender is None else self._sender.endpoint
+        return None if self.sender is None else self.sender.endpoint
 
     @property
     def leads(self) -> bool:
         """Whether this process is the one that sends from this outbox."""
-        return self._sender is not None and self._sender.leads
+        return self.sender is not None and self.sender.leads
 
     async def ready(self, timeout: float) -> bool:
         """Wait until the outbox has been compared with the own channels on the bus. Returns False on timeout.
@@ -186,17 +180,17 @@ class Publisher:
         Raises:
             OutboxError: `outbox-behind`.
         """
-        if self._sender is None:
+        if self.sender is None:
             return False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                await self._sender.compared.wait()
+                await self.sender.compared.wait()
         self._refuse_when_behind()
-        return self._sender.compared.is_set()
+        return self.sender.compared.is_set()
 
     def _refuse_when_behind(self) -> None:
-        if self._sender is not None and self._sender.behind:
-            raise OutboxError(self._sender.behind, reason="outbox-behind")
+        if self.sender is not None and self.sender.behind:
+            raise OutboxError(self.sender.behind, reason="outbox-behind")
 
     async def rehearse(self, draft: Draft) -> Accepted:
         """Steps 1 to 5 as they would be now; no key is used and nothing is kept.
@@ -221,10 +215,10 @@ class Publisher:
         """How much waits, for how long, and why."""
         _, since = await self.outbox.oldest()
         return Health(
-            connected=self._sender is not None and self._sender.connected,
+            connected=self.sender is not None and self.sender.connected,
             counts=await self.outbox.counts(),
             waiting_s=0.0 if since is None else max(0.0, self.clock().timestamp() - since),
-            problem="" if self._sender is None else self._sender.problem,
+            problem="" if self.sender is None else self.sender.problem,
         )
 
     async def recover(self, timeout: float = 60.0) -> Recovery:
@@ -253,16 +247,10 @@ class Publisher:
         Raises:
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
-        if self._sender is None:
+        if self.sender is None:
             raise OutboxError(f"{what} reads the bus; give this publisher an endpoint", reason="no-bus")
-        async with self._sender.held():
-            yield OwnChannels(
-                endpoint=self._sender.endpoint,
-                outbox=self.outbox,
-                registry=self.registry,
-                clock=self.clock,
-                timeout=timeout,
-            )
+        async with self.sender.held():
+            yield msgspec.structs.replace(self.sender.own, timeout=timeout)
 
 
 def _refuse_anchor(draft: Draft) -> None:

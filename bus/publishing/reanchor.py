@@ -59,11 +59,7 @@ def propose(channel: str, survey: Survey, mine: Sequence[Row], from_: str | None
         from_ = max(honest, key=honest.__getitem__, default=NONE)
     if from_ != NONE and from_ not in there:
         raise _unknown(channel, from_)
-    head = (
-        Head(channel=channel, seq=0)
-        if from_ == NONE
-        else Head(channel=channel, seq=there[from_], digest=from_)
-    )
+    head = Head(channel=channel, seq=there.get(from_, 0), digest=None if from_ == NONE else from_)
     return Anchor(from_=head, lost=_ends(links, head, _way_back(links, mine, head))[:MAX_LOST])
 
 
@@ -163,13 +159,11 @@ def draft(channel: Channel, anchor: Anchor, reason: str, exercise_id: str | None
     )
 
 
-class Reanchoring:
+class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
     """Re-anchors channels of one publisher. Use `Reanchoring.open`."""
 
-    def __init__(self, publisher: Publisher, own: OwnChannels) -> None:
-        self._publisher = publisher
-        self._outbox = publisher.outbox
-        self._own = own
+    publisher: Publisher
+    own: OwnChannels
 
     @classmethod
     @asynccontextmanager
@@ -184,7 +178,7 @@ class Reanchoring:
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
         async with publisher.paused("a re-anchor", timeout) as own:
-            yield cls(publisher, own)
+            yield cls(publisher=publisher, own=own)
 
     async def disowned(self) -> dict[str, Anchor]:
         """The proposed anchor of each channel on which the bus holds what is not this authority's.
@@ -192,9 +186,9 @@ class Reanchoring:
         Raises:
             UnreachableError: the bus does not answer.
         """
-        survey = await self._own.survey()
+        survey = await self.own.survey()
         names = sorted({link.channel for link in survey.links if link.digest not in survey.stands})
-        anchors = {name: propose(name, survey, await self._outbox.chain(name)) for name in names}
+        anchors = {name: propose(name, survey, await self.own.outbox.chain(name)) for name in names}
         return {name: anchor for name, anchor in anchors.items() if anchor.lost}
 
     async def proposal(self, channel: str, *, from_: str | None = None) -> Anchor:
@@ -209,7 +203,7 @@ class Reanchoring:
             UnreachableError: the bus does not answer.
             OutboxError: as `reanchor` would.
         """
-        survey, mine = await self._own.survey(), await self._outbox.chain(channel)
+        survey, mine = await self.own.survey(), await self.own.outbox.chain(channel)
         anchor = propose(channel, survey, mine, from_)
         check(channel, anchor, survey, mine)
         return anchor
@@ -233,9 +227,9 @@ class Reanchoring:
             SchemaError, RuleError, PermitError, StoreError: as `Publisher.publish`.
             OutboxError: `bad-anchor`, `unknown-anchor`, `anchor-contradicted`.
         """
-        publisher = self._publisher
+        publisher = self.publisher
         wording = draft(Channel.parse(f"{publisher.authority_id}/{channel}"), anchor, reason, exercise_id)
-        survey = await self._own.survey()
+        survey = await self.own.survey()
         registry, moment, from_ = publisher.registry(), publisher.clock(), anchor.from_
 
         def keep(db: sqlite3.Connection) -> Accepted:
@@ -249,4 +243,4 @@ class Reanchoring:
                 table.set_head(db, channel, from_.seq, from_.digest)
             return publisher.stamping.keep(db, wording, registry, moment)
 
-        return await self._outbox.write(keep)
+        return await self.own.outbox.write(keep)

@@ -18,9 +18,9 @@ import structlog
 from bus.errors import BrokerError, BusError, OutboxError, StoreError, UnreachableError
 from bus.policy import SENDING, Backoff, RateLimit, RateMeter
 from bus.publishing.outbox import Outbox, Settled
-from bus.publishing.own_channels import compare
+from bus.publishing.own_channels import OwnChannels
 from bus.publishing.transmission import Transmission
-from bus.storage import LEASE_S, owner_name
+from bus.storage import LEASE_S, Lease
 from bus.transport import Connection, Endpoint, own_streams, status_of
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Status
@@ -54,10 +54,11 @@ class Sender:
         self.problem = ""
         self.connected = False
         self.compared = asyncio.Event()
+        self.own = OwnChannels(endpoint=endpoint, outbox=outbox, registry=registry, clock=clock)
         self._outbox = outbox
         self._registry = registry
         self._clock = clock
-        self._owner = owner_name()
+        self._lease = Lease(outbox, clock)
         self._leased_until = 0.0
         self._wake = asyncio.Event()
         self._turns = asyncio.Lock()
@@ -87,7 +88,7 @@ class Sender:
             OutboxError: `lease-held`, another process sends from it.
         """
         async with self._turns:
-            if not await self._outbox.take_lease(self._owner, self._clock().timestamp()):
+            if not await self._lease.is_ours():
                 raise OutboxError(
                     "another process of this authority is sending from this outbox; stop it first",
                     reason="lease-held",
@@ -105,8 +106,7 @@ class Sender:
             async with Connection.open(self.endpoint) as connection:
                 await self._send(connection)
         finally:
-            with contextlib.suppress(StoreError):
-                await self._outbox.drop_lease(self._owner)
+            await self._lease.drop()
 
     async def _send(self, connection: Connection) -> None:
         mark = -1
@@ -177,7 +177,7 @@ class Sender:
         moved = False
         for status in _by_urgency(due):
             with self._patience_with(status, now):
-                sent = Transmission(connection, self._outbox, self.authority_id, due[status], self._settled)
+                sent = Transmission(connection, self._outbox, due[status], self._settled)
                 moved = await sent.send() or moved
         if not self._resting(now):
             self._flow(streams)
@@ -206,8 +206,7 @@ class Sender:
         now = self._clock().timestamp()
         # Its first half is over; or the clock was set back, and by it the lease would last for ever.
         if not self._leased_until - LEASE_S <= now <= self._leased_until - LEASE_S / 2:
-            leads = await self._outbox.take_lease(self._owner, now)
-            self._leased_until = now + LEASE_S if leads else 0.0
+            self._leased_until = now + LEASE_S if await self._lease.is_ours() else 0.0
         return self._leased_until > 0
 
     async def _note(self) -> None:
@@ -235,7 +234,7 @@ class Sender:
 
     async def _compare(self, connection: Connection, status: str, stream: str, consumer: str) -> bool:
         """Whether the outbox accounts for all that the stream holds in the authority's name. What it lost is sent again."""
-        compared = await compare(connection, self._outbox, self._registry(), stream, consumer, self._clock)
+        compared = await self.own.compare(connection, stream, consumer)
         self._known.add(status)
         if compared.lost and not compared.strange:
             await self._reoffer(stream, compared.lost)
@@ -249,7 +248,7 @@ class Sender:
             self._stall("outbox-behind", self.behind)
             self.compared.set()
             # Nothing is sent from here now, and a recovery in another process needs the lease.
-            await self._outbox.drop_lease(self._owner)
+            await self._lease.drop()
             self._leased_until = 0.0
         return not compared.strange
 

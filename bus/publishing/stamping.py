@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -48,24 +48,14 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[SealedPart, ...] = ()
 
 
-class Stamping:
-    """Stamps and signs for one authority."""
+class Stamping(msgspec.Struct, frozen=True, kw_only=True):
+    """Stamps and signs for one authority. See `Publisher.open` for the attributes."""
 
-    def __init__(
-        self,
-        *,
-        authority_id: str,
-        signers: Sequence[Signer],
-        defaults: Defaults,
-        rng: Callable[[int], bytes],
-        seal: Sealer | None,
-    ) -> None:
-        """See `Publisher.open` for the arguments."""
-        self._authority_id = authority_id
-        self._signers = tuple(signers)
-        self._defaults = defaults
-        self._rng = rng
-        self._seal = seal
+    authority_id: str
+    signers: tuple[Signer, ...]
+    defaults: Defaults
+    rng: Callable[[int], bytes]
+    seal: Sealer | None
 
     def keep(
         self,
@@ -83,12 +73,12 @@ class Stamping:
             return _accepted(decode(known.payload), known.digest, state="known")
         if once is not None and (pruned := table.pruned_once(db, once)) is not None:
             place = {name: pruned[name] for name in ("id", "seq", "digest", "subject")}
-            return Accepted(channel=f"{self._authority_id}/{pruned['channel']}", state="known", **place)
+            return Accepted(channel=f"{self.authority_id}/{pruned['channel']}", state="known", **place)
         if origin is not None and (earlier := table.last_of_origin(db, origin)) is not None:
             draft = _superseding(draft, earlier.id)
         bulletin, payload = self._draw_up(db, draft, defaults, registry, moment)
-        if self._seal is not None:
-            bulletin, payload = self._seal(bulletin, payload, registry, moment, draft.sections)
+        if self.seal is not None:
+            bulletin, payload = self.seal(bulletin, payload, registry, moment, draft.sections)
         return self.sign_and_keep(db, bulletin, payload, moment, once, origin)
 
     def rehearse(
@@ -96,8 +86,8 @@ class Stamping:
     ) -> Accepted:
         """Steps 1 to 5 as they would be; no key is used and nothing is kept."""
         bulletin, payload = self._draw_up(db, draft, None, registry, moment)
-        if self._seal is not None:
-            outer, _ = self._seal(bulletin, payload, registry, moment, draft.sections, rehearsal=True)
+        if self.seal is not None:
+            outer, _ = self.seal(bulletin, payload, registry, moment, draft.sections, rehearsal=True)
             if outer is not bulletin:
                 return _accepted(outer, "", state="dry-run")
         return _accepted(bulletin, digest(payload), state="dry-run")
@@ -113,12 +103,12 @@ class Stamping:
         # 1 stamp
         bulletin = stamp(
             draft,
-            id=new_id(moment, self._rng(ID_NOISE_BYTES)),
+            id=new_id(moment, self.rng(ID_NOISE_BYTES)),
             seq=1,
             prev=None,
-            issuer=registry.issuer(self._authority_id),
+            issuer=registry.issuer(self.authority_id),
             issued=moment,
-            defaults=defaults or self._defaults,
+            defaults=defaults or self.defaults,
         )
         # 2 chain
         head = table.head(db, channel_of(bulletin).name)
@@ -132,7 +122,7 @@ class Stamping:
         registry.permit(bulletin)
         sections.judge_section(bulletin, draft.sections, registry)
         self._may_sign(registry, moment)
-        if self._seal is None and (draft.sections or must_seal(bulletin, registry)):
+        if self.seal is None and (draft.sections or must_seal(bulletin, registry)):
             what = "a draft with sections" if draft.sections else f"what goes to {bulletin.audience}"
             raise PermitError(f"{what} must be sealed, and this publisher does not seal", reason="must-seal")
         return bulletin, payload
@@ -140,8 +130,8 @@ class Stamping:
     def _may_sign(self, registry: VerifiedRegistry, moment: dt.datetime) -> None:
         """Part of step 4: refuse what every reader would refuse for its signatures."""
         algorithms = set()
-        for signer in self._signers:
-            key = own_key(registry, self._authority_id, signer.kid)
+        for signer in self.signers:
+            key = own_key(registry, self.authority_id, signer.kid)
             if key.record.revoked_since is not None:
                 raise PermitError(
                     f"key {signer.kid} is revoked; your registrar gives you another", reason="key-revoked"
@@ -153,9 +143,9 @@ class Stamping:
                     reason="key-not-valid",
                 )
             algorithms.add(key.record.alg)
-        if missing := set(registry.authority(self._authority_id).require) - algorithms:
+        if missing := set(registry.authority(self.authority_id).require) - algorithms:
             raise PermitError(
-                f"{self._authority_id} must sign with {', '.join(sorted(missing))} too",
+                f"{self.authority_id} must sign with {', '.join(sorted(missing))} too",
                 reason="signature-policy",
             )
 
@@ -173,7 +163,7 @@ class Stamping:
         name = digest(payload)
         headers = hints(bulletin, name)
         # 6 sign
-        entries = tuple(sign_bulletin(signer, payload, bulletin.issued) for signer in self._signers)
+        entries = tuple(sign_bulletin(signer, payload, bulletin.issued) for signer in self.signers)
         headers = {SIG_HEADER: format_header(entries), **headers}
         # 7 keep
         table.keep(db, bulletin, payload, name, headers, moment.timestamp(), once, origin)

@@ -25,18 +25,13 @@ class Transmission:
     """Sends rows of one stream once."""
 
     def __init__(
-        self,
-        connection: Connection,
-        outbox: Outbox,
-        authority_id: str,
-        rows: Sequence[Row],
-        settled: list[Settled],
+        self, connection: Connection, outbox: Outbox, rows: Sequence[Row], settled: list[Settled]
     ) -> None:
         """What the stream acknowledges is appended to `settled`, also when the sending is cut short."""
         self._settled = settled
         self._connection = connection
         self._outbox = outbox
-        self._authority_id = authority_id
+        self._authority_id = connection.endpoint.authority_id
         self._rows = rows
         self._first = {row.n for row in rows if row.attempted_at is None}
         self._failed: dict[int, BusError] = {}

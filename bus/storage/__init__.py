@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from bus.storage import lease
     from bus.storage.files import write_atomically
     from bus.storage.layout import Layout
-    from bus.storage.lease import LEASE_S, owner_name
+    from bus.storage.lease import LEASE_S
     from bus.storage.sqlite import Database, utc
-    from bus.storage.store import Store, insert
+    from bus.storage.store import Lease, Store, from_row, insert, single
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -18,10 +18,12 @@ __all__ = [
     "LEASE_S",
     "Database",
     "Layout",
+    "Lease",
     "Store",
+    "from_row",
     "insert",
     "lease",
-    "owner_name",
+    "single",
     "utc",
     "write_atomically",
 ]

@@ -75,11 +75,7 @@ def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) ->
 def is_older(db: sqlite3.Connection, layouts: Sequence[Layout]) -> bool:
     """Whether the file has tables of an earlier release, which `bring_up_to_date` changes or at least has to judge."""
     recorded, versions = _recorded(db), _versions(db, layouts)
-    return any(
-        0 < versions[layout.name] < layout.version
-        or (versions[layout.name] > 0 and layout.name not in recorded)
-        for layout in layouts
-    )
+    return any(versions[each.name] and recorded.get(each.name, 0) < each.version for each in layouts)
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) -> None:

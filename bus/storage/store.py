@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
+import msgspec
+
+from bus.errors import StoreError
 from bus.storage import lease
 from bus.storage.sqlite import Database
 
@@ -59,6 +64,51 @@ class Store:
     async def drop_lease(self, owner: str) -> None:
         """Give the lease up."""
         await self.write(lambda db: lease.drop(db, owner))
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """The lease of a store, for one piece of work of this process.
+
+    Attributes:
+        store: whose lease it is.
+        clock: the present, aware.
+        owner: the name under which it is held.
+    """
+
+    store: Store
+    clock: Callable[[], dt.datetime]
+    owner: str = msgspec.field(default_factory=lease.owner_name)
+
+    async def is_ours(self) -> bool:
+        """Take or renew it. Returns False when another process has it."""
+        return await self.store.take_lease(self.owner, self.clock().timestamp())
+
+    async def renew(self) -> None:
+        """Renew it.
+
+        Raises:
+            StoreError: `lease-held`, another process has it now.
+        """
+        if not await self.is_ours():
+            raise StoreError("another process has taken over this store", reason="lease-held")
+
+    async def drop(self) -> None:
+        """Leave it to others; where the store fails, it runs out by itself."""
+        with contextlib.suppress(StoreError):
+            await self.store.drop_lease(self.owner)
+
+
+def from_row(type_: type[T], row: sqlite3.Row, **given: object) -> T:
+    """A struct from the columns that bear its fields' names; `given` wins over a column.
+
+    Seconds since the epoch become a time in UTC, and 0 and 1 a bool, where the field is one.
+    """
+    return msgspec.convert({**dict(row), **given}, type_, strict=False)
+
+
+def single(db: sqlite3.Connection, sql: str, *arguments: object) -> int:
+    """The number that a statement selects: a count, a maximum, whether something exists."""
+    return int(db.execute(sql, arguments).fetchone()[0])
 
 
 def insert(

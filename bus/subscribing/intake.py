@@ -12,17 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-import msgspec
 import structlog
 
-from bus.admission import ENDED, REFUSED, Judged, Link, Message, Outcome, Refused, holds_place, judge_link
-from bus.storage import Layout
+from bus.admission import ENDED, REFUSED, Judged, Outcome, Refused, holds_place, judge_link
+from bus.storage import Layout, insert
 from bus.subscribing import contested, places, tables
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.tables import Stored, Waiting, stored
 from bus.transport import Cursor
-from schemas.bulletin import Bulletin
-from schemas.codec import decode
 
 TRIES = 5
 BACKOFF_S = (1.0, 5.0, 30.0, 120.0)
@@ -81,84 +78,57 @@ class Intake:
     def _take(self, db: sqlite3.Connection, verdict: Judged | Refused, now: dt.datetime) -> str:
         """Keep a message, hold it back, put it off, or quarantine it. Returns which."""
         if isinstance(verdict, Judged):
-            bulletin, channel = verdict.admitted.bulletin, str(verdict.admitted.channel)
-            return self.take_place(db, Waiting.of(verdict), bulletin, channel, now, patient=True)
+            return self.take_place(db, Waiting.of(verdict), now, patient=True)
         if verdict.retry_at is None:
             return self.quarantine(db, verdict, now)
         tables.add_deferred(db, verdict.message, verdict.retry_at)
         return "early"
 
-    def take_place(
-        self,
-        db: sqlite3.Connection,
-        waiting: Waiting,
-        bulletin: Bulletin,
-        channel: str,
-        now: dt.datetime,
-        *,
-        patient: bool,
-    ) -> str:
+    def take_place(self, db: sqlite3.Connection, waiting: Waiting, now: dt.datetime, *, patient: bool) -> str:
         """As `place`; then place the held bulletins that now have their predecessor."""
-        outcome = self.place(db, waiting, bulletin, channel, now, patient=patient)
+        outcome = self.place(db, waiting, now, patient=patient)
         if outcome == "admitted":
-            self._release_successors(db, channel, bulletin.seq, now)
+            self._release_successors(db, waiting.channel, waiting.bulletin.seq, now)
         return outcome
 
-    def place(
-        self,
-        db: sqlite3.Connection,
-        waiting: Waiting,
-        bulletin: Bulletin,
-        channel: str,
-        now: dt.datetime,
-        *,
-        patient: bool,
-    ) -> str:
+    def place(self, db: sqlite3.Connection, waiting: Waiting, now: dt.datetime, *, patient: bool) -> str:
         """Give a bulletin its place, hold it back when `patient`, or quarantine it if it contradicts its chain."""
-        message = waiting.message
-        link = Link(seq=bulletin.seq, digest=message.digest, prev=bulletin.prev, id=bulletin.id)
-        outcome = judge_link(link, places.around(db, channel, link))
+        bulletin, channel = waiting.bulletin, waiting.channel
+        outcome = judge_link(waiting.link, places.around(db, channel, waiting.link))
         if outcome is Outcome.DUPLICATE:
             return "duplicate"
         if outcome in REFUSED:
             log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)
-            self._note_ended(db, waiting, channel)
+            self._note_ended(db, waiting)
             if waiting.refused is not None:
                 return "refused"  # it is in quarantine already
-            place = f"{channel} number {bulletin.seq}"
-            refused = refused_at(channel, bulletin, waiting.message, waiting.kids, outcome, place)
-            return self.quarantine(db, refused, now)
+            return self.quarantine(db, waiting.refusal(outcome, f"{channel} number {bulletin.seq}"), now)
         if outcome is not Outcome.NEXT:
             places.reassess_predecessor(db, channel, bulletin)
         if patient and outcome in (Outcome.GAP, Outcome.TRIMMED):
             self._holding = True
-            until = now.timestamp() + self._hold_s
-            added = tables.add_held_back(db, waiting, bulletin, channel, until)
+            added = tables.add_held_back(db, waiting, now.timestamp() + self._hold_s)
             return "held" if added else "duplicate"
         label = _LABELS.get(outcome)
         if label is not None:
             log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
-        tables.add_link(db, waiting, bulletin, channel)
-        self._note_ended(db, waiting, channel)
+        insert(db, "links", waiting.link_row())
+        self._note_ended(db, waiting)
         if waiting.refused is None:
-            self._keep(db, waiting, bulletin, channel, label, now)
+            frozen = CONTESTED if contested.is_frozen(db, channel) else None
+            labels = frozenset(filter(None, (*waiting.labels, label, frozen)))
+            self.project(db, tables.add_admitted(db, waiting, labels, now), now)
         return "admitted"
 
-    def _note_ended(self, db: sqlite3.Connection, waiting: Waiting, channel: str) -> None:
+    def _note_ended(self, db: sqlite3.Connection, waiting: Waiting) -> None:
         """Have its channel ruled about once more if a key of its signature has ended."""
         if not self._ended.isdisjoint(waiting.kids):
-            places.reassess(db, channel)
+            places.reassess(db, waiting.channel)
 
     def _release_successors(self, db: sqlite3.Connection, channel: str, seq: int, now: dt.datetime) -> None:
-        waiting = "SELECT digest, message FROM held_back WHERE channel = ? AND seq = ?"
-        while self._holding and (row := db.execute(waiting, (channel, seq + 1)).fetchone()):
-            if self._release_one(db, row, channel, now) == "admitted":
+        while self._holding and (waiting := tables.pop_held_back(db, channel, seq + 1, seq + 1)):
+            if self.place(db, waiting, now, patient=False) == "admitted":
                 seq += 1
-
-    def _release_one(self, db: sqlite3.Connection, row: sqlite3.Row, channel: str, now: dt.datetime) -> str:
-        db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
-        waiting = msgspec.msgpack.decode(row["message"], type=Waiting)
-        return self.place(db, waiting, decode(waiting.message.payload), channel, now, patient=False)
 
     def is_due(self, db: sqlite3.Connection, now: dt.datetime) -> bool:
         """Whether there is anything for `release` to do."""
@@ -178,30 +148,12 @@ class Intake:
         db.execute("UPDATE held_back SET until = ?1 WHERE until > ?1", (moment + self._hold_s,))
         overdue = "SELECT channel, max(seq) AS seq FROM held_back WHERE until <= ? GROUP BY channel ORDER BY channel"
         for due in db.execute(overdue, (moment,)).fetchall():
-            while row := db.execute(
-                "SELECT digest, seq, message FROM held_back WHERE channel = ? AND seq <= ? ORDER BY seq LIMIT 1",
-                (due["channel"], due["seq"]),
-            ).fetchone():
-                if self._release_one(db, row, due["channel"], now) == "admitted":
-                    released += 1
-                    self._release_successors(db, due["channel"], row["seq"], now)
+            while waiting := tables.pop_held_back(db, due["channel"], 1, due["seq"]):
+                released += self.take_place(db, waiting, now, patient=False) == "admitted"
         again = f"SELECT * FROM admitted WHERE {_TO_TRY} ORDER BY row"
         for row in db.execute(again, {"now": moment, "most": BACKOFF_S[-1]}).fetchall():
             self.project(db, stored(row), now)
         return {"released": released}
-
-    def _keep(
-        self,
-        db: sqlite3.Connection,
-        waiting: Waiting,
-        bulletin: Bulletin,
-        channel: str,
-        label: str | None,
-        now: dt.datetime,
-    ) -> None:
-        frozen = CONTESTED if contested.is_frozen(db, channel) else None
-        labels = frozenset(filter(None, (*waiting.labels, label, frozen)))
-        self.project(db, tables.add_admitted(db, waiting, bulletin, channel, labels, now), now)
 
     def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
         """Take a bulletin into the picture. A fault of the picture is noted and tried again; nothing else stops."""
@@ -268,25 +220,9 @@ class Intake:
             waiting = Waiting(
                 message=message, kids=refused.kids, received_at=now.timestamp(), refused=refused.reason
             )
-            self.take_place(db, waiting, decode(message.payload), refused.channel, now, patient=True)
+            self.take_place(db, waiting, now, patient=True)
         if added:
             log.warning(
                 "bulletin_refused", reason=refused.reason, subject=message.subject, detail=refused.detail
             )
         return "refused" if added else "duplicate"
-
-
-def refused_at(
-    channel: str, bulletin: Bulletin, message: Message, kids: tuple[str, ...], reason: str, detail: str
-) -> Refused:
-    """A bulletin whose signature stands, as one that is refused at its place."""
-    return Refused(
-        message=message,
-        reason=reason,
-        detail=detail,
-        channel=channel,
-        seq=bulletin.seq,
-        prev=bulletin.prev,
-        id=bulletin.id,
-        kids=kids,
-    )

@@ -28,7 +28,6 @@ from bus.admission import (
     REFUSED,
     Judged,
     Link,
-    Message,
     Outcome,
     ReceivedLink,
     Refused,
@@ -41,11 +40,10 @@ from bus.admission import (
 from bus.errors import AdmissionError
 from bus.storage import utc
 from bus.subscribing import contested, tables
-from bus.subscribing.intake import Intake, refused_at
+from bus.subscribing.intake import Intake
 from bus.subscribing.places import around
 from bus.subscribing.tables import Waiting, message_of
 from bus.trust import VerifiedRegistry
-from schemas.codec import decode
 
 CONTINUED = "continued"
 UNKNOWN = "unknown-key"
@@ -85,8 +83,7 @@ class Reassessment:
         """
         self._mark(db)
         counts = {"withdrawn": 0, CONTINUED: 0}
-        marked = db.execute("SELECT channel FROM to_reassess ORDER BY channel")
-        channels = [row["channel"] for row in marked.fetchall()]
+        channels = [row["channel"] for row in db.execute("SELECT channel FROM to_reassess ORDER BY channel")]
         for channel in channels:
             ruling = self._ruling(db, channel)
             contested.void(db, channel, ruling.falls)
@@ -117,10 +114,7 @@ class Reassessment:
     def _ruling(self, db: sqlite3.Connection, channel: str) -> Ruling:
         links = db.execute("SELECT * FROM links WHERE channel = ?", (channel,)).fetchall()
         rows: list[Row] = [*links, *_quarantined(db, channel)]
-        for waiting in tables.held_back(db, channel):
-            bulletin = decode(waiting.message.payload)
-            place = {"seq": bulletin.seq, "digest": waiting.message.digest, "prev": bulletin.prev}
-            rows.append({**place, "kids": " ".join(waiting.kids), "received_at": waiting.received_at})
+        rows += [waiting.link_row() for waiting in tables.held_back(db, channel)]
         return standing([self._link(channel, row) for row in rows], self._ended)
 
     def _link(self, channel: str, row: Row) -> ReceivedLink:
@@ -143,7 +137,7 @@ class Reassessment:
         for one in waiting:
             db.execute("DELETE FROM held_back WHERE digest = ?", (one.message.digest,))
             if one.refused is None:
-                self._put_aside(db, channel, one.message, one.kids)
+                self._put_aside(db, one)
         if falling:
             self._take_out(db, channel, falling)
         return len(falling) + len(waiting)
@@ -157,15 +151,12 @@ class Reassessment:
                 if row is None:
                     continue  # refused before, and in quarantine
                 db.execute("DELETE FROM admitted WHERE row = ?", (row["row"],))
-                self._put_aside(db, channel, message_of(row), tuple(link["kids"].split()))
+                self._put_aside(db, Waiting(message=message_of(row), kids=tuple(link["kids"].split())))
                 log.error("bulletin_withdrawn", id=row["id"], channel=channel, seq=link["seq"])
 
-    def _put_aside(
-        self, db: sqlite3.Connection, channel: str, message: Message, kids: tuple[str, ...]
-    ) -> None:
+    def _put_aside(self, db: sqlite3.Connection, withdrawn: Waiting) -> None:
         detail = "its key is revoked since before it came, and nothing that stands continues it"
-        refused = refused_at(channel, decode(message.payload), message, kids, "key-revoked", detail)
-        self._intake.quarantine(db, refused, self._now)
+        self._intake.quarantine(db, withdrawn.refusal("key-revoked", detail), self._now)
 
     def _raise(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> int:
         """Admit what stands after all. Returns the number of bulletins."""
@@ -183,8 +174,7 @@ class Reassessment:
             label = () if self._ended.keys().isdisjoint(waiting.kids) else (CONTINUED,)
             labels = tuple(sorted({*waiting.labels, *label}))
             waiting = msgspec.structs.replace(waiting, received_at=row["at"], labels=labels)
-            bulletin = judged.admitted.bulletin
-            outcome = self._intake.take_place(db, waiting, bulletin, channel, self._now, patient=False)
+            outcome = self._intake.take_place(db, waiting, self._now, patient=False)
             raised += outcome == "admitted"
         return raised
 

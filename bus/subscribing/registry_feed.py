@@ -55,7 +55,8 @@ MOST_BYTES = {
     Trust.REVOKE: MAX_STATEMENT_BYTES,
 }
 # It continues a version that is not held, by its number or by keys that are not known yet; or the clock is behind.
-_EARLY = {
+_EARLY: Mapping[Trust | None, frozenset[str]] = {
+    None: frozenset(),
     Trust.REGISTRY: frozenset({"skip", "threshold", "from-the-future"}),
     Trust.BEACON: frozenset({"skip", "threshold", "from-the-future"}),
     Trust.REVOKE: frozenset({"unknown-key", "from-the-future"}),
@@ -246,7 +247,7 @@ class RegistryFeed:
                 try:
                     self._take(subject, kind, raw)
                 except TrustError as exc:
-                    if kind is not None and exc.reason in _EARLY[kind]:
+                    if exc.reason in _EARLY[kind]:
                         continue
                     log.warning("trust_left_aside", reason=exc.reason, count=1, problem=str(exc))
                     self._tell_refused(kind, exc.reason, 1, 0)
@@ -268,8 +269,7 @@ class RegistryFeed:
 
     def _tell_refused(self, kind: Trust | None, reason: str, count: int, first: int) -> None:
         """Report what did not stand, but for history and what came early; each reason once an hour."""
-        early = _EARLY[kind] if kind is not None else frozenset[str]()
-        if reason in _HISTORY or reason in early:
+        if reason in _HISTORY or reason in _EARLY[kind]:
             return
         now = asyncio.get_running_loop().time()
         if now - self._told.get((kind, reason), -REFUSALS_EVERY_S) < REFUSALS_EVERY_S:

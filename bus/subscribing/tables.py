@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 
-from bus.admission import Judged, Message, Refused
+from bus.admission import Judged, Link, Message, Refused
 from bus.storage import Layout, insert, utc
 from bus.subscribing import erasure
 from bus.transport import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
 from schemas.envelope import SIG_HEADER
+from schemas.subject import channel_of
 
 SCHEMA = (
     """
@@ -135,8 +136,8 @@ _MESSAGE = tuple(name for name in Message.__struct_fields__ if name != "headers"
 """The fields of `Message` that have a column of the same name."""
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """A bulletin that waits for its predecessor, with what admission found.
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """A bulletin on its way to its place in the chain, with what admission found; it may wait for its predecessor.
 
     One that is refused but keeps its place waits as well, for the sake of those after it.
     """
@@ -155,7 +156,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, judged: Judged) -> Waiting:
         """What is needed to keep it later."""
         admitted = judged.admitted
-        return cls(
+        waiting = cls(
             message=judged.message,
             signature=admitted.signature,
             kid=admitted.signer_kid,
@@ -164,6 +165,47 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
             labels=tuple(sorted(admitted.labels)),
             trust=str(admitted.trust),
             endorsers=admitted.endorsers,
+        )
+        waiting.__dict__["bulletin"] = admitted.bulletin  # at hand, so it need not be read again
+        return waiting
+
+    @cached_property
+    def bulletin(self) -> Bulletin:
+        """What it says; read from the signed bytes."""
+        return decode(self.message.payload)
+
+    @cached_property
+    def channel(self) -> str:
+        """The full name of its channel."""
+        return str(channel_of(self.bulletin))
+
+    @property
+    def link(self) -> Link:
+        """Its place in the chain of its channel."""
+        bulletin = self.bulletin
+        return Link(seq=bulletin.seq, digest=self.message.digest, prev=bulletin.prev, id=bulletin.id)
+
+    def link_row(self) -> dict[str, object]:
+        """Its row among the links."""
+        return {
+            "channel": self.channel,
+            **msgspec.structs.asdict(self.link),
+            "reason": self.refused,
+            "kids": " ".join(self.kids),
+            "received_at": self.received_at,
+        }
+
+    def refusal(self, reason: str, detail: str) -> Refused:
+        """Itself, as one whose signature stands and that is refused at its place."""
+        return Refused(
+            message=self.message,
+            reason=reason,
+            detail=detail,
+            channel=self.channel,
+            seq=self.bulletin.seq,
+            prev=self.bulletin.prev,
+            id=self.bulletin.id,
+            kids=self.kids,
         )
 
 
@@ -199,6 +241,18 @@ def held_back(db: sqlite3.Connection, channel: str) -> list[Waiting]:
     return [msgspec.msgpack.decode(row["message"], type=Waiting) for row in rows]
 
 
+def pop_held_back(db: sqlite3.Connection, channel: str, first: int, last: int) -> Waiting | None:
+    """Hold back no longer the bulletin of a channel with the lowest number from `first` to `last`."""
+    sql = (
+        "SELECT digest, message FROM held_back WHERE channel = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT 1"
+    )
+    row = db.execute(sql, (channel, first, last)).fetchone()
+    if row is None:
+        return None
+    db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
+    return msgspec.msgpack.decode(row["message"], type=Waiting)
+
+
 def as_json(value: object) -> str:
     """Text for a column that holds a list."""
     return msgspec.json.encode(value).decode()
@@ -208,19 +262,14 @@ def as_json(value: object) -> str:
 
 
 def add_admitted(
-    db: sqlite3.Connection,
-    waiting: Waiting,
-    bulletin: Bulletin,
-    channel: str,
-    labels: frozenset[str],
-    now: dt.datetime,
+    db: sqlite3.Connection, waiting: Waiting, labels: frozenset[str], now: dt.datetime
 ) -> Stored:
     """Keep an admitted bulletin."""
     row = {
         **_columns(waiting.message),
-        "id": bulletin.id,
-        "channel": channel,
-        "seq": bulletin.seq,
+        "id": waiting.bulletin.id,
+        "channel": waiting.channel,
+        "seq": waiting.bulletin.seq,
         "signature": waiting.signature,
         "kid": waiting.kid,
         "admitted_at": now.timestamp(),
@@ -230,36 +279,19 @@ def add_admitted(
         "tries": 0,
     }
     kept = stored({**row, "row": insert(db, "admitted", row).lastrowid})
-    kept.__dict__["bulletin"] = bulletin  # at hand, so it need not be read again
+    kept.__dict__["bulletin"] = waiting.bulletin
     return kept
 
 
-def add_link(db: sqlite3.Connection, waiting: Waiting, bulletin: Bulletin, channel: str) -> None:
-    """Give a bulletin, admitted or refused, its place in the chain."""
-    row = {
-        "channel": channel,
-        "seq": bulletin.seq,
-        "digest": waiting.message.digest,
-        "prev": bulletin.prev,
-        "id": bulletin.id,
-        "reason": waiting.refused,
-        "kids": " ".join(waiting.kids),
-        "received_at": waiting.received_at,
-    }
-    insert(db, "links", row)
-
-
-def add_held_back(
-    db: sqlite3.Connection, waiting: Waiting, bulletin: Bulletin, channel: str, until: float
-) -> bool:
+def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> bool:
     """Hold a bulletin back until its predecessor comes or `until` (seconds since the epoch) is over.
 
     Returns False when it is held back already.
     """
     row = {
         "digest": waiting.message.digest,
-        "channel": channel,
-        "seq": bulletin.seq,
+        "channel": waiting.channel,
+        "seq": waiting.bulletin.seq,
         "message": msgspec.msgpack.encode(waiting),
         "until": until,
     }
@@ -291,8 +323,7 @@ def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) 
 
 def set_cursor(db: sqlite3.Connection, stream: str, cursor: Cursor) -> None:
     """Note up to where a stream has been read."""
-    row = {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns", "pending")}
-    insert(db, "cursors", {"stream": stream, **row}, verb="REPLACE")
+    insert(db, "cursors", {"stream": stream, **msgspec.structs.asdict(cursor)}, verb="REPLACE")
 
 
 def add_counts(db: sqlite3.Connection, counts: Mapping[str, int]) -> None:

@@ -13,9 +13,7 @@ from nats.aio.msg import Msg
 
 from bus.errors import BusError
 from bus.transport.client import headers_of
-
-NO_RESPONDERS = "503"
-UNAVAILABLE = 503
+from bus.transport.interface import NO_ANSWER, NO_RESPONDERS
 
 
 class Answers:
@@ -40,10 +38,8 @@ class Answers:
         _, answer = self._waiting.get(message.subject.rsplit(".", 1)[1], ("", None))
         if answer is None or answer.done():
             return
-        if headers_of(message).status == NO_RESPONDERS:
-            answer.set_result(
-                {"error": {"description": "nothing on the bus answers there", "code": UNAVAILABLE}}
-            )
+        if headers_of(message).status == str(NO_RESPONDERS):
+            answer.set_result(NO_ANSWER)
             return
         try:
             answer.set_result(msgspec.json.decode(message.data, type=dict[str, Any]))

@@ -18,7 +18,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-import msgspec
 import nats
 import nats.errors
 import structlog
@@ -27,11 +26,10 @@ from nats.aio.msg import Msg
 
 from bus.errors import DeniedError, UnreachableError
 from bus.keys import nkeys
-from bus.transport.answers import UNAVAILABLE, Answers
+from bus.transport.answers import Answers
 from bus.transport.client import HardenedClient, delivery_of, mapped
 from bus.transport.failover import Nodes
-from bus.transport.interface import Connection, Delivery, Outgoing
-from bus.transport.streams import inbox_prefix
+from bus.transport.interface import NO_RESPONDERS, Connection, Delivery, Outgoing, StreamPlace
 from bus.transport.tls import Tls, explain
 
 PING_S = 10
@@ -49,20 +47,13 @@ __all__ = ["Connection", "Endpoint", "NatsConnection"]
 log = structlog.get_logger()
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class Endpoint(StreamPlace, frozen=True, kw_only=True):
     """Where and as whom to connect; `ping_s` is asked for the seconds between two pings while the connection lasts."""
 
     url: str
-    authority_id: str
     nkey_seed: str
-    name: str
     tls: Tls | None = None
     ping_s: Callable[[], int] = lambda: PING_S
-
-    @property
-    def private_inbox(self) -> str:
-        """The prefix of this identity's replies."""
-        return inbox_prefix(self.authority_id)
 
     def connect(
         self, on_denied: Callable[[str], None] | None = None, /
@@ -145,7 +136,7 @@ class NatsConnection(Connection):
             raise
         if "error" not in answer:
             self._nodes.note_success()
-        elif isinstance(error := answer["error"], dict) and error.get("code") == UNAVAILABLE:
+        elif isinstance(error := answer["error"], dict) and error.get("code") == NO_RESPONDERS:
             self._note_idle()
         return answer
 

@@ -9,9 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
+
+from bus.transport.streams import inbox_prefix
+
+NO_RESPONDERS = 503
+NO_ANSWER = {"error": {"code": NO_RESPONDERS, "description": "nothing on the bus answers there"}}
+"""What a request gets where nobody listens."""
 
 
 def header_bytes(headers: Iterable[tuple[str, str]]) -> int:
@@ -38,25 +44,22 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
 
-class StreamPlace(Protocol):
-    """Where and as whom to connect."""
+class StreamPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """As whom to connect; each broker's own kind says where. `name` is the connection's in logs."""
 
-    @property
-    def authority_id(self) -> str:
-        """The identity that connects."""
-
-    @property
-    def name(self) -> str:
-        """The name of the connection in logs."""
+    authority_id: str
+    name: str
 
     @property
     def private_inbox(self) -> str:
         """The prefix of this identity's replies."""
+        return inbox_prefix(self.authority_id)
 
     def connect(
         self, on_denied: Callable[[str], None] | None = None, /
     ) -> AbstractAsyncContextManager[Connection]:
         """A connection for as long as the context lasts; see `Connection.open`."""
+        raise NotImplementedError
 
 
 class Connection(ABC):

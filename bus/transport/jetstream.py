@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
-from bus.transport.interface import Connection, Outgoing
+from bus.transport.interface import NO_RESPONDERS, Connection, Outgoing
 from bus.transport.streams import StreamSpec
 
 REQUEST_TIMEOUT_S = 2.0
@@ -21,7 +21,6 @@ BATCH_FROM = 8  # so many messages that wait for one stream are a burst
 STREAM_FULL = frozenset({10023, 10077})
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
-NO_RESPONDERS = 503
 MAX_NAMES = 100_000
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -147,10 +146,8 @@ async def publish_batch(
     """
     name = secrets.token_hex(12)
     numbered = [
-        Outgoing(
-            subject=message.subject,
-            payload=message.payload,
-            headers={**message.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)},
+        msgspec.structs.replace(
+            message, headers={**message.headers, "Nats-Batch-Id": name, "Nats-Batch-Sequence": str(place)}
         )
         for place, message in enumerate(batch, 1)
     ]
@@ -227,18 +224,17 @@ async def stream_info(connection: Connection, stream: str, timeout: float = REQU
     Raises:
         UnreachableError, BrokerError: from the broker.
     """
-    return _decoded(
-        await js_api(connection, f"STREAM.INFO.{stream}", timeout=timeout), StreamInfo, "a stream's state"
-    )
+    answer = await js_api(connection, f"STREAM.INFO.{stream}", timeout=timeout)
+    return _decoded(answer, StreamInfo, "a stream's state")
 
 
-async def stream_names(connection: Connection, timeout: float = REQUEST_TIMEOUT_S) -> list[str]:
+async def stream_names(connection: Connection) -> list[str]:
     """The names of all streams.
 
     Raises:
         UnreachableError, BrokerError: from the broker.
     """
-    return await _names(connection, "STREAM.NAMES", "streams", timeout)
+    return await _names(connection, "STREAM.NAMES", "streams", REQUEST_TIMEOUT_S)
 
 
 async def consumer_names(

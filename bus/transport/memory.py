@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -19,7 +19,7 @@ from bus.transport.connection import Endpoint
 from bus.transport.interface import Connection, Delivery, Outgoing, header_bytes
 from bus.transport.memory_jetstream import MemoryJetStream
 from bus.transport.permissions import Permissions
-from bus.transport.streams import MAX_MESSAGE_BYTES, ConsumerSpec, StreamSpec
+from bus.transport.streams import MAX_MESSAGE_BYTES
 from schemas.subject import matches
 
 EVERYTHING = Permissions(publish=(">",), subscribe=(">",))
@@ -56,10 +56,6 @@ class MemoryBroker:
         """The place of an identity, known or not."""
         return MemoryEndpoint(url="memory", authority_id=identity, nkey_seed="", name=identity, broker=self)
 
-    def provision(self, streams: Iterable[StreamSpec], consumers: Iterable[ConsumerSpec]) -> None:
-        """Make streams and consumers, origins before the streams that source them."""
-        self.jetstream.provision(streams, consumers)
-
     def stop(self) -> None:
         """End every connection and take no other. What is stored stays."""
         self.running = False
@@ -84,7 +80,6 @@ class MemoryConnection(Connection):
         self._broker = endpoint.broker
         self._on_denied = on_denied
         self._connected = asyncio.Event()
-        self._lost = asyncio.Event()
         self._inboxes: dict[str, Callable[[Delivery], None]] = {}
 
     @classmethod
@@ -108,14 +103,13 @@ class MemoryConnection(Connection):
         if self.denied:
             self.problem = "authorization violation"
         elif self._broker.running:
-            self.problem, self.epoch, self._lost = "", self.epoch + 1, asyncio.Event()
+            self.problem, self.epoch = "", self.epoch + 1
             self._connected.set()
 
     def drop(self, problem: str) -> None:
         """Lose the connection, and with it every subscription and open request."""
         self.problem = problem
         self._connected.clear()
-        self._lost.set()
         for inbox in list(self._inboxes):
             self._unsubscribe(inbox)
 
@@ -143,18 +137,12 @@ class MemoryConnection(Connection):
         _must_fit(message)
         if not self._may(subject):
             raise DeniedError(f"the broker's permissions forbid {subject.lower()}")
-        lost = self._lost
+        epoch = self.epoch
         answer = self._broker.jetstream.take(message)
-        await asyncio.sleep(0)  # the broker may stop before its answer is here
-        if answer is None:
-            try:
-                async with asyncio.timeout(timeout):
-                    await lost.wait()
-            except TimeoutError:
-                raise UnreachableError("the bus did not answer in time") from None
-        if lost.is_set():
-            raise UnreachableError("the connection was lost before the acknowledgement came")
-        return answer or {}
+        await asyncio.sleep(timeout if answer is None else 0)  # the broker may stop before its answer is here
+        if answer is None or epoch != self.epoch or not self.connected:
+            raise UnreachableError("the bus did not answer in time")
+        return answer
 
     async def send(self, subject: str, payload: bytes, reply: str) -> None:
         """As `Connection.send`."""
@@ -190,13 +178,13 @@ class MemoryConnection(Connection):
 
     def _deliver(self, inbox: str, delivery: Delivery) -> None:
         """Deliver on the loop's next turn, in order, unless the subscription has ended by then."""
-        asyncio.get_running_loop().call_soon(self._delivered, inbox, self._inboxes.get(inbox), delivery)
+        subscribed = self._inboxes.get(inbox)
 
-    def _delivered(
-        self, inbox: str, on_delivery: Callable[[Delivery], None] | None, delivery: Delivery
-    ) -> None:
-        if on_delivery is not None and self._inboxes.get(inbox) is on_delivery:
-            on_delivery(delivery)
+        def deliver() -> None:
+            if subscribed is not None and self._inboxes.get(inbox) is subscribed:
+                subscribed(delivery)
+
+        asyncio.get_running_loop().call_soon(deliver)
 
     def _must_be_live(self) -> None:
         if not self.connected:

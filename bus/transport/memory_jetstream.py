@@ -1,6 +1,6 @@
 """JetStream in memory: publishing, copies of streams and the API calls, in the words of a nats-server.
 
-Pull requests end on the event loop's clock; nothing else here waits.
+The heartbeats of pull requests go by the event loop's clock; nothing else here waits.
 """
 
 from __future__ import annotations
@@ -11,19 +11,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bus.transport.interface import Delivery, Outgoing
+from bus.transport.interface import NO_ANSWER, Delivery, Outgoing
 from bus.transport.memory_streams import Answer, MemoryConsumer, MemoryStream, PullRequest, error
 from bus.transport.streams import ConsumerSpec, StreamSpec
 
 API = "$JS.API."
-MAX_BYTES = 2**62
 Reply = tuple[str, Callable[[Delivery], None]]
 """The inbox that a pull request is served at, and what delivers to it."""
 
 _NS = 1_000_000_000
-_NO_RESPONDERS: Answer = {"error": {"code": 503, "description": "nothing on the bus answers there"}}
-_NO_STREAM = error(404, 10059, "stream not found")
-_NO_CONSUMER = error(404, 10014, "consumer not found")
 
 
 class MemoryJetStream:
@@ -54,7 +50,7 @@ class MemoryJetStream:
         for stream in self._streams.values():
             if stream.captures(message.subject):
                 return stream.publish(message)
-        return _NO_RESPONDERS
+        return NO_ANSWER
 
     def _stamp(self) -> int:
         """The time of the next record; no two have the same."""
@@ -73,36 +69,23 @@ class MemoryJetStream:
         body: dict[str, Any] = json.loads(payload) if payload else {}
         match call.split("."):
             case ["STREAM", "NAMES"]:
-                names = sorted(self._streams)
-                return {"total": len(names), "streams": names[body.get("offset", 0) :]}
-            case ["STREAM", "CREATE", stream]:
-                return self._create_stream(stream, body)
-            case ["STREAM", verb, stream]:
-                return self._stream_call(verb, stream)
-            case ["CONSUMER", "NAMES", stream] if stream in self._streams:
-                names = sorted(self._streams[stream].consumers)
-                return {"total": len(names), "consumers": names[body.get("offset", 0) :]}
-            case ["CONSUMER", "MSG", "NEXT", stream, consumer]:
-                self._next(self._consumer(stream, consumer), body, reply)
-            case ["CONSUMER", "CREATE", stream, consumer]:
-                return self._create_consumer(stream, consumer, body["config"])
-            case ["CONSUMER", verb, stream, consumer]:
-                return self._consumer_call(verb, stream, consumer, body)
-        return None
-
-    def _stream_call(self, verb: str, name: str) -> Answer | None:
-        stream = self._streams.get(name)
-        if stream is None:
-            return _NO_STREAM
-        match verb:
-            case "INFO":
-                return stream.info()
-            case "DELETE":
-                del self._streams[name]
-                for consumer in stream.consumers.values():
-                    _end(consumer)
+                return {"total": len(self._streams), "streams": sorted(self._streams)}
+            case ["STREAM", "CREATE", name]:
+                return self._create_stream(name, body)
+            case ["STREAM", "INFO", name] if name in self._streams:
+                return self._streams[name].info()
+            case ["STREAM", "DELETE", name] if name in self._streams:
+                for consumer in self._streams.pop(name).consumers.values():
+                    consumer.end()
                 return {"success": True}
-        return None
+            case ["CONSUMER", "NAMES", name] if name in self._streams:
+                consumers = self._streams[name].consumers
+                return {"total": len(consumers), "consumers": sorted(consumers)}
+            case ["CONSUMER", "CREATE", stream, name] if stream in self._streams:
+                return self._create_consumer(stream, name, body["config"])
+            case ["CONSUMER", *verb, stream, name] if stream in self._streams:
+                return self._consumer_call(".".join(verb), self._streams[stream], name, body, reply)
+        return error(404, 10059, "stream not found")
 
     def _create_stream(self, name: str, config: Mapping[str, Any]) -> Answer:
         if name in self._streams:
@@ -114,66 +97,38 @@ class MemoryJetStream:
             stream.store(stored.message)
         return stream.info()
 
-    def _consumer_call(self, verb: str, stream: str, name: str, body: Mapping[str, Any]) -> Answer | None:
-        consumer = self._consumer(stream, name)
-        if consumer is None:
-            if verb == "RESET":
-                return None  # nobody listens there, and the server says nothing
-            return _NO_CONSUMER if stream in self._streams else _NO_STREAM
-        match verb:
-            case "INFO":
-                return consumer.info()
-            case "RESET":
-                consumer.reset(body.get("seq", 1))
-                consumer.serve()
-                return consumer.info()
-            case "DELETE":
-                del self._streams[stream].consumers[name]
-                _end(consumer)
-                return {"success": True}
-        return None
-
     def _create_consumer(self, stream: str, name: str, config: Mapping[str, Any]) -> Answer:
-        if stream not in self._streams:
-            return _NO_STREAM
         consumer = self._streams[stream].consumers[name] = MemoryConsumer(self._streams[stream], name, config)
         return consumer.info()
 
-    def _next(self, consumer: MemoryConsumer | None, body: Mapping[str, Any], reply: Reply) -> None:
-        """Open a pull request; it ends when it is served, in time, or when its inbox is gone."""
-        inbox, deliver = reply
-        request = PullRequest(
-            inbox=inbox, deliver=deliver, left=body["batch"], left_bytes=body.get("max_bytes") or MAX_BYTES
-        )
+    def _consumer_call(
+        self, verb: str, stream: MemoryStream, name: str, body: Mapping[str, Any], reply: Reply
+    ) -> Answer | None:
+        consumer = stream.consumers.get(name)
         if consumer is None:
-            request.say("503", "")
-            return
-        if len(consumer.waiting) >= consumer.config["max_waiting"]:
-            request.say("409", "Exceeded MaxWaiting")
-            return
-        loop = asyncio.get_running_loop()
-        consumer.waiting.append(request)
-        loop.call_later(body["expires"] / _NS, _expire, consumer, request)
-        if beat := body.get("idle_heartbeat"):
-            loop.call_later(beat / _NS, _beat, consumer, request, beat / _NS)
-        consumer.serve()
-
-    def _consumer(self, stream: str, name: str) -> MemoryConsumer | None:
-        return self._streams[stream].consumers.get(name) if stream in self._streams else None
-
-
-def _expire(consumer: MemoryConsumer, request: PullRequest) -> None:
-    if request in consumer.waiting:
-        consumer.waiting.remove(request)
-        request.say("408", "Request Timeout")
+            # Where nobody listens the server says nothing.
+            return None if verb in ("RESET", "MSG.NEXT") else error(404, 10014, "consumer not found")
+        match verb:
+            case "RESET":
+                consumer.reset(body["seq"])
+                consumer.serve()
+            case "MSG.NEXT":
+                inbox, deliver = reply
+                request = PullRequest(inbox=inbox, deliver=deliver, left=body["batch"])
+                consumer.waiting.append(request)
+                _beat_later(consumer, request, body["idle_heartbeat"] / _NS)
+                consumer.serve()
+            case "DELETE":
+                stream.consumers.pop(name).end()
+        return consumer.info()
 
 
-def _beat(consumer: MemoryConsumer, request: PullRequest, every_s: float) -> None:
-    if request in consumer.waiting:
-        request.say("100", "Idle Heartbeat")
-        asyncio.get_running_loop().call_later(every_s, _beat, consumer, request, every_s)
+def _beat_later(consumer: MemoryConsumer, request: PullRequest, every_s: float) -> None:
+    """Say at intervals that a pull request still stands, for as long as it does."""
 
+    def beat() -> None:
+        if request in consumer.waiting:
+            request.say("100", "Idle Heartbeat")
+            _beat_later(consumer, request, every_s)
 
-def _end(consumer: MemoryConsumer) -> None:
-    while consumer.waiting:
-        consumer.waiting.popleft().say("409", "Consumer Deleted")
+    asyncio.get_running_loop().call_later(every_s, beat)

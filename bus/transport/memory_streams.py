@@ -1,7 +1,8 @@
 """The streams and pull consumers of a broker in memory: what a nats-server 2.15 keeps and answers, without I/O.
 
 Answers have the shape of JetStream's JSON; refusals carry its error codes. What is not here, mirrors, acknowledgements
-of single deliveries, purging and limits by age, no room uses.
+of single deliveries, purging, limits by age, size or subject, requests that end by time or bytes, and streams that
+discard their oldest messages, no test of a room needs.
 """
 
 from __future__ import annotations
@@ -12,14 +13,11 @@ from typing import Any
 
 import msgspec
 
-from bus.transport.interface import Delivery, Outgoing, header_bytes
+from bus.transport.interface import Delivery, Outgoing
 from schemas.subject import matches
 
 MESSAGE_ID = "Nats-Msg-Id"
 BATCH_ID, BATCH_PLACE, BATCH_COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
-WINDOW_NS = 120 * 1_000_000_000  # the duplicate window of a stream that names none
-MAX_BATCH = 1000
-RECORD_BYTES = 34  # what the file store adds to subject, headers and payload
 
 Answer = dict[str, Any]
 
@@ -37,34 +35,22 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     stored_ns: int
 
 
-def stored_bytes(message: Outgoing) -> int:
-    """The bytes that a message takes up in a stream."""
-    block = header_bytes(message.headers.items()) if message.headers else 0
-    return RECORD_BYTES + len(message.subject) + block + len(message.payload)
-
-
 class StreamConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a stream that are followed; a limit below 0 is none."""
 
     name: str
     subjects: tuple[str, ...] = ()
     sources: tuple[dict[str, Any], ...] = ()
-    discard: str = "old"
     duplicate_window: int = 0
-    allow_atomic: bool = False
-    max_bytes: int = -1
     max_msgs: int = -1
-    max_msg_size: int = -1
-    max_msgs_per_subject: int = -1
 
 
 class PullRequest(msgspec.Struct, kw_only=True, eq=False):
-    """One open request for messages; `left` and `left_bytes` shrink as it is served."""
+    """One open request for messages; `left` shrinks as it is served."""
 
     inbox: str
     deliver: Callable[[Delivery], None]
     left: int
-    left_bytes: int
 
     def say(self, status: str, description: str) -> None:
         """Deliver a word of the server itself."""
@@ -77,12 +63,12 @@ class MemoryConsumer:
     """A durable pull consumer without acknowledgements."""
 
     def __init__(self, stream: MemoryStream, name: str, config: Mapping[str, Any]) -> None:
-        self.config = {"max_waiting": 512, **config}
+        self.config = config
         self.waiting: deque[PullRequest] = deque()
         self._stream = stream
         self._name = name
-        self._filters = self.config.get("filter_subjects") or [self.config.get("filter_subject") or ">"]
-        self.reset(stream.first_seq)
+        self._filters = config["filter_subjects"]
+        self.reset(1)
 
     def reset(self, seq: int) -> None:
         """Deliver from a stream sequence on, and count from 1 again. Requests that wait stay."""
@@ -91,8 +77,6 @@ class MemoryConsumer:
     def info(self) -> Answer:
         """As `CONSUMER.INFO` answers."""
         return {
-            "stream_name": self._stream.config.name,
-            "name": self._name,
             "config": self.config,
             "delivered": {"consumer_seq": self._consumer_seq, "stream_seq": self._stream_seq},
             "num_pending": self._pending(),
@@ -103,12 +87,8 @@ class MemoryConsumer:
         """Deliver what there is, to the request that has waited longest."""
         while self.waiting and (stored := next(self._ahead(), None)) is not None:
             request, message = self.waiting[0], stored.message
-            if len(message.payload) > request.left_bytes:
-                self.waiting.popleft().say("409", "Message Size Exceeds MaxBytes")
-                continue
             self._stream_seq, self._consumer_seq = stored.seq, self._consumer_seq + 1
             request.left -= 1
-            request.left_bytes -= len(message.payload)
             if not request.left:
                 self.waiting.popleft()
             numbers = f"1.{stored.seq}.{self._consumer_seq}.{stored.stored_ns}.{self._pending()}"
@@ -121,10 +101,14 @@ class MemoryConsumer:
                 )
             )
 
+    def end(self) -> None:
+        """End the requests that wait, because there is no such consumer any more."""
+        while self.waiting:
+            self.waiting.popleft().say("409", "Consumer Deleted")
+
     def _ahead(self) -> Iterator[Stored]:
-        for stored in self._stream.messages:
-            subject = stored.message.subject
-            if stored.seq > self._stream_seq and any(matches(pattern, subject) for pattern in self._filters):
+        for stored in self._stream.messages[self._stream_seq :]:
+            if any(matches(pattern, stored.message.subject) for pattern in self._filters):
                 yield stored
 
     def _pending(self) -> int:
@@ -153,15 +137,8 @@ class MemoryStream:
         self.messages: list[Stored] = []
         self._now_ns = now_ns
         self._on_stored = on_stored
-        self._last_seq = 0
         self._known: dict[str, tuple[int, int]] = {}  # by message id: stream sequence, when it was stored
         self._batches: dict[str, list[Outgoing]] = {}
-        self._window_ns = self.config.duplicate_window or (WINDOW_NS if self.config.subjects else 0)
-
-    @property
-    def first_seq(self) -> int:
-        """The sequence of the first message there, or of the next one."""
-        return self.messages[0].seq if self.messages else self._last_seq + 1
 
     def captures(self, subject: str) -> bool:
         """Whether what is published on a subject comes here."""
@@ -171,11 +148,10 @@ class MemoryStream:
         """As `STREAM.INFO` answers."""
         state = {
             "messages": len(self.messages),
-            "bytes": self._bytes(),
-            "first_seq": self.first_seq if self._last_seq else 0,
-            "last_seq": self._last_seq,
+            "bytes": sum(len(stored.message.payload) for stored in self.messages),
+            "first_seq": min(1, len(self.messages)),
+            "last_seq": len(self.messages),
             "num_subjects": len({stored.message.subject for stored in self.messages}),
-            "consumer_count": len(self.consumers),
         }
         return {"config": self.raw, "state": state}
 
@@ -185,10 +161,7 @@ class MemoryStream:
             return self._publish_batch(batch, message)
         if (seq := self._duplicate(message)) is not None:
             return {"stream": self.config.name, "seq": seq, "duplicate": True}
-        if (refusal := self._refusal([message])) is not None:
-            return refusal
-        self.store(message)
-        return {"stream": self.config.name, "seq": self._last_seq}
+        return self._take([message])
 
     def _publish_batch(self, batch: str, message: Outgoing) -> Answer | None:
         """Collect a batch, and store all of it or nothing when it is committed."""
@@ -197,57 +170,31 @@ class MemoryStream:
         if BATCH_COMMIT not in message.headers:
             return None
         del self._batches[batch]
-        if not self.config.allow_atomic:
-            return error(400, 10174, "atomic publish is disabled")
         if [part.headers[BATCH_PLACE] for part in messages] != [str(n + 1) for n in range(len(messages))]:
             return error(400, 10176, "atomic publish batch is incomplete")
-        if len(messages) > MAX_BATCH:
-            return error(400, 10199, "atomic publish batch is too large: 1000")
-        ids = [part.headers[MESSAGE_ID] for part in messages if MESSAGE_ID in part.headers]
-        if len(set(ids)) < len(ids) or any(self._duplicate(part) is not None for part in messages):
+        if any(self._duplicate(part) is not None for part in messages):
             return error(400, 10201, "atomic publish batch contains duplicate message id")
-        if (refusal := self._refusal(messages)) is not None:
-            return refusal
-        for part in messages:
-            self.store(part)
-        return {"stream": self.config.name, "seq": self._last_seq, "batch": batch, "count": len(messages)}
+        return self._take(messages)
 
     def _duplicate(self, message: Outgoing) -> int | None:
         """The sequence of the message that was stored with the same id within the window."""
         seq, stored_ns = self._known.get(message.headers.get(MESSAGE_ID, ""), (0, 0))
-        return seq if seq and self._now_ns() - stored_ns < self._window_ns else None
+        return seq if seq and self._now_ns() - stored_ns < self.config.duplicate_window else None
 
-    def _refusal(self, messages: list[Outgoing]) -> Answer | None:
-        """Why messages are not taken; None when they are."""
-        config = self.config
-        if 0 <= config.max_msg_size < max(len(message.payload) for message in messages):
-            return error(400, 10054, "message size exceeds maximum allowed")
-        if config.discard == "old":
-            return None
-        if 0 <= config.max_msgs < len(self.messages) + len(messages):
+    def _take(self, messages: list[Outgoing]) -> Answer:
+        """Store messages, all of them or none."""
+        if 0 <= self.config.max_msgs < len(self.messages) + len(messages):
             return error(400, 10077, "maximum messages exceeded")
-        if 0 <= config.max_bytes < self._bytes() + sum(map(stored_bytes, messages)):
-            return error(400, 10077, "maximum bytes exceeded")
-        return None
-
-    def _bytes(self) -> int:
-        return sum(stored_bytes(stored.message) for stored in self.messages)
+        for message in messages:
+            self.store(message)
+        return {"stream": self.config.name, "seq": len(self.messages)}
 
     def store(self, message: Outgoing) -> None:
-        """Add a message at the end and hand it to the consumers; the oldest of a subject makes room for it."""
-        self._last_seq += 1
-        stored = Stored(seq=self._last_seq, message=message, stored_ns=self._now_ns())
+        """Add a message at the end and hand it to the consumers."""
+        stored = Stored(seq=len(self.messages) + 1, message=message, stored_ns=self._now_ns())
         self.messages.append(stored)
-        if self._window_ns and MESSAGE_ID in message.headers:
+        if MESSAGE_ID in message.headers:
             self._known[message.headers[MESSAGE_ID]] = (stored.seq, stored.stored_ns)
-        same = [other for other in self.messages if other.message.subject == message.subject]
-        if 0 <= self.config.max_msgs_per_subject < len(same):
-            self.messages.remove(same[0])
-        if self.config.discard == "old":
-            while (
-                0 <= self.config.max_msgs < len(self.messages) or 0 <= self.config.max_bytes < self._bytes()
-            ):
-                del self.messages[0]
         for consumer in self.consumers.values():
             consumer.serve()
         self._on_stored(self.config.name, message)

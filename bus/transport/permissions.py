@@ -10,16 +10,12 @@ from bus.transport.streams import (
     inbox_prefix,
     own_heads,
     own_streams,
+    publish_channels,
     reader_streams,
     receipt_streams,
 )
 from bus.trust import VerifiedRegistry
-from schemas.subject import (
-    PREFIX,
-    Trust,
-    tlp_token,
-    trust_subject,
-)
+from schemas.subject import Trust, trust_subject
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +30,7 @@ def permissions_of(registry: VerifiedRegistry, authority_id: str) -> Permissions
 
     An authority with keys may revoke them, on a subject of its own.
     """
-    cc, org = authority_id.split("-", 1)
-    speaks = [
-        f"{PREFIX}.{status}.{tlp_token(tlp)}.{audience}.{cc}.{org}.>"
-        for status, tlp, audience in registry.publish_prefixes(authority_id)
-    ]
+    speaks = [f"{channel.prefix}.>" for channel in publish_channels(registry, authority_id)]
     if registry.document.authorities[authority_id].keys:
         speaks.append(trust_subject(Trust.REVOKE, authority_id))
     attached = (

@@ -13,7 +13,6 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 import structlog
@@ -29,6 +28,12 @@ HEARTBEAT_S = 3.0
 LINGER_FROM = 64
 LINGER_S = 0.01
 _NS = 1_000_000_000
+_REQUEST = {
+    "batch": PULL_MESSAGES,
+    "expires": PULL_EXPIRES_S * _NS,
+    "max_bytes": PULL_BYTES,
+    "idle_heartbeat": int(HEARTBEAT_S * _NS),
+}
 _V1_TOKENS = 9
 _HEARTBEAT = "100"
 _REFUSED = frozenset({"400", "503"})
@@ -130,7 +135,7 @@ class PullConsumer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not batch:
-                    await self._take(batch, wait=True)
+                    await self._take(batch, await self._patient())
         await self._drain(batch, most)
         if batch and batch[-1].pending > LINGER_FROM and len(batch) < LINGER_FROM:
             # A burst: a larger batch costs one commit instead of many.
@@ -140,14 +145,12 @@ class PullConsumer:
 
     async def _drain(self, batch: list[Received], most: int) -> None:
         while len(batch) < most and not self._queue.empty():
-            await self._take(batch, wait=False)
+            await self._take(batch, self._queue.get_nowait())
 
-    async def _take(self, batch: list[Received], *, wait: bool) -> None:
-        message = await self._patient() if wait else self._queue.get_nowait()
+    async def _take(self, batch: list[Received], message: Received | None) -> None:
         if message is None:
             if self._refusal is not None:
                 raise self._refusal
-            self._asked = 0
             await self._ask()
             return
         if message.consumer_seq != self._expected:
@@ -175,15 +178,8 @@ class PullConsumer:
     async def _ask(self) -> None:
         self._heard = asyncio.get_running_loop().time()
         self._asked = PULL_MESSAGES
-        request: dict[str, Any] = {
-            "batch": PULL_MESSAGES,
-            "expires": int(PULL_EXPIRES_S * _NS),
-            "max_bytes": PULL_BYTES,
-            "idle_heartbeat": int(HEARTBEAT_S * _NS),
-        }
-        await self._connection.send(
-            f"$JS.API.CONSUMER.MSG.NEXT.{self._place}", json.dumps(request).encode(), self._inbox
-        )
+        call = f"$JS.API.CONSUMER.MSG.NEXT.{self._place}"
+        await self._connection.send(call, json.dumps(_REQUEST).encode(), self._inbox)
 
     def _on_delivery(self, message: Delivery) -> None:
         self._heard = asyncio.get_running_loop().time()

@@ -215,7 +215,6 @@ def streams_of(
         name=TRUST_STREAM,
         subjects=REGISTRAR_SUBJECTS,
         max_bytes=store_bytes * _TRUST_PERCENT // 100,
-        replicas=replicas,
     )
     statements = StreamSpec(
         name=STATEMENTS_STREAM,
@@ -223,7 +222,6 @@ def streams_of(
         max_bytes=store_bytes * _STATEMENTS_PERCENT // 100,
         max_msg_size=MAX_STATEMENT_BYTES,
         each=STATEMENTS_EACH,
-        replicas=replicas,
     )
     origins = [
         StreamSpec(
@@ -232,7 +230,6 @@ def streams_of(
             bursts=True,
             max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking[status]),
             max_age_s=kept_s(name),
-            replicas=replicas,
         )
         for authority, status in spoken
     ]
@@ -254,12 +251,12 @@ def streams_of(
             sources=tuple(origin_stream(authority, status) for authority in speaking[status]),
             max_bytes=parts[status] * _WORLDS_PERCENT,
             max_age_s=kept_s(name),
-            replicas=replicas,
         )
         for status in Status
         if spoken
     ]
-    return (trust, statements, *origins, *heads, *worlds)
+    specs = (trust, statements, *origins, *heads, *worlds)
+    return tuple(msgspec.structs.replace(spec, replicas=replicas) for spec in specs)
 
 
 def captured(authority_id: str, status: Status) -> str:
@@ -279,16 +276,11 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
     specs = [spec for name in (PROVISIONER, *served) for spec in trust_consumers(name)]
     for name in served:
         reads = registry.read_prefixes(name)
-        speaks = registry.publish_prefixes(name)
+        speaks = publish_channels(registry, name)
         for status in Status:
             if filters := expand(Interest(statuses=(status,)), reads):
                 specs.append(ConsumerSpec(stream=world_stream(status), name=name, filters=filters))
-            own = tuple(
-                f"{Channel(issuer=name, status=s, tlp=tlp, audience=audience).prefix}.>"
-                for s, tlp, audience in speaks
-                if s is status
-            )
-            if own:
+            if own := tuple(f"{channel.prefix}.>" for channel in speaks if channel.status is status):
                 origin = origin_stream(name, status)
                 specs.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
         for stream, consumer in own_heads(registry, name):
@@ -346,6 +338,15 @@ def own_heads(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str,
     if not registry.publish_prefixes(authority_id):
         return ()
     return ((heads_stream(authority_id), own_consumer(authority_id)),)
+
+
+def publish_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:
+    """The channels on which an authority may publish, sorted."""
+    ways = registry.publish_prefixes(authority_id)
+    return tuple(
+        Channel(issuer=authority_id, status=status, tlp=tlp, audience=audience)
+        for status, tlp, audience in ways
+    )
 
 
 def beat_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:

@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from bus.admission.verdict import Judged, Message, Refused, decide
 from bus.subscribing.intake import Intake
 from bus.subscribing.tables import SCHEMA, Waiting
-from schemas.bulletin import Bulletin
 from tests.faults import history as told
 from tests.faults.checker import Bounds, Verdict, judge
 from tests.faults.forgeries import Forger
@@ -75,18 +74,9 @@ class Reader:
 class Impatient(Intake):
     """Holds nothing back for the bulletin before it."""
 
-    def place(
-        self,
-        db: sqlite3.Connection,
-        waiting: Waiting,
-        bulletin: Bulletin,
-        channel: str,
-        now: dt.datetime,
-        *,
-        patient: bool,
-    ) -> str:
+    def place(self, db: sqlite3.Connection, waiting: Waiting, now: dt.datetime, *, patient: bool) -> str:
         """As if it had waited long enough."""
-        return super().place(db, waiting, bulletin, channel, now, patient=False)
+        return super().place(db, waiting, now, patient=False)
 
 
 class WithoutHoldBack(Reader):

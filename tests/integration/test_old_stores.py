@@ -209,7 +209,7 @@ async def test_an_author_goes_on_with_the_next_number(tmp_path: Path) -> None:
 
 async def test_a_carrier_goes_on_where_it_was(tmp_path: Path) -> None:
     """Cursor, what was carried, and how far the other end had come."""
-    leg = Route(source="XB", sink="XA", places=(), patterns=())
+    leg = Route(source="XB", sink="XA", consumers=(), patterns=())
     async with Ledger.open(restore("ledger", tmp_path / "carrier.db")) as ledger:
         assert (await ledger.cursor(leg, "XB_ACTUAL", ["tocsin.v1.actual.>"])).seq == 7
         assert await ledger.fresh("XA", ["C" * 43, "D" * 43]) == {"D" * 43}

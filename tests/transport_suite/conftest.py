@@ -62,7 +62,7 @@ class InMemory:
 
     def __init__(self, world: World, seat: BrokerRole | None = None) -> None:
         self._broker = MemoryBroker()
-        self._broker.provision(*layout(world.registry, seat))
+        self._broker.jetstream.provision(*layout(world.registry, seat))
         self._allowed: dict[str, Permissions] = {}
         self._broker.let_in(PROVISIONER)
         for identity in served_authorities(world.registry, seat):

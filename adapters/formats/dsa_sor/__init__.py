@@ -2,10 +2,9 @@
 
 from adapters.formats.dsa_sor.documents import (
     CSV_FORMAT,
-    FORMATS,
     JSON_FORMAT,
     read_dsa_sor_csv,
     read_dsa_sor_json,
 )
 
-__all__ = ["CSV_FORMAT", "FORMATS", "JSON_FORMAT", "read_dsa_sor_csv", "read_dsa_sor_json"]
+__all__ = ["CSV_FORMAT", "JSON_FORMAT", "read_dsa_sor_csv", "read_dsa_sor_json"]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from adapters.formats.dsa_sor.statements import Statement, Sum, read_statement, summed
-from adapters.translation.drafting import finished
+from adapters.translation.drafting import finished, origin_of
 from adapters.translation.prose import carried, number_of
 from adapters.translation.reading import (
     Format,
@@ -23,7 +23,6 @@ from adapters.translation.reading import (
     ReadContext,
     ReadResult,
     decode_text,
-    sha256_hex,
     strict_json,
 )
 from schemas.bodies.digital import PlatformMeasure
@@ -32,7 +31,7 @@ from schemas.parts import Area, Info, Provenance
 from schemas.scalars import MAX_COUNT
 from schemas.vocab import Certainty, Dimension, Urgency
 
-__all__ = ["CSV_FORMAT", "FORMATS", "JSON_FORMAT", "read_dsa_sor_csv", "read_dsa_sor_json"]
+__all__ = ["CSV_FORMAT", "JSON_FORMAT", "read_dsa_sor_csv", "read_dsa_sor_json"]
 
 MAX_JSON_BYTES: Final = 32 * 1024 * 1024
 MAX_CSV_BYTES: Final = 128 * 1024 * 1024
@@ -89,7 +88,7 @@ def read_dsa_sor_json(data: bytes, context: ReadContext) -> ReadResult:
         name for each in members for name, value in each.items() if value not in (None, "", [], {})
     )
     statements = (read_statement(each, f"statements[{number}]") for number, each in enumerate(members))
-    return _result(statements, present, JSON_FORMAT.id, sha256_hex(data), context)
+    return _result(statements, present, origin_of(JSON_FORMAT.id, data, context), context)
 
 
 def read_dsa_sor_csv(data: bytes, context: ReadContext) -> ReadResult:
@@ -109,15 +108,14 @@ def read_dsa_sor_csv(data: bytes, context: ReadContext) -> ReadResult:
     if len(data) > MAX_CSV_BYTES:
         raise FormatError(f"{len(data)} bytes; a dump may hold {MAX_CSV_BYTES}", reason="too-large")
     present: Counter[str] = Counter()
-    return _result(_rows(decode_text(data), present), present, CSV_FORMAT.id, sha256_hex(data), context)
+    statements = _rows(decode_text(data), present)
+    return _result(statements, present, origin_of(CSV_FORMAT.id, data, context), context)
 
 
 def _members(document: object) -> Iterator[Mapping[str, object]]:
     match document:
-        case {"statements": list() as statements}:
+        case {"statements": list() as statements} | [*statements]:
             yield from _all(statements)
-        case [_, *_]:
-            yield from _all(document)
         case Mapping() if document:
             yield _checked(document)
         case _:
@@ -171,7 +169,7 @@ def _rows(text: str, present: Counter[str]) -> Iterator[Statement]:
 
 
 def _result(
-    statements: Iterator[Statement], present: Counter[str], format_id: str, digest: str, context: ReadContext
+    statements: Iterator[Statement], present: Counter[str], origin: Provenance, context: ReadContext
 ) -> ReadResult:
     """Sums the statements up; `present` says, once they are read, how often each attribute was there."""
     losses = Losses()
@@ -185,19 +183,16 @@ def _result(
         )
     single = count == 1
     for name, times in sorted(present.items()):
-        if name in _CARRIED or (single and name in _OF_ONE):
-            continue
-        why = "free text, which may speak of persons" if name in _FREE_TEXT else "has no place in a sum"
-        losses.add(f"statements.{name[:60]}", f"{why}: {times} not carried")
-    return ReadResult(
-        drafts=tuple(_draft(each, single, format_id, digest, context, losses) for each in sums),
-        losses=losses.found,
+        if name not in _CARRIED and not (single and name in _OF_ONE):
+            why = "free text, which may speak of persons" if name in _FREE_TEXT else "has no place in a sum"
+            losses.add(f"statements.{name[:60]}", f"{why}: {times} not carried")
+    drafts = tuple(
+        finished(_draft(each, single, losses), context=context, losses=losses, origin=origin) for each in sums
     )
+    return ReadResult(drafts=drafts, losses=losses.found)
 
 
-def _draft(
-    each: Sum, single: bool, format_id: str, digest: str, context: ReadContext, losses: Losses
-) -> Draft:
+def _draft(each: Sum, single: bool, losses: Losses) -> Draft:
     first = each.first
     count = min(each.count, MAX_COUNT)
     if count < each.count:
@@ -231,12 +226,9 @@ def _draft(
         period_start=each.begin,
         period_end=each.end,
     )
-    draft = Draft(
-        info=(
-            Info(
-                lang="en", headline=_headline(first, count, category), summary=_summary(each, count, category)
-            ),
-        ),
+    headline = f"{first.platform}: {number_of(count, 'measure')} ({category})"[:160]
+    return Draft(
+        info=(Info(lang="en", headline=headline, summary=_summary(each, count, category)),),
         body=body,
         dimensions=_DIMENSIONS.get(first.category),
         areas=_areas(territories),
@@ -244,28 +236,13 @@ def _draft(
         certainty=Certainty.OBSERVED,
         onset=dt.datetime.combine(each.begin, dt.time(), dt.UTC) if each.begin else None,
     )
-    origin = Provenance(
-        format=format_id, adapter=context.adapter, original_sha256=digest, received=context.received
-    )
-    return finished(draft, context=context, losses=losses, origin=origin)
-
-
-def _headline(first: Statement, count: int, category: str) -> str:
-    return f"{first.platform}: {number_of(count, 'measure')} ({category})"[:160]
 
 
 def _summary(each: Sum, count: int, category: str) -> str:
     first = each.first
     decisions = [f"visibility {item}" for item in first.visibility]
-    decisions += [
-        f"{name} {value}"
-        for name, value in (
-            ("monetary", first.monetary),
-            ("provision", first.provision),
-            ("account", first.account),
-        )
-        if value
-    ]
+    others = {"monetary": first.monetary, "provision": first.provision, "account": first.account}
+    decisions += [f"{name} {value}" for name, value in others.items() if value]
     period = f" from {each.begin} to {each.end}" if each.begin else ""
     return (
         f"{number_of(count, 'statement')} of reasons (DSA article 17) of {first.platform}{period}. Category: {category}. Ground: {first.ground}. "
@@ -312,4 +289,3 @@ CSV_FORMAT: Final = Format(
     read=read_dsa_sor_csv,
     sniff=_sniff_csv,
 )
-FORMATS: Final = (JSON_FORMAT, CSV_FORMAT)

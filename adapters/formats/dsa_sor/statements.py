@@ -91,12 +91,7 @@ class Sum:
 
     def add(self, statement: Statement) -> None:
         """Counts one statement."""
-        self.count += 1
-        self.unread_territories += statement.unread_territories
-        self._join(statement.day, statement.day)
-        self.keywords.update(statement.keywords)
-        self.content_types.update(statement.content_types)
-        self.territories.update(statement.territories)
+        self._join(statement, 1, statement.day, statement.day)
 
     def absorb(self, other: "Sum") -> None:
         """Takes in a sum that agrees in platform, source, ground and category; where the decisions differ, none is named."""
@@ -106,16 +101,16 @@ class Sum:
             visibility=tuple(sorted({*mine.visibility, *theirs.visibility}))[:MAX_VISIBILITY],
             **{name: None for name in _SINGLE if getattr(mine, name) != getattr(theirs, name)},
         )
-        self.count += other.count
+        self._join(other, other.count, other.begin, other.end)
+
+    def _join(self, other: "Statement | Sum", count: int, begin: dt.date | None, end: dt.date | None) -> None:
+        self.count += count
         self.unread_territories += other.unread_territories
-        self._join(other.begin, other.end)
+        self.begin = min((day for day in (self.begin, begin) if day), default=None)
+        self.end = max((day for day in (self.end, end) if day), default=None)
         self.keywords.update(other.keywords)
         self.content_types.update(other.content_types)
         self.territories.update(other.territories)
-
-    def _join(self, begin: dt.date | None, end: dt.date | None) -> None:
-        self.begin = min((day for day in (self.begin, begin) if day), default=None)
-        self.end = max((day for day in (self.end, end) if day), default=None)
 
 
 def read_statement(members: Mapping[str, object], where: str) -> Statement:
@@ -181,11 +176,9 @@ def summed(statements: Iterable[Statement], most: int) -> tuple[list[Sum], int]:
         coarse: dict[tuple[str, ...], Sum] = {}
         for each in sums:
             first = each.first
-            place = (first.platform, first.source, first.ground, first.category)
-            if place in coarse:
-                coarse[place].absorb(each)
-            else:
-                coarse[place] = each
+            held = coarse.setdefault((first.platform, first.source, first.ground, first.category), each)
+            if held is not each:
+                held.absorb(each)
         sums = list(coarse.values())
     sums.sort(key=lambda each: (each.first.category != _ELECTIONS, -each.count))
     return sums[:most], sum(each.count for each in sums[most:])

@@ -10,14 +10,24 @@ its event's is left out.
 Source: MISP core format (draft-dulaunoy-misp-core-format).
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from adapters.formats.misp.attributes import DETECTION_TYPES, TEXT_TYPES, NotCarried, read_attribute
-from adapters.formats.misp.export import Member, day_of, events_of, is_true, members, sightings, text_of
+from adapters.formats.misp.export import (
+    UUID,
+    Member,
+    day_of,
+    events_of,
+    is_true,
+    members,
+    sightings,
+    text_of,
+)
 from adapters.formats.misp.tags import TagReader
-from adapters.translation.drafting import finished, instant
+from adapters.translation.drafting import finished, instant, origin_of
 from adapters.translation.gathering import Gathering, at_most
 from adapters.translation.markings import Mark, Marking, strictest
 from adapters.translation.prose import carried, headline_of, link_of, number_of
@@ -28,9 +38,9 @@ from adapters.translation.reading import (
     Losses,
     ReadContext,
     ReadResult,
-    sha256_hex,
     strict_json,
 )
+from adapters.translation.threats import rule_of, vulnerability_of
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Draft
 from schemas.parts import Handling, Info, Provenance
@@ -48,18 +58,20 @@ _WIDTH: Final = {"0": 0, "4": 1, "1": 2, "2": 3, "3": 4}
 _SHARING_GROUP: Final = "4"
 _INHERITED: Final = "5"
 _IMPLIED: Final = {"0": Tlp.AMBER_STRICT, _SHARING_GROUP: Tlp.AMBER}
-_UNREAD: Final = {
+# What is not read, by what it stands in, and why.
+_UNREAD_OF_EVENT: Final = {
     "ShadowAttribute": "proposals are not part of the event until they are accepted",
     "RelatedEvent": "related events are named by ids of another system",
     "event_creator_email": "personal data of the author",
     "Orgc": "an organisation of another system, not an authority of the bus",
     "SharingGroup": "sharing groups are not audiences of the bus",
-    "ObjectReference": "references between objects have no place in a bulletin",
-    "data": "files are not carried",
     "extends_uuid": "the event it extends is named by an id of another system",
 }
-_UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_CVE: Final = re.compile(r"(?:CVE|EUVD)-[0-9]{4}-[0-9]{4,12}")
+_UNREAD_OF_OBJECT: Final = {"ObjectReference": "references between objects have no place in a bulletin"}
+_UNREAD_OF_ATTRIBUTE: Final = {
+    "ShadowAttribute": _UNREAD_OF_EVENT["ShadowAttribute"],
+    "data": "files are not carried",
+}
 
 
 def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
@@ -79,13 +91,13 @@ def read_misp_event(data: bytes, context: ReadContext) -> ReadResult:
     events = tuple(events_of(strict_json(data, max_bytes=MAX_BYTES)))
     if len(events) > MAX_EVENTS:
         raise FormatError(f"{len(events)} events; a file may hold {MAX_EVENTS}", reason="too-many-events")
-    digest = sha256_hex(data)
+    origin = origin_of(FORMAT.id, data, context)
     drafts: list[Draft] = []
     losses: list[Loss] = []
     for number, event in enumerate(events):
         found = Losses()
         prefix = "Event" if len(events) == 1 else f"response[{number}].Event"
-        drafts.append(_Event(event, prefix, context, found).draft(digest))
+        drafts.append(_Event(event, prefix, context, found).draft(origin))
         losses += found.found
     return ReadResult(drafts=tuple(drafts), losses=tuple(losses))
 
@@ -105,23 +117,12 @@ class _Event:
         self._exploited: dict[str, None] = {}
         self._web: str | None = None
 
-    def draft(self, digest: str) -> Draft:
+    def draft(self, origin: Provenance) -> Draft:
         event, path, losses = self._event, self._path, self._losses
         headline = headline_of(text_of(event, "info"), path=f"{path}.info", losses=losses)
         if headline is None:
             raise FormatError(f"{path}.info holds no word", reason="malformed-event")
-        self._unread(
-            event,
-            path,
-            (
-                "ShadowAttribute",
-                "RelatedEvent",
-                "event_creator_email",
-                "Orgc",
-                "SharingGroup",
-                "extends_uuid",
-            ),
-        )
+        self._unread(event, path, _UNREAD_OF_EVENT)
         self._labelled(event, path)
         for name in ("Tag", "EventTag"):
             for entry in members(event, name):
@@ -133,18 +134,14 @@ class _Event:
         self._attributes(event, path, "")
         for item in members(event, "Object"):
             self._object(item, f"{path}.Object")
-        return self._complete(headline, digest)
+        return self._complete(headline, origin)
 
     # --- parts
 
     def _object(self, item: Member, path: str) -> None:
-        if is_true(item.get("deleted")):
-            self._losses.add(path, "deleted in the source")
+        if self._left_out(item, path):
             return
-        if self._narrower(item):
-            self._losses.add(path, "shared more narrowly than its event")
-            return
-        self._unread(item, path, ("ObjectReference",))
+        self._unread(item, path, _UNREAD_OF_OBJECT)
         context = ": ".join(text for text in (text_of(item, "name"), text_of(item, "comment")) if text)
         self._attributes(item, path, context)
 
@@ -156,13 +153,9 @@ class _Event:
             self._attribute(attribute, f"{path}.Attribute", context)
 
     def _attribute(self, attribute: Member, path: str, context: str) -> None:
-        if is_true(attribute.get("deleted")):
-            self._losses.add(path, "deleted in the source")
+        if self._left_out(attribute, path):
             return
-        if self._narrower(attribute):
-            self._losses.add(path, "shared more narrowly than its event")
-            return
-        self._unread(attribute, path, ("ShadowAttribute", "data"))
+        self._unread(attribute, path, _UNREAD_OF_ATTRIBUTE)
         self._labelled(attribute, path)
         for tag in members(attribute, "Tag"):
             self._tag(tag, f"{path}.Tag", of_event=False)
@@ -175,22 +168,16 @@ class _Event:
 
     def _told(self, kind: str, value: str, attribute: Member, where: str) -> bool:
         """Reads what goes elsewhere than into observables; tells whether it did."""
-        if (
-            kind in TEXT_TYPES
-            and not attribute.get("object_relation")
-            and text_of(attribute, "category") != "Person"
-        ):
+        of_person = text_of(attribute, "category") == "Person"
+        if kind in TEXT_TYPES and not of_person and not attribute.get("object_relation"):
             self._texts.append(value)
-        elif kind == "vulnerability" and _CVE.fullmatch(value.strip().upper()):
-            self._exploited.setdefault(value.strip().upper())
+        elif kind == "vulnerability" and (identifier := vulnerability_of(value)):
+            self._exploited.setdefault(identifier)
         elif kind == "malware-type":
             self._tags.malware(value, where)
-        elif prefix := DETECTION_TYPES.get(kind):
-            rule = carried(
-                value, limit=8_000 - len(prefix) - 1, path=where, losses=self._losses, verbatim=True
-            )
-            if rule is not None:
-                self._detection.setdefault(f"{prefix}:{rule}")
+        elif language := DETECTION_TYPES.get(kind):
+            if rule := rule_of(language, value, path=where, losses=self._losses):
+                self._detection.setdefault(rule)
         elif kind == "link":
             if self._web is None:
                 self._web = link_of(value)
@@ -243,10 +230,20 @@ class _Event:
         travels = not is_true(tag.get("local")) and tag.get("exportable") is not False
         self._tags.tag(text_of(tag, "name"), path, of_event=of_event, travels=travels)
 
-    def _unread(self, owner: Member, path: str, names: tuple[str, ...]) -> None:
-        for name in names:
+    def _unread(self, owner: Member, path: str, reasons: Mapping[str, str]) -> None:
+        for name, why in reasons.items():
             if owner.get(name):
-                self._losses.add(f"{path}.{name}", _UNREAD[name])
+                self._losses.add(f"{path}.{name}", why)
+
+    def _left_out(self, part: Member, path: str) -> bool:
+        """Whether an object or an attribute is left out whole."""
+        if is_true(part.get("deleted")):
+            self._losses.add(path, "deleted in the source")
+        elif self._narrower(part):
+            self._losses.add(path, "shared more narrowly than its event")
+        else:
+            return False
+        return True
 
     def _narrower(self, part: Member) -> bool:
         """Whether a part is shared with fewer than its event, or with another sharing group."""
@@ -271,15 +268,11 @@ class _Event:
             marks.append(Mark(path=f"{self._path}.distribution", tlp=_IMPLIED[level]))
         return strictest(marks, self._losses)
 
-    def _complete(self, headline: str, digest: str) -> Draft:
+    def _complete(self, headline: str, origin: Provenance) -> Draft:
         event, tags = self._event, self._tags
         marking = self._marking()
-        description = carried(
-            "\n\n".join(dict.fromkeys(self._texts)),
-            limit=8_000,
-            path=f"{self._path}.text",
-            losses=self._losses,
-        )
+        texts = "\n\n".join(dict.fromkeys(self._texts))
+        description = carried(texts, limit=8_000, path=f"{self._path}.text", losses=self._losses)
         observables = self._gathering.chosen(marking.tlp)
         day = day_of(text_of(event, "date"))
         when = f" of {day:%Y-%m-%d}" if day else ""
@@ -289,9 +282,9 @@ class _Event:
             title=headline,
             classification=tags.classification,
             malware=tags.families,
-            exploited=at_most(tuple(self._exploited), 100, f"{self._path}.vulnerability", self._losses),
+            exploited=at_most(self._exploited, 100, f"{self._path}.vulnerability", self._losses),
             description=description,
-            detection=at_most(tuple(self._detection), 20, f"{self._path}.detection", self._losses),
+            detection=at_most(self._detection, 20, f"{self._path}.detection", self._losses),
         )
         draft = Draft(
             # MISP does not say in which language an event is written.
@@ -316,13 +309,8 @@ class _Event:
             labels=tags.labels,
         )
         uuid = text_of(event, "uuid")
-        origin = Provenance(
-            format=FORMAT.id,
-            adapter=self._context.adapter,
-            original_sha256=digest,
-            original_id=uuid.lower() if _UUID.fullmatch(uuid) else None,
-            received=self._context.received,
-        )
+        if UUID.fullmatch(uuid):
+            origin = msgspec.structs.replace(origin, original_id=uuid.lower())
         return finished(draft, context=self._context, losses=self._losses, origin=origin)
 
 

@@ -11,11 +11,12 @@ from typing import Final
 from adapters.translation.drafting import instant
 from adapters.translation.reading import FormatError
 
-__all__ = ["Member", "day_of", "events_of", "is_true", "members", "sightings", "text_of"]
+__all__ = ["UUID", "Member", "day_of", "events_of", "is_true", "members", "sightings", "text_of"]
 
 Member = Mapping[str, object]
 
-_UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_ALONE: Final = "attributes alone: the marking stands in their event"
 _EVENT_MEMBERS: Final = frozenset(
     {"Attribute", "Object", "Orgc", "analysis", "date", "distribution", "threat_level_id", "uuid"}
 )
@@ -37,9 +38,7 @@ def events_of(document: object) -> Iterator[Member]:
     match document:
         case {"response": inner}:
             if isinstance(inner, Mapping) and "Attribute" in inner and "info" not in inner:
-                raise FormatError(
-                    "attributes alone: the marking stands in their event", reason="attributes-without-event"
-                )
+                raise FormatError(_ALONE, reason="attributes-without-event")
             yield from events_of(inner)
         case {"Event": Mapping() as event}:
             yield _checked(event)
@@ -63,14 +62,12 @@ def _checked(event: Member) -> Member:
         if not isinstance(event["info"], str):
             raise FormatError("the event's info is no text", reason="malformed-event")
         return event
-    if event and all(_UUID.fullmatch(str(key)) for key in event):
+    if event and all(UUID.fullmatch(str(key)) for key in event):
         raise FormatError(
             "the manifest of a feed, which lists events without holding them", reason="feed-manifest"
         )
     if event.keys() & {"Attribute", "Object"}:
-        raise FormatError(
-            "attributes alone: the marking stands in their event", reason="attributes-without-event"
-        )
+        raise FormatError(_ALONE, reason="attributes-without-event")
     if event.keys() & _DEFINITION_MEMBERS:
         raise FormatError("a definition of a taxonomy, galaxy or object template", reason="definition")
     raise FormatError("JSON, but no MISP event", reason="not-an-event")

@@ -10,8 +10,9 @@ from typing import Final
 from adapters.translation.gathering import at_most
 from adapters.translation.markings import Mark, read_mark
 from adapters.translation.observables import holds_email
-from adapters.translation.prose import carried
+from adapters.translation.prose import one_line
 from adapters.translation.reading import Losses, slug
+from adapters.translation.threats import TECHNIQUE, is_machine_tag
 from schemas.parts import Actor, Attribution, Confidence, Ttp
 from schemas.vocab import AttributionLevel, Certainty, Status
 
@@ -23,10 +24,8 @@ MAX_ACTORS: Final = 20
 MAX_LABELS: Final = 32
 MAX_CLASSIFICATIONS: Final = 10
 
-_LABEL: Final = re.compile(r'[a-z0-9-]{1,40}:[A-Za-z0-9_.+-]{1,60}(?:="[^"\x00-\x1f]{1,120}")?')
 _CLASSIFICATION: Final = re.compile(r"[a-z-]{3,40}:[a-z0-9-]{2,48}")
 _MACHINE: Final = re.compile(r'([\w-]+):([^=]+?)(?:="([^"]*)")?\s*$')
-_TECHNIQUE: Final = re.compile(r"[A-Z]{0,3}[0-9][0-9A-Z.]{0,15}")
 _TRAILING_ID: Final = re.compile(r"\s+-\s+([A-Z]{1,3}\d[0-9.]*)\s*$")
 
 _MALWARE_GALAXIES: Final = frozenset(
@@ -44,6 +43,12 @@ _ACTOR_GALAXIES: Final = frozenset(
         "threat-actor",
     }
 )
+_FRAMEWORKS: Final = {
+    "disarm-techniques": "disarm",
+    "misinfosec-amitt-misinformation-pattern": "amitt",
+    "mitre-atlas-attack-pattern": "atlas",
+    "mitre-ics-techniques": "attack-ics",
+}
 _CERTAINTY: Final = {
     "almost-certain": Certainty.LIKELY,
     "very-likely": Certainty.LIKELY,
@@ -90,16 +95,17 @@ class TagReader:
             return
         machine = _MACHINE.match(name)
         if machine is not None:
-            space, predicate, value = machine.groups()
+            space, predicate, value = machine.groups("")
             if space == "misp-galaxy" and value and travels and self.cluster(predicate, value, (), path):
                 return
-            self._purpose(space.lower(), predicate.lower(), (value or "").strip())
+            space, predicate, value = space.lower(), predicate.lower(), value.strip()
+            self._purpose(space, predicate, value)
             if of_event and travels:
-                self._known(space.lower(), predicate.lower(), (value or "").strip().lower())
+                self._known(space, predicate, value.lower())
         if not travels:
             self._losses.add(path, "a tag that its owner does not share")
             return
-        if _LABEL.fullmatch(name) and name.isprintable() and not holds_email(name):
+        if is_machine_tag(name) and not holds_email(name):
             self._labels.setdefault(name)
         else:
             self._losses.add(path, "a tag that is no machine tag")
@@ -112,7 +118,7 @@ class TagReader:
             self.malware(_TRAILING_ID.sub("", value), path)
             return True
         if galaxy in _ACTOR_GALAXIES:
-            if name := self._name(_TRAILING_ID.sub("", value), 160, path):
+            if name := one_line(_TRAILING_ID.sub("", value), path=path, losses=self._losses):
                 # A tag names a cluster of behaviour; it is nobody's formal attribution.
                 self._actors.setdefault(name, Actor(name=name, kind="unknown"))
             return True
@@ -120,7 +126,7 @@ class TagReader:
 
     def malware(self, text: str, path: str) -> None:
         """Adds a malware family by its name."""
-        if name := self._name(text, 80, path):
+        if name := one_line(text, limit=80, path=path, losses=self._losses):
             self._malware.setdefault(name)
 
     # --- results
@@ -128,17 +134,17 @@ class TagReader:
     @property
     def labels(self) -> tuple[str, ...]:
         """Machine tags that have no field of their own."""
-        return at_most(tuple(self._labels), MAX_LABELS, "Tag", self._losses)
+        return at_most(self._labels, MAX_LABELS, "Tag", self._losses)
 
     @property
     def ttps(self) -> tuple[Ttp, ...]:
         """Techniques, each once."""
-        return at_most(tuple(self._ttps.values()), MAX_TTPS, "Galaxy", self._losses)
+        return at_most(self._ttps.values(), MAX_TTPS, "Galaxy", self._losses)
 
     @property
     def families(self) -> tuple[str, ...]:
         """Names of malware."""
-        return at_most(tuple(self._malware), MAX_MALWARE, "Galaxy", self._losses)
+        return at_most(self._malware, MAX_MALWARE, "Galaxy", self._losses)
 
     @property
     def classification(self) -> tuple[str, ...]:
@@ -148,7 +154,7 @@ class TagReader:
     @property
     def attribution(self) -> Attribution | None:
         """Clusters of actors, or None."""
-        actors = at_most(tuple(self._actors.values()), MAX_ACTORS, "Galaxy", self._losses)
+        actors = at_most(self._actors.values(), MAX_ACTORS, "Galaxy", self._losses)
         return Attribution(level=AttributionLevel.CLUSTER, actors=actors) if actors else None
 
     @property
@@ -189,32 +195,19 @@ class TagReader:
     def _technique(self, framework: str, value: str, external_ids: Iterable[str], path: str) -> bool:
         trailing = _TRAILING_ID.search(value)
         for each in (*external_ids, trailing[1] if trailing else ""):
-            if _TECHNIQUE.fullmatch(each):
-                name = self._name(_TRAILING_ID.sub("", value), 160, path)
+            if TECHNIQUE.fullmatch(each):
+                name = one_line(_TRAILING_ID.sub("", value), path=path, losses=self._losses)
                 self._ttps.setdefault((framework, each), Ttp(framework=framework, id=each, name=name))
                 return True
         self._losses.add(path, "a technique without an id")
         return True
 
-    def _name(self, text: str, limit: int, path: str) -> str | None:
-        return carried(" ".join(text.split()), limit=limit, path=path, losses=self._losses)
-
 
 def _framework(galaxy: str) -> str | None:
-    if galaxy == "disarm-techniques":
-        return "disarm"
-    if galaxy == "misinfosec-amitt-misinformation-pattern":
-        return "amitt"
-    if galaxy == "mitre-atlas-attack-pattern":
-        return "atlas"
-    if (
-        galaxy.endswith("attack-pattern") and galaxy.startswith("mitre-")
-    ) or galaxy == "mitre-ics-techniques":
-        return (
-            "attack-mobile"
-            if "mobile" in galaxy
-            else "attack-ics"
-            if "ics" in galaxy.split("-")
-            else "attack-enterprise"
-        )
-    return None
+    if framework := _FRAMEWORKS.get(galaxy):
+        return framework
+    if not (galaxy.startswith("mitre-") and galaxy.endswith("attack-pattern")):
+        return None
+    if "mobile" in galaxy:
+        return "attack-mobile"
+    return "attack-ics" if "ics" in galaxy.split("-") else "attack-enterprise"

@@ -6,7 +6,7 @@ from adapters.formats.stix.bundle import Scope
 from adapters.formats.stix.objects import Member, references, text_of
 from adapters.translation.gathering import at_most
 from adapters.translation.markings import Marking
-from adapters.translation.prose import carried
+from adapters.translation.prose import one_line
 from adapters.translation.reading import Losses
 from schemas.parts import Actor, Attribution, Target
 from schemas.vocab import Affiliation, AttributionLevel
@@ -50,39 +50,30 @@ def attribution_of(scope: Scope, marking: Marking, losses: Losses) -> Attributio
         if person and not marking.may_name_individuals:
             losses.add(kind, "natural persons are not named below TLP:AMBER+STRICT (rule R14)")
             continue
-        name = carried(" ".join(text_of(item, "name").split()), limit=160, path=f"{kind}.name", losses=losses)
+        name = one_line(text_of(item, "name"), path=f"{kind}.name", losses=losses)
         if not name:
             continue
         aliases = references(item, "aliases")
         if aliases and kind == "threat-actor" and not marking.may_name_individuals:
             losses.add("threat-actor.aliases", "may name natural persons: not carried below TLP:AMBER+STRICT")
             aliases = ()
-        plain = (
-            carried(" ".join(alias.split()), limit=160, path=f"{kind}.aliases", losses=losses)
-            for alias in aliases
-        )
+        plain = (one_line(alias, path=f"{kind}.aliases", losses=losses) for alias in aliases)
         types = {each.lower() for each in references(item, "threat_actor_types")}
-        actors.setdefault(
-            name,
-            Actor(
-                name=name,
-                kind="individual"
-                if person
-                else next((_KINDS[each] for each in sorted(types) if each in _KINDS), "unknown"),
-                aliases=tuple(dict.fromkeys(alias for alias in plain if alias))[:MAX_ALIASES],
-                affiliation=Affiliation.STATE_LINKED if "nation-state" in types else None,
-            ),
+        sort = next((_KINDS[each] for each in sorted(types) if each in _KINDS), "unknown")
+        actor = Actor(
+            name=name,
+            kind="individual" if person else sort,
+            aliases=tuple(dict.fromkeys(filter(None, plain)))[:MAX_ALIASES],
+            affiliation=Affiliation.STATE_LINKED if "nation-state" in types else None,
         )
+        actors.setdefault(name, actor)
         if kind == "threat-actor":
             level = AttributionLevel.SUSPECTED
-    people = sum(1 for item in scope.of("identity") if _is_person(item))
+    people = sum(map(_is_person, scope.of("identity")))
     if people:
         losses.add("identity", f"{people} natural persons: not named")
-    return (
-        Attribution(level=level, actors=at_most(tuple(actors.values()), MAX_ACTORS, "threat-actor", losses))
-        if actors
-        else None
-    )
+    named = at_most(actors.values(), MAX_ACTORS, "threat-actor", losses)
+    return Attribution(level=level, actors=named) if named else None
 
 
 def targets_of(scope: Scope, losses: Losses) -> tuple[Target, ...]:
@@ -99,13 +90,13 @@ def targets_of(scope: Scope, losses: Losses) -> tuple[Target, ...]:
             losses.add("relationship[targets]", "leads to nothing that a bulletin can name as a target")
         else:
             targets.setdefault(target)
-    return at_most(tuple(targets), MAX_TARGETS, "relationship[targets]", losses)
+    return at_most(targets, MAX_TARGETS, "relationship[targets]", losses)
 
 
 def _target(aim: Member, losses: Losses) -> Target | None:
     kind = text_of(aim, "type")
     if kind == "identity":
-        name = carried(" ".join(text_of(aim, "name").split()), limit=160, path="identity.name", losses=losses)
+        name = one_line(text_of(aim, "name"), path="identity.name", losses=losses)
         sectors = (_TARGET_KINDS[each] for each in references(aim, "sectors") if each in _TARGET_KINDS)
         return Target(kind=next(sectors, "other"), name=name) if name else None
     country = text_of(aim, "country").strip().upper()

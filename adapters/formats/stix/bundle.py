@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapters.formats.stix.objects import OBSERVABLE_TYPES, Member, marks_of, references, text_of
+from adapters.formats.stix.objects import OBSERVABLE_TYPES, Member, listed, marks_of, references, text_of
 from adapters.translation.markings import Mark, Marking, read_mark, strictest
 from adapters.translation.reading import FormatError, Losses
 
@@ -67,12 +67,11 @@ class Scope:
         marks: dict[tuple[str, str], tuple[Mark, ...]] = {}
         for item in self.objects:
             kind = text_of(item, "type")
-            granular = item.get("granular_markings")
             pairs = [("object_marking_refs", each) for each in references(item, "object_marking_refs")]
             pairs += [
                 ("granular_markings", text_of(each, "marking_ref"))
-                for each in (granular if isinstance(granular, list) else ())
-                if isinstance(each, Mapping) and each.get("marking_ref")
+                for each in listed(item, "granular_markings")
+                if each.get("marking_ref")
             ]
             for name, reference in pairs:
                 if (name, reference) not in marks:

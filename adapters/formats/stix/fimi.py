@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 from adapters.formats.stix.bundle import Scope
@@ -9,7 +10,7 @@ from adapters.formats.stix.objects import held_values, references, text_of
 from adapters.translation.gathering import at_most
 from adapters.translation.markings import Marking
 from adapters.translation.observables import platform_named
-from adapters.translation.prose import carried
+from adapters.translation.prose import carried, one_line
 from adapters.translation.reading import Losses, slug
 from schemas.bodies.foreign import Abcde, Fimi, Narrative
 from schemas.parts import Ttp
@@ -73,43 +74,28 @@ def fimi_of(scope: Scope, ttps: Sequence[Ttp], marking: Marking, prose: str | No
         for item in scope.of("user-account", "url", "media-content")
         for held in held_values(item)
     ]
-    platforms += [
-        platform_named(slug(each))
-        for item in scope.of("channel")
-        for each in references(item, "channel_types")
-    ]
+    types = chain.from_iterable(references(item, "channel_types") for item in scope.of("channel"))
+    platforms += [platform_named(slug(each)) for each in types]
     narratives: dict[str, Narrative] = {}
     for item in scope.of("narrative"):
-        text = carried(
-            text_of(item, "name") or text_of(item, "description"),
-            limit=500,
-            path="narrative.name",
-            losses=losses,
-        )
-        if text:
-            lang = text_of(item, "lang")
-            narratives.setdefault(
-                text, Narrative(text=text, lang=lang if re.fullmatch("[a-z]{2,3}", lang) else None)
-            )
+        words, lang = text_of(item, "name") or text_of(item, "description"), text_of(item, "lang")
+        if text := carried(words, limit=500, path="narrative.name", losses=losses):
+            spoken = lang if re.fullmatch("[a-z]{2,3}", lang) else None
+            narratives.setdefault(text, Narrative(text=text, lang=spoken))
     behaviour = carried(prose or "", limit=2_000, path="report.description", losses=losses)
     return Fimi(
         scope="campaign" if campaigns else "incident",
-        name=carried(" ".join(campaigns[0].split()), limit=160, path="campaign.name", losses=losses)
-        if campaigns
-        else None,
+        name=one_line(campaigns[0], path="campaign.name", losses=losses) if campaigns else None,
         methods=_methods(ttps),
         abcde=Abcde(behaviour=behaviour),
-        narratives=at_most(tuple(narratives.values()), MAX_NARRATIVES, "narrative", losses),
-        channels=tuple(dict.fromkeys(platform for platform in platforms if platform))[:MAX_CHANNELS],
+        narratives=at_most(narratives.values(), MAX_NARRATIVES, "narrative", losses),
+        channels=tuple(dict.fromkeys(filter(None, platforms)))[:MAX_CHANNELS],
         exposed=marking.tlp is Tlp.CLEAR,
     )
 
 
 def _methods(ttps: Sequence[Ttp]) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    for ttp in ttps:
-        for words, method in _COMPILED:
-            if ttp.name and words.search(ttp.name):
-                found.setdefault(method)
-                break
-    return tuple(found)[:MAX_METHODS] or ("other",)
+    found = (
+        next((method for words, method in _COMPILED if words.search(ttp.name or "")), None) for ttp in ttps
+    )
+    return tuple(dict.fromkeys(filter(None, found)))[:MAX_METHODS] or ("other",)

@@ -6,7 +6,6 @@ that their framework has since dropped, DISARM techniques under the source name 
 Sources: STIX Version 2.1 sections 4, 6 and 7; the TLP 2.0 extension of the OASIS STIX common objects; OpenCTI's custom objects.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,6 +14,7 @@ import msgspec
 from adapters.formats.stix.patterns import NamedValue
 from adapters.translation.markings import Mark, read_mark
 from adapters.translation.observables import HASH_TYPES, Sighted, classify, platform_named, refang, sighted
+from adapters.translation.threats import TECHNIQUE
 from schemas.parts import Ttp
 from schemas.vocab import Tlp
 
@@ -91,7 +91,6 @@ _PATTERN_TYPES: Final = {
 }
 _REFANGED: Final = frozenset({"url", "domain-name", "ipv4-addr", "ipv6-addr", "email-addr"})
 
-_TECHNIQUE: Final = re.compile(r"[A-Z]{0,3}[0-9][0-9A-Z.]{0,15}")
 _ATTACK_SOURCES: Final = {
     "mitre-attack": "attack-enterprise",
     "mitre-enterprise-attack": "attack-enterprise",
@@ -185,15 +184,8 @@ def _hashed(kind: str, item: Member) -> tuple[Held, ...]:
 
 
 def _account(item: Member) -> tuple[Held, ...]:
-    value = next(
-        (
-            text
-            for name in ("account_login", "user_id", "display_name")
-            if (text := text_of(item, name).strip())
-        ),
-        "",
-    )
-    seen = sighted("user-account", value)
+    names = (text_of(item, name).strip() for name in ("account_login", "user_id", "display_name"))
+    seen = sighted("user-account", next(filter(None, names), ""))
     platform = platform_named(text_of(item, "account_type"))
     return (Held(found=seen, role="publisher", platform=platform),) if seen else ()
 
@@ -217,10 +209,10 @@ def technique_of(item: Member) -> Ttp | None:
     for reference in listed(item, "external_references"):
         source = text_of(reference, "source_name").strip().lower()
         identifier = text_of(reference, "external_id").strip()
-        if source in _ATTACK_SOURCES and _TECHNIQUE.fullmatch(identifier):
+        if source in _ATTACK_SOURCES and TECHNIQUE.fullmatch(identifier):
             return _technique(_framework(item, reference, source), identifier)
     identifier = text_of(item, "x_mitre_id")
-    if _TECHNIQUE.fullmatch(identifier):
+    if TECHNIQUE.fullmatch(identifier):
         return _technique(_framework(item, {}, "mitre-attack"), identifier)
     return None
 
@@ -229,7 +221,7 @@ def _technique(framework: str, identifier: str) -> Ttp | None:
     if framework.startswith("attack-") and identifier[:1].isdigit():
         # Attack flows written by hand leave the T out.
         identifier = f"T{identifier}"
-    return Ttp(framework=framework, id=identifier) if _TECHNIQUE.fullmatch(identifier) else None
+    return Ttp(framework=framework, id=identifier) if TECHNIQUE.fullmatch(identifier) else None
 
 
 def _framework(item: Member, reference: Member, source: str) -> str:
@@ -275,11 +267,9 @@ def marks_of(reference: str, definition: Member | None, path: str) -> tuple[Mark
     labels += [text_of(definition, name) for name in ("name", "x_opencti_definition")]
     labels += [text_of(inside, "statement")]
     marks += [mark for label in labels if label and (mark := read_mark(label, path))]
-    kind = (
-        text_of(definition, "definition_type") or text_of(definition, "x_opencti_definition_type")
-    ).lower()
+    kind = text_of(definition, "definition_type") or text_of(definition, "x_opencti_definition_type")
     # A statement is about copyright; any other kind of marking without a level may mean a narrower circle than we know.
-    return tuple(marks) if marks or kind == "statement" else None
+    return tuple(marks) if marks or kind.lower() == "statement" else None
 
 
 def listed(owner: Member, name: str) -> tuple[Member, ...]:

@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from adapters.formats.stix.actors import attribution_of, targets_of
 from adapters.formats.stix.bundle import Scope, scopes
 from adapters.formats.stix.fimi import fimi_of, is_manipulation
@@ -27,11 +29,10 @@ from adapters.formats.stix.objects import (
     technique_of,
     text_of,
 )
-from adapters.formats.stix.patterns import MAX_PATTERN_CHARS, PatternError, read_pattern
+from adapters.formats.stix.patterns import PatternError, read_pattern
 from adapters.formats.stix.threat import threat_of
-from adapters.translation.drafting import finished, instant, integer
+from adapters.translation.drafting import finished, instant, integer, origin_of
 from adapters.translation.gathering import Gathering, at_most
-from adapters.translation.markings import Marking
 from adapters.translation.prose import carried, headline_of, link_of, number_of
 from adapters.translation.reading import (
     Format,
@@ -39,9 +40,9 @@ from adapters.translation.reading import (
     Losses,
     ReadContext,
     ReadResult,
-    sha256_hex,
     strict_json,
 )
+from adapters.translation.threats import is_machine_tag, rule_of
 from schemas.bodies.cyber import CyberThreat
 from schemas.bodies.foreign import Fimi
 from schemas.bulletin import Draft
@@ -75,7 +76,6 @@ _READ: Final = OBSERVABLE_TYPES | frozenset(
 )  # fmt: skip
 _ONLY_THREAT: Final = ("malware", "tool", "vulnerability")
 _LANG: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-[A-Z]{2})?")
-_LABEL: Final = re.compile(r'[a-z0-9-]{1,40}:[A-Za-z0-9_.+-]{1,60}(?:="[^"]{1,120}")?')
 _RULES: Final = frozenset({"pcre", "sigma", "snort", "spl", "suricata", "yara"})
 
 Window = tuple[int | None, dt.datetime | None, dt.datetime | None]
@@ -96,12 +96,12 @@ def read_stix(data: bytes, context: ReadContext) -> ReadResult:
     """
     outside = Losses()
     found = scopes(strict_json(data, max_bytes=MAX_BYTES), outside)
-    digest = sha256_hex(data)
+    origin = origin_of(FORMAT.id, data, context, version="2.1")
     drafts: list[Draft] = []
     losses: list[Loss] = list(outside.found)
     for scope in found:
         reading = _Reading(scope, context, Losses())
-        drafts.append(reading.draft(digest))
+        drafts.append(reading.draft(origin))
         losses += reading.losses.found
     return ReadResult(drafts=tuple(drafts), losses=tuple(losses))
 
@@ -115,34 +115,35 @@ class _Reading:
         self._gathering = Gathering(losses)
         self._detection: dict[str, None] = {}
         self._windows: dict[str, Window] = {}
-        self._manipulation = False
+        # What speaks for the whole: the report, or the first of those that can stand for it.
+        self._top: Member = scope.report or next(iter(scope.of(*_TITLED)), {})
         self.losses = losses
-
-    def draft(self, digest: str) -> Draft:
-        scope, losses = self._scope, self.losses
-        marking = scope.marking(losses)
+        self._marking = scope.marking(losses)
         self._deviations()
-        ttps = self._techniques()
-        self._manipulation = is_manipulation(scope, ttps)
+        self._ttps = self._techniques()
+        self._manipulation = is_manipulation(scope, self._ttps)
+
+    def draft(self, origin: Provenance) -> Draft:
+        scope, losses, top = self._scope, self.losses, self._top
         self._observed()
         for item in scope.of("indicator"):
             self._indicator(item)
         for item in (*scope.of(*sorted(OBSERVABLE_TYPES)), *self._embedded()):
             self._observable(item)
         title = self._title()
-        top = scope.report or next(iter(scope.of(*_TITLED)), {})
-        prose = self._prose(top)
+        described = f"{text_of(top, 'type')}.description"
+        prose = carried(text_of(top, "description"), limit=8_000, path=described, losses=losses)
         body: CyberThreat | Fimi
         if self._manipulation:
-            body = fimi_of(scope, ttps, marking, prose, losses)
+            body = fimi_of(scope, self._ttps, self._marking, prose, losses)
             beside = len(self._detection) + len(scope.of(*_ONLY_THREAT))
             if beside:
                 losses.add(
                     "body", f"{beside} detection rules, malware and vulnerabilities: a fimi body holds none"
                 )
         else:
-            body = threat_of(scope, title, prose, tuple(self._detection), losses)
-        return self._complete(title, prose, body, ttps, marking, top, digest)
+            body = threat_of(scope, title, prose, self._detection, losses)
+        return self._complete(title, prose, body, origin)
 
     # --- observables
 
@@ -181,10 +182,8 @@ class _Reading:
             self._rule("stix", pattern)
 
     def _rule(self, kind: str, text: str) -> None:
-        limit = MAX_PATTERN_CHARS - len(kind) - 1
-        rule = carried(text, limit=limit, path="indicator.pattern", losses=self.losses, verbatim=True)
-        if rule is not None:
-            self._detection.setdefault(f"{kind}:{rule}")
+        if rule := rule_of(kind, text, path="indicator.pattern", losses=self.losses):
+            self._detection.setdefault(rule)
 
     def _observable(self, item: Member) -> None:
         kind = text_of(item, "type")
@@ -211,19 +210,10 @@ class _Reading:
     def _observed(self) -> None:
         """Notes when and how often things were observed or sighted, by the id of the thing."""
         for item in self._scope.of("observed-data"):
-            window = (
-                integer(item.get("number_observed")),
-                instant(item.get("first_observed")),
-                instant(item.get("last_observed")),
-            )
-            for identifier in references(item, "object_refs"):
-                self._windows[identifier] = window
+            window = _window(item, "number_observed", "first_observed", "last_observed")
+            self._windows |= dict.fromkeys(references(item, "object_refs"), window)
         for item in self._scope.of("sighting"):
-            window = (
-                integer(item.get("count")),
-                instant(item.get("first_seen")),
-                instant(item.get("last_seen")),
-            )
+            window = _window(item, "count", "first_seen", "last_seen")
             self._windows[text_of(item, "sighting_of_ref")] = window
 
     def _embedded(self) -> Iterator[Member]:
@@ -243,22 +233,11 @@ class _Reading:
     # --- words
 
     def _title(self) -> str:
-        for item in (*([self._scope.report] if self._scope.report else []), *self._scope.of(*_TITLED)):
-            kind = text_of(item, "type")
-            title = headline_of(
-                text_of(item, "name") or text_of(item, "description"), path=f"{kind}.name", losses=self.losses
-            )
-            if title:
+        for item in filter(None, (self._scope.report, *self._scope.of(*_TITLED))):
+            kind, words = text_of(item, "type"), text_of(item, "name") or text_of(item, "description")
+            if title := headline_of(words, path=f"{kind}.name", losses=self.losses):
                 return title
         return "Observables shared as STIX 2.1"
-
-    def _prose(self, top: Member) -> str | None:
-        return carried(
-            text_of(top, "description"),
-            limit=8_000,
-            path=f"{text_of(top, 'type')}.description",
-            losses=self.losses,
-        )
 
     def _techniques(self) -> tuple[Ttp, ...]:
         found: dict[tuple[str, str], Ttp] = {}
@@ -270,50 +249,34 @@ class _Reading:
                 continue
             name = headline_of(text_of(item, "name"), path=f"{kind}.name", losses=self.losses)
             found.setdefault((ttp.framework, ttp.id), Ttp(framework=ttp.framework, id=ttp.id, name=name))
-        return at_most(tuple(found.values()), MAX_TTPS, "attack-pattern", self.losses)
+        return at_most(found.values(), MAX_TTPS, "attack-pattern", self.losses)
 
     # --- the whole
 
-    def _complete(
-        self,
-        title: str,
-        prose: str | None,
-        body: CyberThreat | Fimi,
-        ttps: tuple[Ttp, ...],
-        marking: Marking,
-        top: Member,
-        digest: str,
-    ) -> Draft:
-        losses = self.losses
+    def _complete(self, title: str, prose: str | None, body: CyberThreat | Fimi, origin: Provenance) -> Draft:
+        losses, marking, top, ttps = self.losses, self._marking, self._top, self._ttps
         observables = self._gathering.chosen(marking.tlp)
         counted = f"STIX 2.1: {number_of(len(observables), 'observable')}, {number_of(len(ttps), 'technique')} carried over."
         summary = carried(prose or title, limit=1_900, path="report.description", losses=Losses())
         lang, identifier = text_of(top, "lang"), text_of(top, "id")[:500]
-        confidence = integer(top.get("confidence"))
+        links = (link_of(text_of(each, "url")) for each in listed(top, "external_references"))
+        score = integer(top.get("confidence"))
+        is_score = score is not None and 0 <= score <= 100
         draft = Draft(
-            # Without `lang`, the content of a STIX object is in English (section 3.2).
             info=(
                 Info(
+                    # Without `lang`, the content of a STIX object is in English (section 3.2).
                     lang=lang if _LANG.fullmatch(lang) else "en",
                     headline=title,
                     summary=f"{summary}\n\n{counted}",
-                    web=next(
-                        (
-                            url
-                            for each in listed(top, "external_references")
-                            if (url := link_of(text_of(each, "url")))
-                        ),
-                        None,
-                    ),
+                    web=next(filter(None, links), None),
                 ),
             ),
             body=body,
             tlp=marking.tlp,
             pap=marking.pap,
             audience=marking.audience,
-            confidence=Confidence(score=confidence)
-            if confidence is not None and 0 <= confidence <= 100
-            else Confidence(credibility=6),
+            confidence=Confidence(score=score) if is_score else Confidence(credibility=6),
             onset=self._onset(top),
             ttps=ttps,
             observables=observables,
@@ -321,14 +284,8 @@ class _Reading:
             targets=targets_of(self._scope, losses),
             labels=self._labels(top),
         )
-        origin = Provenance(
-            format=FORMAT.id,
-            adapter=self._context.adapter,
-            original_sha256=digest,
-            format_version="2.1",
-            original_id=identifier if identifier.isprintable() and identifier else None,
-            received=self._context.received,
-        )
+        if identifier.isprintable() and identifier:
+            origin = msgspec.structs.replace(origin, original_id=identifier)
         return finished(draft, context=self._context, losses=losses, origin=origin)
 
     def _onset(self, top: Member) -> dt.datetime | None:
@@ -340,10 +297,9 @@ class _Reading:
         return own or min((moment for moment in told if moment), default=None)
 
     def _labels(self, top: Member) -> tuple[str, ...]:
-        found = [
-            label for label in references(top, "labels") if _LABEL.fullmatch(label) and label.isprintable()
-        ]
-        if len(found) < len(references(top, "labels")):
+        labels = references(top, "labels")
+        found = [label for label in labels if is_machine_tag(label)]
+        if len(found) < len(labels):
             self.losses.add(f"{text_of(top, 'type')}.labels", "labels that are no machine tags")
         return tuple(dict.fromkeys(found))[:MAX_LABELS]
 
@@ -379,6 +335,11 @@ class _Reading:
             self.losses.add("report.object_refs", f"{missing} objects that are not there")
         if report.get("x_opencti_files"):
             self.losses.add("report.x_opencti_files", "files are not carried")
+
+
+def _window(item: Member, count: str, first: str, last: str) -> Window:
+    """How often something was seen, first, and last, by the names that its object gives to them."""
+    return integer(item.get(count)), instant(item.get(first)), instant(item.get(last))
 
 
 def _sniff(data: bytes) -> bool:

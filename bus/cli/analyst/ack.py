@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from bus.cli.frame import DONE, QUEUED, App, NotFoundError, command
-
-if TYPE_CHECKING:
-    import sqlite3
-
-    from bus.subscribing import Inbox
 
 STORED_S = 5.0
 
@@ -25,7 +18,7 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
     Needs a signing key in this context, and a grant for receipts to that author. Exits 75 when it is safe on this disk
     but the bus has not acknowledged it yet.
     """
-    from bus.cli.frame import open_publisher, open_registry, open_store, record
+    from bus.cli.frame import admitted_row, open_publisher, open_store, present_registry, record
     from bus.errors import PermitError
     from bus.hub.exchange import Receipts, receipt_queue
     from bus.trust import receipt_grants
@@ -33,10 +26,12 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
     from schemas.vocab import ReceiptStage, Status
 
     app.logs(errors_only=True)
-    authority, now = app.identity.authority, app.now()
-    registry = open_registry(app, now)
+    authority = app.identity.authority
+    registry, now = present_registry(app)
     async with open_store(app) as store, open_publisher(app) as publisher:
-        row = await _held(store, bulletin_id)
+        row = await store.read(lambda db: admitted_row(db, bulletin_id))
+        if row is None:
+            raise NotFoundError(f"the store of this context does not hold {bulletin_id}")
         channel = Channel.parse(row["channel"])
         if channel.status is Status.SYSTEM or channel.issuer == authority:
             raise click.UsageError("only what another authority has said to people is acknowledged")
@@ -64,19 +59,3 @@ async def ack(app: App, bulletin_id: str, *, note: str | None) -> int:
         notes=[f"{told}: {row['id']} of {channel.issuer}, {state}"],
     )
     return DONE if state == "stored" else QUEUED
-
-
-async def _held(store: Inbox, wanted: str) -> sqlite3.Row:
-    """The admitted bulletin.
-
-    Raises:
-        NotFoundError: it is not in the store.
-    """
-    row: sqlite3.Row | None = await store.read(
-        lambda db: db.execute(
-            "SELECT id, digest, channel FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
-        ).fetchone()
-    )
-    if row is None:
-        raise NotFoundError(f"the store of this context does not hold {wanted}")
-    return row

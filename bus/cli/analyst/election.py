@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from bus.hub import Calendar, CountryPhase, Election
     from bus.hub.picture import Contact, ReadinessCheck
+
+
+_days = functools.partial(click.option, type=click.IntRange(1, 3650), show_default=True)
 
 
 @click.group(cls=Group)
@@ -35,43 +39,25 @@ def list_(app: App) -> None:
         return [elections.standing(calendar, now) for calendar in known], elections.by_country(known, now)
 
     states, countries = query_store(app, question)
-    if app.json:
-        app.data({"at": now, "elections": states, "countries": countries})
-        return
+    facts = {"at": now, "elections": states, "countries": countries}
     if not states:
-        app.note("no calendar is held here; electoral authorities publish them (kind election-calendar)")
+        note = "no calendar is held here; electoral authorities publish them (kind election-calendar)"
+        app.answer(facts, notes=[note])
         return
     rows = []
     for state in states:
         change = f"{state.next_change:%Y-%m-%d %H:%M} UTC" if state.next_change else "-"
         rows.append((state.election, state.country, state.phase, state.coarse, change, _remark(state)))
-    app.table(("election", "country", "phase", "roughly", "next change", "remark"), rows)
-    app.table(
-        ("country", "phase", "roughly", "by"),
-        [
-            (country.country, country.phase, country.coarse, ", ".join(country.elections))
-            for country in countries
-        ],
-    )
+    app.answer(facts, table=(("election", "country", "phase", "roughly", "next change", "remark"), rows))
+    by_country = ((each.country, each.phase, each.coarse, ", ".join(each.elections)) for each in countries)
+    app.answer(table=(("country", "phase", "roughly", "by"), by_country))
 
 
 @command(election, "show")
 @click.argument("election_id", metavar="ID")
 @click.option("--country", metavar="CC", help="of an election of the Union, only this country's calendar")
-@click.option(
-    "--drill-days",
-    type=click.IntRange(1, 3650),
-    default=90,
-    show_default=True,
-    help="how old the last drill may be",
-)
-@click.option(
-    "--contact-days",
-    type=click.IntRange(1, 3650),
-    default=30,
-    show_default=True,
-    help="how long ago contacts may have been confirmed",
-)
+@_days("--drill-days", default=90, help="how old the last drill may be")
+@_days("--contact-days", default=30, help="how long ago contacts may have been confirmed")
 @click.option("--require-ready", is_flag=True, help="exit 1 unless every check has passed")
 def show(
     app: App,
@@ -83,14 +69,13 @@ def show(
     require_ready: bool,
 ) -> int:
     """Windows in the election's own time and in UTC, contacts, and the checks of "ready for election day"."""
-    from bus.cli.frame import open_registry
+    from bus.cli.frame import present_registry
     from bus.hub import elections
     from bus.hub.picture import PASS, Facts, assess, read_contacts
     from bus.hub.watch import channel_rows
 
     context = app.identity
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     contacts = None if context.contacts is None else read_contacts(context.contacts)
 
     def question(db: sqlite3.Connection) -> tuple[tuple[Calendar, ...], Facts]:
@@ -141,49 +126,45 @@ def _show(
 
     body, state, open_windows = calendar.body, standing(calendar, now), windows(calendar.body, now)
     counts = {verdict: sum(c.verdict == verdict for c in checks) for verdict in ("pass", "fail", "unknown")}
-    if app.json:
-        app.data(
-            {
-                **msgspec.to_builtins(state, enc_hook=str),
-                "tz": body.tz,
-                "results_embargo_until": body.results_embargo_until,
-                "official_url": body.official_url,
-                "windows": open_windows,
-                "contacts": contacts,
-                "ready": counts["pass"] == len(checks),
-                "checks": checks,
-            }
-        )
-        return
-    app.line(
-        f"{state.election} in {state.country}, by the calendar of {state.issuer} (bulletin {state.bulletin})"
-    )
-    app.line(
+    ready = counts["pass"] == len(checks)
+    facts = {
+        **msgspec.to_builtins(state, enc_hook=str),
+        "tz": body.tz,
+        "results_embargo_until": body.results_embargo_until,
+        "official_url": body.official_url,
+        "windows": open_windows,
+        "contacts": contacts,
+        "ready": ready,
+        "checks": checks,
+    }
+    lines = [
+        f"{state.election} in {state.country}, by the calendar of {state.issuer} (bulletin {state.bulletin})",
         f"now in {state.phase} ({state.coarse})"
         + (f", next change {state.next_change:%Y-%m-%d %H:%M} UTC" if state.next_change else "")
-        + (f"; {remark}" if (remark := _remark(state)) else "")
-    )
+        + (f"; {remark}" if (remark := _remark(state)) else ""),
+    ]
     if body.results_embargo_until:
-        app.line(f"no results before {body.results_embargo_until:%Y-%m-%d %H:%M} UTC")
+        lines.append(f"no results before {body.results_embargo_until:%Y-%m-%d %H:%M} UTC")
     rows = []
     for window in open_windows:
         utc = (f"{window.start:%Y-%m-%d %H:%M}", f"{window.end:%Y-%m-%d %H:%M}")
         local = (window.local_start, window.local_end)
         rows.append((window.phase, window.round, window.state, *local, *utc))
-    app.table(("phase", "round", "state", f"from ({body.tz})", "to", "from (UTC)", "to (UTC)"), rows)
-    for contact in contacts:
-        app.line(
-            f"contact {contact.authority}: {contact.role}, {', '.join(contact.reach)} (confirmed {contact.confirmed})"
-        )
-    app.table(
-        ("check", "about", "verdict", "reason"),
-        [(c.name, c.about or "-", c.verdict, c.reason) for c in checks],
+    columns = ("phase", "round", "state", f"from ({body.tz})", "to", "from (UTC)", "to (UTC)")
+    app.answer(facts, lines=lines, table=(columns, rows))
+    app.answer(
+        lines=(
+            f"contact {one.authority}: {one.role}, {', '.join(one.reach)} (confirmed {one.confirmed})"
+            for one in contacts
+        ),
+        table=(
+            ("check", "about", "verdict", "reason"),
+            ((c.name, c.about or "-", c.verdict, c.reason) for c in checks),
+        ),
     )
-    ready = "ready for election day" if counts["pass"] == len(checks) else "not ready for election day"
-    for line in wrapped(
-        f"{ready}: {counts['pass']} passed, {counts['fail']} failed, {counts['unknown']} unknown"
-    ):
-        app.line(line)
+    verdict = "ready for election day" if ready else "not ready for election day"
+    counted = f"{counts['pass']} passed, {counts['fail']} failed, {counts['unknown']} unknown"
+    app.answer(lines=wrapped(f"{verdict}: {counted}"))
 
 
 def _remark(state: Election) -> str:

@@ -28,11 +28,10 @@ def picture(app: App) -> None:
 
     Of what stands out, what is sealed to this identity is opened, when the context names its seal keys.
     """
-    from bus.cli.frame import Unsealer, open_registry
+    from bus.cli.frame import Unsealer, present_registry
     from bus.hub.picture import summary
 
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     closed, held = query_store(app, lambda tx: _pictured(tx, now, registry, app.identity.authority))
     unsealer = Unsealer(app, "picture")
     top = tuple(_seen(item, unsealer, held[item.id, item.issuer]) for item in closed.top)
@@ -81,7 +80,7 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     `missing` is how many its authority, or another hub, says follow that have not come; `split` how many had another
     bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs.
     """
-    from bus.cli.frame import open_registry
+    from bus.cli.frame import present_registry
     from bus.hub.watch import channel_rows, real
 
     if ended and not alarms:
@@ -89,8 +88,8 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
     if alarms:
         _alarms(app, ended=ended)
         return
-    authority, now = app.identity.authority, app.now()
-    registry = open_registry(app, now)
+    authority = app.identity.authority
+    registry, now = present_registry(app)
     rows = real(query_store(app, lambda tx: channel_rows(tx, now, registry, authority)))
     if uptime:
         columns: tuple[str, ...] = ("state", "authority", "channel", *PHASES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 import click
@@ -23,18 +22,15 @@ def export_fork(app: App, channel: str, *, seq: int | None, out: Path | None) ->
     from bus.cli.frame import query_store, record, report_file, write_new
     from bus.hub.exchange import contradictions
 
-    proofs = query_store(
-        app,
-        lambda db: list(
-            islice((proof for proof in contradictions(db, channel) if seq in (None, proof[0])), 1)
-        ),
+    proof = query_store(
+        app, lambda db: next((each for each in contradictions(db, channel) if seq in (None, each[0])), None)
     )
-    if not proofs:
+    if proof is None:
         raise NotFoundError(
             f"this store holds no contradiction on {channel}",
             remedy="tocsin channels --alarms lists where there are any",
         )
-    number, raw = proofs[0]
+    number, raw = proof
     record(app, "exported", what="contradiction", channel=channel, seq=number)
     if out is None:
         click.echo(raw.decode(), nl=False)

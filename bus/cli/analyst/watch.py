@@ -17,7 +17,6 @@ import click
 from bus.cli.frame import INTERRUPTED, STATUS, App, Since, command, interest_of, reading, repeatable, show
 
 if TYPE_CHECKING:
-    from bus.subscribing import Inbox
     from schemas.subject import Interest
 
 
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 def watch(
     app: App,
     *,
-    since: dt.timedelta | str,
+    since: dt.timedelta | None,
     count: int | None,
     follow: bool,
     **interest: tuple[str, ...] | str | None,
@@ -54,7 +53,7 @@ def watch(
 
 
 async def _watch(
-    app: App, interest: Interest, since: dt.timedelta | str, count: int | None, *, follow: bool
+    app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
 ) -> None:
     from bus.cli.frame import Unsealer, open_store
     from schemas.subject import parse
@@ -63,7 +62,7 @@ async def _watch(
     unsealer = Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
     async with open_store(app) as store, reading(app, store) if follow else contextlib.nullcontext():
-        start = await _start(app, store, since)
+        start = 0 if since is None else await store.row_before(app.now() - since)
         async for row in store.follow(start, live=follow):
             if not interest.matches(parse(row.subject)):
                 continue
@@ -71,10 +70,3 @@ async def _watch(
             shown += 1
             if count is not None and shown >= count:
                 return
-
-
-async def _start(app: App, store: Inbox, since: dt.timedelta | str) -> int:
-    if since == "all":
-        return 0
-    moment = app.now() if isinstance(since, str) else app.now() - since
-    return await store.row_before(moment)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FILE, FOLDER, PARTLY, QUEUED, REFUSED, App, Group, command, hint
+from bus.cli.frame import DONE, FILE, FOLDER, PARTLY, QUEUED, REFUSED, App, Group, command, must_be_known
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
@@ -79,22 +79,20 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
     Exits 5 when a file is refused, 8 when some of several are.
     """
     from bus.plugin import ReadContext
+    from schemas.errors import TocsinError
 
     format_ = format_named(format_id)
     context = ReadContext(received=app.now(), adapter="tocsin-convert", country=country, tz=tz)
     refused = 0
     for path in files:
-        result, reason, detail = _convert(path, format_, context)
-        refused += result is None
-        if result is None:
+        try:
+            _show(app, path, _translated(path, format_, context))
+        except TocsinError as exc:
+            refused += 1
             app.answer(
-                {"file": str(path), "refused": {"reason": reason, "detail": detail}},
-                notes=[f"{path}: refused: {reason}: {detail}"],
+                {"file": str(path), "refused": {"reason": exc.reason, "detail": str(exc)}},
+                notes=[f"{path}: refused: {exc.reason}: {exc}"],
             )
-        elif app.json:
-            app.data({"file": str(path), "drafts": result.drafts, "losses": result.losses})
-        else:
-            _show(app, path, result)
     if refused:
         return REFUSED if refused == len(files) else PARTLY
     return DONE
@@ -125,9 +123,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
 
     if (spool is None) != from_stdin:
         raise click.UsageError("name a --spool folder, or --stdin")
-    installed = [plugin.name for plugin in discover()]
-    if name not in installed:
-        raise click.UsageError(f"there is no adapter {name!r}{hint(name, installed)}")
+    must_be_known("adapter", name, [plugin.name for plugin in discover()])
     app.logs()
     chosen = adapter_named(name)
     authority = app.identity.authority
@@ -158,31 +154,36 @@ def format_named(format_id: str) -> Format:
 
     adapters = [installed.adapter for installed in discover() if installed.adapter]
     known = {name: format_ for adapter in adapters for name, format_ in adapter.formats.items()}
-    if format_id not in known:
-        raise click.UsageError(f"there is no format {format_id!r}{hint(format_id, sorted(known))}")
+    must_be_known("format", format_id, sorted(known))
     return known[format_id]
 
 
-def _convert(path: Path, format_: Format, context: ReadContext) -> tuple[ReadResult | None, str, str]:
+def _translated(path: Path, format_: Format, context: ReadContext) -> ReadResult:
+    """The drafts of a native file.
+
+    Raises:
+        InputFileError: `unreadable`, `too-large`.
+        FormatError: the format refuses it.
+    """
+    from bus.cli.frame import InputFileError
     from bus.plugin import translate
-    from schemas.errors import TocsinError
 
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            return None, "too-large", f"at most {MAX_FILE_BYTES} bytes are read"
-        return translate(format_, data, context), "", ""
     except OSError as exc:
-        return None, "unreadable", str(exc.strerror)
-    except TocsinError as exc:
-        return None, exc.reason, str(exc)
+        raise InputFileError(str(exc.strerror), reason="unreadable") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise InputFileError(f"at most {MAX_FILE_BYTES} bytes are read", reason="too-large")
+    return translate(format_, data, context)
 
 
 def _show(app: App, path: Path, result: ReadResult) -> None:
+    lines = []
     for draft in result.drafts:
-        app.line(f"{path}: {draft.kind}: {draft.info[0].headline}")
-        app.block(msgspec.json.format(msgspec.json.encode(draft), indent=2).decode())
-    app.note(f"{path}: {len(result.drafts)} drafts, {len(result.losses)} losses")
-    for loss in result.losses:
-        app.note(f"  not carried over: {loss.path}: {loss.why}")
+        lines.append(f"{path}: {draft.kind}: {draft.info[0].headline}")
+        lines += msgspec.json.format(msgspec.json.encode(draft), indent=2).decode().split("\n")
+    notes = [f"{path}: {len(result.drafts)} drafts, {len(result.losses)} losses"]
+    notes += [f"  not carried over: {loss.path}: {loss.why}" for loss in result.losses]
+    facts = {"file": str(path), "drafts": result.drafts, "losses": result.losses}
+    app.answer(facts, lines=lines, notes=notes)

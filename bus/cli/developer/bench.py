@@ -16,12 +16,12 @@ import click
 import msgspec
 
 from bus.admission import ReceivedLink, admit, standing
-from bus.cli.frame import App, command
+from bus.cli.frame import App, command, stamped
 from bus.keys import FileSigner, OpeningKey, nkeys, open_sealed, seal, sign_entry
 from bus.sealing import context_of
 from bus.trust import VerifiedRegistry, ceremony
 from schemas.bodies.cyber import CyberThreat
-from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
+from schemas.bulletin import Bulletin, Defaults, Draft
 from schemas.codec import digest, encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints, signing_input, write_signed
 from schemas.parts import Info
@@ -109,7 +109,7 @@ def _steps(now: dt.datetime, rng: Callable[[int], bytes]) -> Iterator[_Step]:
     signer = FileSigner.generate()
     raw = _registry(FEW, [signer], now)
     registry = VerifiedRegistry.open(raw)
-    bulletin = _bulletin(registry, now, rng)
+    bulletin = _bulletin(registry, now)
     payload = encode(bulletin)
     entry = sign_entry(signer, payload, typ=TYP_BULLETIN)
     data = signing_input(entry.protected, payload)
@@ -117,7 +117,7 @@ def _steps(now: dt.datetime, rng: Callable[[int], bytes]) -> Iterator[_Step]:
     yield _Step(name="sign Ed25519", run=lambda: signer.sign(data), times=200)
     for name, algorithms in _ALGORITHMS.items():
         signers = [FileSigner.generate(algorithm) for algorithm in algorithms]
-        yield _Step(name=f"admit, {name}", run=_admission(signers, now, rng), times=100)
+        yield _Step(name=f"admit, {name}", run=_admission(signers, now), times=100)
     signed, context = write_signed(payload, (entry,)), context_of(bulletin)
     for count in (1, 10, 30):
         keys = [OpeningKey(rng(32)) for _ in range(count)]
@@ -132,32 +132,22 @@ def _steps(now: dt.datetime, rng: Callable[[int], bytes]) -> Iterator[_Step]:
     yield _Step(name="rule on a chain of 10 000 when a key ends", run=_ruling(10_000, now), times=1)
 
 
-def _admission(
-    signers: Sequence[FileSigner], now: dt.datetime, rng: Callable[[int], bytes]
-) -> Callable[[], object]:
+def _admission(signers: Sequence[FileSigner], now: dt.datetime) -> Callable[[], object]:
     """Admission whole, of a bulletin by an issuer that must sign with these keys."""
     registry = VerifiedRegistry.open(_registry(FEW, signers, now))
-    bulletin = _bulletin(registry, now, rng)
+    bulletin = _bulletin(registry, now)
     payload, subject = encode(bulletin), subject_for(bulletin)
     entries = tuple(sign_entry(signer, payload, typ=TYP_BULLETIN) for signer in signers)
     pairs = list({SIG_HEADER: format_header(entries), **hints(bulletin, digest(payload))}.items())
     return lambda: admit(subject, pairs, payload, registry=registry, now=now)
 
 
-def _bulletin(registry: VerifiedRegistry, now: dt.datetime, rng: Callable[[int], bytes]) -> Bulletin:
+def _bulletin(registry: VerifiedRegistry, now: dt.datetime) -> Bulletin:
     title = "Flood against results.example"
-    return stamp(
-        Draft(
-            info=(Info(lang="en", headline=title, summary="Sources in 192.0.2.0/24."),),
-            body=CyberThreat(title=title),
-        ),
-        id=new_id(now, rng(10)),
-        seq=1,
-        prev=None,
-        issuer=registry.issuer(_ISSUER),
-        issued=now,
-        defaults=Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community"),
-    )
+    info = Info(lang="en", headline=title, summary="Sources in 192.0.2.0/24.")
+    draft = Draft(info=(info,), body=CyberThreat(title=title))
+    given = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
+    return stamped(draft, registry.issuer(_ISSUER), given, now)
 
 
 def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> bytes:
@@ -198,13 +188,8 @@ def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> by
 
 def _record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
     begin = now.replace(microsecond=0)
-    fields: dict[str, object] = {
-        "alg": signer.alg,
-        "jwk": signer.jwk,
-        "not_before": begin - DAY,
-        "not_after": begin + 90 * DAY,
-    }
-    return msgspec.convert(fields, KeyRecord)
+    window = {"not_before": begin - DAY, "not_after": begin + 90 * DAY}
+    return msgspec.convert({"alg": signer.alg, "jwk": signer.jwk, **window}, KeyRecord)
 
 
 def _ruling(count: int, now: dt.datetime) -> Callable[[], object]:

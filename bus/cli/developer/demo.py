@@ -26,6 +26,7 @@ QUIET_END_S = 6.0
     "folder",
     type=FOLDER,
     default=DEFAULT_FOLDER,
+    callback=lambda _context, _parameter, folder: folder.absolute(),
     show_default=True,
     help="registry, keys, stores and spools; gone on from next time",
 )
@@ -41,16 +42,12 @@ QUIET_END_S = 6.0
 @click.option(
     "--no-browser", is_flag=True, hidden=True, help="accepted for scripts; there is no browser to open"
 )
-def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_browser: bool) -> int:  # noqa: ARG001
+async def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_browser: bool) -> int:  # noqa: ARG001
     """Start a broker, two countries with eight authorities, and two hubs; show bulletins as they arrive.
 
     Each authority's adapter reads sample files in native formats from its spool folder. Exits 0 only when each
     hub admitted everything published that its grants let it read.
     """
-    return asyncio.run(_demo(app, folder.absolute(), port, seconds))
-
-
-async def _demo(app: App, folder: Path, port: int | None, seconds: float | None) -> int:
     from bus.demo import Demo
 
     app.logs()
@@ -74,21 +71,12 @@ async def _demo(app: App, folder: Path, port: int | None, seconds: float | None)
         feed.tell_rest()
     if ended.is_set() and not tally.published:
         raise click.Abort  # before anybody had said anything; there is nothing to judge
-    if app.json:
-        app.data(tally)
-    else:
-        app.line("")
-        app.table(
-            ("authority", "published", "stored"),
-            [(name, count.published, count.stored) for name, count in tally.authorities.items()],
-        )
-        app.table(
-            ("hub", "admitted", "refused"),
-            [(name, count.admitted, count.refused) for name, count in tally.hubs.items()],
-        )
-        app.line(
-            f"published {tally.published}, refused {tally.refused}, lost {tally.lost}; kinds: {', '.join(tally.kinds)}"
-        )
+    said = ((name, count.published, count.stored) for name, count in tally.authorities.items())
+    app.answer(tally, lines=[""], table=(("authority", "published", "stored"), said))
+    heard = ((name, count.admitted, count.refused) for name, count in tally.hubs.items())
+    app.answer(table=(("hub", "admitted", "refused"), heard))
+    sums = f"published {tally.published}, refused {tally.refused}, lost {tally.lost}"
+    app.answer(lines=[f"{sums}; kinds: {', '.join(tally.kinds)}"])
     return DONE if tally.complete else PARTLY
 
 

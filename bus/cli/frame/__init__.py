@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         exit_code,
     )
     from bus.cli.frame.files import (
+        input_errors,
+        must_be_new,
         private_folder,
         read_bounded,
         read_file,
@@ -33,7 +35,17 @@ if TYPE_CHECKING:
     )
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
-    from bus.cli.frame.options import FILE, FOLDER, STATUS, Since, interest_of, repeatable, yes_option
+    from bus.cli.frame.options import (
+        FILE,
+        FOLDER,
+        STATUS,
+        Since,
+        check_shape,
+        interest_of,
+        must_be_known,
+        repeatable,
+        yes_option,
+    )
     from bus.cli.frame.programs import (
         beating,
         deadlines_of,
@@ -60,6 +72,7 @@ if TYPE_CHECKING:
     from bus.cli.frame.session import (
         OUTBOX_FILE,
         STORE_FILE,
+        admitted_row,
         defaults,
         endpoint,
         find_bulletin,
@@ -68,10 +81,12 @@ if TYPE_CHECKING:
         open_seal_keys,
         open_signer,
         open_store,
+        present_registry,
         query_store,
         registry_store,
         signer_of,
         tls_of,
+        within,
     )
     from bus.cli.frame.text import at, hint, on_terminal, safe, wrapped
 else:
@@ -99,11 +114,13 @@ __all__ = [
     "Sending",
     "Since",
     "Unsealer",
+    "admitted_row",
     "at",
     "at_hand",
     "audience_option",
     "audit_file",
     "beating",
+    "check_shape",
     "command",
     "deadlines_of",
     "defaults",
@@ -121,9 +138,12 @@ __all__ = [
     "heartbeat_of",
     "heartbeat_settings",
     "hint",
+    "input_errors",
     "interest_of",
     "load",
     "marking",
+    "must_be_known",
+    "must_be_new",
     "on_terminal",
     "one_line",
     "open_outbox",
@@ -133,6 +153,7 @@ __all__ = [
     "open_signer",
     "open_store",
     "opened_data",
+    "present_registry",
     "private_folder",
     "query_store",
     "read_bounded",
@@ -161,6 +182,7 @@ __all__ = [
     "tracking",
     "wait_option",
     "with_marking",
+    "within",
     "without_option",
     "wrapped",
     "write_new",

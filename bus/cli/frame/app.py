@@ -116,7 +116,7 @@ class App:
     def block(self, text: str) -> None:
         """Several lines of data for a person; the line breaks stay, everything else is made safe."""
         for line in text.split("\n"):
-            click.echo(safe(line))
+            self.line(line)
 
     def note(self, text: str) -> None:
         """A remark on standard error; silent under `--quiet`."""
@@ -167,8 +167,10 @@ class App:
         ends = (sys.stdin, sys.stderr)
         return not self.no_input and all(end is not None and end.isatty() for end in ends)
 
-    def confirm(self, question: str, *, flag: str) -> None:
-        """Ask a person before something that cannot be undone; without one, fail and name the flag."""
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask a person before something that cannot be undone, unless `yes` was said; without a person, fail."""
+        if yes:
+            return
         if not self.may_ask():
-            raise click.UsageError(f"this needs a yes: add {flag}")
+            raise click.UsageError("this needs a yes: add --yes")
         click.confirm(question, abort=True, err=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,8 +16,8 @@ from bus.cli.frame.text import hint
 if TYPE_CHECKING:
     import msgspec  # at run time it would cost `--help` a tenth of its time
 
-P = ParamSpec("P")
 R = TypeVar("R")
+Declare = Callable[[Callable[..., R]], Callable[..., R]]
 Outcome = int | None | Coroutine[Any, Any, int | None]  # of a command
 
 
@@ -29,9 +29,20 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     setattr(context.ensure_object(App), str(parameter.name), value)
 
 
-_option = functools.partial(click.option, expose_value=False, is_eager=True, callback=_remember)
+def _quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(App).verbosity = -1
 
+
+class Shared(click.Option):
+    """An option that every command takes."""
+
+
+_option = functools.partial(click.option, cls=Shared, expose_value=False, is_eager=True, callback=_remember)
+
+_JSON = _option("--json", is_flag=True, help="machine-readable output")
 _GLOBAL = (
+    _option("-q", "--quiet", is_flag=True, callback=_quiet, help="data only"),
     _option("--context", "context_name", metavar="NAME", help="identity to act as [env: TOCSIN_CONTEXT]"),
     _option(
         "--timeout",
@@ -52,40 +63,16 @@ _GLOBAL = (
 )
 
 
-# The parameters of the two helpers below.
-SHARED = frozenset(
-    [
-        "context_name",
-        "timeout_s",
-        "color",
-        "plain",
-        "no_input",
-        "no_config",
-        "verbosity",
-        "quiet",
-        "json",
-        "help",
-    ]
-)
-
-
-def _quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    if value:
-        context.ensure_object(App).verbosity = -1
-
-
-def global_options(function: Callable[P, R]) -> Callable[P, R]:
-    """The options that every command and the program itself accept, in any place."""
-    for option in reversed(_GLOBAL):
+def _with(options: Sequence[Declare[Any]], function: Callable[..., R]) -> Callable[..., R]:
+    """The function with these options declared, in the order of the help."""
+    for option in reversed(options):
         function = option(function)
-    return click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, is_eager=True, callback=_quiet, help="data only"
-    )(function)
+    return function
 
 
-def json_option(function: Callable[P, R]) -> Callable[P, R]:
-    """`--json`: machine-readable output with a tested shape."""
-    return _option("--json", is_flag=True, help="machine-readable output")(function)
+def global_options(function: Callable[..., R]) -> Callable[..., R]:
+    """The options that every command and the program itself accept, in any place."""
+    return _with(_GLOBAL, function)
 
 
 class Command(click.Command):
@@ -98,7 +85,7 @@ class Command(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
-                (shared if parameter.name in SHARED else own).append(record)
+                (shared if isinstance(parameter, Shared) else own).append(record)
         for title, records in (("Options", own), ("Shared options", shared)):
             if records:
                 with formatter.section(title):
@@ -141,9 +128,6 @@ class Group(click.Group):
             raise click.UsageError(text, ctx) from None
 
 
-Declare = Callable[[Callable[..., R]], Callable[..., R]]
-
-
 def gathered(name: str, into: type[msgspec.Struct], *options: Declare[Any]) -> Declare[Any]:
     """Declare options that a command receives together.
 
@@ -159,9 +143,7 @@ def gathered(name: str, into: type[msgspec.Struct], *options: Declare[Any]) -> D
             fields = {field: values.pop(field) for field in into.__struct_fields__ if field in values}
             return function(*arguments, **values, **{name: into(**fields)})
 
-        for option in reversed(options):
-            body = option(body)
-        return body
+        return _with(options, body)
 
     return declare
 
@@ -185,9 +167,7 @@ def command(
             if outcome:
                 raise click.exceptions.Exit(outcome)
 
-        declared: click.Command = click.command(name, cls=Command, **settings)(
-            json_option(global_options(body))
-        )
+        declared: click.Command = click.command(name, cls=Command, **settings)(_JSON(global_options(body)))
         if group is not None:
             group.add_command(declared)
         return declared

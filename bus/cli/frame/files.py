@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,22 +53,37 @@ def read_bounded(
         InputFileError: `file-missing`, `file-unreadable`.
         BusError: `too-large`, of the class `too_large`.
     """
-    try:
-        with opened or Path(name).open("rb") as file:
-            raw = file.read(most + 1)
-    except FileNotFoundError:
-        raise InputFileError(f"there is no file {name}", reason="file-missing") from None
-    except OSError as exc:
-        raise InputFileError(f"cannot read {name}: {exc.strerror}", reason="file-unreadable") from None
+    with input_errors(name), opened or Path(name).open("rb") as file:
+        raw = file.read(most + 1)
     if len(raw) > most:
         raise too_large(f"{name} is larger than {most} bytes", reason="too-large")
     return raw
 
 
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file that must not be there yet."""
+@contextmanager
+def input_errors(name: str | Path) -> Iterator[None]:
+    """What the operating system says of the file `name`, as an error of the command line.
+
+    Raises:
+        InputFileError: `file-missing`, `file-unreadable`.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputFileError(f"there is no file {name}", reason="file-missing") from None
+    except OSError as exc:
+        raise InputFileError(f"cannot read {name}: {exc.strerror}", reason="file-unreadable") from None
+
+
+def must_be_new(path: Path) -> None:
+    """Refuse to write over a file."""
     if path.exists():
         raise click.UsageError(f"{path} is there already; choose a new name")
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not be there yet."""
+    must_be_new(path)
     write_whole(path, data)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,25 +31,43 @@ _UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Since(click.ParamType):  # type: ignore[type-arg]  # generic only in its stubs
-    """`all`, `now`, or a span such as `2h`."""
+    """`all`, `now`, or a span such as `2h`: how long ago that was, None for all."""
 
     name = "span"
 
     def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> dt.timedelta | str:
-        """A timedelta, or the word."""
-        if isinstance(value, dt.timedelta) or value in ("all", "now"):
-            return value
-        if span := _SINCE.fullmatch(str(value)):
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dt.timedelta | None:
+        """The span; of `now` it is empty."""
+        if value in ("all", "now"):
+            return None if value == "all" else dt.timedelta()
+        if span := _SINCE.fullmatch(value):
             return dt.timedelta(**{_UNIT[span[2]]: int(span[1])})
         self.fail(f"{value!r} is neither all, now, nor a span such as 30m, 2h or 7d", param, ctx)
 
 
-def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
-    """The interest the options describe; topics and countries as the subject grammar writes them."""
+def must_be_known(what: str, word: str, known: Collection[str]) -> None:
+    """Refuse a word that nobody knows, with the nearest known one."""
+    if word not in known:
+        raise click.UsageError(f"there is no {what} {word!r}{hint(word, known)}")
+
+
+def check_shape(text: str, type_: object, refusal: str) -> None:
+    """Refuse a word that does not have the shape of its type.
+
+    Raises:
+        click.UsageError: with the text `refusal`.
+    """
     import msgspec
 
+    try:
+        msgspec.convert(text, type_)
+    except msgspec.ValidationError:
+        raise click.UsageError(refusal) from None
+
+
+def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
+    """The interest the options describe; topics and countries as the subject grammar writes them."""
     from schemas.bodies import KINDS
     from schemas.scalars import ElectionId
     from schemas.subject import Interest
@@ -57,16 +76,12 @@ def interest_of(**parts: tuple[str, ...] | str | None) -> Interest:
     topics = tuple(parts.get("topics") or ())
     known = {*KINDS, *(str(domain) for domain in Domain)}
     for topic in topics:
-        if topic not in known:
-            raise click.UsageError(f"there is no topic {topic!r}{hint(topic, sorted(known))}")
+        must_be_known("topic", topic, sorted(known))
     countries = _words(parts.get("countries"), _COUNTRY, "--country takes two letters, or int")
     areas = _words(parts.get("areas"), _AREA, "--area takes two letters, eu, multi or intl")
     elections = tuple(parts.get("elections") or ())
     for election in elections:
-        try:
-            msgspec.convert(election, ElectionId)
-        except msgspec.ValidationError:
-            raise click.UsageError(f"--election takes an id like xa-parl-2027, not {election!r}") from None
+        check_shape(election, ElectionId, f"--election takes an id like xa-parl-2027, not {election!r}")
     statuses = tuple(Status(status) for status in parts.get("statuses") or ()) or (Status.ACTUAL,)
     return Interest(
         topics=topics,

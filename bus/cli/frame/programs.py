@@ -34,11 +34,7 @@ LOOK_S = 2.0  # how often `tell_of_bus` looks
 
 @asynccontextmanager
 async def open_publisher(
-    app: App,
-    *,
-    offline: bool = False,
-    seal: bool = False,
-    without: Sequence[str] = (),
+    app: App, *, offline: bool = False, seal: bool = False, without: Sequence[str] = ()
 ) -> AsyncIterator[Publisher]:
     """The publisher of the chosen context over its own outbox; sends in the background unless `offline`.
 
@@ -161,14 +157,13 @@ def heartbeat_settings(app: App) -> tuple[Intervals, Watchkeeping]:
     from bus.publishing import UNSTAFFED, Intervals, Watchkeeping
 
     context = app.identity
-    settings = {
-        name: getattr(context, f"heartbeat_{name}_s") for name in ("before", "during", "after", "none")
-    }
+    phases = ("before", "during", "after", "none")
+    every = {name: getattr(context, f"heartbeat_{name}_s") for name in phases}
     keeping = Watchkeeping(
         posture=member_of(Posture, context.posture, "posture") or UNSTAFFED.posture,
         duty=context.duty or UNSTAFFED.duty,
     )
-    return Intervals(**{name: value for name, value in settings.items() if value}), keeping
+    return Intervals(**{name: seconds for name, seconds in every.items() if seconds}), keeping
 
 
 async def ended() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,17 +30,14 @@ class Wait(click.ParamType):  # type: ignore[type-arg]  # generic only in its st
     """`STATE` or `STATE=SECONDS`."""
 
     name = "state[=seconds]"
-    states = ("accepted", "stored", "received", "read")
 
     def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float | None]:
         """Split and check."""
-        if isinstance(value, tuple):
-            return value
-        state, _, seconds = str(value).partition("=")
-        if state not in self.states:
-            self.fail(f"{state!r} is none of: {', '.join(self.states)}", param, ctx)
+        state, _, seconds = value.partition("=")
+        if state not in WAIT_S:
+            self.fail(f"{state!r} is none of: {', '.join(WAIT_S)}", param, ctx)
         try:
             return state, float(seconds) if seconds else None
         except ValueError:
@@ -95,12 +92,11 @@ def with_marking(draft: Draft, audience: str | None, tlp: str | None) -> Draft:
     """The draft with the audience and marking given on the command line."""
     from schemas.vocab import Tlp
 
-    changes: dict[str, object] = {}
-    if audience is not None:
-        changes["audience"] = audience
-    if tlp is not None:
-        changes["tlp"] = Tlp(tlp)
-    return msgspec.structs.replace(draft, **changes) if changes else draft
+    return msgspec.structs.replace(
+        draft,
+        audience=draft.audience if audience is None else audience,
+        tlp=draft.tlp if tlp is None else Tlp(tlp),
+    )
 
 
 async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) -> int:
@@ -116,18 +112,11 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
         record(app, "override", what="sealed-without", readers=list(sending.without))
     done: list[Accepted] = []
     first_refusal: TocsinError | None = None
-    async with AsyncExitStack() as stack:
-        publisher = await stack.enter_async_context(
-            open_publisher(
-                app,
-                offline=dry_run or state == "accepted",
-                seal=sending.seal,
-                without=sending.without,
-            )
-        )
-        tracker = None
-        if state in ("received", "read") and not dry_run:
-            tracker = await stack.enter_async_context(tracking(app, publisher))
+    offline = dry_run or state == "accepted"
+    async with (
+        open_publisher(app, offline=offline, seal=sending.seal, without=sending.without) as publisher,
+        nullcontext() if offline or state == "stored" else tracking(app, publisher) as tracker,
+    ):
         for name, make in drafts:
             try:
                 draft = with_marking(make(), sending.audience, sending.tlp)
@@ -139,7 +128,7 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
                 app.note(f"{name}: {exc}")
         states = ["dry-run" if dry_run else "accepted"] * len(done)
         missing: list[str] = []
-        if state != "accepted" and not dry_run:
+        if not offline:
             clock = asyncio.get_running_loop().time
             deadline = clock() + patience
             for place, accepted in enumerate(done):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from bus.trust import RegistryStore, VerifiedRegistry
 
 
+S = TypeVar("S")
+T = TypeVar("T")
 V = TypeVar("V", Tlp, Pap, Posture)
 
 OUTBOX_FILE = "outbox.db"
@@ -42,6 +44,16 @@ def open_registry(app: App, now: dt.datetime | None = None) -> VerifiedRegistry:
         ConfigError, TrustError: see `RegistryStore`.
     """
     return registry_store(app, now)()
+
+
+def present_registry(app: App) -> tuple[VerifiedRegistry, dt.datetime]:
+    """The chosen context's registry as it stands at present, and that present.
+
+    Raises:
+        ConfigError, TrustError: see `RegistryStore`.
+    """
+    now = app.now()
+    return open_registry(app, now), now
 
 
 def registry_store(app: App, now: dt.datetime | None = None) -> RegistryStore:
@@ -201,33 +213,39 @@ async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
         yield store
 
 
-T = TypeVar("T")
+def within(opened: AbstractAsyncContextManager[S], work: Callable[[S], Awaitable[T]]) -> T:
+    """Open something, do one thing with it, close it; for a command that is no coroutine.
+
+    A command that asks a person is none: while a coroutine runs, the first Ctrl-C does not end a question.
+    """
+
+    async def run() -> T:
+        async with opened as it:
+            return await work(it)
+
+    return asyncio.run(run())
 
 
 def query_store(app: App, question: Callable[[sqlite3.Connection], T]) -> T:
     """One pure read of the store of the chosen context."""
-
-    async def work() -> T:
-        async with open_store(app) as store:
-            return await store.read(question)
-
-    return asyncio.run(work())
+    return within(open_store(app), lambda store: store.read(question))
 
 
-async def find_bulletin(app: App, wanted: str) -> tuple[str, bytes]:
+def admitted_row(db: sqlite3.Connection, wanted: str) -> sqlite3.Row | None:
+    """The row of an admitted bulletin, by its id or digest."""
+    found = db.execute("SELECT * FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,))
+    row: sqlite3.Row | None = found.fetchone()
+    return row
+
+
+def find_bulletin(app: App, wanted: str) -> tuple[str, bytes]:
     """Signature header and payload of a bulletin that the context holds, by id or digest."""
     from bus.subscribing import erasure
     from schemas.envelope import SIG_HEADER
 
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
-        async with open_store(app) as store:
-            row = await store.read(
-                lambda db: db.execute(
-                    "SELECT signature, payload FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)
-                ).fetchone()
-            )
-            gone = await store.read(lambda db: erasure.of(db, wanted)) if row is None else None
+        row, gone = query_store(app, lambda db: (admitted_row(db, wanted), erasure.of(db, wanted)))
         if row is not None:
             return row["signature"], row["payload"]
         if gone is not None:
@@ -237,8 +255,7 @@ async def find_bulletin(app: App, wanted: str) -> tuple[str, bytes]:
                 remedy=f"what is known of it: tocsin trace {wanted}",
             )
     if (folder / OUTBOX_FILE).exists():
-        async with open_outbox(app) as box:
-            kept = await box.get(wanted)
+        kept = within(open_outbox(app), lambda box: box.get(wanted))
         if kept is not None:
             return kept.header_map()[SIG_HEADER], kept.payload
     raise NotFoundError(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from schemas.bulletin import Bulletin, Draft
+    from schemas.vocab import MsgType, RefRel
 
 WITHDRAWN = "Withdrawn: "
 MAX_HEADLINE = 160
@@ -92,16 +93,15 @@ async def own_bulletin(app: App, wanted: str) -> Bulletin:
     )
 
 
-def referring_to(draft: Draft, original: Bulletin, msg_type: str, rel: str) -> Draft:
+def referring_to(draft: Draft, original: Bulletin, msg_type: MsgType, rel: RefRel) -> Draft:
     """The draft on the channel of the original, naming it."""
     from schemas.parts import Ref
-    from schemas.vocab import MsgType, RefRel
 
-    ref = Ref(id=original.id, rel=RefRel(rel))
+    ref = Ref(id=original.id, rel=rel)
     others = tuple(other for other in draft.references if (other.id, other.rel) != (ref.id, ref.rel))
     return msgspec.structs.replace(
         draft,
-        msg_type=MsgType(msg_type),
+        msg_type=msg_type,
         references=(ref, *others),
         status=original.status,
         exercise_id=original.exercise_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import os
 import shlex
@@ -14,7 +13,19 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FILE, REFUSED, STATUS, App, Group, command, find_bulletin, hint, on_terminal
+from bus.cli.frame import (
+    DONE,
+    FILE,
+    REFUSED,
+    STATUS,
+    App,
+    Group,
+    command,
+    find_bulletin,
+    must_be_known,
+    must_be_new,
+    on_terminal,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,22 +42,15 @@ def bulletin() -> None:
     """Drafts and bulletins."""
 
 
-def check_kind(kind: str) -> None:
-    """Refuse a kind that there is not, with the nearest."""
-    from schemas.bodies import KINDS
-
-    if kind not in KINDS:
-        raise click.UsageError(f"there is no kind {kind!r}{hint(kind, KINDS)}")
-
-
 @command(bulletin, "draft")
 @click.argument("kind")
 @click.option("--out", type=FILE, help="write it here and open it in $EDITOR; otherwise it is printed")
 def draft(app: App, kind: str, *, out: Path | None) -> None:
     """Begin a draft of KIND: a commented TOML file with every field, its bounds, and the words it takes."""
     from bus.cli.officer.template import template
+    from schemas.bodies import KINDS
 
-    check_kind(kind)
+    must_be_known("kind", kind, KINDS)
     text = template(kind, app.now())
     if out is None:
         if app.json:
@@ -54,8 +58,7 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
         else:
             click.echo(text, nl=False)
         return
-    if out.exists():
-        raise click.UsageError(f"{out} is there already; choose a new name")
+    must_be_new(out)
     out.write_text(text, "utf-8")
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
     if editor and app.may_ask():
@@ -68,7 +71,7 @@ def draft(app: App, kind: str, *, out: Path | None) -> None:
 def check(app: App, files: tuple[str, ...]) -> int:
     """Check drafts as `publish` would, and tell every rule that fails, with its path. Exits 5 if one does."""
     from bus.cli.frame import InputFileError, read_draft
-    from schemas.errors import RuleError, SchemaError, TocsinError, Violation
+    from schemas.errors import RuleError, TocsinError, Violation
     from schemas.lint import lint
 
     failed = 0
@@ -78,14 +81,11 @@ def check(app: App, files: tuple[str, ...]) -> int:
             _check(app, name)
         except RuleError as exc:
             broken = exc.violations
-        except SchemaError as exc:
-            broken = (Violation(exc.reason, exc.path or "$", str(exc).removeprefix(f"{name}: ")),)
-        except InputFileError as exc:
-            if len(files) == 1:
-                raise
-            broken = (Violation(exc.reason, "$", str(exc)),)
         except TocsinError as exc:
-            broken = (Violation(exc.reason, "$", str(exc)),)
+            if isinstance(exc, InputFileError) and len(files) == 1:
+                raise
+            path = getattr(exc, "path", "") or "$"
+            broken = (Violation(exc.reason, path, str(exc).removeprefix(f"{name}: ")),)
         else:
             for remark in lint(read_draft(name)):
                 app.note(f"{name}: {remark.path}: {remark.text}; it is carried all the same")
@@ -141,7 +141,7 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
     from bus.cli.frame import Unsealer, opened_data, readable, show_inside
     from schemas.codec import decode, digest
 
-    signature, payload = asyncio.run(find_bulletin(app, bulletin_id))
+    signature, payload = find_bulletin(app, bulletin_id)
     if raw:
         from bus.cli.frame import record
         from schemas.envelope import parse_header, write_signed
@@ -169,11 +169,12 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
 def list_(app: App, *, kind: str | None, status: str, limit: int, mine: bool) -> None:
     """List bulletins, newest first: those of the store, or without one what this authority has said itself."""
     from bus.cli.frame import STORE_FILE, marking, one_line, show_bulletin
+    from schemas.bodies import KINDS
 
     if kind is not None:
-        check_kind(kind)
+        must_be_known("kind", kind, KINDS)
     admitted = not mine and (app.state_folder() / STORE_FILE).exists()
-    listed = _admitted(app, kind, status, limit) if admitted else asyncio.run(_said(app, kind, status, limit))
+    listed = _admitted(app, kind, status, limit) if admitted else _said(app, kind, status, limit)
     if not listed:
         app.note(f"the {'store' if admitted else 'outbox'} holds none of this status and kind")
     for item in listed:
@@ -233,15 +234,15 @@ def _admitted(app: App, kind: str | None, status: str, limit: int) -> list[Liste
     ]
 
 
-async def _said(app: App, kind: str | None, status: str, limit: int) -> list[Listed]:
+def _said(app: App, kind: str | None, status: str, limit: int) -> list[Listed]:
     """Those of the outbox, newest first."""
-    from bus.cli.frame import OUTBOX_FILE, open_outbox
+    from bus.cli.frame import OUTBOX_FILE, open_outbox, within
     from schemas.codec import decode
 
     if not (app.state_folder() / OUTBOX_FILE).exists():
         return []
-    async with open_outbox(app) as box:
-        rows = await box.rows(limit=limit if kind is None else ALL, status=status)
+    most = limit if kind is None else ALL
+    rows = within(open_outbox(app), lambda box: box.rows(limit=most, status=status))
     spoken = ((row, decode(row.payload)) for row in rows)
     wanted = ((row, bulletin) for row, bulletin in spoken if kind in (None, bulletin.kind))
     listed = []

@@ -23,15 +23,14 @@ def endorse(
     signed, and the issuer's signature, stay as they are.
     """
     from bus.admission import verify_file
-    from bus.cli.frame import open_registry, record
+    from bus.cli.frame import present_registry, record
     from bus.errors import PermitError
     from bus.keys import sign_entry
     from schemas.codec import digest
     from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, read_signed, write_signed
 
     context = app.identity
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     raw = read_file(file)
     issuer = verify_file(raw, registry=registry, now=now).bulletin.issuer.id
     if issuer == context.authority:

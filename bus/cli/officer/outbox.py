@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,9 @@ import msgspec
 from bus.cli.frame import DONE, QUEUED, App, Group, command, yes_option
 
 if TYPE_CHECKING:
-    from bus.publishing import Publisher, Recovery
+    from collections.abc import Mapping
+
+    from bus.publishing import Anchor
 
 RECOVER_S = 60.0
 
@@ -91,11 +92,11 @@ async def prune(app: App, *, dry_run: bool) -> None:
     goes that is not a year old, and what names an election stays as long, wherever that is held. Heads of channels stay,
     what waits, and what hubs have not received or not confirmed as withdrawn.
     """
-    from bus.cli.frame import open_outbox, open_registry, record, retention
+    from bus.cli.frame import open_outbox, present_registry, record, retention
     from bus.delivery import pruning
 
-    authority, now = app.identity.authority, app.now()
-    registry = open_registry(app, now)
+    authority = app.identity.authority
+    registry, now = present_registry(app)
     days, elections = await retention(app, now)
     keep = dt.timedelta(days=days)
     async with open_outbox(app) as box:
@@ -123,18 +124,11 @@ def recover(app: App, *, yes: bool) -> None:
     each, goes on from the last, and stamps anew what had never been sent. After a theft use `reanchor`: this
     command would take the thief's bulletins for your own while his key is not revoked.
     """
-    from bus.cli.frame import open_publisher, record
+    from bus.cli.frame import open_publisher, record, within
 
-    if not yes:
-        app.confirm("Is no other outbox of this authority in use anywhere?", flag="--yes")
-
+    app.confirm("Is no other outbox of this authority in use anywhere?", yes=yes)
     app.logs(errors_only=True)
-
-    async def work() -> Recovery:
-        async with open_publisher(app) as publisher:
-            return await publisher.recover(app.timeout(RECOVER_S))
-
-    recovery = asyncio.run(work())
+    recovery = within(open_publisher(app), lambda publisher: publisher.recover(app.timeout(RECOVER_S)))
     record(app, "override", what="outbox-recovered")
     app.answer(recovery, notes=[f"recovered: {msgspec.json.encode(recovery, enc_hook=str).decode()}"])
 
@@ -167,21 +161,29 @@ async def reanchor(
     something that is not this authority's word, and changes nothing.
     """
     from bus.cli.frame import open_publisher
+    from bus.publishing import Reanchoring
 
     app.logs(errors_only=True)
     if channel is not None and not reason:
         raise click.UsageError("say why: --reason TEXT; it is shown to the readers of the channel")
+    patience = app.timeout(RECOVER_S)
     async with open_publisher(app) as publisher:
-        if channel is None:
-            return await _list_disowned(app, publisher)
-        return await _reanchor(app, publisher, channel, str(reason), from_, exercise_id, yes=yes)
+        async with Reanchoring.open(publisher, patience) as reanchoring:
+            if channel is None:
+                _list_disowned(app, await reanchoring.disowned())
+                return DONE
+            anchor = await reanchoring.proposal(channel, from_=from_)
+            _explain_anchor(app, f"{publisher.authority_id} goes on with {channel}", anchor)
+            app.confirm("This cannot be taken back. Go on from there?", yes=yes)
+            kept = await reanchoring.reanchor(channel, anchor, reason=str(reason), exercise_id=exercise_id)
+        state = await publisher.settled(kept.digest, patience)
+    facts = {"id": kept.id, "channel": kept.channel, "seq": kept.seq, "digest": kept.digest, "state": state}
+    columns = ("state", "channel", "seq", "id", "digest")
+    app.answer(facts, table=(columns, [[facts[name] for name in columns]]))
+    return DONE if state == "stored" else QUEUED
 
 
-async def _list_disowned(app: App, publisher: Publisher) -> int:
-    from bus.publishing import Reanchoring
-
-    async with Reanchoring.open(publisher, app.timeout(RECOVER_S)) as reanchoring:
-        anchors = await reanchoring.disowned()
+def _list_disowned(app: App, anchors: Mapping[str, Anchor]) -> None:
     rows = (
         (name, anchor.from_.seq, anchor.from_.digest or "-", len(anchor.lost))
         for name, anchor in anchors.items()
@@ -193,42 +195,14 @@ async def _list_disowned(app: App, publisher: Publisher) -> int:
     )
     table = (("channel", "goes on after", "digest", "disowned"), rows)
     app.answer(anchors, table=table if anchors else None, notes=[note])
-    return DONE
 
 
-async def _reanchor(
-    app: App,
-    publisher: Publisher,
-    channel: str,
-    reason: str,
-    from_: str | None,
-    exercise_id: str | None,
-    *,
-    yes: bool,
-) -> int:
-    from bus.publishing import Reanchoring
-
-    patience = app.timeout(RECOVER_S)
-    async with Reanchoring.open(publisher, patience) as reanchoring:
-        anchor = await reanchoring.proposal(channel, from_=from_)
-        after = (
-            f"after number {anchor.from_.seq}, {anchor.from_.digest}"
-            if anchor.from_.seq
-            else "from its beginning"
-        )
-        app.note(f"{publisher.authority_id} goes on with {channel} {after}.")
-        for head in anchor.lost:
-            app.note(f"  disowned, with all before it back to there: number {head.seq}, {head.digest}")
-        app.note(
-            "  What this outbox holds after that and is not on the bus is set aside; say it again if it still holds."
-        )
-        if not yes:
-            app.confirm("This cannot be taken back. Go on from there?", flag="--yes")
-        kept = await reanchoring.reanchor(channel, anchor, reason=reason, exercise_id=exercise_id)
-    state = await publisher.settled(kept.digest, patience)
-    columns = ("state", "channel", "seq", "id", "digest")
-    app.answer(
-        {"id": kept.id, "channel": kept.channel, "seq": kept.seq, "digest": kept.digest, "state": state},
-        table=(columns, [(state, kept.channel, kept.seq, kept.id, kept.digest)]),
+def _explain_anchor(app: App, who: str, anchor: Anchor) -> None:
+    """Tell an officer what re-anchoring does, before it is done."""
+    first = anchor.from_
+    app.note(f"{who} {f'after number {first.seq}, {first.digest}' if first.seq else 'from its beginning'}.")
+    for head in anchor.lost:
+        app.note(f"  disowned, with all before it back to there: number {head.seq}, {head.digest}")
+    app.note(
+        "  What this outbox holds after that and is not on the bus is set aside; say it again if it still holds."
     )
-    return DONE if state == "stored" else QUEUED

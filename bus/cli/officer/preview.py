@@ -16,14 +16,13 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
 
     Exits 5 when this authority may not say it there at all.
     """
-    from bus.cli.frame import defaults, open_registry, read_draft, stamped
+    from bus.cli.frame import defaults, present_registry, read_draft, stamped
     from bus.sealing import current_key, must_seal, sections
     from schemas.rules import check, with_section
     from schemas.subject import channel_of, subject_for
 
     context = app.identity
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     draft = with_marking(read_draft(file), audience, tlp)
     bulletin = stamped(draft, registry.issuer(context.authority), defaults(context), now)
     check(bulletin)
@@ -37,19 +36,17 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
     def has_seal_key(reader: str) -> bool:
         return current_key(registry.seal_keys(reader), now) is not None
 
-    readers = []
-    for reader in registry.readers(channel):
-        record = registry.authority(reader)
-        readers.append(
-            {
-                "authority": reader,
-                "name": record.name,
-                "country": record.country,
-                "kind": record.kind,
-                "member": reader in members,
-                "seal_key": has_seal_key(reader),
-            }
-        )
+    readers = [
+        {
+            "authority": reader,
+            "name": (record := registry.authority(reader)).name,
+            "country": record.country,
+            "kind": record.kind,
+            "member": reader in members,
+            "seal_key": has_seal_key(reader),
+        }
+        for reader in registry.readers(channel)
+    ]
     parts = [
         {
             "label": section.label,
@@ -59,38 +56,31 @@ def preview(app: App, file: str, *, audience: str | None, tlp: str | None) -> No
         }
         for section in draft.sections
     ]
-    if app.json:
-        app.data(
-            {
-                "subject": subject_for(bulletin),
-                "channel": str(channel),
-                "public": bulletin.tlp == "clear",
-                "sealed": sealed,
-                "readers": readers,
-                "sections": parts,
-            }
-        )
-        return
-    app.line(f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, as {channel}")
-    if bulletin.tlp == "clear":
-        app.line("TLP:CLEAR: every recipient may give it to the world")
-    app.table(
-        ("reader", "name", "country", "kind", "by"),
-        [(r["authority"], r["name"], r["country"], r["kind"], f"read grant {channel.name}") for r in readers],
-    )
+    facts = {
+        "subject": subject_for(bulletin),
+        "channel": str(channel),
+        "public": bulletin.tlp == "clear",
+        "sealed": sealed,
+        "readers": readers,
+        "sections": parts,
+    }
+    lines = [f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, as {channel}"]
+    if facts["public"]:
+        lines.append("TLP:CLEAR: every recipient may give it to the world")
+    by = f"read grant {channel.name}"
+    rows = ((r["authority"], r["name"], r["country"], r["kind"], by) for r in readers)
+    app.answer(facts, lines=lines, table=(("reader", "name", "country", "kind", "by"), rows))
     for part in parts:
-        app.line(
-            f"section {part['label']}, sealed, by read grant {part['channel']}: {', '.join(part['readers']) or 'nobody'}"
+        deaf = ", ".join(part["without_seal_key"])
+        heard = ", ".join(part["readers"]) or "nobody"
+        label = part["label"]
+        app.answer(
+            lines=[f"section {label}, sealed, by read grant {part['channel']}: {heard}"],
+            notes=[f"section {label}: without a seal key, so not able to open it: {deaf}"] if deaf else [],
         )
-        if part["without_seal_key"]:
-            app.note(
-                f"section {part['label']}: without a seal key, so not able to open it: {', '.join(part['without_seal_key'])}"
-            )
+    text = "besides them only the broker's operator, who sees what passes"
     if sealed:
-        without = [str(r["authority"]) for r in readers if not r["seal_key"]]
-        app.note(
-            f"{len(readers)} readers; sealed by the audience's policy, so the broker's operator cannot read it"
-            + (f"; without a seal key: {', '.join(without)}" if without else "")
-        )
-        return
-    app.note(f"{len(readers)} readers; besides them only the broker's operator, who sees what passes")
+        without = ", ".join(str(r["authority"]) for r in readers if not r["seal_key"])
+        text = "sealed by the audience's policy, so the broker's operator cannot read it"
+        text += f"; without a seal key: {without}" if without else ""
+    app.answer(notes=[f"{len(readers)} readers; {text}"])

@@ -28,12 +28,11 @@ async def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline:
     ID is an id or a digest of this authority's outbox; without it, everything of the last 30 days. Reads what has come
     on the bus first.
     """
-    from bus.cli.frame import at_hand, deadlines_of, open_registry
+    from bus.cli.frame import at_hand, deadlines_of, present_registry
     from bus.delivery import late
 
     app.logs(errors_only=True)
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     statuses = await _statuses(app, registry, now, bulletin_id, offline=offline)
     if bulletin_id is not None and not statuses:
         raise NotFoundError(f"the outbox of this context has not said {bulletin_id}")

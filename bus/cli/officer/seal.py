@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,14 +71,13 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     not open, or none of its sections does.
     """
     from bus.admission import verify_file
-    from bus.cli.frame import open_registry, open_seal_keys, record
+    from bus.cli.frame import open_seal_keys, present_registry, record
     from bus.errors import SealError
     from bus.sealing import Keys, View, look_at_sections, open_bulletin
     from schemas.envelope import parse_header, write_signed
     from schemas.errors import TocsinError
 
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     file, held = _file(app, name)
     outer = verify_file(file, registry=registry, now=now, continued=held)
     keys = open_seal_keys(app, key_file, passphrase_file)
@@ -134,5 +132,5 @@ def _file(app: App, name: str) -> tuple[bytes, bool]:
 
     if Path(name).exists() or name.endswith(".json"):
         return read_file(Path(name)), False
-    signature, payload = asyncio.run(find_bulletin(app, name))
+    signature, payload = find_bulletin(app, name)
     return write_signed(payload, parse_header(signature)), True

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Iterator
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
@@ -35,26 +34,20 @@ def template(kind: str, now: dt.datetime) -> str:
         "",
         "# Marking and audience come from your context unless you name them here.",
     ]
-    skip = {"info", "body"}
     lines += [
-        line
-        for field in msgspec.structs.fields(Draft)
-        if field.name not in skip
-        for line in _plain(Draft, field, now)
+        _line(field, now) for field in msgspec.structs.fields(Draft) if field.name not in ("info", "body")
     ]
     lines += ["", "[[info]]", 'lang = "en"']
     lines += [f'{name} = "{text}"' for name, text in _PLACEHOLDERS.items()]
     lines += ["", "[body]", f'kind = "{kind}"']
-    body = KINDS[kind]
-    lines += [line for field in msgspec.structs.fields(body) for line in _plain(body, field, now)]
+    lines += [_line(field, now) for field in msgspec.structs.fields(KINDS[kind])]
     return "\n".join(lines) + "\n"
 
 
-def _plain(struct: type, field: msgspec.structs.FieldInfo, now: dt.datetime) -> Iterator[str]:
-    hint = get_type_hints(struct, include_extras=True)[field.name]
-    value, remark = _example(hint, now)
+def _line(field: msgspec.structs.FieldInfo, now: dt.datetime) -> str:
+    value, remark = _example(field.type, now)
     lead = "" if field.required else "# "
-    yield f"{lead}{field.encode_name} = {value}".ljust(WIDTH) + (f"  # {remark}" if remark else "")
+    return f"{lead}{field.encode_name} = {value}".ljust(WIDTH) + (f"  # {remark}" if remark else "")
 
 
 def _example(hint: Any, now: dt.datetime) -> tuple[str, str]:
@@ -89,19 +82,9 @@ def _value(hint: Any, now: dt.datetime) -> tuple[str, str]:
         words = [str(word.value) for word in hint]
         return f'"{words[0]}"', " | ".join(words)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        required = [field for field in msgspec.structs.fields(hint) if field.required]
-        inner = ", ".join(
-            f"{f.encode_name} = {_example(get_type_hints(hint, include_extras=True)[f.name], now)[0]}"
-            for f in required
-        )
-        others = [f.encode_name for f in msgspec.structs.fields(hint) if not f.required]
+        fields = msgspec.structs.fields(hint)
+        inner = ", ".join(f"{f.encode_name} = {_example(f.type, now)[0]}" for f in fields if f.required)
+        others = [f.encode_name for f in fields if not f.required]
         return "{ " + inner + " }", f"may have {', '.join(others)}" if others else ""
-    if hint is bool:
-        return "false", ""
-    if hint is int:
-        return "1", ""
-    if hint is dt.datetime:
-        return f'"{now:%Y-%m-%dT%H:%M:%SZ}"', ""
-    if hint is dt.date:
-        return f'"{now:%Y-%m-%d}"', ""
-    return '"..."', ""
+    time, date = f'"{now:%Y-%m-%dT%H:%M:%SZ}"', f'"{now:%Y-%m-%d}"'
+    return {bool: "false", int: "1", dt.datetime: time, dt.date: date}.get(hint, '"..."'), ""

@@ -60,8 +60,7 @@ def show(app: App, *, since: str | None, file: Path | None) -> None:
     for entry in read(file or audit_file(app)):
         if entry.time < start:
             continue
-        if app.json:
-            app.data(entry)
+        app.answer(entry)
         facts = " ".join(f"{name}={_spell(fact)}" for name, fact in entry.facts.items())
         rows.append((entry.seq, entry.time, entry.event, facts))
     app.answer(table=(("seq", "time", "event", "facts"), rows))
@@ -85,16 +84,13 @@ def _start(app: App, text: str | None) -> str:
     from schemas.codec import parse_time
     from schemas.errors import SchemaError
 
+    if not text or text == "all":
+        return ""
     try:
-        since = text and parse_time(text)
+        since = parse_time(text)
     except SchemaError:
-        span = Since().convert(text, None, None)
-        since = (
-            None
-            if span == "all"
-            else app.now() - (span if isinstance(span, dt.timedelta) else dt.timedelta())
-        )
-    return f"{since:%Y-%m-%dT%H:%M:%SZ}" if since else ""
+        since = app.now() - (Since().convert(text, None, None) or dt.timedelta())
+    return f"{since:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _spell(fact: Fact) -> str:

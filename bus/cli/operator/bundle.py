@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import errno
@@ -63,7 +62,7 @@ def export(
     app: App,
     *,
     out: Path,
-    since: dt.timedelta | str,
+    since: dt.timedelta | None,
     topics: tuple[str, ...],
     channels: tuple[str, ...],
     to: str | None,
@@ -77,23 +76,21 @@ def export(
     import msgspec
 
     from bus.bundle import Opening, by_channel, carried, choose, permit, trust_lines, write
-    from bus.cli.frame import record, registry_store
+    from bus.cli.frame import must_be_new, record, registry_store
     from schemas.vocab import Status
 
-    if out.exists():
-        raise click.UsageError(f"{out} is there already; choose a new name")
+    must_be_new(out)
     context = app.identity
     held = registry_store(app)
     interest = msgspec.structs.replace(interest_of(topics=topics), statuses=tuple(Status))
     named = tuple(_channel(text) for text in channels)
-    start = None if since == "all" else app.now() - since if isinstance(since, dt.timedelta) else app.now()
+    start = None if since is None else app.now() - since
     with _holding(app) as (read, of):
         chosen = read(lambda db: choose(db, of, interest, named, start))
         leaving = by_channel(chosen)
         permit(leaving, to, held())
         _tell(app, leaving, to)
-        if not yes:
-            app.confirm(f"Write these {len(chosen)} bulletins to {out}?", flag="--yes")
+        app.confirm(f"Write these {len(chosen)} bulletins to {out}?", yes=yes)
         opening = Opening(domain=held().domain, by=context.authority, made=app.now(), to=to)
 
         def content() -> Iterator[Content]:
@@ -212,7 +209,7 @@ def _channel(text: str) -> Channel:
 def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection], T]], T], str]]:
     """How to ask what this identity holds, and in which words: its store, or without one its outbox."""
     from bus.bundle import OF_OUTBOX, OF_STORE
-    from bus.cli.frame import OUTBOX_FILE, STORE_FILE, open_outbox, query_store
+    from bus.cli.frame import OUTBOX_FILE, STORE_FILE, open_outbox, query_store, within
 
     folder = app.state_folder()
     if (folder / STORE_FILE).exists():
@@ -224,27 +221,21 @@ def _holding(app: App) -> Iterator[tuple[Callable[[Callable[[sqlite3.Connection]
             remedy="export as a hub, or as an authority that has spoken",
         )
 
-    async def ask(question: Callable[[sqlite3.Connection], T]) -> T:
-        async with open_outbox(app) as box:
-            return await box.read(question)
-
-    yield lambda question: asyncio.run(ask(question)), OF_OUTBOX
+    yield lambda question: within(open_outbox(app), lambda box: box.read(question)), OF_OUTBOX
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
     """A bundle that is a file: it is read twice, so nothing else will do."""
     from bus.bundle import MAX_BUNDLE_BYTES, BundleError
-    from bus.cli.frame import InputFileError
+    from bus.cli.frame import InputFileError, input_errors
 
     if not path.exists():
         raise InputFileError(f"there is no file {path}", reason="file-missing")
     if not path.is_file():
         raise InputFileError(f"{path} is no regular file; a bundle is read twice", reason="file-unreadable")
-    try:
+    with input_errors(path):
         file = path.open("rb")
-    except OSError as exc:
-        raise InputFileError(f"cannot read {path}: {exc.strerror}", reason="file-unreadable") from None
     with file:
         if os.fstat(file.fileno()).st_size > MAX_BUNDLE_BYTES:
             raise BundleError(f"{path} is larger than {MAX_BUNDLE_BYTES} bytes", reason="too-large")

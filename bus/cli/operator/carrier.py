@@ -20,19 +20,25 @@ if TYPE_CHECKING:
 CARRIER_FILE, LEDGER_FILE = "carrier.nk", "carrier.db"
 MAX_FEDERATION_BYTES = 1024 * 1024
 PORT = 4222
+MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Which broker of a federation the options name: the file, the country or union in it, the node of its cluster."""
+    """Which broker the options name.
 
+    Attributes:
+        host, port: where it listens for clients; the port that its federation names, or 4222, without one.
+        federation, place, node: the file, the country or union in it, the node of its cluster.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
     federation: Path | None
     place: str | None
     node: int
 
 
-federation_options = gathered(
-    "which",
-    Place,
+federation_options = (
     click.option(
         "--federation",
         type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -40,6 +46,18 @@ federation_options = gathered(
     ),
     click.option("--as", "place", metavar="NAME", help="the country or union of that file that it serves"),
     click.option("--node", type=click.IntRange(1, 9), default=1, help="which node of its cluster"),
+)
+federated = gathered("which", Place, *federation_options)
+listening = gathered(
+    "which",
+    Place,
+    click.option("--host", default="127.0.0.1", show_default=True),
+    click.option(
+        "--port",
+        type=click.IntRange(1, 65535 - MONITOR_ABOVE),
+        help="for clients  [default: the federation file's, or 4222]",
+    ),
+    *federation_options,
 )
 
 

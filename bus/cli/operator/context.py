@@ -117,9 +117,5 @@ def show(app: App, *, origin: bool) -> None:
 
 
 def _plain(context: msgspec.Struct) -> dict[str, object]:
-    fields = msgspec.structs.asdict(context)
-    return {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in fields.items()
-        if value is not None
-    }
+    fields = msgspec.to_builtins(context, enc_hook=str)
+    return {key: value for key, value in fields.items() if value is not None}

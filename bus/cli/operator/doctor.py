@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -85,10 +84,9 @@ def _settings(app: App) -> str:
 
 
 def _registry(app: App) -> str:
-    from bus.cli.frame import open_registry
+    from bus.cli.frame import present_registry
 
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     return f"{registry.domain} version {registry.version}, {registry.state(now)}"
 
 
@@ -119,13 +117,9 @@ def _state(app: App) -> str:
 
 
 def _bus(app: App) -> str:
-    from bus.cli.frame import endpoint
+    from bus.cli.frame import endpoint, within
     from bus.transport import Connection
 
-    async def reach() -> str:
-        place = endpoint(app, "doctor")
-        async with Connection.open(place) as connection:
-            await connection.until_connected(app.timeout(3.0))
-        return place.url
-
-    return asyncio.run(reach())
+    place = endpoint(app, "doctor")
+    within(Connection.open(place), lambda connection: connection.until_connected(app.timeout(3.0)))
+    return place.url

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import DONE, FILE, PARTLY, App, Group, command, hint, repeatable
+from bus.cli.frame import DONE, FILE, PARTLY, TLPS, App, Group, Sending, command, gathered, hint, repeatable
+from schemas.vocab import FeedbackKind
 
 if TYPE_CHECKING:
     from bus.drills import Expectation, Inject, Report
     from bus.publishing import Publisher
     from bus.trust import VerifiedRegistry
+    from schemas.bulletin import Draft
     from schemas.vocab import Tlp
 
 out_option = click.option(
@@ -56,9 +58,7 @@ async def run(app: App, script: Path, *, out: Path, only_check: bool) -> int:
 @command(drill, "comcheck")
 @click.option("--as", "speaker", metavar="CONTEXT", help="who asks; the chosen context when it is not said")
 @click.option("--to", "audience", default="community", show_default=True, help="the audience that is asked")
-@click.option(
-    "--tlp", type=click.Choice(["amber+strict", "amber", "green"]), default="green", show_default=True
-)
+@click.option("--tlp", type=click.Choice(TLPS[1:-1]), default="green", show_default=True)
 @click.option(
     "--within", type=click.IntRange(1, 86_400), default=300, show_default=True, help="seconds to answer in"
 )
@@ -118,58 +118,29 @@ async def comcheck(
 @click.option("--exercise", metavar="NAME", required=True, help="the exercise that the bulletin is of")
 @click.option(
     "--verdict",
-    type=click.Choice(
-        [
-            "ack",
-            "reject",
-            "sighting",
-            "endorse",
-            "dispute",
-            "false-positive",
-            "action-taken",
-            "request-upgrade",
-        ]
-    ),
+    type=click.Choice([str(kind) for kind in FeedbackKind if kind is not FeedbackKind.HANDOVER]),
     default="ack",
     show_default=True,
 )
 @click.option("--text", help="a sentence")
-@click.option(
-    "--tlp", type=click.Choice(["red", "amber+strict", "amber", "green"]), help="the bulletin's marking"
-)
+@click.option("--tlp", type=click.Choice(TLPS[:-1]), help="the bulletin's marking")
 @click.option("--audience", help="the bulletin's audience")
+@gathered("sending", Sending)
 async def answer(
-    app: App,
-    bulletin_id: str,
-    *,
-    exercise: str,
-    verdict: str,
-    text: str | None,
-    tlp: str | None,
-    audience: str | None,
+    app: App, bulletin_id: str, *, exercise: str, verdict: str, text: str | None, sending: Sending
 ) -> int:
     """Answer the bulletin ID of an exercise; TLP and audience are the context's when they are not given."""
-    import msgspec
-
-    from bus.cli.frame import Sending, send_drafts
+    from bus.cli.frame import check_shape, send_drafts
     from bus.drills import answer as answer_to
     from schemas.scalars import Slug, Uuid
-    from schemas.vocab import FeedbackKind
 
-    for value, type_, what in (
-        (bulletin_id, Uuid, "ID is the id of a bulletin"),
-        (exercise, Slug, "--exercise"),
-    ):
-        try:
-            msgspec.convert(value, type_)
-        except msgspec.ValidationError:
-            raise click.UsageError(f"{what}: {value!r} is none") from None
+    check_shape(bulletin_id, Uuid, f"ID is the id of a bulletin: {bulletin_id!r} is none")
+    check_shape(exercise, Slug, f"--exercise: {exercise!r} is none")
 
-    return await send_drafts(
-        app,
-        [(bulletin_id, lambda: answer_to(bulletin_id, exercise, FeedbackKind(verdict), text))],
-        Sending(audience=audience, tlp=tlp),
-    )
+    def make() -> Draft:
+        return answer_to(bulletin_id, exercise, FeedbackKind(verdict), text)
+
+    return await send_drafts(app, [(bulletin_id, make)], sending)
 
 
 # -- conducting it ----------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -105,12 +104,11 @@ async def rebuild(app: App) -> None:
 @command(hub, "status")
 async def status(app: App) -> None:
     """Counts, cursors, lag and what waits, from the store."""
-    from bus.cli.frame import open_registry, open_store
+    from bus.cli.frame import open_store, present_registry
 
     async with open_store(app) as store:
         counts = await store.status()
-    now = app.now()
-    registry = open_registry(app, now)
+    registry, now = present_registry(app)
     facts = {**counts, "trust": str(registry.state(now)), "registry_version": registry.version}
     told = dict(facts)
     if last := counts.get("last_admitted"):
@@ -137,20 +135,13 @@ def decide(app: App, channel: str, *, reason: str, yes: bool) -> None:
     effect now, the alarm ends, and the evidence stays (tocsin bulletin proof). A further contradiction is to be decided
     anew. Exits 3 when there is nothing to decide.
     """
-    from bus.cli.frame import open_store, record
+    from bus.cli.frame import open_store, record, within
 
     authority = app.identity.authority
-    if not yes:
-        app.confirm(
-            "Has its issuer said, by another way than this channel, which of the two is its own?",
-            flag="--yes",
-        )
-
-    async def work() -> tuple[int, bool]:
-        async with open_store(app) as store:
-            return await store.decide(channel, authority, reason, app.now())
-
-    count, frozen = asyncio.run(work())
+    app.confirm(
+        "Has its issuer said, by another way than this channel, which of the two is its own?", yes=yes
+    )
+    count, frozen = within(open_store(app), lambda store: store.decide(channel, authority, reason, app.now()))
     if not count:
         raise NotFoundError(
             f"nothing is to be decided on {channel}", remedy="tocsin channels --alarms lists what is"
@@ -201,32 +192,33 @@ async def scrub(app: App) -> int:
     """
     app.logs(errors_only=True)
     damage, compared, problem = await _scrubbed(app)
-    if app.json:
-        app.data({"damaged": damage, "streams": compared})
-    else:
-        for bulletin in damage:
-            app.line(f"damaged: {bulletin.channel} number {bulletin.seq}, {bulletin.id}: {bulletin.what}")
-        app.table(
+    streams = compared or ()
+    app.answer(
+        {"damaged": damage, "streams": compared},
+        lines=(f"damaged: {one.channel} number {one.seq}, {one.id}: {one.what}" for one in damage),
+        table=(
             ("stream", "held", "taken in", "lost"),
-            [(each.stream, each.held, each.taken, sum(each.lost.values())) for each in compared or ()],
+            ((each.stream, each.held, each.taken, sum(each.lost.values())) for each in streams),
+        ),
+    )
+    lost = sorted((channel, count) for stream in streams for channel, count in stream.lost.items())
+    notes = []
+    if compared is None and problem is None:
+        notes.append(
+            "hub run is reading into this store, so only the store was checked; end it to read the streams"
         )
-        for channel, count in sorted((c, n) for stream in compared or () for c, n in stream.lost.items()):
-            app.line(f"lost: {count} of {channel}; its authority sends it again with: tocsin outbox scrub")
-        if compared is None and problem is None:
-            app.note(
-                "hub run is reading into this store, so only the store was checked; end it to read the streams"
-            )
-        if damage:
-            app.note(
-                f"{len(damage)} in the store are damaged: keep the file, and make a new one from the streams (set it aside, tocsin hub run)"
-            )
-        else:
-            app.note("every bulletin in the store is as it was admitted")
+    notes.append(
+        f"{len(damage)} in the store are damaged: keep the file, and make a new one from the streams (set it aside, tocsin hub run)"
+        if damage
+        else "every bulletin in the store is as it was admitted"
+    )
+    again = "its authority sends it again with: tocsin outbox scrub"
+    app.answer(lines=(f"lost: {count} of {channel}; {again}" for channel, count in lost), notes=notes)
     if problem is not None:
         raise problem
     if damage:
         return FAILURE
-    return PARTLY if any(stream.lost for stream in compared or ()) else DONE
+    return PARTLY if lost else DONE
 
 
 async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None, BusError | None]:
@@ -243,4 +235,4 @@ async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None
             compared = await scrubbing.compare(place, store, registry, app.now, app.timeout(CONNECT_S))
         except (UnreachableError, DeniedError, BrokerError) as exc:
             return damage, None, exc
-        return damage, compared, None
+    return damage, compared, None

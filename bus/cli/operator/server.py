@@ -12,10 +12,12 @@ import click
 from bus.cli.frame import DONE, FAILURE, FILE, FOLDER, App, Group, NotFoundError, command, ended
 from bus.cli.operator.carrier import (
     CARRIER_FILE,
+    MONITOR_ABOVE,
     Place,
     carry,
-    federation_options,
+    federated,
     key_in,
+    listening,
     name_of,
     port_of,
     seat_of,
@@ -27,12 +29,10 @@ if TYPE_CHECKING:
     from bus.transport import Tls
     from bus.trust import VerifiedRegistry
 
-PORT = click.IntRange(1, 65535 - 4000)
-PROVISIONER_FILE = "provisioner.nk"
+PROVISIONER_FILE = "provisioner.nk"  # of who makes streams
 PROBE_FILES = ("probe.nk", "probe-beside.nk")  # of who tries the walls: server check
 ROUTE_FILE = "route.secret"
 CONF_FILE = "nats-server.conf"
-MONITOR_ABOVE = 4000  # the monitoring port beside the one for clients
 
 
 @click.group(cls=Group)
@@ -42,11 +42,9 @@ def server() -> None:
 
 @command(server, "conf")
 @click.argument("folder", type=FOLDER)
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
-@federation_options
+@listening
 @click.option("--stdout", is_flag=True, help="print it instead of writing FOLDER/nats-server.conf")
-def conf(app: App, folder: Path, *, host: str, port: int | None, which: Place, stdout: bool) -> None:
+def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
     """Write the broker's configuration into FOLDER, generated from the context's registry.
 
     With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
@@ -56,8 +54,8 @@ def conf(app: App, folder: Path, *, host: str, port: int | None, which: Place, s
     from bus.storage import write_atomically
 
     registry = production_registry(app)
-    settings = _settings(folder, host, port, seat_of(folder, registry, which))
-    text = render_conf(registry, settings=settings, provisioner_nkey=provisioner_key(folder)[1])
+    settings = _settings(folder, which, seat_of(folder, registry, which))
+    text = render_conf(registry, settings=settings, provisioner_nkey=key_in(folder, PROVISIONER_FILE)[1])
     if stdout:
         click.echo(text)
         return
@@ -70,19 +68,9 @@ def conf(app: App, folder: Path, *, host: str, port: int | None, which: Place, s
 
 @command(server, "run")
 @click.argument("folder", type=FOLDER)
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=PORT, help="for clients  [default: the federation file's, or 4222]")
-@federation_options
+@listening
 @click.option("--binary", type=FILE, help="nats-server [env: TOCSIN_NATS_SERVER]")
-async def run(
-    app: App,
-    folder: Path,
-    *,
-    host: str,
-    port: int | None,
-    which: Place,
-    binary: Path | None,
-) -> None:
+async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
 
     With --federation and --as it is one of several, and a country's carrier runs beside it: what is released goes to the
@@ -98,15 +86,15 @@ async def run(
     app.logs()
     seat = seat_of(folder, production_registry(app), which)
     # A signal that comes while it starts ends it too, and its nats-server with it.
-    await until_first(ended(), _run(app, folder, host, port, seat, binary))
+    await until_first(ended(), _run(app, folder, which, seat, binary))
 
 
-def _settings(folder: Path, host: str, port: int | None, seat: BrokerRole | None) -> ServerSettings:
+def _settings(folder: Path, which: Place, seat: BrokerRole | None) -> ServerSettings:
     from bus.server import ServerSettings, ServerTls
 
-    port = port or port_of(seat)
+    port = which.port or port_of(seat)
     return ServerSettings(
-        host=host,
+        host=which.host,
         port=port,
         monitor_port=port + MONITOR_ABOVE,
         name=name_of(seat),
@@ -117,9 +105,7 @@ def _settings(folder: Path, host: str, port: int | None, seat: BrokerRole | None
     )
 
 
-async def _run(
-    app: App, folder: Path, host: str, port: int | None, seat: BrokerRole | None, binary: Path | None
-) -> None:
+async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None) -> None:
     from bus.cli.frame import recorder, registry_store
     from bus.errors import ConfigError
     from bus.server import (
@@ -136,9 +122,9 @@ async def _run(
 
     held = registry_store(app)
     registry = held()
-    seed, public = provisioner_key(folder)
+    seed, public = key_in(folder, PROVISIONER_FILE)
     tls = _tls(app)
-    settings = _settings(folder, host, port, seat)
+    settings = _settings(folder, which, seat)
     if (tls is None) != (settings.tls is None):
         raise ConfigError(
             f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
@@ -185,7 +171,7 @@ def carrier_key(app: App, folder: Path) -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--url", help="nats://host:port, instead of the context's server")
 @click.option("--monitor", help="monitoring address, http://127.0.0.1:8222")
-@federation_options
+@federated
 async def check(app: App, folder: Path, *, url: str | None, monitor: str | None, which: Place) -> int:
     """Check every assumption about the running broker; FOLDER holds the provisioner's key.
 
@@ -211,7 +197,7 @@ async def check(app: App, folder: Path, *, url: str | None, monitor: str | None,
     checks = await run_checks(
         url=address,
         monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
-        provisioner_seed=provisioner_key(folder)[0],
+        provisioner_seed=key_in(folder, PROVISIONER_FILE)[0],
         registry=registry,
         seat=seat_of(folder, registry, which),
         conf_file=folder / CONF_FILE,
@@ -247,11 +233,6 @@ def production_registry(app: App) -> VerifiedRegistry:
             reason="demo-domain",
         )
     return registry
-
-
-def provisioner_key(folder: Path) -> tuple[str, str]:
-    """The seed and public key of the identity that makes streams; made when first asked for."""
-    return key_in(folder, PROVISIONER_FILE)
 
 
 def _probes(folder: Path) -> list[tuple[str, str]]:

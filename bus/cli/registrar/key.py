@@ -90,14 +90,8 @@ def new(
             signer = FileSigner.generate(alg)
             save_signer(file, signer, passphrase)
             public_half = signer
-    record(
-        app,
-        "key-made",
-        use="seal" if seal else "signing",
-        key=public_half.kid,
-        alg=public_half.alg,
-        file=str(file),
-    )
+    use = "seal" if seal else "signing"
+    record(app, "key-made", use=use, key=public_half.kid, alg=public_half.alg, file=str(file))
     _print(app, public_half, file)
 
 

@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import FILE, App, hint, read_file, record, report_file, write_whole
+from bus.cli.frame import (
+    FILE,
+    App,
+    NotFoundError,
+    check_shape,
+    hint,
+    read_file,
+    record,
+    report_file,
+    write_whole,
+)
 
 if TYPE_CHECKING:
     from bus.audit import Fact
     from bus.trust import VerifiedRegistry
-    from schemas.registry import KeyRecord, Registry
+    from schemas.registry import KeyRecord, PublishGrant, ReadGrant, Registry
     from schemas.vocab import Tlp
 
 KEY_LIFETIME_DAYS = 365
@@ -118,36 +128,36 @@ def parse_grant(text: str, parts: int) -> tuple[Tlp, str, str]:
     return Tlp(tlp), rest[0], rest[1] if len(rest) > 1 else ""
 
 
-def check_shape(text: str, type_: object, wanted: str) -> None:
-    """Refuse a word that does not have the shape of its type, saying what would.
+def check_country(code: str) -> None:
+    """Refuse what is no code of a country."""
+    from schemas.scalars import Country
+
+    check_shape(code, Country, f"{code!r} is not a country in two capital letters, EU or INT")
+
+
+def check_audiences(document: Registry, grants: Iterable[PublishGrant | ReadGrant]) -> None:
+    """Refuse grants for an audience that the registry has not; an authority's own id is one too."""
+    known = {*document.audiences, *document.authorities}
+    for one in grants:
+        for name in one.audiences:
+            if name not in known:
+                raise click.UsageError(
+                    f"there is no audience {name!r}{hint(name, sorted(known))}; "
+                    "a new one is made with its first member: tocsin registry add ... --member-of"
+                )
+
+
+def must_be_in(document: Registry, authority: str) -> None:
+    """Refuse an authority that the registry has not.
 
     Raises:
-        click.UsageError: `text` is not `wanted`.
+        NotFoundError: `unknown-authority`.
     """
-    try:
-        msgspec.convert(text, type_)
-    except msgspec.ValidationError:
-        raise click.UsageError(f"{text!r} is not {wanted}") from None
-
-
-def check_audiences(document: Registry, named: Iterable[str]) -> None:
-    """Refuse an audience that the registry has not; an authority's own id is one too."""
-    known = {*document.audiences, *document.authorities}
-    for name in named:
-        if name not in known:
-            raise click.UsageError(
-                f"there is no audience {name!r}{hint(name, sorted(known))}; "
-                "a new one is made with its first member: tocsin registry add ... --member-of"
-            )
-
-
-def check_kinds(named: Iterable[str]) -> None:
-    """Refuse a kind that there is not."""
-    from schemas.bodies import KINDS
-
-    for name in named:
-        if name not in KINDS and name != "*":
-            raise click.UsageError(f"there is no kind {name!r}{hint(name, KINDS)}")
+    if authority not in document.authorities:
+        raise NotFoundError(
+            f"{authority} is not in this registry{hint(authority, document.authorities)}",
+            reason="unknown-authority",
+        )
 
 
 def key_record(path: Path, now: dt.datetime) -> KeyRecord:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -13,9 +14,9 @@ from bus.cli.frame import (
     STATUS,
     App,
     Group,
-    NotFoundError,
+    check_shape,
     command,
-    hint,
+    must_be_known,
     read_file,
     repeatable,
     report_file,
@@ -26,9 +27,9 @@ from bus.cli.frame import (
 from bus.cli.registrar.proposals import (
     REGISTRY_LIFETIME_DAYS,
     check_audiences,
-    check_kinds,
-    check_shape,
+    check_country,
     key_record,
+    must_be_in,
     out_option,
     parse_grant,
     previous_of,
@@ -74,7 +75,9 @@ def init(
         raise click.UsageError(
             "a domain that starts with demo- belongs to `tocsin demo`; choose another name"
         )
-    check_shape(domain, DomainName, "a name of a domain: small letters, digits, dots, hyphens")
+    check_shape(
+        domain, DomainName, f"{domain!r} is not a name of a domain: small letters, digits, dots, hyphens"
+    )
     now = app.now()
     root_keys = [key_record(path, now) for path in roots]
     if threshold > (count := len({thumbprint(key.jwk) for key in root_keys})):
@@ -106,10 +109,7 @@ def init(
 @click.option("--name", required=True, help="full name")
 @click.option("--kind", required=True, help="csirt, emb, dsc, dpa, hub, ...")
 @click.option(
-    "--domain",
-    "domain_",
-    required=True,
-    help="digital, cyber, data, electoral, foreign, justice, comms, coord",
+    "--domain", required=True, help="digital, cyber, data, electoral, foreign, justice, comms, coord"
 )
 @click.option("--country", required=True, help="ISO 3166-1 alpha-2, EU or INT")
 @repeatable("--key", "keys", type=FILE, help="public JWK file of a signing key; repeat")
@@ -123,48 +123,33 @@ def add(
     file: Path,
     authority: str,
     *,
-    name: str,
-    kind: str,
-    domain_: str,
-    country: str,
     keys: tuple[Path, ...],
-    nkeys: tuple[str, ...],
     audiences: tuple[str, ...],
     anew: bool,
-    contacts: tuple[str, ...],
     out: Path | None,
+    **told: Any,
 ) -> None:
     """Propose to add AUTHORITY to the registry in FILE. One that is there already keeps its record, but for --replace."""
     from bus.keys import thumbprint
     from bus.trust import proposals
     from schemas.registry import AuthorityRecord, NkeyUser
-    from schemas.scalars import Country, OrgId
+    from schemas.scalars import OrgId
     from schemas.vocab import Domain
 
     now = app.now()
     records = [key_record(path, now) for path in keys]
     document, note = proposal(file, now)
-    check_shape(authority, OrgId, "an authority id such as xa-csirt: country in small letters, hyphen, name")
-    check_shape(country, Country, "a country in two capital letters, EU or INT")
-    for nkey in nkeys:
-        check_shape(
-            nkey, NkeyUser, "a public transport key (U...): tocsin key new --transport FILE prints it"
-        )
-    if domain_ not in set(Domain):
-        raise click.UsageError(f"there is no domain {domain_!r}{hint(domain_, Domain)}")
+    shape = "an authority id such as xa-csirt: country in small letters, hyphen, name"
+    check_shape(authority, OrgId, f"{authority!r} is not {shape}")
+    check_country(told["country"])
+    for nkey in told["nkeys"]:
+        shape = "a public transport key (U...): tocsin key new --transport FILE prints it"
+        check_shape(nkey, NkeyUser, f"{nkey!r} is not {shape}")
+    must_be_known("domain", told["domain"], list(Domain))
+    fields = {field: told[field] for field in ("name", "kind", "domain", "country", "nkeys", "contacts")}
+    fields["keys"] = {thumbprint(key.jwk): key for key in records}
     try:
-        record = msgspec.convert(
-            {
-                "name": name,
-                "kind": kind,
-                "domain": Domain(domain_),
-                "country": country,
-                "keys": {thumbprint(key.jwk): key for key in records},
-                "nkeys": tuple(nkeys),
-                "contacts": contacts,
-            },
-            AuthorityRecord,
-        )
+        record = msgspec.convert(fields, AuthorityRecord)
     except msgspec.ValidationError as exc:
         raise click.UsageError(f"this is no record of an authority: {exc}") from None
     if (had := document.authorities.get(authority)) is not None:
@@ -217,23 +202,29 @@ def grant(
 ) -> None:
     """Propose further grants for AUTHORITY. Whoever may speak on a channel may also go on with it after a theft."""
     from bus.trust import proposals
+    from schemas.bodies import KINDS
     from schemas.registry import PublishGrant, ReadGrant
-    from schemas.scalars import Country
     from schemas.vocab import Status
 
     if not publishes and not reads and not receipts:
         raise click.UsageError("name at least one --publish or --read, or --receipts")
     for area in areas:
-        check_shape(area, Country, "a country in two capital letters, EU or INT")
+        check_country(area)
     spoken = tuple(Status(status) for status in statuses) or (Status.ACTUAL, Status.EXERCISE, Status.TEST)
     says: list[PublishGrant] = []
     for text in publishes:
         tlp, audience, kinds = parse_grant(text, 3)
-        check_kinds(given := kinds.split(",") if kinds else ["*"])
-        listed = (*given, proposals.REANCHOR) if kinds else (*given,)
+        listed = tuple(kinds.split(",")) if kinds else ()
+        for kind in listed:
+            if kind != "*":
+                must_be_known("kind", kind, KINDS)
         says.append(
             PublishGrant(
-                statuses=spoken, tlps=(tlp,), audiences=(audience,), kinds=listed, areas=areas or ("*",)
+                statuses=spoken,
+                tlps=(tlp,),
+                audiences=(audience,),
+                kinds=(*listed, proposals.REANCHOR) if listed else ("*",),
+                areas=areas or ("*",),
             )
         )
         if not statuses:
@@ -246,15 +237,9 @@ def grant(
     ]
     now = app.now()
     document, note = proposal(file, now)
-    if authority not in document.authorities:
-        raise NotFoundError(
-            f"{authority} is not in this registry{hint(authority, document.authorities)}",
-            reason="unknown-authority",
-        )
-    check_audiences(
-        document,
-        [name for names in (*(g.audiences for g in says), *(g.audiences for g in hears)) for name in names],
-    )
+    must_be_in(document, authority)
+    check_audiences(document, says)
+    check_audiences(document, hears)
     document = proposals.grant(document, authority, publish=says, read=hears)
     if receipts:
         document = proposals.grant_receipts(document, authority)

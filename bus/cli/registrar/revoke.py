@@ -94,12 +94,7 @@ def explain_revocation(
 
 
 def write_statement(
-    app: App,
-    registry: VerifiedRegistry,
-    authority: str,
-    signer: Signer,
-    out: Path,
-    revoking: Revoking,
+    app: App, registry: VerifiedRegistry, authority: str, signer: Signer, out: Path, revoking: Revoking
 ) -> None:
     """Explain, ask, and write a revocation statement that this registry believes."""
     from bus.trust import new_statement
@@ -123,8 +118,7 @@ def write_statement(
         raise click.UsageError("these keys are revoked since then or earlier already; nothing was written")
     explain_revocation(app, authority, registry.authority(authority), chosen, moment, now)
     app.note("  It is in force wherever the statement is taken in; no root keeper has to sign it.")
-    if not revoking.yes:
-        app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
+    app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", yes=revoking.yes)
     write_new(out, raw)
     record(
         app,

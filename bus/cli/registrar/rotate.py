@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from bus.cli.frame import (
     FILE,
@@ -42,6 +43,24 @@ if TYPE_CHECKING:
     from schemas.registry import AuthorityRecord, Registry, Role
 
 
+class NewKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Other keys of an authority, as the options say; with `beside` no key ends, else after `overlap_days`."""
+
+    key: Path | None
+    replaces: tuple[str, ...]
+    beside: bool
+    nkeys: tuple[str, ...]
+    overlap_days: int
+
+
+class NewRoles(msgspec.Struct, frozen=True, kw_only=True):
+    """Other root or beacon keys, as the options say."""
+
+    roots: tuple[Path, ...]
+    beacons: tuple[Path, ...]
+    threshold: int | None
+
+
 @command(name="rotate")
 @click.argument("file", type=FILE)
 @click.argument("authority", required=False)
@@ -62,95 +81,69 @@ if TYPE_CHECKING:
 @repeatable("--beacon", "beacons", type=FILE, help="JWK file of each beacon key from now on")
 @click.option("--threshold", type=click.IntRange(min=1), help="root signatures needed from now on")
 @out_option
+@gathered("new", NewKeys)
+@gathered("roles", NewRoles)
 def rotate(
-    app: App,
-    file: Path,
-    authority: str | None,
-    *,
-    key: Path | None,
-    replaces: tuple[str, ...],
-    beside: bool,
-    nkeys: tuple[str, ...],
-    overlap_days: int,
-    roots: tuple[Path, ...],
-    beacons: tuple[Path, ...],
-    threshold: int | None,
-    out: Path | None,
+    app: App, file: Path, authority: str | None, *, new: NewKeys, roles: NewRoles, out: Path | None
 ) -> None:
     """Propose a new key for AUTHORITY beside its old one; or, without AUTHORITY, another set of root or beacon keys.
 
     Another root needs the signatures of the old root's keepers and of the new one's.
     """
-    if (authority is None) != (key is None and not nkeys):
+    if (authority is None) != (new.key is None and not new.nkeys):
         raise click.UsageError("AUTHORITY and --key FILE, or --nkey KEY, go together")
-    if (authority is None) == (not roots and not beacons and threshold is None):
+    if (authority is None) == (not roles.roots and not roles.beacons and roles.threshold is None):
         raise click.UsageError(
             "name AUTHORITY and --key or --nkey; or --root, --beacon or --threshold, without AUTHORITY"
         )
-    if beside and (replaces or key is None):
+    if new.beside and (new.replaces or new.key is None):
         raise click.UsageError("--beside is for a --key that replaces none")
     now = app.now()
     document, note = proposal(file, now)
     if authority is None:
-        changed, text = _other_roles(document, roots, beacons, threshold, now)
+        changed, text = _other_roles(document, roles, now)
     else:
-        overlap = None if beside else dt.timedelta(days=overlap_days)
-        changed, text = _other_keys(document, authority, key, nkeys, replaces, overlap, now)
+        changed, text = _other_keys(document, authority, new, now)
     propose(app, file, out, changed, f"{text}, for version {changed.version}{note}")
 
 
-def _other_keys(
-    document: Registry,
-    authority: str,
-    key: Path | None,
-    nkeys: tuple[str, ...],
-    replaces: tuple[str, ...],
-    overlap: dt.timedelta | None,
-    now: dt.datetime,
-) -> tuple[Registry, str]:
-    """The document with other keys of an authority, and what changed, in words; without `overlap` no key ends."""
+def _other_keys(document: Registry, authority: str, new: NewKeys, now: dt.datetime) -> tuple[Registry, str]:
+    """The document with other keys of an authority, and what changed, in words."""
     from bus.trust import add_key, replace_nkeys, rotate_key
 
     told: list[str] = []
-    if nkeys:
-        document = replace_nkeys(document, authority, nkeys)
-        told.append(f"{len(nkeys)} transport key(s) of {authority} proposed, and no other any more")
-    if key is not None:
-        new = key_record(key, now)
+    if new.nkeys:
+        document = replace_nkeys(document, authority, new.nkeys)
+        told.append(f"{len(new.nkeys)} transport key(s) of {authority} proposed, and no other any more")
+    if new.key is not None:
+        key = key_record(new.key, now)
         ended: tuple[str, ...] = ()
-        if overlap is None:
-            document = add_key(document, authority, new)
+        if new.beside:
+            document = add_key(document, authority, key)
         else:
+            overlap = dt.timedelta(days=new.overlap_days)
             document, ended = rotate_key(
-                document, authority, new, replaces=replaces, overlap=overlap, now=now
+                document, authority, key, replaces=new.replaces, overlap=overlap, now=now
             )
         until = min((document.authorities[authority].keys[kid].not_after for kid in ended), default=None)
         if until:
             beside = f"beside {', '.join(ended)}, which may sign until {until:%Y-%m-%d %H:%M} UTC"
         else:
-            beside = "which replaces none" if overlap is None else "; it has no other usable one"
+            beside = "which replaces none" if new.beside else "; it has no other usable one"
         told.append(f"a new key of {authority} proposed {beside}".replace(" ;", ";"))
     return document, "; ".join(told)
 
 
-def _other_roles(
-    document: Registry,
-    roots: tuple[Path, ...],
-    beacons: tuple[Path, ...],
-    threshold: int | None,
-    now: dt.datetime,
-) -> tuple[Registry, str]:
+def _other_roles(document: Registry, roles: NewRoles, now: dt.datetime) -> tuple[Registry, str]:
     """The document with other root or beacon keys, and what changed, in words."""
-    import msgspec
-
     from bus.trust import check_rules, rotate_role
 
     root, beacon = document.root, document.beacon
-    if roots or threshold is not None:
-        keys = [key_record(path, now) for path in roots] or list(root.keys.values())
-        root = rotate_role(root, keys, threshold)
-    if beacons:
-        beacon = rotate_role(beacon, [key_record(path, now) for path in beacons])
+    if roles.roots or roles.threshold is not None:
+        keys = [key_record(path, now) for path in roles.roots] or list(root.keys.values())
+        root = rotate_role(root, keys, roles.threshold)
+    if roles.beacons:
+        beacon = rotate_role(beacon, [key_record(path, now) for path in roles.beacons])
     changed = msgspec.structs.replace(document, root=root, beacon=beacon)
     check_rules(changed)
     told = [*_difference("root", document.root, root), *_difference("beacon", document.beacon, beacon)]
@@ -213,8 +206,7 @@ def revoke(
         f"  It is in force once {document.root.threshold} of {len(document.root.keys)} root keepers have signed "
         f"version {document.version} and readers have it."
     )
-    if not revoking.yes:
-        app.confirm(f"Propose to revoke {len(chosen)} key(s) of {authority}?", flag="--yes")
+    app.confirm(f"Propose to revoke {len(chosen)} key(s) of {authority}?", yes=revoking.yes)
     text = f"{', '.join(chosen)} of {authority} revoked in the proposal for version {document.version}{note}"
     propose(app, file, out, changed, text)
 
@@ -258,7 +250,5 @@ def export(app: App, file: Path | None, *, as_jwks: bool, out: Path | None) -> N
     if out is None:
         app.data(keys)
         return
-    import msgspec
-
     write_whole(out, msgspec.json.encode(keys) + b"\n")
     app.note(f"{len(keys['keys'])} keys of {registry.domain} version {registry.version} written to {out}")

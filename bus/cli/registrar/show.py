@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import FILE, App, NotFoundError, command, hint, read_file
+from bus.cli.frame import FILE, App, command, read_file
+from bus.cli.registrar.proposals import must_be_in
 
 if TYPE_CHECKING:
     from schemas.registry import PublishGrant, ReadGrant
@@ -22,11 +23,8 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
     from bus.trust import ceremony
 
     document = ceremony.document_of(read_file(file or app.identity.registry))
-    if authority is not None and authority not in document.authorities:
-        raise NotFoundError(
-            f"{authority} is not in this registry{hint(authority, document.authorities)}",
-            reason="unknown-authority",
-        )
+    if authority is not None:
+        must_be_in(document, authority)
     rows = (
         (name, record.kind, record.domain, len(record.keys), _spell(record.publish), _spell(record.read))
         for name, record in sorted(document.authorities.items())

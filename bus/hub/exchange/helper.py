@@ -9,13 +9,13 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
+import msgspec
 import structlog
 
 from bus.admission import decide
 from bus.errors import AdmissionError, BusError, StoreError
 from bus.hub.exchange import missing, requests
 from bus.hub.exchange.requests import Lack
-from bus.hub.periodic import EVERY_S, repeat
 from bus.hub.watch import holdings
 from bus.publishing import Publisher, resend_asked
 from bus.subscribing import Inbox, Stored
@@ -32,49 +32,37 @@ ROWS = 2000
 log = structlog.get_logger()
 
 
-class PeerHelper:
-    """Asks and helps, for one hub."""
+class PeerHelper(msgspec.Struct, frozen=True):
+    """Asks and helps, for one hub.
 
-    def __init__(self, store: Inbox, publisher: Publisher, *, patience_s: float = PATIENCE_S) -> None:
-        """Prepare.
+    Attributes:
+        store: what the hub holds.
+        publisher: the hub's; its authority, registry and clock are the hub's too.
+        patience_s: seconds for which an alarm must stand before a peer is asked; the stream is read again first.
+    """
 
-        Args:
-            store: what the hub holds.
-            publisher: the hub's; its authority, registry and clock are the hub's too.
-            patience_s: seconds for which an alarm must stand before a peer is asked; the stream is read again first.
-        """
-        self._authority_id = publisher.authority_id
-        self._store = store
-        self._publisher = publisher
-        self._registry = publisher.registry
-        self._clock = publisher.clock
-        self._patience_s = patience_s
+    store: Inbox
+    publisher: Publisher
+    patience_s: float = PATIENCE_S
 
-    async def run(self, every_s: float = EVERY_S) -> None:
-        """Ask and help until cancelled.
-
-        Raises:
-            StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
-        """
-        await repeat(self._once, failing="not_asked", authority_id=self._authority_id, every_s=every_s)
-
-    async def _once(self) -> None:
+    async def help(self) -> None:
+        """Answer the others, then ask them; as `heed` and `ask`."""
         await self.heed()
         await self.ask()
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    async def ask(self) -> int:
-        """Request what is missing and due. Returns how many bulletins.
+    async def ask(self) -> None:
+        """Request what is missing and due.
 
         Raises:
             PermitError, StoreError: as `Publisher.publish`; it is asked another time.
         """
-        moment = self._clock().timestamp()
-        registry = self._registry()
-        lacking, before, has_come = await self._store.read(
+        moment = self.publisher.clock().timestamp()
+        registry = self.publisher.registry()
+        lacking, before, has_come = await self.store.read(
             lambda db: (
-                missing.lacks(db, registry, self._authority_id, moment - self._patience_s),
+                missing.lacks(db, registry, self.publisher.authority_id, moment - self.patience_s),
                 missing.asked(db),
                 missing.has_come(db),
             )
@@ -82,19 +70,16 @@ class PeerHelper:
         groups: dict[tuple[str, Tlp], list[Lack]] = {}
         for lack in requests.due(lacking, before, moment):
             last = before.get(requests.place(lack))
-            addressee = requests.whom(lack, last, registry, self._authority_id)
+            addressee = requests.whom(lack, last, registry, self.publisher.authority_id)
             if addressee is not None:
                 groups.setdefault((addressee, lack.channel.tlp), []).append(lack)
-        asked_for = 0
         for (addressee, tlp), lacks in groups.items():
             named = lacks[:MAX_WANTED]
-            await self._publisher.publish(requests.request(addressee, tlp, named))
-            await self._store.write(partial(missing.note_asked, lacking=named, whom=addressee, moment=moment))
+            await self.publisher.publish(requests.request(addressee, tlp, named))
+            await self.store.write(partial(missing.note_asked, lacking=named, whom=addressee, moment=moment))
             log.info("asked_for", whom=addressee, count=len(named), first=str(named[0].channel))
-            asked_for += len(named)
         if has_come:
-            await self._store.write(missing.forget_asked)
-        return asked_for
+            await self.store.write(missing.forget_asked)
 
     # -- helping ----------------------------------------------------------------------------------------------------
 
@@ -104,30 +89,31 @@ class PeerHelper:
         Raises:
             StoreError: the disk is full or fails.
         """
-        after, newest = await self._store.read(lambda db: (missing.processed_upto(db), missing.newest(db)))
+        after, newest = await self.store.read(lambda db: (missing.processed_upto(db), missing.newest(db)))
         while after < newest:
             upto = min(newest, after + ROWS)
-            said = partial(missing.said_to, me=self._authority_id, after=after, upto=upto)
-            for row in await self._store.read(said):
+            said = partial(missing.said_to, me=self.publisher.authority_id, after=after, upto=upto)
+            for row in await self.store.read(said):
                 if isinstance(row.bulletin.body, Request):
                     await self._help(row, row.bulletin.body)
                 elif isinstance(row.bulletin.body, Copy):
                     await self._take(row.bulletin.issuer.id, row.bulletin.body)
-            await self._store.write(partial(missing.note_processed, row=upto))
+            await self.store.write(partial(missing.note_processed, row=upto))
             after = upto
 
     async def _help(self, row: Stored, body: Request) -> None:
         """Send own bulletins again and copies of others', up to MOST_BYTES; the asker requests the rest again."""
-        asker, registry, moment = row.bulletin.issuer.id, self._registry(), self._clock().timestamp()
-        await self._publisher.outbox.write(
-            lambda db: resend_asked(db, self._authority_id, registry, asker, body.items, moment)
+        asker, registry = row.bulletin.issuer.id, self.publisher.registry()
+        moment = self.publisher.clock().timestamp()
+        await self.publisher.outbox.write(
+            lambda db: resend_asked(db, self.publisher.authority_id, registry, asker, body.items, moment)
         )
         sent = 0
         for item in body.items:
             channel = holdings.readable(registry, asker, item.channel)
-            if channel is None or channel.issuer == self._authority_id:
+            if channel is None or channel.issuer == self.publisher.authority_id:
                 continue
-            held = await self._store.read(partial(_due, item=item, asker=asker, moment=moment))
+            held = await self.store.read(partial(_due, item=item, asker=asker, moment=moment))
             if held is not None and sent + len(held.file) <= MOST_BYTES:
                 sent += await self._hand_on(row.id, asker, channel, item.seq, held, moment)
 
@@ -137,31 +123,31 @@ class PeerHelper:
         """Publish a copy to the issuer of the request `asked`. Returns the bytes sent, 0 when it may not be sent."""
         try:
             copy = requests.copy(asker, channel, seq, held.file)
-            await self._publisher.publish(copy, once=f"copy/{asked}/{held.digest}")
+            await self.publisher.publish(copy, once=f"copy/{asked}/{held.digest}")
         except StoreError:
             raise
         except (BusError, SchemaError) as exc:  # without a grant for it, or too large to be handed on
             log.warning("not_handed_on", reader=asker, channel=str(channel), seq=seq, problem=str(exc))
             return 0
-        await self._store.write(lambda db: missing.note_handed_on(db, held.digest, asker, moment))
+        await self.store.write(lambda db: missing.note_handed_on(db, held.digest, asker, moment))
         log.info("handed_on", reader=asker, channel=str(channel), seq=seq)
         return len(held.file)
 
     async def _take(self, holder: str, body: Copy) -> None:
-        registry, now = self._registry(), self._clock()
+        registry, now = self.publisher.registry(), self.publisher.clock()
         try:
             handed = requests.handed(body.file, registry=registry, now=now)
         except AdmissionError as exc:
             log.error("copy_disregarded", holder=holder, reason=exc.reason, problem=str(exc))
             return
         channel, message = handed.channel, handed.message
-        wanted = await self._store.read(
+        wanted = await self.store.read(
             lambda db: missing.was_asked(db, str(channel), handed.seq, message.digest)
         )
-        if not wanted or not registry.may_read(self._authority_id, channel):
+        if not wanted or not registry.may_read(self.publisher.authority_id, channel):
             log.warning("copy_disregarded", holder=holder, reason="not-asked-for", channel=str(channel))
             return
-        outcome = await self._store.settle([decide(message, registry, now)], None, None, now)
+        outcome = await self.store.settle([decide(message, registry, now)], None, None, now)
         log.warning("copy_taken", holder=holder, channel=str(channel), seq=handed.seq, outcome=dict(outcome))
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bus.hub.exchange.requests import Asked, Lack, Place, place
 from bus.hub.exchange.signed_files import signed_file
 from bus.hub.watch import Reason, holdings
-from bus.storage import Layout
+from bus.storage import Layout, single
 from bus.subscribing import Stored, stored
 from bus.trust import VerifiedRegistry
 from schemas.bodies.system import MAX_WANTED
@@ -83,9 +83,7 @@ def _between(db: sqlite3.Connection, channel: str) -> list[int]:
 
 def _beyond(db: sqlite3.Connection, channel: str, held_elsewhere: Iterable[int]) -> Iterable[int]:
     top = "SELECT coalesce(max(seq), 0) FROM {} WHERE channel = ?"
-    mine, said = (
-        int(db.execute(top.format(table), (channel,)).fetchone()[0]) for table in ("links", "announced_heads")
-    )
+    mine, said = (single(db, top.format(table), channel) for table in ("links", "announced_heads"))
     last = max(said, *held_elsewhere, 0)
     return range(last, max(mine, last - MAX_WANTED), -1)
 
@@ -114,7 +112,7 @@ _COME = (
 
 def has_come(db: sqlite3.Connection) -> bool:
     """Whether anything has come that was asked for."""
-    return bool(db.execute(f"SELECT EXISTS (SELECT 1 FROM requested WHERE {_COME})").fetchone()[0])
+    return bool(single(db, f"SELECT EXISTS (SELECT 1 FROM requested WHERE {_COME})"))
 
 
 def forget_asked(db: sqlite3.Connection) -> None:
@@ -160,8 +158,7 @@ def held_at(db: sqlite3.Connection, channel: str, seq: int, digest: str | None) 
 
 def processed_upto(db: sqlite3.Connection) -> int:
     """The last row whose request or copy was processed."""
-    row = db.execute("SELECT row FROM processed").fetchone()
-    return row["row"] if row else 0
+    return single(db, "SELECT coalesce(max(row), 0) FROM processed")
 
 
 def note_processed(db: sqlite3.Connection, row: int) -> None:
@@ -177,4 +174,4 @@ def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[Stor
 
 def newest(db: sqlite3.Connection) -> int:
     """The last row that was admitted."""
-    return int(db.execute("SELECT coalesce(max(row), 0) FROM admitted").fetchone()[0])
+    return single(db, "SELECT coalesce(max(row), 0) FROM admitted")

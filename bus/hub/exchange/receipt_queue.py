@@ -14,7 +14,8 @@ from operator import itemgetter
 
 import msgspec
 
-from bus.storage import Layout, utc
+from bus.hub.rows import SITUATION
+from bus.storage import Layout, single, utc
 from bus.trust import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
 from schemas.codec import digest as digest_of
@@ -57,38 +58,27 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_due(db: sqlite3.Connection) -> bool:
     """Whether there is anything to queue or to send."""
-    withdrawn = "".join(f" OR EXISTS ({_WITHDRAWN.format(table=table)})" for table in _TABLES)
-    upto = "coalesce((SELECT row FROM receipt_queue_upto), 0)"
-    asked = f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 FROM admitted WHERE row > {upto})"
-    return bool(db.execute(asked + withdrawn).fetchone()[0])
+    withdrawn = "".join(f" OR EXISTS ({_WITHDRAWN.format(table=table)})" for table in SITUATION)
+    asked = f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 {_NEW})"
+    return bool(single(db, asked + withdrawn))
 
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     """Queue receipts for what was admitted since the last time and for what is withdrawn now, inside a transaction."""
-    upto = db.execute("SELECT row FROM receipt_queue_upto").fetchone()
-    row = upto["row"] if upto else 0
-    new = "SELECT row, digest, id, channel, admitted_at FROM admitted WHERE row > ? ORDER BY row LIMIT ?"
-    while rows := db.execute(new, (row, AT_ONCE)).fetchall():
-        for admitted in rows:
-            channel = Channel.parse(admitted["channel"])
+    new = f"SELECT digest, id, channel, admitted_at, row {_NEW} ORDER BY row LIMIT ?"
+    while rows := db.execute(new, (AT_ONCE,)).fetchall():
+        for digest, id_, name, at, _ in rows:
+            channel = Channel.parse(name)
             if channel.issuer != me and channel.status is not Status.SYSTEM:
-                add(
-                    db,
-                    ReceiptStage.VERIFIED,
-                    admitted["digest"],
-                    admitted["id"],
-                    channel,
-                    admitted["admitted_at"],
-                )
-        row = rows[-1]["row"]
-    db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (row,))
-    for table in _TABLES:
+                add(db, ReceiptStage.VERIFIED, digest, id_, channel, at)
+        db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (rows[-1]["row"],))
+    for table in SITUATION:
         for gone in db.execute(_WITHDRAWN.format(table=table)).fetchall():
             if (channel := Channel.parse(gone["channel"])).issuer != me:
                 add(db, ReceiptStage.WITHDRAWN, gone["digest"], gone["id"], channel, now.timestamp())
 
 
-_TABLES = ("actual", "exercise", "test_and_system")  # of `bus.hub.picture.projection`
+_NEW = "FROM admitted WHERE row > coalesce((SELECT row FROM receipt_queue_upto), 0)"
 _WITHDRAWN = """
 SELECT a.digest, a.id, a.channel FROM {table} t JOIN admitted a ON a.row = t.row WHERE t.ended_how = 'cancelled'
 AND NOT EXISTS (SELECT 1 FROM receipt_queue w WHERE w.digest = a.digest AND w.stage = 'withdrawn')

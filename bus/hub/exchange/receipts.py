@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import MappingProxyType
 
+import msgspec
+
 from bus.errors import BusError, StoreError
 from bus.hub.exchange import receipt_queue
 from bus.hub.exchange.requests import addressed, plural
-from bus.hub.periodic import EVERY_S, repeat
 from bus.publishing import Publisher
 from bus.subscribing import Inbox
 from bus.trust import receipt_grants
@@ -20,31 +21,16 @@ from schemas.bulletin import Draft
 from schemas.vocab import ReceiptStage, Tlp
 
 
-class Receipts:
-    """Answers for one hub."""
+class Receipts(msgspec.Struct, frozen=True):
+    """Answers for one hub.
 
-    def __init__(self, store: Inbox, publisher: Publisher) -> None:
-        """Prepare.
+    Attributes:
+        store: what the hub has admitted.
+        publisher: the hub's; its authority, registry and clock are the hub's too.
+    """
 
-        Args:
-            store: what the hub has admitted.
-            publisher: the hub's; its authority, registry and clock are the hub's too.
-        """
-        self._store = store
-        self._publisher = publisher
-
-    async def run(self, every_s: float = EVERY_S) -> None:
-        """Answer until cancelled, in batches of what has come since the last time.
-
-        Raises:
-            StoreError: `store-failed`; store or outbox take nothing more until they are opened anew.
-        """
-        await repeat(
-            self.answer,
-            failing="not_answered",
-            authority_id=self._publisher.authority_id,
-            every_s=every_s,
-        )
+    store: Inbox
+    publisher: Publisher
 
     async def answer(self) -> int:
         """Publish all receipts that are due and granted. Returns how many.
@@ -53,12 +39,12 @@ class Receipts:
             PermitError: as `Publisher.publish`; what is left stays in the queue.
             StoreError: the disk is full or fails.
         """
-        publisher = self._publisher
+        publisher = self.publisher
         granted = receipt_grants.ways(publisher.registry(), publisher.authority_id)
-        if not granted or not await self._store.read(receipt_queue.is_due):
+        if not granted or not await self.store.read(receipt_queue.is_due):
             return 0
-        await self._store.write(lambda db: receipt_queue.note(db, publisher.authority_id, publisher.clock()))
-        batches = await self._store.write(lambda db: receipt_queue.take_up(db, granted))
+        await self.store.write(lambda db: receipt_queue.note(db, publisher.authority_id, publisher.clock()))
+        batches = await self.store.write(lambda db: receipt_queue.take_up(db, granted))
         failed: BusError | None = None
         for batch in batches:
             receipt = draft(batch.stage, batch.author, batch.tlp, batch.items)
@@ -69,7 +55,7 @@ class Receipts:
             except BusError as exc:
                 failed = exc  # of this author; others are answered
                 continue
-            await self._store.write(lambda db, ns=batch.ns: receipt_queue.mark(db, ns))  # type: ignore[misc]  # bound now
+            await self.store.write(lambda db, ns=batch.ns: receipt_queue.mark(db, ns))  # type: ignore[misc]  # bound now
         if failed is not None:
             raise failed
         return len(batches)

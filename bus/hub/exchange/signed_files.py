@@ -19,21 +19,20 @@ class Proof(NamedTuple):
 
 def contradictions(db: sqlite3.Connection, channel: str) -> Iterator[Proof]:
     """Each number at which a channel's issuer contradicts itself, and the proof: what is held there, and what denies it."""
-    for row in db.execute(
-        "SELECT q.seq, q.headers, q.payload, l.digest FROM quarantine q JOIN links l ON l.channel = q.channel "
-        "AND l.seq = q.seq WHERE q.channel = ? AND q.reason = 'fork' AND length(q.payload) ORDER BY q.seq, q.n",
-        (channel,),
-    ).fetchall():
-        if (held := signed_file(db, row["digest"])) is not None:
-            yield Proof(row["seq"], write_contradiction(held, _of_quarantine(row)))
-    for row in db.execute(
-        "SELECT a.seq, m.signature, m.payload, l.digest FROM announced_heads a JOIN admitted m ON m.row = a.row "
-        "JOIN links l ON l.channel = a.channel AND l.seq = a.seq WHERE a.channel = ? AND l.digest != a.digest "
-        "ORDER BY a.seq, a.row",
-        (channel,),
-    ).fetchall():
-        if (held := signed_file(db, row["digest"])) is not None:
-            yield Proof(row["seq"], write_contradiction(held, _of_admitted(row)))
+    for sql, as_file in ((_REFUSED, _of_quarantine), (_ANNOUNCED, _of_admitted)):
+        for row in db.execute(sql, (channel,)).fetchall():
+            if (held := signed_file(db, row["digest"])) is not None:
+                yield Proof(row["seq"], write_contradiction(held, as_file(row)))
+
+
+_REFUSED = """
+SELECT q.seq, q.headers, q.payload, l.digest FROM quarantine q JOIN links l ON l.channel = q.channel AND l.seq = q.seq
+WHERE q.channel = ? AND q.reason = 'fork' AND length(q.payload) ORDER BY q.seq, q.n
+"""
+_ANNOUNCED = """
+SELECT a.seq, m.signature, m.payload, l.digest FROM announced_heads a JOIN admitted m ON m.row = a.row
+JOIN links l ON l.channel = a.channel AND l.seq = a.seq WHERE a.channel = ? AND l.digest != a.digest ORDER BY a.seq, a.row
+"""
 
 
 def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:

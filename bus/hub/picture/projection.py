@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from bus.hub.exchange import missing, receipt_queue
-from bus.hub.rows import take_out
+from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout
 from bus.subscribing import CONTESTED, Inbox, Stored, as_json
@@ -45,7 +45,7 @@ CREATE INDEX IF NOT EXISTS {name}_cancelled ON {name} (row) WHERE ended_how = 'c
 """
 
 SCHEMA = (
-    "".join(_TRUTH.format(name=name) for name in ("actual", "exercise", "test_and_system"))
+    "".join(_TRUTH.format(name=name) for name in SITUATION)
     + """
 CREATE TABLE IF NOT EXISTS revisions (
   target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
@@ -90,7 +90,7 @@ class Projection:
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the tables; what was answered stays known, and what was ended by a bulletin that is not kept any more."""
-        for table in (*set(_TABLES.values()), *_TABLES_OF_CHANNELS, "calendars"):
+        for table in (*SITUATION, *_TABLES_OF_CHANNELS, "calendars"):
             db.execute(f"DELETE FROM {table}")
         db.execute("DELETE FROM revisions WHERE row IN (SELECT row FROM admitted)")
 
@@ -105,11 +105,7 @@ class Projection:
                     (ref.id, b.issuer.id, b.status, row.rowid),
                 ).rowcount
                 if gone:
-                    db.execute(
-                        f"UPDATE {_TABLES[b.status]} SET ended_by = NULL, ended_how = NULL "
-                        "WHERE id = ? AND issuer = ? AND status = ?",
-                        (ref.id, b.issuer.id, b.status),
-                    )
+                    _note_end(db, b, ref.id, None, None)
                     _end(db, b, ref.id)
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
@@ -196,10 +192,14 @@ def _end(db: sqlite3.Connection, b: Bulletin, target: str) -> None:
         (target, b.issuer.id, b.status),
     ).fetchone()
     if ended is not None:
-        db.execute(
-            f"UPDATE {_TABLES[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?",
-            (ended["by"], ended["how"], target, b.issuer.id, b.status),
-        )
+        _note_end(db, b, target, *ended)
+
+
+def _note_end(db: sqlite3.Connection, b: Bulletin, target: str, by: str | None, how: str | None) -> None:
+    db.execute(
+        f"UPDATE {_TABLES[b.status]} SET ended_by = ?, ended_how = ? WHERE id = ? AND issuer = ? AND status = ?",
+        (by, how, target, b.issuer.id, b.status),
+    )
 
 
 def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
@@ -216,9 +216,7 @@ def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
             b.issued.timestamp(),
             min(b.issued, row.admitted_at).timestamp(),  # an old bulletin that comes late is no sign of life
             int("gap" in row.labels),
-            b.seq if beat else 0,
-            beat.state if beat else None,
-            beat.interval_s if beat else None,
+            *((b.seq, beat.state, beat.interval_s) if beat else (0, None, None)),
         ),
     )
     if beat is not None:

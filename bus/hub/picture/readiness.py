@@ -85,9 +85,8 @@ def _trust(facts: Facts, until: dt.datetime | None) -> Iterator[ReadinessCheck]:
     for name, role in (("root-keys", document.root), ("beacon-keys", document.beacon)):
         yield _beyond(name, "", _alive_until(role, now), until, "its threshold of keys")
     state = facts.registry.state(now)
-    yield ReadinessCheck(
-        "beacon", "", PASS if state is TrustState.FRESH else FAIL, f"the registry is {state}"
-    )
+    verdict = PASS if state is TrustState.FRESH else FAIL
+    yield ReadinessCheck("beacon", "", verdict, f"the registry is {state}")
 
 
 def _alive_until(role: Role, now: dt.datetime) -> list[dt.datetime]:

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 import msgspec
 
 from bus.hub.elections import Election, elections
-from bus.hub.rows import from_row
 from bus.hub.watch import channel_rows
-from bus.storage import utc
+from bus.storage import from_row, single
 from bus.subscribing import undecided
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Status, Tlp
@@ -88,6 +87,7 @@ def picture(
             areas.setdefault(dimension, []).append(row["area"])
     ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))
     seen = channel_rows(db, now, registry, reader) if reader else ()
+    contested = {channel.partition("/")[0] for channel in undecided(db) if "/actual." in channel}
     return Picture(
         at=now,
         trust=str(registry.state(now)),
@@ -100,24 +100,20 @@ def picture(
         top=tuple(_item(db, row) for row in ranked[:TOP]),
         elections=elections(db, now),
         channels_by_state=_count(row.state for row in seen if row.channel.startswith(f"{Status.ACTUAL}.")),
-        withdrawn=_one(db, "SELECT count(*) FROM actual WHERE ended_how = 'cancelled'"),
-        expired=_one(db, "SELECT count(*) FROM actual WHERE ended_by IS NULL AND expires <= ?", moment),
-        refused=_one(db, "SELECT count(*) FROM quarantine"),
-        exercises_in_force=_one(
+        withdrawn=single(db, "SELECT count(*) FROM actual WHERE ended_how = 'cancelled'"),
+        expired=single(db, "SELECT count(*) FROM actual WHERE ended_by IS NULL AND expires <= ?", moment),
+        refused=single(db, "SELECT count(*) FROM quarantine"),
+        exercises_in_force=single(
             db, "SELECT count(*) FROM exercise WHERE ended_by IS NULL AND expires > ?", moment
         ),
-        contested=tuple(
-            sorted({channel.partition("/")[0] for channel in undecided(db) if "/actual." in channel})
-        ),
+        contested=tuple(sorted(contested)),
     )
 
 
 def quarantine(db: sqlite3.Connection, limit: int) -> tuple[Quarantined, ...]:
     """The newest refusals."""
-    return tuple(
-        from_row(Quarantined, row, at=utc(row["at"]))
-        for row in db.execute("SELECT * FROM quarantine ORDER BY n DESC LIMIT ?", (limit,))
-    )
+    rows = db.execute("SELECT * FROM quarantine ORDER BY n DESC LIMIT ?", (limit,))
+    return tuple(from_row(Quarantined, row) for row in rows)
 
 
 def as_text(picture: Picture) -> list[str]:
@@ -167,14 +163,4 @@ def _count(values: Iterable[str]) -> dict[str, int]:
 
 def _item(db: sqlite3.Connection, row: sqlite3.Row) -> Item:
     labels = db.execute("SELECT labels FROM admitted WHERE row = ?", (row["row"],)).fetchone()
-    return from_row(
-        Item,
-        row,
-        issued=utc(row["issued"]),
-        expires=utc(row["expires"]),
-        labels=tuple(sorted(json.loads(labels["labels"]))),
-    )
-
-
-def _one(db: sqlite3.Connection, sql: str, *arguments: object) -> int:
-    return int(db.execute(sql, arguments).fetchone()[0])
+    return from_row(Item, row, labels=sorted(json.loads(labels["labels"])))

@@ -26,11 +26,8 @@ def of_outbox(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
     row = db.execute("SELECT * FROM outbox WHERE id = ?1 OR digest = ?1", (wanted,)).fetchone()
     if row is None:
         return []
-    steps = [
-        TraceStep(
-            utc(row["kept_at"]), "accepted", f"{row['channel']} number {row['seq']}, digest {row['digest']}"
-        )
-    ]
+    place = f"{row['channel']} number {row['seq']}, digest {row['digest']}"
+    steps = [TraceStep(utc(row["kept_at"]), "accepted", place)]
     if row["attempted_at"] is not None:
         steps.append(TraceStep(utc(row["attempted_at"]), "sent", row["subject"]))
     if row["stored_at"] is not None:
@@ -50,22 +47,13 @@ def of_store(db: sqlite3.Connection, wanted: str) -> list[TraceStep]:
     for row in db.execute("SELECT * FROM admitted WHERE id = ?1 OR digest = ?1", (wanted,)).fetchall():
         kept = stored(row)
         bulletin = kept.bulletin
+        marking = f"TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}"
+        issued = f"{bulletin.issuer.id}, {marking}: {bulletin.info[0].headline}"
         labels = f", labels {', '.join(sorted(kept.labels))}" if kept.labels else ""
-        steps += [
-            TraceStep(
-                bulletin.issued,
-                "issued",
-                f"{bulletin.issuer.id}, TLP:{bulletin.tlp.upper()} to {bulletin.audience}, status {bulletin.status}: "
-                f"{bulletin.info[0].headline}",
-            ),
-            TraceStep(
-                kept.admitted_at,
-                "admitted",
-                f"{kept.channel} number {kept.seq}, key {kept.kid}, trust {kept.trust}{labels}, from "
-                f"{row['stream']} {row['stream_seq']}",
-            ),
-            *_ended(db, bulletin),
-        ]
+        checked = f"key {kept.kid}, trust {kept.trust}{labels}, from {row['stream']} {row['stream_seq']}"
+        steps.append(TraceStep(bulletin.issued, "issued", issued))
+        steps.append(TraceStep(kept.admitted_at, "admitted", f"{kept.channel} number {kept.seq}, {checked}"))
+        steps += _ended(db, bulletin)
     for row in db.execute("SELECT * FROM quarantine WHERE id = ?1 OR digest = ?1", (wanted,)):
         steps.append(TraceStep(utc(row["at"]), "refused", f"{row['reason']}: {row['detail']}"))
     if (gone := erasure.of(db, wanted)) is not None:

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from bus.hub.rows import from_row
 from bus.hub.watch.liveness import Alarm, Reason, uptime
-from bus.storage import Layout, utc
+from bus.storage import Layout, from_row
 
 UNSEEN_S = 90.0  # a span that ended longer ago is not continued
 
@@ -93,15 +92,7 @@ def standing(db: sqlite3.Connection) -> set[tuple[str, Reason]]:
 def recorded_alarms(db: sqlite3.Connection, *, ended: bool, limit: int = 1000) -> tuple[AlarmRow, ...]:
     """The alarms that stand, or, with `ended`, all there were; the newest first."""
     sql = "SELECT * FROM alarms WHERE ?1 OR ended IS NULL ORDER BY n DESC LIMIT ?2"
-    return tuple(
-        from_row(
-            AlarmRow,
-            row,
-            began=utc(row["began"]),
-            ended=None if row["ended"] is None else utc(row["ended"]),
-        )
-        for row in db.execute(sql, (ended, limit))
-    )
+    return tuple(from_row(AlarmRow, row) for row in db.execute(sql, (ended, limit)))
 
 
 def uptimes(db: sqlite3.Connection) -> dict[str, dict[str, int]]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from bus.hub.watch.alarms import uptimes
-from bus.hub.watch.holdings import differences, holes, readable
+from bus.hub.watch.holdings import announced, differences, holes, readable
 from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, is_overdue, state_of
 from bus.storage import utc
 from bus.subscribing import contested
@@ -110,14 +110,11 @@ def channel_rows(
         record = registry.document.authorities.get(authority)
         system = f"{authority}/{Status.SYSTEM}.{channel.partition('.')[2]}"
         beats = heard.get(system)
-        beat_heard = beats["last_heard"] if beats else None
         last_heard = max((each["last_heard"] for each in (row, beats) if each is not None), default=None)
-        is_last = beats is not None and beat_heard == last_heard
-        interval = (beats["interval_s"] if beats else None) or (
-            record.heartbeat_s if record else DEFAULT_INTERVAL_S
-        )
-        said = beats["state"] if beats is not None and is_last else None
-        until = outages.get((system, beats["heartbeat_seq"])) if beats is not None else None
+        registered = record.heartbeat_s if record else DEFAULT_INTERVAL_S
+        interval = (beats["interval_s"] if beats else None) or registered
+        said = beats["state"] if beats and beats["last_heard"] == last_heard else None
+        until = outages.get((system, beats["heartbeat_seq"])) if beats else None
         signs = Signs(last_heard=last_heard, interval_s=interval, said=said, until=until)
         lacking = missing.get(name, _Missing())
         last_seq = row["last_seq"] if row else None
@@ -169,16 +166,14 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
     """By channel, what its issuer or another hub announces and this reader, which may read it, lacks or holds otherwise."""
     missing: dict[str, _Missing] = {}
-    for row in db.execute(_ANNOUNCED):
-        if row["held"] is None and row["seq"] <= row["top"]:
-            continue  # a hole, which is counted as such, or before the first that is held
-        if readable(registry, reader, row["channel"]) is None:
+    for head in announced(db):
+        if readable(registry, reader, head.channel) is None:
             continue
-        entry = missing.setdefault(row["channel"], _Missing())
-        if row["held"] is not None:
+        entry = missing.setdefault(head.channel, _Missing())
+        if head.other:
             entry.forks += 1
         else:
-            entry.reaches(row["seq"], row["channel"].partition("/")[0], row["admitted_at"])
+            entry.reaches(head.seq, head.holder, head.since)
     for difference in differences(db, registry, reader):
         entry = missing.setdefault(difference.channel, _Missing())
         if difference.other:
@@ -186,15 +181,6 @@ def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) ->
         else:
             entry.reaches(difference.seq, difference.holder, difference.since)
     return missing
-
-
-_ANNOUNCED = """
-SELECT a.channel, a.seq, m.admitted_at, l.digest AS held,
-  (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = a.channel) AS top
-FROM announced_heads a JOIN admitted m ON m.row = a.row LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq
-WHERE l.digest IS NOT a.digest AND NOT EXISTS (SELECT 1 FROM held_back h WHERE h.digest = a.digest)
-  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = a.channel AND q.seq = a.seq AND q.digest = a.digest)
-"""
 
 
 def alarms_of(db: sqlite3.Connection, rows: tuple[ChannelRow, ...]) -> tuple[Alarm, ...]:
@@ -218,18 +204,14 @@ def _problems(
         yield Reason.GAP, _holes(db, row)
     if row.overdue and row.announced:
         last = row.last_seq or 0
-        yield (
-            Reason.TAIL,
-            f"{row.by} has said up to number {last + row.announced}, and what came ends with {last}",
-        )
+        text = f"{row.by} has said up to number {last + row.announced}, and what came ends with {last}"
+        yield Reason.TAIL, text
     if row.forks:
         yield Reason.FORK, _CONTRADICTS
     if row.split:
         peers = " and ".join(row.split)
-        yield (
-            Reason.SPLIT,
-            f"{peers} had another bulletin at one place than this hub was given; it is asked for",
-        )
+        text = f"{peers} had another bulletin at one place than this hub was given; it is asked for"
+        yield Reason.SPLIT, text
 
 
 _CONTRADICTS = (

@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from bus.storage import Layout
 from bus.subscribing import Inbox
 from bus.trust import VerifiedRegistry
@@ -29,24 +31,22 @@ CREATE INDEX IF NOT EXISTS holdings_by_row ON holdings (row);
 LAYOUT = Layout("holdings", SCHEMA, known_by="holdings")
 
 
-class Holdings:
-    """What one hub holds and has not said yet; a program that begins anew says it all again."""
+class Holdings(msgspec.Struct):
+    """What one hub holds and has not said yet; a program that begins anew says it all again.
 
-    def __init__(self, authority_id: str, store: Inbox) -> None:
-        """Prepare.
+    Attributes:
+        authority_id: who holds.
+        store: what.
+    """
 
-        Args:
-            authority_id: who holds.
-            store: what.
-        """
-        self._authority_id = authority_id
-        self._store = store
-        self._told: dict[Channel, dict[str, HeldHead]] = {}
+    authority_id: str
+    store: Inbox
+    _told: dict[Channel, dict[str, HeldHead]] = {}  # by the system channel on which it was said
 
     async def news(self, channel: Channel) -> tuple[HeldHead, ...]:
         """The heads to report in a heartbeat on a system channel, at most MAX_HELD; the next heartbeats report the rest."""
         told = self._told.get(channel, {})
-        held = await self._store.read(lambda db: tuple(holding(db, self._authority_id, channel)))
+        held = await self.store.read(lambda db: tuple(holding(db, self.authority_id, channel)))
         return tuple(head for head in held if told.get(head.channel) != head)[:MAX_HELD]
 
     def note_reported(self, channel: Channel, said: tuple[HeldHead, ...]) -> None:
@@ -117,18 +117,29 @@ class Difference(NamedTuple):
 
 def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> Iterator[Difference]:
     """Where another hub and this one hold different things of a channel that both may read. A hole here is no difference."""
-    for name, seq, digest, holder, since, held, top in db.execute(_DIFFERENT):
-        is_hole = held is None and seq <= top
-        if not is_hole and all(readable(registry, reader, name) for reader in (me, holder)):
-            yield Difference(name, seq, digest, holder, since, other=held is not None)
+    for found in unlike(db, "holdings", "h.holder"):
+        if all(readable(registry, reader, found.channel) for reader in (me, found.holder)):
+            yield found
     for name, seq, digest, at in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
         yield Difference(name, seq, digest, name.partition("/")[0], at, other=True)
 
 
-_DIFFERENT = """
-SELECT h.channel, h.seq, h.digest, h.holder, m.admitted_at, l.digest AS held,
+def announced(db: sqlite3.Connection) -> Iterator[Difference]:
+    """Where the heartbeats of an issuer and this hub hold different things of its channels."""
+    return unlike(db, "announced_heads", "substr(h.channel, 1, instr(h.channel, '/') - 1)")
+
+
+def unlike(db: sqlite3.Connection, table: str, holder: str) -> Iterator[Difference]:
+    """The heads in a table that are not held, or held otherwise, but for holes; `holder` is the SQL of who names them."""
+    for name, seq, digest, who, since, held, top in db.execute(_UNLIKE.format(table=table, holder=holder)):
+        if held is not None or seq > top:
+            yield Difference(name, seq, digest, who, since, other=held is not None)
+
+
+_UNLIKE = """
+SELECT h.channel, h.seq, h.digest, {holder}, m.admitted_at, l.digest AS held,
   (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = h.channel) AS top
-FROM holdings h JOIN admitted m ON m.row = h.row LEFT JOIN links l ON l.channel = h.channel AND l.seq = h.seq
+FROM {table} h JOIN admitted m ON m.row = h.row LEFT JOIN links l ON l.channel = h.channel AND l.seq = h.seq
 WHERE l.digest IS NOT h.digest AND NOT EXISTS (SELECT 1 FROM held_back w WHERE w.digest = h.digest)
   AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = h.channel AND q.seq = h.seq AND q.digest = h.digest)
 """

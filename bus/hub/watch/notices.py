@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
+
 from bus.hub.watch.liveness import Silence
 from bus.publishing import Publisher
 from bus.publishing import outbox_table as table
@@ -50,14 +52,10 @@ def draft(channel: str, detail: str | None, place: NoticePlace, interval_s: int)
     It gives no count of bulletins: readers of another channel need not learn it.
     """
     is_dark = detail is not None
+    headline = f"Channel {channel} is {'silent' if is_dark else 'heard again'}"
+    summary = f"This hub finds: {detail}." if is_dark else "Bulletins or heartbeats come again."
     return Draft(
-        info=(
-            Info(
-                lang="en",
-                headline=f"Channel {channel} is {'silent' if is_dark else 'heard again'}",
-                summary=f"This hub finds: {detail}." if is_dark else "Bulletins or heartbeats come again.",
-            ),
-        ),
+        info=(Info(lang="en", headline=headline, summary=summary),),
         body=ChannelStatus(
             state=ChannelState.DOWN if is_dark else ChannelState.UP,
             posture=Posture.BASELINE,
@@ -72,12 +70,10 @@ def draft(channel: str, detail: str | None, place: NoticePlace, interval_s: int)
     )
 
 
-class Notices:
-    """The voice of a hub about the channels it watches."""
+class Notices(msgspec.Struct, frozen=True):
+    """The voice of a hub about the channels it watches; the publisher is the hub's own."""
 
-    def __init__(self, publisher: Publisher) -> None:
-        """Prepare; the publisher is the hub's own."""
-        self._publisher = publisher
+    publisher: Publisher
 
     async def __call__(self, silent: Mapping[str, Silence]) -> None:
         """Publish what has changed since the last notices.
@@ -88,7 +84,7 @@ class Notices:
         Raises:
             PermitError, OutboxError, StoreError: as `Publisher.publish`.
         """
-        publisher = self._publisher
+        publisher = self.publisher
         place = audience_of(publisher.registry(), publisher.authority_id)
         if place is None:
             return

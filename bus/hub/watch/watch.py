@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from bus.hub.elections import present_phase
@@ -57,48 +58,36 @@ class Seen(NamedTuple):
     conditions: dict[str, Condition]
 
 
-class Watch:
-    """One hub's watch over its store."""
+class Watch(msgspec.Struct, kw_only=True):
+    """One hub's watch over its store; `run` watches.
 
-    def __init__(
-        self,
-        *,
-        authority_id: str,
-        store: Inbox,
-        registry: Callable[[], VerifiedRegistry],
-        subscriber: Subscriber,
-        clock: Callable[[], dt.datetime],
-        look_s: float = LOOK_S,
-        announce: Announce | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Prepare; `run` watches.
+    Attributes:
+        authority_id: the hub's authority.
+        store: what it watches.
+        registry: the registry as it stands now.
+        subscriber: the hub's reading: whether it has caught up; reads again what has gaps.
+        clock: the present, aware.
+        look_s: seconds between two looks; more when a look takes long.
+        announce: told which channels are silent, whenever that has changed.
+        monotonic: a clock in seconds that is never set back, for how long the hub is blind and when to read again.
+    """
 
-        Args:
-            authority_id: the hub's authority.
-            store: what it watches.
-            registry: the registry as it stands now.
-            subscriber: the hub's reading: whether it has caught up; reads again what has gaps.
-            clock: the present, aware.
-            look_s: seconds between two looks; more when a look takes long.
-            announce: told which channels are silent, whenever that has changed.
-            monotonic: a clock in seconds that is never set back, for how long the hub is blind and when to read again.
-        """
-        self._authority_id = authority_id
-        self._store = store
-        self._registry = registry
-        self._subscriber = subscriber
-        self._clock = clock
-        self._look_s = look_s
-        self._announce = announce
-        self._monotonic = monotonic
-        self._announced: frozenset[str] | None = None
-        self._standing: set[tuple[str, Reason]] | None = None
-        self._conditions: dict[str, Condition] = {}
-        self._moved_at = 0.0
-        self._unannounced = Problem("not_announced", authority_id=authority_id)
-        self._blind_since: float | None = None
-        self._again: dict[str, Again] = {}
+    authority_id: str
+    store: Inbox
+    registry: Callable[[], VerifiedRegistry]
+    subscriber: Subscriber
+    clock: Callable[[], dt.datetime]
+    look_s: float = LOOK_S
+    announce: Announce | None = None
+    monotonic: Callable[[], float] = time.monotonic
+    # What the last look has left for the next one.
+    _announced: frozenset[str] | None = None
+    _standing: set[tuple[str, Reason]] | None = None
+    _conditions: dict[str, Condition] = {}
+    _moved_at: float = 0.0
+    _unannounced: Problem = msgspec.field(default_factory=lambda: Problem("not_announced"))
+    _blind_since: float | None = None
+    _again: dict[str, Again] = {}
 
     async def run(self) -> None:
         """Look until cancelled; a fault of the watch must not end the reading, so it is logged and looked again.
@@ -110,11 +99,11 @@ class Watch:
         await repeat(
             self.look,
             failing="no_look",
-            authority_id=self._authority_id,
-            every_s=self._look_s,
+            authority_id=self.authority_id,
+            every_s=self.look_s,
             rest=REST,
             survives=Exception,
-            monotonic=self._monotonic,
+            monotonic=self.monotonic,
         )
 
     async def look(self) -> None:
@@ -123,13 +112,13 @@ class Watch:
         Raises:
             StoreError: the store cannot be read or written.
         """
-        now, registry = self._clock(), self._registry()
+        now, registry = self.clock(), self.registry()
         if self._standing is None:
-            self._standing = await self._store.read(alarms.standing)
+            self._standing = await self.store.read(alarms.standing)
         conditions: dict[str, Condition] = {}
-        if self._subscriber.caught_up():
+        if self.subscriber.caught_up():
             self._blind_since = None
-            seen = await self._store.read(lambda db: look_at(db, now, registry, self._authority_id))
+            seen = await self.store.read(lambda db: look_at(db, now, registry, self.authority_id))
             present, conditions = [*seen.alarms], seen.conditions
             await self._tell(seen)
         else:
@@ -137,7 +126,7 @@ class Watch:
         begun, ended = changes(self._standing, present)
         await self._record(begun, ended, conditions, now.timestamp())
         self._standing = (self._standing | {(alarm.channel, alarm.reason) for alarm in begun}) - set(ended)
-        self._repair(self._monotonic())
+        self._repair(self.monotonic())
 
     async def _tell(self, seen: Seen) -> None:
         intervals = {row.name: row.interval_s for row in seen.rows}
@@ -146,26 +135,25 @@ class Watch:
             for alarm in seen.alarms
             if alarm.reason is Reason.SILENT
         }
-        if self._announce is None or self._announced == silent.keys():
+        if self.announce is None or self._announced == silent.keys():
             return
         try:
-            await self._announce(silent)
+            await self.announce(silent)
         except TocsinError as exc:
-            self._unannounced.is_there(exc)
+            self._unannounced.is_there(exc, self.authority_id)
         else:
             self._announced = frozenset(silent)
-            self._unannounced.is_over()
+            self._unannounced.is_over(self.authority_id)
 
     def _blind(self) -> Iterator[Alarm]:
         """That this hub sees nothing, when it has lasted for a while."""
-        moment = self._monotonic()
+        moment = self.monotonic()
         if self._blind_since is None:
             self._blind_since = moment
         if moment - self._blind_since >= BLIND_S:
-            problem = self._subscriber.problem or "it has not caught up with the streams"
-            yield Alarm(
-                channel=OWN, reason=Reason.BLIND, detail=f"this hub cannot judge the channels: {problem}"
-            )
+            problem = self.subscriber.problem or "it has not caught up with the streams"
+            detail = f"this hub cannot judge the channels: {problem}"
+            yield Alarm(channel=OWN, reason=Reason.BLIND, detail=detail)
 
     async def _record(
         self,
@@ -182,7 +170,7 @@ class Watch:
             alarms.record_alarms(db, begun, ended, moment)
             alarms.record_spans(db, conditions, moment)
 
-        await self._store.write(work)
+        await self.store.write(work)
         self._conditions, self._moved_at = conditions, moment
         for alarm in begun:
             log.error("channel_alarm", channel=alarm.channel, reason=alarm.reason, detail=alarm.detail)
@@ -198,7 +186,7 @@ class Watch:
         }
         due, self._again = read_again(lacking, self._again, moment)
         for stream in due:
-            self._subscriber.read_again(stream)
+            self.subscriber.read_again(stream)
 
 
 def read_again(

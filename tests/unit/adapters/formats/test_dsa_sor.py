@@ -269,7 +269,7 @@ def test_a_count_beyond_the_bound_is_capped() -> None:
     from adapters.translation.reading import Losses
 
     losses = Losses()
-    draft = documents._draft(big, False, "dsa-sor-csv", "0" * 64, DIGITAL, losses)
+    draft = documents._draft(big, False, losses)
     assert isinstance(draft.body, PlatformMeasure)
     assert draft.body.count == 2_000_000_000
     assert "5000000000" in "".join(loss.why for loss in losses.found)

@@ -7,9 +7,16 @@ from pathlib import Path
 from bus.federation.ledger import Ledger
 from bus.federation.plan import Route
 from bus.transport.cursor import Cursor
+from bus.transport.streams import ConsumerSpec
 
-OUT = Route(source="xa", sink="east", places=(("XA_ACTUAL", "to_east"),), patterns=("a.>", "b.>"))
-OTHER = Route(source="xa", sink="west", places=(("XA_ACTUAL", "to_west"),), patterns=("a.>",))
+
+def made(name: str) -> ConsumerSpec:
+    """A consumer of what XA says."""
+    return ConsumerSpec(stream="XA_ACTUAL", name=name, filters=())
+
+
+OUT = Route(source="xa", sink="east", consumers=(made("to_east"),), patterns=("a.>", "b.>"))
+OTHER = Route(source="xa", sink="west", consumers=(made("to_west"),), patterns=("a.>",))
 AT = Cursor(seq=7, digest="d7", stored_ns=70)
 
 

@@ -128,11 +128,11 @@ def test_what_a_carrier_does_it_may_do_and_nothing_more(raw: bytes) -> None:
     for country, key in KEYS.items():
         for route in routes_of(registry(), federation, country):
             there = found[route.source][key]
-            for stream, consumer in route.places:
-                (made,) = [each for each in there.consumers if (each.stream, each.name) == (stream, consumer)]
-                assert set(made.filters) <= set(route.patterns)
-                assert f"$JS.API.CONSUMER.RESET.{stream}.{consumer}" in there.permissions.publish
-                used.add((route.source, stream, consumer))
+            for read in route.consumers:
+                assert read in there.consumers
+                assert set(read.filters) <= set(route.patterns)
+                assert f"$JS.API.CONSUMER.RESET.{read.stream}.{read.name}" in there.permissions.publish
+                used.add((route.source, read.stream, read.name))
             said = {each for each in found[route.sink][key].permissions.publish if each.startswith(PREFIX)}
             assert set(route.patterns) <= said
     made_for = {

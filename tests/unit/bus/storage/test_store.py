@@ -1,0 +1,79 @@
+"""A store: its lease, and rows that become structs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bus.errors import StoreError
+from bus.storage import Database, Lease, Store, from_row, lease, single
+
+NOW = dt.datetime(2027, 5, 1, 12, tzinfo=dt.UTC)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a row may become."""
+
+    name: str
+    at: dt.datetime
+    ended: dt.datetime | None
+    is_new: bool
+
+
+def row(columns: str) -> sqlite3.Row:
+    """One row with these columns."""
+    db = sqlite3.connect(":memory:")
+    db.row_factory = sqlite3.Row
+    found: sqlite3.Row = db.execute(f"SELECT {columns}").fetchone()
+    db.close()
+    return found
+
+
+def test_a_row_becomes_a_struct() -> None:
+    """Seconds are a time in UTC, 1 is true, NULL is None, and a column without a field is left out."""
+    found = row(f"'a' AS name, {NOW.timestamp() + 0.25} AS at, NULL AS ended, 1 AS is_new, x'00' AS payload")
+    assert from_row(Seen, found) == Seen("a", NOW + dt.timedelta(seconds=0.25), None, True)
+
+
+def test_what_is_given_wins_over_a_column() -> None:
+    """And stands in for one that is missing."""
+    found = row(f"'a' AS name, {NOW.timestamp()} AS at, 0 AS is_new")
+    assert from_row(Seen, found, name="b", ended=NOW) == Seen("b", NOW, NOW, False)
+
+
+def test_a_number_is_selected_with_its_arguments() -> None:
+    """A count, a maximum, or whether something exists."""
+    db = sqlite3.connect(":memory:")
+    assert single(db, "SELECT ?1 + ?2", 3, 4) == 7
+    db.close()
+
+
+async def test_a_lease_is_renewed_until_another_has_it(tmp_path: Path) -> None:
+    """Then whoever lost it is told why; it cannot give back what is the other's."""
+    now = NOW
+    async with Database.open(tmp_path / "store.db", (lease.LAYOUT,)) as database:
+        mine, others = (Lease(Store(database), lambda: now) for _ in range(2))
+        assert await mine.is_ours()
+        await mine.renew()
+        assert not await others.is_ours()
+        now += dt.timedelta(seconds=11)
+        assert await others.is_ours()
+        with pytest.raises(StoreError) as lost:
+            await mine.renew()
+        assert lost.value.reason == "lease-held"
+        await mine.drop()
+        await others.renew()
+        await others.drop()
+        assert await mine.is_ours()
+
+
+async def test_a_lease_of_a_store_that_fails_is_left_to_run_out(tmp_path: Path) -> None:
+    """Giving it back raises nothing, so that what ended the work is what its caller sees."""
+    async with Database.open(tmp_path / "store.db", (lease.LAYOUT,)) as database:
+        held = Lease(Store(database), lambda: NOW)
+        assert await held.is_ours()
+    await held.drop()
