@@ -18,7 +18,7 @@ from bus.server.binary import ServerError, check_version, find_binary
 from bus.server.monitor import read_monitor
 from bus.storage import write_atomically
 
-START_S = 15.0
+START_S = 60.0  # with a thousand streams, on a busy machine
 STOP_S = 10.0
 _POLL_S = 0.01
 

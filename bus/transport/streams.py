@@ -241,7 +241,6 @@ def streams_of(
             each=1,
             max_age_s=0,
             gives_way=True,
-            replicas=replicas,
         )
         for authority in sorted(remembered)
     ]
