@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bus.errors import BusError
 from bus.federation import BrokerRole, guests
 from bus.keys import nkeys
 from bus.server.accounts import Member, imports_lost, members, render_accounts
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
 from bus.server.config import MAX_PENDING_BYTES, MOST_EACH
 from bus.server.findings import Check, hard, soft
-from bus.server.isolation import isolation_checks
+from bus.server.isolation import isolation_check
 from bus.server.layout_checks import FULL_SHARE, carrier_check, consumer_check, country_check, stream_checks
 from bus.server.monitor import read_monitor
 from bus.server.provisioning import layout, provisioner_endpoint
@@ -98,13 +99,20 @@ async def check(
         checks += room_checks(specs, int((jetstream.get("config") or {}).get("max_storage", 0)))
         checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
         if probe_seeds:
-            checks += await isolation_checks(
-                connection, url=url, seeds=probe_seeds, registry=registry, tls=tls
-            )
+            checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))
         if seat is not None:
             checks.append(country_check(registry, seat.federation))
             checks += [await carrier_check(connection, guest) for guest in guests(registry, seat)]
     return checks
+
+
+async def _walls(
+    owner: Connection, *, url: str, seeds: Sequence[str], registry: VerifiedRegistry, tls: Tls | None
+) -> Check:
+    try:
+        return await isolation_check(owner, url=url, seeds=seeds, registry=registry, tls=tls)
+    except BusError as exc:
+        return hard("walls", ok=False, detail=f"they could not be tried: {exc}")
 
 
 def must_be_sound(checks: Iterable[Check]) -> None:

@@ -95,9 +95,9 @@ def goals(registry: VerifiedRegistry, token: str) -> tuple[Goal, ...]:
     return tuple(found)
 
 
-async def isolation_checks(
+async def isolation_check(
     owner: Connection, *, url: str, seeds: Sequence[str], registry: VerifiedRegistry, tls: Tls | None = None
-) -> list[Check]:
+) -> Check:
     """Try the walls with the probes. Nothing else is tried once one has a hole.
 
     Args:
@@ -137,7 +137,7 @@ async def isolation_checks(
                 passed += await _passed(owner, tried, before)
                 passed += [f"another's inbox: {subject}" for subject in heard if token in subject]
     told = f"{len(calls_of(PROBES[0]))} calls with {len(tried) + 1} foreign replies each: none passed"
-    return [hard("walls", not passed, told, f"a reply reaches {'; '.join(passed)}")]
+    return hard("walls", not passed, told, f"a reply reaches {'; '.join(passed)}")
 
 
 async def _try(probe: NatsConnection, tried: Iterable[Goal]) -> None:
