@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
     from bus.transport.streams import (
         MARGIN_S,
+        MAX_AGE_S,
         MAX_MESSAGE_BYTES,
         MAX_STATEMENT_BYTES,
         PROVISIONER,
@@ -65,6 +66,7 @@ __all__ = [
     "BATCH_FROM",
     "CONSUMER_NOT_FOUND",
     "MARGIN_S",
+    "MAX_AGE_S",
     "MAX_MESSAGE_BYTES",
     "MAX_STATEMENT_BYTES",
     "PROVISIONER",

@@ -114,7 +114,6 @@ async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path
             if f'"{beacon}"' in line:  # what is exported, and what is imported
                 wider = wider.replace(line, f"{line}\n{line.replace(beacon, spoken)}")
         await bus.server.reload(wider)
-        await bus.server.reload(wider)  # an import that is new is heard from the second on
         await publish(provisioner, old[2], statement("xa-dpa"), {})
         await bus.server.reload(before)
     held, late = hold(tmp_path / "a", RunningClock(NOW)), hold(tmp_path / "b", RunningClock(NOW))

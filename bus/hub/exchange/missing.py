@@ -48,28 +48,31 @@ def lacks(db: sqlite3.Connection, registry: VerifiedRegistry, me: str, until: fl
     """
     sql = "SELECT channel, reason FROM alarms WHERE ended IS NULL AND began <= ? ORDER BY channel, reason"
     standing = db.execute(sql, (until,)).fetchall()
-    differences = list(holdings.differences(db, registry, me)) if standing else []
+    differences: dict[str, list[holdings.Difference]] = {}
+    for difference in holdings.differences(db, registry, me) if standing else ():
+        differences.setdefault(difference.channel, []).append(difference)
     lacking: list[Lack] = []
     for name, reason in standing:
         try:
             channel = Channel.parse(name)
         except SchemaError:  # an alarm about this hub itself
             continue
-        here = [difference for difference in differences if difference.channel == name]
+        here = differences.get(name, [])
+        reach = holdings.reach(db, name)
         if reason == Reason.GAP:
             numbers: Iterable[int] = _between(db, name)
         elif reason == Reason.TAIL:
             numbers = _beyond(db, name, (difference.seq for difference in here))
         else:
             numbers = ()
-        lacking += [Lack(channel, seq, None, holdings.holders(db, name, seq)) for seq in numbers]
+        lacking += [Lack(channel, seq, None, holdings.holders(reach, seq)) for seq in numbers]
         if reason == Reason.SPLIT:
             others: dict[tuple[int, str], list[str]] = {}
             for difference in here:
                 if difference.other:
                     others.setdefault((difference.seq, difference.digest), []).append(difference.holder)
             lacking += [
-                Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(db, name, seq), *have_it))))
+                Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(reach, seq), *have_it))))
                 for (seq, digest), have_it in sorted(others.items())
             ]
     return lacking

@@ -8,7 +8,8 @@ else than its peer by what stands between them.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -117,8 +118,9 @@ class Difference(NamedTuple):
 
 def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> Iterator[Difference]:
     """Where another hub and this one hold different things of a channel that both may read. A hole here is no difference."""
+    may_read = cache(lambda reader, name: readable(registry, reader, name) is not None)
     for found in unlike(db, "holdings", "h.holder"):
-        if all(readable(registry, reader, found.channel) for reader in (me, found.holder)):
+        if all(may_read(reader, found.channel) for reader in (me, found.holder)):
             yield found
     for name, seq, digest, at in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
         yield Difference(name, seq, digest, name.partition("/")[0], at, other=True)
@@ -179,7 +181,12 @@ def holes(db: sqlite3.Connection, channel: str, limit: int) -> list[Hole]:
     return [Hole(*row) for row in db.execute(sql, (channel, limit))]
 
 
-def holders(db: sqlite3.Connection, channel: str, seq: int) -> tuple[str, ...]:
-    """The hubs that say they hold a channel up to a number or further, the furthest first."""
-    sql = "SELECT holder FROM holdings WHERE channel = ? GROUP BY holder HAVING max(seq) >= ? ORDER BY max(seq) DESC, holder"
-    return tuple(row["holder"] for row in db.execute(sql, (channel, seq)))
+def reach(db: sqlite3.Connection, channel: str) -> tuple[tuple[str, int], ...]:
+    """The hubs that say they hold some of a channel, each with the highest number of it, the furthest first."""
+    sql = "SELECT holder, max(seq) FROM holdings WHERE channel = ? GROUP BY holder ORDER BY max(seq) DESC, holder"
+    return tuple((holder, seq) for holder, seq in db.execute(sql, (channel,)))
+
+
+def holders(reached: Iterable[tuple[str, int]], seq: int) -> tuple[str, ...]:
+    """Those of `reach` that say they hold the channel up to a number or further."""
+    return tuple(holder for holder, most in reached if most >= seq)
