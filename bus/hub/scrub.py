@@ -20,7 +20,7 @@ from bus.admission import Judged, Message, Refused, decide
 from bus.keys import check_entries
 from bus.storage import Lease
 from bus.subscribing import Inbox, message_from
-from bus.transport import MARGIN_S, MAX_AGE_S, Connection, Endpoint, read_back, reader_streams
+from bus.transport import MARGIN_S, Connection, Endpoint, kept_s, read_back, reader_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
 from schemas.envelope import TYP_BULLETIN, Context, parse_header
@@ -149,7 +149,7 @@ def _expected(
 ) -> dict[str, str]:
     """What came from a stream and must still be there, by digest: young enough, and readable as of now."""
     sql = "SELECT digest, channel FROM admitted WHERE stream = ? AND admitted_at >= ?"
-    rows = db.execute(sql, (stream, now.timestamp() - MAX_AGE_S + MARGIN_S)).fetchall()
+    rows = db.execute(sql, (stream, now.timestamp() - kept_s(stream) + MARGIN_S)).fetchall()
     readable = {
         name
         for name in {row["channel"] for row in rows}
