@@ -91,7 +91,9 @@ def send_again(db: sqlite3.Connection, ns: Sequence[int], reader: str, why: str,
     if due:
         log.warning("offered_again", count=len(due), reader=reader, why=why)
     if len(due) < len(fresh):
-        log.warning("not_offered_again", count=len(fresh) - len(due), reader=reader, why="beyond its allowance")
+        log.warning(
+            "not_offered_again", count=len(fresh) - len(due), reader=reader, why="beyond its allowance"
+        )
     return len(due)
 
 

@@ -67,6 +67,7 @@ def spend(
             return False
         after[who] = min(after[who], moment + allowance.span_s)
     db.executemany(
-        "REPLACE INTO allowances VALUES (?, ?, ?)", [(purpose, who, full_at) for who, full_at in after.items()]
+        "REPLACE INTO allowances VALUES (?, ?, ?)",
+        [(purpose, who, full_at) for who, full_at in after.items()],
     )
     return True

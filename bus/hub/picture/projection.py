@@ -77,6 +77,16 @@ ALTER TABLE announced RENAME TO announced_heads;
 ALTER TABLE channels RENAME COLUMN beat_seq TO heartbeat_seq;
 """
 LAYOUT = Layout("picture", SCHEMA, (_2,), known_by="actual")
+MAX_HEADS = 8
+"""So many heads of a channel are kept: the last ones, and as many that contradict what is held, the first of them."""
+_MOST_HEADS = """
+DELETE FROM announced_heads WHERE channel = ?1
+AND (seq, digest) NOT IN (SELECT seq, digest FROM announced_heads WHERE channel = ?1 ORDER BY seq DESC, digest LIMIT ?2)
+AND (seq, digest) NOT IN (
+  SELECT a.seq, a.digest FROM announced_heads a JOIN links l ON l.channel = a.channel AND l.seq = a.seq
+  WHERE a.channel = ?1 AND l.digest != a.digest ORDER BY a.row, a.seq, a.digest LIMIT ?2
+)
+"""
 _TABLES_OF_CHANNELS = ("channels", "outages", "announced_heads", "holdings")
 
 
@@ -225,16 +235,19 @@ def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
 
 def _heartbeat(db: sqlite3.Connection, row: Stored, beat: ChannelStatus) -> None:
     """What it announces, by the first that says so, what a hub says it holds, and until when silence is planned."""
+    issuer, _, channel = row.channel.partition("/")
     db.executemany(
         "INSERT INTO announced_heads VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
         [
-            (f"{row.bulletin.issuer.id}/{head.channel}", head.seq, head.digest, row.rowid)
+            (f"{issuer}/{head.channel}", head.seq, head.digest, row.rowid)
             for head in beat.heads
             if head.digest is not None
         ],
     )
-    issuer, _, channel = row.channel.partition("/")
-    holdings.note(db, issuer, beat.held, channel.partition(".")[2], row.rowid)
+    for head in beat.heads:
+        db.execute(_MOST_HEADS, (f"{issuer}/{head.channel}", MAX_HEADS))
+    moment = row.admitted_at.timestamp()
+    holdings.note(db, issuer, beat.held, channel.partition(".")[2], row.rowid, moment)
     if beat.until is not None:
         db.execute(
             "INSERT INTO outages VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until "

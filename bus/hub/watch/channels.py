@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from bus.hub.watch.alarms import uptimes
-from bus.hub.watch.holdings import announced, differences, holes, readable
+from bus.hub.watch.holdings import announced, differences, granted, holes
 from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, is_overdue, state_of
 from bus.storage import utc
 from bus.subscribing import contested
@@ -167,7 +167,7 @@ def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) ->
     """By channel, what its issuer or another hub announces and this reader, which may read it, lacks or holds otherwise."""
     missing: dict[str, _Missing] = {}
     for head in announced(db):
-        if readable(registry, reader, head.channel) is None:
+        if granted(registry, reader, head.channel) is None:
             continue
         entry = missing.setdefault(head.channel, _Missing())
         if head.other:

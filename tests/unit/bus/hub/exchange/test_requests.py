@@ -168,7 +168,7 @@ class Store:
             (row, NOW),
         )
         held = (HeldHead(channel=channel, seq=seq, digest=digest),)
-        holdings.note(self.db, holder, held, "green.community", row)
+        holdings.note(self.db, holder, held, "green.community", row, NOW)
 
     def lacks(self, until: float = NOW) -> Sequence[Lack]:
         """What it finds missing."""
@@ -251,14 +251,82 @@ def test_what_says_nothing_about_this_reader_is_no_difference(name: str) -> None
     assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
 
 
-def test_what_agreed_is_forgotten_when_more_is_said() -> None:
-    """A hub that speaks for years fills no table; what differs stays."""
+def claims(store: Store, what: str = "seq") -> list[object]:
+    """What is kept of what hubs say."""
+    return [row[0] for row in store.db.execute(f"SELECT {what} FROM holdings ORDER BY channel, holder")]
+
+
+def test_of_each_hub_the_last_word_on_a_channel_is_kept() -> None:
+    """A hub that speaks for years fills no table; two histories that part do not meet again, so the last one shows it."""
     store = Store()
     store.links(1, 2, 3)
     for seq, digest in ((1, "1"), (2, "another"), (3, "3")):
         store.says("xa-hub", seq, digest, row=seq)
-    rows = store.db.execute("SELECT seq FROM holdings ORDER BY seq").fetchall()
-    assert [row["seq"] for row in rows] == [2, 3]
+    store.says("xb-csirt", 9, "9", row=4)
+    assert claims(store) == [3, 9]
+
+
+def test_who_claims_too_much_forgets_its_own_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound the oldest claims of that very hub go; those of others stay."""
+    monkeypatch.setattr(holdings, "MAX_CLAIMS", 5)
+    store = Store()
+    store.says("xb-csirt", 1, "1")
+    for n in range(20):
+        store.says("xa-hub", 1, "x", row=n + 2, channel=f"xa-o{n:02}/actual.green.community")
+    assert claims(store, "channel") == [
+        NAME,
+        *(f"xa-o{n}/actual.green.community" for n in range(15, 20)),
+    ]
+
+
+def test_a_claim_on_one_hubs_word_lapses_and_counts_no_more() -> None:
+    """Three days after it was made, not before; what that hub says next of the channel counts only if it is so."""
+    store = Store()
+    store.links(1, 2)
+    store.says("xa-hub", 2, "another")
+    assert holdings.let_lapse(store.db, NOW + holdings.CLAIM_S - 1) == {}
+    assert len(list(holdings.differences(store.db, WORLD.registry, ME))) == 1
+    assert holdings.let_lapse(store.db, NOW + holdings.CLAIM_S + 1) == {"xa-hub": 1}
+    store.says("xa-hub", 1, "a third", row=2)
+    store.says("xa-hub", 9, "9", row=3)
+    assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
+    assert holdings.holders(store.db, NAME, 2) == ()
+    store.says("xa-hub", 2, "2", row=4)
+    assert holdings.holders(store.db, NAME, 2) == ("xa-hub",)
+
+
+@pytest.mark.parametrize("more", ["another hub", "its issuer", "it was shown"])
+def test_a_claim_that_is_not_one_hubs_word_stays(more: str) -> None:
+    """Two hubs, or the issuer itself, say that there is more; or it has come."""
+    store = Store()
+    store.links(1, 2)
+    store.says("xa-hub", 4, "4")
+    if more == "another hub":
+        store.says("xb-csirt", 5, "5")
+    elif more == "its issuer":
+        store.db.execute("INSERT INTO announced_heads VALUES (?, 5, '5', 1)", (NAME,))
+    else:
+        store.links(4)
+    assert holdings.let_lapse(store.db, NOW + holdings.CLAIM_S + 1).get("xa-hub") is None
+    assert claims(store, "lapsed") == [None] * len(claims(store))
+
+
+def test_a_claim_is_as_old_as_the_first_that_was_not_met() -> None:
+    """Each heartbeat of a hub that holds more names a newer head; what is overdue counts from the first."""
+    store = Store()
+    store.links(1)
+    store.says("xa-hub", 3, "3")
+    held = (HeldHead(channel=NAME, seq=4, digest="4"),)
+    holdings.note(store.db, "xa-hub", held, "green.community", 2, NOW + 50)
+    assert [each.since for each in holdings.differences(store.db, WORLD.registry, ME)] == [NOW]
+
+
+def test_a_channel_that_nobody_may_speak_on_is_missed_by_nobody() -> None:
+    """Its issuer is not in the registry, or has no grant for it."""
+    store = Store()
+    for n, channel in enumerate(("xz-nobody/actual.green.community", "xb-hub/exercise.green.community")):
+        store.says("xa-hub", 9, "9", row=n + 1, channel=channel)
+    assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
 
 
 def test_what_has_come_is_not_asked_for_any_more() -> None:
