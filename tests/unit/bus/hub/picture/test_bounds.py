@@ -13,6 +13,7 @@ from bus.hub import elections
 from bus.hub.picture import projection
 from bus.hub.picture.projection import Projection
 from bus.subscribing.inbox import Inbox
+from bus.subscribing.tables import Stored, stored
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.parts import ElectionRef, Ref
 from schemas.vocab import ElectionType, MsgType, Phase, RefRel, Tlp
@@ -87,8 +88,12 @@ async def test_a_calendar_that_is_not_the_newest_is_not_decoded(
     """A look costs what it shows."""
     await take(store, *calendars(*["xa-parl-2027"] * 5))
     decoded: list[int] = []
-    plain = elections.stored
-    monkeypatch.setattr(elections, "stored", lambda row: decoded.append(row["seq"]) or plain(row))
+
+    def noting(row: sqlite3.Row) -> Stored:
+        decoded.append(row["seq"])
+        return stored(row)
+
+    monkeypatch.setattr("bus.hub.elections.stored", noting)
     assert len(await store.read(elections.calendars)) == 1
     assert decoded == [5]
 

@@ -118,6 +118,7 @@ async def test_a_channel_that_comes_and_goes_makes_a_hub_say_no_more_than_so_muc
     """What is held back is not forgotten: it is said the next day, if it is so then. Another authority is told of at once."""
     dark = {ME: Silence("nothing was heard", 60)}
     async with voice(tmp_path / "outbox.db", grant(NATION, "channel-status")) as (outbox, announce):
+        is_all: list[bool] = []
         for _ in range(3 * A_DAY):
             is_all = [await announce(look) for look in (dark, {})]
         assert len(await said(outbox)) == A_DAY
