@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 CORES  := bus/admission/*,bus/trust/registry.py,bus/trust/rules.py,bus/trust/grants.py,bus/trust/revocations.py
 
-.PHONY: help setup demo token test coverage mutants record attacks faults check bench prices fmt lock clean
+.PHONY: help setup demo token test coverage mutants record attacks linear faults check bench prices fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -49,6 +49,9 @@ record: setup  ## every command's output and exit code against the fixture; a fe
 
 attacks: setup token ## every attack of the threat model, 20 000 mutations, and the totals; a few minutes
 	$(BIN)/python -m tests.attacks $(ARGS)
+
+linear: setup  ## what hostile bytes cost at the bound of each way in, and at half of it; some minutes; ARGS='--most 262144'
+	$(BIN)/python -m tests.linear $(ARGS)
 
 faults: setup  ## a power cut, a full disk, then five minutes of faults by seed, judged; ARGS='--seconds 60 --seed 7'
 	$(BIN)/pytest -q -n 0 -m faults tests/faults

@@ -29,6 +29,7 @@ from adapters.translation.reading import (
     slug,
     strict_json,
 )
+from bus import toml
 from bus.plugin import (
     AdapterError,
     Format,
@@ -78,8 +79,8 @@ def read_manifest(module_file: str) -> Manifest:
     """
     path = Path(module_file).with_suffix(".manifest.toml")
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Manifest, strict=True)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
+        return msgspec.convert(toml.loads(path.read_bytes()), Manifest, strict=True)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
         raise AdapterError(f"{path.name}: {exc}", reason="manifest") from None
 
 

@@ -24,6 +24,7 @@ UNFINISHED = (".part", ".tmp", ".swp", "~")
 LONGEST_WAIT_S = 30.0
 # A file name is at most 255 bytes on common file systems; this leaves room for a number and `.reason.json`.
 MAX_NAME_BYTES = 200
+_REFUSED = "refused"
 STDIN_CHUNK_BYTES = 65_536
 STDIN_LOOK_S = 0.2
 _MADE_OF = operator.attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
@@ -50,7 +51,7 @@ class FolderSource:
             max_bytes: a larger file is refused unread.
             once: end when everything there has been offered.
         """
-        self.incoming, self.done, self.refused = (spool / part for part in ("in", "done", "refused"))
+        self.incoming, self.done, self.refused = (spool / part for part in ("in", "done", _REFUSED))
         self._poll_s = poll_s
         self._max_bytes = max_bytes
         self._once = once
@@ -134,7 +135,7 @@ class FolderSource:
             "bulletins": list(verdict.bulletins),
             "losses": [{"path": loss.path, "why": loss.why} for loss in verdict.losses],
         }
-        beside = target.with_name(f"{target.name}.{'report' if verdict.accepted else 'reason'}.json")
+        beside = _beside(target)
         try:
             text = json.dumps(report, ensure_ascii=False, indent=1)
             beside.write_bytes(text.encode("utf-8", "backslashreplace"))
@@ -193,14 +194,26 @@ def _shown(path: Path) -> str:
 
 
 def _free(folder: Path, path: Path) -> Path:
+    """A name in the folder that is free, with the name of its report, for a document that is called so."""
     stem, suffix = path.stem, path.suffix
     while len(os.fsencode(stem + suffix)) > MAX_NAME_BYTES:
         stem, suffix = (stem[:-1], suffix) if len(stem) > 1 else (stem, suffix[:-1])
+    # A document may itself be called as the report of another one: it has a report of its own. A report without its
+    # document is from before a crash, and is written again.
     target, count = folder / f"{stem}{suffix}", 1
-    while target.exists() or target.is_symlink():
+    while _is_taken(target) or (_is_taken(_beside(target)) and _is_taken(_beside(_beside(target)))):
         count += 1
         target = folder / f"{stem}.{count}{suffix}"
     return target
+
+
+def _beside(target: Path) -> Path:
+    """Where the report of a settled document stands."""
+    return target.with_name(f"{target.name}.{'reason' if target.parent.name == _REFUSED else 'report'}.json")
+
+
+def _is_taken(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
 
 
 def _same(path: Path, found: os.stat_result) -> bool:

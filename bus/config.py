@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from bus import toml
 from bus.errors import ConfigError
 from bus.storage import write_atomically
 
@@ -185,7 +186,7 @@ def _number(text: str) -> float | str:
 
 def _read(path: Path) -> Settings:
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        raw = toml.loads(path.read_bytes())
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}", reason="config-unreadable") from None
     except UnicodeDecodeError:

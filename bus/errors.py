@@ -42,7 +42,7 @@ class PermitError(BusError):
 class Place:
     """Where in a chain a refused but signed bulletin stands, and with which keys its issuer signed it."""
 
-    __slots__ = ("channel", "digest", "id", "kids", "prev", "seq")
+    __slots__ = ("channel", "digest", "id", "issued", "kids", "prev", "seq")
 
     def __init__(
         self,
@@ -53,8 +53,10 @@ class Place:
         prev: str | None,
         id: str,  # noqa: A002
         kids: tuple[str, ...],
+        issued: dt.datetime,
     ) -> None:
         self.kids = kids
+        self.issued = issued
         self.channel = channel
         self.seq = seq
         self.digest = digest

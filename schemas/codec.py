@@ -34,6 +34,8 @@ It stands beside the encoder because the encoder's bytes are what it numbers. Ev
 MAX_PAYLOAD_BYTES = 262_144
 MAX_SEALED_INNER_BYTES = 65_536
 MAX_DEPTH = 32
+MAX_QUOTED = 80  # characters of a foreign text that an error quotes
+MAX_SAID = 300  # characters of the decoder's words, and of the path that it names
 _MAX_DIGITS = len(str(MAX_INTEGER)) + 1  # and a sign
 
 _TIME = re.compile(
@@ -43,7 +45,7 @@ _TIME = re.compile(
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _OFFSET = re.compile(rb':\d\d"')  # how a time ends that does not end in Z
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
-_WHERE = re.compile(r"^(?P<text>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_WHERE = " - at `"  # how msgspec says where in a document it is
 
 _T = TypeVar("_T")
 
@@ -115,7 +117,7 @@ def parse_time(text: str) -> dt.datetime:
         SchemaError: anything but `YYYY-MM-DDTHH:MM:SS[.1-6 digits]Z`.
     """
     if not _TIME.fullmatch(text):
-        raise SchemaError(f"{text!r} is no time of the form 2027-05-23T18:00:00Z")
+        raise SchemaError(f"{_shown(text)} is no time of the form 2027-05-23T18:00:00Z")
     try:
         return dt.datetime.fromisoformat(text)
     except ValueError:
@@ -182,17 +184,32 @@ def _refuse_lone_surrogates(value: object) -> None:
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise SchemaError(f"the member {twice!r} stands twice in one object", reason="duplicate-member")
+        raise SchemaError(
+            f"the member {_shown(_repeated(pairs))} stands twice in one object", reason="duplicate-member"
+        )
     times = time_names()
     if not times.isdisjoint(members):
         for name in times & members.keys():
             value = members[name]
             # Some of these names stand for a date in one body and a time in another; the typed decoder knows which.
             if type(value) is str and not _TIME.fullmatch(value) and not _DATE.fullmatch(value):
-                raise SchemaError(f"{value!r} is no wire time (2027-05-23T18:00:00Z)", path=f"$..{name}")
+                raise SchemaError(f"{_shown(value)} is no wire time", path=f"$..{name}")
     return members
+
+
+def _repeated(pairs: list[tuple[str, Any]]) -> str:
+    """The first name that has stood before; one pass, whatever the names are."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            break
+        seen.add(name)
+    return name
+
+
+def _shown(text: str) -> str:
+    """A foreign text as an error quotes it: its beginning alone, so that no line of a log is as long as a bulletin."""
+    return repr(text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…")
 
 
 def _integer(text: str) -> int:
@@ -239,8 +256,10 @@ def _typed(decoder: msgspec.json.Decoder[_T], raw: bytes) -> _T:
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as exc:
-        found = _WHERE.match(str(exc))
-        text, path = (found["text"], found["path"] or "") if found else (str(exc), "")
+        text, marked, path = str(exc).rpartition(_WHERE)
+        text, path = (text, path.removesuffix("`")) if marked else (str(exc), "")
+        # The words are msgspec's, but a name or a value of the document may stand in them.
+        text, path = (part if len(part) <= MAX_SAID else part[:MAX_SAID] + "…" for part in (text, path))
         raise SchemaError(f"{text} at {path}" if path else text, path=path) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise _malformed(f"not JSON: {exc}") from None

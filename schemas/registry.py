@@ -26,6 +26,15 @@ REVOKE_SPEC: Literal["tocsin-revoke/1"] = "tocsin-revoke/1"
 MAX_REGISTRY_BYTES = 8 * 1024 * 1024
 MAX_BEACON_BYTES = 65_536
 MAX_REVOKE_BYTES = 8_192
+MAX_REMEMBERED = 65_536
+STATEMENT_REACH_DAYS = 7
+"""A revocation statement withdraws only what is dated at most so long before the statement itself."""
+STATEMENT_AGE_DAYS = 7
+"""A statement that is older when a reader first hears it is refused; what it says is the registry's to say."""
+STATEMENTS_PER_KEY = 4
+BEACON_LIFE_HOURS = 48
+BEACON_LEAD = 1_000
+"""How many versions ahead of the one held a beacon may be."""
 
 REVOCATION_REASONS = ("key-compromise", "key-lost", "superseded", "cessation-of-operation")
 """Words for why a key is revoked, after RFC 5280 section 5.3.1. Any slug is accepted: a reason never decides."""
@@ -138,6 +147,13 @@ class Registry(Part, frozen=True, kw_only=True):
     audiences: Annotated[dict[AudienceName, Audience], Meta(max_length=4096)]
     clocks: Annotated[dict[Slug, Clock], Meta(max_length=256)]
     authorities: Annotated[dict[OrgId, AuthorityRecord], Meta(max_length=8192)]
+    revoked: Annotated[
+        dict[Kid, Time],
+        Meta(
+            max_length=MAX_REMEMBERED,
+            description="every key that was ever revoked, in any role, and since when; nothing leaves it",
+        ),
+    ] = {}  # noqa: RUF012 (msgspec copies it)
 
 
 class Beacon(Part, frozen=True, kw_only=True):

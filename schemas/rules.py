@@ -45,6 +45,9 @@ from schemas.zones import ZONES
 MAX_LIFETIME = dt.timedelta(days=400)
 GDPR_CLOCK = "gdpr-33"
 
+PLACES = frozenset({"country", "region", "municipality", "constituency", "polling-place"})
+"""The scopes of areas that lie in one country (R29)."""
+
 RESTRICTIVE_ACTIONS = frozenset(
     {
         "request-takedown-order",
@@ -291,6 +294,21 @@ def r28(b: Bulletin) -> Broken:
         yield "$.body.tz", "no name of the IANA database; a zone is named like Europe/Vienna or Etc/GMT-3"
 
 
+def r29(b: Bulletin) -> Broken:
+    """A place is in a country; the Union as a whole is not."""
+    for n, area in enumerate(b.areas):
+        if area.scope in PLACES and area.country is None:
+            yield f"$.areas[{n}].country", f"an area of scope {area.scope} needs its country"
+        if area.scope == "eu" and area.country not in (None, "EU"):
+            yield f"$.areas[{n}].country", f"scope eu is the whole Union, not {area.country}"
+
+
+def r30(b: Bulletin) -> Broken:
+    """Personal data is kept as long as the bulletin that has it may be needed."""
+    if b.personal_data is not None and b.personal_data.retention_until < b.expires.date():
+        yield "$.personal_data.retention_until", "not before the day on which the bulletin expires"
+
+
 def r31(b: Bulletin) -> Broken:
     """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once."""
     if not isinstance(b.body, ChannelStatus):
@@ -334,8 +352,7 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
                 (r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15, r16, r17, r18, r19, r20), 1
             ),
             *enumerate((r21, r22, r23, r24), 21),
-            *enumerate((r26, r27, r28), 26),
-            (31, r31),
+            *enumerate((r26, r27, r28, r29, r30, r31), 26),
         )
     }
 )

@@ -78,7 +78,7 @@ def registry_for(
     manifest: Manifest, authority_id: str, signer: FileSigner, *, country: str, now: dt.datetime
 ) -> VerifiedRegistry:
     """A signed registry with one authority that may say what its manifest declares, and nothing else."""
-    root = FileSigner.generate()
+    root, beacon = FileSigner.generate(), FileSigner.generate()
     channels = [(manifest.tlp, manifest.audience), (manifest.network.tlp, manifest.network.audience)]
     if manifest.public_kinds:
         channels.append((Tlp.CLEAR, PUBLIC))
@@ -86,7 +86,7 @@ def registry_for(
         domain="rehearsal",
         root_keys=[_record(root, now)],
         root_threshold=1,
-        beacon_keys=[_record(root, now)],
+        beacon_keys=[_record(beacon, now)],
         beacon_threshold=1,
         audiences={
             name: Audience(scope=Scope.PUBLIC if name == PUBLIC else Scope.UNION, members=(authority_id,))
@@ -123,7 +123,7 @@ def _record(signer: FileSigner, now: dt.datetime) -> KeyRecord:
     fields = {
         "alg": signer.alg,
         "jwk": signer.jwk,
-        "not_before": now - CLOCK_SLACK,
+        "not_before": (now - CLOCK_SLACK).replace(microsecond=0),
         "not_after": now + REGISTRY_LIFETIME,
     }
     return msgspec.convert(fields, KeyRecord)

@@ -54,7 +54,7 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
     message = root.get("Id", "")
     if message not in _MESSAGES:
         raise FormatError(
-            f"EML message {message or '(none)'}; read are {', '.join(_MESSAGES)}",
+            f"another EML message; read are {', '.join(_MESSAGES)}",
             reason="unsupported-message",
         )
     losses = Losses()
@@ -68,9 +68,7 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
         raise FormatError("no ElectionDate", reason="bad-date")
     token = _TOKENS.get(category, "oth")
     if token == "oth":
-        losses.add(
-            "ElectionIdentifier/ElectionCategory", f"category {category or '(none)'} has no type of its own"
-        )
+        losses.add("ElectionIdentifier/ElectionCategory", "a category that has no type of its own")
     zone = _zone(context)
     losses.add("ElectionIdentifier/ElectionDate", f"a date without zone, read in {context.tz}")
     windows = _windows(root, identifier, polling, zone, losses)
@@ -98,9 +96,10 @@ def read_eml_nl(data: bytes, context: ReadContext) -> ReadResult:
         severity=Severity.UNKNOWN,
         certainty=Certainty.OBSERVED,
     )
-    version = clip(root.get("SchemaVersion", ""), 24) or None
-    original_id = clip(f"{identifier.get('Id', '')} {message}", 500)
-    origin = origin_of(FORMAT.id, data, context, version=version, original_id=original_id)
+    original_id = f"{identifier.get('Id', '')}/{message}"
+    origin = origin_of(
+        FORMAT.id, data, context, version=root.get("SchemaVersion", ""), original_id=original_id
+    )
     draft = finished(draft, context=context, losses=losses, origin=origin)
     return ReadResult(drafts=(draft,), losses=losses.found)
 
@@ -154,9 +153,7 @@ def _place(identifier: Element, losses: Losses) -> str:
     place = _text(identifier, f"{KR}ElectionDomain")
     if not place:
         place = identifier.get("Id", "").partition("_")[2]
-        losses.add(
-            "ElectionIdentifier/ElectionDomain", f"missing: the id's {place[:40] or '(nothing)'} instead"
-        )
+        losses.add("ElectionIdentifier/ElectionDomain", "missing: what the id ends in is read instead")
     return slug(place).replace("-", "")[:12] if place.strip() else ""
 
 
@@ -171,7 +168,7 @@ def _date(identifier: Element, name: str) -> dt.date | None:
         return None
     found = _plain_date(text)
     if found is None:
-        raise FormatError(f"{name} {text[:40]!r} is no date", reason="bad-date")
+        raise FormatError(f"{name} is no date", reason="bad-date")
     return found
 
 

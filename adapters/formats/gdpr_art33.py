@@ -19,6 +19,7 @@ from adapters.translation.reading import (
     ReadContext,
     ReadResult,
     strict_json,
+    told,
 )
 from schemas.bodies.data import DataBreach
 from schemas.bulletin import Draft
@@ -109,8 +110,13 @@ def read_gdpr_art33(data: bytes, context: ReadContext) -> ReadResult:
     try:
         note = msgspec.convert(document, _Notification, strict=True)
         moments = {name: _moment(getattr(note, name)) for name in ("aware_at", "started", "ended")}
-    except (msgspec.ValidationError, SchemaError) as exc:
-        raise FormatError(str(exc), reason="schema") from None
+    except msgspec.ValidationError as exc:
+        # The words may quote a member's name or a value; where it stands is told when that is a word of the profile.
+        path = str(exc).rpartition(" - at `$.")[2].partition("`")[0].partition(".")[0].partition("[")[0]
+        where = told(path, _Notification.__struct_fields__)
+        raise FormatError(f"{where}: not as the profile asks for", reason="schema") from None
+    except SchemaError:
+        raise FormatError("a time that there is not", reason="schema") from None
     losses = Losses()
     if note.controller.name is not None:
         losses.add("controller.name", "names of controllers are not carried")

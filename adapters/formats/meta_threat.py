@@ -216,7 +216,7 @@ class _Flat:
             self._losses.add("ds", "the day of publication has no place in an observable")
         found = classify(value)
         if found is None:
-            self._losses.add(f"indicator_value[{kind[:40]}]", "neither domain, address, URL nor digest")
+            self._losses.add("indicator_value", "neither domain, address, URL nor digest")
             return
         actionable = found.type != "url"
         role = "infrastructure" if actionable else "content"

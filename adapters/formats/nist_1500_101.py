@@ -16,14 +16,16 @@ import msgspec
 from adapters.translation.drafting import finished, instant, origin_of
 from adapters.translation.prose import number_of
 from adapters.translation.reading import (
+    OTHER,
     Format,
     FormatError,
     Losses,
     ReadContext,
     ReadResult,
     clip,
-    slug,
+    identifier,
     strict_json,
+    told,
 )
 from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Draft
@@ -48,6 +50,13 @@ _CATEGORY: Final = {
     "ems": "outage",
     "adjudication": "outage",
 }
+_DEVICES: Final = frozenset(
+    {
+        *_CATEGORY, "access-control", "ballot-activation", "ballot-marking", "batch-fed-scanner", "bmd", "hybrid", "scan-batch",
+        "scan-single", "vote-capture", "voting-machine",
+    }
+)  # fmt: skip
+_TIME: Final = re.compile(r"[0-9TZ:+. -]{1,40}")
 _GRAVE: Final = re.compile(r"\b(?:fatal|critical|emergency|alert|severe|high)\b", re.IGNORECASE)
 _WRONG: Final = re.compile(r"\b(?:error|err|fail(?:ed|ure)?|fault)\b", re.IGNORECASE)
 
@@ -73,14 +82,16 @@ def read_nist_1500_101(data: bytes, context: ReadContext) -> ReadResult:
         losses.add("ElectionId", "a local id; no election of the bus is named by it")
     origin = origin_of(FORMAT.id, data, context)
     drafts: list[Draft] = []
+    made = log["GeneratedTime"]
+    made = made if isinstance(made, str) and _TIME.fullmatch(made) else ""
     for n, device in enumerate(devices):
         if not isinstance(device, dict):
             raise FormatError(f"Device[{n}] is no object", reason="not-an-event-log")
-        draft = _incident(device, n, losses, context, origin, str(log.get("GeneratedTime", "")))
+        draft = _incident(device, n, losses, context, origin, made)
         if draft is not None and len(drafts) < MAX_INCIDENTS:
             drafts.append(draft)
         elif draft is not None:
-            losses.add(f"Device[{n}]", f"more than {MAX_INCIDENTS} devices failed; this one is not told")
+            losses.add("Device", f"beyond the first {MAX_INCIDENTS} devices that failed: not told")
     if not drafts:
         losses.add("Device", f"no failure in {len(devices)} devices: nothing to tell")
     return ReadResult(drafts=tuple(drafts), losses=losses.found)
@@ -106,25 +117,25 @@ def _incident(
             failures.append(event)
     if not failures:
         return None
-    kind = slug(str(device.get("Type", "other")))
-    kind = _SAME_DEVICE.get(kind, kind)
+    kind = told(str(device.get("Type")), _DEVICES)
+    kind = "other" if kind == OTHER else _SAME_DEVICE.get(kind, kind)
     grave = any(_GRAVE.search(str(event.get("Severity", ""))) for event in failures)
-    named = clip(str(device.get("Id", f"device {n + 1}")), 80)
+    named = _id_of(device, "Id") or f"device {n + 1}"
     times = sorted(moment for event in failures if (moment := instant(event.get("TimeStamp"))) is not None)
     if len(times) < len(failures):
         losses.add("Device/Event/TimeStamp", "a time without zone or no time")
     logged = tuple(
-        clip(f"{event.get('Id', '?')}/{event.get('Sequence', '?')} {event.get('Type', '')}", 200)
+        f"{_id_of(event, 'Id') or '?'}/{_id_of(event, 'Sequence') or '?'} {_id_of(event, 'Type') or ''}"[:200]
         for event in failures[:MAX_LOGGED]
     )
     if len(failures) > MAX_LOGGED:
         losses.add(
-            f"Device[{n}]/Event", f"{len(failures) - MAX_LOGGED} of {len(failures)} failures are only counted"
+            "Device/Event", f"{len(failures) - MAX_LOGGED} of {len(failures)} failures are only counted"
         )
     if device.get("Manufacturer") or device.get("Model") or device.get("Version"):
         losses.add("Device/Manufacturer", "maker and model are not carried")
     words = f"{number_of(len(failures), 'failure')} in {total} logged events of {kind} {named}"
-    summary = f"{words}; log generated {clip(generated, 40)}."
+    summary = f"{words}; log generated {generated or 'some time'}."
     body = ElectionIncident(
         category=_CATEGORY.get(kind, "voting-device-failure"),
         stage=Phase.POLLING,
@@ -142,7 +153,7 @@ def _incident(
         severity=Severity.MODERATE if grave else Severity.MINOR,
         certainty=Certainty.OBSERVED,
     )
-    origin = msgspec.structs.replace(origin, original_id=clip(f"{named} {generated}", 500))
+    origin = msgspec.structs.replace(origin, original_id=identifier(f"{named.replace(' ', '-')}/{generated}"))
     return finished(draft, context=context, losses=losses, origin=origin)
 
 
@@ -161,6 +172,15 @@ def _events(device: dict[str, object], n: int, losses: Losses) -> Iterator[dict[
                 f"Device[{n}]/Event holds something else than events", reason="not-an-event-log"
             )
         yield event
+
+
+def _id_of(owner: dict[str, object], name: str) -> str | None:
+    """An id or a code, as a bulletin may show it; a log writes them as text or as numbers."""
+    value = owner.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    told_so = identifier(str(value))
+    return None if told_so is None else told_so[:80]
 
 
 def _failed(event: dict[str, object]) -> bool:

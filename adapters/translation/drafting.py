@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from adapters.translation.observables import RETENTION_DAYS
-from adapters.translation.reading import FormatError, Losses, ReadContext, sha256_hex
+from adapters.translation.reading import FormatError, Losses, ReadContext, identifier, sha256_hex, version_of
 from schemas.bulletin import Draft
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_draft, encode
 from schemas.errors import SchemaError
@@ -44,15 +44,15 @@ def origin_of(
         form: The id of the format.
         data: The document.
         context: When and by which adapter it was received.
-        version: The version of the format, as the document names it.
-        original_id: What the document calls itself.
+        version: The version of the format, as the document names it; left out where it is none.
+        original_id: What the document calls itself; told by its digest where it is no single word.
     """
     return Provenance(
         format=form,
         adapter=context.adapter,
         original_sha256=sha256_hex(data),
-        format_version=version,
-        original_id=original_id,
+        format_version=version_of(version or ""),
+        original_id=identifier(original_id or ""),
         received=context.received,
     )
 
@@ -84,7 +84,10 @@ def finished(draft: Draft, *, context: ReadContext, losses: Losses, origin: Prov
     try:
         return decode_draft(_encoded(shaped))
     except SchemaError as error:
-        raise FormatError(f"{error.path or 'the draft'}: {error}", reason="unrepresentable") from error
+        # The words of the error may quote the value; where it stands is a path of ours.
+        raise FormatError(
+            f"{error.path or 'the draft'}: a value that no bulletin may have", reason="unrepresentable"
+        ) from error
 
 
 def personal_data(observables: tuple[Observable, ...], received: dt.datetime) -> PersonalData | None:

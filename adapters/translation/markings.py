@@ -87,8 +87,8 @@ def read_mark(text: str, path: str) -> Mark | None:
         FormatError: ``unknown-marking`` for a level that cannot be read with certainty, ``classified`` for a classified label.
     """
     label = _plain(text)
-    if (secret := _CLASSIFIED.match(label)) and not any(word in label for word in _NOT_CLASSIFIED):
-        raise FormatError(f"{path}: classified information ({secret.group(0)[:60]})", reason="classified")
+    if _CLASSIFIED.match(label) and not any(word in label for word in _NOT_CLASSIFIED):
+        raise FormatError(f"{path}: a label of classified information", reason="classified")
     if label.startswith("misp-galaxy:"):
         return None
     found = _FAMILY.search(label)
@@ -104,7 +104,7 @@ def read_mark(text: str, path: str) -> Mark | None:
         return Mark(path=path, pap=_PAP[level])
     elif joint not in (":", "="):
         return None
-    raise FormatError(f"{path}: no known sharing level in {label[:60]!r}", reason="unknown-marking")
+    raise FormatError(f"{path}: no known level of {family.upper()}", reason="unknown-marking")
 
 
 def strictest(marks: Iterable[Mark], losses: Losses) -> Marking:
@@ -126,4 +126,7 @@ def strictest(marks: Iterable[Mark], losses: Losses) -> Marking:
 def _plain(text: str) -> str:
     """Folds case, width and invisible characters, so that a look-alike spelling is judged by what it shows."""
     folded = unicodedata.normalize("NFKC", text[:400]).casefold()
-    return "".join(c for c in folded if unicodedata.category(c) not in ("Cf", "Cc")).strip()
+    visible = "".join(c for c in folded if unicodedata.category(c) not in ("Cf", "Cc"))
+    # One space for any run of them: the patterns below allow white space in several places, and a long run could be
+    # shared out among those in as many ways as its length cubed.
+    return " ".join(visible.split())

@@ -173,7 +173,10 @@ def classify(text: str) -> Sighted | None:
 
     Recognised: URL (with or without scheme), domain, IP address or network, e-mail address, MD5 to SHA-512, hashtag.
     """
-    value = refang(text.strip())
+    text = text.strip()
+    if len(text) > 4 * MAX_VALUE_CHARS:  # the longest way to write a value that is none too long
+        return None
+    value = refang(text)
     if not value or len(value) > MAX_VALUE_CHARS or any(c.isspace() for c in value):
         return None
     if _URL.fullmatch(value):

@@ -18,6 +18,9 @@ _UNCARRIED: Final = re.compile(
 # Embeddings, overrides and isolates make a line read differently from what it says; plain marks (U+200E, U+200F) stay.
 _REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _LINK: Final = re.compile(r"https?://\S+")
+_MOST_TEXT: Final = 32_000  # four times the longest field
+_MOST_NAME: Final = 500
+_LOOKED_AT: Final = 4  # times the limit of a field: so much of a text is read
 _REMOVED: Final = "[e-mail address removed]"
 
 
@@ -34,6 +37,14 @@ def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool 
     Returns:
         The text, or None when nothing of it is left (or, verbatim, when it is too long).
     """
+    most = limit * _LOOKED_AT
+    if len(text) > most:
+        # What is cut anyway is not cleaned first: one text may stand beside thousands of values.
+        if verbatim:
+            losses.add(path, f"a value of {len(text)} characters: the limit is {limit}")
+            return None
+        losses.add(path, f"clipped from {len(text)} to {limit} characters")
+        text = text[:most]
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
     cleaned = _UNCARRIED.sub("", plain)
     if cleaned != plain:
@@ -59,7 +70,7 @@ def carried(text: str, *, limit: int, path: str, losses: Losses, verbatim: bool 
 
 def one_line(text: str, *, limit: int = 160, path: str, losses: Losses) -> str | None:
     """A name or another text of one line, fit to travel; None when nothing of it is left."""
-    return carried(" ".join(text.split()), limit=limit, path=path, losses=losses)
+    return carried(" ".join(text[:_MOST_TEXT].split()), limit=limit, path=path, losses=losses)
 
 
 def headline_of(text: str, *, path: str, losses: Losses) -> str | None:
@@ -74,6 +85,11 @@ def nameless(text: str, name: object, instead: str, *, path: str, losses: Losses
     """The text without a name that its source gives elsewhere and that must not travel."""
     if not isinstance(name, str) or len(name.strip()) < 3:
         return text
+    # Searching for a long name at every word of a long text costs the product of both. No field holds so much text.
+    text = text[:_MOST_TEXT]
+    if len(name) > _MOST_NAME:
+        losses.add(path, "the name to take out is no name: the text is not carried")
+        return ""
     found, times = re.subn(rf"(?<!\w){re.escape(name.strip())}(?!\w)", instead, text, flags=re.IGNORECASE)
     if times:
         losses.add(path, "a name taken out")

@@ -11,6 +11,7 @@ import io
 import json
 import re
 import unicodedata
+from collections.abc import Container
 from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, ParseError
 
@@ -29,16 +30,23 @@ __all__ = [
     "bound",
     "clip",
     "decode_text",
+    "identifier",
     "read_csv",
     "safe_xml",
     "sha256_hex",
     "slug",
     "strict_json",
+    "told",
+    "version_of",
 ]
 
 MAX_LOSSES = 2000
+OTHER = "(other)"
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#+=-]{0,199}")
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.-]{0,23}")
 MAX_XML_DEPTH = 64
 MAX_XML_TAGS = 1_000_000
+_DECLARED = re.compile(rb"""xmlns(?::[^\s=]{1,64})?\s{0,8}=\s{0,8}("[^"]{0,256}"|'[^']{0,256}')""")
 _BOMS = (
     (b"\xff\xfe\x00\x00", "utf-32-le"),
     (b"\x00\x00\xfe\xff", "utf-32-be"),
@@ -49,7 +57,11 @@ _BOMS = (
 
 
 class Losses:
-    """The losses of one document; the same loss many times over is told once, with its count."""
+    """The losses of one document; the same loss many times over is told once, with its count.
+
+    What is told goes into a published bulletin (`provenance.lost`) and into reports. So a path and a reason are words of
+    the format, from a closed list: no name of a member, no value and no id of the document stands in them (`told`).
+    """
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], int] = {}
@@ -123,9 +135,8 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise FormatError(f"the member {twice[:80]!r} stands twice in one object", reason="duplicate-member")
+        # Its name is the document's own word and may be a person's, so it is not told.
+        raise FormatError("a member stands twice in one object", reason="duplicate-member")
     return members
 
 
@@ -168,6 +179,7 @@ def safe_xml(data: bytes, *, max_bytes: int) -> Element:
     # Millions of empty elements fit into few bytes and cost seconds each million.
     if data.count(b"<") > MAX_XML_TAGS:
         raise FormatError(f"more than {MAX_XML_TAGS} tags", reason="too-large")
+    _bound_namespaces(data)
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException as exc:
@@ -183,6 +195,17 @@ def safe_xml(data: bytes, *, max_bytes: int) -> Element:
             raise FormatError(f"nested more than {MAX_XML_DEPTH} deep", reason="too-deep")
         level = [child for parent in level for child in parent]
     return root
+
+
+def _bound_namespaces(data: bytes) -> None:
+    """Refuse a long namespace name: the parser writes it before the name of every element and attribute in its scope."""
+    # In UTF-16 each other byte is null; every other encoding that the parser takes writes these letters as ASCII does.
+    flat = data.replace(b"\0", b"") if b"\0" in data[:4] else data
+    place = flat.find(b"xmlns")
+    while place >= 0:
+        if _DECLARED.match(flat, place) is None:
+            raise FormatError("a namespace whose name is too long or not quoted", reason="too-large")
+        place = flat.find(b"xmlns", place + 5)
 
 
 def read_csv(data: bytes, *, max_bytes: int, max_rows: int, delimiter: str = ",") -> list[list[str]]:
@@ -209,9 +232,35 @@ def clip(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
+def told(name: str, known: Container[str]) -> str:
+    """A name as a loss may tell it: one of the words that the format's standard has, else `(other)`.
+
+    A document's own names are free text: a map by address, a table without a header.
+    """
+    return name if name in known else OTHER
+
+
+def identifier(text: str) -> str | None:
+    """An id as provenance may show it: as it is where it is one word, else its digest, so that equal ids stay equal.
+
+    None for an empty one. What has spaces or an `@` in it may be a name or an address that stands where an id should.
+    """
+    if not text:
+        return None
+    if _IDENTIFIER.fullmatch(text):
+        return text
+    return f"sha256:{sha256_hex(text.encode('utf-8', 'replace'))[:32]}"
+
+
+def version_of(text: str) -> str | None:
+    """The version of a format as provenance may show it, or None for what is none."""
+    return text if _VERSION.fullmatch(text) else None
+
+
 def slug(text: str, most: int = 64) -> str:
     """`text` as a word of an open vocabulary; `other` when nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    # Normalising costs the square of a run of combining marks, and no word needs more.
+    plain = unicodedata.normalize("NFKD", text[: most * 8]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:most].strip("-") or "other"
 
 

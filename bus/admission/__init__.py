@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.admission.branches import ReceivedLink, Ruling, standing
+    from bus.admission.branches import ReceivedLink, Ruling, ended_first, standing
     from bus.admission.chain import REFUSED, Link, Neighbours, Outcome, judge_link
     from bus.admission.contradiction import judge_proof
     from bus.admission.steps import ENDED, REASONS, Admitted, admit, holds_place, verify_file
@@ -28,6 +28,7 @@ __all__ = [
     "Ruling",
     "admit",
     "decide",
+    "ended_first",
     "holds_place",
     "judge_link",
     "judge_proof",

@@ -234,9 +234,10 @@ def _decide(
                 prev=bulletin.prev,
                 id=bulletin.id,
                 kids=kids,
+                issued=bulletin.issued,
             )
         raise
-    endorsers, dropped = _endorsers(bulletin, signed, now)
+    endorsers, dropped = _endorsers(bulletin, signed, registry, now)
     return Admitted(
         bulletin=bulletin,
         digest=reading.digest,
@@ -364,20 +365,39 @@ def _key_stands(mine: list[tuple[RegisteredKey, Entry]], now: dt.datetime) -> No
 
 
 def _endorsers(
-    bulletin: Bulletin, signed: _Signed, now: dt.datetime
+    bulletin: Bulletin, signed: _Signed, registry: VerifiedRegistry, now: dt.datetime
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Who else stands behind it, and whose co-signature does not count: altered, or by a key that has ended."""
+    """Who else stands behind it, and whose co-signature does not count.
+
+    It does not when it is altered, made outside the window of its key or by one that has ended, when one that the
+    registry requires of its authority is missing, and when the bulletin describes that authority otherwise than the
+    registry.
+    """
     stands: set[str] = set()
     dropped = {name for name in signed.bad if name != bulletin.issuer.id}
+    named = {each.id: each for each in bulletin.co_issuers}
     for name, entries in signed.good.items():
         if name == bulletin.issuer.id:
             continue
-        alive = any(
-            key.record.revoked_since is None and key.record.not_before <= now < key.record.not_after
-            for key, _ in entries
-        )
-        (stands if alive else dropped).add(name)
+        speaker = registry.speaker(name)
+        algorithms = {key.record.alg for key, entry in entries if _endorses(key, entry, bulletin, now)}
+        as_listed = named.get(name, speaker.authority) == speaker.authority
+        (stands if as_listed and algorithms.issuperset(speaker.require) else dropped).add(name)
     return tuple(sorted(stands - dropped)), tuple(sorted(dropped))
+
+
+def _endorses(key: RegisteredKey, entry: Entry, bulletin: Bulletin, now: dt.datetime) -> bool:
+    """Whether a co-signature was made in time, by its own word, with a key that has not ended.
+
+    Whoever endorses may do so later than the issuer speaks, and then says when (`iat`); never before, or ahead of the clock.
+    """
+    record, issued, iat = key.record, bulletin.issued.timestamp(), entry.header.iat
+    signed_at = issued if iat is None else iat
+    in_time = issued - IAT_SLACK_S <= signed_at <= max(now.timestamp(), issued) + IAT_SLACK_S
+    in_window = record.not_before.timestamp() <= signed_at < record.not_after.timestamp()
+    return (
+        in_time and in_window and record.revoked_since is None and record.not_before <= now < record.not_after
+    )
 
 
 def _may_say(reading: Reading, speaker: Speaker) -> None:

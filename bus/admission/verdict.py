@@ -59,6 +59,11 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     kids: tuple[str, ...] = ()
     retry_at: dt.datetime | None = None
 
+    @property
+    def speaker(self) -> str:
+        """The authority that is proven to have said it; empty when nobody is."""
+        return self.channel.partition("/")[0] if self.channel is not None else ""
+
     @classmethod
     def of(
         cls, message: Message, reason: str, detail: str, place: Place | None, retry_at: dt.datetime | None
@@ -97,6 +102,11 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     message: Message
     admitted: Admitted
+
+    @property
+    def speaker(self) -> str:
+        """The authority that said it."""
+        return self.admitted.bulletin.issuer.id
 
 
 def decide(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:

@@ -11,7 +11,19 @@ from typing import Any
 
 import click
 
-from bus.cli.frame import DONE, FAILURE, INTERRUPTED, USAGE, App, Group, exit_code, global_options, load, safe
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    INTERRUPTED,
+    USAGE,
+    App,
+    Group,
+    exit_code,
+    global_options,
+    load,
+    safe,
+    safe_json,
+)
 
 # name -> (module, attribute, one line of help). The help stands here so that `--help` imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -190,8 +202,10 @@ def _say(app: App, code: int, reason: str, text: str) -> int:
     if app.json or "--json" in sys.argv[1:]:
         import msgspec
 
-        error = {"reason": reason, "text": text, "exit_code": code}
-        click.echo(msgspec.json.encode({"error": error}).decode(), err=True)
+        # A file may be called by bytes that are no text.
+        told = text.encode("utf-8", "backslashreplace").decode()
+        error = {"reason": reason, "text": told, "exit_code": code}
+        click.echo(safe_json(msgspec.json.encode({"error": error}).decode()), err=True)
     else:
         code_word = f" [{reason}]" if reason not in ("usage", "failure", "interrupted") else ""
         click.echo(f"tocsin: {safe(text)}{code_word}", err=True)

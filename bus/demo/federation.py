@@ -224,6 +224,7 @@ async def joined(
                 registry=registry or (lambda: founded.registry),
                 endpoints=places,
                 ledger=await stack.enter_async_context(Ledger.open(folder / f"{cc}-carrier.db")),
+                clock=lambda: dt.datetime.now(dt.UTC),
             )
         carrying = await stack.enter_async_context(background())
         for cc, carrier in carriers.items():

@@ -1,25 +1,33 @@
 """The carrier of a country: it takes its authorities' bulletins to the unions and neighbours, and brings theirs home.
 
 A carrier is a client of two brokers. It reads one from a cursor that it checks (`bus.transport.cursor`), publishes the same
-bytes under the same message id to the other, and moves its cursor when they are stored there. It judges nothing: bulletins
-are signed, and their readers verify them. It remembers by digest what it has carried, so that reading a stream anew carries
-nothing twice. What its author sends again, because a reader lacks it, goes once more, and so does what the far stream has
-lost.
+bytes under the same message id to the other, and moves its cursor when they are stored there. It carries what admission
+proves its issuer has said, and nothing else: of two unions a hostile one could otherwise take the place of a bulletin by
+bringing it first with another signature. It remembers by digest what it has carried, so that reading a stream anew carries
+nothing twice.
+
+What its author sends again, because a reader lacks it, goes once more, and so does what the far stream has lost. What is
+carried again without a loss of the stream has an allowance for each author and place, because a copy costs nothing to make.
+A bulletin of an unknown key is passed over; the stream is read anew with the next version of the registry.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 import msgspec
 import structlog
 
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
+from bus.federation.messages import MESSAGE_ID, Item, sort_out
 from bus.federation.plan import Federation, Route, routes_of
+from bus.policy import RateLimit, RateMeter
 from bus.tasks import one_failure, run_with_current
 from bus.transport import (
     BATCH,
@@ -37,16 +45,17 @@ from bus.transport import (
 )
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
-from schemas.envelope import SIG_HEADER
-from schemas.subject import matches
 
 MOST = 500
 QUIET_S = 5.0
 PAUSE_S = 0.5
 ACK_S = 5.0
 AGAIN_S = 1.0
-MESSAGE_ID = "Nats-Msg-Id"
-_CARRIED_HEADERS = ("ce-",)
+COPIES = RateLimit(burst=2000, per_s=2000 / 86_400)
+"""How many bulletins of one author are carried to one place from one other though they were carried before."""
+UNKNOWN = "unknown-key"
+OVER_BUDGET = "over-budget"
+IN_THREAD_FROM = 4
 
 log = structlog.get_logger()
 
@@ -66,8 +75,11 @@ class Carrier(msgspec.Struct, kw_only=True):
         registry: the registry as it stands now.
         endpoints: the carrier's place at its own broker, by the country's name, and at each that it connects to.
         ledger: what it remembers.
+        clock: the present, aware.
         carried: how many messages were stored at each place.
+        left: how many were passed over, by reason.
         problems: by source and sink, why nothing is carried at present.
+        copies: by source, sink and author, what was carried again.
     """
 
     country: str
@@ -75,8 +87,11 @@ class Carrier(msgspec.Struct, kw_only=True):
     registry: Callable[[], VerifiedRegistry]
     endpoints: Mapping[str, Endpoint]
     ledger: Ledger
+    clock: Callable[[], dt.datetime]
     carried: Counter[str] = msgspec.field(default_factory=Counter)
+    left: Counter[str] = msgspec.field(default_factory=Counter)
     problems: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
+    copies: dict[tuple[str, str, str], RateMeter] = msgspec.field(default_factory=dict)
 
     async def run(self) -> None:
         """Carry until cancelled; begin anew when the registry releases other channels.
@@ -145,33 +160,56 @@ class Carrier(msgspec.Struct, kw_only=True):
                 log.error("stream_changed", stream=stream, source=route.source, cursor=cursor.seq)
                 await self.ledger.rewind(route, stream)
                 return
-            batch = resumed.after
+            batch, lacking = resumed.after, ""
             while True:
                 _must_be_connected(sink)
-                if batch:
-                    await self._carry(sink, route, stream, filters, batch)
+                registry = self.registry()
+                if lacking not in ("", registry.digest):
+                    log.info("reading_again", stream=stream, source=route.source)
+                    await self.ledger.rewind(route, stream)
+                    return
+                if batch and await self._carry(sink, route, stream, filters, batch, registry):
+                    lacking = registry.digest
                 self.problems.pop((route.source, route.sink), None)
                 batch = await pull.next(MOST, QUIET_S)
 
     async def _carry(
-        self, sink: Connection, route: Route, stream: str, filters: Sequence[str], batch: list[Received]
-    ) -> None:
-        """Store a batch at the other end, and only then move the cursor."""
-        named = [(message, known_as(message)) for message in batch]
-        fresh = await self.ledger.fresh(route.sink, [name for _, name in named])
-        stored: list[str] = []
+        self,
+        sink: Connection,
+        route: Route,
+        stream: str,
+        filters: Sequence[str],
+        batch: list[Received],
+        registry: VerifiedRegistry,
+    ) -> bool:
+        """Store a batch at the other end, and only then move the cursor. Returns whether a key was unknown."""
+        now = self.clock()
+        items = [Item.of(received) for received in batch]
+        known = await self.ledger.known(route.sink, [name for item in items for name in item.names])
+        unseen = [item for item in items if not item.is_known(known)]
+        work = partial(sort_out, unseen, stream, route.patterns, registry, now)
+        proven, left = work() if len(unseen) < IN_THREAD_FROM else await asyncio.to_thread(work)
+        known |= await self.ledger.known(route.sink, [found.endorsed for found in proven if found.endorsed])
+        stored: dict[str, str] = {}
         # By the stream that takes them; between streams there is no order.
         outgoing: dict[str, list[Outgoing]] = {}
-        for message, name in named:
-            if name not in fresh:
+        for found in proven:
+            if found.item.digest not in known:
+                stored |= found.names
+            elif (name := found.item.again or found.endorsed) and name not in known:
+                if not self._may_copy(route, found.author, now.timestamp()):
+                    left[OVER_BUDGET] += 1
+                    continue
+                stored[name] = ""
+                # By its id the far stream would take this for the first one.
+                found.message.headers.pop(MESSAGE_ID, None)
+            else:
                 continue
-            copy = as_outgoing(message, route.patterns)
-            if copy is None:
-                log.warning("not_carriable", source=route.source, subject=message.subject, digest=name)
-                continue
-            outgoing.setdefault(_stream_of(copy), []).append(copy)
-            stored.append(name)
-            fresh.discard(name)  # the same again in one batch
+            known |= stored
+            outgoing.setdefault(_stream_of(found.message), []).append(found.message)
+        if left:
+            self.left.update(left)
+            log.warning("not_carriable", source=route.source, stream=stream, reasons=dict(left))
         tails = await self.ledger.tails(route.sink)
         for key, several in outgoing.items():
             for ack in await _store(sink, several):
@@ -181,8 +219,17 @@ class Carrier(msgspec.Struct, kw_only=True):
                     )
                 tails[key] = max(ack.seq, tails.get(key, 0))
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
-        await self.ledger.note(route, stream, cursor, filters, stored, tails)
-        self.carried[route.sink] += len(stored)
+        await self.ledger.note(route, stream, cursor, filters, stored, tails, now.timestamp())
+        self.carried[route.sink] += sum(map(len, outgoing.values()))
+        return bool(left[UNKNOWN])
+
+    def _may_copy(self, route: Route, author: str, now: float) -> bool:
+        """Charge an author with a bulletin that is carried though it was before; False when its allowance is used up."""
+        meter = self.copies.setdefault((route.source, route.sink, author), RateMeter(COPIES))
+        if not meter.room(now):
+            return False
+        meter.spend(1, now)
+        return True
 
 
 def _must_be_connected(end: Connection) -> None:
@@ -194,36 +241,6 @@ def _must_be_connected(end: Connection) -> None:
     if not end.connected:
         known = "; is this carrier's key in the federation file there?" if end.denied else ""
         raise UnreachableError((end.problem or "not connected") + known)
-
-
-def known_as(received: Received) -> str:
-    """The name by which a message is remembered: its digest, with the time of its record when it was sent again.
-
-    What is sent again has no message id.
-
-    So a resent bulletin goes through though it was carried before, and reading a stream anew repeats neither.
-    """
-    name = digest(received.payload)
-    is_sent_again = all(header != MESSAGE_ID for header, _ in received.headers)
-    return f"{name}@{received.stored_ns}" if is_sent_again else name
-
-
-def as_outgoing(received: Received, patterns: Sequence[str]) -> Outgoing | None:
-    """The message as it is published at the other end; None when no reader would admit it, or it is not released.
-
-    The subject must be the route's, and of the headers go the signature, the message id and the hints, each once.
-    """
-    if not received.subject.isascii() or not any(matches(pattern, received.subject) for pattern in patterns):
-        return None
-    headers: dict[str, str] = {}
-    for name, value in received.headers:
-        known = name in (SIG_HEADER, MESSAGE_ID) or name.startswith(_CARRIED_HEADERS)
-        if not known:
-            continue
-        if name in headers or not value.isascii() or not value.isprintable():
-            return None
-        headers[name] = value
-    return Outgoing(subject=received.subject, payload=received.payload, headers=headers)
 
 
 def _stream_of(message: Outgoing) -> str:

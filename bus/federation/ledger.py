@@ -11,20 +11,32 @@ import msgspec
 
 from bus.federation.plan import Route
 from bus.storage import Database, Layout, Store, from_row, insert
-from bus.transport import Cursor
+from bus.transport import MARGIN_S, MAX_AGE_S, Cursor
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS cursors (
   source TEXT NOT NULL, sink TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
   stored_ns INTEGER NOT NULL, filters TEXT NOT NULL, PRIMARY KEY (source, sink, stream)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS carried (sink TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (sink, digest)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS carried (
+  sink TEXT NOT NULL, digest TEXT NOT NULL, signature TEXT NOT NULL DEFAULT '', at REAL NOT NULL DEFAULT 0,
+  PRIMARY KEY (sink, digest)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS carried_by_time ON carried (at);
 CREATE TABLE IF NOT EXISTS sink_positions (
   sink TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, stream)
 ) WITHOUT ROWID;
 """
-LAYOUT = Layout("carrier", SCHEMA, ("ALTER TABLE tails RENAME TO sink_positions",), known_by="carried")
-_CARRIED = "INSERT OR IGNORE INTO carried VALUES (?, ?)"
+_2 = "ALTER TABLE tails RENAME TO sink_positions"
+_3 = """
+ALTER TABLE carried ADD COLUMN signature TEXT NOT NULL DEFAULT '';
+ALTER TABLE carried ADD COLUMN at REAL NOT NULL DEFAULT 0;
+UPDATE carried SET at = unixepoch();
+"""
+LAYOUT = Layout("carrier", SCHEMA, (_2, _3), known_by="carried")
+KEPT_S = MAX_AGE_S + MARGIN_S
+"""How long it is remembered what was carried: as long as a stream may hold it."""
+_CARRIED = "INSERT OR IGNORE INTO carried VALUES (?, ?, ?, ?)"
 
 
 class Ledger(Store):
@@ -49,15 +61,14 @@ class Ledger(Store):
                 return from_row(Cursor, row)
         return Cursor()
 
-    async def fresh(self, sink: str, digests: Sequence[str]) -> set[str]:
-        """Those of the digests that have not been carried there yet."""
+    async def known(self, sink: str, names: Sequence[str]) -> dict[str, str]:
+        """Those of the names under which something was carried there, each with the signatures it had."""
         rows = await self.query(
-            "SELECT value FROM json_each(?2) EXCEPT SELECT digest FROM carried WHERE sink = ?1 "
-            "AND digest IN (SELECT value FROM json_each(?2))",
+            "SELECT digest, signature FROM carried WHERE sink = ? AND digest IN (SELECT value FROM json_each(?))",
             sink,
-            msgspec.json.encode(digests).decode(),
+            msgspec.json.encode(names).decode(),
         )
-        return {row["value"] for row in rows}
+        return {row["digest"]: row["signature"] for row in rows}
 
     async def note(
         self,
@@ -65,15 +76,27 @@ class Ledger(Store):
         stream: str,
         cursor: Cursor,
         filters: Iterable[str],
-        stored: Sequence[str],
+        stored: Mapping[str, str],
         tails: Mapping[str, int],
+        at: float,
     ) -> None:
-        """Note what is stored at the other end, how far its streams have come, and the cursor, in one transaction."""
+        """Note what is stored at the other end, how far its streams have come, and the cursor, in one transaction.
+
+        Args:
+            route: from where to where.
+            stream: the stream that was read.
+            cursor: up to where.
+            filters: what the route let through.
+            stored: the names under which something was stored, each with the signatures it had.
+            tails: the last number of each stream at the other end.
+            at: the present, in seconds since the epoch; what is older than a stream keeps is forgotten.
+        """
         row = {"source": route.source, "sink": route.sink, "stream": stream, "filters": " ".join(filters)}
         row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
 
         def work(db: sqlite3.Connection) -> None:
-            db.executemany(_CARRIED, [(route.sink, digest) for digest in stored])
+            db.executemany(_CARRIED, [(route.sink, name, signed, at) for name, signed in stored.items()])
+            db.execute("DELETE FROM carried WHERE at < ?", (at - KEPT_S,))
             db.executemany(
                 "INSERT INTO sink_positions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
                 [(route.sink, name, seq) for name, seq in tails.items()],
@@ -82,9 +105,9 @@ class Ledger(Store):
 
         await self.write(work)
 
-    async def note_said(self, sink: str, digest: str) -> None:
-        """Note one thing more that is known at a place."""
-        await self.execute(_CARRIED, sink, digest)
+    async def note_said(self, sink: str, digest: str, at: float) -> None:
+        """Note at a moment, in seconds since the epoch, one thing more that is known at a place."""
+        await self.execute(_CARRIED, sink, digest, "", at)
 
     async def tails(self, sink: str) -> dict[str, int]:
         """How far the streams at the other end had come when something was last stored there."""

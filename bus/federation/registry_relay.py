@@ -9,7 +9,8 @@ what was verified here is passed on, so a flood of a union's streams stays there
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 
 import msgspec
@@ -33,6 +34,7 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
         held: takes in what stands, wherever it was heard.
         endpoints: the carrier's places, its own broker's by the country's name.
         ledger: remembers what was published.
+        clock: the present, aware.
         every: seconds between two looks.
     """
 
@@ -40,6 +42,7 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
     held: RegistryStore
     endpoints: Mapping[str, Endpoint]
     ledger: Ledger
+    clock: Callable[[], dt.datetime]
     every: float = EVERY_S
 
     async def run(self) -> None:
@@ -71,11 +74,11 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
     async def _say(self, place: str, connection: Connection) -> None:
         """Publish all that was not published there yet, versions in their order."""
         items = {digest(raw): raw for raw in self._items(place)}
-        fresh = await self.ledger.fresh(_book(place), list(items))
+        known = await self.ledger.known(_book(place), list(items))
         for name, raw in items.items():
-            if name in fresh:
+            if name not in known:
                 await publish_trust(connection, raw)
-                await self.ledger.note_said(_book(place), name)
+                await self.ledger.note_said(_book(place), name, self.clock().timestamp())
                 log.info("trust_passed_on", place=place, digest=name)
 
     def _items(self, place: str) -> Iterator[bytes]:

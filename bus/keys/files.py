@@ -23,7 +23,8 @@ from bus.keys.signatures import FileSigner
 MAX_KEY_FILE_BYTES = 65_536
 _XWING = "1.3.6.1.4.1.62253.25722"
 _PUBLIC_KEY = 0x81  # [1] IMPLICIT BIT STRING of a OneAsymmetricKey
-_PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----\s+([A-Za-z0-9+/=\s]+)-----END \1-----")
+_LABEL = re.compile(rb"-----BEGIN ([A-Z ]{1,40})-----\s")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
 
 
 def read_secret(path: Path) -> bytes:
@@ -133,17 +134,18 @@ def save_opening_key(path: Path, key: OpeningKey, passphrase: bytes) -> None:
 def _read_encrypted(path: Path, passphrase: bytes | None) -> tuple[bytes, bytes, bytes]:
     """An encrypted PEM file, as it is and as DER, when it is encrypted strongly enough; and its passphrase, when there is one."""
     pem = _read_private(path)
-    match = _PEM.search(pem)
-    if match is None:
+    begin = _LABEL.search(pem)
+    end = pem.find(b"-----END " + begin[1] + b"-----", begin.end()) if begin else -1
+    if begin is None or end < 0 or not _BASE64.fullmatch(pem, begin.end(), end):
         raise KeyFileError(f"{path} is no PEM file", reason="key-malformed")
-    if match[1] != b"ENCRYPTED PRIVATE KEY":
+    if begin[1] != b"ENCRYPTED PRIVATE KEY":
         raise KeyFileError(
             f"{path} is not an encrypted PKCS#8 key",
             remedy="encrypt it: openssl pkcs8 -topk8 -scrypt",
             reason="key-not-encrypted",
         )
     try:
-        der = base64.b64decode(match[2])
+        der = base64.b64decode(pem[begin.end() : end])
     except ValueError:
         raise KeyFileError(f"{path} is not an encrypted PKCS#8 key", reason="key-malformed") from None
     pbes2.lint(path, der)

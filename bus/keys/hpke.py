@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bus.errors import SealError, TrustError
+from bus.keys import subgroup
 from bus.keys.signatures import thumbprint
 from schemas.envelope import b64u, unb64u
 from schemas.errors import EnvelopeError
@@ -46,7 +47,6 @@ CONTENT_KEY_BYTES = 32
 _MLKEM_PUBLIC_BYTES = 1184
 _PUBLIC_BYTES = _MLKEM_PUBLIC_BYTES + 32
 _SUITE = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.SHAKE256, hpke.AEAD.AES_256_GCM)
-_PROBE = X25519PrivateKey.from_private_bytes(bytes(SEED_BYTES))  # any key finds a point of small order
 
 
 class SealKey:
@@ -58,7 +58,7 @@ class SealKey:
         """Read ML-KEM-768 and X25519 public keys, one after the other.
 
         Raises:
-            TrustError: `unsupported-key`, or `weak-key` for an X25519 point of small order.
+            TrustError: `unsupported-key`, or `weak-key` for an X25519 point that is not of prime order.
         """
         try:
             if len(raw) != _PUBLIC_BYTES:
@@ -67,10 +67,8 @@ class SealKey:
             curve = X25519PublicKey.from_public_bytes(raw[_MLKEM_PUBLIC_BYTES:])
         except ValueError:
             raise TrustError(f"not a public {SEAL_ALG} key", reason="unsupported-key") from None
-        try:
-            _PROBE.exchange(curve)
-        except ValueError:
-            raise TrustError("an X25519 key of small order", reason="weak-key") from None
+        if not subgroup.x25519_is_sound(raw[_MLKEM_PUBLIC_BYTES:]):
+            raise TrustError("an X25519 key that is not of prime order", reason="weak-key")
         self.raw = raw
         self._key = hpke.MLKEM768X25519PublicKey(lattice, curve)
         self.jwk = {"kty": "AKP", "alg": SEAL_ALG, "pub": b64u(raw)}

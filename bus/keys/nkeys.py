@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bus.errors import KeyFileError
+from bus.keys import subgroup
 from bus.keys.files import read_secret, write_secret
 
 _PREFIX_SEED = 18 << 3  # S
@@ -59,6 +60,8 @@ def raw_public(text: str) -> bytes:
     data = _decode(text)
     if len(data) != 33 or data[0] != _PREFIX_USER:
         raise KeyFileError("not a public user key (U...)", reason="key-malformed")
+    if not subgroup.ed25519_is_sound(data[1:]):
+        raise KeyFileError("a public user key that is not of prime order", reason="key-malformed")
     return data[1:]
 
 

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey, M
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from bus.errors import TrustError
+from bus.keys import subgroup
 from schemas.codec import digest
 from schemas.envelope import TYP_BULLETIN, Entry, Header, b64u, protected_for, signing_input, unb64u
 from schemas.errors import EnvelopeError
@@ -34,17 +35,7 @@ _THUMBPRINT_MEMBERS: Mapping[str, tuple[str, ...]] = {
 _SIGNATURE_BYTES: Mapping[str, int] = {"Ed25519": 64, "ES256": 64, "ML-DSA-65": 3309}
 _P256 = ec.SECP256R1()
 
-# The encodings of points of small order: OpenSSL accepts them, and one fixed signature then fits every message.
-_P = 2**255 - 19
-_ORDER_EIGHT = (
-    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
-    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
-)
-_SMALL_ORDER = frozenset(
-    ((y | sign << 255) & (1 << 256) - 1).to_bytes(32, "little")
-    for y in (0, 1, _P - 1, _P, _P + 1, *_ORDER_EIGHT)
-    for sign in (0, 1)
-)
+_P256_FIELD = 2**256 - 2**224 + 2**192 + 2**96 - 1
 
 
 class Signer(Protocol):
@@ -96,7 +87,7 @@ class PublicKey:
         """Read a JWK for one algorithm.
 
         Raises:
-            TrustError: `unsupported-key`, or `weak-key` for a point of small order.
+            TrustError: `unsupported-key`, or `weak-key` for an Ed25519 point that is not of prime order.
         """
         kept = {name: jwk[name] for name in _THUMBPRINT_MEMBERS.get(jwk.get("kty", ""), ()) if name in jwk}
         try:
@@ -126,13 +117,17 @@ class PublicKey:
 def _load(jwk: dict[str, str], alg: str) -> Public:
     if alg == "Ed25519" and jwk["kty"] == "OKP" and jwk["crv"] == "Ed25519":
         raw = unb64u(jwk["x"])
-        if raw in _SMALL_ORDER:
-            raise TrustError("an Ed25519 key of small order", reason="weak-key")
-        return Ed25519PublicKey.from_public_bytes(raw)
+        key = Ed25519PublicKey.from_public_bytes(raw)
+        # OpenSSL takes any point. Of a small order, one fixed signature fits every message; with a part of small order,
+        # one private key has eight public ones, and so eight ids.
+        if not subgroup.ed25519_is_sound(raw):
+            raise TrustError("an Ed25519 key that is not of prime order", reason="weak-key")
+        return key
     if alg == "ES256" and jwk["kty"] == "EC" and jwk["crv"] == "P-256":
         x, y = (unb64u(jwk[name]) for name in ("x", "y"))
-        if len(x) != 32 or len(y) != 32:
-            raise ValueError("P-256 coordinates have 32 bytes")
+        if len(x) != 32 or len(y) != 32 or max(int.from_bytes(x), int.from_bytes(y)) >= _P256_FIELD:
+            # OpenSSL reduces a larger coordinate: the same key would have another id.
+            raise ValueError("P-256 coordinates are numbers of the field in 32 bytes")
         return ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), _P256).public_key()
     if alg == "ML-DSA-65" and jwk["kty"] == "AKP" and jwk["alg"] == "ML-DSA-65":
         return MLDSA65PublicKey.from_public_bytes(unb64u(jwk["pub"]))

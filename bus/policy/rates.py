@@ -32,9 +32,8 @@ class RateMeter:
         self._due = float("-inf")  # when all counted so far would have been sent at the steady rate
 
     def within_from(self, moment: float) -> float:
-        """Count one bulletin at a moment, in seconds. Returns the moment from which on it is within the budget."""
-        self._due = max(self._due, moment) + self._step
-        return self._due - self._burst
+        """The moment from which on one more bulletin, that came at `moment` (seconds), would be within the budget."""
+        return max(self._due, moment) + self._step - self._burst
 
     def room(self, now: float) -> int:
         """How many bulletins may be sent now."""

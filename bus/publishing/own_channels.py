@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bus.admission import ReceivedLink, admit, standing
+from bus.admission import ReceivedLink, admit, ended_first, standing
 from bus.errors import AdmissionError
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Outbox, Settled
@@ -183,16 +183,18 @@ def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.dat
             if exc.place is None:
                 continue
             channel, seq, prev, kids = exc.place.channel, exc.place.seq, exc.place.prev, exc.place.kids
+            issued = exc.place.issued
         else:
             channel, kids = admitted.channel, admitted.signer_kids
-            seq, prev = admitted.bulletin.seq, admitted.bulletin.prev
+            seq, prev, issued = admitted.bulletin.seq, admitted.bulletin.prev, admitted.bulletin.issued
         links.append(
             ReceivedLink(
                 channel=channel.name,
                 seq=seq,
                 digest=digest(message.payload),
                 prev=prev,
-                kid=min(kids, key=lambda kid: ended.get(kid, now)),  # the one that ended first decides
+                kid=ended_first(kids, ended),
+                issued=issued,
                 received_at=dt.datetime.fromtimestamp(message.stored_ns / 1e9, dt.UTC),
             )
         )

@@ -29,7 +29,7 @@ def read_monitor(address: str, path: str) -> dict[str, Any]:
     try:
         with _direct.open(f"{address}/{path}", timeout=TIMEOUT_S) as answer:
             document: object = json.loads(answer.read(MAX_BYTES))
-    except (OSError, ValueError, urllib.error.URLError) as exc:
+    except (OSError, ValueError, RecursionError, urllib.error.URLError) as exc:
         raise ServerError(
             f"the monitoring address {address} does not answer ({_why(exc)}); is the server running?",
             reason="no-monitor",

@@ -10,6 +10,9 @@ or when a key is revoked since before one of the two bulletins came, so that one
 (`bus.subscribing.reassessment`). When both came before that moment, or the key is not revoked, a person decides. A `reanchor`
 alone closes nothing, because the thief could sign one.
 
+What stands by its date alone, since its key is ended by a statement and not by the registry (`bus.admission.branches`), has
+no effect on others either: it may be a thief's who dates back. It is labelled `by-date` until a valid key continues it.
+
 Questions to a store; what changes rows runs inside a transaction.
 """
 
@@ -20,11 +23,21 @@ from collections.abc import Iterable
 
 CONTESTED = "contested"
 """The label of what a frozen authority publishes."""
+BY_DATE = "by-date"
+"""The label of what stands by its date alone."""
+MUTE = frozenset({CONTESTED, BY_DATE})
+"""The labels of what supersedes and withdraws nothing."""
 
 _OPEN = (
     "q.reason = 'fork' AND q.n > coalesce((SELECT max(d.upto) FROM fork_decisions d WHERE d.channel = q.channel), 0) "
     "AND NOT EXISTS (SELECT 1 FROM voided f WHERE f.channel = q.channel AND f.digest = q.digest)"
 )
+
+EVIDENCE = (
+    "EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = kept.channel AND q.seq = kept.seq "
+    f"AND q.reason = 'fork' AND {_OPEN})"
+)
+"""Whether a row of a table named `kept` is one of two that contradict each other, undecided."""
 
 
 def is_frozen(db: sqlite3.Connection, channel: str) -> bool:

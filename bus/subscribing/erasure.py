@@ -1,7 +1,9 @@
 """Erasure: the bytes of a bulletin are deleted; its place in the chain, its digest and the reason stay.
 
-Personal data goes when the day is over until which its author lets it be kept (GDPR Article 5(1)(e)), whatever else speaks
-for keeping it. Talk between programs, heartbeats, receipts, requests and copies, goes when it is old and something newer
+Personal data goes when the day is over until which its author lets it be kept (GDPR Article 5(1)(e)), and never before the
+day on which the bulletin expires: an author cannot have what it says vanish while it holds. It is kept longer only as proof
+of a contradiction, until a person has decided about that or the end of a key explains it. What is not flagged as personal has
+no such day. Talk between programs, heartbeats, receipts, requests and copies, goes when it is old and something newer
 stands on its channel. Links stay, with their digests: chains stay checkable, and what comes again is recognised.
 """
 
@@ -14,13 +16,19 @@ from collections.abc import Iterable
 import msgspec
 
 from bus.storage import utc
+from bus.subscribing import contested
 
 KEEP = dt.timedelta(days=30)
 RETENTION, OLD = "retention-over", "old-talk"
 
+# The later of the two days; NULL when either is no text.
 _UNTIL = (
     "CASE WHEN json_valid(CAST(payload AS TEXT)) "
-    "THEN json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until') END"
+    "AND json_extract(CAST(payload AS TEXT), '$.personal_data.flag') != 'none' "
+    "AND typeof(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until')) = 'text' "
+    "AND typeof(json_extract(CAST(payload AS TEXT), '$.expires')) = 'text' "
+    "THEN max(json_extract(CAST(payload AS TEXT), '$.personal_data.retention_until'), "
+    "substr(json_extract(CAST(payload AS TEXT), '$.expires'), 1, 10)) END"
 )
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS tombstones (
@@ -32,7 +40,7 @@ CREATE INDEX IF NOT EXISTS quarantine_personal ON quarantine ({_UNTIL}) WHERE {_
 """
 
 _PLACE = "row, digest, channel, seq, id"
-_PERSONAL = f"{{}} WHERE {_UNTIL} IS NOT NULL AND typeof({_UNTIL}) = 'text' AND {_UNTIL} < ?"
+_PERSONAL = f"{{}} WHERE {_UNTIL} IS NOT NULL AND {_UNTIL} < ? AND NOT ({contested.EVIDENCE})"
 # Of a channel with a contradiction everything is kept, as evidence.
 _TALK = f"""
 SELECT {_PLACE} FROM admitted a WHERE admitted_at < ? AND instr(channel, '/system.')
@@ -53,13 +61,16 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def personal(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
-    """The admitted whose personal data may be kept no longer: the last day of it, in UTC, is over."""
-    return db.execute(_PERSONAL.format(f"SELECT {_PLACE} FROM admitted"), (_day(now),)).fetchall()
+    """The admitted whose personal data may be kept no longer: the last day of it, in UTC, is over.
+
+    What proves a contradiction that nobody has decided is not among them.
+    """
+    return db.execute(_PERSONAL.format(f"SELECT {_PLACE} FROM admitted AS kept"), (_day(now),)).fetchall()
 
 
 def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
     """Those in quarantine of which the same is true."""
-    return db.execute(_PERSONAL.format("SELECT n FROM quarantine"), (_day(now),)).fetchall()
+    return db.execute(_PERSONAL.format("SELECT n FROM quarantine AS kept"), (_day(now),)).fetchall()
 
 
 def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:

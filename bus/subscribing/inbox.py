@@ -20,6 +20,7 @@ import structlog
 from bus.admission import Judged, Message, Refused
 from bus.storage import Database, Store, lease, utc
 from bus.subscribing import contested
+from bus.subscribing.budget import Charges
 from bus.subscribing.intake import Intake, Projector
 from bus.subscribing.reassessment import Reassessment
 from bus.subscribing.tables import LAYOUT, Stored, stored
@@ -88,7 +89,13 @@ class Inbox(Store):
         await self.write(work)
 
     async def settle(
-        self, judged: Sequence[Judged | Refused], stream: str | None, cursor: Cursor | None, now: dt.datetime
+        self,
+        judged: Sequence[Judged | Refused],
+        stream: str | None,
+        cursor: Cursor | None,
+        now: dt.datetime,
+        *,
+        charges: Charges | None = None,
     ) -> Mapping[str, int]:
         """Take a batch in: chain, hold back, keep, project, quarantine, and move the cursor, all in one transaction.
 
@@ -97,11 +104,12 @@ class Inbox(Store):
             stream: where they came from; None when they had been put aside until their time, or lie before the cursor.
             cursor: where that stream has been read to with them.
             now: the present.
+            charges: what each costs its authority; None where it has been charged before.
 
         Returns:
             How many were admitted, held, duplicate, refused.
         """
-        return await self.write(lambda db: self._intake.settle(db, judged, stream, cursor, now))
+        return await self.write(lambda db: self._intake.settle(db, judged, stream, cursor, now, charges))
 
     async def release(self, now: dt.datetime) -> Mapping[str, int]:
         """Release bulletins that have waited long enough for their predecessor, and project again those that failed."""

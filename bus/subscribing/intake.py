@@ -15,12 +15,14 @@ from typing import Protocol
 import structlog
 
 from bus.admission import ENDED, REFUSED, Judged, Outcome, Refused, holds_place, judge_link
-from bus.storage import Layout, insert
+from bus.storage import Layout, insert, utc
 from bus.subscribing import contested, places, tables
+from bus.subscribing.budget import Charges
 from bus.subscribing.contested import CONTESTED
 from bus.subscribing.tables import Stored, Waiting, stored
 from bus.transport import Cursor
 
+OVER_BUDGET = "over_budget"
 TRIES = 5
 BACKOFF_S = (1.0, 5.0, 30.0, 120.0)
 _TO_TRY = "tries > 0 AND (retry_at <= :now OR retry_at > :now + :most)"
@@ -54,6 +56,7 @@ class Intake:
         self._hold_s = hold_s
         self._holding = True  # whether anything is held back, as far as is known
         self._ended: frozenset[str] = frozenset()  # the keys that had ended when the store was last amended
+        self._stated: frozenset[str] = frozenset()  # of those, the ones that only a statement has ended
 
     def settle(
         self,
@@ -62,18 +65,51 @@ class Intake:
         stream: str | None,
         cursor: Cursor | None,
         now: dt.datetime,
+        charges: Charges | None = None,
     ) -> dict[str, int]:
-        """Take a batch in and move the cursor. Returns how many were admitted, held, duplicate, early or refused."""
+        """Take a batch in and move the cursor.
+
+        Returns:
+            How many were admitted, held, duplicate, early, over budget or refused.
+        """
         self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
-        self._ended = frozenset(row["kid"] for row in db.execute("SELECT kid FROM ended_keys"))
+        ended = db.execute("SELECT kid, by_statement FROM ended_keys").fetchall()
+        self._ended = frozenset(row["kid"] for row in ended)
+        self._stated = frozenset(row["kid"] for row in ended if row["by_statement"])
         if stream is None:  # waited for their time; from here on they are what they are judged to be
-            waited = [(verdict.message.digest,) for verdict in judged]
-            db.executemany("DELETE FROM deferred WHERE digest = ?", waited)
-        counts = Counter(self._take(db, verdict, now) for verdict in judged)
+            tables.drop_deferred(db, (verdict.message for verdict in judged))
+        counts: Counter[str] = Counter()
+        for position, verdict in enumerate(judged):
+            if charges is not None and (speaker := verdict.speaker):
+                outcome = self._take_charged(db, verdict, now, charges, position, speaker)
+            else:
+                outcome = self._take(db, verdict, now)
+            counts[outcome] += 1
+        if counts["refused"] and (gone := tables.trim_quarantine(db)):
+            log.warning("quarantine_full", let_go=gone)
         if stream is not None and cursor is not None:
             tables.set_cursor(db, stream, cursor)
         tables.add_counts(db, counts)
         return counts
+
+    def _take_charged(
+        self,
+        db: sqlite3.Connection,
+        verdict: Judged | Refused,
+        now: dt.datetime,
+        charges: Charges,
+        position: int,
+        speaker: str,
+    ) -> str:
+        """As `_take`; what is beyond its authority's budget is put off, and what is known costs nothing."""
+        moment = now.timestamp()
+        until = charges.wait(position, speaker, moment)
+        if until is not None and not tables.is_known(db, verdict.message.digest):
+            return OVER_BUDGET if tables.add_deferred(db, verdict.message, utc(until)) else "duplicate"
+        outcome = self._take(db, verdict, now)
+        if outcome != "duplicate":
+            charges.spend(position, speaker, moment)
+        return outcome
 
     def _take(self, db: sqlite3.Connection, verdict: Judged | Refused, now: dt.datetime) -> str:
         """Keep a message, hold it back, put it off, or quarantine it. Returns which."""
@@ -81,8 +117,7 @@ class Intake:
             return self.take_place(db, Waiting.of(verdict), now, patient=True)
         if verdict.retry_at is None:
             return self.quarantine(db, verdict, now)
-        tables.add_deferred(db, verdict.message, verdict.retry_at)
-        return "early"
+        return "early" if tables.add_deferred(db, verdict.message, verdict.retry_at) else "duplicate"
 
     def take_place(self, db: sqlite3.Connection, waiting: Waiting, now: dt.datetime, *, patient: bool) -> str:
         """As `place`; then place the held bulletins that now have their predecessor."""
@@ -96,10 +131,13 @@ class Intake:
         bulletin, channel = waiting.bulletin, waiting.channel
         outcome = judge_link(waiting.link, places.around(db, channel, waiting.link))
         if outcome is Outcome.DUPLICATE:
+            if waiting.endorsers:
+                tables.add_endorsers(db, waiting)
             return "duplicate"
         if outcome in REFUSED:
             log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)
             self._note_ended(db, waiting)
+            places.reassess_near(db, channel, bulletin.seq, self._stated)
             if waiting.refused is not None:
                 return "refused"  # it is in quarantine already
             return self.quarantine(db, waiting.refusal(outcome, f"{channel} number {bulletin.seq}"), now)
@@ -114,6 +152,7 @@ class Intake:
             log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
         insert(db, "links", waiting.link_row())
         self._note_ended(db, waiting)
+        places.reassess_near(db, channel, bulletin.seq, self._stated)
         if waiting.refused is None:
             frozen = CONTESTED if contested.is_frozen(db, channel) else None
             labels = frozenset(filter(None, (*waiting.labels, label, frozen)))
@@ -215,6 +254,8 @@ class Intake:
         added = tables.add_quarantined(db, refused, now)
         if added and refused.channel is not None and refused.reason in ENDED:
             places.reassess_successor(db, refused.channel, refused.seq or 0, message.digest)
+            if not self._stated.isdisjoint(refused.kids):
+                places.reassess(db, refused.channel)  # it may stand by its date
         elif added and refused.channel is not None and holds_place(refused.reason):
             # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
             waiting = Waiting(

@@ -38,6 +38,14 @@ def reassess(db: sqlite3.Connection, channel: str) -> None:
 # come first.
 
 
+def reassess_near(db: sqlite3.Connection, channel: str, seq: int, kids: frozenset[str]) -> None:
+    """Have a channel ruled about once more if a bulletin there, or just before or after, has one of these keys."""
+    if kids:
+        sql = "SELECT kids FROM links WHERE channel = ?1 AND seq BETWEEN ?2 - 1 AND ?2 + 1"
+        if not kids.isdisjoint(kid for row in db.execute(sql, (channel, seq)) for kid in row["kids"].split()):
+            reassess(db, channel)
+
+
 def reassess_predecessor(db: sqlite3.Connection, channel: str, bulletin: Bulletin) -> None:
     """Have a channel ruled about once more if its bulletin continues one in quarantine."""
     sql = (

@@ -4,17 +4,19 @@ When a key ends, by revocation or because its window is over, `bus.admission.bra
 carries that out. What this reader had received before, or what a standing bulletin continues, stays. The thief's branch is
 withdrawn: out of the picture, into quarantine, and its places are free again. What was in quarantine and now stands, an
 honest bulletin that had come second, or history by a key that is no longer in use, is admitted after all, labelled
-`continued` where its own key has ended. A contradiction of which one side falls freezes nobody any more
+`continued` where its own key has ended, or `by-date` where nothing but its date vouches for it. A contradiction of which one side falls freezes nobody any more
 (`bus.subscribing.contested`).
 
 A bulletin may come before the version of the registry that lists its key: a reader that was cut off reads both at the same
-time, from two streams. `retry` tries each version once on what is in quarantine for an unknown key, a part at a time.
+time, from two streams. `retry` tries each version once on what is in quarantine for an unknown key, a part at a time. Where
+quarantine was full, and some of that had to be let go, the streams are read once more.
 
 Runs in the store's thread, on an open transaction.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sqlite3
 from collections.abc import Mapping
@@ -34,6 +36,7 @@ from bus.admission import (
     Ruling,
     admit,
     decide,
+    ended_first,
     judge_link,
     standing,
 )
@@ -42,11 +45,13 @@ from bus.storage import utc
 from bus.subscribing import contested, tables
 from bus.subscribing.intake import Intake
 from bus.subscribing.places import around
-from bus.subscribing.tables import Waiting, message_of
+from bus.subscribing.tables import UNKNOWN, UNKNOWN_LET_GO, Waiting, message_of
 from bus.trust import VerifiedRegistry
+from schemas.codec import decode
+from schemas.errors import SchemaError
 
 CONTINUED = "continued"
-UNKNOWN = "unknown-key"
+READ_AGAIN = "read_again"
 AT_ONCE = 500
 _MAY_STAND = (*sorted(ENDED), str(Outcome.FORK), str(Outcome.BROKEN_CHAIN))
 
@@ -56,6 +61,8 @@ _PART = f"SELECT * FROM quarantine WHERE reason = '{UNKNOWN}' AND n > ? ORDER BY
 log = structlog.get_logger()
 
 Row = sqlite3.Row | Mapping[str, Any]
+_End = tuple[float, int, float | None]
+"""Since when, whether by a statement alone, and when its window was over, of a key that has ended."""
 
 
 class Reassessment:
@@ -89,21 +96,28 @@ class Reassessment:
             contested.void(db, channel, ruling.falls)
             counts["withdrawn"] += self._withdraw(db, channel, ruling)
             counts[CONTINUED] += self._raise(db, channel, ruling)
+            self._relabel(db, channel, ruling)
         for channel in channels:
             self._intake.lift(db, channel, self._now)
         db.execute("DELETE FROM to_reassess")
         return {name: count for name, count in counts.items() if count}
 
-    def _newly_ended(self, db: sqlite3.Connection) -> dict[str, float]:
-        """The keys that have ended since the last time, or are now said to have ended at another moment."""
-        known = {row["kid"]: row["since"] for row in db.execute("SELECT * FROM ended_keys")}
-        ended = {kid: since.timestamp() for kid, since in self._ended.items()}
-        return {kid: since for kid, since in ended.items() if known.get(kid) != since}
+    def _newly_ended(self, db: sqlite3.Connection) -> dict[str, _End]:
+        """The keys that have ended since the last time, or are now said to have ended at another moment or in another way."""
+        rows = db.execute("SELECT kid, since, by_statement, over FROM ended_keys").fetchall()
+        known = {row["kid"]: (row["since"], row["by_statement"], row["over"]) for row in rows}
+        ended = {
+            kid: (end.since.timestamp(), int(end.by_statement), end.over.timestamp() if end.over else None)
+            for kid, end in self._ended.items()
+        }
+        return {kid: end for kid, end in ended.items() if known.get(kid) != end}
 
     def _mark(self, db: sqlite3.Connection) -> None:
         """Note every channel on which a key was used that has newly ended."""
-        for kid, since in self._newly_ended(db).items():
-            db.execute("REPLACE INTO ended_keys VALUES (?, ?)", (kid, since))
+        for kid, end in self._newly_ended(db).items():
+            db.execute(
+                "REPLACE INTO ended_keys (kid, since, by_statement, over) VALUES (?, ?, ?, ?)", (kid, *end)
+            )
             db.execute(
                 "INSERT OR IGNORE INTO to_reassess SELECT DISTINCT channel FROM links WHERE instr(kids, ?1) UNION "
                 "SELECT DISTINCT channel FROM quarantine WHERE channel IS NOT NULL AND instr(kids, ?1) UNION "
@@ -113,20 +127,19 @@ class Reassessment:
 
     def _ruling(self, db: sqlite3.Connection, channel: str) -> Ruling:
         links = db.execute("SELECT * FROM links WHERE channel = ?", (channel,)).fetchall()
-        rows: list[Row] = [*links, *_quarantined(db, channel)]
+        rows: list[Row] = [*links, *(_with_issued(row) for row in _quarantined(db, channel))]
         rows += [waiting.link_row() for waiting in tables.held_back(db, channel)]
         return standing([self._link(channel, row) for row in rows], self._ended)
 
     def _link(self, channel: str, row: Row) -> ReceivedLink:
-        # Of several keys of its issuer, the one that ended first decides.
-        kid = min(row["kids"].split(), key=lambda kid: self._ended.get(kid, self._now), default="")
         return ReceivedLink(
             channel=channel,
             seq=row["seq"],
             digest=row["digest"],
             prev=row["prev"],
-            kid=kid,
+            kid=ended_first(row["kids"].split(), self._ended),
             received_at=utc(row["received_at"]),
+            issued=utc(row["received_at"] if row["issued"] is None else row["issued"]),
         )
 
     def _withdraw(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> int:
@@ -171,12 +184,35 @@ class Reassessment:
                 continue
             db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
             waiting = Waiting.of(judged)
-            label = () if self._ended.keys().isdisjoint(waiting.kids) else (CONTINUED,)
-            labels = tuple(sorted({*waiting.labels, *label}))
+            labels = tuple(sorted({*waiting.labels, *self._label(waiting, ruling)}))
             waiting = msgspec.structs.replace(waiting, received_at=row["at"], labels=labels)
             outcome = self._intake.take_place(db, waiting, self._now, patient=False)
             raised += outcome == "admitted"
         return raised
+
+    def _label(self, waiting: Waiting, ruling: Ruling) -> tuple[str, ...]:
+        """How one is labelled that stands although a key of its issuer has ended."""
+        if waiting.message.digest in ruling.by_date:
+            return (contested.BY_DATE,)
+        return () if self._ended.keys().isdisjoint(waiting.kids) else (CONTINUED,)
+
+    def _relabel(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> None:
+        """What stood by its date alone, and now by more, takes effect."""
+        rows = db.execute(
+            "SELECT row, digest, labels FROM admitted WHERE channel = ? "
+            "AND EXISTS (SELECT 1 FROM json_each(labels) WHERE value = ?)",
+            (channel, contested.BY_DATE),
+        ).fetchall()
+        freed = [row for row in rows if row["digest"] not in ruling.by_date]
+        if not freed:
+            return
+        with self._intake.anew(db, channel, self._now):
+            for row in freed:
+                labels = set(msgspec.json.decode(row["labels"], type=tuple[str, ...])) - {contested.BY_DATE}
+                db.execute(
+                    "UPDATE admitted SET labels = ? WHERE row = ?",
+                    (tables.as_json(sorted({*labels, CONTINUED})), row["row"]),
+                )
 
     def _again(self, row: sqlite3.Row) -> Judged | None:
         """A quarantined message as admission judges it without regard to its key; None when it is refused all the same."""
@@ -198,13 +234,21 @@ class Reassessment:
 
     def must_retry(self, db: sqlite3.Connection) -> bool:
         """Whether this version has yet to be tried on a row."""
-        return bool(db.execute(_PART, (self._after(db), 1)).fetchone())
+        return self._lacks(db) or bool(db.execute(_PART, (self._after(db), 1)).fetchone())
 
     def retry(self, db: sqlite3.Connection) -> dict[str, int]:
-        """Judge the next part again. Returns how many became admitted, held, duplicate, early or refused."""
+        """Judge the next part again.
+
+        Returns:
+            How many became admitted, held, duplicate, early or refused; or `READ_AGAIN`, when the streams must be read
+            once more for what was let go.
+        """
+        if self._lacks(db):
+            db.execute("DELETE FROM counters WHERE name = ?", (UNKNOWN_LET_GO,))
+            self._note_tried(db, 0)
+            return {READ_AGAIN: 1}
         rows = db.execute(_PART, (self._after(db), AT_ONCE)).fetchall()
-        db.execute("DELETE FROM retried")
-        db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, rows[-1]["n"]))
+        self._note_tried(db, rows[-1]["n"])
         judged = []
         for row in rows:
             verdict = decide(message_of(row), self._registry, self._now)
@@ -213,10 +257,33 @@ class Reassessment:
                 judged.append(verdict)
         return self._intake.settle(db, judged, None, None, self._now)
 
+    def _lacks(self, db: sqlite3.Connection) -> bool:
+        """Whether this version may list a key of what was let go before it."""
+        sql = (
+            "SELECT EXISTS (SELECT 1 FROM counters WHERE name = ?) "
+            "AND NOT EXISTS (SELECT 1 FROM retried WHERE registry = ?)"
+        )
+        return bool(db.execute(sql, (UNKNOWN_LET_GO, self._registry.digest)).fetchone()[0])
+
+    def _note_tried(self, db: sqlite3.Connection, upto: int) -> None:
+        db.execute("DELETE FROM retried")
+        db.execute("INSERT INTO retried VALUES (?, ?)", (self._registry.digest, upto))
+
     def _after(self, db: sqlite3.Connection) -> int:
         """The row up to which this version has been tried; later rows are tried by the next one."""
         row = db.execute("SELECT upto FROM retried WHERE registry = ?", (self._registry.digest,)).fetchone()
         return row["upto"] if row else 0
+
+
+def _with_issued(row: sqlite3.Row) -> Row:
+    """A row of the quarantine with the time that its bulletin bears; None when its bytes are erased."""
+    issued: float | None = None
+    with contextlib.suppress(SchemaError):
+        issued = decode(row["payload"]).issued.timestamp()
+    return {
+        **{name: row[name] for name in ("seq", "digest", "prev", "kids", "received_at")},
+        "issued": issued,
+    }
 
 
 def _quarantined(db: sqlite3.Connection, channel: str) -> list[sqlite3.Row]:

@@ -7,7 +7,8 @@ by this machine's clock, waits here and is tried again.
 All programs of an identity share its consumers, so none keeps them: each asks at intervals how far a stream goes,
 attaches when there is more than it has read, and detaches. Statements come first: a version may take out the key that
 signed one. `TRUST` is read on from its cursor. `STATEMENTS` is small, and a new statement replaces the author's last one,
-so it is read from its beginning, to where it ended when the reading began: a flood of it cannot hold up the registry.
+so it is read from its beginning, to where it ended when the reading began: a flood of it cannot hold up the registry. After
+a reading that brought nothing the next one waits longer, half a minute at the most, so that a flood makes nobody busy.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from bus.audit import Fact
 from bus.errors import BrokerError, DeniedError, TrustError, UnreachableError
+from bus.subscribing.early import Early
 from bus.transport import (
     MAX_MESSAGE_BYTES,
     MAX_STATEMENT_BYTES,
@@ -45,8 +47,6 @@ MOST = 100
 EVERY_S = 2.0
 QUIET_S = 3.0
 CONNECT_S = 30.0
-MOST_EARLY = 16  # of one subject
-MOST_SUBJECTS = 4096
 REFUSALS_EVERY_S = 3600.0
 MOST_BYTES = {
     # A payload in base64url, with a few signatures.
@@ -61,9 +61,9 @@ _EARLY: Mapping[Trust | None, frozenset[str]] = {
     Trust.BEACON: frozenset({"skip", "threshold", "from-the-future"}),
     Trust.REVOKE: frozenset({"unknown-key", "from-the-future"}),
 }
-_EARLY_TICKS = 10
+_EARLY_TICKS, _MOST_PASSED = 10, 15
 # What a reader of history meets: it was true once, or is of keys that are gone.
-_HISTORY = frozenset({"rollback", "expired", "unknown-key"})
+_HISTORY = frozenset({"rollback", "expired", "unknown-key", "too-old"})
 
 log = structlog.get_logger()
 
@@ -102,7 +102,8 @@ class RegistryFeed:
         self._cursor = Cursor()  # of TRUST
         self._stood = (0, 0)  # how STATEMENTS stood when it had been read: delivered, pending
         self._heard: frozenset[str] = frozenset()  # digests of what stands in STATEMENTS
-        self._early: dict[str, dict[str, bytes]] = {}  # by subject, by digest
+        self._pass = self._passed = 0  # how many looks at STATEMENTS to pass over, and how many were
+        self._early = Early()
         self._version = held().version
         self._ticks = 0
         self._told: dict[tuple[Trust | None, str], float] = {}
@@ -136,9 +137,10 @@ class RegistryFeed:
     async def _read_statements(self, connection: Connection) -> None:
         """Read all statements, when anything has changed; those read before are passed over."""
         stands = await self._stands(connection, STATEMENTS_STREAM)
-        if stands == self._stood:
+        self._passed += stands != self._stood
+        if stands == self._stood or self._passed <= self._pass:
             return
-        heard: set[str] = set()
+        taken, heard = self.counts["taken"], set[str]()
         async with PullConsumer.attach(connection, STATEMENTS_STREAM, self._endpoint.authority_id, 1) as pull:
             left = 1
             while left > 0 and (batch := await pull.next(MOST, QUIET_S)):
@@ -151,6 +153,8 @@ class RegistryFeed:
                 if not batch[-1].pending:
                     break
         self._heard, self._stood = frozenset(heard), stands
+        self._pass = 0 if self.counts["taken"] > taken else min(2 * self._pass + 1, _MOST_PASSED)
+        self._passed = 0
 
     async def _read_registry(self, connection: Connection) -> None:
         """Read to the end of the stream. When it is another stream than was read, begin anew the next time."""
@@ -214,11 +218,8 @@ class RegistryFeed:
         try:
             taken = self._held.take(raw)
         except TrustError as exc:
-            if exc.reason in _EARLY[kind] and (subject in self._early or len(self._early) < MOST_SUBJECTS):
-                early = self._early.setdefault(subject, {})
-                early[digest(raw)] = raw
-                if len(early) > MOST_EARLY:
-                    del early[next(iter(early))]
+            if exc.reason in _EARLY[kind]:
+                self._early.keep(subject, raw)
             raise
         self.counts["taken" if taken else "known"] += 1
         if taken:
@@ -226,6 +227,8 @@ class RegistryFeed:
             log.info("trust_taken_in", kind=str(kind), version=now.version)
             if now.version != before.version:
                 self._tell("registry-accepted", domain=now.domain, version=now.version, digest=now.digest)
+                if now.contradicted is not None:
+                    self._tell_refused(Trust.BEACON, "fork", 1, 0)
             elif len(now.revocations) > len(before.revocations):
                 made = now.revocations[-1]
                 self._tell("revocation-accepted", authority=made.authority, keys=list(made.kids))
@@ -242,7 +245,7 @@ class RegistryFeed:
         while again:
             self._version = self._held().version
             again = False
-            for subject, name, raw in self._waiting():
+            for subject, name, raw in self._early.waiting():
                 kind = said_on(subject)
                 try:
                     self._take(subject, kind, raw)
@@ -251,15 +254,9 @@ class RegistryFeed:
                         continue
                     log.warning("trust_left_aside", reason=exc.reason, count=1, problem=str(exc))
                     self._tell_refused(kind, exc.reason, 1, 0)
-                self._early[subject].pop(name, None)
+                self._early.drop(subject, name)
                 if again := self._held().version != self._version:
                     break
-        self._early = {subject: early for subject, early in self._early.items() if early}
-
-    def _waiting(self) -> Iterable[tuple[str, str, bytes]]:
-        """What came too early, statements first."""
-        subjects = sorted(self._early, key=lambda subject: (said_on(subject) is not Trust.REVOKE, subject))
-        return [(subject, name, raw) for subject in subjects for name, raw in self._early[subject].items()]
 
     # -- the record -------------------------------------------------------------------------------------------------
 

@@ -14,14 +14,17 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
 from bus.admission import Judged, Message, Refused, decide
 from bus.errors import BrokerError, BusError, StoreError, UnreachableError
-from bus.policy import READING, RateLimit, RateMeter
+from bus.policy import READING, RateLimit
+from bus.subscribing.budget import Budget, Charges
 from bus.subscribing.inbox import Inbox
+from bus.subscribing.intake import OVER_BUDGET
+from bus.subscribing.reassessment import READ_AGAIN
 from bus.tasks import one_failure
 from bus.transport import (
     Connection,
@@ -43,7 +46,6 @@ LOOK_S = 5.0  # so often it is asked whether the consumer follows other grants b
 PAUSE_S = 0.5
 TICK_S = 0.5
 WAIT_S = 2.0
-OVER_BUDGET = "over-budget"
 IN_BULK = 128
 IN_THREAD_FROM = 4  # a lone bulletin is admitted faster than a thread is woken
 
@@ -165,17 +167,19 @@ class Subscriber:
         """Take in what comes, until the consumer has other filters or the stream is to be read again."""
         clock = asyncio.get_running_loop().time
         looked = clock()
-        budgets: dict[str, RateMeter] = {}
+        budget = Budget(self._allowance)
         settled: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             while True:
                 if batch:
                     self.problem = ""
-                    judged, cursor, now = await self._judged(stream, batch, budgets)
+                    judged, cursor, now = await self._judged(stream, batch)
                     # In bulk one batch is settled while the next is judged, but never before the one before it.
                     if settled is not None:
                         await settled
-                    settled = tasks.create_task(self._settle(stream, judged, cursor, now))
+                    settled = tasks.create_task(
+                        self._settle(stream, judged, cursor, now, charges(budget, batch))
+                    )
                 if stream in self._again:
                     break
                 if clock() - looked > LOOK_S:
@@ -200,7 +204,7 @@ class Subscriber:
         Should it be cut short it begins again; what is known then is recognised by its digest.
         """
         count = 0
-        budgets: dict[str, RateMeter] = {}
+        budget = Budget(self._allowance)
         async with PullConsumer.attach(connection, stream, consumer, 1) as pull:
             while batch := await pull.next(MOST, QUIET_S):
                 mine = [
@@ -210,8 +214,10 @@ class Subscriber:
                     and any(matches(pattern, message.subject) for pattern in filters)
                 ]
                 if mine:
-                    judged, _, now = await self._judged(stream, mine, budgets)
-                    self.counts.update(await self._inbox.settle(judged, None, None, now))
+                    judged, _, now = await self._judged(stream, mine)
+                    self._count(
+                        await self._inbox.settle(judged, None, None, now, charges=charges(budget, mine))
+                    )
                     count += len(mine)
                 if batch[-1].stream_seq >= until or not batch[-1].pending:
                     break
@@ -224,48 +230,35 @@ class Subscriber:
         await self._inbox.rewind(stream)
 
     async def _judged(
-        self, stream: str, batch: list[Received], budgets: dict[str, RateMeter]
+        self, stream: str, batch: list[Received]
     ) -> tuple[list[Judged | Refused], Cursor, dt.datetime]:
         """A batch with what admission says of it, how far it brings the reader, and when it was judged."""
         registry, now = self._registry(), self._clock()
         messages = [message_from(stream, received) for received in batch]
-        waits = [self._wait(received, budgets, registry, now) for received in batch]
 
         def judge() -> list[Judged | Refused]:
-            both = zip(messages, waits, strict=True)
-            return [_judge(message, registry, now, wait) for message, wait in both]
+            return [decide(message, registry, now) for message in messages]
 
         judged = judge() if len(batch) < IN_THREAD_FROM else await asyncio.to_thread(judge)
         return judged, cursor_at(batch[-1], messages[-1].digest), now
 
-    def _wait(
-        self, received: Received, budgets: dict[str, RateMeter], registry: VerifiedRegistry, now: dt.datetime
-    ) -> dt.datetime | None:
-        """Until when a message waits because its authority is beyond its allowance; None when it need not.
-
-        Counted by when the stream took it, so that a reader who was away catches up at full speed.
-        """
-        speaker = "-".join(received.subject.split(".")[5:7])
-        if speaker not in registry.document.authorities:
-            speaker = ""  # nobody; all of them together
-        if (budget := budgets.get(speaker)) is None:
-            budget = budgets[speaker] = RateMeter(self._allowance)
-        moment = now.timestamp()
-        since = budget.within_from(min(received.stored_ns / 1e9, moment))
-        if since <= moment:
-            return None
-        self.counts["over_budget"] += 1
-        if self.counts["over_budget"] == 1:
-            log.warning("over_budget", authority=speaker, subject=received.subject)
-        return dt.datetime.fromtimestamp(since, dt.UTC)
-
     async def _settle(
-        self, stream: str, judged: list[Judged | Refused], cursor: Cursor, now: dt.datetime
+        self,
+        stream: str,
+        judged: list[Judged | Refused],
+        cursor: Cursor,
+        now: dt.datetime,
+        charged: Charges,
     ) -> None:
-        self.counts.update(await self._inbox.settle(judged, stream, cursor, now))
+        self._count(await self._inbox.settle(judged, stream, cursor, now, charges=charged))
         self.pending[stream] = cursor.pending
         if cursor.pending == 0:
             self._caught_up.add(stream)
+
+    def _count(self, outcomes: Mapping[str, int]) -> None:
+        if outcomes.get(OVER_BUDGET) and not self.counts[OVER_BUDGET]:
+            log.warning(OVER_BUDGET, count=outcomes[OVER_BUDGET])
+        self.counts.update(outcomes)
 
     async def _tick(self) -> None:
         """Every `TICK_S` seconds, look at what waits for its predecessor or its time."""
@@ -274,7 +267,12 @@ class Subscriber:
             now = self._clock()
             try:
                 self.counts.update(await self._inbox.release(now))
-                self.counts.update(await self._inbox.amend(self._registry(), now))
+                amended = await self._inbox.amend(self._registry(), now)
+                if amended.get(READ_AGAIN):
+                    self._again |= {
+                        stream for stream, _ in self._streams(self._registry(), self._authority_id)
+                    }
+                self.counts.update(amended)
                 if due := await self._inbox.due_future(now):
                     registry = self._registry()
                     judged = [decide(message, registry, now) for message in due]
@@ -306,9 +304,6 @@ def message_from(stream: str, received: Received) -> Message:
     )
 
 
-def _judge(
-    message: Message, registry: VerifiedRegistry, now: dt.datetime, wait: dt.datetime | None
-) -> Judged | Refused:
-    if wait is not None:
-        return Refused.of(message, OVER_BUDGET, "its authority says too much at once; it waits", None, wait)
-    return decide(message, registry, now)
+def charges(budget: Budget, batch: Sequence[Received]) -> Charges:
+    """What a batch costs of a budget: the stream's own times decide."""
+    return Charges(budget, [received.stored_ns / 1e9 for received in batch])

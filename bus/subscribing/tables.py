@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -49,7 +49,7 @@ CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
-  kids TEXT NOT NULL, received_at REAL NOT NULL,
+  kids TEXT NOT NULL, received_at REAL NOT NULL, issued REAL,
   PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
@@ -63,9 +63,10 @@ CREATE TABLE IF NOT EXISTS quarantine (
   n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
   headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT, prev TEXT,
   kids TEXT NOT NULL, stream TEXT, stream_seq INTEGER,
-  UNIQUE (digest, reason, subject)
+  UNIQUE (digest, reason, subject, headers)
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
+CREATE INDEX IF NOT EXISTS quarantine_unproven ON quarantine (n) WHERE channel IS NULL AND reason != 'unknown-key';
 CREATE INDEX IF NOT EXISTS quarantine_unknown_keys ON quarantine (n) WHERE reason = 'unknown-key';
 CREATE INDEX IF NOT EXISTS quarantine_forks ON quarantine (channel, n) WHERE reason = 'fork';
 CREATE TABLE IF NOT EXISTS fork_decisions (
@@ -75,7 +76,9 @@ CREATE TABLE IF NOT EXISTS fork_decisions (
 CREATE TABLE IF NOT EXISTS voided (
   channel TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (channel, digest)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ended_keys (kid TEXT PRIMARY KEY, since REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ended_keys (
+  kid TEXT PRIMARY KEY, since REAL NOT NULL, by_statement INTEGER NOT NULL DEFAULT 0, over REAL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS retried (registry TEXT NOT NULL, upto INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS to_reassess (channel TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cursors (
@@ -103,7 +106,29 @@ ALTER TABLE to_amend RENAME TO to_reassess;
 ALTER TABLE covered RENAME TO read_filters;
 ALTER TABLE tombstones RENAME COLUMN why TO reason;
 """
-LAYOUT = Layout("subscribing", SCHEMA, (_2,), known_by="admitted")
+MOST_UNPROVEN = 2000
+MOST_UNPROVEN_BYTES = 32 * 1024**2
+"""How much is kept of what nobody is proven to have said, by each of two kinds: signed by unknown keys, and the rest."""
+UNKNOWN = "unknown-key"
+UNCONFIRMED = "co-issuers-unconfirmed"
+UNKNOWN_LET_GO = "unknown_let_go"
+"""The counter of what was let go though it may have been signed by a key still to come."""
+_UNPROVEN = {
+    UNKNOWN_LET_GO: f"reason = '{UNKNOWN}'",
+    "unproven_let_go": f"channel IS NULL AND reason != '{UNKNOWN}'",
+}
+# `issued` stays NULL where the bytes are gone, and then counts as when it was received.
+_3 = """
+ALTER TABLE links ADD COLUMN issued REAL;
+UPDATE links SET issued = (
+  SELECT unixepoch(json_extract(CAST(a.payload AS TEXT), '$.issued')) FROM admitted a WHERE a.digest = links.digest
+);
+ALTER TABLE ended_keys ADD COLUMN by_statement INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ended_keys ADD COLUMN over REAL;
+DROP INDEX IF EXISTS admitted_personal;
+DROP INDEX IF EXISTS quarantine_personal;
+"""
+LAYOUT = Layout("subscribing", SCHEMA, (_2, _3), known_by="admitted")
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -193,6 +218,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             "reason": self.refused,
             "kids": " ".join(self.kids),
             "received_at": self.received_at,
+            "issued": self.bulletin.issued.timestamp(),
         }
 
     def refusal(self, reason: str, detail: str) -> Refused:
@@ -283,6 +309,21 @@ def add_admitted(
     return kept
 
 
+def add_endorsers(db: sqlite3.Connection, waiting: Waiting) -> None:
+    """Take over the signatures of a bulletin that is kept already, when more authorities have signed it than those known."""
+    sql = "SELECT row, labels, endorsers FROM admitted WHERE digest = ?"
+    row = db.execute(sql, (waiting.message.digest,)).fetchone()
+    if row is None or not set(msgspec.json.decode(row["endorsers"])) < set(waiting.endorsers):
+        return
+    labels = set(msgspec.json.decode(row["labels"], type=list[str]))
+    if UNCONFIRMED not in waiting.labels:
+        labels.discard(UNCONFIRMED)
+    db.execute(
+        "UPDATE admitted SET signature = ?, endorsers = ?, labels = ? WHERE row = ?",
+        (waiting.signature, as_json(waiting.endorsers), as_json(sorted(labels)), row["row"]),
+    )
+
+
 def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> bool:
     """Hold a bulletin back until its predecessor comes or `until` (seconds since the epoch) is over.
 
@@ -298,14 +339,23 @@ def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> boo
     return insert(db, "held_back", row, verb="INSERT OR IGNORE").rowcount > 0
 
 
-def add_deferred(db: sqlite3.Connection, message: Message, retry_at: dt.datetime) -> None:
-    """Put a message off until it can be judged."""
+def is_known(db: sqlite3.Connection, digest: str) -> bool:
+    """Whether the bulletin of this digest is admitted or waits for its predecessor."""
+    sql = (
+        "SELECT EXISTS (SELECT 1 FROM admitted WHERE digest = ?1) "
+        "OR EXISTS (SELECT 1 FROM held_back WHERE digest = ?1)"
+    )
+    return bool(db.execute(sql, (digest,)).fetchone()[0])
+
+
+def add_deferred(db: sqlite3.Connection, message: Message, retry_at: dt.datetime) -> bool:
+    """Put a message off until it can be judged. Returns False when it waits already."""
     row = {
         "digest": message.digest,
         "message": msgspec.msgpack.encode(message),
         "retry_at": retry_at.timestamp(),
     }
-    insert(db, "deferred", row, verb="INSERT OR IGNORE")
+    return insert(db, "deferred", row, verb="INSERT OR IGNORE").rowcount > 0
 
 
 def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> bool:
@@ -319,6 +369,33 @@ def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) 
         "kids": " ".join(refused.kids),
     }
     return insert(db, "quarantine", row, verb="INSERT OR IGNORE").rowcount > 0
+
+
+def trim_quarantine(db: sqlite3.Connection) -> int:
+    """Let go the oldest of what nobody is proven to have said, beyond what is kept of it. Returns how many.
+
+    Proven refusals are not touched: they are evidence, and their authors' budgets bound them.
+    """
+    gone = 0
+    for name, kind in _UNPROVEN.items():
+        sizes = db.execute(
+            f"SELECT n, length(payload) + length(headers) AS size FROM quarantine WHERE {kind} ORDER BY n DESC"
+        )
+        total = 0
+        for kept, row in enumerate(sizes):
+            total += row["size"]
+            if kept == MOST_UNPROVEN or total > MOST_UNPROVEN_BYTES:
+                let_go = db.execute(f"DELETE FROM quarantine WHERE {kind} AND n <= ?", (row["n"],)).rowcount
+                add_counts(db, {name: let_go})
+                gone += let_go
+                break
+    return gone
+
+
+def drop_deferred(db: sqlite3.Connection, messages: Iterable[Message]) -> None:
+    """Defer messages no longer: these, and no other one that has the same payload."""
+    rows = [(message.digest, msgspec.msgpack.encode(message)) for message in messages]
+    db.executemany("DELETE FROM deferred WHERE digest = ? AND message = ?", rows)
 
 
 def set_cursor(db: sqlite3.Connection, stream: str, cursor: Cursor) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -28,6 +29,9 @@ from bus.errors import BrokerError, UnreachableError
 from bus.transport.interface import Delivery, Outgoing, header_bytes
 
 MAX_LINE_BYTES = 1024 * 1024  # INFO of a large cluster; all else is far shorter
+MAX_ANNOUNCED_BYTES = 4 * 1024**2
+"""The largest message that is taken: ours are far smaller, an answer of the server about itself may be larger."""
+_NUMBER = re.compile(rb"[0-9]{1,10}")
 TCP_USER_TIMEOUT_MS = 8000
 _LINE_END = b"\r\n"
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
@@ -71,6 +75,7 @@ class HardenedParser(Parser):
         """Begin anew, at a control line."""
         super().reset()
         self._coming: tuple[int, bytes, bytes, int, int] | None = None
+        self._searched = 0
 
     async def parse(self, data: bytes = b"") -> None:
         """Take bytes from the server and hand over what is complete.
@@ -81,11 +86,14 @@ class HardenedParser(Parser):
         self.buf.extend(data)
         while self.buf:
             if self._coming is None:
-                end = self.buf.find(_LINE_END)
+                # From where the last search ended: a line that comes byte by byte is searched once.
+                end = self.buf.find(_LINE_END, self._searched)
                 if end < 0:
                     if len(self.buf) > MAX_LINE_BYTES:
                         raise ProtocolError
+                    self._searched = max(0, len(self.buf) - 1)
                     return
+                self._searched = 0
                 line = bytes(self.buf[:end])
                 del self.buf[: end + 2]
                 await self._line(line)
@@ -122,21 +130,27 @@ def _announced(rest: bytes, *, with_headers: bool) -> tuple[int, bytes, bytes, i
     """The arguments of a message line: subscription, subject, reply, bytes of headers, bytes in all."""
     subject, sid, *middle = rest.split(b" ")
     try:
-        total_bytes = int(middle.pop())
-        header_bytes = int(middle.pop()) if with_headers else 0
+        total_bytes = _count(middle.pop())
+        header_bytes = _count(middle.pop()) if with_headers else 0
         reply = middle.pop() if middle else b""
-        number = int(sid)
-    except (ValueError, IndexError):
+        number = _count(sid)
+    except IndexError:
         raise ProtocolError from None
-    if middle or not 0 <= header_bytes <= total_bytes:
+    if middle or not header_bytes <= total_bytes <= MAX_ANNOUNCED_BYTES:
         raise ProtocolError
     return number, subject, reply, header_bytes, total_bytes
+
+
+def _count(digits: bytes) -> int:
+    if not _NUMBER.fullmatch(digits):
+        raise ProtocolError
+    return int(digits)
 
 
 def _json(raw: bytes) -> dict[str, Any]:
     try:
         document = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ProtocolError from None
     if not isinstance(document, dict):
         raise ProtocolError

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ import structlog
 
 from bus.errors import BrokerError, UnreachableError
 from bus.transport.cursor import Anchor, Cursor, anchor
-from bus.transport.interface import Connection, Delivery
+from bus.transport.interface import Connection, Delivery, header_bytes
 from bus.transport.jetstream import consumer_info, js_api
 from bus.transport.streams import PULL_BYTES, PULL_EXPIRES_S, PULL_MESSAGES
 from schemas.codec import digest
@@ -27,6 +28,8 @@ from schemas.codec import digest
 HEARTBEAT_S = 3.0
 LINGER_FROM = 64
 LINGER_S = 0.01
+MOST_QUEUED_BYTES = 3 * PULL_BYTES
+"""What is kept of messages that came and were not taken: one request's bytes, with room for what a new leader repeats."""
 _NS = 1_000_000_000
 _REQUEST = {
     "batch": PULL_MESSAGES,
@@ -35,6 +38,8 @@ _REQUEST = {
     "idle_heartbeat": int(HEARTBEAT_S * _NS),
 }
 _V1_TOKENS = 9
+_NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
+_MOST = 2**63 - 1  # what the server counts in, and SQLite keeps
 _HEARTBEAT = "100"
 _REFUSED = frozenset({"400", "503"})
 # 409 says many things: these are final; others, a new leader or a server going down, only end the request.
@@ -74,6 +79,8 @@ class PullConsumer:
         self._place = f"{stream}.{consumer}"
         self._inbox = f"{connection.endpoint.private_inbox}.pull.{secrets.token_hex(6)}"
         self._queue: asyncio.Queue[Received | None] = asyncio.Queue()
+        self._queued_bytes = 0
+        self._overrun = False
         self._asked = 0
         self._epoch = connection.epoch
         self._heard = 0.0
@@ -148,6 +155,8 @@ class PullConsumer:
             await self._take(batch, self._queue.get_nowait())
 
     async def _take(self, batch: list[Received], message: Received | None) -> None:
+        if self._overrun:
+            raise UnreachableError(f"the bus gives more of {self._stream} than was asked for")
         if message is None:
             if self._refusal is not None:
                 raise self._refusal
@@ -157,6 +166,7 @@ class PullConsumer:
             raise UnreachableError(
                 f"a message was lost in flight ({self._expected} expected, {message.consumer_seq} came)"
             )
+        self._queued_bytes -= _size(message)
         self._expected = message.consumer_seq + 1
         self._asked -= 1
         batch.append(message)
@@ -186,6 +196,10 @@ class PullConsumer:
         # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
         # it is told from what the server says about the request.
         if (received := _received(message, self._place)) is not None:
+            if self._overrun or self._queued_bytes > MOST_QUEUED_BYTES:
+                self._overrun = True  # the reader finds it when it takes the next one, and attaches anew
+                return
+            self._queued_bytes += _size(received)
             self._queue.put_nowait(received)
             return
         if message.status == _HEARTBEAT:
@@ -212,9 +226,11 @@ def _received(message: Delivery, place: str) -> Received | None:
     if tokens[:2] != ["$JS", "ACK"]:
         return None
     origin, numbers = (tokens[2:4], tokens[4:9]) if len(tokens) == _V1_TOKENS else (tokens[4:6], tokens[6:11])
-    if ".".join(origin) != place or len(numbers) != 5 or not all(map(str.isdigit, numbers)):
+    if ".".join(origin) != place or len(numbers) != 5 or not all(map(_NUMBER.fullmatch, numbers)):
         return None
-    _, seq, consumer_seq, stored, pending = map(int, numbers)
+    _, seq, consumer_seq, stored, pending = counts = [int(number) for number in numbers]
+    if max(counts) > _MOST:
+        return None
     return Received(
         subject=message.subject,
         headers=message.headers,
@@ -224,6 +240,10 @@ def _received(message: Delivery, place: str) -> Received | None:
         stored_ns=stored,
         pending=pending,
     )
+
+
+def _size(received: Received) -> int:
+    return len(received.payload) + header_bytes(received.headers)
 
 
 def cursor_at(received: Received, payload_digest: str) -> Cursor:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bus.trust.jwks import key_set
     from bus.trust.receipt_grants import HEARTBEAT, Way
     from bus.trust.registry import CLOCK_SKEW, RegisteredKey, TrustState, VerifiedRegistry
-    from bus.trust.revocations import new_statement, speaker_of
+    from bus.trust.revocations import MOST_AGE, REACH, Ending, new_statement, speaker_of
     from bus.trust.rotation import (
         add_key,
         check_rules,
@@ -29,6 +29,9 @@ __all__ = [
     "CLOCK_SKEW",
     "HEARTBEAT",
     "HUB",
+    "MOST_AGE",
+    "REACH",
+    "Ending",
     "RegisteredKey",
     "RegistryStore",
     "Speaker",

@@ -10,6 +10,7 @@ import msgspec
 from bus.errors import TrustError
 from bus.keys import Signer, sign_entry, thumbprint
 from bus.trust.registry import VerifiedRegistry
+from bus.trust.rules import ever_revoked
 from schemas.codec import decode_as, encode
 from schemas.envelope import TYP_BEACON, TYP_REGISTRY, SignedFile, read_signed, write_signed
 from schemas.errors import EnvelopeError, SchemaError
@@ -69,10 +70,15 @@ def new_registry(
 
 
 def next_version(document: Registry, digest: str, now: dt.datetime, lifetime: dt.timedelta) -> Registry:
-    """The document one version later, continuing the one with `digest`."""
-    issued = now.replace(microsecond=0)
+    """The document one version later, continuing the one with `digest`; it remembers every key that is revoked."""
+    issued = max(now.replace(microsecond=0), document.issued)
     return msgspec.structs.replace(
-        document, version=document.version + 1, prev=digest, issued=issued, expires=issued + lifetime
+        document,
+        version=document.version + 1,
+        prev=digest,
+        issued=issued,
+        expires=issued + lifetime,
+        revoked=dict(sorted(ever_revoked(document).items())),
     )
 
 

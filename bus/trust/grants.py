@@ -13,7 +13,7 @@ import msgspec
 from bus.errors import PermitError
 from schemas.bodies.system import receipt_tlp
 from schemas.bulletin import Bulletin
-from schemas.parts import Authority
+from schemas.parts import Area, Authority
 from schemas.registry import AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
@@ -102,12 +102,26 @@ class Speaker(msgspec.Struct, frozen=True):
                 f"{bulletin.issuer.id} has no grant for kind {bulletin.kind} on {channel.name}",
                 reason="not-permitted",
             )
-        countries = {UNION if area.scope == "eu" else area.country for area in bulletin.areas} - {None}
-        if not any(ANY in grant.areas or countries <= set(grant.areas) for grant in kinds):
+        needed = areas_needed(bulletin.areas)
+        if not any(ANY in grant.areas or needed <= set(grant.areas) for grant in kinds):
+            said = ", ".join(sorted(needed)).replace(ANY, "areas without a country")
             raise PermitError(
-                f"{bulletin.issuer.id} has no grant for {', '.join(sorted(map(str, countries)))} on {channel.name}",
-                reason="not-permitted",
+                f"{bulletin.issuer.id} has no grant for {said} on {channel.name}", reason="not-permitted"
             )
+
+
+def areas_needed(areas: Iterable[Area]) -> frozenset[str]:
+    """What a grant must name for a bulletin about these areas: their countries; `*` for what names none, or for no area.
+
+    What is left out must not be granted more than what is said.
+    """
+    needed: set[str] = set()
+    for area in areas:
+        if area.scope == "eu":
+            needed |= {UNION, area.country or UNION}
+        else:
+            needed.add(area.country or ANY)
+    return frozenset(needed or {ANY})
 
 
 def _covers(grant: PublishGrant, channel: Channel) -> bool:

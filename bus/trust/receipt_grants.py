@@ -41,7 +41,8 @@ def required(registry: VerifiedRegistry, channel: Channel) -> tuple[str, ...]:
 def ways(registry: VerifiedRegistry, reader: str, kind: str = RECEIPT) -> frozenset[Way]:
     """Where a reader may send receipts, or another kind that is said to one, by its grants; nowhere without a key."""
     record = registry.document.authorities.get(reader)
-    if record is None or all(key.revoked_since is not None for key in record.keys.values()):
+    keys = [registry.key(kid) for kid in record.keys] if record is not None else []
+    if record is None or all(key is None or key.record.revoked_since is not None for key in keys):
         return frozenset()
     return frozenset(
         way for grant in record.publish if _says(grant, kind) for way in product(grant.tlps, grant.audiences)

@@ -4,20 +4,23 @@ The rules, in the order they are checked (The Update Framework's, on one documen
 
 1. A first version is believed by its pin, the digest obtained out of band, and signed by its own root's threshold.
 2. A next version is not parsed before the current root's threshold of signatures over it holds.
-3. It is of the same domain, exactly one version later, and names the digest of the one held.
+3. It is of the same domain, exactly one version later, names the digest of the one held, and is not issued before it.
 4. It is signed by its own root's threshold too, over distinct keys, is not from the future, and takes back no
-   revocation: a key once revoked stays so.
-5. Every key's id is its thumbprint; no key serves two authorities, or an authority and a role; none is of small
-   order; no key that signs equals a transport key; every threshold can be reached by keys that are not revoked; a
-   seal key's window is at most 90 days.
+   revocation: a key once revoked, in whatever role, is remembered as that by every later version. A root key counts
+   for what was issued in its window.
+5. Every key's id is its thumbprint; no key serves two authorities, two roles, or an authority and a role, and no
+   transport key two authorities; none is of small order; no key that signs equals a transport key; every threshold can
+   be reached by keys that are not revoked; an authority has a key of each algorithm that it must sign with; a seal
+   key's window is at most 90 days.
 6. A read grant at AMBER or above is for a member of the audience. An audience is listed, or is an authority's id and
    then means that organisation alone, and on status `system`, where its receipts come, only it has a read grant; no
    listed audience has an authority's id.
 7. A revocation statement ends keys of the authority that signed it, by one signature. It counts when the key that
    signed it is valid and not revoked as it arrives, and it is never undone: not by another statement, and not by a
-   next version that leaves it out.
-8. A beacon is signed by the beacon role's threshold, of the same domain, in its window, not older than the last one;
-   the same version under another digest is a fork.
+   next version that leaves it out. It withdraws nothing that is dated more than seven days before the statement.
+8. A beacon is signed by the beacon role's threshold, in the windows of the keys, for 48 hours at most, of the same
+   domain, and not older than the last one that has not run out; the same version under another digest is a fork. It is
+   believed only as long as its role: a next version with other beacon keys, or another digest than it announced, ends it.
 
 Example, with the files `first`, `following` and `beacon`, and the digest `pin` of the first one, obtained by another
 way than the files::
@@ -41,18 +44,19 @@ way than the files::
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from bus.errors import TrustError
 from bus.keys import PublicKey, check_entries
 from bus.trust.grants import Speaker, answers_to, read_by, spoken_by
-from bus.trust.revocations import apply, apply_to_seals, judge_statement
+from bus.trust.revocations import Ending, apply, apply_to_seals, judge_statement, refuse_many
 from bus.trust.rules import (
     RegisteredKey,
     check_grants,
     check_seal_keys,
     check_seal_succession,
+    ever_revoked,
     refuse_returning_keys,
     registered_keys,
 )
@@ -62,6 +66,8 @@ from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, r
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.parts import Authority
 from schemas.registry import (
+    BEACON_LEAD,
+    BEACON_LIFE_HOURS,
     MAX_BEACON_BYTES,
     MAX_REGISTRY_BYTES,
     MAX_REVOKE_BYTES,
@@ -76,6 +82,7 @@ from schemas.subject import Channel, channel_of
 from schemas.vocab import Status, Tlp
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
+BEACON_LIFE = dt.timedelta(hours=BEACON_LIFE_HOURS)
 
 __all__ = ["CLOCK_SKEW", "RegisteredKey", "TrustState", "VerifiedRegistry"]
 
@@ -100,6 +107,7 @@ class VerifiedRegistry:
         raw: bytes,
         beacon: Beacon | None,
         revocations: tuple[Revocation, ...] = (),
+        contradicted: Beacon | None = None,
     ) -> None:
         """Use `open`, `update`, `with_beacon` and `with_revocation`; this checks rules 5 and 6 but no signature."""
         self.document = document
@@ -108,9 +116,12 @@ class VerifiedRegistry:
         self.beacon = beacon
         self.domain = document.domain
         self.version = document.version
-        self.revocations = revocations
-        self._keys = apply(registered_keys(document), revocations)
-        self._seals = apply_to_seals(document, revocations)
+        self._gone = ever_revoked(document)
+        self.revocations = tuple(each for each in revocations if not self._gone.keys() >= set(each.kids))
+        self.contradicted = contradicted
+        self._listed = registered_keys(document)
+        self._keys = apply(self._listed, self.revocations)
+        self._seals = apply_to_seals(document, self.revocations)
         check_seal_keys(document)
         check_grants(document)
         listed = document.authorities.items()
@@ -138,11 +149,14 @@ class VerifiedRegistry:
         document = _document(signed.payload)
         if domain is not None and document.domain != domain:
             raise TrustError(f"the registry is of {document.domain}, not of {domain}", reason="domain")
-        _require(document.root, signed, "its own root")
+        _require(document.root, signed, "its own root", document.issued)
         return cls(document=document, digest=found, raw=raw, beacon=None)
 
     def update(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
         """The next version, or this one when `raw` is it.
+
+        The beacon held goes with it where the beacon's role stays, and where it did not name another digest for this
+        very version; `contradicted` then has the beacon that did.
 
         Raises:
             TrustError: `threshold`, `domain`, `rollback`, `skip`, `fork`, `from-the-future`, `key-revoked`, or a
@@ -153,6 +167,7 @@ class VerifiedRegistry:
             return self
         _require(self.document.root, signed, "the current root")
         document = _document(signed.payload)
+        _require(self.document.root, signed, "the current root", document.issued)
         if document.domain != self.domain:
             raise TrustError(f"the registry is of {document.domain}, not of {self.domain}", reason="domain")
         if document.version <= self.version:
@@ -165,26 +180,33 @@ class VerifiedRegistry:
             )
         if document.prev != self.digest:
             raise TrustError("the registry does not continue the one held", reason="fork")
-        _require(document.root, signed, "the new root")
+        _require(document.root, signed, "the new root", document.issued)
+        if document.issued < self.document.issued:
+            raise TrustError("the registry is issued before the one held", reason="rollback")
         if document.issued > now + CLOCK_SKEW:
             raise TrustError(
                 "the registry is from the future", remedy="check the clock", reason="from-the-future"
             )
         refuse_returning_keys(self.document, document)
         check_seal_succession(self.document, document)
+        found = digest(signed.payload)
+        beacon = self.beacon if document.beacon == self.document.beacon else None
+        lied = beacon is not None and beacon.version == document.version and beacon.digest != found
         return VerifiedRegistry(
             document=document,
-            digest=digest(signed.payload),
+            digest=found,
             raw=raw,
-            beacon=self.beacon,
+            beacon=None if lied else beacon,
             revocations=self.revocations,
+            contradicted=beacon if lied else None,
         )
 
     def with_beacon(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
         """This registry, having seen a beacon.
 
         Raises:
-            TrustError: `threshold`, `domain`, `from-the-future`, `expired`, `rollback` or `fork`.
+            TrustError: `malformed-beacon`, `threshold`, `domain`, `from-the-future`, `expired`, `beacon-bounds`,
+                `rollback` or `fork`.
         """
         signed = _read(raw, TYP_BEACON, MAX_BEACON_BYTES)
         _require(self.document.beacon, signed, "the beacon role")
@@ -200,14 +222,24 @@ class VerifiedRegistry:
             )
         if beacon.expires <= now:
             raise TrustError("the beacon has run out", remedy="fetch a new one", reason="expired")
-        if self.beacon and (beacon.version < self.beacon.version or beacon.issued < self.beacon.issued):
+        if not dt.timedelta(0) < beacon.expires - beacon.issued <= BEACON_LIFE:
+            raise TrustError(
+                f"the beacon is good for more than {BEACON_LIFE_HOURS} hours", reason="beacon-bounds"
+            )
+        if beacon.version > self.version + BEACON_LEAD:
+            raise TrustError(f"the beacon is more than {BEACON_LEAD} versions ahead", reason="beacon-bounds")
+        for moment in (beacon.issued, now):
+            _require(self.document.beacon, signed, "the beacon role", moment)
+        # One that has run out vouches for nothing, and holds up nothing.
+        last = self.beacon if self.beacon and self.beacon.expires > now else None
+        if last and (beacon.version < last.version or beacon.issued < last.issued):
             raise TrustError("the beacon is older than the last one seen", reason="rollback")
         if beacon.version == self.version and beacon.digest != self.digest:
             raise TrustError(
                 "the beacon names another registry of this same version: a split view", reason="fork"
             )
         made = object.__new__(VerifiedRegistry)
-        made.__dict__.update(self.__dict__, beacon=beacon)
+        made.__dict__.update(self.__dict__, beacon=beacon, contradicted=None)
         return made
 
     def with_revocation(
@@ -225,16 +257,23 @@ class VerifiedRegistry:
 
         Raises:
             TrustError: `malformed-revoke`, `unknown-key`, `wrong-algorithm`, `bad-signature`, `domain`, `not-your-key`,
-                `from-the-future`, `key-revoked` or `key-not-valid`.
+                `from-the-future`, `too-old`, `key-revoked`, `key-not-valid` or `too-many-statements`.
         """
         signed = _read(raw, TYP_REVOKE, MAX_REVOKE_BYTES)
-        found = judge_statement(signed, self._keys, self._seals, self.domain, None if taken_before else now)
-        revocations = (*self.revocations, found)
-        keys = apply(registered_keys(self.document), revocations)
-        seals = apply_to_seals(self.document, revocations)
-        before = {kid: key.record for kid, key in self._keys.items()}
-        if (seals, {kid: key.record for kid, key in keys.items()}) == (self._seals, before):
+        moment = None if taken_before else now
+        found = judge_statement(signed, self._keys, self._seals, self.domain, moment, self._gone)
+        if found in self.revocations or self.remembers(found.kids):
             return self
+        revocations = (*self.revocations, found)
+        keys = apply(self._listed, revocations)
+        seals = apply_to_seals(self.document, revocations)
+        if not taken_before:  # read again, it counts among those that are kept, whatever it adds
+            changed = [
+                kid for kid in found.kids if _ends(keys, seals, kid) != _ends(self._keys, self._seals, kid)
+            ]
+            if not changed:
+                return self
+            refuse_many(found, self.revocations, changed)
         made = object.__new__(VerifiedRegistry)
         made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys, _seals=seals)
         return made
@@ -312,10 +351,23 @@ class VerifiedRegistry:
             if key.record.revoked_since is not None
         }
 
-    def ended(self, now: dt.datetime) -> Mapping[str, dt.datetime]:
-        """Since when each key that is revoked or past its window is not believed, by its id (`bus.admission.branches.standing`)."""
+    def remembers(self, kids: Iterable[str]) -> bool:
+        """Whether the document itself knows all of these keys as revoked, so that no statement need say it."""
+        return self._gone.keys() >= set(kids)
+
+    def ended(self, now: dt.datetime) -> Mapping[str, Ending]:
+        """How each key that is revoked or past its window has ended, by its id (`bus.admission.branches.standing`).
+
+        Keys that were revoked and are listed no more are among them: what they signed stays what it was.
+        """
         over = {kid: key.record.not_after for kid, key in self._keys.items() if key.record.not_after <= now}
-        return over | {kid: min(since, over.get(kid, since)) for kid, since in self.revoked().items()}
+        found = {kid: Ending(since=since, revoked=False) for kid, since in over.items()}
+        for kid, since in self.revoked().items():
+            if kid not in self._gone:
+                found[kid] = Ending(since=since, by_statement=True, over=over.get(kid))
+        for kid, since in self._gone.items():
+            found[kid] = Ending(since=min(since, over.get(kid, since)))
+        return found
 
     def may_publish(self, authority_id: str, channel: Channel) -> bool:
         """Whether some grant lets the authority speak on the channel, whatever the kind and area."""
@@ -368,12 +420,30 @@ def _document(payload: bytes) -> Registry:
         raise TrustError(f"the registry is malformed: {exc}", reason="malformed-registry") from None
 
 
-def _require(role: Role, signed: SignedFile, whose: str) -> None:
-    """Refuse what fewer than the threshold of the role's keys have signed. A key counts once, a revoked one never."""
+def _ends(
+    keys: Mapping[str, RegisteredKey], seals: Mapping[str, Mapping[str, SealKeyRecord]], kid: str
+) -> tuple[object, ...]:
+    """Since when and why a key is revoked, whichever it is for."""
+    records = [key.record for key in (keys.get(kid),) if key is not None]
+    sealing = [each[kid] for each in seals.values() if kid in each]
+    return (*records, *sealing)
+
+
+def _require(role: Role, signed: SignedFile, whose: str, moment: dt.datetime | None = None) -> None:
+    """Refuse what fewer than the threshold of the role's keys have signed. A key counts once, a revoked one never.
+
+    Args:
+        role: the keys and their threshold.
+        signed: what they must have signed.
+        whose: the role, in words.
+        moment: when it was signed, as it says itself: a key counts in its window alone. None before that can be read.
+    """
 
     def key_of(kid: str) -> PublicKey | None:
         record = role.keys.get(kid)
         if record is None or record.revoked_since is not None:
+            return None
+        if moment is not None and not record.not_before <= moment < record.not_after:
             return None
         try:
             key = PublicKey.from_jwk(record.jwk, record.alg)

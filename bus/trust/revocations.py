@@ -7,6 +7,10 @@ Grants need m of n, a denial needs one. What must hold although a thief may have
   revocation says nothing more with it. A key may end itself.
 - Statements add up. None takes another back, and of two the earlier `since` holds. Only the registry, m of n, sets
   another moment, and not even it makes a revoked key good again.
+- A statement does not reach into the past: it withdraws what is dated at most seven days before the statement, and
+  whatever follows that in its chain. One that is itself more than seven days old when it is first heard is refused.
+  Further back only the registry reaches, m of n.
+- A few statements about one key are enough: more are refused, and so is work for a key that has ended by the registry.
 
 A thief can still end the other keys of the authority while nobody has ended his. That is seen at once, by the owner
 too, who can end the stolen key with itself; the roots give the authority a new one. What he must never reach, to speak
@@ -16,6 +20,7 @@ on, he does not.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -26,12 +31,41 @@ from bus.keys import Signer, check_entries, sign_entry
 from schemas.codec import decode_as, encode
 from schemas.envelope import TYP_REVOKE, SignedFile, read_signed, write_signed
 from schemas.errors import SchemaError
-from schemas.registry import MAX_REVOKE_BYTES, REVOKE_SPEC, Registry, Revocation, SealKeyRecord
+from schemas.registry import (
+    MAX_REVOKE_BYTES,
+    REVOKE_SPEC,
+    STATEMENT_AGE_DAYS,
+    STATEMENT_REACH_DAYS,
+    STATEMENTS_PER_KEY,
+    Registry,
+    Revocation,
+    SealKeyRecord,
+)
 
 if TYPE_CHECKING:
     from bus.trust.rules import RegisteredKey
 
 CLOCK_SKEW = dt.timedelta(minutes=5)
+REACH = dt.timedelta(days=STATEMENT_REACH_DAYS)
+MOST_AGE = dt.timedelta(days=STATEMENT_AGE_DAYS)
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a key has ended, and so which of its bulletins stand (`bus.admission.branches.standing`).
+
+    Attributes:
+        since: from when on it is not believed.
+        by_statement: whether only a statement says so. Then the dates of bulletins decide, which are the same for every
+            reader; else when this reader received them.
+        over: when its window ended, if it has; only beside a statement. What came later does not stand by its date.
+        revoked: whether it was revoked, by the registry or a statement; else its window is over.
+    """
+
+    since: dt.datetime
+    by_statement: bool = False
+    over: dt.datetime | None = None
+    revoked: bool = True
+
 
 Seals = Mapping[str, Mapping[str, SealKeyRecord]]
 """Seal keys by authority and id."""
@@ -67,7 +101,12 @@ def new_statement(
 
 
 def judge_statement(
-    signed: SignedFile, keys: Mapping[str, RegisteredKey], seals: Seals, domain: str, now: dt.datetime | None
+    signed: SignedFile,
+    keys: Mapping[str, RegisteredKey],
+    seals: Seals,
+    domain: str,
+    now: dt.datetime | None,
+    remembered: Collection[str] = (),
 ) -> Revocation:
     """What a statement says, when it counts.
 
@@ -78,6 +117,7 @@ def judge_statement(
         domain: the registry's.
         now: the present; None for a statement that counted when it came, and is only read again. The key that signed
             it may have left the registry since: what it denied stays denied.
+        remembered: the keys that the registry itself knows as revoked; about them alone a statement says nothing new.
 
     Raises:
         TrustError: see `VerifiedRegistry.with_revocation`.
@@ -96,7 +136,7 @@ def judge_statement(
         raise TrustError(f"no key of {found.authority} signed it", reason="not-your-key")
     if found.since > found.issued:
         raise TrustError("a key is revoked since now or earlier, not later", reason="from-the-future")
-    if now is None:
+    if now is None or set(found.kids) <= set(remembered):
         return found
     for kid in found.kids:
         sealing = next((name for name, records in seals.items() if kid in records), None)
@@ -114,6 +154,12 @@ def judge_statement(
         raise TrustError("the key that signed it is revoked itself", reason="key-revoked")
     if not any(key.record.not_before <= found.issued and now < key.record.not_after for key in alive):
         raise TrustError("the key that signed it is outside its window", reason="key-not-valid")
+    if found.issued < now - MOST_AGE:
+        raise TrustError(
+            f"the revocation is more than {MOST_AGE.days} days old",
+            remedy="the registry's next version must say it",
+            reason="too-old",
+        )
     return found
 
 
@@ -144,11 +190,21 @@ def apply(
         else msgspec.structs.replace(
             key,
             record=msgspec.structs.replace(
-                key.record, revoked_since=ended[kid].since, revoked_for=ended[kid].reason
+                key.record, revoked_since=reaches(ended[kid]), revoked_for=ended[kid].reason
             ),
         )
         for kid, key in keys.items()
     }
+
+
+def said_in(raw: bytes) -> Revocation:
+    """What a statement says, which was verified before.
+
+    Raises:
+        EnvelopeError, SchemaError: it is none.
+    """
+    payload = read_signed(raw, typ=TYP_REVOKE).payload
+    return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES)
 
 
 def speaker_of(raw: bytes) -> str:
@@ -157,8 +213,7 @@ def speaker_of(raw: bytes) -> str:
     Raises:
         EnvelopeError, SchemaError: it is none.
     """
-    payload = read_signed(raw, typ=TYP_REVOKE).payload
-    return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES).authority
+    return said_in(raw).authority
 
 
 def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Seals:
@@ -168,7 +223,7 @@ def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Sea
         name: {
             kid: record
             if kid not in ended or record.revoked_since is not None
-            else msgspec.structs.replace(record, revoked_since=ended[kid].since)
+            else msgspec.structs.replace(record, revoked_since=reaches(ended[kid]))
             for kid, record in authority.seal_keys.items()
         }
         for name, authority in document.authorities.items()
@@ -176,11 +231,36 @@ def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Sea
     }
 
 
+def reaches(statement: Revocation) -> dt.datetime:
+    """Since when a statement ends its keys: as it says, but never more than `REACH` before the statement itself."""
+    return max(statement.since, statement.issued - REACH)
+
+
+def refuse_many(found: Revocation, held: Iterable[Revocation], changed: Collection[str]) -> None:
+    """Refuse one more statement about keys that have had enough of them.
+
+    Args:
+        found: the statement.
+        held: those in force.
+        changed: the keys for which it would make a difference.
+
+    Raises:
+        TrustError: `too-many-statements`.
+    """
+    counts = Counter(kid for each in held for kid in each.kids)
+    if all(counts[kid] >= STATEMENTS_PER_KEY for kid in changed):
+        raise TrustError(
+            f"there are {STATEMENTS_PER_KEY} statements about each of these keys of {found.authority} already",
+            remedy="the registry's next version may set another moment",
+            reason="too-many-statements",
+        )
+
+
 def _ended(revocations: Iterable[Revocation]) -> dict[str, Revocation]:
-    """By key, the statement that ends it earliest."""
+    """By key, the statement that ends it earliest; of two for one moment the same one, whichever came first."""
     ended: dict[str, Revocation] = {}
     for each in revocations:
         for kid in each.kids:
-            if kid not in ended or each.since < ended[kid].since:
+            if kid not in ended or (reaches(each), each.reason) < (reaches(ended[kid]), ended[kid].reason):
                 ended[kid] = each
     return ended

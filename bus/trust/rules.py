@@ -14,7 +14,7 @@ import msgspec
 from bus.errors import KeyFileError, TrustError
 from bus.keys import PublicKey, SealKey, nkeys
 from schemas.envelope import b64u
-from schemas.registry import KeyRecord, Registry
+from schemas.registry import KeyRecord, Registry, SealKeyRecord
 from schemas.vocab import TLP_RANK, Status, Tlp
 
 MAX_WINDOW = dt.timedelta(days=90)
@@ -34,20 +34,25 @@ def registered_keys(document: Registry) -> Mapping[str, RegisteredKey]:
 
     Raises:
         TrustError: `unreachable-threshold`, `not-a-thumbprint`, `weak-key`, `unsupported-key`, `malformed-nkey`,
-            `shared-key`, `transport-key` or `malformed-registry`.
+            `shared-key`, `transport-key`, `unreachable-require`, `key-revoked` or `malformed-registry`.
     """
     transport: set[str] = set()
     for name, authority in document.authorities.items():
         for each in authority.nkeys:
             try:
-                transport.add(b64u(nkeys.raw_public(each)))
+                raw = b64u(nkeys.raw_public(each))
             except KeyFileError:
                 raise TrustError(f"{name} has a malformed transport key", reason="malformed-nkey") from None
+            if raw in transport:
+                raise TrustError(f"transport key {each} of {name} stands in two places", reason="shared-key")
+            transport.add(raw)
     for name, role in (("root", document.root), ("beacon", document.beacon)):
         if role.threshold > sum(record.revoked_since is None for record in role.keys.values()):
             raise TrustError(f"the {name} role can never reach its threshold", reason="unreachable-threshold")
         for kid, record in role.keys.items():
             _public(kid, record, transport)
+    if shared := document.root.keys.keys() & document.beacon.keys.keys():
+        raise TrustError(f"key {min(shared)} stands in two roles", reason="shared-key")
     taken = {*document.root.keys, *document.beacon.keys}
     keys: dict[str, RegisteredKey] = {}
     for name, authority in document.authorities.items():
@@ -58,7 +63,45 @@ def registered_keys(document: Registry) -> Mapping[str, RegisteredKey]:
             if record.not_after <= record.not_before:
                 raise TrustError(f"key {kid} ends before it begins", reason="malformed-registry")
             keys[kid] = RegisteredKey(authority_id=name, record=record, public=public)
+        has = {
+            record.alg for record in authority.keys.values()
+        }  # revoked ones too: an end is never held up by this
+        if has and not has.issuperset(authority.require):
+            missing = ", ".join(sorted(set(authority.require) - has))
+            raise TrustError(
+                f"{name} must sign with {missing} but has no such key", reason="unreachable-require"
+            )
+    _refuse_remembered(document)
     return keys
+
+
+def ever_revoked(document: Registry) -> Mapping[str, dt.datetime]:
+    """Every key id that a document knows as revoked, in whatever role, and since when."""
+    found = dict(document.revoked)
+    for kid, record in _records(document):
+        if record.revoked_since is not None:
+            found[kid] = record.revoked_since
+    return found
+
+
+def _records(document: Registry) -> Iterator[tuple[str, KeyRecord | SealKeyRecord]]:
+    """Every key of a document, in whatever role."""
+    yield from document.root.keys.items()
+    yield from document.beacon.keys.items()
+    for authority in document.authorities.values():
+        yield from authority.keys.items()
+        yield from authority.seal_keys.items()
+
+
+def _refuse_remembered(document: Registry) -> None:
+    """A key in `revoked` is trusted nowhere."""
+    for kid, record in _records(document):
+        if kid in document.revoked and record.revoked_since is None:
+            raise TrustError(
+                f"key {kid} is revoked and cannot come back",
+                remedy="make a new key",
+                reason="key-revoked",
+            )
 
 
 def _public(kid: str, record: KeyRecord, transport: Collection[str]) -> PublicKey:
@@ -82,6 +125,7 @@ def check_grants(document: Registry) -> None:
         raise TrustError(
             f"{name} is an authority; its own audience is its id and is not listed", reason="audience"
         )
+    listed = {name: frozenset(audience.members) for name, audience in document.audiences.items()}
     for name, authority in document.authorities.items():
         if name.split("-", 1)[0] != authority.country.lower():
             raise TrustError(
@@ -89,10 +133,10 @@ def check_grants(document: Registry) -> None:
             )
         for publish in authority.publish:
             for audience in publish.audiences:
-                _members(document, audience, name)
+                _members(document, listed, audience, name)
         for read in authority.read:
             for tlp, audience in product(read.tlps, read.audiences):
-                members = _members(document, audience, name)
+                members = _members(document, listed, audience, name)
                 if TLP_RANK[tlp] >= TLP_RANK[Tlp.AMBER] and name not in members:
                     raise TrustError(
                         f"{name} reads TLP:{tlp.upper()} to {audience} but is no member",
@@ -105,29 +149,29 @@ def check_grants(document: Registry) -> None:
                     )
 
 
-def _members(document: Registry, audience: str, who: str) -> Collection[str]:
-    """Who belongs to an audience; an organisation's own audience is its id."""
-    if audience in document.audiences:
-        return document.audiences[audience].members
+def _members(
+    document: Registry, listed: Mapping[str, frozenset[str]], audience: str, who: str
+) -> Collection[str]:
+    """Who belongs to an audience, one of those `listed` with their members; an organisation's own audience is its id."""
+    if audience in listed:
+        return listed[audience]
     if audience in document.authorities:
         return (audience,)
     raise TrustError(f"{who} has a grant for an audience that does not exist: {audience}", reason="audience")
 
 
 def refuse_returning_keys(held: Registry, document: Registry) -> None:
-    """Part of rule 4: a revoked key may be dropped, never be trusted again."""
-    ended = {kid for kid, record in _keys_in(held) if record.revoked_since is not None}
-    for kid, record in _keys_in(document):
-        if kid in ended and record.revoked_since is None:
-            raise TrustError(
-                f"key {kid} is revoked and cannot come back; its authority needs a new key",
-                reason="key-revoked",
-            )
+    """Part of rule 4: what was ever revoked, in whatever role, is remembered as that by each later version.
 
-
-def _keys_in(document: Registry) -> Iterator[tuple[str, KeyRecord]]:
-    for authority in document.authorities.values():
-        yield from authority.keys.items()
+    Raises:
+        TrustError: `key-revoked`.
+    """
+    for kid in sorted(ever_revoked(held).keys() - ever_revoked(document).keys()):
+        raise TrustError(
+            f"key {kid} is revoked; the next version must not trust it, nor forget it (`revoked`)",
+            remedy="make a new key",
+            reason="key-revoked",
+        )
 
 
 def check_seal_keys(document: Registry) -> None:
@@ -155,17 +199,15 @@ def check_seal_keys(document: Registry) -> None:
 
 
 def check_seal_succession(held: Registry, document: Registry) -> None:
-    """Rule 4 for seal keys: a revoked one stays revoked, and no window begins anew with the same key.
+    """Rule 4 for seal keys: no window begins anew with the same key.
 
     Raises:
-        TrustError: `key-revoked` or `seal-window`.
+        TrustError: `seal-window`.
     """
     before = {kid: record for each in held.authorities.values() for kid, record in each.seal_keys.items()}
     for authority in document.authorities.values():
         for kid in authority.seal_keys.keys() & before.keys():
             was, found = before[kid], authority.seal_keys[kid]
-            if was.revoked_since is not None and found.revoked_since is None:
-                raise TrustError(f"seal key {kid} is revoked and cannot come back", reason="key-revoked")
             if found.not_before > was.not_before:
                 raise TrustError(
                     f"seal key {kid} had its window", remedy="make a new key", reason="seal-window"

@@ -3,14 +3,15 @@
 Beside the pinned file `registry.tocsin.json` lie the versions after it, `registry.v2.tocsin.json` and so on, a beacon, and
 in `revocations/` the statements that were taken in. Each version is checked against the one before, so the pin stays
 where it was put. A program that runs reads again what has changed; what does not stand it leaves aside, says so, and
-goes on with what it has: a reader is never deafened by a file.
+goes on with what it has: a reader is never deafened by a file. A statement that was read is not verified again while its
+file stays as it is, and one goes when the registry says itself what it said.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -18,9 +19,10 @@ import structlog
 from bus.errors import ConfigError, TrustError
 from bus.storage import write_atomically
 from bus.trust.registry import VerifiedRegistry
+from bus.trust.revocations import said_in
 from schemas.codec import digest
 from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_signed
-from schemas.errors import EnvelopeError
+from schemas.errors import EnvelopeError, SchemaError
 from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES
 from schemas.subject import Trust
 
@@ -62,6 +64,7 @@ class RegistryStore:
         self._beacon = beacon
         self._clock = clock
         self._left: set[tuple[Path, str]] = set()
+        self._known: dict[Path, tuple[int, int]] = {}  # statements that were read: mtime (ns) and size
         self._looked = clock()
         self._seen = self._look()
         self._registry = self._pinned(pin, domain)
@@ -101,7 +104,17 @@ class RegistryStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, raw, mode=0o644)
         self._hold(registry)
+        if kind is Trust.REGISTRY:
+            self._drop_needless()
         return True
+
+    def _drop_needless(self) -> None:
+        """Delete the statements that the registry in force remembers itself."""
+        for path in self._statement_files():
+            with contextlib.suppress(OSError, EnvelopeError, SchemaError):
+                if self._registry.remembers(said_in(path.read_bytes()).kids):
+                    path.unlink()
+                    self._known.pop(path, None)
 
     def versions(self) -> tuple[bytes, ...]:
         """The file of each version, from the pinned one to the one in force."""
@@ -128,6 +141,15 @@ class RegistryStore:
         return any(path.is_file() and path.read_bytes() == raw for path in files)
 
     def _hold(self, registry: VerifiedRegistry) -> None:
+        lied = registry.contradicted
+        if lied is not None and lied is not self._registry.contradicted:
+            log.error(
+                "beacon_contradicted",
+                version=lied.version,
+                announced=lied.digest,
+                held=registry.digest,
+                problem="the beacon named another digest for this version than the roots have signed",
+            )
         self._registry = registry
         self._versions[registry.version] = registry.raw
 
@@ -175,37 +197,48 @@ class RegistryStore:
 
         Args:
             strict: refuse what must not be passed over in silence by a program that begins: a revocation that was taken
-                in and cannot be read, a beacon that shows a split view.
+                in and cannot be read. A beacon ends no program: without one that stands, trust is `stale`.
         """
         while self._add(version_file(self._file, self._registry.version + 1), self._registry.update):
             pass
         self._add(self._file, self._registry.update)  # the next version may have been made in its place
         if self._beacon is not None:
-            self._add(self._beacon, self._registry.with_beacon, fatal={"fork"} if strict else ())
+            self._add(self._beacon, self._registry.with_beacon)
         for path in self._statement_files():
-            self._add(path, self._with_statement, fatal=None if strict else ())
+            self._read_statement(path, strict=strict)
+
+    def _read_statement(self, path: Path, *, strict: bool) -> None:
+        """Read a statement that was taken in, unless it was read before and its file is as it was."""
+        seen: tuple[int, int] | None = None
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            seen = (stat.st_mtime_ns, stat.st_size)
+        if seen is None or self._known.get(path) != seen:
+            self._known.pop(path, None)
+            try:
+                self._hold(self._with_statement(_read(path), self._clock()))
+            except (TrustError, ConfigError) as exc:
+                if strict:
+                    raise TrustError(
+                        f"{path} cannot be used ({exc})",
+                        remedy="take it in again: tocsin registry accept",
+                        reason=exc.reason,
+                    ) from None
+                self._leave(path, exc)
+            else:
+                if seen is not None:
+                    self._known[path] = seen
 
     def _with_statement(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
         return self._registry.with_revocation(raw, now, taken_before=True)
 
-    def _add(
-        self,
-        path: Path,
-        step: Callable[[bytes, dt.datetime], VerifiedRegistry],
-        fatal: Collection[str] | None = (),
-    ) -> bool:
-        """Take a file in, if it stands. Returns whether it changed anything. `fatal` reasons are raised, None is any."""
+    def _add(self, path: Path, step: Callable[[bytes, dt.datetime], VerifiedRegistry]) -> bool:
+        """Take a file in, if it stands. Returns whether it changed anything."""
         if not path.exists():
             return False
         try:
             registry = step(_read(path), self._clock())
         except (TrustError, ConfigError) as exc:
-            if fatal is None or exc.reason in fatal:
-                raise TrustError(
-                    f"{path} cannot be used ({exc})",
-                    remedy="take it in again: tocsin registry accept",
-                    reason=exc.reason,
-                ) from None
             self._leave(path, exc)
             return False
         changed = registry is not self._registry

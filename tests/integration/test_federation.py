@@ -17,7 +17,7 @@ from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
 from bus.federation.registry_relay import RegistryRelay
 from bus.hub.watch.alarms import recorded_alarms
-from bus.keys import nkeys
+from bus.keys import FileSigner, nkeys, sign_entry
 from bus.server import ServerSettings, provision, render_conf
 from bus.server.checks import check
 from bus.server.provisioning import provisioner_endpoint
@@ -30,10 +30,11 @@ from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
 from bus.trust.store import RegistryStore
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header
 from schemas.subject import PREFIX
 from schemas.vocab import Tlp
 from tests.support.clocks import utc_now
-from tests.support.stage import Union, connected, federation, reading, running, speaking
+from tests.support.stage import Union, connected, federation, reading, running, say, speaking
 from tests.support.waiting import eventually, longest
 from tests.support.watching import beats_of
 from tests.support.world import chain, draft, shared_world, signed_registry
@@ -158,6 +159,28 @@ async def test_of_two_unions_one_may_die_and_a_path_needs_none(tmp_path: Path) -
                 assert info["state"]["messages"] == count
 
 
+async def test_of_two_unions_a_hostile_one_takes_nothing_away(tmp_path: Path) -> None:
+    """It brings each bulletin first, with signatures that are nobody's, under its message id: all arrive once, in order."""
+    async with (
+        federation(tmp_path, found(utc_now()), unions=("east", "west")) as nations,
+        hub(nations, tmp_path, "xb-hub") as abroad,
+    ):
+        said = chain(nations.world, 4, issued=utc_now())
+        stranger = FileSigner.generate()
+        async with connected(nations.joins.carriers["xa"].endpoints["east"]) as union:
+            for each in said:
+                for signer, text in ((stranger, each.payload), (nations.world.signers["xa-csirt"], b"{}")):
+                    entry = sign_entry(signer, text, typ=TYP_BULLETIN)
+                    headers = {**dict(each.headers), SIG_HEADER: format_header((entry,))}
+                    await publish(union, each.subject, each.payload, headers, longest())
+        await say(nations.at["xa"], *said)
+        await eventually(lambda: _read_at_least(abroad, green("xa"), len(said)))
+        assert await read(abroad, green("xa")) == [1, 2, 3, 4]
+        async with nations.owner("xb") as connection:
+            info = await js_api(connection, "STREAM.INFO.XA_ACTUAL")
+            assert info["state"]["messages"] == len(said)
+
+
 async def test_a_union_of_three_goes_on_without_its_leader(tmp_path: Path) -> None:
     """Killed, not stopped: what was said before and meanwhile arrives once, in order."""
     async with (
@@ -262,6 +285,7 @@ async def test_a_carrier_that_is_not_known_says_what_to_look_at(tmp_path: Path) 
             registry=lambda: nations.world.registry,
             endpoints={**known, "union": unknown},
             ledger=ledger,
+            clock=utc_now,
         )
 
         async def told() -> bool:
@@ -349,6 +373,7 @@ async def test_what_is_said_of_trust_comes_to_every_country(tmp_path: Path) -> N
                 held=held,
                 endpoints=nations.joins.carriers[cc].endpoints,
                 ledger=ledger,
+                clock=utc_now,
                 every=0.2,
             )
             for work in (relay.run(), RegistryFeed(held, home, every=0.2).run()):

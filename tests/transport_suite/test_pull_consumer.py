@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bus.errors import BrokerError, UnreachableError
+from bus.transport import pull_consumer
 from bus.transport.connection import Connection
 from bus.transport.cursor import Cursor
 from bus.transport.jetstream import js_api, publish_batch, stream_info
@@ -139,3 +140,17 @@ async def test_a_consumer_that_is_taken_away_refuses(broker: Broker, author: Con
         await js_api(owner, f"CONSUMER.DELETE.{STREAM}.{CONSUMER}")
         with pytest.raises(BrokerError):
             await pull.next(1, 30)
+
+
+async def test_more_than_was_asked_for_is_not_kept(
+    author: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that gives and gives fills no memory: the reader attaches anew, and goes on where it was."""
+    await publish_batch(author, numbered(20))
+    monkeypatch.setattr(pull_consumer, "MOST_QUEUED_BYTES", 100)
+    async with PullConsumer.attach(author, STREAM, CONSUMER, 1) as pull:
+        with pytest.raises(UnreachableError, match="than was asked for"):
+            await taken(pull, 21)
+    monkeypatch.undo()
+    async with PullConsumer.attach(author, STREAM, CONSUMER, 1) as pull:
+        assert len(await taken(pull, 20)) == 20

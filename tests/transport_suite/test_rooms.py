@@ -9,15 +9,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bus.delivery import ledger
 from bus.delivery.ladder import DeliveryState
 from bus.delivery.tracker import DeliveryTracker
+from bus.federation import carrier as carrier_module
 from bus.federation.carrier import Carrier
 from bus.federation.ledger import Ledger
 from bus.hub.exchange.receipts import draft as receipt_draft
+from bus.keys.signatures import FileSigner, sign_entry
 from bus.policy.deadlines import DEFAULTS as DEADLINES
+from bus.policy.rates import RateLimit
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.publishing.sender import Sender
@@ -29,13 +33,27 @@ from bus.transport.connection import Connection, Endpoint
 from bus.transport.interface import Outgoing
 from bus.transport.jetstream import js_api, publish, publish_burst, stream_info
 from bus.transport.pull_consumer import PullConsumer, Received
-from bus.transport.streams import PROVISIONER
+from bus.transport.streams import PROVISIONER, ConsumerSpec
+from bus.trust import ceremony, proposals
+from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import ReceiptItem
 from schemas.codec import digest
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header
+from schemas.subject import PREFIX
 from schemas.vocab import ReceiptStage, Tlp
 from tests.support.stage import running
 from tests.support.waiting import eventually, longest
-from tests.support.world import DEFAULTS, Message, World, bulletin, chain, draft, sign
+from tests.support.world import (
+    DEFAULTS,
+    Message,
+    World,
+    bulletin,
+    chain,
+    draft,
+    key_record,
+    sign,
+    signed_registry,
+)
 from tests.transport_suite.conftest import JOINED, Broker, places
 
 WORLD_STREAM = "WORLD_ACTUAL"
@@ -348,15 +366,21 @@ async def test_receipts_reach_the_ledger(broker: Broker, world: World, tmp_path:
 
 
 @asynccontextmanager
-async def carrying(world: World, brokers: dict[str, Broker], path: Path) -> AsyncIterator[Carrier]:
+async def carrying(
+    world: World,
+    brokers: dict[str, Broker],
+    path: Path,
+    registry: Callable[[], VerifiedRegistry] | None = None,
+) -> AsyncIterator[Carrier]:
     """The carrier of XA at work, over its ledger."""
     async with Ledger.open(path) as book:
         carrier = Carrier(
             country="xa",
             federation=JOINED,
-            registry=lambda: world.registry,
+            registry=registry or (lambda: world.registry),
             endpoints=places(brokers),
             ledger=book,
+            clock=lambda: world.now,
         )
         async with running(carrier.run()):
             yield carrier
@@ -433,3 +457,120 @@ async def test_a_cut_way_is_gone_on_with(brokers: dict[str, Broker], world: Worl
         await eventually(holds(brokers["xb"], "XA_ACTUAL", 6))
     assert await messages_of(brokers["xb"], "XA_ACTUAL") == 6
     assert [digest(each.payload) for each in await read(brokers["xb"], 6)] == [m.digest for m in ours]
+
+
+def altered(message: Message, world: World) -> list[Message]:
+    """What a hostile place may bring first under a bulletin's own digest and message id: each is nobody's word."""
+    payload, headers = message.payload, dict(message.headers)
+    stranger = FileSigner.generate()
+    other = sign_entry(world.signers["xb-csirt"], b"{}", typ=TYP_BULLETIN)
+    signatures = {
+        "of another text": format_header((other,)),
+        "by another authority": format_header(
+            (sign_entry(world.signers["xa-csirt"], payload, typ=TYP_BULLETIN),)
+        ),
+        "by a stranger": format_header((sign_entry(stranger, payload, typ=TYP_BULLETIN),)),
+        "none": "",
+        "no grammar": "A..A,",
+    }
+    return [
+        msgspec.structs.replace(message, headers=tuple({**headers, SIG_HEADER: value}.items()))
+        for value in signatures.values()
+    ]
+
+
+async def test_what_is_brought_first_under_a_bulletins_digest_takes_no_place(
+    brokers: dict[str, Broker], world: World, tmp_path: Path
+) -> None:
+    """Forged, then true: the true one is carried, and nothing else; so it is with a bulletin of each author."""
+    true = chain(world, 3, "xb-csirt")
+    async with carrying(world, brokers, tmp_path / "ledger.db") as carrier:
+        for number, message in enumerate(true, 1):
+            for false in altered(message, world):
+                await say_bare(brokers["xb"], false)
+            await say_bare(brokers["xb"], message)
+            await eventually(holds(brokers["xa"], "XB_ACTUAL", number))
+
+        async def noted() -> bool:
+            return carrier.left.total() == 5 * len(true)
+
+        await eventually(noted)
+    found = await read_all(brokers["xa"], "XB_ACTUAL", "xb-csirt")
+    assert [(each.payload, dict(each.headers)[SIG_HEADER]) for each in found] == [
+        (each.payload, dict(each.headers)[SIG_HEADER]) for each in true
+    ]
+
+
+async def test_copies_of_what_was_carried_have_an_end(
+    brokers: dict[str, Broker], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place that brings an author's true bulletin again and again is heard so often; the next bulletin is carried."""
+    monkeypatch.setattr(carrier_module, "COPIES", RateLimit(burst=2, per_s=1 / 2**30))
+    true = chain(world, 2, "xb-csirt")
+    async with carrying(world, brokers, tmp_path / "ledger.db") as carrier:
+        for _ in range(6):
+            await say_bare(brokers["xb"], true[0])
+        await eventually(holds(brokers["xa"], "XB_ACTUAL", 3))
+        await say_bare(brokers["xb"], true[1])
+        await eventually(holds(brokers["xa"], "XB_ACTUAL", 4))
+
+        async def noted() -> bool:
+            return carrier.left["over-budget"] == 3
+
+        await eventually(noted)
+    found = await read_all(brokers["xa"], "XB_ACTUAL", "xb-csirt")
+    assert [each.payload for each in found] == [true[n].payload for n in (0, 0, 0, 1)]
+
+
+async def test_a_key_that_the_carrier_learns_later_is_carried_then(
+    brokers: dict[str, Broker], world: World, tmp_path: Path
+) -> None:
+    """A bulletin by a key that its registry does not list is passed over, and carried when a version lists it."""
+    new = FileSigner.generate()
+    early = sign(world, bulletin(world, "xb-csirt"), by=new)
+    known = [world.registry]
+    async with carrying(world, brokers, tmp_path / "ledger.db", lambda: known[0]) as carrier:
+        await say_bare(brokers["xb"], early)
+
+        async def passed_over() -> bool:
+            return carrier.left["unknown-key"] == 1
+
+        await eventually(passed_over)
+        assert await messages_of(brokers["xa"], "XB_ACTUAL") == 0
+        known[0] = listing(world, "xb-csirt", new)
+        await eventually(holds(brokers["xa"], "XB_ACTUAL", 1))
+
+
+def listing(world: World, authority: str, key: FileSigner) -> VerifiedRegistry:
+    """The next version, in which an authority has one more key."""
+    now = world.now
+    document = ceremony.next_version(
+        world.registry.document, world.registry.digest, now, dt.timedelta(days=90)
+    )
+    had = document.authorities[authority]
+    keys = {**had.keys, key.kid: key_record(key, now)}
+    document = proposals.add_authority(document, authority, msgspec.structs.replace(had, keys=keys))
+    return world.registry.update(signed_registry(document, world.roots), now)
+
+
+async def say_bare(broker: Broker, message: Message) -> None:
+    """Send a message without its id, as what is sent again: the broker then keeps every copy."""
+    headers = {name: value for name, value in message.headers if name != "Nats-Msg-Id"}
+    async with Connection.open(broker.endpoint(message.bulletin.issuer.id)) as author:
+        await author.until_connected(longest())
+        await publish(author, message.subject, message.payload, headers)
+
+
+async def read_all(broker: Broker, stream: str, author: str) -> list[Received]:
+    """All that a stream holds, as its author's hub would read it at that broker."""
+    count = await messages_of(broker, stream)
+    async with Connection.open(broker.endpoint(PROVISIONER)) as owner:
+        await owner.until_connected(longest())
+        name = f"all_of_{author}"
+        config = ConsumerSpec(stream=stream, name=name, filters=(f"{PREFIX}.>",)).config()
+        await js_api(owner, f"CONSUMER.CREATE.{stream}.{name}", {"stream_name": stream, "config": config})
+        async with PullConsumer.attach(owner, stream, name, 1) as pull:
+            found: list[Received] = []
+            while len(found) < count:
+                found += await pull.next(count - len(found), 5)
+            return found

@@ -35,6 +35,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "Pin": "a first version is believed by its digest",
         "Threshold": "enough signatures by distinct keys of the role",
         "File": "a signed file of its type, and a document of its schema",
+        "Bounds": "how long a beacon is good for, and how far ahead it may be",
         "Order": "the domain, the version after, the digest before, the time",
         "Rules": "keys, thresholds, audiences and grants",
         "Seal": "a seal key's window is at most 90 days and does not begin anew; the revoked stay so",

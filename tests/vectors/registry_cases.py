@@ -25,6 +25,7 @@ from schemas.registry import (
     PublishGrant,
     ReadGrant,
     Registry,
+    Role,
     SealKeyRecord,
 )
 from schemas.vocab import Domain, Scope, Status, Tlp
@@ -161,10 +162,33 @@ def _updates() -> Iterator[Case]:
     yield "no history", "Order", file(after(prev=None)), "fork"
     yield "another domain", "Order", file(after(domain="elsewhere")), "domain"
     yield "from the future", "Order", file(after(issued=NOW + DAY)), "from-the-future"
+    yield "issued as the one held", "Good", file(after(issued=FIRST.issued)), ""
+    yield "issued before the one held", "Order", file(after(issued=FIRST.issued - SECOND)), "rollback"
+    yield (
+        "issued after the window of its roots",
+        "Threshold",
+        file(after(root=_roles_until(NEXT.root, NOW)), *ROOTS),
+        "threshold",
+    )
+    yield (
+        "issued in the last second of its roots",
+        "Good",
+        file(after(root=_roles_until(NEXT.root, NOW + SECOND)), *ROOTS),
+        "",
+    )
     for comment, reason, document in _rules():
         yield comment, "Rules" if reason else "Good", file(document), reason
     for point in SMALL_ORDER:
         yield f"a key of small order, {point.hex()}", "Rules", file(_point(point)), "weak-key"
+
+
+SECOND = dt.timedelta(seconds=1)
+
+
+def _roles_until(role: Role, end: dt.datetime) -> Role:
+    """The role, the windows of whose keys end then."""
+    keys = {kid: msgspec.structs.replace(each, not_after=end) for kid, each in role.keys.items()}
+    return msgspec.structs.replace(role, keys=keys)
 
 
 def _rules() -> Iterator[tuple[str, str, Registry]]:
@@ -231,6 +255,38 @@ def _rules() -> Iterator[tuple[str, str, Registry]]:
     )
     again = {**theirs.keys, REVOKED.kid: record(REVOKED)}
     yield "a revoked key trusted again", "key-revoked", authority("xb-csirt", keys=again)
+    dropped = authority("xb-csirt", keys={OTHER.kid: record(OTHER)})
+    yield "a revoked key dropped and remembered", "", dropped
+    yield "a revoked key forgotten", "key-revoked", msgspec.structs.replace(dropped, revoked={})
+    yield (
+        "a revoked key of an authority that is the beacon's",
+        "key-revoked",
+        msgspec.structs.replace(dropped, beacon=Role(threshold=1, keys={REVOKED.kid: record(REVOKED)})),
+    )
+    roots = {**NEXT.root.keys, REVOKED.kid: record(REVOKED)}
+    yield (
+        "a revoked key of an authority that is a root",
+        "key-revoked",
+        msgspec.structs.replace(dropped, root=Role(threshold=2, keys=roots)),
+    )
+    yield "a key that is remembered as revoked, and trusted", "key-revoked", after(revoked={KEY.kid: NOW})
+    yield (
+        "a root that is the beacon's key",
+        "shared-key",
+        after(beacon=msgspec.structs.replace(NEXT.beacon, keys={ROOTS[2].kid: record(ROOTS[2])})),
+    )
+    yield (
+        "one transport key of two authorities",
+        "shared-key",
+        authority(nkeys=NEXT.authorities["xb-csirt"].nkeys),
+    )
+    yield "a transport key twice", "shared-key", authority(nkeys=mine.nkeys * 2)
+    yield (
+        "an algorithm that is required and not there",
+        "unreachable-require",
+        authority(require=("Ed25519", "ML-DSA-65")),
+    )
+    yield "an authority without a key", "", authority(keys={}, require=("Ed25519", "ML-DSA-65"))
     yield "an id of another country", "authority-id", authority(country="XB")
     yield (
         "an audience with an authority's id",
@@ -252,7 +308,6 @@ def _rules() -> Iterator[tuple[str, str, Registry]]:
 
 
 SEALING, NEWER, LOST = (OpeningKey(bytes([n]) * 32).public for n in (221, 222, 223))
-SECOND = dt.timedelta(seconds=1)
 
 
 def _window(key: SealKey, **changes: Any) -> dict[str, SealKeyRecord]:
@@ -277,14 +332,16 @@ WITH_SEALS = msgspec.structs.replace(
 HELD_WITH_SEALS = VerifiedRegistry.open(file(WITH_SEALS))
 
 
-def _sealing(mine: dict[str, SealKeyRecord], theirs: dict[str, SealKeyRecord] | None = None) -> bytes:
-    """The version after the one with seal keys, with these in their place."""
+def _sealing(
+    mine: dict[str, SealKeyRecord], theirs: dict[str, SealKeyRecord] | None = None, **changes: Any
+) -> bytes:
+    """The version after the one with seal keys, with these in their place, and with members replaced."""
     document = ceremony.next_version(WITH_SEALS, HELD_WITH_SEALS.digest, NOW, 90 * DAY)
     changed = {
         name: msgspec.structs.replace(document.authorities[name], seal_keys=keys)
         for name, keys in (("xa-csirt", mine), ("xb-csirt", theirs or {}))
     }
-    return file(msgspec.structs.replace(document, authorities=changed))
+    return file(msgspec.structs.replace(document, authorities=changed, **changes))
 
 
 def _seal_keys() -> Iterator[Case]:
@@ -292,7 +349,8 @@ def _seal_keys() -> Iterator[Case]:
     begun, ended = NOW - 30 * DAY, NOW + 60 * DAY
     later = _window(SEALING, not_before=begun + SECOND)
     yield "seal keys kept", "Seal", _sealing(KEPT), ""
-    yield "seal keys dropped", "Seal", _sealing({}), ""
+    yield "seal keys dropped, the revoked one remembered", "Seal", _sealing({}), ""
+    yield "a revoked seal key forgotten", "Seal", _sealing({}, revoked={}), "key-revoked"
     yield "a further seal key, for 90 days", "Seal", _sealing(KEPT | _window(NEWER, not_after=ended)), ""
     yield "a window lengthened to 90 days", "Seal", _sealing(KEPT | _window(SEALING, not_after=ended)), ""
     yield "a window that ends sooner", "Seal", _sealing(KEPT | _window(SEALING, not_after=NOW)), ""
@@ -361,6 +419,10 @@ def _beacons() -> Iterator[Case]:
     yield "run out", "Order", _beacon(expires=NOW), "expired"
     yield "older than the last one", "Order", _beacon(issued=NOW - DAY / 12), "rollback"
     yield "another registry of this version", "Order", _beacon(digest="B" * 43), "fork"
+    yield "good for 48 hours", "Good", _beacon(expires=NOW + 2 * DAY), ""
+    yield "good for longer", "Bounds", _beacon(expires=NOW + 2 * DAY + SECOND), "beacon-bounds"
+    yield "1000 versions ahead", "Good", _beacon(version=1001, digest="B" * 43), ""
+    yield "further ahead", "Bounds", _beacon(version=1002, digest="B" * 43), "beacon-bounds"
 
 
 def _opened() -> Iterator[tuple[str, str, bytes, str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from schemas.registry import REVOKE_SPEC, Revocation
 from tests.vectors.scene import DAY, ISSUED, KEY, NOW, OTHER, REVOKED, STRANGER, registry, signed
 
 Case = tuple[str, str, bytes, str]
+SECOND = dt.timedelta(seconds=1)
 
 
 def statement(by: tuple[FileSigner, ...] = (KEY,), typ: str = TYP_REVOKE, **changes: Any) -> bytes:
@@ -38,6 +40,7 @@ def cases() -> Iterator[Case]:
     theirs: dict[str, Any] = {"authority": "xb-csirt", "kids": (OTHER.kid,)}
     yield ("a key ends itself", "Good", statement(), "")
     yield ("since a month ago", "Good", statement(since=ISSUED - 30 * DAY), "")
+    yield ("of 7 days ago", "Good", statement(since=NOW - 7 * DAY, issued=NOW - 7 * DAY), "")
     yield ("for a reason nobody knows", "Good", statement(reason="swallowed-by-a-whale"), "")
     yield ("beside an unknown signature", "Good", statement((KEY, STRANGER)), "")
     yield (
@@ -77,6 +80,12 @@ def cases() -> Iterator[Case]:
     yield ("of a key nobody has", "Subject", statement(kids=(STRANGER.kid,)), "unknown-key")
     yield ("for another federation", "Subject", statement(domain="elsewhere"), "domain")
     yield ("from the future", "Time", statement(issued=NOW + DAY), "from-the-future")
+    yield (
+        "of more than 7 days ago",
+        "Time",
+        statement(since=NOW - 7 * DAY - SECOND, issued=NOW - 7 * DAY - SECOND),
+        "too-old",
+    )
     yield ("since a moment after its issue", "Time", statement(since=ISSUED + DAY), "from-the-future")
 
 
@@ -85,7 +94,7 @@ NOTES = {
     "Form": "a signed file of its type and its schema",
     "Signer": "signed by a valid, unrevoked key of the authority it speaks for",
     "Subject": "about keys of that authority in this federation",
-    "Time": "not from the future, and since then or earlier",
+    "Time": "not from the future, not more than 7 days old, and since then or earlier",
 }
 
 

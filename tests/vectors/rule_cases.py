@@ -365,6 +365,17 @@ def _addresses() -> Iterator[Case]:
         yield f"a calendar in {zone}", "R28", calendar(tz=zone), ()
     for zone in ("Europe/Atlantis", "europe/vienna", "Etc/GMT+15", "GMT+3"):
         yield f"a calendar in {zone}", "R28", calendar(tz=zone), (("R28", "$.body.tz"),)
+    for scope in ("country", "region", "municipality", "constituency", "polling-place"):
+        nowhere = {"areas": [{"scope": scope, "name": "Somewhere"}]}
+        yield f"a {scope} of no country", "R29", nowhere, (("R29", "$.areas[0].country"),)
+    for scope in ("eu", "abroad", "international", "online", "a-word-of-tomorrow"):
+        yield f"an area of scope {scope}", "R29", {"areas": [{"scope": scope}]}, ()
+    for country, broken in (("EU", ()), ("XB", (("R29", "$.areas[0].country"),))):
+        yield f"the Union as {country}", "R29", {"areas": [{"scope": "eu", "country": country}]}, broken
+    kept = personal("none")["personal_data"]
+    for day, broken in (("2027-06-22", ()), ("2027-06-21", (("R30", "$.personal_data.retention_until"),))):
+        until = {"personal_data": {**kept, "retention_until": day}}
+        yield f"kept until {day}, which expires on 2027-06-22", "R30", until, broken
     yield (
         "several at once, in order",
         "Many",

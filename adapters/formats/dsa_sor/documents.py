@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from adapters.formats.dsa_sor.statements import Statement, Sum, read_statement, summed
+from adapters.formats.dsa_sor.statements import OTHER_ATTRIBUTES, Statement, Sum, read_statement, summed
 from adapters.translation.drafting import finished, origin_of
 from adapters.translation.prose import carried, number_of
 from adapters.translation.reading import (
@@ -24,6 +24,7 @@ from adapters.translation.reading import (
     ReadResult,
     decode_text,
     strict_json,
+    told,
 )
 from schemas.bodies.digital import PlatformMeasure
 from schemas.bulletin import Draft
@@ -60,6 +61,7 @@ _FREE_TEXT: Final = frozenset(
         "incompatible_content_ground", "source_identity",
     }
 )  # fmt: skip
+_ATTRIBUTES: Final = _CARRIED | _OF_ONE | _FREE_TEXT | OTHER_ATTRIBUTES
 _DIMENSIONS: Final = {
     "negative-effects-on-civic-discourse-or-elections": (
         Dimension.DISINFORMATION,
@@ -182,10 +184,13 @@ def _result(
             "statements", f"{beyond} of {count} statements are in sums beyond the {MAX_DRAFTS} largest"
         )
     single = count == 1
-    for name, times in sorted(present.items()):
+    others: Counter[str] = Counter()
+    for name, times in present.items():
         if name not in _CARRIED and not (single and name in _OF_ONE):
-            why = "free text, which may speak of persons" if name in _FREE_TEXT else "has no place in a sum"
-            losses.add(f"statements.{name[:60]}", f"{why}: {times} not carried")
+            others[told(name, _ATTRIBUTES)] += times
+    for name, times in sorted(others.items()):
+        why = "free text, which may speak of persons" if name in _FREE_TEXT else "has no place in a sum"
+        losses.add(f"statements.{name}", f"{why}: {times} not carried")
     drafts = tuple(
         finished(_draft(each, single, losses), context=context, losses=losses, origin=origin) for each in sums
     )

@@ -17,7 +17,7 @@ import msgspec
 
 from adapters.translation.reading import FormatError, slug
 
-__all__ = ["Statement", "Sum", "read_statement", "summed"]
+__all__ = ["OTHER_ATTRIBUTES", "Statement", "Sum", "read_statement", "summed"]
 
 _PREFIXES: Final = {
     "decision_visibility": "DECISION_VISIBILITY_",
@@ -31,6 +31,15 @@ _PREFIXES: Final = {
     "source_type": "SOURCE_",
     "automated_decision": "AUTOMATED_DECISION_",
 }
+# Attributes of the interface and of the dumps that are not read; what else a document calls a member is not told.
+OTHER_ATTRIBUTES: Final = frozenset(
+    {
+        "account_type", "category_addition", "content_date", "content_id", "content_id_ean", "content_language",
+        "decision_ground_reference_url", "end_date_account_restriction", "end_date_monetary_restriction",
+        "end_date_service_restriction", "end_date_visibility_restriction", "id", "incompatible_content_illegal", "permalink",
+        "platform_id", "self", "url", "uuid",
+    }
+)  # fmt: skip
 _CONSTANT: Final = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)*")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 _PUID: Final = re.compile(r"[a-zA-Z0-9-_]{1,500}")
@@ -213,7 +222,7 @@ def _listed(members: Mapping[str, object], name: str, where: str) -> tuple[str, 
     if isinstance(found, str) and found.lstrip().startswith("["):
         try:
             found = msgspec.json.decode(found)
-        except (msgspec.MsgspecError, UnicodeError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             raise FormatError(f"{where}: {name} is no list", reason="malformed-statement") from None
     if found is None or found in ("", "null"):
         return ()
@@ -237,7 +246,7 @@ def _slugged(name: str, constant: str, where: str) -> str:
     """The slug of a constant: its prefix away, lower case, hyphens. Reversible."""
     found = _slug_of(name, constant) if len(constant) <= _SHORT else None
     if found is None:
-        raise FormatError(f"{where}: {constant[:60]!r} is no {name}", reason="malformed-statement")
+        raise FormatError(f"{where}: a constant that is no {name}", reason="malformed-statement")
     return found
 
 

@@ -8,8 +8,11 @@ from typing import Final
 import msgspec
 
 from adapters.translation.observables import HASH_TYPES, Sighted, refang, sighted
+from adapters.translation.reading import OTHER
 
-__all__ = ["DETECTION_TYPES", "TEXT_TYPES", "NotCarried", "Value", "read_attribute"]
+__all__ = ["DETECTION_TYPES", "TEXT_TYPES", "NotCarried", "Value", "read_attribute", "type_told"]
+
+MAX_PARTS: Final = 4
 
 # Attribute type -> (observable type, role). A digest or fingerprint of an unusual kind names its kind in the note.
 _VALUES: Final = {
@@ -108,9 +111,24 @@ _WHY_NOT: Final = {
     "pgp-private-key": "secret keys are not carried",
     "cookie": "session secrets are not carried",
 }
+_NO_PLACE: Final = "a type that has no place in a bulletin"
 _BESIDE: Final = frozenset({"port", "value"})
 _PERSON_CATEGORY: Final = "Person"
 _VICTIM_TYPES: Final = "target-"
+
+
+_KNOWN: Final = frozenset(
+    {
+        *_VALUES, *_OTHER_DIGESTS, *HASH_TYPES, *DETECTION_TYPES, *TEXT_TYPES, *_WHY_NOT, *_BESIDE, "anonymised", "boolean",
+        "campaign-id", "campaign-name", "counter", "cpe", "date-of-birth", "datetime", "email-body", "email-header",
+        "email-message-id", "email-mime-boundary", "email-thread-index", "email-x-mailer", "first-name", "float", "full-name",
+        "gender", "hex", "http-method", "identity-card-number", "integer", "last-name", "link", "malware-sample", "malware-type",
+        "middle-name", "nationality", "passport-country", "passport-expiration", "passport-number", "phone-number",
+        "place-of-birth", "place-of-residence", "size-in-bytes", "target-email", "target-external", "target-location",
+        "target-machine", "target-org", "target-user", "threat-actor", "vulnerability", "weakness", "whois-creation-date",
+        "whois-registrant-org", "whois-registrar",
+    }
+)  # fmt: skip
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,10 +163,10 @@ def read_attribute(kind: str, category: str, value: str) -> tuple[Value, ...] | 
         return NotCarried("personal data of a natural person is not carried")
     if why := _WHY_NOT.get(kind):
         return NotCarried(why)
-    kinds = ("filename", "md5") if kind == "malware-sample" else tuple(kind.split("|"))
+    kinds = ("filename", "md5") if kind == "malware-sample" else tuple(kind.split("|", MAX_PARTS))
     parts = _parts(kinds, value)
     if parts is None:
-        return NotCarried(f"a {kind} without its parts")
+        return NotCarried("a composite value without its parts")
     values: list[Value] = []
     beside = [f"{each} {part.strip()}" for each, part in zip(kinds, parts, strict=True) if each in _BESIDE]
     for each, part in zip(kinds, parts, strict=True):
@@ -158,7 +176,12 @@ def read_attribute(kind: str, category: str, value: str) -> tuple[Value, ...] | 
         if isinstance(read, NotCarried):
             return read
         values.append(read)
-    return tuple(values) if values else NotCarried(f"type {kind} has no place in a bulletin")
+    return tuple(values) if values else NotCarried(_NO_PLACE)
+
+
+def type_told(kind: str) -> str:
+    """A type as a loss may tell it: one of MISP's that is known here, each part of a composite one, or `(other)`."""
+    return kind if len(kind) <= 80 and all(each in _KNOWN for each in kind.split("|")) else OTHER
 
 
 def _one(kind: str, text: str, beside: list[str]) -> Value | NotCarried:
@@ -167,13 +190,13 @@ def _one(kind: str, text: str, beside: list[str]) -> Value | NotCarried:
     elif known := _VALUES.get(kind):
         observable_type, role = known
     else:
-        return NotCarried(f"type {kind} has no place in a bulletin")
+        return NotCarried(_NO_PLACE)
     plain = refang(text) if observable_type in ("url", "domain-name", "ipv4-addr", "email-addr") else text
     if observable_type == "autonomous-system" and plain.strip().isdigit():
         plain = f"AS{plain.strip()}"
     found = sighted(observable_type, plain)
     if found is None:
-        return NotCarried(f"not a {kind}")
+        return NotCarried("a value that has not the form of its type")
     note = beside[0] if beside else None if kind in _SELF_EVIDENT else kind
     return Value(found=found, role=role, platform=_PLATFORMS.get(kind), note=note)
 

@@ -15,7 +15,13 @@ from typing import Final
 
 import msgspec
 
-from adapters.formats.misp.attributes import DETECTION_TYPES, TEXT_TYPES, NotCarried, read_attribute
+from adapters.formats.misp.attributes import (
+    DETECTION_TYPES,
+    TEXT_TYPES,
+    NotCarried,
+    read_attribute,
+    type_told,
+)
 from adapters.formats.misp.export import (
     UUID,
     Member,
@@ -51,6 +57,7 @@ __all__ = ["FORMAT", "read_misp_event"]
 MAX_BYTES: Final = 32 * 1024 * 1024
 MAX_EVENTS: Final = 200
 MAX_ATTRIBUTES: Final = 100_000
+MAX_NOTED: Final = 2_000  # characters of a comment that are looked at for the note of a value
 
 _SEVERITIES: Final = {"1": Severity.SEVERE, "2": Severity.MODERATE, "3": Severity.MINOR}
 # Distribution levels from narrow to wide: own organisation, sharing group, community, connected communities, all; 5 inherits.
@@ -142,7 +149,9 @@ class _Event:
         if self._left_out(item, path):
             return
         self._unread(item, path, _UNREAD_OF_OBJECT)
-        context = ": ".join(text for text in (text_of(item, "name"), text_of(item, "comment")) if text)
+        # It stands beside each attribute of the object, and no note holds more.
+        texts = (text_of(item, name)[:MAX_NOTED] for name in ("name", "comment"))
+        context = ": ".join(text for text in texts if text)
         self._attributes(item, path, context)
 
     def _attributes(self, owner: Member, path: str, context: str) -> None:
@@ -160,7 +169,7 @@ class _Event:
         for tag in members(attribute, "Tag"):
             self._tag(tag, f"{path}.Tag", of_event=False)
         kind, value = text_of(attribute, "type"), text_of(attribute, "value")
-        where = f"{path}[{kind[:40]}]"
+        where = f"{path}[{type_told(kind)}]"
         if not kind or not value.strip():
             self._losses.add(where, "without type or value")
         elif not self._told(kind, value, attribute, where):
@@ -196,7 +205,7 @@ class _Event:
         first = min((t for t in (instant(attribute.get("first_seen")), *seen) if t), default=None)
         last = max((t for t in (instant(attribute.get("last_seen")), *seen) if t), default=None)
         for each in values:
-            words = (context, text_of(attribute, "comment"), each.note or "")
+            words = (context, text_of(attribute, "comment")[:MAX_NOTED], each.note or "")
             self._gathering.add(
                 each.found,
                 path=where,
@@ -223,7 +232,7 @@ class _Event:
                 kind = text_of(cluster, "type") or text_of(galaxy, "type")
                 words = [each for each in external if isinstance(each, str)]
                 if not self._tags.cluster(kind, text_of(cluster, "value"), words, f"{path}.Galaxy"):
-                    self._losses.add(f"{path}.Galaxy[{kind[:40]}]", "no place for clusters of this galaxy")
+                    self._losses.add(f"{path}.Galaxy", "no place for clusters of this galaxy")
 
     def _tag(self, tag: Member, path: str, *, of_event: bool) -> None:
         # A local tag, and one that is not exportable, is not for others to read; its marking holds all the same.

@@ -19,6 +19,7 @@ from schemas.vocab import AttributionLevel, Certainty, Status
 __all__ = ["TagReader"]
 
 MAX_TTPS: Final = 100
+MAX_TAG_CHARS: Final = 400
 MAX_MALWARE: Final = 20
 MAX_ACTORS: Final = 20
 MAX_LABELS: Final = 32
@@ -93,7 +94,8 @@ class TagReader:
         if mark is not None:
             self.marks.append(mark)
             return
-        machine = _MACHINE.match(name)
+        # Searching a long tag for its parts costs more than one pass; MISP allows 255 characters.
+        machine = _MACHINE.match(name) if len(name) <= MAX_TAG_CHARS else None
         if machine is not None:
             space, predicate, value = machine.groups("")
             if space == "misp-galaxy" and value and travels and self.cluster(predicate, value, (), path):
@@ -115,10 +117,10 @@ class TagReader:
         if framework := _framework(galaxy):
             return self._technique(framework, value, external_ids, path)
         if galaxy in _MALWARE_GALAXIES:
-            self.malware(_TRAILING_ID.sub("", value), path)
+            self.malware(_without_id(value), path)
             return True
         if galaxy in _ACTOR_GALAXIES:
-            if name := one_line(_TRAILING_ID.sub("", value), path=path, losses=self._losses):
+            if name := one_line(_without_id(value), path=path, losses=self._losses):
                 # A tag names a cluster of behaviour; it is nobody's formal attribution.
                 self._actors.setdefault(name, Actor(name=name, kind="unknown"))
             return True
@@ -193,14 +195,23 @@ class TagReader:
                 pass
 
     def _technique(self, framework: str, value: str, external_ids: Iterable[str], path: str) -> bool:
-        trailing = _TRAILING_ID.search(value)
+        trailing = _TRAILING_ID.search(_short(value))
         for each in (*external_ids, trailing[1] if trailing else ""):
             if TECHNIQUE.fullmatch(each):
-                name = one_line(_TRAILING_ID.sub("", value), path=path, losses=self._losses)
+                name = one_line(_without_id(value), path=path, losses=self._losses)
                 self._ttps.setdefault((framework, each), Ttp(framework=framework, id=each, name=name))
                 return True
         self._losses.add(path, "a technique without an id")
         return True
+
+
+def _short(value: str) -> str:
+    """The name of a cluster with single spaces, as far as it is looked at: the search for its id is for short ones."""
+    return " ".join(value[:MAX_TAG_CHARS].split())
+
+
+def _without_id(value: str) -> str:
+    return _TRAILING_ID.sub("", _short(value))
 
 
 def _framework(galaxy: str) -> str | None:

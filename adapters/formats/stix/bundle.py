@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapters.formats.stix.objects import OBSERVABLE_TYPES, Member, listed, marks_of, references, text_of
+from adapters.formats.stix.names import OBJECT_TYPES, OBSERVABLE_TYPES
+from adapters.formats.stix.objects import Member, listed, marks_of, references, text_of
 from adapters.translation.markings import Mark, Marking, read_mark, strictest
-from adapters.translation.reading import FormatError, Losses
+from adapters.translation.reading import FormatError, Losses, told
 
 __all__ = ["Scope", "scopes"]
 
@@ -66,7 +67,7 @@ class Scope:
         """
         marks: dict[tuple[str, str], tuple[Mark, ...]] = {}
         for item in self.objects:
-            kind = text_of(item, "type")
+            kind = _kind(item)
             pairs = [("object_marking_refs", each) for each in references(item, "object_marking_refs")]
             pairs += [
                 ("granular_markings", text_of(each, "marking_ref"))
@@ -86,7 +87,7 @@ class Scope:
         marks = marks_of(reference, self._known.get(reference), path)
         if marks is None:
             raise FormatError(
-                f"{path}: nobody can tell what {reference[:80]} allows", reason="unknown-marking"
+                f"{path}: nobody can tell what a marking allows that is not there", reason="unknown-marking"
             )
         return marks
 
@@ -111,7 +112,7 @@ def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
         raise FormatError("no object that says anything", reason="empty")
     if not kinds & _NEWS:
         raise FormatError(
-            f"a catalogue of {', '.join(sorted(kinds))}: nothing that has happened",
+            f"a catalogue of {', '.join(sorted({told(kind, OBJECT_TYPES) for kind in kinds}))}: nothing that has happened",
             reason="catalogue-not-a-report",
         )
     known = {text_of(item, "id"): item for item in objects if text_of(item, "id")}
@@ -128,7 +129,7 @@ def scopes(document: object, losses: Losses) -> tuple[Scope, ...]:
         members = _members(report, known)
         used |= members
         found.append(Scope(report, [item for item in objects if text_of(item, "id") in members], known))
-    left = Counter(text_of(item, "type") for item in objects if text_of(item, "id") not in used)
+    left = Counter(_kind(item) for item in objects if text_of(item, "id") not in used)
     for kind, count in (left - Counter(dict.fromkeys(_ABOUT_OBJECTS, MAX_OBJECTS))).items():
         losses.add(f"objects[{kind}]", f"{count} in none of the reports")
     return tuple(found)
@@ -191,9 +192,9 @@ def _versioned(objects: list[Member], losses: Losses) -> list[Member]:
         else:
             others[version] += 1
     if others and not any(text_of(item, "spec_version") for item in current):
-        raise FormatError(f"objects of STIX {', '.join(sorted(others))[:40]}", reason="unsupported-version")
-    for version, count in others.items():
-        losses.add("objects", f"{count} of STIX {version[:10]} among those of 2.1")
+        raise FormatError("objects of another version of STIX than 2.1", reason="unsupported-version")
+    if others:
+        losses.add("objects", f"{others.total()} of another version of STIX among those of 2.1")
     return current
 
 
@@ -204,13 +205,18 @@ def _current(objects: list[Member], losses: Losses) -> list[Member]:
         identifier = text_of(item, "id")
         held = newest.get(identifier)
         if held is not None and held != item:
-            losses.add(f"objects[{text_of(item, 'type')}]", "an older version of the same object")
+            losses.add(f"objects[{_kind(item)}]", "an older version of the same object")
         if held is None or text_of(item, "modified") >= text_of(held, "modified"):
             newest[identifier] = item
     standing: list[Member] = []
     for item in newest.values():
         if item.get("revoked") is True:
-            losses.add(f"objects[{text_of(item, 'type')}]", "revoked by its author")
+            losses.add(f"objects[{_kind(item)}]", "revoked by its author")
         else:
             standing.append(item)
     return standing
+
+
+def _kind(item: Member) -> str:
+    """The type of an object, as a loss may tell it."""
+    return told(text_of(item, "type"), OBJECT_TYPES)

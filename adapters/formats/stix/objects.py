@@ -19,7 +19,6 @@ from schemas.parts import Ttp
 from schemas.vocab import Tlp
 
 __all__ = [
-    "OBSERVABLE_TYPES",
     "Held",
     "held_values",
     "listed",
@@ -31,16 +30,6 @@ __all__ = [
 ]
 
 Member = Mapping[str, object]
-
-OBSERVABLE_TYPES: Final = frozenset(
-    {
-        "artifact", "autonomous-system", "directory", "domain-name", "email-addr", "email-message", "file", "ipv4-addr", "ipv6-addr",
-        "mac-addr", "mutex", "network-traffic", "process", "software", "url", "user-account", "windows-registry-key",
-        "x509-certificate",
-        # custom observables of OpenCTI
-        "bank-account", "channel", "cryptocurrency-wallet", "hostname", "media-content", "phone-number", "text", "user-agent",
-    }
-)  # fmt: skip
 
 _TLP_EXTENSION: Final = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
 _TLP_IDS: Final = {
@@ -91,6 +80,15 @@ _PATTERN_TYPES: Final = {
 }
 _REFANGED: Final = frozenset({"url", "domain-name", "ipv4-addr", "ipv6-addr", "email-addr"})
 
+# Digests of another kind than the common ones, by their name in lower case without hyphens.
+_HASHES: Final = {
+    "sha3256": "SHA3-256",
+    "sha3512": "SHA3-512",
+    "ssdeep": "SSDEEP",
+    "tlsh": "TLSH",
+    "imphash": "IMPHASH",
+    "authentihash": "AUTHENTIHASH",
+}
 _ATTACK_SOURCES: Final = {
     "mitre-attack": "attack-enterprise",
     "mitre-enterprise-attack": "attack-enterprise",
@@ -174,7 +172,7 @@ def _hashed(kind: str, item: Member) -> tuple[Held, ...]:
     for name, value in hashes.items() if isinstance(hashes, Mapping) else ():
         if isinstance(value, str) and (seen := sighted(observable_type, value)):
             plain = str(name).lower().replace("-", "")
-            found.append(Held(found=seen, note=None if plain in HASH_TYPES else str(name)))
+            found.append(Held(found=seen, note=None if plain in HASH_TYPES else _HASHES.get(plain)))
     found += _held(observable_type, text_of(item, "name"))
     if kind == "x509-certificate" and not found:
         found += _held(observable_type, text_of(item, "serial_number"))

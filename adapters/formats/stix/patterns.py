@@ -44,7 +44,7 @@ _KEYWORDS: Final = (
 
 
 class PatternError(ValueError):
-    """The text is not a STIX 2.1 pattern, or it is larger than this reader takes."""
+    """The text is not a STIX 2.1 pattern, or it is larger than this reader takes. It says where, and quotes nothing of it."""
 
 
 class NamedValue(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +137,7 @@ class _Reader:
 
     def end(self) -> None:
         if self._here.kind != "end":
-            raise PatternError(f"unexpected {self._here.text!r} at position {self._here.at}")
+            raise PatternError(f"something unexpected at position {self._here.at}")
 
     # --- observation expressions, section 9.4
 
@@ -176,7 +176,7 @@ class _Reader:
             return
         amount = self._literal({"int", "float"} if qualifier == "WITHIN" else {"int"})
         if float(amount) <= 0:
-            raise PatternError(f"{qualifier} {amount}")
+            raise PatternError(f"a number above 0 expected after {qualifier}")
         self._expect("SECONDS" if qualifier == "WITHIN" else "TIMES")
 
     # --- comparison expressions, section 9.6

@@ -19,8 +19,8 @@ import msgspec
 from adapters.formats.stix.actors import attribution_of, targets_of
 from adapters.formats.stix.bundle import Scope, scopes
 from adapters.formats.stix.fimi import fimi_of, is_manipulation
+from adapters.formats.stix.names import OBJECT_TYPES, OBSERVABLE_TYPES, RELATIONSHIP_TYPES
 from adapters.formats.stix.objects import (
-    OBSERVABLE_TYPES,
     Member,
     held_values,
     listed,
@@ -40,7 +40,9 @@ from adapters.translation.reading import (
     Losses,
     ReadContext,
     ReadResult,
+    identifier,
     strict_json,
+    told,
 )
 from adapters.translation.threats import is_machine_tag, rule_of
 from schemas.bodies.cyber import CyberThreat
@@ -258,7 +260,7 @@ class _Reading:
         observables = self._gathering.chosen(marking.tlp)
         counted = f"STIX 2.1: {number_of(len(observables), 'observable')}, {number_of(len(ttps), 'technique')} carried over."
         summary = carried(prose or title, limit=1_900, path="report.description", losses=Losses())
-        lang, identifier = text_of(top, "lang"), text_of(top, "id")[:500]
+        lang = text_of(top, "lang")
         links = (link_of(text_of(each, "url")) for each in listed(top, "external_references"))
         score = integer(top.get("confidence"))
         is_score = score is not None and 0 <= score <= 100
@@ -284,8 +286,7 @@ class _Reading:
             targets=targets_of(self._scope, losses),
             labels=self._labels(top),
         )
-        if identifier.isprintable() and identifier:
-            origin = msgspec.structs.replace(origin, original_id=identifier)
+        origin = msgspec.structs.replace(origin, original_id=identifier(text_of(top, "id")))
         return finished(draft, context=self._context, losses=losses, origin=origin)
 
     def _onset(self, top: Member) -> dt.datetime | None:
@@ -307,20 +308,20 @@ class _Reading:
         """Records what has no place in a bulletin, and where the source departs from the standard."""
         for kind, count in sorted(self._scope.counts().items()):
             if kind not in _READ:
-                self.losses.add(kind[:60], f"no place in a bulletin for objects of this type ({count})")
+                self.losses.add(
+                    told(kind, OBJECT_TYPES), f"no place in a bulletin for objects of this type ({count})"
+                )
         for item in self._scope.of("relationship"):
-            kind = text_of(item, "relationship_type")
+            kind = told(text_of(item, "relationship_type"), RELATIONSHIP_TYPES)
             start, stop = instant(item.get("start_time")), instant(item.get("stop_time"))
             if start and stop and stop <= start:
                 self.losses.add(
                     "relationship.stop_time", "not later than start_time, which the standard asks for"
                 )
             if not all(self._scope.get(text_of(item, end)) for end in ("source_ref", "target_ref")):
-                self.losses.add(f"relationship[{kind[:40]}]", "leads to an object that is not there")
+                self.losses.add(f"relationship[{kind}]", "leads to an object that is not there")
             elif kind not in ("targets", "attributed-to"):
-                self.losses.add(
-                    f"relationship[{kind[:40]}]", "ties between objects have no place in a bulletin"
-                )
+                self.losses.add(f"relationship[{kind}]", "ties between objects have no place in a bulletin")
         aimed = {
             text_of(tie, "target_ref")
             for tie in self._scope.of("relationship")

@@ -19,7 +19,7 @@ from bus.admission import ReceivedLink, admit, standing
 from bus.cli.frame import App, command, stamped
 from bus.keys import FileSigner, OpeningKey, nkeys, open_sealed, seal, sign_entry
 from bus.sealing import context_of
-from bus.trust import VerifiedRegistry, ceremony
+from bus.trust import Ending, VerifiedRegistry, ceremony
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Bulletin, Defaults, Draft
 from schemas.codec import digest, encode
@@ -202,7 +202,8 @@ def _ruling(count: int, now: dt.datetime) -> Callable[[], object]:
             prev=f"{n - 1}" if n > 1 else None,
             kid="old" if n < count // 2 else "new",
             received_at=now,
+            issued=now,
         )
         for n in range(1, count + 1)
     ]
-    return lambda: standing(links, {"old": now - DAY})
+    return lambda: standing(links, {"old": Ending(since=now - DAY)})

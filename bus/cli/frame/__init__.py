@@ -88,7 +88,7 @@ if TYPE_CHECKING:
         tls_of,
         within,
     )
-    from bus.cli.frame.text import at, hint, on_terminal, safe, wrapped
+    from bus.cli.frame.text import at, hint, on_terminal, safe, safe_json, wrapped
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -170,6 +170,7 @@ __all__ = [
     "report_file",
     "retention",
     "safe",
+    "safe_json",
     "send_drafts",
     "show",
     "show_bulletin",

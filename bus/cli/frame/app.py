@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame.text import on_terminal, safe
+from bus.cli.frame.text import on_terminal, safe, safe_json
 
 if TYPE_CHECKING:
     from bus.config import Context, Loaded
@@ -107,7 +107,7 @@ class App:
         """One JSON value on standard output, on a line of its own."""
         import msgspec
 
-        click.echo(msgspec.json.encode(value, enc_hook=str).decode())
+        click.echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()))
 
     def line(self, text: str) -> None:
         """One line of data for a person, made safe."""
@@ -173,4 +173,4 @@ class App:
             return
         if not self.may_ask():
             raise click.UsageError("this needs a yes: add --yes")
-        click.confirm(question, abort=True, err=True)
+        click.confirm(safe(question), abort=True, err=True)

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 
 import msgspec
 
+from bus import toml
 from bus.cli.frame.errors import InputFileError
 from bus.cli.frame.files import read_bounded
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
@@ -78,10 +79,10 @@ def _bytes(name: str) -> bytes:
 
 def _from_toml(raw: bytes) -> bytes:
     try:
-        return msgspec.json.encode(tomllib.loads(raw.decode("utf-8")), enc_hook=str)
+        return msgspec.json.encode(toml.loads(raw), enc_hook=str)
     except UnicodeDecodeError:
         raise SchemaError("a draft is JSON or TOML; this is no text", reason="malformed-payload") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+    except tomllib.TOMLDecodeError as exc:
         raise SchemaError(
             f"neither a JSON object nor valid TOML: {exc}", reason="malformed-payload"
         ) from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from bus.cli.frame.text import safe
@@ -21,6 +22,9 @@ if _hide:
 DEBUG, WARNING, ERROR, CRITICAL = 10, 30, 40, 50
 # A connection that is still being made is no news; it is, once there is a reason why it is not.
 _STILL_CONNECTING = "not connected yet"
+LINES_EACH = 60
+WINDOW_S = 60.0
+MAX_LINE = 4000
 
 
 def configure(verbosity: int, *, errors_only: bool = False) -> None:
@@ -34,6 +38,7 @@ def configure(verbosity: int, *, errors_only: bool = False) -> None:
     level = DEBUG if verbosity > 0 else usual if verbosity == 0 else CRITICAL
     structlog.configure(
         processors=[
+            Share(time.monotonic),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
             structlog.processors.format_exc_info,
@@ -44,6 +49,35 @@ def configure(verbosity: int, *, errors_only: bool = False) -> None:
     )
 
 
+class Share:
+    """Lets `LINES_EACH` lines of one kind pass in `WINDOW_S` seconds: who can make a program log fills no disk.
+
+    The last of them says that more are left out, and the first of the next window how many that were.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Count from now on, by a clock in seconds."""
+        self._clock = clock
+        self._windows: dict[str, tuple[float, int]] = {}
+
+    def __call__(
+        self, _logger: object, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        """The event, or no event (structlog's protocol of a processor)."""
+        kind, now = str(event["event"]), self._clock()
+        began, count = self._windows.get(kind, (now, 0))
+        if now - began >= WINDOW_S:
+            if count > LINES_EACH:
+                event["left_out_before"] = count - LINES_EACH
+            began, count = now, 0
+        self._windows[kind] = began, count + 1
+        if count >= LINES_EACH:
+            raise structlog.DropEvent
+        if count == LINES_EACH - 1:
+            event["more"] = f"left out for {WINDOW_S - (now - began):.0f} s"
+        return event
+
+
 def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     """`17:59:04 warning: document refused: reason misp-shape, detail ...`."""
     if event.get("problem") == _STILL_CONNECTING:
@@ -51,5 +85,5 @@ def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> st
     when, level = event.pop("timestamp", ""), event.pop("level", "")
     what, trace = str(event.pop("event", "")).replace("_", " "), event.pop("exception", "")
     details = ", ".join(f"{name.replace('_', ' ')} {safe(value)}" for name, value in event.items())
-    line = safe(f"{when} {level}: {what}") + (f": {details}" if details else "")
+    line = (safe(f"{when} {level}: {what}") + (f": {details}" if details else ""))[:MAX_LINE]
     return "\n".join([line, *(safe(each) for each in str(trace).splitlines())])

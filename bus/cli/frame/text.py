@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 import shutil
 import sys
 import textwrap
@@ -26,6 +27,27 @@ def safe(text: object) -> str:
         else f"\\U{ord(character):08x}"
         for character in str(text)
     )
+
+
+def safe_json(text: str) -> str:
+    """JSON on one line and equal in meaning, in which what would steer a terminal, or not be seen, is an escape.
+
+    A bulletin is shown as its author wrote it, line breaks between its members included: those become spaces, or one line
+    would be read as several. Inside a string JSON has no raw one.
+    """
+    return _BESIDE_ASCII.sub(_escaped, text.translate(_ONE_LINE))
+
+
+_ONE_LINE = {ord(character): " " for character in "\n\r\t"}
+_BESIDE_ASCII = re.compile(r"[^\x20-\x7e]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    if unicodedata.category(character) not in UNSEEN:
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[n] << 8 | units[n + 1]:04x}" for n in range(0, len(units), 2))
 
 
 def at(moment: dt.datetime | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ import msgspec
 from bus.cli.frame import gathered
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from bus.federation import BrokerRole, Federation
     from bus.transport import Tls
     from bus.trust import RegistryStore, VerifiedRegistry
@@ -129,7 +132,12 @@ def name_of(seat: BrokerRole | None) -> str:
 
 
 async def carry(
-    folder: Path, url: str, held: RegistryStore, seat: BrokerRole | None, tls: Tls | None
+    folder: Path,
+    url: str,
+    held: RegistryStore,
+    seat: BrokerRole | None,
+    tls: Tls | None,
+    clock: Callable[[], dt.datetime],
 ) -> None:
     """The country's carrier, and what passes on what is said of trust, beside the first node of its broker; elsewhere there is nothing to do but wait."""
     if seat is None or seat.country is None or seat.node > 0:
@@ -153,9 +161,14 @@ async def carry(
         )
     async with Ledger.open(folder / LEDGER_FILE) as ledger:
         carrier = Carrier(
-            country=seat.name, federation=seat.federation, registry=held, endpoints=places, ledger=ledger
+            country=seat.name,
+            federation=seat.federation,
+            registry=held,
+            endpoints=places,
+            ledger=ledger,
+            clock=clock,
         )
-        relay = RegistryRelay(country=seat.name, held=held, endpoints=places, ledger=ledger)
+        relay = RegistryRelay(country=seat.name, held=held, endpoints=places, ledger=ledger, clock=clock)
         await until_first(carrier.run(), relay.run())
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bus import toml
 from bus.cli.frame import InputFileError, draft_in, read_bounded, read_draft
 from bus.drills import Inject, Script, of_exercise
 from bus.errors import PermitError
@@ -22,8 +23,8 @@ def read_script(path: Path) -> Script:
     """
     raw = read_bounded(path, MAX_SCRIPT_BYTES)
     try:
-        return msgspec.convert(tomllib.loads(raw.decode("utf-8")), Script)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, msgspec.ValidationError) as exc:
+        return msgspec.convert(toml.loads(raw), Script)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
         raise InputFileError(f"{path} is no script of a drill: {exc}", reason="malformed-script") from None
 
 

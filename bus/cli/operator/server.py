@@ -152,7 +152,7 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )
         await until_first(
-            carry(folder, broker.url, held, seat, tls),
+            carry(folder, broker.url, held, seat, tls, app.now),
             RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
             follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
             share_connections(

@@ -62,9 +62,11 @@ def explain_revocation(
     kids: tuple[str, ...],
     since: dt.datetime,
     now: dt.datetime,
+    *,
+    statement: bool = False,
 ) -> None:
-    """Tell an officer what revoking does, before it is done."""
-    from bus.trust import usable_keys
+    """Tell an officer what revoking does, by the registry or by a `statement`, before it is done."""
+    from bus.trust import REACH, usable_keys
 
     left = len([kid for kid in usable_keys(record, now) if kid not in kids])
     sealing = [kid for kid in kids if kid in record.seal_keys]
@@ -80,10 +82,16 @@ def explain_revocation(
         app.note("  This cannot be taken back: the key is never sealed to again.")
         return
     app.note("  Nothing that arrives from then on with this key is admitted, whatever date it claims.")
+    said = "is dated" if statement else "readers received"
+    later = "is dated" if statement else "they received"
     app.note(
-        "  What readers received before that time stays. What they received later goes to quarantine, unless a "
+        f"  What {said} before that time stays. What {later} later goes to quarantine, unless a "
         "later bulletin by a valid key continues from it."
     )
+    if statement and since < now - REACH:
+        app.note(
+            f"  A statement reaches {REACH.days} days back. What is dated earlier stays until the registry revokes the key."
+        )
     app.note("  This cannot be taken back: the key is never trusted again.")
     app.note(
         f"  {authority} keeps {left} usable key(s)."
@@ -116,7 +124,7 @@ def write_statement(
     )
     if registry.with_revocation(raw, now) is registry:
         raise click.UsageError("these keys are revoked since then or earlier already; nothing was written")
-    explain_revocation(app, authority, registry.authority(authority), chosen, moment, now)
+    explain_revocation(app, authority, registry.authority(authority), chosen, moment, now, statement=True)
     app.note("  It is in force wherever the statement is taken in; no root keeper has to sign it.")
     app.confirm(f"Revoke {len(chosen)} key(s) of {authority}?", yes=revoking.yes)
     write_new(out, raw)

@@ -96,13 +96,14 @@ def _lacks_of(
 ) -> list[Lack]:
     """What is missing of one channel by one alarm."""
     name = str(channel)
+    reach = holdings.reach(db, name)
     if reason == Reason.SPLIT:
         others: dict[tuple[int, str], list[str]] = {}
         for difference in here:
             if difference.other:
                 others.setdefault((difference.seq, difference.digest), []).append(difference.holder)
         return [
-            Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(db, name, seq), *have_it))))
+            Lack(channel, seq, digest, tuple(dict.fromkeys((*holdings.holders(reach, seq), *have_it))))
             for (seq, digest), have_it in sorted(others.items())[:most]
         ]
     numbers: Iterable[int]
@@ -111,7 +112,7 @@ def _lacks_of(
         if reason == Reason.GAP
         else _beyond(db, name, (each.seq for each in here), most)
     )
-    return [Lack(channel, seq, None, holdings.holders(db, name, seq)) for seq in numbers]
+    return [Lack(channel, seq, None, holdings.holders(reach, seq)) for seq in numbers]
 
 
 def _between(db: sqlite3.Connection, channel: str, most: int) -> list[int]:

@@ -20,6 +20,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from bus import toml
 from bus.errors import ConfigError
 from schemas.scalars import OrgId, Text160, Uri
 
@@ -59,6 +60,6 @@ def read_contacts(path: Path) -> tuple[Contact, ...]:
     if len(raw) > MAX_BYTES:
         raise ConfigError(f"{path} is larger than {MAX_BYTES} bytes", reason="config-malformed")
     try:
-        return msgspec.convert(tomllib.loads(raw.decode("utf-8")), _File).contact
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError, msgspec.ValidationError) as exc:
+        return msgspec.convert(toml.loads(raw), _File).contact
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as exc:
         raise ConfigError(f"{path}: {exc}", reason="config-malformed") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 
 import msgspec
 
@@ -166,8 +167,9 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
     """By channel, what its issuer or another hub announces and this reader, which may read it, lacks or holds otherwise."""
     missing: dict[str, _Missing] = {}
+    may_read = cache(lambda name: granted(registry, reader, name) is not None)
     for head in announced(db):
-        if granted(registry, reader, head.channel) is None:
+        if not may_read(head.channel):
             continue
         entry = missing.setdefault(head.channel, _Missing())
         if head.other:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -177,8 +178,9 @@ class Difference(NamedTuple):
 
 def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> Iterator[Difference]:
     """Where another hub and this one hold different things of a channel that both may read. A hole here is no difference."""
+    channels = cache(lambda name: granted(registry, me, name))
     for found in _unlike(db.execute(_UNLIKE_A_HOLDER)):
-        channel = granted(registry, me, found.channel)
+        channel = channels(found.channel)
         if channel is not None and registry.may_read(found.holder, channel):
             yield found
     for name, seq, digest, at in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
@@ -250,7 +252,12 @@ def holes(db: sqlite3.Connection, channel: str, limit: int) -> list[Hole]:
     return [Hole(*row) for row in db.execute(sql, (channel, limit))]
 
 
-def holders(db: sqlite3.Connection, channel: str, seq: int) -> tuple[str, ...]:
-    """The hubs that say they hold a channel up to a number or further, the furthest first."""
-    sql = "SELECT holder FROM holdings WHERE channel = ? AND seq >= ? AND lapsed IS NULL ORDER BY seq DESC, holder"
-    return tuple(row["holder"] for row in db.execute(sql, (channel, seq)))
+def reach(db: sqlite3.Connection, channel: str) -> tuple[tuple[str, int], ...]:
+    """The hubs that say they hold some of a channel, each with the number, the furthest first."""
+    sql = "SELECT holder, seq FROM holdings WHERE channel = ? AND lapsed IS NULL ORDER BY seq DESC, holder"
+    return tuple((holder, seq) for holder, seq in db.execute(sql, (channel,)))
+
+
+def holders(reached: Iterable[tuple[str, int]], seq: int) -> tuple[str, ...]:
+    """Those of `reach` that say they hold the channel up to a number or further."""
+    return tuple(holder for holder, most in reached if most >= seq)

@@ -64,6 +64,23 @@ async def test_a_refused_file_lies_beside_its_reason(tmp_path: Path, incoming: P
     assert json.loads((tmp_path / "refused" / "a.json.reason.json").read_text())["reason"] == "malformed"
 
 
+@pytest.mark.parametrize(
+    ("verdict", "folder", "word"), [(ACCEPTED, "done", "report"), (REFUSED, "refused", "reason")]
+)
+@pytest.mark.parametrize("first", ["a.json", "its report"])
+async def test_a_report_never_overwrites_a_document(
+    tmp_path: Path, incoming: Path, verdict: Verdict, folder: str, word: str, first: str
+) -> None:
+    """A document that is called as another one's report is kept, whichever of the two comes first."""
+    contents = {"a.json": b"the document", f"a.json.{word}.json": b"the evidence"}
+    for name in sorted(contents, reverse=first == "its report"):
+        (incoming / name).write_bytes(contents[name])
+        await look(tmp_path, verdict)
+    kept = [path.read_bytes() for path in (tmp_path / folder).iterdir()]
+    assert len(kept) == 4
+    assert set(contents.values()) <= set(kept)
+
+
 @pytest.mark.parametrize("name", [".hidden", "a.part", "a.tmp", "a.swp", "a~"])
 async def test_unfinished_files_are_not_looked_at(tmp_path: Path, incoming: Path, name: str) -> None:
     """A file that is still being written has a name of its own and waits."""

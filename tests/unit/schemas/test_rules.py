@@ -20,6 +20,7 @@ from schemas.errors import RuleError, SchemaError
 from schemas.parts import (
     Action,
     Actor,
+    Area,
     Attribution,
     Confidence,
     Deadline,
@@ -70,7 +71,10 @@ def observed(flag: PersonalFlag, **fields: Any) -> tuple[Observable, ...]:
 def personal(flag: PersonalFlag) -> PersonalData:
     """Why it may travel."""
     return PersonalData(
-        flag=flag, lawful_basis="celex:32016R0679#6.1.e", purpose="p", retention_until=NOW.date()
+        flag=flag,
+        lawful_basis="celex:32016R0679#6.1.e",
+        purpose="p",
+        retention_until=NOW.date() + dt.timedelta(days=400),
     )
 
 
@@ -230,9 +234,29 @@ BROKEN: dict[str, tuple[str, Bulletin]] = {
     "polls that close first": ("R27", made(calendar(hours=-1))),
     "a zone that is none": ("R28", made(calendar(tz="Europe/Atlantis"))),
     "a zone in small letters": ("R28", made(calendar(tz="europe/vienna"))),
+    "a place in no country": ("R29", made(areas=(Area(scope="country", name="XB"),))),
+    "a place in no country, beside one": (
+        "R29",
+        made(areas=(Area(scope="country", country="XA"), Area(scope="municipality", code="XB-001"))),
+    ),
+    "one country called the Union": ("R29", made(areas=(Area(scope="eu", country="XB"),))),
+    "personal data that goes before it expires": (
+        "R30",
+        made(
+            personal_data=msgspec.structs.replace(
+                personal(PersonalFlag.PERSONAL), retention_until=NOW.date() + dt.timedelta(days=29)
+            )
+        ),
+    ),
 }
 
 FINE: dict[str, Bulletin] = {
+    "the Union": made(areas=(Area(scope="eu"), Area(scope="eu", country="EU"), Area(scope="online"))),
+    "personal data that goes as it expires": made(
+        personal_data=msgspec.structs.replace(
+            personal(PersonalFlag.PERSONAL), retention_until=NOW.date() + dt.timedelta(days=30)
+        )
+    ),
     "plain": made(),
     "a calendar": made(calendar()),
     "a calendar at a fixed offset": made(calendar(tz="Etc/GMT+3")),

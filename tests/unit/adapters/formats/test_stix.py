@@ -345,7 +345,7 @@ def test_deviations_are_losses() -> None:
         "relationship[related-to]",
         "report.object_refs",
         "report.x_opencti_files",
-        "x-opencti-task",
+        "(other)",
     } <= paths
 
 

@@ -96,12 +96,13 @@ def other_algorithm() -> Message:
 
 
 SECOND = FileSigner.generate("ES256")
+THIRD = FileSigner.generate("ML-DSA-65")
 TWO_KEYS = registry_with(
     "xa-csirt", keys={MINE.kid: key_record(MINE), SECOND.kid: key_record(SECOND)}, require=("ES256",)
 )
 BOTH_REQUIRED = registry_with(
     "xa-csirt",
-    keys={MINE.kid: key_record(MINE), SECOND.kid: key_record(SECOND)},
+    keys={each.kid: key_record(each) for each in (MINE, SECOND, THIRD)},
     require=("ML-DSA-65", "ES256"),
 )
 MISADDRESSED = msgspec.structs.replace(GOOD, subject="tocsin.v1.elsewhere")

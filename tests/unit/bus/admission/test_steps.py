@@ -17,6 +17,8 @@ from bus.errors import AdmissionError
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
+from bus.trust.rotation import add_key
+from schemas.bulletin import Bulletin
 from schemas.codec import MAX_PAYLOAD_BYTES, encode
 from schemas.envelope import (
     MAX_HEADER_BYTES,
@@ -28,9 +30,8 @@ from schemas.envelope import (
     unb64u,
     write_signed,
 )
-from schemas.parts import Authority
 from schemas.subject import subject_for
-from schemas.vocab import Domain, Tlp
+from schemas.vocab import Tlp
 from tests.support.mutations import Mutations
 from tests.support.world import NOW, Message, World, bulletin, key_record, shared_world, sign, signed_registry
 
@@ -109,7 +110,7 @@ def test_endorsements_count_unknown_ones_do_not_and_bad_ones_are_told() -> None:
 
 def test_co_issuers_are_named_but_not_confirmed_until_they_sign() -> None:
     """A label says so, and a co-signature takes it away."""
-    other = Authority(id="xb-csirt", kind="csirt", domain=Domain.CYBER, country="XB")
+    other = WORLD.registry.issuer("xb-csirt")
     made = bulletin(WORLD, co_issuers=(other,))
     message = sign(WORLD, made)
     assert judged(message).labels == {"co-issuers-unconfirmed"}
@@ -118,6 +119,80 @@ def test_co_issuers_are_named_but_not_confirmed_until_they_sign() -> None:
         for name in ("xa-csirt", "xb-csirt")
     )
     assert judged(with_header(message, format_header(entries))).labels == frozenset()
+
+
+def test_a_co_issuer_who_is_described_otherwise_is_dropped_and_told() -> None:
+    """A signature does not stand for a description that the registry does not have, nor for one left out in part."""
+    listed = WORLD.registry.issuer("xb-csirt")
+    for other in (
+        msgspec.structs.replace(listed, name=None),
+        msgspec.structs.replace(listed, name="Somebody else"),
+        msgspec.structs.replace(listed, kind="police"),
+    ):
+        found = judged(endorsed(bulletin(WORLD, co_issuers=(other,)), WORLD.signers["xb-csirt"]))
+        assert (found.endorsers, found.dropped_endorsements) == ((), ("xb-csirt",))
+        assert "co-issuers-unconfirmed" in found.labels
+
+
+def endorsed(made: Bulletin, *others: FileSigner, iat: int | None = None) -> Message:
+    """A bulletin of xa-csirt with co-signatures."""
+    message = sign(WORLD, made)
+    entries = [sign_entry(WORLD.signers["xa-csirt"], message.payload, typ=TYP_BULLETIN)]
+    entries += [sign_entry(each, message.payload, typ=TYP_BULLETIN, iat=iat) for each in others]
+    return with_header(message, format_header(tuple(entries)))
+
+
+def test_a_co_signature_must_have_what_the_registry_requires_of_its_authority() -> None:
+    """As an issuer's: either alone counts for nothing and is told; one by a revoked key is as good as none."""
+    registry, second = hybrid()
+    made = bulletin(WORLD, "xb-csirt")
+    entries = {
+        name: sign_entry(signer, encode(made), typ=TYP_BULLETIN)
+        for name, signer in (
+            ("issuer", WORLD.signers["xb-csirt"]),
+            ("one", WORLD.signers["xa-csirt"]),
+            ("two", second),
+        )
+    }
+    for names, stands in ((("one", "two"), True), (("one",), False), (("two",), False)):
+        value = format_header((entries["issuer"], *(entries[name] for name in names)))
+        found = judged(with_header(sign(WORLD, made), value), registry=registry)
+        named = (("xa-csirt",), ()) if stands else ((), ("xa-csirt",))
+        assert (found.endorsers, found.dropped_endorsements) == named
+
+
+@pytest.mark.parametrize(
+    ("later", "off", "stands"),
+    [(0, 0, True), (0, -300, True), (0, -301, False), (0, 300, True), (0, 301, False),
+     (3600, 3600, True), (3600, 3900, True), (3600, 3901, False), (-60, 240, True)],
+)  # fmt: skip
+def test_a_co_signature_is_made_after_the_issue_and_not_ahead_of_the_clock(
+    later: int, off: int, stands: bool
+) -> None:
+    """By its own word, `iat`: a later endorsement counts, one dated back or forward does not."""
+    message = endorsed(GOOD.bulletin, WORLD.signers["xb-csirt"], iat=int(NOW.timestamp()) + off)
+    found = judged(message, now=NOW + dt.timedelta(seconds=later))
+    named = (("xb-csirt",), ()) if stands else ((), ("xb-csirt",))
+    assert (found.endorsers, found.dropped_endorsements) == named
+
+
+@pytest.mark.parametrize(
+    ("iat", "begins", "stands"), [(None, 1, False), (None, 0, True), (3600, 1, True), (3600, 3601, False)]
+)
+def test_a_co_signature_is_made_in_the_window_of_its_key(iat: int | None, begins: int, stands: bool) -> None:
+    """At its `iat`, else when the bulletin was issued: a key that came later does not speak for that time."""
+    key = FileSigner.generate()
+    record = key_record(key, not_before=NOW + dt.timedelta(seconds=begins))
+    document = ceremony.next_version(
+        WORLD.registry.document, WORLD.registry.digest, NOW, dt.timedelta(days=90)
+    )
+    raw = signed_registry(add_key(document, "xb-csirt", record), WORLD.roots)
+    registry = WORLD.registry.update(raw, NOW)
+    signed_at = None if iat is None else int(NOW.timestamp()) + iat
+    message = endorsed(GOOD.bulletin, key, iat=signed_at)
+    found = judged(message, registry=registry, now=NOW + dt.timedelta(hours=2))
+    named = (("xb-csirt",), ()) if stands else ((), ("xb-csirt",))
+    assert (found.endorsers, found.dropped_endorsements) == named
 
 
 def test_a_signing_time_that_is_not_the_time_of_issue_is_refused() -> None:

@@ -86,7 +86,11 @@ def test_a_refusal_takes_over_all_it_is_given(placed: bool, retry_at: dt.datetim
     """Place and time are each given or not, whatever the other is."""
     signed = message(sign(WORLD, bulletin(WORLD)))
     channel = channel_of(bulletin(WORLD))
-    place = Place(channel=channel, seq=4, digest="d", prev="p", id="i", kids=("k",)) if placed else None
+    place = (
+        Place(channel=channel, seq=4, digest="d", prev="p", id="i", kids=("k",), issued=NOW)
+        if placed
+        else None
+    )
     refused = Refused.of(signed, "rule:R5", "a sentence", place, retry_at)
     assert (refused.message, refused.reason, refused.detail) == (signed, "rule:R5", "a sentence")
     assert refused.retry_at == retry_at

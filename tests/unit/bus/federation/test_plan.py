@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bus.demo.federation import COUNTRIES, found
 from bus.errors import ConfigError
-from bus.federation.carrier import as_outgoing, known_as
+from bus.federation.messages import Item, as_outgoing
 from bus.federation.plan import (
     BrokerRole,
     CarrierClient,
@@ -263,6 +263,6 @@ def test_what_is_sent_again_is_known_by_its_record_and_all_else_by_its_bytes() -
     """So each time that an author sends again is carried once, and the same record that is read anew is not."""
     first, second = (received(SUBJECT, (SIGNED, ("Nats-Msg-Id", "d")), at) for at in (1, 2))
     again, later, anew = (received(SUBJECT, (SIGNED,), at) for at in (3, 4, 4))
-    assert known_as(first) == known_as(second)
-    assert known_as(later) == known_as(anew)
-    assert len({known_as(each) for each in (first, again, later)}) == 3
+    assert Item.of(first).names == Item.of(second).names
+    assert Item.of(later).names == Item.of(anew).names
+    assert len({Item.of(each).names for each in (first, again, later)}) == 3

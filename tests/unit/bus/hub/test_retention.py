@@ -7,10 +7,12 @@ import datetime as dt
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from bus.cli.frame.app import App
 from bus.hub.exchange.signed_files import contradictions
 from bus.hub.picture import trace
 from bus.hub.picture.projection import Projection
@@ -21,6 +23,7 @@ from bus.publishing import heartbeat
 from bus.subscribing import erasure
 from bus.subscribing.inbox import Inbox
 from schemas.bodies.system import Head
+from schemas.bulletin import Draft
 from schemas.parts import PersonalData, Ref
 from schemas.subject import Channel
 from schemas.vocab import MsgType, PersonalFlag, RefRel, Status, Tlp
@@ -34,9 +37,14 @@ THE_DAY_AFTER = THAT_EVENING + dt.timedelta(minutes=1)
 PERSONAL = PersonalData(
     flag=PersonalFlag.PERSONAL, lawful_basis="celex:32016R0679#6.1.e", purpose="p", retention_until=LAST_DAY
 )
-ABOUT = sign(
-    WORLD, bulletin(WORLD, say=draft("About the account of NADIR-EXAMPLE-19", personal_data=PERSONAL))
-)
+
+
+def about(text: str, data: PersonalData = PERSONAL, **changes: Any) -> Draft:
+    """A draft with personal data, which expires a few days before that may be kept no longer."""
+    return draft(text, personal_data=data, expires=NOW + dt.timedelta(days=5), **changes)
+
+
+ABOUT = sign(WORLD, bulletin(WORLD, say=about("About the account of NADIR-EXAMPLE-19")))
 NEXT = sign(WORLD, bulletin(WORLD, say=draft("about nobody"), seq=2, prev=ABOUT.digest))
 GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
 
@@ -89,22 +97,25 @@ async def test_it_goes_when_its_last_day_is_over_and_its_place_stays(store: Inbo
 async def test_no_byte_of_it_is_left_in_the_file(tmp_path: Path) -> None:
     """Neither in a page that was freed nor in the log, admitted or refused."""
     path = tmp_path / "store.db"
-    other = sign(WORLD, bulletin(WORLD, say=draft("NADIR-EXAMPLE-19 once more", personal_data=PERSONAL)))
+    other = sign(WORLD, bulletin(WORLD, say=about("NADIR-EXAMPLE-19 once more")))
     async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
         await take(store, ABOUT, other, NEXT)
     assert b"NADIR-EXAMPLE-19" in path.read_bytes()
     async with Inbox.open(path, projector=Projection(), hold_s=0.0) as store:
+        await store.decide("xa-csirt/actual.green.community", "xb-hub", "looked at", NOW)
         assert await let(store, THE_DAY_AFTER) == LetGo(erased=2, pruned=0)
     left = [file.read_bytes() for file in tmp_path.iterdir()]  # noqa: ASYNC240 (nothing else runs here)
     assert [b"NADIR-EXAMPLE-19" in each for each in left] == [False]
 
 
-async def test_what_it_contradicts_stays_refused_and_is_proof_no_more(store: Inbox) -> None:
-    """Of what is in quarantine place, digest and reason stay; a proof needs the words, and there are none."""
-    other = sign(WORLD, bulletin(WORLD, say=draft("another number 1", personal_data=PERSONAL)))
+async def test_proof_outlives_the_retention_that_the_accused_has_set(store: Inbox) -> None:
+    """Until a person has decided, both words stay; of what is in quarantine then place, digest and reason."""
+    other = sign(WORLD, bulletin(WORLD, say=about("another number 1")))
     await take(store, ABOUT, other)
     channel = "xa-csirt/actual.green.community"
+    assert await let(store, THE_DAY_AFTER) == LetGo(erased=0, pruned=0)
     assert len(await store.read(lambda db: list(contradictions(db, channel)))) == 1
+    await store.decide(channel, "xb-hub", "looked at", THE_DAY_AFTER)
     assert await let(store, THE_DAY_AFTER) == LetGo(erased=2, pruned=0)
     assert await store.read(lambda db: list(contradictions(db, channel))) == []
     row = await store.read(lambda db: db.execute("SELECT * FROM quarantine").fetchone())
@@ -117,7 +128,7 @@ async def test_what_it_has_ended_stays_ended(store: Inbox) -> None:
     """An update with personal data goes; what it superseded does not come back, made anew either."""
     first = chain(WORLD, 1)[0]
     ref = Ref(id=first.bulletin.id, rel=RefRel.SUPERSEDES)
-    said = draft("more of it", msg_type=MsgType.UPDATE, references=(ref,), personal_data=PERSONAL)
+    said = about("more of it", msg_type=MsgType.UPDATE, references=(ref,))
     update = sign(WORLD, bulletin(WORLD, say=said, seq=2, prev=first.digest))
     await take(store, first, update)
     await let(store, THE_DAY_AFTER)
@@ -129,7 +140,28 @@ async def test_what_it_has_ended_stays_ended(store: Inbox) -> None:
     assert [(step.what, step.at) for step in steps[2:]] == [("superseded", THE_DAY_AFTER)]
 
 
+async def test_what_is_not_flagged_as_personal_has_no_last_day(store: Inbox) -> None:
+    """An author does not have its words vanish by a day that nobody's data needs."""
+    none = msgspec.structs.replace(PERSONAL, flag=PersonalFlag.NONE)
+    said = sign(WORLD, bulletin(WORLD, say=about("about nobody", none)))
+    await take(store, said)
+    assert await let(store, THE_DAY_AFTER + dt.timedelta(days=400)) == LetGo(erased=0, pruned=0)
+    assert await kept(store) == [said.digest]
+
+
+async def test_nothing_goes_before_it_expires(store: Inbox) -> None:
+    """A bulletin whose retention ends earlier breaks a rule; its bytes stay in quarantine until it expires all the same."""
+    yesterday = msgspec.structs.replace(PERSONAL, retention_until=NOW.date() - dt.timedelta(days=1))
+    said = sign(WORLD, bulletin(WORLD, say=about("gone before it is heard", yesterday)))
+    assert await take(store, said) == {"refused": 1}
+    for days, erased in ((0, 0), (5, 0), (6, 1)):
+        later = NOW + dt.timedelta(days=days)
+        assert (await let(store, later)).erased == erased
+
+
 HOSTILE = {
+    "no day of expiry": b'{"personal_data":{"flag":"personal","retention_until":"2020-01-01"}}',
+    "a number for its end": b'{"personal_data":{"flag":"personal","retention_until":"2020-01-01"},"expires":1}',
     "a number": b'{"personal_data":{"retention_until":1}}',
     "a list": b'{"personal_data":{"retention_until":["2020-01-01"]}}',
     "nothing": b'{"personal_data":null}',
@@ -200,15 +232,14 @@ def test_an_operator_sees_what_would_go_lets_it_go_and_is_told_where_it_is(
 ) -> None:
     """`hub prune --dry-run` and `hub prune`; `bulletin show` and `trace` say what became of it, the audit record how many."""
     desk = hub_desk(tmp_path, monkeypatch, WORLD, "xb-hub")
-    day = dt.date(2020, 1, 1)
-    over = msgspec.structs.replace(PERSONAL, retention_until=day)
-    about = sign(WORLD, bulletin(WORLD, say=draft("About somebody", personal_data=over)))
-    asyncio.run(take_in(store_of(desk.folder, "xb-hub"), WORLD, [about]))
+    monkeypatch.setattr(App, "now", lambda _: THE_DAY_AFTER)
+    somebody = sign(WORLD, bulletin(WORLD, say=about("About somebody")))
+    asyncio.run(take_in(store_of(desk.folder, "xb-hub"), WORLD, [somebody]))
     assert '"erased":1' in desk.run("hub", "prune", "--dry-run", "--json")
-    assert about.bulletin.id in desk.run("bulletin", "show", about.bulletin.id)
+    assert somebody.bulletin.id in desk.run("bulletin", "show", somebody.bulletin.id)
     assert '"erased":1' in desk.run("hub", "prune", "--json")
-    assert "not kept any more" in desk.run("bulletin", "show", about.bulletin.id, code=3)
-    assert "erased" in desk.run("trace", about.bulletin.id)
+    assert "not kept any more" in desk.run("bulletin", "show", somebody.bulletin.id, code=3)
+    assert "erased" in desk.run("trace", somebody.bulletin.id)
     assert "personal-data-erased" in desk.run("audit", "show")
 
 
@@ -218,7 +249,11 @@ def test_a_store_made_before_there_were_tombstones_gets_them(tmp_path: Path) -> 
         db.execute(
             "CREATE TABLE admitted (row INTEGER PRIMARY KEY, payload BLOB, digest, channel, seq, id, admitted_at)"
         )
-        db.execute("CREATE TABLE quarantine (n INTEGER PRIMARY KEY, payload BLOB, channel, reason)")
+        db.execute(
+            "CREATE TABLE quarantine (n INTEGER PRIMARY KEY, payload BLOB, channel, seq, digest, reason)"
+        )
+        db.execute("CREATE TABLE voided (channel, digest)")
+        db.execute("CREATE TABLE fork_decisions (channel, upto)")
         db.execute("INSERT INTO admitted VALUES (1, ?, 'd', 'c', 1, 'i', 0)", (ABOUT.payload,))
         db.executescript(erasure.SCHEMA)
         db.row_factory = sqlite3.Row

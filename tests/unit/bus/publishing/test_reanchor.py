@@ -19,6 +19,7 @@ from bus.publishing.own_channels import Survey
 from bus.publishing.publisher import Publisher
 from bus.publishing.reanchor import Anchor, Reanchoring, check, propose
 from bus.transport.connection import Endpoint
+from bus.trust.revocations import Ending
 from schemas.bodies.system import Head, Reanchor
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
@@ -33,7 +34,7 @@ OLD, NEW = "the stolen key", "the new key"
 def link(digest: str, seq: int, prev: str | None, kid: str = OLD, hours: float = 0) -> ReceivedLink:
     """A bulletin on the bus, so many hours after noon."""
     return ReceivedLink(
-        channel=NAME, seq=seq, digest=digest, prev=prev, kid=kid, received_at=NOON + hours * HOUR
+        channel=NAME, seq=seq, digest=digest, prev=prev, kid=kid, received_at=NOON + hours * HOUR, issued=NOON
     )
 
 
@@ -59,7 +60,7 @@ MINE = [row("h1", 1, None), row("h2", 2, "h1"), row("h3", 3, "h2")]
 
 def found(*links: ReceivedLink, since: dt.datetime | None = NOON + HOUR) -> Survey:
     """What the bus holds, with the key revoked since the theft, another moment, or not at all."""
-    revoked = {} if since is None else {OLD: since}
+    revoked = {} if since is None else {OLD: Ending(since=since)}
     return Survey(links=links, stands=standing(links, revoked).stands, cursors={})
 
 

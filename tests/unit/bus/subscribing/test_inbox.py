@@ -12,6 +12,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bus.admission.verdict import decide
 from bus.hub.picture import summary
 from bus.hub.picture.projection import Projection
 from bus.hub.picture.trace import of_store
@@ -116,6 +117,20 @@ async def test_a_signed_but_refused_bulletin_holds_its_place(tmp_path: Path) -> 
         assert [seq for seq, _, labels in await rows(store) if not labels] == [1, 3]
         found = await store.read(lambda db: {each.reason for each in summary.quarantine(db, 10)})
         assert found == {"rule:R5", "broken-chain"}
+
+
+async def test_another_with_the_same_payload_takes_nothing_from_what_waits(tmp_path: Path) -> None:
+    """Unsigned, or on another subject: what waits for its time is known by all of it, and comes when it is due."""
+    ahead = judged(chain(WORLD, 1, issued=NOW + dt.timedelta(minutes=9))[0])
+    junk = [
+        msgspec.structs.replace(ahead.message, headers=(("Tocsin-Sig", "AA..AA"),)),
+        msgspec.structs.replace(ahead.message, subject="tocsin.v1.elsewhere"),
+    ]
+    async with Inbox.open(tmp_path / "inbox.db") as store:
+        await store.settle([ahead], None, None, NOW)
+        for each in junk:
+            await store.settle([decide(each, WORLD.registry, NOW)], None, None, NOW)
+        assert await store.due_future(NOW + dt.timedelta(minutes=10)) == [ahead.message]
 
 
 async def test_the_future_waits_for_its_time(tmp_path: Path) -> None:

@@ -7,15 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bus.errors import PermitError
 from bus.trust import proposals
 from bus.trust.grants import HUB, Speaker, answers_to, granted, read_by, spoken_by
 from bus.trust.registry import VerifiedRegistry
-from schemas.parts import Area, Authority
+from schemas.bulletin import Bulletin
+from schemas.parts import Area, Authority, ElectionRef, Observable, Ref
 from schemas.registry import AuthorityRecord, PublishGrant, ReadGrant
 from schemas.subject import Channel, channel_of
-from schemas.vocab import Domain, Status, Tlp
+from schemas.vocab import Domain, ElectionType, PersonalFlag, Phase, RefRel, Status, Tlp
 from tests.support.world import NOW, bulletin, key_record, shared_world, signed_registry
 
 WORLD = shared_world()
@@ -123,8 +126,23 @@ PERMITS: dict[str, tuple[tuple[PublishGrant, ...], tuple[Area, ...], str]] = {
         NO_KIND,
     ),
     "its areas": ((says(areas=("XA", "XB")),), (country("XA"), country("XB")), ""),
-    "no area, under a grant for one": ((says(areas=("XA",)),), (), ""),
-    "an area without a country": ((says(areas=("XA",)),), (NOWHERE,), ""),
+    "no area": ((says(areas=("*",)),), (), ""),
+    "no area, under a grant for one": (
+        (says(areas=("XA", "EU", "INT")),),
+        (),
+        "xa-csirt has no grant for areas without a country on actual.green.community",
+    ),
+    "an area without a country": ((says(areas=("*",)),), (NOWHERE,), ""),
+    "an area without a country, under a grant for one": (
+        (says(areas=("XA",)),),
+        (country("XA"), NOWHERE),
+        "xa-csirt has no grant for areas without a country, XA on actual.green.community",
+    ),
+    "a country called the Union": (
+        (says(areas=("EU",)),),
+        (Area(scope="eu", country="XB"),),
+        "xa-csirt has no grant for EU, XB on actual.green.community",
+    ),
     "the Union": ((says(areas=("EU",)),), (UNION,), ""),
     "the Union, under a grant for countries": (
         (says(areas=("XA", "XB")),),
@@ -311,7 +329,8 @@ def test_a_key_has_ended_since_its_revocation_or_its_last_moment_whichever_is_ea
     """A window ends as its last moment comes; a revoked key counts from its own moment."""
     registry, kids = _with_ends()
     assert registry.revoked() == {kids["xa-emb"]: NOW - 2 * DAY, kids["xb-emb"]: NOW - DAY}
-    assert registry.ended(NOW) == {
+    since = {kid: end.since for kid, end in registry.ended(NOW).items()}
+    assert since == {
         kids["xb-csirt"]: NOW - DAY,
         kids["xa-emb"]: NOW - 2 * DAY,
         kids["xb-emb"]: NOW - 2 * DAY,
@@ -320,7 +339,10 @@ def test_a_key_has_ended_since_its_revocation_or_its_last_moment_whichever_is_ea
     before = registry.ended(NOW - DAY - dt.timedelta(microseconds=1))
     assert kids["xb-csirt"] not in before
     early = registry.ended(NOW - 3 * DAY)
-    assert early == {kids["xa-emb"]: NOW - 2 * DAY, kids["xb-emb"]: NOW - DAY}
+    assert {kid: end.since for kid, end in early.items()} == {
+        kids["xa-emb"]: NOW - 2 * DAY,
+        kids["xb-emb"]: NOW - DAY,
+    }
 
 
 def test_keys_are_listed_by_authority_and_id() -> None:
@@ -328,3 +350,84 @@ def test_keys_are_listed_by_authority_and_id() -> None:
     listed = [(key.authority_id, key.public.kid) for key in WORLD.registry.bulletin_keys()]
     assert listed == sorted((name, signer.kid) for name, signer in WORLD.signers.items())
     assert WORLD.registry.key(WORLD.roots[0].kid) is None
+
+
+# -- what is left out -------------------------------------------------------------------------------------------------
+
+AREAS = st.builds(
+    Area,
+    scope=st.sampled_from(
+        ["country", "region", "municipality", "eu", "abroad", "international", "online", "x"]
+    ),
+    country=st.sampled_from([None, "XA", "XB", "EU", "INT"]),
+    code=st.sampled_from([None, "XB-001"]),
+    name=st.sampled_from([None, "Capital of XB"]),
+)
+RIGHTS = st.lists(
+    st.builds(
+        says,
+        statuses=st.sampled_from([(ACTUAL,), (TEST,)]),
+        tlps=st.sampled_from([(Tlp.GREEN,), (Tlp.AMBER,)]),
+        kinds=st.sampled_from([("*",), ("cyber-threat",), ("data-breach",)]),
+        areas=st.lists(st.sampled_from(["*", "XA", "XB", "EU", "INT"]), min_size=1, unique=True).map(tuple),
+    ),
+    max_size=3,
+).map(tuple)
+FULL = bulletin(
+    WORLD,
+    co_issuers=(WORLD.registry.issuer("xb-csirt"),),
+    exercise_id="ce-2027",
+    incident_id="0196fe2f-9be0-7000-8000-000000000001",
+    references=(Ref(id="0196fe2f-9be0-7000-8000-000000000001", rel=RefRel.SUPERSEDES),),
+    election=ElectionRef(id="xa-parl-2027", type=ElectionType.PARLIAMENTARY, phase=Phase.POLLING),
+    effective=NOW,
+    onset=NOW,
+    observables=(Observable(type="domain-name", personal=PersonalFlag.NONE, value="c2.example"),),
+    labels=("a:b",),
+)
+OPTIONAL = {
+    each.name: each.default
+    for each in msgspec.structs.fields(Bulletin)
+    if each.default is not msgspec.NODEFAULT
+}
+
+
+def permitted(made: Bulletin, rights: tuple[PublishGrant, ...]) -> bool:
+    """Whether an authority with these grants may say it."""
+    speaker = Speaker.of("xa-csirt", record(publish=rights))
+    try:
+        speaker.permit(made, channel_of(made))
+    except PermitError:
+        return False
+    return True
+
+
+def test_every_optional_member_is_tried() -> None:
+    """None was added to a bulletin without a thought for what its absence permits."""
+    assert OPTIONAL
+    assert all(default in (None, ()) for default in OPTIONAL.values())
+
+
+@given(RIGHTS, st.lists(AREAS, max_size=4).map(tuple), st.sampled_from(sorted(OPTIONAL)))
+def test_leaving_out_an_optional_member_permits_nothing_more(
+    rights: tuple[PublishGrant, ...], areas: tuple[Area, ...], member: str
+) -> None:
+    """Whatever the grants and the areas, for each optional member of a bulletin."""
+    full = msgspec.structs.replace(FULL, areas=areas)
+    less = msgspec.structs.replace(full, **{member: OPTIONAL[member]})
+    assert permitted(less, rights) <= permitted(full, rights)
+
+
+@given(RIGHTS, st.lists(AREAS, min_size=1, max_size=4).map(tuple), st.data())
+def test_leaving_out_where_a_place_lies_permits_nothing_more(
+    rights: tuple[PublishGrant, ...], areas: tuple[Area, ...], data: st.DataObject
+) -> None:
+    """For each optional member of each area, but the country of the whole Union; and for all areas at once."""
+    n = data.draw(st.integers(0, len(areas) - 1))
+    member = data.draw(st.sampled_from(["code", "system", "name", "country"]))
+    less = msgspec.structs.replace(areas[n], **{member: None})
+    full = msgspec.structs.replace(FULL, areas=areas)
+    if areas[n].scope != "eu" or member != "country":
+        changed = msgspec.structs.replace(full, areas=(*areas[:n], less, *areas[n + 1 :]))
+        assert permitted(changed, rights) <= permitted(full, rights)
+    assert permitted(msgspec.structs.replace(full, areas=()), rights) <= permitted(full, rights)

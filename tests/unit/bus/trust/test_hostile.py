@@ -212,7 +212,9 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         "from-the-future",
     ),
     "a statement by a revoked key of its own and a good one of another": (
-        lambda: revoke(MINE, THEIRS, held=keyed((MINE, {"revoked_since": NOW}), (STRANGER, {}))),
+        lambda: revoke(
+            MINE, THEIRS, kids=(STRANGER.kid,), held=keyed((MINE, {"revoked_since": NOW}), (STRANGER, {}))
+        ),
         "key-revoked",
     ),
     "a statement whose good signature is under another key's id": (

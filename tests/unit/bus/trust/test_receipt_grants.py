@@ -6,6 +6,7 @@ import msgspec
 
 from bus.trust import proposals, receipt_grants
 from bus.trust.registry import VerifiedRegistry
+from bus.trust.revocations import new_statement
 from schemas.registry import Registry
 from schemas.subject import Channel
 from schemas.vocab import Status, Tlp
@@ -61,6 +62,21 @@ def test_a_hub_whose_keys_are_revoked_has_no_way_to_answer() -> None:
     document = msgspec.structs.replace(document, authorities={**document.authorities, "xb-hub": silent})
     assert receipt_grants.ways(opened(document), "xb-hub") == frozenset()
     assert receipt_grants.ways(WORLD.registry, "xb-hub")
+
+
+def test_a_hub_whose_key_a_statement_has_ended_has_no_way_to_answer_either() -> None:
+    """What a key vouched for ends with the key, whoever has ended it."""
+    signer = WORLD.signers["xb-hub"]
+    raw = new_statement(
+        domain="test",
+        authority="xb-hub",
+        kids=[signer.kid],
+        since=NOW,
+        reason="key-lost",
+        signer=signer,
+        now=NOW,
+    )
+    assert receipt_grants.ways(WORLD.registry.with_revocation(raw, NOW), "xb-hub") == frozenset()
 
 
 def test_more_authors_than_a_grant_holds_are_answered_by_several() -> None:

@@ -38,6 +38,7 @@ from schemas.registry import (
     ReadGrant,
     Registry,
     Revocation,
+    Role,
     SealKeyRecord,
 )
 from schemas.subject import channel_of
@@ -48,6 +49,7 @@ from tests.support.world import NOW, bulletin, key_record, shared_world, signed_
 WORLD = shared_world()
 HELD = WORLD.registry
 FIRST = VerifiedRegistry.open(WORLD.raw)
+A_ROOT = WORLD.roots[0]
 MINE, THEIRS = WORLD.signers["xa-csirt"], WORLD.signers["xb-csirt"]
 STRANGER = FileSigner.generate()
 DAY, TICK, SLACK = dt.timedelta(days=1), dt.timedelta(microseconds=1), dt.timedelta(minutes=5)
@@ -171,6 +173,29 @@ def _back() -> VerifiedRegistry:
     )
 
 
+def _forgets() -> Registry:
+    held = _gone()
+    record = msgspec.structs.replace(
+        held.document.authorities["xa-csirt"], keys={STRANGER.kid: key_record(STRANGER)}
+    )
+    return msgspec.structs.replace(proposals.add_authority(after(held), "xa-csirt", record), revoked={})
+
+
+def _beaconed(**changes: Any) -> VerifiedRegistry:
+    """The first version, the window of whose beacon key is changed; what it is does not matter to a beacon."""
+    role = Role(threshold=1, keys={WORLD.beacon.kid: key_record(WORLD.beacon, **changes)})
+    document = msgspec.structs.replace(FIRST.document, beacon=role)
+    return VerifiedRegistry(document=document, digest=HELD.digest, raw=b"", beacon=None)
+
+
+def _root(**changes: Any) -> Role:
+    """The root, the windows of whose keys are changed."""
+    role = HELD.document.root
+    return msgspec.structs.replace(
+        role, keys={kid: msgspec.structs.replace(each, **changes) for kid, each in role.keys.items()}
+    )
+
+
 def _malformed() -> VerifiedRegistry:
     payload = b"{}"
     return HELD.update(
@@ -264,13 +289,53 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a revoked key that comes back": (
         _back,
         "key-revoked",
-        f"key {MINE.kid} is revoked and cannot come back; its authority needs a new key",
+        f"key {MINE.kid} is revoked and cannot come back; make a new key",
+    ),
+    "a revoked key that is forgotten": (
+        lambda: _gone().update(signed_registry(_forgets(), WORLD.roots), NOW),
+        "key-revoked",
+        f"key {MINE.kid} is revoked; the next version must not trust it, nor forget it (`revoked`); make a new key",
+    ),
+    "a version that remembers a key and trusts it": (
+        lambda: update(after(revoked={MINE.kid: NOW})),
+        "key-revoked",
+        f"key {MINE.kid} is revoked and cannot come back; make a new key",
+    ),
+    "a version issued before the one held": (
+        lambda: update(after(issued=HELD.document.issued - TICK)),
+        "rollback",
+        "the registry is issued before the one held",
+    ),
+    "a version issued as the windows of its roots end": (
+        lambda: update(after(root=_root(not_after=NOW))),
+        "threshold",
+        "0 good signatures of the new root; 2 are needed",
+    ),
+    "a version issued before the windows of its roots begin": (
+        lambda: update(after(root=_root(not_before=NOW + TICK))),
+        "threshold",
+        "0 good signatures of the new root; 2 are needed",
     ),
     # -- keys
     "a malformed transport key": (
         lambda: update(authority(nkeys=("U" + "A" * 55,))),
         "malformed-nkey",
         "xa-csirt has a malformed transport key",
+    ),
+    "a transport key of two authorities": (
+        lambda: update(authority(nkeys=HELD.document.authorities["xb-csirt"].nkeys)),
+        "shared-key",
+        f"transport key {HELD.document.authorities['xb-csirt'].nkeys[0]} of xb-csirt stands in two places",
+    ),
+    "a root that is the beacon's key": (
+        lambda: update(after(beacon=Role(threshold=1, keys={A_ROOT.kid: key_record(A_ROOT)}))),
+        "shared-key",
+        f"key {A_ROOT.kid} stands in two roles",
+    ),
+    "an algorithm that is required and not there": (
+        lambda: update(authority(require=("ML-DSA-65", "Ed25519", "ES256"))),
+        "unreachable-require",
+        "xa-csirt must sign with ES256, ML-DSA-65 but has no such key",
     ),
     "a root threshold out of reach": (
         lambda: VerifiedRegistry(
@@ -341,7 +406,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "a revoked seal key that comes back": (
         lambda: sealing({SEAL.kid: seal_record(SEAL)}, held=SEAL_REVOKED),
         "key-revoked",
-        f"seal key {SEAL.kid} is revoked and cannot come back",
+        f"key {SEAL.kid} is revoked and cannot come back; make a new key",
     ),
     # -- grants
     "an audience with an authority's id": (
@@ -432,6 +497,36 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
         "fork",
         "the beacon names another registry of this same version: a split view",
     ),
+    "a beacon for more than 48 hours": (
+        lambda: HELD.with_beacon(beacon(expires=NOW + 2 * DAY + TICK), NOW),
+        "beacon-bounds",
+        "the beacon is good for more than 48 hours",
+    ),
+    "a beacon that ends before it begins": (
+        lambda: HELD.with_beacon(beacon(issued=NOW + SLACK, expires=NOW + TICK), NOW),
+        "beacon-bounds",
+        "the beacon is good for more than 48 hours",
+    ),
+    "a beacon 1001 versions ahead": (
+        lambda: HELD.with_beacon(beacon(version=1002, digest="B" * 43), NOW),
+        "beacon-bounds",
+        "the beacon is more than 1000 versions ahead",
+    ),
+    "a beacon as its key's window ends": (
+        lambda: _beaconed(not_after=NOW).with_beacon(beacon(), NOW),
+        "threshold",
+        "0 good signatures of the beacon role; 1 are needed",
+    ),
+    "a beacon issued before its key's window": (
+        lambda: _beaconed(not_before=NOW).with_beacon(beacon(issued=NOW - TICK), NOW),
+        "threshold",
+        "0 good signatures of the beacon role; 1 are needed",
+    ),
+    "a beacon issued in its key's window and heard after it": (
+        lambda: _beaconed(not_after=NOW).with_beacon(beacon(issued=NOW - TICK), NOW),
+        "threshold",
+        "0 good signatures of the beacon role; 1 are needed",
+    ),
     # -- statements
     "no statement file": (
         lambda: HELD.with_revocation(b"{}", NOW),
@@ -484,7 +579,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
         "the revocation is from the future; check the clock",
     ),
     "a statement by a revoked key": (
-        lambda: revoke(held=_gone()),
+        lambda: revoke(kids=(STRANGER.kid,), held=_gone()),
         "key-revoked",
         "the key that signed it is revoked itself",
     ),
@@ -531,10 +626,33 @@ def test_a_transport_key_that_signs_is_refused() -> None:
 ACCEPTED: dict[str, Refuse] = {
     "an id of three parts": lambda: update(
         proposals.add_authority(
-            after(), "xa-csirt-two", msgspec.structs.replace(HELD.document.authorities["xa-csirt"], keys={})
+            after(),
+            "xa-csirt-two",
+            msgspec.structs.replace(HELD.document.authorities["xa-csirt"], keys={}, nkeys=()),
         )
     ),
     "a registry five minutes ahead": lambda: update(after(issued=NOW + SLACK)),
+    "an algorithm whose key is revoked": lambda: update(
+        authority(keys={MINE.kid: key_record(MINE, revoked_since=NOW)})
+    ),
+    "an authority without a key that must sign with two": lambda: update(
+        authority(keys={}, require=("Ed25519", "ML-DSA-65"))
+    ),
+    "a beacon issued as its key begins": lambda: _beaconed(not_before=NOW).with_beacon(beacon(), NOW),
+    "a beacon a moment before its key ends": lambda: _beaconed(not_after=NOW + TICK).with_beacon(
+        beacon(), NOW
+    ),
+    "a version issued as the one held": lambda: update(after(issued=HELD.document.issued)),
+    "a version issued a moment before its roots end": lambda: update(after(root=_root(not_after=NOW + TICK))),
+    "a version issued as its roots begin": lambda: update(after(root=_root(not_before=NOW))),
+    "a revoked key that is dropped and remembered": lambda: _gone().update(
+        signed_registry(msgspec.structs.replace(_forgets(), revoked={MINE.kid: NOW}), WORLD.roots), NOW
+    ),
+    "a beacon for 48 hours": lambda: FIRST.with_beacon(beacon(expires=NOW + 2 * DAY), NOW),
+    "a beacon 1000 versions ahead": lambda: FIRST.with_beacon(beacon(version=1001, digest="B" * 43), NOW),
+    "a beacon older than one that has run out": lambda: FIRST.with_beacon(
+        beacon(version=5, digest="B" * 43, expires=NOW + TICK), NOW
+    ).with_beacon(beacon(), NOW + TICK),
     "a beacon five minutes ahead": lambda: FIRST.with_beacon(beacon(issued=NOW + SLACK), NOW),
     "a beacon a moment before it runs out": lambda: FIRST.with_beacon(beacon(expires=NOW + TICK), NOW),
     "the last beacon again": lambda: HELD.with_beacon(beacon(), NOW),
@@ -688,7 +806,7 @@ def test_the_speaker_of_something_else_is_nobody() -> None:
 
 
 def test_of_two_statements_the_earlier_moment_holds_with_its_reason() -> None:
-    """Whatever their order; at the same moment the first one that came."""
+    """Whatever their order; of two for the same moment the same one, by the words of their reasons."""
     late, early = revocation(since=NOW - DAY), revocation(since=NOW - 2 * DAY, reason="key-compromise")
     second = revocation(since=NOW - 2 * DAY, reason="superseded")
     held = keyed((MINE, {}), (STRANGER, {}))
@@ -696,7 +814,7 @@ def test_of_two_statements_the_earlier_moment_holds_with_its_reason() -> None:
         ((late, early), "key-compromise"),
         ((early, late), "key-compromise"),
         ((early, second), "key-compromise"),
-        ((second, early), "superseded"),
+        ((second, early), "key-compromise"),
     ):
         ended = held
         for raw in order:

@@ -21,9 +21,10 @@ from bus.errors import PermitError, TrustError
 from bus.keys.signatures import FileSigner, PublicKey, sign_entry
 from bus.trust import ceremony, proposals
 from bus.trust.registry import TrustState, VerifiedRegistry
+from bus.trust.revocations import Ending
 from schemas.codec import digest, encode
-from schemas.envelope import TYP_REGISTRY, b64u, read_signed, unb64u, write_signed
-from schemas.registry import MAX_REGISTRY_BYTES, Audience, Registry
+from schemas.envelope import TYP_BEACON, TYP_REGISTRY, b64u, read_signed, unb64u, write_signed
+from schemas.registry import BEACON_SPEC, MAX_REGISTRY_BYTES, Audience, Beacon, Registry, Role
 from schemas.subject import channel_of
 from schemas.vocab import Scope, Tlp
 from tests.support.counting import calls
@@ -43,6 +44,7 @@ CANONICAL = {
     )
 }
 """Of the fourteen, those in the one spelling that RFC 8032 allows."""
+WORLD = shared_world()
 
 
 def after(world: World, **changes: Any) -> Registry:
@@ -398,3 +400,128 @@ def test_there_are_fourteen_points_of_small_order() -> None:
     """Orders 1, 2, 4, 8 and 8, two signs, and the spellings beyond the prime."""
     assert len(registry_cases.SMALL_ORDER) == len(set(registry_cases.SMALL_ORDER)) == 14
     assert set(registry_cases.SMALL_ORDER) >= CANONICAL
+
+
+# -- a beacon lives with its role -------------------------------------------------------------------------------------
+
+
+def announcing(version: int, digest: str, **times: dt.datetime) -> bytes:
+    """A beacon by the world's beacon key."""
+    made = Beacon(
+        spec=BEACON_SPEC,
+        domain="test",
+        version=version,
+        digest=digest,
+        issued=times.get("issued", NOW),
+        expires=times.get("expires", NOW + dt.timedelta(hours=6)),
+    )
+    payload = encode(made)
+    return write_signed(payload, (sign_entry(WORLD.beacon, payload, typ=TYP_BEACON),))
+
+
+def version_two(**changes: object) -> bytes:
+    """The second version, signed by all roots."""
+    first = VerifiedRegistry.open(WORLD.raw)
+    document = ceremony.next_version(first.document, first.digest, NOW, dt.timedelta(days=90))
+    return signed_registry(msgspec.structs.replace(document, **changes), WORLD.roots)
+
+
+def test_a_beacon_goes_with_its_role() -> None:
+    """What a stolen beacon key announced holds up nothing once the roots have replaced the key."""
+    lied = VerifiedRegistry.open(WORLD.raw).with_beacon(announcing(900, "A" * 43), NOW)
+    assert lied.state(NOW) is TrustState.BEHIND
+    new = FileSigner.generate()
+    second = lied.update(version_two(beacon=Role(threshold=1, keys={new.kid: key_record(new)})), NOW)
+    assert (second.beacon, second.contradicted, second.state(NOW)) == (None, None, TrustState.STALE)
+    fresh = second.with_beacon(ceremony.new_beacon(second, new, NOW, dt.timedelta(hours=6)), NOW)
+    assert fresh.state(NOW) is TrustState.FRESH
+
+
+def test_another_threshold_is_another_role() -> None:
+    """The beacon held was vouched for by fewer keys than the next version asks for."""
+    new = FileSigner.generate()
+    role = VerifiedRegistry.open(WORLD.raw).document.beacon
+    both = Role(threshold=2, keys={**role.keys, new.kid: key_record(new)})
+    assert WORLD.registry.update(version_two(beacon=both), NOW).beacon is None
+
+
+def test_a_version_that_a_beacon_named_otherwise_is_taken_and_said() -> None:
+    """It is the roots' word; the beacon is dropped, trust is stale until a true one comes, and the false one is a fork."""
+    false = announcing(2, "A" * 43)
+    held = VerifiedRegistry.open(WORLD.raw).with_beacon(false, NOW)
+    second = held.update(version_two(), NOW)
+    assert second.version == 2
+    assert second.contradicted is not None
+    assert second.contradicted.digest == "A" * 43
+    assert second.state(NOW) is TrustState.STALE
+    with pytest.raises(TrustError) as refused:
+        second.with_beacon(false, NOW)
+    assert refused.value.reason == "fork"
+    true = second.with_beacon(announcing(2, second.digest), NOW)
+    assert (true.state(NOW), true.contradicted) == (TrustState.FRESH, None)
+
+
+def test_a_beacon_that_named_the_version_that_came_stays() -> None:
+    """And one about the version before: nothing newer is known."""
+    second = VerifiedRegistry.open(version_two())
+    for beacon in (announcing(2, second.digest), announcing(1, WORLD.registry.digest)):
+        taken = VerifiedRegistry.open(WORLD.raw).with_beacon(beacon, NOW).update(version_two(), NOW)
+        assert taken.state(NOW) is TrustState.FRESH
+        assert taken.contradicted is None
+
+
+def test_whatever_a_beacon_key_says_it_is_over_within_two_days() -> None:
+    """The furthest announcement for the longest time, and then an honest beacon is heard."""
+    first = VerifiedRegistry.open(WORLD.raw)
+    lied = first.with_beacon(announcing(1001, "A" * 43, expires=NOW + dt.timedelta(hours=48)), NOW)
+    later = NOW + dt.timedelta(hours=48)
+    honest = announcing(1, first.digest, issued=later, expires=later + dt.timedelta(hours=6))
+    assert lied.with_beacon(honest, later).state(later) is TrustState.FRESH
+
+
+# -- nothing revoked is forgotten -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["root", "beacon", "bulletin"])
+@pytest.mark.parametrize("returns", ["root", "beacon", "bulletin"])
+def test_a_revoked_key_returns_in_no_role(role: str, returns: str) -> None:
+    """Not in the next version nor in one later, whoever begins with which of them."""
+    key = FileSigner.generate()
+
+    def with_key(document: Registry, place: str, **changes: Any) -> Registry:
+        record = key_record(key, **changes)
+        if place == "bulletin":
+            mine = document.authorities["xa-csirt"]
+            mine = msgspec.structs.replace(mine, keys={**mine.keys, key.kid: record})
+            return msgspec.structs.replace(document, authorities={**document.authorities, "xa-csirt": mine})
+        had: Role = getattr(document, place)
+        changed = msgspec.structs.replace(had, keys={**had.keys, key.kid: record})
+        return msgspec.structs.replace(document, **{place: changed})
+
+    def following(held: VerifiedRegistry) -> Registry:
+        return ceremony.next_version(held.document, held.digest, NOW, dt.timedelta(days=90))
+
+    first = VerifiedRegistry.open(WORLD.raw)
+    second = first.update(
+        signed_registry(with_key(following(first), role, revoked_since=NOW), WORLD.roots), NOW
+    )
+    # The third version lists it no more.
+    bare = msgspec.structs.replace(
+        following(second),
+        **{name: getattr(first.document, name) for name in ("root", "beacon", "authorities")},
+    )
+    third = second.update(signed_registry(bare, WORLD.roots), NOW)
+    assert third.document.revoked == {key.kid: NOW}
+    begun = VerifiedRegistry.open(third.raw, pin=third.digest)
+    for held in (second, third, begun):
+        back = with_key(following(held), returns)
+        forgetful = msgspec.structs.replace(back, revoked={})
+        # Beside its revoked self in another role it stands in two places, which is refused first.
+        reasons = {"key-revoked", "shared-key"} if held is second and role != returns else {"key-revoked"}
+        for document in (back, forgetful):
+            with pytest.raises(TrustError) as refused:
+                held.update(signed_registry(document, WORLD.roots), NOW)
+            assert refused.value.reason in reasons
+    other = with_key(following(third), returns, revoked_since=NOW)
+    assert third.update(signed_registry(other, WORLD.roots), NOW).version == 4
+    assert third.ended(NOW)[key.kid] == Ending(since=NOW)

@@ -17,11 +17,18 @@ from bus.keys.signatures import FileSigner, sign_entry
 from bus.sealing.recipients import recipients
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
-from bus.trust.revocations import new_statement
+from bus.trust.revocations import Ending, new_statement
 from bus.trust.rotation import revoke_keys
 from schemas.codec import encode
 from schemas.envelope import TYP_BULLETIN, TYP_REVOKE, write_signed
-from schemas.registry import REVOKE_SPEC, AuthorityRecord, Registry, Revocation
+from schemas.registry import (
+    REVOKE_SPEC,
+    STATEMENT_AGE_DAYS,
+    STATEMENTS_PER_KEY,
+    AuthorityRecord,
+    Registry,
+    Revocation,
+)
 from schemas.subject import channel_of
 from tests.support.sealed import ISSUER, READERS, inner_bulletin, opening_key, seal_record, sealed_world
 from tests.support.world import NOW, bulletin, key_record, shared_world, sign, signed_registry
@@ -258,8 +265,9 @@ def test_whatever_is_said_the_ended_keys_only_grow(moves: list[tuple[int, list[i
         try:
             registry = registry.with_revocation(raw, NOW)
         except TrustError as exc:
-            assert exc.reason == "key-revoked"
-            assert keys[who].kid in before
+            assert exc.reason in ("key-revoked", "too-old", "too-many-statements")
+            assert (exc.reason == "key-revoked") == (keys[who].kid in before)
+            assert (exc.reason == "too-old") <= (days > STATEMENT_AGE_DAYS)
         else:
             assert keys[who].kid not in before
             assert {keys[n].kid for n in whom} <= registry.revoked().keys()
@@ -306,3 +314,64 @@ def test_nobody_ends_another_s_seal_key() -> None:
         with pytest.raises(TrustError) as refused:
             world.registry.with_revocation(_sealing(kid, authority), NOW)
         assert refused.value.reason == reason
+
+
+# -- how far and how much ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("since", "effect"), [(0, 0), (3, 3), (7, 7), (8, 7), (3000, 7)])
+def test_a_statement_reaches_seven_days_back(since: int, effect: int) -> None:
+    """Whatever it says; a seal key too."""
+    registry = REGISTRY.with_revocation(statement(TWO.kid, by=ONE, since=NOW - since * DAY), NOW)
+    assert registry.revoked() == {TWO.kid: NOW - effect * DAY}
+    assert registry.ended(NOW)[TWO.kid] == Ending(since=NOW - effect * DAY, by_statement=True)
+
+
+def test_a_few_statements_about_a_key_are_enough() -> None:
+    """A second key that is ended one second earlier, again and again: four are kept, and the rest is refused."""
+    registry, reasons = REGISTRY, []
+    for n in range(12):
+        raw = statement(TWO.kid, by=ONE, since=NOW - dt.timedelta(seconds=n + 1))
+        try:
+            registry = registry.with_revocation(raw, NOW)
+        except TrustError as refused:
+            reasons.append(refused.reason)
+    assert len(registry.revocations) == STATEMENTS_PER_KEY
+    assert reasons == ["too-many-statements"] * (12 - STATEMENTS_PER_KEY)
+
+
+def test_a_key_that_has_had_enough_of_them_keeps_no_other_from_being_ended() -> None:
+    """The count is each key's own, also where one statement names several."""
+    registry = REGISTRY
+    for n in range(STATEMENTS_PER_KEY):
+        raw = statement(TWO.kid, by=ONE, since=NOW - dt.timedelta(seconds=n + 1))
+        registry = registry.with_revocation(raw, NOW)
+    registry = registry.with_revocation(statement(TWO.kid, THREE.kid, by=ONE, since=NOW - DAY), NOW)
+    assert registry.revoked() == {TWO.kid: NOW - DAY, THREE.kid: NOW - DAY}
+
+
+def test_what_is_read_again_counts_in_whatever_order() -> None:
+    """After a restart as before it: the statements that were taken in are all there, and no more are."""
+    registry = REGISTRY
+    raws = [
+        statement(TWO.kid, by=ONE, since=NOW - dt.timedelta(seconds=n + 1)) for n in range(STATEMENTS_PER_KEY)
+    ]
+    for raw in reversed(raws):
+        registry = registry.with_revocation(raw, NOW, taken_before=True)
+        assert registry.with_revocation(raw, NOW, taken_before=True) is registry
+    assert len(registry.revocations) == STATEMENTS_PER_KEY
+    with pytest.raises(TrustError) as refused:
+        registry.with_revocation(statement(TWO.kid, by=ONE, since=NOW - DAY), NOW)
+    assert refused.value.reason == "too-many-statements"
+
+
+def test_a_key_that_the_registry_has_ended_needs_no_statement() -> None:
+    """One about it changes nothing, whoever of its authority says it, and those there were are let go of."""
+    said = statement(TWO.kid, by=ONE, since=NOW - DAY)
+    registry = REGISTRY.with_revocation(said, NOW)
+    document = revoke_keys(next_of(registry), "xa-csirt", [TWO.kid], since=NOW, reason="superseded", now=NOW)
+    registry = registry.update(signed_registry(document, WORLD.roots), NOW)
+    assert registry.revocations == ()
+    for raw in (said, statement(TWO.kid, by=TWO, since=NOW - DAY)):
+        assert registry.with_revocation(raw, NOW) is registry
+    assert registry.revoked() == {TWO.kid: NOW}

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import unicodedata
+from pathlib import Path
 
+import msgspec
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bus
+from bus.cli import main
 from bus.cli.frame.app import App
 from bus.cli.frame.text import JOINERS, UNSEEN, safe
 
@@ -28,6 +34,25 @@ HOSTILE = {
 def unseen(text: str) -> set[str]:
     """The characters in it that steer a terminal, or are not seen."""
     return {each for each in text if unicodedata.category(each) in UNSEEN} - JOINERS
+
+
+EVERY_UNSEEN = "".join(chr(n) for n in range(0x110000) if unicodedata.category(chr(n)) in UNSEEN - {"Cs"})
+PRINTERS = {
+    *("click.echo", "click.secho", "click.confirm", "print", "sys.stdout.write", "sys.stderr.write"),
+    *("sys.stdout.buffer.write", "rich.print"),
+}
+# Who may write to a terminal without the functions of this room, and why.
+WRITERS = {
+    "bus/cli/frame/app.py": "it makes everything safe",
+    "bus/cli/frame/lines.py": "its words are made safe before they are wrapped, its facts are vocabulary",
+    "bus/cli/main.py": "it makes the error safe",
+    "bus/cli/analyst/proof.py": "signed files, which are ASCII",
+    "bus/cli/officer/bulletin.py": "a signed file, which is ASCII, and a template of our own words",
+    "bus/cli/officer/seal.py": "a signed file, which is ASCII",
+    "bus/cli/operator/server.py": "the broker's configuration, whose names are ASCII by their pattern",
+    "bus/cli/developer/help.py": "our own help and completion script",
+    "bus/demo/stage.py": "the demonstration's own sentences",
+}
 
 
 @pytest.fixture
@@ -55,3 +80,62 @@ def test_whatever_is_shown_is_printable(text: str) -> None:
     shown = safe(text)
     assert not unseen(shown)
     assert safe(shown) == shown
+
+
+def test_json_is_escaped_and_stays_equal(capfd: pytest.CaptureFixture[str]) -> None:
+    """Every character that steers or is not seen is an escape; what the JSON says is the same, beyond the first plane too."""
+    said = {"headline": f"a{EVERY_UNSEEN}é\u4e00\U0001f600z", EVERY_UNSEEN: 1}
+    App().data(said)
+    printed = capfd.readouterr().out
+    assert printed.endswith("\n")
+    assert not {each for each in printed[:-1] if unicodedata.category(each) in UNSEEN}
+    assert json.loads(printed) == said
+    assert "é\u4e00\U0001f600" in printed
+
+
+def test_a_raw_bulletin_stays_on_its_line(capfd: pytest.CaptureFixture[str]) -> None:
+    """An author may break lines between members: no reader of lines takes a part of a bulletin for an object."""
+    raw = b'{"info":[\r\n{"headline":"x\\n\xc2\x9b31m"}\n\t],"seq":1}'
+    App().data({"bulletin": msgspec.Raw(raw)})
+    printed = capfd.readouterr().out
+    assert printed.count("\n") == 1
+    assert json.loads(printed)["bulletin"] == json.loads(raw)
+    assert unseen(printed) == {"\n"}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_everything_that_is_printed_is_safe(capfd: pytest.CaptureFixture[str], text: str) -> None:
+    """Lines, blocks, notes and tables, of words for people."""
+    app = App()
+    app.plain = True
+    app.answer(lines=[text], table=((text, "b"), [[text, 1]]), notes=[text])
+    app.block(text)
+    out, err = capfd.readouterr()
+    assert unseen(out + err) <= {"\n", "\t"}
+
+
+@pytest.mark.parametrize(
+    "text", [*(each for each in HOSTILE.values()), "\udcff"], ids=[*HOSTILE, "bytes of a file name"]
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_error_that_quotes_is_safe(capfd: pytest.CaptureFixture[str], text: str, as_json: bool) -> None:
+    """As a sentence and as JSON."""
+    app = App()
+    app.json = as_json
+    main._say(app, 1, "schema", f"there is no file {text}")
+    err = capfd.readouterr().err
+    assert unseen(err) == {"\n"}
+    assert err.count("\n") == 1
+
+
+def test_nothing_else_writes_to_the_terminal() -> None:
+    """Who prints, prints through this room, where everything is made safe; each exception is named with its reason."""
+    root = Path(bus.__file__).parent.parent
+    found = {
+        str(path.relative_to(root))
+        for folder in ("bus", "adapters", "schemas")
+        for path in (root / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in PRINTERS
+    }
+    assert found - {"schemas/export.py"} == set(WRITERS)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from bus.hub.elections import Calendar, calendars, present_phase, vote_end, windows
 from bus.hub.picture.projection import Projection
 from bus.hub.picture.readiness import Facts, assess
+from bus.keys.signatures import FileSigner
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.tables import Stored
 from bus.trust.registry import VerifiedRegistry
@@ -22,7 +23,7 @@ from schemas.parts import ElectionRef
 from schemas.registry import AuthorityRecord
 from schemas.vocab import ElectionType, Phase, SealPolicy, Tlp
 from tests.support.hubs import take_in
-from tests.support.world import NOW, Message, bulletin, draft, shared_world, sign
+from tests.support.world import NOW, Message, bulletin, draft, key_record, shared_world, sign
 from tests.unit.schemas.shapes import struct
 
 WORLD = shared_world()
@@ -134,13 +135,17 @@ def test_a_registry_that_stands_passes(counted: Calendar) -> None:
     }
 
 
+SECOND = FileSigner.generate("ES256")
 SIGNING: dict[str, dict[str, Any]] = {
     "a key that ends in the middle of the vote": {"keys": key(not_after=NOW + 1.5 * DAY)},
     "a key that has ended": {"keys": key(not_after=NOW - DAY)},
     "a key that begins after now": {"keys": key(not_before=NOW + DAY)},
     "a key that is revoked": {"keys": key(revoked_since=NOW - DAY)},
     "no key": {"keys": {}},
-    "no key of an algorithm that is required": {"require": ("Ed25519", "ES256")},
+    "no valid key of an algorithm that is required": {
+        "keys": key() | {SECOND.kid: key_record(SECOND, not_after=NOW - DAY)},
+        "require": ("Ed25519", "ES256"),
+    },
 }
 
 

@@ -1,0 +1,112 @@
+"""Measuring: processor time of this process alone, the least of several runs, and beside it a plain pass over the same bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+import msgspec
+
+from tests.linear.entries import REFUSALS, Entry
+
+RATIO = 2.6
+"""What twice the bytes may cost: 2 for one pass, and something for caches and noise."""
+NOISE_S = 0.005
+"""Below this a ratio says nothing; the price alone is looked at."""
+QUICK_S = 0.004
+RUNS = 30
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What one hostile shape costs one way in, in seconds of processor time."""
+
+    entry: str
+    shape: str
+    size: int
+    half_s: float
+    whole_s: float
+    plain_s: float
+
+    @property
+    def ratio(self) -> float:
+        """How much more the whole costs than its half."""
+        return self.whole_s / max(self.half_s, 1e-9)
+
+    @property
+    def price(self) -> float:
+        """How many plain passes over the same bytes it costs."""
+        return self.whole_s / max(self.plain_s, 1e-9)
+
+    def faults(self, entry: Entry) -> list[str]:
+        """What is more than allowed."""
+        found = []
+        if self.whole_s > NOISE_S and self.ratio > RATIO:
+            found.append(f"{self}: twice the size costs {self.ratio:.1f} times as much")
+        if self.whole_s > NOISE_S and self.price > entry.price:
+            found.append(f"{self}: {self.price:.0f} plain passes; {entry.price:.0f} are allowed")
+        return found
+
+    def __str__(self) -> str:
+        return f"{self.entry}, {self.shape}"
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """No collection of garbage in between."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def measured(entry: Entry, shape: str, size: int) -> Cost:
+    """What a shape costs at a size and at half of it; runs are repeated while the result is too high, since noise only adds."""
+    whole, half = (entry.shapes[shape](each) for each in (size, size // 2))
+    ready_whole, ready_half = (entry.prepare(raw) for raw in (whole, half))
+    best = Cost(entry=entry.name, shape=shape, size=len(whole), half_s=1e9, whole_s=1e9, plain_s=1e9)
+    for _ in range(RUNS):
+        best = msgspec.structs.replace(
+            best,
+            half_s=min(best.half_s, seconds(entry.read, ready_half)),
+            whole_s=min(best.whole_s, seconds(entry.read, ready_whole)),
+            plain_s=min(best.plain_s, plain(len(whole))),
+        )
+        if not best.faults(entry):
+            break
+    return best
+
+
+def tried(entry: Entry, shape: str, size: int, most: int) -> Cost:
+    """`measured` at a size, and at more, up to `most`, as long as it is too quick to tell."""
+    cost = measured(entry, shape, size)
+    while cost.whole_s < QUICK_S and size * 4 <= min(most, entry.limit):
+        size *= 4
+        cost = measured(entry, shape, size)
+    return cost
+
+
+def seconds(read: Callable[..., object], raw: object) -> float:
+    """Processor time of one reading, refused or not."""
+    begun = time.process_time()
+    with contextlib.suppress(*REFUSALS):
+        read(raw)
+    return time.process_time() - begun
+
+
+def plain(size: int) -> float:
+    """Processor time of a plain pass: `json.loads` over so many bytes of small objects."""
+    text = _objects(size)
+    begun = time.process_time()
+    json.loads(text)
+    return time.process_time() - begun
+
+
+@lru_cache(maxsize=4)
+def _objects(size: int) -> str:
+    return "[" + '{"a":1},' * (size // 8) + "{}]"

@@ -1,0 +1,269 @@
+"""A stolen key that ends keys by statements: how far one signature reaches into what readers hold, and that all come to the same."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bus.errors import TrustError
+from bus.hub.picture.projection import Projection
+from bus.keys.signatures import FileSigner
+from bus.subscribing.inbox import Inbox
+from bus.trust import ceremony
+from bus.trust.registry import VerifiedRegistry
+from bus.trust.revocations import new_statement
+from bus.trust.rotation import add_key, revoke_keys
+from schemas.parts import Ref
+from schemas.registry import STATEMENT_REACH_DAYS
+from schemas.vocab import MsgType, RefRel
+from tests.support.hubs import judged
+from tests.support.world import NOW, Message, bulletin, draft, key_record, shared_world, sign, signed_registry
+
+WORLD = shared_world()
+DAY = dt.timedelta(days=1)
+STOLEN = WORLD.signers["xa-csirt"]
+RESERVE, NEW = FileSigner.generate(), FileSigner.generate()
+CHANNEL = "xa-csirt/actual.green.community"
+LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+
+
+def following(held: VerifiedRegistry, **revoked: dt.datetime) -> VerifiedRegistry:
+    """The next version, in which xa-csirt has a new key and the stolen one is revoked since then."""
+    document = ceremony.next_version(held.document, held.digest, NOW, 90 * DAY)
+    document = add_key(document, "xa-csirt", key_record(NEW))
+    for moment in revoked.values():
+        document = revoke_keys(
+            document, "xa-csirt", [STOLEN.kid, RESERVE.kid], since=moment, reason="key-compromise", now=NOW
+        )
+    return held.update(signed_registry(document, WORLD.roots), NOW)
+
+
+def _with_reserve() -> VerifiedRegistry:
+    document = ceremony.next_version(WORLD.registry.document, WORLD.registry.digest, NOW - 40 * DAY, 90 * DAY)
+    document = add_key(document, "xa-csirt", key_record(RESERVE))
+    return WORLD.registry.update(signed_registry(document, WORLD.roots), NOW)
+
+
+TWO_KEYS = _with_reserve()
+
+
+def ends(*kids: str, by: FileSigner, since: dt.datetime, issued: dt.datetime = NOW) -> bytes:
+    """A statement of xa-csirt."""
+    return new_statement(
+        domain="test",
+        authority="xa-csirt",
+        kids=kids,
+        since=since,
+        reason="superseded",
+        signer=by,
+        now=issued,
+    )
+
+
+def said(
+    before: Message | None, days: float, text: str, by: FileSigner = STOLEN, **changes: object
+) -> Message:
+    """The next bulletin of a chain, dated so many days before now."""
+    seq, prev = (1, None) if before is None else (before.bulletin.seq + 1, before.digest)
+    made = bulletin(WORLD, seq=seq, prev=prev, issued=NOW - days * DAY, say=draft(text, **changes))
+    return sign(WORLD, made, by)
+
+
+def _history() -> list[Message]:
+    chain: list[Message] = []
+    for days in range(28, 0, -3):
+        chain.append(said(chain[-1] if chain else None, days, f"{days} days ago"))
+    return chain
+
+
+HONEST = _history()
+OLD = [each for each in HONEST if each.bulletin.issued < NOW - STATEMENT_REACH_DAYS * DAY]
+RECENT = HONEST[len(OLD) :]
+THIEFS = ends(STOLEN.kid, RESERVE.kid, by=STOLEN, since=LONG_AGO)
+ERASED = TWO_KEYS.with_revocation(THIEFS, NOW)
+
+
+async def read(
+    store: Inbox, messages: Iterable[Message], registry: VerifiedRegistry, now: dt.datetime
+) -> None:
+    """Take bulletins in one by one, as a reader with this registry does."""
+    for each in messages:
+        await store.settle([judged(each, registry, now)], None, None, now)
+        await store.amend(registry, now)
+
+
+async def shown(store: Inbox) -> list[str]:
+    """The digests of what is admitted, by number."""
+    sql = "SELECT digest FROM admitted WHERE channel = ? ORDER BY seq"
+    return [row["digest"] for row in await store.query(sql, CHANNEL)]
+
+
+async def in_force(store: Inbox) -> list[str]:
+    """The ids of what is in the picture and not withdrawn."""
+    return [
+        row["id"] for row in await store.query("SELECT id FROM actual WHERE ended_by IS NULL ORDER BY id")
+    ]
+
+
+def digests(messages: Iterable[Message]) -> list[str]:
+    """Their digests."""
+    return [each.digest for each in messages]
+
+
+async def test_a_thief_who_is_first_takes_seven_days_and_no_more(tmp_path: Path) -> None:
+    """He ends the stolen key and the reserve since long ago; what is older stays, with all that it did."""
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, HONEST, TWO_KEYS, NOW - DAY)
+        assert await store.amend(ERASED, NOW) == {"withdrawn": len(RECENT)}
+        assert await shown(store) == digests(OLD)
+        assert len(OLD) > len(RECENT) > 0
+
+
+@settings(max_examples=60)
+@given(st.permutations(HONEST), st.integers(0, len(HONEST)))
+def test_every_reader_comes_to_the_same_whatever_it_received_when(
+    order: list[Message], known_from: int
+) -> None:
+    """The thief's statement before, among or after the bulletins, in any order; and all heal alike."""
+
+    async def work(path: Path) -> None:
+        async with Inbox.open(path, projector=Projection(), hold_s=0) as store:
+            await read(store, order[:known_from], TWO_KEYS, NOW)
+            await read(store, order[known_from:], ERASED, NOW)
+            await store.release(NOW + DAY)
+            await store.amend(ERASED, NOW)
+            assert await shown(store) == digests(OLD)
+            healed = following(ERASED, since=NOW - DAY / 2)
+            anchor = said(HONEST[-1], 0, "we go on with a new key", NEW)
+            await read(store, [anchor], healed, NOW)
+            assert await shown(store) == digests([*HONEST, anchor])
+            labels = await store.query("SELECT labels FROM admitted WHERE instr(labels, 'by-date')")
+            assert labels == []
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(work(Path(folder) / "s.db"))
+
+
+async def test_an_owner_who_is_first_ends_the_thief_and_keeps_the_reserve(tmp_path: Path) -> None:
+    """The thief's key says nothing more; what he said since the theft falls; the reserve goes on at once."""
+    owners = ends(STOLEN.kid, by=RESERVE, since=NOW - DAY / 2)
+    ended = TWO_KEYS.with_revocation(owners, NOW)
+    with pytest.raises(TrustError) as refused:
+        ended.with_revocation(THIEFS, NOW)
+    assert refused.value.reason == "key-revoked"
+    forged = said(HONEST[-1], 0.2, "withdrawn, says the thief")
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, [*HONEST, forged], TWO_KEYS, NOW)
+        await store.amend(ended, NOW)
+        assert await shown(store) == digests(HONEST)
+        goes_on = said(HONEST[-1], 0, "we go on with the reserve", RESERVE)
+        await read(store, [goes_on], ended, NOW)
+        assert await shown(store) == digests([*HONEST, goes_on])
+
+
+async def test_who_heard_thief_and_owner_in_another_order_agrees_once_the_registry_has_spoken(
+    tmp_path: Path,
+) -> None:
+    """Of two keys that end each other the first one heard is believed, until m of n say which."""
+    owners = ends(STOLEN.kid, by=RESERVE, since=NOW - DAY / 2)
+    anchor = said(HONEST[-1], 0, "we go on with a new key", NEW)
+    found = []
+    for n, order in enumerate(((owners, THIEFS), (THIEFS, owners))):
+        registry = TWO_KEYS
+        for raw in order:
+            try:
+                registry = registry.with_revocation(raw, NOW)
+            except TrustError as exc:
+                assert exc.reason == "key-revoked"
+        async with Inbox.open(tmp_path / f"{n}.db", projector=Projection(), hold_s=0) as store:
+            await read(store, HONEST, TWO_KEYS, NOW)
+            await store.amend(registry, NOW)
+            await read(store, [anchor], following(registry, since=NOW - DAY / 2), NOW)
+            found.append((await shown(store), await in_force(store)))
+    assert found[0] == found[1]
+    assert len(found[0][0]) == len(HONEST) + 1
+
+
+async def test_what_a_thief_dates_back_withdraws_nothing_and_falls_when_the_owner_goes_on(
+    tmp_path: Path,
+) -> None:
+    """On a channel that was quiet nothing but its date speaks for it: it is labelled, and has no effect."""
+    ended = TWO_KEYS.with_revocation(ends(STOLEN.kid, by=RESERVE, since=NOW - DAY / 2), NOW)
+    target = Ref(id=OLD[0].bulletin.id, rel=RefRel.CANCELS)
+    forged = said(OLD[-1], 8, "all is well", msg_type=MsgType.CANCEL, references=(target,))
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, OLD, TWO_KEYS, NOW - DAY)
+        await read(store, [forged], ended, NOW)
+        assert await shown(store) == digests([*OLD, forged])
+        assert OLD[0].bulletin.id in await in_force(store)
+        labels = await store.query("SELECT digest FROM admitted WHERE instr(labels, 'by-date')")
+        assert [row["digest"] for row in labels] == [forged.digest]
+        goes_on = said(OLD[-1], 0, "we go on with the reserve", RESERVE)
+        await read(store, [goes_on], ended, NOW)
+        await store.amend(ended, NOW)
+        assert await shown(store) == digests([*OLD, goes_on])
+
+
+async def test_what_stood_by_its_date_takes_effect_when_a_valid_key_continues_it(tmp_path: Path) -> None:
+    """A reader that heard the statement first ends with the picture of one that heard it last."""
+    target = Ref(id=OLD[0].bulletin.id, rel=RefRel.CANCELS)
+    cancel = said(OLD[-1], 8, "not so after all", msg_type=MsgType.CANCEL, references=(target,))
+    ended = TWO_KEYS.with_revocation(ends(STOLEN.kid, by=RESERVE, since=NOW - DAY / 2), NOW)
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, [*OLD, cancel], ended, NOW)
+        assert OLD[0].bulletin.id in await in_force(store)
+        await read(store, [said(cancel, 0, "we go on", RESERVE)], ended, NOW)
+        assert OLD[0].bulletin.id not in await in_force(store)
+        assert await store.query("SELECT 1 FROM admitted WHERE instr(labels, 'by-date')") == []
+        again = await in_force(store)
+        await store.rebuild()
+        assert await in_force(store) == again
+
+
+@pytest.mark.parametrize("back", [0, 1, 6.9])
+async def test_a_statement_dated_back_reaches_fourteen_days_at_most(tmp_path: Path, back: float) -> None:
+    """Seven before its own time, and it is not heard when that is more than seven days ago."""
+    raw = ends(STOLEN.kid, by=STOLEN, since=LONG_AGO, issued=NOW - back * DAY)
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, HONEST, TWO_KEYS, NOW - DAY)
+        await store.amend(TWO_KEYS.with_revocation(raw, NOW), NOW)
+        left = [each for each in HONEST if each.bulletin.issued < NOW - (back + 7) * DAY]
+        assert await shown(store) == digests(left)
+    with pytest.raises(TrustError) as refused:
+        TWO_KEYS.with_revocation(ends(STOLEN.kid, by=STOLEN, since=LONG_AGO, issued=NOW - 7.01 * DAY), NOW)
+    assert refused.value.reason == "too-old"
+
+
+async def test_only_the_registry_reaches_further_back(tmp_path: Path) -> None:
+    """What m of n end since a month ago falls, whatever it is dated, where it was received since."""
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, HONEST, TWO_KEYS, NOW - DAY)
+        await store.amend(following(ERASED, since=NOW - 30 * DAY), NOW)
+        assert await shown(store) == []
+
+
+async def test_a_key_that_the_registry_dropped_after_revoking_it_stays_ended(tmp_path: Path) -> None:
+    """Nothing of it stands again, and nothing is undone, when it is no longer listed."""
+    forged = said(HONEST[-1], 0.2, "says the thief")
+    revoked = following(TWO_KEYS, since=NOW - DAY / 2)
+    document = ceremony.next_version(revoked.document, revoked.digest, NOW, 90 * DAY)
+    mine = document.authorities["xa-csirt"]
+    keys = {kid: each for kid, each in mine.keys.items() if kid == NEW.kid}
+    authorities = {**document.authorities, "xa-csirt": msgspec.structs.replace(mine, keys=keys)}
+    dropped = revoked.update(
+        signed_registry(msgspec.structs.replace(document, authorities=authorities), WORLD.roots), NOW
+    )
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, HONEST, TWO_KEYS, NOW - DAY)
+        await read(store, [forged], TWO_KEYS, NOW)
+        for registry in (revoked, dropped):
+            await store.amend(registry, NOW)
+            assert await shown(store) == digests(HONEST)

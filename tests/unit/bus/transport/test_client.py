@@ -1,0 +1,83 @@
+"""What a broker says of sizes and numbers is bounded where it enters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from nats.errors import ProtocolError
+
+from bus.transport.client import MAX_ANNOUNCED_BYTES, HardenedParser
+from bus.transport.interface import Delivery
+from bus.transport.pull_consumer import _received
+
+PLACE = "WORLD_ACTUAL.xa-hub"
+LARGE = "9223372036854775807"
+
+
+class Heard:
+    """Takes what a parser hands over."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[Any, ...]] = []
+
+    async def _process_msg(self, *message: Any) -> None:
+        self.messages.append(message)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"MSG s 1 999999999999",
+        f"MSG s 1 {MAX_ANNOUNCED_BYTES + 1}".encode(),
+        b"HMSG s 1 10 999999999999",
+        b"HMSG s 1 11 10",
+        b"MSG s 1 -1",
+        b"MSG s 1 +1",
+        b"MSG s 1 1_0",
+        b"MSG s 1 " + b"9" * 100_000,
+        b"MSG s 99999999999 1",
+        b"MSG s 1 0x10",
+        "MSG s 1 ٣".encode(),
+        b"MSG s 1",
+        b"MSG s 1 r 2 3",
+    ],
+    ids=range(13),
+)
+async def test_a_size_beyond_bounds_is_no_protocol(line: bytes) -> None:
+    """It is refused before a byte of the message is kept."""
+    parser = HardenedParser(Heard())
+    parser.reset()
+    with pytest.raises(ProtocolError):
+        await parser.parse(line + b"\r\n")
+
+
+async def test_the_largest_message_comes_through() -> None:
+    """As it was announced."""
+    heard = Heard()
+    parser = HardenedParser(heard)
+    parser.reset()
+    await parser.parse(f"MSG s 1 {MAX_ANNOUNCED_BYTES}\r\n".encode() + b"x" * MAX_ANNOUNCED_BYTES + b"\r\n")
+    assert len(heard.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("numbers", "stands"),
+    [
+        (("1", "7", "1", "1", "0"), True),
+        ((LARGE,) * 5, True),
+        (("1", "9" * 20, "1", "1", "0"), False),
+        (("1", "9223372036854775808", "1", "1", "0"), False),
+        (("1", "7", "1", "1", "9" * 19), False),
+        (("1", "7", "1", "1", "²"), False),
+        (("1", "7", "1", "1", "٣"), False),
+        (("1", "-7", "1", "1", "0"), False),
+        (("1", "7", "1", "", "0"), False),
+        (("1", "7", "1", "1"), False),
+    ],
+    ids=range(10),
+)
+def test_a_number_of_a_delivery_is_one_that_can_be_kept(numbers: tuple[str, ...], stands: bool) -> None:
+    """What no store could keep is no delivery."""
+    message = Delivery(subject="s", reply=f"$JS.ACK.{PLACE}.{'.'.join(numbers)}", payload=b"")
+    assert (_received(message, PLACE) is not None) == stands
