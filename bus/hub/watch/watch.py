@@ -48,6 +48,8 @@ log = structlog.get_logger()
 Culprit = tuple[str, str]
 """A stream, and the authority of whose bulletins something is missing in it: it waits, and nobody waits with it."""
 
+ANYBODY = "*"
+
 
 class Again(NamedTuple):
     """When a stream is read again at the earliest, how long was waited for that, and when something was last missing."""
@@ -213,9 +215,14 @@ def read_again(
     """Which of the streams in which something is missing to read again now, and when each has its next turn. Pure.
 
     At once, and then after waits that double: who never says what is missing must not keep a hub busy. A hole that is filled
-    ends no wait, or who makes and fills one each minute would; after `CALM_S` without any it begins anew.
+    ends no wait, or who makes and fills one each minute would; after `CALM_S` without any it begins anew. A hub may claim that
+    much is missing of many, so no stream is read twice within the shortest wait, whoever lacks in it.
     """
-    due = sorted(each for each in lacking if each not in again or moment >= again[each].at)
+
+    def rests(each: Culprit) -> bool:
+        return each in again and moment < again[each].at
+
+    due = sorted(each for each in lacking if not rests(each) and not rests((each[0], ANYBODY)))
     turns = {
         each: turn._replace(lacked=moment) if each in lacking else turn
         for each, turn in again.items()
@@ -224,7 +231,9 @@ def read_again(
     for each in due:
         wait = min(2 * again[each].wait, AGAIN_S[1]) if each in again else AGAIN_S[0]
         turns[each] = Again(moment + wait, wait, moment)
-    return sorted({stream for stream, _ in due}), turns
+    streams = sorted({stream for stream, _ in due})
+    turns |= {(stream, ANYBODY): Again(moment + AGAIN_S[0], AGAIN_S[0], moment) for stream in streams}
+    return streams, turns
 
 
 def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str) -> Seen:

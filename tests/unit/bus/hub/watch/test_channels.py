@@ -274,9 +274,21 @@ def test_a_hole_made_and_filled_each_minute_has_a_stream_read_no_more_often() ->
         moments += [moment] * len(due)
     assert len(moments) == 9
     last = float(moments[-1])
-    assert watch.read_again({("WORLD_ACTUAL", "xb-csirt")}, again, last + 1)[0] == ["WORLD_ACTUAL"]
+    other = {("WORLD_ACTUAL", "xb-csirt")}
+    assert watch.read_again(other, again, last + watch.AGAIN_S[0])[0] == ["WORLD_ACTUAL"]
     calm = watch.read_again(set(), again, 3 * 86_400 + watch.CALM_S)
     assert calm == ([], {})
+
+
+def test_who_claims_that_something_of_everybody_is_missing_has_a_stream_read_four_times_an_hour() -> None:
+    """A lie about each of many authorities is a first hole for each of them; the stream rests all the same."""
+    again: dict[watch.Culprit, watch.Again] = {}
+    moments = []
+    for moment in range(0, 86_400, 60):
+        lacking = {("WORLD_ACTUAL", f"xa-o{moment // 60}")}
+        due, again = watch.read_again(lacking, again, float(moment))
+        moments += [moment] * len(due)
+    assert len(moments) == 96
 
 
 async def test_uptime_counts_what_was_watched(store: Inbox) -> None:
