@@ -153,3 +153,14 @@ def test_a_hub_that_has_the_later_lacks_the_earlier(
     )
     assert ledger.resend_unconfirmed(db, [late], NOW) == len(expected)
     assert kept(db) == expected
+
+
+def test_who_confirms_selectively_is_charged_as_who_asks(db: sqlite3.Connection) -> None:
+    """A hub that confirms the last bulletin alone has the rest sent again within its allowance, and no more for asking."""
+    items = _hundred(db, 20_000)
+    db.execute("INSERT INTO receipts VALUES ('many 1100', 'xb-hub', 'verified', 1, 0)")
+    late = [overdue(f"many {n}") for n in range(1001, 1100)]
+    count = ledger.resend_unconfirmed(db, late, NOW)
+    assert 0 < count * 20_000 <= resend.EACH.burst
+    db.execute("UPDATE outbox SET state = 'stored'")
+    assert _sent(db, items, "xb-hub", NOW + 3601) == 0

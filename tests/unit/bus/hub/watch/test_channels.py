@@ -12,13 +12,13 @@ import pytest
 
 from bus.hub.picture import summary
 from bus.hub.picture.projection import MAX_HEADS, Projection
-from bus.hub.watch import alarms, watch
+from bus.hub.watch import alarms, holdings, watch
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, channel_rows, real
 from bus.hub.watch.liveness import Alarm, Liveness, Reason
 from bus.hub.watch.watch import look_at
 from bus.subscribing.inbox import Inbox
-from schemas.bodies.system import Head
+from schemas.bodies.system import Head, HeldHead
 from schemas.registry import PublishGrant
 from schemas.subject import Channel
 from schemas.vocab import ChannelState, Status, Tlp
@@ -138,6 +138,35 @@ async def test_of_a_channels_heads_the_last_are_kept_and_the_first_contradiction
     rows = await store.read(lambda db: db.execute("SELECT seq FROM announced_heads ORDER BY seq").fetchall())
     assert [row["seq"] for row in rows] == [1, *range(100 + 2 * MAX_HEADS, 100 + 3 * MAX_HEADS)]
     assert "fork" in (await found(store))[ME]
+
+
+async def test_a_look_costs_what_is_kept_and_not_what_was_said(
+    store: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten times as many claims, each of which pushes out another: the statements of a look run as many steps as before."""
+    monkeypatch.setattr(holdings, "MAX_CLAIMS", 50)
+
+    async def steps(first: int, count: int) -> int:
+        def work(db: sqlite3.Connection) -> None:
+            for n in range(first, first + count):
+                name = f"xa-o{n}/actual.green.community"
+                holdings.note(
+                    db, "xa-hub", (HeldHead(channel=name, seq=9, digest="A" * 43),), "green.community", n, 0.0
+                )
+
+        await store.write(work)
+
+        def look(db: sqlite3.Connection) -> int:
+            taken = [0]
+            db.set_progress_handler(lambda: taken.__setitem__(0, taken[0] + 1), 1)
+            look_at(db, NOW, WORLD.registry, "xb-hub")
+            db.set_progress_handler(None, 0)
+            return taken[0]
+
+        return await store.read(look)
+
+    few = await steps(1, 100)
+    assert abs(await steps(101, 1000) - few) <= few // 10
 
 
 async def test_what_was_refused_is_not_missing(store: Inbox) -> None:
