@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 import structlog
 
@@ -82,10 +83,11 @@ def resend_asked(
 def send_again(db: sqlite3.Connection, ns: Sequence[int], reader: str, why: str, moment: float) -> int:
     """Have rows `ns` of an outbox sent again for a reader. Returns their number.
 
-    Passed over is what was sent again within `REST_S` seconds, and what is beyond the allowance of the reader or of all.
+    Passed over is what was sent again within `REST_S` seconds, and all from the first on that is beyond the allowance of the
+    reader or of all.
     """
     fresh = [n for n in dict.fromkeys(ns) if not _rests(db, n, moment)]
-    due = [n for n in fresh if _is_allowed(db, n, reader, moment)]
+    due = list(takewhile(lambda n: _is_allowed(db, n, reader, moment), fresh))
     db.executemany("REPLACE INTO resent VALUES (?, ?)", [(n, moment) for n in due])
     table.mark_unsent(db, due, f"{reader} lacks it: {why}")
     if due:

@@ -110,8 +110,7 @@ class PeerHelper(msgspec.Struct, frozen=True):
         await self.publisher.outbox.write(
             lambda db: resend_asked(db, self.publisher.authority_id, registry, asker, body.items, moment)
         )
-        passed_over = 0
-        for item in body.items:
+        for n, item in enumerate(body.items):
             channel = holdings.readable(registry, asker, item.channel)
             if channel is None or channel.issuer == self.publisher.authority_id:
                 continue
@@ -119,12 +118,14 @@ class PeerHelper(msgspec.Struct, frozen=True):
             if held is None:
                 continue
             size = len(held.file) + COPY_OVERHEAD_BYTES
-            if await self.store.write(partial(missing.may_hand_on, reader=asker, size=size, moment=moment)):
-                await self._hand_on(row.id, asker, channel, item.seq, held, moment)
-            else:
-                passed_over += 1
-        if passed_over:
-            log.warning("not_handed_on", reader=asker, count=passed_over, problem="beyond its allowance")
+            if not await self.store.write(
+                partial(missing.may_hand_on, reader=asker, size=size, moment=moment)
+            ):
+                # What it asks beyond its allowance is not even looked at.
+                left = len(body.items) - n
+                log.warning("not_handed_on", reader=asker, count=left, problem="beyond its allowance")
+                return
+            await self._hand_on(row.id, asker, channel, item.seq, held, moment)
 
     async def _hand_on(
         self, asked: str, asker: str, channel: Channel, seq: int, held: missing.StoredFile, moment: float
@@ -143,6 +144,9 @@ class PeerHelper(msgspec.Struct, frozen=True):
 
     async def _take(self, holder: str, body: Copy) -> None:
         registry, now = self.publisher.registry(), self.publisher.clock()
+        if not await self.store.read(missing.has_asked):  # nothing is verified that cannot be wanted
+            log.warning("copy_disregarded", holder=holder, reason="not-asked-for")
+            return
         try:
             handed = requests.handed(body.file, registry=registry, now=now)
         except AdmissionError as exc:

@@ -173,6 +173,11 @@ _COME = (
 )
 
 
+def has_asked(db: sqlite3.Connection) -> bool:
+    """Whether anything is asked for of anybody."""
+    return bool(single(db, "SELECT EXISTS (SELECT 1 FROM requested)"))
+
+
 def has_come(db: sqlite3.Connection) -> bool:
     """Whether anything has come that was asked for."""
     return bool(single(db, f"SELECT EXISTS (SELECT 1 FROM requested WHERE {_COME})"))
