@@ -25,7 +25,7 @@ from schemas.errors import SchemaError
 from schemas.scalars import MAX_INTEGER
 from schemas.sections import SectionContent
 
-WIRE = 1
+WIRE = 2
 """The number of the wire: it rises once with a change of what is signed or how it is read, an added kind or field too.
 
 It stands beside the encoder because the encoder's bytes are what it numbers. Every store and outbox carries it

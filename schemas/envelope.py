@@ -1,7 +1,11 @@
 """Envelopes: detached JWS in one header, or the same signatures in a file. Shapes and bytes, no keys.
 
-RFC 7515, appendix F: the signing input is `protected "." BASE64URL(payload)`, and the payload travels as it is.
-Every encoding is canonical, and the header's members are a closed set, so that nothing has two spellings.
+RFC 7515, appendix F: the signing input is `protected "." BASE64URL(payload)`, and the payload travels as it is. A bulletin
+may also be signed in a batch: then the signature is over the root of a tree (`schemas.merkle`), and the entry has the path
+that leads there. Every encoding is canonical, and the header's members are a closed set, so that nothing has two spellings.
+
+A signature says what it is for and in which federation: `typ` and `domain` stand in its protected header. Whoever reads a
+signature states both as a `Context`; there is no default.
 """
 
 from __future__ import annotations
@@ -9,33 +13,53 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
+from schemas import merkle
 from schemas.bulletin import Bulletin
 from schemas.codec import MAX_PAYLOAD_BYTES, decode_as, encode_time
 from schemas.errors import EnvelopeError, SchemaError
+from schemas.registry import DomainName
 from schemas.scalars import MAX_INTEGER, Part
 
 SIG_HEADER = "Tocsin-Sig"
 TYP_BULLETIN = "vnd.tocsin.bulletin"
+TYP_BATCH = "vnd.tocsin.batch"
+TYP_SEALED_BULLETIN = "vnd.tocsin.sealed-bulletin"
 TYP_REGISTRY = "vnd.tocsin.registry"
 TYP_BEACON = "vnd.tocsin.beacon"
 TYP_REVOKE = "vnd.tocsin.revoke"
-TYPES = frozenset({TYP_BULLETIN, TYP_REGISTRY, TYP_BEACON, TYP_REVOKE})
+TYPES = frozenset({TYP_BULLETIN, TYP_BATCH, TYP_SEALED_BULLETIN, TYP_REGISTRY, TYP_BEACON, TYP_REVOKE})
+"""Every purpose that a signature can have, each a `typ` of its own."""
 
 MAX_SIGNATURES = 8
 MAX_HEADER_BYTES = 48 * 1024
 MAX_PROTECTED_BYTES = 8192
 MAX_FILE_SIGNATURES = 64  # a registry may be signed by many roots
 
+_SIZE_BYTES = 2
+_HEAD_CHARS = 46  # size and root in base64url
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
-_ENTRY = re.compile(r"([A-Za-z0-9_-]{2,8192})\.\.([A-Za-z0-9_-]{2,6144})", re.ASCII)
+_ENTRY = re.compile(
+    r"([A-Za-z0-9_-]{2,8192})\."
+    r"(?:\.([A-Za-z0-9_-]{2,6144})"
+    r"|([A-Za-z0-9_-]{46})\.([A-Za-z0-9_-]{2,6144})~(0|[1-9][0-9]?)\.([A-Za-z0-9_-]{43,256}))",
+    re.ASCII,
+)
 
 Thumbprint = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}$(?!\n)")]
+
+
+class Context(NamedTuple):
+    """What a signature is for (`typ`), and in which federation (`domain`). A verifier always states both."""
+
+    typ: str
+    domain: str
 
 
 class Header(Part, frozen=True, kw_only=True):
@@ -43,7 +67,8 @@ class Header(Part, frozen=True, kw_only=True):
 
     alg: Annotated[str, Meta(max_length=16)]
     kid: Thumbprint
-    typ: Annotated[str, Meta(max_length=40)]
+    typ: Annotated[str, Meta(max_length=40, description="the purpose of the signature")]
+    domain: DomainName
     iat: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] | None = None
     x5t: Annotated[Thumbprint | None, Meta(description="JAdES certificate reference; never decides")] = (
         msgspec.field(name="x5t#S256", default=None)
@@ -51,12 +76,31 @@ class Header(Part, frozen=True, kw_only=True):
     x5c: Annotated[tuple[Annotated[str, Meta(max_length=8192)], ...], Meta(max_length=4)] | None = None
 
 
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a payload stands in the tree that was signed.
+
+    Attributes:
+        head: size and root as encoded; with the protected header it is what was signed.
+        size: how many leaves the tree has, 2 to 64.
+        root: of the tree, 32 bytes.
+        index: of the payload's leaf, from 0.
+        path: the hashes from the leaf to the root.
+    """
+
+    head: str
+    size: int
+    root: bytes
+    index: int
+    path: tuple[bytes, ...]
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One signature with its protected header, as encoded and as read."""
+    """One signature with its protected header, as encoded and as read; `batch` where it is over a tree."""
 
     protected: str
     signature: bytes
     header: Header
+    batch: Batch | None = None
 
 
 class SignedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,9 +132,12 @@ def unb64u(text: str) -> bytes:
     return data
 
 
-def protected_for(alg: str, kid: str, typ: str, *, iat: int | None = None, x5t: str | None = None) -> str:
+def protected_for(
+    alg: str, kid: str, context: Context, *, iat: int | None = None, x5t: str | None = None
+) -> str:
     """The encoded protected header of a new signature."""
-    return b64u(msgspec.json.encode(Header(alg=alg, kid=kid, typ=typ, iat=iat, x5t=x5t)))
+    typ, domain = context
+    return b64u(msgspec.json.encode(Header(alg=alg, kid=kid, typ=typ, domain=domain, iat=iat, x5t=x5t)))
 
 
 def signing_input(protected: str, payload: bytes) -> bytes:
@@ -98,12 +145,74 @@ def signing_input(protected: str, payload: bytes) -> bytes:
     return protected.encode("ascii") + b"." + base64.urlsafe_b64encode(payload).rstrip(b"=")
 
 
-def parse_header(value: str, *, typ: str = TYP_BULLETIN) -> tuple[Entry, ...]:
+def head_of(root: bytes, size: int) -> bytes:
+    """What a batch signs as its payload: the size in two bytes, big-endian, then the root.
+
+    The size is signed, so that one place in a tree has one spelling.
+    """
+    return size.to_bytes(_SIZE_BYTES) + root
+
+
+def signed_bytes(entry: Entry, payload: bytes) -> bytes | None:
+    """The bytes over which an entry's signature must hold; None when its path does not lead from the payload to its root."""
+    batch = entry.batch
+    if batch is None:
+        return signing_input(entry.protected, payload)
+    if merkle.climb(merkle.leaf(payload), batch.index, batch.size, batch.path) != batch.root:
+        return None
+    return f"{entry.protected}.{batch.head}".encode("ascii")
+
+
+def misplaced(entry: Entry, context: Context) -> str:
+    """Why a signature was not made for a context: `unknown-type`, `wrong-domain`; empty when it was.
+
+    Only bulletins are signed in batches, and a batch says so by a type of its own, which no single signature has.
+    """
+    return _misplaced(entry.header, context, batched=entry.batch is not None)
+
+
+def _misplaced(header: Header, context: Context, *, batched: bool) -> str:
+    fits = (
+        (header.typ, context.typ) == (TYP_BATCH, TYP_BULLETIN)
+        if batched
+        else header.typ == context.typ != TYP_BATCH
+    )
+    if not fits:
+        return "unknown-type"
+    return "" if header.domain == context.domain else "wrong-domain"
+
+
+def check_context(entries: Iterable[Entry], context: Context) -> None:
+    """Refuse signatures that were made for something else, or in another federation.
+
+    Raises:
+        EnvelopeError: `unknown-type` or `wrong-domain`.
+    """
+    for entry in entries:
+        _check_context(entry.header, context, batched=entry.batch is not None)
+
+
+def _check_context(header: Header, context: Context, *, batched: bool) -> None:
+    reason = _misplaced(header, context, batched=batched)
+    if reason == "unknown-type":
+        form = "of a batch" if batched else "alone"
+        raise EnvelopeError(
+            f"a signature {form} with typ {header.typ!r}, not one for {context.typ!r}", reason=reason
+        )
+    if reason:
+        raise EnvelopeError(f"signed in domain {header.domain!r}, not {context.domain!r}", reason=reason)
+
+
+def parse_header(value: str, context: Context) -> tuple[Entry, ...]:
     """The signatures in a `Tocsin-Sig` header value.
 
     Raises:
-        EnvelopeError: `too-large`, `malformed-envelope` or `unknown-type`.
+        EnvelopeError: `too-large`, `malformed-envelope`, `unknown-type` or `wrong-domain`.
     """
+    return _judged(_raw_entries(value), context)
+
+
+def _raw_entries(value: str) -> list[_RawEntry]:
     if len(value) > MAX_HEADER_BYTES:
         raise EnvelopeError("the signature header is too large", reason="too-large")
     if not value.isascii():
@@ -113,26 +222,59 @@ def parse_header(value: str, *, typ: str = TYP_BULLETIN) -> tuple[Entry, ...]:
         raise EnvelopeError(
             f"{len(parts)} signatures; at most {MAX_SIGNATURES} are allowed", reason="too-large"
         )
+    return [_raw_entry(part) for part in parts]
+
+
+def _raw_entry(part: str) -> _RawEntry:
+    match = _ENTRY.fullmatch(part)
+    if match is None:
+        raise EnvelopeError("a signature is neither a compact JWS with detached payload nor one of a batch")
+    protected, single, head, signature, index, path = match.groups()
+    if single is not None:
+        return _RawEntry(protected, single, None)
+    return _RawEntry(protected, signature, _FileBatch(batch=head, index=int(index), path=path))
+
+
+class _RawEntry(NamedTuple):
+    """An entry as it stands in a header or a file: its parts, not yet read."""
+
+    protected: str
+    signature: str
+    batch: _FileBatch | None
+
+
+def _judged(raw: Iterable[_RawEntry], context: Context | None) -> tuple[Entry, ...]:
+    """Read entries; each is refused for its context before anything else in it is read."""
     entries = []
-    for part in parts:
-        match = _ENTRY.fullmatch(part)
-        if match is None:
-            raise EnvelopeError("a signature is not a compact JWS with detached payload")
-        entries.append(_entry(match[1], match[2], typ))
-    _refuse_repeated_kid(entries)
+    for each in raw:
+        header = _read_protected(each.protected)
+        if context is not None:
+            _check_context(header, context, batched=each.batch is not None)
+        entries.append(
+            Entry(
+                protected=each.protected,
+                signature=unb64u(each.signature),
+                header=header,
+                batch=_read_batch(each.batch, header) if each.batch is not None else None,
+            )
+        )
+    if len({entry.header.kid for entry in entries}) != len(entries):
+        raise EnvelopeError("one key signed twice")
+    if len({entry.batch for entry in entries if entry.batch is not None}) > 1:
+        raise EnvelopeError("the signatures are at several places of trees")
     return tuple(entries)
 
 
-def format_header(entries: tuple[Entry, ...]) -> str:
+def format_header(entries: Iterable[Entry]) -> str:
     """The header value that carries the signatures."""
-    return ",".join(f"{entry.protected}..{b64u(entry.signature)}" for entry in entries)
+    return ",".join(map(_format_entry, entries))
 
 
-def _entry(protected: str, signature: str, typ: str) -> Entry:
-    header = _read_protected(protected)
-    if header.typ != typ:
-        raise EnvelopeError(f"typ is {header.typ!r}, expected {typ!r}", reason="unknown-type")
-    return Entry(protected=protected, signature=unb64u(signature), header=header)
+def _format_entry(entry: Entry) -> str:
+    signature, batch = b64u(entry.signature), entry.batch
+    if batch is None:
+        return f"{entry.protected}..{signature}"
+    return f"{entry.protected}.{batch.head}.{signature}~{batch.index}.{b64u(b''.join(batch.path))}"
 
 
 @lru_cache(maxsize=256)  # a signer's header is the same on all that it signs
@@ -143,17 +285,42 @@ def _read_protected(protected: str) -> Header:
         raise EnvelopeError(f"protected header: {exc}") from None
 
 
-def _refuse_repeated_kid(entries: list[Entry]) -> None:
-    if len({entry.header.kid for entry in entries}) != len(entries):
-        raise EnvelopeError("one key signed twice")
+def _read_batch(raw: _FileBatch, header: Header) -> Batch:
+    if (header.iat, header.x5t, header.x5c) != (None, None, None):
+        raise EnvelopeError("a signature of a batch has no time and no certificate")
+    head, joined = unb64u(raw.batch), unb64u(raw.path)
+    size = int.from_bytes(head[:_SIZE_BYTES])
+    if not merkle.MIN_SIZE <= size <= merkle.MAX_SIZE:
+        raise EnvelopeError(f"a batch of {size}; it has {merkle.MIN_SIZE} to {merkle.MAX_SIZE}")
+    if raw.index >= size:
+        raise EnvelopeError(f"place {raw.index} in a batch of {size}")
+    if len(joined) != merkle.path_length(raw.index, size) * merkle.HASH_BYTES:
+        raise EnvelopeError("the path does not fit the place and the size")
+    steps = range(0, len(joined), merkle.HASH_BYTES)
+    return Batch(
+        head=raw.batch,
+        size=size,
+        root=head[_SIZE_BYTES:],
+        index=raw.index,
+        path=tuple(joined[at : at + merkle.HASH_BYTES] for at in steps),
+    )
 
 
 # -- the file form ----------------------------------------------------------------------------------------------
 
 
+class _FileBatch(Part, frozen=True, kw_only=True):
+    """The unprotected header of a batched signature: the tree, the place in it and the path."""
+
+    batch: Annotated[str, Meta(min_length=_HEAD_CHARS, max_length=_HEAD_CHARS)]
+    index: Annotated[int, Meta(ge=0, lt=merkle.MAX_SIZE)]
+    path: Annotated[str, Meta(min_length=43, max_length=256)]
+
+
 class _FileSignature(Part, frozen=True, kw_only=True):
     protected: Annotated[str, Meta(min_length=2, max_length=MAX_PROTECTED_BYTES)]
     signature: Annotated[str, Meta(min_length=2, max_length=6144)]
+    header: _FileBatch | None = None
 
 
 class _File(Part, frozen=True, kw_only=True):
@@ -162,19 +329,37 @@ class _File(Part, frozen=True, kw_only=True):
 
 
 def read_signed(
-    raw: bytes, *, typ: str = TYP_BULLETIN, max_bytes: int = MAX_PAYLOAD_BYTES, unsigned: bool = False
+    raw: bytes, context: Context, *, max_bytes: int = MAX_PAYLOAD_BYTES, unsigned: bool = False
 ) -> SignedFile:
     """The payload and signatures of a `*.tocsin.json` file (JWS JSON general serialisation).
 
     Args:
         raw: the file.
-        typ: what the signatures must say they are.
+        context: what the signatures must say they are for, and in which federation.
         max_bytes: bound of the payload.
         unsigned: allow a file that nobody has signed yet; only a ceremony wants that.
 
     Raises:
-        EnvelopeError: `too-large`, `empty`, `malformed-envelope` or `unknown-type`.
+        EnvelopeError: `too-large`, `empty`, `malformed-envelope`, `unknown-type` or `wrong-domain`.
     """
+    most = MAX_SIGNATURES if context.typ in (TYP_BULLETIN, TYP_SEALED_BULLETIN) else MAX_FILE_SIGNATURES
+    return _read_file(raw, context, most, max_bytes, unsigned=unsigned)
+
+
+def read_claims(raw: bytes, *, max_bytes: int, unsigned: bool = False) -> SignedFile:
+    """A signed file of which it is not known yet what it is for: its grammar is checked, its context is not.
+
+    Whoever believes anything of it states the context first (`check_context`).
+
+    Raises:
+        EnvelopeError: `too-large`, `empty` or `malformed-envelope`.
+    """
+    return _read_file(raw, None, MAX_FILE_SIGNATURES, max_bytes, unsigned=unsigned)
+
+
+def _read_file(
+    raw: bytes, context: Context | None, most: int, max_bytes: int, *, unsigned: bool
+) -> SignedFile:
     if len(raw) > max_bytes * 4 // 3 + MAX_FILE_SIGNATURES * 16_384:
         raise EnvelopeError("the file is too large", reason="too-large")
     try:
@@ -190,20 +375,36 @@ def read_signed(
         raise EnvelopeError(f"the payload has {len(payload)} bytes; at most {max_bytes}", reason="too-large")
     if not file.signatures and not unsigned:
         raise EnvelopeError("the file has no signature")
-    most = MAX_SIGNATURES if typ == TYP_BULLETIN else MAX_FILE_SIGNATURES
     if len(file.signatures) > most:
         raise EnvelopeError(f"{len(file.signatures)} signatures; at most {most}", reason="too-large")
-    entries = [_entry(each.protected, each.signature, typ) for each in file.signatures]
-    _refuse_repeated_kid(entries)
-    return SignedFile(payload=payload, entries=tuple(entries))
+    raw_entries = [_RawEntry(each.protected, each.signature, each.header) for each in file.signatures]
+    return SignedFile(payload=payload, entries=_judged(raw_entries, context))
 
 
-def write_signed(payload: bytes, entries: tuple[Entry, ...]) -> bytes:
+def write_signed(payload: bytes, entries: Iterable[Entry]) -> bytes:
     """The file form of a payload with its signatures."""
     signatures = tuple(
-        _FileSignature(protected=each.protected, signature=b64u(each.signature)) for each in entries
+        _FileSignature(
+            protected=each.protected,
+            signature=b64u(each.signature),
+            header=_write_batch(each.batch) if each.batch is not None else None,
+        )
+        for each in entries
     )
     return msgspec.json.encode(_File(payload=b64u(payload), signatures=signatures)) + b"\n"
+
+
+def _write_batch(batch: Batch) -> _FileBatch:
+    return _FileBatch(batch=batch.head, index=batch.index, path=b64u(b"".join(batch.path)))
+
+
+def file_form(payload: bytes, value: str) -> bytes:
+    """The file form of a message, its signatures given as in its header. Nothing is judged: it says what the message said.
+
+    Raises:
+        EnvelopeError: `too-large` or `malformed-envelope`.
+    """
+    return write_signed(payload, _judged(_raw_entries(value), None))
 
 
 class _Contradiction(Part, frozen=True):

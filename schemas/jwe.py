@@ -1,6 +1,6 @@
 """A seal: JWE in its general JSON serialisation (RFC 7516), as sealed bulletins and sections use it. Shapes, no keys.
 
-Experimental, version 1: key management is `HPKE-9-KE` of draft-ietf-jose-hpke-encrypt (X-Wing, SHAKE256, AES-256-GCM),
+Experimental, version 2: key management is `HPKE-9-KE` of draft-ietf-jose-hpke-encrypt (X-Wing, SHAKE256, AES-256-GCM),
 content encryption A256GCM. Every member is named, every encoding canonical, and there is one algorithm for all
 recipients, so that none of them can be served with a weaker one.
 """
@@ -16,10 +16,11 @@ from msgspec import Meta
 from schemas.codec import MAX_SEALED_INNER_BYTES, decode_as
 from schemas.envelope import MAX_PROTECTED_BYTES, Thumbprint, b64u, unb64u
 from schemas.errors import EnvelopeError, SchemaError
+from schemas.registry import DomainName
 from schemas.scalars import Digest, Part
 
-SEAL_TYP = "vnd.tocsin.sealed.1"
-SECTION_TYP = "vnd.tocsin.section.1"
+SEAL_TYP = "vnd.tocsin.sealed.2"
+SECTION_TYP = "vnd.tocsin.section.2"
 SEAL_ALG = "HPKE-9-KE"
 SEAL_ENC = "A256GCM"
 SEAL_CTY = "jose+json"
@@ -34,8 +35,8 @@ TAG_BYTES = 16
 SMALLEST_PADDED_BYTES = 1024
 PAD = b" "  # white space around JSON means nothing, so any JOSE library reads what it decrypts
 
-_LABEL = "tocsin-seal/1"
-_SECTION_LABEL = "tocsin-section-seal/1"
+_LABEL = "tocsin-seal/2"
+_SECTION_LABEL = "tocsin-section-seal/2"
 _T = TypeVar("_T")
 
 
@@ -46,6 +47,7 @@ class SealHeader(Part, frozen=True, kw_only=True):
     enc: Annotated[str, Meta(max_length=40)]
     typ: Annotated[str, Meta(max_length=40)]
     cty: Annotated[str, Meta(max_length=40)]
+    domain: DomainName
     cek_s256: Annotated[Digest, Meta(description="commitment to the content key")]
 
 
@@ -92,11 +94,13 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SealContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a seal belongs: moved elsewhere, it does not open.
+    """Where a seal belongs: moved elsewhere, into another federation too, it does not open.
 
-    `index` and `label` are a section's, from 0; a bulletin that is sealed as a whole has neither.
+    `domain` is the federation, `issuer`, `channel` and `id` are those of the outer bulletin. `index` and `label` are a section's,
+    from 0; a bulletin that is sealed as a whole has neither.
     """
 
+    domain: str
     issuer: str
     channel: str
     id: str
@@ -111,7 +115,7 @@ class SealContext(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def texts(self) -> tuple[str, ...]:
         """What it is bound to, beside the recipients."""
-        place = (self.issuer, self.channel, self.id)
+        place = (self.domain, self.issuer, self.channel, self.id)
         return (
             (_LABEL, *place) if self.index is None else (_SECTION_LABEL, *place, str(self.index), self.label)
         )
@@ -120,8 +124,8 @@ class SealContext(msgspec.Struct, frozen=True, kw_only=True):
 def binding(context: SealContext, kids: tuple[str, ...]) -> bytes:
     """What each recipient's wrapped key is bound to (`recipient_extra_info`): the context, and all recipients.
 
-    SHA-256 over label, issuer, channel and outer id, of a section its index and label, then the sorted key ids, each as
-    UTF-8 after its length in four bytes, big-endian: no two lists have one encoding.
+    SHA-256 over label, domain, issuer, channel and outer id, of a section its index and label, then the sorted key ids, each
+    as UTF-8 after its length in four bytes, big-endian: no two lists have one encoding.
     """
     state = hashlib.sha256()
     for text in (*context.texts, *sorted(kids)):
@@ -170,7 +174,9 @@ def unpad(padded: bytes) -> bytes:
 def seal_header(key: bytes, context: SealContext) -> SealHeader:
     """The protected header of a new seal under a content key."""
     typ, cty = context.sort
-    return SealHeader(alg=SEAL_ALG, enc=SEAL_ENC, typ=typ, cty=cty, cek_s256=commitment(key))
+    return SealHeader(
+        alg=SEAL_ALG, enc=SEAL_ENC, typ=typ, cty=cty, domain=context.domain, cek_s256=commitment(key)
+    )
 
 
 def write_jwe(seal: Seal) -> str:
@@ -201,7 +207,7 @@ def read_jwe(text: str, context: SealContext) -> Seal:
 
     Raises:
         EnvelopeError: `too-large`; `malformed-seal`: not of this closed form; `unsupported-seal`: another version,
-            algorithm or content.
+            algorithm or content; `wrong-domain`: sealed in another federation.
     """
     raw = text.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_JWE_CHARS:
@@ -218,6 +224,10 @@ def read_jwe(text: str, context: SealContext) -> Seal:
         raise EnvelopeError(
             f"a seal of another sort ({header.typ}, {header.alg}, {header.enc}, {header.cty})",
             reason="unsupported-seal",
+        )
+    if header.domain != context.domain:
+        raise EnvelopeError(
+            f"sealed in domain {header.domain!r}, not {context.domain!r}", reason="wrong-domain"
         )
     recipients = tuple(
         WrappedKey(

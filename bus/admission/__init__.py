@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from bus.admission.branches import ReceivedLink, Ruling, ended_first, standing
     from bus.admission.chain import REFUSED, Link, Neighbours, Outcome, judge_link
     from bus.admission.contradiction import judge_proof
-    from bus.admission.steps import ENDED, REASONS, Admitted, admit, holds_place, verify_file
+    from bus.admission.steps import ENDED, REASONS, Admitted, admit, holds_place, verify_file, verify_inside
     from bus.admission.verdict import Judged, Message, Refused, decide
 else:
     __getattr__ = opened(__name__, __file__)
@@ -34,4 +34,5 @@ __all__ = [
     "judge_proof",
     "standing",
     "verify_file",
+    "verify_inside",
 ]

@@ -17,7 +17,7 @@ from bus.trust import VerifiedRegistry
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Bulletin
 from schemas.codec import decode, digest
-from schemas.envelope import read_contradiction, read_signed
+from schemas.envelope import TYP_BULLETIN, Context, read_contradiction, read_signed
 from schemas.errors import EnvelopeError
 from schemas.subject import Channel, channel_of
 
@@ -81,5 +81,5 @@ def _side(raw: bytes, registry: VerifiedRegistry, now: dt.datetime) -> Side:
         if exc.place is None:  # else its issuer did say it, whatever is wrong with it
             raise
         kids = exc.place.kids
-    payload = read_signed(raw).payload
+    payload = read_signed(raw, Context(TYP_BULLETIN, registry.domain)).payload
     return Side(digest=digest(payload), kids=kids, bulletin=decode(payload))

@@ -5,7 +5,7 @@ holds. A refusal raises `AdmissionError` with one of the reason codes in `REASON
 
 0.  bound      sizes of payload and header
 1.  header     exactly one `Tocsin-Sig`, ASCII, in its grammar
-2.  entries    canonical encodings, a closed header schema, the type of a bulletin
+2.  entries    canonical encodings, a closed header schema, made for a bulletin of this federation
 3.  key        found by its id alone; its algorithm is the registry's
 4.  signature  over the very bytes received
 5.  read       I-JSON, types, cross-field rules
@@ -53,6 +53,8 @@ from schemas.envelope import (
     MAX_HEADER_BYTES,
     SIG_HEADER,
     TYP_BULLETIN,
+    TYP_SEALED_BULLETIN,
+    Context,
     Entry,
     format_header,
     hints,
@@ -71,6 +73,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "too-large": "payload, header or number of signatures above its bound",
         "malformed-envelope": "the signature header or file is not in its grammar",
         "unknown-type": "a signature made for something else than a bulletin",
+        "wrong-domain": "a signature made in another federation",
         "unknown-key": "no signature by a key of the registry",
         "wrong-algorithm": "the algorithm is not the one the registry names for the key",
         "bad-signature": "the signature does not fit the bytes",
@@ -169,11 +172,12 @@ def admit(
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
     _bound(payload)
     value = _signature_header(pairs)
+    context = Context(TYP_BULLETIN, registry.domain)
     try:
-        entries = parse_header(value)
+        entries = parse_header(value, context)
     except EnvelopeError as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
-    return _decide(subject, pairs, payload, value, entries, registry, now, continued)
+    return _decide(subject, pairs, payload, value, entries, context, registry, now, continued)
 
 
 def verify_file(
@@ -184,13 +188,31 @@ def verify_file(
     Raises:
         AdmissionError: with one of `REASONS`.
     """
+    return _verify(raw, Context(TYP_BULLETIN, registry.domain), registry, now, continued)
+
+
+def verify_inside(
+    raw: bytes, *, registry: VerifiedRegistry, now: dt.datetime, continued: bool = False
+) -> Admitted:
+    """Admit or refuse the file inside a sealed bulletin.
+
+    Its signatures are good for nothing else: `verify_file` and `admit` refuse it as `unknown-type`, and this refuses theirs.
+
+    Raises:
+        AdmissionError: with one of `REASONS`.
+    """
+    return _verify(raw, Context(TYP_SEALED_BULLETIN, registry.domain), registry, now, continued)
+
+
+def _verify(
+    raw: bytes, context: Context, registry: VerifiedRegistry, now: dt.datetime, continued: bool
+) -> Admitted:
     try:
-        file = read_signed(raw, typ=TYP_BULLETIN)
+        file = read_signed(raw, context)
     except EnvelopeError as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
-    return _decide(
-        None, [], file.payload, format_header(file.entries), file.entries, registry, now, continued
-    )
+    value = format_header(file.entries)
+    return _decide(None, [], file.payload, value, file.entries, context, registry, now, continued)
 
 
 def _decide(
@@ -199,11 +221,12 @@ def _decide(
     payload: bytes,
     value: str,
     entries: tuple[Entry, ...],
+    context: Context,
     registry: VerifiedRegistry,
     now: dt.datetime,
     continued: bool,
 ) -> Admitted:
-    signed = _check_signatures(entries, payload, registry)  # 3, 4
+    signed = _check_signatures(entries, payload, context, registry)  # 3, 4
     reading = _read(payload)  # 5
     bulletin = reading.bulletin
     mine = signed.good.get(bulletin.issuer.id, [])
@@ -278,14 +301,18 @@ def _signature_header(pairs: Iterable[tuple[str, str]]) -> str:
     return values[0]
 
 
-def _check_signatures(entries: tuple[Entry, ...], payload: bytes, registry: VerifiedRegistry) -> _Signed:
+def _check_signatures(
+    entries: tuple[Entry, ...], payload: bytes, context: Context, registry: VerifiedRegistry
+) -> _Signed:
     """Steps 3 and 4. What a bad signature means is known only when the issuer is."""
     good: dict[str, list[tuple[RegisteredKey, Entry]]] = {}
     bad: set[str] = set()
     faults: set[str] = set()
     named = {entry.header.kid: registry.key(entry.header.kid) for entry in entries}
     known = {kid: key for kid, key in named.items() if key is not None}
-    for checked in check_entries(entries, payload, lambda kid: known[kid].public if kid in known else None):
+    for checked in check_entries(
+        entries, payload, context, lambda kid: known[kid].public if kid in known else None
+    ):
         key = known[checked.key.kid]
         if checked.fault:
             faults.add(checked.fault)
@@ -323,6 +350,10 @@ def _speaker(
         raise AdmissionError(f"a signature of {issuer} does not fit", reason="bad-signature")
     if issuer not in signed.good:
         raise AdmissionError(f"{issuer} did not sign it", reason="wrong-issuer")
+    if len({entry.batch is None for _, entry in signed.good[issuer]}) != 1:
+        raise AdmissionError(
+            f"{issuer} signed it alone and in a batch; one way for all its keys", reason="malformed-envelope"
+        )
     speaker = registry.speaker(issuer)
     if reading.bulletin.issuer != speaker.authority:
         raise AdmissionError(f"{issuer} is described otherwise in the registry", reason="wrong-issuer")
@@ -369,7 +400,7 @@ def _endorsers(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Who else stands behind it, and whose co-signature does not count.
 
-    It does not when it is altered, made outside the window of its key or by one that has ended, when one that the
+    It does not when it is altered, of a batch, made outside the window of its key or by one that has ended, when one that the
     registry requires of its authority is missing, and when the bulletin describes that authority otherwise than the
     registry.
     """
@@ -380,7 +411,11 @@ def _endorsers(
         if name == bulletin.issuer.id:
             continue
         speaker = registry.speaker(name)
-        algorithms = {key.record.alg for key, entry in entries if _endorses(key, entry, bulletin, now)}
+        algorithms = {
+            key.record.alg
+            for key, entry in entries
+            if entry.batch is None and _endorses(key, entry, bulletin, now)
+        }
         as_listed = named.get(name, speaker.authority) == speaker.authority
         (stands if as_listed and algorithms.issuperset(speaker.require) else dropped).add(name)
     return tuple(sorted(stands - dropped)), tuple(sorted(dropped))

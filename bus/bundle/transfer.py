@@ -24,7 +24,7 @@ from bus.errors import PermitError, TrustError
 from bus.subscribing import Inbox
 from bus.trust import RegistryStore, VerifiedRegistry
 from schemas.codec import digest
-from schemas.envelope import SIG_HEADER, TYP_REGISTRY, b64u, read_signed
+from schemas.envelope import SIG_HEADER, TYP_REGISTRY, Context, b64u, read_signed
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.registry import MAX_REGISTRY_BYTES
 from schemas.subject import Channel, Interest, Trust, parse
@@ -255,7 +255,8 @@ def _follow(held: RegistryStore, raw: bytes) -> bool:
     An old version cannot be verified by the root that is held now, and need not be: nothing is taken from it.
     """
     try:
-        payload = read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES).payload
+        context = Context(TYP_REGISTRY, held().domain)
+        payload = read_signed(raw, context, max_bytes=MAX_REGISTRY_BYTES).payload
         number = msgspec.json.decode(payload, type=_Number).version
     except (EnvelopeError, msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise TrustError(

@@ -52,12 +52,7 @@ CREATE TABLE IF NOT EXISTS reported (
   digest TEXT NOT NULL, reader TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (digest, reader, state)
 ) WITHOUT ROWID;
 """
-_2 = """
-ALTER TABLE enrolled RENAME TO enrolled_upto;
-ALTER TABLE told RENAME TO reported;
-ALTER TABLE reported RENAME COLUMN what TO state;
-"""
-LAYOUT = Layout("delivery", SCHEMA, (_2,), known_by="receipts")
+LAYOUT = Layout("delivery", SCHEMA)
 
 TABLES = (tables.LAYOUT, LAYOUT)
 """What an outbox's file needs so that receipts can be read into it."""

@@ -200,10 +200,13 @@ async def joined(
             stack.push_async_callback(cable.cut)
         for place in (*federation.unions, *COUNTRIES):
             members, key = federation.nodes(place), nkeys.generate()
+            route_secret = secrets.token_hex(32)
             for number, node in enumerate(members):
                 name = place if len(members) == 1 else f"{place}-{number + 1}"
                 seats[name] = BrokerRole(federation=federation, name=place, node=number)
-                settings = ServerSettings(name=name, port=_port(node), seat=seats[name])
+                settings = ServerSettings(
+                    name=name, port=_port(node), seat=seats[name], route_secret=route_secret
+                )
                 conf = render_conf(founded.registry, settings=settings, provisioner_nkey=key[1])
                 servers[name], provisioners[name] = NatsServer(folder / name, conf), key
         await stack.enter_async_context(_running(servers.values()))

@@ -33,7 +33,7 @@ from bus.trust import RegistryStore, VerifiedRegistry, ceremony
 from schemas.bodies.electoral import ElectionIncident
 from schemas.bulletin import Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Context, format_header, hints
 from schemas.parts import Authority, Info
 from schemas.registry import Registry
 from schemas.subject import subject_for
@@ -125,7 +125,14 @@ class Forgery(NamedTuple):
 
 
 def forged(
-    issuer: Authority, signer: FileSigner, draft: Draft, *, seq: int, prev: str | None, moment: dt.datetime
+    issuer: Authority,
+    signer: FileSigner,
+    draft: Draft,
+    *,
+    domain: str,
+    seq: int,
+    prev: str | None,
+    moment: dt.datetime,
 ) -> Forgery:
     """A message that its issuer has never said, signed with a stolen key, dated as the thief likes."""
     bulletin = stamp(
@@ -139,7 +146,7 @@ def forged(
     )
     payload = encode(bulletin)
     forgery = digest(payload)
-    entry = sign_entry(signer, payload, typ=TYP_BULLETIN)
+    entry = sign_entry(signer, payload, Context(TYP_BULLETIN, domain))
     headers = {SIG_HEADER: format_header((entry,)), **hints(bulletin, forgery)}
     return Forgery(Outgoing(subject=subject_for(bulletin), payload=payload, headers=headers), forgery)
 

@@ -42,6 +42,7 @@ from bus.transport import (
     cursor_at,
     publish,
     publish_burst,
+    speakers,
 )
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
@@ -54,6 +55,7 @@ AGAIN_S = 1.0
 COPIES = RateLimit(burst=2000, per_s=2000 / 86_400)
 """How many bulletins of one author are carried to one place from one other though they were carried before."""
 UNKNOWN = "unknown-key"
+NO_STREAM = "no-stream"
 OVER_BUDGET = "over-budget"
 IN_THREAD_FROM = 4
 
@@ -182,7 +184,7 @@ class Carrier(msgspec.Struct, kw_only=True):
         batch: list[Received],
         registry: VerifiedRegistry,
     ) -> bool:
-        """Store a batch at the other end, and only then move the cursor. Returns whether a key was unknown."""
+        """Store a batch at the other end, and only then move the cursor. Returns whether another registry may let more through."""
         now = self.clock()
         items = [Item.of(received) for received in batch]
         known = await self.ledger.known(route.sink, [name for item in items for name in item.names])
@@ -193,7 +195,11 @@ class Carrier(msgspec.Struct, kw_only=True):
         stored: dict[str, str] = {}
         # By the stream that takes them; between streams there is no order.
         outgoing: dict[str, list[Outgoing]] = {}
+        there = {f"{name}_{status}".upper() for name, status in speakers(registry)}
         for found in proven:
+            if _stream_of(found.message) not in there:
+                left[NO_STREAM] += 1  # who may not speak has no stream, at no broker
+                continue
             if found.item.digest not in known:
                 stored |= found.names
             elif (name := found.item.again or found.endorsed) and name not in known:
@@ -221,7 +227,7 @@ class Carrier(msgspec.Struct, kw_only=True):
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
         await self.ledger.note(route, stream, cursor, filters, stored, tails, now.timestamp())
         self.carried[route.sink] += sum(map(len, outgoing.values()))
-        return bool(left[UNKNOWN])
+        return bool(left[UNKNOWN] or left[NO_STREAM])
 
     def _may_copy(self, route: Route, author: str, now: float) -> bool:
         """Charge an author with a bulletin that is carried though it was before; False when its allowance is used up."""
@@ -246,7 +252,7 @@ def _must_be_connected(end: Connection) -> None:
 def _stream_of(message: Outgoing) -> str:
     """The stream that takes a message, at whichever broker."""
     tokens = message.subject.split(".")
-    return f"{tokens[5]}_{tokens[2]}".upper()
+    return f"{tokens[5]}-{tokens[6]}_{tokens[2]}".upper()
 
 
 async def _store(sink: Connection, messages: list[Outgoing]) -> list[PubAck]:

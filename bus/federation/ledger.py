@@ -27,13 +27,7 @@ CREATE TABLE IF NOT EXISTS sink_positions (
   sink TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, stream)
 ) WITHOUT ROWID;
 """
-_2 = "ALTER TABLE tails RENAME TO sink_positions"
-_3 = """
-ALTER TABLE carried ADD COLUMN signature TEXT NOT NULL DEFAULT '';
-ALTER TABLE carried ADD COLUMN at REAL NOT NULL DEFAULT 0;
-UPDATE carried SET at = unixepoch();
-"""
-LAYOUT = Layout("carrier", SCHEMA, (_2, _3), known_by="carried")
+LAYOUT = Layout("carrier", SCHEMA)
 KEPT_S = MAX_AGE_S + MARGIN_S
 """How long it is remembered what was carried: as long as a stream may hold it."""
 _CARRIED = "INSERT OR IGNORE INTO carried VALUES (?, ?, ?, ?)"

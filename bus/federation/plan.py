@@ -5,19 +5,17 @@ country's carrier (`bus.federation.carrier`), beside its broker, connects to the
 It takes there the bulletins of its own authorities, and brings home those of others. Nobody connects inwards, so control of
 a union gives no control of a country. The way of a bulletin from XA to XB:
 
-    XA's broker, XA_ACTUAL --carrier of XA--> the union, XA_ACTUAL, WORLD_ACTUAL --carrier of XB--> XB's broker, XA_ACTUAL
+    XA's broker, WORLD_ACTUAL --carrier of XA--> the union, XA-CSIRT_ACTUAL, WORLD_ACTUAL --carrier of XB--> XB's broker
 
-Streams are everywhere the same (`bus.transport.streams`): one for the bulletins of each country's authorities, and the worlds
-that readers read. There are no loops: outwards goes what a country's own stream holds, homewards what the others' do. What is carried
-follows from the registry's grants: a channel goes to a country in which somebody may read it, and to no other; the
+Streams are everywhere the same (`bus.transport.streams`): one for what each authority says at a status, and the worlds
+that readers and carriers read. There are no loops: outwards goes what a country's own authorities say, homewards what the
+others do. What is carried follows from the registry's grants: a channel goes to a country in which somebody may read it, and to no other; the
 consumers' filters at the source say so, and so do the permissions at the other end.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -30,7 +28,6 @@ from bus.transport import (
     Permissions,
     country_of,
     inbox_prefix,
-    origin_stream,
     reading,
     trust_consumers,
     world_stream,
@@ -195,12 +192,9 @@ def _way(registry: VerifiedRegistry, federation: Federation, country: str, place
     if place in federation.unions:
         sends = _all_released(registry, federation, origin=country)
         brings = _all_released(registry, federation, reader=country)
-        there: Callable[[Status], str] = world_stream
     else:
         sends, brings = released(registry, country, place), released(registry, place, country)
-        there = partial(origin_stream, place)
-    out = _consumers(place, sends, partial(origin_stream, country))
-    back = _consumers(country, brings, there)
+    out, back = _consumers(place, sends), _consumers(country, brings)
     return Route(country, place, out, sends), Route(place, country, back, brings)
 
 
@@ -236,12 +230,10 @@ def _all_released(
     return tuple(sorted({pattern for pair in pairs for pattern in released(registry, *pair)}))
 
 
-def _consumers(
-    to: str, patterns: tuple[str, ...], stream_of: Callable[[Status], str]
-) -> tuple[ConsumerSpec, ...]:
-    """The consumers by which a place takes what patterns let through: one for each status that they name."""
+def _consumers(to: str, patterns: tuple[str, ...]) -> tuple[ConsumerSpec, ...]:
+    """The consumers on the worlds by which a place takes what patterns let through: one for each status that they name."""
     return tuple(
-        ConsumerSpec(stream=stream_of(status), name=consumer_to(to), filters=filters)
+        ConsumerSpec(stream=world_stream(status), name=consumer_to(to), filters=filters)
         for status in Status
         if (filters := tuple(pattern for pattern in patterns if pattern.startswith(f"{PREFIX}.{status}.")))
     )

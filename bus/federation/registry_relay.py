@@ -86,8 +86,9 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
             yield from self.held.versions()[1:]  # the pinned one is everybody's already
             if (beacon := self.held.beacon()) is not None:
                 yield beacon
+        domain = self.held().domain
         for raw in self.held.statements():
-            if place == self.country or country_of(speaker_of(raw)) == self.country:
+            if place == self.country or country_of(speaker_of(raw, domain)) == self.country:
                 yield raw
 
 

@@ -17,13 +17,13 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from bus.admission import Judged, Message, Refused, decide
-from bus.errors import TrustError
+from bus.keys import check_entries
 from bus.storage import Lease
 from bus.subscribing import Inbox, message_from
-from bus.transport import MARGIN_S, MAX_AGE_S, Connection, Endpoint, read_back, reader_streams
+from bus.transport import MARGIN_S, Connection, Endpoint, kept_s, read_back, reader_streams
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
-from schemas.envelope import parse_header, signing_input
+from schemas.envelope import TYP_BULLETIN, Context, parse_header
 from schemas.errors import EnvelopeError
 from schemas.subject import Channel
 
@@ -69,14 +69,16 @@ def _wrong(row: sqlite3.Row, registry: VerifiedRegistry) -> str:
     key = registry.key(row["kid"])
     if key is None:
         return ""
+    context = Context(TYP_BULLETIN, registry.domain)
     try:
-        entry = next(entry for entry in parse_header(row["signature"]) if entry.header.kid == row["kid"])
-        key.public.verify(entry.signature, signing_input(entry.protected, row["payload"]))
-    except (EnvelopeError, StopIteration):
+        entries = parse_header(row["signature"], context)
+    except EnvelopeError:
         return "its signature cannot be read"
-    except TrustError:
-        return "its signature does not fit"
-    return ""
+    known = {row["kid"]: key.public}
+    checked = next(check_entries(entries, row["payload"], context, known.get), None)
+    if checked is None:
+        return "its signature cannot be read"
+    return "its signature does not fit" if checked.fault else ""
 
 
 _EMPTY_PLACES = """
@@ -147,7 +149,7 @@ def _expected(
 ) -> dict[str, str]:
     """What came from a stream and must still be there, by digest: young enough, and readable as of now."""
     sql = "SELECT digest, channel FROM admitted WHERE stream = ? AND admitted_at >= ?"
-    rows = db.execute(sql, (stream, now.timestamp() - MAX_AGE_S + MARGIN_S)).fetchall()
+    rows = db.execute(sql, (stream, now.timestamp() - kept_s(stream) + MARGIN_S)).fetchall()
     readable = {
         name
         for name in {row["channel"] for row in rows}

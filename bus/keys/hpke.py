@@ -175,7 +175,7 @@ def read_seal(jwe: str, context: SealContext) -> Seal:
     """Take the JWE that stands in a place apart, without opening it.
 
     Raises:
-        SealError: `too-large`, `malformed-seal` or `unsupported-seal`.
+        SealError: `too-large`, `malformed-seal`, `unsupported-seal` or `wrong-domain`.
     """
     try:
         return read_jwe(jwe, context)
@@ -192,7 +192,7 @@ def open_sealed(jwe: str | Seal, keys: Iterable[OpeningKey], context: SealContex
         context: the outer bulletin it came in, and of a section its place there.
 
     Raises:
-        SealError: `too-large`, `malformed-seal`, `unsupported-seal`, `not-a-recipient`, `wrong-context`,
+        SealError: `too-large`, `malformed-seal`, `unsupported-seal`, `wrong-domain`, `not-a-recipient`, `wrong-context`,
             `wrong-commitment` or `damaged-seal`.
     """
     sealed = read_seal(jwe, context) if isinstance(jwe, str) else jwe

@@ -21,7 +21,17 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from bus.errors import TrustError
 from bus.keys import subgroup
 from schemas.codec import digest
-from schemas.envelope import TYP_BULLETIN, Entry, Header, b64u, protected_for, signing_input, unb64u
+from schemas.envelope import (
+    Context,
+    Entry,
+    Header,
+    b64u,
+    misplaced,
+    protected_for,
+    signed_bytes,
+    signing_input,
+    unb64u,
+)
 from schemas.errors import EnvelopeError
 
 Private = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | MLDSA65PrivateKey
@@ -203,48 +213,57 @@ class CheckedEntry(NamedTuple):
 
 
 def check_entries(
-    entries: Iterable[Entry], payload: bytes, key_of: Callable[[str], PublicKey | None]
+    entries: Iterable[Entry], payload: bytes, context: Context, key_of: Callable[[str], PublicKey | None]
 ) -> Iterator[CheckedEntry]:
     """Check the signatures over a payload. An entry by an unknown key is passed over.
 
     Args:
         entries: the entries of a header or a file.
         payload: the bytes that they sign.
+        context: what they must have been made for, and in which federation; no signature holds by itself.
         key_of: the key with an id, if it is known. It is found by its id alone, and its algorithm is its own.
 
     Yields:
-        Each entry by a known key; `fault` is `wrong-algorithm` or `bad-signature` where its signature does not hold.
+        Each entry by a known key; `fault` is `unknown-type`, `wrong-domain`, `wrong-algorithm` or `bad-signature` where its
+        signature does not hold.
     """
     for entry in entries:
         key = key_of(entry.header.kid)
-        if key is None:
-            continue
-        fault = ""
-        if entry.header.alg != key.alg:
-            fault = "wrong-algorithm"
-        else:
-            try:
-                key.verify(entry.signature, signing_input(entry.protected, payload))
-            except TrustError as exc:
-                fault = exc.reason
-        yield CheckedEntry(entry=entry, key=key, fault=fault)
+        if key is not None:
+            yield CheckedEntry(entry=entry, key=key, fault=_fault(entry, payload, context, key))
+
+
+def _fault(entry: Entry, payload: bytes, context: Context, key: PublicKey) -> str:
+    if reason := misplaced(entry, context):
+        return reason
+    if entry.header.alg != key.alg:
+        return "wrong-algorithm"
+    data = signed_bytes(entry, payload)
+    if data is None:
+        return "bad-signature"
+    try:
+        key.verify(entry.signature, data)
+    except TrustError as exc:
+        return exc.reason
+    return ""
 
 
 def sign_entry(
-    signer: Signer, payload: bytes, *, typ: str, iat: int | None = None, x5t: str | None = None
+    signer: Signer, payload: bytes, context: Context, *, iat: int | None = None, x5t: str | None = None
 ) -> Entry:
-    """Sign a payload: one entry for a header or a file."""
-    protected = protected_for(signer.alg, signer.kid, typ, iat=iat, x5t=x5t)
+    """Sign a payload for one purpose in one federation: one entry for a header or a file."""
+    protected = protected_for(signer.alg, signer.kid, context, iat=iat, x5t=x5t)
     signature = signer.sign(signing_input(protected, payload))
+    typ, domain = context
     return Entry(
         protected=protected,
         signature=signature,
-        header=Header(alg=signer.alg, kid=signer.kid, typ=typ, iat=iat, x5t=x5t),
+        header=Header(alg=signer.alg, kid=signer.kid, typ=typ, domain=domain, iat=iat, x5t=x5t),
     )
 
 
-def sign_bulletin(signer: Signer, payload: bytes, issued: dt.datetime) -> Entry:
-    """Sign a bulletin; by a certified signer it is a JAdES B-B seal, whose signing time is the bulletin's own."""
+def sign_bulletin(signer: Signer, payload: bytes, context: Context, issued: dt.datetime) -> Entry:
+    """Sign a bulletin, or the inside of a sealed one; a certified signer makes a JAdES B-B seal, as of the time of issue."""
     if isinstance(signer, CertifiedSigner):
-        return sign_entry(signer, payload, typ=TYP_BULLETIN, iat=int(issued.timestamp()), x5t=signer.x5t)
-    return sign_entry(signer, payload, typ=TYP_BULLETIN)
+        return sign_entry(signer, payload, context, iat=int(issued.timestamp()), x5t=signer.x5t)
+    return sign_entry(signer, payload, context)

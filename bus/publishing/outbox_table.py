@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS pruned_once (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 """
-LAYOUT = Layout("publishing", SCHEMA, ("ALTER TABLE kept_once RENAME TO pruned_once",), known_by="outbox")
+LAYOUT = Layout("publishing", SCHEMA)
 
 
 # A channel with a parked row waits behind it.

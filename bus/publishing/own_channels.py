@@ -19,10 +19,11 @@ from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Outbox, Settled
 from bus.transport import (
     MARGIN_S,
-    MAX_AGE_S,
     Connection,
     Endpoint,
     Received,
+    kept_s,
+    own_heads,
     own_streams,
     publish_channels,
     read_back,
@@ -35,7 +36,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """All that the bus holds under an authority's name.
 
     Attributes:
-        links: every signed bulletin's place, by the name of its channel, in the order of the streams.
+        links: every signed bulletin's place, by the name of its channel, in the order of the streams; last those that are
+            only remembered as the newest of their subjects.
         stands: the digests of those that are the authority's word, by the keys as they are now.
         cursors: how far each stream was read.
     """
@@ -97,6 +99,12 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
                         for message in batch
                         if (name := digest(message.payload)) in unsure
                     ]
+            # What is newest on a subject is there for good, when its stream has long dropped it.
+            known = {link.digest for link in links}
+            for stream, consumer in own_heads(registry, self.endpoint.authority_id):
+                async for batch in read_back(connection, stream, consumer, 1):
+                    older = [message for message in batch if digest(message.payload) not in known]
+                    links += await asyncio.to_thread(placed, older, registry, self.clock())
         stands = standing(links, registry.ended(self.clock())).stands
         await self.outbox.settle(arrived, self.clock().timestamp())
         return Survey(links=tuple(links), stands=stands, cursors=cursors)
@@ -133,7 +141,7 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         cursor = 0 if whole else (await outbox.own_cursors()).get(stream, 0)
         allowed = {channel.name for channel in publish_channels(registry, self.endpoint.authority_id)}
         # Without a grant a channel is not read back, and the stream has dropped what is older than its age limit.
-        since = self.clock().timestamp() - MAX_AGE_S + MARGIN_S
+        since = self.clock().timestamp() - kept_s(stream) + MARGIN_S
         stored = await outbox.read(lambda db: table.stored_from(db, stream, cursor))
         expected = {
             row["digest"]: row["n"]

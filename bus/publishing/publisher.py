@@ -22,6 +22,7 @@ import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 
@@ -229,7 +230,8 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             OutboxError: `no-bus`, without an endpoint; `lease-held`, another process sends from this outbox.
         """
         async with self.paused("recovery", timeout) as own:
-            return await recover(own, self.stamping.sign_and_keep)
+            domain = own.registry().domain
+            return await recover(own, partial(self.stamping.sign_and_keep, domain=domain))
 
     async def scrub(self, timeout: float = 60.0) -> int:
         """Read all own channels, and send again what a stream has lost. Returns the number of bulletins. Raises as `recover`."""

@@ -38,9 +38,7 @@ OVERHEAD_BYTES = 1024  # headers, and what a stream adds
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resent (n INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
-LAYOUT = Layout(
-    "send_again", SCHEMA, ("ALTER TABLE offered_again RENAME TO resent",), known_by="offered_again"
-)
+LAYOUT = Layout("send_again", SCHEMA)
 
 log = structlog.get_logger()
 

@@ -21,7 +21,7 @@ from bus.publishing.outbox import Outbox, Settled
 from bus.publishing.own_channels import OwnChannels
 from bus.publishing.transmission import Transmission
 from bus.storage import LEASE_S, Lease
-from bus.transport import Connection, Endpoint, own_streams
+from bus.transport import Connection, Endpoint, own_streams, status_of
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Status
 
@@ -225,7 +225,7 @@ class Sender:
     def _streams(self) -> dict[str, tuple[str, str]]:
         """Per status, the stream that takes it and the consumer that reads the own channels back."""
         own = own_streams(self._registry(), self.authority_id)
-        return {stream.split("_", 1)[1].lower(): (stream, consumer) for stream, consumer in own}
+        return {status_of(stream): (stream, consumer) for stream, consumer in own}
 
     def _forget(self) -> None:
         self._known.clear()

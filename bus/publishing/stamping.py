@@ -17,7 +17,7 @@ from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import decode, digest, encode
-from schemas.envelope import SIG_HEADER, format_header, hints
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Context, format_header, hints
 from schemas.parts import Ref
 from schemas.subject import channel_of, subject_for
 from schemas.vocab import MsgType, RefRel
@@ -79,7 +79,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         bulletin, payload = self._draw_up(db, draft, defaults, registry, moment)
         if self.seal is not None:
             bulletin, payload = self.seal(bulletin, payload, registry, moment, draft.sections)
-        return self.sign_and_keep(db, bulletin, payload, moment, once, origin)
+        return self.sign_and_keep(db, bulletin, payload, moment, once, origin, domain=registry.domain)
 
     def rehearse(
         self, db: sqlite3.Connection, draft: Draft, registry: VerifiedRegistry, moment: dt.datetime
@@ -157,13 +157,16 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         moment: dt.datetime,
         once: str | None,
         origin: str | None,
+        *,
+        domain: str,
     ) -> Accepted:
-        """Steps 5 to 7 for a composed bulletin, inside a transaction of the outbox."""
+        """Steps 5 to 7 for a composed bulletin of a federation, inside a transaction of the outbox."""
         # 5 address: the subject and the hints follow from the bulletin
         name = digest(payload)
         headers = hints(bulletin, name)
         # 6 sign
-        entries = tuple(sign_bulletin(signer, payload, bulletin.issued) for signer in self.signers)
+        context = Context(TYP_BULLETIN, domain)
+        entries = tuple(sign_bulletin(signer, payload, context, bulletin.issued) for signer in self.signers)
         headers = {SIG_HEADER: format_header(entries), **headers}
         # 7 keep
         table.keep(db, bulletin, payload, name, headers, moment.timestamp(), once, origin)

@@ -1,8 +1,10 @@
 """What is inside a sealed bulletin: opened, admitted by the same checks as any other, and compared with its outside.
 
-The outside is signed by the issuer, and so is the inside. Neither alone says that they belong together: a recipient
-could put an inner file that it has opened into a seal of its own, or a signer could show different things to those
-who hold keys and to those who do not. So what both say must be equal, and a seal inside a seal is refused.
+The outside is signed by the issuer, and so is the inside, for another purpose: a signature of the inside is good for
+nothing but this, so that nobody who has opened it can hand it on as a second bulletin of its issuer. Neither alone says
+that they belong together: a recipient could put an inner file that it has opened into a seal of its own, or a signer
+could show different things to those who hold keys and to those who do not. So what both say must be equal, and a seal
+inside a seal is refused.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import datetime as dt
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from bus.admission import Admitted, verify_file
+from bus.admission import Admitted, verify_inside
 from bus.errors import AdmissionError, SealError
 from bus.keys import OpeningKey, open_sealed, read_seal
 from bus.sealing.recipients import owner_of
@@ -33,6 +35,7 @@ SEAL_REASONS: Mapping[str, str] = MappingProxyType(
         "too-large": "the seal, what is in it, or its number of recipients is above its bound",
         "malformed-seal": "not of the one closed form",
         "unsupported-seal": "another version, key management or content encryption",
+        "wrong-domain": "sealed, or signed inside, in another federation",
         "recipient-mismatch": "the recipients named are not the holders of the keys it is sealed to",
         "not-a-recipient": "none of this reader's keys is among the recipients",
         "wrong-context": "sealed for another bulletin or other recipients, or the wrapped key is damaged",
@@ -49,9 +52,10 @@ SEAL_REASONS: Mapping[str, str] = MappingProxyType(
 RETRACTING = frozenset({RefRel.SUPERSEDES, RefRel.CANCELS})
 
 
-def context_of(bulletin: Bulletin, index: int | None = None, label: str = "") -> SealContext:
-    """What ties a seal to its outer bulletin, and that of a section to its place there."""
+def context_of(bulletin: Bulletin, domain: str, index: int | None = None, label: str = "") -> SealContext:
+    """What ties a seal to its outer bulletin in one federation, and that of a section to its place there."""
     return SealContext(
+        domain=domain,
         issuer=bulletin.issuer.id,
         channel=str(channel_of(bulletin)),
         id=bulletin.id,
@@ -95,9 +99,9 @@ def open_bulletin(
     """
     if not isinstance(outer.body, Sealed):
         raise SealError(f"{outer.id} is not sealed", reason="not-sealed")
-    raw = opened(outer.body, keys, context_of(outer), registry)
+    raw = opened(outer.body, keys, context_of(outer, registry.domain), registry)
     try:
-        inner = verify_file(raw, registry=registry, now=now, continued=held)
+        inner = verify_inside(raw, registry=registry, now=now, continued=held)
     except AdmissionError as exc:
         raise AdmissionError(
             f"the bulletin inside: {exc}", reason=exc.reason, retry_at=exc.retry_at

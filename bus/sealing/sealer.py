@@ -23,7 +23,7 @@ from schemas import rules
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.codec import MAX_PAYLOAD_BYTES, decode, digest, encode
-from schemas.envelope import write_signed
+from schemas.envelope import TYP_SEALED_BULLETIN, Context, write_signed
 from schemas.errors import EnvelopeError
 from schemas.jwe import pad
 from schemas.parts import SealedSection
@@ -86,11 +86,12 @@ class Sealer:
                     section,
                     index,
                     section_recipients(inner, section, registry, moment, without=self._without),
+                    registry.domain,
                     self._rng,
                 )
                 for index, section in enumerate(sections)
             )
-            outer = self._covered(inner, payload, to, rehearsal=rehearsal) if to else inner
+            outer = self._covered(inner, payload, to, registry.domain, rehearsal=rehearsal) if to else inner
         except (SealError, EnvelopeError) as exc:
             raise PermitError(f"this draft cannot be sealed: {exc}", reason=exc.reason) from None
         return _checked(outer, parts, registry) if to or parts else (inner, payload)
@@ -113,15 +114,16 @@ class Sealer:
         return True
 
     def _covered(
-        self, inner: Bulletin, payload: bytes, to: Sequence[Recipient], *, rehearsal: bool
+        self, inner: Bulletin, payload: bytes, to: Sequence[Recipient], domain: str, *, rehearsal: bool
     ) -> Bulletin:
         if rehearsal:
             signed, jwe = write_signed(payload, ()), _UNSEALED
             pad(signed)
         else:
-            entries = tuple(sign_bulletin(signer, payload, inner.issued) for signer in self._signers)
+            context = Context(TYP_SEALED_BULLETIN, domain)
+            entries = tuple(sign_bulletin(signer, payload, context, inner.issued) for signer in self._signers)
             signed = write_signed(payload, entries)
-            jwe = seal(signed, [recipient.key for recipient in to], context_of(inner), self._rng)
+            jwe = seal(signed, [recipient.key for recipient in to], context_of(inner, domain), self._rng)
         names = tuple(recipient.authority_id for recipient in to)
         return cover(inner, Sealed(jwe=jwe, recipients=names, inner_digest=digest(signed)))
 

@@ -106,16 +106,17 @@ def seal_section(
     section: SectionDraft,
     index: int,
     to: Collection[Recipient],
+    domain: str,
     rng: Callable[[int], bytes],
 ) -> SealedSection:
-    """Seal a section for its place in a bulletin.
+    """Seal a section for its place in a bulletin of a federation.
 
     Raises:
         SchemaError: the content is out of its bounds.
         SealError: `too-large`.
     """
     content = _content(section, b64u(rng(SALT_BYTES)))
-    context = context_of(bulletin, index, section.label)
+    context = context_of(bulletin, domain, index, section.label)
     return SealedSection(
         label=section.label,
         recipients=tuple(recipient.authority_id for recipient in to),
@@ -154,7 +155,7 @@ def open_section(
             `rule:R<n>`, `not-permitted`.
     """
     part = bulletin.sections[index]
-    raw = opened(part, keys, context_of(bulletin, index, part.label), registry)
+    raw = opened(part, keys, context_of(bulletin, registry.domain, index, part.label), registry)
     said = inner or bulletin
     try:
         content = decode_as(SectionContent, raw)

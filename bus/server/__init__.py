@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from bus.server.binary import MINIMUM_VERSION, check_version, find_binary
     from bus.server.checks import check, must_be_sound
     from bus.server.config import ServerSettings, ServerTls, render_conf
-    from bus.server.connection_limits import SYSTEM, share_connections
     from bus.server.follow import follow_registry
     from bus.server.process import NatsServer, ports_of
     from bus.server.provisioning import provision, provisioner_endpoint
@@ -17,7 +16,6 @@ else:
 
 __all__ = [
     "MINIMUM_VERSION",
-    "SYSTEM",
     "NatsServer",
     "ServerSettings",
     "ServerTls",
@@ -30,5 +28,4 @@ __all__ = [
     "provision",
     "provisioner_endpoint",
     "render_conf",
-    "share_connections",
 ]

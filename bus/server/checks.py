@@ -8,20 +8,23 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bus.errors import BusError
 from bus.federation import BrokerRole, guests
 from bus.keys import nkeys
+from bus.server.accounts import Member, imports_lost, members, render_accounts
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
-from bus.server.config import MAX_PENDING_BYTES, RESERVED_CONNECTIONS, ServerSettings, render_accounts
-from bus.server.connection_limits import CONNECTIONS, MOST_EACH, held
+from bus.server.config import MAX_PENDING_BYTES, MOST_EACH
 from bus.server.findings import Check, hard, soft
+from bus.server.isolation import isolation_check
 from bus.server.layout_checks import FULL_SHARE, carrier_check, consumer_check, country_check, stream_checks
 from bus.server.monitor import read_monitor
 from bus.server.provisioning import layout, provisioner_endpoint
+from bus.server.room import batch_checks, room_checks
 from bus.transport import (
     MAX_MESSAGE_BYTES,
     PULL_BYTES,
@@ -33,6 +36,7 @@ from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
 CERTIFICATE_DAYS = 30
+SUBSCRIPTIONS = "subsz?subs=1&limit=65536"
 MOST_PING_S = 10
 MOST_WRITE_DEADLINE_S = 10
 # What the server holds every connection to: too little keeps honest programs out, too much none of the others.
@@ -55,9 +59,10 @@ async def check(
     conf_file: Path | None = None,
     binary: Path | None = None,
     tls: Tls | None = None,
-    system_nkey: str | None = None,
+    probe_seeds: Sequence[str] = (),
+    max_each: int = MOST_EACH,
 ) -> list[Check]:
-    """Check version, durability, limits, users, streams and consumers of a running broker.
+    """Check version, durability, limits, accounts and their walls, streams and consumers of a running broker.
 
     Args:
         url: where it serves.
@@ -68,7 +73,8 @@ async def check(
         conf_file: the configuration that it should run with; None when it is out of reach.
         binary: a nats-server to read that file with.
         tls: with which certificates to connect; None connects in clear.
-        system_nkey: public nkey of who may cut connections, where there is one.
+        probe_seeds: nkey seeds of the identities that try the walls; without them that is not tried.
+        max_each: connections that one identity may have.
 
     Raises:
         ServerError: `no-monitor`, when the monitoring address does not answer.
@@ -76,15 +82,12 @@ async def check(
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
     checks = list(_server(varz))
-    checks.append(await asyncio.to_thread(_connections, monitor_url))
-    limits = ServerSettings(
-        max_connections=int(varz.get("max_connections", 0)) - RESERVED_CONNECTIONS,
-        max_subscriptions=int(varz.get("max_subscriptions", 0)),
-        system_nkey=system_nkey,
-        seat=seat,
+    everybody = members(
+        registry, nkeys.public_of(provisioner_seed), seat, [nkeys.public_of(seed) for seed in probe_seeds]
     )
-    users = render_accounts(registry, nkeys.public_of(provisioner_seed), limits)
+    users = render_accounts(everybody, max_each, int(varz.get("max_subscriptions", 0)))
     checks += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
+    checks.append(await asyncio.to_thread(imports_check, monitor_url, everybody))
     async with Connection.open(provisioner_endpoint(url, provisioner_seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
         if tls is not None:
@@ -92,10 +95,24 @@ async def check(
         specs, wanted = layout(registry, seat)
         checks += await stream_checks(connection, specs, len(registry.document.authorities))
         checks.append(await consumer_check(connection, wanted))
+        jetstream = varz.get("jetstream") or {}
+        checks += room_checks(specs, int((jetstream.get("config") or {}).get("max_storage", 0)))
+        checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
+        if probe_seeds:
+            checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))
         if seat is not None:
             checks.append(country_check(registry, seat.federation))
             checks += [await carrier_check(connection, guest) for guest in guests(registry, seat)]
     return checks
+
+
+async def _walls(
+    owner: Connection, *, url: str, seeds: Sequence[str], registry: VerifiedRegistry, tls: Tls | None
+) -> Check:
+    try:
+        return await isolation_check(owner, url=url, seeds=seeds, registry=registry, tls=tls)
+    except BusError as exc:
+        return hard("walls", ok=False, detail=f"they could not be tried: {exc}")
 
 
 def must_be_sound(checks: Iterable[Check]) -> None:
@@ -146,12 +163,25 @@ def _tls(varz: dict[str, Any]) -> Check:
     return hard("TLS", _loopback(host), "not needed on loopback", f"none on {host}: anybody on the way reads")
 
 
-def _connections(monitor_url: str) -> Check:
-    """The broker limits the connections of all together; this names the users with more than their share."""
-    counts = {user: len(cids) for user, cids in held(read_monitor(monitor_url, CONNECTIONS)).items()}
-    many = [f"{user}: {count}" for user, count in counts.items() if count > MOST_EACH]
-    most = max(counts.values(), default=0)
-    return soft("connections of one identity", not many, ", ".join(many[:8]) or f"{most} at the most")
+def imports_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
+    """Whether every account has its imports in the running server: one that lost them in a reload is deaf.
+
+    Raises:
+        ServerError: `no-monitor`.
+    """
+    heard = {
+        member.name: {
+            str(each.get("subject"))
+            for each in read_monitor(monitor_url, f"{SUBSCRIPTIONS}&acc={member.name}").get(
+                "subscriptions_list"
+            )
+            or ()
+        }
+        for member in everybody
+    }
+    lost = imports_lost(everybody, heard)
+    told = f"{len(everybody)} accounts have their {sum(len(each.permissions.publish) for each in everybody)} imports"
+    return hard("accounts", not lost, told, f"{len(lost)} imports are lost; reload it: {', '.join(lost[:8])}")
 
 
 def _handshakes(url: str, tls: Tls) -> Iterator[Check]:

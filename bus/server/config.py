@@ -1,22 +1,24 @@
-"""The broker's configuration, written from the registry: users with nkeys, allow lists only, durable to the disk."""
+"""The broker's configuration, written from the registry: an account for each identity, durable to the disk."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
-from bus.federation import CLUSTER, BrokerRole, guests, served_authorities
+from bus.federation import CLUSTER, BrokerRole
+from bus.server.accounts import members, render_accounts
 from bus.server.binary import ServerError
-from bus.transport import MAX_MESSAGE_BYTES, PROVISIONER, inbox_prefix, permissions_of
+from bus.transport import BATCH, MAX_MESSAGE_BYTES
 from bus.trust import VerifiedRegistry
-from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 
-RESERVED_CONNECTIONS = 16
 MAX_PENDING_BYTES = 16 * 1024**2
+MOST_EACH = 64  # connections of one identity
+# Batches that are open: of one stream, which has one speaker, and of the whole server.
+BATCHES_EACH, BATCHES_OPEN, BATCH_S = 1, 32, 2
+ROUTE_USER = "tocsin"
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -59,15 +61,21 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_memory_store: int = 256 * 1024**2
     max_connections: int = 4096
     max_subscriptions: int = 200
+    max_each: int = MOST_EACH
     tls: ServerTls | None = None
     seat: BrokerRole | None = None
     """Which broker of a federation it is; None stands alone and serves every authority."""
-    system_nkey: str | None = None
-    """Public nkey of who may cut connections (`bus.server.connection_limits`); without it nobody speaks to the system account."""
+    probe_nkeys: tuple[str, ...] = ()
+    """Public nkeys of the identities that try the walls (`bus.server.probe`); without them `server check` tries less."""
+    route_secret: str | None = None
+    """What the nodes of a cluster know one another by; the same at each."""
 
 
 def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisioner_nkey: str) -> str:
     """The configuration file. The monitoring port listens on loopback alone: it asks for no password.
+
+    Raises:
+        ServerError: `tls-file`, `route-secret`: a cluster whose nodes could not know one another.
 
     Args:
         registry: whose authorities become users.
@@ -75,6 +83,8 @@ def render_conf(registry: VerifiedRegistry, *, settings: ServerSettings, provisi
         provisioner_nkey: public nkey of the one identity that may make streams and consumers.
     """
     files = _tls_files(settings.tls)
+    everybody = members(registry, provisioner_nkey, settings.seat, settings.probe_nkeys)
+    accounts = render_accounts(everybody, settings.max_each, settings.max_subscriptions)
     return f"""\
 # Written by tocsin from registry {registry.domain} version {registry.version}; edits are lost.
 # {registry.digest}
@@ -89,8 +99,8 @@ max_payload: {MAX_MESSAGE_BYTES}
 max_control_line: 4096
 # Bytes on their way to one connection; a reader that takes nothing is cut, and nobody waits for it.
 max_pending: {MAX_PENDING_BYTES}
-# More than the account has: its own system account is never kept out.
-max_connections: {settings.max_connections + RESERVED_CONNECTIONS}
+# Of all together; an identity has its account's share of them.
+max_connections: {settings.max_connections}
 max_subscriptions: {settings.max_subscriptions}
 jetstream {{
   store_dir: {_quoted(str(settings.store_dir))}
@@ -98,8 +108,17 @@ jetstream {{
   max_memory_store: {settings.max_memory_store}
   # A power cut loses what was acknowledged and not yet synced; so each message is.
   sync_interval: always
+  # What is open and not committed is in no stream's room; so there is little of it, and not for long.
+  limits {{
+    batch {{
+      max_inflight_per_stream: {BATCHES_EACH}
+      max_inflight_total: {BATCHES_OPEN}
+      max_msgs: {BATCH}
+      timeout: "{BATCH_S}s"
+    }}
+  }}
 }}
-{_tls(files)}{_cluster(settings.seat, files)}{render_accounts(registry, provisioner_nkey, settings)}"""
+{_tls(files)}{_cluster(settings, files)}{accounts}"""
 
 
 def _tls_files(files: ServerTls | None) -> str:
@@ -126,85 +145,46 @@ tls {{
 """
 
 
-def _cluster(seat: BrokerRole | None, files: str) -> str:
-    """How the nodes of a cluster find and trust one another.
+def _cluster(settings: ServerSettings, files: str) -> str:
+    """How the nodes of a cluster find and trust one another: by a secret of theirs, and by certificates.
+
+    Clients have certificates of the same CA, and anybody on this machine reaches its loopback: neither makes a node.
 
     Raises:
-        ServerError: `tls-file`, when nodes on other machines would be trusted without a certificate.
+        ServerError: `tls-file`, when nodes on other machines would be trusted without a certificate; `route-secret`, when
+            there is none.
     """
+    seat = settings.seat
     nodes = seat.federation.nodes(seat.name) if seat else ()
     if seat is None or len(nodes) < CLUSTER:
         return ""
+    if not settings.route_secret:
+        raise ServerError(
+            "the nodes of a cluster need a secret by which they know one another", reason="route-secret"
+        )
     routes = [node.route or "" for node in nodes]
     for route in routes:
         if not files and urlsplit(route).hostname not in LOOPBACK:
             raise ServerError(
-                f"{route} leads beyond this machine, and whoever connects there is one of the cluster; put server.pem, "
+                f"{route} leads beyond this machine, and what it carries is read there; put server.pem, "
                 "server.key and ca.pem into the folder's tls/",
                 reason="tls-file",
             )
     own = urlsplit(routes.pop(seat.node))
+    secret = f"{ROUTE_USER}:{settings.route_secret}@"
+    known = [route.replace("://", f"://{secret}", 1) for route in routes]
     secure = f"  tls {{\n{files}  verify: true\n  }}\n" if files else ""
     return f"""\
 cluster {{
   name: {seat.name}
   listen: {_quoted(f"{own.hostname}:{own.port}")}
-  routes: {json.dumps(routes)}
+  authorization {{ user: {ROUTE_USER}, password: {_quoted(settings.route_secret)}, timeout: 2 }}
+  routes: {json.dumps(known)}
   connect_backoff: true
 {secure}}}
-"""
-
-
-def render_accounts(registry: VerifiedRegistry, provisioner_nkey: str, settings: ServerSettings) -> str:
-    """The part of the configuration that says who may connect and do what; there is no other user."""
-    users = [
-        _user(
-            provisioner_nkey,
-            publish=("$JS.API.>", *REGISTRAR_SUBJECTS, trust_subject(Trust.REVOKE, PROVISIONER)),
-            subscribe=(f"{inbox_prefix(PROVISIONER)}.>",),
-            note=PROVISIONER,
-        )
-    ]
-    for name in served_authorities(registry, settings.seat):
-        allowed = permissions_of(registry, name)
-        users += [
-            _user(nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=name)
-            for nkey in registry.document.authorities[name].nkeys
-        ]
-    for guest in guests(registry, settings.seat) if settings.seat else ():
-        allowed = guest.permissions
-        users.append(
-            _user(guest.nkey, publish=allowed.publish, subscribe=allowed.subscribe, note=guest.identity)
-        )
-    listed = "\n".join(users)
-    system = f" {{ nkey: {settings.system_nkey} }} " if settings.system_nkey else ""
-    return f"""\
-accounts {{
-  BUS {{
-    jetstream: enabled
-    limits {{
-      max_connections: {settings.max_connections}
-      max_subscriptions: {settings.max_subscriptions}
-      max_payload: {MAX_MESSAGE_BYTES}
-    }}
-    users: [
-{listed}
-    ]
-  }}
-  SYS {{ users: [{system}] }}
-}}
-system_account: SYS
 """
 
 
 def _quoted(text: str) -> str:
     """A string as the server reads it: JSON's, with characters beyond ASCII as they are."""
     return json.dumps(text, ensure_ascii=False)
-
-
-def _user(nkey: str, *, publish: Iterable[str], subscribe: Iterable[str], note: str) -> str:
-    may_say, may_hear = json.dumps(list(publish)), json.dumps(list(subscribe))
-    return (
-        f"      # {note}\n"
-        f"      {{ nkey: {nkey}, permissions: {{ publish: {{ allow: {may_say} }}, subscribe: {{ allow: {may_hear} }} }} }}"
-    )

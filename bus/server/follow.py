@@ -9,7 +9,9 @@ import structlog
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys import nkeys
+from bus.server.accounts import members
 from bus.server.binary import ServerError
+from bus.server.checks import imports_check
 from bus.server.config import ServerSettings, render_conf
 from bus.server.process import NatsServer
 from bus.server.provisioning import provision
@@ -17,6 +19,7 @@ from bus.transport import Tls
 from bus.trust import VerifiedRegistry
 
 EVERY_S = 1.0
+RELOADS = 3
 
 log = structlog.get_logger()
 
@@ -60,6 +63,7 @@ async def follow_registry(
         try:
             if conf != broker.conf:
                 await broker.reload(conf)
+                await _until_whole(broker, current, settings, public)
             await provision(broker.url, seed, current, seat=settings.seat, tls=tls)
         except (ServerError, BrokerError, UnreachableError, DeniedError) as exc:
             if exc.reason == "not-running":
@@ -72,3 +76,23 @@ async def follow_registry(
             continue
         standing, problem = current.digest, ""
         log.info("registry_followed", version=current.version, digest=current.digest)
+
+
+async def _until_whole(
+    broker: NatsServer, registry: VerifiedRegistry, settings: ServerSettings, public: str
+) -> None:
+    """See that no account has lost an import in the reload; reload once more when one has.
+
+    Raises:
+        ServerError: `server-reload`, when they are lost still.
+    """
+    everybody = members(registry, public, settings.seat, settings.probe_nkeys)
+    lost = ""
+    for _ in range(RELOADS):
+        found = await asyncio.to_thread(imports_check, broker.monitor_url, everybody)
+        if found.ok:
+            return
+        lost = found.detail
+        log.error("imports_lost", problem=lost)
+        await broker.reload(broker.conf)
+    raise ServerError(f"after {RELOADS} reloads {lost}", reason="server-reload")

@@ -9,6 +9,7 @@ import structlog
 
 from bus.errors import BrokerError, UnreachableError
 from bus.federation import BrokerRole, guests, served_authorities
+from bus.server.probe import probe_consumers, probe_stream
 from bus.transport import (
     CONSUMER_NOT_FOUND,
     PROVISIONER,
@@ -80,8 +81,10 @@ class StreamLayout(NamedTuple):
 
 def layout(registry: VerifiedRegistry, seat: BrokerRole | None) -> StreamLayout:
     """Every stream and consumer that stands at a broker."""
-    specs = streams_of(registry, replicas=seat.federation.replicas(seat.name) if seat else 1)
-    own = consumers(registry, served_authorities(registry, seat))
+    replicas = seat.federation.replicas(seat.name) if seat else 1
+    served = served_authorities(registry, seat)
+    specs = (*streams_of(registry, replicas=replicas, served=served), probe_stream(replicas))
+    own = (*consumers(registry, served), *probe_consumers())
     carriers = guests(registry, seat) if seat else ()
     carried = [spec for carrier in carriers for spec in (*carrier.consumers, *carrier.trust)]
     return StreamLayout(specs, (*own, *carried))

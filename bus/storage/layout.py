@@ -2,10 +2,8 @@
 
 Several rooms keep tables in one file. Each describes its own in a `Layout`; the table `layouts` records the version of each.
 `PRAGMA user_version` is the version of that record, `PRAGMA application_id` tocsin's mark and, in its last byte, the wire
-number: the bytes in a file are of one wire and cannot be translated, as they are signed.
-
-A file without a `user_version` was written before versions were recorded, by commit 9a20077 or like it. It is judged by its
-columns: taken for version 1, brought up to date, and kept only if its columns are then those of a new file.
+number: the bytes in a file are of one wire and cannot be translated, as they are signed. A file of another wire is refused,
+and so is one that has tables and no mark: it is of before the wires were numbered, or no store at all.
 """
 
 from __future__ import annotations
@@ -23,6 +21,10 @@ RECORD = 1
 MARK = int.from_bytes(b"TOC")
 """The first three bytes of `application_id`."""
 
+_GIVE_UP = (
+    "use the release that wrote it, or move the file away and have what the bus still holds read anew, for an outbox by: "
+    "tocsin outbox recover"
+)
 _RECORD = "CREATE TABLE IF NOT EXISTS layouts (name TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID"
 
 
@@ -33,14 +35,11 @@ class Layout(NamedTuple):
         name: what `layouts` calls them; it never changes.
         schema: SQL that makes the tables and indexes of the present version where they are not there yet.
         migrations: SQL; the first step leads from version 1 to 2, and so on. A step is never changed once released.
-        known_by: a table of version 1, by which a file is recognised that records no versions; empty when the layout is
-            younger than the record.
     """
 
     name: str
     schema: str
     migrations: tuple[str, ...] = ()
-    known_by: str = ""
 
     @property
     def version(self) -> int:
@@ -57,11 +56,12 @@ def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) ->
         layouts: what is to be in it; the first says what kind of file it is.
 
     Raises:
-        StoreError: `store-layout`, it is no such file, or of a later version; `store-wire`, it is of another wire.
+        StoreError: `store-layout`, it is no such file, or of a later version; `store-wire`, it is of another wire or
+            has no mark.
     """
     _check_mark(db, path)
     recorded = _recorded(db)
-    if _tables(db) and not _versions(db, layouts)[layouts[0].name]:
+    if recorded and layouts[0].name not in recorded:
         raise StoreError(
             f"{path} is a SQLite file without the tables of '{layouts[0].name}'; name another file",
             reason="store-layout",
@@ -73,22 +73,22 @@ def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) ->
 
 
 def is_older(db: sqlite3.Connection, layouts: Sequence[Layout]) -> bool:
-    """Whether the file has tables of an earlier release, which `bring_up_to_date` changes or at least has to judge."""
-    recorded, versions = _recorded(db), _versions(db, layouts)
-    return any(versions[each.name] and recorded.get(each.name, 0) < each.version for each in layouts)
+    """Whether the file has tables of an earlier version, which `bring_up_to_date` changes."""
+    recorded = _recorded(db)
+    return any(0 < recorded.get(layout.name, 0) < layout.version for layout in layouts)
 
 
 def bring_up_to_date(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) -> None:
     """Make what is missing and change what is older, inside a transaction.
 
     Raises:
-        StoreError: `store-layout`, its columns are not those of any known version.
+        StoreError: `store-layout`, its tables are not those of the version that it records.
     """
-    versions = _versions(db, layouts)
+    recorded = _recorded(db)
     is_changed = is_older(db, layouts)
     db.execute(_RECORD)
     for layout in layouts:
-        version = versions[layout.name]
+        version = recorded.get(layout.name, 0)
         steps = layout.migrations[version - 1 :] if version else ()
         for statement in _statements(*steps, layout.schema):
             try:
@@ -98,8 +98,6 @@ def bring_up_to_date(db: sqlite3.Connection, path: Path, layouts: Sequence[Layou
                     raise
                 raise _unknown(path, str(exc)) from exc
         db.execute("REPLACE INTO layouts VALUES (?, ?)", (layout.name, layout.version))
-    if is_changed and (table := _first_difference(db, layouts)):
-        raise _unknown(path, f"the columns of table {table}")
     db.execute(f"PRAGMA application_id = {MARK << 8 | WIRE}")
     db.execute(f"PRAGMA user_version = {RECORD}")
 
@@ -107,6 +105,11 @@ def bring_up_to_date(db: sqlite3.Connection, path: Path, layouts: Sequence[Layou
 def _check_mark(db: sqlite3.Connection, path: Path) -> None:
     mark, record = _pragma(db, "application_id"), _pragma(db, "user_version")
     if mark == record == 0:
+        if _has_tables(db):
+            raise StoreError(
+                f"{path} has no wire number: it is of a release before wire {WIRE}, or of another program; {_GIVE_UP}",
+                reason="store-wire",
+            )
         return
     if mark >> 8 != MARK:
         raise StoreError(
@@ -114,8 +117,7 @@ def _check_mark(db: sqlite3.Connection, path: Path) -> None:
         )
     if (wire := mark & 0xFF) != WIRE:
         raise StoreError(
-            f"{path} is of wire {wire}, and this release speaks wire {WIRE}; use the release that wrote it, or move the file "
-            "away and have what the bus still holds read anew, for an outbox by: tocsin outbox recover",
+            f"{path} is of wire {wire}, and this release speaks wire {WIRE}; {_GIVE_UP}",
             reason="store-wire",
         )
     if record > RECORD:
@@ -132,20 +134,9 @@ def _later(path: Path, version: str, known: str) -> StoreError:
 
 def _unknown(path: Path, why: str) -> StoreError:
     return StoreError(
-        f"{path} is of a layout that this release does not know ({why}); use the release that wrote it, or move the file away "
-        "and have what the bus still holds read anew, for an outbox by: tocsin outbox recover",
+        f"{path} is of a layout that this release does not know ({why}); {_GIVE_UP}",
         reason="store-layout",
     )
-
-
-def _versions(db: sqlite3.Connection, layouts: Sequence[Layout]) -> dict[str, int]:
-    """In which version the file has each layout; 0 when it has none of its tables.
-
-    A file may record the layouts of some rooms while the tables of others in it are still unrecorded ones of version 1: the
-    program that opened it last did not ask for those.
-    """
-    recorded, tables = _recorded(db), _tables(db)
-    return {layout.name: recorded.get(layout.name, int(layout.known_by in tables)) for layout in layouts}
 
 
 def _recorded(db: sqlite3.Connection) -> dict[str, int]:
@@ -154,25 +145,8 @@ def _recorded(db: sqlite3.Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in db.execute("SELECT name, version FROM layouts")}
 
 
-def _tables(db: sqlite3.Connection) -> set[str]:
-    sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    return {row[0] for row in db.execute(sql)}
-
-
-def _first_difference(db: sqlite3.Connection, layouts: Sequence[Layout]) -> str:
-    """The first table that has other columns than in a new file; empty when there is none."""
-    new = sqlite3.connect(":memory:")
-    try:
-        for statement in _statements(*(layout.schema for layout in layouts)):
-            new.execute(statement)
-        return next((name for name in sorted(_tables(new)) if _columns(db, name) != _columns(new, name)), "")
-    finally:
-        new.close()
-
-
-def _columns(db: sqlite3.Connection, table: str) -> list[tuple[object, ...]]:
-    """Name, type, whether it may be null, default and place in the key of each column."""
-    return [tuple(row)[1:] for row in db.execute(f"PRAGMA table_xinfo({table})")]
+def _has_tables(db: sqlite3.Connection) -> bool:
+    return db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
 
 
 def _statements(*scripts: str) -> Iterator[str]:

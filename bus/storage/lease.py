@@ -16,7 +16,7 @@ LEASE_S = 10.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS lease (one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, until REAL NOT NULL);
 """
-LAYOUT = Layout("lease", SCHEMA, known_by="lease")
+LAYOUT = Layout("lease", SCHEMA)
 
 
 def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:

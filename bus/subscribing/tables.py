@@ -91,21 +91,6 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NU
 """
     + erasure.SCHEMA
 )
-_2 = """
-DROP INDEX held_by_place;
-DROP INDEX held_by_time;
-DROP INDEX quarantine_of_strangers;
-DROP INDEX admitted_troubled;
-ALTER TABLE held RENAME TO held_back;
-ALTER TABLE future RENAME TO deferred;
-ALTER TABLE decided RENAME TO fork_decisions;
-ALTER TABLE fallen RENAME TO voided;
-ALTER TABLE judged_by RENAME TO retried;
-ALTER TABLE retried RENAME COLUMN after TO upto;
-ALTER TABLE to_amend RENAME TO to_reassess;
-ALTER TABLE covered RENAME TO read_filters;
-ALTER TABLE tombstones RENAME COLUMN why TO reason;
-"""
 MOST_UNPROVEN = 2000
 MOST_UNPROVEN_BYTES = 32 * 1024**2
 """How much is kept of what nobody is proven to have said, by each of two kinds: signed by unknown keys, and the rest."""
@@ -117,18 +102,7 @@ _UNPROVEN = {
     UNKNOWN_LET_GO: f"reason = '{UNKNOWN}'",
     "unproven_let_go": f"channel IS NULL AND reason != '{UNKNOWN}'",
 }
-# `issued` stays NULL where the bytes are gone, and then counts as when it was received.
-_3 = """
-ALTER TABLE links ADD COLUMN issued REAL;
-UPDATE links SET issued = (
-  SELECT unixepoch(json_extract(CAST(a.payload AS TEXT), '$.issued')) FROM admitted a WHERE a.digest = links.digest
-);
-ALTER TABLE ended_keys ADD COLUMN by_statement INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE ended_keys ADD COLUMN over REAL;
-DROP INDEX IF EXISTS admitted_personal;
-DROP INDEX IF EXISTS quarantine_personal;
-"""
-LAYOUT = Layout("subscribing", SCHEMA, (_2, _3), known_by="admitted")
+LAYOUT = Layout("subscribing", SCHEMA)
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):

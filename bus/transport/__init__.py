@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from bus.transport.client import RawHeaders
     from bus.transport.connection import Connection, Endpoint, NatsConnection
     from bus.transport.cursor import Cursor
-    from bus.transport.interface import Outgoing
+    from bus.transport.interface import Delivery, Outgoing
     from bus.transport.jetstream import (
         BATCH,
         BATCH_FROM,
@@ -45,11 +45,14 @@ if TYPE_CHECKING:
         consumers,
         country_of,
         inbox_prefix,
-        origin_stream,
+        kept_s,
+        own_heads,
         own_streams,
         publish_channels,
         reader_streams,
         receipt_streams,
+        speakers,
+        status_of,
         streams_of,
         trust_consumers,
         world_stream,
@@ -75,6 +78,7 @@ __all__ = [
     "Connection",
     "ConsumerSpec",
     "Cursor",
+    "Delivery",
     "Endpoint",
     "MemoryBroker",
     "NatsConnection",
@@ -97,7 +101,8 @@ __all__ = [
     "explain",
     "inbox_prefix",
     "js_api",
-    "origin_stream",
+    "kept_s",
+    "own_heads",
     "own_streams",
     "permissions_of",
     "publish",
@@ -107,6 +112,8 @@ __all__ = [
     "reader_streams",
     "reading",
     "receipt_streams",
+    "speakers",
+    "status_of",
     "stream_differs",
     "stream_info",
     "stream_names",

@@ -8,6 +8,7 @@ from bus.transport.streams import (
     STATEMENTS_STREAM,
     TRUST_STREAM,
     inbox_prefix,
+    own_heads,
     own_streams,
     publish_channels,
     reader_streams,
@@ -37,6 +38,7 @@ def permissions_of(registry: VerifiedRegistry, authority_id: str) -> Permissions
         (TRUST_STREAM, authority_id),
         *reader_streams(registry, authority_id),
         *own_streams(registry, authority_id),
+        *own_heads(registry, authority_id),
         *receipt_streams(registry, authority_id),
     )
     calls = [call for stream, consumer in attached for call in reading(stream, consumer)]
@@ -44,12 +46,13 @@ def permissions_of(registry: VerifiedRegistry, authority_id: str) -> Permissions
 
 
 def reading(stream: str, consumer: str) -> tuple[str, ...]:
-    """The JetStream calls by which a reader uses a consumer that was made for it; there are no others."""
+    """The JetStream calls by which a reader uses a consumer that was made for it; there are no others.
+
+    Nothing is acknowledged, so nobody speaks on `$JS.ACK`.
+    """
     place = f"{stream}.{consumer}"
     return (
         f"$JS.API.CONSUMER.INFO.{place}",
         f"$JS.API.CONSUMER.MSG.NEXT.{place}",
         f"$JS.API.CONSUMER.RESET.{place}",
-        f"$JS.ACK.{place}.>",
-        f"$JS.ACK.*.*.{place}.>",
     )

@@ -1,12 +1,14 @@
 """Streams, consumers and permissions, as data from the registry. Pure.
 
-One account. `<CC>_<STATUS>` captures what a country's own authorities say, with its own duplicate window, so that
-nobody can suppress another country's bulletins by reusing their message ids. `WORLD_<STATUS>` has no subjects and
-no duplicate window; it sources all of them and is what readers read. `TRUST` carries the registry to everybody, its
-versions and beacons, and only the provisioner speaks there. `STATEMENTS` carries revocation statements, on a subject
-for each who may say one, with room of its own: rubbish pushes out its speaker's own words and nobody else's. The
-provisioner makes all this; every other identity has exactly the subjects listed here, as allow lists: a deny list
-leaks where a wildcard is wider.
+All streams live in one account that nobody enters (`bus.server.accounts`, docs/adr/018). `<AUTHORITY>_<STATUS>` captures
+what one authority says at one status, with its own room and its own duplicate window: nobody can use up another's room, or
+suppress another's bulletins by reusing their message ids. `WORLD_<STATUS>` has no subjects and no duplicate window; it
+sources all of them and is what readers read. What an authority says on status system, heartbeats, receipts, requests and
+copies, is kept for days, all else for more than a year; `<AUTHORITY>_HEADS` sources both and keeps the newest message of
+each subject for good, so that a lost outbox finds its heads. `TRUST` carries the registry to everybody, its versions and
+beacons, and only the provisioner speaks there. `STATEMENTS` carries revocation statements, on a subject for each who may
+say one, with room of its own: rubbish pushes out its speaker's own words and nobody else's. The provisioner makes all
+this; every other identity has exactly the subjects listed here, as allow lists: a deny list leaks where a wildcard is wider.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
 MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
 DUPLICATE_WINDOW_S = 24 * 3600
 MAX_AGE_S = 400 * 24 * 3600
+SYSTEM_AGE_S = 7 * 24 * 3600  # of heartbeats, receipts, requests and copies
 MARGIN_S = 24 * 3600.0  # clocks differ, and a stream lets go a little early
 DEFAULT_STORE_BYTES = 8 * 1024**3
 TRUST_STREAM = "TRUST"
@@ -47,8 +50,8 @@ PROVISIONER = "provisioner"
 
 # How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
 # it gets more than they, or it would be full while they still accept, and nobody would be told.
-_ORIGINS_PERCENT, _WORLDS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 40, 50, 2, 2
-# Of that, by status, in these parts.
+_ORIGINS_PERCENT, _WORLDS_PERCENT, _HEADS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 40, 50, 2, 2, 2
+# Of that, by status, in these parts; each authority that speaks has an equal one.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
 
@@ -73,6 +76,10 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_msg_size: int = MAX_MESSAGE_BYTES
     each: int | None = None
     """How many messages of one subject are kept; a further one takes the place of the oldest of that subject."""
+    max_age_s: int = MAX_AGE_S
+    """For how many seconds a message is kept; 0 is for good."""
+    gives_way: bool = False
+    """Whether a full stream drops its oldest message; otherwise it takes no further one, and its speaker is told."""
 
     def config(self) -> dict[str, Any]:
         """The body of `$JS.API.STREAM.CREATE`. Nothing here lets a message be deleted or rewritten."""
@@ -80,8 +87,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             "name": self.name,
             "storage": "file",
             "retention": "limits",
-            "discard": "new",
-            "max_age": MAX_AGE_S * _NS,
+            "discard": "old" if self.gives_way else "new",
+            "max_age": self.max_age_s * _NS,
             "max_bytes": self.max_bytes,
             "max_msg_size": self.max_msg_size,
             "deny_delete": True,
@@ -136,9 +143,24 @@ def consumer_differs(spec: ConsumerSpec, config: dict[str, Any]) -> tuple[str, .
     return tuple(different)
 
 
-def origin_stream(country: str, status: Status) -> str:
-    """The stream that captures a country's own bulletins of a status."""
-    return f"{country.upper()}_{status.upper()}"
+def origin_stream(authority_id: str, status: Status) -> str:
+    """The stream that captures an authority's own bulletins of a status."""
+    return f"{authority_id}_{status}".upper()
+
+
+def heads_stream(authority_id: str) -> str:
+    """The stream that keeps the newest message of each subject of an authority."""
+    return f"{authority_id}_HEADS".upper()
+
+
+def status_of(stream: str) -> str:
+    """The status whose bulletins an origin or a world holds, in lower case."""
+    return stream.rpartition("_")[2].lower()
+
+
+def kept_s(stream: str) -> int:
+    """For how many seconds an origin or a world keeps a message."""
+    return SYSTEM_AGE_S if status_of(stream) == Status.SYSTEM else MAX_AGE_S
 
 
 def world_stream(status: Status) -> str:
@@ -151,10 +173,14 @@ def inbox_prefix(authority_id: str) -> str:
     return f"_INBOX_{authority_id}"
 
 
-def countries(registry: VerifiedRegistry) -> tuple[str, ...]:
-    """The first id tokens of all authorities that may publish, sorted."""
-    authorities = registry.document.authorities.items()
-    return tuple(sorted({country_of(name) for name, record in authorities if record.publish}))
+def speakers(registry: VerifiedRegistry) -> tuple[tuple[str, Status], ...]:
+    """Each authority with each status at which it may publish, sorted."""
+    spoken = {
+        (name, status)
+        for name in registry.document.authorities
+        for status, _, _ in registry.publish_prefixes(name)
+    }
+    return tuple(sorted(spoken))
 
 
 def country_of(authority_id: str) -> str:
@@ -163,20 +189,28 @@ def country_of(authority_id: str) -> str:
 
 
 def streams_of(
-    registry: VerifiedRegistry, store_bytes: int = DEFAULT_STORE_BYTES, replicas: int = 1
+    registry: VerifiedRegistry,
+    store_bytes: int = DEFAULT_STORE_BYTES,
+    replicas: int = 1,
+    served: Iterable[str] | None = None,
 ) -> tuple[StreamSpec, ...]:
-    """Every stream, origins before the worlds that source them; together they fit into the store with room to spare.
+    """Every stream, origins before those that source them; together they fit into the store with room to spare.
 
     Nothing is sent to `STATEMENTS` with a message id: many speak there, and one must not suppress another's word by it.
 
     Args:
-        registry: whose countries speak.
+        registry: who speaks.
         store_bytes: the broker's file store.
         replicas: copies of each stream, where the broker is a cluster.
+        served: the authorities whose newest messages are kept for good; all by default.
     """
-    speaking = countries(registry)
+    spoken = speakers(registry)
+    remembered = {name for name, _ in spoken}.intersection(
+        registry.document.authorities if served is None else served
+    )
     whole = sum(_SHARES.values()) * 100
     parts = {status: store_bytes * share // whole for status, share in _SHARES.items()}
+    speaking = {status: [name for name, at in spoken if at is status] for status in Status}
     trust = StreamSpec(
         name=TRUST_STREAM,
         subjects=REGISTRAR_SUBJECTS,
@@ -191,25 +225,43 @@ def streams_of(
     )
     origins = [
         StreamSpec(
-            name=origin_stream(country, status),
-            subjects=(f"{PREFIX}.{status}.*.*.{country}.>",),
+            name=(name := origin_stream(authority, status)),
+            subjects=(captured(authority, status),),
             bursts=True,
-            max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking),
+            max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking[status]),
+            max_age_s=kept_s(name),
         )
-        for country in speaking
-        for status in Status
+        for authority, status in spoken
+    ]
+    heads = [
+        StreamSpec(
+            name=heads_stream(authority),
+            sources=tuple(origin_stream(authority, status) for name, status in spoken if name == authority),
+            max_bytes=store_bytes * _HEADS_PERCENT // 100 // len(remembered),
+            each=1,
+            max_age_s=0,
+            gives_way=True,
+        )
+        for authority in sorted(remembered)
     ]
     worlds = [
         StreamSpec(
-            name=world_stream(status),
-            sources=tuple(origin_stream(country, status) for country in speaking),
+            name=(name := world_stream(status)),
+            sources=tuple(origin_stream(authority, status) for authority in speaking[status]),
             max_bytes=parts[status] * _WORLDS_PERCENT,
+            max_age_s=kept_s(name),
         )
         for status in Status
-        if speaking
+        if spoken
     ]
-    specs = (trust, statements, *origins, *worlds)
+    specs = (trust, statements, *origins, *heads, *worlds)
     return tuple(msgspec.structs.replace(spec, replicas=replicas) for spec in specs)
+
+
+def captured(authority_id: str, status: Status) -> str:
+    """The subjects that an authority's stream of a status captures."""
+    cc, org = authority_id.split("-", 1)
+    return f"{PREFIX}.{status}.*.*.{cc}.{org}.>"
 
 
 def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -> tuple[ConsumerSpec, ...]:
@@ -228,8 +280,10 @@ def consumers(registry: VerifiedRegistry, served: Iterable[str] | None = None) -
             if filters := expand(Interest(statuses=(status,)), reads):
                 specs.append(ConsumerSpec(stream=world_stream(status), name=name, filters=filters))
             if own := tuple(f"{channel.prefix}.>" for channel in speaks if channel.status is status):
-                origin = origin_stream(country_of(name), status)
+                origin = origin_stream(name, status)
                 specs.append(ConsumerSpec(stream=origin, name=own_consumer(name), filters=own))
+        for stream, consumer in own_heads(registry, name):
+            specs.append(ConsumerSpec(stream=stream, name=consumer, filters=(f"{PREFIX}.>",)))
         filters = expand(Interest(statuses=(Status.SYSTEM,)), registry.receipt_prefixes(name))
         for stream, consumer in receipt_streams(registry, name):
             specs.append(ConsumerSpec(stream=stream, name=consumer, filters=filters))
@@ -270,13 +324,19 @@ def reader_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple
 
 def own_streams(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
     """The (stream, consumer) pairs by which a publisher reads back its own channels."""
-    country = country_of(authority_id)
     statuses = {status for status, _, _ in registry.publish_prefixes(authority_id)}
     return tuple(
-        (origin_stream(country, status), own_consumer(authority_id))
+        (origin_stream(authority_id, status), own_consumer(authority_id))
         for status in Status
         if status in statuses
     )
+
+
+def own_heads(registry: VerifiedRegistry, authority_id: str) -> tuple[tuple[str, str], ...]:
+    """The (stream, consumer) pairs by which a publisher finds the newest of its own messages, however old they are."""
+    if not registry.publish_prefixes(authority_id):
+        return ()
+    return ((heads_stream(authority_id), own_consumer(authority_id)),)
 
 
 def publish_channels(registry: VerifiedRegistry, authority_id: str) -> tuple[Channel, ...]:

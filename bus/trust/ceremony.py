@@ -12,7 +12,15 @@ from bus.keys import Signer, sign_entry, thumbprint
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.rules import ever_revoked
 from schemas.codec import decode_as, encode
-from schemas.envelope import TYP_BEACON, TYP_REGISTRY, SignedFile, read_signed, write_signed
+from schemas.envelope import (
+    TYP_BEACON,
+    TYP_REGISTRY,
+    Context,
+    SignedFile,
+    check_context,
+    read_claims,
+    write_signed,
+)
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.registry import (
     BEACON_SPEC,
@@ -95,34 +103,35 @@ def document_of(raw: bytes) -> Registry:
     Raises:
         TrustError: `malformed-registry`.
     """
-    try:
-        return decode_as(Registry, _file(raw).payload, max_bytes=MAX_REGISTRY_BYTES)
-    except SchemaError as exc:
-        raise TrustError(f"not a registry: {exc}", reason="malformed-registry") from None
+    return _claimed(raw)[0]
 
 
-def _file(raw: bytes) -> SignedFile:
+def _claimed(raw: bytes) -> tuple[Registry, SignedFile]:
+    """The document, and the file with the signatures that are made for it: for a registry of the document's domain."""
     try:
-        return read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES, unsigned=True)
-    except EnvelopeError as exc:
+        file = read_claims(raw, max_bytes=MAX_REGISTRY_BYTES, unsigned=True)
+        document = decode_as(Registry, file.payload, max_bytes=MAX_REGISTRY_BYTES)
+        check_context(file.entries, Context(TYP_REGISTRY, document.domain))
+    except (EnvelopeError, SchemaError) as exc:
         raise TrustError(f"not a registry: {exc}", reason="malformed-registry") from None
+    return document, file
 
 
 def signatures(raw: bytes) -> tuple[str, ...]:
     """The key ids that have signed a registry file, unchecked."""
-    return tuple(entry.header.kid for entry in _file(raw).entries)
+    return tuple(entry.header.kid for entry in _claimed(raw)[1].entries)
 
 
 def sign_registry(raw: bytes, signer: Signer) -> bytes:
-    """The file with one more signature; a second one by the same key replaces the first.
+    """The file with one more signature, in the domain of its document; a second one by the same key replaces the first.
 
     Raises:
         TrustError: `malformed-registry`.
     """
-    document_of(raw)
-    file = _file(raw)
+    document, file = _claimed(raw)
     others = tuple(entry for entry in file.entries if entry.header.kid != signer.kid)
-    return write_signed(file.payload, (*others, sign_entry(signer, file.payload, typ=TYP_REGISTRY)))
+    mine = sign_entry(signer, file.payload, Context(TYP_REGISTRY, document.domain))
+    return write_signed(file.payload, (*others, mine))
 
 
 def new_beacon(registry: VerifiedRegistry, signer: Signer, now: dt.datetime, lifetime: dt.timedelta) -> bytes:
@@ -136,4 +145,4 @@ def new_beacon(registry: VerifiedRegistry, signer: Signer, now: dt.datetime, lif
         expires=now + lifetime,
     )
     payload = encode(beacon)
-    return write_signed(payload, (sign_entry(signer, payload, typ=TYP_BEACON),))
+    return write_signed(payload, (sign_entry(signer, payload, Context(TYP_BEACON, registry.domain)),))

@@ -62,7 +62,16 @@ from bus.trust.rules import (
 )
 from schemas.bulletin import Bulletin
 from schemas.codec import decode_as, digest
-from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYP_REVOKE, SignedFile, read_signed
+from schemas.envelope import (
+    TYP_BEACON,
+    TYP_REGISTRY,
+    TYP_REVOKE,
+    Context,
+    SignedFile,
+    check_context,
+    read_claims,
+    read_signed,
+)
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.parts import Authority
 from schemas.registry import (
@@ -142,14 +151,22 @@ class VerifiedRegistry:
         Raises:
             TrustError: `malformed-registry`, `pin`, `domain`, `threshold`, or what rule 5 or 6 says.
         """
-        signed = _read(raw, TYP_REGISTRY, MAX_REGISTRY_BYTES)
+        try:
+            signed = read_claims(raw, max_bytes=MAX_REGISTRY_BYTES)
+        except EnvelopeError as exc:
+            raise _unread(TYP_REGISTRY, exc) from None
         found = digest(signed.payload)
         if pin is not None and found != pin:
             raise TrustError(f"the registry's digest is {found}, but {pin} was pinned", reason="pin")
         document = _document(signed.payload)
         if domain is not None and document.domain != domain:
             raise TrustError(f"the registry is of {document.domain}, not of {domain}", reason="domain")
-        _require(document.root, signed, "its own root", document.issued)
+        context = Context(TYP_REGISTRY, document.domain)
+        try:
+            check_context(signed.entries, context)
+        except EnvelopeError as exc:
+            raise _unread(TYP_REGISTRY, exc) from None
+        _require(document.root, signed, context, "its own root", document.issued)
         return cls(document=document, digest=found, raw=raw, beacon=None)
 
     def update(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
@@ -162,12 +179,13 @@ class VerifiedRegistry:
             TrustError: `threshold`, `domain`, `rollback`, `skip`, `fork`, `from-the-future`, `key-revoked`, or a
                 rule's reason.
         """
-        signed = _read(raw, TYP_REGISTRY, MAX_REGISTRY_BYTES)
+        context = Context(TYP_REGISTRY, self.domain)
+        signed = _read(raw, context, MAX_REGISTRY_BYTES)
         if digest(signed.payload) == self.digest:
             return self
-        _require(self.document.root, signed, "the current root")
+        _require(self.document.root, signed, context, "the current root")
         document = _document(signed.payload)
-        _require(self.document.root, signed, "the current root", document.issued)
+        _require(self.document.root, signed, context, "the current root", document.issued)
         if document.domain != self.domain:
             raise TrustError(f"the registry is of {document.domain}, not of {self.domain}", reason="domain")
         if document.version <= self.version:
@@ -180,7 +198,7 @@ class VerifiedRegistry:
             )
         if document.prev != self.digest:
             raise TrustError("the registry does not continue the one held", reason="fork")
-        _require(document.root, signed, "the new root", document.issued)
+        _require(document.root, signed, context, "the new root", document.issued)
         if document.issued < self.document.issued:
             raise TrustError("the registry is issued before the one held", reason="rollback")
         if document.issued > now + CLOCK_SKEW:
@@ -208,8 +226,9 @@ class VerifiedRegistry:
             TrustError: `malformed-beacon`, `threshold`, `domain`, `from-the-future`, `expired`, `beacon-bounds`,
                 `rollback` or `fork`.
         """
-        signed = _read(raw, TYP_BEACON, MAX_BEACON_BYTES)
-        _require(self.document.beacon, signed, "the beacon role")
+        context = Context(TYP_BEACON, self.domain)
+        signed = _read(raw, context, MAX_BEACON_BYTES)
+        _require(self.document.beacon, signed, context, "the beacon role")
         try:
             beacon = decode_as(Beacon, signed.payload, max_bytes=MAX_BEACON_BYTES)
         except SchemaError as exc:
@@ -229,7 +248,7 @@ class VerifiedRegistry:
         if beacon.version > self.version + BEACON_LEAD:
             raise TrustError(f"the beacon is more than {BEACON_LEAD} versions ahead", reason="beacon-bounds")
         for moment in (beacon.issued, now):
-            _require(self.document.beacon, signed, "the beacon role", moment)
+            _require(self.document.beacon, signed, context, "the beacon role", moment)
         # One that has run out vouches for nothing, and holds up nothing.
         last = self.beacon if self.beacon and self.beacon.expires > now else None
         if last and (beacon.version < last.version or beacon.issued < last.issued):
@@ -259,7 +278,7 @@ class VerifiedRegistry:
             TrustError: `malformed-revoke`, `unknown-key`, `wrong-algorithm`, `bad-signature`, `domain`, `not-your-key`,
                 `from-the-future`, `too-old`, `key-revoked`, `key-not-valid` or `too-many-statements`.
         """
-        signed = _read(raw, TYP_REVOKE, MAX_REVOKE_BYTES)
+        signed = _read(raw, Context(TYP_REVOKE, self.domain), MAX_REVOKE_BYTES)
         moment = None if taken_before else now
         found = judge_statement(signed, self._keys, self._seals, self.domain, moment, self._gone)
         if found in self.revocations or self.remembers(found.kids):
@@ -404,13 +423,17 @@ class VerifiedRegistry:
 # -- signatures ---------------------------------------------------------------------------------------------------
 
 
-def _read(raw: bytes, typ: str, max_bytes: int) -> SignedFile:
+def _read(raw: bytes, context: Context, max_bytes: int) -> SignedFile:
     try:
-        return read_signed(raw, typ=typ, max_bytes=max_bytes)
+        return read_signed(raw, context, max_bytes=max_bytes)
     except EnvelopeError as exc:
-        raise TrustError(
-            f"not a signed {typ.rsplit('.', 1)[-1]}: {exc}", reason=f"malformed-{typ.rsplit('.', 1)[-1]}"
-        ) from None
+        raise _unread(context.typ, exc) from None
+
+
+def _unread(typ: str, exc: EnvelopeError) -> TrustError:
+    what = typ.rsplit(".", 1)[-1]
+    reason = "domain" if exc.reason == "wrong-domain" else f"malformed-{what}"
+    return TrustError(f"not a signed {what}: {exc}", reason=reason)
 
 
 def _document(payload: bytes) -> Registry:
@@ -429,12 +452,15 @@ def _ends(
     return (*records, *sealing)
 
 
-def _require(role: Role, signed: SignedFile, whose: str, moment: dt.datetime | None = None) -> None:
+def _require(
+    role: Role, signed: SignedFile, context: Context, whose: str, moment: dt.datetime | None = None
+) -> None:
     """Refuse what fewer than the threshold of the role's keys have signed. A key counts once, a revoked one never.
 
     Args:
         role: the keys and their threshold.
         signed: what they must have signed.
+        context: what they must have signed it as.
         whose: the role, in words.
         moment: when it was signed, as it says itself: a key counts in its window alone. None before that can be read.
     """
@@ -453,7 +479,7 @@ def _require(role: Role, signed: SignedFile, whose: str, moment: dt.datetime | N
 
     good = {
         checked.key.kid
-        for checked in check_entries(signed.entries, signed.payload, key_of)
+        for checked in check_entries(signed.entries, signed.payload, context, key_of)
         if not checked.fault
     }
     if len(good) < role.threshold:

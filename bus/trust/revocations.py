@@ -29,7 +29,7 @@ import msgspec
 from bus.errors import TrustError
 from bus.keys import Signer, check_entries, sign_entry
 from schemas.codec import decode_as, encode
-from schemas.envelope import TYP_REVOKE, SignedFile, read_signed, write_signed
+from schemas.envelope import TYP_REVOKE, Context, SignedFile, read_signed, write_signed
 from schemas.errors import SchemaError
 from schemas.registry import (
     MAX_REVOKE_BYTES,
@@ -97,7 +97,7 @@ def new_statement(
     )
     payload = encode(made)
     decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES)
-    return write_signed(payload, (sign_entry(signer, payload, typ=TYP_REVOKE),))
+    return write_signed(payload, (sign_entry(signer, payload, Context(TYP_REVOKE, domain)),))
 
 
 def judge_statement(
@@ -122,7 +122,7 @@ def judge_statement(
     Raises:
         TrustError: see `VerifiedRegistry.with_revocation`.
     """
-    signers = _signers(signed, keys, gone=now is None)
+    signers = _signers(signed, keys, domain, gone=now is None)
     try:
         found = decode_as(Revocation, signed.payload, max_bytes=MAX_REVOKE_BYTES)
     except SchemaError as exc:
@@ -163,12 +163,17 @@ def judge_statement(
     return found
 
 
-def _signers(signed: SignedFile, keys: Mapping[str, RegisteredKey], *, gone: bool) -> list[RegisteredKey]:
+def _signers(
+    signed: SignedFile, keys: Mapping[str, RegisteredKey], domain: str, *, gone: bool
+) -> list[RegisteredKey]:
     """The registered keys whose signatures hold; none is enough only when they may be `gone` from the registry."""
     good: list[RegisteredKey] = []
     worst = "unknown-key"
     for checked in check_entries(
-        signed.entries, signed.payload, lambda kid: keys[kid].public if kid in keys else None
+        signed.entries,
+        signed.payload,
+        Context(TYP_REVOKE, domain),
+        lambda kid: keys[kid].public if kid in keys else None,
     ):
         if checked.fault:
             worst = checked.fault
@@ -197,23 +202,23 @@ def apply(
     }
 
 
-def said_in(raw: bytes) -> Revocation:
-    """What a statement says, which was verified before.
+def said_in(raw: bytes, domain: str) -> Revocation:
+    """What a statement of a federation says, which was verified before.
 
     Raises:
         EnvelopeError, SchemaError: it is none.
     """
-    payload = read_signed(raw, typ=TYP_REVOKE).payload
+    payload = read_signed(raw, Context(TYP_REVOKE, domain)).payload
     return decode_as(Revocation, payload, max_bytes=MAX_REVOKE_BYTES)
 
 
-def speaker_of(raw: bytes) -> str:
-    """Whose keys a statement ends, which was verified before.
+def speaker_of(raw: bytes, domain: str) -> str:
+    """Whose keys a statement of a federation ends, which was verified before.
 
     Raises:
         EnvelopeError, SchemaError: it is none.
     """
-    return said_in(raw).authority
+    return said_in(raw, domain).authority
 
 
 def apply_to_seals(document: Registry, revocations: Iterable[Revocation]) -> Seals:

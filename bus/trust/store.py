@@ -21,7 +21,7 @@ from bus.storage import write_atomically
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import said_in
 from schemas.codec import digest
-from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_signed
+from schemas.envelope import TYP_BEACON, TYP_REVOKE, read_claims
 from schemas.errors import EnvelopeError, SchemaError
 from schemas.registry import MAX_BEACON_BYTES, MAX_REGISTRY_BYTES, MAX_REVOKE_BYTES
 from schemas.subject import Trust
@@ -89,7 +89,8 @@ class RegistryStore:
         now = self._clock()
         kind = trust_kind(raw)
         if kind is Trust.REVOKE:
-            path = self._revocations / f"{digest(read_signed(raw, typ=TYP_REVOKE).payload)}.tocsin.json"
+            payload = read_claims(raw, max_bytes=MAX_REVOKE_BYTES).payload
+            path = self._revocations / f"{digest(payload)}.tocsin.json"
             if path.is_file():
                 return False  # by now the key that signed it may have ended, with itself
             registry = self._registry.with_revocation(raw, now)
@@ -112,7 +113,7 @@ class RegistryStore:
         """Delete the statements that the registry in force remembers itself."""
         for path in self._statement_files():
             with contextlib.suppress(OSError, EnvelopeError, SchemaError):
-                if self._registry.remembers(said_in(path.read_bytes()).kids):
+                if self._registry.remembers(said_in(path.read_bytes(), self._registry.domain).kids):
                     path.unlink()
                     self._known.pop(path, None)
 
@@ -292,7 +293,7 @@ def _is(raw: bytes, typ: str, most: int) -> bool:
     if len(raw) > MAX_REGISTRY_BYTES * 2:
         return False
     try:
-        read_signed(raw, typ=typ, max_bytes=most)
+        entries = read_claims(raw, max_bytes=most).entries
     except EnvelopeError:
         return False
-    return True
+    return all(entry.header.typ == typ for entry in entries)

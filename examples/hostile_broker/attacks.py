@@ -40,7 +40,7 @@ from bus.subscribing import publish_trust
 from bus.transport import js_api, publish
 from bus.trust import TrustState, ceremony, proposals
 from schemas.codec import digest
-from schemas.envelope import parse_header, write_signed
+from schemas.envelope import file_form
 from schemas.registry import Registry, SealKeyRecord
 from schemas.subject import PREFIX
 from schemas.vocab import SealPolicy, Severity, Tlp
@@ -156,7 +156,7 @@ class Story:
         lie = records[spoilt].payload.replace(b"20:00", b"12:00")
         made, forgery = forged(
             self._stage.registry.issuer("xa-csirt"), FileSigner.generate(), warning("Stay at home"),
-            seq=4, prev=said["xa-csirt"][2], moment=clock(),
+            domain=self._stage.registry.domain, seq=4, prev=said["xa-csirt"][2], moment=clock(),
         )  # fmt: skip
         false: dict[str, tuple[Record, str]] = {
             digest(lie): (msgspec.structs.replace(records[spoilt], payload=lie), "bad-signature"),
@@ -307,17 +307,31 @@ class Story:
             "       the one that it was kept from shows a gap, as soon as the next one has come.", gap
         )
 
-        name, signer = "xa-dsc", self._stage.signer("xa-dsc")
+        name, signer, domain = "xa-dsc", self._stage.signer("xa-dsc"), self._stage.registry.domain
         issuer, seq, prev = self._stage.registry.issuer(name), len(self._said[name]) + 1, self._said[name][-1]
         (one, here), (two, there) = (
-            forged(issuer, signer, warning(text, severity=severity), seq=seq, prev=prev, moment=clock())
+            forged(
+                issuer,
+                signer,
+                warning(text, severity=severity),
+                domain=domain,
+                seq=seq,
+                prev=prev,
+                moment=clock(),
+            )
             for text, severity in (
                 ("The count begins at 22:00", URGENT),
                 ("The count is put off", Severity.SEVERE),
             )
         )
         follows, after = forged(
-            issuer, signer, warning("The count has begun"), seq=seq + 1, prev=here, moment=clock()
+            issuer,
+            signer,
+            warning("The count has begun"),
+            domain=domain,
+            seq=seq + 1,
+            prev=here,
+            moment=clock(),
         )
         await machine.deliver(WORLD, other.name, (urgent,))
         async with machine.administrator() as connection:
@@ -441,7 +455,7 @@ class Story:
             rows = [row async for row in hub.store.follow(0, live=False) if row.digest == found]
             if not rows:
                 return False
-            raw = write_signed(rows[0].payload, parse_header(rows[0].signature))
+            raw = file_form(rows[0].payload, rows[0].signature)
             outer = verify_file(raw, registry=hub.registry(), now=clock())
             inner = open_bulletin(
                 outer.bulletin, [self._keys[hub.name]], registry=hub.registry(), now=clock()

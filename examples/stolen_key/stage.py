@@ -24,7 +24,7 @@ class Thief:
     """Somebody with a copy of an authority's signing key and transport key, and all the time in the world."""
 
     def __init__(self, registry: RegistryStore, signer: FileSigner, connection: Connection) -> None:
-        self._issuer = registry().issuer(VICTIM)
+        self._issuer, self._domain = registry().issuer(VICTIM), registry().domain
         self._signer = signer
         self.connection = connection
         self.said: list[str] = []
@@ -33,7 +33,9 @@ class Thief:
         self, draft: Draft, seq: int, prev: str | None, *, back: dt.timedelta = dt.timedelta(0)
     ) -> str:
         """Sign what the authority never said, dated as he likes, and send it; its digest."""
-        message, found = forged(self._issuer, self._signer, draft, seq=seq, prev=prev, moment=clock() - back)
+        message, found = forged(
+            self._issuer, self._signer, draft, domain=self._domain, seq=seq, prev=prev, moment=clock() - back
+        )
         await publish(self.connection, message.subject, message.payload, message.headers)
         self.said.append(found)
         return found

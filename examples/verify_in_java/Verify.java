@@ -21,6 +21,7 @@ import java.security.spec.ECPoint;
 import java.security.spec.ECPublicKeySpec;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -34,9 +35,12 @@ import java.util.regex.Pattern;
 
 public final class Verify {
     static final int MAX_PAYLOAD = 262_144, MAX_HEADER = 48 * 1024, MAX_PROTECTED = 8192, MAX_SIGNATURES = 8;
-    static final Pattern ENTRY = Pattern.compile("([A-Za-z0-9_-]{2,8192})\\.\\.([A-Za-z0-9_-]{2,6144})");
+    static final int MIN_SIZE = 2, MAX_SIZE = 64, HASH = 32;
+    static final Pattern ENTRY = Pattern.compile("([A-Za-z0-9_-]{2,8192})\\.(?:\\.([A-Za-z0-9_-]{2,6144})"
+        + "|([A-Za-z0-9_-]{46})\\.([A-Za-z0-9_-]{2,6144})~(0|[1-9][0-9]?)\\.([A-Za-z0-9_-]{43,256}))");
+    static final Pattern DOMAIN = Pattern.compile("[a-z0-9][a-z0-9.-]{1,62}");
     static final Pattern THUMBPRINT = Pattern.compile("[A-Za-z0-9_-]{43}");
-    static final Set<String> MEMBERS = Set.of("alg", "kid", "typ", "iat", "x5t#S256", "x5c");
+    static final Set<String> MEMBERS = Set.of("alg", "kid", "typ", "domain", "iat", "x5t#S256", "x5c");
     static final byte[] ED25519 = HexFormat.of().parseHex("302a300506032b6570032100"); // RFC 8410, before the 32 bytes
 
     /** A refusal, by its reason code. */
@@ -47,20 +51,26 @@ public final class Verify {
     /** A registered key: whose it is, its algorithm, and its JWK. */
     record Key(String authority, String alg, Map<?, ?> jwk) {}
 
-    /** One signature of a message. */
-    record Entry(String kid, String alg, String protectedHeader, byte[] signature) {}
+    /** The keys of a registry, and the federation it is of. */
+    record Registry(String domain, Map<String, Key> keys) {}
+
+    /** One signature of a message; `batch` is null where it is over the bulletin alone. */
+    record Entry(String kid, String alg, String protectedHeader, byte[] signature, Batch batch) {}
+
+    /** A place in a tree that was signed: size and root as encoded, and the path there. */
+    record Batch(String head, int index, String path) {}
 
     public static void main(String[] arguments) throws Exception {
         Map<?, ?> vectors = (Map<?, ?>) Json.read(Files.readAllBytes(Path.of(arguments[0])));
         int[] counts = new int[3];
         for (Object each : (List<?>) vectors.get("testGroups")) {
             Map<?, ?> group = (Map<?, ?>) each;
-            Map<String, Key> keys = keys((Map<?, ?>) group.get("registry"), (String) group.get("pin"));
+            Registry registry = registry((Map<?, ?>) group.get("registry"), (String) group.get("pin"));
             for (Object vector : (List<?>) group.get("tests")) {
                 Map<?, ?> test = (Map<?, ?>) vector;
                 String said;
                 try {
-                    boolean judged = judge((List<?>) test.get("headers"), unb64u((String) test.get("payload")), keys);
+                    boolean judged = judge((List<?>) test.get("headers"), unb64u((String) test.get("payload")), registry);
                     said = judged ? "accept" : "skip";
                     counts[judged ? 0 : 2]++;
                 } catch (Refused refused) {
@@ -73,22 +83,23 @@ public final class Verify {
         System.err.printf("%d accepted, %d refused, %d skipped (ML-DSA-65)%n", counts[0], counts[1], counts[2]);
     }
 
-    /** The bulletin keys of a registry, believed by its pin. */
-    static Map<String, Key> keys(Map<?, ?> registry, String pin) throws Exception {
+    /** The domain and the bulletin keys of a registry, believed by its pin. */
+    static Registry registry(Map<?, ?> registry, String pin) throws Exception {
         byte[] payload = unb64u((String) registry.get("payload"));
         String digest = b64u(MessageDigest.getInstance("SHA-256").digest(payload));
         if (!digest.equals(pin)) throw new IllegalArgumentException("the registry is not the one that is pinned");
         Map<String, Key> found = new HashMap<>();
-        ((Map<?, ?>) ((Map<?, ?>) Json.read(payload)).get("authorities")).forEach((name, authority) ->
+        Map<?, ?> document = (Map<?, ?>) Json.read(payload);
+        ((Map<?, ?>) document.get("authorities")).forEach((name, authority) ->
             ((Map<?, ?>) ((Map<?, ?>) authority).get("keys")).forEach((kid, record) -> {
                 Map<?, ?> key = (Map<?, ?>) record;
                 found.put((String) kid, new Key((String) name, (String) key.get("alg"), (Map<?, ?>) key.get("jwk")));
             }));
-        return found;
+        return new Registry((String) document.get("domain"), found);
     }
 
     /** Whether the signatures hold; false where that cannot be said without ML-DSA-65. */
-    static boolean judge(List<?> headers, byte[] payload, Map<String, Key> keys) throws Refused {
+    static boolean judge(List<?> headers, byte[] payload, Registry registry) throws Refused {
         if (payload.length == 0) throw new Refused("empty");
         if (payload.length > MAX_PAYLOAD) throw new Refused("too-large");
         List<String> values = new ArrayList<>();
@@ -99,7 +110,9 @@ public final class Verify {
         if (values.size() != 1) throw new Refused("malformed-envelope");
         Set<String> good = new HashSet<>(), bad = new HashSet<>();
         boolean wrongAlgorithm = false;
-        List<Entry> entries = entries(values.get(0));
+        List<Entry> entries = entries(values.get(0), registry.domain);
+        Map<String, Key> keys = registry.keys;
+        Map<String, Set<Boolean>> ways = new HashMap<>(); // of each authority, whether alone and whether in a batch
         for (Entry entry : entries) {
             Key key = keys.get(entry.kid);
             if (key != null && key.alg.equals("ML-DSA-65") && entry.alg.equals(key.alg)) return false;
@@ -109,10 +122,13 @@ public final class Verify {
             if (key == null) continue;
             boolean named = key.alg.equals(entry.alg);
             wrongAlgorithm |= !named;
-            (named && holds(key, entry, payload) ? good : bad).add(key.authority);
+            boolean holds = named && holds(key, entry, payload);
+            (holds ? good : bad).add(key.authority);
+            if (holds) ways.computeIfAbsent(key.authority, name -> new HashSet<>()).add(entry.batch == null);
         }
         if (good.isEmpty()) throw new Refused(wrongAlgorithm ? "wrong-algorithm" : bad.isEmpty() ? "unknown-key" : "bad-signature");
         if (bad.contains(issuer(payload))) throw new Refused("bad-signature");
+        if (ways.getOrDefault(issuer(payload), Set.of()).size() > 1) throw new Refused("malformed-envelope");
         return true;
     }
 
@@ -125,24 +141,74 @@ public final class Verify {
         }
     }
 
-    static List<Entry> entries(String value) throws Refused {
+    static List<Entry> entries(String value, String domain) throws Refused {
         if (value.length() > MAX_HEADER) throw new Refused("too-large");
         if (!value.chars().allMatch(c -> c < 128)) throw new Refused("malformed-envelope");
         String[] parts = value.split(",", -1);
         if (parts.length > MAX_SIGNATURES) throw new Refused("too-large");
         List<Entry> found = new ArrayList<>();
         Set<String> kids = new HashSet<>();
+        Set<Batch> places = new HashSet<>();
         for (String part : parts) {
             Matcher match = ENTRY.matcher(part);
             if (!match.matches()) throw new Refused("malformed-envelope");
             Map<?, ?> header = header(unb64u(match.group(1)));
-            if (!header.get("typ").equals("vnd.tocsin.bulletin")) throw new Refused("unknown-type");
+            boolean alone = match.group(2) != null;
+            String typ = alone ? "vnd.tocsin.bulletin" : "vnd.tocsin.batch";
+            if (!header.get("typ").equals(typ)) throw new Refused("unknown-type");
+            if (!header.get("domain").equals(domain)) throw new Refused("wrong-domain");
             String kid = (String) header.get("kid");
-            found.add(new Entry(kid, (String) header.get("alg"), match.group(1), unb64u(match.group(2))));
+            byte[] signature = unb64u(match.group(alone ? 2 : 4));
+            Batch batch = alone ? null : batch(header, match.group(3), Integer.parseInt(match.group(5)), match.group(6));
+            found.add(new Entry(kid, (String) header.get("alg"), match.group(1), signature, batch));
             kids.add(kid);
+            if (batch != null) places.add(batch);
         }
-        if (kids.size() != found.size()) throw new Refused("malformed-envelope");
+        if (kids.size() != found.size() || places.size() > 1) throw new Refused("malformed-envelope");
         return found;
+    }
+
+    /** A place in a tree, in its one spelling: a size of 2 to 64, an index below it, and exactly the hashes these two want. */
+    static Batch batch(Map<?, ?> header, String head, int index, String path) throws Refused {
+        byte[] signed = unb64u(head);
+        int size = (signed[0] & 0xff) << 8 | signed[1] & 0xff;
+        boolean fits = header.get("iat") == null && header.get("x5t#S256") == null && header.get("x5c") == null
+            && MIN_SIZE <= size && size <= MAX_SIZE && index < size && unb64u(path).length == HASH * steps(index, size);
+        if (!fits) throw new Refused("malformed-envelope");
+        return new Batch(head, index, path);
+    }
+
+    /** How many hashes lead from a leaf to the root (RFC 9162, section 2.1.3). */
+    static int steps(int index, int size) {
+        if (size == 1) return 0;
+        int left = Integer.highestOneBit(size - 1);
+        return 1 + (index < left ? steps(index, left) : steps(index - left, size - left));
+    }
+
+    /** The root above a leaf, from the top of the tree downwards. */
+    static byte[] root(byte[] leaf, int index, int size, byte[] path, int length) throws GeneralSecurityException {
+        if (size == 1) return leaf;
+        int left = Integer.highestOneBit(size - 1);
+        byte[] beside = Arrays.copyOfRange(path, length - HASH, length);
+        return index < left
+            ? hash(1, root(leaf, index, left, path, length - HASH), beside)
+            : hash(1, beside, root(leaf, index - left, size - left, path, length - HASH));
+    }
+
+    static byte[] hash(int prefix, byte[]... parts) throws GeneralSecurityException {
+        MessageDigest state = MessageDigest.getInstance("SHA-256");
+        state.update((byte) prefix);
+        for (byte[] part : parts) state.update(part);
+        return state.digest();
+    }
+
+    /** What an entry signs: the payload, or the head of its batch; null when its path does not lead there. */
+    static String signed(Entry entry, byte[] payload) throws GeneralSecurityException, Refused {
+        if (entry.batch == null) return b64u(payload);
+        byte[] head = unb64u(entry.batch.head), path = unb64u(entry.batch.path);
+        byte[] leaf = hash(0, MessageDigest.getInstance("SHA-256").digest(payload));
+        byte[] root = root(leaf, entry.batch.index, (head[0] & 0xff) << 8 | head[1] & 0xff, path, path.length);
+        return Arrays.equals(root, Arrays.copyOfRange(head, 2, head.length)) ? entry.batch.head : null;
     }
 
     /** A protected header: a closed set of members, each of its type. */
@@ -151,7 +217,8 @@ public final class Verify {
             Map<?, ?> header = (Map<?, ?>) Json.read(raw);
             String alg = (String) header.get("alg"), kid = (String) header.get("kid"), typ = (String) header.get("typ");
             boolean fits = raw.length <= MAX_PROTECTED && MEMBERS.containsAll(header.keySet())
-                && alg.length() <= 16 && THUMBPRINT.matcher(kid).matches() && typ.length() <= 40;
+                && alg.length() <= 16 && THUMBPRINT.matcher(kid).matches() && typ.length() <= 40
+                && DOMAIN.matcher((String) header.get("domain")).matches();
             if (header.get("iat") != null) fits &= (Long) header.get("iat") >= 0;
             if (header.get("x5t#S256") != null) fits &= THUMBPRINT.matcher((String) header.get("x5t#S256")).matches();
             if (header.get("x5c") != null) {
@@ -172,7 +239,9 @@ public final class Verify {
             boolean edwards = key.alg.equals("Ed25519");
             Signature check = Signature.getInstance(edwards ? "Ed25519" : "SHA256withECDSAinP1363Format");
             check.initVerify(edwards ? edwards(key.jwk) : p256(key.jwk));
-            check.update((entry.protectedHeader + "." + b64u(payload)).getBytes(StandardCharsets.US_ASCII));
+            String signed = signed(entry, payload);
+            if (signed == null) return false;
+            check.update((entry.protectedHeader + "." + signed).getBytes(StandardCharsets.US_ASCII));
             return check.verify(entry.signature);
         } catch (SignatureException broken) {
             return false;

@@ -119,7 +119,7 @@ async def nodes(
     }
     servers = {}
     for name, seat in seats.items():
-        settings = ServerSettings(name=name, port=ports[name], seat=seat)
+        settings = ServerSettings(name=name, port=ports[name], seat=seat, route_secret="test")
         conf = render_conf(registry, settings=settings, provisioner_nkey=public)
         servers[name] = NatsServer(folder / name, changed(name, conf))
     async with AsyncExitStack() as stack:

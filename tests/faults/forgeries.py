@@ -12,9 +12,9 @@ from bus.keys.signatures import FileSigner, sign_entry
 from bus.trust.registry import VerifiedRegistry
 from schemas.bulletin import new_id, stamp
 from schemas.codec import digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.envelope import SIG_HEADER, format_header, hints
 from schemas.subject import subject_for
-from tests.support.world import DEFAULTS, Message, draft
+from tests.support.world import DEFAULTS, Message, draft, within
 
 
 class Forger:
@@ -68,7 +68,7 @@ class Forger:
         )
         payload = encode(made)
         found = digest(payload)
-        signature = format_header((sign_entry(key, payload, typ=TYP_BULLETIN),))
+        signature = format_header((sign_entry(key, payload, within(domain=self._registry.domain)),))
         headers = {SIG_HEADER: signature, **hints(made, found)}
         return Message(
             subject=subject_for(made),

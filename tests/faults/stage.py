@@ -81,7 +81,7 @@ class Stage:
 
     def leader(self) -> str:
         """The broker that leads the stream which everybody speaks to; any, when none says so."""
-        name = origin_stream(world.COUNTRY, Status.ACTUAL)
+        name = origin_stream(min(world.SPEAKERS), Status.ACTUAL)
         for server in self.servers.values():
             found = server.monitor("jsz?accounts=1&streams=1")
             for account in found.get("account_details") or ():

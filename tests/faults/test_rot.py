@@ -25,12 +25,12 @@ from tests.support.world import draft
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 COUNT = 200
-BOTH = ("XA_ACTUAL", "WORLD_ACTUAL")
+BOTH = ("XA-CSIRT_ACTUAL", "WORLD_ACTUAL")
 
 WHERE = {
-    "in the country's stream": ("XA_ACTUAL",),
+    "in the country's stream": ("XA-CSIRT_ACTUAL",),
     "in the copy that readers read": ("WORLD_ACTUAL",),
-    "in both": ("XA_ACTUAL", "WORLD_ACTUAL"),
+    "in both": ("XA-CSIRT_ACTUAL", "WORLD_ACTUAL"),
 }
 
 
@@ -110,18 +110,18 @@ async def test_a_node_that_leads_and_cannot_read_is_said_and_left(tmp_path: Path
         for n in range(COUNT):
             await author.publish(draft(f"number {n}"))
         assert await author.idle(longest())
-        good = cluster.leader("XA_ACTUAL")
+        good = cluster.leader("XA-CSIRT_ACTUAL")
         node = next(each for each in NAMES if each != good)
         await cluster.servers[node].stop()
-        flip(cluster.servers[node], "XA_ACTUAL")
+        flip(cluster.servers[node], "XA-CSIRT_ACTUAL")
         await cluster.servers[node].restart()
         await eventually(partial(cluster.is_whole, node))
-        await cluster.hand_over(node, "XA_ACTUAL")
-        await cluster.hand_over(node, "XA_ACTUAL", "xa-csirt_own")
+        await cluster.hand_over(node, "XA-CSIRT_ACTUAL")
+        await cluster.hand_over(node, "XA-CSIRT_ACTUAL", "xa-csirt_own")
         with pytest.raises(UnreachableError, match="does not give them"):
             await author.scrub()
-        await cluster.hand_over(good, "XA_ACTUAL")
-        await cluster.hand_over(good, "XA_ACTUAL", "xa-csirt_own")
+        await cluster.hand_over(good, "XA-CSIRT_ACTUAL")
+        await cluster.hand_over(good, "XA-CSIRT_ACTUAL", "xa-csirt_own")
         assert await author.scrub() == 0
         await author.publish(draft("after"))
         assert await author.idle(longest())

@@ -44,7 +44,7 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
         for n in range(10):
             await author.publish(draft(f"before, {n}"))
         await eventually(lambda: holds(10))
-        lead = cluster.leader("XA_ACTUAL")
+        lead = cluster.leader("XA-CSIRT_ACTUAL")
         cluster.switch.split({lead})
         for n in range(10):
             await author.publish(draft(f"apart, {n}"))
@@ -54,7 +54,7 @@ async def test_the_smaller_side_takes_nothing_and_the_larger_goes_on(tmp_path: P
                 await publish(left, other.subject, other.payload, dict(other.headers))
         assert caught.value.reason in ("unreachable", "no-stream")  # nobody is there to take it
         await eventually(partial(holds, 20))
-        assert cluster.leader("XA_ACTUAL", without=lead) != lead
+        assert cluster.leader("XA-CSIRT_ACTUAL", without=lead) != lead
         cluster.switch.heal()
         for n in range(10):
             await author.publish(draft(f"together, {n}"))
@@ -77,7 +77,7 @@ async def test_a_node_that_hears_and_is_not_heard_holds_nobody_up(tmp_path: Path
             await author.publish(draft(f"before, {n}"))
         await eventually(partial(has, store, 10))
         mute = cluster.node_of("xa-csirt")
-        await cluster.hand_over(mute, "XA_ACTUAL")
+        await cluster.hand_over(mute, "XA-CSIRT_ACTUAL")
         cluster.switch.muffle(mute)
         for n in range(10):
             await author.publish(draft(f"unheard, {n}"))

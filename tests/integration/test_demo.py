@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -109,12 +111,15 @@ def test_watch_shows_it_verified_and_verify_names_the_signer(demo: Running, tmp_
 
 def test_an_authority_cannot_say_what_it_has_no_grant_for(demo: Running) -> None:
     """Refused before signing, with exit code 5, and nothing is kept."""
-    before = json.loads(demo.run("outbox", "status", "--json").stdout)["counts"]
     refused = demo.run(
         "publish", str(DRAFTS / "electoral.toml"), "--tlp", "clear", "--audience", "public", "--json"
     )
     assert (refused.returncode, json.loads(refused.stderr)["error"]["reason"]) == (5, "not-permitted")
-    assert json.loads(demo.run("outbox", "status", "--json").stdout)["counts"] == before
+    path = demo.folder / "state" / "xa-csirt" / "outbox.db"
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as outbox:
+        said = outbox.execute("SELECT channel, count(*) FROM outbox GROUP BY channel").fetchall()
+    assert said
+    assert "clear.public" not in str(said)
 
 
 def test_an_authority_cannot_speak_as_another(demo: Running, tmp_path: Path) -> None:
@@ -190,10 +195,14 @@ def test_only_what_is_held_is_acknowledged(demo: Running, context: str, wanted: 
 
 def test_an_outbox_is_pruned_of_nothing_young(demo: Running) -> None:
     """A day's work stays."""
-    before = json.loads(demo.run("outbox", "status", "--json").stdout)["counts"]
+
+    def rows() -> int:
+        return sum(json.loads(demo.run("outbox", "status", "--json").stdout)["counts"].values())
+
+    before = rows()
     done = demo.run("outbox", "prune", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"pruned": 0, "kept": {}, "talk": 0})
-    assert json.loads(demo.run("outbox", "status", "--json").stdout)["counts"] == before
+    assert rows() >= before  # the demonstration goes on speaking
 
 
 def held(demo: Running, digest: str, context: str = "xb-hub") -> None:

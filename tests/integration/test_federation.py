@@ -30,14 +30,14 @@ from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
 from bus.trust.store import RegistryStore
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header
+from schemas.envelope import SIG_HEADER, format_header
 from schemas.subject import PREFIX
 from schemas.vocab import Tlp
 from tests.support.clocks import utc_now
 from tests.support.stage import Union, connected, federation, reading, running, say, speaking
 from tests.support.waiting import eventually, longest
 from tests.support.watching import beats_of
-from tests.support.world import chain, draft, shared_world, signed_registry
+from tests.support.world import chain, draft, shared_world, signed_registry, within
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -155,7 +155,7 @@ async def test_of_two_unions_one_may_die_and_a_path_needs_none(tmp_path: Path) -
         await eventually(lambda: _read_at_least(neighbour, green("xa"), 3))
         for place, count in (("xb", 3), ("xc", 2)):
             async with nations.owner(place) as connection:
-                info = await js_api(connection, "STREAM.INFO.XA_ACTUAL")
+                info = await js_api(connection, "STREAM.INFO.XA-CSIRT_ACTUAL")
                 assert info["state"]["messages"] == count
 
 
@@ -170,14 +170,14 @@ async def test_of_two_unions_a_hostile_one_takes_nothing_away(tmp_path: Path) ->
         async with connected(nations.joins.carriers["xa"].endpoints["east"]) as union:
             for each in said:
                 for signer, text in ((stranger, each.payload), (nations.world.signers["xa-csirt"], b"{}")):
-                    entry = sign_entry(signer, text, typ=TYP_BULLETIN)
+                    entry = sign_entry(signer, text, within(domain=nations.world.registry.domain))
                     headers = {**dict(each.headers), SIG_HEADER: format_header((entry,))}
                     await publish(union, each.subject, each.payload, headers, longest())
         await say(nations.at["xa"], *said)
         await eventually(lambda: _read_at_least(abroad, green("xa"), len(said)))
         assert await read(abroad, green("xa")) == [1, 2, 3, 4]
         async with nations.owner("xb") as connection:
-            info = await js_api(connection, "STREAM.INFO.XA_ACTUAL")
+            info = await js_api(connection, "STREAM.INFO.XA-CSIRT_ACTUAL")
             assert info["state"]["messages"] == len(said)
 
 
@@ -191,7 +191,7 @@ async def test_a_union_of_three_goes_on_without_its_leader(tmp_path: Path) -> No
         await ours.publish(draft("before"))
         await eventually(lambda: _read_at_least(abroad, green("xa"), 1))
         async with nations.owner("union-1") as connection:
-            leader = (await js_api(connection, "STREAM.INFO.XA_ACTUAL"))["cluster"]["leader"]
+            leader = (await js_api(connection, "STREAM.INFO.XA-CSIRT_ACTUAL"))["cluster"]["leader"]
         nations.joins.servers[leader].kill()
         for n in range(5):
             await ours.publish(draft(f"without a leader, {n}"))
@@ -221,7 +221,7 @@ async def test_a_union_that_lost_its_store_is_given_everything_again(tmp_path: P
         async with nations.owner("union") as connection:
 
             async def whole() -> bool:
-                info = await js_api(connection, "STREAM.INFO.XA_ACTUAL")
+                info = await js_api(connection, "STREAM.INFO.XA-CSIRT_ACTUAL")
                 return bool(info["state"]["messages"] == 13)
 
             await eventually(whole)
@@ -245,7 +245,11 @@ async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
         )
         union = nations.joins.servers["union"]
         seed, public = nkeys.generate()  # whoever holds the server may do anything there
-        await union.reload(union.conf.replace("users: [", f"users: [\n      {{ nkey: {public} }}", 1))
+        await union.reload(
+            union.conf.replace(
+                "jetstream: enabled", f"jetstream: enabled\n    users: [ {{ nkey: {public} }} ]", 1
+            )
+        )
         anything = Endpoint(url=union.url, authority_id="owner", nkey_seed=seed, name="owner")
         forged = chain(shared_world(), 3, issuer="xb-csirt")[2]
         red = forged.subject.replace(".green.community.xb.", ".red.xa-csirt.xa.")
@@ -255,7 +259,7 @@ async def test_whoever_holds_a_union_speaks_for_nobody(tmp_path: Path) -> None:
         said = await ours.publish(draft("second"))
         await eventually(lambda: _read_at_least(abroad, green("xa"), said.seq))
         async with nations.owner("xb") as connection:
-            for stream, count in (("XB_ACTUAL", 0), ("XA_ACTUAL", 2)):
+            for stream, count in (("XB-CSIRT_ACTUAL", 0), ("XA-CSIRT_ACTUAL", 2)):
                 info = await js_api(connection, f"STREAM.INFO.{stream}")
                 assert info["state"]["messages"] == count
 
@@ -329,7 +333,7 @@ async def test_what_nobody_there_may_read_does_not_go_there(tmp_path: Path) -> N
             current[0] = registry
 
         async def audiences() -> set[str]:
-            info = await js_api(there, "STREAM.INFO.XA_ACTUAL", {"subjects_filter": ">"})
+            info = await js_api(there, "STREAM.INFO.XA-CSIRT_ACTUAL", {"subjects_filter": ">"})
             return {subject.split(".")[4] for subject in info["state"].get("subjects") or {}}
 
         async def community_alone() -> bool:

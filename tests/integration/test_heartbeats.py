@@ -145,7 +145,7 @@ async def test_what_is_announced_and_withheld_is_missed_until_it_comes(bus: Bus,
         assert await publisher.idle(longest())
         await beats_of(publisher).beat()
         assert await publisher.idle(longest())
-    await bus.lose("XA_ACTUAL", "WORLD_ACTUAL")
+    await bus.lose("XA-CSIRT_ACTUAL", "WORLD_ACTUAL")
     async with watching(bus, tmp_path / "store.db", clock) as hub:
         await eventually(lambda: hub.is_("live"))
         clock.pass_(9)  # before the next heartbeat is due
@@ -166,7 +166,7 @@ async def test_a_stream_wiped_under_traffic_is_filled_again(bus: Bus, tmp_path: 
                 await publisher.publish(draft(f"number {n}"))
             await eventually(lambda: hub.holds_first(60))
             talking = asyncio.create_task(_talk(publisher, 60))
-            await bus.lose("XA_ACTUAL", "WORLD_ACTUAL")
+            await bus.lose("XA-CSIRT_ACTUAL", "WORLD_ACTUAL")
             await talking
             assert await publisher.idle(longest())
             await eventually(lambda: hub.holds_first(120))
@@ -182,7 +182,7 @@ async def test_what_goes_missing_in_the_midst_is_found_by_a_scrub(bus: Bus, tmp_
         assert await publisher.idle(longest())
         assert await publisher.scrub() == 0
         third, second, first = await publisher.outbox.rows()
-    await bus.lose("XA_ACTUAL", "WORLD_ACTUAL")
+    await bus.lose("XA-CSIRT_ACTUAL", "WORLD_ACTUAL")
     async with connected(bus.endpoint("xa-csirt")) as hands:
         for row, names in (
             (first, ("Tocsin-Sig", "Nats-Msg-Id")),

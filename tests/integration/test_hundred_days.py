@@ -26,7 +26,7 @@ from bus.subscribing.inbox import Inbox
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.store import RegistryStore
-from schemas.envelope import SIG_HEADER, parse_header, write_signed
+from schemas.envelope import SIG_HEADER, file_form
 from tests.support.clocks import Clock
 from tests.support.office import Desk
 from tests.support.stage import Bus, admitted, cabled, has, reading, say
@@ -79,7 +79,7 @@ def next_version(bus: Bus, before: VerifiedRegistry, now: dt.datetime, *further:
 
 def file_of(message: Message) -> bytes:
     """The file form of a message."""
-    return write_signed(message.payload, parse_header(dict(message.headers)[SIG_HEADER]))
+    return file_form(message.payload, dict(message.headers)[SIG_HEADER])
 
 
 async def everything(found: Hub, folder: Path) -> object:

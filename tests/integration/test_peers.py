@@ -13,7 +13,7 @@ from bus.publishing.publisher import Publisher
 from bus.subscribing.inbox import Inbox
 from schemas.bodies.system import Copy
 from schemas.codec import decode, digest
-from schemas.envelope import SIG_HEADER, parse_header, write_signed
+from schemas.envelope import SIG_HEADER, file_form
 from schemas.subject import Channel, channel_of
 from schemas.vocab import Tlp
 from tests.support.clocks import Clock
@@ -30,7 +30,7 @@ async def test_what_only_one_hub_was_shown_reaches_the_other(bus: Bus, tmp_path:
     async with peer(bus, tmp_path, "xa-hub", clock) as first:
         await say(bus, *said)
         await eventually(lambda: first.holds(1, 2, 3, 4, 5, 6))
-    await bus.lose("WORLD_ACTUAL", "XA_ACTUAL")
+    await bus.lose("WORLD_ACTUAL", "XA-CSIRT_ACTUAL")
     await say(bus, *(said[n] for n in (0, 1, 3)))
     async with peer(bus, tmp_path, "xa-hub", clock) as first, peer(bus, tmp_path, "xb-hub", clock) as second:
         await eventually(lambda: second.waits_for(4))
@@ -60,11 +60,11 @@ async def test_two_histories_are_noticed_and_proved(bus: Bus, tmp_path: Path) ->
     async with peer(bus, tmp_path, "xa-hub", clock) as first:
         await say(bus, *said)
         await eventually(lambda: first.holds(1, 2, 3))
-    await bus.lose("WORLD_ACTUAL", "XA_ACTUAL")
+    await bus.lose("WORLD_ACTUAL", "XA-CSIRT_ACTUAL")
     await say(bus, *other)
     async with peer(bus, tmp_path, "xb-hub", clock) as second:
         await eventually(lambda: second.holds(1, 2, 3))
-    await bus.lose("WORLD_ACTUAL", "XA_ACTUAL")
+    await bus.lose("WORLD_ACTUAL", "XA-CSIRT_ACTUAL")
     async with peer(bus, tmp_path, "xa-hub", clock) as first, peer(bus, tmp_path, "xb-hub", clock) as second:
         await first.beats.beat(anyway=True)
         await second.beats.beat(anyway=True)
@@ -121,7 +121,7 @@ async def test_nothing_is_taken_unasked_and_nothing_handed_to_who_may_not_read_i
         await say(bus, said)
         await say(bus, secret)
         await eventually(lambda: _holds(helper, {ME, str(withheld)}))
-        file = write_signed(unasked.payload, parse_header(dict(unasked.headers)[SIG_HEADER]))
+        file = file_form(unasked.payload, dict(unasked.headers)[SIG_HEADER])
         for each in (
             request("xa-hub", Tlp.AMBER_STRICT, [Lack(withheld, 1, None, ())]),
             copy("xa-hub", green, 2, file),
@@ -163,7 +163,7 @@ async def test_a_scrub_takes_in_what_the_store_lacked_and_names_what_the_stream_
     async with reading(bus, path) as (store, _):
         await eventually(lambda: has(store, 3))
         assert await _scrubbed(bus, store) is None
-    await bus.lose("XA_ACTUAL", "WORLD_ACTUAL")
+    await bus.lose("XA-CSIRT_ACTUAL", "WORLD_ACTUAL")
     await say(bus, green[0], green[2])
     await say(bus, *public)
     await stored(bus, 3)  # the copy of what was brought is made

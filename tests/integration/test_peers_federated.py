@@ -193,11 +193,11 @@ async def test_an_author_that_is_asked_from_abroad_is_heard_there_again(tmp_path
                 await author.publish(draft(text))
 
             async def have(count: int) -> bool:
-                info = await js_api(owner, "STREAM.INFO.XA_ACTUAL")
+                info = await js_api(owner, "STREAM.INFO.XA-CSIRT_ACTUAL")
                 return bool(info["state"]["messages"] == count)
 
             await eventually(lambda: have(3))
-            await away.lose("XA_ACTUAL", "WORLD_ACTUAL")
+            await away.lose("XA-CSIRT_ACTUAL", "WORLD_ACTUAL")
             third, _, first = await author.outbox.rows(status="actual")
             async with connected(nations.joins.carriers["xc"].endpoints["xc"]) as hands:
                 for row in (first, third, third):

@@ -82,7 +82,7 @@ CALLS: dict[str, tuple[str, dict[str, object] | None]] = {
     "the last by subject": (f"STREAM.MSG.GET.{WORLD}", {"last_by_subj": SECRET}),
     "directly": (f"DIRECT.GET.{WORLD}", {"seq": 1}),
     "directly, by subject": (f"DIRECT.GET.{WORLD}.{SECRET}", None),
-    "from the origin stream": ("STREAM.MSG.GET.XA_ACTUAL", {"seq": 1}),
+    "from the origin stream": ("STREAM.MSG.GET.XA-CSIRT_ACTUAL", {"seq": 1}),
     "the stream's subjects": (f"STREAM.INFO.{WORLD}", {"subjects_filter": ">"}),
     "the names of streams": ("STREAM.NAMES", None),
     "another reader's consumer": (f"CONSUMER.INFO.{WORLD}.xa-hub", None),

@@ -108,7 +108,12 @@ async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path
                 {"stream_name": TRUST_STREAM, "config": {**config, "filter_subjects": old}},
             )
         before = bus.server.conf
-        await bus.server.reload(before.replace(f'"{old[1]}"', f'"{old[1]}", "{old[2]}"'))
+        beacon, spoken = old[1], old[2]
+        wider = before.replace(f'"{beacon}", "', f'"{beacon}", "{spoken}", "')  # the allow list
+        for line in [each for each in wider.splitlines() if each.lstrip().startswith("{ service:")]:
+            if f'"{beacon}"' in line:  # what is exported, and what is imported
+                wider = wider.replace(line, f"{line}\n{line.replace(beacon, spoken)}")
+        await bus.server.reload(wider)
         await publish(provisioner, old[2], statement("xa-dpa"), {})
         await bus.server.reload(before)
     held, late = hold(tmp_path / "a", RunningClock(NOW)), hold(tmp_path / "b", RunningClock(NOW))

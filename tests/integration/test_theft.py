@@ -27,14 +27,14 @@ from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head, Reanchor
 from schemas.bulletin import Bulletin, new_id, stamp
 from schemas.codec import decode, digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.envelope import SIG_HEADER, format_header, hints
 from schemas.subject import subject_for
 from tests.support import clocks
 from tests.support.office import Desk
 from tests.support.places import ROOT
 from tests.support.stage import Bus, connected, speaking
 from tests.support.waiting import eventually, eventually_sync, longest
-from tests.support.world import DEFAULTS, draft, key_record, signed_registry
+from tests.support.world import DEFAULTS, draft, key_record, signed_registry, within
 
 GREEN = "actual.green.community"
 FILE = "registry.tocsin.json"
@@ -89,7 +89,7 @@ async def forge(
     )
     payload = encode(made)
     headers = {
-        SIG_HEADER: format_header((sign_entry(signer, payload, typ=TYP_BULLETIN),)),
+        SIG_HEADER: format_header((sign_entry(signer, payload, within(domain=registry.domain)),)),
         **hints(made, digest(payload)),
     }
     async with connected(endpoint) as connection:

@@ -51,6 +51,7 @@ from tests.linear.shapes import (
     xml_shapes,
 )
 from tests.support.world import NOW, bulletin, shared_world
+from tests.support.world import within as signed_for
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -221,7 +222,7 @@ def _codec() -> Iterator[Entry]:
 def _signature(number: int, _: str) -> bytes:
     """A signature in a file, by a key of its own."""
     kid = b64u(number.to_bytes(32, "big"))
-    header = envelope.protected_for("Ed25519", kid, envelope.TYP_BULLETIN)
+    header = envelope.protected_for("Ed25519", kid, signed_for())
     return f'{{"protected":"{header}","signature":"{"A" * 86}"}}'.encode()
 
 
@@ -236,7 +237,7 @@ def _file(payload: Shape) -> Shape:
     def make(size: int) -> bytes:
         raw = payload(max(16, (size - 400) * 3 // 4))
         signer = shared_world().signers["xa-csirt"]
-        return write_signed(raw, (sign_entry(signer, raw, typ=envelope.TYP_BULLETIN),))
+        return write_signed(raw, (sign_entry(signer, raw, signed_for()),))
 
     return make
 
@@ -286,12 +287,12 @@ def _jwe_shapes() -> Mapping[str, Shape]:
     }
 
 
-CONTEXT_OF_A_SEAL = jwe.SealContext(issuer="xa-csirt", channel="actual.amber.xb-csirt", id="0")
+CONTEXT_OF_A_SEAL = jwe.SealContext(domain="test", issuer="xa-csirt", channel="actual.amber.xb-csirt", id="0")
 
 
 def _admit(raw: bytes, header: str | None = None) -> object:
     world = shared_world()
-    entry = sign_entry(world.signers["xa-csirt"], raw, typ=envelope.TYP_BULLETIN)
+    entry = sign_entry(world.signers["xa-csirt"], raw, signed_for())
     headers = {envelope.SIG_HEADER: envelope.format_header((entry,)) if header is None else header}
     return admit("tocsin.v1", headers, raw, registry=world.registry, now=NOW)
 
@@ -307,7 +308,7 @@ def _envelopes() -> Iterator[Entry]:
     yield Entry(
         name="a signature header",
         limit=envelope.MAX_HEADER_BYTES,
-        read=lambda raw: envelope.parse_header(raw.decode()),
+        read=lambda raw: envelope.parse_header(raw.decode(), signed_for()),
         shapes={
             **text_shapes(),
             "commas": filled(b"", b","),
@@ -449,7 +450,7 @@ def _trust() -> Iterator[Entry]:
         def signed(shape: Shape, signer: Any = signer, typ: str = typ[name]) -> Shape:
             def make(size: int) -> bytes:
                 raw = shape(max(16, (size - 400) * 3 // 4))
-                return write_signed(raw, (sign_entry(signer, raw, typ=typ),))
+                return write_signed(raw, (sign_entry(signer, raw, signed_for(typ)),))
 
             return make
 

@@ -27,12 +27,12 @@ from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.codec import digest, encode
-from schemas.envelope import TYP_BULLETIN, write_signed
+from schemas.envelope import TYP_SEALED_BULLETIN, write_signed
 from schemas.jwe import SealContext
 from schemas.registry import Audience, PublishGrant, ReadGrant, Registry, SealKeyRecord
 from schemas.vocab import Scope, SealPolicy, Status, Tlp
 from tests.support.publishers import publishing
-from tests.support.world import NOW, World, bulletin, make_world, sign, signed_registry
+from tests.support.world import NOW, World, bulletin, make_world, sign, signed_registry, within
 
 DAY = dt.timedelta(days=1)
 NETWORK = "eu-sealed"
@@ -142,11 +142,14 @@ def inner_bulletin(world: World, **changes: Any) -> Bulletin:
     return bulletin(world, ISSUER, **{"tlp": Tlp.AMBER_STRICT, "audience": NETWORK, **changes})
 
 
-def file_of(world: World, made: Bulletin, by: FileSigner | None = None) -> bytes:
-    """The signed file form."""
+def file_of(
+    world: World, made: Bulletin, by: FileSigner | None = None, *, typ: str = TYP_SEALED_BULLETIN
+) -> bytes:
+    """The signed file form, by default as it stands inside a seal."""
     payload = encode(made)
     return write_signed(
-        payload, (sign_entry(by or world.signers[made.issuer.id], payload, typ=TYP_BULLETIN),)
+        payload,
+        (sign_entry(by or world.signers[made.issuer.id], payload, within(typ, world.registry.domain)),),
     )
 
 
@@ -158,7 +161,7 @@ def sealed_to(raw: bytes, context: SealContext, names: tuple[str, ...] = READERS
 
 def outer_of(world: World, inner: Bulletin, raw: bytes | None = None, **changes: Any) -> Bulletin:
     """The outer bulletin around an inner one, or around other bytes."""
-    context = context_of(inner)
+    context = context_of(inner, world.registry.domain)
     return cover(inner, sealed_to(file_of(world, inner) if raw is None else raw, context, **changes))
 
 

@@ -21,6 +21,7 @@ from bus.hub.service import HubService
 from bus.keys import nkeys
 from bus.publishing.publisher import Publisher
 from bus.server import NatsServer, ServerSettings, provision, render_conf
+from bus.server.config import MOST_EACH
 from bus.server.provisioning import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection, Endpoint, NatsConnection
@@ -50,6 +51,8 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     server: NatsServer
     provisioner: tuple[str, str]
     seat: BrokerRole | None = None
+    probes: tuple[str, ...] = ()
+    max_each: int = MOST_EACH
 
     def endpoint(self, identity: str) -> Endpoint:
         """An identity's place on the bus."""
@@ -102,12 +105,22 @@ async def serving(
 ) -> AsyncIterator[Bus]:
     """A provisioned broker; `changes` are made to its configuration, text for text, behind tocsin's back."""
     seed, public = nkeys.generate()
-    conf = render_conf(world.registry, settings=settings or ServerSettings(), provisioner_nkey=public)
+    probes = tuple(nkeys.generate() for _ in range(2))
+    chosen = msgspec.structs.replace(
+        settings or ServerSettings(), probe_nkeys=tuple(nkey for _, nkey in probes)
+    )
+    conf = render_conf(world.registry, settings=chosen, provisioner_nkey=public)
     for before, after in changes:
         assert before in conf
         conf = conf.replace(before, after)
     async with NatsServer(folder, conf) as server:
-        bus = Bus(world=world, server=server, provisioner=(seed, public))
+        bus = Bus(
+            world=world,
+            server=server,
+            provisioner=(seed, public),
+            probes=tuple(probe for probe, _ in probes),
+            max_each=chosen.max_each,
+        )
         await bus.provision()
         try:
             yield bus

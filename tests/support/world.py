@@ -20,15 +20,21 @@ from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Bulletin, Defaults, Draft, new_id, stamp
 from schemas.codec import digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Context, format_header, hints
 from schemas.parts import Info
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, Registry
 from schemas.subject import subject_for
 from schemas.vocab import Pap, Tlp
 
+DOMAIN = "test"
 BEACON_LIFETIME = dt.timedelta(hours=6)
 NOW = dt.datetime(2027, 5, 23, 18, 0, 0, tzinfo=dt.UTC)
 DEFAULTS = Defaults(tlp=Tlp.GREEN, pap=Pap.GREEN, audience="community")
+
+
+def within(typ: str = TYP_BULLETIN, domain: str = DOMAIN) -> Context:
+    """The context of a signature; by default that of a bulletin in the tests' federation."""
+    return Context(typ, domain)
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +132,7 @@ def make_world(now: dt.datetime = NOW) -> World:
     records = {
         member.id: record_of(member, signers[member.id], transport[member.id][1], now) for member in members
     }
-    return found("test", records, audiences(), signers=signers, transport=transport, now=now)
+    return found(DOMAIN, records, audiences(), signers=signers, transport=transport, now=now)
 
 
 @cache
@@ -194,7 +200,7 @@ def sign(
     else:
         payload, read = encode(made), made
     signer = by if isinstance(by, FileSigner) else world.signers[by or read.issuer.id]
-    entry = sign_entry(signer, payload, typ=TYP_BULLETIN)
+    entry = sign_entry(signer, payload, within(domain=world.registry.domain))
     found = digest(payload)
     headers = {SIG_HEADER: format_header((entry,)), **hints(read, found)}
     return Message(

@@ -124,8 +124,10 @@ class Nats:
 
     async def forbid(self, identity: str, pattern: str) -> None:
         """Take a pattern from what an identity may publish; it must be that identity's alone."""
-        assert self._conf.count(f'"{pattern}", ') == 1
-        await self.server.reload(self._conf.replace(f'"{pattern}", ', ""))
+        assert (
+            self._conf.count(f'"{pattern}", "') == 1
+        )  # in its user's list; an export has it in another form
+        await self.server.reload(self._conf.replace(f'"{pattern}", "', '"'))
 
     async def stop(self) -> None:
         """End it."""

@@ -18,7 +18,7 @@ from tests.support.waiting import longest
 from tests.transport_suite.conftest import Broker
 from tests.transport_suite.test_jetstream import numbered
 
-STREAM, CONSUMER = "XA_ACTUAL", "xa-csirt_own"
+STREAM, CONSUMER = "XA-CSIRT_ACTUAL", "xa-csirt_own"
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import ReceiptItem
 from schemas.codec import digest
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header
+from schemas.envelope import SIG_HEADER, format_header
 from schemas.subject import PREFIX
 from schemas.vocab import ReceiptStage, Tlp
 from tests.support.stage import running
@@ -53,6 +53,7 @@ from tests.support.world import (
     key_record,
     sign,
     signed_registry,
+    within,
 )
 from tests.transport_suite.conftest import JOINED, Broker, places
 
@@ -420,22 +421,27 @@ async def messages_of(broker: Broker, stream: str) -> int:
 async def test_bulletins_go_both_ways_once(brokers: dict[str, Broker], world: World, tmp_path: Path) -> None:
     """One and a burst, out and home; a carrier that is started again carries only what is new."""
     ours, theirs = chain(world, 21), chain(world, 4, "xb-csirt")
-    async with carrying(world, brokers, tmp_path / "ledger.db"):
+    async with carrying(world, brokers, tmp_path / "ledger.db") as first:
         await speak(brokers["xa"], ours[:1])
         await speak(brokers["xa"], ours[1:20])
         await speak(brokers["xb"], theirs[:3])
-        await eventually(holds(brokers["xb"], "XA_ACTUAL", 20))
-        await eventually(holds(brokers["xa"], "XB_ACTUAL", 3))
+        await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 20))
+        await eventually(holds(brokers["xa"], "XB-CSIRT_ACTUAL", 3))
+
+        async def all_noted() -> bool:
+            return first.carried == {"xa": 3, "xb": 20}  # a little after they are stored
+
+        await eventually(all_noted)
     await speak(brokers["xa"], ours[20:])
     await speak(brokers["xb"], theirs[3:])
     async with carrying(world, brokers, tmp_path / "ledger.db") as second:
-        await eventually(holds(brokers["xb"], "XA_ACTUAL", 21))
-        await eventually(holds(brokers["xa"], "XB_ACTUAL", 4))
+        await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 21))
+        await eventually(holds(brokers["xa"], "XB-CSIRT_ACTUAL", 4))
 
-        async def noted() -> bool:
-            return len(second.carried) == 2  # a little after they are stored
+        async def rest_noted() -> bool:
+            return len(second.carried) == 2
 
-        await eventually(noted)
+        await eventually(rest_noted)
         assert second.carried == {"xa": 1, "xb": 1}
     async with Inbox.open(tmp_path / "store.db") as inbox:
         async with reading(world, inbox, brokers["xb"].endpoint("xb-hub")):
@@ -450,12 +456,12 @@ async def test_a_cut_way_is_gone_on_with(brokers: dict[str, Broker], world: Worl
     ours = chain(world, 6)
     async with carrying(world, brokers, tmp_path / "ledger.db"):
         await speak(brokers["xa"], ours[:2])
-        await eventually(holds(brokers["xb"], "XA_ACTUAL", 2))
+        await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 2))
         await brokers["xb"].stop()
         await speak(brokers["xa"], ours[2:])
         await brokers["xb"].start()
-        await eventually(holds(brokers["xb"], "XA_ACTUAL", 6))
-    assert await messages_of(brokers["xb"], "XA_ACTUAL") == 6
+        await eventually(holds(brokers["xb"], "XA-CSIRT_ACTUAL", 6))
+    assert await messages_of(brokers["xb"], "XA-CSIRT_ACTUAL") == 6
     assert [digest(each.payload) for each in await read(brokers["xb"], 6)] == [m.digest for m in ours]
 
 
@@ -463,13 +469,15 @@ def altered(message: Message, world: World) -> list[Message]:
     """What a hostile place may bring first under a bulletin's own digest and message id: each is nobody's word."""
     payload, headers = message.payload, dict(message.headers)
     stranger = FileSigner.generate()
-    other = sign_entry(world.signers["xb-csirt"], b"{}", typ=TYP_BULLETIN)
+    other = sign_entry(world.signers["xb-csirt"], b"{}", within(domain=world.registry.domain))
     signatures = {
         "of another text": format_header((other,)),
         "by another authority": format_header(
-            (sign_entry(world.signers["xa-csirt"], payload, typ=TYP_BULLETIN),)
+            (sign_entry(world.signers["xa-csirt"], payload, within(domain=world.registry.domain)),)
         ),
-        "by a stranger": format_header((sign_entry(stranger, payload, typ=TYP_BULLETIN),)),
+        "by a stranger": format_header(
+            (sign_entry(stranger, payload, within(domain=world.registry.domain)),)
+        ),
         "none": "",
         "no grammar": "A..A,",
     }
@@ -489,13 +497,13 @@ async def test_what_is_brought_first_under_a_bulletins_digest_takes_no_place(
             for false in altered(message, world):
                 await say_bare(brokers["xb"], false)
             await say_bare(brokers["xb"], message)
-            await eventually(holds(brokers["xa"], "XB_ACTUAL", number))
+            await eventually(holds(brokers["xa"], "XB-CSIRT_ACTUAL", number))
 
         async def noted() -> bool:
             return carrier.left.total() == 5 * len(true)
 
         await eventually(noted)
-    found = await read_all(brokers["xa"], "XB_ACTUAL", "xb-csirt")
+    found = await read_all(brokers["xa"], "XB-CSIRT_ACTUAL", "xb-csirt")
     assert [(each.payload, dict(each.headers)[SIG_HEADER]) for each in found] == [
         (each.payload, dict(each.headers)[SIG_HEADER]) for each in true
     ]
@@ -510,15 +518,15 @@ async def test_copies_of_what_was_carried_have_an_end(
     async with carrying(world, brokers, tmp_path / "ledger.db") as carrier:
         for _ in range(6):
             await say_bare(brokers["xb"], true[0])
-        await eventually(holds(brokers["xa"], "XB_ACTUAL", 3))
+        await eventually(holds(brokers["xa"], "XB-CSIRT_ACTUAL", 3))
         await say_bare(brokers["xb"], true[1])
-        await eventually(holds(brokers["xa"], "XB_ACTUAL", 4))
+        await eventually(holds(brokers["xa"], "XB-CSIRT_ACTUAL", 4))
 
         async def noted() -> bool:
             return carrier.left["over-budget"] == 3
 
         await eventually(noted)
-    found = await read_all(brokers["xa"], "XB_ACTUAL", "xb-csirt")
+    found = await read_all(brokers["xa"], "XB-CSIRT_ACTUAL", "xb-csirt")
     assert [each.payload for each in found] == [true[n].payload for n in (0, 0, 0, 1)]
 
 
@@ -536,9 +544,9 @@ async def test_a_key_that_the_carrier_learns_later_is_carried_then(
             return carrier.left["unknown-key"] == 1
 
         await eventually(passed_over)
-        assert await messages_of(brokers["xa"], "XB_ACTUAL") == 0
+        assert await messages_of(brokers["xa"], "XB-CSIRT_ACTUAL") == 0
         known[0] = listing(world, "xb-csirt", new)
-        await eventually(holds(brokers["xa"], "XB_ACTUAL", 1))
+        await eventually(holds(brokers["xa"], "XB-CSIRT_ACTUAL", 1))
 
 
 def listing(world: World, authority: str, key: FileSigner) -> VerifiedRegistry:

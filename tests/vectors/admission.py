@@ -17,7 +17,7 @@ from schemas.envelope import SIG_HEADER, b64u, format_header, hints
 from schemas.parts import Area, Authority
 from schemas.subject import subject_for
 from schemas.vocab import Domain, Status, Tlp
-from tests.vectors import envelope_cases
+from tests.vectors import batch_cases, envelope_cases
 from tests.vectors.scene import (
     DAY,
     ENDED,
@@ -136,6 +136,10 @@ def _decisions() -> Iterator[Case]:
     ):
         raw = encode(made)
         yield comment, "KeyPolicy", subject_for(made), headers(raw, signer), raw, reason
+    yield batch_cases.of_ended(changed(issuer=XB), REVOKED, "a revoked key", "key-revoked")
+    ended = changed(issued=ISSUED - 2 * DAY)
+    yield batch_cases.of_ended(ended, ENDED, "a key past its window, back-dated", "key-ended")
+    yield from batch_cases.of_two(changed(issuer=BOTH))
     late = headers(PAYLOAD, iat=ISSUED + SIX_MINUTES)
     yield "signed at another time than issued", "KeyPolicy", SUBJECT, late, PAYLOAD, "key-not-valid"
     near = headers(PAYLOAD, iat=ISSUED + dt.timedelta(minutes=5))
@@ -200,6 +204,8 @@ def cases() -> Iterator[Case]:
     )
     for comment, flag, pairs, payload, reason in envelope_cases.cases():
         yield comment, flag, SUBJECT, pairs, payload, reason
+    for comment, flag, pairs, payload, reason in batch_cases.cases():
+        yield comment, flag, SUBJECT, pairs, payload, reason
     for comment, raw, reason in _payloads():
         yield comment, "Payload", SUBJECT, headers(raw), raw, reason
     yield from _decisions()
@@ -210,6 +216,8 @@ NOTES = {
     "Bounds": "sizes are bounded before anything else",
     "Header": "the signature header has one spelling only",
     "Type": "a signature says what it was made for",
+    "Domain": "a signature says in which federation it was made",
+    "Batch": "one place in one tree, in one spelling, for all keys of the issuer",
     "Algorithm": "the algorithm is the registry's, never the message's",
     "Key": "only keys of the registry count",
     "Signature": "the signature fits the very bytes",
@@ -253,6 +261,7 @@ LAYER = {
     "too-large",
     "malformed-envelope",
     "unknown-type",
+    "wrong-domain",
     "unknown-key",
     "wrong-algorithm",
     "bad-signature",

@@ -21,12 +21,14 @@ from schemas.envelope import (
     MAX_HEADER_BYTES,
     SIG_HEADER,
     TYP_BULLETIN,
+    TYP_REVOKE,
+    TYPES,
     b64u,
     format_header,
     signing_input,
     unb64u,
 )
-from tests.vectors.scene import FIRST, ISSUED, KEY, OTHER, SECOND, STRANGER, example, signed
+from tests.vectors.scene import DOMAIN, FIRST, ISSUED, KEY, OTHER, SECOND, STRANGER, example, signed
 
 Pairs = list[list[str]]
 Case = tuple[str, str, Pairs, bytes, str]
@@ -34,7 +36,7 @@ Case = tuple[str, str, Pairs, bytes, str]
 PAYLOAD = encode(example())
 VALUE = format_header(signed(PAYLOAD, KEY))
 PROTECTED, _, SIGNATURE = VALUE.partition("..")
-HEADER: dict[str, Any] = {"alg": "Ed25519", "kid": KEY.kid, "typ": TYP_BULLETIN}
+HEADER: dict[str, Any] = {"alg": "Ed25519", "kid": KEY.kid, "typ": TYP_BULLETIN, "domain": DOMAIN}
 _ORDER = 2**252 + 27742317777372353535851937790883648493  # of the group of edwards25519, RFC 8032
 
 
@@ -103,9 +105,15 @@ def _header() -> Iterator[tuple[str, Pairs, str]]:
         "the address of keys": {**HEADER, "jku": "https://keys.example"},
         "the address of a certificate": {**HEADER, "x5u": "https://keys.example"},
         "compression": {**HEADER, "zip": "DEF"},
-        "no kid": {"alg": "Ed25519", "typ": TYP_BULLETIN},
-        "no alg": {"kid": KEY.kid, "typ": TYP_BULLETIN},
-        "no typ": {"alg": "Ed25519", "kid": KEY.kid},
+        **{f"no {name}": {each: HEADER[each] for each in HEADER if each != name} for name in HEADER},
+        "an empty domain": {**HEADER, "domain": ""},
+        "the domain in another case": {**HEADER, "domain": DOMAIN.upper()},
+        "a domain with a newline": {**HEADER, "domain": f"{DOMAIN}\n"},
+        "a domain of a thousand": {**HEADER, "domain": "a" * 1000},
+        "a domain that is a list": {**HEADER, "domain": [DOMAIN]},
+        "a domain that is a number": {**HEADER, "domain": 1},
+        "a domain that is null": {**HEADER, "domain": None},
+        "a domain twice": json.dumps(HEADER).encode().replace(b"{", b'{"domain":"elsewhere",', 1),
         "a kid that is a path": {**HEADER, "kid": "../../dev/null"},
         "a kid that is a query": {**HEADER, "kid": "' or 1=1 --"},
         "a kid of five thousand": {**HEADER, "kid": "A" * 5000},
@@ -124,13 +132,29 @@ def _header() -> Iterator[tuple[str, Pairs, str]]:
 
 
 def _keys() -> Iterator[tuple[str, str, Pairs, str]]:
-    for typ in ("registry", "beacon", "revoke", "Bulletin"):
+    for typ in (*sorted(TYPES - {TYP_BULLETIN}), "vnd.tocsin.Bulletin", "JWT", ""):
+        yield f"signed as {typ or 'nothing'}", "Type", _one(entry({**HEADER, "typ": typ})), "unknown-type"
+    for domain in ("elsewhere", f"{DOMAIN}.example", DOMAIN[:-1]):
         yield (
-            f"signed as a {typ}",
-            "Type",
-            _one(entry({**HEADER, "typ": f"vnd.tocsin.{typ}"})),
-            "unknown-type",
+            f"signed in the domain {domain}",
+            "Domain",
+            _one(entry({**HEADER, "domain": domain})),
+            "wrong-domain",
         )
+    both = {**HEADER, "domain": "elsewhere", "typ": TYP_REVOKE}
+    yield "signed as something else in another domain", "Type", _one(entry(both)), "unknown-type"
+    yield (
+        "signed in another domain by an unknown key",
+        "Domain",
+        _one(entry({**HEADER, "domain": "elsewhere", "kid": STRANGER.kid}, STRANGER)),
+        "wrong-domain",
+    )
+    yield (
+        "a co-signature of another domain beside",
+        "Domain",
+        _one(VALUE, format_header(signed(PAYLOAD, OTHER, domain="elsewhere"))),
+        "wrong-domain",
+    )
     for alg in ("none", "EdDSA", "ES256", "HS256", "ed25519", "ML-DSA-65"):
         yield f"algorithm {alg}", "Algorithm", _one(entry({**HEADER, "alg": alg})), "wrong-algorithm"
     none = entry({**HEADER, "alg": "none"}, None)

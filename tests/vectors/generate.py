@@ -13,6 +13,7 @@ from schemas.envelope import write_signed
 from schemas.rules import RULES
 from tests.vectors import (
     admission,
+    batch_cases,
     chain_cases,
     codec_cases,
     registry_cases,
@@ -30,6 +31,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "Good": "has its place, or is told apart without refusal",
         "Refused": "contradicts what is held of its channel",
     },
+    "context": batch_cases.NOTES,
     "registry": {
         "Good": "believed",
         "Pin": "a first version is believed by its digest",
@@ -121,6 +123,8 @@ def schema() -> dict[str, Any]:
                     "additionalProperties": False,
                 },
             },
+            "typ": {**text, "description": "what the signatures are asked for"},
+            "domain": {**text, "description": "the reader's federation"},
             "subject": text,
             "pattern": text,
             "tokens": {"type": "object", "additionalProperties": text},
@@ -140,6 +144,7 @@ def schema() -> dict[str, Any]:
                 "enum": [
                     *[
                         "Admission",
+                        "Context",
                         "Chain",
                         "Open",
                         "Update",
@@ -160,6 +165,7 @@ def schema() -> dict[str, Any]:
             "registry": {"type": "object", "description": "signed file of the registry that is held"},
             "beacon": {"type": "object", "description": "signed file of the beacon seen last"},
             "pin": {**text, "description": "digest of the registry's payload"},
+            "key": {"type": "object", "description": "public JWK of the one key that is known"},
             "seed": {**text, "description": "the reader's seal key, base64url"},
             "context": {"type": "object", "additionalProperties": text},
             "tests": {"type": "array", "items": {"$ref": "#/$defs/test"}, "minItems": 1},
@@ -206,8 +212,10 @@ def documents() -> dict[str, bytes]:
     payload = encode(example())
     return {
         "example.tocsin.json": write_signed(payload, signed(payload, KEY)),
+        "batched.tocsin.json": write_signed(payload, batch_cases.at(5, 1)),
         "example.jwk.json": json.dumps(KEY.jwk).encode() + b"\n",
         "admission_vectors.json": _vectors("admission", [admission.group()]),
+        "context_vectors.json": _vectors("context", [batch_cases.group()]),
         "chain_vectors.json": _vectors("chain", [chain_cases.group()]),
         "registry_vectors.json": _vectors("registry", registry_cases.groups()),
         "codec_vectors.json": _vectors("codec", codec_cases.groups()),

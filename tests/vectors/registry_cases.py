@@ -16,7 +16,7 @@ from bus.keys.signatures import FileSigner, sign_entry, thumbprint
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode
-from schemas.envelope import TYP_BEACON, TYP_BULLETIN, TYP_REGISTRY, Entry, b64u, unb64u, write_signed
+from schemas.envelope import TYP_BEACON, TYP_REGISTRY, TYPES, Entry, b64u, unb64u, write_signed
 from schemas.registry import (
     BEACON_SPEC,
     Audience,
@@ -29,7 +29,19 @@ from schemas.registry import (
     SealKeyRecord,
 )
 from schemas.vocab import Domain, Scope, Status, Tlp
-from tests.vectors.scene import BEACON, DAY, KEY, NOW, OTHER, REVOKED, ROOTS, STRANGER, record
+from tests.vectors.scene import (
+    BEACON,
+    DAY,
+    DOMAIN,
+    KEY,
+    NOW,
+    OTHER,
+    REVOKED,
+    ROOTS,
+    STRANGER,
+    record,
+    within,
+)
 
 Case = tuple[str, str, bytes, str]
 
@@ -42,7 +54,7 @@ def _transport(signer: FileSigner) -> str:
 
 def _first() -> Registry:
     document = ceremony.new_registry(
-        domain="vectors",
+        domain=DOMAIN,
         root_keys=[record(each) for each in ROOTS],
         root_threshold=2,
         beacon_keys=[record(BEACON)],
@@ -69,10 +81,13 @@ def _first() -> Registry:
     return document
 
 
-def file(document: Registry | bytes, *signers: FileSigner, typ: str = TYP_REGISTRY) -> bytes:
+def file(
+    document: Registry | bytes, *signers: FileSigner, typ: str = TYP_REGISTRY, signed_in: str = DOMAIN
+) -> bytes:
     """A signed file; by default two roots sign."""
     payload = document if isinstance(document, bytes) else encode(document)
-    entries: tuple[Entry, ...] = tuple(sign_entry(each, payload, typ=typ) for each in signers or ROOTS[:2])
+    context = within(typ, signed_in)
+    entries: tuple[Entry, ...] = tuple(sign_entry(each, payload, context) for each in signers or ROOTS[:2])
     return write_signed(payload, entries)
 
 
@@ -143,7 +158,9 @@ def _updates() -> Iterator[Case]:
         json.dumps(spoilt).encode(),
         "threshold",
     )
-    yield "signed as bulletins", "File", file(NEXT, typ=TYP_BULLETIN), "malformed-registry"
+    for typ in sorted(TYPES - {TYP_REGISTRY}):
+        yield f"signed as {typ}", "File", file(NEXT, typ=typ), "malformed-registry"
+    yield "signed in another domain", "Order", file(NEXT, signed_in="elsewhere"), "domain"
     yield "unsigned", "File", write_signed(encode(NEXT), ()), "malformed-registry"
     yield "no file", "File", b"tocsin", "malformed-registry"
     yield "rubbish, signed by a stranger", "Threshold", file(b'{"a":1}', STRANGER), "threshold"
@@ -161,6 +178,12 @@ def _updates() -> Iterator[Case]:
     yield "another history", "Order", file(after(prev="A" * 43)), "fork"
     yield "no history", "Order", file(after(prev=None)), "fork"
     yield "another domain", "Order", file(after(domain="elsewhere")), "domain"
+    yield (
+        "another domain, signed so",
+        "Order",
+        file(after(domain="elsewhere"), signed_in="elsewhere"),
+        "domain",
+    )
     yield "from the future", "Order", file(after(issued=NOW + DAY)), "from-the-future"
     yield "issued as the one held", "Good", file(after(issued=FIRST.issued)), ""
     yield "issued before the one held", "Order", file(after(issued=FIRST.issued - SECOND)), "rollback"
@@ -398,12 +421,14 @@ def _seal_keys() -> Iterator[Case]:
         yield comment, "Seal", raw, reason
 
 
-def _beacon(*signers: FileSigner, typ: str = TYP_BEACON, **changes: Any) -> bytes:
+def _beacon(*signers: FileSigner, typ: str = TYP_BEACON, signed_in: str = DOMAIN, **changes: Any) -> bytes:
     made = Beacon(
-        spec=BEACON_SPEC, domain="vectors", version=1, digest=HELD.digest, issued=NOW, expires=NOW + DAY / 4
+        spec=BEACON_SPEC, domain=DOMAIN, version=1, digest=HELD.digest, issued=NOW, expires=NOW + DAY / 4
     )
     payload = encode(msgspec.structs.replace(made, **changes))
-    return write_signed(payload, tuple(sign_entry(each, payload, typ=typ) for each in signers or (BEACON,)))
+    return write_signed(
+        payload, tuple(sign_entry(each, payload, within(typ, signed_in)) for each in signers or (BEACON,))
+    )
 
 
 def _beacons() -> Iterator[Case]:
@@ -412,9 +437,17 @@ def _beacons() -> Iterator[Case]:
     yield "a newer version", "Good", _beacon(version=2, digest="B" * 43), ""
     yield "by a stranger", "Threshold", _beacon(STRANGER), "threshold"
     yield "by a root", "Threshold", _beacon(ROOTS[0]), "threshold"
-    yield "signed as a registry", "File", _beacon(typ=TYP_REGISTRY), "malformed-beacon"
+    for typ in sorted(TYPES - {TYP_BEACON}):
+        yield f"signed as {typ}", "File", _beacon(typ=typ), "malformed-beacon"
+    yield "signed in another domain", "Order", _beacon(signed_in="elsewhere"), "domain"
     yield "no file", "File", b"{}", "malformed-beacon"
     yield "of another domain", "Order", _beacon(domain="elsewhere"), "domain"
+    yield (
+        "of another domain, signed so",
+        "Order",
+        _beacon(domain="elsewhere", signed_in="elsewhere"),
+        "domain",
+    )
     yield "from the future", "Order", _beacon(issued=NOW + DAY), "from-the-future"
     yield "run out", "Order", _beacon(expires=NOW), "expired"
     yield "older than the last one", "Order", _beacon(issued=NOW - DAY / 12), "rollback"
@@ -430,6 +463,9 @@ def _opened() -> Iterator[tuple[str, str, bytes, str, str]]:
     yield "believed by its digest", "Good", raw, HELD.digest, ""
     yield "another digest", "Pin", raw, "A" * 43, "pin"
     yield "the digest of another version", "Pin", file(NEXT), HELD.digest, "pin"
+    for typ in sorted(TYPES - {TYP_REGISTRY}):
+        yield f"signed as {typ}", "File", file(FIRST, typ=typ), HELD.digest, "malformed-registry"
+    yield "signed in another domain", "Order", file(FIRST, signed_in="elsewhere"), HELD.digest, "domain"
     alone = file(FIRST, ROOTS[0])
     yield "believed by its digest, under too few roots", "Threshold", alone, HELD.digest, "threshold"
 

@@ -12,19 +12,32 @@ import msgspec
 from bus.keys.signatures import FileSigner
 from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode, encode_time
-from schemas.envelope import TYP_BULLETIN, TYP_REVOKE, b64u, write_signed
+from schemas.envelope import TYP_REVOKE, TYPES, b64u, write_signed
 from schemas.registry import REVOKE_SPEC, Revocation
-from tests.vectors.scene import DAY, ISSUED, KEY, NOW, OTHER, REVOKED, STRANGER, registry, signed
+from tests.vectors.scene import (
+    DAY,
+    DOMAIN,
+    ISSUED,
+    KEY,
+    NOW,
+    OTHER,
+    REVOKED,
+    STRANGER,
+    registry,
+    signed,
+)
 
 Case = tuple[str, str, bytes, str]
 SECOND = dt.timedelta(seconds=1)
 
 
-def statement(by: tuple[FileSigner, ...] = (KEY,), typ: str = TYP_REVOKE, **changes: Any) -> bytes:
+def statement(
+    by: tuple[FileSigner, ...] = (KEY,), typ: str = TYP_REVOKE, signed_in: str = DOMAIN, **changes: Any
+) -> bytes:
     """A statement of xa-csirt about its one key, with fields replaced."""
     made = Revocation(
         spec=REVOKE_SPEC,
-        domain="vectors",
+        domain=DOMAIN,
         authority="xa-csirt",
         kids=(KEY.kid,),
         since=ISSUED,
@@ -32,7 +45,7 @@ def statement(by: tuple[FileSigner, ...] = (KEY,), typ: str = TYP_REVOKE, **chan
         issued=ISSUED,
     )
     payload = encode(msgspec.structs.replace(made, **changes))
-    return write_signed(payload, signed(payload, *by, typ=typ))
+    return write_signed(payload, signed(payload, *by, typ=typ, domain=signed_in))
 
 
 def cases() -> Iterator[Case]:
@@ -50,7 +63,8 @@ def cases() -> Iterator[Case]:
         "",
     )
     yield ("no signature", "Form", statement(()), "malformed-revoke")
-    yield ("a signature of another type", "Form", statement(typ=TYP_BULLETIN), "malformed-revoke")
+    for typ in sorted(TYPES - {TYP_REVOKE}):
+        yield (f"signed as {typ}", "Form", statement(typ=typ), "malformed-revoke")
     yield ("one key twice", "Form", statement((KEY, KEY)), "malformed-revoke")
     yield ("no key named", "Form", statement(kids=()), "malformed-revoke")
     yield ("another spec", "Form", statement(spec="tocsin-revoke/2"), "malformed-revoke")
@@ -79,6 +93,9 @@ def cases() -> Iterator[Case]:
     yield ("of another's key beside its own", "Subject", statement(kids=(KEY.kid, OTHER.kid)), "not-your-key")
     yield ("of a key nobody has", "Subject", statement(kids=(STRANGER.kid,)), "unknown-key")
     yield ("for another federation", "Subject", statement(domain="elsewhere"), "domain")
+    yield ("signed in another federation", "Subject", statement(signed_in="elsewhere"), "domain")
+    both: dict[str, Any] = {"domain": "elsewhere", "signed_in": "elsewhere"}
+    yield ("for another federation, signed so", "Subject", statement(**both), "domain")
     yield ("from the future", "Time", statement(issued=NOW + DAY), "from-the-future")
     yield (
         "of more than 7 days ago",

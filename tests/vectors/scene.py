@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -21,9 +22,21 @@ import schemas
 from bus.errors import TrustError
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.trust import ceremony, proposals
+from schemas import merkle
 from schemas.bodies.cyber import CyberIncident
 from schemas.bulletin import Bulletin, Defaults, Draft, stamp
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Entry, signing_input, unb64u
+from schemas.envelope import (
+    SIG_HEADER,
+    TYP_BATCH,
+    TYP_BULLETIN,
+    Batch,
+    Context,
+    Entry,
+    b64u,
+    head_of,
+    signed_bytes,
+    unb64u,
+)
 from schemas.errors import EnvelopeError
 from schemas.parts import Authority, Confidence, Info, Observable
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant
@@ -40,6 +53,7 @@ from schemas.vocab import (
     Urgency,
 )
 
+DOMAIN = "vectors"
 FOLDER = Path(str(schemas.__file__)).parent / "vectors"
 NOW = dt.datetime(2027, 5, 23, 19, 45, tzinfo=dt.UTC)
 ISSUED = dt.datetime(2027, 5, 23, 19, 41, tzinfo=dt.UTC)
@@ -115,7 +129,7 @@ def registry() -> bytes:
         ),
     }
     document = ceremony.new_registry(
-        domain="vectors",
+        domain=DOMAIN,
         root_keys=[record(each) for each in ROOTS],
         root_threshold=2,
         beacon_keys=[record(BEACON)],
@@ -171,20 +185,61 @@ def example() -> Bulletin:
     )
 
 
+def within(typ: str = TYP_BULLETIN, domain: str = DOMAIN) -> Context:
+    """The context of a signature; by default that of a bulletin in the vectors' federation."""
+    return Context(typ, domain)
+
+
 def signed(
-    payload: bytes, *signers: FileSigner, typ: str = TYP_BULLETIN, iat: int | None = None
+    payload: bytes,
+    *signers: FileSigner,
+    typ: str = TYP_BULLETIN,
+    domain: str = DOMAIN,
+    iat: int | None = None,
 ) -> tuple[Entry, ...]:
     """Signatures over a payload."""
-    return tuple(_kept(signer, sign_entry(signer, payload, typ=typ, iat=iat), payload) for signer in signers)
+    context = within(typ, domain)
+    return tuple(_kept(signer, sign_entry(signer, payload, context, iat=iat), payload) for signer in signers)
+
+
+def batched(
+    payloads: Sequence[bytes],
+    *signers: FileSigner,
+    typ: str = TYP_BATCH,
+    domain: str = DOMAIN,
+    sign_size: int | None = None,
+) -> list[tuple[Entry, ...]]:
+    """For each payload its entries of one batch, by each of the signers; `sign_size` is a size other than the true one."""
+    made = merkle.tree([merkle.leaf(payload) for payload in payloads])
+    size = sign_size or len(payloads)
+    head = head_of(made.root, size)
+    heads = [sign_entry(signer, head, within(typ, domain)) for signer in signers]
+    return [
+        tuple(
+            _kept(
+                signer,
+                msgspec.structs.replace(
+                    entry,
+                    batch=Batch(
+                        head=b64u(head), size=size, root=made.root, index=index, path=made.paths[index]
+                    ),
+                ),
+                payload,
+            )
+            for signer, entry in zip(signers, heads, strict=True)
+        )
+        for index, payload in enumerate(payloads)
+    ]
 
 
 def _kept(signer: FileSigner, entry: Entry, payload: bytes) -> Entry:
     """The entry, or the one that stands in the file when its signature is as good."""
     if signer.alg == "Ed25519":
         return entry
+    data = signed_bytes(entry, payload) or b""
     for signature in _standing().get(entry.protected, ()):
         with suppress(TrustError):
-            signer.public.verify(signature, signing_input(entry.protected, payload))
+            signer.public.verify(signature, data)
             return msgspec.structs.replace(entry, signature=signature)
     return entry
 
@@ -196,7 +251,8 @@ def _standing() -> dict[str, list[bytes]]:
     found: dict[str, list[bytes]] = {}
     for name, value in [each for group in groups for test in group["tests"] for each in test["headers"]]:
         for entry in value.split(",") if name == SIG_HEADER else ():
-            protected, _, signature = entry.partition("..")
+            protected, _, rest = entry.partition(".")
+            signature = rest.partition(".")[2].partition("~")[0]
             with suppress(EnvelopeError):
                 found.setdefault(protected, []).append(unb64u(signature))
     return found

@@ -12,17 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bus.keys.hpke import OpeningKey, seal
 from schemas.codec import digest, encode
-from schemas.envelope import b64u, unb64u, write_signed
+from schemas.envelope import TYP_SEALED_BULLETIN, b64u, unb64u, write_signed
 from schemas.jwe import SealContext, binding, commitment, pad
-from tests.vectors.scene import KEY, example, signed
+from tests.vectors.scene import DOMAIN, KEY, example, signed
 
 BASE = Path(__file__).with_name("sealed_base.json")
 SEEDS = (bytes([201]) * 32, bytes([202]) * 32, bytes([203]) * 32)
 CONTEXT = SealContext(
+    domain=DOMAIN,
     issuer="xa-csirt",
     channel="xa-csirt/actual.green.community",
     id="0196fe2f-9be0-7000-8000-000000000001",
@@ -31,6 +33,7 @@ NOTES = {
     "Good": "opens to the signed file with this digest",
     "Form": "one closed form: members, encodings, bounds, padding",
     "Algorithm": "one version, one key management, one content encryption",
+    "Domain": "sealed in one federation",
     "Context": "bound to its outer bulletin and to all recipients",
     "Commitment": "one content key for all recipients",
     "Damage": "changed on the way",
@@ -45,8 +48,9 @@ def make_base() -> dict[str, str]:
     public = [key.public for key in keys]
     rng = random.Random(7).randbytes
     payload = encode(example())
-    inner = write_signed(payload, signed(payload, KEY))
-    elsewhere = SealContext(issuer="xb-csirt", channel=CONTEXT.channel, id=CONTEXT.id)
+    inner = write_signed(payload, signed(payload, KEY, typ=TYP_SEALED_BULLETIN))
+    elsewhere = msgspec.structs.replace(CONTEXT, issuer="xb-csirt")
+    abroad = msgspec.structs.replace(CONTEXT, domain="elsewhere")
     two = json.loads(seal(inner, public, CONTEXT, rng))
     extra = binding(CONTEXT, tuple(key.kid for key in public))
     mine, promised = bytes([1]) * 32, bytes([2]) * 32
@@ -61,6 +65,7 @@ def make_base() -> dict[str, str]:
     return {
         "good": seal(inner, public, CONTEXT, rng),
         "elsewhere": seal(inner, public, elsewhere, rng),
+        "abroad": seal(inner, public, abroad, rng),
         "two_texts": json.dumps(two, separators=(",", ":")),
         "stranger": seal(inner, [OpeningKey(SEEDS[2]).public], CONTEXT, rng),
         "digest": digest(inner),
@@ -73,7 +78,13 @@ def _text(jwe: Jwe) -> str:
 
 def _header(jwe: Jwe, **members: object) -> str:
     made = {**json.loads(unb64u(jwe["protected"])), **members}
+    made = {name: value for name, value in made.items() if value is not None}
     return _text({**jwe, "protected": b64u(json.dumps(made, separators=(",", ":")).encode())})
+
+
+def _renamed(text: str) -> str:
+    """A seal of another federation, its header as if it were of this one."""
+    return _header(json.loads(text), domain=DOMAIN)
 
 
 def _flip(text: str, place: int) -> str:
@@ -120,7 +131,16 @@ def _cases(base: dict[str, str]) -> list[tuple[str, str, str, str]]:
         ("a member twice", "Form", "malformed-seal", base["good"][:-1] + ',"iv":"AAAA"}'),
         ("the direct variant of HPKE", "Algorithm", "unsupported-seal", _header(good, alg="HPKE-9")),
         ("without ML-KEM", "Algorithm", "unsupported-seal", _header(good, alg="HPKE-3-KE")),
-        ("another version", "Algorithm", "unsupported-seal", _header(good, typ="vnd.tocsin.sealed.2")),
+        ("another version", "Algorithm", "unsupported-seal", _header(good, typ="vnd.tocsin.sealed.3")),
+        ("the version before", "Algorithm", "unsupported-seal", _header(good, typ="vnd.tocsin.sealed.1")),
+        ("the type of a section", "Algorithm", "unsupported-seal", _header(good, typ="vnd.tocsin.section.2")),
+        ("sealed in another domain", "Domain", "wrong-domain", base["abroad"]),
+        ("of another domain, renamed", "Domain", "wrong-context", _renamed(base["abroad"])),
+        ("another domain in the header", "Domain", "wrong-domain", _header(good, domain="elsewhere")),
+        ("no domain", "Domain", "malformed-seal", _header(good, domain=None)),
+        ("an empty domain", "Domain", "malformed-seal", _header(good, domain="")),
+        ("the domain in another case", "Domain", "malformed-seal", _header(good, domain="Vectors")),
+        ("a domain that is no text", "Domain", "malformed-seal", _header(good, domain=["vectors"])),
         ("another content encryption", "Algorithm", "unsupported-seal", _header(good, enc="A128GCM")),
         ("sealed under another issuer", "Context", "wrong-context", base["elsewhere"]),
         (
@@ -162,7 +182,12 @@ def group() -> dict[str, Any]:
     return {
         "type": "Unseal",
         "seed": b64u(SEEDS[0]),
-        "context": {"issuer": CONTEXT.issuer, "channel": CONTEXT.channel, "id": CONTEXT.id},
+        "context": {
+            "domain": CONTEXT.domain,
+            "issuer": CONTEXT.issuer,
+            "channel": CONTEXT.channel,
+            "id": CONTEXT.id,
+        },
         "tests": [
             {
                 "tcId": n,

@@ -26,7 +26,7 @@ from schemas.registry import Audience, PublishGrant, Registry, SealKeyRecord
 from schemas.scalars import Part
 from schemas.sections import SECTION_SPEC, SectionContent
 from schemas.vocab import PersonalFlag, Scope, Status, Tlp
-from tests.vectors.scene import DAY, ISSUED, NOW, ROOTS, example, registry
+from tests.vectors.scene import DAY, DOMAIN, ISSUED, NOW, ROOTS, example, registry
 
 BASE = Path(__file__).with_name("section_base.json")
 READER, OTHER, STRANGER = (OpeningKey(bytes([n]) * 32) for n in (211, 212, 213))
@@ -137,13 +137,15 @@ def make_base() -> dict[str, Any]:
     rng = random.Random(9).randbytes
     public = [READER.public, OTHER.public]
     made, good = outer(), encode(content())
-    first, second = context_of(made, 0, "indicators"), context_of(made, 1, "legal")
-    elsewhere = context_of(msgspec.structs.replace(made, id=made.id[:-1] + "2"), 0, "indicators")
+    first, second = context_of(made, DOMAIN, 0, "indicators"), context_of(made, DOMAIN, 1, "legal")
+    elsewhere = context_of(msgspec.structs.replace(made, id=made.id[:-1] + "2"), DOMAIN, 0, "indicators")
+    abroad = context_of(made, "elsewhere", 0, "indicators")
     return {
         "first": seal(good, public, first, rng),
         "second": seal(encode(content(label="legal", salt=b64u(bytes(32)))), public, second, rng),
         "elsewhere": seal(good, public, elsewhere, rng),
-        "whole": seal(good, public, context_of(made), rng),
+        "abroad": seal(good, public, abroad, rng),
+        "whole": seal(good, public, context_of(made, DOMAIN), rng),
         "stranger": seal(good, [STRANGER.public], first, rng),
         "contents": {name: seal(raw, public, first, rng) for name, (raw, *_) in _contents().items()},
     }
@@ -209,7 +211,9 @@ def _cases(base: dict[str, Any]) -> list[tuple[str, str, str, str, int]]:
         alone("somebody else named", "Outside", "recipient-mismatch", first, recipients=(NAMES[0], "xb-emb")),
         alone("another digest outside", "Outside", "inner-digest", first, inner_digest="A" * 43),
         alone("the seal of a whole bulletin", "Seal", "unsupported-seal", base["whole"]),
-        alone("another version", "Seal", "unsupported-seal", _header(first, typ="vnd.tocsin.section.2")),
+        alone("another version", "Seal", "unsupported-seal", _header(first, typ="vnd.tocsin.section.3")),
+        alone("sealed in another domain", "Place", "wrong-domain", base["abroad"]),
+        alone("of another domain, renamed", "Place", "wrong-context", _header(base["abroad"], domain=DOMAIN)),
         alone("zip", "Seal", "malformed-seal", _header(first, zip="DEF")),
         alone("no seal", "Seal", "malformed-seal", "{}"),
         alone("the commitment exchanged", "Seal", "wrong-commitment", _header(first, cek_s256="A" * 43)),

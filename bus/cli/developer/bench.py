@@ -23,7 +23,16 @@ from bus.trust import Ending, VerifiedRegistry, ceremony
 from schemas.bodies.cyber import CyberThreat
 from schemas.bulletin import Bulletin, Defaults, Draft
 from schemas.codec import digest, encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header, hints, signing_input, write_signed
+from schemas.envelope import (
+    SIG_HEADER,
+    TYP_BULLETIN,
+    TYP_SEALED_BULLETIN,
+    Context,
+    format_header,
+    hints,
+    signing_input,
+    write_signed,
+)
 from schemas.parts import Info
 from schemas.registry import Audience, AuthorityRecord, KeyRecord, PublishGrant
 from schemas.subject import subject_for
@@ -33,6 +42,7 @@ VERIFY = "verify Ed25519"
 FEW, MANY = 60, 2000  # authorities: a federation of today, and one larger than any
 DAY = dt.timedelta(days=1)
 _ISSUER = "xa-a0000"
+_DOMAIN = "prices"
 _ALGORITHMS = {
     "Ed25519": ("Ed25519",),
     "ES256": ("ES256",),
@@ -111,14 +121,15 @@ def _steps(now: dt.datetime, rng: Callable[[int], bytes]) -> Iterator[_Step]:
     registry = VerifiedRegistry.open(raw)
     bulletin = _bulletin(registry, now)
     payload = encode(bulletin)
-    entry = sign_entry(signer, payload, typ=TYP_BULLETIN)
+    entry = sign_entry(signer, payload, Context(TYP_BULLETIN, _DOMAIN))
     data = signing_input(entry.protected, payload)
     yield _Step(name=VERIFY, run=lambda: signer.public.verify(entry.signature, data), times=200)
     yield _Step(name="sign Ed25519", run=lambda: signer.sign(data), times=200)
     for name, algorithms in _ALGORITHMS.items():
         signers = [FileSigner.generate(algorithm) for algorithm in algorithms]
         yield _Step(name=f"admit, {name}", run=_admission(signers, now), times=100)
-    signed, context = write_signed(payload, (entry,)), context_of(bulletin)
+    inside = sign_entry(signer, payload, Context(TYP_SEALED_BULLETIN, _DOMAIN))
+    signed, context = write_signed(payload, (inside,)), context_of(bulletin, _DOMAIN)
     for count in (1, 10, 30):
         keys = [OpeningKey(rng(32)) for _ in range(count)]
         public = [key.public for key in keys]
@@ -137,7 +148,7 @@ def _admission(signers: Sequence[FileSigner], now: dt.datetime) -> Callable[[], 
     registry = VerifiedRegistry.open(_registry(FEW, signers, now))
     bulletin = _bulletin(registry, now)
     payload, subject = encode(bulletin), subject_for(bulletin)
-    entries = tuple(sign_entry(signer, payload, typ=TYP_BULLETIN) for signer in signers)
+    entries = tuple(sign_entry(signer, payload, Context(TYP_BULLETIN, _DOMAIN)) for signer in signers)
     pairs = list({SIG_HEADER: format_header(entries), **hints(bulletin, digest(payload))}.items())
     return lambda: admit(subject, pairs, payload, registry=registry, now=now)
 
@@ -171,7 +182,7 @@ def _registry(count: int, signers: Sequence[FileSigner], now: dt.datetime) -> by
             publish=(grant,),
         )
     document = ceremony.new_registry(
-        domain="prices",
+        domain=_DOMAIN,
         root_keys=[_record(root, now) for root in roots],
         root_threshold=2,
         beacon_keys=[_record(FileSigner.generate(), now)],

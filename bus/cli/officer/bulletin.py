@@ -144,11 +144,11 @@ def show(app: App, bulletin_id: str, *, raw: bool) -> None:
     signature, payload = find_bulletin(app, bulletin_id)
     if raw:
         from bus.cli.frame import record
-        from schemas.envelope import parse_header, write_signed
+        from schemas.envelope import file_form
 
         # First, so that nothing goes out that is not recorded.
         record(app, "exported", digest=digest(payload))
-        click.echo(write_signed(payload, parse_header(signature)).decode(), nl=False)
+        click.echo(file_form(payload, signature).decode(), nl=False)
         return
     seen = Unsealer(app, "show").look(decode(payload), digest(payload))
     if app.json:

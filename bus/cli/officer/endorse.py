@@ -27,28 +27,29 @@ def endorse(
     from bus.errors import PermitError
     from bus.keys import sign_entry
     from schemas.codec import digest
-    from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, read_signed, write_signed
+    from schemas.envelope import MAX_SIGNATURES, TYP_BULLETIN, Context, read_signed, write_signed
 
-    context = app.identity
+    identity = app.identity
     registry, now = present_registry(app)
     raw = read_file(file)
     issuer = verify_file(raw, registry=registry, now=now).bulletin.issuer.id
-    if issuer == context.authority:
+    if issuer == identity.authority:
         raise click.UsageError(f"{issuer} issued it; only another authority endorses it")
     signer = signer_of(app, key_file, passphrase_file)
     key = registry.key(signer.kid)
-    if key is None or key.authority_id != context.authority:
-        raise PermitError(f"key {signer.kid} is not {context.authority}'s", reason="not-your-key")
+    if key is None or key.authority_id != identity.authority:
+        raise PermitError(f"key {signer.kid} is not {identity.authority}'s", reason="not-your-key")
     if key.record.revoked_since is not None:
         raise PermitError(f"key {signer.kid} is revoked", reason="key-revoked")
     if not key.record.not_before <= now < key.record.not_after:
         raise PermitError(f"key {signer.kid} is outside its window", reason="key-not-valid")
-    signed = read_signed(raw)
+    context = Context(TYP_BULLETIN, registry.domain)
+    signed = read_signed(raw, context)
     others = tuple(entry for entry in signed.entries if entry.header.kid != signer.kid)
     if len(others) >= MAX_SIGNATURES:
         raise click.UsageError(f"the file has {len(others)} signatures, which is the most there may be")
-    endorsed = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, typ=TYP_BULLETIN)))
+    endorsed = write_signed(signed.payload, (*others, sign_entry(signer, signed.payload, context)))
     verify_file(endorsed, registry=registry, now=now)
     write_whole(out or file, endorsed)
     record(app, "endorsed", digest=digest(signed.payload), issuer=issuer, by=signer.kid)
-    report_file(app, out or file, f"endorsed by {context.authority}")
+    report_file(app, out or file, f"endorsed by {identity.authority}")

@@ -63,7 +63,11 @@ async def seal(app: App, files: tuple[str, ...], *, sending: Sending) -> int:
     "--seal-key", "key_file", type=FILE, help="seal key, or folder of seal keys, instead of the context's"
 )
 @click.option("--passphrase-file", type=FILE, help="file holding its passphrase")
-@click.option("--raw", is_flag=True, help="the signed file that was inside, which `verify` accepts")
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="the signed file that was inside; its signature is good for nothing but to be inside",
+)
 def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path | None, raw: bool) -> None:
     """Open a sealed bulletin, or sealed sections: of a file (*.tocsin.json), or of what this context holds, by id or digest.
 
@@ -74,7 +78,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     from bus.cli.frame import open_seal_keys, present_registry, record
     from bus.errors import SealError
     from bus.sealing import Keys, View, look_at_sections, open_bulletin
-    from schemas.envelope import parse_header, write_signed
+    from schemas.envelope import file_form
     from schemas.errors import TocsinError
 
     registry, now = present_registry(app)
@@ -98,7 +102,7 @@ def open_(app: App, name: str, *, key_file: Path | None, passphrase_file: Path |
     # First, so that nothing is shown that is not recorded.
     record(app, "opened", raw=raw, parts=list(seen.opened), **what)
     if raw and inner is not None:
-        click.echo(write_signed(inner.payload, parse_header(inner.signature)).decode(), nl=False)
+        click.echo(file_form(inner.payload, inner.signature).decode(), nl=False)
         return
     _show(app, outer, seen)
 
@@ -128,9 +132,9 @@ def _show(app: App, outer: Admitted, seen: View) -> None:
 def _file(app: App, name: str) -> tuple[bytes, bool]:
     """The signed file of a name: a path that is there, else an id or digest of what the context holds (then True)."""
     from bus.cli.frame import find_bulletin, read_file
-    from schemas.envelope import parse_header, write_signed
+    from schemas.envelope import file_form
 
     if Path(name).exists() or name.endswith(".json"):
         return read_file(Path(name)), False
     signature, payload = find_bulletin(app, name)
-    return write_signed(payload, parse_header(signature)), True
+    return file_form(payload, signature), True

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 PROVISIONER_FILE = "provisioner.nk"  # of who makes streams
-SYSTEM_FILE = "system.nk"  # of who cuts connections: server run
+PROBE_FILES = ("probe.nk", "probe-beside.nk")  # of who tries the walls: server check
+ROUTE_FILE = "route.secret"
 CONF_FILE = "nats-server.conf"
 
 
@@ -53,7 +54,7 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
     from bus.storage import write_atomically
 
     registry = production_registry(app)
-    settings = _settings(folder, which, seat_of(folder, registry, which), _system_nkey(folder))
+    settings = _settings(folder, which, seat_of(folder, registry, which))
     text = render_conf(registry, settings=settings, provisioner_nkey=key_in(folder, PROVISIONER_FILE)[1])
     if stdout:
         click.echo(text)
@@ -61,7 +62,7 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / CONF_FILE
     write_atomically(path, text.encode())
-    note = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID"
+    note = f"{path} written for registry version {registry.version}; reload the server with: kill -HUP PID, twice where an authority is new"
     app.answer({"file": str(path), "registry_version": registry.version}, notes=[note])
 
 
@@ -88,7 +89,7 @@ async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> N
     await until_first(ended(), _run(app, folder, which, seat, binary))
 
 
-def _settings(folder: Path, which: Place, seat: BrokerRole | None, system_nkey: str | None) -> ServerSettings:
+def _settings(folder: Path, which: Place, seat: BrokerRole | None) -> ServerSettings:
     from bus.server import ServerSettings, ServerTls
 
     port = which.port or port_of(seat)
@@ -98,7 +99,8 @@ def _settings(folder: Path, which: Place, seat: BrokerRole | None, system_nkey: 
         monitor_port=port + MONITOR_ABOVE,
         name=name_of(seat),
         tls=ServerTls.in_folder(folder),
-        system_nkey=system_nkey,
+        probe_nkeys=tuple(public for _, public in _probes(folder)),
+        route_secret=_route_secret(folder, seat),
         seat=seat,
     )
 
@@ -107,26 +109,22 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
     from bus.cli.frame import recorder, registry_store
     from bus.errors import ConfigError
     from bus.server import (
-        SYSTEM,
         NatsServer,
         follow_registry,
         must_be_sound,
         provision,
         provisioner_endpoint,
         render_conf,
-        share_connections,
     )
     from bus.server import check as run_checks
     from bus.subscribing import RegistryFeed
     from bus.tasks import until_first
-    from bus.transport import Endpoint
 
     held = registry_store(app)
     registry = held()
     seed, public = key_in(folder, PROVISIONER_FILE)
-    system = key_in(folder, SYSTEM_FILE)
     tls = _tls(app)
-    settings = _settings(folder, which, seat, system[1])
+    settings = _settings(folder, which, seat)
     if (tls is None) != (settings.tls is None):
         raise ConfigError(
             f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
@@ -145,7 +143,7 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
                 conf_file=folder / CONF_FILE,
                 binary=broker.binary,
                 tls=tls,
-                system_nkey=system[1],
+                probe_seeds=[each for each, _ in _probes(folder)],
             )
         )
         app.note(
@@ -155,12 +153,6 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
             carry(folder, broker.url, held, seat, tls, app.now),
             RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
             follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
-            share_connections(
-                monitor_url=broker.monitor_url,
-                endpoint=Endpoint(
-                    url=broker.url, authority_id=SYSTEM, nkey_seed=system[0], name=SYSTEM, tls=tls
-                ),
-            ),
         )
 
 
@@ -211,7 +203,7 @@ async def check(app: App, folder: Path, *, url: str | None, monitor: str | None,
         conf_file=folder / CONF_FILE,
         binary=find_binary(None, os.environ),
         tls=_tls(app),
-        system_nkey=_system_nkey(folder),
+        probe_seeds=[seed for seed, _ in _probes(folder)],
     )
     rows = [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks]
     app.answer(checks, table=(("", "check", "found"), rows))
@@ -243,6 +235,29 @@ def production_registry(app: App) -> VerifiedRegistry:
     return registry
 
 
-def _system_nkey(folder: Path) -> str | None:
-    """The public key of who cuts connections, once `server run` has made it."""
-    return key_in(folder, SYSTEM_FILE)[1] if (folder / SYSTEM_FILE).exists() else None
+def _probes(folder: Path) -> list[tuple[str, str]]:
+    """The seeds and public keys of the identities that try the walls; made when first asked for."""
+    return [key_in(folder, name) for name in PROBE_FILES]
+
+
+def _route_secret(folder: Path, seat: BrokerRole | None) -> str | None:
+    """What the nodes of a cluster know one another by; the first node makes it, and the others are given its file.
+
+    Raises:
+        NotFoundError: it is not in the folder of another node.
+        KeyFileError: as `read_secret`.
+    """
+    import secrets
+
+    from bus.federation import CLUSTER
+    from bus.keys import read_secret, write_secret
+
+    if seat is None or len(seat.federation.nodes(seat.name)) < CLUSTER:
+        return None
+    path = folder / ROUTE_FILE
+    if not path.exists():
+        if seat.node > 0:
+            raise NotFoundError(f"{path} is not there: copy it from the folder of node 1 of {seat.name}")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_secret(path, secrets.token_hex(32).encode())
+    return read_secret(path).decode("ascii")

@@ -102,11 +102,11 @@ def record_registry(app: App, event: str, raw: bytes, file: Path, **facts: Fact)
     """Record what happened to a version of a registry, known by the digest of the bytes that are signed."""
     from bus.trust import ceremony
     from schemas.codec import digest
-    from schemas.envelope import TYP_REGISTRY, read_signed
+    from schemas.envelope import read_claims
     from schemas.registry import MAX_REGISTRY_BYTES
 
     document = ceremony.document_of(raw)
-    payload = read_signed(raw, typ=TYP_REGISTRY, max_bytes=MAX_REGISTRY_BYTES, unsigned=True).payload
+    payload = read_claims(raw, max_bytes=MAX_REGISTRY_BYTES, unsigned=True).payload
     record(
         app,
         event,

@@ -33,14 +33,7 @@ CREATE TABLE IF NOT EXISTS copies_sent (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS processed (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 """
-_2 = """
-ALTER TABLE asked RENAME TO requested;
-ALTER TABLE requested RENAME COLUMN times TO tries;
-ALTER TABLE requested RENAME COLUMN whom TO peer;
-ALTER TABLE handed_on RENAME TO copies_sent;
-ALTER TABLE heeded RENAME TO processed;
-"""
-LAYOUT = Layout("missing", SCHEMA, (_2,), known_by="asked")
+LAYOUT = Layout("missing", SCHEMA)
 REST_S = 600.0
 """Seconds between two copies of a bulletin for one reader."""
 ASK_ONE = Allowance(burst=400, per_day=200)

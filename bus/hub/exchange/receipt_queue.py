@@ -32,13 +32,7 @@ CREATE TABLE IF NOT EXISTS receipt_queue (
 CREATE INDEX IF NOT EXISTS receipt_queue_open ON receipt_queue (author, tlp, stage, batch, n) WHERE sent = 0;
 CREATE TABLE IF NOT EXISTS receipt_queue_upto (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 """
-_2 = """
-DROP INDEX answers_open;
-ALTER TABLE answers RENAME TO receipt_queue;
-ALTER TABLE receipt_queue RENAME COLUMN said TO sent;
-ALTER TABLE answered_upto RENAME TO receipt_queue_upto;
-"""
-LAYOUT = Layout("receipt_queue", SCHEMA, (_2,), known_by="answers")
+LAYOUT = Layout("receipt_queue", SCHEMA)
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

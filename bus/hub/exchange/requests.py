@@ -17,7 +17,7 @@ from bus.trust import VerifiedRegistry, receipt_grants
 from schemas.bodies.system import Copy, Receipt, Request, Wanted, receipt_tlp
 from schemas.bulletin import Draft
 from schemas.codec import decode, digest
-from schemas.envelope import SIG_HEADER, format_header, read_signed
+from schemas.envelope import SIG_HEADER, TYP_BULLETIN, Context, format_header, read_signed
 from schemas.parts import Info
 from schemas.subject import Channel, channel_of, subject_for
 from schemas.vocab import Pap, Status, Tlp
@@ -151,7 +151,7 @@ def handed(file: str, *, registry: VerifiedRegistry, now: dt.datetime) -> Handed
     except AdmissionError as exc:
         if exc.place is None:  # else its issuer did say it, whatever is wrong with it
             raise
-    signed = read_signed(raw)
+    signed = read_signed(raw, Context(TYP_BULLETIN, registry.domain))
     bulletin = decode(signed.payload)
     return Handed(
         channel=channel_of(bulletin),

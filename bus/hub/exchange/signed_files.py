@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from schemas.envelope import SIG_HEADER, parse_header, write_contradiction, write_signed
+from schemas.envelope import SIG_HEADER, file_form, write_contradiction
 
 
 class Proof(NamedTuple):
@@ -40,17 +40,20 @@ def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:
     row = db.execute("SELECT signature, payload FROM admitted WHERE digest = ?", (digest,)).fetchone()
     if row is not None:
         return _of_admitted(row)
-    sql = "SELECT headers, payload FROM quarantine WHERE digest = ? AND length(payload)"  # one may have been erased
+    # What has a place is its issuer's word; the same bytes may lie there under other headers. One may have been erased.
+    sql = (
+        "SELECT headers, payload FROM quarantine WHERE digest = ? AND channel IS NOT NULL AND length(payload)"
+    )
     row = db.execute(sql, (digest,)).fetchone()
     return None if row is None else _of_quarantine(row)
 
 
 def _of_admitted(row: sqlite3.Row) -> bytes:
-    return write_signed(row["payload"], parse_header(row["signature"]))
+    return file_form(row["payload"], row["signature"])
 
 
 def _of_quarantine(row: sqlite3.Row) -> bytes:
     signature = next(
         value for name, value in json.loads(row["headers"]) if name.lower() == SIG_HEADER.lower()
     )
-    return write_signed(row["payload"], parse_header(signature))
+    return file_form(row["payload"], signature)

@@ -69,16 +69,7 @@ CREATE TABLE IF NOT EXISTS calendars (
 CREATE INDEX IF NOT EXISTS calendars_by_issuer ON calendars (issuer, issued, row);
 """
 )
-_2 = """
-DROP INDEX aside_by_id;
-DROP INDEX aside_in_force;
-DROP INDEX aside_cancelled;
-ALTER TABLE aside RENAME TO test_and_system;
-ALTER TABLE endings RENAME TO revisions;
-ALTER TABLE announced RENAME TO announced_heads;
-ALTER TABLE channels RENAME COLUMN beat_seq TO heartbeat_seq;
-"""
-LAYOUT = Layout("picture", SCHEMA, (_2,), known_by="actual")
+LAYOUT = Layout("picture", SCHEMA)
 MAX_OF_ELECTION = 8
 """So many calendars of one authority for one election are kept, the newest: the last may be withdrawn."""
 MAX_CALENDARS = 200

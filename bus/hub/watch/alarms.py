@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS spans (
 );
 CREATE INDEX IF NOT EXISTS spans_by_channel ON spans (channel, n);
 """
-LAYOUT = Layout("recorded_alarms", SCHEMA, known_by="alarms")
+LAYOUT = Layout("recorded_alarms", SCHEMA)
 
 
 class Condition(NamedTuple):

@@ -42,18 +42,7 @@ CREATE TABLE IF NOT EXISTS holdings (
 CREATE INDEX IF NOT EXISTS holdings_by_row ON holdings (row);
 CREATE INDEX IF NOT EXISTS holdings_by_holder ON holdings (holder, row);
 """
-_2 = """
-DROP INDEX holdings_by_row;
-ALTER TABLE holdings RENAME TO holdings_1;
-CREATE TABLE holdings (
-  channel TEXT NOT NULL, holder TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, row INTEGER NOT NULL,
-  since REAL NOT NULL, lapsed REAL, PRIMARY KEY (channel, holder)
-) WITHOUT ROWID;
-INSERT INTO holdings SELECT h.channel, h.holder, h.seq, h.digest, max(h.row), m.admitted_at, NULL
-  FROM holdings_1 h JOIN admitted m ON m.row = h.row GROUP BY h.channel, h.holder;
-DROP TABLE holdings_1;
-"""
-LAYOUT = Layout("holdings", SCHEMA, (_2,), known_by="holdings")
+LAYOUT = Layout("holdings", SCHEMA)
 
 
 class Holdings(msgspec.Struct):

@@ -25,14 +25,14 @@ from schemas.envelope import (
     write_signed,
 )
 from schemas.errors import EnvelopeError
-from tests.vectors.scene import KEY, OTHER, example, signed
+from tests.vectors.scene import DOMAIN, KEY, OTHER, example, signed, within
 
 PAYLOAD = encode(example())
 ENTRIES = signed(PAYLOAD, KEY, OTHER)
 ONE = format_header(ENTRIES[:1])
 PROTECTED, _, SIGNATURE = ONE.partition("..")
 FILE = json.loads(write_signed(PAYLOAD, ENTRIES))
-HEADER = {"alg": "Ed25519", "kid": KEY.kid, "typ": TYP_BULLETIN}
+HEADER = {"alg": "Ed25519", "kid": KEY.kid, "typ": TYP_BULLETIN, "domain": DOMAIN}
 
 
 def with_header(raw: bytes | dict[str, Any]) -> str:
@@ -71,9 +71,10 @@ BAD: dict[str, tuple[str, str]] = {
         with_header(json.dumps(HEADER).replace('"alg"', '"alg": "none", "alg"').encode()),
         "malformed-envelope",
     ),
-    "no alg": (with_header({"kid": KEY.kid, "typ": TYP_BULLETIN}), "malformed-envelope"),
-    "no kid": (with_header({"alg": "Ed25519", "typ": TYP_BULLETIN}), "malformed-envelope"),
-    "no typ": (with_header({"alg": "Ed25519", "kid": KEY.kid}), "malformed-envelope"),
+    **{
+        f"no {name}": (with_header({k: v for k, v in HEADER.items() if k != name}), "malformed-envelope")
+        for name in HEADER
+    },
     "a kid that is a path": (with_header({**HEADER, "kid": "../../dev/null"}), "malformed-envelope"),
     "a kid that is a query": (with_header({**HEADER, "kid": "' or 1=1 --"}), "malformed-envelope"),
     "a kid of five thousand": (with_header({**HEADER, "kid": "A" * 5000}), "malformed-envelope"),
@@ -101,7 +102,7 @@ BAD: dict[str, tuple[str, str]] = {
 def test_bad_headers_are_refused_for_their_reason(value: str, reason: str) -> None:
     """Each has its reason, and none is a traceback."""
     with pytest.raises(EnvelopeError) as refused:
-        parse_header(value)
+        parse_header(value, within())
     assert refused.value.reason == reason
 
 
@@ -137,21 +138,21 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
 def test_bad_files_are_refused_for_their_reason(raw: bytes, reason: str) -> None:
     """The file form is as strict as the header."""
     with pytest.raises(EnvelopeError) as refused:
-        read_signed(raw)
+        read_signed(raw, within())
     assert refused.value.reason == reason
 
 
 def test_a_file_says_what_it_is() -> None:
     """A bulletin does not read as a registry."""
     with pytest.raises(EnvelopeError) as refused:
-        read_signed(write_signed(PAYLOAD, ENTRIES), typ=TYP_REGISTRY)
+        read_signed(write_signed(PAYLOAD, ENTRIES), within(TYP_REGISTRY))
     assert refused.value.reason == "unknown-type"
 
 
 def test_wire_and_file_carry_the_same() -> None:
     """Conversion is lossless both ways."""
-    assert parse_header(format_header(ENTRIES)) == ENTRIES
-    read = read_signed(write_signed(PAYLOAD, ENTRIES))
+    assert parse_header(format_header(ENTRIES), within()) == ENTRIES
+    read = read_signed(write_signed(PAYLOAD, ENTRIES), within())
     assert (read.payload, read.entries) == (PAYLOAD, ENTRIES)
     assert len(format_header(ENTRIES)) < MAX_HEADER_BYTES
 
@@ -163,7 +164,7 @@ def test_the_signing_input_is_that_of_a_compact_jws() -> None:
 
 def test_a_signing_time_is_kept() -> None:
     """`iat` stands in the protected header and nowhere else."""
-    header = json.loads(unb64u(protected_for("Ed25519", KEY.kid, TYP_BULLETIN, iat=5)))
+    header = json.loads(unb64u(protected_for("Ed25519", KEY.kid, within(), iat=5)))
     assert header == {**HEADER, "iat": 5}
 
 
@@ -197,7 +198,7 @@ def test_no_text_is_another_spelling(text: str) -> None:
 def test_any_text_is_a_header_or_refused(text: str) -> None:
     """Only EnvelopeError escapes."""
     try:
-        parse_header(text)
+        parse_header(text, within())
     except EnvelopeError as refused:
         assert refused.reason
 
@@ -206,6 +207,6 @@ def test_any_text_is_a_header_or_refused(text: str) -> None:
 def test_any_bytes_are_a_file_or_refused(raw: bytes) -> None:
     """Only EnvelopeError escapes."""
     try:
-        read_signed(raw)
+        read_signed(raw, within())
     except EnvelopeError as refused:
         assert refused.reason

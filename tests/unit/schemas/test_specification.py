@@ -11,7 +11,7 @@ from bus.admission.steps import IAT_SLACK_S, LATE_AFTER, REASONS
 from bus.bundle import file
 from bus.keys.signatures import _SIGNATURE_BYTES
 from bus.trust.registry import CLOCK_SKEW
-from schemas import codec, envelope, registry, rules, subject
+from schemas import codec, envelope, merkle, registry, rules, subject
 from schemas.export import FOLDER
 
 PAGE = (FOLDER.parent / "SPEC.md").read_text("utf-8")
@@ -22,6 +22,8 @@ LIMITS = {
     "protected header": f"{envelope.MAX_PROTECTED_BYTES} characters encoded",
     "signature": "6144 characters encoded",
     "signatures in a file": f"{envelope.MAX_SIGNATURES} of a bulletin, {envelope.MAX_FILE_SIGNATURES} of a registry",
+    "batch": f"{merkle.MIN_SIZE} to {merkle.MAX_SIZE} bulletins, a path of at most "
+    f"{max(merkle.path_length(index, merkle.MAX_SIZE) for index in range(merkle.MAX_SIZE))} hashes",
     "beacon": f"{registry.MAX_BEACON_BYTES} bytes",
     "revocation statement": f"{registry.MAX_REVOKE_BYTES} bytes, 32 keys",
     "reach of a statement": f"{registry.STATEMENT_REACH_DAYS} days before its issue",

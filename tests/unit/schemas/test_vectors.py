@@ -23,9 +23,18 @@ from bus.sealing.sections import SECTION_REASONS, open_section
 from bus.trust import registry as trust_registry
 from bus.trust import rules as trust_rules
 from bus.trust.registry import VerifiedRegistry
-from schemas.codec import decode, digest, encode, encode_time, parse_time
-from schemas.envelope import unb64u
-from schemas.errors import TocsinError
+from schemas.codec import MAX_PAYLOAD_BYTES, decode, digest, encode, encode_time, parse_time
+from schemas.envelope import (
+    Context,
+    SignedFile,
+    file_form,
+    format_header,
+    read_claims,
+    read_signed,
+    unb64u,
+    write_signed,
+)
+from schemas.errors import EnvelopeError, TocsinError
 from schemas.jwe import SealContext
 from schemas.rules import RULES, violations
 from schemas.subject import matches, parse, subject_for, tlp_token
@@ -39,7 +48,7 @@ NOW = parse_time(GROUP["now"])
 CASES: dict[str, list[dict[str, Any]]] = {}
 HELD: dict[str, dict[str, Any]] = {}
 UPDATES: list[tuple[dict[str, Any], dict[str, Any]]] = []
-NAMES = ("chain", "codec", "registry", "revoke", "rules", "subject")
+NAMES = ("chain", "codec", "context", "registry", "revoke", "rules", "subject")
 for name in NAMES:
     for group in json.loads((FOLDER / f"{name}_vectors.json").read_text("utf-8"))["testGroups"]:
         CASES.setdefault(group["type"], []).extend(group["tests"])
@@ -246,6 +255,39 @@ def test_each_vector_has_its_reason(case: dict[str, Any]) -> None:
     assert refused.value.reason == case["reason"]
 
 
+def in_context(case: dict[str, Any], key: signatures.PublicKey) -> SignedFile:
+    """The file of a case, when a signature by the one known key holds for what the case asks."""
+    context = Context(case["typ"], case["domain"])
+    signed = read_signed(case["input"].encode(), context)
+    (checked,) = signatures.check_entries(signed.entries, signed.payload, context, {key.kid: key}.get)
+    if checked.fault:
+        raise TrustError("it does not hold", reason=checked.fault)
+    return signed
+
+
+@pytest.mark.parametrize("case", CASES["Context"], ids=named)
+def test_signatures_hold_for_one_purpose_in_one_federation(case: dict[str, Any]) -> None:
+    """For every pair of a type and a purpose, alone and in a batch; what holds is written back as the same signatures."""
+    key = signatures.PublicKey.from_jwk(HELD["Context"]["key"], "Ed25519")
+    if found := reason_of(case, in_context, case, key):
+        assert json.loads(write_signed(found.payload, found.entries)) == json.loads(case["input"])
+        assert file_form(found.payload, format_header(found.entries)) == case["input"].encode()
+
+
+@pytest.mark.parametrize("case", CASES["Context"], ids=named)
+def test_the_check_of_a_signature_itself_asks_for_its_context(case: dict[str, Any]) -> None:
+    """Entries that some reader let pass without stating a context do not hold for another one either."""
+    context = Context(case["typ"], case["domain"])
+    key = signatures.PublicKey.from_jwk(HELD["Context"]["key"], "Ed25519")
+    try:
+        claimed = read_claims(case["input"].encode(), max_bytes=MAX_PAYLOAD_BYTES)
+    except EnvelopeError as refused:
+        assert refused.reason == case["reason"]
+        return
+    (checked,) = signatures.check_entries(claimed.entries, claimed.payload, context, {key.kid: key}.get)
+    assert checked.fault == case["reason"]
+
+
 @pytest.mark.parametrize("case", CASES["Revoke"], ids=named)
 def test_revocation_statements(case: dict[str, Any]) -> None:
     """What a vector says is what the registry decides."""
@@ -262,7 +304,8 @@ def test_the_example_stands_and_a_stock_jose_library_verifies_it() -> None:
     """Three lines with joserfc come to the same as our own check."""
     raw = (FOLDER / "example.tocsin.json").read_bytes()
     key = json.loads((FOLDER / "example.jwk.json").read_bytes())
-    found = jws.deserialize_json(json.loads(raw), jwk.import_key(key), algorithms=["Ed25519"])
+    registered = jws.JWSRegistry(algorithms=["Ed25519"], strict_check_header=False)  # `domain` is ours
+    found = jws.deserialize_json(json.loads(raw), jwk.import_key(key), registry=registered)
     assert found.payload == verify_file(raw, registry=REGISTRY, now=NOW).payload
 
 

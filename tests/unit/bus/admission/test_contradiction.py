@@ -13,7 +13,7 @@ from bus.admission.steps import verify_file
 from bus.errors import AdmissionError
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head
-from schemas.envelope import parse_header, read_contradiction, write_contradiction, write_signed
+from schemas.envelope import file_form, read_contradiction, write_contradiction
 from schemas.errors import EnvelopeError
 from tests.support.hubs import beat
 from tests.support.world import NOW, Message, bulletin, chain, draft, shared_world, sign
@@ -28,7 +28,7 @@ THIEF = sign(WORLD, bulletin(WORLD, say=draft("not by its key")), by="xb-csirt")
 
 def file(message: Message) -> bytes:
     """A message as a signed file."""
-    return write_signed(message.payload, parse_header(dict(message.headers)["Tocsin-Sig"]))
+    return file_form(message.payload, dict(message.headers)["Tocsin-Sig"])
 
 
 def says(digest: str, seq: int = 1, channel: str = "actual.green.community") -> Message:

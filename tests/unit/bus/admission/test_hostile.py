@@ -14,7 +14,7 @@ from bus.admission.steps import Admitted, admit
 from bus.keys.signatures import FileSigner, sign_entry
 from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, TYP_BULLETIN, TYP_REVOKE, b64u, format_header, signing_input
-from tests.support.world import NOW, Message, key_record, sign
+from tests.support.world import DOMAIN, NOW, Message, key_record, sign, within
 from tests.unit.bus.admission.test_refusals import (
     GOOD,
     MINE,
@@ -47,7 +47,13 @@ def under(value: str) -> Message:
 
 def protected(signer: FileSigner = MINE, **members: object) -> str:
     """A whole signature whose protected header has these members beside the usual or in their place."""
-    header = {"alg": signer.alg, "kid": signer.kid, "typ": TYP_BULLETIN, **members}
+    header = {
+        "alg": signer.alg,
+        "kid": signer.kid,
+        "typ": TYP_BULLETIN,
+        "domain": DOMAIN,
+        **members,
+    }
     text = b64u(json.dumps({name: value for name, value in header.items() if value is not None}).encode())
     return f"{text}..{b64u(signer.sign(signing_input(text, GOOD.payload)))}"
 
@@ -236,7 +242,7 @@ def test_the_same_content_in_other_bytes_is_another_bulletin(move: Callable[[byt
     assert payload != GOOD.payload
     bare = msgspec.structs.replace(GOOD, payload=payload, headers=((SIG_HEADER, VALUE),))
     assert refusal(lambda: judged(bare)).reason == "bad-signature"
-    again = bearing(bare, sign_entry(MINE, payload, typ=TYP_BULLETIN))
+    again = bearing(bare, sign_entry(MINE, payload, within()))
     admitted: Admitted = admit(again.subject, again.headers, again.payload, registry=WORLD.registry, now=NOW)
     assert admitted.bulletin == GOOD.bulletin
     assert admitted.digest != GOOD.digest

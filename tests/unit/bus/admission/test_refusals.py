@@ -21,6 +21,7 @@ from schemas.envelope import (
     TYP_BULLETIN,
     TYP_REGISTRY,
     Entry,
+    file_form,
     format_header,
     hints,
     parse_header,
@@ -30,7 +31,17 @@ from schemas.parts import Authority
 from schemas.registry import KeyRecord
 from schemas.subject import channel_of
 from schemas.vocab import Domain, Tlp
-from tests.support.world import NOW, Message, bulletin, key_record, shared_world, sign, signed_registry
+from tests.support.world import (
+    DOMAIN,
+    NOW,
+    Message,
+    bulletin,
+    key_record,
+    shared_world,
+    sign,
+    signed_registry,
+    within,
+)
 
 WORLD = shared_world()
 MINE, THEIRS = WORLD.signers["xa-csirt"], WORLD.signers["xb-csirt"]
@@ -53,10 +64,14 @@ def keyed(**changes: Any) -> VerifiedRegistry:
 
 
 def entry(
-    signer: FileSigner = MINE, payload: bytes = GOOD.payload, typ: str = TYP_BULLETIN, iat: int | None = None
+    signer: FileSigner = MINE,
+    payload: bytes = GOOD.payload,
+    typ: str = TYP_BULLETIN,
+    domain: str = DOMAIN,
+    iat: int | None = None,
 ) -> Entry:
     """A signature over a payload, by default the good one's."""
-    return sign_entry(signer, payload, typ=typ, iat=iat)
+    return sign_entry(signer, payload, within(typ, domain), iat=iat)
 
 
 def bearing(message: Message, *entries: Entry) -> Message:
@@ -90,7 +105,7 @@ def other_algorithm() -> Message:
     """The good one under a header that names ES256 for the issuer's Ed25519 key."""
     from schemas.envelope import protected_for
 
-    protected = protected_for("ES256", MINE.kid, TYP_BULLETIN)
+    protected = protected_for("ES256", MINE.kid, within())
     header = msgspec.structs.replace(entry().header, alg="ES256")
     return bearing(GOOD, Entry(protected=protected, signature=bytes(64), header=header))
 
@@ -155,17 +170,17 @@ CASES: dict[str, Case] = {
     "a header at its bound": case(
         msgspec.structs.replace(GOOD, headers=((SIG_HEADER, "A" * MAX_HEADER_BYTES),)),
         "malformed-envelope",
-        "a signature is not a compact JWS with detached payload",
+        "a signature is neither a compact JWS with detached payload nor one of a batch",
     ),
     "a header of rubbish": case(
         msgspec.structs.replace(GOOD, headers=((SIG_HEADER, "rubbish"),)),
         "malformed-envelope",
-        "a signature is not a compact JWS with detached payload",
+        "a signature is neither a compact JWS with detached payload nor one of a batch",
     ),
     "a signature for a registry": case(
         bearing(GOOD, entry(typ=TYP_REGISTRY)),
         "unknown-type",
-        "typ is 'vnd.tocsin.registry', expected 'vnd.tocsin.bulletin'",
+        "a signature alone with typ 'vnd.tocsin.registry', not one for 'vnd.tocsin.bulletin'",
     ),
     "by nobody known": case(
         bearing(GOOD, entry(FileSigner.generate())),
@@ -249,7 +264,7 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     "for a registry": (
         write_signed(GOOD.payload, (entry(typ=TYP_REGISTRY),)),
         "unknown-type",
-        "typ is 'vnd.tocsin.registry', expected 'vnd.tocsin.bulletin'",
+        "a signature alone with typ 'vnd.tocsin.registry', not one for 'vnd.tocsin.bulletin'",
     ),
     "no object": (
         write_signed(b"[1]", (entry(payload=b"[1]"),)),
@@ -334,7 +349,7 @@ def test_all_that_is_known_of_an_admitted_bulletin() -> None:
 
 def test_a_file_comes_to_the_very_same() -> None:
     """A file holds the same signatures, and its subject is derived."""
-    raw = write_signed(GOOD.payload, parse_header(dict(GOOD.headers)[SIG_HEADER]))
+    raw = file_form(GOOD.payload, dict(GOOD.headers)[SIG_HEADER])
     assert verify_file(raw, registry=WORLD.registry, now=NOW) == judged(GOOD)
 
 
@@ -428,7 +443,7 @@ def test_every_signature_of_the_issuer_must_stand(changes: dict[str, Any], reaso
 
 def test_a_continued_bulletin_may_be_by_an_ended_key() -> None:
     """Revoked or past its window: the one that continues it vouches for it, on the wire and in a file."""
-    raw = write_signed(GOOD.payload, parse_header(dict(GOOD.headers)[SIG_HEADER]))
+    raw = file_form(GOOD.payload, dict(GOOD.headers)[SIG_HEADER])
     for registry, now in ((keyed(revoked_since=NOW), NOW), (keyed(not_after=NOW + DAY), NOW + DAY)):
         for continued in (
             admit(GOOD.subject, GOOD.headers, GOOD.payload, registry=registry, now=now, continued=True),
@@ -508,7 +523,7 @@ def test_endorsers_and_dropped_are_sorted() -> None:
 
 def test_a_wrong_algorithm_is_told_before_a_bad_signature() -> None:
     """When no signature stands, the reason does not depend on the order of the entries."""
-    wrong = parse_header(dict(other_algorithm().headers)[SIG_HEADER])[0]
+    wrong = parse_header(dict(other_algorithm().headers)[SIG_HEADER], within())[0]
     for entries in ((wrong, spoilt(entry(THEIRS))), (spoilt(entry(THEIRS)), wrong)):
         assert refusal(lambda e=entries: judged(bearing(GOOD, *e))).reason == "wrong-algorithm"  # type: ignore[misc]
 

@@ -23,17 +23,26 @@ from schemas.codec import MAX_PAYLOAD_BYTES, encode
 from schemas.envelope import (
     MAX_HEADER_BYTES,
     SIG_HEADER,
-    TYP_BULLETIN,
     b64u,
+    file_form,
     format_header,
-    parse_header,
     unb64u,
-    write_signed,
 )
 from schemas.subject import subject_for
 from schemas.vocab import Tlp
+from tests.support.batches import in_a_batch
 from tests.support.mutations import Mutations
-from tests.support.world import NOW, Message, World, bulletin, key_record, shared_world, sign, signed_registry
+from tests.support.world import (
+    NOW,
+    Message,
+    World,
+    bulletin,
+    key_record,
+    shared_world,
+    sign,
+    signed_registry,
+    within,
+)
 
 WORLD = shared_world()
 GOOD = sign(WORLD, bulletin(WORLD))
@@ -63,7 +72,7 @@ def test_a_signed_bulletin_is_admitted_with_its_signer_and_channel() -> None:
 
 def test_the_file_form_comes_to_the_same() -> None:
     """Wire and file carry the same signatures."""
-    raw = write_signed(GOOD.payload, parse_header(dict(GOOD.headers)[SIG_HEADER]))
+    raw = file_form(GOOD.payload, dict(GOOD.headers)[SIG_HEADER])
     assert verify_file(raw, registry=WORLD.registry, now=NOW).digest == judged(GOOD).digest
 
 
@@ -83,9 +92,7 @@ def hybrid() -> tuple[VerifiedRegistry, FileSigner]:
 def test_a_required_second_signature_cannot_be_stripped() -> None:
     """Both are admitted; either alone is refused."""
     registry, second = hybrid()
-    entries = [
-        sign_entry(signer, GOOD.payload, typ=TYP_BULLETIN) for signer in (WORLD.signers["xa-csirt"], second)
-    ]
+    entries = [sign_entry(signer, GOOD.payload, within()) for signer in (WORLD.signers["xa-csirt"], second)]
     assert judged(with_header(GOOD, format_header(tuple(entries))), registry=registry).signer_kid
     for entry in entries:
         with pytest.raises(AdmissionError) as refused:
@@ -95,9 +102,9 @@ def test_a_required_second_signature_cannot_be_stripped() -> None:
 
 def test_endorsements_count_unknown_ones_do_not_and_bad_ones_are_told() -> None:
     """A co-signature that stands is named, an unknown one is nothing, a bad one is dropped and reported."""
-    mine = sign_entry(WORLD.signers["xa-csirt"], GOOD.payload, typ=TYP_BULLETIN)
-    theirs = sign_entry(WORLD.signers["xb-csirt"], GOOD.payload, typ=TYP_BULLETIN)
-    stranger = sign_entry(FileSigner.generate(), GOOD.payload, typ=TYP_BULLETIN)
+    mine = sign_entry(WORLD.signers["xa-csirt"], GOOD.payload, within())
+    theirs = sign_entry(WORLD.signers["xb-csirt"], GOOD.payload, within())
+    stranger = sign_entry(FileSigner.generate(), GOOD.payload, within())
     bad = msgspec.structs.replace(theirs, signature=bytes(64))
     found = judged(with_header(GOOD, format_header((mine, theirs, stranger))))
     assert (found.endorsers, found.dropped_endorsements) == (("xb-csirt",), ())
@@ -115,8 +122,7 @@ def test_co_issuers_are_named_but_not_confirmed_until_they_sign() -> None:
     message = sign(WORLD, made)
     assert judged(message).labels == {"co-issuers-unconfirmed"}
     entries = tuple(
-        sign_entry(WORLD.signers[name], message.payload, typ=TYP_BULLETIN)
-        for name in ("xa-csirt", "xb-csirt")
+        sign_entry(WORLD.signers[name], message.payload, within()) for name in ("xa-csirt", "xb-csirt")
     )
     assert judged(with_header(message, format_header(entries))).labels == frozenset()
 
@@ -137,8 +143,8 @@ def test_a_co_issuer_who_is_described_otherwise_is_dropped_and_told() -> None:
 def endorsed(made: Bulletin, *others: FileSigner, iat: int | None = None) -> Message:
     """A bulletin of xa-csirt with co-signatures."""
     message = sign(WORLD, made)
-    entries = [sign_entry(WORLD.signers["xa-csirt"], message.payload, typ=TYP_BULLETIN)]
-    entries += [sign_entry(each, message.payload, typ=TYP_BULLETIN, iat=iat) for each in others]
+    entries = [sign_entry(WORLD.signers["xa-csirt"], message.payload, within())]
+    entries += [sign_entry(each, message.payload, within(), iat=iat) for each in others]
     return with_header(message, format_header(tuple(entries)))
 
 
@@ -147,7 +153,7 @@ def test_a_co_signature_must_have_what_the_registry_requires_of_its_authority() 
     registry, second = hybrid()
     made = bulletin(WORLD, "xb-csirt")
     entries = {
-        name: sign_entry(signer, encode(made), typ=TYP_BULLETIN)
+        name: sign_entry(signer, encode(made), within())
         for name, signer in (
             ("issuer", WORLD.signers["xb-csirt"]),
             ("one", WORLD.signers["xa-csirt"]),
@@ -198,9 +204,7 @@ def test_a_co_signature_is_made_in_the_window_of_its_key(iat: int | None, begins
 def test_a_signing_time_that_is_not_the_time_of_issue_is_refused() -> None:
     """`iat` far from `issued` is a back-dated seal."""
     for off, stands in ((0, True), (299, True), (301, False)):
-        entry = sign_entry(
-            WORLD.signers["xa-csirt"], GOOD.payload, typ=TYP_BULLETIN, iat=int(NOW.timestamp()) + off
-        )
+        entry = sign_entry(WORLD.signers["xa-csirt"], GOOD.payload, within(), iat=int(NOW.timestamp()) + off)
         message = with_header(GOOD, format_header((entry,)))
         if stands:
             judged(message)
@@ -322,7 +326,7 @@ def test_a_validly_signed_mutation_says_what_its_bytes_say(mutations: Mutations)
 
     def mutate(data: st.DataObject) -> None:
         payload = data.draw(spliced(GOOD.payload, pool))
-        entry = sign_entry(WORLD.signers["xa-csirt"], payload, typ=TYP_BULLETIN)
+        entry = sign_entry(WORLD.signers["xa-csirt"], payload, within())
         pairs = [(SIG_HEADER, format_header((entry,)))]
         try:
             found = admit(GOOD.subject, pairs, payload, registry=WORLD.registry, now=NOW)
@@ -344,9 +348,38 @@ def test_a_validly_signed_mutation_says_what_its_bytes_say(mutations: Mutations)
     assert {"schema", "malformed-payload"} <= set(outcomes)
 
 
+def test_a_mutated_batch_is_refused_or_means_the_same(mutations: Mutations) -> None:
+    """Entries of batches, spliced with each other and with single ones: what is admitted has the one spelling that came."""
+    signer = WORLD.signers["xa-csirt"]
+    values = [
+        format_header(in_a_batch(GOOD.payload, signer, size=size, index=index))
+        for size, index in ((2, 0), (2, 1), (5, 1), (5, 4), (63, 62), (64, 62))
+    ]
+    values += [format_header(in_a_batch(each.payload, signer)) for each in OTHERS]
+    values.append(format_header((sign_entry(signer, GOOD.payload, within()),)))
+    good, outcomes = set(values), Counter[str]()
+    pool = tuple(value.encode() for value in values)
+
+    def mutate(data: st.DataObject) -> None:
+        value = data.draw(spliced(data.draw(st.sampled_from(pool)), pool)).decode("latin-1")
+        try:
+            found = admit(GOOD.subject, [(SIG_HEADER, value)], GOOD.payload, registry=WORLD.registry, now=NOW)
+        except AdmissionError as refused:
+            outcomes[refused.reason] += 1
+            assert refused.reason in REASONS
+        else:
+            outcomes["admitted"] += 1
+            assert found.signature == value
+            assert found.digest == GOOD.digest
+            assert value in good
+
+    mutations.run(st.data(), 400, mutate)
+    assert {"bad-signature", "malformed-envelope", "admitted"} <= set(outcomes)
+
+
 def test_a_mutated_file_is_refused_or_means_the_same(mutations: Mutations) -> None:
     """The file form has spaces and an order of members to play with, and still only one meaning."""
-    raws = tuple(write_signed(each.payload, parse_header(dict(each.headers)[SIG_HEADER])) for each in OTHERS)
+    raws = tuple(file_form(each.payload, dict(each.headers)[SIG_HEADER]) for each in OTHERS)
     outcomes: Counter[str] = Counter()
 
     def mutate(raw: bytes) -> None:
@@ -446,7 +479,7 @@ TOKENS: dict[str, Callable[[str], dict[str, object]]] = {
 def test_no_token_of_a_subject_can_be_smuggled(token: str, odd: str) -> None:
     """Wildcards, points, line ends and look-alikes in whatever becomes a token do not decode, however well signed."""
     payload = json.dumps({**json.loads(GOOD.payload), **TOKENS[token](odd)}).encode()
-    entry = sign_entry(WORLD.signers["xa-csirt"], payload, typ=TYP_BULLETIN)
+    entry = sign_entry(WORLD.signers["xa-csirt"], payload, within())
     with pytest.raises(AdmissionError) as refused:
         admit(
             GOOD.subject, [(SIG_HEADER, format_header((entry,)))], payload, registry=WORLD.registry, now=NOW

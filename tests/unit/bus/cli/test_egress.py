@@ -22,7 +22,7 @@ from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, parse_header, read_signed, write_signed
 from schemas.vocab import Status, Tlp
 from tests.support.office import Desk
-from tests.support.world import World, bulletin, draft, make_world, sign
+from tests.support.world import World, bulletin, draft, make_world, sign, within
 
 FILE = "registry.tocsin.json"
 CASES: dict[str, tuple[Status, Tlp, str]] = {
@@ -110,7 +110,7 @@ async def _fill(folder: Path, world: World) -> None:
     for place, case in enumerate(CASES):
         found = sign(world, bulletin(world, say=said(case)))
         (folder / f"{place}.id").write_text(found.bulletin.id)
-        entries = parse_header(dict(found.headers)[SIG_HEADER])
+        entries = parse_header(dict(found.headers)[SIG_HEADER], within())
         (folder / f"{place}.tocsin.json").write_bytes(write_signed(found.payload, entries))
         (folder / f"{place}.draft.json").write_bytes(encode(said(case)))
         admitted = admit(found.subject, found.headers, found.payload, registry=world.registry, now=world.now)
@@ -216,7 +216,7 @@ def test_a_signed_file_goes_out_byte_for_byte(desk: Desk, way: str, case: str) -
     """Nothing can be weakened, because nothing can be changed: it verifies, and the payload is the one that came."""
     raw = told(desk, SIGNED[way], case).encode()
     there = (desk.folder / f"{list(CASES).index(case)}.tocsin.json").read_bytes()
-    assert read_signed(raw).payload == read_signed(there).payload
+    assert read_signed(raw, within()).payload == read_signed(there, within()).payload
 
 
 @pytest.mark.parametrize(

@@ -25,15 +25,7 @@ from bus.trust.registry import VerifiedRegistry
 from schemas.codec import encode
 from schemas.envelope import b64u, parse_header, unb64u, write_signed
 from tests.support.publishers import publishing
-from tests.support.world import (
-    NOW,
-    World,
-    bulletin,
-    draft,
-    key_record,
-    shared_world,
-    signed_registry,
-)
+from tests.support.world import NOW, World, bulletin, draft, key_record, shared_world, signed_registry, within
 
 SEAL = FileSigner.generate("ES256")
 
@@ -65,12 +57,12 @@ def registry(world: World) -> VerifiedRegistry:
 
 
 def test_a_seal_is_a_signature_with_its_time_and_its_certificate() -> None:
-    """The header has exactly the members of a B-B seal, joserfc verifies it, and admission takes it."""
+    """The header has the members of a B-B seal and the domain, joserfc verifies it, and admission takes it."""
     world = shared_world()
     payload = encode(bulletin(world))
-    entry = sign_bulletin(certified(SEAL, PEM), payload, NOW)
+    entry = sign_bulletin(certified(SEAL, PEM), payload, within(), NOW)
     header = json.loads(unb64u(entry.protected))
-    assert header.keys() == {"alg", "kid", "typ", "iat", "x5t#S256"}
+    assert header.keys() == {"alg", "kid", "typ", "domain", "iat", "x5t#S256"}
     assert header["iat"] == NOW.timestamp()
     assert header["x5t#S256"] == b64u(hashlib.sha256(_der(PEM)).digest())
     whole = f"{entry.protected}.{b64u(payload)}.{b64u(entry.signature)}"
@@ -90,7 +82,7 @@ def test_a_seal_of_another_time_than_the_bulletin_is_refused() -> None:
     """A signing time is a claim, and it must be the bulletin's own."""
     world = shared_world()
     payload = encode(bulletin(world))
-    entry = sign_bulletin(certified(SEAL, PEM), payload, NOW - dt.timedelta(minutes=10))
+    entry = sign_bulletin(certified(SEAL, PEM), payload, within(), NOW - dt.timedelta(minutes=10))
     with pytest.raises(AdmissionError) as refused:
         verify_file(write_signed(payload, (entry,)), registry=registry(world), now=NOW)
     assert refused.value.reason == "key-not-valid"
@@ -122,5 +114,5 @@ async def test_a_publisher_with_a_certificate_says_everything_under_its_seal(tmp
         await publisher.publish(draft())
         (row,) = await publisher.outbox.rows()
     admitted = admit(row.subject, row.header_map(), row.payload, registry=found, now=NOW)
-    (entry,) = parse_header(admitted.signature)
+    (entry,) = parse_header(admitted.signature, within())
     assert (entry.header.iat, bool(entry.header.x5t)) == (int(NOW.timestamp()), True)

@@ -33,7 +33,10 @@ from tests.support.sealed import opening_key
 
 VECTOR = json.loads((ROOT / "tests" / "vectors" / "hpke_9_ke.json").read_text("utf-8"))
 HERE = SealContext(
-    issuer="xa-csirt", channel="xa-csirt/actual.red.eu-csirts", id="0196fe2f-9be0-7000-8000-000000000001"
+    domain="test",
+    issuer="xa-csirt",
+    channel="xa-csirt/actual.red.eu-csirts",
+    id="0196fe2f-9be0-7000-8000-000000000001",
 )
 NAMES = ("a", "b", "c")
 INNER = b'{"payload":"e30","signatures":[]}\n'
@@ -182,7 +185,7 @@ HOSTILE: dict[str, tuple[Callable[[Jwe], Jwe], str]] = {
     "dir": (header(alg="dir"), "unsupported-seal"),
     "none": (header(alg="none"), "unsupported-seal"),
     "another content encryption": (header(enc="A128GCM"), "unsupported-seal"),
-    "another version": (header(typ="vnd.tocsin.sealed.2"), "unsupported-seal"),
+    "another version": (header(typ="vnd.tocsin.sealed.3"), "unsupported-seal"),
     "another content": (header(cty="text/html"), "unsupported-seal"),
     "no commitment": (header(cek_s256=None), "malformed-seal"),
     "another commitment": (header(cek_s256="A" * 43), "wrong-commitment"),
@@ -270,9 +273,11 @@ def test_a_text_that_is_no_seal_is_refused(text: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "elsewhere",
     [
-        SealContext(issuer="xb-csirt", channel=HERE.channel, id=HERE.id),
-        SealContext(issuer=HERE.issuer, channel="xa-csirt/actual.red.eu-dpas", id=HERE.id),
-        SealContext(issuer=HERE.issuer, channel=HERE.channel, id=HERE.id[:-1] + "2"),
+        SealContext(domain=HERE.domain, issuer="xb-csirt", channel=HERE.channel, id=HERE.id),
+        SealContext(
+            domain=HERE.domain, issuer=HERE.issuer, channel="xa-csirt/actual.red.eu-dpas", id=HERE.id
+        ),
+        SealContext(domain=HERE.domain, issuer=HERE.issuer, channel=HERE.channel, id=HERE.id[:-1] + "2"),
     ],
 )
 def test_a_seal_opens_only_where_it_belongs(elsewhere: SealContext) -> None:
@@ -328,8 +333,11 @@ def test_one_context_has_one_encoding() -> None:
     kids = ("k" * 43, "l" * 43)
     assert binding(HERE, kids) == binding(HERE, kids[::-1])
     others = [
-        (SealContext(issuer="xa", channel="-csirt" + HERE.channel, id=HERE.id), kids),
-        (SealContext(issuer=HERE.issuer, channel=HERE.channel, id=HERE.id + kids[0]), kids[1:]),
+        (SealContext(domain=HERE.domain, issuer="xa", channel="-csirt" + HERE.channel, id=HERE.id), kids),
+        (
+            SealContext(domain=HERE.domain, issuer=HERE.issuer, channel=HERE.channel, id=HERE.id + kids[0]),
+            kids[1:],
+        ),
         (HERE, kids[:1]),
         (HERE, ("".join(kids),)),
     ]

@@ -44,7 +44,7 @@ from tests.support.sealed import (
     sealed_to,
     sealed_world,
 )
-from tests.support.world import World, bulletin, draft
+from tests.support.world import DOMAIN, World, bulletin, draft
 
 ID = "0196fe2f-9be0-7000-8000-00000000000"
 
@@ -239,7 +239,7 @@ def test_a_cover_says_what_its_subject_says_and_no_more(
         ),
         info=(Info(lang="en", headline="Flood", summary="From 192.0.2.7"),),
     )
-    body = sealed_to(b"{}", context_of(inner))
+    body = sealed_to(b"{}", context_of(inner, DOMAIN))
     outer = cover(inner, body)
     assert not violations(outer)
     assert decode(encode(outer)) == outer
@@ -256,7 +256,7 @@ def test_the_largest_seal_fits_a_bulletin() -> None:
     """65 536 bytes for 64 recipients with the longest names, under a marking that shows all it may."""
     inner = inner_bulletin(sealed_world())
     names = tuple(f"xa-{n:024d}-{'z' * 12}" for n in range(64))
-    outer = cover(inner, sealed_to(b"{" * 65_536, context_of(inner), names))
+    outer = cover(inner, sealed_to(b"{" * 65_536, context_of(inner, DOMAIN), names))
     assert decode(encode(outer)) == outer
     assert not violations(outer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from tests.support.sealed import (
     with_seal_keys,
     world_with,
 )
-from tests.support.world import draft, make_world
+from tests.support.world import DOMAIN, draft, make_world
 
 
 def secret(text: str = "for the network") -> Draft:
@@ -140,7 +141,10 @@ async def test_recovery_does_not_number_a_sealed_bulletin_anew(tmp_path: Path) -
         await publisher.publish(secret("sealed"))
         counted = await outbox.write(
             lambda db: _adopt(
-                db, publisher.stamping.sign_and_keep, {f"actual.red.{NETWORK}": (7, "A" * 43)}, world.now
+                db,
+                partial(publisher.stamping.sign_and_keep, domain=DOMAIN),
+                {f"actual.red.{NETWORK}": (7, "A" * 43)},
+                world.now,
             )
         )
         rows = await outbox.rows(limit=10)

@@ -43,7 +43,7 @@ from tests.support.sealed import (
     with_seal_keys,
     world_with,
 )
-from tests.support.world import World, draft, make_world, sign
+from tests.support.world import DOMAIN, World, draft, make_world, sign
 
 WORDS = (Info(lang="en", headline="Names of the persons concerned", summary="Held by the registry office."),)
 SPECIAL = Observable(
@@ -74,7 +74,9 @@ def sealed(
     world: World, bulletin: Bulletin, raw: bytes, label: str, index: int, reader: str = READERS[1]
 ) -> SealedSection:
     """Any bytes as a section; `seal_section` would not seal all of them."""
-    jwe = seal(raw, [opening_key(reader).public], context_of(bulletin, index, label), secrets.token_bytes)
+    jwe = seal(
+        raw, [opening_key(reader).public], context_of(bulletin, DOMAIN, index, label), secrets.token_bytes
+    )
     return SealedSection(label=label, recipients=(reader,), jwe=jwe, inner_digest=digest(raw))
 
 
@@ -85,7 +87,12 @@ def with_sections(world: World, *sections: SectionDraft, base: Bulletin | None =
         inner,
         sections=tuple(
             seal_section(
-                inner, each, index, recipients(inner, each, world.registry, world.now), secrets.token_bytes
+                inner,
+                each,
+                index,
+                recipients(inner, each, world.registry, world.now),
+                world.registry.domain,
+                secrets.token_bytes,
             )
             for index, each in enumerate(sections)
         ),
@@ -189,7 +196,7 @@ def _whole(world: World) -> Bulletin:
     """The seal of a whole bulletin where a section should be."""
     base = inner_bulletin(world)
     raw = file_of(world, base)
-    jwe = seal(raw, [opening_key(READERS[1]).public], context_of(base), secrets.token_bytes)
+    jwe = seal(raw, [opening_key(READERS[1]).public], context_of(base, DOMAIN), secrets.token_bytes)
     part = SealedSection(label="personal-data", recipients=(READERS[1],), jwe=jwe, inner_digest=digest(raw))
     return msgspec.structs.replace(base, sections=(part,))
 

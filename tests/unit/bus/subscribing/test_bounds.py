@@ -18,10 +18,10 @@ from bus.subscribing.inbox import Inbox
 from bus.subscribing.reassessment import READ_AGAIN
 from bus.transport.cursor import Cursor
 from schemas.codec import encode
-from schemas.envelope import SIG_HEADER, TYP_BULLETIN, format_header
+from schemas.envelope import SIG_HEADER, format_header
 from tests.support import world
 from tests.support.hubs import STREAM, judged
-from tests.support.world import NOW, bulletin, chain, draft, shared_world, sign
+from tests.support.world import NOW, bulletin, chain, draft, shared_world, sign, within
 from tests.unit.bus.subscribing.test_rejudging import listing, received
 
 WORLD = shared_world()
@@ -36,7 +36,7 @@ async def take(store: Inbox, budget: Budget, verdicts: Sequence[Judged | Refused
 
 def forged(message: world.Message, number: int) -> world.Message:
     """The message with a signature that does not fit: another one for each number."""
-    entry = sign_entry(WORLD.signers["xa-csirt"], f"{number}".encode(), typ=TYP_BULLETIN)
+    entry = sign_entry(WORLD.signers["xa-csirt"], f"{number}".encode(), within())
     return msgspec.structs.replace(message, headers=((SIG_HEADER, format_header((entry,))),))
 
 
@@ -142,9 +142,7 @@ async def test_more_co_signatures_of_a_known_bulletin_are_taken_over(tmp_path: P
     made = bulletin(WORLD, co_issuers=(WORLD.registry.issuer("xb-csirt"),))
     payload = encode(made)
     alone = sign(WORLD, made)
-    both = tuple(
-        sign_entry(WORLD.signers[name], payload, typ=TYP_BULLETIN) for name in ("xa-csirt", "xb-csirt")
-    )
+    both = tuple(sign_entry(WORLD.signers[name], payload, within()) for name in ("xa-csirt", "xb-csirt"))
     headers = tuple({**dict(alone.headers), SIG_HEADER: format_header(both)}.items())
     together = msgspec.structs.replace(alone, headers=headers)
 

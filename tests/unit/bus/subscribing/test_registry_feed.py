@@ -15,6 +15,7 @@ from schemas.envelope import TYP_REGISTRY, write_signed
 from schemas.subject import said_on
 from tests.support.clocks import RunningClock
 from tests.support.trust import NOW, hold, statement
+from tests.support.world import within
 
 
 async def test_what_came_too_early_has_a_bound_and_each_speaker_pays_for_himself(tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ async def test_what_came_too_early_has_a_bound_and_each_speaker_pays_for_himself
     for place in range(30):
         for number in range(3):
             payload = b'{"x":"' + f"{place}.{number}".encode() + b"A" * 100_000 + b'"}'
-            raw = write_signed(payload, (sign_entry(stranger, payload, typ=TYP_REGISTRY),))
+            raw = write_signed(payload, (sign_entry(stranger, payload, within(TYP_REGISTRY)),))
             crowd = f"tocsin.trust.v1.registry.{place}"
             with pytest.raises(TrustError):
                 feed._take(crowd, said_on(crowd), raw)

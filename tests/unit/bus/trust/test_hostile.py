@@ -23,7 +23,7 @@ from schemas.envelope import (
     write_signed,
 )
 from schemas.registry import Registry, Role
-from tests.support.world import NOW, key_record, signed_registry
+from tests.support.world import DOMAIN, NOW, key_record, signed_registry, within
 from tests.unit.bus.trust.test_refusals import (
     A43,
     BEACON_ROLE,
@@ -51,11 +51,11 @@ ONE, TWO, THREE = WORLD.roots
 
 def under_kid(signer: FileSigner, payload: bytes, kid: str, typ: str = TYP_REGISTRY) -> Entry:
     """A good signature under a key id that is not the signer's."""
-    protected = protected_for(signer.alg, kid, typ)
+    protected = protected_for(signer.alg, kid, within(typ))
     return Entry(
         protected=protected,
         signature=signer.sign(signing_input(protected, payload)),
-        header=Header(alg=signer.alg, kid=kid, typ=typ),
+        header=Header(alg=signer.alg, kid=kid, typ=typ, domain=DOMAIN),
     )
 
 
@@ -72,7 +72,7 @@ def rooted(**changes: object) -> Registry:
 def signed_by(document: Registry, *signers: FileSigner) -> tuple[Entry, ...]:
     """The signatures of a registry."""
     payload = encode(document)
-    return tuple(sign_entry(each, payload, typ=TYP_REGISTRY) for each in signers)
+    return tuple(sign_entry(each, payload, within(TYP_REGISTRY)) for each in signers)
 
 
 MISLABELLED = rooted(keys={ONE.kid: key_record(ONE), A43: key_record(TWO)})
@@ -220,7 +220,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a statement whose good signature is under another key's id": (
         lambda: HELD.with_revocation(
             write_signed(
-                payload := read_signed(revocation(), typ=TYP_REVOKE).payload,
+                payload := read_signed(revocation(), within(TYP_REVOKE)).payload,
                 (under_kid(STRANGER, payload, MINE.kid, TYP_REVOKE),),
             ),
             NOW,

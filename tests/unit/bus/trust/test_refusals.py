@@ -18,7 +18,6 @@ from bus.trust.revocations import new_statement, speaker_of
 from schemas.codec import MAX_PAYLOAD_BYTES, digest, encode
 from schemas.envelope import (
     TYP_BEACON,
-    TYP_BULLETIN,
     TYP_REGISTRY,
     TYP_REVOKE,
     b64u,
@@ -44,7 +43,7 @@ from schemas.registry import (
 from schemas.subject import channel_of
 from schemas.vocab import Scope, Status, Tlp
 from tests.support.sealed import opening_key, seal_record
-from tests.support.world import NOW, bulletin, key_record, shared_world, signed_registry
+from tests.support.world import DOMAIN, NOW, bulletin, key_record, shared_world, signed_registry, within
 
 WORLD = shared_world()
 HELD = WORLD.registry
@@ -73,7 +72,7 @@ def update(document: Registry, *roots: FileSigner, now: dt.datetime = NOW) -> Ve
     return HELD.update(signed_registry(document, roots or WORLD.roots), now)
 
 
-def beacon(*signers: FileSigner, typ: str = TYP_BEACON, **changes: Any) -> bytes:
+def beacon(*signers: FileSigner, typ: str = TYP_BEACON, signed_in: str = DOMAIN, **changes: Any) -> bytes:
     """A beacon for the held registry, with fields replaced."""
     made = Beacon(
         spec=BEACON_SPEC,
@@ -85,8 +84,15 @@ def beacon(*signers: FileSigner, typ: str = TYP_BEACON, **changes: Any) -> bytes
     )
     payload = encode(msgspec.structs.replace(made, **changes))
     return write_signed(
-        payload, tuple(sign_entry(each, payload, typ=typ) for each in signers or (WORLD.beacon,))
+        payload,
+        tuple(sign_entry(each, payload, within(typ, signed_in)) for each in signers or (WORLD.beacon,)),
     )
+
+
+def signed_in(payload: bytes, typ: str, *signers: FileSigner, domain: str = DOMAIN) -> bytes:
+    """A file signed for a purpose in a federation."""
+    context = within(typ, domain)
+    return write_signed(payload, tuple(sign_entry(each, payload, context) for each in signers))
 
 
 def revocation(*signers: FileSigner, **changes: Any) -> bytes:
@@ -102,7 +108,7 @@ def revocation(*signers: FileSigner, **changes: Any) -> bytes:
     )
     payload = encode(msgspec.structs.replace(made, **changes))
     return write_signed(
-        payload, tuple(sign_entry(each, payload, typ=TYP_REVOKE) for each in signers or (MINE,))
+        payload, tuple(sign_entry(each, payload, within(TYP_REVOKE)) for each in signers or (MINE,))
     )
 
 
@@ -121,7 +127,7 @@ def keyed(*keys: tuple[FileSigner, dict[str, Any]]) -> VerifiedRegistry:
 def as_algorithm(raw: bytes, alg: str, signer: FileSigner, typ: str) -> bytes:
     """A signed file whose one header names another algorithm."""
     file = msgspec.json.decode(raw)
-    file["signatures"][0]["protected"] = protected_for(alg, signer.kid, typ)
+    file["signatures"][0]["protected"] = protected_for(alg, signer.kid, within(typ))
     return msgspec.json.encode(file)
 
 
@@ -199,18 +205,21 @@ def _root(**changes: Any) -> Role:
 def _malformed() -> VerifiedRegistry:
     payload = b"{}"
     return HELD.update(
-        write_signed(payload, tuple(sign_entry(root, payload, typ=TYP_REGISTRY) for root in WORLD.roots)), NOW
+        write_signed(payload, tuple(sign_entry(root, payload, within(TYP_REGISTRY)) for root in WORLD.roots)),
+        NOW,
     )
 
 
 def _malformed_beacon() -> VerifiedRegistry:
     payload = b"{}"
-    return HELD.with_beacon(write_signed(payload, (sign_entry(WORLD.beacon, payload, typ=TYP_BEACON),)), NOW)
+    return HELD.with_beacon(
+        write_signed(payload, (sign_entry(WORLD.beacon, payload, within(TYP_BEACON)),)), NOW
+    )
 
 
 def _malformed_statement() -> VerifiedRegistry:
     payload = b"{}"
-    return HELD.with_revocation(write_signed(payload, (sign_entry(MINE, payload, typ=TYP_REVOKE),)), NOW)
+    return HELD.with_revocation(write_signed(payload, (sign_entry(MINE, payload, within(TYP_REVOKE)),)), NOW)
 
 
 BEACON_AFTER = HELD.with_beacon(beacon(version=2, digest="B" * 43, issued=NOW), NOW)
@@ -259,7 +268,24 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     "of another domain": (
         lambda: update(after(domain="elsewhere")),
         "domain",
+        "not a signed registry: signed in domain 'elsewhere', not 'test'",
+    ),
+    "of another domain, signed in this one": (
+        lambda: HELD.update(signed_in(encode(after(domain="elsewhere")), TYP_REGISTRY, *WORLD.roots), NOW),
+        "domain",
         "the registry is of elsewhere, not of test",
+    ),
+    "a first version signed in another domain": (
+        lambda: VerifiedRegistry.open(
+            signed_in(encode(HELD.document), TYP_REGISTRY, *WORLD.roots, domain="elsewhere")
+        ),
+        "domain",
+        "not a signed registry: signed in domain 'elsewhere', not 'test'",
+    ),
+    "a beacon signed in another domain": (
+        lambda: HELD.with_beacon(beacon(signed_in="elsewhere"), NOW),
+        "domain",
+        "not a signed beacon: signed in domain 'elsewhere', not 'test'",
     ),
     "the same version again": (
         lambda: update(after(version=1)),
@@ -704,7 +730,7 @@ def test_a_registry_may_be_larger_than_a_bulletin() -> None:
     """Its own bound holds, not that of a payload on the bus."""
     payload = encode(HELD.document)
     payload = payload[:1] + b" " * MAX_PAYLOAD_BYTES + payload[1:]
-    entries = tuple(sign_entry(root, payload, typ=TYP_REGISTRY) for root in WORLD.roots)
+    entries = tuple(sign_entry(root, payload, within(TYP_REGISTRY)) for root in WORLD.roots)
     assert VerifiedRegistry.open(write_signed(payload, entries)).document == HELD.document
 
 
@@ -766,8 +792,8 @@ def test_a_statement_says_what_it_was_made_of() -> None:
         now=NOW,
     )
     assert raw == revocation(kids=(MINE.kid, A43), since=NOW - DAY)
-    assert speaker_of(raw) == "xa-csirt"
-    assert [entry.header.kid for entry in read_signed(raw, typ=TYP_REVOKE).entries] == [MINE.kid]
+    assert speaker_of(raw, DOMAIN) == "xa-csirt"
+    assert [entry.header.kid for entry in read_signed(raw, within(TYP_REVOKE)).entries] == [MINE.kid]
 
 
 def test_a_statement_out_of_its_bounds_is_not_made() -> None:
@@ -793,15 +819,15 @@ def test_a_statement_out_of_its_bounds_is_not_made() -> None:
 
 def test_the_speaker_of_something_else_is_nobody() -> None:
     """A bulletin's file is no statement, nor a signed object of another shape, nor one above the bound of statements."""
-    bulletin_file = write_signed(b"{}", (sign_entry(MINE, b"{}", typ=TYP_BULLETIN),))
+    bulletin_file = write_signed(b"{}", (sign_entry(MINE, b"{}", within()),))
     with pytest.raises(EnvelopeError):
-        speaker_of(bulletin_file)
+        speaker_of(bulletin_file, DOMAIN)
     with pytest.raises(SchemaError):
-        speaker_of(write_signed(b"{}", (sign_entry(MINE, b"{}", typ=TYP_REVOKE),)))
-    payload = read_signed(revocation(), typ=TYP_REVOKE).payload
+        speaker_of(write_signed(b"{}", (sign_entry(MINE, b"{}", within(TYP_REVOKE)),)), DOMAIN)
+    payload = read_signed(revocation(), within(TYP_REVOKE)).payload
     padded = payload[:1] + b" " * MAX_REVOKE_BYTES + payload[1:]
     with pytest.raises(SchemaError) as refused:
-        speaker_of(write_signed(padded, (sign_entry(MINE, padded, typ=TYP_REVOKE),)))
+        speaker_of(write_signed(padded, (sign_entry(MINE, padded, within(TYP_REVOKE)),)), DOMAIN)
     assert refused.value.reason == "too-large"
 
 

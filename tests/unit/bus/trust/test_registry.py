@@ -29,7 +29,7 @@ from schemas.subject import channel_of
 from schemas.vocab import Scope, Tlp
 from tests.support.counting import calls
 from tests.support.mutations import Mutations
-from tests.support.world import NOW, World, bulletin, key_record, shared_world, signed_registry
+from tests.support.world import NOW, World, bulletin, key_record, shared_world, signed_registry, within
 from tests.vectors import registry_cases
 
 DAY = dt.timedelta(days=1)
@@ -217,7 +217,7 @@ def beacon(
         expires=now + life,
     )
     payload = encode(msgspec.structs.replace(made, **changes))
-    return write_signed(payload, (sign_entry(signer or world.beacon, payload, typ=TYP_BEACON),))
+    return write_signed(payload, (sign_entry(signer or world.beacon, payload, within(TYP_BEACON)),))
 
 
 def test_trust_is_fresh_behind_stale_or_expired_and_never_silent() -> None:
@@ -294,8 +294,8 @@ def test_whatever_is_done_to_a_registry_file_it_is_refused_or_the_same(mutations
     held = VerifiedRegistry.open(world.raw, pin=world.pin)
     files = (world.raw, following, newest)
     payloads = {
-        digest(read_signed(raw, typ=typ, max_bytes=MAX_REGISTRY_BYTES).payload)
-        for raw, typ in ((world.raw, TYP_REGISTRY), (following, TYP_REGISTRY))
+        digest(read_signed(raw, within(TYP_REGISTRY), max_bytes=MAX_REGISTRY_BYTES).payload)
+        for raw in (world.raw, following)
     }
     outcomes: Counter[str] = Counter()
 
@@ -353,7 +353,7 @@ def test_a_registry_signed_over_any_mutation_is_read_or_refused() -> None:
     outcomes: Counter[str] = Counter()
 
     def judge(spoilt: bytes) -> None:
-        entries = tuple(sign_entry(root, spoilt, typ=TYP_REGISTRY) for root in world.roots[:2])
+        entries = tuple(sign_entry(root, spoilt, within(TYP_REGISTRY)) for root in world.roots[:2])
         try:
             found = world.registry.update(write_signed(spoilt, entries), NOW)
         except TrustError as refused:
@@ -416,7 +416,7 @@ def announcing(version: int, digest: str, **times: dt.datetime) -> bytes:
         expires=times.get("expires", NOW + dt.timedelta(hours=6)),
     )
     payload = encode(made)
-    return write_signed(payload, (sign_entry(WORLD.beacon, payload, typ=TYP_BEACON),))
+    return write_signed(payload, (sign_entry(WORLD.beacon, payload, within(TYP_BEACON)),))
 
 
 def version_two(**changes: object) -> bytes:

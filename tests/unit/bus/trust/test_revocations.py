@@ -31,7 +31,7 @@ from schemas.registry import (
 )
 from schemas.subject import channel_of
 from tests.support.sealed import ISSUER, READERS, inner_bulletin, opening_key, seal_record, sealed_world
-from tests.support.world import NOW, bulletin, key_record, shared_world, sign, signed_registry
+from tests.support.world import NOW, bulletin, key_record, shared_world, sign, signed_registry, within
 
 DAY = dt.timedelta(days=1)
 WORLD = shared_world()
@@ -104,7 +104,7 @@ def test_a_word_for_the_reason_that_nobody_knows_denies_all_the_same() -> None:
 
 
 def _raw(payload: bytes, *signers: FileSigner, typ: str = TYP_REVOKE) -> bytes:
-    return write_signed(payload, tuple(sign_entry(each, payload, typ=typ) for each in signers))
+    return write_signed(payload, tuple(sign_entry(each, payload, within(typ)) for each in signers))
 
 
 def _payload(**changes: Any) -> bytes:

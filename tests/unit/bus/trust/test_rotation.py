@@ -209,4 +209,5 @@ def test_third_parties_verify_with_the_exported_keys() -> None:
     protected, signature = dict(message.headers)[SIG_HEADER].split("..")
     keys = jwk.KeySet.import_key_set(msgspec.json.decode(msgspec.json.encode(exported)))
     whole = f"{protected}.{b64u(message.payload)}.{signature}"
-    assert jws.deserialize_compact(whole, keys, algorithms=["Ed25519"]).payload == message.payload
+    registered = jws.JWSRegistry(algorithms=["Ed25519"], strict_check_header=False)  # `domain` is ours
+    assert jws.deserialize_compact(whole, keys, registry=registered).payload == message.payload

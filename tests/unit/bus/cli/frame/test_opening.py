@@ -38,7 +38,7 @@ from tests.support.sealed import (
     with_seal_keys,
     world_with,
 )
-from tests.support.world import World, draft, make_world, sign
+from tests.support.world import DOMAIN, World, draft, make_world, sign
 
 SECRETS = ("Flood in Harbour", "192.0.2.77", "Where it comes from")
 PASSPHRASE = b"correct horse"
@@ -71,7 +71,9 @@ def bulletin_with_sections(world: World, *sections: SectionDraft, after: str) ->
     """The next one on the channel, open but for its sections."""
     base = inner_bulletin(world, seq=2, prev=after, say=draft("Open part"))
     parts = tuple(
-        seal_section(base, each, n, recipients(base, each, world.registry, world.now), secrets.token_bytes)
+        seal_section(
+            base, each, n, recipients(base, each, world.registry, world.now), DOMAIN, secrets.token_bytes
+        )
         for n, each in enumerate(sections)
     )
     return msgspec.structs.replace(base, sections=parts)
@@ -144,7 +146,7 @@ def scene(folder: Path, patch: pytest.MonkeyPatch, *, key: bool = True, in_regis
         alone = msgspec.structs.replace(DATA, audience="eu-data")
         base = msgspec.structs.replace(parts, sections=())
         to = [each for each in recipients(base, alone, world.registry, world.now) if each.authority_id != HUB]
-        other = seal_section(base, alone, 1, to, secrets.token_bytes)
+        other = seal_section(base, alone, 1, to, DOMAIN, secrets.token_bytes)
         parts = msgspec.structs.replace(parts, sections=(*parts.sections, other))
     held(world, folder / "state", [parts])
     return hub

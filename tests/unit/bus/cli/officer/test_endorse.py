@@ -13,7 +13,7 @@ from schemas.bulletin import Bulletin
 from schemas.codec import encode
 from schemas.envelope import SIG_HEADER, parse_header, read_signed, write_signed
 from tests.support.office import Desk
-from tests.support.world import World, bulletin, make_world, sign
+from tests.support.world import World, bulletin, make_world, sign, within
 
 FILE = "case.tocsin.json"
 
@@ -43,7 +43,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: World) -> Desk:
 def keep(folder: Path, world: World, made: Bulletin) -> None:
     """The signed file of a bulletin."""
     message = sign(world, made)
-    entries = parse_header(dict(message.headers)[SIG_HEADER])
+    entries = parse_header(dict(message.headers)[SIG_HEADER], within())
     (folder / FILE).write_bytes(write_signed(encode(made), entries))
 
 
@@ -55,7 +55,7 @@ def verified(desk: Desk) -> dict[str, object]:
 
 def test_an_endorsement_confirms_a_co_issuer_and_changes_nothing_else(desk: Desk, world: World) -> None:
     """Named before, confirmed after; the payload and the issuer's signature are the same bytes; twice is once."""
-    before = read_signed((desk.folder / FILE).read_bytes())
+    before = read_signed((desk.folder / FILE).read_bytes(), within())
     assert verified(desk)["co_issuers"] == [{"id": "xb-csirt", "confirmed": False}]
     assert "named, not confirmed" in desk.run("--context", "xa-csirt", "verify", FILE)
     for _ in range(2):
@@ -63,7 +63,7 @@ def test_an_endorsement_confirms_a_co_issuer_and_changes_nothing_else(desk: Desk
     found = verified(desk)
     assert found["co_issuers"] == [{"id": "xb-csirt", "confirmed": True}]
     assert (found["endorsers"], found["labels"]) == (["xb-csirt"], [])
-    after = read_signed((desk.folder / FILE).read_bytes())
+    after = read_signed((desk.folder / FILE).read_bytes(), within())
     assert (after.payload, after.entries[0]) == (before.payload, before.entries[0])
     assert [each.header.kid for each in after.entries[1:]] == [world.signers["xb-csirt"].kid]
 

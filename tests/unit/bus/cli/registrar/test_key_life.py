@@ -12,7 +12,7 @@ import pytest
 from bus.keys.signatures import FileSigner
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
-from schemas.envelope import SIG_HEADER, parse_header, write_signed
+from schemas.envelope import SIG_HEADER, file_form
 from tests.support.office import Desk, Office
 from tests.support.sealed import opening_key, seal_record
 from tests.support.world import World, bulletin, key_record, make_world, sign, signed_registry
@@ -158,7 +158,7 @@ def member(office: Office, world: World) -> Office:
     office.hold("spare", SPARE)
     message = sign(world, bulletin(world))
     (office.folder / "case.tocsin.json").write_bytes(
-        write_signed(message.payload, parse_header(dict(message.headers)[SIG_HEADER]))
+        file_form(message.payload, dict(message.headers)[SIG_HEADER])
     )
     pin = VerifiedRegistry.open(raw).digest
     for name in ("xa-csirt", "xa-hub"):

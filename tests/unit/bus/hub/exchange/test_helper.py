@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from bus.hub.exchange import helper, missing
+from bus.hub.exchange import missing, requests
 from bus.hub.exchange.helper import PeerHelper
 from bus.hub.picture.projection import open_store
 from bus.publishing.publisher import Publisher
+from bus.storage.allowances import Allowance
 from bus.subscribing.inbox import Inbox
 from schemas.bodies.system import Copy, Request, Wanted
 from schemas.codec import decode
@@ -66,7 +67,7 @@ async def test_a_request_beyond_the_allowance_is_answered_in_part_and_the_rest_i
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As far as its bytes last; what follows costs one question."""
-    monkeypatch.setattr(missing, "COPIES_ONE", missing.Allowance(burst=20_000, per_day=100))
+    monkeypatch.setattr(missing, "COPIES_ONE", Allowance(burst=20_000, per_day=100))
     looked: list[int] = []
     plain: Callable[..., Any] = missing.held_at
 
@@ -74,7 +75,7 @@ async def test_a_request_beyond_the_allowance_is_answered_in_part_and_the_rest_i
         looked.append(arguments[2])
         return plain(*arguments)
 
-    monkeypatch.setattr(helper.missing, "held_at", noting)
+    monkeypatch.setattr(missing, "held_at", noting)
     await hub.hears(asks(range(1, 61)), NOW)
     first = await hub.copies()
     assert 0 < first < 10
@@ -92,6 +93,6 @@ async def test_a_copy_is_not_verified_where_nothing_was_asked_for(
     def verified(*_: Any, **__: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(helper.requests, "handed", verified)
+    monkeypatch.setattr(requests, "handed", verified)
     await hub.hears(Copy(file="{}"), NOW)
     assert await hub.copies() == 0

@@ -21,7 +21,7 @@ from bus.trust.receipt_grants import COPY, REQUEST
 from schemas import rules
 from schemas.bodies.system import HeldHead
 from schemas.codec import decode, encode
-from schemas.envelope import SIG_HEADER, parse_header, write_signed
+from schemas.envelope import SIG_HEADER, file_form
 from schemas.subject import Channel
 from schemas.vocab import Tlp
 from tests.support.world import Message, bulletin, chain, shared_world, sign
@@ -90,7 +90,7 @@ def test_waits_double_up_to_a_day(times: int, passed: float, expected: bool) -> 
 
 
 def _file(message: Message) -> str:
-    return write_signed(message.payload, parse_header(dict(message.headers)[SIG_HEADER])).decode()
+    return file_form(message.payload, dict(message.headers)[SIG_HEADER]).decode()
 
 
 def test_what_was_handed_on_is_the_very_message() -> None:

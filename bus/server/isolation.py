@@ -1,0 +1,185 @@
+"""Whether the walls of a running broker stand, tried from inside by identities that are made for it (`bus.server.probe`).
+
+Each kind of call that an identity may make is made with a foreign subject as its reply. A server whose walls stand answers
+into the caller's own account, where nobody hears it. What passes is seen: in the probes' own stream, which is tried first
+and does no harm; only then in the streams of others, at another's inbox, and by what the server would do for whoever asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.server.findings import Check, hard
+from bus.server.probe import HEARD, PROBES, STREAM, said
+from bus.transport import (
+    STATEMENTS_STREAM,
+    STREAM_NOT_FOUND,
+    TRUST_STREAM,
+    Connection,
+    Delivery,
+    Endpoint,
+    NatsConnection,
+    Tls,
+    consumer_info,
+    inbox_prefix,
+    js_api,
+    speakers,
+)
+from bus.trust import VerifiedRegistry
+from schemas.subject import PREFIX, REGISTRAR_SUBJECTS, Trust, trust_subject
+
+CONNECT_S = 5.0
+ANSWER_S = 5.0
+
+
+class Call(NamedTuple):
+    """One call of an identity: its subject, what it says, and its headers."""
+
+    subject: str
+    body: bytes = b""
+    headers: dict[str, str] | None = None
+
+
+class Goal(NamedTuple):
+    """A foreign subject that is named as a reply, and the stream in which it would show; None where it shows otherwise.
+
+    `is_reserved` is for what the server refuses, whatever the call; it writes a line for each into its log.
+    """
+
+    name: str
+    subject: str
+    stream: str | None = None
+    is_reserved: bool = False
+
+
+def calls_of(identity: str) -> tuple[Call, ...]:
+    """Each kind of call that an authority makes: a message, a whole batch, one that is refused, and those of a reader."""
+    subject, place = said(identity), f"{STREAM}.{identity}"
+    whole = {"Nats-Batch-Id": secrets.token_hex(8), "Nats-Batch-Sequence": "1", "Nats-Batch-Commit": "1"}
+    broken = {"Nats-Batch-Id": secrets.token_hex(8), "Nats-Batch-Sequence": "9", "Nats-Batch-Commit": "1"}
+    return (
+        Call(subject, b"probe"),
+        Call(subject, b"probe", {"Nats-Msg-Id": secrets.token_hex(8)}),
+        Call(subject, b"probe", {"Nats-Expected-Last-Sequence": str(2**53)}),
+        Call(subject, b"probe", whole),
+        Call(subject, b"probe", broken),
+        Call(f"$JS.API.CONSUMER.INFO.{place}"),
+        Call(f"$JS.API.CONSUMER.RESET.{place}", b'{"seq": 1}'),
+        Call(f"$JS.API.CONSUMER.MSG.NEXT.{place}", b'{"batch": 3, "no_wait": true}'),
+        Call(f"$JS.API.CONSUMER.MSG.NEXT.{place}", b"no request"),
+        Call(f"$JS.API.CONSUMER.MSG.NEXT.{place}", json.dumps({"batch": 10**6, "expires": 1}).encode()),
+    )
+
+
+def goals(registry: VerifiedRegistry, token: str) -> tuple[Goal, ...]:
+    """A foreign subject of each class; the token tells one look from another."""
+    beside = PROBES[1]
+    found = [
+        Goal("the registry", REGISTRAR_SUBJECTS[0], TRUST_STREAM),
+        Goal("another's statements", trust_subject(Trust.REVOKE, beside), STATEMENTS_STREAM),
+        Goal("another's inbox", f"{inbox_prefix(beside)}.{token}"),
+        Goal("a call of the JetStream API", f"$JS.API.CONSUMER.DELETE.{STREAM}.{beside}"),
+        Goal("the system", f"$SYS.REQ.SERVER.PING.{token}"),
+        Goal("an acknowledgement", f"$JS.ACK.{STREAM}.{beside}.1.1.1.1.0", is_reserved=True),
+        Goal("an answer to another", f"_R_.{token}", is_reserved=True),
+    ]
+    for name, status in speakers(registry)[:1]:
+        cc, org = name.split("-", 1)
+        subject = f"{PREFIX}.{status}.clear.{token}.{cc}.{org}.probe"
+        found.append(Goal("an authority's channel", subject, f"{name}_{status}".upper()))
+    return tuple(found)
+
+
+async def isolation_check(
+    owner: Connection, *, url: str, seeds: Sequence[str], registry: VerifiedRegistry, tls: Tls | None = None
+) -> Check:
+    """Try the walls with the probes. Nothing else is tried once one has a hole.
+
+    Args:
+        owner: the provisioner's connection, which looks at what streams hold.
+        url: the broker.
+        seeds: the nkey seeds of the probes, in their order.
+        registry: whose subjects are tried.
+        tls: with which certificates to connect.
+
+    Raises:
+        UnreachableError, DeniedError, BrokerError: from the broker.
+    """
+    token = f"probe{secrets.token_hex(4)}"
+    heard: list[str] = []
+
+    def hear(delivery: Delivery) -> None:
+        heard.append(delivery.subject)
+
+    prober, listener = (
+        Endpoint(url=url, authority_id=name, nkey_seed=seed, name=name, tls=tls)
+        for name, seed in zip(PROBES, seeds, strict=True)
+    )
+    async with NatsConnection.at(prober) as probe, NatsConnection.at(listener) as beside:
+        for connection in (probe, beside):
+            await connection.until_connected(CONNECT_S)
+        canary = Goal("a stream", f"{HEARD}.{token}", STREAM)
+        async with beside.subscribed(f"{inbox_prefix(PROBES[1])}.>", hear):
+            await _try(probe, [canary])
+            passed = await _passed(owner, [canary], {canary: 0})
+            tried = goals(registry, token)
+            if not passed:
+                before = {goal: await _held(owner, goal) for goal in tried}
+                await _try(probe, tried)
+                await js_api(
+                    beside, f"CONSUMER.INFO.{STREAM}.{PROBES[1]}"
+                )  # what was sent before has arrived
+                passed += await _passed(owner, tried, before)
+                passed += [f"another's inbox: {subject}" for subject in heard if token in subject]
+    told = f"{len(calls_of(PROBES[0]))} calls with {len(tried) + 1} foreign replies each: none passed"
+    return hard("walls", not passed, told, f"a reply reaches {'; '.join(passed)}")
+
+
+async def _try(probe: NatsConnection, tried: Iterable[Goal]) -> None:
+    """Make each call with each goal as its reply, and return when the server has dealt with all of them."""
+    client = probe.client()
+    for goal in tried:
+        calls = calls_of(PROBES[0])
+        for call in calls[:1] if goal.is_reserved else calls:
+            await client.publish(call.subject, call.body, reply=goal.subject, headers=call.headers)
+    place = f"{STREAM}.{PROBES[0]}"
+    # Each kind of call once more, as it should be: it is answered after those that were made before it.
+    await js_api(probe, f"CONSUMER.INFO.{place}", timeout=ANSWER_S)
+    await js_api(probe, f"CONSUMER.RESET.{place}", {"seq": 1}, timeout=ANSWER_S)
+    await probe.request(said(PROBES[0]), b"probe", None, ANSWER_S)
+    answered = asyncio.Event()
+    inbox = f"{inbox_prefix(PROBES[0])}.{secrets.token_hex(6)}"
+    async with probe.subscribed(inbox, lambda _: answered.set()):
+        await probe.send(f"$JS.API.CONSUMER.MSG.NEXT.{place}", b'{"batch": 1, "no_wait": true}', inbox)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await answered.wait()
+        except TimeoutError:
+            raise UnreachableError(f"the broker gives {PROBES[0]} nothing of its own stream") from None
+
+
+async def _held(owner: Connection, goal: Goal) -> int:
+    """How many messages stand on a goal's subject."""
+    if goal.stream is None:
+        return 0
+    try:
+        found = await js_api(owner, f"STREAM.INFO.{goal.stream}", {"subjects_filter": goal.subject}, ANSWER_S)
+    except BrokerError as exc:
+        if exc.code == STREAM_NOT_FOUND:
+            return 0
+        raise
+    return int((found["state"].get("subjects") or {}).get(goal.subject, 0))
+
+
+async def _passed(owner: Connection, tried: Iterable[Goal], before: dict[Goal, int]) -> list[str]:
+    passed = [f"{goal.name}: {goal.subject}" for goal in tried if await _held(owner, goal) > before[goal]]
+    try:
+        await consumer_info(owner, STREAM, PROBES[1])
+    except (BrokerError, DeniedError):
+        passed.append("a call of the JetStream API: another's consumer is gone")
+    return passed

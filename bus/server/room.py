@@ -1,0 +1,71 @@
+"""How the store is shared out, in figures: what each authority has for itself, and what may be open beside it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bus.server.config import BATCH_S, BATCHES_EACH, BATCHES_OPEN
+from bus.server.findings import Check, hard, soft
+from bus.transport import BATCH, MAX_MESSAGE_BYTES, StreamSpec, kept_s, status_of
+
+BULLETIN_BYTES = 4096
+"""A bulletin of common size, with its signature and what the store adds."""
+FEW_A_DAY = 5  # of common size, from each authority, for as long as they are kept
+_MB = 1_000_000
+_DAY_S = 86_400
+
+
+def room_checks(specs: Sequence[StreamSpec], store_bytes: int) -> list[Check]:
+    """What each authority has at each status and how long that lasts, whether all fits, and what open batches may take.
+
+    Args:
+        specs: every stream of the broker.
+        store_bytes: the file store of the server, in bytes; 0 when it is not known.
+    """
+    origins = [spec for spec in specs if spec.bursts and spec.max_age_s and not spec.gives_way]
+    of: dict[str, list[StreamSpec]] = {}
+    for spec in origins:
+        of.setdefault(status_of(spec.name), []).append(spec)
+    checks = [_share(status, streams) for status, streams in sorted(of.items())]
+    whole = sum(spec.max_bytes for spec in specs)
+    added = f"{len(specs)} streams reserve {whole / _MB:.0f} MB of {store_bytes / _MB:.0f} MB"
+    checks.append(hard("room for all", not store_bytes or whole <= store_bytes, added))
+    return checks
+
+
+def batch_checks(limits: Mapping[str, int], streams: int) -> Iterator[Check]:
+    """Whether batches that nobody commits are bounded as they must be, and by how many bytes.
+
+    Args:
+        limits: what the server says of itself, by the names of its configuration.
+        streams: how many streams take batches.
+    """
+    wanted = {
+        "max_batch_inflight_per_stream": BATCHES_EACH,
+        "max_batch_inflight_total": BATCHES_OPEN,
+        "max_batch_size": BATCH,
+        "max_batch_timeout": BATCH_S * 1_000_000_000,
+    }
+    wrong = [
+        f"{name} {limits.get(name)}, wanted {value}"
+        for name, value in wanted.items()
+        if limits.get(name) != value
+    ]
+    one = BATCH * MAX_MESSAGE_BYTES
+    most = min(BATCHES_OPEN, streams * BATCHES_EACH) * one
+    told = (
+        f"{most / _MB:.0f} MB at the most beside the streams, {BATCHES_EACH * one / _MB:.0f} MB for each stream of an "
+        f"authority, for {BATCH_S} s"
+    )
+    yield hard("open batches", not wrong, told, "; ".join(wrong))
+
+
+def _share(status: str, streams: Iterable[StreamSpec]) -> Check:
+    sizes = [spec.max_bytes for spec in streams]
+    least, days = min(sizes), kept_s(f"x_{status}") // _DAY_S
+    bulletins = least // BULLETIN_BYTES
+    told = (
+        f"{len(sizes)} authorities, each {least / _MB:.1f} MB of its own: {bulletins} bulletins of "
+        f"{BULLETIN_BYTES // 1024} kB, {bulletins / days:.1f} a day for {days} days"
+    )
+    return soft(f"room at {status}", bulletins >= FEW_A_DAY * days, told)

@@ -1,0 +1,88 @@
+"""The tree of a batch: one signature over many payloads, and a path for each of them. Pure.
+
+The tree is that of RFC 9162, section 2.1.1, and a path its inclusion proof, section 2.1.3. A leaf is the hash of a payload's
+digest. Leaves and nodes have prefixes of their own, so that neither passes for the other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+MIN_SIZE = 2
+MAX_SIZE = 64
+HASH_BYTES = 32
+
+
+class Tree(NamedTuple):
+    """A root, and for each leaf in turn the hashes that lead from it to the root, the lowest first."""
+
+    root: bytes
+    paths: tuple[tuple[bytes, ...], ...]
+
+
+def leaf(payload: bytes) -> bytes:
+    """The leaf of a payload: SHA-256(00 and SHA-256(payload)), 32 bytes."""
+    return hashlib.sha256(b"\x00" + hashlib.sha256(payload).digest()).digest()
+
+
+def tree(leaves: Sequence[bytes]) -> Tree:
+    """The tree over 2 to 64 leaves, in their order (RFC 9162, section 2.1.1).
+
+    Raises:
+        ValueError: another number of leaves.
+    """
+    if not MIN_SIZE <= len(leaves) <= MAX_SIZE:
+        raise ValueError(f"a batch has {MIN_SIZE} to {MAX_SIZE} leaves, not {len(leaves)}")
+    return _tree(leaves)
+
+
+def path_length(index: int, size: int) -> int:
+    """How many hashes the path of a leaf has: no more and no fewer lead to the root.
+
+    Args:
+        index: of the leaf, from 0, below `size`.
+        size: how many leaves the tree has.
+    """
+    shared = (index ^ (size - 1)).bit_length()  # below here the tree is full beside the leaf
+    return shared + (index >> shared).bit_count()
+
+
+def climb(start: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+    """The root to which a path leads from a leaf (RFC 9162, section 2.1.3.2). It is climbed to its end.
+
+    Args:
+        start: the leaf.
+        index: its place, from 0, below `size`.
+        size: how many leaves the tree has.
+        path: exactly `path_length(index, size)` hashes.
+
+    Raises:
+        ValueError: the path has another length.
+    """
+    if not 0 <= index < size or len(path) != path_length(index, size):
+        raise ValueError("the path does not fit the place and the size")
+    found, last = start, size - 1
+    for hash_ in path:
+        if index & 1 or index == last:
+            found = _node(hash_, found)
+            while not index & 1 and index:
+                index, last = index >> 1, last >> 1
+        else:
+            found = _node(found, hash_)
+        index, last = index >> 1, last >> 1
+    return found
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _tree(leaves: Sequence[bytes]) -> Tree:
+    if len(leaves) == 1:
+        return Tree(leaves[0], ((),))
+    split = 1 << (len(leaves) - 1).bit_length() - 1  # the largest power of two below their number
+    left, right = _tree(leaves[:split]), _tree(leaves[split:])
+    paths = (*((*path, right.root) for path in left.paths), *((*path, left.root) for path in right.paths))
+    return Tree(_node(left.root, right.root), paths)

@@ -1,0 +1,157 @@
+"""Each authority has room of its own in a broker, what is said is kept for as long as it should be, and heads for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bus.errors import BrokerError
+from bus.publishing.outbox import Outbox
+from bus.publishing.own_channels import OwnChannels
+from bus.server.provisioning import layout
+from bus.server.room import batch_checks, room_checks
+from bus.transport.interface import Outgoing
+from bus.transport.jetstream import js_api, publish_batch, publish_burst, stream_info
+from bus.transport.streams import MAX_AGE_S, SYSTEM_AGE_S, kept_s, speakers, streams_of
+from schemas.vocab import Status
+from tests.support.stage import Bus, connected, say, send
+from tests.support.waiting import eventually
+from tests.support.world import Message, chain, draft, goes_on, shared_world
+
+WORLD = shared_world()
+
+
+def outgoing(messages: list[Message]) -> list[Outgoing]:
+    """Signed bulletins as they are published."""
+    return [
+        Outgoing(subject=each.subject, payload=each.payload, headers=dict(each.headers)) for each in messages
+    ]
+
+
+async def test_a_full_stream_makes_nobody_else_mute(bus: Bus) -> None:
+    """One authority has filled its room: it is told so, and another of its country is stored and read."""
+    async with (
+        connected(bus.owner) as owner,
+        connected(bus.endpoint("xa-csirt")) as full,
+        connected(bus.endpoint("xa-emb")) as other,
+    ):
+        config = (await stream_info(owner, "XA-CSIRT_ACTUAL")).config
+        await js_api(owner, "STREAM.UPDATE.XA-CSIRT_ACTUAL", {**config, "max_bytes": 8192})
+
+        async def fill() -> None:
+            for each in chain(WORLD, 20):
+                await send(full, each)
+
+        with pytest.raises(BrokerError) as refused:
+            await fill()
+        assert refused.value.reason == "hub-full"
+        before = (await stream_info(owner, "WORLD_ACTUAL")).state.messages
+        ack = await send(other, chain(WORLD, 1, "xa-emb")[0])
+        assert ack.stream == "XA-EMB_ACTUAL"
+
+        async def read() -> bool:
+            return (await stream_info(owner, "WORLD_ACTUAL")).state.messages > before
+
+        await eventually(read)
+
+
+async def test_open_batches_of_one_stop_nobody_else(bus: Bus) -> None:
+    """One authority opens batches that it never commits: its own next one goes one by one, another's is taken."""
+    mine, theirs = outgoing(chain(WORLD, 10)), outgoing(chain(WORLD, 10, "xa-emb"))
+    async with (
+        connected(bus.endpoint("xa-csirt")) as greedy,
+        connected(bus.endpoint("xa-emb")) as other,
+    ):
+        for n in range(50):
+            opening = {"Nats-Batch-Id": f"open{n}", "Nats-Batch-Sequence": "1"}
+            await greedy.send_all(
+                [Outgoing(subject=mine[0].subject, payload=b"x" * 300_000, headers=opening)]
+            )
+        burst = await publish_burst(greedy, mine, 5.0)
+        assert isinstance(burst.failure, BrokerError)  # so the sender goes on one by one
+        assert burst.acks == []
+        assert (await send(greedy, chain(WORLD, 1)[0])).stream == "XA-CSIRT_ACTUAL"
+        assert len(await publish_batch(other, theirs, 5.0)) == 10
+
+
+async def test_the_newest_of_each_subject_outlives_its_stream(bus: Bus, tmp_path: Path) -> None:
+    """The stream has dropped all that is too old; a lost outbox finds its head all the same."""
+    await say(bus, *chain(WORLD, 3))
+    async with connected(bus.owner) as owner:
+
+        async def remembered() -> bool:
+            return (await stream_info(owner, "XA-CSIRT_HEADS")).state.messages == 1
+
+        await eventually(remembered)
+        config = (await stream_info(owner, "XA-CSIRT_ACTUAL")).config
+        short = {"max_age": 200_000_000, "duplicate_window": 200_000_000}
+        await js_api(owner, "STREAM.UPDATE.XA-CSIRT_ACTUAL", {**config, **short})
+
+        async def dropped() -> bool:
+            return (await stream_info(owner, "XA-CSIRT_ACTUAL")).state.messages == 0
+
+        await eventually(dropped)
+    async with Outbox.open(tmp_path / "outbox.db") as outbox:
+        own = OwnChannels(
+            endpoint=bus.endpoint("xa-csirt"),
+            outbox=outbox,
+            registry=lambda: WORLD.registry,
+            clock=lambda: WORLD.now,
+            timeout=10.0,
+        )
+        survey = await own.survey()
+    assert [link.seq for link in survey.links] == [3]
+    assert "XA-CSIRT_HEADS" not in survey.cursors
+
+
+def test_what_keeps_and_what_drops() -> None:
+    """System messages 7 days, all else 400; the heads for good, one of each subject."""
+    specs = {spec.name: spec for spec in streams_of(WORLD.registry)}
+    for name, spec in specs.items():
+        if name.endswith("_HEADS"):
+            assert (spec.max_age_s, spec.each, spec.gives_way) == (0, 1, True)
+        else:
+            system = name.endswith(f"_{Status.SYSTEM.upper()}")
+            assert spec.max_age_s == (SYSTEM_AGE_S if system else MAX_AGE_S)
+    assert kept_s("XA-CSIRT_SYSTEM") == kept_s("WORLD_SYSTEM") == SYSTEM_AGE_S
+    assert kept_s("XA-CSIRT_ACTUAL") == kept_s("WORLD_ACTUAL") == MAX_AGE_S
+
+
+def test_each_who_speaks_has_a_stream_at_each_status_and_an_equal_share() -> None:
+    """No two streams capture one subject, and all fit into the store."""
+    size = 8 * 1024**3
+    specs = streams_of(WORLD.registry, size)
+    origins = [spec for spec in specs if spec.bursts]
+    assert len(origins) == len(speakers(WORLD.registry))
+    for status in Status:
+        rooms = {spec.max_bytes for spec in origins if spec.name.endswith(f"_{status.upper()}")}
+        assert len(rooms) == 1
+    assert len({subject for spec in specs for subject in spec.subjects}) == sum(
+        len(spec.subjects) for spec in specs
+    )
+    assert sum(spec.max_bytes for spec in specs) < size
+
+
+def test_the_figures_of_room_say_when_it_does_not_last() -> None:
+    """Each status has its line; what is too small warns, and what does not fit fails."""
+    specs = layout(WORLD.registry, None).streams
+    found = {each.name: each for each in room_checks(specs, 8 * 1024**3)}
+    assert {f"room at {status}" for status in Status} <= found.keys()
+    assert all(each.ok for each in found.values())
+    assert not next(each for each in room_checks(specs, 1024**3) if each.name == "room for all").ok
+    (batches,) = batch_checks({}, 10)
+    assert not batches.ok
+
+
+async def test_a_burst_is_read_in_its_order_after_one_by_one(bus: Bus) -> None:
+    """What could not go as a batch goes one by one and is the same chain."""
+    first = chain(WORLD, 1)
+    messages = goes_on(WORLD, first, [draft(f"more {n}") for n in range(9)])
+    async with connected(bus.endpoint("xa-csirt")) as author, connected(bus.owner) as owner:
+        opening = {"Nats-Batch-Id": "open", "Nats-Batch-Sequence": "1"}
+        await author.send_all([Outgoing(subject=messages[0].subject, payload=b"x", headers=opening)])
+        burst = await publish_burst(author, outgoing(messages), 5.0)
+        for each in messages[len(burst.acks) :]:
+            await send(author, each)
+        assert (await stream_info(owner, "XA-CSIRT_ACTUAL")).state.messages == len(messages)
