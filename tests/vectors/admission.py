@@ -27,6 +27,7 @@ from tests.vectors.scene import (
     OTHER,
     REVOKED,
     SEAL,
+    STRANGER,
     example,
     registry,
     signed,
@@ -104,6 +105,14 @@ def _decisions() -> Iterator[Case]:
         headers(PAYLOAD, OTHER),
         PAYLOAD,
         "wrong-issuer",
+    )
+    yield (
+        "signed by another authority and an unknown key",
+        "Speaker",
+        SUBJECT,
+        headers(PAYLOAD, OTHER, STRANGER),
+        PAYLOAD,
+        "unknown-key",
     )
     told: dict[str, dict[str, Any]] = {
         "issuer under another name": {"name": "Another name"},
