@@ -20,15 +20,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import NamedTuple
 
 import msgspec
 import structlog
 
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
-from bus.federation.messages import MESSAGE_ID, Item, Proven, copies_of, sort_out
+from bus.federation.messages import Item, copies_of, sort_out
 from bus.federation.plan import Federation, Route, routes_of
+from bus.federation.storing import Going, LostError, Sink, store, stream_of
 from bus.policy import Backoff, RateLimit, RateMeter
 from bus.tasks import one_failure, run_with_current
 from bus.transport import (
@@ -36,14 +36,10 @@ from bus.transport import (
     Connection,
     ConsumerSpec,
     Endpoint,
-    Outgoing,
-    PubAck,
     PullConsumer,
     Received,
     consumer_info,
     cursor_at,
-    publish,
-    publish_burst,
     speakers,
 )
 from bus.trust import VerifiedRegistry
@@ -52,7 +48,6 @@ from schemas.codec import digest
 MOST = 500
 QUIET_S = 5.0
 PAUSE_S = 0.5
-ACK_S = 5.0
 AGAIN_S = 1.0
 LOST_S = 600.0
 """How long a place whose streams lose what they had waits at most."""
@@ -63,26 +58,9 @@ COPIED_BYTES = RateLimit(burst=256 * 1024**2, per_s=256 * 1024**2 / DAY_S)
 """How many bytes of what is sent again are carried to one place from one other."""
 NO_STREAM = "no-stream"
 OVER_BUDGET = "over-budget"
-TOO_LARGE = "too-large"
-_NEVER_STORED = frozenset({10054, 10097})
-"""JetStream's codes for a message or header that is larger than a stream takes."""
 IN_THREAD_FROM = 4
 
 log = structlog.get_logger()
-
-
-class LostError(BusError):
-    """The far stream has lost what was stored there."""
-
-    reason = "sink-lost"
-
-
-class _Going(NamedTuple):
-    """A copy on its way, with what it is a copy of; `first` when the place has none of it yet."""
-
-    found: Proven
-    copy: Outgoing
-    first: bool
 
 
 class Carrier(msgspec.Struct, kw_only=True):
@@ -229,11 +207,11 @@ class Carrier(msgspec.Struct, kw_only=True):
         proven, left, awaits = work() if len(unseen) < IN_THREAD_FROM else await asyncio.to_thread(work)
         known |= await self.ledger.known(route.sink, [name for found in proven for name in found.voices])
         # By the stream that takes them; between streams there is no order.
-        going: dict[str, list[_Going]] = {}
+        going: dict[str, list[Going]] = {}
         there = {f"{name}_{status}".upper() for name, status in speakers(registry)}
         copied: Counter[str] = Counter()
         for found in proven:
-            key, item = _stream_of(found.proof.subject), found.item
+            key, item = stream_of(found.proof.subject), found.item
             first = item.digest not in known
             if key not in there:
                 left[NO_STREAM] += 1  # who may not speak has no stream, at no broker
@@ -244,14 +222,19 @@ class Carrier(msgspec.Struct, kw_only=True):
                 if not await self._may_copy(route, item, copied, now.timestamp()):
                     left[OVER_BUDGET] += 1
                     continue
+            copied[item.digest] += bool(item.again)
             known |= found.names
-            going.setdefault(key, []).append(_Going(found, found.copy(first=first), first))
+            going.setdefault(key, []).append(Going(found, found.copy(first=first), first))
         tails = await self.ledger.tails(route.sink)
         try:
             for key, several in going.items():
                 for start in range(0, len(several), BATCH):
-                    await self._store(
-                        sink, route, key, several[start : start + BATCH], tails, left, now.timestamp()
+                    await store(
+                        Sink(sink, route.sink, key, self.ledger, tails),
+                        several[start : start + BATCH],
+                        self.carried,
+                        left,
+                        now.timestamp(),
                     )
         finally:
             if left:
@@ -266,57 +249,6 @@ class Carrier(msgspec.Struct, kw_only=True):
         )
         return awaits
 
-    async def _store(
-        self,
-        sink: Connection,
-        route: Route,
-        key: str,
-        going: list[_Going],
-        tails: dict[str, int],
-        left: Counter[str],
-        now: float,
-    ) -> None:
-        """Publish in order to one stream and wait until all are stored: as an atomic batch, or one by one.
-
-        What is acknowledged is noted, whatever becomes of the rest, so that no retry stores it again. What the stream will
-        never take is passed over.
-
-        Raises:
-            UnreachableError, BrokerError, DeniedError: the rest is not, or may not be, stored.
-            LostError: the stream has fewer messages than were stored there.
-        """
-        stored: dict[str, str] = {}
-
-        def note(each: _Going, ack: PubAck) -> None:
-            if ack.seq <= tails.get(key, 0) and not ack.duplicate:
-                raise LostError(
-                    f"{key} at {route.sink} had {tails[key]} messages, and stores number {ack.seq}"
-                )
-            tails[key] = max(ack.seq, tails.get(key, 0))
-            stored.update(each.found.names)
-            self.carried[route.sink] += 1
-
-        try:
-            burst = await publish_burst(sink, [each.copy for each in going], ACK_S)
-            if isinstance(burst.failure, UnreachableError):
-                raise burst.failure
-            for each, ack in zip(going, burst.acks, strict=False):
-                note(each, ack)
-            # All or nothing: of a batch that is refused, one by one shows which message is not wanted.
-            for each in going[len(burst.acks) :]:
-                try:
-                    ack = await _publish(sink, each)
-                except BrokerError as exc:
-                    if exc.reason != TOO_LARGE and exc.code not in _NEVER_STORED:
-                        raise
-                    left[TOO_LARGE] += 1
-                    log.warning("not_carriable", subject=each.copy.subject, problem=str(exc))
-                else:
-                    note(each, ack)
-        finally:
-            if stored:
-                await self.ledger.note_stored(route.sink, stored, tails, now)
-
     async def _may_copy(self, route: Route, item: Item, copied: Counter[str], now: float) -> bool:
         """Charge what is sent again and was carried before; False when the allowance of it or of the place is used up.
 
@@ -330,7 +262,6 @@ class Carrier(msgspec.Struct, kw_only=True):
         size = len(item.received.payload)
         if noted + copied[item.digest] >= COPIES or meter.room(now) < size:
             return False
-        copied[item.digest] += 1
         meter.spend(size, now)
         return True
 
@@ -344,23 +275,3 @@ def _must_be_connected(end: Connection) -> None:
     if not end.connected:
         known = "; is this carrier's key in the federation file there?" if end.denied else ""
         raise UnreachableError((end.problem or "not connected") + known)
-
-
-def _stream_of(subject: str) -> str:
-    """The stream that takes what is published on a subject, at whichever broker."""
-    tokens = subject.split(".")
-    return f"{tokens[5]}-{tokens[6]}_{tokens[2]}".upper()
-
-
-async def _publish(sink: Connection, each: _Going) -> PubAck:
-    """Publish one message.
-
-    Where the stream takes it for one that it has, that may be a copy with fewer signatures, or an older one of what is sent
-    again; then it goes once more without its id.
-    """
-    copy, found = each.copy, each.found
-    ack = await publish(sink, copy.subject, copy.payload, copy.headers, ACK_S)
-    if ack.duplicate and each.first and (len(found.voices) > 1 or found.item.again):
-        headers = {name: value for name, value in copy.headers.items() if name != MESSAGE_ID}
-        ack = await publish(sink, copy.subject, copy.payload, headers, ACK_S)
-    return ack

@@ -276,3 +276,8 @@ LAYER = {
     "bad-signature",
 }
 """Reasons that the signature layer gives; after them the bytes are read, which no JOSE library does."""
+
+
+def by_layer(case: dict[str, Any]) -> bool:
+    """Whether a case is refused by the signature layer; whose the signatures are is decided after it."""
+    return case["reason"] in LAYER and case["flags"] != ["Speaker"]
