@@ -219,7 +219,7 @@ class Carrier(msgspec.Struct, kw_only=True):
             if not first and all(name in known for name in found.voices):
                 if not item.again or item.again in known:
                     continue
-                if not await self._may_copy(route, item, copied, now.timestamp()):
+                if not await self._may_copy(route, found, copied, now.timestamp()):
                     left[OVER_BUDGET] += 1
                     continue
             copied[item.digest] += bool(item.again)
@@ -249,17 +249,18 @@ class Carrier(msgspec.Struct, kw_only=True):
         )
         return awaits
 
-    async def _may_copy(self, route: Route, item: Item, copied: Counter[str], now: float) -> bool:
+    async def _may_copy(self, route: Route, found: Proven, copied: Counter[str], now: float) -> bool:
         """Charge what is sent again and was carried before; False when the allowance of it or of the place is used up.
 
         At home nobody but its author can send it. `copied` has those of the batch that are not noted yet, by digest.
         """
         if route.source == self.country:
             return True
+        item = found.item
         beginning = f"{copies_of(item.digest)}{route.source}."
         noted = await self.ledger.count(route.sink, beginning, now - DAY_S)
         meter = self.copies.setdefault((route.source, route.sink), RateMeter(COPIED_BYTES))
-        size = len(item.received.payload)
+        size = len(item.received.payload) + sum(len(value) for _, value in found.proof.headers)
         if noted + copied[item.digest] >= COPIES or meter.room(now) < size:
             return False
         meter.spend(size, now)

@@ -293,7 +293,7 @@ def add_endorsers(db: sqlite3.Connection, waiting: Waiting) -> None:
         "LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq AND l.digest = a.digest WHERE a.digest = ?"
     )
     row = db.execute(sql, (waiting.message.digest,)).fetchone()
-    if row is None:
+    if row is None or row["signature"] == waiting.signature:
         return
     had = msgspec.json.decode(row["endorsers"], type=tuple[str, ...])
     labels = msgspec.json.decode(row["labels"], type=frozenset[str])
