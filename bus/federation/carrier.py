@@ -26,7 +26,7 @@ import structlog
 
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
-from bus.federation.messages import Item, copies_of, sort_out
+from bus.federation.messages import Item, Proven, copies_of, sort_out
 from bus.federation.plan import Federation, Route, routes_of
 from bus.federation.storing import Going, LostError, Sink, store, stream_of
 from bus.policy import Backoff, RateLimit, RateMeter
