@@ -235,3 +235,32 @@ async def test_the_copies_of_one_bulletin_use_up_no_others(
         await eventually(left(carrier, "over-budget", 2))
     found = [each.payload for each in await at_home(brokers)]
     assert (found.count(first.payload), found.count(second.payload)) == (2, 2)
+
+
+async def test_a_place_that_says_it_has_lost_all_is_begun_anew_once(
+    brokers: dict[str, Broker], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An acknowledgement that goes back: all is carried again, after a wait, and noted as before."""
+    messages = chain(world, 3, "xb-csirt")
+    forged = [messages[2].payload]
+
+    async def going_back(sink: Connection, subject: str, payload: bytes, *rest: Any) -> PubAck:
+        ack = await publish(sink, subject, payload, *rest)
+        if payload in forged:
+            forged.clear()
+            return msgspec.structs.replace(ack, seq=1)
+        return ack
+
+    monkeypatch.setattr(storing, "publish", going_back)
+    async with carrying(world, brokers, tmp_path / "ledger.db") as carrier:
+        for each in messages:
+            await send(brokers["xb"], each)
+
+        async def again() -> bool:
+            return carrier.forgotten["xa"] == 1 and len(
+                await carrier.ledger.known("xa", [each.digest for each in messages])
+            ) == len(messages)
+
+        await eventually(again)
+        assert carrier.losses["xa"].wait > 1
+    assert {each.payload for each in await at_home(brokers)} == {each.payload for each in messages}
