@@ -14,12 +14,13 @@ from typing import Any
 import msgspec
 
 from bus.admission import Judged, Link, Message, Refused
+from bus.errors import Proof
 from bus.storage import Layout, insert, utc
 from bus.subscribing import erasure
 from bus.transport import Cursor
 from schemas.bulletin import Bulletin
 from schemas.codec import decode
-from schemas.envelope import SIG_HEADER
+from schemas.envelope import SIG_HEADER, merge_headers
 from schemas.subject import channel_of
 
 SCHEMA = (
@@ -150,6 +151,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     trust: str = ""
     endorsers: tuple[str, ...] = ()
     refused: str | None = None
+    voices: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, judged: Judged) -> Waiting:
@@ -164,6 +166,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             labels=tuple(sorted(admitted.labels)),
             trust=str(admitted.trust),
             endorsers=admitted.endorsers,
+            voices=admitted.proof.voices,
         )
         waiting.__dict__["bulletin"] = admitted.bulletin  # at hand, so it need not be read again
         return waiting
@@ -284,24 +287,47 @@ def add_admitted(
 
 
 def add_endorsers(db: sqlite3.Connection, waiting: Waiting) -> None:
-    """Take over the signatures of a bulletin that is kept already, when more authorities have signed it than those known."""
-    sql = "SELECT row, labels, endorsers FROM admitted WHERE digest = ?"
+    """Add the signatures of a further copy to those of a bulletin that is kept already; none that it has is taken away."""
+    sql = (
+        "SELECT a.row, a.signature, a.labels, a.endorsers, coalesce(l.kids, a.kid) AS kids FROM admitted a "
+        "LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq AND l.digest = a.digest WHERE a.digest = ?"
+    )
     row = db.execute(sql, (waiting.message.digest,)).fetchone()
-    if row is None or not set(msgspec.json.decode(row["endorsers"])) < set(waiting.endorsers):
+    if row is None or row["signature"] == waiting.signature:
         return
-    labels = set(msgspec.json.decode(row["labels"], type=list[str]))
-    if UNCONFIRMED not in waiting.labels:
-        labels.discard(UNCONFIRMED)
+    had = msgspec.json.decode(row["endorsers"], type=tuple[str, ...])
+    labels = msgspec.json.decode(row["labels"], type=frozenset[str])
+    signature, endorsers, confirmed = _joined(row["signature"], had, row["kids"].split(), waiting)
+    if confirmed:
+        labels -= {UNCONFIRMED}
+    if (signature, endorsers) == (row["signature"], had):
+        return
     db.execute(
         "UPDATE admitted SET signature = ?, endorsers = ?, labels = ? WHERE row = ?",
-        (waiting.signature, as_json(waiting.endorsers), as_json(sorted(labels)), row["row"]),
+        (signature, as_json(endorsers), as_json(sorted(labels)), row["row"]),
     )
+
+
+def _joined(
+    signature: str, endorsers: Iterable[str], kids: Iterable[str], waiting: Waiting
+) -> tuple[str, tuple[str, ...], bool]:
+    """The signatures and endorsers of two copies, and whether all co-issuers who are named stand behind it.
+
+    Args:
+        signature: of the copy that is kept.
+        endorsers: of it.
+        kids: the keys of its issuer in it.
+        waiting: the other copy.
+    """
+    together = tuple(sorted({*endorsers, *waiting.endorsers}))
+    merged = merge_headers(signature, waiting.signature, {*kids, *waiting.kids}, waiting.voices)
+    return merged, together, {each.id for each in waiting.bulletin.co_issuers} <= {*together}
 
 
 def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> bool:
     """Hold a bulletin back until its predecessor comes or `until` (seconds since the epoch) is over.
 
-    Returns False when it is held back already.
+    Returns False when it is held back already; it then takes over the signatures of this copy.
     """
     row = {
         "digest": waiting.message.digest,
@@ -310,7 +336,18 @@ def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> boo
         "message": msgspec.msgpack.encode(waiting),
         "until": until,
     }
-    return insert(db, "held_back", row, verb="INSERT OR IGNORE").rowcount > 0
+    if insert(db, "held_back", row, verb="INSERT OR IGNORE").rowcount > 0:
+        return True
+    kept = db.execute("SELECT message FROM held_back WHERE digest = ?", (row["digest"],)).fetchone()
+    had = msgspec.msgpack.decode(kept["message"], type=Waiting)
+    if had.signature and waiting.signature:  # neither is one that only holds a place
+        signature, endorsers, confirmed = _joined(had.signature, had.endorsers, had.kids, waiting)
+        labels = tuple(each for each in had.labels if not (confirmed and each == UNCONFIRMED))
+        had = msgspec.structs.replace(had, signature=signature, endorsers=endorsers, labels=labels)
+        db.execute(
+            "UPDATE held_back SET message = ? WHERE digest = ?", (msgspec.msgpack.encode(had), row["digest"])
+        )
+    return False
 
 
 def is_known(db: sqlite3.Connection, digest: str) -> bool:
@@ -322,14 +359,33 @@ def is_known(db: sqlite3.Connection, digest: str) -> bool:
     return bool(db.execute(sql, (digest,)).fetchone()[0])
 
 
-def add_deferred(db: sqlite3.Connection, message: Message, retry_at: dt.datetime) -> bool:
-    """Put a message off until it can be judged. Returns False when it waits already."""
+def add_deferred(
+    db: sqlite3.Connection, message: Message, retry_at: dt.datetime, proof: Proof | None = None
+) -> bool:
+    """Put a message off until it can be judged, with the headers that its proof has.
+
+    Returns False when it waits already; it then takes over the signatures of this copy.
+    """
+    if proof is not None:
+        message = msgspec.structs.replace(message, headers=proof.headers)
     row = {
         "digest": message.digest,
         "message": msgspec.msgpack.encode(message),
         "retry_at": retry_at.timestamp(),
     }
-    return insert(db, "deferred", row, verb="INSERT OR IGNORE").rowcount > 0
+    if insert(db, "deferred", row, verb="INSERT OR IGNORE").rowcount > 0:
+        return True
+    kept = db.execute("SELECT message FROM deferred WHERE digest = ?", (message.digest,)).fetchone()
+    had = msgspec.msgpack.decode(kept["message"], type=Message)
+    if proof is not None and (signature := dict(had.headers).get(SIG_HEADER)) is not None:
+        merged = merge_headers(signature, dict(proof.headers)[SIG_HEADER], proof.kids, proof.voices)
+        headers = tuple({**dict(had.headers), SIG_HEADER: merged}.items())
+        had = msgspec.structs.replace(had, headers=headers)
+        db.execute(
+            "UPDATE deferred SET message = ? WHERE digest = ?",
+            (msgspec.msgpack.encode(had), message.digest),
+        )
+    return False
 
 
 def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> bool:
