@@ -1,12 +1,14 @@
 """What each authority may make a reader take in at once. An authority is charged when its signature holds, and once.
 
 A name on a subject is anybody's to write, and a bulletin that is known costs nothing: so neither rubbish under an
-authority's name nor its own bulletins, sent again by another, use up what it may say.
+authority's name nor its own bulletins, sent again by another, use up what it may say. What is beyond the budget is charged
+when it is put off: each waits one step of the steady rate longer than the one before it, and is not charged again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 
 from bus.policy import RateLimit, RateMeter
 
@@ -25,16 +27,35 @@ class Budget:
             meter = self._meters[authority] = RateMeter(self._allowance)
         return meter
 
+    def keep(self, meters: Mapping[str, RateMeter]) -> None:
+        """Take over what authorities have used since."""
+        self._meters.update(meters)
+
 
 class Charges:
     """The budget of a stream with the moments, in seconds, at which the stream took the messages of one batch.
 
-    It is counted by those moments, so that a reader who was away catches up at full speed.
+    It is counted by those moments, so that a reader who was away catches up at full speed. The budget is charged when the batch
+    has been settled: a batch that the disk did not take costs nothing, however often it is tried.
     """
 
     def __init__(self, budget: Budget, moments: Sequence[float]) -> None:
         self._budget = budget
         self._moments = moments
+        self._meters: dict[str, RateMeter] = {}
+
+    def begin(self) -> None:
+        """Begin a transaction: what an earlier one has spent was undone with it."""
+        self._meters.clear()
+
+    def commit(self) -> None:
+        """Charge the budget with what the batch has cost."""
+        self._budget.keep(self._meters)
+
+    def _meter(self, authority: str) -> RateMeter:
+        if (meter := self._meters.get(authority)) is None:
+            meter = self._meters[authority] = copy.copy(self._budget.meter(authority))
+        return meter
 
     def wait(self, position: int, authority: str, now: float) -> float | None:
         """Until when a bulletin waits because its authority has used its budget up; None when it need not.
@@ -44,9 +65,9 @@ class Charges:
             authority: who is proven to have said it.
             now: the present, in seconds since the epoch.
         """
-        since = self._budget.meter(authority).within_from(min(self._moments[position], now))
+        since = self._meter(authority).within_from(min(self._moments[position], now))
         return since if since > now else None
 
     def spend(self, position: int, authority: str, now: float) -> None:
         """Charge an authority with a bulletin."""
-        self._budget.meter(authority).spend(1, min(self._moments[position], now))
+        self._meter(authority).spend(1, min(self._moments[position], now))

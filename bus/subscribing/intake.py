@@ -72,6 +72,8 @@ class Intake:
         Returns:
             How many were admitted, held, duplicate, early, over budget or refused.
         """
+        if charges is not None:
+            charges.begin()
         self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
         ended = db.execute("SELECT kid, by_statement FROM ended_keys").fetchall()
         self._ended = frozenset(row["kid"] for row in ended)
@@ -101,13 +103,14 @@ class Intake:
         position: int,
         speaker: str,
     ) -> str:
-        """As `_take`; what is beyond its authority's budget is put off, and what is known costs nothing."""
+        """As `_take`; what is beyond its authority's budget is put off until its turn, and what is known costs nothing."""
         moment = now.timestamp()
         until = charges.wait(position, speaker, moment)
         if until is not None and not tables.is_known(db, verdict.message.digest):
             added = tables.add_deferred(db, verdict.message, utc(until), verdict.proof)
-            return OVER_BUDGET if added else "duplicate"
-        outcome = self._take(db, verdict, now)
+            outcome = OVER_BUDGET if added else "duplicate"
+        else:
+            outcome = self._take(db, verdict, now)
         if outcome != "duplicate":
             charges.spend(position, speaker, moment)
         return outcome

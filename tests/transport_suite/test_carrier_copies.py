@@ -16,8 +16,9 @@ from bus.federation.carrier import Carrier
 from bus.federation.plan import HOME
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.transport.connection import Connection
-from bus.transport.jetstream import PubAck, publish
+from bus.transport.jetstream import publish
 from bus.transport.pull_consumer import Received
+from bus.transport.states import PubAck
 from schemas.envelope import SIG_HEADER, format_header
 from tests.support.waiting import eventually, longest
 from tests.support.world import Message, World, bulletin, chain, sign, within
