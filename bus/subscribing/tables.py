@@ -333,7 +333,7 @@ def add_deferred(db: sqlite3.Connection, message: Message, retry_at: dt.datetime
 
 
 def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> bool:
-    """Keep what was refused, with its reason. Returns False when it is kept for this reason already."""
+    """Keep what was refused, with its reason. Returns False when it is kept for this reason already, or was and is erased."""
     message = refused.message
     row = {
         **{name: getattr(refused, name) for name in ("reason", "detail", "channel", "seq", "id", "prev")},
@@ -342,6 +342,12 @@ def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) 
         "headers": as_json(message.headers),
         "kids": " ".join(refused.kids),
     }
+    erased = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM quarantine WHERE digest = ? AND reason = ? AND subject = ? AND headers = ?)",
+        (message.digest, refused.reason, message.subject, erasure.redacted(as_json(message.headers))),
+    )
+    if erased.fetchone()[0]:
+        return False
     return insert(db, "quarantine", row, verb="INSERT OR IGNORE").rowcount > 0
 
 
