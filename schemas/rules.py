@@ -18,10 +18,11 @@ from schemas.bodies.data import DataBreach
 from schemas.bodies.digital import ContentOrder
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.foreign import LegalReferral, SanctionsListing
+from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Bulletin
 from schemas.errors import RuleError, SchemaError, Violation
 from schemas.sections import CONTENT_FIELDS, SectionDraft
-from schemas.subject import HIDDEN, MAX_SUBJECT, subject_for
+from schemas.subject import HIDDEN, MAX_SUBJECT, Channel, subject_for
 from schemas.vocab import (
     BROAD_AUDIENCES,
     PERSONAL_RANK,
@@ -308,6 +309,33 @@ def r30(b: Bulletin) -> Broken:
         yield "$.personal_data.retention_until", "not before the day on which the bulletin expires"
 
 
+def r31(b: Bulletin) -> Broken:
+    """A heartbeat names its issuer's channels, and those of others, at its own TLP and audience, each once."""
+    if not isinstance(b.body, ChannelStatus):
+        return
+    own = [f"{b.issuer.id}/{head.channel}" for head in b.body.heads]
+    for name, channels in (("heads", own), ("held", [head.channel for head in b.body.held])):
+        named: set[str] = set()
+        for n, channel in enumerate(channels):
+            path = f"$.body.{name}[{n}].channel"
+            if not _is_beside(channel, b):
+                yield path, "a heartbeat names channels at its own TLP and audience"
+            elif name == "held" and channel.startswith(f"{b.issuer.id}/"):
+                yield path, "the heads of its issuer stand in heads"
+            elif channel in named:
+                yield path, "a channel has one head"
+            named.add(channel)
+
+
+def _is_beside(name: str, b: Bulletin) -> bool:
+    """Whether a name is that of a channel at the TLP and audience of a bulletin."""
+    try:
+        channel = Channel.parse(name)
+    except SchemaError:
+        return False
+    return (channel.tlp, channel.audience) == (b.tlp, b.audience)
+
+
 def r25(answer: Bulletin, referred: Bulletin) -> Broken:
     """An answer is at least as narrow as what it refers to, and stays with the same audience or its issuer."""
     if TLP_RANK[answer.tlp] < TLP_RANK[referred.tlp]:
@@ -324,7 +352,7 @@ RULES: Mapping[str, Callable[[Bulletin], Broken]] = MappingProxyType(
                 (r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15, r16, r17, r18, r19, r20), 1
             ),
             *enumerate((r21, r22, r23, r24), 21),
-            *enumerate((r26, r27, r28, r29, r30), 26),
+            *enumerate((r26, r27, r28, r29, r30, r31), 26),
         )
     }
 )

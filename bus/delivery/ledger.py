@@ -31,6 +31,8 @@ from schemas.vocab import MsgType, RefRel, Status
 T = TypeVar("T")
 KEEP = dt.timedelta(days=30)
 AT_ONCE = 500
+SAME = 4
+"""So many receipts of one reader for one stage of one bulletin are kept, the first that came: a second key may end."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS receipts (
@@ -85,15 +87,18 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
         if not isinstance(bulletin.body, Receipt):
             return
         stage, ours = bulletin.body.stage, "SELECT channel FROM outbox WHERE digest = ? AND id = ?"
+        disregarded = 0
         for item in bulletin.body.items:
             sent = db.execute(ours, (item.digest, item.id)).fetchone()
             if sent is None or not self.registry().may_read(
                 reader, Channel.parse(f"{self.authority_id}/{sent['channel']}")
             ):
-                log.warning("receipt_disregarded", reader=reader, id=item.id, stage=stage)
+                disregarded += 1
                 continue
-            receipt = (item.digest, reader, stage, row.rowid, item.at.timestamp())
-            db.execute("INSERT OR IGNORE INTO receipts VALUES (?, ?, ?, ?, ?)", receipt)
+            receipt = (item.digest, reader, stage, row.rowid, item.at.timestamp(), SAME)
+            db.execute(_KEEP_RECEIPT, receipt)
+        if disregarded:  # one line, however many it names
+            log.warning("receipts_disregarded", reader=reader, count=disregarded, stage=stage)
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty what receipts say."""
@@ -103,6 +108,12 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
         """Take back what receipts of a channel say."""
         del channel
         db.executemany("DELETE FROM receipts WHERE row = ?", [(row.rowid,) for row in rows])
+
+
+_KEEP_RECEIPT = """
+INSERT OR IGNORE INTO receipts SELECT ?1, ?2, ?3, ?4, ?5
+WHERE (SELECT count(*) FROM receipts WHERE digest = ?1 AND reader = ?2 AND stage = ?3) < ?6
+"""
 
 
 async def read(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T:
@@ -239,15 +250,16 @@ def _is_done(status: DeliveryStatus, deadlines: Deadlines) -> bool:
 def resend_unconfirmed(db: sqlite3.Connection, late: Sequence[Overdue], moment: float) -> int:
     """Have sent again what a hub has not confirmed in time though it has confirmed a later bulletin of the channel.
 
-    Inside a transaction. Returns the number of bulletins.
+    Inside a transaction; each hub within its allowance. Returns the number of bulletins.
     """
-    ns = [
-        row["n"]
-        for item in late
-        if item.what == DeliveryState.RECEIVED
-        and (row := db.execute(_LACKED, (item.digest, item.reader)).fetchone())
-    ]
-    return resend.send_again(db, ns, "a hub has confirmed what follows it, and not this", moment)
+    lacked: dict[str, list[int]] = {}
+    for item in late:
+        if item.what == DeliveryState.RECEIVED and (
+            row := db.execute(_LACKED, (item.digest, item.reader)).fetchone()
+        ):
+            lacked.setdefault(item.reader, []).append(row["n"])
+    why = "it has confirmed what follows, and not this"
+    return sum(resend.send_again(db, ns, reader, why, moment) for reader, ns in lacked.items())
 
 
 _LACKED = """

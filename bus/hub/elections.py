@@ -26,7 +26,7 @@ from schemas.vocab import Domain, Phase
 UNION = "EU"
 
 _SQL = """
-SELECT a.*, t.country, t.expires, t.domain FROM calendars c
+SELECT a.*, c.election, t.country, t.expires, t.domain FROM calendars c
 JOIN admitted a ON a.row = c.row JOIN actual t ON t.row = c.row
 WHERE t.ended_by IS NULL ORDER BY c.election, t.country, t.domain = ? DESC, c.issued DESC, c.row DESC
 """
@@ -82,6 +82,8 @@ def calendars(db: sqlite3.Connection) -> tuple[Calendar, ...]:
     """The calendar that counts, for each election in each country."""
     counting: dict[tuple[str, str], Calendar] = {}
     for row in db.execute(_SQL, (Domain.ELECTORAL,)):
+        if (row["election"], row["country"]) in counting:
+            continue  # an older one is not even decoded
         kept = stored(row)
         bulletin = kept.bulletin
         if not isinstance(bulletin.body, ElectionCalendar) or bulletin.election is None:

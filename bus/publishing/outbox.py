@@ -16,11 +16,11 @@ import msgspec
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
 from bus.publishing.outbox_table import ChainHead, Row, RowState, Settled
-from bus.storage import Database, Layout, Store, lease
+from bus.storage import Database, Layout, Store, allowances, lease
 
 __all__ = ["ChainHead", "Outbox", "Row", "RowState", "Settled"]
 
-LAYOUTS = (table.LAYOUT, lease.LAYOUT, resend.LAYOUT)
+LAYOUTS = (table.LAYOUT, lease.LAYOUT, resend.LAYOUT, allowances.LAYOUT)
 MOST = 800
 MOST_BYTES = 8 * 1024 * 1024
 

@@ -137,6 +137,20 @@ def opened(
     return raw
 
 
+def is_listed(
+    part: Sealed | SealedSection, reader: str, context: SealContext, registry: VerifiedRegistry
+) -> bool:
+    """Whether the registry lists the key to which a part is sealed under a reader's name.
+
+    Whoever seals writes names and keys. A key that the registry has dropped and one that was never the reader's look alike.
+
+    Raises:
+        SealError: what `read_seal` refuses.
+    """
+    kid = read_seal(part.jwe, context).kids[part.recipients.index(reader)]
+    return owner_of(registry.document, kid) == reader
+
+
 def _agree(outer: Bulletin, inner: Bulletin) -> None:
     for name in EQUAL_FIELDS:
         if getattr(outer, name) != getattr(inner, name):

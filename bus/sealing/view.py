@@ -14,12 +14,13 @@ import msgspec
 from bus.admission import Admitted
 from bus.errors import PermitError, SealError
 from bus.keys import OpeningKey
-from bus.sealing.opening import open_bulletin
+from bus.sealing.opening import context_of, is_listed, open_bulletin
 from bus.sealing.sections import open_section
 from bus.trust import VerifiedRegistry
 from schemas.bodies.system import Sealed
 from schemas.bulletin import Bulletin
 from schemas.errors import TocsinError
+from schemas.parts import SealedSection
 from schemas.sections import SectionContent
 from schemas.subject import channel_of
 
@@ -27,6 +28,7 @@ SIGHT_REASONS: Mapping[str, str] = MappingProxyType(
     {
         "no-seal-key": "it is sealed to this identity, which names no seal key",
         "seal-key-gone": "it is sealed to a key of this identity that is not here, or not here any more",
+        "seal-key-unlisted": "it is sealed, in the name of this identity, to a key that the registry does not list; ask its author",
         "not-permitted": "this identity may not read the channel by the registry as it stands",
         "not-recorded": "the opening could not be written into the audit record",
     }
@@ -122,7 +124,7 @@ def look(outer: Bulletin, mine: Keys, *, reader: str, registry: VerifiedRegistry
             _may_open(outer, outer.body.recipients, mine, reader, registry)
             inner = open_bulletin(outer, mine.keys, registry=registry, now=now, held=True)
         except TocsinError as exc:
-            return closed(outer, _told(exc, reader, outer.body.recipients))
+            return closed(outer, _told(exc, reader, outer, registry))
     sections = look_at_sections(outer, inner, mine, reader=reader, registry=registry)
     return View(outer=outer, inner=inner, sections=sections)
 
@@ -152,7 +154,7 @@ def look_at_sections(
             said = inner.bulletin if inner else None
             content = open_section(outer, index, mine.keys, registry=registry, inner=said)
         except TocsinError as exc:
-            reason = _told(exc, reader, part.recipients)
+            reason = _told(exc, reader, outer, registry, index)
         sections.append(
             SectionSight(label=part.label, recipients=part.recipients, content=content, reason=reason)
         )
@@ -171,6 +173,19 @@ def _may_open(
         raise SealError("there is no seal key to open it with", reason=mine.problem)
 
 
-def _told(exc: TocsinError, reader: str | None, recipients: tuple[str, ...]) -> str:
-    """The reason; to be named as a recipient and to hold none of the keys means that the key is gone."""
-    return "seal-key-gone" if exc.reason == "not-a-recipient" and reader in recipients else exc.reason
+def _told(
+    exc: TocsinError,
+    reader: str | None,
+    outer: Bulletin,
+    registry: VerifiedRegistry,
+    index: int | None = None,
+) -> str:
+    """The reason. To be named as a recipient and to hold none of the keys means that the key is gone, if it ever was one."""
+    part = outer.body if index is None else outer.sections[index]
+    if exc.reason != "not-a-recipient" or not isinstance(part, Sealed | SealedSection):
+        return exc.reason
+    if reader not in part.recipients:
+        return exc.reason
+    label = part.label if isinstance(part, SealedSection) else ""
+    context = context_of(outer, registry.domain, index, label)
+    return "seal-key-gone" if is_listed(part, reader, context, registry) else "seal-key-unlisted"

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.storage import lease
+    from bus.storage import allowances, lease
+    from bus.storage.allowances import Allowance
     from bus.storage.files import write_atomically
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S
@@ -16,10 +17,12 @@ else:
 
 __all__ = [
     "LEASE_S",
+    "Allowance",
     "Database",
     "Layout",
     "Lease",
     "Store",
+    "allowances",
     "from_row",
     "insert",
     "lease",

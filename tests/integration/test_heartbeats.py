@@ -58,10 +58,11 @@ async def test_who_is_to_be_told_is_told_what_has_changed(bus: Bus, tmp_path: Pa
     clock = Clock(bus.world.now)
     told: list[list[str]] = []
 
-    async def announce(silent: Mapping[str, Silence]) -> None:
+    async def announce(silent: Mapping[str, Silence]) -> bool:
         told.append(sorted(silent))
         if len(told) == 2:
             raise PermitError("not today")
+        return True
 
     async with (
         speaking(bus, tmp_path / "outbox.db") as publisher,

@@ -384,6 +384,47 @@ def _addresses() -> Iterator[Case]:
     )
 
 
+_GREEN = "actual.green.community"
+_DIGEST = "A" * 43
+
+
+def beat(*heads: str, held: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A heartbeat that names these heads of its issuer and of others."""
+    named = {
+        key: [{"channel": name, "seq": 1, "digest": _DIGEST} for name in names]
+        for key, names in (("heads", heads), ("held", held))
+    }
+    body = {
+        "kind": "channel-status",
+        "state": "up",
+        "posture": "baseline",
+        "interval_s": 60,
+        "last_seq": 0,
+        "duty": "full",
+    }
+    return {"status": "system", "body": body | named}
+
+
+def _beats() -> Iterator[Case]:
+    others = f"xb-csirt/{_GREEN}"
+    yield "a heartbeat with its heads", "R31", beat(_GREEN, "test.green.community", held=(others,)), ()
+    for comment, name in (
+        ("a head at another audience", "actual.green.eu-csirts"),
+        ("a head at another marking", "actual.amber.community"),
+        ("a head of another issuer", others),
+        ("a head of no channel", "green.community"),
+    ):
+        yield comment, "R31", beat(_GREEN, name), (("R31", "$.body.heads[1].channel"),)
+    yield "two heads of one channel", "R31", beat(_GREEN, _GREEN), (("R31", "$.body.heads[1].channel"),)
+    for comment, name in (
+        ("held at another audience", "xb-csirt/actual.green.eu-csirts"),
+        ("held of its own issuer", f"{BASE['issuer']['id']}/{_GREEN}"),
+        ("held of nobody", _GREEN),
+        ("held twice", others),
+    ):
+        yield comment, "R31", beat(held=(others, name)), (("R31", "$.body.held[1].channel"),)
+
+
 def cases() -> Iterator[Case]:
     """Comment, rule, changed members, and what is broken where."""
     yield from _ties()
@@ -391,6 +432,7 @@ def cases() -> Iterator[Case]:
     yield from _rights()
     yield from _bodies()
     yield from _addresses()
+    yield from _beats()
 
 
 def group() -> dict[str, Any]:

@@ -25,9 +25,8 @@ from schemas.subject import Channel
 from schemas.vocab import Tlp
 
 PATIENCE_S = 10.0
-REST_S = 600.0
-MOST_BYTES = 8 * 1024**2
-ROWS = 2000
+COPY_OVERHEAD_BYTES = 2048  # the bulletin around a copy, its signature, and what a stream adds
+ROWS = 100  # a copy has 250 kB, and these are in memory at a time
 
 log = structlog.get_logger()
 
@@ -75,6 +74,9 @@ class PeerHelper(msgspec.Struct, frozen=True):
                 groups.setdefault((addressee, lack.channel.tlp), []).append(lack)
         for (addressee, tlp), lacks in groups.items():
             named = lacks[:MAX_WANTED]
+            charge = partial(missing.may_ask, whom=addressee, count=len(named), moment=moment)
+            if not await self.store.write(charge):
+                continue
             await self.publisher.publish(requests.request(addressee, tlp, named))
             await self.store.write(partial(missing.note_asked, lacking=named, whom=addressee, moment=moment))
             log.info("asked_for", whom=addressee, count=len(named), first=str(named[0].channel))
@@ -102,25 +104,33 @@ class PeerHelper(msgspec.Struct, frozen=True):
             after = upto
 
     async def _help(self, row: Stored, body: Request) -> None:
-        """Send own bulletins again and copies of others', up to MOST_BYTES; the asker requests the rest again."""
+        """Send own bulletins again and copies of others', within the asker's allowance; it requests the rest again."""
         asker, registry = row.bulletin.issuer.id, self.publisher.registry()
         moment = self.publisher.clock().timestamp()
         await self.publisher.outbox.write(
             lambda db: resend_asked(db, self.publisher.authority_id, registry, asker, body.items, moment)
         )
-        sent = 0
-        for item in body.items:
+        for n, item in enumerate(body.items):
             channel = holdings.readable(registry, asker, item.channel)
             if channel is None or channel.issuer == self.publisher.authority_id:
                 continue
             held = await self.store.read(partial(_due, item=item, asker=asker, moment=moment))
-            if held is not None and sent + len(held.file) <= MOST_BYTES:
-                sent += await self._hand_on(row.id, asker, channel, item.seq, held, moment)
+            if held is None:
+                continue
+            size = len(held.file) + COPY_OVERHEAD_BYTES
+            if not await self.store.write(
+                partial(missing.may_hand_on, reader=asker, size=size, moment=moment)
+            ):
+                # What it asks beyond its allowance is not even looked at.
+                left = len(body.items) - n
+                log.warning("not_handed_on", reader=asker, count=left, problem="beyond its allowance")
+                return
+            await self._hand_on(row.id, asker, channel, item.seq, held, moment)
 
     async def _hand_on(
         self, asked: str, asker: str, channel: Channel, seq: int, held: missing.StoredFile, moment: float
-    ) -> int:
-        """Publish a copy to the issuer of the request `asked`. Returns the bytes sent, 0 when it may not be sent."""
+    ) -> None:
+        """Publish a copy to the issuer of the request `asked`, unless it may not be sent."""
         try:
             copy = requests.copy(asker, channel, seq, held.file)
             await self.publisher.publish(copy, once=f"copy/{asked}/{held.digest}")
@@ -128,13 +138,15 @@ class PeerHelper(msgspec.Struct, frozen=True):
             raise
         except (BusError, SchemaError) as exc:  # without a grant for it, or too large to be handed on
             log.warning("not_handed_on", reader=asker, channel=str(channel), seq=seq, problem=str(exc))
-            return 0
+            return
         await self.store.write(lambda db: missing.note_handed_on(db, held.digest, asker, moment))
         log.info("handed_on", reader=asker, channel=str(channel), seq=seq)
-        return len(held.file)
 
     async def _take(self, holder: str, body: Copy) -> None:
         registry, now = self.publisher.registry(), self.publisher.clock()
+        if not await self.store.read(missing.has_asked):  # nothing is verified that cannot be wanted
+            log.warning("copy_disregarded", holder=holder, reason="not-asked-for")
+            return
         try:
             handed = requests.handed(body.file, registry=registry, now=now)
         except AdmissionError as exc:
@@ -154,4 +166,4 @@ class PeerHelper(msgspec.Struct, frozen=True):
 def _due(db: sqlite3.Connection, item: Wanted, asker: str, moment: float) -> missing.StoredFile | None:
     """The requested bulletin, if it is held and the asker got no copy of it in the last REST_S seconds."""
     held = missing.held_at(db, item.channel, item.seq, item.digest)
-    return held if held and missing.is_rested(db, held.digest, asker, moment, REST_S) else None
+    return held if held and missing.is_rested(db, held.digest, asker, moment) else None

@@ -24,6 +24,8 @@ from schemas.vocab import Pap, Status, Tlp
 
 FIRST_WAIT_S = 30.0
 LONGEST_WAIT_S = 86_400.0
+MOST_TRIES = 16
+"""So often a place is asked for, in some five days; then no more until it is forgotten (`missing.FORGET_S`)."""
 STREAM = "copy"
 """Where a message came from that another hub has handed on."""
 
@@ -75,13 +77,15 @@ def whom(lack: Lack, last: Asked | None, registry: VerifiedRegistry, me: str) ->
 
 
 def due(lacks: Sequence[Lack], asked: Mapping[Place, Asked], now: float) -> list[Lack]:
-    """The lacks to ask for now: at once, then after waits that double, up to a day."""
+    """The lacks to ask for now: at once, then after waits that double, up to a day, `MOST_TRIES` times."""
     return [lack for lack in lacks if not _waits(asked.get(place(lack)), now)]
 
 
 def _waits(last: Asked | None, now: float) -> bool:
     if last is None:
         return False
+    if last.times >= MOST_TRIES:
+        return True
     # Less than nothing has passed where the clock was set back.
     return 0 <= now - last.at < min(FIRST_WAIT_S * 2.0 ** min(last.times - 1, 20), LONGEST_WAIT_S)
 

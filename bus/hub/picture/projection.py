@@ -16,7 +16,7 @@ from pathlib import Path
 from bus.hub.exchange import missing, receipt_queue
 from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
-from bus.storage import Layout
+from bus.storage import Layout, allowances
 from bus.subscribing import MUTE, Inbox, Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
@@ -51,6 +51,7 @@ CREATE TABLE IF NOT EXISTS revisions (
   target TEXT NOT NULL, issuer TEXT NOT NULL, status TEXT NOT NULL, row INTEGER NOT NULL, by TEXT NOT NULL,
   how TEXT NOT NULL, PRIMARY KEY (target, issuer, status, row)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS revisions_in_order ON revisions (target, issuer, status, how, row);
 CREATE TABLE IF NOT EXISTS channels (
   channel TEXT PRIMARY KEY, authority TEXT NOT NULL, last_seq INTEGER NOT NULL, last_issued REAL NOT NULL,
   last_heard REAL NOT NULL, bulletins INTEGER NOT NULL, released_gaps INTEGER NOT NULL, heartbeat_seq INTEGER NOT NULL,
@@ -65,9 +66,34 @@ CREATE TABLE IF NOT EXISTS calendars (
   election TEXT NOT NULL, issued REAL NOT NULL, row INTEGER NOT NULL, issuer TEXT NOT NULL,
   PRIMARY KEY (election, issued, row)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS calendars_by_issuer ON calendars (issuer, issued, row);
 """
 )
 LAYOUT = Layout("picture", SCHEMA)
+MAX_OF_ELECTION = 8
+"""So many calendars of one authority for one election are kept, the newest: the last may be withdrawn."""
+MAX_CALENDARS = 200
+"""So many calendars of one authority are kept, the newest."""
+_MOST_OF_ELECTION = """
+DELETE FROM calendars WHERE issuer = ?1 AND election = ?2 AND row IN (
+  SELECT row FROM calendars WHERE issuer = ?1 AND election = ?2 ORDER BY issued DESC, row DESC LIMIT -1 OFFSET ?3
+)
+"""
+_MOST_CALENDARS = """
+DELETE FROM calendars WHERE issuer = ?1 AND row IN (
+  SELECT row FROM calendars WHERE issuer = ?1 ORDER BY issued DESC, row DESC LIMIT -1 OFFSET ?2
+)
+"""
+MAX_HEADS = 8
+"""So many heads of a channel are kept: the last ones, and as many that contradict what is held, the first of them."""
+_MOST_HEADS = """
+DELETE FROM announced_heads WHERE channel = ?1
+AND (seq, digest) NOT IN (SELECT seq, digest FROM announced_heads WHERE channel = ?1 ORDER BY seq DESC, digest LIMIT ?2)
+AND (seq, digest) NOT IN (
+  SELECT a.seq, a.digest FROM announced_heads a JOIN links l ON l.channel = a.channel AND l.seq = a.seq
+  WHERE a.channel = ?1 AND l.digest != a.digest ORDER BY a.row, a.seq, a.digest LIMIT ?2
+)
+"""
 _TABLES_OF_CHANNELS = ("channels", "outages", "announced_heads", "holdings")
 
 
@@ -77,7 +103,14 @@ class Projection:
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """Its tables, and those that record what became of the channels, what was answered and what was asked for."""
-        return (LAYOUT, receipt_queue.LAYOUT, holdings.LAYOUT, alarms.LAYOUT, missing.LAYOUT)
+        return (
+            LAYOUT,
+            receipt_queue.LAYOUT,
+            holdings.LAYOUT,
+            alarms.LAYOUT,
+            missing.LAYOUT,
+            allowances.LAYOUT,
+        )
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the tables; what was answered stays known, and what was ended by a bulletin that is not kept any more."""
@@ -109,10 +142,13 @@ class Projection:
         _endings(db, row, bulletin)
         election = bulletin.election
         if isinstance(bulletin.body, ElectionCalendar) and bulletin.status is Status.ACTUAL and election:
+            issuer = bulletin.issuer.id
             db.execute(
                 "INSERT INTO calendars VALUES (?, ?, ?, ?)",
-                (election.id, bulletin.issued.timestamp(), row.rowid, bulletin.issuer.id),
+                (election.id, bulletin.issued.timestamp(), row.rowid, issuer),
             )
+            db.execute(_MOST_OF_ELECTION, (issuer, election.id, MAX_OF_ELECTION))
+            db.execute(_MOST_CALENDARS, (issuer, MAX_CALENDARS))
 
 
 def open_store(path: Path, *, hold_s: float = 30.0) -> AbstractAsyncContextManager[Inbox]:
@@ -176,12 +212,15 @@ def _endings(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
         _end(db, b, ref.id)
 
 
+FIRST_END = """
+SELECT by, how FROM revisions INDEXED BY revisions_in_order WHERE target = ? AND issuer = ? AND status = ?
+ORDER BY how, row LIMIT 1
+"""
+
+
 def _end(db: sqlite3.Connection, b: Bulletin, target: str) -> None:
     """Mark a bulletin of the same issuer and status with its ending; withdrawn outranks superseded, then the first."""
-    ended = db.execute(
-        "SELECT by, how FROM revisions WHERE target = ? AND issuer = ? AND status = ? ORDER BY how, row LIMIT 1",
-        (target, b.issuer.id, b.status),
-    ).fetchone()
+    ended = db.execute(FIRST_END, (target, b.issuer.id, b.status)).fetchone()
     if ended is not None:
         _note_end(db, b, target, *ended)
 
@@ -216,16 +255,19 @@ def _channel(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
 
 def _heartbeat(db: sqlite3.Connection, row: Stored, beat: ChannelStatus) -> None:
     """What it announces, by the first that says so, what a hub says it holds, and until when silence is planned."""
+    issuer, _, channel = row.channel.partition("/")
     db.executemany(
         "INSERT INTO announced_heads VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
         [
-            (f"{row.bulletin.issuer.id}/{head.channel}", head.seq, head.digest, row.rowid)
+            (f"{issuer}/{head.channel}", head.seq, head.digest, row.rowid)
             for head in beat.heads
             if head.digest is not None
         ],
     )
-    issuer, _, channel = row.channel.partition("/")
-    holdings.note(db, issuer, beat.held, channel.partition(".")[2], row.rowid)
+    for head in beat.heads:
+        db.execute(_MOST_HEADS, (f"{issuer}/{head.channel}", MAX_HEADS))
+    moment = row.admitted_at.timestamp()
+    holdings.note(db, issuer, beat.held, channel.partition(".")[2], row.rowid, moment)
     if beat.until is not None:
         db.execute(
             "INSERT INTO outages VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, until = excluded.until "

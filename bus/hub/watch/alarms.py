@@ -15,6 +15,10 @@ import msgspec
 from bus.hub.watch.liveness import Alarm, Reason, uptime
 from bus.storage import Layout, from_row
 
+MOST_ALARMS = 200
+"""So many ended alarms are kept of one channel and reason, the last ones."""
+MOST_SPANS = 2000
+"""So many spans are kept of one channel, the last ones: of one that changes each hour, those of eleven weeks."""
 UNSEEN_S = 90.0  # a span that ended longer ago is not continued
 
 SCHEMA = """
@@ -23,6 +27,7 @@ CREATE TABLE IF NOT EXISTS alarms (
   began REAL NOT NULL, ended REAL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS alarms_standing ON alarms (channel, reason) WHERE ended IS NULL;
+CREATE INDEX IF NOT EXISTS alarms_by_channel ON alarms (channel, reason, n);
 CREATE TABLE IF NOT EXISTS spans (
   n INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, phase TEXT NOT NULL, state TEXT NOT NULL,
   began REAL NOT NULL, until REAL NOT NULL
@@ -62,6 +67,11 @@ def record_alarms(
         "INSERT INTO alarms (channel, reason, detail, began) VALUES (?, ?, ?, ?)",
         [(alarm.channel, alarm.reason, alarm.detail, moment) for alarm in begun],
     )
+    db.executemany(
+        "DELETE FROM alarms WHERE n IN (SELECT n FROM alarms WHERE channel = ? AND reason = ? AND ended IS NOT NULL "
+        "ORDER BY n DESC LIMIT -1 OFFSET ?)",
+        [(alarm.channel, alarm.reason, MOST_ALARMS) for alarm in begun],
+    )
 
 
 def record_spans(db: sqlite3.Connection, conditions: dict[str, Condition], moment: float) -> None:
@@ -78,6 +88,10 @@ def record_spans(db: sqlite3.Connection, conditions: dict[str, Condition], momen
             db.execute(
                 "INSERT INTO spans (channel, phase, state, began, until) VALUES (?1, ?2, ?3, ?4, ?4)",
                 (channel, *condition, moment),
+            )
+            db.execute(
+                "DELETE FROM spans WHERE n IN (SELECT n FROM spans WHERE channel = ? ORDER BY n DESC LIMIT -1 OFFSET ?)",
+                (channel, MOST_SPANS),
             )
 
 

@@ -10,7 +10,7 @@ from functools import cache
 import msgspec
 
 from bus.hub.watch.alarms import uptimes
-from bus.hub.watch.holdings import announced, differences, holes, readable
+from bus.hub.watch.holdings import announced, differences, granted, holes
 from bus.hub.watch.liveness import Alarm, Liveness, Reason, Signs, is_overdue, state_of
 from bus.storage import utc
 from bus.subscribing import contested
@@ -167,7 +167,7 @@ def _granted(registry: VerifiedRegistry, reader: str) -> Iterator[str]:
 def _missing(db: sqlite3.Connection, registry: VerifiedRegistry, reader: str) -> dict[str, _Missing]:
     """By channel, what its issuer or another hub announces and this reader, which may read it, lacks or holds otherwise."""
     missing: dict[str, _Missing] = {}
-    may_read = cache(lambda name: readable(registry, reader, name) is not None)
+    may_read = cache(lambda name: granted(registry, reader, name) is not None)
     for head in announced(db):
         if not may_read(head.channel):
             continue

@@ -3,11 +3,15 @@
 Each heartbeat carries what has come to be held since the last one, at its own TLP and audience, so that no reader learns
 of channels that it may not read. A reader that holds another bulletin at the same place, or less, has been shown something
 else than its peer by what stands between them.
+
+A hub may say what it likes. So one claim of each hub for each channel is kept, the one said last, and a claim that nobody
+else makes and that is not shown lapses.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
@@ -22,12 +26,21 @@ from schemas.errors import SchemaError
 from schemas.subject import Channel
 from schemas.vocab import Status
 
+CLAIM_S = 3 * 86_400.0
+"""So many seconds a claim counts that rests on one holder's word and is not shown; asking for it has long ended by then."""
+MAX_CLAIMS = 2000
+"""So many claims of one holder are kept, those said last: more channels than a hub of 27 countries reads."""
+
+_AGREES = "EXISTS (SELECT 1 FROM links l WHERE l.channel = {0}.channel AND l.seq = {0}.seq AND l.digest = {0}.digest)"
+_TOP = "(SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = h.channel)"
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS holdings (
   channel TEXT NOT NULL, holder TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, row INTEGER NOT NULL,
-  PRIMARY KEY (channel, holder, seq, digest)
+  since REAL NOT NULL, lapsed REAL, PRIMARY KEY (channel, holder)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS holdings_by_row ON holdings (row);
+CREATE INDEX IF NOT EXISTS holdings_by_holder ON holdings (holder, row);
 """
 LAYOUT = Layout("holdings", SCHEMA)
 
@@ -68,8 +81,10 @@ def holding(db: sqlite3.Connection, me: str, channel: Channel) -> Iterator[HeldH
             yield HeldHead(channel=name, seq=row["seq"], digest=row["digest"])
 
 
-def note(db: sqlite3.Connection, holder: str, said: tuple[HeldHead, ...], place: str, row: int) -> None:
-    """Record what another hub says it holds, inside a transaction.
+def note(
+    db: sqlite3.Connection, holder: str, said: tuple[HeldHead, ...], place: str, row: int, moment: float
+) -> None:
+    """Record what another hub says it holds, inside a transaction: of each channel what it said last, of all `MAX_CLAIMS`.
 
     Args:
         db: the store.
@@ -77,21 +92,55 @@ def note(db: sqlite3.Connection, holder: str, said: tuple[HeldHead, ...], place:
         said: the heads it reports.
         place: the `<tlp>.<audience>` of its heartbeat; what it says of channels elsewhere counts for nothing.
         row: of the heartbeat.
+        moment: when it was admitted, in seconds since the epoch.
     """
-    for head in said:
-        if head.channel.partition("/")[2].partition(".")[2] != place:
-            continue
-        # An earlier report that agrees with what is held here needs no second comparison.
-        db.execute(_AGREED, (head.channel, holder))
-        db.execute(
-            "INSERT INTO holdings VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = min(row, excluded.row)",
-            (head.channel, holder, head.seq, head.digest, row),
-        )
+    here = [head for head in said if head.channel.partition("/")[2].partition(".")[2] == place]
+    db.executemany(_NEWEST, [(head.channel, holder, head.seq, head.digest, row, moment) for head in here])
+    if here:
+        db.execute(_BEYOND, (holder, MAX_CLAIMS))
 
 
-_AGREED = """
-DELETE FROM holdings WHERE channel = ?1 AND holder = ?2
-AND EXISTS (SELECT 1 FROM links l WHERE l.channel = ?1 AND l.seq = holdings.seq AND l.digest = holdings.digest)
+# A claim that takes the place of one that was not met is as old as that: who is denied a channel that goes on sees a newer
+# head with each heartbeat.
+_NEWEST = f"""
+INSERT INTO holdings VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL) ON CONFLICT DO UPDATE SET
+since = iif({_AGREES.format("holdings")}, excluded.since, since),
+lapsed = iif({_AGREES.format("excluded")}, NULL, lapsed),
+seq = excluded.seq, digest = excluded.digest, row = excluded.row WHERE excluded.row >= row
+"""
+_BEYOND = """
+DELETE FROM holdings WHERE holder = ?1
+AND channel IN (SELECT channel FROM holdings WHERE holder = ?1 ORDER BY row DESC, channel LIMIT -1 OFFSET ?2)
+"""
+
+
+def let_lapse(db: sqlite3.Connection, moment: float) -> dict[str, int]:
+    """Let claims lapse that rest on one holder's word and were not shown in `CLAIM_S` seconds, inside a transaction.
+
+    What that holder says of the channel counts for nothing from then on, until it says what is held here.
+
+    Returns:
+        How many lapsed, by holder.
+    """
+    db.execute(f"UPDATE holdings SET lapsed = NULL WHERE lapsed IS NOT NULL AND {_AGREES.format('holdings')}")
+    gone = db.execute(_UNSHOWN, (moment - CLAIM_S,)).fetchall()
+    db.executemany(
+        "UPDATE holdings SET lapsed = ? WHERE channel = ? AND holder = ?",
+        [(moment, row["channel"], row["holder"]) for row in gone],
+    )
+    return dict(Counter(row["holder"] for row in gone))
+
+
+_MORE = f"({{0}}.seq = h.seq AND {{0}}.digest = h.digest OR min({{0}}.seq, h.seq) > {_TOP}) AND NOT {{1}}"
+# Another hub, or the issuer itself, that says the same, or that there is more too, makes it more than one holder's word.
+_UNSHOWN = f"""
+SELECT channel, holder FROM holdings h WHERE since < ? AND lapsed IS NULL AND NOT {_AGREES.format("h")}
+AND NOT EXISTS (
+  SELECT 1 FROM holdings o WHERE o.channel = h.channel AND o.holder != h.holder AND o.lapsed IS NULL
+  AND {_MORE.format("o", _AGREES.format("o"))}
+) AND NOT EXISTS (
+  SELECT 1 FROM announced_heads a WHERE a.channel = h.channel AND {_MORE.format("a", _AGREES.format("a"))}
+)
 """
 
 
@@ -118,9 +167,10 @@ class Difference(NamedTuple):
 
 def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> Iterator[Difference]:
     """Where another hub and this one hold different things of a channel that both may read. A hole here is no difference."""
-    may_read = cache(lambda reader, name: readable(registry, reader, name) is not None)
-    for found in unlike(db, "holdings", "h.holder"):
-        if all(may_read(reader, found.channel) for reader in (me, found.holder)):
+    channels = cache(lambda name: granted(registry, me, name))
+    for found in _unlike(db.execute(_UNLIKE_A_HOLDER)):
+        channel = channels(found.channel)
+        if channel is not None and registry.may_read(found.holder, channel):
             yield found
     for name, seq, digest, at in db.execute(f"{_UNLIKE_ITS_SUCCESSOR} UNION {_UNLIKE_ITS_HEARTBEAT}"):
         yield Difference(name, seq, digest, name.partition("/")[0], at, other=True)
@@ -128,22 +178,26 @@ def differences(db: sqlite3.Connection, registry: VerifiedRegistry, me: str) -> 
 
 def announced(db: sqlite3.Connection) -> Iterator[Difference]:
     """Where the heartbeats of an issuer and this hub hold different things of its channels."""
-    return unlike(db, "announced_heads", "substr(h.channel, 1, instr(h.channel, '/') - 1)")
+    return _unlike(db.execute(_UNLIKE_ITS_ISSUER))
 
 
-def unlike(db: sqlite3.Connection, table: str, holder: str) -> Iterator[Difference]:
-    """The heads in a table that are not held, or held otherwise, but for holes; `holder` is the SQL of who names them."""
-    for name, seq, digest, who, since, held, top in db.execute(_UNLIKE.format(table=table, holder=holder)):
+def _unlike(rows: Iterable[tuple[str, int, str, str, float, str | None, int]]) -> Iterator[Difference]:
+    """The heads that are not held, or held otherwise, but for holes."""
+    for name, seq, digest, who, since, held, top in rows:
         if held is not None or seq > top:
             yield Difference(name, seq, digest, who, since, other=held is not None)
 
 
-_UNLIKE = """
-SELECT h.channel, h.seq, h.digest, {holder}, m.admitted_at, l.digest AS held,
-  (SELECT coalesce(max(seq), 0) FROM links t WHERE t.channel = h.channel) AS top
-FROM {table} h JOIN admitted m ON m.row = h.row LEFT JOIN links l ON l.channel = h.channel AND l.seq = h.seq
+_HELD = f"l.digest AS held, {_TOP} AS top"
+_IS_UNLIKE = """LEFT JOIN links l ON l.channel = h.channel AND l.seq = h.seq
 WHERE l.digest IS NOT h.digest AND NOT EXISTS (SELECT 1 FROM held_back w WHERE w.digest = h.digest)
-  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = h.channel AND q.seq = h.seq AND q.digest = h.digest)
+  AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel = h.channel AND q.seq = h.seq AND q.digest = h.digest)"""
+_UNLIKE_A_HOLDER = f"""
+SELECT h.channel, h.seq, h.digest, h.holder, h.since, {_HELD} FROM holdings h {_IS_UNLIKE} AND h.lapsed IS NULL
+"""
+_UNLIKE_ITS_ISSUER = f"""
+SELECT h.channel, h.seq, h.digest, substr(h.channel, 1, instr(h.channel, '/') - 1), m.admitted_at, {_HELD}
+FROM announced_heads h JOIN admitted m ON m.row = h.row {_IS_UNLIKE}
 """
 
 
@@ -172,6 +226,12 @@ def readable(registry: VerifiedRegistry, reader: str, name: str) -> Channel | No
     return channel if registry.may_read(reader, channel) else None
 
 
+def granted(registry: VerifiedRegistry, reader: str, name: str) -> Channel | None:
+    """The channel of a name, if the reader may read it and its issuer may speak on it; None also for a name that is none."""
+    channel = readable(registry, reader, name)
+    return channel if channel is not None and registry.may_publish(channel.issuer, channel) else None
+
+
 def holes(db: sqlite3.Connection, channel: str, limit: int) -> list[Hole]:
     """The first spans of numbers that are missing between those held of a channel."""
     sql = (
@@ -182,8 +242,8 @@ def holes(db: sqlite3.Connection, channel: str, limit: int) -> list[Hole]:
 
 
 def reach(db: sqlite3.Connection, channel: str) -> tuple[tuple[str, int], ...]:
-    """The hubs that say they hold some of a channel, each with the highest number of it, the furthest first."""
-    sql = "SELECT holder, max(seq) FROM holdings WHERE channel = ? GROUP BY holder ORDER BY max(seq) DESC, holder"
+    """The hubs that say they hold some of a channel, each with the number, the furthest first."""
+    sql = "SELECT holder, seq FROM holdings WHERE channel = ? AND lapsed IS NULL ORDER BY seq DESC, holder"
     return tuple((holder, seq) for holder, seq in db.execute(sql, (channel,)))
 
 

@@ -19,6 +19,7 @@ from schemas.vocab import ChannelState
 LATE_BEATS = 1
 SILENT_BEATS = 2
 PLANNED_S = 86_400.0
+PLANNED_MOST_S = 14 * 86_400.0  # a longer silence is one, whatever was announced
 CLOCK_SKEW_S = 300.0  # so far ahead of this clock a bulletin may be issued
 GRACE_S = 30.0  # what a heartbeat announces travels in another stream, and may come after it
 
@@ -81,7 +82,11 @@ def state_of(signs: Signs, now: dt.datetime) -> Liveness:
         # This clock was set back. How long ago that was is not known, so the channel is not green.
         return Liveness.LATE
     if signs.said == ChannelState.PLANNED_OUTAGE:
-        since = signs.last_heard + PLANNED_S if signs.until is None else max(since, signs.until)
+        since = (
+            signs.last_heard + PLANNED_S
+            if signs.until is None
+            else max(since, min(signs.until, since + PLANNED_MOST_S))
+        )
         if moment < since:
             return Liveness.PLANNED
     missed = (moment - since) / signs.interval_s

@@ -2,6 +2,7 @@
 
 They go to the audience for which a grant of status `actual` names the kind `channel-status`, a national one before others.
 Which channels were last reported dark is read from the outbox, so a restarted program repeats none and forgets none.
+A channel that comes and goes costs its hubs no more than `A_DAY` notices a day: beyond them that it is dark is said later.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 from bus.hub.watch.liveness import Silence
 from bus.publishing import Publisher
 from bus.publishing import outbox_table as table
+from bus.storage import single
 from bus.trust import HEARTBEAT, VerifiedRegistry
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Draft
@@ -23,6 +25,9 @@ from schemas.parts import Info
 from schemas.vocab import ChannelState, Posture, Scope, Severity, Status, Tlp, Urgency
 
 ORIGIN = "dark:"
+A_DAY = 12
+"""So many notices about one authority's channels are published in a day."""
+DAY_S = 86_400.0
 _NARROWEST = (Scope.NATIONAL, Scope.ORG, Scope.UNION, Scope.PUBLIC)
 
 
@@ -75,8 +80,8 @@ class Notices(msgspec.Struct, frozen=True):
 
     publisher: Publisher
 
-    async def __call__(self, silent: Mapping[str, Silence]) -> None:
-        """Publish what has changed since the last notices.
+    async def __call__(self, silent: Mapping[str, Silence]) -> bool:
+        """Publish what has changed since the last notices. Returns whether nothing is left to be said.
 
         Args:
             silent: the channels that are dark now, each with why and its interval in seconds.
@@ -87,19 +92,37 @@ class Notices(msgspec.Struct, frozen=True):
         publisher = self.publisher
         place = audience_of(publisher.registry(), publisher.authority_id)
         if place is None:
-            return
+            return True
+        since = publisher.clock().timestamp() - DAY_S
         dark = await publisher.outbox.read(_said)
+        is_all = True
         for channel in sorted(silent.keys() - dark.keys()):
+            issuer = channel.partition("/")[0]
+            if await publisher.outbox.read(lambda db, who=issuer: _count(db, who, since)) >= A_DAY:  # type: ignore[misc]  # bound now
+                is_all = False
+                continue
             notice = draft(channel, silent[channel].detail, place, silent[channel].interval_s)
             await publisher.publish(notice, origin=ORIGIN + channel)
         for channel in sorted(dark.keys() - silent.keys()):
             await publisher.publish(draft(channel, None, place, dark[channel]), origin=ORIGIN + channel)
+        return is_all
+
+
+def _count(db: sqlite3.Connection, issuer: str, since: float) -> int:
+    """How many notices about an authority's channels were made since then."""
+    sql = "SELECT count(*) FROM outbox WHERE origin >= ?1 AND origin < ?2 AND kept_at > ?3"
+    return single(db, sql, f"{ORIGIN}{issuer}/", f"{ORIGIN}{issuer}0", since)  # '0' comes right after '/'
+
+
+_LAST = """
+SELECT * FROM outbox WHERE n IN (SELECT max(n) FROM outbox WHERE origin >= ? AND origin < ? GROUP BY origin) ORDER BY n
+"""
 
 
 def _said(db: sqlite3.Connection) -> dict[str, int]:
     """The channels that were last said to be dark, with their intervals."""
     last = {}
-    for row in table.rows(db, "SELECT * FROM outbox WHERE origin GLOB ? ORDER BY n", f"{ORIGIN}*"):
+    for row in table.rows(db, _LAST, ORIGIN, ORIGIN[:-1] + ";"):  # ';' comes right after ':'
         body = decode(row.payload).body
         if row.origin is not None and isinstance(body, ChannelStatus):
             last[row.origin.removeprefix(ORIGIN)] = body

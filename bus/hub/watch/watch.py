@@ -18,7 +18,7 @@ import structlog
 
 from bus.hub.elections import present_phase
 from bus.hub.periodic import Problem, repeat
-from bus.hub.watch import alarms
+from bus.hub.watch import alarms, holdings
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, alarms_of, channel_rows
 from bus.hub.watch.liveness import Alarm, Reason, Silence, changes
@@ -33,21 +33,30 @@ LOOK_S = 2.0
 REST = 20.0  # the pause after a look, in times of what it took
 MOVE_S = 30.0  # so often the end of a span is written down
 AGAIN_S = (900.0, 86_400.0)  # a stream in which something stays missing is read again less and less often
+CALM_S = 7 * 86_400.0  # the doubled wait is remembered for so long after nothing was missing any more
+TIDY_S = 600.0  # so often claims are looked through
 BLIND_S = 5.0
 OWN = "-"
 """Where a channel stands, for an alarm about this hub itself."""
 
-Announce = Callable[[Mapping[str, Silence]], Awaitable[None]]
-"""Is told the channels that are silent, all of them."""
+Announce = Callable[[Mapping[str, Silence]], Awaitable[bool]]
+"""Is told the channels that are silent, all of them; says whether all was announced, or is to be told again."""
 
 log = structlog.get_logger()
 
 
+Culprit = tuple[str, str]
+"""A stream, and the authority of whose bulletins something is missing in it: it waits, and nobody waits with it."""
+
+ANYBODY = "*"
+
+
 class Again(NamedTuple):
-    """When a stream is read again at the earliest, and how long was waited for that."""
+    """When a stream is read again at the earliest, how long was waited for that, and when something was last missing."""
 
     at: float
     wait: float
+    lacked: float
 
 
 class Seen(NamedTuple):
@@ -87,7 +96,8 @@ class Watch(msgspec.Struct, kw_only=True):
     _moved_at: float = 0.0
     _unannounced: Problem = msgspec.field(default_factory=lambda: Problem("not_announced"))
     _blind_since: float | None = None
-    _again: dict[str, Again] = {}
+    _again: dict[Culprit, Again] = {}
+    _tidied_at: float = float("-inf")
 
     async def run(self) -> None:
         """Look until cancelled; a fault of the watch must not end the reading, so it is logged and looked again.
@@ -115,6 +125,7 @@ class Watch(msgspec.Struct, kw_only=True):
         now, registry = self.clock(), self.registry()
         if self._standing is None:
             self._standing = await self.store.read(alarms.standing)
+        await self._tidy(now.timestamp())
         conditions: dict[str, Condition] = {}
         if self.subscriber.caught_up():
             self._blind_since = None
@@ -138,12 +149,21 @@ class Watch(msgspec.Struct, kw_only=True):
         if self.announce is None or self._announced == silent.keys():
             return
         try:
-            await self.announce(silent)
+            is_told = await self.announce(silent)
         except TocsinError as exc:
             self._unannounced.is_there(exc, self.authority_id)
         else:
-            self._announced = frozenset(silent)
+            self._announced = frozenset(silent) if is_told else None
             self._unannounced.is_over(self.authority_id)
+
+    async def _tidy(self, now: float) -> None:
+        """Let claims lapse that nobody has shown, once in a while."""
+        moment = self.monotonic()
+        if moment - self._tidied_at < TIDY_S:
+            return
+        self._tidied_at = moment
+        for holder, count in (await self.store.write(lambda db: holdings.let_lapse(db, now))).items():
+            log.warning("claims_lapsed", holder=holder, count=count)
 
     def _blind(self) -> Iterator[Alarm]:
         """That this hub sees nothing, when it has lasted for a while."""
@@ -180,7 +200,7 @@ class Watch(msgspec.Struct, kw_only=True):
     def _repair(self, moment: float) -> None:
         """Read a stream again from which something is missing: a reader's rights allow that, and nothing more."""
         lacking = {
-            world_stream(Status(channel.partition("/")[2].partition(".")[0]))
+            (world_stream(Status(channel.partition("/")[2].partition(".")[0])), channel.partition("/")[0])
             for channel, reason in self._standing or ()
             if reason in (Reason.GAP, Reason.TAIL)
         }
@@ -190,18 +210,30 @@ class Watch(msgspec.Struct, kw_only=True):
 
 
 def read_again(
-    lacking: Collection[str], again: Mapping[str, Again], moment: float
-) -> tuple[list[str], dict[str, Again]]:
+    lacking: Collection[Culprit], again: Mapping[Culprit, Again], moment: float
+) -> tuple[list[str], dict[Culprit, Again]]:
     """Which of the streams in which something is missing to read again now, and when each has its next turn. Pure.
 
-    At once, and then after waits that double: who never says what is missing must not keep a hub busy.
+    At once, and then after waits that double: who never says what is missing must not keep a hub busy. A hole that is filled
+    ends no wait, or who makes and fills one each minute would; after `CALM_S` without any it begins anew. A hub may claim that
+    much is missing of many, so no stream is read twice within the shortest wait, whoever lacks in it.
     """
-    due = sorted(stream for stream in lacking if stream not in again or moment >= again[stream].at)
-    turns = {stream: turn for stream, turn in again.items() if stream in lacking}
-    for stream in due:
-        wait = min(2 * again[stream].wait, AGAIN_S[1]) if stream in again else AGAIN_S[0]
-        turns[stream] = Again(moment + wait, wait)
-    return due, turns
+
+    def rests(each: Culprit) -> bool:
+        return each in again and moment < again[each].at
+
+    due = sorted(each for each in lacking if not rests(each) and not rests((each[0], ANYBODY)))
+    turns = {
+        each: turn._replace(lacked=moment) if each in lacking else turn
+        for each, turn in again.items()
+        if each in lacking or moment - turn.lacked < CALM_S
+    }
+    for each in due:
+        wait = min(2 * again[each].wait, AGAIN_S[1]) if each in again else AGAIN_S[0]
+        turns[each] = Again(moment + wait, wait, moment)
+    streams = sorted({stream for stream, _ in due})
+    turns |= {(stream, ANYBODY): Again(moment + AGAIN_S[0], AGAIN_S[0], moment) for stream in streams}
+    return streams, turns
 
 
 def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str) -> Seen:

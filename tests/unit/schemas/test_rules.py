@@ -14,6 +14,7 @@ from schemas.bodies.cyber import CyberIncident
 from schemas.bodies.data import DataBreach
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bodies.foreign import LegalReferral, Listed, ListedName, SanctionsListing
+from schemas.bodies.system import ChannelStatus, Head
 from schemas.bulletin import Bulletin
 from schemas.errors import RuleError, SchemaError
 from schemas.parts import (
@@ -34,6 +35,7 @@ from schemas.vocab import (
     AttributionLevel,
     BreachNature,
     BreachRisk,
+    ChannelState,
     ElectionType,
     FeedbackKind,
     LegalStage,
@@ -43,6 +45,7 @@ from schemas.vocab import (
     Pap,
     PersonalFlag,
     Phase,
+    Posture,
     RefRel,
     SanctionEvent,
     Status,
@@ -115,7 +118,17 @@ def calendar(hours: int = 14, tz: str = "Europe/Vienna") -> ElectionCalendar:
     return ElectionCalendar(windows=(PhaseWindow(phase=Phase.POLLING, start=NOW, end=end),), tz=tz)
 
 
+BEAT = ChannelStatus(
+    state=ChannelState.UP,
+    posture=Posture.BASELINE,
+    interval_s=60,
+    last_seq=0,
+    duty="full",
+    heads=(Head(channel="actual.green.eu-csirts", seq=1),),
+)
+
 BROKEN: dict[str, tuple[str, Bulletin]] = {
+    "a head elsewhere": ("R31", made(BEAT, status=Status.SYSTEM)),
     "an update of nothing": ("R1", made(msg_type=MsgType.UPDATE)),
     "a cancel that only supersedes": (
         "R1",

@@ -10,6 +10,7 @@ from bus.delivery import ledger
 from bus.delivery.ladder import DeliveryState, Overdue
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
+from bus.storage import allowances
 from schemas.bodies.system import Wanted
 from tests.support.world import shared_world
 
@@ -23,7 +24,7 @@ def db() -> sqlite3.Connection:
     """The outbox of an authority that has said three bulletins to all and one to its network; all are stored."""
     made = sqlite3.connect(":memory:")
     made.row_factory = sqlite3.Row
-    made.executescript(table.SCHEMA + ledger.SCHEMA + resend.SCHEMA)
+    made.executescript(table.SCHEMA + ledger.SCHEMA + resend.SCHEMA + allowances.SCHEMA)
     made.executemany(
         "INSERT INTO outbox (n, id, digest, channel, seq, status, subject, headers, payload, kept_at, stored_at, state) "
         "VALUES (?, ?, ?, ?, ?, 'actual', '', '{\"Nats-Msg-Id\": \"x\"}', x'', 0, 1, 'stored')",
@@ -69,6 +70,52 @@ def test_who_asks_often_has_it_sent_once_an_hour(db: sqlite3.Connection) -> None
     assert sent == [1, 0, 0, 1]
 
 
+def _hundred(db: sqlite3.Connection, size: int, status: str = "actual") -> list[Wanted]:
+    """A hundred more bulletins of this size on the open channel, and what asks for them all."""
+    name = GREEN.replace("actual", status)
+    db.executemany(
+        "INSERT INTO outbox (id, digest, channel, seq, status, subject, headers, payload, kept_at, stored_at, state) "
+        "VALUES (?1, ?1, ?2, ?3, ?4, '', '{}', zeroblob(?5), 0, 1, 'stored')",
+        [(f"many {n}", name, n, status, size) for n in range(1001, 1101)],
+    )
+    return [Wanted(channel=f"xa-dpa/{name}", seq=n) for n in range(1001, 1101)]
+
+
+def _sent(db: sqlite3.Connection, items: list[Wanted], asker: str, moment: float) -> int:
+    """The bytes that are sent again for this asker; the broker takes them all."""
+    resend.resend_asked(db, "xa-dpa", WORLD.registry, asker, items, moment)
+    sql = "SELECT coalesce(sum(length(payload)), 0) FROM outbox WHERE state = 'kept'"
+    size = int(db.execute(sql).fetchone()[0])
+    db.execute("UPDATE outbox SET state = 'stored'")
+    return size
+
+
+def test_a_reader_has_so_many_bytes_sent_again_and_no_more(db: sqlite3.Connection) -> None:
+    """However often it asks, its burst, and a little each day; the file remembers, so that no restart gives it more."""
+    items = _hundred(db, 20_000)
+    first = _sent(db, items, "xb-hub", NOW)
+    assert 0 < first <= resend.EACH.burst
+    assert _sent(db, items, "xb-hub", NOW + 3601) == 0
+    later = sum(_sent(db, items, "xb-hub", NOW + quarter * 21_601) for quarter in range(1, 121))
+    assert 20_000 < later <= 31 * resend.EACH.per_day
+
+
+def test_another_reader_has_its_own_allowance_and_all_have_one(db: sqlite3.Connection) -> None:
+    """Who asks for much takes nothing of one other; many together do not get more than the allowance of all."""
+    items = _hundred(db, 20_000)
+    assert _sent(db, items[:50], "xb-hub", NOW) > 0
+    assert _sent(db, items[50:], "xa-hub", NOW + 3600) > 0
+    more = sum(_sent(db, items, asker, NOW + 7200) for asker in ("xb-csirt", "xb-emb", "xa-csirt", "xa-emb"))
+    assert more <= resend.ALL.burst
+
+
+def test_what_is_sent_again_on_status_system_leaves_room_for_heartbeats(db: sqlite3.Connection) -> None:
+    """In the week for which they are kept it is less than an eighth of an authority's room with 27 countries."""
+    items = _hundred(db, 2_000, "system")
+    week = sum(_sent(db, items, "xb-hub", NOW + hour * 3601) for hour in range(0, 7 * 24, 4))
+    assert 0 < week <= resend.SYSTEM.burst + 8 * resend.SYSTEM.per_day
+
+
 def overdue(digest: str, what: str = DeliveryState.RECEIVED) -> Overdue:
     """A hub that has not answered in time."""
     return Overdue(
@@ -106,3 +153,14 @@ def test_a_hub_that_has_the_later_lacks_the_earlier(
     )
     assert ledger.resend_unconfirmed(db, [late], NOW) == len(expected)
     assert kept(db) == expected
+
+
+def test_who_confirms_selectively_is_charged_as_who_asks(db: sqlite3.Connection) -> None:
+    """A hub that confirms the last bulletin alone has the rest sent again within its allowance, and no more for asking."""
+    items = _hundred(db, 20_000)
+    db.execute("INSERT INTO receipts VALUES ('many 1100', 'xb-hub', 'verified', 1, 0)")
+    late = [overdue(f"many {n}") for n in range(1001, 1100)]
+    count = ledger.resend_unconfirmed(db, late, NOW)
+    assert 0 < count * 20_000 <= resend.EACH.burst
+    db.execute("UPDATE outbox SET state = 'stored'")
+    assert _sent(db, items, "xb-hub", NOW + 3601) == 0

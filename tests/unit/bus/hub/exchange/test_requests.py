@@ -76,13 +76,14 @@ def test_who_may_ask_and_help_whom_is_in_the_registry() -> None:
         (1, 30, True),
         (2, 59, False),
         (2, 60, True),
-        (99, 86_399, False),
-        (99, 86_400, True),
+        (15, 86_399, False),
+        (15, 86_400, True),
+        (16, 20 * 86_400, False),
         (1, -3600, True),
     ],
 )
 def test_waits_double_up_to_a_day(times: int, passed: float, expected: bool) -> None:
-    """At once, then half a minute later, then twice that, and so on; a clock that was set back delays nothing."""
+    """At once, then half a minute later, then twice that, sixteen times; a clock that was set back delays nothing."""
     lack = Lack(GREEN, 2, None, ())
     before = {requests.place(lack): Asked(times, NOW - passed, "xa-csirt")} if times else {}
     assert (due([lack], before, NOW) == [lack]) is expected
@@ -168,7 +169,7 @@ class Store:
             (row, NOW),
         )
         held = (HeldHead(channel=channel, seq=seq, digest=digest),)
-        holdings.note(self.db, holder, held, "green.community", row)
+        holdings.note(self.db, holder, held, "green.community", row, NOW)
 
     def lacks(self, until: float = NOW) -> Sequence[Lack]:
         """What it finds missing."""
@@ -251,14 +252,82 @@ def test_what_says_nothing_about_this_reader_is_no_difference(name: str) -> None
     assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
 
 
-def test_what_agreed_is_forgotten_when_more_is_said() -> None:
-    """A hub that speaks for years fills no table; what differs stays."""
+def claims(store: Store, what: str = "seq") -> list[object]:
+    """What is kept of what hubs say."""
+    return [row[0] for row in store.db.execute(f"SELECT {what} FROM holdings ORDER BY channel, holder")]
+
+
+def test_of_each_hub_the_last_word_on_a_channel_is_kept() -> None:
+    """A hub that speaks for years fills no table; two histories that part do not meet again, so the last one shows it."""
     store = Store()
     store.links(1, 2, 3)
     for seq, digest in ((1, "1"), (2, "another"), (3, "3")):
         store.says("xa-hub", seq, digest, row=seq)
-    rows = store.db.execute("SELECT seq FROM holdings ORDER BY seq").fetchall()
-    assert [row["seq"] for row in rows] == [2, 3]
+    store.says("xb-csirt", 9, "9", row=4)
+    assert claims(store) == [3, 9]
+
+
+def test_who_claims_too_much_forgets_its_own_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound the oldest claims of that very hub go; those of others stay."""
+    monkeypatch.setattr(holdings, "MAX_CLAIMS", 5)
+    store = Store()
+    store.says("xb-csirt", 1, "1")
+    for n in range(20):
+        store.says("xa-hub", 1, "x", row=n + 2, channel=f"xa-o{n:02}/actual.green.community")
+    assert claims(store, "channel") == [
+        NAME,
+        *(f"xa-o{n}/actual.green.community" for n in range(15, 20)),
+    ]
+
+
+def test_a_claim_on_one_hubs_word_lapses_and_counts_no_more() -> None:
+    """Three days after it was made, not before; what that hub says next of the channel counts only if it is so."""
+    store = Store()
+    store.links(1, 2)
+    store.says("xa-hub", 2, "another")
+    assert holdings.let_lapse(store.db, NOW + holdings.CLAIM_S - 1) == {}
+    assert len(list(holdings.differences(store.db, WORLD.registry, ME))) == 1
+    assert holdings.let_lapse(store.db, NOW + holdings.CLAIM_S + 1) == {"xa-hub": 1}
+    store.says("xa-hub", 1, "a third", row=2)
+    store.says("xa-hub", 9, "9", row=3)
+    assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
+    assert holdings.holders(holdings.reach(store.db, NAME), 2) == ()
+    store.says("xa-hub", 2, "2", row=4)
+    assert holdings.holders(holdings.reach(store.db, NAME), 2) == ("xa-hub",)
+
+
+@pytest.mark.parametrize("more", ["another hub", "its issuer", "it was shown"])
+def test_a_claim_that_is_not_one_hubs_word_stays(more: str) -> None:
+    """Two hubs, or the issuer itself, say that there is more; or it has come."""
+    store = Store()
+    store.links(1, 2)
+    store.says("xa-hub", 4, "4")
+    if more == "another hub":
+        store.says("xb-csirt", 5, "5")
+    elif more == "its issuer":
+        store.db.execute("INSERT INTO announced_heads VALUES (?, 5, '5', 1)", (NAME,))
+    else:
+        store.links(4)
+    assert holdings.let_lapse(store.db, NOW + holdings.CLAIM_S + 1).get("xa-hub") is None
+    assert claims(store, "lapsed") == [None] * len(claims(store))
+
+
+def test_a_claim_is_as_old_as_the_first_that_was_not_met() -> None:
+    """Each heartbeat of a hub that holds more names a newer head; what is overdue counts from the first."""
+    store = Store()
+    store.links(1)
+    store.says("xa-hub", 3, "3")
+    held = (HeldHead(channel=NAME, seq=4, digest="4"),)
+    holdings.note(store.db, "xa-hub", held, "green.community", 2, NOW + 50)
+    assert [each.since for each in holdings.differences(store.db, WORLD.registry, ME)] == [NOW]
+
+
+def test_a_channel_that_nobody_may_speak_on_is_missed_by_nobody() -> None:
+    """Its issuer is not in the registry, or has no grant for it."""
+    store = Store()
+    for n, channel in enumerate(("xz-nobody/actual.green.community", "xb-hub/exercise.green.community")):
+        store.says("xa-hub", 9, "9", row=n + 1, channel=channel)
+    assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
 
 
 def test_what_has_come_is_not_asked_for_any_more() -> None:
@@ -282,7 +351,111 @@ def test_a_reader_is_handed_the_same_copy_once_in_a_while() -> None:
     store = Store()
     given = []
     for reader, after in (("xa-hub", 0), ("xa-hub", 599), ("xb-hub", 599), ("xa-hub", 600)):
-        given.append(missing.is_rested(store.db, "d", reader, NOW + after, 600))
+        given.append(missing.is_rested(store.db, "d", reader, NOW + after))
         if given[-1]:
             missing.note_handed_on(store.db, "d", reader, NOW + after)
     assert given == [True, False, True, True]
+
+
+# -- how much -----------------------------------------------------------------------------------------------------------
+
+
+def test_one_place_of_each_channel_comes_before_the_second_of_any() -> None:
+    """Who leaves two hundred holes in its own channel keeps nobody from asking for another's one."""
+    store = Store()
+    other = "xb-csirt/actual.green.community"
+    for channel, numbers in ((NAME, (1, 500)), (other, (1, 3))):
+        store.db.executemany(
+            "INSERT INTO links (channel, seq, digest, id, kids, received_at) VALUES (?, ?, ?, ?, '', 0)",
+            [(channel, n, f"{channel}{n}", f"{channel}{n}") for n in numbers],
+        )
+        record_alarms(store.db, [Alarm(channel=channel, reason=Reason.GAP, detail="")], [], NOW)
+    lacks = store.lacks()
+    assert [str(lack.channel) for lack in lacks[:2]] == [NAME, other]
+    assert len(lacks) == 201
+
+
+def test_many_channels_with_holes_are_looked_at_a_little_each() -> None:
+    """What one look at all that is missing costs does not grow with what is missing."""
+    store = Store()
+    for n in range(100):
+        channel = f"xa-o{n:02}/actual.green.community"
+        store.db.executemany(
+            "INSERT INTO links (channel, seq, digest, id, kids, received_at) VALUES (?, ?, ?, ?, '', 0)",
+            [(channel, seq, f"{n}/{seq}", f"{n}/{seq}") for seq in (1, 500)],
+        )
+        record_alarms(store.db, [Alarm(channel=channel, reason=Reason.GAP, detail="")], [], NOW)
+    assert len(store.lacks()) == missing.MAX_LACKS
+
+
+def asked_in(store: Store, days: int, *peers: str) -> int:
+    """How many places peers are asked for who answer all, when two hundred of each are due every hour for so many days."""
+    turns = [(hour, peer) for hour in range(days * 24) for peer in peers]
+    return sum(200 for hour, peer in turns if missing.may_ask(store.db, peer, 200, NOW + hour * 3600))
+
+
+def test_a_peer_is_asked_for_so_much_a_day() -> None:
+    """Whatever is missing; another peer is asked all the same, and all together within an allowance of their own."""
+    store = Store()
+    assert 0 < asked_in(store, 10, "xa-hub") <= missing.ASK_ONE.burst + 10 * missing.ASK_ONE.per_day
+    everybody = Store()
+    total = asked_in(everybody, 1, *(f"xa-o{n}" for n in range(20)))
+    assert missing.ASK_ONE.burst < total <= missing.ASK_ALL.burst + missing.ASK_ALL.per_day
+
+
+def test_who_answers_nothing_is_asked_every_six_hours() -> None:
+    """A hundred places, and nothing of it has come; when something has, it is asked again."""
+    store = Store()
+    lacks = [Lack(GREEN, n, None, ()) for n in range(1, 1 + missing.UNANSWERED)]
+    missing.note_asked(store.db, lacks, "xa-hub", NOW)
+    assert not missing.may_ask(store.db, "xa-hub", 1, NOW + missing.BACKOFF_S - 1)
+    assert missing.may_ask(store.db, "xa-csirt", 1, NOW + 1)
+    assert missing.may_ask(store.db, "xa-hub", 1, NOW + missing.BACKOFF_S)
+    store.links(1)
+    missing.forget_asked(store.db)
+    assert missing.may_ask(store.db, "xa-hub", 1, NOW + 1)
+
+
+def test_what_was_asked_for_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last places, for thirty days."""
+    monkeypatch.setattr(missing, "MAX_REQUESTED", 3)
+    store = Store()
+    for n in range(1, 9):
+        missing.note_asked(store.db, [Lack(GREEN, n, None, ())], "xa-hub", NOW + n)
+    assert [seq for _, seq, _ in sorted(missing.asked(store.db))] == [6, 7, 8]
+    missing.note_asked(store.db, [Lack(GREEN, 9, None, ())], "xa-hub", NOW + missing.FORGET_S + 9)
+    assert [seq for _, seq, _ in missing.asked(store.db)] == [9]
+
+
+def test_copies_leave_room_for_heartbeats() -> None:
+    """Each reader has its bytes, and all together in a week less than half of a hub's room with 27 countries."""
+    store = Store()
+
+    def week(*readers: str) -> int:
+        return sum(
+            20_000
+            for hour in range(7 * 24)
+            for reader in readers
+            if missing.may_hand_on(store.db, reader, 20_000, NOW + hour * 3600)
+        )
+
+    one = week("xb-hub")
+    assert 20_000 < one <= missing.COPIES_ONE.burst + 7 * missing.COPIES_ONE.per_day
+    store = Store()
+    assert one < week(*(f"xa-o{n}" for n in range(27))) <= 1_000_000
+
+
+def test_the_largest_copy_is_handed_on_at_last() -> None:
+    """A reader's allowance holds it; one that is larger than the allowance passes when nothing was spent."""
+    assert missing.COPIES_ONE.burst > 250_000 + 2048
+    store = Store()
+    assert missing.may_hand_on(store.db, "xb-hub", 10 * missing.COPIES_ONE.burst, NOW)
+    assert not missing.may_hand_on(store.db, "xb-hub", 1, NOW)
+
+
+def test_copies_that_rest_no_more_are_forgotten() -> None:
+    """The table holds what was handed on lately."""
+    store = Store()
+    missing.note_handed_on(store.db, "a", "xb-hub", NOW)
+    missing.note_handed_on(store.db, "b", "xb-hub", NOW + 11 * missing.REST_S)
+    assert [row[0] for row in store.db.execute("SELECT digest FROM copies_sent")] == ["b"]

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import sqlite3
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bus.hub.picture import summary
-from bus.hub.picture.projection import Projection
-from bus.hub.watch import alarms, watch
+from bus.hub.picture.projection import MAX_HEADS, Projection
+from bus.hub.watch import alarms, holdings, watch
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, channel_rows, real
 from bus.hub.watch.liveness import Alarm, Liveness, Reason
 from bus.hub.watch.watch import look_at
 from bus.subscribing.inbox import Inbox
-from schemas.bodies.system import Head
+from schemas.bodies.system import Head, HeldHead
 from schemas.registry import PublishGrant
 from schemas.subject import Channel
 from schemas.vocab import ChannelState, Status, Tlp
@@ -115,10 +116,57 @@ async def test_a_head_that_is_not_what_is_held_is_a_fork(store: Inbox, order: tu
 
 
 async def test_nobody_is_alarmed_about_what_it_may_not_read(store: Inbox) -> None:
-    """A head of a channel for which this hub has no grant, or of none at all, says nothing to it."""
+    """A heartbeat that names a channel elsewhere, or none at all, is refused; what it names is missed by nobody."""
     strange = Head(channel="actual.amber-strict.eu-dpas", seq=9, digest="A" * 43)
-    await take(store, beat(strange, Head(channel="no channel", seq=9, digest="A" * 43)))
+    await take(store, beat(strange), beat(Head(channel="no channel", seq=9, digest="A" * 43)))
     assert await found(store, 40) == {}
+    assert [each.reason for each in await store.read(lambda db: summary.quarantine(db, 9))] == [
+        "rule:R31",
+        "rule:R31",
+    ]
+
+
+async def test_of_a_channels_heads_the_last_are_kept_and_the_first_contradictions(store: Inbox) -> None:
+    """However many its issuer announces; a contradiction is not hidden by what it announces after."""
+    other = sign(WORLD, bulletin(WORLD, say=draft("the other one")))
+    prev, beats = None, []
+    for n in range(1, 3 * MAX_HEADS):
+        named = head(other) if n == 1 else Head(channel=NAME, seq=100 + n, digest="A" * 43)
+        beats.append(beat(named, seq=n, prev=prev))
+        prev = beats[-1].digest
+    await take(store, CHAIN[0], *beats)
+    rows = await store.read(lambda db: db.execute("SELECT seq FROM announced_heads ORDER BY seq").fetchall())
+    assert [row["seq"] for row in rows] == [1, *range(100 + 2 * MAX_HEADS, 100 + 3 * MAX_HEADS)]
+    assert "fork" in (await found(store))[ME]
+
+
+async def test_a_look_costs_what_is_kept_and_not_what_was_said(
+    store: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten times as many claims, each of which pushes out another: the statements of a look run as many steps as before."""
+    monkeypatch.setattr(holdings, "MAX_CLAIMS", 50)
+
+    async def steps(first: int, count: int) -> int:
+        def work(db: sqlite3.Connection) -> None:
+            for n in range(first, first + count):
+                name = f"xa-o{n}/actual.green.community"
+                holdings.note(
+                    db, "xa-hub", (HeldHead(channel=name, seq=9, digest="A" * 43),), "green.community", n, 0.0
+                )
+
+        await store.write(work)
+
+        def look(db: sqlite3.Connection) -> int:
+            taken = [0]
+            db.set_progress_handler(lambda: taken.__setitem__(0, taken[0] + 1), 1)
+            look_at(db, NOW, WORLD.registry, "xb-hub")
+            db.set_progress_handler(None, 0)
+            return taken[0]
+
+        return await store.read(look)
+
+    few = await steps(1, 100)
+    assert abs(await steps(101, 1000) - few) <= few // 10
 
 
 async def test_what_was_refused_is_not_missing(store: Inbox) -> None:
@@ -209,17 +257,67 @@ async def test_a_record_outlives_the_picture(store: Inbox) -> None:
     assert len(await store.read(lambda db: alarms.recorded_alarms(db, ended=False))) == 1
 
 
+async def test_who_comes_and_goes_fills_no_record(store: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its alarms and its states the last are kept; those of another channel stay."""
+    monkeypatch.setattr(alarms, "MOST_ALARMS", 3)
+    monkeypatch.setattr(alarms, "MOST_SPANS", 4)
+    silent = Alarm(channel=ME, reason=Reason.SILENT, detail="nothing heard")
+    other = msgspec.structs.replace(silent, channel="xb-csirt/actual.green.community")
+
+    def comes_and_goes(db: sqlite3.Connection) -> None:
+        alarms.record_alarms(db, [other], [(other.channel, Reason.SILENT)], 0.0)
+        for n in range(20):
+            alarms.record_alarms(db, [silent], [], float(n))
+            alarms.record_alarms(db, [], [(ME, Reason.SILENT)], float(n))
+            alarms.record_spans(db, {ME: Condition("none", str(n))}, float(n))
+
+    await store.write(comes_and_goes)
+    rows = await store.read(lambda db: alarms.recorded_alarms(db, ended=True))
+    assert [row.channel for row in rows].count(ME) <= 4
+    assert other.channel in [row.channel for row in rows]
+    spans = await store.read(lambda db: [row[0] for row in db.execute("SELECT state FROM spans ORDER BY n")])
+    assert spans == ["16", "17", "18", "19"]
+
+
+CULPRIT = ("WORLD_ACTUAL", "xa-csirt")
+
+
 def test_a_stream_that_stays_incomplete_is_read_again_less_and_less() -> None:
-    """At once, then after waits that double up to a day; whole again, it begins anew."""
-    again: dict[str, watch.Again] = {}
+    """At once, then after waits that double up to a day."""
+    again: dict[watch.Culprit, watch.Again] = {}
     moments = []
     for moment in range(0, 3 * 86_400, 60):
-        due, again = watch.read_again({"WORLD_ACTUAL"}, again, float(moment))
+        due, again = watch.read_again({CULPRIT}, again, float(moment))
         moments += [moment] * len(due)
     assert moments[:4] == [0, 900, 2700, 6300]
     assert len(moments) == 9
-    assert watch.read_again(set(), again, 9.0) == ([], {})
-    assert watch.read_again({"WORLD_ACTUAL"}, {}, 9.0)[0] == ["WORLD_ACTUAL"]
+    assert watch.read_again({CULPRIT}, {}, 9.0)[0] == ["WORLD_ACTUAL"]
+
+
+def test_a_hole_made_and_filled_each_minute_has_a_stream_read_no_more_often() -> None:
+    """The wait outlives its cause; another authority's hole has its own; a calm week makes it begin anew."""
+    again: dict[watch.Culprit, watch.Again] = {}
+    moments = []
+    for moment in range(0, 3 * 86_400, 30):
+        due, again = watch.read_again({CULPRIT} if moment % 60 else set(), again, float(moment))
+        moments += [moment] * len(due)
+    assert len(moments) == 9
+    last = float(moments[-1])
+    other = {("WORLD_ACTUAL", "xb-csirt")}
+    assert watch.read_again(other, again, last + watch.AGAIN_S[0])[0] == ["WORLD_ACTUAL"]
+    calm = watch.read_again(set(), again, 3 * 86_400 + watch.CALM_S)
+    assert calm == ([], {})
+
+
+def test_who_claims_that_something_of_everybody_is_missing_has_a_stream_read_four_times_an_hour() -> None:
+    """A lie about each of many authorities is a first hole for each of them; the stream rests all the same."""
+    again: dict[watch.Culprit, watch.Again] = {}
+    moments = []
+    for moment in range(0, 86_400, 60):
+        lacking = {("WORLD_ACTUAL", f"xa-o{moment // 60}")}
+        due, again = watch.read_again(lacking, again, float(moment))
+        moments += [moment] * len(due)
+    assert len(moments) == 96
 
 
 async def test_uptime_counts_what_was_watched(store: Inbox) -> None:

@@ -37,6 +37,10 @@ STATES: dict[str, tuple[Signs, Liveness]] = {
     "planned, and a day is over": (ago(DAY + 30, ChannelState.PLANNED_OUTAGE), Liveness.LIVE),
     "planned, and not come back": (ago(DAY + 121, ChannelState.PLANNED_OUTAGE), Liveness.SILENT),
     "planned until later": (ago(3 * DAY, ChannelState.PLANNED_OUTAGE, T + 1), Liveness.PLANNED),
+    "planned for a year, and a fortnight is over": (
+        ago(14 * DAY + 121, ChannelState.PLANNED_OUTAGE, T + 300 * DAY),
+        Liveness.SILENT,
+    ),
     "planned until lately": (ago(3 * DAY, ChannelState.PLANNED_OUTAGE, T - 61), Liveness.LATE),
     "an end before the beginning": (ago(130, ChannelState.PLANNED_OUTAGE, T - DAY), Liveness.SILENT),
 }

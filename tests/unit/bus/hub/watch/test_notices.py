@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bus.hub.watch.liveness import Silence
-from bus.hub.watch.notices import Notices, audience_of
+from bus.hub.watch.notices import A_DAY, Notices, audience_of
 from bus.publishing.outbox import Outbox
 from bus.trust import proposals
 from bus.trust.registry import VerifiedRegistry
@@ -110,6 +110,21 @@ async def test_a_dark_channel_is_said_once_and_taken_back_once(tmp_path: Path) -
     assert {str(channel_of(b)) for b in found} == {f"xb-hub/actual.green.{NATION}"}
     assert [ref.id for b in found[1:] for ref in b.references] == [b.id for b in found[:-1]]
     assert ME in found[0].info[0].headline
+
+
+async def test_a_channel_that_comes_and_goes_makes_a_hub_say_no_more_than_so_much_a_day(
+    tmp_path: Path,
+) -> None:
+    """What is held back is not forgotten: it is said the next day, if it is so then. Another authority is told of at once."""
+    dark = {ME: Silence("nothing was heard", 60)}
+    async with voice(tmp_path / "outbox.db", grant(NATION, "channel-status")) as (outbox, announce):
+        is_all: list[bool] = []
+        for _ in range(3 * A_DAY):
+            is_all = [await announce(look) for look in (dark, {})]
+        assert len(await said(outbox)) == A_DAY
+        assert is_all == [False, True]
+        assert await announce({"xa-emb/actual.green.community": dark[ME]})
+        assert len(await said(outbox)) == A_DAY + 1
 
 
 async def test_a_hub_without_that_grant_says_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""What hubs can make an author keep of their receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from structlog.testing import capture_logs
+
+from bus.delivery.ledger import SAME, TABLES, ReceiptLedger
+from bus.publishing.outbox import Outbox
+from bus.subscribing.tables import Stored
+from schemas.bodies.system import Receipt, ReceiptItem
+from schemas.codec import encode
+from schemas.subject import channel_of, subject_for
+from schemas.vocab import ReceiptStage, Status
+from tests.support.publishers import keeping
+from tests.support.world import NOW, bulletin, draft, shared_world
+
+WORLD = shared_world()
+
+
+def receipt(row: int, items: Sequence[ReceiptItem]) -> Stored:
+    """A receipt of the hub of XB as it was admitted."""
+    say = draft(
+        body=Receipt(stage=ReceiptStage.VERIFIED, items=tuple(items)),
+        status=Status.SYSTEM,
+        audience="xa-csirt",
+    )
+    made = bulletin(WORLD, "xb-hub", seq=row, prev=None if row == 1 else "A" * 43, say=say)
+    return Stored(
+        rowid=row, digest=f"r{row}", id=made.id, channel=str(channel_of(made)), seq=row, subject=subject_for(made),
+        signature="", payload=encode(made), kid="", admitted_at=NOW, labels=frozenset(), trust="", endorsers=(),
+    )  # fmt: skip
+
+
+async def kept(box: Outbox) -> list[int]:
+    """The receipts that are kept, by their rows."""
+    return await box.read(
+        lambda db: [row["row"] for row in db.execute("SELECT row FROM receipts ORDER BY row")]
+    )
+
+
+async def test_of_one_readers_receipts_for_a_stage_the_first_are_kept(tmp_path: Path) -> None:
+    """However often it says the same; what falls with a key makes room for none that was not kept."""
+    ledger = ReceiptLedger("xa-csirt", lambda: WORLD.registry)
+    async with keeping(tmp_path / "outbox.db", tables=TABLES) as (publisher, box):
+        said = await publisher.publish(draft("said"))
+        item = ReceiptItem(id=said.id, digest=said.digest, at=NOW)
+
+        def work(db: object) -> None:
+            for row in range(1, 20):
+                ledger.apply(db, receipt(row, [item] * 3))  # type: ignore[arg-type]
+
+        await box.write(work)
+        assert await kept(box) == list(range(1, SAME + 1))
+
+
+async def test_what_is_disregarded_of_a_receipt_is_one_line_in_the_log(tmp_path: Path) -> None:
+    """It names five hundred bulletins that were never said."""
+    ledger = ReceiptLedger("xa-csirt", lambda: WORLD.registry)
+    item = ReceiptItem(id=bulletin(WORLD).id, digest="A" * 43, at=NOW)
+    async with keeping(tmp_path / "outbox.db", tables=TABLES) as (_, box):
+        with capture_logs() as lines:
+            await box.write(lambda db: ledger.apply(db, receipt(1, [item] * 500)))
+        assert [(line["event"], line["count"]) for line in lines] == [("receipts_disregarded", 500)]
+        assert await kept(box) == []
