@@ -156,16 +156,8 @@ class Story:
             lambda: world.all_hubs(self._by_date),
         )
 
-        async def not_behind() -> bool:
-            try:
-                return await desk.ready(PATIENCE_S)
-            except OutboxError:
-                return False
-
-        await until("       The desk, still running, does not count the thief's words any more.", not_behind)
-
-    async def new_keys(self) -> None:
-        """The registrar answers, and the broker follows the registry."""
+    async def registrar(self, desk: Publisher) -> None:
+        """The registrar answers."""
         world = self._world
         await asyncio.sleep(
             max(0.0, 1 - (clock() - self._theft).total_seconds())
@@ -180,6 +172,14 @@ class Story:
             "       The cancelled warning is in force again too.",
             lambda: world.all_hubs(self._in_force_again),
         )
+
+        async def not_behind() -> bool:
+            try:
+                return await desk.ready(PATIENCE_S)
+            except OutboxError:
+                return False
+
+        await until("       The desk, still running, does not count the thief's words any more.", not_behind)
         await self._thief.forge(
             warning("The statement is a forgery"), 3, self._chains[GREEN][-1], back=BACK * 1.5
         )
@@ -187,6 +187,10 @@ class Story:
             "20:50  He tries again, dated before the theft: refused as key-revoked.",
             lambda: world.all_hubs(self._withdrawn),
         )
+
+    async def new_keys(self) -> None:
+        """The broker follows the registry."""
+        world = self._world
         await world.server.reload(world.conf())
 
         async def cut() -> bool:
@@ -266,7 +270,8 @@ class Story:
             await self.theft(desk)
         async with world.desk(VICTIM, self._stolen, self._seed) as desk:
             await self.revocation(desk)
-        yesterday = world.conf()
+            yesterday = world.conf()
+            await self.registrar(desk)
         await self.new_keys()
         async with world.desk(VICTIM, self._fresh, self._new_seed) as desk:
             await self.going_on(desk)
