@@ -271,6 +271,8 @@ def _address(value: str) -> tuple[str, str] | None:
 
 
 def _split(value: str) -> SplitResult | None:
+    if len(value) > MAX_VALUE_CHARS:  # normalising a host of marks costs the square of its length
+        return None
     try:
         split = urlsplit(value if "://" in value else f"//{value}")
         split.hostname  # noqa: B018 (raises on a broken IPv6 literal)

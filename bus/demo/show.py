@@ -26,6 +26,7 @@ from bus.policy import deadlines
 from bus.publishing import Heartbeat, Intervals, Outbox, Publisher, RowState
 from bus.sealing import Sealer
 from bus.server import (
+    PROBE_FILES,
     NatsServer,
     ServerSettings,
     follow_registry,
@@ -83,7 +84,7 @@ class Demo:
             registry = await asyncio.to_thread(prepare, root, now=clock())
             folder = Folder(root)
             seed = nkeys.load_nkey(folder.provisioner)
-            settings = ServerSettings(port=port, name="tocsin-demo")
+            settings = ServerSettings(port=port, name="tocsin-demo", probe_nkeys=_probes(folder.server))
             conf = render_conf(registry, settings=settings, provisioner_nkey=nkeys.public_of(seed))
             server = await stack.enter_async_context(NatsServer(folder.server, conf))
             await provision(server.url, seed, registry)
@@ -242,6 +243,15 @@ class Demo:
 
 def _adapters() -> dict[str, plugin.Adapter | None]:
     return {each.name: each.adapter for each in plugin.discover()}
+
+
+def _probes(folder: Path) -> tuple[str, ...]:
+    """The public keys of the identities that try the walls for `server check`; made when first asked for."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in PROBE_FILES:
+        if not (folder / name).exists():
+            nkeys.save_nkey(folder / name, nkeys.generate()[0])
+    return tuple(nkeys.public_of(nkeys.load_nkey(folder / name)) for name in PROBE_FILES)
 
 
 @contextmanager

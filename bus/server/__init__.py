@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bus.server.checks import check, must_be_sound
     from bus.server.config import ServerSettings, ServerTls, render_conf
     from bus.server.follow import follow_registry
+    from bus.server.probe import PROBE_FILES
     from bus.server.process import NatsServer, ports_of
     from bus.server.provisioning import provision, provisioner_endpoint
 else:
@@ -16,6 +17,7 @@ else:
 
 __all__ = [
     "MINIMUM_VERSION",
+    "PROBE_FILES",
     "NatsServer",
     "ServerSettings",
     "ServerTls",

@@ -11,6 +11,8 @@ from bus.transport import ConsumerSpec, Permissions, StreamSpec, inbox_prefix, r
 
 PROBES = ("probe", "probe_beside")
 """Who tries, and whose place nobody else may reach. No authority's id is like them."""
+PROBE_FILES = ("probe.nk", "probe-beside.nk")
+"""The files of their transport keys in a broker's folder, in the order of `PROBES`."""
 STREAM = "PROBE"
 SUBJECTS = "tocsin.probe"
 ROOM_BYTES = 1024 * 1024

@@ -17,6 +17,7 @@ import msgspec
 
 from bus.storage import utc
 from bus.subscribing import contested
+from schemas.codec import digest
 
 KEEP = dt.timedelta(days=30)
 RETENTION, OLD = "retention-over", "old-talk"
@@ -70,7 +71,7 @@ def personal(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
 
 def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
     """Those in quarantine of which the same is true."""
-    return db.execute(_PERSONAL.format("SELECT n FROM quarantine AS kept"), (_day(now),)).fetchall()
+    return db.execute(_PERSONAL.format("SELECT n, headers FROM quarantine AS kept"), (_day(now),)).fetchall()
 
 
 def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
@@ -96,13 +97,18 @@ def erase(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt
 
 
 def redact(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
-    """Erase what is in quarantine but for its digest, its place and the reason it was refused for."""
+    """Erase what is in quarantine but for its digest, that of its headers, its place and the reason it was refused for."""
     db.execute("PRAGMA secure_delete = ON")
     db.executemany(
-        "UPDATE quarantine SET payload = X'', headers = '[]', detail = 'erased: the retention of its personal data is over' "
+        "UPDATE quarantine SET payload = X'', headers = ?, detail = 'erased: the retention of its personal data is over' "
         "WHERE n = ?",
-        [(row["n"],) for row in rows],
+        [(redacted(row["headers"]), row["n"]) for row in rows],
     )
+
+
+def redacted(headers: str) -> str:
+    """What stands in a row instead of its headers when they are erased: by it the row is recognised when it comes again."""
+    return msgspec.json.encode([["erased", digest(headers.encode())]]).decode()
 
 
 def of(db: sqlite3.Connection, wanted: str) -> Tombstone | None:

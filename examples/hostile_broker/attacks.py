@@ -126,7 +126,9 @@ class Story:
             refused == list(calls),
         )
         await stage.server.reload(self._machine.conf())
-        step("09:10  But the administrator writes a user into the configuration who may do everything.")
+        step(
+            "09:10  But the administrator writes a user into the configuration who may do everything with the streams."
+        )
 
     async def system_account(self, hub: Hub) -> None:
         """It hears of connections, and can end them."""

@@ -40,9 +40,11 @@ class Machine:
         self._system_seed, self._system_public = nkeys.generate()
 
     def conf(self) -> str:
-        """The configuration with two more users in it: one may say and hear everything, one is of the system account."""
-        everything = f'{{ nkey: {self._public}, permissions: {{ publish: ">", subscribe: ">" }} }}'
-        changed = self._stage.conf().replace("    users: [\n", f"    users: [\n      {everything}\n", 1)
+        """The configuration with two more users in it: one enters the account of the streams, one that of the system."""
+        streams = "  BUS {\n"
+        changed = self._stage.conf().replace(
+            streams, f"{streams}    users: [{{ nkey: {self._public} }}]\n", 1
+        )
         return changed.replace("SYS { users: [] }", f"SYS {{ users: [{{ nkey: {self._system_public} }}] }}")
 
     @asynccontextmanager

@@ -62,6 +62,17 @@ class Story:
             reasons.get(each) == "key-revoked" for each in self._thief.said
         )
 
+    async def _by_date(self, hub: Hub) -> bool:
+        """What is dated after the theft is withdrawn, with what it did; what is dated back stands by its date."""
+        cancels, replaces, lie = self._thief.said
+        in_force = await hub.in_force()
+        return (
+            await hub.chain(VICTIM, GREEN) == [*self._chains[GREEN], cancels]
+            and await hub.chain(VICTIM, PUBLIC) == [*self._chains[PUBLIC], lie]
+            and (await hub.reasons()).get(replaces) == "key-revoked"
+            and (self._letters in in_force, self._closed in in_force) == (True, False)
+        )
+
     async def _in_force_again(self, hub: Hub) -> bool:
         return {self._closed, self._letters} <= await hub.in_force()
 
@@ -140,11 +151,25 @@ class Story:
         )
         await until(
             "20:30  With the reserve key xa-emb ends the stolen one, since 20:00. No root keeper is needed.\n"
-            "       Both hubs withdraw the thief's branch; it is in quarantine as key-revoked.",
+            "       Both hubs withdraw what is dated after 20:00: the replaced warning is in force again. A statement does not\n"
+            "       reach into the past, so that what he has dated back stands, until the registry speaks.",
+            lambda: world.all_hubs(self._by_date),
+        )
+
+    async def registrar(self, desk: Publisher) -> None:
+        """The registrar answers."""
+        world = self._world
+        await asyncio.sleep(
+            max(0.0, 1 - (clock() - self._theft).total_seconds())
+        )  # a registry counts in seconds
+        world.all_take(world.registrar_says(self._replaced))
+        await until(
+            "20:45  The registrar's next version ends the stolen key too, since 20:00. Now what the hubs had heard before\n"
+            "       counts, and no date: all that the thief has said is withdrawn, in quarantine as key-revoked.",
             lambda: world.all_hubs(self._withdrawn),
         )
         await until(
-            "       The cancelled warning and the replaced one are in force again.",
+            "       The cancelled warning is in force again too.",
             lambda: world.all_hubs(self._in_force_again),
         )
 
@@ -159,24 +184,20 @@ class Story:
             warning("The statement is a forgery"), 3, self._chains[GREEN][-1], back=BACK * 1.5
         )
         await until(
-            "20:35  He tries again, dated before the theft: refused as key-revoked.",
+            "20:50  He tries again, dated before the theft: refused as key-revoked.",
             lambda: world.all_hubs(self._withdrawn),
         )
 
     async def new_keys(self) -> None:
-        """The registrar answers, and the broker follows the registry."""
+        """The broker follows the registry."""
         world = self._world
-        await asyncio.sleep(
-            max(0.0, 1 - (clock() - self._theft).total_seconds())
-        )  # a registry counts in seconds
-        world.all_take(world.registrar_says(self._replaced))
         await world.server.reload(world.conf())
 
         async def cut() -> bool:
             return not self._thief.connection.connected
 
         await until(
-            "21:00  The registrar's next version has a new signing key and a new transport key for xa-emb.\n"
+            "21:00  The same version has a new signing key and a new transport key for xa-emb.\n"
             "       The broker's configuration is made from it and reloaded: the thief's connection is cut,",
             cut,
         )
@@ -249,7 +270,8 @@ class Story:
             await self.theft(desk)
         async with world.desk(VICTIM, self._stolen, self._seed) as desk:
             await self.revocation(desk)
-        yesterday = world.conf()
+            yesterday = world.conf()
+            await self.registrar(desk)
         await self.new_keys()
         async with world.desk(VICTIM, self._fresh, self._new_seed) as desk:
             await self.going_on(desk)

@@ -92,14 +92,15 @@ async def test_a_connection_pings_as_often_as_it_is_told(bus: Bus) -> None:
 async def test_a_hub_that_runs_erases_what_may_be_kept_no_longer(bus: Bus, tmp_path: Path) -> None:
     """By itself, when it starts, and on the audit record; it reads on meanwhile."""
     heard: list[tuple[str, dict[str, Fact]]] = []
-    yesterday = bus.world.now.date() - dt.timedelta(days=1)
+    last = bus.world.now + dt.timedelta(days=5)
     said = draft(
         "about somebody",
+        expires=last,
         personal_data=PersonalData(
             flag=PersonalFlag.PERSONAL,
             lawful_basis="celex:32016R0679#6.1.e",
             purpose="p",
-            retention_until=yesterday,
+            retention_until=last.date(),
         ),
     )
     about = sign(bus.world, bulletin(bus.world, say=said))
@@ -109,7 +110,10 @@ async def test_a_hub_that_runs_erases_what_may_be_kept_no_longer(bus: Bus, tmp_p
     def hear(event: str, facts: Mapping[str, Fact]) -> None:
         heard.append((event, dict(facts)))
 
-    async with reading(bus, path, picture=True, on_news=hear) as (store, service):
+    def the_day_after() -> dt.datetime:
+        return last + dt.timedelta(days=1)
+
+    async with reading(bus, path, picture=True, on_news=hear, clock=the_day_after) as (store, service):
         await eventually(lambda: heard == [("personal-data-erased", {"count": 1})])
         assert await admitted(store) == []
         await eventually(service.subscriber.caught_up)

@@ -177,7 +177,7 @@ def hostile() -> dict[str, tuple[str, bytes]]:
         "nothing": (registry, b""),
         "no JSON": (registry, b"\x00\xff" * 50),
         "deep": (registry, b"[" * 100_000),
-        "an acknowledgement": (registry, b'{"stream":"XA_ACTUAL","seq":1}'),
+        "an acknowledgement": (registry, b'{"stream":"XA-CSIRT_ACTUAL","seq":1}'),
         "by one root": (registry, signed_registry(document, WORLD.roots[:1])),
         "by a thief": (registry, signed_registry(document, (thief, WORLD.roots[0]))),
         "a bit turned": (registry, signed.replace(b'"payload":"e', b'"payload":"f')),

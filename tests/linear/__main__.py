@@ -1,4 +1,4 @@
-"""`python -m tests.linear [--most BYTES] [WORD]`: what each hostile shape costs at the bound of its way in, and at half of it."""
+"""`python -m tests.linear [--most BYTES] [WORD]`: what each hostile shape costs at the bound of its way in, and at an eighth of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("word", nargs="?", default="", help="only ways in whose name has this in it")
     given = parser.parse_args(arguments)
-    write("way in | bound | measured at | worst shape | half, ms | whole, ms | ratio | plain passes")
+    write("way in | bound | measured at | worst shape | eighth, ms | whole, ms | ratio | plain passes")
     broken = []
     for entry in entries():
         if given.word not in entry.name:
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         costs.sort(key=lambda cost: -cost.whole_s)
         for cost in costs if given.all else costs[:1]:
             write(
-                f"{cost.entry} | {entry.limit} | {cost.size} | {cost.shape} | {cost.half_s * 1000:.1f} | "
+                f"{cost.entry} | {entry.limit} | {cost.size} | {cost.shape} | {cost.part_s * 1000:.1f} | "
                 f"{cost.whole_s * 1000:.1f} | {cost.ratio:.2f} | {cost.price:.0f}"
             )
     for fault in broken:

@@ -1,6 +1,6 @@
 """Work on hostile bytes grows with their number, and no faster; and every place where bytes enter is looked at.
 
-Processor time of this process is compared with itself: the whole with its half, and with a plain pass over the same bytes.
+Processor time of this process is compared with itself: the whole with an eighth of it, and with a plain pass over the same bytes.
 Noise only adds, so a result that is too high is measured again, and the least counts.
 """
 
@@ -24,7 +24,7 @@ ENTRIES = tuple(entries())
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry.name for entry in ENTRIES])
-def test_twice_the_bytes_cost_no_more_than_twice(entry: Entry) -> None:
+def test_the_work_grows_with_the_bytes_and_no_faster(entry: Entry) -> None:
     """Each hostile shape of each way in, and not many times what a plain pass costs."""
     size = min(entry.limit, entry.tested or MOST)
     with undisturbed():
@@ -38,7 +38,7 @@ def test_a_search_in_a_search_is_found() -> None:
         name="a list in a list",
         limit=MOST,
         read=lambda raw: [raw.count(raw[n : n + 1]) for n in range(0, len(raw), 64)],
-        shapes={"letters": lambda size: b"a" * (size * 8)},
+        shapes={"letters": lambda size: b"a" * size},
     )
     assert measured(slow, "letters", MOST).faults(slow)
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from bus.trust import VerifiedRegistry
 
 PROVISIONER_FILE = "provisioner.nk"  # of who makes streams
-PROBE_FILES = ("probe.nk", "probe-beside.nk")  # of who tries the walls: server check
 ROUTE_FILE = "route.secret"
 CONF_FILE = "nats-server.conf"
 
@@ -237,6 +236,8 @@ def production_registry(app: App) -> VerifiedRegistry:
 
 def _probes(folder: Path) -> list[tuple[str, str]]:
     """The seeds and public keys of the identities that try the walls; made when first asked for."""
+    from bus.server import PROBE_FILES
+
     return [key_in(folder, name) for name in PROBE_FILES]
 
 
