@@ -61,8 +61,8 @@ def _refused(db: sqlite3.Connection, count: int) -> None:
     """Refused bulletins that name another predecessor than is held."""
     _chain(db, count // 2)
     db.executemany(
-        "INSERT INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, prev, kids) "
-        "VALUES (0, 'broken-chain', '', '', '', '', ?, ?, ?, ?, '[]')",
+        "INSERT INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, prev, kids, variant, size) "
+        "VALUES (0, 'broken-chain', '', '', '', '', ?, ?, ?, ?, '[]', '', 0)",
         ((f"q{n}", CHANNEL, n + 1, f"p{n}") for n in range(count // 2)),
     )
 

@@ -209,8 +209,8 @@ def test_another_bulletin_is_asked_for_by_its_digest() -> None:
     store.says("xa-hub", 2, "another")
     assert store.lacks() == [Lack(GREEN, 2, "another", ("xa-hub",))]
     store.db.execute(
-        "INSERT INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, kids) "
-        "VALUES (0, 'fork', '', '', '[]', x'', 'another', ?, 2, '')",
+        "INSERT INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, kids, variant, size) "
+        "VALUES (0, 'fork', '', '', '[]', x'', 'another', ?, 2, '', '', 0)",
         (NAME,),
     )
     assert store.lacks() == []
@@ -222,8 +222,8 @@ def test_a_successor_of_another_bulletin_shows_that_there_is_one() -> None:
     store.links(1, 2)
     store.alarm(Reason.SPLIT)
     store.db.execute(
-        "INSERT INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, prev, kids) "
-        "VALUES (0, 'broken-chain', '', '', '[]', x'', 'third', ?, 3, 'another', '')",
+        "INSERT INTO quarantine (at, reason, detail, subject, headers, payload, digest, channel, seq, prev, kids, variant, size) "
+        "VALUES (0, 'broken-chain', '', '', '[]', x'', 'third', ?, 3, 'another', '', '', 0)",
         (NAME,),
     )
     assert store.lacks() == [Lack(GREEN, 2, "another", ("xa-csirt",))]
