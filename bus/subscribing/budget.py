@@ -25,6 +25,15 @@ class Budget:
             meter = self._meters[authority] = RateMeter(self._allowance)
         return meter
 
+    def forget(self, authority: str) -> None:
+        """Count what an authority says from nothing."""
+        self._meters.pop(authority, None)
+
+    @property
+    def burst_s(self) -> float:
+        """For how long the steady rate takes to give a whole burst back: no clock that goes on makes anybody wait longer."""
+        return self._allowance.burst / self._allowance.per_s
+
 
 class Charges:
     """The budget of a stream with the moments, in seconds, at which the stream took the messages of one batch.
@@ -45,6 +54,11 @@ class Charges:
             now: the present, in seconds since the epoch.
         """
         since = self._budget.meter(authority).within_from(min(self._moments[position], now))
+        if (
+            since > now + self._budget.burst_s
+        ):  # this reader's clock was set back; what it had counted says nothing
+            self._budget.forget(authority)
+            return None
         return since if since > now else None
 
     def spend(self, position: int, authority: str, now: float) -> None:
