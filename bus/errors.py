@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import TocsinError
 
@@ -39,10 +39,28 @@ class PermitError(BusError):
     reason = "not-permitted"
 
 
+class Proof(NamedTuple):
+    """What the signatures of a bulletin prove, without anything that came beside it.
+
+    Attributes:
+        subject: its own.
+        headers: those with which it may be published: the signatures that hold, and the hints that follow from its content.
+        kids: the keys of its issuer.
+        voices: those, and the keys of the co-issuers it names, so far as they stand behind it.
+        awaits: whether a signature by a key that the registry does not list came with it.
+    """
+
+    subject: str
+    headers: tuple[tuple[str, str], ...]
+    kids: tuple[str, ...]
+    voices: tuple[str, ...]
+    awaits: bool
+
+
 class Place:
     """Where in a chain a refused but signed bulletin stands, and with which keys its issuer signed it."""
 
-    __slots__ = ("channel", "digest", "id", "issued", "kids", "prev", "seq")
+    __slots__ = ("channel", "digest", "id", "issued", "kids", "prev", "proof", "seq")
 
     def __init__(
         self,
@@ -54,7 +72,9 @@ class Place:
         id: str,  # noqa: A002
         kids: tuple[str, ...],
         issued: dt.datetime,
+        proof: Proof | None = None,
     ) -> None:
+        self.proof = proof
         self.kids = kids
         self.issued = issued
         self.channel = channel
@@ -70,6 +90,7 @@ class AdmissionError(BusError):
     Attributes:
         place: its place in a chain, when the signature stood and that much could be read.
         retry_at: when to try again; only for `from-the-future`.
+        awaits: whether the next version of the registry may say otherwise.
     """
 
     reason = "refused"
@@ -86,6 +107,7 @@ class AdmissionError(BusError):
         super().__init__(detail, reason=reason, remedy=remedy)
         self.place = place
         self.retry_at = retry_at
+        self.awaits = False
 
 
 class SealError(BusError):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple
 
@@ -268,6 +268,39 @@ def _judged(raw: Iterable[_RawEntry], context: Context | None) -> tuple[Entry, .
 def format_header(entries: Iterable[Entry]) -> str:
     """The header value that carries the signatures."""
     return ",".join(map(_format_entry, entries))
+
+
+def merge_headers(kept: str, more: str, issuer: Collection[str], voices: Collection[str]) -> str:
+    """The header value with the signatures of two copies of one bulletin, all of which hold.
+
+    An issuer that signs alone in one copy and in a batch in the other keeps the way it has. Where there are more than a header
+    may carry, those that matter least go: first what only `more` has, then what only `kept` has, at last the voices.
+
+    Args:
+        kept: the value of the copy that is held already.
+        more: the value of the other.
+        issuer: the keys of the bulletin's issuer.
+        voices: the keys, of those in `more`, of co-issuers whom the bulletin names.
+
+    Raises:
+        EnvelopeError: one of the two is not in the grammar.
+    """
+    had, new = (
+        {entry.header.kid: entry for entry in _judged(_raw_entries(value), None)} for value in (kept, more)
+    )
+    way = next((entry.batch for kid, entry in had.items() if kid in issuer), None)
+    fits = {kid: entry for kid, entry in new.items() if entry.batch == (way if kid in issuer else None)}
+    rank = {
+        **dict.fromkeys(fits, 3),
+        **dict.fromkeys(had, 2),
+        **dict.fromkeys(voices, 1),
+        **dict.fromkeys(issuer, 0),
+    }
+    merged = sorted({**had, **fits}.items(), key=lambda each: rank[each[0]])[:MAX_SIGNATURES]
+    texts = [_format_entry(entry) for _, entry in merged]
+    while len(texts) > 1 and sum(map(len, texts)) + len(texts) > MAX_HEADER_BYTES:
+        texts.pop()
+    return ",".join(texts)
 
 
 def _format_entry(entry: Entry) -> str:

@@ -43,7 +43,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from bus.errors import AdmissionError, PermitError, Place
+from bus.errors import AdmissionError, PermitError, Place, Proof
 from bus.keys import check_entries
 from bus.trust import CLOCK_SKEW, RegisteredKey, Speaker, TrustState, VerifiedRegistry
 from schemas import rules
@@ -74,7 +74,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "malformed-envelope": "the signature header or file is not in its grammar",
         "unknown-type": "a signature made for something else than a bulletin",
         "wrong-domain": "a signature made in another federation",
-        "unknown-key": "no signature by a key of the registry",
+        "unknown-key": "no signature of its issuer by a key of the registry, and one by a key that it does not list",
         "wrong-algorithm": "the algorithm is not the one the registry names for the key",
         "bad-signature": "the signature does not fit the bytes",
         "malformed-payload": "not an I-JSON object",
@@ -100,6 +100,9 @@ REASONS: Mapping[str, str] = MappingProxyType(
 ENDED = frozenset({"key-revoked", "key-ended"})
 """Refusals that end when a bulletin by a valid key continues the refused one (`bus.admission.branches`)."""
 
+_BY_VERSION = frozenset({"unknown-key", "wrong-issuer", "key-not-valid", "signature-policy"})
+"""Refusals, of what nobody is proven to have said, that the next version of the registry may end."""
+
 _PLACED = frozenset({"not-permitted", "from-the-future"})
 """Refusals, beside those by a rule, that leave a bulletin its place in the chain: what its issuer said in full, in
 its own name, with every key it must. All others may be somebody else's doing, and would push the true one aside."""
@@ -123,13 +126,15 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     endorsers: tuple[str, ...] = ()
     dropped_endorsements: tuple[str, ...] = ()
     labels: frozenset[str] = frozenset()
+    proof: Proof
 
 
 class _Signed(msgspec.Struct, frozen=True, kw_only=True):
-    """What the signatures over some bytes amount to, by authority."""
+    """What the signatures over some bytes amount to, by authority; `awaits` where the registry does not list a key."""
 
     good: dict[str, list[tuple[RegisteredKey, Entry]]]
     bad: frozenset[str]
+    awaits: bool
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +182,7 @@ def admit(
         entries = parse_header(value, context)
     except EnvelopeError as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
-    return _decide(subject, pairs, payload, value, entries, context, registry, now, continued)
+    return _decide(subject, pairs, payload, entries, context, registry, now, continued)
 
 
 def verify_file(
@@ -211,24 +216,26 @@ def _verify(
         file = read_signed(raw, context)
     except EnvelopeError as exc:
         raise AdmissionError(str(exc), reason=exc.reason) from None
-    value = format_header(file.entries)
-    return _decide(None, [], file.payload, value, file.entries, context, registry, now, continued)
+    return _decide(None, [], file.payload, file.entries, context, registry, now, continued)
 
 
 def _decide(
     subject: str | None,
     pairs: list[tuple[str, str]],
     payload: bytes,
-    value: str,
     entries: tuple[Entry, ...],
     context: Context,
     registry: VerifiedRegistry,
     now: dt.datetime,
     continued: bool,
 ) -> Admitted:
-    signed = _check_signatures(entries, payload, context, registry)  # 3, 4
-    reading = _read(payload)  # 5
-    bulletin = reading.bulletin
+    try:
+        signed = _check_signatures(entries, payload, context, registry)  # 3, 4
+        reading = _read(payload)  # 5
+        bulletin = reading.bulletin
+    except AdmissionError as exc:
+        exc.awaits = _awaits(exc.reason, entries, registry)
+        raise
     mine = signed.good.get(bulletin.issuer.id, [])
     kids = tuple(key.public.kid for key, _ in mine)
     try:
@@ -258,15 +265,19 @@ def _decide(
                 id=bulletin.id,
                 kids=kids,
                 issued=bulletin.issued,
+                proof=_proof(reading, signed, now),
             )
+        else:
+            exc.awaits = _awaits(exc.reason, entries, registry)
         raise
+    proof = _proof(reading, signed, now)
     endorsers, dropped = _endorsers(bulletin, signed, registry, now)
     return Admitted(
         bulletin=bulletin,
         digest=reading.digest,
         subject=reading.subject,
         payload=payload,
-        signature=value,
+        signature=dict(proof.headers)[SIG_HEADER],
         channel=reading.channel,
         signer_kid=signer.public.kid,
         signer_kids=kids,
@@ -275,6 +286,37 @@ def _decide(
         endorsers=endorsers,
         dropped_endorsements=dropped,
         labels=_labels(bulletin, endorsers, now),
+        proof=proof,
+    )
+
+
+def _awaits(reason: str, entries: tuple[Entry, ...], registry: VerifiedRegistry) -> bool:
+    """Whether the next version of the registry may let through what nobody is proven to have said."""
+    return reason in _BY_VERSION or any(registry.key(entry.header.kid) is None for entry in entries)
+
+
+def _proof(reading: Reading, signed: _Signed, now: dt.datetime) -> Proof:
+    """What is proven: of the signatures those that hold, the issuer's first, then those of the co-issuers it names."""
+    bulletin = reading.bulletin
+    named = {each.id for each in bulletin.co_issuers}
+    ranked: list[tuple[int, Entry]] = []
+    for name, pairs in signed.good.items():
+        for key, entry in pairs:
+            if name == bulletin.issuer.id:
+                rank = 0
+            elif name in named and entry.batch is None and _endorses(key, entry, bulletin, now):
+                rank = 1
+            else:
+                rank = 2
+            ranked.append((rank, entry))
+    ranked.sort(key=lambda each: each[0])
+    headers = {SIG_HEADER: format_header(entry for _, entry in ranked), **hints(bulletin, reading.digest)}
+    return Proof(
+        subject=reading.subject,
+        headers=tuple(headers.items()),
+        kids=tuple(entry.header.kid for rank, entry in ranked if rank == 0),
+        voices=tuple(entry.header.kid for rank, entry in ranked if rank < 2),
+        awaits=signed.awaits,
     )
 
 
@@ -325,7 +367,7 @@ def _check_signatures(
         if faults:
             raise AdmissionError("the signature does not fit", reason="bad-signature")
         raise AdmissionError("no signature by a key of the registry", reason="unknown-key")
-    return _Signed(good=good, bad=frozenset(bad))
+    return _Signed(good=good, bad=frozenset(bad), awaits=len(known) < len(named))
 
 
 def _read(payload: bytes) -> Reading:
@@ -349,7 +391,10 @@ def _speaker(
     if issuer in signed.bad:
         raise AdmissionError(f"a signature of {issuer} does not fit", reason="bad-signature")
     if issuer not in signed.good:
-        raise AdmissionError(f"{issuer} did not sign it", reason="wrong-issuer")
+        # Its signature may be one by a key that a later version lists, beside a co-signature that holds already.
+        raise AdmissionError(
+            f"{issuer} did not sign it", reason="unknown-key" if signed.awaits else "wrong-issuer"
+        )
     if len({entry.batch is None for _, entry in signed.good[issuer]}) != 1:
         raise AdmissionError(
             f"{issuer} signed it alone and in a batch; one way for all its keys", reason="malformed-envelope"

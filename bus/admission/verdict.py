@@ -10,7 +10,7 @@ import datetime as dt
 import msgspec
 
 from bus.admission.steps import Admitted, admit
-from bus.errors import AdmissionError, Place
+from bus.errors import AdmissionError, Place, Proof
 from bus.trust import VerifiedRegistry
 
 
@@ -47,6 +47,8 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         id: the id its issuer gave it.
         kids: the keys with which its issuer signed it; none without a place.
         retry_at: when to judge it again; only for `from-the-future`.
+        proof: what its signatures prove; None when nobody is proven to have said it.
+        awaits: whether the next version of the registry may say otherwise.
     """
 
     message: Message
@@ -58,6 +60,8 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     kids: tuple[str, ...] = ()
     retry_at: dt.datetime | None = None
+    proof: Proof | None = None
+    awaits: bool = False
 
     @property
     def speaker(self) -> str:
@@ -66,7 +70,14 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(
-        cls, message: Message, reason: str, detail: str, place: Place | None, retry_at: dt.datetime | None
+        cls,
+        message: Message,
+        reason: str,
+        detail: str,
+        place: Place | None,
+        retry_at: dt.datetime | None,
+        *,
+        awaits: bool = False,
     ) -> Refused:
         """The refusal of a message.
 
@@ -76,9 +87,10 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
             detail: the sentence.
             place: where its issuer put it; None when somebody else may have.
             retry_at: when to judge it again, if time alone can change the answer.
+            awaits: whether the next version of the registry may.
         """
         if place is None:
-            return cls(message=message, reason=reason, detail=detail, retry_at=retry_at)
+            return cls(message=message, reason=reason, detail=detail, retry_at=retry_at, awaits=awaits)
         return cls(
             message=message,
             reason=reason,
@@ -89,6 +101,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
             id=place.id,
             kids=place.kids,
             retry_at=retry_at,
+            proof=place.proof,
         )
 
 
@@ -108,6 +121,11 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         """The authority that said it."""
         return self.admitted.bulletin.issuer.id
 
+    @property
+    def proof(self) -> Proof:
+        """What its signatures prove."""
+        return self.admitted.proof
+
 
 def decide(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Judged | Refused:
     """What admission says of a message; it raises nothing for any bytes.
@@ -120,5 +138,5 @@ def decide(message: Message, registry: VerifiedRegistry, now: dt.datetime) -> Ju
     try:
         admitted = admit(message.subject, message.headers, message.payload, registry=registry, now=now)
     except AdmissionError as exc:
-        return Refused.of(message, exc.reason, str(exc), exc.place, exc.retry_at)
+        return Refused.of(message, exc.reason, str(exc), exc.place, exc.retry_at, awaits=exc.awaits)
     return Judged(message=message, admitted=admitted)

@@ -1,14 +1,15 @@
 """The carrier of a country: it takes its authorities' bulletins to the unions and neighbours, and brings theirs home.
 
-A carrier is a client of two brokers. It reads one from a cursor that it checks (`bus.transport.cursor`), publishes the same
-bytes under the same message id to the other, and moves its cursor when they are stored there. It carries what admission
-proves its issuer has said, and nothing else: of two unions a hostile one could otherwise take the place of a bulletin by
-bringing it first with another signature. It remembers by digest what it has carried, so that reading a stream anew carries
-nothing twice.
+A carrier is a client of two brokers. It reads one from a cursor that it checks (`bus.transport.cursor`), publishes what is
+proven of each message to the other, and moves its cursor when that is stored there. It carries what admission proves its
+issuer has said, and nothing else: of two unions a hostile one could otherwise take the place of a bulletin by bringing it
+first with another signature. The copy is made anew from what is proven (`bus.federation.messages`), and only what the far
+stream has acknowledged is remembered, by digest, so that reading a stream anew carries nothing twice.
 
-What its author sends again, because a reader lacks it, goes once more, and so does what the far stream has lost. What is
-carried again without a loss of the stream has an allowance for each author and place, because a copy costs nothing to make.
-A bulletin of an unknown key is passed over; the stream is read anew with the next version of the registry.
+A bulletin goes once more when a copy of it has one more signature of its issuer or of a co-issuer that it names. What its author
+sends again, because a reader lacks it, goes once more, and so does what the far stream has lost. What is sent again has an
+allowance for each bulletin and place, but for what comes from home, because a copy costs nothing to make. What another
+version of the registry may let through is passed over; the stream is read anew with the next version.
 """
 
 from __future__ import annotations
@@ -25,23 +26,20 @@ import structlog
 
 from bus.errors import BrokerError, BusError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
-from bus.federation.messages import MESSAGE_ID, Item, sort_out
+from bus.federation.messages import Item, Proven, copies_of, sort_out
 from bus.federation.plan import Federation, Route, routes_of
-from bus.policy import RateLimit, RateMeter
+from bus.federation.storing import Going, LostError, Sink, store, stream_of
+from bus.policy import Backoff, RateLimit, RateMeter
 from bus.tasks import one_failure, run_with_current
 from bus.transport import (
     BATCH,
     Connection,
     ConsumerSpec,
     Endpoint,
-    Outgoing,
-    PubAck,
     PullConsumer,
     Received,
     consumer_info,
     cursor_at,
-    publish,
-    publish_burst,
     speakers,
 )
 from bus.trust import VerifiedRegistry
@@ -50,22 +48,19 @@ from schemas.codec import digest
 MOST = 500
 QUIET_S = 5.0
 PAUSE_S = 0.5
-ACK_S = 5.0
 AGAIN_S = 1.0
-COPIES = RateLimit(burst=2000, per_s=2000 / 86_400)
-"""How many bulletins of one author are carried to one place from one other though they were carried before."""
-UNKNOWN = "unknown-key"
+LOST_S = 600.0
+"""How long a place whose streams lose what they had waits at most."""
+DAY_S = 86_400.0
+COPIES = 4
+"""How often a day one bulletin that is sent again is carried to one place from one other."""
+COPIED_BYTES = RateLimit(burst=256 * 1024**2, per_s=256 * 1024**2 / DAY_S)
+"""How many bytes of what is sent again are carried to one place from one other."""
 NO_STREAM = "no-stream"
 OVER_BUDGET = "over-budget"
 IN_THREAD_FROM = 4
 
 log = structlog.get_logger()
-
-
-class LostError(BusError):
-    """The far stream has lost what was stored there."""
-
-    reason = "sink-lost"
 
 
 class Carrier(msgspec.Struct, kw_only=True):
@@ -81,7 +76,9 @@ class Carrier(msgspec.Struct, kw_only=True):
         carried: how many messages were stored at each place.
         left: how many were passed over, by reason.
         problems: by source and sink, why nothing is carried at present.
-        copies: by source, sink and author, what was carried again.
+        copies: by source and sink, how many bytes were carried that had been sent again.
+        losses: by sink, how long to wait after it lost what was stored there.
+        forgotten: by sink, how often what was carried there was forgotten.
     """
 
     country: str
@@ -93,7 +90,9 @@ class Carrier(msgspec.Struct, kw_only=True):
     carried: Counter[str] = msgspec.field(default_factory=Counter)
     left: Counter[str] = msgspec.field(default_factory=Counter)
     problems: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
-    copies: dict[tuple[str, str, str], RateMeter] = msgspec.field(default_factory=dict)
+    copies: dict[tuple[str, str], RateMeter] = msgspec.field(default_factory=dict)
+    losses: dict[str, Backoff] = msgspec.field(default_factory=dict)
+    forgotten: Counter[str] = msgspec.field(default_factory=Counter)
 
     async def run(self) -> None:
         """Carry until cancelled; begin anew when the registry releases other channels.
@@ -132,12 +131,26 @@ class Carrier(msgspec.Struct, kw_only=True):
                     await self._attached(source, sink, route, stream, consumer.name)
             except LostError as exc:
                 log.error("sink_lost", source=route.source, sink=route.sink, problem=str(exc))
-                await self.ledger.forget(route.sink)
+                await self._forget(route.sink)
             except (StoreError, UnreachableError, BrokerError, DeniedError) as exc:
                 if isinstance(exc, StoreError) and not exc.is_passing:
                     raise
                 self._say(route, stream, exc)
-            await asyncio.sleep(PAUSE_S)
+            wait = 0.0
+            if (loss := self.losses.get(route.sink)) is not None:
+                wait = loss.until - asyncio.get_running_loop().time()
+            await asyncio.sleep(max(PAUSE_S, wait))
+
+    async def _forget(self, sink: str) -> None:
+        """Carry everything to a place again, after a while that grows: it may only say that it has lost it."""
+        await self.ledger.forget(sink)
+        self.forgotten[sink] += 1
+        now = asyncio.get_running_loop().time()
+        loss = self.losses.setdefault(sink, Backoff(wait=AGAIN_S, most=LOST_S))
+        if now - loss.until > LOST_S:
+            loss.wait = AGAIN_S
+        if now >= loss.until:  # else another of its streams has been waited for already
+            loss.fail(now)
 
     def _say(self, route: Route, stream: str, exc: BusError) -> None:
         """Note why nothing is carried; log it when it is another reason than before."""
@@ -156,17 +169,18 @@ class Carrier(msgspec.Struct, kw_only=True):
         # What both ends let through: one may know a newer registry.
         filters = sorted(given & {*route.patterns})
         cursor = await self.ledger.cursor(route, stream, filters)
+        forgotten = self.forgotten[route.sink]
         async with PullConsumer.attach(source, stream, consumer, max(cursor.seq, 1)) as pull:
             resumed = await pull.resume(cursor, MOST, QUIET_S)
             if resumed is None:
                 log.error("stream_changed", stream=stream, source=route.source, cursor=cursor.seq)
                 await self.ledger.rewind(route, stream)
                 return
-            batch, lacking = resumed.after, ""
+            batch, lacking = resumed.after, await self.ledger.passed_over(route, stream)
             while True:
                 _must_be_connected(sink)
                 registry = self.registry()
-                if lacking not in ("", registry.digest):
+                if lacking not in ("", registry.digest) or forgotten != self.forgotten[route.sink]:
                     log.info("reading_again", stream=stream, source=route.source)
                     await self.ledger.rewind(route, stream)
                     return
@@ -186,55 +200,70 @@ class Carrier(msgspec.Struct, kw_only=True):
     ) -> bool:
         """Store a batch at the other end, and only then move the cursor. Returns whether another registry may let more through."""
         now = self.clock()
-        items = [Item.of(received) for received in batch]
+        items = [Item.of(received, route.source) for received in batch]
         known = await self.ledger.known(route.sink, [name for item in items for name in item.names])
         unseen = [item for item in items if not item.is_known(known)]
         work = partial(sort_out, unseen, stream, route.patterns, registry, now)
-        proven, left = work() if len(unseen) < IN_THREAD_FROM else await asyncio.to_thread(work)
-        known |= await self.ledger.known(route.sink, [found.endorsed for found in proven if found.endorsed])
-        stored: dict[str, str] = {}
+        proven, left, awaits = work() if len(unseen) < IN_THREAD_FROM else await asyncio.to_thread(work)
+        known |= await self.ledger.known(route.sink, [name for found in proven for name in found.voices])
         # By the stream that takes them; between streams there is no order.
-        outgoing: dict[str, list[Outgoing]] = {}
+        going: dict[str, list[Going]] = {}
         there = {f"{name}_{status}".upper() for name, status in speakers(registry)}
+        copied: Counter[str] = Counter()
         for found in proven:
-            if _stream_of(found.message) not in there:
+            key, item = stream_of(found.proof.subject), found.item
+            first = item.digest not in known
+            if key not in there:
                 left[NO_STREAM] += 1  # who may not speak has no stream, at no broker
                 continue
-            if found.item.digest not in known:
-                stored |= found.names
-            elif (name := found.item.again or found.endorsed) and name not in known:
-                if not self._may_copy(route, found.author, now.timestamp()):
+            if not first and all(name in known for name in found.voices):
+                if not item.again or item.again in known:
+                    continue
+                if not await self._may_copy(route, found, copied, now.timestamp()):
                     left[OVER_BUDGET] += 1
                     continue
-                stored[name] = ""
-                # By its id the far stream would take this for the first one.
-                found.message.headers.pop(MESSAGE_ID, None)
-            else:
-                continue
-            known |= stored
-            outgoing.setdefault(_stream_of(found.message), []).append(found.message)
-        if left:
-            self.left.update(left)
-            log.warning("not_carriable", source=route.source, stream=stream, reasons=dict(left))
+            copied[item.digest] += bool(item.again)
+            known |= found.names
+            going.setdefault(key, []).append(Going(found, found.copy(first=first), first))
         tails = await self.ledger.tails(route.sink)
-        for key, several in outgoing.items():
-            for ack in await _store(sink, several):
-                if ack.seq <= tails.get(key, 0) and not ack.duplicate:
-                    raise LostError(
-                        f"{key} at {route.sink} had {tails[key]} messages, and stores number {ack.seq}"
+        try:
+            for key, several in going.items():
+                for start in range(0, len(several), BATCH):
+                    await store(
+                        Sink(sink, route.sink, key, self.ledger, tails),
+                        several[start : start + BATCH],
+                        self.carried,
+                        left,
+                        now.timestamp(),
                     )
-                tails[key] = max(ack.seq, tails.get(key, 0))
+        finally:
+            if left:
+                self.left.update(left)
+                log.warning("not_carriable", source=route.source, stream=stream, reasons=dict(left))
+        # What is over its budget may be within it by the time of the next version.
+        awaits = awaits or bool(left[NO_STREAM] or left[OVER_BUDGET])
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
-        await self.ledger.note(route, stream, cursor, filters, stored, tails, now.timestamp())
-        self.carried[route.sink] += sum(map(len, outgoing.values()))
-        return bool(left[UNKNOWN] or left[NO_STREAM])
+        passed_over = registry.digest if awaits else ""
+        await self.ledger.note(
+            route, stream, cursor, filters, {}, tails, now.timestamp(), passed_over=passed_over
+        )
+        return awaits
 
-    def _may_copy(self, route: Route, author: str, now: float) -> bool:
-        """Charge an author with a bulletin that is carried though it was before; False when its allowance is used up."""
-        meter = self.copies.setdefault((route.source, route.sink, author), RateMeter(COPIES))
-        if not meter.room(now):
+    async def _may_copy(self, route: Route, found: Proven, copied: Counter[str], now: float) -> bool:
+        """Charge what is sent again and was carried before; False when the allowance of it or of the place is used up.
+
+        At home nobody but its author can send it. `copied` has those of the batch that are not noted yet, by digest.
+        """
+        if route.source == self.country:
+            return True
+        item = found.item
+        beginning = f"{copies_of(item.digest)}{route.source}."
+        noted = await self.ledger.count(route.sink, beginning, now - DAY_S)
+        meter = self.copies.setdefault((route.source, route.sink), RateMeter(COPIED_BYTES))
+        size = len(item.received.payload) + sum(len(value) for _, value in found.proof.headers)
+        if noted + copied[item.digest] >= COPIES or meter.room(now) < size:
             return False
-        meter.spend(1, now)
+        meter.spend(size, now)
         return True
 
 
@@ -247,35 +276,3 @@ def _must_be_connected(end: Connection) -> None:
     if not end.connected:
         known = "; is this carrier's key in the federation file there?" if end.denied else ""
         raise UnreachableError((end.problem or "not connected") + known)
-
-
-def _stream_of(message: Outgoing) -> str:
-    """The stream that takes a message, at whichever broker."""
-    tokens = message.subject.split(".")
-    return f"{tokens[5]}-{tokens[6]}_{tokens[2]}".upper()
-
-
-async def _store(sink: Connection, messages: list[Outgoing]) -> list[PubAck]:
-    """Publish in order and wait until all are stored: a burst as atomic batches, others one by one.
-
-    Raises:
-        UnreachableError, BrokerError, DeniedError: the rest is not, or may not be, stored.
-    """
-    acks: list[PubAck] = []
-    left = messages
-    while left:
-        burst = await publish_burst(sink, left, ACK_S)
-        if isinstance(burst.failure, UnreachableError):
-            raise burst.failure
-        acks += burst.acks
-        left = left[len(burst.acks) :]
-        # All or nothing: of a batch that is refused, one by one shows which message is not wanted.
-        for message in left[:BATCH]:
-            try:
-                acks.append(await publish(sink, message.subject, message.payload, message.headers, ACK_S))
-            except BrokerError as exc:
-                if exc.reason != "too-large":
-                    raise
-                log.warning("not_carriable", subject=message.subject, problem=str(exc))
-        left = left[BATCH:]
-    return acks

@@ -26,11 +26,16 @@ CREATE INDEX IF NOT EXISTS carried_by_time ON carried (at);
 CREATE TABLE IF NOT EXISTS sink_positions (
   sink TEXT NOT NULL, stream TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (sink, stream)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passed_over (
+  source TEXT NOT NULL, sink TEXT NOT NULL, stream TEXT NOT NULL, registry TEXT NOT NULL,
+  PRIMARY KEY (source, sink, stream)
+) WITHOUT ROWID;
 """
 LAYOUT = Layout("carrier", SCHEMA)
 KEPT_S = MAX_AGE_S + MARGIN_S
 """How long it is remembered what was carried: as long as a stream may hold it."""
 _CARRIED = "INSERT OR IGNORE INTO carried VALUES (?, ?, ?, ?)"
+_AT_ROUTE = "source = ? AND sink = ? AND stream = ?"
 
 
 class Ledger(Store):
@@ -49,7 +54,7 @@ class Ledger(Store):
 
     async def cursor(self, route: Route, stream: str, filters: Iterable[str]) -> Cursor:
         """Up to where a stream has been carried; its beginning when the filters let more through than they did then."""
-        sql = "SELECT * FROM cursors WHERE source = ? AND sink = ? AND stream = ?"
+        sql = f"SELECT * FROM cursors WHERE {_AT_ROUTE}"
         for row in await self.query(sql, route.source, route.sink, stream):
             if set(filters) <= set(row["filters"].split()):
                 return from_row(Cursor, row)
@@ -73,6 +78,8 @@ class Ledger(Store):
         stored: Mapping[str, str],
         tails: Mapping[str, int],
         at: float,
+        *,
+        passed_over: str = "",
     ) -> None:
         """Note what is stored at the other end, how far its streams have come, and the cursor, in one transaction.
 
@@ -84,20 +91,39 @@ class Ledger(Store):
             stored: the names under which something was stored, each with the signatures it had.
             tails: the last number of each stream at the other end.
             at: the present, in seconds since the epoch; what is older than a stream keeps is forgotten.
+            passed_over: the digest of the registry whose next version may let through what was passed over; empty when
+                nothing was.
         """
         row = {"source": route.source, "sink": route.sink, "stream": stream, "filters": " ".join(filters)}
         row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
 
         def work(db: sqlite3.Connection) -> None:
-            db.executemany(_CARRIED, [(route.sink, name, signed, at) for name, signed in stored.items()])
+            _note_stored(db, route.sink, stored, tails, at)
             db.execute("DELETE FROM carried WHERE at < ?", (at - KEPT_S,))
-            db.executemany(
-                "INSERT INTO sink_positions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
-                [(route.sink, name, seq) for name, seq in tails.items()],
-            )
+            if passed_over:
+                at_route = (route.source, route.sink, stream, passed_over)
+                db.execute("INSERT OR IGNORE INTO passed_over VALUES (?, ?, ?, ?)", at_route)
             insert(db, "cursors", row, verb="REPLACE")
 
         await self.write(work)
+
+    async def note_stored(
+        self, sink: str, stored: Mapping[str, str], tails: Mapping[str, int], at: float
+    ) -> None:
+        """Note what is stored at the other end, as `note` does, before the cursor can move."""
+        await self.write(lambda db: _note_stored(db, sink, stored, tails, at))
+
+    async def passed_over(self, route: Route, stream: str) -> str:
+        """The registry by which something was passed over that another may let through; empty when nothing was."""
+        sql = f"SELECT registry FROM passed_over WHERE {_AT_ROUTE}"
+        rows = await self.query(sql, route.source, route.sink, stream)
+        return str(rows[0]["registry"]) if rows else ""
+
+    async def count(self, sink: str, beginning: str, since: float) -> int:
+        """How many names were noted at a place from a moment on (seconds since the epoch) that begin like this."""
+        sql = "SELECT count(*) AS n FROM carried WHERE sink = ? AND digest >= ? AND digest < ? AND at >= ?"
+        rows = await self.query(sql, sink, beginning, beginning + "\U0010ffff", since)
+        return int(rows[0]["n"])
 
     async def note_said(self, sink: str, digest: str, at: float) -> None:
         """Note at a moment, in seconds since the epoch, one thing more that is known at a place."""
@@ -110,14 +136,28 @@ class Ledger(Store):
 
     async def rewind(self, route: Route, stream: str) -> None:
         """Read a stream from its beginning."""
-        sql = "DELETE FROM cursors WHERE source = ? AND sink = ? AND stream = ?"
-        await self.execute(sql, route.source, route.sink, stream)
+
+        def work(db: sqlite3.Connection) -> None:
+            for table in ("cursors", "passed_over"):
+                db.execute(f"DELETE FROM {table} WHERE {_AT_ROUTE}", (route.source, route.sink, stream))
+
+        await self.write(work)
 
     async def forget(self, sink: str) -> None:
         """Carry everything to a place again."""
 
         def work(db: sqlite3.Connection) -> None:
-            for table in ("cursors", "carried", "sink_positions"):
+            for table in ("cursors", "passed_over", "carried", "sink_positions"):
                 db.execute(f"DELETE FROM {table} WHERE sink = ?", (sink,))
 
         await self.write(work)
+
+
+def _note_stored(
+    db: sqlite3.Connection, sink: str, stored: Mapping[str, str], tails: Mapping[str, int], at: float
+) -> None:
+    db.executemany(_CARRIED, [(sink, name, signed, at) for name, signed in stored.items()])
+    db.executemany(
+        "INSERT INTO sink_positions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
+        [(sink, name, seq) for name, seq in tails.items()],
+    )

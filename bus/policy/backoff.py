@@ -15,15 +15,17 @@ class Backoff(msgspec.Struct):
     Attributes:
         wait: seconds to wait after the next failure.
         until: the moment before which the stream is not tried.
+        most: seconds to wait at most.
     """
 
     wait: float = BACKOFF_S[0]
     until: float = 0.0
+    most: float = BACKOFF_S[1]
 
     def fail(self, now: float, *, least: float = 0.0) -> None:
         """Note a failure; wait, for `least` seconds at least."""
         self.until = now + max(least, self.wait * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
-        self.wait = min(self.wait * 2, BACKOFF_S[1])
+        self.wait = min(self.wait * 2, self.most)
 
     def reset(self) -> None:
         """Note a success."""

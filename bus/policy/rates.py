@@ -1,8 +1,9 @@
 """How much one authority may say: a burst at once, and after it so many each second. Pure.
 
 nats-server bounds sizes, connections and stores, but knows no rate of messages for a user. So the sender holds to a
-budget, and every reader holds each authority to one, a little larger: what is beyond it is not refused, it waits, and
-no other authority's bulletins wait with it. This is the generic cell rate algorithm (ITU-T I.371, annex A), a token bucket that
+budget, and every reader holds each authority to one, a little larger: what is beyond it is not refused, it waits its turn at
+the steady rate, and no other authority's bulletins wait with it. What waits is counted when it begins to wait, so that the next
+one waits longer. This is the generic cell rate algorithm (ITU-T I.371, annex A), a token bucket that
 needs one number.
 """
 

@@ -1,12 +1,14 @@
 """What each authority may make a reader take in at once. An authority is charged when its signature holds, and once.
 
 A name on a subject is anybody's to write, and a bulletin that is known costs nothing: so neither rubbish under an
-authority's name nor its own bulletins, sent again by another, use up what it may say.
+authority's name nor its own bulletins, sent again by another, use up what it may say. What is beyond the budget is charged
+when it is put off: each waits one step of the steady rate longer than the one before it, and is not charged again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 
 from bus.policy import RateLimit, RateMeter
 
@@ -18,6 +20,7 @@ class Budget:
         """Start with nothing used; `allowance` is each authority's."""
         self._allowance = allowance
         self._meters: dict[str, RateMeter] = {}
+        self._latest = float("-inf")  # when it was last asked
 
     def meter(self, authority: str) -> RateMeter:
         """What an authority has used."""
@@ -25,25 +28,43 @@ class Budget:
             meter = self._meters[authority] = RateMeter(self._allowance)
         return meter
 
-    def forget(self, authority: str) -> None:
-        """Count what an authority says from nothing."""
-        self._meters.pop(authority, None)
+    def keep(self, meters: Mapping[str, RateMeter]) -> None:
+        """Take over what authorities have used since."""
+        self._meters.update(meters)
 
-    @property
-    def burst_s(self) -> float:
-        """For how long the steady rate takes to give a whole burst back: no clock that goes on makes anybody wait longer."""
-        return self._allowance.burst / self._allowance.per_s
+    def is_set_back(self, now: float) -> bool:
+        """Whether the clock was set back by more than a burst; what was counted until then is forgotten, for it says nothing."""
+        set_back = now < self._latest - self._allowance.burst / self._allowance.per_s
+        if set_back:
+            self._meters.clear()
+        self._latest = now if set_back else max(now, self._latest)
+        return set_back
 
 
 class Charges:
     """The budget of a stream with the moments, in seconds, at which the stream took the messages of one batch.
 
-    It is counted by those moments, so that a reader who was away catches up at full speed.
+    It is counted by those moments, so that a reader who was away catches up at full speed. The budget is charged when the batch
+    has been settled: a batch that the disk did not take costs nothing, however often it is tried.
     """
 
     def __init__(self, budget: Budget, moments: Sequence[float]) -> None:
         self._budget = budget
         self._moments = moments
+        self._meters: dict[str, RateMeter] = {}
+
+    def begin(self) -> None:
+        """Begin a transaction: what an earlier one has spent was undone with it."""
+        self._meters.clear()
+
+    def commit(self) -> None:
+        """Charge the budget with what the batch has cost."""
+        self._budget.keep(self._meters)
+
+    def _meter(self, authority: str) -> RateMeter:
+        if (meter := self._meters.get(authority)) is None:
+            meter = self._meters[authority] = copy.copy(self._budget.meter(authority))
+        return meter
 
     def wait(self, position: int, authority: str, now: float) -> float | None:
         """Until when a bulletin waits because its authority has used its budget up; None when it need not.
@@ -53,14 +74,11 @@ class Charges:
             authority: who is proven to have said it.
             now: the present, in seconds since the epoch.
         """
-        since = self._budget.meter(authority).within_from(min(self._moments[position], now))
-        if (
-            since > now + self._budget.burst_s
-        ):  # this reader's clock was set back; what it had counted says nothing
-            self._budget.forget(authority)
-            return None
+        if self._budget.is_set_back(now):
+            self._meters.clear()
+        since = self._meter(authority).within_from(min(self._moments[position], now))
         return since if since > now else None
 
     def spend(self, position: int, authority: str, now: float) -> None:
         """Charge an authority with a bulletin."""
-        self._budget.meter(authority).spend(1, min(self._moments[position], now))
+        self._meter(authority).spend(1, min(self._moments[position], now))

@@ -104,12 +104,16 @@ class Inbox(Store):
             stream: where they came from; None when they had been put aside until their time, or lie before the cursor.
             cursor: where that stream has been read to with them.
             now: the present.
-            charges: what each costs its authority; None where it has been charged before.
+            charges: what each costs its authority, at a budget that is charged when all is kept; None where it has been charged
+                before.
 
         Returns:
             How many were admitted, held, duplicate, refused.
         """
-        return await self.write(lambda db: self._intake.settle(db, judged, stream, cursor, now, charges))
+        counts = await self.write(lambda db: self._intake.settle(db, judged, stream, cursor, now, charges))
+        if charges is not None:
+            charges.commit()
+        return counts
 
     async def release(self, now: dt.datetime) -> Mapping[str, int]:
         """Release bulletins that have waited long enough for their predecessor, and project again those that failed."""
@@ -142,10 +146,9 @@ class Inbox(Store):
 
         Those of one moment come in the order of their stream.
         """
-        sql = "SELECT message, retry_at FROM deferred WHERE retry_at <= ? ORDER BY retry_at LIMIT ?"
+        sql = "SELECT message FROM deferred WHERE retry_at <= ? ORDER BY retry_at, stream_seq LIMIT ?"
         rows = await self.query(sql, now.timestamp(), AT_ONCE)
-        due = [(row["retry_at"], msgspec.msgpack.decode(row["message"], type=Message)) for row in rows]
-        return [message for _, message in sorted(due, key=lambda item: (item[0], item[1].stream_seq))]
+        return [msgspec.msgpack.decode(row["message"], type=Message) for row in rows]
 
     @property
     def has_picture(self) -> bool:

@@ -72,6 +72,8 @@ class Intake:
         Returns:
             How many were admitted, held, duplicate, early, over budget or refused.
         """
+        if charges is not None:
+            charges.begin()
         self._holding = db.execute("SELECT EXISTS (SELECT 1 FROM held_back)").fetchone()[0] == 1
         ended = db.execute("SELECT kid, by_statement FROM ended_keys").fetchall()
         self._ended = frozenset(row["kid"] for row in ended)
@@ -101,12 +103,14 @@ class Intake:
         position: int,
         speaker: str,
     ) -> str:
-        """As `_take`; what is beyond its authority's budget is put off, and what is known costs nothing."""
+        """As `_take`; what is beyond its authority's budget is put off until its turn, and what is known costs nothing."""
         moment = now.timestamp()
         until = charges.wait(position, speaker, moment)
         if until is not None and not tables.is_known(db, verdict.message.digest):
-            return OVER_BUDGET if tables.add_deferred(db, verdict.message, utc(until)) else "duplicate"
-        outcome = self._take(db, verdict, now)
+            added = tables.add_deferred(db, verdict.message, utc(until), verdict.proof)
+            outcome = OVER_BUDGET if added else "duplicate"
+        else:
+            outcome = self._take(db, verdict, now)
         if outcome != "duplicate":
             charges.spend(position, speaker, moment)
         return outcome
@@ -117,7 +121,8 @@ class Intake:
             return self.take_place(db, Waiting.of(verdict), now, patient=True)
         if verdict.retry_at is None:
             return self.quarantine(db, verdict, now)
-        return "early" if tables.add_deferred(db, verdict.message, verdict.retry_at) else "duplicate"
+        added = tables.add_deferred(db, verdict.message, verdict.retry_at, verdict.proof)
+        return "early" if added else "duplicate"
 
     def take_place(self, db: sqlite3.Connection, waiting: Waiting, now: dt.datetime, *, patient: bool) -> str:
         """As `place`; then place the held bulletins that now have their predecessor."""
@@ -131,7 +136,7 @@ class Intake:
         bulletin, channel = waiting.bulletin, waiting.channel
         outcome = judge_link(waiting.link, places.around(db, channel, waiting.link))
         if outcome is Outcome.DUPLICATE:
-            if waiting.endorsers:
+            if waiting.signature:
                 tables.add_endorsers(db, waiting)
             return "duplicate"
         if outcome in REFUSED:

@@ -88,6 +88,8 @@ class Subscriber:
         self._clock = clock
         self._allowance = allowance
         self._streams = streams
+        # One for each stream, for as long as the program runs: who makes a link break buys nobody a burst.
+        self._budgets: dict[str, Budget] = {}
         self._caught_up: set[str] = set()
         self._again: set[str] = set()
 
@@ -167,7 +169,7 @@ class Subscriber:
         """Take in what comes, until the consumer has other filters or the stream is to be read again."""
         clock = asyncio.get_running_loop().time
         looked = clock()
-        budget = Budget(self._allowance)
+        budget = self._budgets.setdefault(stream, Budget(self._allowance))
         settled: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -204,7 +206,9 @@ class Subscriber:
         Should it be cut short it begins again; what is known then is recognised by its digest.
         """
         count = 0
-        budget = Budget(self._allowance)
+        budget = Budget(
+            self._allowance
+        )  # its own: what lies before the cursor came before what the other has counted
         async with PullConsumer.attach(connection, stream, consumer, 1) as pull:
             while batch := await pull.next(MOST, QUIET_S):
                 mine = [

@@ -14,16 +14,46 @@ from typing import Any
 import msgspec
 
 from bus.admission import Judged, Link, Message, Refused
+from bus.errors import Proof
 from bus.storage import Layout, insert, utc
 from bus.subscribing import erasure
 from bus.transport import Cursor
 from schemas.bulletin import Bulletin
-from schemas.codec import decode
-from schemas.envelope import SIG_HEADER
+from schemas.codec import decode, digest
+from schemas.envelope import SIG_HEADER, merge_headers
 from schemas.subject import channel_of
 
+UNKNOWN = "unknown-key"
+UNCONFIRMED = "co-issuers-unconfirmed"
+UNKNOWN_LET_GO = "unknown_let_go"
+"""The counter of what was let go though it may have been signed by a key still to come."""
+UNPROVEN_LET_GO = "unproven_let_go"
+_KINDS = {
+    UNKNOWN_LET_GO: f"reason = '{UNKNOWN}'",
+    UNPROVEN_LET_GO: f"channel IS NULL AND reason != '{UNKNOWN}'",
+}
+"""What of the quarantine is bounded, by the counter of what was let go of it."""
+
+
+def _adds_up(event: str, row: str, sign: str) -> str:
+    """A trigger, on one line, that keeps the totals when a row comes or goes."""
+    kind = f"CASE {row}.reason WHEN '{UNKNOWN}' THEN '{UNKNOWN_LET_GO}' ELSE '{UNPROVEN_LET_GO}' END"
+    return (
+        f"CREATE TRIGGER IF NOT EXISTS quarantine_{event.lower()} AFTER {event} ON quarantine "
+        f"WHEN {row}.channel IS NULL OR {row}.reason = '{UNKNOWN}' BEGIN UPDATE quarantine_totals "
+        f"SET messages = messages {sign} 1, bytes = bytes {sign} {row}.size WHERE kind = {kind}; END;"
+    )
+
+
+# What is bounded is never added up: its totals are kept with each row that comes or goes, however it goes.
+_TOTALS = f"""
+CREATE TABLE IF NOT EXISTS quarantine_totals (kind TEXT PRIMARY KEY, messages INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO quarantine_totals VALUES ('{UNKNOWN_LET_GO}', 0, 0), ('{UNPROVEN_LET_GO}', 0, 0);
+{_adds_up("INSERT", "new", "+")}
+{_adds_up("DELETE", "old", "-")}
+""".strip()
 SCHEMA = (
-    """
+    f"""
 CREATE TABLE IF NOT EXISTS admitted (
   row INTEGER PRIMARY KEY AUTOINCREMENT,
   digest TEXT NOT NULL UNIQUE,
@@ -58,16 +88,20 @@ CREATE TABLE IF NOT EXISTS held_back (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS held_back_by_place ON held_back (channel, seq);
 CREATE INDEX IF NOT EXISTS held_back_by_time ON held_back (until);
-CREATE TABLE IF NOT EXISTS deferred (digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deferred (
+  digest TEXT PRIMARY KEY, message BLOB NOT NULL, retry_at REAL NOT NULL, stream_seq INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS deferred_by_time ON deferred (retry_at, stream_seq);
 CREATE TABLE IF NOT EXISTS quarantine (
   n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
   headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT, prev TEXT,
-  kids TEXT NOT NULL, stream TEXT, stream_seq INTEGER,
-  UNIQUE (digest, reason, subject, headers)
+  kids TEXT NOT NULL, stream TEXT, stream_seq INTEGER, variant TEXT NOT NULL, size INTEGER NOT NULL,
+  UNIQUE (digest, reason, variant)
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
 CREATE INDEX IF NOT EXISTS quarantine_unproven ON quarantine (n) WHERE channel IS NULL AND reason != 'unknown-key';
 CREATE INDEX IF NOT EXISTS quarantine_unknown_keys ON quarantine (n) WHERE reason = 'unknown-key';
+{_TOTALS}
 CREATE INDEX IF NOT EXISTS quarantine_forks ON quarantine (channel, n) WHERE reason = 'fork';
 CREATE TABLE IF NOT EXISTS fork_decisions (
   n INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, upto INTEGER NOT NULL, at REAL NOT NULL, by TEXT NOT NULL,
@@ -94,14 +128,8 @@ CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NU
 MOST_UNPROVEN = 2000
 MOST_UNPROVEN_BYTES = 32 * 1024**2
 """How much is kept of what nobody is proven to have said, by each of two kinds: signed by unknown keys, and the rest."""
-UNKNOWN = "unknown-key"
-UNCONFIRMED = "co-issuers-unconfirmed"
-UNKNOWN_LET_GO = "unknown_let_go"
-"""The counter of what was let go though it may have been signed by a key still to come."""
-_UNPROVEN = {
-    UNKNOWN_LET_GO: f"reason = '{UNKNOWN}'",
-    "unproven_let_go": f"channel IS NULL AND reason != '{UNKNOWN}'",
-}
+ROW_BYTES = 512
+"""What a row costs beside its texts."""
 LAYOUT = Layout("subscribing", SCHEMA)
 
 
@@ -150,6 +178,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     trust: str = ""
     endorsers: tuple[str, ...] = ()
     refused: str | None = None
+    voices: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, judged: Judged) -> Waiting:
@@ -164,6 +193,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             labels=tuple(sorted(admitted.labels)),
             trust=str(admitted.trust),
             endorsers=admitted.endorsers,
+            voices=admitted.proof.voices,
         )
         waiting.__dict__["bulletin"] = admitted.bulletin  # at hand, so it need not be read again
         return waiting
@@ -284,24 +314,47 @@ def add_admitted(
 
 
 def add_endorsers(db: sqlite3.Connection, waiting: Waiting) -> None:
-    """Take over the signatures of a bulletin that is kept already, when more authorities have signed it than those known."""
-    sql = "SELECT row, labels, endorsers FROM admitted WHERE digest = ?"
+    """Add the signatures of a further copy to those of a bulletin that is kept already; none that it has is taken away."""
+    sql = (
+        "SELECT a.row, a.signature, a.labels, a.endorsers, coalesce(l.kids, a.kid) AS kids FROM admitted a "
+        "LEFT JOIN links l ON l.channel = a.channel AND l.seq = a.seq AND l.digest = a.digest WHERE a.digest = ?"
+    )
     row = db.execute(sql, (waiting.message.digest,)).fetchone()
-    if row is None or not set(msgspec.json.decode(row["endorsers"])) < set(waiting.endorsers):
+    if row is None or row["signature"] == waiting.signature:
         return
-    labels = set(msgspec.json.decode(row["labels"], type=list[str]))
-    if UNCONFIRMED not in waiting.labels:
-        labels.discard(UNCONFIRMED)
+    had = msgspec.json.decode(row["endorsers"], type=tuple[str, ...])
+    labels = msgspec.json.decode(row["labels"], type=frozenset[str])
+    signature, endorsers, confirmed = _joined(row["signature"], had, row["kids"].split(), waiting)
+    if confirmed:
+        labels -= {UNCONFIRMED}
+    if (signature, endorsers) == (row["signature"], had):
+        return
     db.execute(
         "UPDATE admitted SET signature = ?, endorsers = ?, labels = ? WHERE row = ?",
-        (waiting.signature, as_json(waiting.endorsers), as_json(sorted(labels)), row["row"]),
+        (signature, as_json(endorsers), as_json(sorted(labels)), row["row"]),
     )
+
+
+def _joined(
+    signature: str, endorsers: Iterable[str], kids: Iterable[str], waiting: Waiting
+) -> tuple[str, tuple[str, ...], bool]:
+    """The signatures and endorsers of two copies, and whether all co-issuers who are named stand behind it.
+
+    Args:
+        signature: of the copy that is kept.
+        endorsers: of it.
+        kids: the keys of its issuer in it.
+        waiting: the other copy.
+    """
+    together = tuple(sorted({*endorsers, *waiting.endorsers}))
+    merged = merge_headers(signature, waiting.signature, {*kids, *waiting.kids}, waiting.voices)
+    return merged, together, {each.id for each in waiting.bulletin.co_issuers} <= {*together}
 
 
 def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> bool:
     """Hold a bulletin back until its predecessor comes or `until` (seconds since the epoch) is over.
 
-    Returns False when it is held back already.
+    Returns False when it is held back already; it then takes over the signatures of this copy.
     """
     row = {
         "digest": waiting.message.digest,
@@ -310,65 +363,100 @@ def add_held_back(db: sqlite3.Connection, waiting: Waiting, until: float) -> boo
         "message": msgspec.msgpack.encode(waiting),
         "until": until,
     }
-    return insert(db, "held_back", row, verb="INSERT OR IGNORE").rowcount > 0
+    if insert(db, "held_back", row, verb="INSERT OR IGNORE").rowcount > 0:
+        return True
+    kept = db.execute("SELECT message FROM held_back WHERE digest = ?", (row["digest"],)).fetchone()
+    had = msgspec.msgpack.decode(kept["message"], type=Waiting)
+    if had.signature and waiting.signature:  # neither is one that only holds a place
+        signature, endorsers, confirmed = _joined(had.signature, had.endorsers, had.kids, waiting)
+        labels = tuple(each for each in had.labels if not (confirmed and each == UNCONFIRMED))
+        had = msgspec.structs.replace(had, signature=signature, endorsers=endorsers, labels=labels)
+        db.execute(
+            "UPDATE held_back SET message = ? WHERE digest = ?", (msgspec.msgpack.encode(had), row["digest"])
+        )
+    return False
 
 
 def is_known(db: sqlite3.Connection, digest: str) -> bool:
-    """Whether the bulletin of this digest is admitted or waits for its predecessor."""
+    """Whether the bulletin of this digest is admitted, erased, proven and refused, or waits for its predecessor."""
     sql = (
         "SELECT EXISTS (SELECT 1 FROM admitted WHERE digest = ?1) "
-        "OR EXISTS (SELECT 1 FROM held_back WHERE digest = ?1)"
+        "OR EXISTS (SELECT 1 FROM held_back WHERE digest = ?1) "
+        "OR EXISTS (SELECT 1 FROM tombstones WHERE digest = ?1) "
+        "OR EXISTS (SELECT 1 FROM quarantine WHERE digest = ?1 AND channel IS NOT NULL)"
     )
     return bool(db.execute(sql, (digest,)).fetchone()[0])
 
 
-def add_deferred(db: sqlite3.Connection, message: Message, retry_at: dt.datetime) -> bool:
-    """Put a message off until it can be judged. Returns False when it waits already."""
+def add_deferred(
+    db: sqlite3.Connection, message: Message, retry_at: dt.datetime, proof: Proof | None = None
+) -> bool:
+    """Put a message off until it can be judged, with the headers that its proof has.
+
+    Returns False when it waits already; it then takes over the signatures of this copy.
+    """
+    if proof is not None:
+        message = msgspec.structs.replace(message, headers=proof.headers)
     row = {
         "digest": message.digest,
         "message": msgspec.msgpack.encode(message),
         "retry_at": retry_at.timestamp(),
+        "stream_seq": message.stream_seq,
     }
-    return insert(db, "deferred", row, verb="INSERT OR IGNORE").rowcount > 0
+    if insert(db, "deferred", row, verb="INSERT OR IGNORE").rowcount > 0:
+        return True
+    kept = db.execute("SELECT message FROM deferred WHERE digest = ?", (message.digest,)).fetchone()
+    had = msgspec.msgpack.decode(kept["message"], type=Message)
+    if proof is not None and (signature := dict(had.headers).get(SIG_HEADER)) is not None:
+        merged = merge_headers(signature, dict(proof.headers)[SIG_HEADER], proof.kids, proof.voices)
+        headers = tuple({**dict(had.headers), SIG_HEADER: merged}.items())
+        had = msgspec.structs.replace(had, headers=headers)
+        db.execute(
+            "UPDATE deferred SET message = ? WHERE digest = ?",
+            (msgspec.msgpack.encode(had), message.digest),
+        )
+    return False
 
 
 def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> bool:
-    """Keep what was refused, with its reason. Returns False when it is kept for this reason already, or was and is erased."""
-    message = refused.message
+    """Keep what was refused, with its reason. Returns False when it is kept for this reason already.
+
+    What is proven is kept once for each reason, whatever else its headers have: anybody may add to them. Of what is not
+    proven each variant is kept, as another may be the true one, up to a bound.
+    """
+    message, headers = refused.message, as_json(refused.message.headers)
+    variant = "" if refused.channel is not None else digest(f"{message.subject} {headers}".encode())
+    texts = (message.subject, headers, refused.detail)
     row = {
         **{name: getattr(refused, name) for name in ("reason", "detail", "channel", "seq", "id", "prev")},
         **_columns(message),
         "at": now.timestamp(),
-        "headers": as_json(message.headers),
+        "headers": headers,
         "kids": " ".join(refused.kids),
+        "variant": variant,
+        "size": len(message.payload) + sum(len(text.encode()) for text in texts) + ROW_BYTES,
     }
-    erased = db.execute(
-        "SELECT EXISTS (SELECT 1 FROM quarantine WHERE digest = ? AND reason = ? AND subject = ? AND headers = ?)",
-        (message.digest, refused.reason, message.subject, erasure.redacted(as_json(message.headers))),
-    )
-    if erased.fetchone()[0]:
-        return False
     return insert(db, "quarantine", row, verb="INSERT OR IGNORE").rowcount > 0
 
 
 def trim_quarantine(db: sqlite3.Connection) -> int:
     """Let go the oldest of what nobody is proven to have said, beyond what is kept of it. Returns how many.
 
-    Proven refusals are not touched: they are evidence, and their authors' budgets bound them.
+    Proven refusals are not touched: they are evidence, and their authors' budgets bound them. It costs what is let go, however
+    much is kept.
     """
     gone = 0
-    for name, kind in _UNPROVEN.items():
-        sizes = db.execute(
-            f"SELECT n, length(payload) + length(headers) AS size FROM quarantine WHERE {kind} ORDER BY n DESC"
-        )
-        total = 0
-        for kept, row in enumerate(sizes):
-            total += row["size"]
-            if kept == MOST_UNPROVEN or total > MOST_UNPROVEN_BYTES:
-                let_go = db.execute(f"DELETE FROM quarantine WHERE {kind} AND n <= ?", (row["n"],)).rowcount
-                add_counts(db, {name: let_go})
-                gone += let_go
+    for name, messages, size in db.execute("SELECT kind, messages, bytes FROM quarantine_totals").fetchall():
+        too_many, too_large, last = messages - MOST_UNPROVEN, size - MOST_UNPROVEN_BYTES, 0
+        if too_many <= 0 and too_large <= 0:
+            continue
+        for row in db.execute(f"SELECT n, size FROM quarantine WHERE {_KINDS[name]} ORDER BY n"):
+            too_many, too_large, last = too_many - 1, too_large - row["size"], row["n"]
+            if too_many <= 0 and too_large <= 0:
                 break
+        let_go = db.execute(f"DELETE FROM quarantine WHERE {_KINDS[name]} AND n <= ?", (last,)).rowcount
+        add_counts(db, {name: let_go})
+        gone += let_go
     return gone
 
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
         BATCH_FROM,
         CONSUMER_NOT_FOUND,
         STREAM_NOT_FOUND,
-        PubAck,
-        StreamInfo,
         consumer_info,
         consumer_names,
         js_api,
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from bus.transport.memory import MemoryBroker
     from bus.transport.permissions import Permissions, permissions_of, reading
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
+    from bus.transport.states import PubAck, StreamInfo
     from bus.transport.streams import (
         MARGIN_S,
         MAX_AGE_S,

@@ -35,7 +35,7 @@ class Answers:
 
     async def on_message(self, message: Msg) -> None:
         """Hand over the server's JSON to who waits for it."""
-        _, answer = self._waiting.get(message.subject.rsplit(".", 1)[1], ("", None))
+        _, answer = self._waiting.get(message.subject.rpartition(".")[2], ("", None))
         if answer is None or answer.done():
             return
         if headers_of(message).status == str(NO_RESPONDERS):
@@ -43,7 +43,7 @@ class Answers:
             return
         try:
             answer.set_result(msgspec.json.decode(message.data, type=dict[str, Any]))
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             answer.set_result({"error": {"description": "not an answer of JetStream"}})
 
     def fail(self, error: BusError, subject: str | None = None) -> None:

@@ -13,29 +13,39 @@ as they came, repeats included; the library keeps only the last of equal names.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import nats.errors
+import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import BadHeaderError, ConnectionClosedError, MaxPayloadError, ProtocolError
 from nats.protocol.parser import Parser
 
 from bus.errors import BrokerError, UnreachableError
+from bus.transport import server_info
 from bus.transport.interface import Delivery, Outgoing, header_bytes
+from bus.transport.server_info import MAX_ANNOUNCED_BYTES
+from bus.transport.streams import HEADER_SLACK_BYTES
+from schemas.envelope import MAX_HEADER_BYTES
 
-MAX_LINE_BYTES = 1024 * 1024  # INFO of a large cluster; all else is far shorter
-MAX_ANNOUNCED_BYTES = 4 * 1024**2
-"""The largest message that is taken: ours are far smaller, an answer of the server about itself may be larger."""
+MAX_INFO_BYTES = 1024 * 1024  # of a large cluster
+MAX_LINE_BYTES = 4096 + 1024
+"""Any other line: what the server takes of a publisher, and its own delivery address."""
+MAX_HEADER_LINES = 256
+"""A block with more lines, or longer than the broker takes, is none of ours and read as empty: what it holds is refused."""
 _NUMBER = re.compile(rb"[0-9]{1,10}")
 TCP_USER_TIMEOUT_MS = 8000
 _LINE_END = b"\r\n"
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", None)
 _HEADER_VERSION = "NATS/1.0"
+_MAX_HEADER_BYTES = MAX_HEADER_BYTES + HEADER_SLACK_BYTES
+MAX_STATUS = 256
+
+log = structlog.get_logger()
 
 
 class RawHeaders(dict[str, str]):
@@ -52,12 +62,15 @@ class RawHeaders(dict[str, str]):
 
     def __init__(self, raw: bytes) -> None:
         super().__init__()
+        if len(raw) > _MAX_HEADER_BYTES or raw.count(b"\r\n") > MAX_HEADER_LINES + 2:
+            raw = b""  # the connection stays: whoever could store such a block would blind every reader
         # Latin-1 keeps every byte; what is not ASCII is refused where it matters, at admission.
         first, *lines = raw.decode("latin-1").split("\r\n")
         parted = [line.partition(":") for line in lines]
         self.pairs = tuple((name, value.strip(" \t")) for name, colon, value in parted if colon)
         inline = first.removeprefix(_HEADER_VERSION) if first.startswith(_HEADER_VERSION) else ""
-        self.status, _, self.description = inline.strip(" \t\v\f").partition(" ")
+        status, _, description = inline[:MAX_STATUS].strip(" \t\v\f").partition(" ")
+        self.status, self.description = status, description
         if self.status:
             self["Status"], self["Description"] = self.status, self.description
 
@@ -83,14 +96,24 @@ class HardenedParser(Parser):
         Raises:
             ProtocolError: they are not the server's protocol.
         """
+        try:
+            await self._parse(data)
+        except (ProtocolError, OSError):
+            raise
+        except Exception as exc:
+            # The library would log it and read no more, and stay connected: whatever it is, the connection ends.
+            log.warning("broker_not_understood", problem=repr(exc))
+            raise ProtocolError from exc
+
+    async def _parse(self, data: bytes) -> None:
         self.buf.extend(data)
         while self.buf:
             if self._coming is None:
                 # From where the last search ended: a line that comes byte by byte is searched once.
                 end = self.buf.find(_LINE_END, self._searched)
+                if (len(self.buf) if end < 0 else end) > self._longest():
+                    raise ProtocolError
                 if end < 0:
-                    if len(self.buf) > MAX_LINE_BYTES:
-                        raise ProtocolError
                     self._searched = max(0, len(self.buf) - 1)
                     return
                 self._searched = 0
@@ -107,6 +130,9 @@ class HardenedParser(Parser):
             self._coming = None
             await self.nc._process_msg(sid, subject, reply, payload, header)
 
+    def _longest(self) -> int:
+        return MAX_INFO_BYTES if self.buf.startswith(b"INFO ") else MAX_LINE_BYTES
+
     async def _line(self, line: bytes) -> None:
         verb, _, rest = line.partition(b" ")
         match verb:
@@ -119,7 +145,7 @@ class HardenedParser(Parser):
             case b"-ERR":
                 await self.nc._process_err(rest.decode("utf-8", "backslashreplace").lower())
             case b"INFO":
-                await self.nc._process_info(_json(rest))
+                await self.nc._process_info(server_info.read(rest))
             case b"+OK":
                 pass
             case _:
@@ -147,16 +173,6 @@ def _count(digits: bytes) -> int:
     return int(digits)
 
 
-def _json(raw: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise ProtocolError from None
-    if not isinstance(document, dict):
-        raise ProtocolError
-    return document
-
-
 class HardenedClient(Client):
     """The library's client with the parser and headers above, and a transport key's public half to log in with."""
 
@@ -164,6 +180,12 @@ class HardenedClient(Client):
         super().__init__()
         self._public_nkey = public_nkey
         self._ps = HardenedParser(self)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether what the server says is still read."""
+        task = self._reading_task
+        return task is not None and not task.done()
 
     def set_tcp_user_timeout(self) -> None:
         """Give up a socket on which nothing is acknowledged, where the system can: a black hole is noticed within seconds."""
@@ -201,6 +223,13 @@ class HardenedClient(Client):
             block += head + message.payload + _LINE_END
         await self._send_command(bytes(block))
         await self._flush_pending()
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        # The first one is read past the parser, and the library acts on the members that stand in it afterwards.
+        said = server_info.checked(info)
+        if initial_connection:
+            info.clear()
+            info.update(said)
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
         return RawHeaders(headers) if headers else None

@@ -229,6 +229,8 @@ class NatsConnection(Connection):
         """Wait for the end of a connection; until then it pings as often as the endpoint says."""
         self._leave = lost
         while not lost.is_set():
+            if not client.is_reading:
+                return
             client.options["ping_interval"] = self.endpoint.ping_s()  # the client reads it before each ping
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):

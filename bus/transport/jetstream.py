@@ -1,4 +1,4 @@
-"""JetStream over a connection: publish, batch, API calls. Its answers are decoded with bounds; refusals become ours."""
+"""JetStream over a connection: publish, batch, API calls. What it answers is in `states`; refusals become ours."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
 from bus.transport.interface import NO_RESPONDERS, Connection, Outgoing
+from bus.transport.states import MAX_NAMES, ConsumerInfo, Count, Name, PubAck, StreamInfo, decoded
 from bus.transport.streams import StreamSpec
 
 REQUEST_TIMEOUT_S = 2.0
@@ -21,76 +22,6 @@ BATCH_FROM = 8  # so many messages that wait for one stream are a burst
 STREAM_FULL = frozenset({10023, 10077})
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
-MAX_NAMES = 100_000
-
-_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Name = Annotated[str, msgspec.Meta(max_length=256)]
-T = TypeVar("T")
-
-
-class PubAck(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream's durable acknowledgement."""
-
-    stream: _Name
-    seq: _Count
-    duplicate: bool = False
-
-
-class Delivered(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a consumer has delivered: in its own count since it was set, and in the stream."""
-
-    consumer_seq: _Count
-    stream_seq: _Count
-
-
-class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How a consumer stands.
-
-    Attributes:
-        config: its settings, as the server tells them.
-        delivered: how far it has delivered.
-        num_pending: how many messages of the stream it has still to deliver.
-        num_waiting: how many pull requests wait at it.
-    """
-
-    config: dict[str, Any]
-    delivered: Delivered
-    num_pending: _Count = 0
-    num_waiting: _Count = 0
-
-    @property
-    def filters(self) -> frozenset[str]:
-        """The subjects it delivers."""
-        return frozenset(
-            map(str, self.config.get("filter_subjects") or [self.config.get("filter_subject", ">")])
-        )
-
-
-class StreamState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream holds."""
-
-    messages: _Count
-    bytes: _Count
-    first_seq: _Count
-    last_seq: _Count
-    num_subjects: _Count = 0
-
-
-class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How a stream stands; `config` are its settings, as the server tells them."""
-
-    config: dict[str, Any]
-    state: StreamState
-
-    @property
-    def max_bytes(self) -> int:
-        """The room that it has, in bytes."""
-        return int(self.config["max_bytes"])
-
-    @property
-    def sources(self) -> frozenset[str]:
-        """The names of the streams that it copies."""
-        return frozenset(source["name"] for source in self.config.get("sources") or ())
 
 
 def stream_differs(spec: StreamSpec, info: StreamInfo) -> tuple[str, ...]:
@@ -132,7 +63,7 @@ async def publish(
     answer = await connection.request(subject, payload, headers, timeout)
     if "error" in answer:
         raise _refusal(answer["error"])
-    return _decoded(answer, PubAck, "an acknowledgement")
+    return decoded(answer, PubAck, "an acknowledgement")
 
 
 async def publish_batch(
@@ -155,6 +86,8 @@ async def publish_batch(
     await connection.send_all(opening)
     headers = {**last.headers, "Nats-Batch-Commit": "1"}
     ack = await publish(connection, last.subject, last.payload, headers, timeout)
+    if ack.seq < len(batch):
+        raise BrokerError(f"not an acknowledgement of {len(batch)} messages (number {ack.seq})")
     return [PubAck(stream=ack.stream, seq=ack.seq - len(batch) + place) for place in range(1, len(batch) + 1)]
 
 
@@ -215,7 +148,7 @@ async def consumer_info(
         UnreachableError, BrokerError: from the broker.
     """
     answer = await js_api(connection, f"CONSUMER.INFO.{stream}.{consumer}", timeout=timeout)
-    return _decoded(answer, ConsumerInfo, "a consumer's state")
+    return decoded(answer, ConsumerInfo, "a consumer's state")
 
 
 async def stream_info(connection: Connection, stream: str, timeout: float = REQUEST_TIMEOUT_S) -> StreamInfo:
@@ -225,7 +158,7 @@ async def stream_info(connection: Connection, stream: str, timeout: float = REQU
         UnreachableError, BrokerError: from the broker.
     """
     answer = await js_api(connection, f"STREAM.INFO.{stream}", timeout=timeout)
-    return _decoded(answer, StreamInfo, "a stream's state")
+    return decoded(answer, StreamInfo, "a stream's state")
 
 
 async def stream_names(connection: Connection) -> list[str]:
@@ -253,17 +186,10 @@ async def _names(connection: Connection, call: str, key: str, timeout: float) ->
     names: list[str] = []
     while True:
         page = await js_api(connection, call, {"offset": len(names)}, timeout)
-        listed = _decoded(page.get(key) or [], list[_Name], "a list of names")
+        listed = decoded(page.get(key) or [], list[Name], "a list of names")
         names += listed
-        if not listed or len(names) >= min(int(page.get("total", 0)), MAX_NAMES):
+        if not listed or len(names) >= min(decoded(page.get("total", 0), Count, "a number"), MAX_NAMES):
             return names
-
-
-def _decoded(answer: object, shape: type[T], what: str) -> T:
-    try:
-        return msgspec.convert(answer, shape)
-    except msgspec.ValidationError as exc:
-        raise BrokerError(f"not {what} ({exc})") from None
 
 
 def _refusal(error: object) -> BrokerError:

@@ -28,8 +28,12 @@ from schemas.codec import digest
 HEARTBEAT_S = 3.0
 LINGER_FROM = 64
 LINGER_S = 0.01
+MOST_QUEUED = 3 * PULL_MESSAGES
+"""How many messages that came and were not taken are kept: one request's, with room for what a new leader repeats."""
+EACH_BYTES, HEADER_LINE_BYTES = 512, 160
+"""What a message, and a line of its headers, costs beside its bytes."""
 MOST_QUEUED_BYTES = 3 * PULL_BYTES
-"""What is kept of messages that came and were not taken: one request's bytes, with room for what a new leader repeats."""
+"""How many bytes of them."""
 _NS = 1_000_000_000
 _REQUEST = {
     "batch": PULL_MESSAGES,
@@ -196,11 +200,9 @@ class PullConsumer:
         # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
         # it is told from what the server says about the request.
         if (received := _received(message, self._place)) is not None:
-            if self._overrun or self._queued_bytes > MOST_QUEUED_BYTES:
-                self._overrun = True  # the reader finds it when it takes the next one, and attaches anew
-                return
-            self._queued_bytes += _size(received)
-            self._queue.put_nowait(received)
+            if self._has_room():
+                self._queued_bytes += _size(received)
+                self._queue.put_nowait(received)
             return
         if message.status == _HEARTBEAT:
             return
@@ -213,7 +215,13 @@ class PullConsumer:
             message.status == "409" and message.description.startswith(_FINAL_CONFLICTS)
         ):
             self._refusal = BrokerError(f"the consumer refuses: {text}", reason="no-stream")
-        self._queue.put_nowait(None)
+        if self._has_room():
+            self._queue.put_nowait(None)
+
+    def _has_room(self) -> bool:
+        """Whether one more is kept; otherwise the reader finds when it takes the next one that it must attach anew."""
+        self._overrun |= self._queue.qsize() >= MOST_QUEUED or self._queued_bytes > MOST_QUEUED_BYTES
+        return not self._overrun
 
 
 def _received(message: Delivery, place: str) -> Received | None:
@@ -243,7 +251,8 @@ def _received(message: Delivery, place: str) -> Received | None:
 
 
 def _size(received: Received) -> int:
-    return len(received.payload) + header_bytes(received.headers)
+    lines = len(received.headers) * HEADER_LINE_BYTES
+    return len(received.subject) + len(received.payload) + header_bytes(received.headers) + lines + EACH_BYTES
 
 
 def cursor_at(received: Received, payload_digest: str) -> Cursor:

@@ -361,6 +361,19 @@ def _envelopes() -> Iterator[Entry]:
         price=60,
     )
     yield Entry(
+        name="signature headers of two copies",
+        limit=envelope.MAX_HEADER_BYTES,
+        read=lambda raw: envelope.merge_headers(raw.decode(), raw.decode(), (), ()),
+        shapes={
+            **text_shapes(),
+            "commas": filled(b"", b","),
+            "signatures": listed(b"", _compact),
+            "a long signature": filled(b"e30..", b"AAAA"),
+        },
+        covers=("schemas.envelope.merge_headers",),
+        price=120,
+    )
+    yield Entry(
         name="headers of a message",
         limit=64 * KIB,
         read=lambda raw: RawHeaders(raw).pairs,

@@ -25,8 +25,9 @@ from bus.server.config import MOST_EACH
 from bus.server.provisioning import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection, Endpoint, NatsConnection
-from bus.transport.jetstream import PubAck, publish
+from bus.transport.jetstream import publish
 from bus.transport.pull_consumer import PullConsumer, Received
+from bus.transport.states import PubAck
 from bus.trust.registry import VerifiedRegistry
 from tests.support.publishers import publishing
 from tests.support.waiting import longest

@@ -61,10 +61,10 @@ class InMemory:
     """The broker in memory."""
 
     def __init__(self, world: World, seat: BrokerRole | None = None) -> None:
-        self._broker = MemoryBroker()
-        self._broker.jetstream.provision(*layout(world.registry, seat))
+        self.broker = MemoryBroker()
+        self.broker.jetstream.provision(*layout(world.registry, seat))
         self._allowed: dict[str, Permissions] = {}
-        self._broker.let_in(PROVISIONER)
+        self.broker.let_in(PROVISIONER)
         for identity in served_authorities(world.registry, seat):
             self._let_in(identity, permissions_of(world.registry, identity))
         for guest in guests(world.registry, seat) if seat else ():
@@ -72,11 +72,11 @@ class InMemory:
 
     def _let_in(self, identity: str, allowed: Permissions) -> None:
         self._allowed[identity] = allowed
-        self._broker.let_in(identity, allowed)
+        self.broker.let_in(identity, allowed)
 
     def endpoint(self, identity: str) -> Endpoint:
         """An identity's place."""
-        return self._broker.endpoint(identity)
+        return self.broker.endpoint(identity)
 
     async def forbid(self, identity: str, pattern: str) -> None:
         """Take a pattern from what an identity may publish."""
@@ -87,11 +87,11 @@ class InMemory:
 
     async def stop(self) -> None:
         """End it."""
-        self._broker.stop()
+        self.broker.stop()
 
     async def start(self) -> None:
         """Start it again."""
-        self._broker.start()
+        self.broker.start()
 
 
 class Nats:

@@ -21,7 +21,7 @@ from bus.federation.ledger import Ledger
 from bus.hub.exchange.receipts import draft as receipt_draft
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.policy.deadlines import DEFAULTS as DEADLINES
-from bus.policy.rates import RateLimit
+from bus.policy.rates import READING, RateLimit
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Publisher
 from bus.publishing.sender import Sender
@@ -222,6 +222,7 @@ async def reading(
     inbox: Inbox,
     endpoint: Endpoint,
     clock: Callable[[], dt.datetime] | None = None,
+    allowance: RateLimit = READING,
 ) -> AsyncIterator[Subscriber]:
     """A subscriber at work."""
     subscriber = Subscriber(
@@ -230,9 +231,29 @@ async def reading(
         registry=lambda: world.registry,
         endpoint=endpoint,
         clock=clock or (lambda: world.now),
+        allowance=allowance,
     )
     async with running(subscriber.run()):
         yield subscriber
+
+
+async def test_a_link_that_breaks_buys_no_new_budget(broker: Broker, world: World, tmp_path: Path) -> None:
+    """What an authority has used before the reader attached anew still counts after."""
+    said = chain(world, 6)
+    few = RateLimit(burst=4, per_s=1 / (365 * 86_400))
+    async with (
+        Inbox.open(tmp_path / "store.db") as inbox,
+        reading(world, inbox, broker.endpoint("xb-hub"), allowance=few) as subscriber,
+    ):
+        await say(broker, said[:3])
+        await eventually(lambda: subscriber.counts["admitted"] == 3)
+        attached = subscriber.attached
+        await broker.stop()
+        await broker.start()
+        await eventually(lambda: subscriber.attached >= attached + len(subscriber.pending))
+        await say(broker, said[3:])
+        await eventually(lambda: subscriber.counts["over_budget"] == 2, describe=lambda: subscriber.counts)
+        assert await admitted(inbox) == [each.digest for each in said[:4]]
 
 
 async def admitted(inbox: Inbox) -> list[str]:
@@ -513,7 +534,7 @@ async def test_copies_of_what_was_carried_have_an_end(
     brokers: dict[str, Broker], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A place that brings an author's true bulletin again and again is heard so often; the next bulletin is carried."""
-    monkeypatch.setattr(carrier_module, "COPIES", RateLimit(burst=2, per_s=1 / 2**30))
+    monkeypatch.setattr(carrier_module, "COPIES", 3)
     true = chain(world, 2, "xb-csirt")
     async with carrying(world, brokers, tmp_path / "ledger.db") as carrier:
         for _ in range(6):

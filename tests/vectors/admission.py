@@ -27,6 +27,7 @@ from tests.vectors.scene import (
     OTHER,
     REVOKED,
     SEAL,
+    STRANGER,
     example,
     registry,
     signed,
@@ -104,6 +105,14 @@ def _decisions() -> Iterator[Case]:
         headers(PAYLOAD, OTHER),
         PAYLOAD,
         "wrong-issuer",
+    )
+    yield (
+        "signed by another authority and an unknown key",
+        "Speaker",
+        SUBJECT,
+        headers(PAYLOAD, OTHER, STRANGER),
+        PAYLOAD,
+        "unknown-key",
     )
     told: dict[str, dict[str, Any]] = {
         "issuer under another name": {"name": "Another name"},
@@ -267,3 +276,8 @@ LAYER = {
     "bad-signature",
 }
 """Reasons that the signature layer gives; after them the bytes are read, which no JOSE library does."""
+
+
+def by_layer(case: dict[str, Any]) -> bool:
+    """Whether a case is refused by the signature layer; whose the signatures are is decided after it."""
+    return case["reason"] in LAYER and case["flags"] != ["Speaker"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, MutableMapping
@@ -25,6 +26,9 @@ _STILL_CONNECTING = "not connected yet"
 LINES_EACH = 60
 WINDOW_S = 60.0
 MAX_LINE = 4000
+TRACE_LINES, TRACE_LINE = 40, 400
+"""So much of a trace is shown: its last lines, each up to so many characters. What a stranger sends may stand in it."""
+LIBRARIES = ("nats", "asyncio")
 
 
 def configure(verbosity: int, *, errors_only: bool = False) -> None:
@@ -47,6 +51,25 @@ def configure(verbosity: int, *, errors_only: bool = False) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    for name in LIBRARIES:
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [Passed()], False
+        library.setLevel(level)
+
+
+class Passed(logging.Handler):
+    """Hands what a library logs by itself over to this log: it is bounded and made safe as all else is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a record (the protocol of `logging.Handler`)."""
+        log = structlog.get_logger()
+        log.log(
+            record.levelno,
+            "library_report",
+            library=record.name.partition(".")[0],
+            problem=record.getMessage(),
+            exc_info=record.exc_info,
+        )
 
 
 class Share:
@@ -86,4 +109,7 @@ def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> st
     what, trace = str(event.pop("event", "")).replace("_", " "), event.pop("exception", "")
     details = ", ".join(f"{name.replace('_', ' ')} {safe(value)}" for name, value in event.items())
     line = (safe(f"{when} {level}: {what}") + (f": {details}" if details else ""))[:MAX_LINE]
-    return "\n".join([line, *(safe(each) for each in str(trace).splitlines())])
+    traced = str(trace).splitlines()
+    if len(traced) > TRACE_LINES:
+        traced = [f"... {len(traced) - TRACE_LINES} more lines", *traced[-TRACE_LINES:]]
+    return "\n".join([line, *(safe(each[:TRACE_LINE]) for each in traced)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,9 +15,12 @@ from schemas.envelope import (
     MAX_HEADER_BYTES,
     TYP_BULLETIN,
     TYP_REGISTRY,
+    Batch,
     b64u,
     format_header,
+    head_of,
     hints,
+    merge_headers,
     parse_header,
     protected_for,
     read_signed,
@@ -210,3 +214,27 @@ def test_any_bytes_are_a_file_or_refused(raw: bytes) -> None:
         read_signed(raw, within())
     except EnvelopeError as refused:
         assert refused.reason
+
+
+# -- two copies of one bulletin ---------------------------------------------------------------------------------------
+
+
+def test_the_signatures_of_two_copies_are_joined() -> None:
+    """The issuer's first, then those of who is named, then what was there, then what is new."""
+    mine, his = (each.header.kid for each in ENTRIES)
+    one, other = (format_header((each,)) for each in ENTRIES)
+    assert merge_headers(one, other, (), ()) == f"{one},{other}"
+    assert merge_headers(one, other, (), (his,)) == f"{other},{one}"
+    assert merge_headers(one, other, (mine,), (mine, his)) == f"{one},{other}"
+    assert merge_headers(f"{one},{other}", one, (mine,), ()) == f"{one},{other}"
+
+
+def test_an_issuer_keeps_the_way_in_which_it_signed() -> None:
+    """Alone and in a batch together would be refused."""
+    single, again = signed(PAYLOAD, KEY, OTHER)
+    placed = Batch(head=b64u(head_of(b"r" * 32, 2)), size=2, root=b"r" * 32, index=0, path=(b"s" * 32,))
+    batched = msgspec.structs.replace(again, batch=placed)
+    issuer = (single.header.kid, again.header.kid)
+    assert merge_headers(format_header((single,)), format_header((batched,)), issuer, ()) == format_header(
+        (single,)
+    )

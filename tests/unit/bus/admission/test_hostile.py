@@ -106,8 +106,12 @@ REFUSED: dict[str, tuple[Message, str]] = {
     "the beacon's signature": (bearing(GOOD, entry(BEACON)), "unknown-key"),
     "another office of its country": (bearing(GOOD, entry(HIS)), "wrong-issuer"),
     "every other authority, but not the issuer": (
-        bearing(GOOD, entry(THEIRS), entry(HIS), entry(ROOT)),
+        bearing(GOOD, entry(THEIRS), entry(HIS)),
         "wrong-issuer",
+    ),
+    "others, and a key that the next version may give to the issuer": (
+        bearing(GOOD, entry(THEIRS), entry(ROOT)),
+        "unknown-key",
     ),
     "its signature over another bulletin": (
         bearing(GOOD, entry(payload=OTHER.payload)),

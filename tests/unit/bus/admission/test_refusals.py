@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bus.admission.steps import Admitted, admit, holds_place, verify_file
-from bus.errors import AdmissionError, Place
+from bus.errors import AdmissionError, Place, Proof
 from bus.keys.signatures import FileSigner, sign_entry
 from bus.trust import proposals
 from bus.trust.registry import VerifiedRegistry
@@ -344,6 +344,13 @@ def test_all_that_is_known_of_an_admitted_bulletin() -> None:
         endorsers=(),
         dropped_endorsements=(),
         labels=frozenset(),
+        proof=Proof(
+            subject=GOOD.subject,
+            headers=tuple(GOOD.headers),
+            kids=(MINE.kid,),
+            voices=(MINE.kid,),
+            awaits=False,
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bus.admission.steps import admit
 from bus.admission.verdict import Judged, Message, Refused, decide
-from bus.errors import Place
+from bus.errors import Place, Proof
 from schemas.subject import channel_of
 from tests.support.world import NOW, bulletin, chain, shared_world, sign
 from tests.support.world import Message as Signed
@@ -51,6 +51,9 @@ def test_a_refusal_has_reason_sentence_and_place() -> None:
         prev="p" * 43,
         id=signed.bulletin.id,
         kids=(KID,),
+        proof=Proof(
+            subject=signed.subject, headers=tuple(signed.headers), kids=(KID,), voices=(KID,), awaits=False
+        ),
     )
 
 

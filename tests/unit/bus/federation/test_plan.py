@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from bus.demo.federation import COUNTRIES, found
 from bus.errors import ConfigError
-from bus.federation.messages import Item, as_outgoing
 from bus.federation.plan import (
     BrokerRole,
     CarrierClient,
@@ -25,7 +24,6 @@ from bus.federation.plan import (
 from bus.keys import nkeys
 from bus.server.binary import ServerError
 from bus.server.config import ServerSettings, render_conf
-from bus.transport.pull_consumer import Received
 from bus.transport.streams import consumers
 from bus.trust.registry import VerifiedRegistry
 from schemas.subject import PREFIX, Channel, matches
@@ -233,54 +231,3 @@ def test_a_cluster_needs_a_secret_by_which_its_nodes_know_one_another() -> None:
     conf = render_conf(registry(), settings=settings, provisioner_nkey=KEYS["xa"])
     assert 'authorization { user: tocsin, password: "s3cret"' in conf
     assert '"nats-route://tocsin:s3cret@127.0.0.1:6223"' in conf
-
-
-SUBJECT = f"{PREFIX}.actual.green.community.xa.csirt.cyber.cyber-threat.xa.none.p4"
-SIGNED = ("Tocsin-Sig", "e30.AA")
-NOT_CARRIED = {
-    "another country's": (SUBJECT.replace(".xa.csirt", ".xb.csirt"), (SIGNED,)),
-    "another audience's": (SUBJECT.replace("community", "eu-emb"), (SIGNED,)),
-    "a subject beyond ASCII": (SUBJECT + "é", (SIGNED,)),
-    "two signatures": (SUBJECT, (SIGNED, SIGNED)),
-    "a header that goes on": (SUBJECT, (("Tocsin-Sig", "e30.AA\nX: y"),)),
-    "a header beyond ASCII": (SUBJECT, (("Tocsin-Sig", "é"),)),
-}
-
-
-def received(subject: str, headers: tuple[tuple[str, str], ...], stored_ns: int = 1) -> Received:
-    """A message from a source."""
-    return Received(
-        subject=subject,
-        headers=headers,
-        payload=b"{}",
-        stream_seq=1,
-        consumer_seq=1,
-        stored_ns=stored_ns,
-        pending=0,
-    )
-
-
-@pytest.mark.parametrize(("subject", "headers"), NOT_CARRIED.values(), ids=NOT_CARRIED.keys())
-def test_what_no_reader_would_admit_is_not_carried(
-    subject: str, headers: tuple[tuple[str, str], ...]
-) -> None:
-    """Nor what is not released; it stops nothing else."""
-    patterns = (f"{PREFIX}.actual.green.community.xa.>",)
-    assert as_outgoing(received(subject, headers), patterns) is None
-
-
-def test_headers_that_a_broker_put_there_stay_behind() -> None:
-    """Signature, message id and hints are carried; where a stream had it from is not."""
-    given_ = (SIGNED, ("Nats-Msg-Id", "d"), ("ce-id", "i"), ("Nats-Stream-Source", "XA 1"), ("X", "y"))
-    made = as_outgoing(received(SUBJECT, given_), (f"{PREFIX}.>",))
-    assert made is not None
-    assert made.headers == {"Tocsin-Sig": "e30.AA", "Nats-Msg-Id": "d", "ce-id": "i"}
-
-
-def test_what_is_sent_again_is_known_by_its_record_and_all_else_by_its_bytes() -> None:
-    """So each time that an author sends again is carried once, and the same record that is read anew is not."""
-    first, second = (received(SUBJECT, (SIGNED, ("Nats-Msg-Id", "d")), at) for at in (1, 2))
-    again, later, anew = (received(SUBJECT, (SIGNED,), at) for at in (3, 4, 4))
-    assert Item.of(first).names == Item.of(second).names
-    assert Item.of(later).names == Item.of(anew).names
-    assert len({Item.of(each).names for each in (first, again, later)}) == 3

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from nats.errors import ProtocolError
 
-from bus.transport.client import MAX_ANNOUNCED_BYTES, HardenedParser
+from bus.transport.client import MAX_LINE_BYTES, HardenedParser
 from bus.transport.interface import Delivery
 from bus.transport.pull_consumer import _received
+from bus.transport.server_info import MAX_ANNOUNCED_BYTES
 
 PLACE = "WORLD_ACTUAL.xa-hub"
 LARGE = "9223372036854775807"
@@ -50,6 +51,24 @@ async def test_a_size_beyond_bounds_is_no_protocol(line: bytes) -> None:
     parser.reset()
     with pytest.raises(ProtocolError):
         await parser.parse(line + b"\r\n")
+
+
+@pytest.mark.parametrize("end", [b"", b" 1 0\r\n"], ids=["without end", "with an end"])
+@pytest.mark.parametrize("verb", [b"MSG ", b"HMSG ", b"-ERR ", b"PING "])
+async def test_a_line_has_an_end(verb: bytes, end: bytes) -> None:
+    """Only what the server says of itself may be long."""
+    parser = HardenedParser(Heard())
+    parser.reset()
+    with pytest.raises(ProtocolError):
+        await parser.parse(verb + b"s" * (MAX_LINE_BYTES + 1) + end)
+
+
+async def test_no_fault_of_a_handler_ends_the_reading_unseen() -> None:
+    """The library would log it and read no more; as an error of the protocol it ends the connection."""
+    parser = HardenedParser(Heard())  # which knows no pings
+    parser.reset()
+    with pytest.raises(ProtocolError):
+        await parser.parse(b"PING\r\n")
 
 
 async def test_the_largest_message_comes_through() -> None:

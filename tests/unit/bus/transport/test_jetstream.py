@@ -10,8 +10,9 @@ import pytest
 
 from bus.errors import BrokerError
 from bus.transport.connection import Connection
-from bus.transport.jetstream import ConsumerInfo, PubAck, StreamInfo, js_api, publish, stream_names
+from bus.transport.jetstream import js_api, publish, stream_names
 from bus.transport.memory import MemoryBroker
+from bus.transport.states import ConsumerInfo, PubAck, StreamInfo
 
 CONSUMER: dict[str, Any] = {"config": {}, "delivered": {"consumer_seq": 0, "stream_seq": 0}}
 STREAM: dict[str, Any] = {
@@ -27,6 +28,13 @@ UNFIT = {
     "settings that are none": (StreamInfo, {**STREAM, "config": []}),
     "no state": (StreamInfo, {"config": {}}),
     "a number that is a fraction": (PubAck, {"stream": "S", "seq": 1.5}),
+    "filters that are a number": (ConsumerInfo, {**CONSUMER, "config": {"filter_subjects": 5}}),
+    "a filter that is a number": (ConsumerInfo, {**CONSUMER, "config": {"filter_subject": 5}}),
+    "a filter in a list in a list": (ConsumerInfo, {**CONSUMER, "config": {"filter_subjects": [["a"]]}}),
+    "a long filter": (ConsumerInfo, {**CONSUMER, "config": {"filter_subject": "a" * 1025}}),
+    "a room in words": (StreamInfo, {**STREAM, "config": {"max_bytes": "much"}}),
+    "sources without a name": (StreamInfo, {**STREAM, "config": {"sources": [{}]}}),
+    "sources that are none": (StreamInfo, {**STREAM, "config": {"sources": 5}}),
     "a long name": (PubAck, {"stream": "S" * 257, "seq": 1}),
 }
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 import structlog
 
-from bus.cli.frame.log import LINES_EACH, MAX_LINE, WINDOW_S, Share, render
+from bus.cli.frame.log import (
+    LIBRARIES,
+    LINES_EACH,
+    MAX_LINE,
+    TRACE_LINE,
+    TRACE_LINES,
+    WINDOW_S,
+    Share,
+    configure,
+    render,
+)
 
 
 def test_one_kind_has_so_many_lines_in_a_while() -> None:
@@ -34,3 +45,38 @@ def test_one_kind_has_so_many_lines_in_a_while() -> None:
 def test_a_line_has_an_end(size: int) -> None:
     """However long what it tells of."""
     assert len(render(None, "", {"event": "x", "problem": "a" * size})) <= MAX_LINE
+
+
+def test_a_trace_has_an_end() -> None:
+    """Its last lines are shown, each up to a length: what a stranger sends may stand in it."""
+    trace = "\n".join(["first", *["  in a function"] * 10_000, "ValueError: " + "x" * 10_000_000])
+    shown = render(None, "", {"event": "x", "exception": trace})
+    assert len(shown) <= MAX_LINE + (TRACE_LINES + 1) * (TRACE_LINE + 1)
+    assert "more lines" in shown
+    assert "ValueError: xxx" in shown
+    assert "first" not in shown
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_what_a_library_logs_comes_through_this_log(library: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error as one safe line each, and no more of them than of any other kind."""
+    before = structlog.get_config()
+    logger = logging.getLogger(library)
+    kept = (logger.handlers, logger.propagate, logger.level)
+    try:
+        configure(0)
+        for _ in range(LINES_EACH + 100):
+            try:
+                raise ValueError("\x1b[2J" * 100_000)
+            except ValueError as exc:
+                logging.getLogger(f"{library}.inner").error("it %s", "\x1b[2J", exc_info=exc)
+        logging.getLogger(library).debug("not shown")
+    finally:
+        structlog.configure(**before)
+        logger.handlers, logger.propagate = kept[:2]
+        logger.setLevel(kept[2])
+    written = capsys.readouterr().err
+    assert written.count("library report") == LINES_EACH
+    assert len(written) < LINES_EACH * (MAX_LINE + 10 * TRACE_LINE)
+    assert "\x1b" not in written
+    assert "not shown" not in written

@@ -1,0 +1,125 @@
+"""Stores copies at a place and notes each that is acknowledged, whatever becomes of the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import structlog
+
+from bus.errors import BrokerError, BusError, UnreachableError
+from bus.federation.ledger import Ledger
+from bus.federation.messages import MESSAGE_ID, Proven
+from bus.transport import Connection, Outgoing, PubAck, publish, publish_burst
+
+ACK_S = 5.0
+TOO_LARGE = "too-large"
+_NEVER_STORED = frozenset({10054, 10097})
+"""JetStream's codes for a message or header that is larger than a stream takes."""
+
+log = structlog.get_logger()
+
+
+class LostError(BusError):
+    """The far stream has lost what was stored there."""
+
+    reason = "sink-lost"
+
+
+class Going(NamedTuple):
+    """A copy on its way, with what it is a copy of; `first` when the place has none of it yet."""
+
+    found: Proven
+    copy: Outgoing
+    first: bool
+
+
+class Sink(NamedTuple):
+    """A stream at a place.
+
+    Attributes:
+        connection: to the place.
+        place: its name.
+        stream: the stream that takes the copies.
+        ledger: remembers what is stored there.
+        tails: the last number of each stream of the place, kept up to date.
+    """
+
+    connection: Connection
+    place: str
+    stream: str
+    ledger: Ledger
+    tails: dict[str, int]
+
+
+async def store(
+    sink: Sink, going: Sequence[Going], carried: Counter[str], left: Counter[str], now: float
+) -> None:
+    """Publish in order to one stream and wait until all are stored: as an atomic batch, or one by one.
+
+    What is acknowledged is noted, whatever becomes of the rest, so that no retry stores it again. What the stream will never
+    take is passed over.
+
+    Args:
+        sink: where to.
+        going: at most as many as an atomic batch has.
+        carried: counts what is stored, by place.
+        left: counts what is passed over, by reason.
+        now: the present, in seconds since the epoch.
+
+    Raises:
+        UnreachableError, BrokerError, DeniedError: the rest is not, or may not be, stored.
+        LostError: the stream has fewer messages than were stored there.
+        StoreError: the ledger fails.
+    """
+    stored: dict[str, str] = {}
+
+    def note(each: Going, ack: PubAck) -> None:
+        had = sink.tails.get(sink.stream, 0)
+        if ack.seq <= had and not ack.duplicate:
+            raise LostError(f"{sink.stream} at {sink.place} had {had} messages, and stores number {ack.seq}")
+        sink.tails[sink.stream] = max(ack.seq, had)
+        stored.update(each.found.names)
+        carried[sink.place] += 1
+
+    try:
+        burst = await publish_burst(sink.connection, [each.copy for each in going], ACK_S)
+        if isinstance(burst.failure, UnreachableError):
+            raise burst.failure
+        for each, ack in zip(going, burst.acks, strict=False):
+            note(each, ack)
+        # All or nothing: of a batch that is refused, one by one shows which message is not wanted.
+        for each in going[len(burst.acks) :]:
+            try:
+                ack = await _publish(sink.connection, each)
+            except BrokerError as exc:
+                if exc.reason != TOO_LARGE and exc.code not in _NEVER_STORED:
+                    raise
+                left[TOO_LARGE] += 1
+                log.warning("not_carriable", subject=each.copy.subject, problem=str(exc))
+            else:
+                note(each, ack)
+    finally:
+        if stored:
+            await sink.ledger.note_stored(sink.place, stored, sink.tails, now)
+
+
+async def _publish(sink: Connection, each: Going) -> PubAck:
+    """Publish one message.
+
+    Where the stream takes it for one that it has, that may be a copy with fewer signatures, or an older one of what is sent
+    again; then it goes once more without its id.
+    """
+    copy, found = each.copy, each.found
+    ack = await publish(sink, copy.subject, copy.payload, copy.headers, ACK_S)
+    if ack.duplicate and each.first and (len(found.voices) > 1 or found.item.again):
+        headers = {name: value for name, value in copy.headers.items() if name != MESSAGE_ID}
+        ack = await publish(sink, copy.subject, copy.payload, headers, ACK_S)
+    return ack
+
+
+def stream_of(subject: str) -> str:
+    """The stream that takes what is published on a subject, at whichever broker."""
+    tokens = subject.split(".")
+    return f"{tokens[5]}-{tokens[6]}_{tokens[2]}".upper()
