@@ -20,6 +20,7 @@ class Budget:
         """Start with nothing used; `allowance` is each authority's."""
         self._allowance = allowance
         self._meters: dict[str, RateMeter] = {}
+        self._latest = float("-inf")  # when it was last asked
 
     def meter(self, authority: str) -> RateMeter:
         """What an authority has used."""
@@ -30,6 +31,14 @@ class Budget:
     def keep(self, meters: Mapping[str, RateMeter]) -> None:
         """Take over what authorities have used since."""
         self._meters.update(meters)
+
+    def is_set_back(self, now: float) -> bool:
+        """Whether the clock was set back by more than a burst; what was counted until then is forgotten, for it says nothing."""
+        set_back = now < self._latest - self._allowance.burst / self._allowance.per_s
+        if set_back:
+            self._meters.clear()
+        self._latest = now if set_back else max(now, self._latest)
+        return set_back
 
 
 class Charges:
@@ -65,6 +74,8 @@ class Charges:
             authority: who is proven to have said it.
             now: the present, in seconds since the epoch.
         """
+        if self._budget.is_set_back(now):
+            self._meters.clear()
         since = self._meter(authority).within_from(min(self._moments[position], now))
         return since if since > now else None
 

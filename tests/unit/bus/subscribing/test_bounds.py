@@ -308,3 +308,21 @@ async def test_more_co_signatures_of_a_known_bulletin_are_taken_over(tmp_path: P
         for each in (together, alone):
             assert await store.settle([judged(each)], None, None, NOW) == {"duplicate": 1}
             assert await endorsed(store) == ('["xb-csirt"]', False)
+
+
+async def test_a_clock_that_is_set_back_puts_nobody_off(tmp_path: Path) -> None:
+    """What was counted by the clock of before says nothing: no authority waits for that moment to come again."""
+    mine = chain(WORLD, 2)
+    budget = Budget(RateLimit(burst=2, per_s=1.0))
+    spent = Charges(budget, [NOW.timestamp()])
+    for _ in range(2):
+        assert spent.wait(0, "xa-csirt", NOW.timestamp()) is None
+        spent.spend(0, "xa-csirt", NOW.timestamp())
+    spent.commit()
+    before = NOW - dt.timedelta(hours=1)
+    moments = [NOW.timestamp()] * 2
+    async with Inbox.open(tmp_path / "s.db") as store:
+        found = await store.settle(
+            [judged(each) for each in mine], STREAM, Cursor(), before, charges=Charges(budget, moments)
+        )
+    assert dict(found) == {"admitted": 2}
