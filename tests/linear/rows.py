@@ -27,9 +27,10 @@ def _heads(db: sqlite3.Connection, count: int) -> None:
 
 
 def _claims(db: sqlite3.Connection, count: int) -> None:
-    """Heads of one channel that a peer says it holds, with an alarm that stands."""
+    """Heads of one channel that as many peers say they hold, with an alarm that stands."""
     db.executemany(
-        "INSERT INTO holdings VALUES (?, ?, ?, ?, 1)", ((CHANNEL, PEER, n, f"d{n}") for n in range(count))
+        "INSERT INTO holdings VALUES (?, ?, ?, ?, 1, 0, NULL)",
+        ((CHANNEL, f"xb-h{n:x}", n, f"d{n}") for n in range(count)),
     )
     _alarms(db, [CHANNEL], ("tail", "split"))
 
@@ -38,8 +39,8 @@ def _others(db: sqlite3.Connection, count: int) -> None:
     """A chain that is held, and for each of its places a claim that another stands there."""
     _chain(db, count // 2)
     db.executemany(
-        "INSERT INTO holdings VALUES (?, ?, ?, ?, 1)",
-        ((CHANNEL, PEER, n, f"o{n}") for n in range(count // 2)),
+        "INSERT INTO holdings VALUES (?, ?, ?, ?, 1, 0, NULL)",
+        ((CHANNEL, f"xb-h{n:x}", n, f"o{n}") for n in range(count // 2)),
     )
     _alarms(db, [CHANNEL], ("split",))
 
@@ -47,7 +48,7 @@ def _others(db: sqlite3.Connection, count: int) -> None:
 def _channels(db: sqlite3.Connection, count: int) -> None:
     """Claims about as many channels as there are claims, with an alarm for each tenth."""
     names = [f"xb-c{n:x}/actual.green.community" for n in range(count)]
-    db.executemany("INSERT INTO holdings VALUES (?, ?, 1, 'd', 1)", ((name, PEER) for name in names))
+    db.executemany("INSERT INTO holdings VALUES (?, ?, 1, 'd', 1, 0, NULL)", ((name, PEER) for name in names))
     _alarms(db, names[::10], ("tail",))
 
 
