@@ -120,7 +120,11 @@ async def isolation_check(
         Endpoint(url=url, authority_id=name, nkey_seed=seed, name=name, tls=tls)
         for name, seed in zip(PROBES, seeds, strict=True)
     )
-    async with NatsConnection.at(prober) as probe, NatsConnection.at(listener) as beside:
+
+    def refused(_: str) -> None:
+        """What a wall is for; nobody need be warned of it."""
+
+    async with NatsConnection.at(prober, refused) as probe, NatsConnection.at(listener) as beside:
         for connection in (probe, beside):
             await connection.until_connected(CONNECT_S)
         canary = Goal("a stream", f"{HEARD}.{token}", STREAM)

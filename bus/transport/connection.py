@@ -39,6 +39,7 @@ LOOK_S = 1.0
 STEADY_S = 5.0  # a connection that lasted so long was a good one
 _DENIED = "permissions violation"
 _DENIED_PUBLISH = f'{_DENIED} for publish to "'
+_DENIED_REPLY = 'permissions violation for publish with reply of "'
 
 _RANDOM = random.Random()  # noqa: S311 (jitter, not secrecy)
 
@@ -297,6 +298,8 @@ class NatsConnection(Connection):
             self._answers.fail(DeniedError(f"the broker's permissions forbid {subject}"), subject)
             if self._on_denied is not None:
                 self._on_denied(subject)
+        elif _DENIED_REPLY in lowered and self._on_denied is not None:
+            self._on_denied(lowered.split(_DENIED_REPLY, 1)[1].split('"', 1)[0])
         elif _DENIED in lowered:
             log.warning("refused_by_broker", endpoint=self.endpoint.name, problem=self.problem)
         else:
