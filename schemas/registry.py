@@ -31,7 +31,6 @@ STATEMENT_REACH_DAYS = 7
 """A revocation statement withdraws only what is dated at most so long before the statement itself."""
 STATEMENT_AGE_DAYS = 7
 """A statement that is older when a reader first hears it is refused; what it says is the registry's to say."""
-STATEMENTS_PER_KEY = 4
 BEACON_LIFE_HOURS = 48
 BEACON_LEAD = 1_000
 """How many versions ahead of the one held a beacon may be."""

@@ -100,6 +100,9 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
         if disregarded:  # one line, however many it names
             log.warning("receipts_disregarded", reader=reader, count=disregarded, stage=stage)
 
+    def show(self, db: sqlite3.Connection, row: Stored) -> None:
+        """Take in one that has no effect: it answers nothing and asks for nothing."""
+
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty what receipts say."""
         db.execute("DELETE FROM receipts")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from bus.drills.score import Board, Report, Spoken
 from bus.drills.script import Inject, answers_in
 from bus.publishing import Accepted, Publisher
-from bus.subscribing import Stored
+from bus.subscribing import Stored, is_mute
 from bus.tasks import background
 from schemas.errors import TocsinError
 
@@ -42,6 +42,8 @@ async def play(
 
     async def listen() -> None:
         async for row in admitted:
+            if is_mute(row.labels):
+                continue
             for answer in answers_in(row.bulletin, row.admitted_at):
                 board.answers.append(answer)
                 heard.set()

@@ -6,7 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.subscribing import contested, erasure, tables
-    from bus.subscribing.contested import CONTESTED, MUTE, undecided
+    from bus.subscribing.contested import CONTESTED, is_mute, undecided
     from bus.subscribing.inbox import Inbox
     from bus.subscribing.registry_feed import EVERY_S, RegistryFeed, publish_trust
     from bus.subscribing.subscriber import Subscriber, message_from
@@ -17,7 +17,6 @@ else:
 __all__ = [
     "CONTESTED",
     "EVERY_S",
-    "MUTE",
     "Inbox",
     "RegistryFeed",
     "Stored",
@@ -25,6 +24,7 @@ __all__ = [
     "as_json",
     "contested",
     "erasure",
+    "is_mute",
     "message_from",
     "publish_trust",
     "stored",

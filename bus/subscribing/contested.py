@@ -1,9 +1,9 @@
 """Freezing: an authority that contradicts itself is contested at a reader until a person decides or its stolen key is revoked.
 
 The evidence is a `fork` in quarantine: two of its bulletins at one place. What the authority publishes is still admitted, kept
-and shown, on every channel of that status. It is labelled `contested`, and its updates and cancels have no effect: with a
-stolen key no warning can be withdrawn once the theft shows. A contradiction in an exercise contests nothing actual, and the
-other way round.
+and shown, on every channel of that status. It is labelled `contested`, and has no effect on anything: with a
+stolen key no warning can be withdrawn once the theft shows, no calendar changed, no receipt given. A contradiction in an
+exercise contests nothing actual, and the other way round.
 
 The freeze ends when no fork is open. Bulletins published during it then take effect. A fork is closed by a person's decision,
 or when a key is revoked since before one of the two bulletins came, so that one is voided and the other stands
@@ -19,14 +19,14 @@ Questions to a store; what changes rows runs inside a transaction.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 CONTESTED = "contested"
 """The label of what a frozen authority publishes."""
 BY_DATE = "by-date"
 """The label of what stands by its date alone."""
 MUTE = frozenset({CONTESTED, BY_DATE})
-"""The labels of what supersedes and withdraws nothing."""
+"""The labels of what is shown and has no effect on anything (`is_mute`)."""
 
 _OPEN = (
     "q.reason = 'fork' AND q.n > coalesce((SELECT max(d.upto) FROM fork_decisions d WHERE d.channel = q.channel), 0) "
@@ -38,6 +38,15 @@ EVIDENCE = (
     f"AND q.reason = 'fork' AND {_OPEN})"
 )
 """Whether a row of a table named `kept` is one of two that contradict each other, undecided."""
+
+
+def is_mute(labels: Collection[str]) -> bool:
+    """Whether a bulletin with these labels is shown and nothing more.
+
+    It supersedes, withdraws, dates, answers, asks, announces and promises nothing. Whoever acts on what an admitted
+    bulletin says asks this first.
+    """
+    return not MUTE.isdisjoint(labels)
 
 
 def is_frozen(db: sqlite3.Connection, channel: str) -> bool:

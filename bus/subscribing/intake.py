@@ -39,7 +39,10 @@ class Projector(Protocol):
         """Its tables."""
 
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
-        """Take one admitted bulletin into the picture."""
+        """Take one admitted bulletin into the picture, with all that it does."""
+
+    def show(self, db: sqlite3.Connection, row: Stored) -> None:
+        """Take in one that has no effect on anything (`bus.subscribing.contested.is_mute`); it is shown, at the most."""
 
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty the picture, to be made anew."""
@@ -200,12 +203,16 @@ class Intake:
         return {"released": released}
 
     def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
-        """Take a bulletin into the picture. A fault of the picture is noted and tried again; nothing else stops."""
+        """Take a bulletin into the picture. A fault of the picture is noted and tried again; nothing else stops.
+
+        One whose labels say so is shown alone; `anew` lets it take effect when the label goes.
+        """
         if self.projector is None:
             return
         db.execute("SAVEPOINT picture")
         try:
-            self.projector.apply(db, row)
+            take_in = self.projector.show if contested.is_mute(row.labels) else self.projector.apply
+            take_in(db, row)
         except Exception as exc:  # noqa: BLE001 (whatever it is, it is tried again, then parked, and is visible)
             db.execute("ROLLBACK TO picture")
             tries = row.tries + 1

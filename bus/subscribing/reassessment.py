@@ -46,7 +46,7 @@ from bus.subscribing import contested, tables
 from bus.subscribing.intake import Intake
 from bus.subscribing.places import around
 from bus.subscribing.tables import UNKNOWN, UNKNOWN_LET_GO, Waiting, message_of
-from bus.trust import VerifiedRegistry
+from bus.trust import Ending, VerifiedRegistry
 from schemas.codec import decode
 from schemas.errors import SchemaError
 
@@ -57,6 +57,10 @@ _MAY_STAND = (*sorted(ENDED), str(Outcome.FORK), str(Outcome.BROKEN_CHAIN))
 
 # The reason stands in the words of the query, so that its partial index serves: this is asked twice a second.
 _PART = f"SELECT * FROM quarantine WHERE reason = '{UNKNOWN}' AND n > ? ORDER BY n LIMIT ?"
+
+_NOBODY = "-"
+"""In place of the keys of a row whose keys cannot be looked up."""
+_UNLISTED = {_NOBODY: Ending(since=dt.datetime.min.replace(tzinfo=dt.UTC))}
 
 log = structlog.get_logger()
 
@@ -127,9 +131,14 @@ class Reassessment:
 
     def _ruling(self, db: sqlite3.Connection, channel: str) -> Ruling:
         links = db.execute("SELECT * FROM links WHERE channel = ?", (channel,)).fetchall()
-        rows: list[Row] = [*links, *(_with_issued(row) for row in _quarantined(db, channel))]
+        rows: list[Row] = [*links, *(self._known(_with_issued(row)) for row in _quarantined(db, channel))]
         rows += [waiting.link_row() for waiting in tables.held_back(db, channel)]
-        return standing([self._link(channel, row) for row in rows], self._ended)
+        return standing([self._link(channel, row) for row in rows], {**self._ended, **_UNLISTED})
+
+    def _known(self, row: Mapping[str, Any]) -> Row:
+        """A row of the quarantine; one by a key that the registry lists no more stands never, and vouches for nothing."""
+        listed = all(self._registry.key(kid) is not None for kid in row["kids"].split())
+        return row if listed else {**row, "kids": _NOBODY}
 
     def _link(self, channel: str, row: Row) -> ReceivedLink:
         return ReceivedLink(
@@ -137,7 +146,7 @@ class Reassessment:
             seq=row["seq"],
             digest=row["digest"],
             prev=row["prev"],
-            kid=ended_first(row["kids"].split(), self._ended),
+            kid=_NOBODY if row["kids"] == _NOBODY else ended_first(row["kids"].split(), self._ended),
             received_at=utc(row["received_at"]),
             issued=utc(row["received_at"] if row["issued"] is None else row["issued"]),
         )
@@ -275,7 +284,7 @@ class Reassessment:
         return row["upto"] if row else 0
 
 
-def _with_issued(row: sqlite3.Row) -> Row:
+def _with_issued(row: sqlite3.Row) -> Mapping[str, Any]:
     """A row of the quarantine with the time that its bulletin bears; None when its bytes are erased."""
     issued: float | None = None
     with contextlib.suppress(SchemaError):

@@ -229,8 +229,9 @@ class RegistryFeed:
                 self._tell("registry-accepted", domain=now.domain, version=now.version, digest=now.digest)
                 if now.contradicted is not None:
                     self._tell_refused(Trust.BEACON, "fork", 1, 0)
-            elif len(now.revocations) > len(before.revocations):
-                made = now.revocations[-1]
+            for made in [
+                each for each in now.revocations if each not in before.revocations
+            ]:  # at the most one
                 self._tell("revocation-accepted", authority=made.authority, keys=list(made.kids))
 
     async def _try_early(self, _: Connection) -> None:

@@ -44,13 +44,21 @@ way than the files::
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 
 from bus.errors import TrustError
 from bus.keys import PublicKey, check_entries
 from bus.trust.grants import Speaker, answers_to, read_by, spoken_by
-from bus.trust.revocations import Ending, apply, apply_to_seals, judge_statement, refuse_many
+from bus.trust.revocations import (
+    Ending,
+    apply,
+    apply_to_seals,
+    in_force,
+    judge_statement,
+    only_theirs,
+    stated,
+)
 from bus.trust.rules import (
     RegisteredKey,
     check_grants,
@@ -126,7 +134,7 @@ class VerifiedRegistry:
         self.domain = document.domain
         self.version = document.version
         self._gone = ever_revoked(document)
-        self.revocations = tuple(each for each in revocations if not self._gone.keys() >= set(each.kids))
+        self.revocations = in_force(revocations, self._gone)
         self.contradicted = contradicted
         self._listed = registered_keys(document)
         self._keys = apply(self._listed, self.revocations)
@@ -253,6 +261,10 @@ class VerifiedRegistry:
         last = self.beacon if self.beacon and self.beacon.expires > now else None
         if last and (beacon.version < last.version or beacon.issued < last.issued):
             raise TrustError("the beacon is older than the last one seen", reason="rollback")
+        if beacon.version < self.version:
+            raise TrustError(
+                f"the beacon is of version {beacon.version}; {self.version} is held", reason="rollback"
+            )
         if beacon.version == self.version and beacon.digest != self.digest:
             raise TrustError(
                 "the beacon names another registry of this same version: a split view", reason="fork"
@@ -276,26 +288,31 @@ class VerifiedRegistry:
 
         Raises:
             TrustError: `malformed-revoke`, `unknown-key`, `wrong-algorithm`, `bad-signature`, `domain`, `not-your-key`,
-                `from-the-future`, `too-old`, `key-revoked`, `key-not-valid` or `too-many-statements`.
+                `from-the-future`, `too-old`, `key-revoked` or `key-not-valid`.
         """
         signed = _read(raw, Context(TYP_REVOKE, self.domain), MAX_REVOKE_BYTES)
         moment = None if taken_before else now
         found = judge_statement(signed, self._keys, self._seals, self.domain, moment, self._gone)
-        if found in self.revocations or self.remembers(found.kids):
+        if not self.lacks(found):
             return self
-        revocations = (*self.revocations, found)
+        revocations = in_force((*self.revocations, found), self._gone)
         keys = apply(self._listed, revocations)
         seals = apply_to_seals(self.document, revocations)
-        if not taken_before:  # read again, it counts among those that are kept, whatever it adds
-            changed = [
-                kid for kid in found.kids if _ends(keys, seals, kid) != _ends(self._keys, self._seals, kid)
-            ]
-            if not changed:
-                return self
-            refuse_many(found, self.revocations, changed)
         made = object.__new__(VerifiedRegistry)
         made.__dict__.update(self.__dict__, revocations=revocations, _keys=keys, _seals=seals)
         return made
+
+    def lacks(self, found: Revocation) -> bool:
+        """Whether a statement ends some key earlier than those in force and the document itself do."""
+        return found not in self.revocations and found in in_force((*self.revocations, found), self._gone)
+
+    def statement_to_keep(self, raw: bytes) -> bytes:
+        """A statement that counts here, without the signatures that others have added.
+
+        Raises:
+            EnvelopeError, SchemaError: it is none.
+        """
+        return only_theirs(raw, self._keys, self.domain)
 
     # -- questions --------------------------------------------------------------------------------------------
 
@@ -303,7 +320,7 @@ class VerifiedRegistry:
         """How current this registry is known to be. An expired one still verifies; it labels, it never deafens."""
         if self.document.expires <= now:
             return TrustState.EXPIRED
-        if self.beacon is None or self.beacon.expires <= now:
+        if self.beacon is None or self.beacon.expires <= now or self.beacon.version < self.version:
             return TrustState.STALE
         return TrustState.BEHIND if self.beacon.version > self.version else TrustState.FRESH
 
@@ -370,18 +387,15 @@ class VerifiedRegistry:
             if key.record.revoked_since is not None
         }
 
-    def remembers(self, kids: Iterable[str]) -> bool:
-        """Whether the document itself knows all of these keys as revoked, so that no statement need say it."""
-        return self._gone.keys() >= set(kids)
-
     def ended(self, now: dt.datetime) -> Mapping[str, Ending]:
         """How each key that is revoked or past its window has ended, by its id (`bus.admission.branches.standing`).
 
-        Keys that were revoked and are listed no more are among them: what they signed stays what it was.
+        Keys that were revoked, by the registry or a statement, and are listed no more are among them: what they signed
+        stays what it was.
         """
         over = {kid: key.record.not_after for kid, key in self._keys.items() if key.record.not_after <= now}
         found = {kid: Ending(since=since, revoked=False) for kid, since in over.items()}
-        for kid, since in self.revoked().items():
+        for kid, since in stated(self.revocations).items():
             if kid not in self._gone:
                 found[kid] = Ending(since=since, by_statement=True, over=over.get(kid))
         for kid, since in self._gone.items():
@@ -441,15 +455,6 @@ def _document(payload: bytes) -> Registry:
         return decode_as(Registry, payload, max_bytes=MAX_REGISTRY_BYTES)
     except SchemaError as exc:
         raise TrustError(f"the registry is malformed: {exc}", reason="malformed-registry") from None
-
-
-def _ends(
-    keys: Mapping[str, RegisteredKey], seals: Mapping[str, Mapping[str, SealKeyRecord]], kid: str
-) -> tuple[object, ...]:
-    """Since when and why a key is revoked, whichever it is for."""
-    records = [key.record for key in (keys.get(kid),) if key is not None]
-    sealing = [each[kid] for each in seals.values() if kid in each]
-    return (*records, *sealing)
 
 
 def _require(

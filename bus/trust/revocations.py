@@ -10,7 +10,8 @@ Grants need m of n, a denial needs one. What must hold although a thief may have
 - A statement does not reach into the past: it withdraws what is dated at most seven days before the statement, and
   whatever follows that in its chain. One that is itself more than seven days old when it is first heard is refused.
   Further back only the registry reaches, m of n.
-- A few statements about one key are enough: more are refused, and so is work for a key that has ended by the registry.
+- Of the statements about one key only the one that reaches furthest back is kept, whatever came first: so none takes
+  another one's room, and readers who have heard the same ones hold the same. A key that the registry has ended needs none.
 
 A thief can still end the other keys of the authority while nobody has ended his. That is seen at once, by the owner
 too, who can end the stolen key with itself; the roots give the authority a new one. What he must never reach, to speak
@@ -20,7 +21,6 @@ on, he does not.
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,6 @@ from schemas.registry import (
     REVOKE_SPEC,
     STATEMENT_AGE_DAYS,
     STATEMENT_REACH_DAYS,
-    STATEMENTS_PER_KEY,
     Registry,
     Revocation,
     SealKeyRecord,
@@ -123,15 +122,16 @@ def judge_statement(
         TrustError: see `VerifiedRegistry.with_revocation`.
     """
     signers = _signers(signed, keys, domain, gone=now is None)
+    left = now is None and any(entry.header.kid not in keys for entry in signed.entries)
     try:
         found = decode_as(Revocation, signed.payload, max_bytes=MAX_REVOKE_BYTES)
     except SchemaError as exc:
         raise TrustError(f"the revocation is malformed: {exc}", reason="malformed-revoke") from None
     if found.domain != domain:
         raise TrustError(f"the revocation is of {found.domain}, not of {domain}", reason="domain")
-    if now is None and not signers:
-        return found
     mine = [key for key in signers if key.authority_id == found.authority]
+    if left and not mine:
+        return found
     if not mine:
         raise TrustError(f"no key of {found.authority} signed it", reason="not-your-key")
     if found.since > found.issued:
@@ -166,7 +166,10 @@ def judge_statement(
 def _signers(
     signed: SignedFile, keys: Mapping[str, RegisteredKey], domain: str, *, gone: bool
 ) -> list[RegisteredKey]:
-    """The registered keys whose signatures hold; none is enough only when they may be `gone` from the registry."""
+    """The registered keys whose signatures hold; none is enough only when they may be `gone` from the registry.
+
+    What others have added, so that it does not hold, is passed over.
+    """
     good: list[RegisteredKey] = []
     worst = "unknown-key"
     for checked in check_entries(
@@ -179,9 +182,25 @@ def _signers(
             worst = checked.fault
         else:
             good.append(keys[checked.key.kid])
-    if not good and not (gone and worst == "unknown-key"):
+    if not good and not (gone and any(entry.header.kid not in keys for entry in signed.entries)):
         raise TrustError("no signature by a key of the registry stands over the revocation", reason=worst)
     return good
+
+
+def only_theirs(raw: bytes, keys: Mapping[str, RegisteredKey], domain: str) -> bytes:
+    """A statement without what others have added: the signatures of its authority that hold, or all if none does.
+
+    Anybody can add a signature to a copy; what is kept must not depend on whose keys the registry lists later.
+
+    Raises:
+        EnvelopeError, SchemaError: it is none.
+    """
+    signed = read_signed(raw, Context(TYP_REVOKE, domain))
+    found = decode_as(Revocation, signed.payload, max_bytes=MAX_REVOKE_BYTES)
+    theirs = {kid: key.public for kid, key in keys.items() if key.authority_id == found.authority}
+    checked = check_entries(signed.entries, signed.payload, Context(TYP_REVOKE, domain), theirs.get)
+    good = tuple(each.entry for each in checked if not each.fault)
+    return write_signed(signed.payload, good or signed.entries)
 
 
 def apply(
@@ -241,24 +260,21 @@ def reaches(statement: Revocation) -> dt.datetime:
     return max(statement.since, statement.issued - REACH)
 
 
-def refuse_many(found: Revocation, held: Iterable[Revocation], changed: Collection[str]) -> None:
-    """Refuse one more statement about keys that have had enough of them.
+def in_force(revocations: Iterable[Revocation], needless: Collection[str] = ()) -> tuple[Revocation, ...]:
+    """The statements that end some key earliest, in the order given; so there are never more than keys.
 
     Args:
-        found: the statement.
-        held: those in force.
-        changed: the keys for which it would make a difference.
-
-    Raises:
-        TrustError: `too-many-statements`.
+        revocations: what was heard, in any order.
+        needless: the keys that the registry itself remembers as revoked.
     """
-    counts = Counter(kid for each in held for kid in each.kids)
-    if all(counts[kid] >= STATEMENTS_PER_KEY for kid in changed):
-        raise TrustError(
-            f"there are {STATEMENTS_PER_KEY} statements about each of these keys of {found.authority} already",
-            remedy="the registry's next version may set another moment",
-            reason="too-many-statements",
-        )
+    given = tuple(revocations)
+    needed = [each for kid, each in _ended(given).items() if kid not in needless]
+    return tuple(each for each in dict.fromkeys(given) if each in needed)
+
+
+def stated(revocations: Iterable[Revocation]) -> dict[str, dt.datetime]:
+    """Since when each key has ended that a statement names, whether the registry lists it or not."""
+    return {kid: reaches(each) for kid, each in _ended(revocations).items()}
 
 
 def _ended(revocations: Iterable[Revocation]) -> dict[str, Revocation]:
@@ -266,6 +282,11 @@ def _ended(revocations: Iterable[Revocation]) -> dict[str, Revocation]:
     ended: dict[str, Revocation] = {}
     for each in revocations:
         for kid in each.kids:
-            if kid not in ended or (reaches(each), each.reason) < (reaches(ended[kid]), ended[kid].reason):
+            if kid not in ended or _rank(each) < _rank(ended[kid]):
                 ended[kid] = each
     return ended
+
+
+def _rank(each: Revocation) -> tuple[object, ...]:
+    """Which of two statements about a key is kept: the lower. No two have the same."""
+    return (reaches(each), each.reason, each.issued, each.since, each.authority, each.kids)

@@ -88,32 +88,44 @@ class RegistryStore:
         self._look_again()  # another program may have taken in what this continues
         now = self._clock()
         kind = trust_kind(raw)
+        kept = False
         if kind is Trust.REVOKE:
             payload = read_claims(raw, max_bytes=MAX_REVOKE_BYTES).payload
             path = self._revocations / f"{digest(payload)}.tocsin.json"
-            if path.is_file():
+            kept = path.is_file()
+            if kept and self._stands(path):
                 return False  # by now the key that signed it may have ended, with itself
-            registry = self._registry.with_revocation(raw, now)
+            # Its name says that it was taken in before: where the file was altered, this one takes its place.
+            registry = self._registry.with_revocation(raw, now, taken_before=kept)
+            raw = self._registry.statement_to_keep(raw)
         elif kind is Trust.BEACON:
             registry = self._registry.with_beacon(raw, now)
             path = self._beacon or self._file.with_name("beacon.tocsin.json")
         else:
             registry = self._registry.update(raw, now)
             path = version_file(self._file, registry.version)
-        if registry is self._registry:
+        if registry is self._registry and not kept:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, raw, mode=0o644)
         self._hold(registry)
-        if kind is Trust.REGISTRY:
+        if kind is not Trust.BEACON:
             self._drop_needless()
         return True
 
+    def _stands(self, path: Path) -> bool:
+        try:
+            self._with_statement(path.read_bytes(), self._clock())
+        except (OSError, TrustError):
+            return False
+        return True
+
     def _drop_needless(self) -> None:
-        """Delete the statements that the registry in force remembers itself."""
+        """Delete the statements that add nothing: the registry in force remembers it itself, or others reach further."""
         for path in self._statement_files():
             with contextlib.suppress(OSError, EnvelopeError, SchemaError):
-                if self._registry.remembers(said_in(path.read_bytes(), self._registry.domain).kids):
+                said = said_in(path.read_bytes(), self._registry.domain)
+                if said not in self._registry.revocations and not self._registry.lacks(said):
                     path.unlink()
                     self._known.pop(path, None)
 
@@ -197,8 +209,9 @@ class RegistryStore:
         """Everything that lies there and stands, on top of what is held.
 
         Args:
-            strict: refuse what must not be passed over in silence by a program that begins: a revocation that was taken
-                in and cannot be read. A beacon ends no program: without one that stands, trust is `stale`.
+            strict: refuse to begin while the file of a revocation that was taken in cannot be read from the disk. One that
+                was altered ends no program, for then nobody could take it in again; that is said as an error. Nor does
+                a beacon: without one that stands, trust is `stale`.
         """
         while self._add(version_file(self._file, self._registry.version + 1), self._registry.update):
             pass
@@ -218,14 +231,20 @@ class RegistryStore:
             self._known.pop(path, None)
             try:
                 self._hold(self._with_statement(_read(path), self._clock()))
-            except (TrustError, ConfigError) as exc:
+            except ConfigError:
                 if strict:
-                    raise TrustError(
-                        f"{path} cannot be used ({exc})",
-                        remedy="take it in again: tocsin registry accept",
+                    raise
+                self._seen = ()  # it is looked at again soon
+            except TrustError as exc:
+                if (path, exc.reason) not in self._left:
+                    log.error(
+                        "revocation_not_in_force",
+                        path=str(path),
                         reason=exc.reason,
-                    ) from None
-                self._leave(path, exc)
+                        problem=f"it was taken in, and has been altered since ({exc})",
+                        remedy="take it in again: tocsin registry accept",
+                    )
+                self._left.add((path, exc.reason))
             else:
                 if seen is not None:
                     self._known[path] = seen

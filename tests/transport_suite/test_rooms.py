@@ -208,6 +208,8 @@ class Failing:
             raise RuntimeError("the picture is out of order")
         db.execute("INSERT INTO seen VALUES (?)", (row.digest,))
 
+    show = apply
+
     def clear(self, db: sqlite3.Connection) -> None:
         """Empty it."""
         db.execute("DELETE FROM seen")

@@ -100,8 +100,8 @@ def accept(app: App, file: Path) -> None:
     if now.version != before.version:
         record_registry(app, "registry-accepted", now.raw, file)
         text = f"version {now.version} is now the registry of {sharing}"
-    elif len(now.revocations) > len(before.revocations):
-        statement = now.revocations[-1]
+    elif said := [each for each in now.revocations if each not in before.revocations]:
+        (statement,) = said
         record(
             app,
             "revocation-accepted",

@@ -17,7 +17,7 @@ from bus.hub.exchange import missing, receipt_queue
 from bus.hub.rows import SITUATION, take_out
 from bus.hub.watch import alarms, holdings
 from bus.storage import Layout, allowances
-from bus.subscribing import MUTE, Inbox, Stored, as_json
+from bus.subscribing import Inbox, Stored, as_json
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import ChannelStatus
 from schemas.bulletin import Bulletin
@@ -134,6 +134,10 @@ class Projection:
         for table in ("channels", "outages"):
             db.execute(f"DELETE FROM {table} WHERE channel = ?", (channel,))
 
+    def show(self, db: sqlite3.Connection, row: Stored) -> None:
+        """Take one in that has no effect: it stands in the situation, and neither dates nor ends nor announces anything."""
+        _truth(db, row, row.bulletin)
+
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Take one admitted bulletin in."""
         bulletin = row.bulletin
@@ -195,12 +199,7 @@ def _truth(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
 
 
 def _endings(db: sqlite3.Connection, row: Stored, b: Bulletin) -> None:
-    """Updates supersede and cancels withdraw. All are recorded; those of another issuer end nothing.
-
-    Nor does what an authority says that contradicts itself, or what stands by its date alone (`bus.subscribing.contested`).
-    """
-    if not MUTE.isdisjoint(row.labels):
-        return
+    """Updates supersede and cancels withdraw. All are recorded; those of another issuer end nothing."""
     for ref in b.references:
         if _ENDING.get(ref.rel) is not b.msg_type:
             continue

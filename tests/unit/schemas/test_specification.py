@@ -28,7 +28,6 @@ LIMITS = {
     "revocation statement": f"{registry.MAX_REVOKE_BYTES} bytes, 32 keys",
     "reach of a statement": f"{registry.STATEMENT_REACH_DAYS} days before its issue",
     "age of a statement": f"{registry.STATEMENT_AGE_DAYS} days when first heard",
-    "statements about a key": f"{registry.STATEMENTS_PER_KEY}",
     "life of a beacon": f"{registry.BEACON_LIFE_HOURS} hours",
     "lead of a beacon": f"{registry.BEACON_LEAD} versions",
     "revoked keys remembered": f"{registry.MAX_REMEMBERED}",

@@ -181,6 +181,14 @@ class Recording(Projection):
     def apply(self, db: sqlite3.Connection, row: Stored) -> None:
         """Fail after the effect, which must be undone."""
         super().apply(db, row)
+        self._note(db, row)
+
+    def show(self, db: sqlite3.Connection, row: Stored) -> None:
+        """The same for one that is shown alone."""
+        super().show(db, row)
+        self._note(db, row)
+
+    def _note(self, db: sqlite3.Connection, row: Stored) -> None:
         db.execute("INSERT INTO effects VALUES (?, ?)", (row.rowid, row.channel))
         if self.is_failing and row.seq % 2 == 0:
             raise ValueError("the handler fails")

@@ -462,12 +462,23 @@ def test_a_version_that_a_beacon_named_otherwise_is_taken_and_said() -> None:
 
 
 def test_a_beacon_that_named_the_version_that_came_stays() -> None:
-    """And one about the version before: nothing newer is known."""
+    """It knew of it before."""
     second = VerifiedRegistry.open(version_two())
-    for beacon in (announcing(2, second.digest), announcing(1, WORLD.registry.digest)):
-        taken = VerifiedRegistry.open(WORLD.raw).with_beacon(beacon, NOW).update(version_two(), NOW)
-        assert taken.state(NOW) is TrustState.FRESH
-        assert taken.contradicted is None
+    held = VerifiedRegistry.open(WORLD.raw).with_beacon(announcing(2, second.digest), NOW)
+    taken = held.update(version_two(), NOW)
+    assert taken.state(NOW) is TrustState.FRESH
+    assert taken.contradicted is None
+
+
+def test_a_beacon_of_the_version_before_makes_nothing_fresh() -> None:
+    """Neither the one that was held as the next version came, nor one that is heard again."""
+    old = announcing(1, WORLD.registry.digest)
+    second = VerifiedRegistry.open(WORLD.raw).with_beacon(old, NOW).update(version_two(), NOW)
+    assert second.state(NOW) is TrustState.STALE
+    for held in (second, VerifiedRegistry.open(version_two())):
+        with pytest.raises(TrustError) as refused:
+            held.with_beacon(old, NOW)
+        assert refused.value.reason == "rollback"
 
 
 def test_whatever_a_beacon_key_says_it_is_over_within_two_days() -> None:
