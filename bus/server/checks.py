@@ -21,7 +21,14 @@ from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
 from bus.server.config import MAX_PENDING_BYTES, MOST_EACH
 from bus.server.findings import Check, hard, soft
 from bus.server.isolation import isolation_check
-from bus.server.layout_checks import FULL_SHARE, carrier_check, consumer_check, country_check, stream_checks
+from bus.server.layout_checks import (
+    FULL_SHARE,
+    carrier_check,
+    consumer_check,
+    country_check,
+    lag_check,
+    stream_checks,
+)
 from bus.server.monitor import read_monitor
 from bus.server.provisioning import layout, provisioner_endpoint
 from bus.server.room import batch_checks, room_checks
@@ -94,6 +101,7 @@ async def check(
             checks += await asyncio.to_thread(lambda: list(_handshakes(url, tls)))
         specs, wanted = layout(registry, seat)
         checks += await stream_checks(connection, specs, len(registry.document.authorities))
+        checks.append(await lag_check(connection, specs))
         checks.append(await consumer_check(connection, wanted))
         jetstream = varz.get("jetstream") or {}
         checks += room_checks(specs, int((jetstream.get("config") or {}).get("max_storage", 0)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bus.errors import BrokerError
 from bus.federation import CarrierClient, Federation, unmatched
@@ -24,6 +25,8 @@ from bus.transport import (
 from bus.trust import VerifiedRegistry
 
 FULL_SHARE = 0.8
+# A source that fails is tried again every two seconds; one that only has much to copy moves on meanwhile.
+LOOKS, LOOK_S = 20, 0.25
 
 
 def country_check(registry: VerifiedRegistry, federation: Federation) -> Check:
@@ -83,6 +86,30 @@ async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], spe
     others = set(await stream_names(connection)) - {spec.name for spec in specs}
     named = f"{', '.join(sorted(others))} of no country here"
     return [*checks, soft("other streams", not others, "none", named)]
+
+
+async def lag_check(connection: Connection, specs: Sequence[StreamSpec]) -> Check:
+    """Whether every world and every stream of heads takes in what its sources hold; one that refuses a copy never goes on."""
+    copying = [spec.name for spec in specs if spec.sources]
+    stuck = await _behind(connection, copying)
+    for _ in range(LOOKS):
+        if not stuck:
+            break
+        await asyncio.sleep(LOOK_S)
+        now = await _behind(connection, {world for world, _ in stuck})
+        stuck = {place: seq for place, seq in stuck.items() if now.get(place) == seq}
+    behind = ", ".join(f"{world} takes nothing more of {source}" for world, source in sorted(stuck))
+    return hard("copies", not stuck, f"{len(copying)} streams keep up with their sources", behind)
+
+
+async def _behind(connection: Connection, worlds: Collection[str]) -> dict[tuple[str, str], int]:
+    """How far each stream is with each of its sources of which it lacks something."""
+    found: dict[tuple[str, str], int] = {}
+    for world in worlds:
+        with contextlib.suppress(BrokerError):  # the stream is missing, which its own check says
+            info = await stream_info(connection, world)
+            found |= {(world, source.name): source.seq for source in info.copied if source.lag}
+    return found
 
 
 async def consumer_check(connection: Connection, wanted: Sequence[ConsumerSpec]) -> Check:

@@ -76,11 +76,20 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     num_subjects: _Count = 0
 
 
+class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stream has copied another: up to which of its messages, and how many are left."""
+
+    name: _Name
+    lag: _Count = 0
+    seq: _Count = 0
+
+
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How a stream stands; `config` are its settings, as the server tells them."""
+    """How a stream stands; `config` are its settings, as the server tells them, `copied` how far it has its sources."""
 
     config: dict[str, Any]
     state: StreamState
+    copied: tuple[SourceInfo, ...] = msgspec.field(default=(), name="sources")
 
     @property
     def max_bytes(self) -> int:

@@ -35,6 +35,10 @@ from schemas.vocab import Status
 
 HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
 MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
+# What a copy says of where it came from: the stream, and the subject, which is at most a control line long.
+SOURCE_BYTES = 4608
+MAX_ORIGIN_BYTES = MAX_MESSAGE_BYTES - SOURCE_BYTES
+"""The largest message of an authority. Its copy has a header more; one that a world refuses would stop all after it."""
 DUPLICATE_WINDOW_S = 24 * 3600
 MAX_AGE_S = 400 * 24 * 3600
 SYSTEM_AGE_S = 7 * 24 * 3600  # of heartbeats, receipts, requests and copies
@@ -228,6 +232,7 @@ def streams_of(
             name=(name := origin_stream(authority, status)),
             subjects=(captured(authority, status),),
             bursts=True,
+            max_msg_size=MAX_ORIGIN_BYTES,
             max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking[status]),
             max_age_s=kept_s(name),
         )

@@ -12,8 +12,17 @@ from bus.publishing.own_channels import OwnChannels
 from bus.server.provisioning import layout
 from bus.server.room import batch_checks, room_checks
 from bus.transport.interface import Outgoing
-from bus.transport.jetstream import js_api, publish_batch, publish_burst, stream_info
-from bus.transport.streams import MAX_AGE_S, SYSTEM_AGE_S, kept_s, speakers, streams_of
+from bus.server.layout_checks import lag_check
+from bus.transport.jetstream import js_api, publish, publish_batch, publish_burst, stream_info
+from bus.transport.streams import (
+    MAX_AGE_S,
+    MAX_MESSAGE_BYTES,
+    MAX_ORIGIN_BYTES,
+    SYSTEM_AGE_S,
+    kept_s,
+    speakers,
+    streams_of,
+)
 from schemas.vocab import Status
 from tests.support.stage import Bus, connected, say, send
 from tests.support.waiting import eventually
@@ -54,6 +63,45 @@ async def test_a_full_stream_makes_nobody_else_mute(bus: Bus) -> None:
             return (await stream_info(owner, "WORLD_ACTUAL")).state.messages > before
 
         await eventually(read)
+
+
+async def test_what_an_authority_may_send_has_place_for_its_copy(bus: Bus) -> None:
+    """The largest message of all is refused at once; the largest that is taken reaches the readers, on its longest subject."""
+    (message,) = chain(WORLD, 1)
+    subject = f"{message.subject.rsplit('.', 1)[0]}.{'x' * 900}"
+    async with connected(bus.endpoint("xa-csirt")) as author, connected(bus.owner) as owner:
+        with pytest.raises(BrokerError):
+            await publish(author, subject, b"x" * (MAX_MESSAGE_BYTES - 50), {}, 5.0)
+        await publish(author, subject, b"x" * MAX_ORIGIN_BYTES, {}, 5.0)
+        await send(author, message)
+
+        async def copied() -> bool:
+            names = ("WORLD_ACTUAL", "XA-CSIRT_HEADS")
+            return all([(await stream_info(owner, name)).state.messages == 2 for name in names])
+
+        await eventually(copied)
+        assert (await lag_check(owner, layout(WORLD.registry, None).streams)).ok
+
+
+async def test_a_world_that_takes_nothing_more_of_a_source_is_found(bus: Bus) -> None:
+    """A copy is refused for ever: the check is hard and names both streams."""
+    await say(bus, *chain(WORLD, 1))
+    async with connected(bus.owner) as owner:
+
+        async def read() -> bool:
+            return (await stream_info(owner, "WORLD_ACTUAL")).state.messages == 1
+
+        await eventually(read)
+        world = await stream_info(owner, "WORLD_ACTUAL")
+        full = {**world.config, "max_bytes": world.state.bytes + 1}
+        await js_api(owner, "STREAM.UPDATE.WORLD_ACTUAL", full)
+        await say(bus, *chain(WORLD, 1, "xa-emb"))
+
+        async def found() -> bool:
+            check = await lag_check(owner, layout(WORLD.registry, None).streams)
+            return check.hard and not check.ok and "WORLD_ACTUAL takes nothing more of XA-EMB" in check.detail
+
+        await eventually(found)
 
 
 async def test_open_batches_of_one_stop_nobody_else(bus: Bus) -> None:
