@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from bus.errors import BrokerError
 from bus.federation import CarrierClient, Federation, unmatched
@@ -90,25 +90,36 @@ async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], spe
 
 async def lag_check(connection: Connection, specs: Sequence[StreamSpec]) -> Check:
     """Whether every world and every stream of heads takes in what its sources hold; one that refuses a copy never goes on."""
-    copying = [spec.name for spec in specs if spec.sources]
+    copying = [spec for spec in specs if spec.sources]
     stuck = await _behind(connection, copying)
     for _ in range(LOOKS):
         if not stuck:
             break
         await asyncio.sleep(LOOK_S)
-        now = await _behind(connection, {world for world, _ in stuck})
+        now = await _behind(
+            connection, [spec for spec in copying if any(spec.name == name for name, _ in stuck)]
+        )
         stuck = {place: seq for place, seq in stuck.items() if now.get(place) == seq}
     behind = ", ".join(f"{world} takes nothing more of {source}" for world, source in sorted(stuck))
     return hard("copies", not stuck, f"{len(copying)} streams keep up with their sources", behind)
 
 
-async def _behind(connection: Connection, worlds: Collection[str]) -> dict[tuple[str, str], int]:
-    """How far each stream is with each of its sources of which it lacks something."""
+async def _behind(connection: Connection, copying: Sequence[StreamSpec]) -> dict[tuple[str, str], int]:
+    """How far each stream is with each of its sources of which it lacks something.
+
+    The server's own figure of what is left is 0 for a source whose first copy is refused.
+    """
+    ends: dict[str, int] = {}
     found: dict[tuple[str, str], int] = {}
-    for world in worlds:
-        with contextlib.suppress(BrokerError):  # the stream is missing, which its own check says
-            info = await stream_info(connection, world)
-            found |= {(world, source.name): source.seq for source in info.copied if source.lag}
+    for spec in copying:
+        with contextlib.suppress(BrokerError):  # a stream is missing, which its own check says
+            for source in spec.sources:
+                if source not in ends:
+                    state = (await stream_info(connection, source)).state
+                    ends[source] = state.last_seq if state.messages else 0
+            copied = {each.name: each.seq for each in (await stream_info(connection, spec.name)).copied}
+            at = {source: copied.get(source, 0) for source in spec.sources}
+            found |= {(spec.name, source): seq for source, seq in at.items() if seq < ends[source]}
     return found
 
 

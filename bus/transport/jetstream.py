@@ -77,10 +77,9 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a stream has copied another: up to which of its messages, and how many are left."""
+    """How far a stream has copied another: up to which of its messages."""
 
     name: _Name
-    lag: _Count = 0
     seq: _Count = 0
 
 
