@@ -26,6 +26,7 @@ from bus.server.layout_checks import (
     carrier_check,
     consumer_check,
     country_check,
+    kept_room,
     lag_check,
     stream_checks,
 )
@@ -104,7 +105,8 @@ async def check(
         checks.append(await lag_check(connection, specs))
         checks.append(await consumer_check(connection, wanted))
         jetstream = varz.get("jetstream") or {}
-        checks += room_checks(specs, int((jetstream.get("config") or {}).get("max_storage", 0)))
+        store = int((jetstream.get("config") or {}).get("max_storage", 0))
+        checks += room_checks(specs, store, await kept_room(connection, specs))
         checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
         if probe_seeds:
             checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))

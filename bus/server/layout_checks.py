@@ -84,8 +84,14 @@ async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], spe
         if share > FULL_SHARE:
             checks.append(soft(f"stream {spec.name} fill", ok=False, detail=f"{share:.0%} full"))
     others = set(await stream_names(connection)) - {spec.name for spec in specs}
-    named = f"{', '.join(sorted(others))} of no country here"
+    named = f"{', '.join(sorted(others))} of nobody here"
     return [*checks, soft("other streams", not others, "none", named)]
+
+
+async def kept_room(connection: Connection, specs: Sequence[StreamSpec]) -> int:
+    """How many bytes other streams reserve."""
+    others = set(await stream_names(connection)) - {spec.name for spec in specs}
+    return sum([max(0, (await stream_info(connection, name)).max_bytes) for name in sorted(others)])
 
 
 async def lag_check(connection: Connection, specs: Sequence[StreamSpec]) -> Check:

@@ -15,12 +15,13 @@ _MB = 1_000_000
 _DAY_S = 86_400
 
 
-def room_checks(specs: Sequence[StreamSpec], store_bytes: int) -> list[Check]:
+def room_checks(specs: Sequence[StreamSpec], store_bytes: int, kept_bytes: int = 0) -> list[Check]:
     """What each authority has at each status and how long that lasts, whether all fits, and what open batches may take.
 
     Args:
         specs: every stream of the broker.
         store_bytes: the file store of the server, in bytes; 0 when it is not known.
+        kept_bytes: what streams beside them reserve: those of authorities that have left.
     """
     origins = [spec for spec in specs if spec.bursts and spec.max_age_s and not spec.gives_way]
     of: dict[str, list[StreamSpec]] = {}
@@ -28,8 +29,11 @@ def room_checks(specs: Sequence[StreamSpec], store_bytes: int) -> list[Check]:
         of.setdefault(status_of(spec.name), []).append(spec)
     checks = [_share(status, streams) for status, streams in sorted(of.items())]
     whole = sum(spec.max_bytes for spec in specs)
-    added = f"{len(specs)} streams reserve {whole / _MB:.0f} MB of {store_bytes / _MB:.0f} MB"
-    checks.append(hard("room for all", not store_bytes or whole <= store_bytes, added))
+    added = (
+        f"{len(specs)} streams reserve {whole / _MB:.0f} MB and others {kept_bytes / _MB:.0f} MB "
+        f"of {store_bytes / _MB:.0f} MB"
+    )
+    checks.append(hard("room for all", not store_bytes or whole + kept_bytes <= store_bytes, added))
     return checks
 
 

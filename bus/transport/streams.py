@@ -157,6 +157,12 @@ def heads_stream(authority_id: str) -> str:
     return f"{authority_id}_HEADS".upper()
 
 
+def is_an_authoritys(stream: str) -> bool:
+    """Whether a stream, by its name, holds what one authority says, be it in the registry or not any more."""
+    owner, _, kind = stream.rpartition("_")
+    return "-" in owner and kind in {*(status.upper() for status in Status), "HEADS"}
+
+
 def status_of(stream: str) -> str:
     """The status whose bulletins an origin or a world holds, in lower case."""
     return stream.rpartition("_")[2].lower()
