@@ -18,7 +18,7 @@ from bus.federation import BrokerRole, guests
 from bus.keys import nkeys
 from bus.server.accounts import Member, imports_lost, members, render_accounts
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
-from bus.server.config import MAX_PENDING_BYTES, MOST_EACH
+from bus.server.config import LOG_BYTES, LOG_FILES, MAX_CONTROL_LINE, MAX_PENDING_BYTES, MOST_EACH
 from bus.server.findings import Check, hard, soft
 from bus.server.isolation import isolation_check
 from bus.server.layout_checks import (
@@ -52,8 +52,10 @@ LIMITS = (
     ("max_connections", 16, 65_536),
     ("max_subscriptions", 20, 1_000),
     ("max_pending", 2 * PULL_BYTES, MAX_PENDING_BYTES),
-    ("max_control_line", 1_024, 4_096),
+    ("max_control_line", MAX_CONTROL_LINE, MAX_CONTROL_LINE),
 )
+DISK_RESERVE_BYTES = LOG_BYTES * LOG_FILES + 256 * 1024**2
+"""What must be free on the broker's disk: its log, what is open for a moment, and other programs."""
 _S = 1_000_000_000
 
 
@@ -157,10 +159,14 @@ def _server(varz: dict[str, Any]) -> Iterator[Check]:
     yield soft("write_deadline", 0 < deadline <= MOST_WRITE_DEADLINE_S, f"{deadline:.0f} s")
     yield _tls(varz)
     try:
-        total, used, _ = shutil.disk_usage(str(jetstream.get("store_dir", ".")))
+        total, used, free = shutil.disk_usage(str(jetstream.get("store_dir", ".")))
     except OSError:
         return
     limit = int(jetstream.get("max_storage", 0))
+    yield hard("disk reserve", free >= DISK_RESERVE_BYTES, f"{free} bytes free, {DISK_RESERVE_BYTES} wanted")
+    grows = limit - int((varz.get("jetstream", {}).get("stats") or {}).get("storage", 0))
+    room = f"{free} bytes free; the store may still grow by {grows}"
+    yield soft("disk for the store", grows + DISK_RESERVE_BYTES <= free, room)
     yield soft("store limit", limit < total * FULL_SHARE, f"{limit} of {total} bytes")
     yield soft("disk", used < total * FULL_SHARE, f"{100 * used // total} % full")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -14,13 +15,17 @@ from typing import Any, NamedTuple, Self
 
 import structlog
 
-from bus.server.binary import ServerError, check_version, find_binary
+from bus.server.binary import ServerError, check_version, config_digest, find_binary
+from bus.server.config import LOG_FILE
 from bus.server.monitor import read_monitor
 from bus.storage import write_atomically
 
 START_S = 60.0  # with a thousand streams, on a busy machine
 STOP_S = 10.0
+RELOAD_S = 20.0
 _POLL_S = 0.01
+_LOOK_S = 0.05
+LAST_BYTES = 8192  # of the log, that are read for its last words
 
 log = structlog.get_logger()
 
@@ -61,7 +66,10 @@ class NatsServer:
         self.folder = folder
         self.conf = conf
         self.binary = find_binary(binary, os.environ).absolute()  # it is started from within the folder
-        self.log_file = folder / "nats-server.log"
+        self.log_file = folder / LOG_FILE  # the server's own, which bounds it
+        self.errors_file = (
+            folder / "nats-server.err"
+        )  # what it says before it has a log, and when it breaks down
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, list[str]] = {}
         self._log_start = 0
@@ -146,7 +154,10 @@ class NatsServer:
         return lock
 
     def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
-        with self.log_file.open("ab") as out:
+        for file in (self.log_file, self.errors_file):
+            if file.exists():
+                file.chmod(0o600)
+        with open(self.errors_file, "wb", opener=_private) as out:
             return subprocess.Popen(
                 [self.binary, "-c", self._conf_file.name],
                 stdout=out,
@@ -154,6 +165,7 @@ class NatsServer:
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
                 pass_fds=(lock,),
+                umask=0o077,
                 # A Ctrl-C in the terminal is for us; the server is stopped in its turn.
                 start_new_session=True,
             )
@@ -174,6 +186,8 @@ class NatsServer:
     async def reload(self, conf: str) -> None:
         """Take another configuration while running: cut users are disconnected, others keep their connection.
 
+        Whether it was taken is judged by what the server says of itself when asked, never by its log: strangers write there.
+
         Raises:
             ServerError: `server-reload`, with what the server said; it keeps its old configuration.
         """
@@ -184,26 +198,38 @@ class NatsServer:
         # the same place): until then its identity is deaf and mute.
         is_new = bool(_accounts(conf) - _accounts(held.decode("utf-8")))
         try:
+            wanted = await asyncio.to_thread(config_digest, self.binary, self._conf_file)
             for _ in range(1 + is_new):
+                before = (await asyncio.to_thread(self.monitor, "varz")).get("config_load_time")
                 self._log_start = self._log_size()
                 os.kill(self.pid, signal.SIGHUP)
-                async with asyncio.timeout(START_S):
-                    await self._until_reloaded()
+                async with asyncio.timeout(RELOAD_S):
+                    await self._until_reloaded(wanted, before)
         except TimeoutError:
-            raise ServerError("nats-server did not answer the reload", reason="server-reload") from None
+            write_atomically(self._conf_file, held)
+            raise ServerError(
+                f"nats-server did not take the configuration: {self._last_words()}", reason="server-reload"
+            ) from None
+        except ServerError as exc:
+            write_atomically(self._conf_file, held)
+            if exc.reason != "bad-conf":
+                raise
+            raise ServerError(
+                f"nats-server refuses the configuration: {exc}", reason="server-reload"
+            ) from None
         except BaseException:  # cancelled, too: what it runs with must be what it would start with
             write_atomically(self._conf_file, held)
             raise
         self.conf = conf
 
-    async def _until_reloaded(self) -> None:
-        while "Reloaded server configuration" not in (said := self._log_since(self._log_start)):
-            if "Failed to reload" in said:
-                raise ServerError(
-                    f"nats-server refused the configuration: {self._last_words()}", reason="server-reload"
-                )
+    async def _until_reloaded(self, digest: str, before: object) -> None:
+        while True:
+            with contextlib.suppress(ServerError):  # it may be deaf while it reloads
+                varz = await asyncio.to_thread(self.monitor, "varz")
+                if varz.get("config_load_time") != before and varz.get("config_digest") == digest:
+                    return
             self.must_run()
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(_LOOK_S)
 
     def kill(self) -> None:
         """SIGKILL: what a power cut of the process is like."""
@@ -262,14 +288,30 @@ class NatsServer:
         return self.log_file.stat().st_size if self.log_file.exists() else 0
 
     def _log_since(self, place: int) -> str:
+        if not self.log_file.exists():
+            return ""
         with self.log_file.open("rb") as file:
-            file.seek(place)
+            file.seek(place if place <= self._log_size() else 0)  # it began a new one
             return file.read().decode("utf-8", "replace")
 
+    def _errors(self) -> str:
+        if not self.errors_file.exists():
+            return ""
+        with self.errors_file.open("rb") as file:
+            return file.read(LAST_BYTES).decode("utf-8", "replace")
+
     def _last_words(self) -> str:
-        lines = self._log_since(max(self._log_start, self._log_size() - 8192)).splitlines()
+        size = self._log_size()
+        place = (
+            max(self._log_start, size - LAST_BYTES) if self._log_start <= size else max(0, size - LAST_BYTES)
+        )
+        lines = (self._errors() + self._log_since(place)).splitlines()
         grave = [line.split("] ", 1)[-1] for line in lines if "[ERR]" in line or "[FTL]" in line]
         return "; ".join((grave or lines)[-3:]) or "it said nothing"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _accounts(conf: str) -> set[str]:

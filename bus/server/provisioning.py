@@ -15,7 +15,6 @@ from bus.server.probe import probe_consumers, probe_stream
 from bus.transport import (
     CONSUMER_NOT_FOUND,
     PROVISIONER,
-    STREAM_NOT_FOUND,
     Connection,
     ConsumerSpec,
     Endpoint,

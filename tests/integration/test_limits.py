@@ -9,6 +9,7 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from nats.aio.msg import Msg
@@ -20,6 +21,7 @@ from bus.publishing.sender import Sender
 from bus.server import ServerSettings, provision
 from bus.server.binary import ServerError
 from bus.server.checks import check, must_be_sound
+from bus.server.config import LOG_FILES
 from bus.transport.client import HardenedClient, headers_of
 from bus.transport.connection import NatsConnection
 from bus.transport.interface import Outgoing
@@ -83,6 +85,29 @@ async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path)
             # Its own limit, and nobody else's: another gets in.
             await goes_on(bus)
         assert all(each.connected and each.epoch == 1 for each in standing)
+
+
+async def test_a_stranger_fills_no_disk_through_the_log(tmp_path: Path) -> None:
+    """Logins without a key are logged; of the log so much is kept and no more, for its owner alone."""
+    small = ("logfile_size_limit: 16777216", "logfile_size_limit: 4096")
+    async with serving(tmp_path, WORLD, ServerSettings(), small) as bus:
+        place = urlsplit(bus.server.url)
+
+        async def strangers() -> bool:
+            for _ in range(20):
+                reader, writer = await asyncio.open_connection(place.hostname, place.port)
+                login = {"user": "u" * 800, "pass": "x"}
+                writer.write(b"CONNECT " + json.dumps(login).encode() + b"\r\nPING\r\n")
+                await reader.read()
+                writer.close()
+            return len(list(tmp_path.glob("nats-server.log.*"))) >= 2
+
+        await eventually(strangers)
+        for _ in range(10):
+            await strangers()
+        logs = list(tmp_path.glob("nats-server.log*"))
+        assert len(logs) <= LOG_FILES + 1
+        assert all(each.stat().st_mode & 0o077 == 0 for each in logs)
 
 
 async def test_a_message_that_is_too_large_ends_its_sender_alone(bus: Bus) -> None:
@@ -248,7 +273,7 @@ async def test_a_sender_holds_to_its_budget_and_loses_nothing(bus: Bus, tmp_path
 LOOSE = [
     (f"\nmax_payload: {MAX_MESSAGE_BYTES}", "\nmax_payload: 900000"),
     ("max_pending: 16777216", "max_pending: 67108864"),
-    ("max_control_line: 4096", "max_control_line: 65536"),
+    ("max_control_line: 1024", "max_control_line: 65536"),
     ("\nmax_connections: 4096\nmax_subscriptions: 200", "\nmax_connections: 70000\nmax_subscriptions: 0"),
     ("sync_interval: always", 'sync_interval: "2m"'),
 ]

@@ -9,10 +9,10 @@ import pytest
 from bus.errors import BrokerError
 from bus.publishing.outbox import Outbox
 from bus.publishing.own_channels import OwnChannels
+from bus.server.layout_checks import lag_check
 from bus.server.provisioning import layout
 from bus.server.room import batch_checks, room_checks
 from bus.transport.interface import Outgoing
-from bus.server.layout_checks import lag_check
 from bus.transport.jetstream import js_api, publish, publish_batch, publish_burst, stream_info
 from bus.transport.streams import (
     MAX_AGE_S,
@@ -68,7 +68,7 @@ async def test_a_full_stream_makes_nobody_else_mute(bus: Bus) -> None:
 async def test_what_an_authority_may_send_has_place_for_its_copy(bus: Bus) -> None:
     """The largest message of all is refused at once; the largest that is taken reaches the readers, on its longest subject."""
     (message,) = chain(WORLD, 1)
-    subject = f"{message.subject.rsplit('.', 1)[0]}.{'x' * 900}"
+    subject = f"{message.subject.rsplit('.', 1)[0]}.{'x' * 750}"
     async with connected(bus.endpoint("xa-csirt")) as author, connected(bus.owner) as owner:
         with pytest.raises(BrokerError):
             await publish(author, subject, b"x" * (MAX_MESSAGE_BYTES - 50), {}, 5.0)
