@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from bus.errors import BusError
 from bus.federation import BrokerRole, guests
 from bus.keys import nkeys
-from bus.server.accounts import Member, imports_lost, members, render_accounts
+from bus.server.accounts import Member, imports_lost, keys_taken, members, render_accounts
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
 from bus.server.config import LOG_BYTES, LOG_FILES, MAX_CONTROL_LINE, MAX_PENDING_BYTES, MOST_EACH
 from bus.server.findings import Check, hard, soft
@@ -92,9 +92,10 @@ async def check(
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
     checks = list(_server(varz))
-    everybody = members(
-        registry, nkeys.public_of(provisioner_seed), seat, [nkeys.public_of(seed) for seed in probe_seeds]
-    )
+    public, probes = nkeys.public_of(provisioner_seed), tuple(nkeys.public_of(seed) for seed in probe_seeds)
+    everybody = members(registry, public, seat, probes)
+    taken = keys_taken(registry, public, seat, probes)
+    checks.append(hard("transport keys", not taken, "each in one place", "; ".join(taken)))
     users = render_accounts(everybody, max_each, int(varz.get("max_subscriptions", 0)))
     checks += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
     checks.append(await asyncio.to_thread(imports_check, monitor_url, everybody))
