@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import shutil
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from bus.errors import BusError
-from bus.federation import BrokerRole, guests
+from bus.federation import CLUSTER, BrokerRole, guests
 from bus.keys import nkeys
-from bus.server.accounts import Member, imports_lost, keys_taken, members, render_accounts
+from bus.server.accounts import HOLDER, SYSTEM, Member, imports_lost, keys_taken, members
 from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
-from bus.server.config import LOG_BYTES, LOG_FILES, MAX_CONTROL_LINE, MAX_PENDING_BYTES, MOST_EACH
+from bus.server.config import (
+    LOG_BYTES,
+    LOG_FILES,
+    MAX_CONTROL_LINE,
+    MAX_PENDING_BYTES,
+    ServerSettings,
+    render_conf,
+)
 from bus.server.findings import Check, hard, soft
 from bus.server.isolation import isolation_check
 from bus.server.layout_checks import (
@@ -54,6 +63,8 @@ LIMITS = (
     ("max_pending", 2 * PULL_BYTES, MAX_PENDING_BYTES),
     ("max_control_line", MAX_CONTROL_LINE, MAX_CONTROL_LINE),
 )
+OTHER_DOORS = ("leaf", "gateway", "mqtt", "websocket")
+GLOBAL = "$G"  # the server's own, into which nobody comes where there are accounts
 DISK_RESERVE_BYTES = LOG_BYTES * LOG_FILES + 256 * 1024**2
 """What must be free on the broker's disk: its log, what is open for a moment, and other programs."""
 _S = 1_000_000_000
@@ -70,7 +81,7 @@ async def check(
     binary: Path | None = None,
     tls: Tls | None = None,
     probe_seeds: Sequence[str] = (),
-    max_each: int = MOST_EACH,
+    settings: ServerSettings | None = None,
 ) -> list[Check]:
     """Check version, durability, limits, accounts and their walls, streams and consumers of a running broker.
 
@@ -84,7 +95,7 @@ async def check(
         binary: a nats-server to read that file with.
         tls: with which certificates to connect; None connects in clear.
         probe_seeds: nkey seeds of the identities that try the walls; without them that is not tried.
-        max_each: connections that one identity may have.
+        settings: those that the configuration should be made with; its ports and its address for clients count not here.
 
     Raises:
         ServerError: `no-monitor`, when the monitoring address does not answer.
@@ -96,8 +107,20 @@ async def check(
     everybody = members(registry, public, seat, probes)
     taken = keys_taken(registry, public, seat, probes)
     checks.append(hard("transport keys", not taken, "each in one place", "; ".join(taken)))
-    users = render_accounts(everybody, max_each, int(varz.get("max_subscriptions", 0)))
-    checks += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
+    chosen = settings or ServerSettings(seat=seat, probe_nkeys=probes)
+    checks += await asyncio.to_thread(
+        lambda: list(
+            _configuration(
+                varz,
+                conf_file,
+                binary,
+                lambda: render_conf(registry, settings=chosen, provisioner_nkey=public),
+            )
+        )
+    )
+    clustered = seat is not None and len(seat.federation.nodes(seat.name)) >= CLUSTER
+    checks.append(doors_check(varz, clustered=clustered))
+    checks.append(await asyncio.to_thread(accounts_check, monitor_url, everybody))
     checks.append(await asyncio.to_thread(imports_check, monitor_url, everybody))
     async with Connection.open(provisioner_endpoint(url, provisioner_seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
@@ -180,6 +203,43 @@ def _tls(varz: dict[str, Any]) -> Check:
     return hard("TLS", _loopback(host), "not needed on loopback", f"none on {host}: anybody on the way reads")
 
 
+def _beside_ports(conf: str) -> list[str]:
+    """The lines of a configuration, without where it listens for clients and at which port it is monitored."""
+    return re.sub(
+        r'^(listen|http): "(127\.0\.0\.1|.*):-?\d+"$',
+        lambda found: found[1] if found[1] == "listen" else f"{found[1]} {found[2]}",
+        conf,
+        flags=re.MULTILINE,
+    ).splitlines()
+
+
+def doors_check(varz: dict[str, Any], *, clustered: bool) -> Check:
+    """Whether the server listens for clients, and for nodes of its cluster if it has one, and in no other way."""
+    doors = [name for name in OTHER_DOORS if _is_open(varz.get(name))]
+    if not clustered and _is_open(varz.get("cluster")):
+        doors.append("cluster")
+    return hard("other doors", not doors, "none", f"the server has {', '.join(doors)}")
+
+
+def _is_open(door: object) -> bool:
+    """Whether a part of `varz` says that something listens there, or goes out from there."""
+    told = door if isinstance(door, dict) else {}
+    return any(
+        told.get(each) for each in ("port", "cluster_port", "host", "addr", "remotes", "gateways", "urls")
+    )
+
+
+def accounts_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
+    """Whether the server knows the accounts of the identities and no other that somebody could enter.
+
+    Raises:
+        ServerError: `no-monitor`.
+    """
+    known = {HOLDER, SYSTEM, GLOBAL, *(member.name for member in everybody)}
+    others = sorted(set(map(str, read_monitor(monitor_url, "accountz").get("accounts") or ())) - known)
+    return hard("other accounts", not others, "none", f"{', '.join(others[:8])} of nobody")
+
+
 def imports_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
     """Whether every account has its imports in the running server: one that lost them in a reload is deaf.
 
@@ -235,14 +295,24 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _users(varz: dict[str, Any], users: str, conf_file: Path | None, binary: Path | None) -> Iterator[Check]:
-    """Who may connect, and do what: in the file, and in the process that should have read it."""
+def _configuration(
+    varz: dict[str, Any], conf_file: Path | None, binary: Path | None, made: Callable[[], str]
+) -> Iterator[Check]:
+    """Who may connect, and do what, and every setting: in the file, and in the process that should have read it."""
     if conf_file is None or not conf_file.is_file():
         yield soft("users", ok=False, detail="no configuration file here to compare with the registry")
         return
-    follows = conf_file.read_text("utf-8").endswith(users)
-    other = f"{conf_file} is not of this registry: tocsin server conf"
-    yield hard("users", follows, "exactly the registry's", other)
+    try:
+        wanted_lines, lines = (_beside_ports(text) for text in (made(), conf_file.read_text("utf-8")))
+    except (ServerError, UnicodeDecodeError) as exc:
+        yield hard("users", ok=False, detail=f"{conf_file}: {exc}")
+        return
+    # No line is quoted: one may hold a secret.
+    at = next((n for n, (have, want) in enumerate(zip_longest(lines, wanted_lines), 1) if have != want), None)
+    other = (
+        f"{conf_file} is not of this registry, or has other settings, from line {at} on: tocsin server conf"
+    )
+    yield hard("users", at is None, "exactly the registry's", other)
     if binary is None:
         return
     try:
