@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Sequence
 
 from bus.errors import BrokerError
@@ -80,7 +81,11 @@ async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], spe
             room = info.max_bytes // STATEMENTS_ROOM_BYTES
             room_for = f"of {room} senders, and {most} at the most"
             checks.append(hard("room for statements", most <= room, room_for))
-        share = state.bytes / max(1, info.max_bytes)
+        if spec.sources and not spec.gives_way:
+            left = info.max_bytes - state.bytes
+            room = f"{left} bytes are left; what its sources take reaches no reader when it is full"
+            checks.append(hard(f"room in {spec.name}", left > spec.max_msg_size, room))
+        share = max(state.bytes / max(1, info.max_bytes), state.messages / (spec.max_msgs or math.inf))
         if share > FULL_SHARE:
             checks.append(soft(f"stream {spec.name} fill", ok=False, detail=f"{share:.0%} full"))
     others = set(await stream_names(connection)) - {spec.name for spec in specs}

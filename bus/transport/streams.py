@@ -52,9 +52,11 @@ STATEMENTS_ROOM_BYTES = STATEMENTS_EACH * (MAX_STATEMENT_BYTES + 256)  # a speak
 PROVISIONER = "provisioner"
 """The identity that makes streams and consumers, and says what the registrars say. No authority's id is one word."""
 
-# How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
-# it gets more than they, or it would be full while they still accept, and nobody would be told.
-_ORIGINS_PERCENT, _WORLDS_PERCENT, _HEADS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 40, 50, 2, 2, 2
+# How the store is shared out. A world holds all that its origins hold, and with each message where it came from, which
+# may be as long as a control line. So an origin takes no more messages than one for each `CHARGE_BYTES` of its room, and a
+# world has the room for that: were it full while they still accept, nobody would be told.
+CHARGE_BYTES = 2048
+_ORIGINS_PERCENT, _WORLDS_PERCENT, _HEADS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 35, 55, 2, 2, 2
 # Of that, by status, in these parts; each authority that speaks has an equal one.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
@@ -78,6 +80,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int
     replicas: int = 1
     max_msg_size: int = MAX_MESSAGE_BYTES
+    max_msgs: int | None = None
+    """How many messages it takes; as many as find room, by default."""
     each: int | None = None
     """How many messages of one subject are kept; a further one takes the place of the oldest of that subject."""
     max_age_s: int = MAX_AGE_S
@@ -99,6 +103,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             "deny_purge": True,
             "num_replicas": self.replicas,
         }
+        if self.max_msgs is not None:
+            config["max_msgs"] = self.max_msgs
         if self.each is not None:
             config["max_msgs_per_subject"] = self.each
         if self.subjects:
@@ -239,7 +245,8 @@ def streams_of(
             subjects=(captured(authority, status),),
             bursts=True,
             max_msg_size=MAX_ORIGIN_BYTES,
-            max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking[status]),
+            max_bytes=(room := parts[status] * _ORIGINS_PERCENT // len(speaking[status])),
+            max_msgs=max(1, room // CHARGE_BYTES),
             max_age_s=kept_s(name),
         )
         for authority, status in spoken

@@ -9,12 +9,14 @@ import pytest
 from bus.errors import BrokerError
 from bus.publishing.outbox import Outbox
 from bus.publishing.own_channels import OwnChannels
-from bus.server.layout_checks import lag_check
+from bus.server.config import MAX_CONTROL_LINE
+from bus.server.layout_checks import lag_check, stream_checks
 from bus.server.provisioning import layout
 from bus.server.room import batch_checks, room_checks
 from bus.transport.interface import Outgoing
 from bus.transport.jetstream import js_api, publish, publish_batch, publish_burst, stream_info
 from bus.transport.streams import (
+    CHARGE_BYTES,
     MAX_AGE_S,
     MAX_MESSAGE_BYTES,
     MAX_ORIGIN_BYTES,
@@ -22,6 +24,7 @@ from bus.transport.streams import (
     kept_s,
     speakers,
     streams_of,
+    world_stream,
 )
 from schemas.vocab import Status
 from tests.support.stage import Bus, connected, say, send
@@ -102,6 +105,54 @@ async def test_a_world_that_takes_nothing_more_of_a_source_is_found(bus: Bus) ->
             return check.hard and not check.ok and "WORLD_ACTUAL takes nothing more of XA-EMB" in check.detail
 
         await eventually(found)
+        checks = await stream_checks(owner, layout(WORLD.registry, None).streams, 1)
+        (room,) = [each for each in checks if each.name == "room in WORLD_ACTUAL"]
+        assert room.hard
+        assert not room.ok
+
+
+def test_a_world_has_room_for_whatever_its_origins_take() -> None:
+    """However small the messages, and as long as a subject may be: each copy says where it came from."""
+    specs = {spec.name: spec for spec in streams_of(WORLD.registry)}
+    longest = MAX_CONTROL_LINE + 128
+    for status in Status:
+        world = specs[world_stream(status)]
+        origins = [specs[name] for name in world.sources]
+        assert world.max_bytes >= sum(each.max_bytes + (each.max_msgs or 0) * longest for each in origins)
+        assert all(each.max_msgs for each in origins)
+
+
+async def test_a_flood_of_small_messages_ends_at_its_own_stream(bus: Bus) -> None:
+    """So many messages and no more: its speaker is told, and all that were taken are in the world."""
+    (message,) = chain(WORLD, 1)
+    subject = f"{message.subject.rsplit('.', 1)[0]}.{'x' * 700}"
+    async with connected(bus.owner) as owner, connected(bus.endpoint("xa-csirt")) as author:
+        config = (await stream_info(owner, "XA-CSIRT_ACTUAL")).config
+        room = config["max_bytes"] // config["max_msgs"] * 40
+        await js_api(
+            owner,
+            "STREAM.UPDATE.XA-CSIRT_ACTUAL",
+            {**config, "max_bytes": room, "max_msgs": room // CHARGE_BYTES},
+        )
+        taken = 0
+
+        async def flood() -> None:
+            nonlocal taken
+            while taken < 1000:
+                await publish(author, subject, b"", {}, 5.0)
+                taken += 1
+
+        with pytest.raises(BrokerError) as refused:
+            await flood()
+        assert refused.value.reason == "hub-full"
+        assert taken == room // CHARGE_BYTES
+
+        async def all_there() -> bool:
+            return (await stream_info(owner, "WORLD_ACTUAL")).state.messages == taken
+
+        await eventually(all_there)
+        world = (await stream_info(owner, "WORLD_ACTUAL")).state
+        assert world.bytes <= room * 55 / 35
 
 
 async def test_open_batches_of_one_stop_nobody_else(bus: Bus) -> None:
