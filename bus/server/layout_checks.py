@@ -83,8 +83,8 @@ async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], spe
             checks.append(hard("room for statements", most <= room, room_for))
         if spec.sources and not spec.gives_way:
             left = info.max_bytes - state.bytes
-            room = f"{left} bytes are left; what its sources take reaches no reader when it is full"
-            checks.append(hard(f"room in {spec.name}", left > spec.max_msg_size, room))
+            told = f"{left} bytes are left; what its sources take reaches no reader when it is full"
+            checks.append(hard(f"room in {spec.name}", left > spec.max_msg_size, told))
         share = max(state.bytes / max(1, info.max_bytes), state.messages / (spec.max_msgs or math.inf))
         if share > FULL_SHARE:
             checks.append(soft(f"stream {spec.name} fill", ok=False, detail=f"{share:.0%} full"))

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bus.server.config import BATCH_S, BATCHES_EACH, BATCHES_OPEN
 from bus.server.findings import Check, hard, soft
-from bus.transport import BATCH, MAX_MESSAGE_BYTES, StreamSpec, kept_s, status_of
+from bus.transport import BATCH, HEADS_EACH, MAX_MESSAGE_BYTES, StreamSpec, kept_s, status_of
 
 BULLETIN_BYTES = 4096
 """A bulletin of common size, with its signature and what the store adds."""
 FEW_A_DAY = 5  # of common size, from each authority, for as long as they are kept
+FEW_SUBJECTS = 16  # of an authority that speaks on few channels
 _MB = 1_000_000
 _DAY_S = 86_400
 
@@ -28,6 +29,14 @@ def room_checks(specs: Sequence[StreamSpec], store_bytes: int, kept_bytes: int =
     for spec in origins:
         of.setdefault(status_of(spec.name), []).append(spec)
     checks = [_share(status, streams) for status, streams in sorted(of.items())]
+    if heads := [spec for spec in specs if spec.sources and spec.gives_way]:
+        least = min(spec.max_bytes for spec in heads)
+        subjects = least // (HEADS_EACH * BULLETIN_BYTES)
+        told = (
+            f"{len(heads)} authorities, each {least / _MB:.1f} MB: {HEADS_EACH} bulletins of "
+            f"{BULLETIN_BYTES // 1024} kB on {subjects} subjects"
+        )
+        checks.append(soft("room for heads", subjects >= FEW_SUBJECTS, told))
     whole = sum(spec.max_bytes for spec in specs)
     added = (
         f"{len(specs)} streams reserve {whole / _MB:.0f} MB and others {kept_bytes / _MB:.0f} MB "

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bus.transport.permissions import Permissions, permissions_of, reading
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
     from bus.transport.streams import (
+        HEADS_EACH,
         MARGIN_S,
         MAX_AGE_S,
         MAX_MESSAGE_BYTES,
@@ -66,6 +67,7 @@ __all__ = [
     "BATCH",
     "BATCH_FROM",
     "CONSUMER_NOT_FOUND",
+    "HEADS_EACH",
     "MARGIN_S",
     "MAX_AGE_S",
     "MAX_MESSAGE_BYTES",

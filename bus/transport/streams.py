@@ -4,7 +4,7 @@ All streams live in one account that nobody enters (`bus.server.accounts`, docs/
 what one authority says at one status, with its own room and its own duplicate window: nobody can use up another's room, or
 suppress another's bulletins by reusing their message ids. `WORLD_<STATUS>` has no subjects and no duplicate window; it
 sources all of them and is what readers read. What an authority says on status system, heartbeats, receipts, requests and
-copies, is kept for days, all else for more than a year; `<AUTHORITY>_HEADS` sources both and keeps the newest message of
+copies, is kept for days, all else for more than a year; `<AUTHORITY>_HEADS` sources both and keeps the newest messages of
 each subject for good, so that a lost outbox finds its heads. `TRUST` carries the registry to everybody, its versions and
 beacons, and only the provisioner speaks there. `STATEMENTS` carries revocation statements, on a subject for each who may
 say one, with room of its own: rubbish pushes out its speaker's own words and nobody else's. The provisioner makes all
@@ -57,6 +57,7 @@ PROVISIONER = "provisioner"
 # world has the room for that: were it full while they still accept, nobody would be told.
 CHARGE_BYTES = 2048
 _ORIGINS_PERCENT, _WORLDS_PERCENT, _HEADS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 35, 55, 2, 2, 2
+HEADS_EACH = 8  # of one subject: what is said again, or rubbish, takes the place of the oldest
 # Of that, by status, in these parts; each authority that speaks has an equal one.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
@@ -159,7 +160,7 @@ def origin_stream(authority_id: str, status: Status) -> str:
 
 
 def heads_stream(authority_id: str) -> str:
-    """The stream that keeps the newest message of each subject of an authority."""
+    """The stream that keeps the newest messages of each subject of an authority."""
     return f"{authority_id}_HEADS".upper()
 
 
@@ -256,7 +257,7 @@ def streams_of(
             name=heads_stream(authority),
             sources=tuple(origin_stream(authority, status) for name, status in spoken if name == authority),
             max_bytes=store_bytes * _HEADS_PERCENT // 100 // len(remembered),
-            each=1,
+            each=HEADS_EACH,
             max_age_s=0,
             gives_way=True,
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
 
 import pytest
 
@@ -40,7 +39,7 @@ class Broker:
 
 def _follow(
     monkeypatch: pytest.MonkeyPatch, broker: Broker, standing: str, found: Callable[[], bool], look: float
-) -> asyncio.Future[None]:
+) -> Coroutine[Any, Any, None]:
     def imports_check(*_: object) -> Check:
         return hard("accounts", found(), "", "xa-csirt: its subject is lost")
 
@@ -49,7 +48,7 @@ def _follow(
 
     monkeypatch.setattr(follow, "imports_check", imports_check)
     monkeypatch.setattr(follow, "provision", provision)
-    return follow.follow_registry(  # type: ignore[return-value]
+    return follow.follow_registry(
         cast("NatsServer", broker),
         lambda: WORLD.registry,
         standing=standing,
