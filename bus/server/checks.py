@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import re
 import shutil
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,8 +16,9 @@ from urllib.parse import urlsplit
 from bus.errors import BusError
 from bus.federation import CLUSTER, BrokerRole, guests
 from bus.keys import nkeys
-from bus.server.accounts import HOLDER, SYSTEM, Member, imports_lost, keys_taken, members
-from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
+from bus.server.accounts import keys_taken, members
+from bus.server.binary import MINIMUM_VERSION, ServerError
+from bus.server.conf_checks import accounts_check, configuration_checks, doors_check, imports_check
 from bus.server.config import (
     LOG_BYTES,
     LOG_FILES,
@@ -53,7 +52,6 @@ from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
 CERTIFICATE_DAYS = 30
-SUBSCRIPTIONS = "subsz?subs=1&limit=65536"
 MOST_PING_S = 10
 MOST_WRITE_DEADLINE_S = 10
 # What the server holds every connection to: too little keeps honest programs out, too much none of the others.
@@ -63,8 +61,6 @@ LIMITS = (
     ("max_pending", 2 * PULL_BYTES, MAX_PENDING_BYTES),
     ("max_control_line", MAX_CONTROL_LINE, MAX_CONTROL_LINE),
 )
-OTHER_DOORS = ("leaf", "gateway", "mqtt", "websocket")
-GLOBAL = "$G"  # the server's own, into which nobody comes where there are accounts
 DISK_RESERVE_BYTES = LOG_BYTES * LOG_FILES + 256 * 1024**2
 """What must be free on the broker's disk: its log, what is open for a moment, and other programs."""
 _S = 1_000_000_000
@@ -110,7 +106,7 @@ async def check(
     chosen = settings or ServerSettings(seat=seat, probe_nkeys=probes)
     checks += await asyncio.to_thread(
         lambda: list(
-            _configuration(
+            configuration_checks(
                 varz,
                 conf_file,
                 binary,
@@ -203,64 +199,6 @@ def _tls(varz: dict[str, Any]) -> Check:
     return hard("TLS", _loopback(host), "not needed on loopback", f"none on {host}: anybody on the way reads")
 
 
-def _beside_ports(conf: str) -> list[str]:
-    """The lines of a configuration, without where it listens for clients and at which port it is monitored."""
-    return re.sub(
-        r'^(listen|http): "(127\.0\.0\.1|.*):-?\d+"$',
-        lambda found: found[1] if found[1] == "listen" else f"{found[1]} {found[2]}",
-        conf,
-        flags=re.MULTILINE,
-    ).splitlines()
-
-
-def doors_check(varz: dict[str, Any], *, clustered: bool) -> Check:
-    """Whether the server listens for clients, and for nodes of its cluster if it has one, and in no other way."""
-    doors = [name for name in OTHER_DOORS if _is_open(varz.get(name))]
-    if not clustered and _is_open(varz.get("cluster")):
-        doors.append("cluster")
-    return hard("other doors", not doors, "none", f"the server has {', '.join(doors)}")
-
-
-def _is_open(door: object) -> bool:
-    """Whether a part of `varz` says that something listens there, or goes out from there."""
-    told = door if isinstance(door, dict) else {}
-    return any(
-        told.get(each) for each in ("port", "cluster_port", "host", "addr", "remotes", "gateways", "urls")
-    )
-
-
-def accounts_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
-    """Whether the server knows the accounts of the identities and no other that somebody could enter.
-
-    Raises:
-        ServerError: `no-monitor`.
-    """
-    known = {HOLDER, SYSTEM, GLOBAL, *(member.name for member in everybody)}
-    others = sorted(set(map(str, read_monitor(monitor_url, "accountz").get("accounts") or ())) - known)
-    return hard("other accounts", not others, "none", f"{', '.join(others[:8])} of nobody")
-
-
-def imports_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
-    """Whether every account has its imports in the running server: one that lost them in a reload is deaf.
-
-    Raises:
-        ServerError: `no-monitor`.
-    """
-    heard = {
-        member.name: {
-            str(each.get("subject"))
-            for each in read_monitor(monitor_url, f"{SUBSCRIPTIONS}&acc={member.name}").get(
-                "subscriptions_list"
-            )
-            or ()
-        }
-        for member in everybody
-    }
-    lost = imports_lost(everybody, heard)
-    told = f"{len(everybody)} accounts have their {sum(len(each.permissions.publish) for each in everybody)} imports"
-    return hard("accounts", not lost, told, f"{len(lost)} imports are lost; reload it: {', '.join(lost[:8])}")
-
-
 def _handshakes(url: str, tls: Tls) -> Iterator[Check]:
     """What only a handshake shows: how long the certificate still stands, and that an older TLS is refused."""
     place = urlsplit(url)
@@ -293,32 +231,3 @@ def _loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _configuration(
-    varz: dict[str, Any], conf_file: Path | None, binary: Path | None, made: Callable[[], str]
-) -> Iterator[Check]:
-    """Who may connect, and do what, and every setting: in the file, and in the process that should have read it."""
-    if conf_file is None or not conf_file.is_file():
-        yield soft("users", ok=False, detail="no configuration file here to compare with the registry")
-        return
-    try:
-        wanted_lines, lines = (_beside_ports(text) for text in (made(), conf_file.read_text("utf-8")))
-    except (ServerError, UnicodeDecodeError) as exc:
-        yield hard("users", ok=False, detail=f"{conf_file}: {exc}")
-        return
-    # No line is quoted: one may hold a secret.
-    at = next((n for n, (have, want) in enumerate(zip_longest(lines, wanted_lines), 1) if have != want), None)
-    other = (
-        f"{conf_file} is not of this registry, or has other settings, from line {at} on: tocsin server conf"
-    )
-    yield hard("users", at is None, "exactly the registry's", other)
-    if binary is None:
-        return
-    try:
-        wanted = config_digest(binary, conf_file)
-    except ServerError as exc:
-        yield hard("configuration", ok=False, detail=str(exc))
-        return
-    runs = varz.get("config_digest") == wanted
-    yield hard("configuration", runs, wanted, f"the server has not read {conf_file}; reload it")

@@ -11,7 +11,7 @@ from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys import nkeys
 from bus.server.accounts import Member, keys_taken, members
 from bus.server.binary import ServerError
-from bus.server.checks import imports_check
+from bus.server.conf_checks import imports_check
 from bus.server.config import ServerSettings, render_conf
 from bus.server.process import NatsServer
 from bus.server.provisioning import provision

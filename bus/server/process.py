@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Self
 import structlog
 
 from bus.server.binary import ServerError, check_version, config_digest, find_binary
-from bus.server.config import LOG_FILE
 from bus.server.monitor import read_monitor
+from bus.server.server_log import ServerLog
 from bus.storage import write_atomically
 
 START_S = 60.0  # with a thousand streams, on a busy machine
@@ -25,7 +25,6 @@ STOP_S = 10.0
 RELOAD_S = 20.0
 _POLL_S = 0.01
 _LOOK_S = 0.05
-LAST_BYTES = 8192  # of the log, that are read for its last words
 
 log = structlog.get_logger()
 
@@ -66,13 +65,9 @@ class NatsServer:
         self.folder = folder
         self.conf = conf
         self.binary = find_binary(binary, os.environ).absolute()  # it is started from within the folder
-        self.log_file = folder / LOG_FILE  # the server's own, which bounds it
-        self.errors_file = (
-            folder / "nats-server.err"
-        )  # what it says before it has a log, and when it breaks down
+        self._said = ServerLog(folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, list[str]] = {}
-        self._log_start = 0
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -92,6 +87,11 @@ class NatsServer:
         return self._ports["monitoring"][0]
 
     @property
+    def log_file(self) -> Path:
+        """The server's log."""
+        return self._said.log_file
+
+    @property
     def pid(self) -> int:
         """Its process id."""
         if self._process is None:
@@ -105,7 +105,7 @@ class NatsServer:
             ServerError: `not-running`, with its last words.
         """
         if self._process is None or self._process.poll() is not None:
-            raise ServerError(f"nats-server has ended: {self._last_words()}", reason="not-running")
+            raise ServerError(f"nats-server has ended: {self._said.last_words()}", reason="not-running")
 
     async def start(self) -> None:
         """Start and wait until JetStream is healthy.
@@ -119,7 +119,7 @@ class NatsServer:
         lock = self._lock()
         try:
             write_atomically(self._conf_file, self.conf.encode())
-            self._log_start = self._log_size()
+            self._said.begin()
             self._process = self._spawn(lock)
         finally:
             os.close(lock)  # the child has it now, and gives it back when it ends, whatever becomes of us
@@ -129,7 +129,7 @@ class NatsServer:
         except TimeoutError:
             self.kill()
             raise ServerError(
-                f"nats-server is not healthy after {START_S:.0f} s: {self._last_words()}",
+                f"nats-server is not healthy after {START_S:.0f} s: {self._said.last_words()}",
                 reason="server-start",
             ) from None
         except BaseException:
@@ -154,10 +154,7 @@ class NatsServer:
         return lock
 
     def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
-        for file in (self.log_file, self.errors_file):
-            if file.exists():
-                file.chmod(0o600)
-        with open(self.errors_file, "wb", opener=_private) as out:
+        with self._said.opened() as out:
             return subprocess.Popen(
                 [self.binary, "-c", self._conf_file.name],
                 stdout=out,
@@ -173,7 +170,7 @@ class NatsServer:
     async def _until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         while not await asyncio.to_thread(self._healthy, process.pid):
             if process.poll() is not None:
-                said = self._last_words()
+                said = self._said.last_words()
                 if "address already in use" in said:
                     raise ServerError(
                         "the port is taken by another program",
@@ -201,14 +198,15 @@ class NatsServer:
             wanted = await asyncio.to_thread(config_digest, self.binary, self._conf_file)
             for _ in range(1 + is_new):
                 before = (await asyncio.to_thread(self.monitor, "varz")).get("config_load_time")
-                self._log_start = self._log_size()
+                self._said.begin()
                 os.kill(self.pid, signal.SIGHUP)
                 async with asyncio.timeout(RELOAD_S):
                     await self._until_reloaded(wanted, before)
         except TimeoutError:
             write_atomically(self._conf_file, held)
             raise ServerError(
-                f"nats-server did not take the configuration: {self._last_words()}", reason="server-reload"
+                f"nats-server did not take the configuration: {self._said.last_words()}",
+                reason="server-reload",
             ) from None
         except ServerError as exc:
             write_atomically(self._conf_file, held)
@@ -283,35 +281,6 @@ class NatsServer:
             return bool(self.monitor("healthz?js-enabled-only=true").get("status") == "ok")
         except (OSError, ValueError, ServerError):
             return False
-
-    def _log_size(self) -> int:
-        return self.log_file.stat().st_size if self.log_file.exists() else 0
-
-    def _log_since(self, place: int) -> str:
-        if not self.log_file.exists():
-            return ""
-        with self.log_file.open("rb") as file:
-            file.seek(place if place <= self._log_size() else 0)  # it began a new one
-            return file.read().decode("utf-8", "replace")
-
-    def _errors(self) -> str:
-        if not self.errors_file.exists():
-            return ""
-        with self.errors_file.open("rb") as file:
-            return file.read(LAST_BYTES).decode("utf-8", "replace")
-
-    def _last_words(self) -> str:
-        size = self._log_size()
-        place = (
-            max(self._log_start, size - LAST_BYTES) if self._log_start <= size else max(0, size - LAST_BYTES)
-        )
-        lines = (self._errors() + self._log_since(place)).splitlines()
-        grave = [line.split("] ", 1)[-1] for line in lines if "[ERR]" in line or "[FTL]" in line]
-        return "; ".join((grave or lines)[-3:]) or "it said nothing"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _accounts(conf: str) -> set[str]:
