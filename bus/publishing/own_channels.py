@@ -8,8 +8,9 @@ key ended, or if a bulletin that stands continues it; otherwise it is a thief's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -29,7 +30,10 @@ from bus.transport import (
     read_back,
 )
 from bus.trust import VerifiedRegistry
-from schemas.codec import digest
+from schemas.bodies.system import ChannelStatus, Head
+from schemas.codec import decode, digest
+from schemas.errors import TocsinError
+from schemas.vocab import Status
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +44,24 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
             only remembered as the newest of their subjects.
         stands: the digests of those that are the authority's word, by the keys as they are now.
         cursors: how far each stream was read.
+        announced: the highest number and digest that heartbeats that stand give of a channel, by its name.
+        doubtful: the channels of which the streams hold no bulletin that stands with the highest number, while something that
+            does not stand is among the newest of their subjects: it may have taken the place of the head.
     """
 
     links: tuple[ReceivedLink, ...]
     stands: frozenset[str]
     cursors: dict[str, int]
+    announced: dict[str, tuple[int, str]] = msgspec.field(default_factory=dict)
+    doubtful: frozenset[str] = frozenset()
+
+    def heads(self) -> dict[str, tuple[int, str]]:
+        """The highest number that is proven, and its digest, by channel."""
+        heads = dict(self.announced)
+        for link in self.links:
+            if link.digest in self.stands and link.seq > heads.get(link.channel, (0, ""))[0]:
+                heads[link.channel] = (link.seq, link.digest)
+        return heads
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +104,14 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         arrived: list[Settled] = []
         links: list[ReceivedLink] = []
         cursors: dict[str, int] = {}
+        beats: dict[str, tuple[Head, ...]] = {}
+        newest: list[tuple[str, str]] = []
         async with Connection.open(self.endpoint) as connection:
             await connection.until_connected(self.timeout)
             for stream, consumer in own_streams(registry, self.endpoint.authority_id):
                 cursors[stream] = 0
                 async for batch in read_back(connection, stream, consumer, 1):
+                    beats |= await asyncio.to_thread(_beats, batch)
                     cursors[stream] = batch[-1].stream_seq
                     links += await asyncio.to_thread(placed, batch, registry, self.clock())
                     arrived += [
@@ -103,11 +123,19 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
             known = {link.digest for link in links}
             for stream, consumer in own_heads(registry, self.endpoint.authority_id):
                 async for batch in read_back(connection, stream, consumer, 1):
+                    beats |= await asyncio.to_thread(_beats, batch)
+                    newest += [(_channel_of(message.subject), digest(message.payload)) for message in batch]
                     older = [message for message in batch if digest(message.payload) not in known]
                     links += await asyncio.to_thread(placed, older, registry, self.clock())
         stands = standing(links, registry.ended(self.clock())).stands
         await self.outbox.settle(arrived, self.clock().timestamp())
-        return Survey(links=tuple(links), stands=stands, cursors=cursors)
+        survey = Survey(
+            links=tuple(links), stands=stands, cursors=cursors, announced=_announced(beats, stands)
+        )
+        heads = survey.heads()
+        unproven = {channel for channel, name in newest if name not in stands}
+        doubtful = {channel for channel in unproven if heads.get(channel, (0, ""))[1] not in known}
+        return msgspec.structs.replace(survey, doubtful=frozenset(doubtful))
 
     async def scrub(self) -> int:
         """Compare all with the outbox, and send again what a stream has lost. Returns the number of bulletins.
@@ -207,3 +235,30 @@ def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.dat
             )
         )
     return links
+
+
+def _channel_of(subject: str) -> str:
+    """The name of the channel on whose subjects a message stands, be it a bulletin or not."""
+    return ".".join(subject.split(".")[2:5])
+
+
+def _beats(messages: Sequence[Received]) -> dict[str, tuple[Head, ...]]:
+    """The heads that heartbeats name, by the digest of each; nothing is verified."""
+    beats: dict[str, tuple[Head, ...]] = {}
+    for message in messages:
+        if _channel_of(message.subject).startswith(f"{Status.SYSTEM}."):
+            with contextlib.suppress(TocsinError):
+                body = decode(message.payload).body
+                if isinstance(body, ChannelStatus):
+                    beats[digest(message.payload)] = body.heads
+    return beats
+
+
+def _announced(beats: Mapping[str, Sequence[Head]], stands: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Of each channel the highest head that a heartbeat that stands names."""
+    highest: dict[str, tuple[int, str]] = {}
+    for name, heads in beats.items():
+        for head in heads if name in stands else ():
+            if head.digest is not None and head.seq > highest.get(head.channel, (0, ""))[0]:
+                highest[head.channel] = (head.seq, head.digest)
+    return highest

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from bus.errors import OutboxError
 from bus.publishing import outbox_table as table
 from bus.publishing.own_channels import OwnChannels
 from schemas.bulletin import Bulletin
@@ -47,12 +48,17 @@ async def recover(own: OwnChannels, keep: Keep) -> Recovery:
 
     Raises:
         UnreachableError, BrokerError: from the broker; the outbox is as it was.
+        OutboxError: `head-unproven`; the outbox is as it was.
     """
     survey = await own.survey()
-    heads: dict[str, tuple[int, str]] = {}
-    for link in survey.links:
-        if link.digest in survey.stands and link.seq > heads.get(link.channel, (0, ""))[0]:
-            heads[link.channel] = (link.seq, link.digest)
+    if survey.doubtful:
+        raise OutboxError(
+            f"something that is not this authority's word has perhaps taken the place of the head of "
+            f"{', '.join(sorted(survey.doubtful))} on the bus, and a number would be used twice; restore the outbox "
+            "from a copy, or decide from where the channel goes on: tocsin outbox reanchor",
+            reason="head-unproven",
+        )
+    heads = survey.heads()
     restamped, superseded = await own.outbox.write(lambda db: _adopt(db, keep, heads, own.clock()))
     for stream, seq in survey.cursors.items():
         await own.outbox.move_own_cursor(stream, seq)

@@ -48,19 +48,23 @@ def members(
 ) -> tuple[Member, ...]:
     """Every identity that may enter a broker.
 
+    An authority does not enter with a key of the broker's own identities or of a carrier (`keys_taken`): whoever registers
+    such a key, which is public, does not hold it, and one key in two places would make the server refuse everything.
+
     Args:
         registry: its authorities, each with all its transport keys.
         provisioner_nkey: who makes streams and consumers.
         seat: which broker of a federation it is: whose authorities come, and which carriers.
         probe_nkeys: the keys of `PROBES`, in their order, where there are any.
     """
+    taken = set(_own_keys(registry, provisioner_nkey, seat, probe_nkeys))
     said = (API, *REGISTRAR_SUBJECTS, trust_subject(Trust.REVOKE, PROVISIONER))
     provisioner = Permissions(publish=said, subscribe=(f"{inbox_prefix(PROVISIONER)}.>",))
     everybody = [Member(name=PROVISIONER, nkeys=(provisioner_nkey,), permissions=provisioner)]
     everybody += [
         Member(
             name=name,
-            nkeys=tuple(registry.document.authorities[name].nkeys),
+            nkeys=tuple(each for each in registry.document.authorities[name].nkeys if each not in taken),
             permissions=permissions_of(registry, name),
         )
         for name in served_authorities(registry, seat)
@@ -74,6 +78,40 @@ def members(
         for name, nkey in zip(PROBES, probe_nkeys, strict=False)
     ]
     return tuple(everybody)
+
+
+def keys_taken(
+    registry: VerifiedRegistry,
+    provisioner_nkey: str,
+    seat: BrokerRole | None = None,
+    probe_nkeys: Sequence[str] = (),
+) -> list[str]:
+    """Which transport keys in the registry are another's at this broker, so that their authority does not enter with them.
+
+    Returns:
+        A line for each, sorted, `<authority>: <key> is of <identity>`.
+
+    Args:
+        registry: as for `members`.
+        provisioner_nkey: likewise.
+        seat: likewise.
+        probe_nkeys: likewise.
+    """
+    owners = _own_keys(registry, provisioner_nkey, seat, probe_nkeys)
+    return sorted(
+        f"{name}: {each} is of {owners[each]}"
+        for name in served_authorities(registry, seat)
+        for each in registry.document.authorities[name].nkeys
+        if each in owners
+    )
+
+
+def _own_keys(
+    registry: VerifiedRegistry, provisioner_nkey: str, seat: BrokerRole | None, probe_nkeys: Sequence[str]
+) -> dict[str, str]:
+    """Who holds each transport key that is no authority's."""
+    carriers = {guest.nkey: guest.identity for guest in (guests(registry, seat) if seat else ())}
+    return {**carriers, **dict(zip(probe_nkeys, PROBES, strict=False)), provisioner_nkey: PROVISIONER}
 
 
 def render_accounts(everybody: Sequence[Member], max_each: int, max_subscriptions: int) -> str:

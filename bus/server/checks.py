@@ -14,14 +14,30 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bus.errors import BusError
-from bus.federation import BrokerRole, guests
+from bus.federation import CLUSTER, BrokerRole, guests
 from bus.keys import nkeys
-from bus.server.accounts import Member, imports_lost, members, render_accounts
-from bus.server.binary import MINIMUM_VERSION, ServerError, config_digest
-from bus.server.config import MAX_PENDING_BYTES, MOST_EACH
+from bus.server.accounts import keys_taken, members
+from bus.server.binary import MINIMUM_VERSION, ServerError
+from bus.server.conf_checks import accounts_check, configuration_checks, doors_check, imports_check
+from bus.server.config import (
+    LOG_BYTES,
+    LOG_FILES,
+    MAX_CONTROL_LINE,
+    MAX_PENDING_BYTES,
+    ServerSettings,
+    render_conf,
+)
 from bus.server.findings import Check, hard, soft
 from bus.server.isolation import isolation_check
-from bus.server.layout_checks import FULL_SHARE, carrier_check, consumer_check, country_check, stream_checks
+from bus.server.layout_checks import (
+    FULL_SHARE,
+    carrier_check,
+    consumer_check,
+    country_check,
+    kept_room,
+    lag_check,
+    stream_checks,
+)
 from bus.server.monitor import read_monitor
 from bus.server.provisioning import layout, provisioner_endpoint
 from bus.server.room import batch_checks, room_checks
@@ -36,7 +52,6 @@ from bus.trust import VerifiedRegistry
 
 CONNECT_S = 5.0
 CERTIFICATE_DAYS = 30
-SUBSCRIPTIONS = "subsz?subs=1&limit=65536"
 MOST_PING_S = 10
 MOST_WRITE_DEADLINE_S = 10
 # What the server holds every connection to: too little keeps honest programs out, too much none of the others.
@@ -44,8 +59,10 @@ LIMITS = (
     ("max_connections", 16, 65_536),
     ("max_subscriptions", 20, 1_000),
     ("max_pending", 2 * PULL_BYTES, MAX_PENDING_BYTES),
-    ("max_control_line", 1_024, 4_096),
+    ("max_control_line", MAX_CONTROL_LINE, MAX_CONTROL_LINE),
 )
+DISK_RESERVE_BYTES = LOG_BYTES * LOG_FILES + 256 * 1024**2
+"""What must be free on the broker's disk: its log, what is open for a moment, and other programs."""
 _S = 1_000_000_000
 
 
@@ -60,7 +77,7 @@ async def check(
     binary: Path | None = None,
     tls: Tls | None = None,
     probe_seeds: Sequence[str] = (),
-    max_each: int = MOST_EACH,
+    settings: ServerSettings | None = None,
 ) -> list[Check]:
     """Check version, durability, limits, accounts and their walls, streams and consumers of a running broker.
 
@@ -74,7 +91,7 @@ async def check(
         binary: a nats-server to read that file with.
         tls: with which certificates to connect; None connects in clear.
         probe_seeds: nkey seeds of the identities that try the walls; without them that is not tried.
-        max_each: connections that one identity may have.
+        settings: those that the configuration should be made with; its ports and its address for clients count not here.
 
     Raises:
         ServerError: `no-monitor`, when the monitoring address does not answer.
@@ -82,11 +99,24 @@ async def check(
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
     checks = list(_server(varz))
-    everybody = members(
-        registry, nkeys.public_of(provisioner_seed), seat, [nkeys.public_of(seed) for seed in probe_seeds]
+    public, probes = nkeys.public_of(provisioner_seed), tuple(nkeys.public_of(seed) for seed in probe_seeds)
+    everybody = members(registry, public, seat, probes)
+    taken = keys_taken(registry, public, seat, probes)
+    checks.append(hard("transport keys", not taken, "each in one place", "; ".join(taken)))
+    chosen = settings or ServerSettings(seat=seat, probe_nkeys=probes)
+    checks += await asyncio.to_thread(
+        lambda: list(
+            configuration_checks(
+                varz,
+                conf_file,
+                binary,
+                lambda: render_conf(registry, settings=chosen, provisioner_nkey=public),
+            )
+        )
     )
-    users = render_accounts(everybody, max_each, int(varz.get("max_subscriptions", 0)))
-    checks += await asyncio.to_thread(lambda: list(_users(varz, users, conf_file, binary)))
+    clustered = seat is not None and len(seat.federation.nodes(seat.name)) >= CLUSTER
+    checks.append(doors_check(varz, clustered=clustered))
+    checks.append(await asyncio.to_thread(accounts_check, monitor_url, everybody))
     checks.append(await asyncio.to_thread(imports_check, monitor_url, everybody))
     async with Connection.open(provisioner_endpoint(url, provisioner_seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
@@ -94,9 +124,11 @@ async def check(
             checks += await asyncio.to_thread(lambda: list(_handshakes(url, tls)))
         specs, wanted = layout(registry, seat)
         checks += await stream_checks(connection, specs, len(registry.document.authorities))
+        checks.append(await lag_check(connection, specs))
         checks.append(await consumer_check(connection, wanted))
         jetstream = varz.get("jetstream") or {}
-        checks += room_checks(specs, int((jetstream.get("config") or {}).get("max_storage", 0)))
+        store = int((jetstream.get("config") or {}).get("max_storage", 0))
+        checks += room_checks(specs, store, await kept_room(connection, specs))
         checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
         if probe_seeds:
             checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))
@@ -147,10 +179,14 @@ def _server(varz: dict[str, Any]) -> Iterator[Check]:
     yield soft("write_deadline", 0 < deadline <= MOST_WRITE_DEADLINE_S, f"{deadline:.0f} s")
     yield _tls(varz)
     try:
-        total, used, _ = shutil.disk_usage(str(jetstream.get("store_dir", ".")))
+        total, used, free = shutil.disk_usage(str(jetstream.get("store_dir", ".")))
     except OSError:
         return
     limit = int(jetstream.get("max_storage", 0))
+    yield hard("disk reserve", free >= DISK_RESERVE_BYTES, f"{free} bytes free, {DISK_RESERVE_BYTES} wanted")
+    grows = limit - int((varz.get("jetstream", {}).get("stats") or {}).get("storage", 0))
+    room = f"{free} bytes free; the store may still grow by {grows}"
+    yield soft("disk for the store", grows + DISK_RESERVE_BYTES <= free, room)
     yield soft("store limit", limit < total * FULL_SHARE, f"{limit} of {total} bytes")
     yield soft("disk", used < total * FULL_SHARE, f"{100 * used // total} % full")
 
@@ -161,27 +197,6 @@ def _tls(varz: dict[str, Any]) -> Check:
         both = bool(varz.get("tls_verify"))
         return hard("TLS", both, "with client certificates", "clients show no certificate")
     return hard("TLS", _loopback(host), "not needed on loopback", f"none on {host}: anybody on the way reads")
-
-
-def imports_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
-    """Whether every account has its imports in the running server: one that lost them in a reload is deaf.
-
-    Raises:
-        ServerError: `no-monitor`.
-    """
-    heard = {
-        member.name: {
-            str(each.get("subject"))
-            for each in read_monitor(monitor_url, f"{SUBSCRIPTIONS}&acc={member.name}").get(
-                "subscriptions_list"
-            )
-            or ()
-        }
-        for member in everybody
-    }
-    lost = imports_lost(everybody, heard)
-    told = f"{len(everybody)} accounts have their {sum(len(each.permissions.publish) for each in everybody)} imports"
-    return hard("accounts", not lost, told, f"{len(lost)} imports are lost; reload it: {', '.join(lost[:8])}")
 
 
 def _handshakes(url: str, tls: Tls) -> Iterator[Check]:
@@ -216,22 +231,3 @@ def _loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _users(varz: dict[str, Any], users: str, conf_file: Path | None, binary: Path | None) -> Iterator[Check]:
-    """Who may connect, and do what: in the file, and in the process that should have read it."""
-    if conf_file is None or not conf_file.is_file():
-        yield soft("users", ok=False, detail="no configuration file here to compare with the registry")
-        return
-    follows = conf_file.read_text("utf-8").endswith(users)
-    other = f"{conf_file} is not of this registry: tocsin server conf"
-    yield hard("users", follows, "exactly the registry's", other)
-    if binary is None:
-        return
-    try:
-        wanted = config_digest(binary, conf_file)
-    except ServerError as exc:
-        yield hard("configuration", ok=False, detail=str(exc))
-        return
-    runs = varz.get("config_digest") == wanted
-    yield hard("configuration", runs, wanted, f"the server has not read {conf_file}; reload it")

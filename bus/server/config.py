@@ -18,6 +18,10 @@ MAX_PENDING_BYTES = 16 * 1024**2
 MOST_EACH = 64  # connections of one identity
 # Batches that are open: of one stream, which has one speaker, and of the whole server.
 BATCHES_EACH, BATCHES_OPEN, BATCH_S = 1, 32, 2
+MAX_CONTROL_LINE = (
+    1024  # a subject, a reply and two sizes; or the server's greeting answered: name, key, signature
+)
+LOG_FILE, LOG_BYTES, LOG_FILES = "nats-server.log", 16 * 1024**2, 4
 ROUTE_USER = "tocsin"
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -96,7 +100,11 @@ ping_interval: "5s"
 ping_max: 2
 write_deadline: "5s"
 max_payload: {MAX_MESSAGE_BYTES}
-max_control_line: 4096
+max_control_line: {MAX_CONTROL_LINE}
+# Whoever reaches the port writes here, without a key too: so much is kept, and the oldest goes.
+log_file: {_quoted(LOG_FILE)}
+logfile_size_limit: {LOG_BYTES}
+logfile_max_num: {LOG_FILES}
 # Bytes on their way to one connection; a reader that takes nothing is cut, and nobody waits for it.
 max_pending: {MAX_PENDING_BYTES}
 # Of all together; an identity has its account's share of them.

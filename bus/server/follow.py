@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.keys import nkeys
-from bus.server.accounts import members
+from bus.server.accounts import Member, keys_taken, members
 from bus.server.binary import ServerError
-from bus.server.checks import imports_check
+from bus.server.conf_checks import imports_check
 from bus.server.config import ServerSettings, render_conf
 from bus.server.process import NatsServer
 from bus.server.provisioning import provision
@@ -19,7 +19,8 @@ from bus.transport import Tls
 from bus.trust import VerifiedRegistry
 
 EVERY_S = 1.0
-RELOADS = 3
+WHOLE_S = 10.0  # between two looks at imports while all are there
+MOST_WAIT_S = 300.0  # between two repairs
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ async def follow_registry(
     seed: str,
     settings: ServerSettings,
     every: float = EVERY_S,
+    look: float = WHOLE_S,
     tls: Tls | None = None,
 ) -> None:
     """Configure and provision the broker anew whenever the registry is another one, until cancelled.
@@ -39,13 +41,17 @@ async def follow_registry(
     The server reads its file first: removed users are cut, and what was taken away is refused, before anything is made for
     others. A failure is logged and tried again; until then the server serves as before.
 
+    Imports that an account has lost are looked for after each reload and every `look` seconds, whatever the registry does.
+    While some are lost the server is reloaded again, after waits that double.
+
     Args:
         broker: runs, provisioned.
         registry: the registry as it stands, each time it is called.
         standing: digest of the registry by which it runs.
         seed: the provisioner's nkey seed.
         settings: those the broker was started with.
-        every: seconds between two looks.
+        every: seconds between two looks at the registry.
+        look: seconds between two looks at the imports of the accounts.
         tls: the provisioner's certificate, where the broker wants one.
 
     Raises:
@@ -53,18 +59,27 @@ async def follow_registry(
     """
     public = nkeys.public_of(seed)
     problem = ""
+    imports = _Imports(look)
+    of, conf = "", ""
+    everybody: tuple[Member, ...] = ()
     while True:
         await asyncio.sleep(every)
         broker.must_run()
         current = registry()
-        if current.digest == standing:
-            continue
-        conf = render_conf(current, settings=settings, provisioner_nkey=public)
+        is_news = current.digest != standing
+        if of != current.digest:
+            of, conf = current.digest, render_conf(current, settings=settings, provisioner_nkey=public)
+            everybody = members(current, public, settings.seat, settings.probe_nkeys)
+            for taken in keys_taken(current, public, settings.seat, settings.probe_nkeys):
+                log.error("transport_key_taken", problem=taken)
         try:
-            if conf != broker.conf:
+            if is_news and conf != broker.conf:
                 await broker.reload(conf)
-                await _until_whole(broker, current, settings, public)
-            await provision(broker.url, seed, current, seat=settings.seat, tls=tls)
+                imports.look_now()
+            if conf == broker.conf:
+                await imports.keep(broker, everybody)
+            if is_news:
+                await provision(broker.url, seed, current, seat=settings.seat, tls=tls)
         except (ServerError, BrokerError, UnreachableError, DeniedError) as exc:
             if exc.reason == "not-running":
                 raise
@@ -74,25 +89,38 @@ async def follow_registry(
                     "registry_not_followed", version=current.version, reason=exc.reason, problem=problem
                 )
             continue
-        standing, problem = current.digest, ""
-        log.info("registry_followed", version=current.version, digest=current.digest)
+        problem = ""
+        if is_news:
+            standing = current.digest
+            log.info("registry_followed", version=current.version, digest=current.digest)
 
 
-async def _until_whole(
-    broker: NatsServer, registry: VerifiedRegistry, settings: ServerSettings, public: str
-) -> None:
-    """See that no account has lost an import in the reload; reload once more when one has.
+class _Imports:
+    """Whether the accounts have their imports, looked at now and then; a server that has lost some is reloaded."""
 
-    Raises:
-        ServerError: `server-reload`, when they are lost still.
-    """
-    everybody = members(registry, public, settings.seat, settings.probe_nkeys)
-    lost = ""
-    for _ in range(RELOADS):
+    def __init__(self, look: float) -> None:
+        self._look = look
+        self._next = 0.0
+        self._wait = 0.0
+
+    def look_now(self) -> None:
+        """Look at the next call, and repair at once: the server has another configuration."""
+        self._next = self._wait = 0.0
+
+    async def keep(self, broker: NatsServer, everybody: Sequence[Member]) -> None:
+        """Look, if it is time; reload when some are lost.
+
+        Raises:
+            ServerError: as `NatsServer.reload` and `imports_check`.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._next:
+            return
         found = await asyncio.to_thread(imports_check, broker.monitor_url, everybody)
         if found.ok:
+            self._next, self._wait = loop.time() + self._look, 0.0
             return
-        lost = found.detail
-        log.error("imports_lost", problem=lost)
+        log.error("imports_lost", problem=found.detail)
+        self._next = loop.time() + self._wait
+        self._wait = min(max(2 * self._wait, self._look / 10), MOST_WAIT_S)
         await broker.reload(broker.conf)
-    raise ServerError(f"after {RELOADS} reloads {lost}", reason="server-reload")

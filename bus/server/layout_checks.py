@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import math
 from collections.abc import Sequence
 
 from bus.errors import BrokerError
@@ -24,6 +26,8 @@ from bus.transport import (
 from bus.trust import VerifiedRegistry
 
 FULL_SHARE = 0.8
+# A source that fails is tried again every two seconds; one that only has much to copy moves on meanwhile.
+LOOKS, LOOK_S = 20, 0.25
 
 
 def country_check(registry: VerifiedRegistry, federation: Federation) -> Check:
@@ -77,12 +81,57 @@ async def stream_checks(connection: Connection, specs: Sequence[StreamSpec], spe
             room = info.max_bytes // STATEMENTS_ROOM_BYTES
             room_for = f"of {room} senders, and {most} at the most"
             checks.append(hard("room for statements", most <= room, room_for))
-        share = state.bytes / max(1, info.max_bytes)
+        if spec.sources and not spec.gives_way:
+            left = info.max_bytes - state.bytes
+            told = f"{left} bytes are left; what its sources take reaches no reader when it is full"
+            checks.append(hard(f"room in {spec.name}", left > spec.max_msg_size, told))
+        share = max(state.bytes / max(1, info.max_bytes), state.messages / (spec.max_msgs or math.inf))
         if share > FULL_SHARE:
             checks.append(soft(f"stream {spec.name} fill", ok=False, detail=f"{share:.0%} full"))
     others = set(await stream_names(connection)) - {spec.name for spec in specs}
-    named = f"{', '.join(sorted(others))} of no country here"
+    named = f"{', '.join(sorted(others))} of nobody here"
     return [*checks, soft("other streams", not others, "none", named)]
+
+
+async def kept_room(connection: Connection, specs: Sequence[StreamSpec]) -> int:
+    """How many bytes other streams reserve."""
+    others = set(await stream_names(connection)) - {spec.name for spec in specs}
+    return sum([max(0, (await stream_info(connection, name)).max_bytes) for name in sorted(others)])
+
+
+async def lag_check(connection: Connection, specs: Sequence[StreamSpec]) -> Check:
+    """Whether every world and every stream of heads takes in what its sources hold; one that refuses a copy never goes on."""
+    copying = [spec for spec in specs if spec.sources]
+    stuck = await _behind(connection, copying)
+    for _ in range(LOOKS):
+        if not stuck:
+            break
+        await asyncio.sleep(LOOK_S)
+        now = await _behind(
+            connection, [spec for spec in copying if any(spec.name == name for name, _ in stuck)]
+        )
+        stuck = {place: seq for place, seq in stuck.items() if now.get(place) == seq}
+    behind = ", ".join(f"{world} takes nothing more of {source}" for world, source in sorted(stuck))
+    return hard("copies", not stuck, f"{len(copying)} streams keep up with their sources", behind)
+
+
+async def _behind(connection: Connection, copying: Sequence[StreamSpec]) -> dict[tuple[str, str], int]:
+    """How far each stream is with each of its sources of which it lacks something.
+
+    The server's own figure of what is left is 0 for a source whose first copy is refused.
+    """
+    ends: dict[str, int] = {}
+    found: dict[tuple[str, str], int] = {}
+    for spec in copying:
+        with contextlib.suppress(BrokerError):  # a stream is missing, which its own check says
+            for source in spec.sources:
+                if source not in ends:
+                    state = (await stream_info(connection, source)).state
+                    ends[source] = state.last_seq if state.messages else 0
+            copied = {each.name: each.seq for each in (await stream_info(connection, spec.name)).copied}
+            at = {source: copied.get(source, 0) for source in spec.sources}
+            found |= {(spec.name, source): seq for source, seq in at.items() if seq < ends[source]}
+    return found
 
 
 async def consumer_check(connection: Connection, wanted: Sequence[ConsumerSpec]) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -14,13 +15,16 @@ from typing import Any, NamedTuple, Self
 
 import structlog
 
-from bus.server.binary import ServerError, check_version, find_binary
+from bus.server.binary import ServerError, check_version, config_digest, find_binary
 from bus.server.monitor import read_monitor
+from bus.server.server_log import ServerLog
 from bus.storage import write_atomically
 
 START_S = 60.0  # with a thousand streams, on a busy machine
 STOP_S = 10.0
+RELOAD_S = 20.0
 _POLL_S = 0.01
+_LOOK_S = 0.05
 
 log = structlog.get_logger()
 
@@ -61,10 +65,9 @@ class NatsServer:
         self.folder = folder
         self.conf = conf
         self.binary = find_binary(binary, os.environ).absolute()  # it is started from within the folder
-        self.log_file = folder / "nats-server.log"
+        self._said = ServerLog(folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: dict[str, list[str]] = {}
-        self._log_start = 0
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -84,6 +87,11 @@ class NatsServer:
         return self._ports["monitoring"][0]
 
     @property
+    def log_file(self) -> Path:
+        """The server's log."""
+        return self._said.log_file
+
+    @property
     def pid(self) -> int:
         """Its process id."""
         if self._process is None:
@@ -97,7 +105,7 @@ class NatsServer:
             ServerError: `not-running`, with its last words.
         """
         if self._process is None or self._process.poll() is not None:
-            raise ServerError(f"nats-server has ended: {self._last_words()}", reason="not-running")
+            raise ServerError(f"nats-server has ended: {self._said.last_words()}", reason="not-running")
 
     async def start(self) -> None:
         """Start and wait until JetStream is healthy.
@@ -111,7 +119,7 @@ class NatsServer:
         lock = self._lock()
         try:
             write_atomically(self._conf_file, self.conf.encode())
-            self._log_start = self._log_size()
+            self._said.begin()
             self._process = self._spawn(lock)
         finally:
             os.close(lock)  # the child has it now, and gives it back when it ends, whatever becomes of us
@@ -121,7 +129,7 @@ class NatsServer:
         except TimeoutError:
             self.kill()
             raise ServerError(
-                f"nats-server is not healthy after {START_S:.0f} s: {self._last_words()}",
+                f"nats-server is not healthy after {START_S:.0f} s: {self._said.last_words()}",
                 reason="server-start",
             ) from None
         except BaseException:
@@ -146,7 +154,7 @@ class NatsServer:
         return lock
 
     def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
-        with self.log_file.open("ab") as out:
+        with self._said.opened() as out:
             return subprocess.Popen(
                 [self.binary, "-c", self._conf_file.name],
                 stdout=out,
@@ -154,6 +162,7 @@ class NatsServer:
                 stdin=subprocess.DEVNULL,
                 cwd=self.folder,
                 pass_fds=(lock,),
+                umask=0o077,
                 # A Ctrl-C in the terminal is for us; the server is stopped in its turn.
                 start_new_session=True,
             )
@@ -161,7 +170,7 @@ class NatsServer:
     async def _until_healthy(self, process: subprocess.Popen[bytes]) -> None:
         while not await asyncio.to_thread(self._healthy, process.pid):
             if process.poll() is not None:
-                said = self._last_words()
+                said = self._said.last_words()
                 if "address already in use" in said:
                     raise ServerError(
                         "the port is taken by another program",
@@ -174,6 +183,8 @@ class NatsServer:
     async def reload(self, conf: str) -> None:
         """Take another configuration while running: cut users are disconnected, others keep their connection.
 
+        Whether it was taken is judged by what the server says of itself when asked, never by its log: strangers write there.
+
         Raises:
             ServerError: `server-reload`, with what the server said; it keeps its old configuration.
         """
@@ -184,26 +195,39 @@ class NatsServer:
         # the same place): until then its identity is deaf and mute.
         is_new = bool(_accounts(conf) - _accounts(held.decode("utf-8")))
         try:
+            wanted = await asyncio.to_thread(config_digest, self.binary, self._conf_file)
             for _ in range(1 + is_new):
-                self._log_start = self._log_size()
+                before = (await asyncio.to_thread(self.monitor, "varz")).get("config_load_time")
+                self._said.begin()
                 os.kill(self.pid, signal.SIGHUP)
-                async with asyncio.timeout(START_S):
-                    await self._until_reloaded()
+                async with asyncio.timeout(RELOAD_S):
+                    await self._until_reloaded(wanted, before)
         except TimeoutError:
-            raise ServerError("nats-server did not answer the reload", reason="server-reload") from None
+            write_atomically(self._conf_file, held)
+            raise ServerError(
+                f"nats-server did not take the configuration: {self._said.last_words()}",
+                reason="server-reload",
+            ) from None
+        except ServerError as exc:
+            write_atomically(self._conf_file, held)
+            if exc.reason != "bad-conf":
+                raise
+            raise ServerError(
+                f"nats-server refuses the configuration: {exc}", reason="server-reload"
+            ) from None
         except BaseException:  # cancelled, too: what it runs with must be what it would start with
             write_atomically(self._conf_file, held)
             raise
         self.conf = conf
 
-    async def _until_reloaded(self) -> None:
-        while "Reloaded server configuration" not in (said := self._log_since(self._log_start)):
-            if "Failed to reload" in said:
-                raise ServerError(
-                    f"nats-server refused the configuration: {self._last_words()}", reason="server-reload"
-                )
+    async def _until_reloaded(self, digest: str, before: object) -> None:
+        while True:
+            with contextlib.suppress(ServerError):  # it may be deaf while it reloads
+                varz = await asyncio.to_thread(self.monitor, "varz")
+                if varz.get("config_load_time") != before and varz.get("config_digest") == digest:
+                    return
             self.must_run()
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(_LOOK_S)
 
     def kill(self) -> None:
         """SIGKILL: what a power cut of the process is like."""
@@ -257,19 +281,6 @@ class NatsServer:
             return bool(self.monitor("healthz?js-enabled-only=true").get("status") == "ok")
         except (OSError, ValueError, ServerError):
             return False
-
-    def _log_size(self) -> int:
-        return self.log_file.stat().st_size if self.log_file.exists() else 0
-
-    def _log_since(self, place: int) -> str:
-        with self.log_file.open("rb") as file:
-            file.seek(place)
-            return file.read().decode("utf-8", "replace")
-
-    def _last_words(self) -> str:
-        lines = self._log_since(max(self._log_start, self._log_size() - 8192)).splitlines()
-        grave = [line.split("] ", 1)[-1] for line in lines if "[ERR]" in line or "[FTL]" in line]
-        return "; ".join((grave or lines)[-3:]) or "it said nothing"
 
 
 def _accounts(conf: str) -> set[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import structlog
 
 from bus.errors import BrokerError, UnreachableError
@@ -13,7 +15,6 @@ from bus.server.probe import probe_consumers, probe_stream
 from bus.transport import (
     CONSUMER_NOT_FOUND,
     PROVISIONER,
-    STREAM_NOT_FOUND,
     Connection,
     ConsumerSpec,
     Endpoint,
@@ -24,16 +25,18 @@ from bus.transport import (
     consumer_info,
     consumer_names,
     consumers,
+    is_an_authoritys,
     js_api,
     stream_differs,
     stream_info,
+    stream_names,
     streams_of,
 )
 from bus.trust import VerifiedRegistry
 
 CONNECT_S = 10.0
 CALL_S = 5.0
-STORE_RESERVED = 10047
+NO_ROOM = frozenset({10047})
 NOT_READY = frozenset({10005, 10008})  # too few nodes yet; no leader yet
 LED_S = 20.0
 LOOK_S = 0.2
@@ -51,6 +54,9 @@ async def provision(
 ) -> None:
     """Make every stream and consumer, change those that differ, and remove consumers that nobody has a grant for.
 
+    What lets through too much goes first, whatever becomes of the rest. A stream that finds no room stops no other: the
+    log says so, and `server check` hard.
+
     Args:
         url: the broker.
         seed: the provisioner's nkey seed.
@@ -65,10 +71,12 @@ async def provision(
     async with Connection.open(provisioner_endpoint(url, seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
         await _when_ready(connection, "INFO", timeout=1.0)
-        await _make_streams(connection, specs)
+        present = await _streams(connection)
+        await _narrow(connection, present, wanted)
+        without = await _make_streams(connection, specs, present)
         for consumer in wanted:
-            await _make_consumer(connection, consumer)
-        await _remove_others(connection, {spec.name for spec in specs}, wanted)
+            if consumer.stream not in without:
+                await _make_consumer(connection, consumer)
     log.info("bus_provisioned", streams=len(specs), consumers=len(wanted))
 
 
@@ -111,26 +119,65 @@ async def _when_ready(
             return
 
 
-async def _make_streams(connection: Connection, specs: tuple[StreamSpec, ...]) -> None:
-    """Change what stands, and what must become smaller first: the room of a new one is taken from the others."""
-    present: dict[str, StreamInfo] = {}
-    for spec in specs:
-        try:
-            present[spec.name] = await stream_info(connection, spec.name, CALL_S)
-        except BrokerError as exc:
-            if exc.code != STREAM_NOT_FOUND:
-                raise
-    missing = {spec.name for spec in specs} - present.keys()
+async def _streams(connection: Connection) -> dict[str, StreamInfo]:
+    """Every stream that stands, of whomever it is."""
+    return {name: await stream_info(connection, name, CALL_S) for name in await stream_names(connection)}
+
+
+async def _narrow(connection: Connection, streams: Iterable[str], wanted: Sequence[ConsumerSpec]) -> None:
+    """Remove each consumer that nobody has a grant for, and each that lets through more than its reader may read."""
+    filters = {(spec.stream, spec.name): set(spec.filters) for spec in wanted}
+    for stream in sorted(streams):
+        for name in await consumer_names(connection, stream, CALL_S):
+            may = filters.get((stream, name))
+            if may is None or (await consumer_info(connection, stream, name, CALL_S)).filters - may:
+                await js_api(connection, f"CONSUMER.DELETE.{stream}.{name}", timeout=CALL_S)
+
+
+async def _make_streams(
+    connection: Connection, specs: Sequence[StreamSpec], present: dict[str, StreamInfo]
+) -> set[str]:
+    """Change what stands, and what must become smaller first: the room of a new one is taken from the others.
+
+    Returns:
+        The names of those that found no room.
+    """
+    names = {spec.name for spec in specs}
+    # The streams of who has left are kept with what they hold, and no more: nobody speaks there any longer.
+    for name, info in present.items():
+        if name not in names and is_an_authoritys(name):
+            await _shrink(connection, name, info, info.state.bytes)
+    missing = names - present.keys()
     # A world must know its origins before it sources them; so room is made first, and the rest follows in order.
     for spec in specs:
-        if missing and spec.name in present and spec.max_bytes < present[spec.name].max_bytes:
-            present[spec.name].config["max_bytes"] = spec.max_bytes
-            await js_api(connection, f"STREAM.UPDATE.{spec.name}", present[spec.name].config, CALL_S)
+        if missing and spec.name in present:
+            await _shrink(connection, spec.name, present[spec.name], spec.max_bytes)
+    without: set[str] = set()
     for spec in specs:
-        if spec.name in missing:
-            await _when_ready(connection, f"STREAM.CREATE.{spec.name}", spec.config())
-        else:
-            await _change_stream(connection, spec, present[spec.name])
+        here = msgspec.structs.replace(
+            spec, sources=tuple(name for name in spec.sources if name not in without)
+        )
+        try:
+            if spec.name in missing:
+                await _when_ready(connection, f"STREAM.CREATE.{spec.name}", here.config())
+            else:
+                await _change_stream(connection, here, present[spec.name])
+        except BrokerError as exc:
+            if exc.code not in NO_ROOM:
+                raise
+            log.error("stream_without_room", stream=spec.name, wanted=spec.max_bytes, problem=str(exc))
+            if spec.name in missing:
+                without.add(spec.name)
+    return without
+
+
+async def _shrink(connection: Connection, name: str, info: StreamInfo, room: int) -> None:
+    """Give back the room of a stream beyond so many bytes. What it holds stays: it refuses, it does not drop."""
+    room = max(room, 1)  # 0 would be no bound
+    if 0 < info.max_bytes <= room:
+        return
+    info.config["max_bytes"] = room
+    await js_api(connection, f"STREAM.UPDATE.{name}", info.config, CALL_S)
 
 
 async def _change_stream(connection: Connection, spec: StreamSpec, present: StreamInfo) -> None:
@@ -140,9 +187,9 @@ async def _change_stream(connection: Connection, spec: StreamSpec, present: Stre
     try:
         await js_api(connection, f"STREAM.UPDATE.{spec.name}", wanted, CALL_S)
     except BrokerError as exc:
-        if exc.code != STORE_RESERVED:
+        if exc.code not in NO_ROOM:
             raise
-        # The streams of a country that has left are kept, and with them the room that others could have had.
+        # The streams of who has left are kept, and with them the room that others could have had.
         log.warning("stream_not_grown", stream=spec.name, wanted=spec.max_bytes, has=present.max_bytes)
         wanted["max_bytes"] = present.max_bytes
         await js_api(connection, f"STREAM.UPDATE.{spec.name}", wanted, CALL_S)
@@ -167,11 +214,3 @@ async def _make_consumer(connection: Connection, spec: ConsumerSpec) -> None:
         {"stream_name": spec.stream, "config": spec.config()},
         CALL_S,
     )
-
-
-async def _remove_others(connection: Connection, names: set[str], wanted: tuple[ConsumerSpec, ...]) -> None:
-    keep = {(spec.stream, spec.name) for spec in wanted}
-    for stream in sorted(names):
-        for name in await consumer_names(connection, stream, CALL_S):
-            if (stream, name) not in keep:
-                await js_api(connection, f"CONSUMER.DELETE.{stream}.{name}", timeout=CALL_S)

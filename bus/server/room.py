@@ -6,30 +6,43 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bus.server.config import BATCH_S, BATCHES_EACH, BATCHES_OPEN
 from bus.server.findings import Check, hard, soft
-from bus.transport import BATCH, MAX_MESSAGE_BYTES, StreamSpec, kept_s, status_of
+from bus.transport import BATCH, HEADS_EACH, MAX_MESSAGE_BYTES, StreamSpec, kept_s, status_of
 
 BULLETIN_BYTES = 4096
 """A bulletin of common size, with its signature and what the store adds."""
 FEW_A_DAY = 5  # of common size, from each authority, for as long as they are kept
+FEW_SUBJECTS = 16  # of an authority that speaks on few channels
 _MB = 1_000_000
 _DAY_S = 86_400
 
 
-def room_checks(specs: Sequence[StreamSpec], store_bytes: int) -> list[Check]:
+def room_checks(specs: Sequence[StreamSpec], store_bytes: int, kept_bytes: int = 0) -> list[Check]:
     """What each authority has at each status and how long that lasts, whether all fits, and what open batches may take.
 
     Args:
         specs: every stream of the broker.
         store_bytes: the file store of the server, in bytes; 0 when it is not known.
+        kept_bytes: what streams beside them reserve: those of authorities that have left.
     """
     origins = [spec for spec in specs if spec.bursts and spec.max_age_s and not spec.gives_way]
     of: dict[str, list[StreamSpec]] = {}
     for spec in origins:
         of.setdefault(status_of(spec.name), []).append(spec)
     checks = [_share(status, streams) for status, streams in sorted(of.items())]
+    if heads := [spec for spec in specs if spec.sources and spec.gives_way]:
+        least = min(spec.max_bytes for spec in heads)
+        subjects = least // (HEADS_EACH * BULLETIN_BYTES)
+        told = (
+            f"{len(heads)} authorities, each {least / _MB:.1f} MB: {HEADS_EACH} bulletins of "
+            f"{BULLETIN_BYTES // 1024} kB on {subjects} subjects"
+        )
+        checks.append(soft("room for heads", subjects >= FEW_SUBJECTS, told))
     whole = sum(spec.max_bytes for spec in specs)
-    added = f"{len(specs)} streams reserve {whole / _MB:.0f} MB of {store_bytes / _MB:.0f} MB"
-    checks.append(hard("room for all", not store_bytes or whole <= store_bytes, added))
+    added = (
+        f"{len(specs)} streams reserve {whole / _MB:.0f} MB and others {kept_bytes / _MB:.0f} MB "
+        f"of {store_bytes / _MB:.0f} MB"
+    )
+    checks.append(hard("room for all", not store_bytes or whole + kept_bytes <= store_bytes, added))
     return checks
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
     from bus.transport.states import PubAck, StreamInfo
     from bus.transport.streams import (
+        HEADS_EACH,
         MARGIN_S,
         MAX_AGE_S,
         MAX_MESSAGE_BYTES,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         consumers,
         country_of,
         inbox_prefix,
+        is_an_authoritys,
         kept_s,
         own_heads,
         own_streams,
@@ -64,6 +66,7 @@ __all__ = [
     "BATCH",
     "BATCH_FROM",
     "CONSUMER_NOT_FOUND",
+    "HEADS_EACH",
     "MARGIN_S",
     "MAX_AGE_S",
     "MAX_MESSAGE_BYTES",
@@ -99,6 +102,7 @@ __all__ = [
     "cursor_at",
     "explain",
     "inbox_prefix",
+    "is_an_authoritys",
     "js_api",
     "kept_s",
     "own_heads",

@@ -92,11 +92,19 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     num_subjects: Count = 0
 
 
+class SourceInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stream has copied another: up to which of its messages."""
+
+    name: Name
+    seq: Count = 0
+
+
 class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """How a stream stands; `config` are its settings, as the server tells them."""
+    """How a stream stands; `config` are its settings, as the server tells them, `copied` how far it has its sources."""
 
     config: dict[str, Any]
     state: StreamState
+    copied: tuple[SourceInfo, ...] = msgspec.field(default=(), name="sources")
 
     def __post_init__(self) -> None:
         """As `ConsumerInfo.__post_init__`."""

@@ -4,7 +4,7 @@ All streams live in one account that nobody enters (`bus.server.accounts`, docs/
 what one authority says at one status, with its own room and its own duplicate window: nobody can use up another's room, or
 suppress another's bulletins by reusing their message ids. `WORLD_<STATUS>` has no subjects and no duplicate window; it
 sources all of them and is what readers read. What an authority says on status system, heartbeats, receipts, requests and
-copies, is kept for days, all else for more than a year; `<AUTHORITY>_HEADS` sources both and keeps the newest message of
+copies, is kept for days, all else for more than a year; `<AUTHORITY>_HEADS` sources both and keeps the newest messages of
 each subject for good, so that a lost outbox finds its heads. `TRUST` carries the registry to everybody, its versions and
 beacons, and only the provisioner speaks there. `STATEMENTS` carries revocation statements, on a subject for each who may
 say one, with room of its own: rubbish pushes out its speaker's own words and nobody else's. The provisioner makes all
@@ -35,6 +35,10 @@ from schemas.vocab import Status
 
 HEADER_SLACK_BYTES = 8192  # the hints and what the client adds
 MAX_MESSAGE_BYTES = MAX_PAYLOAD_BYTES + MAX_HEADER_BYTES + HEADER_SLACK_BYTES
+# What a copy says of where it came from: the stream, and the subject, which is at most a control line long.
+SOURCE_BYTES = 4608
+MAX_ORIGIN_BYTES = MAX_MESSAGE_BYTES - SOURCE_BYTES
+"""The largest message of an authority. Its copy has a header more; one that a world refuses would stop all after it."""
 DUPLICATE_WINDOW_S = 24 * 3600
 MAX_AGE_S = 400 * 24 * 3600
 SYSTEM_AGE_S = 7 * 24 * 3600  # of heartbeats, receipts, requests and copies
@@ -48,9 +52,12 @@ STATEMENTS_ROOM_BYTES = STATEMENTS_EACH * (MAX_STATEMENT_BYTES + 256)  # a speak
 PROVISIONER = "provisioner"
 """The identity that makes streams and consumers, and says what the registrars say. No authority's id is one word."""
 
-# How the store is shared out. A world holds all that its origins hold, and with each message where it came from: so
-# it gets more than they, or it would be full while they still accept, and nobody would be told.
-_ORIGINS_PERCENT, _WORLDS_PERCENT, _HEADS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 40, 50, 2, 2, 2
+# How the store is shared out. A world holds all that its origins hold, and with each message where it came from, which
+# may be as long as a control line. So an origin takes no more messages than one for each `CHARGE_BYTES` of its room, and a
+# world has the room for that: were it full while they still accept, nobody would be told.
+CHARGE_BYTES = 2048
+_ORIGINS_PERCENT, _WORLDS_PERCENT, _HEADS_PERCENT, _TRUST_PERCENT, _STATEMENTS_PERCENT = 35, 55, 2, 2, 2
+HEADS_EACH = 8  # of one subject: what is said again, or rubbish, takes the place of the oldest
 # Of that, by status, in these parts; each authority that speaks has an equal one.
 _SHARES = {Status.ACTUAL: 6, Status.EXERCISE: 1, Status.SYSTEM: 2, Status.TEST: 1}
 _NS = 1_000_000_000
@@ -74,6 +81,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int
     replicas: int = 1
     max_msg_size: int = MAX_MESSAGE_BYTES
+    max_msgs: int | None = None
+    """How many messages it takes; as many as find room, by default."""
     each: int | None = None
     """How many messages of one subject are kept; a further one takes the place of the oldest of that subject."""
     max_age_s: int = MAX_AGE_S
@@ -95,6 +104,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
             "deny_purge": True,
             "num_replicas": self.replicas,
         }
+        if self.max_msgs is not None:
+            config["max_msgs"] = self.max_msgs
         if self.each is not None:
             config["max_msgs_per_subject"] = self.each
         if self.subjects:
@@ -149,8 +160,14 @@ def origin_stream(authority_id: str, status: Status) -> str:
 
 
 def heads_stream(authority_id: str) -> str:
-    """The stream that keeps the newest message of each subject of an authority."""
+    """The stream that keeps the newest messages of each subject of an authority."""
     return f"{authority_id}_HEADS".upper()
+
+
+def is_an_authoritys(stream: str) -> bool:
+    """Whether a stream, by its name, holds what one authority says, be it in the registry or not any more."""
+    owner, _, kind = stream.rpartition("_")
+    return "-" in owner and kind in {*(status.upper() for status in Status), "HEADS"}
 
 
 def status_of(stream: str) -> str:
@@ -228,7 +245,9 @@ def streams_of(
             name=(name := origin_stream(authority, status)),
             subjects=(captured(authority, status),),
             bursts=True,
-            max_bytes=parts[status] * _ORIGINS_PERCENT // len(speaking[status]),
+            max_msg_size=MAX_ORIGIN_BYTES,
+            max_bytes=(room := parts[status] * _ORIGINS_PERCENT // len(speaking[status])),
+            max_msgs=max(1, room // CHARGE_BYTES),
             max_age_s=kept_s(name),
         )
         for authority, status in spoken
@@ -238,7 +257,7 @@ def streams_of(
             name=heads_stream(authority),
             sources=tuple(origin_stream(authority, status) for name, status in spoken if name == authority),
             max_bytes=store_bytes * _HEADS_PERCENT // 100 // len(remembered),
-            each=1,
+            each=HEADS_EACH,
             max_age_s=0,
             gives_way=True,
         )

@@ -88,6 +88,7 @@ async def test_the_checks_know_the_carriers(tmp_path: Path) -> None:
                     seat=nations.joins.seats[name],
                     conf_file=server.folder / "nats-server.conf",
                     binary=server.binary,
+                    settings=ServerSettings(name=name, seat=nations.joins.seats[name]),
                 )
                 assert [each.detail for each in checks if each.hard and not each.ok] == []
                 return {each.name for each in checks if each.ok} >= carriers

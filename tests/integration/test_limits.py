@@ -9,6 +9,7 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from nats.aio.msg import Msg
@@ -20,6 +21,7 @@ from bus.publishing.sender import Sender
 from bus.server import ServerSettings, provision
 from bus.server.binary import ServerError
 from bus.server.checks import check, must_be_sound
+from bus.server.config import LOG_FILES, render_conf
 from bus.transport.client import HardenedClient, headers_of
 from bus.transport.connection import NatsConnection
 from bus.transport.interface import Outgoing
@@ -44,7 +46,7 @@ async def found(bus: Bus) -> dict[str, tuple[bool, bool, str]]:
         conf_file=bus.server.folder / "nats-server.conf",
         binary=bus.server.binary,
         probe_seeds=bus.probes,
-        max_each=bus.max_each,
+        settings=bus.settings,
     )
     with contextlib.suppress(ServerError):
         must_be_sound(checks)
@@ -83,6 +85,67 @@ async def test_connections_and_subscriptions_end_at_their_limits(tmp_path: Path)
             # Its own limit, and nobody else's: another gets in.
             await goes_on(bus)
         assert all(each.connected and each.epoch == 1 for each in standing)
+
+
+async def test_a_stranger_fills_no_disk_through_the_log(tmp_path: Path) -> None:
+    """Logins without a key are logged; of the log so much is kept and no more, for its owner alone."""
+    small = ("logfile_size_limit: 16777216", "logfile_size_limit: 4096")
+    async with serving(tmp_path, WORLD, ServerSettings(), small) as bus:
+        place = urlsplit(bus.server.url)
+
+        async def strangers() -> bool:
+            for _ in range(20):
+                reader, writer = await asyncio.open_connection(place.hostname, place.port)
+                login = {"user": "u" * 800, "pass": "x"}
+                writer.write(b"CONNECT " + json.dumps(login).encode() + b"\r\nPING\r\n")
+                await reader.read()
+                writer.close()
+            return len(_logs(tmp_path)) > 2
+
+        await eventually(strangers)
+        for _ in range(10):
+            await strangers()
+        logs = _logs(tmp_path)
+        assert len(logs) <= LOG_FILES + 1
+        assert all(each.stat().st_mode & 0o077 == 0 for each in logs)
+
+
+@pytest.mark.parametrize(
+    ("added", "named"),
+    [
+        ('lame_duck_duration: "31s"', {"users"}),
+        ('leafnodes { listen: "127.0.0.1:-1", no_advertise: true }', {"users", "other doors"}),
+        ('websocket { listen: "127.0.0.1:-1", no_tls: true }', {"users", "other doors"}),
+    ],
+    ids=["any setting", "leafnodes", "websocket"],
+)
+async def test_a_setting_before_the_accounts_that_lets_others_in_is_found(
+    tmp_path: Path, added: str, named: set[str]
+) -> None:
+    """The whole file is compared, and what the running server opens."""
+    async with serving(
+        tmp_path, WORLD, None, ('ports_file_dir: "."', f'ports_file_dir: "."\n{added}')
+    ) as bus:
+        checks = await found(bus)
+        assert {name for name, (ok, hard, _) in checks.items() if hard and not ok} == named
+
+
+async def test_an_account_of_nobody_in_the_running_server_is_found(tmp_path: Path) -> None:
+    """The file may have been written anew since; the server says which accounts it has."""
+    other = ("accounts {", "accounts {\n  GUEST { users: [] }")
+    async with serving(tmp_path, WORLD, None, other) as bus:
+        sound = render_conf(
+            WORLD.registry, settings=bus.settings or SMALL, provisioner_nkey=bus.provisioner[1]
+        )
+        (tmp_path / "nats-server.conf").write_text(sound)
+        checks = await found(bus)
+        assert checks["users"][0]
+        assert not checks["other accounts"][0]
+        assert not checks["configuration"][0]
+
+
+def _logs(folder: Path) -> list[Path]:
+    return list(folder.glob("nats-server.log*"))
 
 
 async def test_a_message_that_is_too_large_ends_its_sender_alone(bus: Bus) -> None:
@@ -248,7 +311,7 @@ async def test_a_sender_holds_to_its_budget_and_loses_nothing(bus: Bus, tmp_path
 LOOSE = [
     (f"\nmax_payload: {MAX_MESSAGE_BYTES}", "\nmax_payload: 900000"),
     ("max_pending: 16777216", "max_pending: 67108864"),
-    ("max_control_line: 4096", "max_control_line: 65536"),
+    ("max_control_line: 1024", "max_control_line: 65536"),
     ("\nmax_connections: 4096\nmax_subscriptions: 200", "\nmax_connections: 70000\nmax_subscriptions: 0"),
     ("sync_interval: always", 'sync_interval: "2m"'),
 ]

@@ -6,18 +6,35 @@ from pathlib import Path
 
 import pytest
 
-from bus.errors import BrokerError
+from bus.errors import BrokerError, OutboxError
+from bus.publishing import heartbeat
 from bus.publishing.outbox import Outbox
-from bus.publishing.own_channels import OwnChannels
+from bus.publishing.own_channels import OwnChannels, Survey
+from bus.publishing.recovery import recover
+from bus.server.config import MAX_CONTROL_LINE
+from bus.server.layout_checks import lag_check, stream_checks
 from bus.server.provisioning import layout
 from bus.server.room import batch_checks, room_checks
 from bus.transport.interface import Outgoing
-from bus.transport.jetstream import js_api, publish_batch, publish_burst, stream_info
-from bus.transport.streams import MAX_AGE_S, SYSTEM_AGE_S, kept_s, speakers, streams_of
+from bus.transport.jetstream import js_api, publish, publish_batch, publish_burst, stream_info
+from bus.transport.streams import (
+    CHARGE_BYTES,
+    HEADS_EACH,
+    MAX_AGE_S,
+    MAX_MESSAGE_BYTES,
+    MAX_ORIGIN_BYTES,
+    SYSTEM_AGE_S,
+    beat_channels,
+    kept_s,
+    speakers,
+    streams_of,
+    world_stream,
+)
+from schemas.bodies.system import Head
 from schemas.vocab import Status
 from tests.support.stage import Bus, connected, say, send
 from tests.support.waiting import eventually
-from tests.support.world import Message, chain, draft, goes_on, shared_world
+from tests.support.world import Message, bulletin, chain, draft, goes_on, shared_world, sign
 
 WORLD = shared_world()
 
@@ -56,6 +73,93 @@ async def test_a_full_stream_makes_nobody_else_mute(bus: Bus) -> None:
         await eventually(read)
 
 
+async def test_what_an_authority_may_send_has_place_for_its_copy(bus: Bus) -> None:
+    """The largest message of all is refused at once; the largest that is taken reaches the readers, on its longest subject."""
+    (message,) = chain(WORLD, 1)
+    subject = f"{message.subject.rsplit('.', 1)[0]}.{'x' * 750}"
+    async with connected(bus.endpoint("xa-csirt")) as author, connected(bus.owner) as owner:
+        with pytest.raises(BrokerError):
+            await publish(author, subject, b"x" * (MAX_MESSAGE_BYTES - 50), {}, 5.0)
+        await publish(author, subject, b"x" * MAX_ORIGIN_BYTES, {}, 5.0)
+        await send(author, message)
+
+        async def copied() -> bool:
+            names = ("WORLD_ACTUAL", "XA-CSIRT_HEADS")
+            return all([(await stream_info(owner, name)).state.messages == 2 for name in names])
+
+        await eventually(copied)
+        assert (await lag_check(owner, layout(WORLD.registry, None).streams)).ok
+
+
+async def test_a_world_that_takes_nothing_more_of_a_source_is_found(bus: Bus) -> None:
+    """A copy is refused for ever: the check is hard and names both streams."""
+    await say(bus, *chain(WORLD, 1))
+    async with connected(bus.owner) as owner:
+
+        async def read() -> bool:
+            return (await stream_info(owner, "WORLD_ACTUAL")).state.messages == 1
+
+        await eventually(read)
+        world = await stream_info(owner, "WORLD_ACTUAL")
+        full = {**world.config, "max_bytes": world.state.bytes + 1}
+        await js_api(owner, "STREAM.UPDATE.WORLD_ACTUAL", full)
+        await say(bus, *chain(WORLD, 1, "xa-emb"))
+
+        async def found() -> bool:
+            check = await lag_check(owner, layout(WORLD.registry, None).streams)
+            return check.hard and not check.ok and "WORLD_ACTUAL takes nothing more of XA-EMB" in check.detail
+
+        await eventually(found)
+        checks = await stream_checks(owner, layout(WORLD.registry, None).streams, 1)
+        (room,) = [each for each in checks if each.name == "room in WORLD_ACTUAL"]
+        assert room.hard
+        assert not room.ok
+
+
+def test_a_world_has_room_for_whatever_its_origins_take() -> None:
+    """However small the messages, and as long as a subject may be: each copy says where it came from."""
+    specs = {spec.name: spec for spec in streams_of(WORLD.registry)}
+    longest = MAX_CONTROL_LINE + 128
+    for status in Status:
+        world = specs[world_stream(status)]
+        origins = [specs[name] for name in world.sources]
+        assert world.max_bytes >= sum(each.max_bytes + (each.max_msgs or 0) * longest for each in origins)
+        assert all(each.max_msgs for each in origins)
+
+
+async def test_a_flood_of_small_messages_ends_at_its_own_stream(bus: Bus) -> None:
+    """So many messages and no more: its speaker is told, and all that were taken are in the world."""
+    (message,) = chain(WORLD, 1)
+    subject = f"{message.subject.rsplit('.', 1)[0]}.{'x' * 700}"
+    async with connected(bus.owner) as owner, connected(bus.endpoint("xa-csirt")) as author:
+        config = (await stream_info(owner, "XA-CSIRT_ACTUAL")).config
+        room = config["max_bytes"] // config["max_msgs"] * 40
+        await js_api(
+            owner,
+            "STREAM.UPDATE.XA-CSIRT_ACTUAL",
+            {**config, "max_bytes": room, "max_msgs": room // CHARGE_BYTES},
+        )
+        taken = 0
+
+        async def flood() -> None:
+            nonlocal taken
+            while taken < 1000:
+                await publish(author, subject, b"", {}, 5.0)
+                taken += 1
+
+        with pytest.raises(BrokerError) as refused:
+            await flood()
+        assert refused.value.reason == "hub-full"
+        assert taken == room // CHARGE_BYTES
+
+        async def all_there() -> bool:
+            return (await stream_info(owner, "WORLD_ACTUAL")).state.messages == taken
+
+        await eventually(all_there)
+        world = (await stream_info(owner, "WORLD_ACTUAL")).state
+        assert world.bytes <= room * 55 / 35
+
+
 async def test_open_batches_of_one_stop_nobody_else(bus: Bus) -> None:
     """One authority opens batches that it never commits: its own next one goes one by one, another's is taken."""
     mine, theirs = outgoing(chain(WORLD, 10)), outgoing(chain(WORLD, 10, "xa-emb"))
@@ -75,42 +179,105 @@ async def test_open_batches_of_one_stop_nobody_else(bus: Bus) -> None:
         assert len(await publish_batch(other, theirs, 5.0)) == 10
 
 
-async def test_the_newest_of_each_subject_outlives_its_stream(bus: Bus, tmp_path: Path) -> None:
-    """The stream has dropped all that is too old; a lost outbox finds its head all the same."""
-    await say(bus, *chain(WORLD, 3))
+async def _aged(bus: Bus, *, heads: int) -> None:
+    """The streams of actual bulletins and of status system have dropped all, after `heads` are remembered."""
     async with connected(bus.owner) as owner:
 
         async def remembered() -> bool:
-            return (await stream_info(owner, "XA-CSIRT_HEADS")).state.messages == 1
+            return (await stream_info(owner, "XA-CSIRT_HEADS")).state.last_seq >= heads
 
         await eventually(remembered)
-        config = (await stream_info(owner, "XA-CSIRT_ACTUAL")).config
-        short = {"max_age": 200_000_000, "duplicate_window": 200_000_000}
-        await js_api(owner, "STREAM.UPDATE.XA-CSIRT_ACTUAL", {**config, **short})
+        for name in ("XA-CSIRT_ACTUAL", "XA-CSIRT_SYSTEM"):
+            config = (await stream_info(owner, name)).config
+            short = {"max_age": 200_000_000, "duplicate_window": 200_000_000}
+            await js_api(owner, f"STREAM.UPDATE.{name}", {**config, **short})
 
-        async def dropped() -> bool:
-            return (await stream_info(owner, "XA-CSIRT_ACTUAL")).state.messages == 0
+            async def dropped(name: str = name) -> bool:
+                return (await stream_info(owner, name)).state.messages == 0
 
-        await eventually(dropped)
+            await eventually(dropped)
+
+
+async def _survey(bus: Bus, outbox: Outbox) -> Survey:
+    return await _own(bus, outbox).survey()
+
+
+def _own(bus: Bus, outbox: Outbox) -> OwnChannels:
+    return OwnChannels(
+        endpoint=bus.endpoint("xa-csirt"),
+        outbox=outbox,
+        registry=lambda: WORLD.registry,
+        clock=lambda: WORLD.now,
+        timeout=10.0,
+    )
+
+
+CHANNEL = "actual.green.community"
+
+
+async def test_the_newest_of_each_subject_outlive_their_stream(bus: Bus, tmp_path: Path) -> None:
+    """The stream has dropped all that is too old; a lost outbox finds its head all the same, once each."""
+    await say(bus, *chain(WORLD, 3))
+    await _aged(bus, heads=3)
     async with Outbox.open(tmp_path / "outbox.db") as outbox:
-        own = OwnChannels(
-            endpoint=bus.endpoint("xa-csirt"),
-            outbox=outbox,
-            registry=lambda: WORLD.registry,
-            clock=lambda: WORLD.now,
-            timeout=10.0,
-        )
-        survey = await own.survey()
-    assert [link.seq for link in survey.links] == [3]
+        survey = await _survey(bus, outbox)
+    assert [link.seq for link in survey.links] == [1, 2, 3]
     assert "XA-CSIRT_HEADS" not in survey.cursors
+    assert not survey.doubtful
+
+
+async def test_an_older_bulletin_sent_again_is_not_taken_for_the_head(bus: Bus, tmp_path: Path) -> None:
+    """It came last on the subject; the highest number that stands counts."""
+    messages = chain(WORLD, 5)
+    await say(bus, *messages)
+    async with connected(bus.endpoint("xa-csirt")) as author:
+        again = {name: value for name, value in messages[1].headers if name != "Nats-Msg-Id"}
+        await publish(author, messages[1].subject, messages[1].payload, again, 5.0)
+    await _aged(bus, heads=6)
+    async with Outbox.open(tmp_path / "outbox.db") as outbox:
+        survey = await _survey(bus, outbox)
+    assert survey.heads()[CHANNEL] == (5, messages[4].digest)
+
+
+async def test_rubbish_in_the_place_of_a_head_stops_a_recovery(bus: Bus, tmp_path: Path) -> None:
+    """The transport key alone has pushed the head out: no number is given that may be used twice; with the stream it is."""
+    messages = chain(WORLD, 3)
+    await say(bus, *messages)
+    async with connected(bus.endpoint("xa-csirt")) as thief:
+        for n in range(HEADS_EACH):
+            await publish(thief, messages[0].subject, b"rubbish %d" % n, {}, 5.0)
+
+    def keep(*_: object) -> None:
+        raise AssertionError("there is nothing to stamp anew")
+
+    async with Outbox.open(tmp_path / "first.db") as outbox:
+        assert (await recover(_own(bus, outbox), keep)).adopted == 1
+    await _aged(bus, heads=3 + HEADS_EACH)
+    async with Outbox.open(tmp_path / "second.db") as outbox:
+        with pytest.raises(OutboxError) as refused:
+            await recover(_own(bus, outbox), keep)
+        assert refused.value.reason == "head-unproven"
+        assert CHANNEL in str(refused.value)
+
+
+async def test_a_heartbeat_proves_a_head_that_is_gone(bus: Bus, tmp_path: Path) -> None:
+    """Its author has signed the number and the digest."""
+    channel = next(each for each in beat_channels(WORLD.registry, "xa-csirt") if each.audience == "community")
+    head = Head(channel=f"actual.{channel.name.partition('.')[2]}", seq=7, digest=chain(WORLD, 7)[6].digest)
+    beat = sign(WORLD, bulletin(WORLD, "xa-csirt", say=heartbeat.draft(channel, (head,), 60, WORLD.now)))
+    await say(bus, beat)
+    await _aged(bus, heads=1)
+    async with Outbox.open(tmp_path / "outbox.db") as outbox:
+        survey = await _survey(bus, outbox)
+    assert survey.heads()[head.channel] == (7, head.digest)
 
 
 def test_what_keeps_and_what_drops() -> None:
-    """System messages 7 days, all else 400; the heads for good, one of each subject."""
+    """System messages 7 days, all else 400; the heads for good, eight of each subject."""
     specs = {spec.name: spec for spec in streams_of(WORLD.registry)}
     for name, spec in specs.items():
         if name.endswith("_HEADS"):
-            assert (spec.max_age_s, spec.each, spec.gives_way) == (0, 1, True)
+            assert (spec.max_age_s, spec.each, spec.gives_way) == (0, HEADS_EACH, True)
         else:
             system = name.endswith(f"_{Status.SYSTEM.upper()}")
             assert spec.max_age_s == (SYSTEM_AGE_S if system else MAX_AGE_S)

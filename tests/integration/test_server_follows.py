@@ -22,9 +22,17 @@ from bus.server.checks import check
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.registry_feed import RegistryFeed
 from bus.transport.connection import Connection, Endpoint
-from bus.transport.jetstream import js_api, publish
+from bus.transport.jetstream import (
+    consumer_info,
+    consumer_names,
+    js_api,
+    publish,
+    stream_differs,
+    stream_info,
+    stream_names,
+)
 from bus.transport.pull_consumer import PullConsumer
-from bus.transport.streams import streams_of
+from bus.transport.streams import consumers, streams_of, world_stream
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from schemas.registry import AuthorityRecord, Registry
@@ -354,6 +362,32 @@ async def test_a_configuration_that_is_refused_leaves_the_server_as_it_was(bus: 
         assert (bus.server.folder / "nats-server.conf").read_text() == bus.server.conf
 
 
+async def test_what_a_stranger_writes_into_the_log_decides_no_reload(bus: Bus) -> None:
+    """The log says at once that the reload failed, and then that another went well; the server is asked itself."""
+    second = changed(WORLD.registry, xb_dpa=None)
+    conf = render_conf(
+        second,
+        settings=ServerSettings(probe_nkeys=tuple(map(nkeys.public_of, bus.probes))),
+        provisioner_nkey=bus.provisioner[1],
+    )
+
+    async def scribble() -> None:
+        while True:
+            with bus.server.log_file.open("a") as log:
+                log.write("[ERR] Failed to reload server configuration: says a stranger\n")
+                log.write("[INF] Reloaded server configuration, says a stranger\n")
+            await asyncio.sleep(0.001)
+
+    async with running(scribble()):
+        await bus.server.reload(conf)
+        assert bus.server.conf == conf
+        with pytest.raises(ServerError) as told:
+            await bus.server.reload(conf.replace("sync_interval: always", "sync_interval: nonsense"))
+        assert told.value.reason == "server-reload"
+    assert bus.server.conf == conf
+    assert (bus.server.folder / "nats-server.conf").read_text() == conf
+
+
 async def test_a_country_that_joins_and_one_that_leaves(bus: Bus, tmp_path: Path) -> None:
     """XC's streams are made on a broker whose store is shared out; when XB has left, its bulletins are still there."""
     signer, (seed, public) = FileSigner.generate(), nkeys.generate()
@@ -412,6 +446,86 @@ async def test_room_is_made_before_the_streams_of_a_further_country(tmp_path: Pa
             for spec in streams_of(WORLD.registry):
                 info = await js_api(provisioner, f"STREAM.INFO.{spec.name}")
                 assert info["config"]["max_bytes"] == spec.max_bytes
+
+
+def _replaced() -> tuple[VerifiedRegistry, VerifiedRegistry]:
+    """XB-DPA leaves; then XB-DPZ comes in its place while xb-hub loses what it read beside its first status."""
+    gone = changed(WORLD.registry, xb_dpa=None)
+    record, hub = WORLD.registry.authority("xb-dpa"), gone.authority("xb-hub")
+    signer = FileSigner.generate()
+    publish = tuple(
+        msgspec.structs.replace(grant, audiences=audiences)
+        for grant in record.publish
+        if (audiences := tuple(each for each in grant.audiences if each in gone.document.audiences))
+    )
+    new = msgspec.structs.replace(
+        record,
+        name="New Office",
+        nkeys=(nkeys.generate()[1],),
+        keys={signer.kid: msgspec.structs.replace(_key_of("xb-dpa"), jwk=signer.jwk)},
+        seal_keys={},
+        publish=publish,
+        read=(),
+    )
+    narrowed = msgspec.structs.replace(
+        hub, read=tuple(msgspec.structs.replace(grant, statuses=grant.statuses[:1]) for grant in hub.read[:1])
+    )
+    return gone, changed(gone, xb_dpz=new, xb_hub=narrowed)
+
+
+async def _is_narrow(bus: Bus, registry: VerifiedRegistry) -> bool:
+    wanted = {spec.stream: set(spec.filters) for spec in consumers(registry) if spec.name == "xb-hub"}
+    async with connected(bus.owner) as owner:
+        for status in Status:
+            stream = world_stream(status)
+            has = "xb-hub" in await consumer_names(owner, stream)
+            if has and (await consumer_info(owner, stream, "xb-hub")).filters - wanted.get(stream, set()):
+                return False
+    return True
+
+
+async def test_one_authority_takes_anothers_place(bus: Bus) -> None:
+    """The departed's streams are kept with what they hold and give back the rest; all others are made, all readers narrowed."""
+    gone, replaced = _replaced()
+    async with connected(bus.endpoint("xb-dpa")) as speaker:
+        assert await may(speaker, chain(WORLD, 1, "xb-dpa")[0])
+    for registry in (gone, replaced, replaced):
+        await provision(bus.server.url, bus.provisioner[0], registry)
+    assert await _is_narrow(bus, replaced)
+    async with connected(bus.owner) as owner:
+        kept = await stream_info(owner, "XB-DPA_ACTUAL")
+        assert kept.state.messages == 1
+        assert kept.max_bytes == kept.state.bytes
+        for spec in streams_of(replaced):
+            assert not set(stream_differs(spec, await stream_info(owner, spec.name))) - {"max_bytes"}
+
+
+async def test_a_stream_without_room_stops_no_other_and_no_narrowing(bus: Bus) -> None:
+    """All room is taken by a stream of nobody's: the new authority has none, which the check says; rights are taken all the same."""
+    gone, replaced = _replaced()
+    await provision(bus.server.url, bus.provisioner[0], gone)
+    async with connected(bus.owner) as owner:
+        free = bus.server.monitor("jsz")
+        left = free["config"]["max_storage"] - free["reserved_storage"]
+        for name in await stream_names(owner):
+            if name.startswith("XB-DPA_"):
+                left += (await stream_info(owner, name)).max_bytes
+                await js_api(owner, f"STREAM.DELETE.{name}")
+        await js_api(
+            owner, "STREAM.CREATE.ELSEWHERE", {"name": "ELSEWHERE", "subjects": ["x"], "max_bytes": left}
+        )
+    await provision(bus.server.url, bus.provisioner[0], replaced)
+    assert await _is_narrow(bus, replaced)
+    found = await check(
+        url=bus.server.url,
+        monitor_url=bus.server.monitor_url,
+        provisioner_seed=bus.provisioner[0],
+        registry=replaced,
+    )
+    failed = {each.name for each in found if each.hard and not each.ok}
+    assert any(name.startswith("stream XB-DPZ_") for name in failed)
+    assert "room for all" in failed
+    assert not any(name.startswith("stream XA-") for name in failed)
 
 
 def _key_of(authority: str):  # type: ignore[no-untyped-def]  # a key record

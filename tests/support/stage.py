@@ -21,7 +21,6 @@ from bus.hub.service import HubService
 from bus.keys import nkeys
 from bus.publishing.publisher import Publisher
 from bus.server import NatsServer, ServerSettings, provision, render_conf
-from bus.server.config import MOST_EACH
 from bus.server.provisioning import provisioner_endpoint
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection, Endpoint, NatsConnection
@@ -53,7 +52,7 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     provisioner: tuple[str, str]
     seat: BrokerRole | None = None
     probes: tuple[str, ...] = ()
-    max_each: int = MOST_EACH
+    settings: ServerSettings | None = None
 
     def endpoint(self, identity: str) -> Endpoint:
         """An identity's place on the bus."""
@@ -120,7 +119,7 @@ async def serving(
             server=server,
             provisioner=(seed, public),
             probes=tuple(probe for probe, _ in probes),
-            max_each=chosen.max_each,
+            settings=chosen,
         )
         await bus.provision()
         try:

@@ -143,6 +143,7 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
                 binary=broker.binary,
                 tls=tls,
                 probe_seeds=[each for each, _ in _probes(folder)],
+                settings=settings,
             )
         )
         app.note(
@@ -193,16 +194,18 @@ async def check(app: App, folder: Path, *, url: str | None, monitor: str | None,
     if address in ports.get("nats", ()):
         monitor = monitor or next(iter(ports.get("monitoring", ())), None)
     registry = open_registry(app)
+    seat = seat_of(folder, registry, which)
     checks = await run_checks(
         url=address,
         monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
         provisioner_seed=key_in(folder, PROVISIONER_FILE)[0],
         registry=registry,
-        seat=seat_of(folder, registry, which),
+        seat=seat,
         conf_file=folder / CONF_FILE,
         binary=find_binary(None, os.environ),
         tls=_tls(app),
         probe_seeds=[seed for seed, _ in _probes(folder)],
+        settings=_settings(folder, which, seat),
     )
     rows = [("ok" if c.ok else "FAIL" if c.hard else "warn", c.name, c.detail) for c in checks]
     app.answer(checks, table=(("", "check", "found"), rows))

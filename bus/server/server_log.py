@@ -1,0 +1,56 @@
+"""What a nats-server says: its own log, which it bounds, and what it says before it has one or when it breaks down."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from bus.server.config import LOG_FILE
+
+LAST_BYTES = 8192
+
+
+class ServerLog:
+    """The two files of a server's folder, for its owner's eyes. Strangers write into them: nothing is decided by them."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is read or made yet."""
+        self.log_file = folder / LOG_FILE
+        self.errors_file = folder / "nats-server.err"
+        self._start = 0
+
+    def begin(self) -> None:
+        """What follows is of a new attempt."""
+        self._start = self._size()
+
+    def opened(self) -> BinaryIO:
+        """The file for what the server says beside its log, empty; both are closed to other users."""
+        for file in (self.log_file, self.errors_file):
+            if file.exists():
+                file.chmod(0o600)
+        return open(self.errors_file, "wb", opener=_private)
+
+    def last_words(self) -> str:
+        """What it has said since the attempt began: its last grave lines, or its last lines."""
+        size = self._size()
+        start = self._start if self._start <= size else 0  # it has begun a new file
+        said = _part(self.errors_file, 0) + _part(self.log_file, max(start, size - LAST_BYTES))
+        lines = said.splitlines()
+        grave = [line.split("] ", 1)[-1] for line in lines if "[ERR]" in line or "[FTL]" in line]
+        return "; ".join((grave or lines)[-3:]) or "it said nothing"
+
+    def _size(self) -> int:
+        return self.log_file.stat().st_size if self.log_file.exists() else 0
+
+
+def _part(file: Path, place: int) -> str:
+    if not file.exists():
+        return ""
+    with file.open("rb") as opened:
+        opened.seek(place)
+        return opened.read(LAST_BYTES).decode("utf-8", "replace")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
