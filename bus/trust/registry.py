@@ -402,8 +402,7 @@ class VerifiedRegistry:
         over = {kid: key.record.not_after for kid, key in self._keys.items() if key.record.not_after <= now}
         found = {kid: Ending(since=since, revoked=False) for kid, since in over.items()}
         for kid, since in stated(self.revocations).items():
-            if kid not in self._gone:
-                found[kid] = Ending(since=since, by_statement=True, over=over.get(kid))
+            found[kid] = Ending(since=since, by_statement=True, over=over.get(kid))
         for kid, since in self._gone.items():
             found[kid] = Ending(since=min(since, over.get(kid, since)))
         return found
