@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from schemas import merkle
 from schemas.bulletin import Bulletin
@@ -353,7 +353,7 @@ class _FileBatch(Part, frozen=True, kw_only=True):
 class _FileSignature(Part, frozen=True, kw_only=True):
     protected: Annotated[str, Meta(min_length=2, max_length=MAX_PROTECTED_BYTES)]
     signature: Annotated[str, Meta(min_length=2, max_length=6144)]
-    header: _FileBatch | None = None
+    header: _FileBatch | UnsetType = UNSET  # not null, which would be a second spelling of none
 
 
 class _File(Part, frozen=True, kw_only=True):
@@ -410,7 +410,10 @@ def _read_file(
         raise EnvelopeError("the file has no signature")
     if len(file.signatures) > most:
         raise EnvelopeError(f"{len(file.signatures)} signatures; at most {most}", reason="too-large")
-    raw_entries = [_RawEntry(each.protected, each.signature, each.header) for each in file.signatures]
+    raw_entries = [
+        _RawEntry(each.protected, each.signature, None if each.header is UNSET else each.header)
+        for each in file.signatures
+    ]
     return SignedFile(payload=payload, entries=_judged(raw_entries, context))
 
 
@@ -420,7 +423,7 @@ def write_signed(payload: bytes, entries: Iterable[Entry]) -> bytes:
         _FileSignature(
             protected=each.protected,
             signature=b64u(each.signature),
-            header=_write_batch(each.batch) if each.batch is not None else None,
+            header=_write_batch(each.batch) if each.batch is not None else UNSET,
         )
         for each in entries
     )

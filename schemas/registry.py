@@ -27,6 +27,8 @@ MAX_REGISTRY_BYTES = 8 * 1024 * 1024
 MAX_BEACON_BYTES = 65_536
 MAX_REVOKE_BYTES = 8_192
 MAX_REMEMBERED = 65_536
+MAX_KEYS = 16_384
+"""How many keys a registry lists, in all roles, seal keys and transport keys included."""
 STATEMENT_REACH_DAYS = 7
 """A revocation statement withdraws only what is dated at most so long before the statement itself."""
 STATEMENT_AGE_DAYS = 7

@@ -252,32 +252,43 @@ class _Number(msgspec.Struct, frozen=True):
 def _follow(held: RegistryStore, raw: bytes) -> bool:
     """Take in the version after the one that is held; those before it were this reader's once and are passed over.
 
-    An old version cannot be verified by the root that is held now, and need not be: nothing is taken from it.
+    An old version cannot be verified by the root that is held now, and need not be: nothing is taken from it. Its number is
+    read only after that, and nothing is said of whoever has not signed it.
+
+    Raises:
+        TrustError: what `RegistryStore.take` says; `fork` where the roots have signed another version of this number.
     """
-    try:
-        context = Context(TYP_REGISTRY, held().domain)
-        payload = read_signed(raw, context, max_bytes=MAX_REGISTRY_BYTES).payload
-        number = msgspec.json.decode(payload, type=_Number).version
-    except (EnvelopeError, msgspec.MsgspecError, UnicodeDecodeError) as exc:
-        raise TrustError(
-            f"a version in the bundle is malformed: {exc}", reason="malformed-registry"
-        ) from None
     registry = held()
-    if number < registry.version:
-        return False
-    if number == registry.version:
-        if digest(payload) == registry.digest:
-            return False
-        raise TrustError(
-            f"version {number} in the bundle is another one than the version {number} that is held: a split view",
-            reason="fork",
-        )
     try:
         return held.take(raw)
     except TrustError as exc:
+        if exc.reason not in ("rollback", "threshold"):
+            raise _unfollowed(registry, exc) from None
+        number = _number(raw, registry.domain)
+        if number < registry.version:
+            return False
+        if number == registry.version and exc.reason == "rollback":
+            raise TrustError(
+                f"version {number} in the bundle is another one than the version {number} that is held: a split view",
+                reason="fork",
+            ) from None
+        raise _unfollowed(registry, exc) from None
+
+
+def _unfollowed(registry: VerifiedRegistry, exc: TrustError) -> TrustError:
+    return TrustError(
+        f"the bundle's registry does not continue version {registry.version}, which is held here: {exc}",
+        reason=exc.reason,
+    )
+
+
+def _number(raw: bytes, domain: str) -> int:
+    try:
+        payload = read_signed(raw, Context(TYP_REGISTRY, domain), max_bytes=MAX_REGISTRY_BYTES).payload
+        return msgspec.json.decode(payload, type=_Number).version
+    except (EnvelopeError, msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise TrustError(
-            f"the bundle's registry does not continue version {registry.version}, which is held here: {exc}",
-            reason=exc.reason,
+            f"a version in the bundle is malformed: {exc}", reason="malformed-registry"
         ) from None
 
 

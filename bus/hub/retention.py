@@ -19,6 +19,12 @@ _NEEDED = " OR ".join(
     for table in ("announced_heads", "holdings")
 )
 
+# What is held is one half of a proof while its issuer's own heartbeat names another bulletin at its place.
+_DENIED = (
+    "EXISTS (SELECT 1 FROM announced_heads h WHERE h.channel = kept.channel AND h.seq = kept.seq AND h.digest != kept.digest "
+    "AND EXISTS (SELECT 1 FROM links l WHERE l.channel = kept.channel AND l.seq = kept.seq AND l.digest = kept.digest))"
+)
+
 
 class LetGo(msgspec.Struct, frozen=True, kw_only=True):
     """How many bulletins went.
@@ -42,7 +48,7 @@ def erase_and_prune(db: sqlite3.Connection, now: dt.datetime, *, rehearse: bool 
         now: the present.
         rehearse: count only.
     """
-    over, aside = erasure.personal(db, now), erasure.personal_in_quarantine(db, now)
+    over, aside = erasure.personal(db, now, _DENIED), erasure.personal_in_quarantine(db, now, _DENIED)
     buried = {row["row"] for row in over}
     talk = [row for row in erasure.old_talk(db, now, _NEEDED) if row["row"] not in buried]
     if not rehearse:

@@ -51,8 +51,8 @@ def is_public_user_key(text: str) -> bool:
     return True
 
 
-def raw_public(text: str) -> bytes:
-    """The 32 bytes of a public user key.
+def raw_public(text: str, *, sound: bool = False) -> bytes:
+    """The 32 bytes of a public user key; `sound` when the order of its point was checked before.
 
     Raises:
         KeyFileError: `key-malformed`.
@@ -60,7 +60,7 @@ def raw_public(text: str) -> bytes:
     data = _decode(text)
     if len(data) != 33 or data[0] != _PREFIX_USER:
         raise KeyFileError("not a public user key (U...)", reason="key-malformed")
-    if not subgroup.ed25519_is_sound(data[1:]):
+    if not sound and not subgroup.ed25519_is_sound(data[1:]):
         raise KeyFileError("a public user key that is not of prime order", reason="key-malformed")
     return data[1:]
 

@@ -61,17 +61,24 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-def personal(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
+def personal(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
     """The admitted whose personal data may be kept no longer: the last day of it, in UTC, is over.
 
     What proves a contradiction that nobody has decided is not among them.
+
+    Args:
+        db: the store.
+        now: the present.
+        unless: a condition on `kept.channel`, `kept.seq` and `kept.digest` under which one is needed all the same.
     """
-    return db.execute(_PERSONAL.format(f"SELECT {_PLACE} FROM admitted AS kept"), (_day(now),)).fetchall()
+    sql = _PERSONAL.format(f"SELECT {_PLACE} FROM admitted AS kept")
+    return db.execute(f"{sql} AND NOT ({unless})", (_day(now),)).fetchall()
 
 
-def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime) -> list[sqlite3.Row]:
-    """Those in quarantine of which the same is true."""
-    return db.execute(_PERSONAL.format("SELECT n, headers FROM quarantine AS kept"), (_day(now),)).fetchall()
+def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
+    """Those in quarantine of which the same is true; `unless` as in `personal`."""
+    sql = _PERSONAL.format("SELECT n, headers FROM quarantine AS kept")
+    return db.execute(f"{sql} AND NOT ({unless})", (_day(now),)).fetchall()
 
 
 def old_talk(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:

@@ -58,8 +58,7 @@ _MAY_STAND = (*sorted(ENDED), str(Outcome.FORK), str(Outcome.BROKEN_CHAIN))
 # The reason stands in the words of the query, so that its partial index serves: this is asked twice a second.
 _PART = f"SELECT * FROM quarantine WHERE reason = '{UNKNOWN}' AND n > ? ORDER BY n LIMIT ?"
 
-_NOBODY = "-"
-"""In place of the keys of a row whose keys cannot be looked up."""
+_NOBODY = "-"  # in place of keys that the registry lists no more
 _UNLISTED = {_NOBODY: Ending(since=dt.datetime.min.replace(tzinfo=dt.UTC))}
 
 log = structlog.get_logger()
@@ -137,8 +136,7 @@ class Reassessment:
 
     def _known(self, row: Mapping[str, Any]) -> Row:
         """A row of the quarantine; one by a key that the registry lists no more stands never, and vouches for nothing."""
-        listed = all(self._registry.key(kid) is not None for kid in row["kids"].split())
-        return row if listed else {**row, "kids": _NOBODY}
+        return row if all(map(self._registry.key, row["kids"].split())) else {**row, "kids": _NOBODY}
 
     def _link(self, channel: str, row: Row) -> ReceivedLink:
         return ReceivedLink(

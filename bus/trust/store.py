@@ -18,6 +18,7 @@ import structlog
 
 from bus.errors import ConfigError, TrustError
 from bus.storage import write_atomically
+from bus.trust import soundness
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import said_in
 from schemas.codec import digest
@@ -67,8 +68,10 @@ class RegistryStore:
         self._known: dict[Path, tuple[int, int]] = {}  # statements that were read: mtime (ns) and size
         self._looked = clock()
         self._seen = self._look()
+        self._sound = soundness.read(file)
         self._registry = self._pinned(pin, domain)
         self._versions = {self._registry.version: self._registry.raw}
+        self._hold(self._registry)
         self._follow(strict=True)
 
     def __call__(self) -> VerifiedRegistry:
@@ -102,7 +105,7 @@ class RegistryStore:
             registry = self._registry.with_beacon(raw, now)
             path = self._beacon or self._file.with_name("beacon.tocsin.json")
         else:
-            registry = self._registry.update(raw, now)
+            registry = self._update(raw, now)
             path = version_file(self._file, registry.version)
         if registry is self._registry and not kept:
             return False
@@ -165,6 +168,12 @@ class RegistryStore:
             )
         self._registry = registry
         self._versions[registry.version] = registry.raw
+        if registry.digest not in self._sound:
+            self._sound |= {registry.digest}
+            soundness.write(self._file, self._sound)
+
+    def _update(self, raw: bytes, now: dt.datetime) -> VerifiedRegistry:
+        return self._registry.update(raw, now, sound=self._sound)
 
     # -- what lies on the disk ----------------------------------------------------------------------------------------
 
@@ -197,12 +206,13 @@ class RegistryStore:
     def _pinned(self, pin: str | None, domain: str | None) -> VerifiedRegistry:
         """The pinned version: in its file, or, where a proposal covers that, kept beside it."""
         try:
-            return VerifiedRegistry.open(_read(self._file), pin=pin, domain=domain)
+            return VerifiedRegistry.open(_read(self._file), pin=pin, domain=domain, sound=self._sound)
         except TrustError as exc:
             if exc.reason == "pin":
                 for path in self._later_files():
                     with contextlib.suppress(TrustError):
-                        return VerifiedRegistry.open(path.read_bytes(), pin=pin, domain=domain)
+                        raw = path.read_bytes()
+                        return VerifiedRegistry.open(raw, pin=pin, domain=domain, sound=self._sound)
             raise
 
     def _follow(self, *, strict: bool = False) -> None:
@@ -213,9 +223,9 @@ class RegistryStore:
                 was altered ends no program, for then nobody could take it in again; that is said as an error. Nor does
                 a beacon: without one that stands, trust is `stale`.
         """
-        while self._add(version_file(self._file, self._registry.version + 1), self._registry.update):
+        while self._add(version_file(self._file, self._registry.version + 1), self._update):
             pass
-        self._add(self._file, self._registry.update)  # the next version may have been made in its place
+        self._add(self._file, self._update)  # the next version may have been made in its place
         if self._beacon is not None:
             self._add(self._beacon, self._registry.with_beacon)
         for path in self._statement_files():

@@ -146,6 +146,14 @@ def test_bad_files_are_refused_for_their_reason(raw: bytes, reason: str) -> None
     assert refused.value.reason == reason
 
 
+def test_a_single_signature_has_no_header_that_is_null() -> None:
+    """A file has one spelling for each envelope."""
+    spelt = {**FILE, "signatures": [{**each, "header": None} for each in FILE["signatures"]]}
+    with pytest.raises(EnvelopeError) as refused:
+        read_signed(json.dumps(spelt).encode(), within())
+    assert refused.value.reason == "malformed-envelope"
+
+
 def test_a_file_says_what_it_is() -> None:
     """A bulletin does not read as a registry."""
     with pytest.raises(EnvelopeError) as refused:

@@ -31,6 +31,7 @@ LIMITS = {
     "life of a beacon": f"{registry.BEACON_LIFE_HOURS} hours",
     "lead of a beacon": f"{registry.BEACON_LEAD} versions",
     "revoked keys remembered": f"{registry.MAX_REMEMBERED}",
+    "keys in a registry": f"{registry.MAX_KEYS}",
     "subject": f"{subject.MAX_SUBJECT} characters",
     "life of a bulletin": f"{rules.MAX_LIFETIME.days} days",
     "bundle": f"{file.MAX_BUNDLE_BYTES // 2**30} GiB, {file.MAX_LINES} lines",

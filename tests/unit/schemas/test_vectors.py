@@ -238,8 +238,8 @@ def test_every_reason_is_shown() -> None:
     )
     known = set(re.findall(r'TrustError\([^)]*?reason="([a-z-]+)"', source, re.DOTALL))
     assert len(known) > 15
-    # These two answer questions; they are not about a document.
-    assert known - told == {"unknown-authority", "bad-signature"}
+    # Two answer questions and are not about a document; a document of too many keys is too large for a vector.
+    assert known - told == {"unknown-authority", "bad-signature", "too-many-keys"}
 
 
 @pytest.mark.parametrize("case", GROUP["tests"], ids=lambda case: f"{case['tcId']} {case['comment']}")

@@ -57,6 +57,16 @@ def test_a_refusal_has_reason_sentence_and_place() -> None:
     )
 
 
+def test_who_is_proven_to_have_said_it_is_its_speaker() -> None:
+    """Of what is refused too, where it has a place; else nobody is."""
+    stands = decide(message(chain(WORLD, 1)[0]), WORLD.registry, NOW)
+    refused = decide(message(sign(WORLD, bulletin(WORLD, audience="eu-dsc"))), WORLD.registry, NOW)
+    unproven = decide(
+        message(msgspec.structs.replace(chain(WORLD, 1)[0], payload=b"{}")), WORLD.registry, NOW
+    )
+    assert [each.speaker for each in (stands, refused, unproven)] == ["xa-csirt", "xa-csirt", ""]
+
+
 def test_the_subject_it_came_on_is_judged_too() -> None:
     """What is published elsewhere is refused, and has no place."""
     signed = message(sign(WORLD, bulletin(WORLD)))

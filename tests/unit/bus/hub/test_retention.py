@@ -124,6 +124,18 @@ async def test_proof_outlives_the_retention_that_the_accused_has_set(store: Inbo
     await store.amend(WORLD.registry, THE_DAY_AFTER)
 
 
+async def test_what_a_heartbeat_contradicts_outlives_its_retention(store: Inbox) -> None:
+    """The proof is the bulletin that is held and the heartbeat that names another one in its place; neither goes."""
+    channel = Channel.parse("xa-csirt/actual.green.community")
+    await take(store, ABOUT)
+    system = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
+    head = Head(channel=channel.name, seq=1, digest="A" * 43)
+    beat = sign(WORLD, bulletin(WORLD, say=heartbeat.draft(system, (head,), 60, NOW)))
+    await take(store, beat)
+    assert await let(store, THE_DAY_AFTER) == LetGo(erased=0, pruned=0)
+    assert len(await store.read(lambda db: list(contradictions(db, str(channel))))) == 1
+
+
 async def test_what_it_has_ended_stays_ended(store: Inbox) -> None:
     """An update with personal data goes; what it superseded does not come back, made anew either."""
     first = chain(WORLD, 1)[0]

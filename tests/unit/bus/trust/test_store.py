@@ -15,13 +15,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from bus.errors import ConfigError, TrustError
-from bus.keys.signatures import FileSigner, sign_entry
-from bus.trust import ceremony
+from bus.keys import subgroup
+from bus.keys.signatures import FileSigner, sign_entry, thumbprint
+from bus.trust import ceremony, rules
 from bus.trust.registry import TrustState, VerifiedRegistry
 from bus.trust.revocations import new_statement
 from bus.trust.rotation import add_key, revoke_keys
 from bus.trust.store import version_file
-from schemas.envelope import TYP_REVOKE, read_signed, write_signed
+from schemas.envelope import TYP_REVOKE, b64u, read_signed, write_signed
+from schemas.registry import KeyRecord
 from tests.support.clocks import Clock
 from tests.support.trust import DAY, WORLD, hold, statement
 from tests.support.world import NOW, key_record, signed_registry, within
@@ -287,3 +289,73 @@ def test_a_statement_goes_when_the_registry_says_so_itself(tmp_path: Path) -> No
     assert list((tmp_path / "revocations").iterdir()) == []
     assert held.take(statement()) is False
     assert held().revoked() == hold(tmp_path, clock)().revoked() == {kid: NOW}
+
+
+def _points(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The points that are checked for their order from now on."""
+    checked: list[bytes] = []
+    is_sound = subgroup.ed25519_is_sound
+
+    def check(raw: bytes) -> bool:
+        checked.append(raw)
+        return is_sound(raw)
+
+    monkeypatch.setattr(subgroup, "ed25519_is_sound", check)
+    return checked
+
+
+def test_keys_are_checked_when_a_version_is_first_held_and_by_no_later_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the roles alone, whose signatures are verified, each time; a version that is new is checked in full."""
+    clock = Clock(NOW)
+    held = hold(tmp_path, clock)
+    keys = {each.public.jwk["x"] for each in held().bulletin_keys()}
+    points = _points(monkeypatch)
+
+    def checked() -> set[str]:
+        found = {b64u(raw) for raw in points} & keys
+        points.clear()
+        return found
+
+    hold(tmp_path, clock)
+    assert checked() == set()
+    held.take(following(held()))
+    assert checked() == keys
+    assert hold(tmp_path, clock)().version == 2
+    assert checked() == set()
+    (tmp_path / "registry.checked").write_bytes(b"\xff not a digest")
+    hold(tmp_path, clock)
+    assert checked() == keys
+
+
+def test_a_key_of_small_order_is_refused_after_others_were_found_sound(tmp_path: Path) -> None:
+    """What is remembered is of one payload, and vouches for no other."""
+    clock = Clock(NOW)
+    held = hold(tmp_path, clock)
+    document = ceremony.next_version(held().document, held().digest, NOW, 90 * DAY)
+    weak = {"kty": "OKP", "crv": "Ed25519", "x": b64u(bytes(32))}
+    record = document.authorities["xa-csirt"]
+    keys = {
+        **record.keys,
+        thumbprint(weak): KeyRecord(alg="Ed25519", jwk=weak, not_before=NOW, not_after=NOW + DAY),
+    }
+    changed = {**document.authorities, "xa-csirt": msgspec.structs.replace(record, keys=keys)}
+    raw = signed_registry(msgspec.structs.replace(document, authorities=changed), WORLD.roots)
+    with pytest.raises(TrustError) as refused:
+        held.take(raw)
+    assert refused.value.reason == "weak-key"
+
+
+def test_a_registry_lists_so_many_keys_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted before the first of them is looked at."""
+    document = WORLD.registry.document
+    most = len(tuple(rules._records(document))) + sum(
+        len(each.nkeys) for each in document.authorities.values()
+    )
+    monkeypatch.setattr(rules, "MAX_KEYS", most)
+    rules.registered_keys(document)
+    monkeypatch.setattr(rules, "MAX_KEYS", most - 1)
+    with pytest.raises(TrustError) as refused:
+        rules.registered_keys(document)
+    assert refused.value.reason == "too-many-keys"

@@ -302,7 +302,12 @@ def unfollowable() -> dict[str, tuple[tuple[bytes, ...], str, str]]:
         "another federation": ((), "elsewhere", "domain"),
         "a version that skips": ((third,), "test", "skip"),
         "a version too few roots signed": ((following(first, roots=1),), "test", "threshold"),
-        "another version 1": ((stranger.raw,), "test", "fork"),
+        "another version 1, by nobody known here": ((stranger.raw,), "test", "threshold"),
+        "another version 1, by the roots": (
+            (signed_registry(msgspec.structs.replace(first.document, clocks={}), world().roots),),
+            "test",
+            "fork",
+        ),
         "a version of other roots": (
             (following(stranger.registry, signers=stranger.roots),),
             "test",
