@@ -9,7 +9,7 @@ import datetime as dt
 
 import msgspec
 
-from bus.admission.steps import Admitted, admit
+from bus.admission.steps import ENDED, Admitted, admit
 from bus.errors import AdmissionError, Place
 from bus.trust import VerifiedRegistry
 
@@ -47,6 +47,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         id: the id its issuer gave it.
         kids: the keys with which its issuer signed it; none without a place.
         retry_at: when to judge it again; only for `from-the-future`.
+        issued: the time it bears; None without a place.
+        received_at: when this reader first had it; None for now.
+        believed: whether no key that decides about it had ended, as far as this reader knew, when it was received.
     """
 
     message: Message
@@ -58,6 +61,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     kids: tuple[str, ...] = ()
     retry_at: dt.datetime | None = None
+    issued: dt.datetime | None = None
+    received_at: dt.datetime | None = None
+    believed: bool = False
 
     @property
     def speaker(self) -> str:
@@ -89,6 +95,8 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
             id=place.id,
             kids=place.kids,
             retry_at=retry_at,
+            issued=place.issued,
+            believed=reason not in ENDED,
         )
 
 

@@ -49,7 +49,7 @@ CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
-  kids TEXT NOT NULL, received_at REAL NOT NULL, issued REAL,
+  kids TEXT NOT NULL, received_at REAL NOT NULL, issued REAL, believed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
   n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
   headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT, prev TEXT,
   kids TEXT NOT NULL, stream TEXT, stream_seq INTEGER,
+  received_at REAL NOT NULL DEFAULT 0, issued REAL, believed INTEGER NOT NULL DEFAULT 0,
   UNIQUE (digest, reason, subject, headers)
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
@@ -146,6 +147,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     kid: str = ""
     kids: tuple[str, ...] = ()
     received_at: float = 0.0
+    believed: bool = False
     labels: tuple[str, ...] = ()
     trust: str = ""
     endorsers: tuple[str, ...] = ()
@@ -161,6 +163,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             kid=admitted.signer_kid,
             kids=admitted.signer_kids,
             received_at=admitted.admitted_at.timestamp(),
+            believed=True,
             labels=tuple(sorted(admitted.labels)),
             trust=str(admitted.trust),
             endorsers=admitted.endorsers,
@@ -193,6 +196,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             "kids": " ".join(self.kids),
             "received_at": self.received_at,
             "issued": self.bulletin.issued.timestamp(),
+            "believed": int(self.believed),
         }
 
     def refusal(self, reason: str, detail: str) -> Refused:
@@ -206,6 +210,9 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             prev=self.bulletin.prev,
             id=self.bulletin.id,
             kids=self.kids,
+            issued=self.bulletin.issued,
+            received_at=utc(self.received_at),
+            believed=self.believed,
         )
 
 
@@ -333,16 +340,30 @@ def add_deferred(db: sqlite3.Connection, message: Message, retry_at: dt.datetime
 
 
 def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> bool:
-    """Keep what was refused, with its reason. Returns False when it is kept for this reason already."""
+    """Keep what was refused, with its reason. Returns False when it is kept for this reason already.
+
+    What is kept already keeps the time at which it was received first.
+    """
     message = refused.message
+    received = now if refused.received_at is None else refused.received_at
     row = {
         **{name: getattr(refused, name) for name in ("reason", "detail", "channel", "seq", "id", "prev")},
         **_columns(message),
         "at": now.timestamp(),
         "headers": as_json(message.headers),
         "kids": " ".join(refused.kids),
+        "received_at": received.timestamp(),
+        "issued": None if refused.issued is None else refused.issued.timestamp(),
+        "believed": int(refused.believed),
     }
-    return insert(db, "quarantine", row, verb="INSERT OR IGNORE").rowcount > 0
+    if insert(db, "quarantine", row, verb="INSERT OR IGNORE").rowcount > 0:
+        return True
+    db.execute(
+        "UPDATE quarantine SET received_at = min(received_at, :received_at), believed = max(believed, :believed) "
+        "WHERE digest = :digest AND reason = :reason AND subject = :subject AND headers = :headers",
+        row,
+    )
+    return False
 
 
 def trim_quarantine(db: sqlite3.Connection) -> int:

@@ -51,6 +51,8 @@ def test_a_refusal_has_reason_sentence_and_place() -> None:
         prev="p" * 43,
         id=signed.bulletin.id,
         kids=(KID,),
+        issued=signed.bulletin.issued,
+        believed=True,
     )
 
 
@@ -96,3 +98,15 @@ def test_a_refusal_takes_over_all_it_is_given(placed: bool, retry_at: dt.datetim
     assert refused.retry_at == retry_at
     told = (refused.channel, refused.seq, refused.prev, refused.id, refused.kids)
     assert told == ((str(channel), 4, "p", "i", ("k",)) if placed else (None, None, None, None, ()))
+
+
+def test_who_is_proven_to_have_said_it_is_its_speaker() -> None:
+    """The issuer of what is admitted, or refused at its place; nobody of what is refused before."""
+    said = decide(message(sign(WORLD, bulletin(WORLD))), WORLD.registry, NOW)
+    denied = decide(message(sign(WORLD, bulletin(WORLD, audience="eu-dsc"))), WORLD.registry, NOW)
+    empty = Message(subject="s", headers=(), payload=b"", stream="ACTUAL", stream_seq=1, digest="d")
+    assert [each.speaker for each in (said, denied, decide(empty, WORLD.registry, NOW))] == [
+        "xa-csirt",
+        "xa-csirt",
+        "",
+    ]
