@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
-    from bus.admission.branches import ReceivedLink, Ruling, ended_first, standing
+    from bus.admission.branches import ReceivedLink, Ruling, ending_of, keys_met, standing
     from bus.admission.chain import REFUSED, Link, Neighbours, Outcome, judge_link
     from bus.admission.contradiction import judge_proof
     from bus.admission.steps import ENDED, REASONS, Admitted, admit, holds_place, verify_file, verify_inside
@@ -28,10 +28,11 @@ __all__ = [
     "Ruling",
     "admit",
     "decide",
-    "ended_first",
+    "ending_of",
     "holds_place",
     "judge_link",
     "judge_proof",
+    "keys_met",
     "standing",
     "verify_file",
     "verify_inside",

@@ -8,14 +8,23 @@ likes. Three facts do, which he cannot make:
 3. so does one that a standing bulletin continues: the next number on the channel, naming its digest.
 
 A revocation statement is the word of one key, which a thief may have too, so it must not reach into the past: 2 would
-let it take from a reader that comes later what others keep. There dates decide instead, the same for every reader:
+let it take from a reader that comes later what others keep. There dates decide instead:
 
-4. a bulletin stands *by its date* when it is dated before the moment that the statement reaches to, unless it follows in
-   its chain one that is dated later, or a bulletin that stands without a date is at its place.
+4. what this reader had received before it knew of the statement, and is dated before the moment that the statement reaches
+   to, stands outright, as a bulletin by a valid key does, unless it follows in its chain one that is dated later;
+5. what came afterwards and is dated before that moment stands *by its date*, where it begins its channel or continues
+   without a hole what stands. It yields to what stands at its place if that begins from what this reader knows of its
+   own, and not from what it was told since. Else both stand, at one place, and contradict each other.
 
-What stands by its date alone may be a thief's who dates back on a quiet channel. So it vouches for nothing but history
-by a key out of use, and has no effect on others (`bus.subscribing.contested`) until a valid key continues it or the
-registry has spoken.
+So nobody whom the other keys of an authority were stolen from loses what was received before the thief spoke; and who
+comes later is shown a contradiction rather than a thief's choice. What stands by its date alone may be a thief's who dates
+back on a quiet channel. It vouches for nothing but history by a key out of use, and has no effect on others
+(`bus.subscribing.contested`) until a valid key continues it or the registry has spoken.
+
+Of several keys that signed one bulletin those decide that meet what the registry requires: for each algorithm one that has
+not ended, or the one that ended last; and the bulletin stands only where it stands under each of these. So neither a
+signature that somebody adds with a stolen key, nor a statement about one of two keys of which the registry ended the other,
+changes what stands.
 
 The rest falls: it goes to quarantine as `key-revoked` and gives up its place in the chain. What stands depends on the set
 of links alone, not on the order in which they come; a later one may raise what had fallen.
@@ -24,11 +33,12 @@ of links alone, not on the order in which they come; a later one may raise what 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
-from bus.trust import Ending
+from bus.errors import TrustError
+from bus.trust import Ending, VerifiedRegistry
 
 _Place = tuple[str, int, str | None]
 """Channel, number and digest; no link is at a place without a digest, which nothing can name."""
@@ -45,6 +55,9 @@ class ReceivedLink(msgspec.Struct, frozen=True, kw_only=True):
         kid: the key that signed it for its issuer.
         received_at: when this reader first had it, by this reader's own clock; aware.
         issued: the time it bears.
+        believed: whether the keys that decide about it had not ended, as far as this reader knew, when it was received.
+        meets: for each algorithm that the registry requires of its issuer, the keys that signed it with that (`keys_met`);
+            empty where `kid` alone decides.
     """
 
     channel: str
@@ -54,6 +67,8 @@ class ReceivedLink(msgspec.Struct, frozen=True, kw_only=True):
     kid: str
     received_at: dt.datetime
     issued: dt.datetime
+    believed: bool = False
+    meets: tuple[tuple[str, ...], ...] = ()
 
     @property
     def place(self) -> _Place:
@@ -80,11 +95,45 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     by_date: frozenset[str] = frozenset()
 
 
-def ended_first(kids: Iterable[str], ended: Mapping[str, Ending]) -> str:
-    """Of the keys with which an issuer has signed, the one that decides: the one that ended first, if any has."""
-    given = tuple(kids)
-    over = [kid for kid in given if kid in ended]
-    return min(over, key=lambda kid: ended[kid].since) if over else next(iter(given), "")
+def keys_met(kids: Sequence[str], issuer: str, registry: VerifiedRegistry) -> tuple[tuple[str, ...], ...]:
+    """For each algorithm that the registry requires of an issuer, which of the keys that signed are of it.
+
+    A key that the registry lists no more may be of any algorithm for which there is none that it lists. Where nothing that
+    is required is met, each key counts.
+    """
+    try:
+        required: Sequence[str] = registry.speaker(issuer).require
+    except TrustError:
+        required = ()
+    algorithms = {kid: key.record.alg for kid in kids if (key := registry.key(kid)) is not None}
+    gone = tuple(kid for kid in kids if kid not in algorithms)
+    met = (tuple(kid for kid in kids if algorithms.get(kid) == each) or gone for each in required)
+    return tuple(filter(None, met)) or tuple((kid,) for kid in kids)
+
+
+def ending_of(met: Iterable[Sequence[str]], ended: Mapping[str, Ending]) -> Ending | None:
+    """How the keys that decide about a bulletin have ended; None when they have not.
+
+    Args:
+        met: its keys, by algorithm (`keys_met`).
+        ended: how each key that is believed no more has ended.
+    """
+    ends = [
+        max((ended[kid] for kid in kids), key=lambda end: end.since)
+        for kids in met
+        if kids and all(kid in ended for kid in kids)
+    ]
+    if len(ends) < 2:  # as almost always
+        return ends[0] if ends else None
+    stated = [end for end in ends if end.by_statement]
+    firmly = [end.since for end in ends if not end.by_statement]
+    over = [end.over for end in stated if end.over is not None]
+    return Ending(
+        since=min([end.since for end in stated] or firmly),
+        by_statement=bool(stated),
+        over=min(over + firmly, default=None) if stated else None,
+        revoked=any(end.revoked for end in ends),
+    )
 
 
 def standing(links: Iterable[ReceivedLink], ended: Mapping[str, Ending]) -> Ruling:
@@ -95,59 +144,100 @@ def standing(links: Iterable[ReceivedLink], ended: Mapping[str, Ending]) -> Ruli
             several may claim one place.
         ended: how each key that is believed no more has ended (`VerifiedRegistry.ended`).
     """
-    given = sorted(links, key=lambda link: link.seq, reverse=True)
-    stands = _vouched(given, ended)
-    by_date = _dated(given, ended, stands)
-    by_date |= _history(given, ended, stands, by_date)
+    given = [
+        (link, ending_of(link.meets or ((link.kid,),), ended))
+        for link in sorted(links, key=lambda link: link.seq, reverse=True)
+    ]
+    outright = _outright(given[::-1], _vouched(given))
+    stands = _vouched(given, outright)
+    by_date = _dated(given[::-1], stands, _firm(given[::-1], stands, outright))
+    by_date = _with_history(given, stands, by_date)
     return Ruling(
-        stands=frozenset(link.digest for link in given if link.place in stands | by_date),
-        falls=frozenset(link.digest for link in given if link.place not in stands | by_date),
-        by_date=frozenset(link.digest for link in given if link.place in by_date),
+        stands=frozenset(link.digest for link, _ in given if link.place in stands | by_date),
+        falls=frozenset(link.digest for link, _ in given if link.place not in stands | by_date),
+        by_date=frozenset(link.digest for link, _ in given if link.place in by_date),
     )
 
 
-def _vouched(descending: Iterable[ReceivedLink], ended: Mapping[str, Ending]) -> set[_Place]:
-    """Facts 1 to 3: what stands without regard to a date."""
+_Ended = tuple[ReceivedLink, Ending | None]
+"""A link, and how the keys that decide about it have ended."""
+
+
+def _vouched(descending: Iterable[_Ended], outright: Collection[_Place] = ()) -> set[_Place]:
+    """Facts 1 to 3, and what stands outright: what stands without regard to another's date."""
     continued: set[_Place] = set()
     stands: set[_Place] = set()
-    for link in descending:
-        end = ended.get(link.kid)
-        heard = end is None or (not end.by_statement and link.received_at < end.since)
-        if heard or link.place in continued:
+    for link, end in descending:
+        if link.place in continued or link.place in outright or _heard(link, end):
             stands.add(link.place)
             continued.add(link.before)
     return stands
 
 
-def _dated(
-    descending: list[ReceivedLink], ended: Mapping[str, Ending], stands: Collection[_Place]
-) -> set[_Place]:
-    """Fact 4: what stands by its date."""
-    taken = {(channel, seq) for channel, seq, _ in stands}
-    withdrawn: set[_Place] = set()
-    by_date: set[_Place] = set()
-    for link in reversed(descending):
-        end = ended.get(link.kid)
-        if link.place in stands or end is None or not end.by_statement:
+def _heard(link: ReceivedLink, end: Ending | None) -> bool:
+    """Facts 1 and 2."""
+    return end is None or (not end.by_statement and link.received_at < end.since)
+
+
+def _is_before(link: ReceivedLink, end: Ending) -> bool:
+    """Whether a link is dated before what a statement reaches to, and came in the window of its key."""
+    return link.issued < end.since and (end.over is None or link.received_at < end.over)
+
+
+def _outright(ascending: Iterable[_Ended], stands: Collection[_Place]) -> set[_Place]:
+    """Fact 4; `stands` is what stands without it."""
+    later: set[_Place] = set()
+    outright: set[_Place] = set()
+    for link, end in ascending:
+        if end is None:
             continue
-        if link.issued >= end.since or link.before in withdrawn or (link.channel, link.seq) in taken:
-            withdrawn.add(link.place)
-        elif end.over is None or link.received_at < end.over:
+        is_dated = end.by_statement and _is_before(link, end)
+        falls = link.before in later or (end.by_statement and link.issued >= end.since)
+        if falls and link.place not in stands:
+            later.add(link.place)
+        elif is_dated and link.believed:
+            outright.add(link.place)
+    return outright
+
+
+def _firm(
+    ascending: list[_Ended], stands: Collection[_Place], outright: Collection[_Place]
+) -> set[tuple[str, int]]:
+    """The channel and number of what stands by more than what this reader was told since a statement."""
+    reach = min((end.since for _, end in ascending if end is not None and end.by_statement), default=None)
+    firm: set[_Place] = set()
+    for link, _ in ascending:
+        known = link.place in outright or (reach is not None and link.received_at < reach)
+        if link.place in stands and (known or link.before in firm):
+            firm.add(link.place)
+    return {(channel, seq) for channel, seq, _ in firm}
+
+
+def _dated(
+    ascending: Iterable[_Ended], stands: Collection[_Place], firm: Collection[tuple[str, int]]
+) -> set[_Place]:
+    """Fact 5."""
+    run = set(stands)
+    by_date: set[_Place] = set()
+    for link, end in ascending:
+        if end is None or link.place in stands or not (link.seq == 1 or link.before in run):
+            continue
+        if not end.by_statement:
+            if not end.revoked:
+                run.add(link.place)  # history, if what stands by its date continues it
+        elif _is_before(link, end) and (link.channel, link.seq) not in firm:
             by_date.add(link.place)
+            run.add(link.place)
     return by_date
 
 
-def _history(
-    descending: Iterable[ReceivedLink],
-    ended: Mapping[str, Ending],
-    stands: Collection[_Place],
-    by_date: Collection[_Place],
+def _with_history(
+    descending: Iterable[_Ended], stands: Collection[_Place], by_date: Collection[_Place]
 ) -> set[_Place]:
-    """What a key that is merely out of use has signed, and what stands by its date continues."""
+    """What stands by its date, with what it continues that a key has signed which is merely out of use."""
     continued: set[_Place] = set()
     found: set[_Place] = set()
-    for link in descending:
-        end = ended.get(link.kid)
+    for link, end in descending:
         out_of_use = end is not None and not end.revoked and link.place not in stands
         if link.place in by_date or (out_of_use and link.place in continued):
             found.add(link.place)

@@ -242,7 +242,7 @@ def _decide(
         speaker = _speaker(reading, signed, pairs, registry)  # 6
         signer = _key_policy(bulletin, mine, speaker)  # 7
         if not continued:
-            _key_stands(mine, now)
+            signer = _key_stands(mine, speaker, now)
         # 5, its cross-field part: only a bulletin of its issuer holds a place in a chain; and 8
         _may_say(reading, speaker)
         if subject is not None and subject != reading.subject:  # 9
@@ -428,16 +428,28 @@ def _key_policy(
     return next(key for key, _ in mine if key.record.alg == speaker.require[0])
 
 
-def _key_stands(mine: list[tuple[RegisteredKey, Entry]], now: dt.datetime) -> None:
-    """Step 7, what nobody can claim: a key that has ended admits nothing that comes now, whatever time it bears."""
+def _key_stands(mine: list[tuple[RegisteredKey, Entry]], speaker: Speaker, now: dt.datetime) -> RegisteredKey:
+    """Step 7, what nobody can claim: a key that has ended admits nothing that comes now, whatever time it bears.
+
+    Where keys that have not ended meet what the registry requires, they decide: anybody may add a signature by a stolen one.
+    """
+    ended: list[AdmissionError] = []
+    alive: list[RegisteredKey] = []
     for key, _ in mine:
         if key.record.revoked_since is not None:
-            raise AdmissionError(f"key {key.public.kid} is revoked", reason="key-revoked")
-        if key.record.not_after <= now:
-            raise AdmissionError(
-                f"key {key.public.kid} ended on {key.record.not_after:%Y-%m-%d}, and this came after",
-                reason="key-ended",
+            ended.append(AdmissionError(f"key {key.public.kid} is revoked", reason="key-revoked"))
+        elif key.record.not_after <= now:
+            ended.append(
+                AdmissionError(
+                    f"key {key.public.kid} ended on {key.record.not_after:%Y-%m-%d}, and this came after",
+                    reason="key-ended",
+                )
             )
+        else:
+            alive.append(key)
+    if ended and not {key.record.alg for key in alive}.issuperset(speaker.require):
+        raise ended[0]
+    return next(key for key in alive if key.record.alg == speaker.require[0])
 
 
 def _endorsers(

@@ -9,7 +9,7 @@ import datetime as dt
 
 import msgspec
 
-from bus.admission.steps import Admitted, admit
+from bus.admission.steps import ENDED, Admitted, admit
 from bus.errors import AdmissionError, Place, Proof
 from bus.trust import VerifiedRegistry
 
@@ -49,6 +49,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         retry_at: when to judge it again; only for `from-the-future`.
         proof: what its signatures prove; None when nobody is proven to have said it.
         awaits: whether the next version of the registry may say otherwise.
+        issued: the time it bears; None without a place.
+        received_at: when this reader first had it; None for now.
+        believed: whether no key that decides about it had ended, as far as this reader knew, when it was received.
     """
 
     message: Message
@@ -62,6 +65,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: dt.datetime | None = None
     proof: Proof | None = None
     awaits: bool = False
+    issued: dt.datetime | None = None
+    received_at: dt.datetime | None = None
+    believed: bool = False
 
     @property
     def speaker(self) -> str:
@@ -102,6 +108,8 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
             kids=place.kids,
             retry_at=retry_at,
             proof=place.proof,
+            issued=place.issued,
+            believed=reason not in ENDED,
         )
 
 

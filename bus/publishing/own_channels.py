@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from bus.admission import ReceivedLink, admit, ended_first, standing
+from bus.admission import ReceivedLink, admit, keys_met, standing
 from bus.errors import AdmissionError
 from bus.publishing import outbox_table as table
 from bus.publishing.outbox import Outbox, Settled
@@ -206,9 +206,9 @@ def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.dat
     """The places of the messages that the authority's keys have signed. Others are left out.
 
     A bulletin that readers refuse but keep in the chain has its place here too. The time of arrival is the broker's, which
-    at worst makes an outbox refuse to publish; readers go by their own clocks.
+    at worst makes an outbox refuse to publish; readers go by their own clocks. So is it taken that readers had each before they
+    knew of any statement.
     """
-    ended = registry.ended(now)
     links: list[ReceivedLink] = []
     for message in messages:
         try:
@@ -229,7 +229,9 @@ def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.dat
                 seq=seq,
                 digest=digest(message.payload),
                 prev=prev,
-                kid=ended_first(kids, ended),
+                kid=kids[0],
+                meets=keys_met(kids, channel.issuer, registry),
+                believed=True,
                 issued=issued,
                 received_at=dt.datetime.fromtimestamp(message.stored_ns / 1e9, dt.UTC),
             )

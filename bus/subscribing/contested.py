@@ -10,8 +10,9 @@ or when a key is revoked since before one of the two bulletins came, so that one
 (`bus.subscribing.reassessment`). When both came before that moment, or the key is not revoked, a person decides. A `reanchor`
 alone closes nothing, because the thief could sign one.
 
-What stands by its date alone, since its key is ended by a statement and not by the registry (`bus.admission.branches`), has
-no effect on others either: it may be a thief's who dates back. It is labelled `by-date` until a valid key continues it.
+A `fork` is also what stands by its date alone beside another that does, or beside one by a valid key that this reader knows
+no better (`bus.admission.branches`). What so stands, since its key is ended by a statement and not by the registry, has no
+effect on others either: it may be a thief's who dates back. It is labelled `by-date` until a valid key continues it.
 
 Questions to a store; what changes rows runs inside a transaction.
 """
@@ -20,6 +21,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable
+
+from bus.storage import insert
 
 CONTESTED = "contested"
 """The label of what a frozen authority publishes."""
@@ -53,6 +56,18 @@ def is_frozen(db: sqlite3.Connection, channel: str) -> bool:
     """Whether the issuer of a channel has contradicted itself, there or on another of the same status, undecided."""
     sql = f"SELECT EXISTS (SELECT 1 FROM quarantine q WHERE q.channel >= ?1 AND q.channel < ?2 AND {_OPEN})"
     return bool(db.execute(sql, _siblings(channel)).fetchone()[0])
+
+
+def add(db: sqlite3.Connection, n: int, moment: float) -> None:
+    """Make a contradiction of what was refused for its key alone, inside a transaction: it stands beside another at its place.
+
+    It is one that nobody has decided on, whatever was decided before.
+    """
+    row = dict(db.execute("SELECT * FROM quarantine WHERE n = ?", (n,)).fetchone())
+    db.execute("DELETE FROM quarantine WHERE n = ?", (n,))
+    detail = f"{row['channel']} number {row['seq']}: dated before its key ended, beside another one"
+    row |= {"n": None, "reason": "fork", "at": moment, "detail": detail}
+    insert(db, "quarantine", row, verb="INSERT OR IGNORE")
 
 
 def undecided(db: sqlite3.Connection) -> dict[str, int]:

@@ -145,7 +145,7 @@ class Intake:
         if outcome in REFUSED:
             log.error(outcome.replace("-", "_"), channel=channel, seq=bulletin.seq, id=bulletin.id)
             self._note_ended(db, waiting)
-            places.reassess_near(db, channel, bulletin.seq, self._stated)
+            places.reassess_near(db, channel, waiting.link, self._stated)
             if waiting.refused is not None:
                 return "refused"  # it is in quarantine already
             return self.quarantine(db, waiting.refusal(outcome, f"{channel} number {bulletin.seq}"), now)
@@ -160,7 +160,7 @@ class Intake:
             log.warning("order_broken", channel=channel, seq=bulletin.seq, label=label)
         insert(db, "links", waiting.link_row())
         self._note_ended(db, waiting)
-        places.reassess_near(db, channel, bulletin.seq, self._stated)
+        places.reassess_near(db, channel, waiting.link, self._stated)
         if waiting.refused is None:
             frozen = CONTESTED if contested.is_frozen(db, channel) else None
             labels = frozenset(filter(None, (*waiting.labels, label, frozen)))
@@ -271,7 +271,11 @@ class Intake:
         elif added and refused.channel is not None and holds_place(refused.reason):
             # Signed, but refused: it still is its channel's link, so that what follows it is not taken for a gap.
             waiting = Waiting(
-                message=message, kids=refused.kids, received_at=now.timestamp(), refused=refused.reason
+                message=message,
+                kids=refused.kids,
+                received_at=now.timestamp(),
+                believed=refused.believed,
+                refused=refused.reason,
             )
             self.take_place(db, waiting, now, patient=True)
         if added:

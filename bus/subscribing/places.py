@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from bus.admission import Link, Neighbours
+from bus.admission import ENDED, Link, Neighbours, Outcome
 from bus.storage import insert
 from schemas.bulletin import Bulletin
 
@@ -20,6 +20,9 @@ SELECT
   (SELECT digest FROM links WHERE id = ?3 AND channel >= ?4 AND channel < ?5 LIMIT 1) AS digest_of_id
 """
 
+_MAY_STAND = (*sorted(ENDED), str(Outcome.FORK), str(Outcome.BROKEN_CHAIN))
+_LINK = "n, reason, seq, digest, prev, id, kids, received_at, issued, believed"
+
 
 def around(db: sqlite3.Connection, channel: str, link: Link) -> Neighbours:
     """What a store holds around a link's place."""
@@ -27,6 +30,13 @@ def around(db: sqlite3.Connection, channel: str, link: Link) -> Neighbours:
     # Every channel of the issuer: '0' comes right after '/'.
     row = db.execute(_AROUND, (channel, link.seq, link.id, f"{issuer}/", f"{issuer}0")).fetchone()
     return Neighbours(**{name: row[name] for name in Neighbours.__struct_fields__})
+
+
+def quarantined(db: sqlite3.Connection, channel: str) -> list[sqlite3.Row]:
+    """What is in quarantine only for its key or its place, lowest number first; all but the bytes."""
+    marks = ", ".join("?" * len(_MAY_STAND))
+    sql = f"SELECT {_LINK} FROM quarantine WHERE channel = ? AND reason IN ({marks}) ORDER BY seq, n"
+    return db.execute(sql, (channel, *_MAY_STAND)).fetchall()
 
 
 def reassess(db: sqlite3.Connection, channel: str) -> None:
@@ -38,11 +48,18 @@ def reassess(db: sqlite3.Connection, channel: str) -> None:
 # come first.
 
 
-def reassess_near(db: sqlite3.Connection, channel: str, seq: int, kids: frozenset[str]) -> None:
-    """Have a channel ruled about once more if a bulletin there, or just before or after, has one of these keys."""
+def reassess_near(db: sqlite3.Connection, channel: str, link: Link, kids: frozenset[str]) -> None:
+    """Have a channel ruled about once more if a bulletin at a link's place, or just before or after, has one of these keys.
+
+    One after it may wait in quarantine for what it continues.
+    """
     if kids:
-        sql = "SELECT kids FROM links WHERE channel = ?1 AND seq BETWEEN ?2 - 1 AND ?2 + 1"
-        if not kids.isdisjoint(kid for row in db.execute(sql, (channel, seq)) for kid in row["kids"].split()):
+        sql = (
+            "SELECT kids FROM links WHERE channel = ?1 AND seq BETWEEN ?2 - 1 AND ?2 + 1 UNION ALL "
+            "SELECT kids FROM quarantine WHERE channel = ?1 AND seq = ?2 + 1 AND prev = ?3"
+        )
+        rows = db.execute(sql, (channel, link.seq, link.digest))
+        if not kids.isdisjoint(kid for row in rows for kid in row["kids"].split()):
             reassess(db, channel)
 
 

@@ -4,8 +4,8 @@ When a key ends, by revocation or because its window is over, `bus.admission.bra
 carries that out. What this reader had received before, or what a standing bulletin continues, stays. The thief's branch is
 withdrawn: out of the picture, into quarantine, and its places are free again. What was in quarantine and now stands, an
 honest bulletin that had come second, or history by a key that is no longer in use, is admitted after all, labelled
-`continued` where its own key has ended, or `by-date` where nothing but its date vouches for it. A contradiction of which one side falls freezes nobody any more
-(`bus.subscribing.contested`).
+`continued` where its own key has ended, or `by-date` where nothing but its date vouches for it. Where two stand at one place
+one is a `fork`; a contradiction of which one side falls freezes nobody any more (`bus.subscribing.contested`).
 
 A bulletin may come before the version of the registry that lists its key: a reader that was cut off reads both at the same
 time, from two streams. `retry` tries each version once on what is in quarantine for an unknown key, a part at a time. Where
@@ -16,10 +16,9 @@ Runs in the store's thread, on an open transaction.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -36,24 +35,22 @@ from bus.admission import (
     Ruling,
     admit,
     decide,
-    ended_first,
+    ending_of,
     judge_link,
+    keys_met,
     standing,
 )
 from bus.errors import AdmissionError
 from bus.storage import utc
 from bus.subscribing import contested, tables
 from bus.subscribing.intake import Intake
-from bus.subscribing.places import around
+from bus.subscribing.places import around, quarantined, reassess
 from bus.subscribing.tables import UNKNOWN, UNKNOWN_LET_GO, Waiting, message_of
 from bus.trust import Ending, VerifiedRegistry
-from schemas.codec import decode
-from schemas.errors import SchemaError
 
 CONTINUED = "continued"
 READ_AGAIN = "read_again"
 AT_ONCE = 500
-_MAY_STAND = (*sorted(ENDED), str(Outcome.FORK), str(Outcome.BROKEN_CHAIN))
 
 # The reason stands in the words of the query, so that its partial index serves: this is asked twice a second.
 _PART = f"SELECT * FROM quarantine WHERE reason = '{UNKNOWN}' AND n > ? ORDER BY n LIMIT ?"
@@ -117,37 +114,50 @@ class Reassessment:
 
     def _mark(self, db: sqlite3.Connection) -> None:
         """Note every channel on which a key was used that has newly ended."""
-        for kid, end in self._newly_ended(db).items():
-            db.execute(
-                "REPLACE INTO ended_keys (kid, since, by_statement, over) VALUES (?, ?, ?, ?)", (kid, *end)
-            )
-            db.execute(
-                "INSERT OR IGNORE INTO to_reassess SELECT DISTINCT channel FROM links WHERE instr(kids, ?1) UNION "
-                "SELECT DISTINCT channel FROM quarantine WHERE channel IS NOT NULL AND instr(kids, ?1) UNION "
-                "SELECT DISTINCT channel FROM held_back",
-                (kid,),
-            )
+        newly = self._newly_ended(db)
+        if not newly:
+            return
+        db.executemany(
+            "REPLACE INTO ended_keys (kid, since, by_statement, over) VALUES (?, ?, ?, ?)",
+            [(kid, *end) for kid, end in newly.items()],
+        )
+        used = db.execute(
+            "SELECT channel, kids FROM links UNION SELECT channel, kids FROM quarantine WHERE channel IS NOT NULL"
+        )
+        channels = {row["channel"] for row in used if not newly.keys().isdisjoint(row["kids"].split())}
+        channels |= {row["channel"] for row in db.execute("SELECT DISTINCT channel FROM held_back")}
+        for channel in sorted(channels):
+            reassess(db, channel)
 
     def _ruling(self, db: sqlite3.Connection, channel: str) -> Ruling:
         links = db.execute("SELECT * FROM links WHERE channel = ?", (channel,)).fetchall()
-        rows: list[Row] = [*links, *(self._known(_with_issued(row)) for row in _quarantined(db, channel))]
+        rows: list[Row] = [*links, *(self._known(row) for row in quarantined(db, channel))]
         rows += [waiting.link_row() for waiting in tables.held_back(db, channel)]
         return standing([self._link(channel, row) for row in rows], {**self._ended, **_UNLISTED})
 
-    def _known(self, row: Mapping[str, Any]) -> Row:
+    def _known(self, row: sqlite3.Row) -> Row:
         """A row of the quarantine; one by a key that the registry lists no more stands never, and vouches for nothing."""
         return row if all(map(self._registry.key, row["kids"].split())) else {**row, "kids": _NOBODY}
 
     def _link(self, channel: str, row: Row) -> ReceivedLink:
+        kids = row["kids"].split()
         return ReceivedLink(
             channel=channel,
             seq=row["seq"],
             digest=row["digest"],
             prev=row["prev"],
-            kid=_NOBODY if row["kids"] == _NOBODY else ended_first(row["kids"].split(), self._ended),
+            kid=kids[0] if kids else "",
             received_at=utc(row["received_at"]),
             issued=utc(row["received_at"] if row["issued"] is None else row["issued"]),
+            believed=bool(row["believed"]),
+            meets=self._met(channel, kids),
         )
+
+    def _met(self, channel: str, kids: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        """The keys that decide about a bulletin; asked of the registry only where one has ended."""
+        if self._ended.keys().isdisjoint(kids):
+            return ()
+        return keys_met(kids, channel.partition("/")[0], self._registry)
 
     def _withdraw(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> int:
         """Put aside what falls. Returns the number of bulletins."""
@@ -171,7 +181,13 @@ class Reassessment:
                 if row is None:
                     continue  # refused before, and in quarantine
                 db.execute("DELETE FROM admitted WHERE row = ?", (row["row"],))
-                self._put_aside(db, Waiting(message=message_of(row), kids=tuple(link["kids"].split())))
+                kept = Waiting(
+                    message=message_of(row),
+                    kids=tuple(link["kids"].split()),
+                    received_at=link["received_at"],
+                    believed=bool(link["believed"]),
+                )
+                self._put_aside(db, kept)
                 log.error("bulletin_withdrawn", id=row["id"], channel=channel, seq=link["seq"])
 
     def _put_aside(self, db: sqlite3.Connection, withdrawn: Waiting) -> None:
@@ -181,27 +197,36 @@ class Reassessment:
     def _raise(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> int:
         """Admit what stands after all. Returns the number of bulletins."""
         raised = 0
-        for row in _quarantined(db, channel):
+        rows = quarantined(db, channel)
+        first: dict[str, tuple[float, bool]] = {}  # of several copies, the one that came first counts
+        for row in rows:
+            at, believed = first.get(row["digest"], (row["received_at"], False))
+            first[row["digest"]] = min(at, row["received_at"]), believed or bool(row["believed"])
+        for row in rows:
             if row["digest"] not in ruling.stands:
                 continue
             link = Link(seq=row["seq"], digest=row["digest"], prev=row["prev"], id=row["id"])
-            if judge_link(link, around(db, channel, link)) in REFUSED:
+            outcome = judge_link(link, around(db, channel, link))
+            if outcome is Outcome.FORK and row["reason"] in ENDED:
+                contested.add(db, row["n"], self._now.timestamp())
+                log.error("fork", channel=channel, seq=row["seq"], id=row["id"])
+            if outcome in REFUSED:
                 continue  # it contradicts one that stands as well: its signer contradicted itself
-            if (judged := self._again(row)) is None:
+            if (judged := self._again(db, row["n"])) is None:
                 continue
             db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
-            waiting = Waiting.of(judged)
+            waiting, (at, believed) = Waiting.of(judged), first[row["digest"]]
             labels = tuple(sorted({*waiting.labels, *self._label(waiting, ruling)}))
-            waiting = msgspec.structs.replace(waiting, received_at=row["at"], labels=labels)
-            outcome = self._intake.take_place(db, waiting, self._now, patient=False)
-            raised += outcome == "admitted"
+            waiting = msgspec.structs.replace(waiting, received_at=at, believed=believed, labels=labels)
+            raised += self._intake.take_place(db, waiting, self._now, patient=False) == "admitted"
         return raised
 
     def _label(self, waiting: Waiting, ruling: Ruling) -> tuple[str, ...]:
         """How one is labelled that stands although a key of its issuer has ended."""
         if waiting.message.digest in ruling.by_date:
             return (contested.BY_DATE,)
-        return () if self._ended.keys().isdisjoint(waiting.kids) else (CONTINUED,)
+        met = self._met(waiting.channel, waiting.kids)
+        return () if ending_of(met, self._ended) is None else (CONTINUED,)
 
     def _relabel(self, db: sqlite3.Connection, channel: str, ruling: Ruling) -> None:
         """What stood by its date alone, and now by more, takes effect."""
@@ -221,9 +246,9 @@ class Reassessment:
                     (tables.as_json(sorted({*labels, CONTINUED})), row["row"]),
                 )
 
-    def _again(self, row: sqlite3.Row) -> Judged | None:
+    def _again(self, db: sqlite3.Connection, n: int) -> Judged | None:
         """A quarantined message as admission judges it without regard to its key; None when it is refused all the same."""
-        message = message_of(row)
+        message = message_of(db.execute("SELECT * FROM quarantine WHERE n = ?", (n,)).fetchone())
         try:
             admitted = admit(
                 message.subject,
@@ -280,21 +305,3 @@ class Reassessment:
         """The row up to which this version has been tried; later rows are tried by the next one."""
         row = db.execute("SELECT upto FROM retried WHERE registry = ?", (self._registry.digest,)).fetchone()
         return row["upto"] if row else 0
-
-
-def _with_issued(row: sqlite3.Row) -> Mapping[str, Any]:
-    """A row of the quarantine with the time that its bulletin bears; None when its bytes are erased."""
-    issued: float | None = None
-    with contextlib.suppress(SchemaError):
-        issued = decode(row["payload"]).issued.timestamp()
-    return {
-        **{name: row[name] for name in ("seq", "digest", "prev", "kids", "received_at")},
-        "issued": issued,
-    }
-
-
-def _quarantined(db: sqlite3.Connection, channel: str) -> list[sqlite3.Row]:
-    """What is in quarantine only for its key or its place, lowest number first."""
-    marks = ", ".join("?" * len(_MAY_STAND))
-    sql = f"SELECT *, at AS received_at FROM quarantine WHERE channel = ? AND reason IN ({marks}) ORDER BY seq, n"
-    return db.execute(sql, (channel, *_MAY_STAND)).fetchall()

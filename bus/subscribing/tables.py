@@ -79,7 +79,7 @@ CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL, prev TEXT, id TEXT NOT NULL, reason TEXT,
-  kids TEXT NOT NULL, received_at REAL NOT NULL, issued REAL,
+  kids TEXT NOT NULL, received_at REAL NOT NULL, issued REAL, believed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS links_by_id ON links (id);
@@ -96,6 +96,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
   n INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, subject TEXT NOT NULL,
   headers TEXT NOT NULL, payload BLOB NOT NULL, digest TEXT NOT NULL, channel TEXT, seq INTEGER, id TEXT, prev TEXT,
   kids TEXT NOT NULL, stream TEXT, stream_seq INTEGER, variant TEXT NOT NULL, size INTEGER NOT NULL,
+  received_at REAL NOT NULL DEFAULT 0, issued REAL, believed INTEGER NOT NULL DEFAULT 0,
   UNIQUE (digest, reason, variant)
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
@@ -174,6 +175,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     kid: str = ""
     kids: tuple[str, ...] = ()
     received_at: float = 0.0
+    believed: bool = False
     labels: tuple[str, ...] = ()
     trust: str = ""
     endorsers: tuple[str, ...] = ()
@@ -190,6 +192,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             kid=admitted.signer_kid,
             kids=admitted.signer_kids,
             received_at=admitted.admitted_at.timestamp(),
+            believed=True,
             labels=tuple(sorted(admitted.labels)),
             trust=str(admitted.trust),
             endorsers=admitted.endorsers,
@@ -223,6 +226,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             "kids": " ".join(self.kids),
             "received_at": self.received_at,
             "issued": self.bulletin.issued.timestamp(),
+            "believed": int(self.believed),
         }
 
     def refusal(self, reason: str, detail: str) -> Refused:
@@ -236,6 +240,9 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             prev=self.bulletin.prev,
             id=self.bulletin.id,
             kids=self.kids,
+            issued=self.bulletin.issued,
+            received_at=utc(self.received_at),
+            believed=self.believed,
         )
 
 
@@ -423,10 +430,12 @@ def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) 
 
     What is proven is kept once for each reason, whatever else its headers have: anybody may add to them. Of what is not
     proven each variant is kept, as another may be the true one, up to a bound.
+    What is kept already keeps the time at which it was received first.
     """
     message, headers = refused.message, as_json(refused.message.headers)
     variant = "" if refused.channel is not None else digest(f"{message.subject} {headers}".encode())
     texts = (message.subject, headers, refused.detail)
+    received = now if refused.received_at is None else refused.received_at
     row = {
         **{name: getattr(refused, name) for name in ("reason", "detail", "channel", "seq", "id", "prev")},
         **_columns(message),
@@ -435,8 +444,18 @@ def add_quarantined(db: sqlite3.Connection, refused: Refused, now: dt.datetime) 
         "kids": " ".join(refused.kids),
         "variant": variant,
         "size": len(message.payload) + sum(len(text.encode()) for text in texts) + ROW_BYTES,
+        "received_at": received.timestamp(),
+        "issued": None if refused.issued is None else refused.issued.timestamp(),
+        "believed": int(refused.believed),
     }
-    return insert(db, "quarantine", row, verb="INSERT OR IGNORE").rowcount > 0
+    if insert(db, "quarantine", row, verb="INSERT OR IGNORE").rowcount > 0:
+        return True
+    db.execute(
+        "UPDATE quarantine SET received_at = min(received_at, :received_at), believed = max(believed, :believed) "
+        "WHERE digest = :digest AND reason = :reason AND variant = :variant",
+        row,
+    )
+    return False
 
 
 def trim_quarantine(db: sqlite3.Connection) -> int:

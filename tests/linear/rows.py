@@ -70,7 +70,7 @@ def _refused(db: sqlite3.Connection, count: int) -> None:
 
 def _chain(db: sqlite3.Connection, count: int, step: int = 1) -> None:
     db.executemany(
-        "INSERT INTO links (channel, seq, digest, id, kids, received_at) VALUES (?, ?, ?, ?, '[]', 0)",
+        "INSERT INTO links (channel, seq, digest, id, kids, received_at) VALUES (?, ?, ?, ?, '', 0)",
         ((CHANNEL, n * step + 1, f"d{n}", f"i{n}") for n in range(count)),
     )
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.admission.branches import ReceivedLink, ended_first, standing
+from bus.admission.branches import ReceivedLink, ending_of, keys_met, standing
 from bus.trust.revocations import Ending
-from tests.support.world import NOW
+from tests.support.world import NOW, shared_world
 
 HOUR = dt.timedelta(hours=1)
 OLD, NEW = "old key", "new key"
@@ -27,6 +27,7 @@ def link(
     hours: int = 1,
     channel: str = "xa-csirt/actual",
     dated: int = 0,
+    believed: bool = False,
 ) -> ReceivedLink:
     """A link received, and dated, some hours after the theft."""
     return ReceivedLink(
@@ -37,6 +38,7 @@ def link(
         kid=kid,
         received_at=NOW + hours * HOUR,
         issued=NOW + dated * HOUR,
+        believed=believed,
     )
 
 
@@ -191,20 +193,25 @@ DATED: dict[str, tuple[list[ReceivedLink], set[str], set[str]]] = {
         {"c", "d"},
         set(),
     ),
-    "a valid key at its place leaves nothing to what is dated back, nor to what follows that": (
-        [*PAST, link("c2", 3, "b", dated=-7), link("d2", 4, "c2", dated=-6), link("o3", 3, "b", NEW)],
-        {"c2", "d2"},
-        set(),
-    ),
     "a valid key continues what fell": (
         [*PAST, *LATELY, link("o5", 5, "d", NEW, dated=3)],
         set(),
         set(),
     ),
-    "beyond a hole the date alone decides": (
-        [link("c", 3, "b", dated=1), link("e", 5, "d", dated=-7)],
-        {"c"},
-        {"e"},
+    "beyond a hole nothing stands by a date": (
+        [*PAST, link("d", 4, "c", dated=-7), link("e", 5, "d", dated=-6)],
+        {"d", "e"},
+        {"a", "b"},
+    ),
+    "a date continues what stands": (
+        [link("a", 1, None, NEW), link("b", 2, "a", dated=-8), link("b2", 2, "x", dated=-8)],
+        {"b2"},
+        {"b"},
+    ),
+    "two dated back at one place contradict each other": (
+        [*PAST, link("c", 3, "b", dated=-7), link("c2", 3, "b", dated=-6)],
+        set(),
+        {"a", "b", "c", "c2"},
     ),
 }
 
@@ -235,18 +242,90 @@ def test_a_key_whose_window_is_over_gains_nothing_from_a_statement() -> None:
 def test_a_date_vouches_for_history_by_a_key_out_of_use_and_for_no_revoked_one() -> None:
     """A reader that comes late has the whole history; a revoked key is not raised by what may be dated back."""
     chain = [link("a", 1, None, "first"), link("b", 2, "a", "first"), link("c", 3, "b", dated=-1)]
-    for revoked, fallen in ((False, set()), (True, {"a", "b"})):
+    for revoked, fallen in ((False, set()), (True, {"a", "b", "c"})):
         ended = {**STATED, "first": Ending(since=NOW - HOUR, revoked=revoked)}
         found = standing(chain, ended)
         assert found.falls == fallen
         assert found.by_date == {"a", "b", "c"} - fallen
 
 
+# What a reader had before it knew of the statement, and a thief who has another key of the authority, which is valid.
+HAD = [msgspec.structs.replace(each, believed=True) for each in PAST]
+OUTRIGHT: dict[str, tuple[list[ReceivedLink], set[str], set[str]]] = {
+    "dated before": (HAD, set(), set()),
+    "without its beginning": (HAD[1:], set(), set()),
+    "dated later": ([*HAD, link("c", 3, "b", dated=0, believed=True)], {"c"}, set()),
+    "dated back after one that falls": (
+        [*HAD, link("c", 3, "b", dated=1), link("d", 4, "c", dated=-1, believed=True)],
+        {"c", "d"},
+        set(),
+    ),
+    "dated back after one that falls, with a revoked key's in between": (
+        [
+            *HAD,
+            link("c", 3, "b", dated=1),
+            link("d", 4, "c", "gone"),
+            link("e", 5, "d", dated=-1, believed=True),
+        ],
+        {"c", "d", "e"},
+        set(),
+    ),
+    "a fork of the first by a valid key": ([*HAD, link("t1", 1, None, NEW)], set(), set()),
+    "a fork further on by a valid key": ([*HAD, link("t2", 2, "a", NEW)], set(), set()),
+    "what came in between, later": (
+        [HAD[0], PAST[1], link("c", 3, "b", dated=-7, believed=True), link("t2", 2, "a", NEW)],
+        set(),
+        set(),
+    ),
+    "another at its place that comes later": ([*HAD, link("b2", 2, "a", dated=-8)], {"b2"}, set()),
+    "two at one place": ([*HAD, link("b2", 2, "a", dated=-8, believed=True)], set(), set()),
+    "it continues what the registry ended": (
+        [link("k", 1, None, "gone"), link("l", 2, "k", dated=-8, believed=True)],
+        set(),
+        set(),
+    ),
+    "a valid key goes on from it, beside one dated back since": (
+        [*HAD, link("c2", 3, "b", dated=-7), link("d2", 4, "c2", dated=-6), link("o3", 3, "b", NEW)],
+        {"c2", "d2"},
+        set(),
+    ),
+    "and on": (
+        [*HAD, link("o3", 3, "b", NEW), link("o4", 4, "o3", NEW), link("d2", 4, "o3", dated=-6)],
+        {"d2"},
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("links", "fallen", "by_date"), OUTRIGHT.values(), ids=OUTRIGHT)
+def test_what_was_had_before_the_statement_stands_outright(
+    links: list[ReceivedLink], fallen: set[str], by_date: set[str]
+) -> None:
+    """Where it is dated before what the statement reaches to; and yields to nobody."""
+    for order in (links, links[::-1]):
+        found = standing(order, {**STATED, "gone": Ending(since=NOW - 9 * HOUR)})
+        assert found.falls == fallen
+        assert found.by_date == by_date
+        assert found.stands == {each.digest for each in links} - fallen
+
+
+def test_what_came_later_yields_only_to_what_this_reader_knew_itself() -> None:
+    """Else a fork by another stolen key would take the place of history from whoever comes late: both stand."""
+    rival = [link("c2", 3, "b", dated=-7), link("d2", 4, "c2", dated=-6)]
+    for hours, fallen in ((-20, {"c2", "d2"}), (0, set()), (20, set())):
+        heard = [msgspec.structs.replace(each, received_at=NOW + hours * HOUR) for each in PAST]
+        found = standing([*heard, *rival, link("o3", 3, "b", NEW)], STATED)
+        assert found.falls == fallen
+    found = standing([*PAST, link("t1", 1, None, NEW), link("t2", 2, "t1", NEW)], STATED)
+    assert found.falls == set()
+    assert found.by_date == {"a", "b"}
+
+
 @given(forests(), st.sets(st.sampled_from([OLD, NEW, "third"])), st.data())
-def test_under_statements_nothing_depends_on_when_or_in_which_order_it_came(
+def test_under_statements_nothing_depends_on_the_order_and_without_contradictions_not_on_when_it_came(
     links: list[ReceivedLink], stolen: set[str], data: st.DataObject
 ) -> None:
-    """Every reader that holds the same bulletins comes to the same."""
+    """Every reader that holds the same bulletins comes to the same, unless two of them contradict each other."""
     dated = [
         msgspec.structs.replace(each, issued=NOW + data.draw(st.integers(-3, 3)) * HOUR) for each in links
     ]
@@ -255,14 +334,58 @@ def test_under_statements_nothing_depends_on_when_or_in_which_order_it_came(
         for each in data.draw(st.permutations(dated))
     ]
     ended = {kid: Ending(since=NOW, by_statement=True) for kid in stolen}
-    one, other = standing(dated, ended), standing(heard, ended)
+    one, other = standing(heard, ended), standing(heard[::-1], ended)
     assert (one.stands, one.falls, one.by_date) == (other.stands, other.falls, other.by_date)
     assert all(each.kid in stolen for each in dated if each.digest in one.falls)
+    if len({(each.channel, each.seq) for each in dated}) == len(dated):
+        other = standing(dated, ended)
+        assert (one.stands, one.falls, one.by_date) == (other.stands, other.falls, other.by_date)
 
 
-def test_of_several_keys_the_one_that_ended_first_decides() -> None:
-    """None that has not ended does, while one has."""
-    ended = {OLD: Ending(since=NOW), "third": Ending(since=NOW - HOUR)}
-    assert ended_first([NEW, OLD, "third"], ended) == "third"
-    assert ended_first([NEW, "fourth"], ended) == NEW
-    assert ended_first([], ended) == ""
+@given(forests(), st.sets(st.sampled_from([OLD, NEW])))
+def test_no_valid_key_takes_what_was_had_before_the_statement(
+    links: list[ReceivedLink], stolen: set[str]
+) -> None:
+    """Whatever a thief adds with a key that is still valid, wherever he puts it."""
+    ended = {kid: Ending(since=NOW, by_statement=True) for kid in stolen}
+    had = [msgspec.structs.replace(each, believed=True, issued=NOW - HOUR) for each in links]
+    forks = [msgspec.structs.replace(each, digest=f"t{each.digest}", kid="thief's") for each in links]
+    assert standing([*had, *forks], ended).falls == set()
+
+
+def test_of_several_keys_those_decide_that_meet_what_is_required() -> None:
+    """One that has not ended for each algorithm, whatever else is signed; and all of them where several are required."""
+    stated, gone = Ending(since=NOW, by_statement=True), Ending(since=NOW - HOUR)
+    out_of_use = Ending(since=NOW - 2 * HOUR, revoked=False)
+    ended = {"stated": stated, "gone": gone, "old": out_of_use}
+    assert ending_of([], ended) is None
+    assert ending_of([("gone", "good")], ended) is None
+    assert ending_of([("gone", "stated")], ended) == stated
+    assert ending_of([("good",), ("gone",)], ended) == gone
+    assert ending_of([("old",), ("gone",)], ended) == Ending(since=NOW - 2 * HOUR)
+    both = Ending(since=NOW, by_statement=True, over=NOW - HOUR)
+    assert ending_of([("stated",), ("gone",)], ended) == both
+    early = {**ended, "stated": msgspec.structs.replace(stated, over=NOW - 3 * HOUR)}
+    assert ending_of([("stated",), ("gone",)], early).over == NOW - 3 * HOUR  # type: ignore[union-attr]
+    assert ending_of([("stated",), ("stated",)], ended) == stated
+
+
+def test_a_statement_about_one_of_two_keys_opens_nothing_that_the_registry_closed_for_the_other() -> None:
+    """What came after the registry ended one key does not stand by a date that its thief chose."""
+    ended = {OLD: Ending(since=NOW), "other": Ending(since=NOW + 9 * HOUR, by_statement=True)}
+    early, late = (
+        msgspec.structs.replace(each, meets=((OLD,), ("other",)))
+        for each in (link("a", 1, None, hours=-1, dated=-9), link("b", 2, "a", hours=1, dated=-8))
+    )
+    assert standing([early, late], ended).falls == {"b"}
+
+
+def test_the_registry_says_which_keys_meet_what_it_requires() -> None:
+    """By algorithm; one that is listed no more may be of any, and of an issuer that has left each key counts."""
+    world = shared_world()
+    mine = world.signers["xa-csirt"].kid
+    assert keys_met([mine], "xa-csirt", world.registry) == ((mine,),)
+    assert keys_met(["left", mine], "xa-csirt", world.registry) == ((mine,),)
+    assert keys_met(["left", "too"], "xa-csirt", world.registry) == (("left", "too"),)
+    assert keys_met([mine, "left"], "xz-gone", world.registry) == ((mine,), ("left",))
+    assert keys_met([], "xa-csirt", world.registry) == ()

@@ -433,19 +433,37 @@ def _second(**changes: Any) -> VerifiedRegistry:
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"not_before": NOW + TICK}, "key-not-valid"),
-        ({"not_after": NOW}, "key-not-valid"),
-        ({"revoked_since": NOW - DAY}, "key-revoked"),
-    ],
-    ids=["not yet", "no more", "revoked"],
+    "changes", [{"not_before": NOW + TICK}, {"not_after": NOW}], ids=["not yet", "no more"]
 )
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
-def test_every_signature_of_the_issuer_must_stand(changes: dict[str, Any], reason: str, first: bool) -> None:
-    """A good key beside one that has ended refuses the whole, in either order."""
+def test_every_signature_of_the_issuer_must_be_in_its_window(changes: dict[str, Any], first: bool) -> None:
+    """A good key beside one that was not valid at the time of issue refuses the whole, in either order."""
     entries = (entry(SECOND), entry()) if first else (entry(), entry(SECOND))
-    assert refusal(lambda: judged(bearing(GOOD, *entries), _second(**changes))).reason == reason
+    assert refusal(lambda: judged(bearing(GOOD, *entries), _second(**changes))).reason == "key-not-valid"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"revoked_since": NOW - DAY}, "key-revoked"), ({"not_after": NOW + TICK}, "key-ended")],
+    ids=["revoked", "over"],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_the_keys_that_have_not_ended_decide_where_they_meet_what_is_required(
+    changes: dict[str, Any], reason: str, first: bool
+) -> None:
+    """So nobody ties a bulletin to an ended key by adding its signature; but what is required does not come from one."""
+    one, other = SECOND, MINE
+    entries = (entry(SECOND), entry()) if first else (entry(), entry(SECOND))
+    both, now = bearing(GOOD, *entries), NOW + TICK
+    ended = {one.kid: key_record(one), other.kid: key_record(other, **changes)}
+    required = registry_with("xa-csirt", keys=ended, require=(one.alg,))
+    found = admit(both.subject, both.headers, both.payload, registry=required, now=now)
+    assert found.signer_kid == one.kid
+    required = registry_with("xa-csirt", keys=ended, require=(one.alg, other.alg))
+    assert (
+        refusal(lambda: admit(both.subject, both.headers, both.payload, registry=required, now=now)).reason
+        == reason
+    )
 
 
 def test_a_continued_bulletin_may_be_by_an_ended_key() -> None:

@@ -54,6 +54,8 @@ def test_a_refusal_has_reason_sentence_and_place() -> None:
         proof=Proof(
             subject=signed.subject, headers=tuple(signed.headers), kids=(KID,), voices=(KID,), awaits=False
         ),
+        issued=signed.bulletin.issued,
+        believed=True,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import sqlite3
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,17 +16,32 @@ from hypothesis import strategies as st
 
 from bus.errors import TrustError
 from bus.hub.picture.projection import Projection
-from bus.keys.signatures import FileSigner
+from bus.keys.signatures import FileSigner, sign_entry
+from bus.storage import insert
+from bus.subscribing import contested, tables
 from bus.subscribing.inbox import Inbox
-from bus.trust import ceremony
+from bus.subscribing.intake import Intake
+from bus.subscribing.reassessment import Reassessment
+from bus.trust import Ending, ceremony
 from bus.trust.registry import VerifiedRegistry
 from bus.trust.revocations import new_statement
 from bus.trust.rotation import add_key, revoke_keys
+from schemas.envelope import SIG_HEADER, format_header
 from schemas.parts import Ref
 from schemas.registry import STATEMENT_REACH_DAYS
 from schemas.vocab import MsgType, RefRel
 from tests.support.hubs import judged
-from tests.support.world import NOW, Message, bulletin, draft, key_record, shared_world, sign, signed_registry
+from tests.support.world import (
+    NOW,
+    Message,
+    bulletin,
+    draft,
+    key_record,
+    shared_world,
+    sign,
+    signed_registry,
+    within,
+)
 
 WORLD = shared_world()
 DAY = dt.timedelta(days=1)
@@ -267,3 +283,273 @@ async def test_a_key_that_the_registry_dropped_after_revoking_it_stays_ended(tmp
         for registry in (revoked, dropped):
             await store.amend(registry, NOW)
             assert await shown(store) == digests(HONEST)
+
+
+# -- another stolen key, which is still valid -------------------------------------------------------------------------
+
+BY_RESERVE = TWO_KEYS.with_revocation(ends(STOLEN.kid, by=RESERVE, since=LONG_AGO), NOW)
+"""The thief has the reserve alone, and ends the main key with it."""
+
+
+async def rows(store: Inbox, reason: str) -> list[str]:
+    """The digests of what is in quarantine for a reason, by number."""
+    found = await store.query("SELECT digest FROM quarantine WHERE reason = ? ORDER BY seq, n", reason)
+    return [row["digest"] for row in found]
+
+
+@pytest.mark.parametrize("at", [0, 3, 6])
+@pytest.mark.parametrize("fork_first", [False, True])
+async def test_a_fork_by_another_stolen_key_takes_nothing_that_was_had_before(
+    tmp_path: Path, at: int, fork_first: bool
+) -> None:
+    """Wherever he puts it and whatever comes first; it is a contradiction, and what he withdraws has no effect."""
+    target = Ref(id=OLD[0].bulletin.id, rel=RefRel.CANCELS)
+    changes = {"msg_type": MsgType.CANCEL, "references": (target,)} if at else {}
+    fork = said(OLD[at - 1] if at else None, 0, "says the thief", RESERVE, **changes)
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, HONEST, TWO_KEYS, NOW - DAY)
+        await read(store, [fork], TWO_KEYS if fork_first else BY_RESERVE, NOW)
+        await store.amend(BY_RESERVE, NOW)
+        assert await shown(store) == digests(OLD)
+        assert await rows(store, "fork") == [fork.digest]
+        assert OLD[0].bulletin.id in await in_force(store)
+        after = said(fork, 0, "and on", RESERVE)
+        await read(store, [after], BY_RESERVE, NOW)
+        await store.release(NOW + DAY)
+        await store.amend(BY_RESERVE, NOW)
+        assert await shown(store) == digests(OLD)
+
+
+@pytest.mark.parametrize("fork_first", [False, True])
+async def test_who_comes_later_is_shown_a_contradiction_and_the_registry_ends_it(
+    tmp_path: Path, fork_first: bool
+) -> None:
+    """It cannot know which came first. Neither takes the other's place, and the rest of the history stands."""
+    fork = said(None, 0, "says the thief", RESERVE)
+    order = [fork, *HONEST] if fork_first else [*HONEST, fork]
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, order, BY_RESERVE, NOW)
+        assert await shown(store) == digests([fork, *OLD[2:]] if fork_first else OLD)
+        assert await rows(store, "fork") == digests([OLD[0]] if fork_first else [fork])
+        assert await store.read(contested.undecided) == {CHANNEL: 1}
+        healed = following(BY_RESERVE, since=NOW - DAY / 2)
+        anchor = said(HONEST[-1], 0, "we go on with a new key", NEW)
+        await read(store, [anchor], healed, NOW)
+        assert await shown(store) == digests([*HONEST, anchor])
+        assert await store.read(contested.undecided) == {}
+
+
+# -- dating back ------------------------------------------------------------------------------------------------------
+
+BY_OWNER = TWO_KEYS.with_revocation(ends(STOLEN.kid, by=RESERVE, since=NOW - DAY / 2), NOW)
+
+
+async def test_dating_back_beyond_a_hole_shows_nothing(tmp_path: Path) -> None:
+    """On a busy channel a thief cannot step over the honest ones; nor is the place kept from the owner."""
+    made = bulletin(WORLD, seq=len(HONEST) + 2, prev="A" * 43, issued=NOW - 8 * DAY, say=draft("all is well"))
+    forged = sign(WORLD, made, STOLEN)
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, HONEST, TWO_KEYS, NOW - DAY)
+        await read(store, [forged], BY_OWNER, NOW)
+        await store.release(NOW + DAY)
+        await store.amend(BY_OWNER, NOW)
+        assert await shown(store) == digests(HONEST)
+        assert await rows(store, "key-revoked") == [forged.digest]
+        goes_on = [said(HONEST[-1], 0, "we go on", RESERVE)]
+        goes_on.append(said(goes_on[0], 0, "and on", RESERVE))
+        await read(store, goes_on, BY_OWNER, NOW)
+        assert await shown(store) == digests([*HONEST, *goes_on])
+
+
+async def test_what_waited_beyond_a_hole_stands_by_its_date_once_a_valid_key_fills_it(tmp_path: Path) -> None:
+    """History is shown whatever of it comes first."""
+    first = said(None, 20, "by the reserve", RESERVE)
+    second = said(first, 19, "by the key that ended")
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, [second], BY_OWNER, NOW)
+        assert await shown(store) == []
+        await read(store, [first], BY_OWNER, NOW)
+        assert await shown(store) == digests([first, second])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_two_dated_back_at_one_place_are_a_contradiction_until_a_valid_key_goes_on(
+    tmp_path: Path, turned: bool
+) -> None:
+    """Whichever comes first, both are kept, and none is preferred in silence."""
+    forged = [said(OLD[-1], 8, "one"), said(OLD[-1], 8, "other")][:: -1 if turned else 1]
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, OLD, TWO_KEYS, NOW - DAY)
+        await read(store, forged, BY_OWNER, NOW)
+        assert await shown(store) == digests([*OLD, forged[0]])
+        assert await rows(store, "fork") == [forged[1].digest]
+        assert await store.read(contested.undecided) == {CHANNEL: 1}
+        goes_on = said(OLD[-1], 0, "we go on with the reserve", RESERVE)
+        await read(store, [goes_on], BY_OWNER, NOW)
+        await store.amend(BY_OWNER, NOW)
+        assert await shown(store) == digests([*OLD, goes_on])
+        assert await store.read(contested.undecided) == {}
+
+
+# -- what a statement or a signature changes of what others decided ---------------------------------------------------
+
+
+@pytest.mark.parametrize("copied", [False, True])
+async def test_the_registry_undoes_a_false_statement_for_what_was_received_in_time(
+    tmp_path: Path, copied: bool
+) -> None:
+    """What was set aside keeps the time at which it came, also when it comes once more."""
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        for each in HONEST:
+            await read(store, [each], TWO_KEYS, each.bulletin.issued)
+        if copied:
+            await store.settle([judged(each, ERASED, NOW) for each in HONEST], None, None, NOW)
+        await store.amend(ERASED, NOW)
+        assert await shown(store) == digests(OLD)
+        await store.amend(following(ERASED, since=NOW - DAY / 24), NOW)
+        assert await shown(store) == digests(HONEST)
+        again = await store.query("SELECT min(received_at), max(received_at) FROM links")
+        times = [each.bulletin.issued.timestamp() for each in HONEST]
+        assert tuple(again[0]) == (times[0], times[-1])
+
+
+async def test_what_waits_for_its_predecessor_keeps_its_time_when_it_is_set_aside(tmp_path: Path) -> None:
+    """A false statement takes it, the registry gives it back."""
+    *before, missing, last = HONEST
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=9e9) as store:
+        await read(store, [*before, last], TWO_KEYS, NOW - DAY)
+        await store.amend(ERASED, NOW)
+        assert last.digest in await rows(store, "key-revoked")
+        await read(store, [missing], following(ERASED, since=NOW - DAY / 24), NOW - DAY / 2)
+        await store.amend(following(ERASED, since=NOW - DAY / 24), NOW)
+        assert await shown(store) == digests(HONEST)
+
+
+@pytest.mark.parametrize("resent", [False, True])
+async def test_a_signature_added_with_a_stolen_key_ties_nothing_to_it(tmp_path: Path, resent: bool) -> None:
+    """A copy with one signature more came first. What the reserve said stays when the stolen key is ended."""
+    first = said(None, 0.3, "by the reserve", RESERVE)
+    honest = [first, said(first, 0.2, "and on", RESERVE)]
+    copies = []
+    for each in honest:
+        extra = format_header((sign_entry(STOLEN, each.payload, within()),))
+        headers = tuple(
+            (name, f"{value},{extra}" if name == SIG_HEADER else value) for name, value in each.headers
+        )
+        copies.append(msgspec.structs.replace(each, headers=headers))
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, copies, TWO_KEYS, NOW)
+        await store.amend(BY_OWNER, NOW)
+        await read(store, honest if resent else [], BY_OWNER, NOW)
+        assert await shown(store) == digests(honest)
+        assert await store.query("SELECT 1 FROM admitted WHERE instr(labels, 'continued')") == []
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_statement_about_one_of_two_keys_opens_nothing_that_was_closed_for_the_other(
+    tmp_path: Path, over: bool
+) -> None:
+    """The registry has ended one key, or its window is over. With both keys a thief ends the other, and dates back."""
+    other = FileSigner.generate("ES256")
+    document = ceremony.next_version(WORLD.registry.document, WORLD.registry.digest, NOW - 40 * DAY, 90 * DAY)
+    document = add_key(document, "xa-csirt", key_record(other))
+    had = msgspec.structs.replace(document.authorities["xa-csirt"], require=(STOLEN.alg, other.alg))
+    document = msgspec.structs.replace(document, authorities={**document.authorities, "xa-csirt": had})
+    hybrid = WORLD.registry.update(signed_registry(document, WORLD.roots), NOW)
+    document = ceremony.next_version(hybrid.document, hybrid.digest, NOW, 90 * DAY)
+    if over:
+        record = msgspec.structs.replace(had.keys[STOLEN.kid], not_after=NOW - DAY)
+        had = msgspec.structs.replace(had, keys={**had.keys, STOLEN.kid: record})
+        document = msgspec.structs.replace(document, authorities={**document.authorities, "xa-csirt": had})
+    else:
+        document = revoke_keys(
+            document, "xa-csirt", [STOLEN.kid], since=NOW - DAY, reason="key-compromise", now=NOW
+        )
+    closed = hybrid.update(signed_registry(document, WORLD.roots), NOW)
+
+    def by_both(before: Message | None, days: float) -> Message:
+        one = said(before, days, f"{days} days ago")
+        value = format_header([sign_entry(key, one.payload, within()) for key in (STOLEN, other)])
+        return msgspec.structs.replace(one, headers=((SIG_HEADER, value), *one.headers[1:]))
+
+    honest = by_both(None, 20)
+    forged = by_both(honest, 8)
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, [honest], hybrid, NOW - 2 * DAY)
+        await read(store, [forged], closed, NOW)
+        assert await shown(store) == digests([honest])
+        await store.amend(closed.with_revocation(ends(other.kid, by=other, since=LONG_AGO), NOW), NOW)
+        assert await shown(store) == digests([honest])
+
+
+# -- the work of a ruling ---------------------------------------------------------------------------------------------
+
+
+class Ended(msgspec.Struct):
+    """As much of a registry as a ruling asks for."""
+
+    kids: dict[str, Ending]
+
+    def ended(self, _: dt.datetime) -> dict[str, Ending]:
+        """How each has ended."""
+        return self.kids
+
+    def key(self, _: str) -> None:
+        """None is listed."""
+
+    def speaker(self, _: str) -> object:
+        """Nobody is listed."""
+        raise TrustError("nobody", reason="unknown-authority")
+
+
+def ruled(quarantined: int, ended: int) -> tuple[int, set[str]]:
+    """How many statements a ruling runs, beside noting what ended and what falls, and the columns of the quarantine that it reads."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.row_factory = sqlite3.Row
+    db.executescript(tables.SCHEMA)
+    insert(
+        db,
+        "links",
+        {"channel": CHANNEL, "seq": 1, "digest": "a", "id": "a", "kids": "valid", "received_at": 0},
+    )
+    for n in range(quarantined):
+        row = {
+            "at": 0,
+            "reason": "key-revoked",
+            "detail": "",
+            "subject": "",
+            "headers": "[]",
+            "payload": b"{}",
+            "variant": "",
+            "size": 0,
+        }
+        place = {"digest": f"{n}", "channel": CHANNEL, "seq": 2, "id": f"{n}", "prev": "x", "kids": "kid-0"}
+        insert(db, "quarantine", row | place)
+    asked: list[str] = []
+    columns: set[str] = set()
+
+    def reads(action: int, table: str | None, column: str | None, *_: str | None) -> int:
+        if action == sqlite3.SQLITE_READ and table == "quarantine" and column is not None:
+            columns.add(column)
+        return sqlite3.SQLITE_OK
+
+    registry = Ended({f"kid-{n}": Ending(since=NOW, by_statement=True) for n in range(ended)})
+    work = Reassessment(Intake(None, 0), registry, NOW)  # type: ignore[arg-type]
+    db.set_authorizer(reads)
+    db.set_trace_callback(asked.append)
+    work.rule(db)
+    noted = ("REPLACE INTO ended_keys", "INSERT INTO voided")
+    return sum(not each.startswith(noted) for each in asked), columns
+
+
+def test_a_ruling_reads_no_bytes_of_what_stays_in_quarantine() -> None:
+    """However much an ended key has put there; nor does it ask once for each."""
+    few, many = ruled(1, 1), ruled(50, 1)
+    assert few == many
+    assert "issued" in few[1]
+    assert "payload" not in few[1]
+
+
+def test_what_ended_keys_have_said_is_looked_for_once_however_many_have_ended() -> None:
+    """A version that ends every key of an authority costs no more questions than one that ends one."""
+    assert ruled(3, 1) == ruled(3, 400)

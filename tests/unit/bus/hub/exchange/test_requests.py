@@ -153,7 +153,7 @@ class Store:
     def links(self, *numbers: int, digest: str = "") -> None:
         """It holds these numbers; the digest of each is its number, or that."""
         self.db.executemany(
-            "INSERT INTO links VALUES (?, ?, ?, NULL, ?, NULL, '', 0, 0)",
+            "INSERT INTO links VALUES (?, ?, ?, NULL, ?, NULL, '', 0, 0, 1)",
             [(NAME, n, digest or str(n), f"id {n}") for n in numbers],
         )
 
@@ -246,7 +246,7 @@ def test_what_says_nothing_about_this_reader_is_no_difference(name: str) -> None
     store = Store()
     store.links(1, 2)
     store.db.execute(
-        "INSERT INTO links VALUES ('xa-emb/actual.green.community', 2, 'x', NULL, 'y', NULL, '', 0, 0)"
+        "INSERT INTO links VALUES ('xa-emb/actual.green.community', 2, 'x', NULL, 'y', NULL, '', 0, 0, 1)"
     )
     store.says(holder, seq, digest, channel=channel)
     assert list(holdings.differences(store.db, WORLD.registry, ME)) == []
