@@ -511,6 +511,11 @@ async def test_a_stream_without_room_stops_no_other_and_no_narrowing(bus: Bus) -
             if name.startswith("XB-DPA_"):
                 left += (await stream_info(owner, name)).max_bytes
                 await js_api(owner, f"STREAM.DELETE.{name}")
+            elif name.startswith("XA-"):  # so that these have nothing to give back
+                info = await stream_info(owner, name)
+                left += info.max_bytes - 4096
+                small = {**info.config, "max_bytes": 4096}
+                await js_api(owner, f"STREAM.UPDATE.{name}", small)
         await js_api(
             owner, "STREAM.CREATE.ELSEWHERE", {"name": "ELSEWHERE", "subjects": ["x"], "max_bytes": left}
         )
