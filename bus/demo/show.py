@@ -84,7 +84,7 @@ class Demo:
             registry = await asyncio.to_thread(prepare, root, now=clock())
             folder = Folder(root)
             seed = nkeys.load_nkey(folder.provisioner)
-            settings = ServerSettings(port=port, name="tocsin-demo", probe_nkeys=_probes(folder.server))
+            settings = ServerSettings(port=port, probe_nkeys=_probes(folder.server))
             conf = render_conf(registry, settings=settings, provisioner_nkey=nkeys.public_of(seed))
             server = await stack.enter_async_context(NatsServer(folder.server, conf))
             await provision(server.url, seed, registry)
