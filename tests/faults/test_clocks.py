@@ -85,6 +85,9 @@ async def test_an_authors_clock_that_jumps_breaks_no_chain(bus: Bus, tmp_path: P
     async def early() -> bool:
         return await counted(hub, "early") == 3
 
+    async def held() -> bool:
+        return (await hub.store.status())["waiting_for_predecessor"] == 3
+
     async with (
         watching(bus, tmp_path / "store.db", clock) as hub,
         speaking(bus, tmp_path / "outbox.db", clock=his) as author,
@@ -107,6 +110,7 @@ async def test_an_authors_clock_that_jumps_breaks_no_chain(bus: Bus, tmp_path: P
         his.pass_(-HOUR)
         await say(author)
         await eventually(early)
+        await eventually(held)
         clock.pass_(2)  # so long the others are held back for them
         await eventually(lambda: hub.holds(*range(1, 13), 16, 17, 18))
         clock.pass_(HOUR)
