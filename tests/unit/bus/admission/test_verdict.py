@@ -67,6 +67,7 @@ def test_who_is_proven_to_have_said_it_is_its_speaker() -> None:
         message(msgspec.structs.replace(chain(WORLD, 1)[0], payload=b"{}")), WORLD.registry, NOW
     )
     assert [each.speaker for each in (stands, refused, unproven)] == ["xa-csirt", "xa-csirt", ""]
+    assert [each.proof is None for each in (stands, refused, unproven)] == [False, False, True]
 
 
 def test_the_subject_it_came_on_is_judged_too() -> None:
