@@ -17,7 +17,6 @@ import msgspec
 
 from bus.storage import utc
 from bus.subscribing import contested
-from schemas.codec import digest
 
 KEEP = dt.timedelta(days=30)
 RETENTION, OLD = "retention-over", "old-talk"
@@ -77,7 +76,7 @@ def personal(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> lis
 
 def personal_in_quarantine(db: sqlite3.Connection, now: dt.datetime, unless: str = "0") -> list[sqlite3.Row]:
     """Those in quarantine of which the same is true; `unless` as in `personal`."""
-    sql = _PERSONAL.format("SELECT n, headers FROM quarantine AS kept")
+    sql = _PERSONAL.format("SELECT n FROM quarantine AS kept")
     return db.execute(f"{sql} AND NOT ({unless})", (_day(now),)).fetchall()
 
 
@@ -104,18 +103,16 @@ def erase(db: sqlite3.Connection, rows: Iterable[sqlite3.Row], why: str, now: dt
 
 
 def redact(db: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> None:
-    """Erase what is in quarantine but for its digest, that of its headers, its place and the reason it was refused for."""
+    """Erase what is in quarantine but for its digest, its place and the reason it was refused for.
+
+    By these the row is recognised when the bulletin comes again.
+    """
     db.execute("PRAGMA secure_delete = ON")
     db.executemany(
-        "UPDATE quarantine SET payload = X'', headers = ?, detail = 'erased: the retention of its personal data is over' "
+        "UPDATE quarantine SET payload = X'', headers = '[]', detail = 'erased: the retention of its personal data is over' "
         "WHERE n = ?",
-        [(redacted(row["headers"]), row["n"]) for row in rows],
+        [(row["n"],) for row in rows],
     )
-
-
-def redacted(headers: str) -> str:
-    """What stands in a row instead of its headers when they are erased: by it the row is recognised when it comes again."""
-    return msgspec.json.encode([["erased", digest(headers.encode())]]).decode()
 
 
 def of(db: sqlite3.Connection, wanted: str) -> Tombstone | None:
