@@ -244,9 +244,7 @@ class Carrier(msgspec.Struct, kw_only=True):
         awaits = awaits or bool(left[NO_STREAM] or left[OVER_BUDGET])
         cursor = cursor_at(batch[-1], digest(batch[-1].payload))
         passed_over = registry.digest if awaits else ""
-        await self.ledger.note(
-            route, stream, cursor, filters, {}, tails, now.timestamp(), passed_over=passed_over
-        )
+        await self.ledger.note(route, stream, cursor, filters, now.timestamp(), passed_over=passed_over)
         return awaits
 
     async def _may_copy(self, route: Route, found: Proven, copied: Counter[str], now: float) -> bool:

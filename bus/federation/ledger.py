@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS cursors (
   stored_ns INTEGER NOT NULL, filters TEXT NOT NULL, PRIMARY KEY (source, sink, stream)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS carried (
-  sink TEXT NOT NULL, digest TEXT NOT NULL, signature TEXT NOT NULL DEFAULT '', at REAL NOT NULL DEFAULT 0,
+  sink TEXT NOT NULL, digest TEXT NOT NULL, signature TEXT NOT NULL, at REAL NOT NULL,
   PRIMARY KEY (sink, digest)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS carried_by_time ON carried (at);
@@ -75,21 +75,17 @@ class Ledger(Store):
         stream: str,
         cursor: Cursor,
         filters: Iterable[str],
-        stored: Mapping[str, str],
-        tails: Mapping[str, int],
         at: float,
         *,
         passed_over: str = "",
     ) -> None:
-        """Note what is stored at the other end, how far its streams have come, and the cursor, in one transaction.
+        """Note the cursor, once all before it is stored and noted (`note_stored`), and what was passed over.
 
         Args:
             route: from where to where.
             stream: the stream that was read.
             cursor: up to where.
             filters: what the route let through.
-            stored: the names under which something was stored, each with the signatures it had.
-            tails: the last number of each stream at the other end.
             at: the present, in seconds since the epoch; what is older than a stream keeps is forgotten.
             passed_over: the digest of the registry whose next version may let through what was passed over; empty when
                 nothing was.
@@ -98,7 +94,6 @@ class Ledger(Store):
         row |= {name: getattr(cursor, name) for name in ("seq", "digest", "stored_ns")}
 
         def work(db: sqlite3.Connection) -> None:
-            _note_stored(db, route.sink, stored, tails, at)
             db.execute("DELETE FROM carried WHERE at < ?", (at - KEPT_S,))
             if passed_over:
                 at_route = (route.source, route.sink, stream, passed_over)
@@ -110,8 +105,23 @@ class Ledger(Store):
     async def note_stored(
         self, sink: str, stored: Mapping[str, str], tails: Mapping[str, int], at: float
     ) -> None:
-        """Note what is stored at the other end, as `note` does, before the cursor can move."""
-        await self.write(lambda db: _note_stored(db, sink, stored, tails, at))
+        """Note what is stored at the other end, before the cursor can move, in one transaction.
+
+        Args:
+            sink: where.
+            stored: the names under which something was stored, each with the signatures it had.
+            tails: the last number of each stream there.
+            at: the present, in seconds since the epoch.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(_CARRIED, [(sink, name, signed, at) for name, signed in stored.items()])
+            db.executemany(
+                "INSERT INTO sink_positions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
+                [(sink, name, seq) for name, seq in tails.items()],
+            )
+
+        await self.write(work)
 
     async def passed_over(self, route: Route, stream: str) -> str:
         """The registry by which something was passed over that another may let through; empty when nothing was."""
@@ -151,13 +161,3 @@ class Ledger(Store):
                 db.execute(f"DELETE FROM {table} WHERE sink = ?", (sink,))
 
         await self.write(work)
-
-
-def _note_stored(
-    db: sqlite3.Connection, sink: str, stored: Mapping[str, str], tails: Mapping[str, int], at: float
-) -> None:
-    db.executemany(_CARRIED, [(sink, name, signed, at) for name, signed in stored.items()])
-    db.executemany(
-        "INSERT INTO sink_positions VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET seq = max(seq, ?3)",
-        [(sink, name, seq) for name, seq in tails.items()],
-    )

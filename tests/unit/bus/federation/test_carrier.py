@@ -29,7 +29,7 @@ async def test_a_cursor_holds_for_what_was_let_through(tmp_path: Path) -> None:
     """When more is let through than before, reading begins anew; when less is, it goes on."""
     async with Ledger.open(tmp_path / "c.db") as ledger:
         assert await ledger.cursor(OUT, "XA_ACTUAL", ["a.>"]) == Cursor()
-        await ledger.note(OUT, "XA_ACTUAL", AT, ["a.>", "b.>"], {"d7": "s"}, {}, NOW)
+        await ledger.note(OUT, "XA_ACTUAL", AT, ["a.>", "b.>"], NOW)
         assert await ledger.cursor(OUT, "XA_ACTUAL", ["a.>"]) == AT
         assert await ledger.cursor(OUT, "XA_ACTUAL", ["a.>", "c.>"]) == Cursor()
         assert await ledger.cursor(OTHER, "XA_ACTUAL", ["a.>"]) == Cursor()
@@ -38,8 +38,9 @@ async def test_a_cursor_holds_for_what_was_let_through(tmp_path: Path) -> None:
 async def test_what_was_carried_is_known_by_place(tmp_path: Path) -> None:
     """Also after a rewind and after a restart; forgotten for a place alone that has lost it."""
     async with Ledger.open(tmp_path / "c.db") as ledger:
-        await ledger.note(OUT, "XA_ACTUAL", AT, [], {"d1": "s1", "d7": "s7"}, {"XA_ACTUAL": 2}, NOW)
-        await ledger.note(OTHER, "XA_ACTUAL", AT, [], {"d1": "s1"}, {"XA_ACTUAL": 1}, NOW)
+        await ledger.note_stored("east", {"d1": "s1", "d7": "s7"}, {"XA_ACTUAL": 2}, NOW)
+        await ledger.note(OUT, "XA_ACTUAL", AT, [], NOW)
+        await ledger.note_stored("west", {"d1": "s1"}, {"XA_ACTUAL": 1}, NOW)
         await ledger.rewind(OUT, "XA_ACTUAL")
     async with Ledger.open(tmp_path / "c.db") as ledger:
         assert await ledger.cursor(OUT, "XA_ACTUAL", []) == Cursor()
@@ -56,32 +57,33 @@ async def test_a_tail_never_goes_back_by_itself(tmp_path: Path) -> None:
     """Two legs may note what they saw in another order than it was stored."""
     async with Ledger.open(tmp_path / "c.db") as ledger:
         for seq in (5, 3):
-            await ledger.note(OUT, "XA_ACTUAL", AT, [], {}, {"XA_ACTUAL": seq}, NOW)
+            await ledger.note_stored("east", {}, {"XA_ACTUAL": seq}, NOW)
         assert await ledger.tails("east") == {"XA_ACTUAL": 5}
 
 
 async def test_what_no_stream_can_hold_any_more_is_forgotten(tmp_path: Path) -> None:
     """So the file does not grow for ever."""
     async with Ledger.open(tmp_path / "c.db") as ledger:
-        await ledger.note(OUT, "XA_ACTUAL", AT, [], {"old": "s"}, {}, NOW)
-        await ledger.note(OUT, "XA_ACTUAL", AT, [], {"new": "s"}, {}, NOW + KEPT_S)
+        await ledger.note_stored("east", {"old": "s"}, {}, NOW)
+        await ledger.note_stored("east", {"new": "s"}, {}, NOW + KEPT_S)
+        await ledger.note(OUT, "XA_ACTUAL", AT, [], NOW + KEPT_S)
         assert await ledger.known("east", ["old", "new"]) == {"old": "s", "new": "s"}
-        await ledger.note(OUT, "XA_ACTUAL", AT, [], {}, {}, NOW + KEPT_S + 1)
+        await ledger.note(OUT, "XA_ACTUAL", AT, [], NOW + KEPT_S + 1)
         assert await ledger.known("east", ["old", "new"]) == {"new": "s"}
 
 
 async def test_what_waits_for_a_version_is_kept_until_it_is_read_again(tmp_path: Path) -> None:
     """The registry of the first time counts, through restarts; a rewind or a loss ends it."""
     async with Ledger.open(tmp_path / "c.db") as ledger:
-        await ledger.note(OUT, "XA_ACTUAL", AT, [], {}, {}, NOW, passed_over="v1")
-        await ledger.note(OUT, "XA_ACTUAL", AT, [], {}, {}, NOW)
-        await ledger.note(OUT, "XA_ACTUAL", AT, [], {}, {}, NOW, passed_over="v2")
+        await ledger.note(OUT, "XA_ACTUAL", AT, [], NOW, passed_over="v1")
+        await ledger.note(OUT, "XA_ACTUAL", AT, [], NOW)
+        await ledger.note(OUT, "XA_ACTUAL", AT, [], NOW, passed_over="v2")
     async with Ledger.open(tmp_path / "c.db") as ledger:
         assert await ledger.passed_over(OUT, "XA_ACTUAL") == "v1"
         assert await ledger.passed_over(OTHER, "XA_ACTUAL") == ""
         await ledger.rewind(OUT, "XA_ACTUAL")
         assert await ledger.passed_over(OUT, "XA_ACTUAL") == ""
-        await ledger.note(OUT, "XA_ACTUAL", AT, [], {}, {}, NOW, passed_over="v2")
+        await ledger.note(OUT, "XA_ACTUAL", AT, [], NOW, passed_over="v2")
         await ledger.forget("east")
         assert await ledger.passed_over(OUT, "XA_ACTUAL") == ""
 
