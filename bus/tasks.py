@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+IN_THREAD_FROM = 4
+"""So many items are worth a thread: fewer are done faster than one is woken."""
 
 
 @contextlib.contextmanager
@@ -20,6 +22,11 @@ def one_failure() -> Iterator[None]:
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise first from None
+
+
+async def worked(work: Callable[[], T], items: int) -> T:
+    """What pure work returns, done in a thread when it is about many items, so that the event loop goes on."""
+    return work() if items < IN_THREAD_FROM else await asyncio.to_thread(work)
 
 
 class Background:

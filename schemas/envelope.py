@@ -28,6 +28,8 @@ from schemas.registry import DomainName
 from schemas.scalars import MAX_INTEGER, Part
 
 SIG_HEADER = "Tocsin-Sig"
+MESSAGE_ID = "Nats-Msg-Id"
+"""The header by which a stream takes a message once; it is the digest of the payload."""
 TYP_BULLETIN = "vnd.tocsin.bulletin"
 TYP_BATCH = "vnd.tocsin.batch"
 TYP_SEALED_BULLETIN = "vnd.tocsin.sealed-bulletin"
@@ -482,7 +484,7 @@ def hints(bulletin: Bulletin, digest: str) -> dict[str, str]:
     They help tools that look at no payload; a reader refuses one that is unequal to the signed content.
     """
     return {
-        "Nats-Msg-Id": digest,
+        MESSAGE_ID: digest,
         "ce-specversion": "1.0",
         "ce-id": bulletin.id,
         "ce-source": f"urn:tocsin:{bulletin.issuer.id}",

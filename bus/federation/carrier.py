@@ -30,7 +30,7 @@ from bus.federation.messages import Item, Proven, copies_of, sort_out
 from bus.federation.plan import Federation, Route, routes_of
 from bus.federation.storing import Going, LostError, Sink, store, stream_of
 from bus.policy import Backoff, RateLimit, RateMeter
-from bus.tasks import one_failure, run_with_current
+from bus.tasks import one_failure, run_with_current, worked
 from bus.transport import (
     BATCH,
     Connection,
@@ -58,7 +58,6 @@ COPIED_BYTES = RateLimit(burst=256 * 1024**2, per_s=256 * 1024**2 / DAY_S)
 """How many bytes of what is sent again are carried to one place from one other."""
 NO_STREAM = "no-stream"
 OVER_BUDGET = "over-budget"
-IN_THREAD_FROM = 4
 
 log = structlog.get_logger()
 
@@ -204,7 +203,7 @@ class Carrier(msgspec.Struct, kw_only=True):
         known = await self.ledger.known(route.sink, [name for item in items for name in item.names])
         unseen = [item for item in items if not item.is_known(known)]
         work = partial(sort_out, unseen, stream, route.patterns, registry, now)
-        proven, left, awaits = work() if len(unseen) < IN_THREAD_FROM else await asyncio.to_thread(work)
+        proven, left, awaits = await worked(work, len(unseen))
         known |= await self.ledger.known(route.sink, [name for found in proven for name in found.voices])
         # By the stream that takes them; between streams there is no order.
         going: dict[str, list[Going]] = {}

@@ -16,10 +16,8 @@ from bus.subscribing import message_from
 from bus.transport import Outgoing, Received
 from bus.trust import VerifiedRegistry
 from schemas.codec import digest
-from schemas.envelope import SIG_HEADER
+from schemas.envelope import MESSAGE_ID, SIG_HEADER
 from schemas.subject import matches
-
-MESSAGE_ID = "Nats-Msg-Id"
 
 
 class Item(NamedTuple):

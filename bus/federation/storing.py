@@ -10,8 +10,9 @@ import structlog
 
 from bus.errors import BrokerError, BusError, UnreachableError
 from bus.federation.ledger import Ledger
-from bus.federation.messages import MESSAGE_ID, Proven
+from bus.federation.messages import Proven
 from bus.transport import Connection, Outgoing, PubAck, publish, publish_burst
+from schemas.envelope import MESSAGE_ID
 
 ACK_S = 5.0
 TOO_LARGE = "too-large"

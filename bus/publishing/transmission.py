@@ -14,6 +14,7 @@ import structlog
 from bus.errors import BusError, DeniedError, UnreachableError
 from bus.publishing.outbox import Outbox, Row, Settled
 from bus.transport import BATCH, BATCH_FROM, Connection, Outgoing, PubAck, publish, publish_burst
+from schemas.envelope import MESSAGE_ID
 
 WINDOW = 32
 ACK_S = 5.0
@@ -108,7 +109,7 @@ class Transmission:
         )
         # Kept first: were this attempt to fail, the next one must not believe the poisoned id either.
         await self._outbox.drop_message_id(row.n, "duplicate-on-first-attempt: its message id was used up")
-        headers.pop("Nats-Msg-Id")
+        headers.pop(MESSAGE_ID)
         return await publish(self._connection, row.subject, row.payload, headers, ACK_S)
 
 

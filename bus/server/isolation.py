@@ -31,6 +31,7 @@ from bus.transport import (
     speakers,
 )
 from bus.trust import VerifiedRegistry
+from schemas.envelope import MESSAGE_ID
 from schemas.subject import PREFIX, REGISTRAR_SUBJECTS, Trust, trust_subject
 
 CONNECT_S = 5.0
@@ -64,7 +65,7 @@ def calls_of(identity: str) -> tuple[Call, ...]:
     broken = {"Nats-Batch-Id": secrets.token_hex(8), "Nats-Batch-Sequence": "9", "Nats-Batch-Commit": "1"}
     return (
         Call(subject, b"probe"),
-        Call(subject, b"probe", {"Nats-Msg-Id": secrets.token_hex(8)}),
+        Call(subject, b"probe", {MESSAGE_ID: secrets.token_hex(8)}),
         Call(subject, b"probe", {"Nats-Expected-Last-Sequence": str(2**53)}),
         Call(subject, b"probe", whole),
         Call(subject, b"probe", broken),

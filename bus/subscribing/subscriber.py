@@ -25,7 +25,7 @@ from bus.subscribing.budget import Budget, Charges
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.intake import OVER_BUDGET
 from bus.subscribing.reassessment import READ_AGAIN
-from bus.tasks import one_failure
+from bus.tasks import one_failure, worked
 from bus.transport import (
     Connection,
     Cursor,
@@ -47,7 +47,6 @@ PAUSE_S = 0.5
 TICK_S = 0.5
 WAIT_S = 2.0
 IN_BULK = 128
-IN_THREAD_FROM = 4  # a lone bulletin is admitted faster than a thread is woken
 
 log = structlog.get_logger()
 
@@ -243,7 +242,7 @@ class Subscriber:
         def judge() -> list[Judged | Refused]:
             return [decide(message, registry, now) for message in messages]
 
-        judged = judge() if len(batch) < IN_THREAD_FROM else await asyncio.to_thread(judge)
+        judged = await worked(judge, len(batch))
         return judged, cursor_at(batch[-1], messages[-1].digest), now
 
     async def _settle(

@@ -58,8 +58,8 @@ class StreamPlace(msgspec.Struct, frozen=True, kw_only=True):
     def connect(
         self, on_denied: Callable[[str], None] | None = None, /
     ) -> AbstractAsyncContextManager[Connection]:
-        """A connection for as long as the context lasts; see `Connection.open`."""
-        raise NotImplementedError
+        """A connection for as long as the context lasts; see `Connection.open`. Each broker's endpoint overrides it."""
+        raise NotImplementedError  # a struct cannot be an abstract class
 
 
 class Connection(ABC):

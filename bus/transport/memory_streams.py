@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from bus.transport.interface import Delivery, Outgoing
+from schemas.envelope import MESSAGE_ID
 from schemas.subject import matches
 
-MESSAGE_ID = "Nats-Msg-Id"
 BATCH_ID, BATCH_PLACE, BATCH_COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
 
 Answer = dict[str, Any]
