@@ -4,7 +4,7 @@ RFC 7515, appendix F: the signing input is `protected "." BASE64URL(payload)`, a
 may also be signed in a batch: then the signature is over the root of a tree (`schemas.merkle`), and the entry has the path
 that leads there. Every encoding is canonical, and the header's members are a closed set, so that nothing has two spellings.
 
-A signature says what it is for and in which federation: `typ` and `domain` stand in its protected header. Whoever reads a
+A signature says what it is for and in which federation: `typ` and `domain` stand in its protected header. A reader of a
 signature states both as a `Context`; there is no default.
 """
 
@@ -384,7 +384,7 @@ def read_signed(
 def read_claims(raw: bytes, *, max_bytes: int, unsigned: bool = False) -> SignedFile:
     """A signed file of which it is not known yet what it is for: its grammar is checked, its context is not.
 
-    Whoever believes anything of it states the context first (`check_context`).
+    A caller that believes anything of it states the context first (`check_context`).
 
     Raises:
         EnvelopeError: `too-large`, `empty` or `malformed-envelope`.

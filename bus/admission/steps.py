@@ -481,7 +481,7 @@ def _endorsers(
 def _endorses(key: RegisteredKey, entry: Entry, bulletin: Bulletin, now: dt.datetime) -> bool:
     """Whether a co-signature was made in time, by its own word, with a key that has not ended.
 
-    Whoever endorses may do so later than the issuer speaks, and then says when (`iat`); never before, or ahead of the clock.
+    An endorser may sign later than the issuer speaks, and then says when (`iat`); never before, or ahead of the clock.
     """
     record, issued, iat = key.record, bulletin.issued.timestamp(), entry.header.iat
     signed_at = issued if iat is None else iat

@@ -253,7 +253,7 @@ def _follow(held: RegistryStore, raw: bytes) -> bool:
     """Take in the version after the one that is held; those before it were this reader's once and are passed over.
 
     An old version cannot be verified by the root that is held now, and need not be: nothing is taken from it. Its number is
-    read only after that, and nothing is said of whoever has not signed it.
+    read only after that, and what they have not signed accuses nobody.
 
     Raises:
         TrustError: what `RegistryStore.take` says; `fork` where the roots have signed another version of this number.

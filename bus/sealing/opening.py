@@ -142,7 +142,7 @@ def is_listed(
 ) -> bool:
     """Whether the registry lists the key to which a part is sealed under a reader's name.
 
-    Whoever seals writes names and keys. A key that the registry has dropped and one that was never the reader's look alike.
+    The author of a seal writes names and keys. A key that the registry has dropped and one that was never the reader's look alike.
 
     Raises:
         SealError: what `read_seal` refuses.

@@ -2,7 +2,7 @@
 
 A server answers a request with its own rights, wherever the request says that the answer goes. So an allow list is no wall
 against an identity that names a foreign subject as the reply of its own call. An account is: a reply stays in the account of
-whoever asked. `BUS` holds the streams and nobody enters it. The account of an identity imports, as services, the calls and
+the one that asked. `BUS` holds the streams and nobody enters it. The account of an identity imports, as services, the calls and
 subjects of that identity, each exported to those alone who may use it. The allow lists of the user are a second wall.
 """
 
@@ -48,7 +48,7 @@ def members(
 ) -> tuple[Member, ...]:
     """Every identity that may enter a broker.
 
-    An authority does not enter with a key of the broker's own identities or of a carrier (`keys_taken`): whoever registers
+    An authority does not enter with a key of the broker's own identities or of a carrier (`keys_taken`): one that registers
     such a key, which is public, does not hold it, and one key in two places would make the server refuse everything.
 
     Args:

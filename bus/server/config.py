@@ -101,7 +101,7 @@ ping_max: 2
 write_deadline: "5s"
 max_payload: {MAX_MESSAGE_BYTES}
 max_control_line: {MAX_CONTROL_LINE}
-# Whoever reaches the port writes here, without a key too: so much is kept, and the oldest goes.
+# Anybody who reaches the port writes here, without a key too. So much is kept, and the oldest goes.
 log_file: {_quoted(LOG_FILE)}
 logfile_size_limit: {LOG_BYTES}
 logfile_max_num: {LOG_FILES}

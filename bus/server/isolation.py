@@ -2,7 +2,7 @@
 
 Each kind of call that an identity may make is made with a foreign subject as its reply. A server whose walls stand answers
 into the caller's own account, where nobody hears it. What passes is seen: in the probes' own stream, which is tried first
-and does no harm; only then in the streams of others, at another's inbox, and by what the server would do for whoever asked.
+and does no harm; only then in the streams of others, at another's inbox, and by what the server would do for anybody.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from bus.transport import (
 from bus.trust import VerifiedRegistry
 
 FULL_SHARE = 0.8
-# A source that fails is tried again every two seconds; one that only has much to copy moves on meanwhile.
+# A source that fails is tried again every two seconds; one that only has much to copy goes on in that time.
 LOOKS, LOOK_S = 20, 0.25
 
 

@@ -120,7 +120,7 @@ async def _when_ready(
 
 
 async def _streams(connection: Connection) -> dict[str, StreamInfo]:
-    """Every stream that stands, of whomever it is."""
+    """Every stream that stands, of every owner."""
     return {name: await stream_info(connection, name, CALL_S) for name in await stream_names(connection)}
 
 

@@ -46,7 +46,7 @@ EVIDENCE = (
 def is_mute(labels: Collection[str]) -> bool:
     """Whether a bulletin with these labels is shown and nothing more.
 
-    It supersedes, withdraws, dates, answers, asks, announces and promises nothing. Whoever acts on what an admitted
+    It supersedes, withdraws, dates, answers, asks, announces and promises nothing. A program that acts on what an admitted
     bulletin says asks this first.
     """
     return not MUTE.isdisjoint(labels)

@@ -63,7 +63,7 @@ class RawHeaders(dict[str, str]):
     def __init__(self, raw: bytes) -> None:
         super().__init__()
         if len(raw) > _MAX_HEADER_BYTES or raw.count(b"\r\n") > MAX_HEADER_LINES + 2:
-            raw = b""  # the connection stays: whoever could store such a block would blind every reader
+            raw = b""  # the connection stays: a publisher of such a block would blind every reader otherwise
         # Latin-1 keeps every byte; what is not ASCII is refused where it matters, at admission.
         first, *lines = raw.decode("latin-1").split("\r\n")
         parted = [line.partition(":") for line in lines]

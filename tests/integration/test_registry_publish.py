@@ -106,7 +106,7 @@ def test_a_change_reaches_the_server_and_a_reader_by_two_commands(office: Office
 
 
 def refuses_what_is_not_sound(office: Office, port: int) -> None:
-    """`server run` ends a nats-server again that does not heed its configuration, and names what is wrong."""
+    """`server run` ends a nats-server again that does not take its configuration, and names what is wrong."""
     real = find_binary(None, os.environ)
     fake = office.folder / "bin" / "nats-server"
     fake.parent.mkdir()

@@ -45,8 +45,8 @@ class PeerHelper(msgspec.Struct, frozen=True):
     patience_s: float = PATIENCE_S
 
     async def help(self) -> None:
-        """Answer the others, then ask them; as `heed` and `ask`."""
-        await self.heed()
+        """Answer the others, then ask them; as `process` and `ask`."""
+        await self.process()
         await self.ask()
 
     # -- asking -----------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ class PeerHelper(msgspec.Struct, frozen=True):
 
     # -- helping ----------------------------------------------------------------------------------------------------
 
-    async def heed(self) -> None:
+    async def process(self) -> None:
         """Process the requests and copies that came since the last time.
 
         Raises:

@@ -216,7 +216,7 @@ def read_again(
 
     At once, and then after waits that double: who never says what is missing must not keep a hub busy. A hole that is filled
     ends no wait, or who makes and fills one each minute would; after `CALM_S` without any it begins anew. A hub may claim that
-    much is missing of many, so no stream is read twice within the shortest wait, whoever lacks in it.
+    much is missing of many, so no stream is read twice within the shortest wait, for any issuer.
     """
 
     def rests(each: Culprit) -> bool:

@@ -158,7 +158,7 @@ async def test_addresses_of_other_servers_are_not_taken() -> None:
 
 @pytest.mark.parametrize("block", [b"a:\r\n" * (MAX_HEADER_LINES + 1), b"a: " + b"x" * 100_000 + b"\r\n"])
 def test_headers_without_end_are_none(block: bytes) -> None:
-    """Nothing is kept of them, and the connection goes on: whoever could store such would blind every reader."""
+    """Nothing is kept of them, and the connection goes on: else its publisher would blind every reader."""
     assert RawHeaders(b"NATS/1.0\r\n" + block + b"\r\n").pairs == ()
     assert len(RawHeaders(b"NATS/1.0\r\n" + b"a:\r\n" * MAX_HEADER_LINES + b"\r\n").pairs) == MAX_HEADER_LINES
 

@@ -39,7 +39,7 @@ class Hub:
         say = draft(body=body, status=Status.SYSTEM, audience="xa-hub")
         self._said = goes_on(WORLD, self._said, [say], "xb-hub", issued=now)
         await self.store.settle([judged(self._said[-1], now=now)], "W", None, now)
-        await self.helper.heed()
+        await self.helper.process()
 
     async def copies(self) -> int:
         """How many copies it has made."""
