@@ -80,9 +80,7 @@ def members(
         probe_nkeys: the keys of `PROBES`, in their order, where there are any.
     """
     taken = set(_own_keys(registry, provisioner_nkey, seat, probe_nkeys))
-    everybody = [
-        Member(name=PROVISIONER, nkeys=(provisioner_nkey,), permissions=_provisioner_permissions())
-    ]
+    everybody = [Member(name=PROVISIONER, nkeys=(provisioner_nkey,), permissions=_provisioner_permissions())]
     everybody += [
         Member(
             name=name,

@@ -28,9 +28,7 @@ NAMES = ("n1", "n2", "n3")
 class Cluster:
     """Three nodes of XA, and the switch between them."""
 
-    def __init__(
-        self, world: World, servers: dict[str, NatsServer], switch: Switch, machine: str
-    ) -> None:
+    def __init__(self, world: World, servers: dict[str, NatsServer], switch: Switch, machine: str) -> None:
         self.world, self.servers, self.switch = world, servers, switch
         self._machine = machine
 
@@ -64,8 +62,8 @@ class Cluster:
         """Let a node lead a stream, or one of its consumers: it is the one whose store is read."""
         kind, place = ("CONSUMER", f"{stream}.{consumer}") if consumer else ("STREAM", stream)
         url = ",".join(each.url for each in self.servers.values())
-        place = Endpoint(url=url, authority_id="machine", nkey_seed=self._machine, name="machine")
-        async with connected(place) as connection:
+        machine = Endpoint(url=url, authority_id="machine", nkey_seed=self._machine, name="machine")
+        async with connected(machine) as connection:
 
             async def is_led_by_it() -> bool:
                 with contextlib.suppress(BusError):

@@ -331,7 +331,9 @@ async def test_the_check_of_a_running_broker_tries_its_walls(tmp_path: Path) -> 
             assert all(each.startswith("tocsin.probe.") for each in added(before, await subjects_of(owner)))
 
 
-async def test_the_check_of_a_running_broker_tries_calls_that_the_provisioner_has_no_need_of(bus: Bus) -> None:
+async def test_the_check_of_a_running_broker_tries_calls_that_the_provisioner_has_no_need_of(
+    bus: Bus,
+) -> None:
     """All are refused; where it is given the whole JetStream API, the check fails and names them."""
 
     async def found_() -> tuple[bool, str]:

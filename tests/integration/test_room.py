@@ -355,7 +355,9 @@ async def test_a_setting_that_nobody_asked_for_is_found_and_taken_away(bus: Bus,
         assert name in stream_differs(spec, await stream_info(owner, spec.name))
         await bus.provision()
         left = stream_differs(spec, await stream_info(owner, spec.name))
-        assert left == (("allow_msg_ttl",) if name == "allow_msg_ttl" else ())  # the server never takes it back
+        assert left == (
+            ("allow_msg_ttl",) if name == "allow_msg_ttl" else ()
+        )  # the server never takes it back
 
 
 async def test_a_transform_of_a_source_is_found_and_taken_away(bus: Bus) -> None:

@@ -46,7 +46,14 @@ def test_the_provisioner_has_no_call_that_empties_or_reads_a_stream() -> None:
     ]
     calls = [each.removeprefix("$JS.API.") for each in one.permissions.publish if each.startswith("$JS")]
     assert not [each for each in calls if ">" in each]
-    makes = ("INFO", "STREAM.NAMES", "STREAM.INFO.*", "STREAM.CREATE.*", "STREAM.UPDATE.*", "CONSUMER.NAMES.*")
+    makes = (
+        "INFO",
+        "STREAM.NAMES",
+        "STREAM.INFO.*",
+        "STREAM.CREATE.*",
+        "STREAM.UPDATE.*",
+        "CONSUMER.NAMES.*",
+    )
     of_consumers = ("CONSUMER.INFO.*.*", "CONSUMER.CREATE.*.*", "CONSUMER.DELETE.*.*")
     reads = [
         f"CONSUMER.{call}.{stream}.provisioner"
