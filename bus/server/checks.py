@@ -28,7 +28,7 @@ from bus.server.config import (
     render_conf,
 )
 from bus.server.findings import Check, hard, soft
-from bus.server.isolation import isolation_check
+from bus.server.isolation import isolation_check, provisioner_check
 from bus.server.layout_checks import (
     FULL_SHARE,
     carrier_check,
@@ -130,6 +130,7 @@ async def check(
         store = int((jetstream.get("config") or {}).get("max_storage", 0))
         checks += room_checks(specs, store, await kept_room(connection, specs))
         checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
+        checks.append(await provisioner_check(connection))
         if probe_seeds:
             checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))
         if seat is not None:
