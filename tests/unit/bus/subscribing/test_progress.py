@@ -146,7 +146,12 @@ class Reader(RuleBasedStateMachine):
         self.answer()
         assert self.progress.as_of == moment(self.now)
         state = reading([self.progress], moment(self.now), None, ("", ""))
-        assert (state.behind, state.lag_s, state.caught_up, state.as_of) == (0, 0.0, True, moment(self.now).at)
+        assert (state.behind, state.lag_s, state.caught_up, state.as_of) == (
+            0,
+            0.0,
+            True,
+            moment(self.now).at,
+        )
 
 
 TestReader = Reader.TestCase
@@ -186,7 +191,12 @@ def test_many_streams_are_as_the_one_that_is_farthest_behind() -> None:
     assert both.heard_at == moment(5.0).at
     assert (both.problem, both.problem_reason) == ("the bus is gone", "unreachable")
     unread = reading([fresh, None], now, None, ("", "unreachable"))
-    assert (unread.attached, unread.as_of, unread.caught_up, unread.problem_reason) == (False, None, False, "")
+    assert (unread.attached, unread.as_of, unread.caught_up, unread.problem_reason) == (
+        False,
+        None,
+        False,
+        "",
+    )
     none = reading([], now, None, ("", ""))
     assert (none.attached, none.as_of, none.caught_up) == (True, now.at, True)
 

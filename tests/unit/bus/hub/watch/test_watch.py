@@ -97,7 +97,7 @@ async def test_a_hub_is_blind_once_it_has_been_for_a_while(tmp_path: Path) -> No
 
 
 BEATS = "xa-csirt/system.green.community"
-EVERY_S = 10.0  # an authority that says so often that it is there
+EVERY_S = 5.0  # an authority that says so often that it is there
 
 
 class Starved:
