@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bus.transport.memory import MemoryBroker
     from bus.transport.permissions import Permissions, permissions_of, reading
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
-    from bus.transport.states import PubAck, StreamInfo
+    from bus.transport.states import ConsumerInfo, PubAck, StreamInfo
     from bus.transport.streams import (
         HEADS_EACH,
         MARGIN_S,
@@ -78,6 +78,7 @@ __all__ = [
     "STREAM_NOT_FOUND",
     "TRUST_STREAM",
     "Connection",
+    "ConsumerInfo",
     "ConsumerSpec",
     "Cursor",
     "Delivery",
