@@ -21,8 +21,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ReaderFacts(Shape, frozen=True, kw_only=True):
     """The reading of the bus into the store, as its program sees it. See `bus.subscribing.Reading`.
 
-    `standing` is `reading` or `standing-by`. `caught_up` says whether channels may be judged by what the store holds.
-    `since` is since when it is as it is now: attached, or cut off.
+    `standing` is `reading` or `standing-by`. `caught_up` says whether channels may be judged by what the store holds; `as_of`
+    is the moment up to which all that the bus held has been taken in, `since` when the reading began.
     """
 
     standing: str = "reading"
@@ -31,6 +31,7 @@ class ReaderFacts(Shape, frozen=True, kw_only=True):
     behind: int = 0
     lag_s: float = 0.0
     heard_at: dt.datetime | None = None
+    as_of: dt.datetime | None = None
     problem: str = ""
     reason: str = ""
     since: dt.datetime | None = None
@@ -56,13 +57,18 @@ class BusFacts(Shape, frozen=True, kw_only=True):
 
 
 class TrustFacts(Shape, frozen=True, kw_only=True):
-    """The registry in force; `state` is fresh, behind, stale or expired. `reason` is set when there is none to go by."""
+    """The registry in force, and the beacon that says so; `state` is fresh, behind, stale or expired.
+
+    `reason` is set when there is none to go by.
+    """
 
     domain: str = ""
     version: int = 0
     state: str = ""
-    beacon_until: dt.datetime | None = None
+    issued: dt.datetime | None = None
     expires: dt.datetime | None = None
+    beacon_issued: dt.datetime | None = None
+    beacon_until: dt.datetime | None = None
     problem: str = ""
     reason: str = ""
 
@@ -75,6 +81,7 @@ class KeyFacts(Shape, frozen=True, kw_only=True):
 
     use: str
     kid: str = ""
+    not_before: dt.datetime | None = None
     not_after: dt.datetime | None = None
     since: dt.datetime | None = None
     problem: str = ""

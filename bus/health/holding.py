@@ -9,9 +9,8 @@ from bus.health.facts import DiskFacts, Facts, GrantFacts, KeyFacts, OutboxFacts
 from bus.health.report import Condition, Level, moment_text
 
 DAY_S = 86_400.0
-REGISTRY_WARNING_DAYS = 14
-BEACON_WARNING_S = 3600.0
-KEY_WARNING_DAYS = 14
+WARNING_DAYS = {"registry": 30, "signing": 30, "seal": 14, "certificate": 30}
+"""Days before its end from which a thing is warned of; never more than a third of its life, as `bus.upkeep` has it."""
 WAITING_WARNING_S = 60.0
 WAITING_BAD_S = 3600.0
 DAYS_FREE = 3
@@ -50,15 +49,18 @@ def trust(facts: TrustFacts | None, now: dt.datetime) -> Iterator[Condition]:
 
 
 def _fresh(facts: TrustFacts, what: str, now: dt.datetime) -> Condition:
-    days = _days_left(facts.expires, now)
-    if days is not None and days < REGISTRY_WARNING_DAYS:
-        detail = f"the registry {what} expires in {days} days"
+    if _ends_soon(facts.issued, facts.expires, WARNING_DAYS["registry"], now):
+        detail = f"the registry {what} expires at {moment_text(facts.expires)}"
         return _trust(Level.WARNING, "registry-ends-soon", detail, "ask your registrar for the next version")
-    until = facts.beacon_until
-    if until is not None and (until - now).total_seconds() < BEACON_WARNING_S:
-        detail = f"{what}; the beacon holds until {moment_text(until)} and was not renewed"
-        return _trust(Level.WARNING, "beacon-ends-soon", detail, "tocsin registry keep renews it")
-    return _trust(Level.OK, "ok", f"{what}, fresh" + (f", {days} days left" if days is not None else ""))
+    if _ends_soon(facts.beacon_issued, facts.beacon_until, None, now):
+        detail = f"{what}: the beacon holds until {moment_text(facts.beacon_until)} and was not renewed"
+        return _trust(
+            Level.WARNING,
+            "beacon-ends-soon",
+            detail,
+            "is the registrar's keeper running? tocsin registry keep",
+        )
+    return _trust(Level.OK, "ok", f"{what}, fresh, {_left(facts.expires, now)}")
 
 
 def _trust(
@@ -70,27 +72,40 @@ def _trust(
 def keys(held: Sequence[KeyFacts], now: dt.datetime) -> Iterator[Condition]:
     """Whether each key and certificate may be used, and for how long."""
     for key in held:
-        name, days = f"{key.use} key" if key.use != "certificate" else key.use, _days_left(key.not_after, now)
+        name = key.use if key.use == "certificate" else f"{key.use} key"
+        remedy = (
+            "have your CA issue a new one"
+            if key.use == "certificate"
+            else "tocsin key new, then your registrar: tocsin registry rotate"
+        )
+        has_ended = key.not_after is not None and key.not_after <= now
         if key.reason:
             yield Condition(
                 name=name,
                 level=Level.BAD,
                 code=key.reason,
                 detail=key.problem,
-                remedy="tocsin key show FILE looks at it; your registrar gives another: tocsin registry rotate",
+                remedy=remedy,
                 since=key.since,
             )
-        elif days is not None and days < KEY_WARNING_DAYS:
+        elif has_ended:
             yield Condition(
                 name=name,
-                level=Level.WARNING if days >= 0 else Level.BAD,
-                code="key-ends-soon" if days >= 0 else "key-not-valid",
-                detail=f"{key.kid} ends in {days} days" if days >= 0 else f"{key.kid} has ended",
-                remedy="ask your registrar to rotate it",
+                # Who has no seal key can be sent nothing sealed, and goes on with all else.
+                level=Level.WARNING if key.use == "seal" else Level.BAD,
+                code="key-not-valid",
+                detail=f"{key.kid} has ended at {moment_text(key.not_after)}",
+                remedy=remedy,
+                since=key.not_after,
+            )
+        elif _ends_soon(key.not_before, key.not_after, WARNING_DAYS[key.use], now):
+            detail = f"{key.kid} ends at {moment_text(key.not_after)}"
+            yield Condition(
+                name=name, level=Level.WARNING, code="key-ends-soon", detail=detail, remedy=remedy
             )
         else:
-            left = f", {days} days left" if days is not None else ""
-            yield Condition(name=name, level=Level.OK, code="ok", detail=f"{key.kid}{left}")
+            detail = f"{key.kid}, {_left(key.not_after, now)}"
+            yield Condition(name=name, level=Level.OK, code="ok", detail=detail)
 
 
 def grants(facts: GrantFacts | None) -> Iterator[Condition]:
@@ -190,5 +205,20 @@ def refused(facts: RefusedFacts | None) -> Iterator[Condition]:
     )
 
 
-def _days_left(moment: dt.datetime | None, now: dt.datetime) -> int | None:
-    return None if moment is None else int((moment - now).total_seconds() // DAY_S)
+def _ends_soon(
+    begins: dt.datetime | None, ends: dt.datetime | None, days: int | None, now: dt.datetime
+) -> bool:
+    """Whether the last third of a life has begun, or the last days where those are fewer."""
+    if ends is None:
+        return False
+    leads = [dt.timedelta(days=days)] if days is not None else []
+    if begins is not None:
+        leads.append((ends - begins) / 3)
+    return bool(leads) and ends - now <= min(leads)
+
+
+def _left(moment: dt.datetime | None, now: dt.datetime) -> str:
+    if moment is None:
+        return "without an end"
+    days = int((moment - now).total_seconds() // DAY_S)
+    return f"{days} days left" if days else f"until {moment_text(moment)}"

@@ -18,10 +18,9 @@ from bus.health.holding import disk, grants, keys, outbox, refused, trust
 from bus.health.report import READER, Condition, Level, Report, moment_text, worst_of
 from bus.health.running import Way, programs, tasks, way_of
 
-LAG_WARNING_S = 30.0
-LAG_BAD_S = 120.0
-BEHIND_WARNING = 2_000
-"""So many bulletins behind a reader may be in passing: they are four batches."""
+LAG_WARNING_S = 10.0
+LAG_BAD_S = 15.0
+"""A reader that saw all there was longer ago than this judges no channel: `bus.subscribing` calls it caught up within it."""
 CLOCK_WARNING_S = 60.0
 CLOCK_BAD_S = 300.0
 """As far ahead of a hub's clock a bulletin may be issued: `bus.trust.CLOCK_SKEW`."""
@@ -142,22 +141,23 @@ def _not_reading(level: Level, since: dt.datetime | None, why: str) -> Condition
 
 def _lag(reader: ReaderFacts, now: dt.datetime) -> Iterator[Condition]:
     """How far a reader that is attached is behind."""
-    behind = f"{reader.behind} bulletins" if reader.behind != 1 else "1 bulletin"
-    if reader.lag_s >= LAG_WARNING_S or reader.behind >= BEHIND_WARNING or not reader.caught_up:
-        is_bad = reader.lag_s >= LAG_BAD_S
-        since = now - dt.timedelta(seconds=reader.lag_s) if reader.lag_s else reader.since
-        yield Condition(
-            name=READER,
-            level=Level.BAD if is_bad else Level.WARNING,
-            code="lagging" if reader.behind or reader.lag_s else "not-yet-read",
-            detail=f"{behind} behind, the oldest for {reader.lag_s:.0f} seconds"
-            if reader.behind or reader.lag_s
-            else "the bus has not been read to its end yet",
-            remedy="wait; when it grows, give the hub more of the machine",
-            since=since,
-        )
-    else:
+    behind = "1 bulletin" if reader.behind == 1 else f"{reader.behind} bulletins"
+    if reader.caught_up and reader.lag_s < LAG_WARNING_S:
         yield Condition(name=READER, level=Level.OK, code="ok", detail=f"reading, {behind} behind")
+        return
+    since = reader.as_of or reader.since or now
+    age = max(reader.lag_s, (now - since).total_seconds())
+    is_late = bool(reader.behind or reader.lag_s)
+    yield Condition(
+        name=READER,
+        level=Level.BAD if age >= LAG_BAD_S else Level.WARNING,
+        code="lagging" if is_late else "not-yet-read",
+        detail=f"LAGGING: {behind} behind, the oldest for {reader.lag_s:.0f} seconds"
+        if is_late
+        else "the bus has not been read to its end yet",
+        remedy="wait; while it grows, look at the load and the disk of this machine",
+        since=since,
+    )
 
 
 def _bus(facts: Facts, now: dt.datetime) -> Iterator[Condition]:

@@ -46,6 +46,13 @@ def is_held(db: sqlite3.Connection, now: float) -> bool:
     return known is not None and is_anothers(db, "", now)
 
 
+def holder(db: sqlite3.Connection, now: float) -> str | None:
+    """The owner that holds it, in a file that need not have the table; None when it is free."""
+    if not is_held(db, now):
+        return None
+    return str(db.execute("SELECT owner FROM lease").fetchone()["owner"])
+
+
 def drop(db: sqlite3.Connection, owner: str) -> None:
     """Give it up, inside a transaction."""
     db.execute("DELETE FROM lease WHERE owner = ?", (owner,))
