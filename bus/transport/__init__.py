@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bus.transport.permissions import Permissions, permissions_of, reading
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
     from bus.transport.server_time import ClockOffset, clock_offset
-    from bus.transport.states import PubAck, StreamInfo
+    from bus.transport.states import ConsumerInfo, PubAck, StreamInfo
     from bus.transport.streams import (
         HEADS_EACH,
         MARGIN_S,
@@ -80,6 +80,7 @@ __all__ = [
     "TRUST_STREAM",
     "ClockOffset",
     "Connection",
+    "ConsumerInfo",
     "ConsumerSpec",
     "Cursor",
     "Delivery",

@@ -75,7 +75,11 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PullConsumer:
-    """An attached consumer. Use `PullConsumer.attach`."""
+    """An attached consumer. Use `PullConsumer.attach`.
+
+    Attributes:
+        heard: when the broker last said anything here, by the event loop's clock; None when it has not.
+    """
 
     def __init__(self, connection: Connection, stream: str, consumer: str) -> None:
         self._connection = connection
@@ -87,7 +91,8 @@ class PullConsumer:
         self._overrun = False
         self._asked = 0
         self._epoch = connection.epoch
-        self._heard = 0.0
+        self._asked_at = 0.0
+        self.heard: float | None = None
         # A reset counts deliveries from 1 again but leaves others' requests standing: one of a connection that the
         # server does not know to be dead still takes messages. So the very first must be number 1.
         self._expected = 1
@@ -127,6 +132,11 @@ class PullConsumer:
         if seen is Anchor.UNSEEN:
             raise UnreachableError(f"the bus has more on {self._stream}, and does not give it")
         return Resumed(after=batch[1:], at_end=at_end) if seen is Anchor.HOLDS else None
+
+    @property
+    def given(self) -> int:
+        """How many messages it has handed out since it was attached."""
+        return self._expected - 1
 
     @property
     def waiting(self) -> int:
@@ -186,17 +196,18 @@ class PullConsumer:
                 async with asyncio.timeout(0.25):
                     return await self._queue.get()
             except TimeoutError:
-                if asyncio.get_running_loop().time() - self._heard > HEARTBEAT_S * 3:
+                since = max(self._asked_at, self.heard or 0.0)
+                if asyncio.get_running_loop().time() - since > HEARTBEAT_S * 3:
                     raise UnreachableError("the consumer has gone quiet") from None
 
     async def _ask(self) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self._asked_at = asyncio.get_running_loop().time()
         self._asked = PULL_MESSAGES
         call = f"$JS.API.CONSUMER.MSG.NEXT.{self._place}"
         await self._connection.send(call, json.dumps(_REQUEST).encode(), self._inbox)
 
     def _on_delivery(self, message: Delivery) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self.heard = asyncio.get_running_loop().time()
         # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
         # it is told from what the server says about the request.
         if (received := _received(message, self._place)) is not None:
