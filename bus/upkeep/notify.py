@@ -58,7 +58,9 @@ def watchdog_every(environment: Mapping[str, str] = os.environ, pid: int | None 
     return waits / 3e6 if waits > 0 else None
 
 
-async def keep_telling(alive: Callable[[], bool], environment: Mapping[str, str] = os.environ) -> None:
+async def keep_telling(
+    alive: Callable[[], bool] = lambda: True, environment: Mapping[str, str] = os.environ
+) -> None:
     """Say `watchdog` as often as it is asked for, while `alive` says so; for ever, also where nobody asks."""
     every = watchdog_every(environment)
     if every is None:
