@@ -35,6 +35,7 @@ from schemas.subject import Trust, trust_subject
 LOOK_S = 1.0
 CONNECT_S = 5.0
 LOOK_AT_BUS_S = 60.0  # how often what the bus says is compared, while nothing is new
+LOOK_AT_ENDS_S = 60.0  # how often all that a registry names is looked through for what ends
 MOST_WAIT_S = 60.0  # between two tries
 REMIND_S = 86_400.0  # how often what ends is said again
 NO_MESSAGE = 10037
@@ -92,7 +93,7 @@ class Keeper:
         self._unkept: bytes | None = None
         self._unsent: bytes | None = None
         self._waits = {way: Backoff(wait=1.0, most=MOST_WAIT_S) for way in ("bus", "disk", "beacon")}
-        self._compare_at = 0.0
+        self._compare_at = self._warn_at = 0.0
         self._warned: dict[tuple[str, str, str], float] = {}
 
     async def run(self) -> None:
@@ -118,6 +119,7 @@ class Keeper:
         when = self.due(now)
         if when.at is not None and when.at <= now and self._may_try("beacon"):
             self._make(registry, when.why, now)
+            when = self.due(now)
         if when.at is None:
             self._failed(
                 "beacon", "registry_behind", f"a beacon names a later version than {registry.version}"
@@ -239,6 +241,9 @@ class Keeper:
     def _warn(self) -> None:
         """Say what ends soon or has ended: once, again each day, and when it becomes worse."""
         present = asyncio.get_running_loop().time()
+        if present < self._warn_at:
+            return
+        self._warn_at = present + LOOK_AT_ENDS_S
         for term in self.terms():
             if term.level == "ok":
                 continue

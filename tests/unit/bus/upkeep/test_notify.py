@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bus.upkeep import notify
-
-
-class Supervisor:
-    """A socket that listens as systemd does."""
-
-    def __init__(self, address: str, name: str) -> None:
-        self.way = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.way.bind(address)
-        self.way.setblocking(False)
-        self.environment = {"NOTIFY_SOCKET": name}
-
-    def heard(self) -> list[str]:
-        """Everything that was said until now."""
-        lines = []
-        while True:
-            try:
-                lines.append(self.way.recv(4096).decode())
-            except BlockingIOError:
-                return lines
+from tests.support.supervisor import Supervisor
 
 
 @pytest.fixture(params=["path", "abstract"])
 def supervisor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Supervisor]:
     """Both kinds of address that a supervisor may have."""
-    if request.param == "path":
-        path = str(tmp_path / "notify")
-        listening = Supervisor(path, path)
-    else:
-        name = f"tocsin-{secrets.token_hex(8)}"
-        listening = Supervisor(f"\0{name}", f"@{name}")
+    path = str(tmp_path / "notify")
+    listening = Supervisor(path if request.param == "path" else f"@tocsin-{secrets.token_hex(8)}")
     yield listening
-    listening.way.close()
+    listening.close()
 
 
 def test_a_supervisor_is_told(supervisor: Supervisor) -> None:
@@ -53,13 +30,13 @@ def test_a_supervisor_is_told(supervisor: Supervisor) -> None:
         notify.status("reads", supervisor.environment),
         notify.stopping(supervisor.environment),
     ]
-    assert (said, supervisor.heard()) == ([True] * 4, ["READY=1", "WATCHDOG=1", "STATUS=reads", "STOPPING=1"])
+    assert (said, supervisor.close()) == ([True] * 4, ["READY=1", "WATCHDOG=1", "STATUS=reads", "STOPPING=1"])
 
 
 def test_a_status_is_one_line(supervisor: Supervisor) -> None:
     """A line break in it would be a word of its own; and it has an end."""
     notify.status("a\nMAINPID=1\x7f" + "x" * 1000, supervisor.environment)
-    (line,) = supervisor.heard()
+    (line,) = supervisor.close()
     assert (line.startswith("STATUS=a MAINPID=1 x"), "\n" in line, len(line)) == (True, False, 307)
 
 
@@ -74,11 +51,13 @@ def test_without_one_nothing_fails(name: str) -> None:
     assert not notify.ready({})
 
 
-def test_one_that_does_not_read_is_not_waited_for(supervisor: Supervisor) -> None:
+def test_one_that_does_not_read_is_not_waited_for(tmp_path: Path) -> None:
     """Once its queue is full a beat is left out."""
+    supervisor = Supervisor(str(tmp_path / "deaf"), deaf=True)
     told = [notify.watchdog(supervisor.environment) for _ in range(5000)]
     assert told[0]
     assert not told[-1]
+    supervisor.close()
 
 
 @pytest.mark.parametrize(
@@ -113,4 +92,4 @@ async def test_what_is_not_alive_beats_no_more(supervisor: Supervisor) -> None:
     task = asyncio.create_task(notify.keep_telling(alive, environment))
     await done.wait()
     task.cancel()
-    assert supervisor.heard() == ["WATCHDOG=1"] * 3
+    assert supervisor.close() == ["WATCHDOG=1"] * 3
