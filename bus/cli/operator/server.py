@@ -85,7 +85,7 @@ async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> N
     app.logs()
     seat = seat_of(folder, production_registry(app), which)
     # A signal that comes while it starts ends it too, and its nats-server with it.
-    await until_first(ended(), _run(app, folder, which, seat, binary))
+    await until_first(ended(works=False), _run(app, folder, which, seat, binary))
 
 
 def _settings(folder: Path, which: Place, seat: BrokerRole | None) -> ServerSettings:
@@ -118,6 +118,7 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
     from bus.server import check as run_checks
     from bus.subscribing import RegistryFeed
     from bus.tasks import until_first
+    from bus.upkeep import notify
 
     held = registry_store(app)
     registry = held()
@@ -149,6 +150,7 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
         app.note(
             f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
         )
+        notify.ready()
         await until_first(
             carry(folder, broker.url, held, seat, tls, app.now),
             RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),

@@ -247,6 +247,17 @@ def grant(
     propose(app, file, out, document, f"grants of {authority} proposed for version {document.version}{note}")
 
 
+@command(registry, "renew")
+@click.argument("file", type=FILE)
+@out_option
+def renew(app: App, file: Path, *, out: Path | None) -> None:
+    """Propose the next version with nothing changed but its dates, before the one in FILE ends."""
+    document, note = proposal(file, app.now())
+    if not note:
+        raise click.UsageError(f"{file} is a proposal already: tocsin registry sign {file}")
+    propose(app, file, out, document, f"version {document.version}, until {document.expires:%Y-%m-%d}{note}")
+
+
 @command(registry, "sign")
 @click.argument("file", type=FILE)
 @click.option("--key", "key_file", required=True, type=FILE, help="a root keeper's key (encrypted PEM)")
