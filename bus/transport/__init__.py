@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bus.transport.memory import MemoryBroker
     from bus.transport.permissions import Permissions, permissions_of, reading
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
+    from bus.transport.server_time import ClockOffset, clock_offset
     from bus.transport.states import ConsumerInfo, PubAck, StreamInfo
     from bus.transport.streams import (
         HEADS_EACH,
@@ -77,6 +78,7 @@ __all__ = [
     "STATEMENTS_STREAM",
     "STREAM_NOT_FOUND",
     "TRUST_STREAM",
+    "ClockOffset",
     "Connection",
     "ConsumerInfo",
     "ConsumerSpec",
@@ -95,6 +97,7 @@ __all__ = [
     "StreamSpec",
     "Tls",
     "beat_channels",
+    "clock_offset",
     "consumer_differs",
     "consumer_info",
     "consumer_names",
