@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S
     from bus.storage.sqlite import Database, utc
-    from bus.storage.store import Lease, Store, from_row, insert, single
+    from bus.storage.store import Lease, Store, from_row, insert, single, up_to
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -27,6 +27,7 @@ __all__ = [
     "insert",
     "lease",
     "single",
+    "up_to",
     "utc",
     "write_atomically",
 ]
