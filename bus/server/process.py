@@ -19,6 +19,7 @@ from bus.server.binary import ServerError, check_version, config_digest, find_bi
 from bus.server.monitor import read_monitor
 from bus.server.server_log import ServerLog
 from bus.storage import write_atomically
+from bus.tasks import LAST_ACTS
 
 START_S = 60.0  # with a thousand streams, on a busy machine
 STOP_S = 10.0
@@ -121,6 +122,7 @@ class NatsServer:
             write_atomically(self._conf_file, self.conf.encode())
             self._said.begin()
             self._process = self._spawn(lock)
+            LAST_ACTS.add(self.kill)
         finally:
             os.close(lock)  # the child has it now, and gives it back when it ends, whatever becomes of us
         try:
@@ -236,16 +238,21 @@ class NatsServer:
             self._process.wait()
 
     async def stop(self) -> None:
-        """End the process, gently at first."""
-        process, self._process = self._process, None
-        if process is None or process.poll() is not None:
+        """End the process, gently at first; at once where this is cancelled."""
+        process = self._process
+        if process is None:
             return
-        process.terminate()
         try:
-            await asyncio.to_thread(process.wait, STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            await asyncio.to_thread(process.wait)
+            if process.poll() is None:
+                process.terminate()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STOP_S):
+                        while process.poll() is None:  # noqa: ASYNC110 (a process is asked, which has no event)
+                            await asyncio.sleep(_POLL_S)
+        finally:
+            self.kill()
+            self._process = None
+            LAST_ACTS.discard(self.kill)
         log.info("server_stopped", pid=process.pid)
 
     def pinned(self) -> str:

@@ -61,6 +61,7 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name=f"sqlite {path.name}", daemon=True)
         self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._closed: asyncio.Future[None] = self._loop.create_future()
         self._written = asyncio.Event()
         self._refusal: StoreError | None = None  # of new work, once closed
         self._broken: StoreError | None = None
@@ -86,7 +87,8 @@ class Database:
         finally:
             database._refusal = StoreError(f"{path} has been closed", reason="store-closed")
             database._work.put(None)
-            await asyncio.to_thread(database._thread.join)
+            # Not by joining the thread: who is cancelled goes on, though the file is in use and the thread waits for it.
+            await database._closed
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a transaction and return when it is on the disk.
@@ -131,6 +133,12 @@ class Database:
     # -- in the thread ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._work_off()
+        finally:
+            self._tell([_Outcome(self._closed)])
+
+    def _work_off(self) -> None:
         try:
             db = self._connect()
         except (sqlite3.Error, OSError, StoreError) as exc:
