@@ -19,6 +19,7 @@ import click
 from bus.cli.frame.text import on_terminal, safe, safe_json
 
 if TYPE_CHECKING:
+    from bus.cli.frame.outlet import Outlets
     from bus.config import Context, Loaded
 
 
@@ -36,6 +37,8 @@ class App:
         self.no_config = False
         self.health_at: str | None = None
         self.ping_s: int | None = None  # what the phase asks for, once it is known
+        self.runs_on = False  # until Ctrl-C: it waits out what passes
+        self.outlets: Outlets | None = None  # of a program that runs on
 
     @functools.cached_property
     def loaded(self) -> Loaded:

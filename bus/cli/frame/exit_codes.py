@@ -39,6 +39,7 @@ BY_CLASS: dict[str, int] = {
     "BundleError": UNTRUSTED,
     "KeyFileError": UNTRUSTED,
     "SealError": UNTRUSTED,
+    "StuckError": FAILURE,
     "TrustError": UNTRUSTED,
     "UnreachableError": UNREACHABLE,
 }

@@ -25,7 +25,7 @@ def hub() -> None:
     """A national hub's store and its reading."""
 
 
-@command(hub, "run")
+@command(hub, "run", when_asked=DONE)
 async def run(app: App) -> None:
     """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted.
 

@@ -68,7 +68,7 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
     app.answer({"file": str(path), "registry_version": registry.version}, notes=[note])
 
 
-@command(server, "run")
+@command(server, "run", when_asked=DONE)
 @click.argument("folder", type=FOLDER)
 @listening
 @click.option("--binary", type=FILE, help="nats-server [env: TOCSIN_NATS_SERVER]")
@@ -193,7 +193,7 @@ async def _follow(
     )
     notify.ready()
     await until_first(
-        carry(folder, broker.url, held, seat, tls, app.now),
+        carry(app, folder, broker.url, held, seat, tls),
         RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
         follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
     )
