@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FILE, FOLDER, PARTLY, QUEUED, REFUSED, App, Group, command, must_be_known
+from bus.cli.frame import (
+    DONE,
+    FILE,
+    FOLDER,
+    PARTLY,
+    QUEUED,
+    REFUSED,
+    App,
+    Group,
+    command,
+    health_option,
+    must_be_known,
+)
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
@@ -100,6 +112,7 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
 
 @command(adapter, "run")
 @click.argument("name")
+@health_option
 @click.option("--spool", type=FOLDER, help="spool folder with in/, done/ and refused/")
 @click.option("--stdin", "from_stdin", is_flag=True, help="read one document from standard input instead")
 @TZ
@@ -116,6 +129,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
         follow_trust,
         open_publisher,
         open_registry,
+        telling,
         tracking,
     )
     from bus.plugin import adapter_named, discover
@@ -136,7 +150,7 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
             if from_stdin:
                 await running
             else:
-                async with beating(app, publisher):
+                async with beating(app, publisher), telling(app, "adapter", publisher=publisher):
                     await until_first(running, follow_trust(app), follow_phase(app), ended())
             return await publisher.idle(app.timeout(5.0))
 

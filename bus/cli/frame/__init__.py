@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PARTLY,
         QUEUED,
         REFUSED,
+        UNRELIABLE,
         USAGE,
         exit_code,
     )
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
         write_new,
         write_whole,
     )
+    from bus.cli.frame.health import health_option, telling
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
+    from bus.cli.frame.looking import code_of, looked_at, report_beside, show_head
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
     from bus.cli.frame.options import (
         FILE,
@@ -106,6 +109,7 @@ __all__ = [
     "STATUS",
     "STORE_FILE",
     "TLPS",
+    "UNRELIABLE",
     "USAGE",
     "App",
     "Group",
@@ -121,6 +125,7 @@ __all__ = [
     "audit_file",
     "beating",
     "check_shape",
+    "code_of",
     "command",
     "deadlines_of",
     "defaults",
@@ -135,12 +140,14 @@ __all__ = [
     "gathered",
     "global_options",
     "headline",
+    "health_option",
     "heartbeat_of",
     "heartbeat_settings",
     "hint",
     "input_errors",
     "interest_of",
     "load",
+    "looked_at",
     "marking",
     "must_be_known",
     "must_be_new",
@@ -167,6 +174,7 @@ __all__ = [
     "recorder",
     "registry_store",
     "repeatable",
+    "report_beside",
     "report_file",
     "retention",
     "safe",
@@ -174,10 +182,12 @@ __all__ = [
     "send_drafts",
     "show",
     "show_bulletin",
+    "show_head",
     "show_inside",
     "signer_of",
     "stamped",
     "tell_of_bus",
+    "telling",
     "tlp_option",
     "tls_of",
     "tracking",

@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import DONE, FILE, PARTLY, TLPS, App, Group, Sending, command, gathered, hint, repeatable
+from bus.cli.frame import (
+    DONE,
+    FILE,
+    PARTLY,
+    TLPS,
+    App,
+    Group,
+    Sending,
+    command,
+    gathered,
+    health_option,
+    hint,
+    repeatable,
+)
 from schemas.vocab import FeedbackKind
 
 if TYPE_CHECKING:
@@ -37,6 +50,7 @@ def drill() -> None:
 
 @command(drill, "run")
 @click.argument("script", type=FILE)
+@health_option
 @out_option
 @click.option(
     "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
@@ -209,7 +223,7 @@ async def _conduct(
     async with (
         _speakers(app, injects, offline=False) as speakers,
         open_store(app) as store,
-        reading(app, store),
+        reading(app, store, "drill"),
     ):
         start = await store.row_before(app.now())
         board = Board(

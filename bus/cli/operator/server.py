@@ -9,7 +9,18 @@ from urllib.parse import urlsplit
 
 import click
 
-from bus.cli.frame import DONE, FAILURE, FILE, FOLDER, App, Group, NotFoundError, command, ended
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    FILE,
+    FOLDER,
+    App,
+    Group,
+    NotFoundError,
+    command,
+    ended,
+    health_option,
+)
 from bus.cli.operator.carrier import (
     CARRIER_FILE,
     MONITOR_ABOVE,
@@ -68,6 +79,7 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
 @command(server, "run")
 @click.argument("folder", type=FOLDER)
 @listening
+@health_option
 @click.option("--binary", type=FILE, help="nats-server [env: TOCSIN_NATS_SERVER]")
 async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
@@ -105,7 +117,7 @@ def _settings(folder: Path, which: Place, seat: BrokerRole | None) -> ServerSett
 
 
 async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None) -> None:
-    from bus.cli.frame import recorder, registry_store
+    from bus.cli.frame import recorder, registry_store, telling
     from bus.errors import ConfigError
     from bus.server import (
         NatsServer,
@@ -130,7 +142,10 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
             reason="tls-file",
         )
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
-    async with NatsServer(folder, text, binary=binary) as broker:
+    async with (
+        NatsServer(folder, text, binary=binary) as broker,
+        telling(app, "server", registry=held, connected=False),
+    ):
         await provision(broker.url, seed, registry, seat=seat, tls=tls)
         must_be_sound(
             await run_checks(
