@@ -1,7 +1,7 @@
 """Reading a durable pull consumer whose cursor the reader owns.
 
-One request for many messages is kept open at the server, with heartbeats; messages come the moment they are
-stored, and a silence that should not be is noticed. What was in flight when a link died comes again after the
+One request for many messages is kept open at the server, with heartbeats, and never two: messages come the moment they are
+stored, no more of them than were asked for, and a silence that should not be is noticed. What was in flight when a link died comes again after the
 next attach, from the reader's own cursor.
 """
 
@@ -67,6 +67,12 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
 
 
+class _Ended(msgspec.Struct, frozen=True):
+    """The server has ended the request that is answered at `reply`."""
+
+    reply: str
+
+
 class Resumed(msgspec.Struct, frozen=True, kw_only=True):
     """Where reading goes on: what has come after the cursor, and whether the stream had nothing more then."""
 
@@ -85,8 +91,11 @@ class PullConsumer:
         self._connection = connection
         self._stream, self._consumer = stream, consumer
         self._place = f"{stream}.{consumer}"
+        # The server ends each request with a word of its own, and a reply subject for each request tells whose end it is.
+        # One that is taken for the end of the next would have the reader ask twice each time, and be given without bound.
         self._inbox = f"{connection.endpoint.private_inbox}.pull.{secrets.token_hex(6)}"
-        self._queue: asyncio.Queue[Received | None] = asyncio.Queue()
+        self._requests = 0
+        self._queue: asyncio.Queue[Received | _Ended] = asyncio.Queue()
         self._queued_bytes = 0
         self._overrun = False
         self._asked = 0
@@ -110,7 +119,7 @@ class PullConsumer:
         """
         pull = cls(connection, stream, consumer)
         await js_api(connection, f"CONSUMER.RESET.{pull._place}", {"seq": seq})
-        async with connection.subscribed(pull._inbox, pull._on_delivery):
+        async with connection.subscribed(f"{pull._inbox}.*", pull._on_delivery):
             yield pull
 
     async def resume(self, cursor: Cursor, most: int, timeout: float) -> Resumed | None:
@@ -132,6 +141,11 @@ class PullConsumer:
         if seen is Anchor.UNSEEN:
             raise UnreachableError(f"the bus has more on {self._stream}, and does not give it")
         return Resumed(after=batch[1:], at_end=at_end) if seen is Anchor.HOLDS else None
+
+    @property
+    def reply(self) -> str:
+        """Where the request that is open now is answered."""
+        return f"{self._inbox}.{self._requests}"
 
     @property
     def given(self) -> int:
@@ -168,13 +182,14 @@ class PullConsumer:
         while len(batch) < most and not self._queue.empty():
             await self._take(batch, self._queue.get_nowait())
 
-    async def _take(self, batch: list[Received], message: Received | None) -> None:
+    async def _take(self, batch: list[Received], message: Received | _Ended) -> None:
         if self._overrun:
             raise UnreachableError(f"the bus gives more of {self._stream} than was asked for")
-        if message is None:
+        if isinstance(message, _Ended):
             if self._refusal is not None:
                 raise self._refusal
-            await self._ask()
+            if message.reply == self.reply:
+                await self._ask()
             return
         if message.consumer_seq != self._expected:
             raise UnreachableError(
@@ -187,7 +202,7 @@ class PullConsumer:
         if self._asked == 0:
             await self._ask()
 
-    async def _patient(self) -> Received | None:
+    async def _patient(self) -> Received | _Ended:
         """The next item, noticing a link that has gone quiet."""
         while True:
             if self._connection.epoch != self._epoch or not self._connection.connected:
@@ -203,8 +218,9 @@ class PullConsumer:
     async def _ask(self) -> None:
         self._asked_at = asyncio.get_running_loop().time()
         self._asked = PULL_MESSAGES
+        self._requests += 1
         call = f"$JS.API.CONSUMER.MSG.NEXT.{self._place}"
-        await self._connection.send(call, json.dumps(_REQUEST).encode(), self._inbox)
+        await self._connection.send(call, json.dumps(_REQUEST).encode(), self.reply)
 
     def _on_delivery(self, message: Delivery) -> None:
         self.heard = asyncio.get_running_loop().time()
@@ -227,7 +243,7 @@ class PullConsumer:
         ):
             self._refusal = BrokerError(f"the consumer refuses: {text}", reason="no-stream")
         if self._has_room():
-            self._queue.put_nowait(None)
+            self._queue.put_nowait(_Ended(message.subject))
 
     def _has_room(self) -> bool:
         """Whether one more is kept; otherwise the reader finds when it takes the next one that it must attach anew."""

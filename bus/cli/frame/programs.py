@@ -171,14 +171,25 @@ def heartbeat_settings(app: App) -> tuple[Intervals, Watchkeeping]:
     return Intervals(**{name: seconds for name, seconds in every.items() if seconds}), keeping
 
 
-async def ended() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+async def ended(*, works: bool = True) -> None:
+    """Wait for Ctrl-C or SIGTERM, and tell the supervisor meanwhile that the program is alive.
+
+    With `works` it is also told that the program works now; one that is still starting says that itself
+    (`bus.upkeep.notify.ready`).
+    """
+    from bus.tasks import in_background
+    from bus.upkeep import notify
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     try:
-        await stop.wait()
+        async with in_background(notify.keep_telling(), "watchdog"):
+            if works:
+                notify.ready()
+            await stop.wait()
+            notify.stopping()
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(signum)

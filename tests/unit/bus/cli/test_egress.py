@@ -206,8 +206,8 @@ def _words(line: str) -> Iterator[tuple[str, str]]:
 
 def test_the_picture_is_marked_by_the_narrowest_of_what_it_was_made_from(desk: Desk) -> None:
     """Its counts tell of bulletins too."""
-    assert json.loads(desk.run("picture", "--json"))["tlp"] == "amber+strict"
-    assert "made from up to TLP:AMBER+STRICT" in desk.run("picture")
+    assert json.loads(desk.view("picture", "--json"))["tlp"] == "amber+strict"
+    assert "made from up to TLP:AMBER+STRICT" in desk.view("picture")
 
 
 @pytest.mark.parametrize("case", CASES)
