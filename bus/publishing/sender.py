@@ -100,6 +100,25 @@ class Sender:
                 self._forget()
         self.nudge()
 
+    async def compare_once(self, timeout: float) -> str:
+        """Compare the outbox with the own channels on the bus, and send nothing. Returns why it must not publish, or nothing.
+
+        Args:
+            timeout: seconds to wait for the bus.
+
+        Raises:
+            OutboxError: `lease-held`, another process sends from it, and compares it.
+            UnreachableError, BrokerError: from the broker.
+        """
+        async with self.held(), Connection.open(self.endpoint) as connection:
+            await connection.until_connected(timeout)
+            for status, (stream, consumer) in self._streams().items():
+                if not await self._compare(connection, status, stream, consumer):
+                    break
+            behind = self.behind
+            await self._lease.drop()
+        return behind
+
     async def run(self) -> None:
         """Send until cancelled.
 

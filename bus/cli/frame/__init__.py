@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PARTLY,
         QUEUED,
         REFUSED,
+        UNRELIABLE,
         USAGE,
         exit_code,
     )
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
         write_new,
         write_whole,
     )
+    from bus.cli.frame.health import health_option, telling
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
+    from bus.cli.frame.looking import code_of, looked_at, report_beside, show_head
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
     from bus.cli.frame.options import (
         FILE,
@@ -109,6 +112,7 @@ __all__ = [
     "STATUS",
     "STORE_FILE",
     "TLPS",
+    "UNRELIABLE",
     "USAGE",
     "App",
     "Group",
@@ -126,6 +130,7 @@ __all__ = [
     "beating",
     "certificates",
     "check_shape",
+    "code_of",
     "command",
     "deadlines_of",
     "defaults",
@@ -140,6 +145,7 @@ __all__ = [
     "gathered",
     "global_options",
     "headline",
+    "health_option",
     "heartbeat_of",
     "heartbeat_settings",
     "hint",
@@ -147,6 +153,7 @@ __all__ = [
     "interest_of",
     "is_asked",
     "load",
+    "looked_at",
     "marking",
     "must_be_known",
     "must_be_new",
@@ -174,6 +181,7 @@ __all__ = [
     "recorder",
     "registry_store",
     "repeatable",
+    "report_beside",
     "report_file",
     "retention",
     "safe",
@@ -181,10 +189,12 @@ __all__ = [
     "send_drafts",
     "show",
     "show_bulletin",
+    "show_head",
     "show_inside",
     "signer_of",
     "stamped",
     "tell_of_bus",
+    "telling",
     "tlp_option",
     "tls_of",
     "tracking",

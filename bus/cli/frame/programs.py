@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record_refusal, recorder
 from bus.cli.frame.files import private_folder
+from bus.cli.frame.health import telling
 from bus.cli.frame.running import asked
 from bus.cli.frame.session import (
     OUTBOX_FILE,
@@ -96,8 +97,8 @@ async def follow_trust(app: App) -> None:
 
 
 @contextlib.asynccontextmanager
-async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
-    """Do the hub's reading while nobody else does."""
+async def reading(app: App, store: Inbox, program: str):  # type: ignore[no-untyped-def]  # an async context manager of nothing
+    """Do the hub's reading while nobody else does, and tell of it under the name of the program."""
     from bus.hub import HubService
 
     context = app.identity
@@ -105,15 +106,19 @@ async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an
         app.note("this context has no server; showing what the store holds")
         yield
         return
-    async with HubService.open(
-        authority_id=context.authority,
-        store=store,
-        registry=registry_store(app),
-        endpoint=endpoint(app, "watch"),
-        clock=app.now,
-        on_news=recorder(app),
-        stand_by=True,
-    ) as service:
+    held = registry_store(app)
+    async with (
+        HubService.open(
+            authority_id=context.authority,
+            store=store,
+            registry=held,
+            endpoint=endpoint(app, "watch"),
+            clock=app.now,
+            on_news=recorder(app),
+            stand_by=True,
+        ) as service,
+        telling(app, program, service=service, registry=held, lasting=False),
+    ):
         service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
         yield
 
