@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "server": ("bus.cli.operator.server", "server", "the broker: configuration, start, checks"),
     "hub": ("bus.cli.operator.hub", "hub", "a national hub: run, status, decide, scrub, rebuild"),
+    "service": ("bus.cli.operator.service", "service", "units of systemd for the programs that run on"),
     "drill": ("bus.cli.operator.drill", "drill", "exercises on the real path, and their score"),
     "bundle": ("bus.cli.operator.bundle", "bundle", "over an air gap: registry and bulletins in one file"),
     "audit": ("bus.cli.operator.audit", "audit", "what this identity refused, signed, took in and opened"),

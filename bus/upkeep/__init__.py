@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from bus.upkeep import notify
     from bus.upkeep.endings import Certificate, Level, Term, terms
     from bus.upkeep.keeper import Keeper, must_have_role
+    from bus.upkeep.units import Scope, UnitError, UnitSpec, is_ours, is_unchanged, unit_name, unit_text
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -15,8 +16,15 @@ __all__ = [
     "Certificate",
     "Keeper",
     "Level",
+    "Scope",
     "Term",
+    "UnitError",
+    "UnitSpec",
+    "is_ours",
+    "is_unchanged",
     "must_have_role",
     "notify",
     "terms",
+    "unit_name",
+    "unit_text",
 ]
