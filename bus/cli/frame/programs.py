@@ -123,7 +123,7 @@ async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         if subscriber.attached > attached:
-            attached, subscriber.problem = subscriber.attached, ""
+            attached = subscriber.attached
             if dark:
                 app.note("the bus answers again")
             dark = False

@@ -138,7 +138,7 @@ def add(
 
     now = app.now()
     records = [key_record(path, now) for path in keys]
-    document, note = proposal(file, now)
+    document, note = proposal(app, file)
     shape = "an authority id such as xa-csirt: country in small letters, hyphen, name"
     check_shape(authority, OrgId, f"{authority!r} is not {shape}")
     check_country(told["country"])
@@ -235,8 +235,7 @@ def grant(
         )
         for tlp, audience, _ in (parse_grant(text, 2) for text in reads)
     ]
-    now = app.now()
-    document, note = proposal(file, now)
+    document, note = proposal(app, file)
     must_be_in(document, authority)
     check_audiences(document, says)
     check_audiences(document, hears)
