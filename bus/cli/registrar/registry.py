@@ -36,6 +36,7 @@ from bus.cli.registrar.proposals import (
     proposal,
     propose,
     record_registry,
+    standing_registry,
 )
 
 
@@ -252,9 +253,9 @@ def grant(
 @out_option
 def renew(app: App, file: Path, *, out: Path | None) -> None:
     """Propose the next version with nothing changed but its dates, before the one in FILE ends."""
-    document, note = proposal(file, app.now())
-    if not note:
+    if standing_registry(file, read_file(file)) is None:
         raise click.UsageError(f"{file} is a proposal already: tocsin registry sign {file}")
+    document, note = proposal(app, file)
     propose(app, file, out, document, f"version {document.version}, until {document.expires:%Y-%m-%d}{note}")
 
 
