@@ -17,8 +17,8 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-import msgspec
 import structlog
 
 from bus.audit import Fact
@@ -69,7 +69,7 @@ _HISTORY = frozenset({"rollback", "expired", "unknown-key", "too-old"})
 log = structlog.get_logger()
 
 
-class Heard(msgspec.Struct, frozen=True, kw_only=True):
+class Heard(NamedTuple):
     """How far the bus was read: whether to its end, and the last beacon that was said there, unchecked."""
 
     at_end: bool = False
@@ -171,9 +171,9 @@ class RegistryFeed:
         stands = await self._stands(connection, TRUST_STREAM)
         seq = self._cursor.seq
         if stands == (seq, 0):
-            self.heard = msgspec.structs.replace(self.heard, at_end=True)
+            self.heard = self.heard._replace(at_end=True)
             return
-        self.heard = msgspec.structs.replace(self.heard, at_end=False)
+        self.heard = self.heard._replace(at_end=False)
         async with PullConsumer.attach(
             connection, TRUST_STREAM, self._endpoint.authority_id, max(seq, 1)
         ) as pull:
@@ -193,7 +193,7 @@ class RegistryFeed:
 
     def _read_up_to(self, message: Received) -> None:
         if said_on(message.subject) is Trust.BEACON:
-            self.heard = msgspec.structs.replace(self.heard, beacon=message.payload)
+            self.heard = self.heard._replace(beacon=message.payload)
         self._cursor = cursor_at(message, digest(message.payload))
 
     # -- what they say ----------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ _scope = click.option(
 )
 
 
-@command(service, "install", context_settings={"ignore_unknown_options": False})
+@command(service, "install")
 @click.argument("program", type=click.Choice(list(PROGRAMS)))
 @click.argument("arguments", nargs=-1, metavar="[-- ARGUMENT...]")
 @_scope
@@ -68,8 +68,7 @@ def install(
     """Write a unit that runs PROGRAM as the chosen context; ARGUMENTs are those of its own command.
 
     For example: tocsin service install adapter -- cyber --spool /srv/spool. The unit is not started; the commands that do
-    that are printed. Passphrase files are handed over by systemd in the system scope, so root alone need be able to read
-    them.
+    that are printed. In the system scope systemd hands passphrases over, so root alone need be able to read their files.
     """
     from bus.cli.frame import write_whole
     from bus.upkeep import unit_name, unit_text

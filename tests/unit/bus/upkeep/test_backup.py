@@ -19,7 +19,8 @@ from bus.hub.picture.projection import open_store
 from bus.publishing.outbox import Outbox
 from bus.trust import ceremony
 from bus.upkeep.archive import BackupError, unpacked
-from bus.upkeep.backup import Kept, Restored, back_up, restore
+from bus.upkeep.backup import Kept, back_up
+from bus.upkeep.restoring import Restored, restore
 from tests.support.publishers import keeping
 from tests.support.trust import hold, statement, version
 from tests.support.world import BEACON_LIFETIME, NOW, draft, shared_world
