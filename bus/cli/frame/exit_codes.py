@@ -39,6 +39,7 @@ BY_CLASS: dict[str, int] = {
     "SchemaError": REFUSED,
     "AdmissionError": UNTRUSTED,
     "AuditError": UNTRUSTED,
+    "BackupError": UNTRUSTED,
     "BundleError": UNTRUSTED,
     "KeyFileError": UNTRUSTED,
     "SealError": UNTRUSTED,
@@ -49,6 +50,9 @@ BY_CLASS: dict[str, int] = {
 
 # Class name and reason, where the reason says more than the class.
 BY_REASON: dict[tuple[str, str], int] = {
+    ("BackupError", "backup-empty"): NOT_FOUND,
+    ("BackupError", "backup-occupied"): REFUSED,
+    ("BackupError", "backup-room"): FAILURE,
     ("InputFileError", "file-missing"): NOT_FOUND,
     ("InputFileError", "file-unreadable"): USAGE,
     ("ServerError", "no-monitor"): UNREACHABLE,
