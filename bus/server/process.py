@@ -21,7 +21,7 @@ from bus.server.standing import CONF_FILE, Standing, take_server_lock
 from bus.storage import write_atomically
 
 START_S = 60.0  # with a thousand streams, on a busy machine
-STOP_S = 10.0
+STOP_S, DEAF_STOP_S = 10.0, 1.0  # of a server that answers, and of one that does not and may never
 RELOAD_S = 20.0
 _POLL_S = 0.01
 _LOOK_S = 0.05
@@ -236,13 +236,20 @@ class NatsServer:
             self._step_back()
 
     async def _end(self, process: subprocess.Popen[bytes]) -> None:
+        answers = await asyncio.to_thread(self._answers)
         process.terminate()
         try:
-            await asyncio.to_thread(process.wait, STOP_S)
+            await asyncio.to_thread(process.wait, STOP_S if answers else DEAF_STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             await asyncio.to_thread(process.wait)
         log.info("server_stopped", pid=process.pid)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.monitor("varz"))
+        except (ServerError, KeyError):
+            return False
 
     def _is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None

@@ -44,7 +44,7 @@ async def run(app: App) -> None:
         show,
         tell_of_bus,
     )
-    from bus.cli.operator.server import production_registry
+    from bus.cli.operator.serving import production_registry
     from bus.hub import HubService
 
     production_registry(app)
