@@ -448,6 +448,3 @@ async def done_to(stage: Stage, name: str, seed: int) -> None:
             await kind.do(stage, random.Random(seed))
         except AssertionError as exc:  # what was waited for did not come
             stage.unsaid.append(f"{name}: {exc}; {stage.describe()}")
-
-
-__all__ = ["EVERYBODY", "KILLS", "KINDS", "OTHERS", "Kind", "done_to", "drawn", "place_of"]
