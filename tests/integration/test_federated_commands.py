@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from bus.demo.federation import free_port
-from bus.server.process import ports_of
+from bus.server.running import ports_of
 from tests.support.guides import Block, Reader, blocks
 from tests.support.office import TOCSIN, Desk, Office
 from tests.support.waiting import eventually_sync, longest

@@ -47,6 +47,8 @@ BY_CLASS: dict[str, int] = {
 BY_REASON: dict[tuple[str, str], int] = {
     ("InputFileError", "file-missing"): NOT_FOUND,
     ("InputFileError", "file-unreadable"): USAGE,
+    ("ServerError", "no-monitor"): UNREACHABLE,
+    ("ServerError", "not-running"): UNREACHABLE,
 }
 
 
