@@ -36,6 +36,7 @@ from bus.cli.registrar.proposals import (
     proposal,
     propose,
     record_registry,
+    standing_registry,
 )
 
 
@@ -245,6 +246,17 @@ def grant(
         if not document.authorities[authority].keys:
             note += f"; {authority} has no signing key yet, and answers only with one"
     propose(app, file, out, document, f"grants of {authority} proposed for version {document.version}{note}")
+
+
+@command(registry, "renew")
+@click.argument("file", type=FILE)
+@out_option
+def renew(app: App, file: Path, *, out: Path | None) -> None:
+    """Propose the next version with nothing changed but its dates, before the one in FILE ends."""
+    if standing_registry(file, read_file(file)) is None:
+        raise click.UsageError(f"{file} is a proposal already: tocsin registry sign {file}")
+    document, note = proposal(app, file)
+    propose(app, file, out, document, f"version {document.version}, until {document.expires:%Y-%m-%d}{note}")
 
 
 @command(registry, "sign")
