@@ -68,10 +68,11 @@ def is_due(db: sqlite3.Connection) -> bool:
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     """Queue receipts for what was admitted since the last time and for what is withdrawn now, inside a transaction."""
-    # What was taken out again before it was answered is not answered.
+    # What was withdrawn before it was answered is not answered; what was erased is.
     db.execute(
-        "DELETE FROM receipt_queue WHERE sent = 0 AND batch IS NULL AND NOT EXISTS "
-        "(SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest)"
+        "DELETE FROM receipt_queue WHERE sent = 0 AND batch IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest) "
+        "AND NOT EXISTS (SELECT 1 FROM tombstones e WHERE e.digest = receipt_queue.digest)"
     )
     new = f"SELECT digest, id, channel, admitted_at, row {_NEW} ORDER BY row LIMIT ?"
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
@@ -135,7 +136,7 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
 
 # What has no effect is not answered either; its receipt waits until that is over.
 _LOOSE = f"""
-SELECT q.n FROM receipt_queue q JOIN admitted a ON a.digest = q.digest
+SELECT q.n FROM receipt_queue q LEFT JOIN admitted a ON a.digest = q.digest
 WHERE q.sent = 0 AND q.author = ? AND q.tlp = ? AND q.stage = ? AND q.batch IS NULL AND NOT {contested.muted("a.row")}
 ORDER BY q.n
 """
