@@ -68,12 +68,6 @@ def is_due(db: sqlite3.Connection) -> bool:
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     """Queue receipts for what was admitted since the last time and for what is withdrawn now, inside a transaction."""
-    # What was withdrawn before it was answered is not answered; what was erased is.
-    db.execute(
-        "DELETE FROM receipt_queue WHERE sent = 0 AND batch IS NULL "
-        "AND NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest) "
-        "AND NOT EXISTS (SELECT 1 FROM tombstones e WHERE e.digest = receipt_queue.digest)"
-    )
     new = f"SELECT digest, id, channel, admitted_at, row {_NEW} ORDER BY row LIMIT ?"
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for digest, id_, name, at, _ in rows:
@@ -122,6 +116,7 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
     ).fetchall():
         if (tlp, author) not in granted:
             continue
+        db.execute(_GONE, (author, tlp, stage))
         # What one batch holds stays in it: after a crash the same is offered again, and the outbox knows it.
         ns = [row["n"] for row in db.execute(_LOOSE, (author, tlp, stage))]
         for start in range(0, len(ns), MAX_RECEIPT_ITEMS):
@@ -134,6 +129,12 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
     return [Open(*row) for row in rows if (row["tlp"], row["author"]) in granted]
 
 
+# What was withdrawn before it was answered is not answered; what was erased is.
+_GONE = """
+DELETE FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL
+AND NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest)
+AND NOT EXISTS (SELECT 1 FROM tombstones e WHERE e.digest = receipt_queue.digest)
+"""
 # What has no effect is not answered either; its receipt waits until that is over.
 _LOOSE = f"""
 SELECT q.n FROM receipt_queue q LEFT JOIN admitted a ON a.digest = q.digest

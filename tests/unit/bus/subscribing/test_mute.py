@@ -203,6 +203,19 @@ async def test_what_is_dated_back_is_answered_when_it_takes_effect_and_not_befor
         assert await answered() == [forged.digest, goes_on.digest]
 
 
+async def test_what_was_withdrawn_before_it_was_answered_is_not_answered(tmp_path: Path) -> None:
+    """A forgery that fell with its key while its receipt waited."""
+    theft = Theft("xa-emb")
+    forged = theft.said(0.2, 1, None, theft.stolen)
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, [forged], theft.before, NOW)
+        await store.write(lambda db: receipt_queue.note(db, "xb-hub", NOW))
+        await store.amend(theft.ended, NOW)
+        assert await store.query("SELECT row FROM admitted") == []
+        assert await store.write(lambda db: receipt_queue.take_up(db, {(Tlp.GREEN, "xa-emb")})) == []
+        assert not await store.read(receipt_queue.is_due)
+
+
 async def test_what_was_erased_before_it_was_answered_is_answered(tmp_path: Path) -> None:
     """The hub had it; that its bytes had to go changes nothing of that."""
     theft = Theft("xa-emb")
