@@ -111,7 +111,7 @@ async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an
         endpoint=endpoint(app, "watch"),
         clock=app.now,
         on_news=recorder(app),
-        stand_by=True,
+        gives_way=True,
     ) as service:
         service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
         yield
