@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import signal
 from collections.abc import AsyncIterator, Sequence
@@ -25,6 +24,7 @@ from schemas.vocab import Posture
 
 if TYPE_CHECKING:
     from bus.delivery import DeliveryTracker
+    from bus.hub import HubService
     from bus.policy import Deadlines
     from bus.publishing import Heartbeat, Intervals, Publisher, Watchkeeping
     from bus.subscribing import Inbox, Subscriber
@@ -94,15 +94,24 @@ async def follow_trust(app: App) -> None:
     await RegistryFeed(registry_store(app), at, on_news=recorder(app)).run()
 
 
-@contextlib.asynccontextmanager
-async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
-    """Do the hub's reading while nobody else does."""
+@asynccontextmanager
+async def reading(app: App, store: Inbox, *, tell: bool = True) -> AsyncIterator[HubService | None]:
+    """Do the hub's reading while nobody else does; a hub that begins takes it over at once.
+
+    Args:
+        app: this invocation.
+        store: what is read into.
+        tell: say on standard error when the bus is out of reach.
+
+    Yields:
+        What reads; None where the context has no server.
+    """
     from bus.hub import HubService
 
     context = app.identity
     if context.server is None or context.nkey is None:
         app.note("this context has no server; showing what the store holds")
-        yield
+        yield None
         return
     async with HubService.open(
         authority_id=context.authority,
@@ -113,8 +122,9 @@ async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an
         on_news=recorder(app),
         gives_way=True,
     ) as service:
-        service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
-        yield
+        if tell:
+            service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
+        yield service
 
 
 async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
