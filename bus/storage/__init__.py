@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.storage import allowances, lease
     from bus.storage.allowances import Allowance
+    from bus.storage.copying import check_copy, copy_database, is_in_use
     from bus.storage.files import write_atomically
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S
@@ -23,8 +24,11 @@ __all__ = [
     "Lease",
     "Store",
     "allowances",
+    "check_copy",
+    "copy_database",
     "from_row",
     "insert",
+    "is_in_use",
     "lease",
     "single",
     "up_to",

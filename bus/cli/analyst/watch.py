@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.cli.frame import (
+    DONE,
     INTERRUPTED,
     STATUS,
     App,
     Since,
     command,
     endpoint,
+    health_option,
     interest_of,
     open_registry,
     reading,
@@ -43,7 +45,7 @@ PATIENCE = 3
 """So many looks in a row must find what is said to be wrong: an attach anew is over in less."""
 
 
-@command()
+@command(when_asked=INTERRUPTED)
 @repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach); may be repeated")
 @repeatable("--country", "countries", metavar="CC", help="issued by an authority of this country")
 @repeatable("--area", "areas", metavar="CC", help="affecting this country, eu, multi or intl")
@@ -54,47 +56,55 @@ PATIENCE = 3
     "--since", type=Since(), default="now", show_default=True, help="all, now, or a span such as 2h"
 )
 @click.option("--count", type=click.IntRange(min=1), help="end after so many")
+@health_option
 @click.option("--follow/--no-follow", default=True, help="end when everything held has been shown")
-def watch(
+async def watch(
     app: App,
     *,
     since: dt.timedelta | None,
     count: int | None,
     follow: bool,
     **interest: tuple[str, ...] | str | None,
-) -> None:
+) -> int:
     """Show bulletins as they arrive, each verified here. With --json, one object a line.
 
     What is sealed to this identity is opened as it is shown, when the context names its seal keys.
 
     A hub's store is fed by hub run; for any other identity watch reads from the bus itself. Within --timeout it says when the
-    bus does not answer; with --no-follow it then exits 7. Ctrl-C ends it (exit 130).
+    bus does not answer. Ctrl-C ends it (exit 130). With --no-follow it says first, on standard error, as of when it is and what
+    is wrong, and exits 9 when that is bad, 7 when the bus does not answer.
     """
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_watch(app, interest_of(**interest), since, count, follow=follow))
-        return
-    raise click.exceptions.Exit(INTERRUPTED)
+    return await _watch(app, interest_of(**interest), since, count, follow=follow)
 
 
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
-) -> None:
-    from bus.cli.frame import Unsealer, open_store
+) -> int:
+    from bus.cli.frame import Unsealer, code_of, open_store, present_registry, report_beside, until_shown
     from schemas.subject import parse
 
     shown = 0
     unsealer = Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
+    registry, now = present_registry(app)
     async with open_store(app) as store, _fed(app, store) if follow else contextlib.nullcontext():
+        code = DONE
+        if not follow:
+            report = await store.read(lambda db: report_beside(app, db, registry, now))
+            app.aside({"health": report}) if app.json else app.warn(report.words())
+            code = code_of(report)
         start = 0 if since is None else await store.row_before(app.now() - since)
         async for row in store.follow(start, live=follow):
             if not interest.matches(parse(row.subject)):
                 continue
             show(app, row, unsealer)
+            await until_shown(app)
             shown += 1
             if count is not None and shown >= count:
-                return
-        await _must_answer(app, store)
+                break
+        if not follow:
+            await _must_answer(app, store)
+    return code
 
 
 async def _must_answer(app: App, store: Inbox) -> None:
@@ -134,7 +144,9 @@ async def _fed(app: App, store: Inbox) -> AsyncIterator[None]:
     record = registry.document.authorities.get(identity)
     is_hub = record is not None and record.kind == HUB
     async with AsyncExitStack() as stack:
-        service = None if is_hub else await stack.enter_async_context(reading(app, store, tell=False))
+        service = (
+            None if is_hub else await stack.enter_async_context(reading(app, store, "watch", tell=False))
+        )
         if app.identity.server is not None and app.identity.nkey is not None:
             if not any(True for _ in reader_streams(registry, identity)):
                 app.note(f"the registry grants {identity} nothing to read; only what is held is shown")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -12,11 +11,14 @@ from typing import TYPE_CHECKING
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record_refusal, recorder
 from bus.cli.frame.files import private_folder
+from bus.cli.frame.health import telling
+from bus.cli.frame.running import asked
 from bus.cli.frame.session import (
     OUTBOX_FILE,
     defaults,
     endpoint,
     member_of,
+    once_open,
     open_signer,
     registry_store,
 )
@@ -49,7 +51,7 @@ async def open_publisher(
     registry = registry_store(app)
     signer = open_signer(context)
     async with (
-        Outbox.open(folder / OUTBOX_FILE, tables=TABLES) as outbox,
+        once_open(app, lambda: Outbox.open(folder / OUTBOX_FILE, tables=TABLES)) as outbox,
         Publisher.open(
             authority_id=context.authority,
             outbox=outbox,
@@ -95,12 +97,15 @@ async def follow_trust(app: App) -> None:
 
 
 @asynccontextmanager
-async def reading(app: App, store: Inbox, *, tell: bool = True) -> AsyncIterator[HubService | None]:
+async def reading(
+    app: App, store: Inbox, program: str, *, tell: bool = True
+) -> AsyncIterator[HubService | None]:
     """Do the hub's reading while nobody else does; a hub that begins takes it over at once.
 
     Args:
         app: this invocation.
         store: what is read into.
+        program: under which name it tells of itself (`telling`).
         tell: say on standard error when the bus is out of reach.
 
     Yields:
@@ -113,15 +118,19 @@ async def reading(app: App, store: Inbox, *, tell: bool = True) -> AsyncIterator
         app.note("this context has no server; showing what the store holds")
         yield None
         return
-    async with HubService.open(
-        authority_id=context.authority,
-        store=store,
-        registry=registry_store(app),
-        endpoint=endpoint(app, "watch"),
-        clock=app.now,
-        on_news=recorder(app),
-        gives_way=True,
-    ) as service:
+    held = registry_store(app)
+    async with (
+        HubService.open(
+            authority_id=context.authority,
+            store=store,
+            registry=held,
+            endpoint=endpoint(app, "watch"),
+            clock=app.now,
+            on_news=recorder(app),
+            gives_way=True,
+        ) as service,
+        telling(app, program, service=service, registry=held, lasting=False),
+    ):
         if tell:
             service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
         yield service
@@ -185,16 +194,8 @@ async def ended(*, works: bool = True) -> None:
     from bus.tasks import in_background
     from bus.upkeep import notify
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop.set)
-    try:
-        async with in_background(notify.keep_telling(), "watchdog"):
-            if works:
-                notify.ready()
-            await stop.wait()
-            notify.stopping()
-    finally:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(signum)
+    async with asked() as stop, in_background(notify.keep_telling(), "watchdog"):
+        if works:
+            notify.ready()
+        await stop.wait()
+        notify.stopping()
