@@ -51,13 +51,18 @@ async def watch(
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
 ) -> None:
-    from bus.cli.frame import Unsealer, open_store, until_shown
+    from bus.cli.frame import Unsealer, open_store, until_shown, until_unread
+    from bus.tasks import in_background
     from schemas.subject import parse
 
     shown = 0
     unsealer = Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
-    async with open_store(app) as store, reading(app, store) if follow else contextlib.nullcontext():
+    async with (
+        in_background(until_unread(app), "reader of the output"),
+        open_store(app) as store,
+        reading(app, store) if follow else contextlib.nullcontext(),
+    ):
         start = 0 if since is None else await store.row_before(app.now() - since)
         async for row in store.follow(start, live=follow):
             if not interest.matches(parse(row.subject)):

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
         tell_of_bus,
         tracking,
     )
-    from bus.cli.frame.running import asked, is_asked, until_shown
+    from bus.cli.frame.running import asked, is_asked, until_shown, until_unread
     from bus.cli.frame.sending import (
         TLPS,
         Sending,
@@ -187,6 +187,7 @@ __all__ = [
     "tls_of",
     "tracking",
     "until_shown",
+    "until_unread",
     "wait_option",
     "with_marking",
     "within",
