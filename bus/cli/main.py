@@ -46,6 +46,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "server": ("bus.cli.operator.server", "server", "the broker: configuration, start, checks"),
     "hub": ("bus.cli.operator.hub", "hub", "a national hub: run, status, decide, scrub, rebuild"),
+    "service": ("bus.cli.operator.service", "service", "units of systemd for the programs that run on"),
+    "backup": ("bus.cli.operator.backup", "backup", "one archive of a context, made while its programs run"),
+    "restore": ("bus.cli.operator.backup", "restore", "put a context back from an archive"),
     "drill": ("bus.cli.operator.drill", "drill", "exercises on the real path, and their score"),
     "bundle": ("bus.cli.operator.bundle", "bundle", "over an air gap: registry and bulletins in one file"),
     "audit": ("bus.cli.operator.audit", "audit", "what this identity refused, signed, took in and opened"),
@@ -77,6 +80,7 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "registry": {
         "rotate": ("bus.cli.registrar.rotate", "rotate"),
         "revoke": ("bus.cli.registrar.rotate", "revoke"),
+        "keep": ("bus.cli.registrar.keep", "keep"),
         "export": ("bus.cli.registrar.rotate", "export"),
         "accept": ("bus.cli.registrar.publish", "accept"),
         "publish": ("bus.cli.registrar.publish", "publish"),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bus.publishing.reanchor import Anchor, Reanchoring
     from bus.publishing.recovery import Recovery
     from bus.publishing.resend import resend_asked
+    from bus.publishing.sender import Sender
+    from bus.publishing.stamping import check_keys
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -28,7 +30,9 @@ __all__ = [
     "Recovery",
     "Row",
     "RowState",
+    "Sender",
     "Watchkeeping",
+    "check_keys",
     "outbox_table",
     "resend",
     "resend_asked",

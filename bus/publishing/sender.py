@@ -100,12 +100,27 @@ class Sender:
                 self._forget()
         self.nudge()
 
-    async def run(self) -> None:
-        """Send until cancelled.
+    async def compare_once(self, timeout: float) -> str:
+        """Compare the outbox with the own channels on the bus, and send nothing. Returns why it must not publish, or nothing.
+
+        Args:
+            timeout: seconds to wait for the bus.
 
         Raises:
-            StoreError: `store-failed`, `store-closed`; the outbox takes nothing more until it is opened anew.
+            OutboxError: `lease-held`, another process sends from it, and compares it.
+            UnreachableError, BrokerError: from the broker.
         """
+        async with self.held(), Connection.open(self.endpoint) as connection:
+            await connection.until_connected(timeout)
+            for status, (stream, consumer) in self._streams().items():
+                if not await self._compare(connection, status, stream, consumer):
+                    break
+            behind = self.behind
+            await self._lease.drop()
+        return behind
+
+    async def run(self) -> None:
+        """Send until cancelled, or until the outbox takes nothing more (StoreError: `store-failed`, `store-closed`)."""
         try:
             async with Connection.open(self.endpoint) as connection:
                 await self._send(connection)

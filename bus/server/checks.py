@@ -28,7 +28,7 @@ from bus.server.config import (
     render_conf,
 )
 from bus.server.findings import Check, hard, soft
-from bus.server.isolation import isolation_check
+from bus.server.isolation import isolation_check, provisioner_check
 from bus.server.layout_checks import (
     FULL_SHARE,
     carrier_check,
@@ -41,6 +41,7 @@ from bus.server.layout_checks import (
 from bus.server.monitor import read_monitor
 from bus.server.provisioning import layout, provisioner_endpoint
 from bus.server.room import batch_checks, room_checks
+from bus.server.standing import who_stands_behind
 from bus.transport import (
     MAX_MESSAGE_BYTES,
     PULL_BYTES,
@@ -130,6 +131,7 @@ async def check(
         store = int((jetstream.get("config") or {}).get("max_storage", 0))
         checks += room_checks(specs, store, await kept_room(connection, specs))
         checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
+        checks.append(await provisioner_check(connection))
         if probe_seeds:
             checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))
         if seat is not None:
@@ -145,6 +147,23 @@ async def _walls(
         return await isolation_check(owner, url=url, seeds=seeds, registry=registry, tls=tls)
     except BusError as exc:
         return hard("walls", ok=False, detail=f"they could not be tried: {exc}")
+
+
+def standing_check(folder: Path, now: float) -> Check:
+    """Whether a program stands behind the server of a folder: one that was killed leaves a server that follows nothing.
+
+    A server that was started by other means than `tocsin server run` is said to be so; its operator reloads it.
+
+    Args:
+        folder: the server's.
+        now: seconds since 1970, by the clock of this machine.
+    """
+    found = who_stands_behind(folder, now)
+    if found.is_ours and not found.is_stood_behind:
+        lost = "it follows no registry, and a country's carrier is gone; start it again: tocsin server run"
+        return hard("server run", ok=False, detail=f"{found.told}: {lost}")
+    by_hand = "it was started by other means: reload it by hand when the registry changes"
+    return soft("server run", found.is_stood_behind, found.told, by_hand)
 
 
 def must_be_sound(checks: Iterable[Check]) -> None:

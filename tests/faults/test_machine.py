@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -17,39 +17,28 @@ from bus.publishing.publisher import Accepted
 from bus.server import ServerSettings
 from tests.faults import history as told
 from tests.faults import world
+from tests.support.disks import NoDiskError, fill, small_disk
 from tests.support.places import ROOT
 from tests.support.publishers import publishing
 from tests.support.stage import serving, speaking
 from tests.support.waiting import eventually, eventually_sync, longest
 from tests.support.world import draft, shared_world
 
-ROOM = 16 * 1024**2
-
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of few megabytes, in memory; skipped where mounting is not allowed."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("this machine mounts no tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(disk: Path, left: int) -> Path:
-    """Take up a disk but for so many bytes; remove the file to free it."""
-    ballast = disk / "ballast"
-    free = int(subprocess.check_output(["stat", "-f", "-c", "%a", str(disk)])) * 4096
-    ballast.write_bytes(bytes(free - left))
-    return ballast
+def disk_or_skip(folder: Path) -> Iterator[Path]:
+    """A disk of few megabytes; skipped where mounting is not allowed."""
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disk(folder))
+        except NoDiskError as exc:
+            pytest.skip(str(exc))
+        yield disk
 
 
 async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path: Path) -> None:
     """`publish` says `store-full`, what was accepted stays, and with room again the channel goes on without a hole."""
-    with small_disk(tmp_path / "disk") as disk:
+    with disk_or_skip(tmp_path / "disk") as disk:
         async with publishing(disk / "outbox.db", shared_world()) as publisher:
             ballast = fill(disk, 200_000)
             accepted: list[Accepted] = []
@@ -71,7 +60,7 @@ async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path
 @pytest.mark.faults
 async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path) -> None:
     """While the broker's disk is full, publishers queue and say so; with room and a restart, everything is stored."""
-    with small_disk(tmp_path / "disk") as disk:
+    with disk_or_skip(tmp_path / "disk") as disk:
         settings = ServerSettings(store_dir=disk / "jetstream")
         async with (
             serving(tmp_path / "server", shared_world(), settings) as bus,

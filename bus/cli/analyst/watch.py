@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import INTERRUPTED, STATUS, App, Since, command, interest_of, reading, repeatable, show
+from bus.cli.frame import (
+    DONE,
+    INTERRUPTED,
+    STATUS,
+    App,
+    Since,
+    command,
+    health_option,
+    interest_of,
+    reading,
+    repeatable,
+    show,
+)
 
 if TYPE_CHECKING:
     from schemas.subject import Interest
@@ -30,6 +42,7 @@ if TYPE_CHECKING:
     "--since", type=Since(), default="now", show_default=True, help="all, now, or a span such as 2h"
 )
 @click.option("--count", type=click.IntRange(min=1), help="end after so many")
+@health_option
 @click.option("--follow/--no-follow", default=True, help="end when everything held has been shown")
 async def watch(
     app: App,
@@ -38,31 +51,46 @@ async def watch(
     count: int | None,
     follow: bool,
     **interest: tuple[str, ...] | str | None,
-) -> None:
+) -> int:
     """Show bulletins as they arrive, each verified here. With --json, one object a line.
 
     What is sealed to this identity is opened as it is shown, when the context names its seal keys.
 
-    Without a hub of this identity running, watch reads from the bus itself. Ctrl-C ends it (exit 130).
+    Without a hub of this identity running, watch reads from the bus itself. Ctrl-C ends it (exit 130). With --no-follow it
+    says first, on standard error, as of when it is and what is wrong, and exits 9 when that is bad.
     """
-    await _watch(app, interest_of(**interest), since, count, follow=follow)
+    return await _watch(app, interest_of(**interest), since, count, follow=follow)
 
 
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
-) -> None:
-    from bus.cli.frame import Unsealer, open_store, until_shown, until_unread
+) -> int:
+    from bus.cli.frame import (
+        Unsealer,
+        code_of,
+        open_store,
+        present_registry,
+        report_beside,
+        until_shown,
+        until_unread,
+    )
     from bus.tasks import in_background
     from schemas.subject import parse
 
     shown = 0
     unsealer = Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
+    registry, now = present_registry(app)
     async with (
         in_background(until_unread(app), "reader of the output"),
         open_store(app) as store,
-        reading(app, store) if follow else contextlib.nullcontext(),
+        reading(app, store, "watch") if follow else contextlib.nullcontext(),
     ):
+        code = DONE
+        if not follow:
+            report = await store.read(lambda db: report_beside(app, db, registry, now))
+            app.aside({"health": report}) if app.json else app.warn(report.words())
+            code = code_of(report)
         start = 0 if since is None else await store.row_before(app.now() - since)
         async for row in store.follow(start, live=follow):
             if not interest.matches(parse(row.subject)):
@@ -71,4 +99,5 @@ async def _watch(
             await until_shown(app)
             shown += 1
             if count is not None and shown >= count:
-                return
+                break
+    return code

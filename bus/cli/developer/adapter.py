@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FILE, FOLDER, PARTLY, QUEUED, REFUSED, App, Group, command, must_be_known
+from bus.cli.frame import (
+    DONE,
+    FILE,
+    FOLDER,
+    PARTLY,
+    QUEUED,
+    REFUSED,
+    App,
+    Group,
+    command,
+    health_option,
+    must_be_known,
+)
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
@@ -99,6 +111,7 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
 
 @command(adapter, "run", when_asked=DONE)
 @click.argument("name")
+@health_option
 @click.option("--spool", type=FOLDER, help="spool folder with in/, done/ and refused/")
 @click.option("--stdin", "from_stdin", is_flag=True, help="read one document from standard input instead")
 @TZ
@@ -116,6 +129,7 @@ async def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: 
         is_asked,
         open_publisher,
         open_registry,
+        telling,
         tracking,
     )
     from bus.plugin import adapter_named, discover
@@ -137,7 +151,7 @@ async def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: 
         if from_stdin:
             await running
         else:
-            async with beating(app, publisher):
+            async with beating(app, publisher), telling(app, "adapter", publisher=publisher):
                 await until_first(running, follow_trust(app), follow_phase(app), ended())
         is_stored = await publisher.idle(PARTING_S if is_asked() else app.timeout(5.0))
     if is_stored:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PARTLY,
         QUEUED,
         REFUSED,
+        UNRELIABLE,
         USAGE,
         exit_code,
     )
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
         write_new,
         write_whole,
     )
+    from bus.cli.frame.health import health_option, telling
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
+    from bus.cli.frame.looking import code_of, looked_at, report_beside, show_head
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
     from bus.cli.frame.options import (
         FILE,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
         repeatable,
         yes_option,
     )
+    from bus.cli.frame.patience import once_open
     from bus.cli.frame.programs import (
         beating,
         deadlines_of,
@@ -74,10 +78,10 @@ if TYPE_CHECKING:
         OUTBOX_FILE,
         STORE_FILE,
         admitted_row,
+        certificates,
         defaults,
         endpoint,
         find_bulletin,
-        once_open,
         open_outbox,
         open_registry,
         open_seal_keys,
@@ -108,6 +112,7 @@ __all__ = [
     "STATUS",
     "STORE_FILE",
     "TLPS",
+    "UNRELIABLE",
     "USAGE",
     "App",
     "Group",
@@ -123,7 +128,9 @@ __all__ = [
     "audience_option",
     "audit_file",
     "beating",
+    "certificates",
     "check_shape",
+    "code_of",
     "command",
     "deadlines_of",
     "defaults",
@@ -138,6 +145,7 @@ __all__ = [
     "gathered",
     "global_options",
     "headline",
+    "health_option",
     "heartbeat_of",
     "heartbeat_settings",
     "hint",
@@ -145,6 +153,7 @@ __all__ = [
     "interest_of",
     "is_asked",
     "load",
+    "looked_at",
     "marking",
     "must_be_known",
     "must_be_new",
@@ -172,6 +181,7 @@ __all__ = [
     "recorder",
     "registry_store",
     "repeatable",
+    "report_beside",
     "report_file",
     "retention",
     "safe",
@@ -179,10 +189,12 @@ __all__ = [
     "send_drafts",
     "show",
     "show_bulletin",
+    "show_head",
     "show_inside",
     "signer_of",
     "stamped",
     "tell_of_bus",
+    "telling",
     "tlp_option",
     "tls_of",
     "tracking",

@@ -22,6 +22,7 @@ from bus.cli.frame import (
     Sending,
     command,
     gathered,
+    health_option,
     hint,
     repeatable,
 )
@@ -50,6 +51,7 @@ def drill() -> None:
 
 @command(drill, "run", when_asked=INTERRUPTED)
 @click.argument("script", type=FILE)
+@health_option
 @out_option
 @click.option(
     "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
@@ -222,7 +224,7 @@ async def _conduct(
     async with (
         _speakers(app, injects, offline=False) as speakers,
         open_store(app) as store,
-        reading(app, store),
+        reading(app, store, "drill"),
     ):
         start = await store.row_before(app.now())
         board = Board(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,18 @@ from urllib.parse import urlsplit
 
 import click
 
-from bus.cli.frame import DONE, FAILURE, FILE, FOLDER, App, Group, NotFoundError, command, ended
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    FILE,
+    FOLDER,
+    App,
+    Group,
+    NotFoundError,
+    command,
+    ended,
+    health_option,
+)
 from bus.cli.operator.carrier import (
     CARRIER_FILE,
     MONITOR_ABOVE,
@@ -25,13 +37,15 @@ from bus.cli.operator.carrier import (
 
 if TYPE_CHECKING:
     from bus.federation import BrokerRole
-    from bus.server import ServerSettings
+    from bus.server import NatsServer, ServerSettings
     from bus.transport import Tls
-    from bus.trust import VerifiedRegistry
+    from bus.trust import RegistryStore, VerifiedRegistry
 
 PROVISIONER_FILE = "provisioner.nk"  # of who makes streams
 ROUTE_FILE = "route.secret"
 CONF_FILE = "nats-server.conf"
+# Between the beginning of a server that could not write and its next: everybody is disconnected by it.
+LEAST_REST_S, MOST_REST_S = 10.0, 300.0
 
 
 @click.group(cls=Group)
@@ -68,6 +82,7 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
 @command(server, "run", when_asked=DONE)
 @click.argument("folder", type=FOLDER)
 @listening
+@health_option
 @click.option("--binary", type=FILE, help="nats-server [env: TOCSIN_NATS_SERVER]")
 async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
@@ -85,7 +100,7 @@ async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> N
     app.logs()
     seat = seat_of(folder, production_registry(app), which)
     # A signal that comes while it starts ends it too, and its nats-server with it.
-    await until_first(ended(), _run(app, folder, which, seat, binary))
+    await until_first(ended(works=False), _run(app, folder, which, seat, binary))
 
 
 def _settings(folder: Path, which: Place, seat: BrokerRole | None) -> ServerSettings:
@@ -105,22 +120,35 @@ def _settings(folder: Path, which: Place, seat: BrokerRole | None) -> ServerSett
 
 
 async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None) -> None:
-    from bus.cli.frame import recorder, registry_store
+    """Serve; begin anew, after rests that double, when the server hangs or can store nothing more."""
+    from bus.server import ServerError
+
+    loop = asyncio.get_running_loop()
+    rest_s = 0.0
+    while True:
+        began = loop.time()
+        try:
+            return await _serve(app, folder, which, seat, binary, rest_s)
+        except ServerError as exc:
+            if exc.reason not in ("no-answer", "cannot-store"):
+                raise
+            app.note(f"{exc}; it is begun anew")
+        rest_s = (
+            LEAST_REST_S
+            if loop.time() - began > MOST_REST_S
+            else min(MOST_REST_S, 2 * rest_s or LEAST_REST_S)
+        )
+
+
+async def _serve(
+    app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None, rest_s: float
+) -> None:
+    from bus.cli.frame import registry_store, telling
     from bus.errors import ConfigError
-    from bus.server import (
-        NatsServer,
-        follow_registry,
-        must_be_sound,
-        provision,
-        provisioner_endpoint,
-        render_conf,
-    )
-    from bus.server import check as run_checks
-    from bus.subscribing import RegistryFeed
+    from bus.server import DISK_RESERVE_BYTES, NatsServer, render_conf, tend
     from bus.tasks import until_first
 
     held = registry_store(app)
-    registry = held()
     seed, public = key_in(folder, PROVISIONER_FILE)
     tls = _tls(app)
     settings = _settings(folder, which, seat)
@@ -129,31 +157,61 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
             f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
             reason="tls-file",
         )
+    registry = held()
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
-    async with NatsServer(folder, text, binary=binary) as broker:
-        await provision(broker.url, seed, registry, seat=seat, tls=tls)
-        must_be_sound(
-            await run_checks(
-                url=broker.url,
-                monitor_url=broker.monitor_url,
-                provisioner_seed=seed,
-                registry=registry,
-                seat=seat,
-                conf_file=folder / CONF_FILE,
-                binary=broker.binary,
-                tls=tls,
-                probe_seeds=[each for each, _ in _probes(folder)],
-                settings=settings,
-            )
-        )
-        app.note(
-            f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
-        )
+    async with (
+        NatsServer(folder, text, binary=binary) as broker,
+        telling(app, "server", registry=held, connected=False),
+    ):
         await until_first(
-            carry(app, folder, broker.url, held, seat, tls),
-            RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
-            follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
+            tend(broker, room=DISK_RESERVE_BYTES, rest_s=rest_s),
+            _follow(app, folder, broker, held, registry, seed, settings, tls),
         )
+
+
+async def _follow(
+    app: App,
+    folder: Path,
+    broker: NatsServer,
+    held: RegistryStore,
+    registry: VerifiedRegistry,
+    seed: str,
+    settings: ServerSettings,
+    tls: Tls | None,
+) -> None:
+    """Make what the registry wants, check all of it, and follow the registry."""
+    from bus.cli.frame import recorder
+    from bus.server import check as run_checks
+    from bus.server import follow_registry, must_be_sound, provision, provisioner_endpoint
+    from bus.subscribing import RegistryFeed
+    from bus.tasks import until_first
+    from bus.upkeep import notify
+
+    seat = settings.seat
+    await provision(broker.url, seed, registry, seat=seat, tls=tls)
+    must_be_sound(
+        await run_checks(
+            url=broker.url,
+            monitor_url=broker.monitor_url,
+            provisioner_seed=seed,
+            registry=registry,
+            seat=seat,
+            conf_file=folder / CONF_FILE,
+            binary=broker.binary,
+            tls=tls,
+            probe_seeds=[each for each, _ in _probes(folder)],
+            settings=settings,
+        )
+    )
+    app.note(
+        f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
+    )
+    notify.ready()
+    await until_first(
+        carry(app, folder, broker.url, held, seat, tls),
+        RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
+        follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
+    )
 
 
 @command(server, "carrier-key")
@@ -180,7 +238,7 @@ async def check(app: App, folder: Path, *, url: str | None, monitor: str | None,
     from bus.cli.frame import open_registry
     from bus.config import is_server
     from bus.server import check as run_checks
-    from bus.server import find_binary, ports_of
+    from bus.server import find_binary, ports_of, standing_check
 
     app.logs()
     address = url or app.identity.server
@@ -195,7 +253,8 @@ async def check(app: App, folder: Path, *, url: str | None, monitor: str | None,
         monitor = monitor or next(iter(ports.get("monitoring", ())), None)
     registry = open_registry(app)
     seat = seat_of(folder, registry, which)
-    checks = await run_checks(
+    checks = [standing_check(folder, app.now().timestamp())]
+    checks += await run_checks(
         url=address,
         monitor_url=monitor or f"http://{at.hostname}:{(at.port or 4222) + MONITOR_ABOVE}",
         provisioner_seed=key_in(folder, PROVISIONER_FILE)[0],
