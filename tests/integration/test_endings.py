@@ -108,32 +108,6 @@ def test_a_second_signal_ends_a_program_at_once(tmp_path: Path) -> None:
     assert "ended at once" in premises.log(CSIRT).read_text()
 
 
-@pytest.mark.faults  # two waits for a file in use, of ten seconds each
-def test_a_file_in_use_is_waited_for_from_the_start(tmp_path: Path) -> None:
-    """Said once when it begins and once when it is over; the program then works, and ends when asked while it waits."""
-    premises = Premises(tmp_path / "premises", CSIRT)
-    outbox = premises.state(CSIRT) / "outbox.db"
-    with premises.running(CSIRT, "heartbeat", "run") as program:
-        premises.says(CSIRT, "stalled", program)
-        assert ends(program)[0] == DONE
-    outbox.unlink()
-    outbox.parent.joinpath("outbox.db-wal").unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(outbox)) as made:
-        made.execute("VACUUM")
-    with held_by_another(outbox):
-        with premises.running(CSIRT, "heartbeat", "run") as program:
-            premises.says(CSIRT, "waiting:", program)
-            assert ends(program)[0] == DONE
-        again = premises.running(CSIRT, "heartbeat", "run")
-        program = again.__enter__()
-        eventually_sync(lambda: premises.log(CSIRT).read_text().count("waiting:") == 2)
-    try:
-        premises.says(CSIRT, "going on", program)
-        assert ends(program)[0] == DONE
-    finally:
-        again.__exit__(None, None, None)
-
-
 @pytest.mark.slow
 def test_a_question_is_broken_off_and_the_terminal_is_as_before(tmp_path: Path) -> None:
     """A signal that comes while a passphrase is asked for leaves no terminal without an echo."""

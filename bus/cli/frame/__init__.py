@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         tell_of_bus,
         tracking,
     )
-    from bus.cli.frame.running import asked, is_asked, until_shown, until_unread
+    from bus.cli.frame.running import asked, is_asked, run_on, until_shown, until_unread
     from bus.cli.frame.sending import (
         TLPS,
         Sending,
@@ -184,6 +184,7 @@ __all__ = [
     "report_beside",
     "report_file",
     "retention",
+    "run_on",
     "safe",
     "safe_json",
     "send_drafts",

@@ -224,14 +224,21 @@ def is_asked() -> bool:
 def asking() -> Iterator[None]:
     """A person is asked, and everything else stands still: a signal breaks the question off."""
     program = Program.current
-    if program is None:
+    if program is not None:
+        program.is_asking = True
+        try:
+            yield
+        finally:
+            program.is_asking = False
+        return
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    program.is_asking = True
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # the terminal is given back as it was
     try:
         yield
     finally:
-        program.is_asking = False
+        signal.signal(signal.SIGTERM, before)
 
 
 async def until_shown(app: App) -> None:
