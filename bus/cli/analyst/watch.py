@@ -80,14 +80,27 @@ async def watch(
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
 ) -> int:
-    from bus.cli.frame import Unsealer, code_of, open_store, present_registry, report_beside, until_shown
+    from bus.cli.frame import (
+        Unsealer,
+        code_of,
+        open_store,
+        present_registry,
+        report_beside,
+        until_shown,
+        until_unread,
+    )
+    from bus.tasks import in_background
     from schemas.subject import parse
 
     shown = 0
     unsealer = Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
     registry, now = present_registry(app)
-    async with open_store(app) as store, _fed(app, store) if follow else contextlib.nullcontext():
+    async with (
+        in_background(until_unread(app), "reader of the output"),
+        open_store(app) as store,
+        _fed(app, store) if follow else contextlib.nullcontext(),
+    ):
         code = DONE
         if not follow:
             report = await store.read(lambda db: report_beside(app, db, registry, now))
