@@ -6,12 +6,13 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.publishing import outbox_table, resend
+    from bus.publishing.fitness import Behind, Unfit, fit_to_sign
     from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
     from bus.publishing.outbox import Outbox, Row
     from bus.publishing.outbox_table import RowState
     from bus.publishing.publisher import Accepted, Publisher
     from bus.publishing.reanchor import Anchor, Reanchoring
-    from bus.publishing.recovery import Recovery
+    from bus.publishing.recovery import Lost, Recovery
     from bus.publishing.resend import resend_asked
 else:
     __getattr__ = opened(__name__, __file__)
@@ -20,15 +21,19 @@ __all__ = [
     "UNSTAFFED",
     "Accepted",
     "Anchor",
+    "Behind",
     "Heartbeat",
     "Intervals",
+    "Lost",
     "Outbox",
     "Publisher",
     "Reanchoring",
     "Recovery",
     "Row",
     "RowState",
+    "Unfit",
     "Watchkeeping",
+    "fit_to_sign",
     "outbox_table",
     "resend",
     "resend_asked",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -11,6 +12,7 @@ from bus.errors import BrokerError
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 _Subject = Annotated[str, msgspec.Meta(max_length=1024)]
+Aware = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 MAX_NAMES = 100_000
 ALL_SUBJECTS = ">"
 T = TypeVar("T")
@@ -63,12 +65,14 @@ class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
         delivered: how far it has delivered.
         num_pending: how many messages of the stream it has still to deliver.
         num_waiting: how many pull requests wait at it.
+        told_at: the server's time when it answered; None when it says none.
     """
 
     config: dict[str, Any]
     delivered: Delivered
     num_pending: Count = 0
     num_waiting: Count = 0
+    told_at: Aware | None = msgspec.field(default=None, name="ts")
 
     def __post_init__(self) -> None:
         """Refuse settings that are used and are not what they should be; msgspec makes it a `ValidationError`."""
