@@ -6,8 +6,9 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.keys import nkeys
-    from bus.keys.certificates import certified
+    from bus.keys.certificates import certified, valid_between
     from bus.keys.files import (
+        is_credential_name,
         load_opening_key,
         load_signer,
         read_secret,
@@ -41,6 +42,7 @@ __all__ = [
     "TokenSigner",
     "certified",
     "check_entries",
+    "is_credential_name",
     "is_token",
     "load_nkey",
     "load_opening_key",
@@ -56,5 +58,6 @@ __all__ = [
     "sign_bulletin",
     "sign_entry",
     "thumbprint",
+    "valid_between",
     "write_secret",
 ]

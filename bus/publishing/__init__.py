@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from bus.publishing.reanchor import Anchor, Reanchoring
     from bus.publishing.recovery import Lost, Recovery
     from bus.publishing.resend import resend_asked
+    from bus.publishing.sender import Sender
+    from bus.publishing.stamping import check_keys
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -31,8 +33,10 @@ __all__ = [
     "Recovery",
     "Row",
     "RowState",
+    "Sender",
     "Unfit",
     "Watchkeeping",
+    "check_keys",
     "fit_to_sign",
     "outbox_table",
     "resend",

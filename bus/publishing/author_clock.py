@@ -19,7 +19,7 @@ async def clock_ahead_s(
         UnreachableError, BrokerError: from the broker.
     """
     before = clock()
-    told = (await consumer_info(connection, stream, consumer)).told_at
+    told = (await consumer_info(connection, stream, consumer)).ts
     if told is None:
         return 0.0
     gap = clock_gap(before, told, clock())

@@ -118,8 +118,8 @@ def fit_to_sign(record: Record | None, held: Held, place: Place) -> Unfit | None
             remedy="tocsin outbox recover",
             channels=channels,
         )
-    known = held.inode if record is None or record.mark is None else record.mark.inode
-    if known is not None and known != place.inode:
+    known = {held.inode} if record is None or record.mark is None else {held.inode, record.mark.inode}
+    if not known <= {None, place.inode}:
         return _restored("it is another file than the one that was last written")
     if record is not None and _is_touched(record, place):
         return _restored("the file beside it that lists what was accepted was changed by another hand")

@@ -28,7 +28,7 @@ from bus.server.config import (
     render_conf,
 )
 from bus.server.findings import Check, hard, soft
-from bus.server.isolation import isolation_check
+from bus.server.isolation import isolation_check, provisioner_check
 from bus.server.layout_checks import (
     FULL_SHARE,
     carrier_check,
@@ -39,8 +39,9 @@ from bus.server.layout_checks import (
     stream_checks,
 )
 from bus.server.monitor import read_monitor
-from bus.server.provisioning import layout, provisioner_endpoint
+from bus.server.provisioning import layout, provisioner_endpoint, ready
 from bus.server.room import batch_checks, room_checks
+from bus.server.standing import who_stands_behind
 from bus.transport import (
     MAX_MESSAGE_BYTES,
     PULL_BYTES,
@@ -94,7 +95,7 @@ async def check(
         settings: those that the configuration should be made with; its ports and its address for clients count not here.
 
     Raises:
-        ServerError: `no-monitor`, when the monitoring address does not answer.
+        ServerError: `no-monitor`, when the monitoring address does not answer; `not-ready`, as `provision`.
         UnreachableError, DeniedError: from the broker.
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
@@ -122,19 +123,28 @@ async def check(
         await connection.until_connected(CONNECT_S)
         if tls is not None:
             checks += await asyncio.to_thread(lambda: list(_handshakes(url, tls)))
-        specs, wanted = layout(registry, seat)
-        checks += await stream_checks(connection, specs, len(registry.document.authorities))
-        checks.append(await lag_check(connection, specs))
-        checks.append(await consumer_check(connection, wanted))
-        jetstream = varz.get("jetstream") or {}
-        store = int((jetstream.get("config") or {}).get("max_storage", 0))
-        checks += room_checks(specs, store, await kept_room(connection, specs))
-        checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
+        with ready():
+            checks += await _layout_checks(connection, varz, registry, seat)
         if probe_seeds:
             checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))
         if seat is not None:
             checks.append(country_check(registry, seat.federation))
             checks += [await carrier_check(connection, guest) for guest in guests(registry, seat)]
+    return checks
+
+
+async def _layout_checks(
+    connection: Connection, varz: dict[str, Any], registry: VerifiedRegistry, seat: BrokerRole | None
+) -> list[Check]:
+    specs, wanted = layout(registry, seat)
+    checks = await stream_checks(connection, specs, len(registry.document.authorities))
+    checks.append(await lag_check(connection, specs))
+    checks.append(await consumer_check(connection, wanted))
+    jetstream = varz.get("jetstream") or {}
+    store = int((jetstream.get("config") or {}).get("max_storage", 0))
+    checks += room_checks(specs, store, await kept_room(connection, specs))
+    checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
+    checks.append(await provisioner_check(connection))
     return checks
 
 
@@ -145,6 +155,23 @@ async def _walls(
         return await isolation_check(owner, url=url, seeds=seeds, registry=registry, tls=tls)
     except BusError as exc:
         return hard("walls", ok=False, detail=f"they could not be tried: {exc}")
+
+
+def standing_check(folder: Path, now: float) -> Check:
+    """Whether a program stands behind the server of a folder: one that was killed leaves a server that follows nothing.
+
+    A server that was started by other means than `tocsin server run` is said to be so; its operator reloads it.
+
+    Args:
+        folder: the server's.
+        now: seconds since 1970, by the clock of this machine.
+    """
+    found = who_stands_behind(folder, now)
+    if found.is_ours and not found.is_stood_behind:
+        lost = "it follows no registry, and a country's carrier is gone; start it again: tocsin server run"
+        return hard("server run", ok=False, detail=f"{found.told}: {lost}")
+    by_hand = "it was started by other means: reload it by hand when the registry changes"
+    return soft("server run", found.is_stood_behind, found.told, by_hand)
 
 
 def must_be_sound(checks: Iterable[Check]) -> None:

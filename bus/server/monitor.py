@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import IO, Any
 
 from bus.server.binary import ServerError
 
@@ -27,7 +27,7 @@ def read_monitor(address: str, path: str) -> dict[str, Any]:
         ServerError: `no-monitor`, when there is no such answer.
     """
     try:
-        with _direct.open(f"{address}/{path}", timeout=TIMEOUT_S) as answer:
+        with _answer(f"{address}/{path}") as answer:
             document: object = json.loads(answer.read(MAX_BYTES))
     except (OSError, ValueError, RecursionError, urllib.error.URLError) as exc:
         raise ServerError(
@@ -39,6 +39,15 @@ def read_monitor(address: str, path: str) -> dict[str, Any]:
             f"the monitoring address {address} answers with something else", reason="no-monitor"
         )
     return document
+
+
+def _answer(url: str) -> IO[bytes]:
+    """What a server that is not healthy says is an answer too; it comes with status 503."""
+    try:
+        opened: IO[bytes] = _direct.open(url, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as exc:
+        return exc
+    return opened
 
 
 def _why(exc: Exception) -> str:

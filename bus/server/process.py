@@ -4,48 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import re
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import structlog
 
 from bus.server.binary import ServerError, check_version, config_digest, find_binary
 from bus.server.monitor import read_monitor
 from bus.server.server_log import ServerLog
+from bus.server.standing import CONF_FILE, Standing, take_server_lock
 from bus.storage import write_atomically
+from bus.tasks import LAST_ACTS
 
 START_S = 60.0  # with a thousand streams, on a busy machine
-STOP_S = 10.0
+STOP_S, DEAF_STOP_S = 10.0, 1.0  # of a server that answers, and of one that does not and may never
 RELOAD_S = 20.0
 _POLL_S = 0.01
 _LOOK_S = 0.05
 
 log = structlog.get_logger()
-
-
-class Running(NamedTuple):
-    """A server that runs: its process id, and its addresses by what they serve."""
-
-    pid: int
-    addresses: dict[str, list[str]]
-
-
-def ports_of(folder: Path) -> Running | None:
-    """Process id and addresses of the server that runs in a folder; None when none does."""
-    for file in folder.glob("*.ports"):
-        pid = file.stem.rpartition("_")[2]
-        try:
-            os.kill(int(pid), 0)
-            return Running(int(pid), json.loads(file.read_bytes()))
-        except (OSError, ValueError):
-            continue  # it was killed and could not tidy up
-    return None
 
 
 class NatsServer:
@@ -67,6 +49,7 @@ class NatsServer:
         self.binary = find_binary(binary, os.environ).absolute()  # it is started from within the folder
         self._said = ServerLog(folder)
         self._process: subprocess.Popen[bytes] | None = None
+        self._standing: Standing | None = None
         self._ports: dict[str, list[str]] = {}
 
     async def __aenter__(self) -> Self:
@@ -92,6 +75,12 @@ class NatsServer:
         return self._said.log_file
 
     @property
+    def store(self) -> Path:
+        """Where its streams are, or will be."""
+        found = re.search(r'^  store_dir: ("(?:[^"\\]|\\.)*")$', self.conf, re.MULTILINE)
+        return self.folder / (json.loads(found[1]) if found else ".")
+
+    @property
     def pid(self) -> int:
         """Its process id."""
         if self._process is None:
@@ -104,28 +93,25 @@ class NatsServer:
         Raises:
             ServerError: `not-running`, with its last words.
         """
-        if self._process is None or self._process.poll() is not None:
+        if not self._is_alive():
             raise ServerError(f"nats-server has ended: {self._said.last_words()}", reason="not-running")
 
     async def start(self) -> None:
         """Start and wait until JetStream is healthy.
 
+        A server that a killed program left behind in this folder is ended first (ADR-028).
+
         Raises:
-            ServerError: `server-too-old`, `no-server`, `server-running` when a server runs in this folder already,
-                or `server-start` with what the server said.
+            ServerError: `server-too-old`, `no-server`, `server-running` when a program that lives runs a server in this
+                folder, `port-taken`, or `server-start` with what the server said.
         """
         await asyncio.to_thread(check_version, self.binary)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = self._lock()
+        self._standing = await Standing.take(self.folder)
         try:
-            write_atomically(self._conf_file, self.conf.encode())
-            self._said.begin()
-            self._process = self._spawn(lock)
-        finally:
-            os.close(lock)  # the child has it now, and gives it back when it ends, whatever becomes of us
-        try:
+            await self._begin()
             async with asyncio.timeout(START_S):
-                await self._until_healthy(self._process)
+                await self._until_healthy()
         except TimeoutError:
             self.kill()
             raise ServerError(
@@ -137,21 +123,27 @@ class NatsServer:
             raise
         log.info("server_started", url=self.url, pid=self.pid)
 
-    def _lock(self) -> int:
-        """Two servers over one store destroy it; so the first holds this folder, to its end."""
-        lock = os.open(self.folder / "nats-server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    async def _begin(self) -> None:
+        lock = await take_server_lock(self.folder)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            running = ports_of(self.folder)
-            how = f"kill {running.pid}" if running else "its process id is in its log"
-            raise ServerError(
-                f"another nats-server runs in {self.folder}",
-                remedy=f"end it first: {how}",
-                reason="server-running",
-            ) from None
-        return lock
+            for stale in self.folder.glob("*.ports"):
+                stale.unlink()  # of servers that were killed: none runs here now
+            write_atomically(self._conf_file, self.conf.encode())
+            self._said.begin()
+            self._process = self._spawn(lock)
+            LAST_ACTS.add(self.kill)
+        finally:
+            os.close(lock)  # the child has it now, and gives it back when it ends, whatever becomes of us
+
+    def look(self) -> None:
+        """Leave a sign, for `server check`, that this program is awake and looks after its server.
+
+        Raises:
+            ServerError: `not-running`, with its last words, when it has ended by itself.
+        """
+        self.must_run()
+        if self._standing is not None:
+            self._standing.look()
 
     def _spawn(self, lock: int) -> subprocess.Popen[bytes]:
         with self._said.opened() as out:
@@ -167,9 +159,9 @@ class NatsServer:
                 start_new_session=True,
             )
 
-    async def _until_healthy(self, process: subprocess.Popen[bytes]) -> None:
-        while not await asyncio.to_thread(self._healthy, process.pid):
-            if process.poll() is not None:
+    async def _until_healthy(self) -> None:
+        while not await asyncio.to_thread(self._healthy, self.pid):
+            if not self._is_alive():
                 said = self._said.last_words()
                 if "address already in use" in said:
                     raise ServerError(
@@ -234,19 +226,42 @@ class NatsServer:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        LAST_ACTS.discard(self.kill)
+        self._step_back()
 
     async def stop(self) -> None:
-        """End the process, gently at first."""
-        process, self._process = self._process, None
-        if process is None or process.poll() is not None:
-            return
-        process.terminate()
+        """End the process, gently at first; at once where this is cancelled."""
+        process = self._process
         try:
-            await asyncio.to_thread(process.wait, STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            await asyncio.to_thread(process.wait)
+            if process is not None and process.poll() is None:
+                await self._end(process)
+        finally:
+            self.kill()
+            self._process = None
+
+    async def _end(self, process: subprocess.Popen[bytes]) -> None:
+        answers = await asyncio.to_thread(self._answers)
+        process.terminate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S if answers else DEAF_STOP_S):
+                while process.poll() is None:  # noqa: ASYNC110 (a process is asked, which has no event)
+                    await asyncio.sleep(_POLL_S)
+        self.kill()
         log.info("server_stopped", pid=process.pid)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.monitor("varz"))
+        except (ServerError, KeyError):
+            return False
+
+    def _is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _step_back(self) -> None:
+        standing, self._standing = self._standing, None
+        if standing is not None:
+            standing.give_up()
 
     def pinned(self) -> str:
         """The configuration with the ports the server got, so that a restart is found at the same place."""
@@ -272,7 +287,7 @@ class NatsServer:
 
     @property
     def _conf_file(self) -> Path:
-        return self.folder / "nats-server.conf"
+        return self.folder / CONF_FILE
 
     def _healthy(self, pid: int) -> bool:
         ports = self.folder / f"{self.binary.name}_{pid}.ports"

@@ -7,11 +7,12 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.storage import allowances, lease
     from bus.storage.allowances import Allowance
+    from bus.storage.copying import check_copy, copy_database, is_in_use
     from bus.storage.files import write_atomically
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S, boot_id
     from bus.storage.sqlite import Companion, Database, utc
-    from bus.storage.store import Lease, Store, from_row, insert, single
+    from bus.storage.store import Lease, Store, from_row, insert, single, up_to
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -25,10 +26,14 @@ __all__ = [
     "Store",
     "allowances",
     "boot_id",
+    "check_copy",
+    "copy_database",
     "from_row",
     "insert",
+    "is_in_use",
     "lease",
     "single",
+    "up_to",
     "utc",
     "write_atomically",
 ]

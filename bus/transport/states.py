@@ -65,14 +65,14 @@ class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
         delivered: how far it has delivered.
         num_pending: how many messages of the stream it has still to deliver.
         num_waiting: how many pull requests wait at it.
-        told_at: the server's time when it answered; None when it says none.
+        ts: the broker's own time when it answered.
     """
 
     config: dict[str, Any]
     delivered: Delivered
     num_pending: Count = 0
     num_waiting: Count = 0
-    told_at: Aware | None = msgspec.field(default=None, name="ts")
+    ts: Aware | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that are used and are not what they should be; msgspec makes it a `ValidationError`."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -14,42 +13,20 @@ import pytest
 from bus.errors import StoreError
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Accepted
-from bus.server import ServerSettings
+from bus.server import ServerError, ServerSettings, tend
 from tests.faults import history as told
 from tests.faults import world
+from tests.support.disks import disk_or_skip, fill
 from tests.support.places import ROOT
 from tests.support.publishers import publishing
 from tests.support.stage import serving, speaking
 from tests.support.waiting import eventually, eventually_sync, longest
 from tests.support.world import draft, shared_world
 
-ROOM = 16 * 1024**2
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of few megabytes, in memory; skipped where mounting is not allowed."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("this machine mounts no tmpfs")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def fill(disk: Path, left: int) -> Path:
-    """Take up a disk but for so many bytes; remove the file to free it."""
-    ballast = disk / "ballast"
-    free = int(subprocess.check_output(["stat", "-f", "-c", "%a", str(disk)])) * 4096
-    ballast.write_bytes(bytes(free - left))
-    return ballast
-
 
 async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path: Path) -> None:
     """`publish` says `store-full`, what was accepted stays, and with room again the channel goes on without a hole."""
-    with small_disk(tmp_path / "disk") as disk:
+    with disk_or_skip(tmp_path / "disk") as disk:
         async with publishing(disk / "outbox.db", shared_world()) as publisher:
             ballast = fill(disk, 200_000)
             accepted: list[Accepted] = []
@@ -70,8 +47,8 @@ async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path
 
 @pytest.mark.faults
 async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path) -> None:
-    """While the broker's disk is full, publishers queue and say so; with room and a restart, everything is stored."""
-    with small_disk(tmp_path / "disk") as disk:
+    """While it is full, publishers queue and say so; with room again the broker is to be begun anew, and stores everything."""
+    with disk_or_skip(tmp_path / "disk") as disk:
         settings = ServerSettings(store_dir=disk / "jetstream")
         async with (
             serving(tmp_path / "server", shared_world(), settings) as bus,
@@ -86,7 +63,13 @@ async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path
 
             await eventually(complains)
             assert (await publisher.health()).counts["kept"] > 0
+            looked_after = asyncio.create_task(tend(bus.server, room=1024**2, every=0.05))
+            await asyncio.wait({looked_after}, timeout=1.0)
+            assert not looked_after.done()
             ballast.unlink()
+            with pytest.raises(ServerError) as told:
+                await looked_after
+            assert told.value.reason == "cannot-store"
             await bus.server.stop()
             await bus.server.restart()
             assert await publisher.idle(longest())

@@ -10,7 +10,7 @@ import pytest
 
 from bus.demo.federation import free_port
 from bus.server import find_binary
-from bus.server.process import ports_of
+from bus.server.running import ports_of
 from tests.support.office import Desk, Office, wait_for
 from tests.support.waiting import eventually_sync
 
