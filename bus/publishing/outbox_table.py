@@ -17,7 +17,10 @@ __all__ = ["ChainHead", "Row", "RowState", "Settled", "whole"]
 
 log = structlog.get_logger()
 
-SCHEMA = """
+_FILE = """
+CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL);
+"""
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS outbox (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   status TEXT NOT NULL,
@@ -52,11 +55,11 @@ CREATE TABLE IF NOT EXISTS pruned_once (
   once TEXT PRIMARY KEY, id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
   subject TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS lost_numbers (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT, digest TEXT, found_at REAL NOT NULL, PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
+{_FILE.strip()}
 """
 LAYOUT = Layout("publishing", SCHEMA, migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n",))
 
@@ -73,6 +76,12 @@ SELECT seq, prev FROM outbox WHERE state = 'kept' AND status = ?1 AND channel = 
 UNION ALL SELECT seq, prev FROM outbox WHERE state = 'parked' AND channel = ?2
 ORDER BY seq LIMIT 1
 """
+
+
+def mark_as_copy(db: sqlite3.Connection) -> None:
+    """Have a copy of an outbox compared with the bus before it signs, inside a transaction: no file has the inode 0."""
+    db.execute(_FILE)
+    db.execute("REPLACE INTO outbox_file VALUES (1, 0)")
 
 
 def head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
