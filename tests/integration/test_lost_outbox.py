@@ -29,9 +29,8 @@ async def test_what_is_lost_for_good_is_named_and_its_numbers_are_not_given_agai
     """Two are on the bus, three more were accepted without it and are gone: the channel goes on after them, as number six."""
     path = tmp_path / "outbox.db"
     async with speaking(bus, path) as publisher:
-        for n in range(2):
-            sent = await publisher.publish(draft(f"{n}"))
-        assert await publisher.settled(sent.digest, longest()) == "stored"
+        sent = [await publisher.publish(draft(f"{n}")) for n in range(2)]
+        assert await publisher.settled(sent[-1].digest, longest()) == "stored"
     async with publishing(path, bus.world) as publisher:
         gone = [await publisher.publish(draft(f"without the bus {n}")) for n in range(3)]
     cut(path, 3)
@@ -56,8 +55,7 @@ async def test_what_the_bus_has_is_not_lost(bus: Bus, tmp_path: Path) -> None:
     """The outbox has lost its end, and the bus has all of it: nothing is to be said again."""
     path = tmp_path / "outbox.db"
     async with speaking(bus, path) as publisher:
-        for n in range(4):
-            last = await publisher.publish(draft(f"{n}"))
+        last = [await publisher.publish(draft(f"{n}")) for n in range(4)][-1]
         assert await publisher.settled(last.digest, longest()) == "stored"
     cut(path, 2)
     async with speaking(bus, path) as publisher:
@@ -72,8 +70,7 @@ async def test_rubbish_in_the_place_of_a_head_stops_nobody_who_has_the_heads_fil
     """The streams prove no head any more, and the outbox is lost; the file beside it knows the number."""
     path = tmp_path / "outbox.db"
     async with speaking(bus, path) as publisher:
-        for n in range(3):
-            last = await publisher.publish(draft(f"{n}"))
+        last = [await publisher.publish(draft(f"{n}")) for n in range(3)][-1]
         assert await publisher.settled(last.digest, longest()) == "stored"
     async with connected(bus.endpoint("xa-csirt")) as thief:
         for n in range(HEADS_EACH):
@@ -135,6 +132,23 @@ async def test_a_row_that_is_not_what_was_signed_is_never_sent(bus: Bus, tmp_pat
             await publisher.outbox.get(row.id)
         assert refused.value.reason == "row-damaged"
     assert [decode(message.payload).seq for message in await stored(bus, 2)] == [2, 3]
+
+
+async def test_a_scrub_brings_back_what_the_bus_has(bus: Bus, tmp_path: Path) -> None:
+    """A stored row is damaged: it is not shown, and a scrub writes it anew, to the byte."""
+    path = tmp_path / "outbox.db"
+    async with speaking(bus, path) as publisher:
+        sent = await publisher.publish(draft())
+        assert await publisher.settled(sent.digest, longest()) == "stored"
+        before = await publisher.outbox.get(sent.id)
+        await publisher.outbox.execute(HARM["payload"])
+        with pytest.raises(StoreError):
+            await publisher.outbox.get(sent.id)
+        await publisher.scrub(longest())
+        healed = await publisher.outbox.get(sent.id)
+        assert before is not None
+        assert healed is not None
+        assert (healed.payload, healed.subject, healed.state) == (before.payload, before.subject, "stored")
 
 
 async def test_an_author_whose_clock_is_ahead_of_the_brokers_signs_nothing(bus: Bus, tmp_path: Path) -> None:

@@ -72,7 +72,10 @@ async def _watch(
     unsealer = Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
     registry, now = present_registry(app)
-    async with open_store(app) as store, reading(app, store, "watch") if follow else contextlib.nullcontext():
+    async with (
+        open_store(app, make=follow) as store,
+        reading(app, store, "watch") if follow else contextlib.nullcontext(),
+    ):
         code = DONE
         if not follow:
             report = await store.read(lambda db: report_beside(app, db, registry, now))
