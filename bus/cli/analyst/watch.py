@@ -98,7 +98,7 @@ async def _watch(
     registry, now = present_registry(app)
     async with (
         in_background(until_unread(app), "reader of the output"),
-        open_store(app) as store,
+        open_store(app, make=follow) as store,
         _fed(app, store) if follow else contextlib.nullcontext(),
     ):
         code = DONE
