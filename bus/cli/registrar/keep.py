@@ -16,6 +16,7 @@ from bus.cli.frame import (
     App,
     command,
     ended,
+    health_option,
     recorder,
     registry_store,
     signer_of,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     help="transport key of the server's provisioner (FOLDER/provisioner.nk)",
 )
 @click.option("--hours", type=click.IntRange(1, 48), default=6, show_default=True, help="life of a beacon")
+@health_option
 @click.option("--once", is_flag=True, help="do what is due now, say what ends when, and end")
 def keep(
     app: App, *, key_file: Path, passphrase_file: Path | None, provisioner: Path, hours: int, once: bool
@@ -70,11 +72,13 @@ def keep(
 
 
 async def _run(app: App, keeper: Keeper, held: RegistryStore, place: Endpoint) -> int:
+    from bus.cli.frame import telling
     from bus.subscribing import RegistryFeed
     from bus.tasks import until_first
 
     app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
-    await until_first(keeper.run(), RegistryFeed(held, place, on_news=recorder(app)).run(), ended())
+    async with telling(app, "keeper", registry=held, connected=False):
+        await until_first(keeper.run(), RegistryFeed(held, place, on_news=recorder(app)).run(), ended())
     return DONE
 
 
