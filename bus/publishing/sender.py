@@ -120,7 +120,11 @@ class Sender:
         return behind
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled.
+
+        Raises:
+            StoreError: `store-failed`, `store-closed`; the outbox takes nothing more until it is opened anew.
+        """
         try:
             async with Connection.open(self.endpoint) as connection:
                 await self._send(connection)
@@ -142,7 +146,7 @@ class Sender:
             except BusError as exc:
                 self._stall(exc.reason, str(exc))
                 if isinstance(exc, StoreError) and exc.is_final:
-                    return  # who publishes is told so by the outbox itself
+                    raise  # nothing is sent from here any more, and no program may live on as if it were
             except Exception as exc:  # a fault of ours must not end the sending in silence
                 log.exception("sender_failed", authority=self.authority_id)
                 self._stall("internal", repr(exc))
@@ -289,7 +293,7 @@ class Sender:
 
     def _flow(self, streams: dict[str, tuple[str, str]]) -> None:
         if self.problem:
-            log.info("sending_resumed", authority=self.authority_id)
+            log.warning("sending_resumed", authority=self.authority_id)
         self.problem = ""
         if streams.keys() <= self._known:
             self.compared.set()

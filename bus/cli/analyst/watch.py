@@ -7,7 +7,6 @@ and keeps no hub from starting.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from schemas.subject import Interest
 
 
-@command()
+@command(when_asked=INTERRUPTED)
 @repeatable("--topic", "topics", help="a domain (cyber) or a kind (data-breach); may be repeated")
 @repeatable("--country", "countries", metavar="CC", help="issued by an authority of this country")
 @repeatable("--area", "areas", metavar="CC", help="affecting this country, eu, multi or intl")
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 @click.option("--count", type=click.IntRange(min=1), help="end after so many")
 @health_option
 @click.option("--follow/--no-follow", default=True, help="end when everything held has been shown")
-def watch(
+async def watch(
     app: App,
     *,
     since: dt.timedelta | None,
@@ -60,15 +59,13 @@ def watch(
     Without a hub of this identity running, watch reads from the bus itself. Ctrl-C ends it (exit 130). With --no-follow it
     says first, on standard error, as of when it is and what is wrong, and exits 9 when that is bad.
     """
-    with contextlib.suppress(KeyboardInterrupt):
-        return asyncio.run(_watch(app, interest_of(**interest), since, count, follow=follow))
-    raise click.exceptions.Exit(INTERRUPTED)
+    return await _watch(app, interest_of(**interest), since, count, follow=follow)
 
 
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
 ) -> int:
-    from bus.cli.frame import Unsealer, code_of, open_store, present_registry, report_beside
+    from bus.cli.frame import Unsealer, code_of, open_store, present_registry, report_beside, until_shown
     from schemas.subject import parse
 
     shown = 0
@@ -86,6 +83,7 @@ async def _watch(
             if not interest.matches(parse(row.subject)):
                 continue
             show(app, row, unsealer)
+            await until_shown(app)
             shown += 1
             if count is not None and shown >= count:
                 break

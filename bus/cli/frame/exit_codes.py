@@ -39,15 +39,20 @@ BY_CLASS: dict[str, int] = {
     "SchemaError": REFUSED,
     "AdmissionError": UNTRUSTED,
     "AuditError": UNTRUSTED,
+    "BackupError": UNTRUSTED,
     "BundleError": UNTRUSTED,
     "KeyFileError": UNTRUSTED,
     "SealError": UNTRUSTED,
+    "StuckError": FAILURE,
     "TrustError": UNTRUSTED,
     "UnreachableError": UNREACHABLE,
 }
 
 # Class name and reason, where the reason says more than the class.
 BY_REASON: dict[tuple[str, str], int] = {
+    ("BackupError", "backup-empty"): NOT_FOUND,
+    ("BackupError", "backup-occupied"): REFUSED,
+    ("BackupError", "backup-room"): FAILURE,
     ("InputFileError", "file-missing"): NOT_FOUND,
     ("InputFileError", "file-unreadable"): USAGE,
     ("ServerError", "no-monitor"): UNREACHABLE,

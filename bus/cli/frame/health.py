@@ -109,7 +109,9 @@ async def telling(
                 if link is not None:
                     tasks.start(link.run(), "look at the broker")
                     if service is None or not reader_streams(held(), context.authority):
-                        tasks.start(_say_of_bus(app, link), "tell of the bus")  # otherwise its reading says it
+                        tasks.start(
+                            _say_of_bus(app, link), "tell of the bus"
+                        )  # otherwise its reading says it
                 tasks.start(keep_state(file, teller.gather), "state file")
                 yield
     except BaseException as exc:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -14,11 +13,13 @@ from bus.cli.frame.app import App
 from bus.cli.frame.audit import record_refusal, recorder
 from bus.cli.frame.files import private_folder
 from bus.cli.frame.health import telling
+from bus.cli.frame.running import asked
 from bus.cli.frame.session import (
     OUTBOX_FILE,
     defaults,
     endpoint,
     member_of,
+    once_open,
     open_signer,
     registry_store,
 )
@@ -50,7 +51,7 @@ async def open_publisher(
     registry = registry_store(app)
     signer = open_signer(context)
     async with (
-        Outbox.open(folder / OUTBOX_FILE, tables=TABLES) as outbox,
+        once_open(app, lambda: Outbox.open(folder / OUTBOX_FILE, tables=TABLES)) as outbox,
         Publisher.open(
             authority_id=context.authority,
             outbox=outbox,
@@ -180,16 +181,8 @@ async def ended(*, works: bool = True) -> None:
     from bus.tasks import in_background
     from bus.upkeep import notify
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop.set)
-    try:
-        async with in_background(notify.keep_telling(), "watchdog"):
-            if works:
-                notify.ready()
-            await stop.wait()
-            notify.stopping()
-    finally:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(signum)
+    async with asked() as stop, in_background(notify.keep_telling(), "watchdog"):
+        if works:
+            notify.ready()
+        await stop.wait()
+        notify.stopping()

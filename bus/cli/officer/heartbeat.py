@@ -14,7 +14,7 @@ def heartbeat() -> None:
     """Signed signs of life, with what readers must hold by now."""
 
 
-@command(heartbeat, "run")
+@command(heartbeat, "run", when_asked=DONE)
 @health_option
 async def run(app: App) -> None:
     """Send heartbeats until Ctrl-C, at the interval of the phase; the end is announced as a planned outage.

@@ -25,7 +25,7 @@ def hub() -> None:
     """A national hub's store and its reading."""
 
 
-@command(hub, "run")
+@command(hub, "run", when_asked=DONE)
 @health_option
 async def run(app: App) -> None:
     """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted.
@@ -46,7 +46,7 @@ async def run(app: App) -> None:
         tell_of_bus,
         telling,
     )
-    from bus.cli.operator.server import production_registry
+    from bus.cli.operator.serving import production_registry
     from bus.hub import HubService
 
     production_registry(app)
