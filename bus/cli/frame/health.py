@@ -66,6 +66,7 @@ async def telling(
     registry: Callable[[], VerifiedRegistry] | None = None,
     lasting: bool = True,
     connected: bool = True,
+    says: bool = True,
     more: Callable[[], tuple[Condition, ...]] = tuple,
 ) -> AsyncIterator[None]:
     """Tell of this program for as long as the context lasts.
@@ -78,6 +79,7 @@ async def telling(
         registry: the registry as it stands now; the publisher's, or one opened anew, otherwise.
         lasting: whether the program is meant to run at all times; one that is not serves where its option says alone.
         connected: whether it looks at the broker by itself, where its context names one.
+        says: whether it is said on standard error when the bus does not answer, by this where no reading says it.
         more: conditions that it judges itself.
 
     Raises:
@@ -108,7 +110,7 @@ async def telling(
             async with background() as tasks:
                 if link is not None:
                     tasks.start(link.run(), "look at the broker")
-                    if service is None or not reader_streams(held(), context.authority):
+                    if says and (service is None or not reader_streams(held(), context.authority)):
                         tasks.start(
                             _say_of_bus(app, link), "tell of the bus"
                         )  # otherwise its reading says it
