@@ -130,7 +130,7 @@ async def reading(
             on_news=recorder(app),
             gives_way=True,
         ) as service,
-        telling(app, program, service=service, registry=held, lasting=False),
+        telling(app, program, service=service, registry=held, lasting=False, says=tell),
     ):
         if tell:
             service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")

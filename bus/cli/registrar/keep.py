@@ -16,6 +16,7 @@ from bus.cli.frame import (
     App,
     command,
     ended,
+    health_option,
     recorder,
     registry_store,
     run_on,
@@ -47,6 +48,7 @@ LOOK_S = 0.1
     help="transport key of the server's provisioner (FOLDER/provisioner.nk)",
 )
 @click.option("--hours", type=click.IntRange(1, 48), default=6, show_default=True, help="life of a beacon")
+@health_option
 @click.option("--once", is_flag=True, help="do what is due now, say what ends when, and end")
 def keep(
     app: App, *, key_file: Path, passphrase_file: Path | None, provisioner: Path, hours: int, once: bool
@@ -79,10 +81,12 @@ def keep(
 
 
 async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore) -> int:
+    from bus.cli.frame import telling
     from bus.tasks import until_first
 
     app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
-    await until_first(keeper.run(), feed.run(), ended())
+    async with telling(app, "keeper", registry=held, connected=False):
+        await until_first(keeper.run(), feed.run(), ended())
     return DONE
 
 
