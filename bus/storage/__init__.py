@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S
     from bus.storage.sqlite import Database, utc
-    from bus.storage.store import Lease, Store, from_row, insert, single
+    from bus.storage.store import Lease, Store, from_row, insert, single, up_to
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -31,6 +31,7 @@ __all__ = [
     "is_in_use",
     "lease",
     "single",
+    "up_to",
     "utc",
     "write_atomically",
 ]

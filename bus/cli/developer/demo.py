@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FOLDER, PARTLY, App, command, show_bulletin
+from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, App, asked, command, show_bulletin
 
 if TYPE_CHECKING:
     from bus.demo import Demo
@@ -20,9 +19,10 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("tocsin-demo")
 QUIET_END_S = 6.0
+PARTING_S = 1.5  # so long hubs may still catch up, once somebody wants it to end
 
 
-@command()
+@command(when_asked=INTERRUPTED)
 @click.option(
     "--dir",
     "folder",
@@ -69,18 +69,17 @@ async def demo(
 
     app.logs()
     app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, ended.set)
-    async with Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running:
+    async with (
+        Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
+        asked() as ended,
+    ):
         _greet(app, folder, running)
         feed = Feed(app, running)
         telling = [] if app.json else [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
         try:
             trust: Counter[str] = Counter()
             await _rounds(app, running, ended, seconds, telling, trust)
-            await running.drain()
+            await (running.drain(PARTING_S) if ended.is_set() else running.drain())
             tally = await running.tally()
             kept = Upkept(
                 trust=dict(trust),

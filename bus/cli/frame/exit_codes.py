@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from schemas.errors import TocsinError
 
-DONE, FAILURE, USAGE, NOT_FOUND, NOT_AUTHORISED, REFUSED, UNTRUSTED, UNREACHABLE, PARTLY = range(9)
+DONE, FAILURE, USAGE, NOT_FOUND, NOT_AUTHORISED, REFUSED, UNTRUSTED, UNREACHABLE, PARTLY, UNRELIABLE = range(
+    10
+)
 QUEUED, INTERRUPTED = 75, 130
 
 EXIT_CODES: dict[int, str] = {
@@ -20,6 +22,7 @@ EXIT_CODES: dict[int, str] = {
     UNTRUSTED: "trust failure: signature, revoked key, expired registry",
     UNREACHABLE: "bus unreachable",
     PARTLY: "partly done",
+    UNRELIABLE: "shown, and not to be relied on: the verdict on its health is bad",
     QUEUED: "queued on this disk, will be sent later",
     INTERRUPTED: "interrupted",
 }
@@ -40,6 +43,7 @@ BY_CLASS: dict[str, int] = {
     "BundleError": UNTRUSTED,
     "KeyFileError": UNTRUSTED,
     "SealError": UNTRUSTED,
+    "StuckError": FAILURE,
     "TrustError": UNTRUSTED,
     "UnreachableError": UNREACHABLE,
 }

@@ -10,7 +10,18 @@ from urllib.parse import urlsplit
 
 import click
 
-from bus.cli.frame import DONE, FAILURE, FILE, FOLDER, App, Group, NotFoundError, command, ended
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    FILE,
+    FOLDER,
+    App,
+    Group,
+    NotFoundError,
+    command,
+    ended,
+    health_option,
+)
 from bus.cli.operator.carrier import (
     CARRIER_FILE,
     MONITOR_ABOVE,
@@ -68,9 +79,10 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
     app.answer({"file": str(path), "registry_version": registry.version}, notes=[note])
 
 
-@command(server, "run")
+@command(server, "run", when_asked=DONE)
 @click.argument("folder", type=FOLDER)
 @listening
+@health_option
 @click.option("--binary", type=FILE, help="nats-server [env: TOCSIN_NATS_SERVER]")
 async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.
@@ -131,7 +143,7 @@ async def _run(app: App, folder: Path, which: Place, seat: BrokerRole | None, bi
 async def _serve(
     app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None, rest_s: float
 ) -> None:
-    from bus.cli.frame import registry_store
+    from bus.cli.frame import registry_store, telling
     from bus.errors import ConfigError
     from bus.server import DISK_RESERVE_BYTES, NatsServer, render_conf, tend
     from bus.tasks import until_first
@@ -147,7 +159,10 @@ async def _serve(
         )
     registry = held()
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
-    async with NatsServer(folder, text, binary=binary) as broker:
+    async with (
+        NatsServer(folder, text, binary=binary) as broker,
+        telling(app, "server", registry=held, connected=False),
+    ):
         await until_first(
             tend(broker, room=DISK_RESERVE_BYTES, rest_s=rest_s),
             _follow(app, folder, broker, held, registry, seed, settings, tls),
@@ -193,7 +208,7 @@ async def _follow(
     )
     notify.ready()
     await until_first(
-        carry(folder, broker.url, held, seat, tls, app.now),
+        carry(app, folder, broker.url, held, seat, tls),
         RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
         follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
     )
