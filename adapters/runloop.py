@@ -246,9 +246,9 @@ class RunLoop:
             raise
         except Exception as exc:
             # A draft that is none, or whose fields have other types than they should: a stranger's format may give anything.
-            note_failure(format_, exc)
+            said = note_failure(format_, exc)
             raise FormatError(
-                f"the format {format_.id} gave no draft: {type(exc).__name__}", reason="format-failed"
+                f"the format {format_.id} gave no draft: {said}", reason="format-failed"
             ) from exc
         return Reading(format_, drafts, losses, sha256_hex(data))
 

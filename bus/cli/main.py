@@ -187,7 +187,7 @@ def main(args: Sequence[str] | None = None) -> None:
     app = App()
     _outputs()
     try:
-        outcome: Any = program.main(args=args, standalone_mode=False, obj=app)
+        outcome: Any = program.main(args=args, prog_name="tocsin", standalone_mode=False, obj=app)
         code = outcome if isinstance(outcome, int) else DONE
     except click.exceptions.Exit as exc:
         code = exc.exit_code

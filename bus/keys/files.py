@@ -29,7 +29,25 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
 
 
 def read_secret(path: Path) -> bytes:
-    """The one line in a secret file; where systemd hands over a file of this name, that one (`LoadCredential=`).
+    """The one line in the file of a passphrase, or of what else opens a key.
+
+    Raises:
+        KeyFileError: `passphrase-missing`; otherwise as `read_line`.
+    """
+    try:
+        return read_line(path)
+    except KeyFileError as exc:
+        if exc.reason != "key-missing":
+            raise
+        raise KeyFileError(
+            f"the passphrase file {path} is not there",
+            remedy="name or bring back the one that was written with the key; no other opens it",
+            reason="passphrase-missing",
+        ) from None
+
+
+def read_line(path: Path) -> bytes:
+    """The one line in a private file; where systemd hands over a file of this name, that one (`LoadCredential=`).
 
     Raises:
         KeyFileError: `key-missing`, `key-symlink`, `key-permissions`, `key-unreadable` or `key-malformed`.

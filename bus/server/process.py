@@ -22,7 +22,7 @@ from bus.storage import write_atomically
 from bus.tasks import LAST_ACTS
 
 START_S = 60.0  # with a thousand streams, on a busy machine
-STOP_S = 10.0
+STOP_S, DEAF_STOP_S = 10.0, 1.0  # of a server that answers, and of one that does not and may never
 RELOAD_S = 20.0
 _POLL_S = 0.01
 _LOOK_S = 0.05
@@ -240,13 +240,20 @@ class NatsServer:
             self._process = None
 
     async def _end(self, process: subprocess.Popen[bytes]) -> None:
+        answers = await asyncio.to_thread(self._answers)
         process.terminate()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_S):
+            async with asyncio.timeout(STOP_S if answers else DEAF_STOP_S):
                 while process.poll() is None:  # noqa: ASYNC110 (a process is asked, which has no event)
                     await asyncio.sleep(_POLL_S)
         self.kill()
         log.info("server_stopped", pid=process.pid)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.monitor("varz"))
+        except (ServerError, KeyError):
+            return False
 
     def _is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None

@@ -92,6 +92,7 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
     from bus.plugin import ReadContext
     from schemas.errors import TocsinError
 
+    app.logs()
     format_ = format_named(format_id)
     context = ReadContext(received=app.now(), adapter="tocsin-convert", country=country, tz=tz)
     refused = 0

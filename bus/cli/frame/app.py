@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from bus.config import Context, Loaded
 
 
+TINTS = {
+    **dict.fromkeys(("ok", "pass", "live", "fresh", "stored", "read"), "green"),
+    **dict.fromkeys(("warn", "warning", "late", "planned", "unknown", "stale", "queued"), "yellow"),
+    **dict.fromkeys(
+        ("FAIL", "fail", "bad", "silent", "gap", "tail", "fork", "split", "blind", "expired"), "red"
+    ),
+}
+"""The colours of words that say how something is, where such a word is a whole cell."""
+
+
+def _tinted(cell: str) -> str:
+    return click.style(cell, fg=TINTS[cell]) if cell in TINTS else cell
+
+
 class App:
     """The state of one invocation: options, settings (read when first asked for), and output."""
 
@@ -138,11 +152,12 @@ class App:
         click.echo(safe(text), err=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Aligned columns on a terminal, tab-separated values in a pipe."""
+        """Aligned columns on a terminal, tab-separated values in a pipe; words of a state have a colour where colour is wanted."""
         cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]
         if not on_terminal():
+            colored = self.colored() and not self.plain
             for row in cells:
-                click.echo("\t".join(row))
+                click.echo("\t".join(_tinted(cell) if colored else cell for cell in row), color=colored)
             return
         if not self.plain and self._rich(columns, cells):
             return
@@ -161,7 +176,7 @@ class App:
         for name in columns:
             table.add_column(name.upper(), overflow="fold")
         for row in cells:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(cell, TINTS.get(cell, "")) for cell in row))
         Console(no_color=not self.colored(), highlight=False).print(table)
         return True
 

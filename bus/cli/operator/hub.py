@@ -46,7 +46,7 @@ async def run(app: App) -> None:
         tell_of_bus,
         telling,
     )
-    from bus.cli.operator.server import production_registry
+    from bus.cli.operator.serving import production_registry
     from bus.hub import HubService
 
     production_registry(app)
