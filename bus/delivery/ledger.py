@@ -23,7 +23,7 @@ from bus.subscribing import Stored, tables
 from bus.trust import VerifiedRegistry, receipt_grants
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import Receipt, Request
-from schemas.codec import decode
+from schemas.codec import decode, digest
 from schemas.elections import coarse, phase_over
 from schemas.subject import Channel, parse
 from schemas.vocab import MsgType, RefRel, Status
@@ -138,8 +138,8 @@ def enrol(db: sqlite3.Connection) -> None:
     new = f"SELECT n, id, digest, status, subject, payload {_NEW} ORDER BY n LIMIT ?"
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for row in rows:
-            if row["status"] == Status.SYSTEM:
-                continue
+            if row["status"] == Status.SYSTEM or digest(row["payload"]) != row["digest"]:
+                continue  # nobody answers the first; of what is damaged nothing is known
             bulletin = decode(row["payload"])
             phase = coarse(bulletin.election.phase) if bulletin.election else "none"
             cancels = [ref.id for ref in bulletin.references if ref.rel is RefRel.CANCELS]

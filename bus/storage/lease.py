@@ -60,7 +60,7 @@ def drop(db: sqlite3.Connection, owner: str) -> None:
 
 def owner_name() -> str:
     """A holder's name, by which its process can be recognised as gone: host boot, process id, when it began."""
-    return f"{_boot_id()}:{os.getpid()}:{_began(os.getpid())}:{secrets.token_hex(4)}"
+    return f"{boot_id()}:{os.getpid()}:{_began(os.getpid())}:{secrets.token_hex(4)}"
 
 
 def is_alive(owner: str) -> bool:
@@ -71,11 +71,12 @@ def is_alive(owner: str) -> bool:
     """
     boot, pid, began, _ = owner.split(":")
     # Of another host, or where /proc tells nothing, only the time limit counts.
-    return boot != _boot_id() or not began or _began(int(pid)) == began
+    return boot != boot_id() or not began or _began(int(pid)) == began
 
 
 @cache
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Which boot of this machine it is; the same word for every boot where that cannot be known."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return "host"
