@@ -17,7 +17,10 @@ __all__ = ["ChainHead", "Row", "RowState", "Settled", "whole"]
 
 log = structlog.get_logger()
 
-SCHEMA = """
+FILE_TABLE = (
+    "CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL)"
+)
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS outbox (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   status TEXT NOT NULL,
@@ -52,7 +55,7 @@ CREATE TABLE IF NOT EXISTS pruned_once (
   once TEXT PRIMARY KEY, id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
   subject TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL);
+{FILE_TABLE};
 CREATE TABLE IF NOT EXISTS lost_numbers (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT, digest TEXT, found_at REAL NOT NULL, PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
@@ -73,6 +76,15 @@ SELECT seq, prev FROM outbox WHERE state = 'kept' AND status = ?1 AND channel = 
 UNION ALL SELECT seq, prev FROM outbox WHERE state = 'parked' AND channel = ?2
 ORDER BY seq LIMIT 1
 """
+
+
+def distrust(db: sqlite3.Connection) -> None:
+    """Mark the outbox as another file than the one that was last written, inside a transaction: no file has the number 0.
+
+    For one that is put back from a copy: the number of the file that is gone may be given to this one.
+    """
+    db.execute(FILE_TABLE)
+    db.execute("REPLACE INTO outbox_file VALUES (1, 0)")
 
 
 def head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
