@@ -50,7 +50,7 @@ record: setup  ## every command's output and exit code against the fixture; a fe
 attacks: setup token ## every attack of the threat model, 20 000 mutations, and the totals; a few minutes
 	$(BIN)/python -m tests.attacks $(ARGS)
 
-linear: setup  ## what hostile bytes cost at the bound of each way in, and at an eighth of it; some minutes; ARGS='--most 262144'
+linear: setup  ## what hostile bytes cost at the bound of each way in, at half and at an eighth of it; some minutes; ARGS='--most 262144'
 	$(BIN)/python -m tests.linear $(ARGS)
 
 faults: setup  ## a power cut, a full disk, then five minutes of faults by seed, judged; ARGS='--seconds 60 --seed 7'

@@ -56,6 +56,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     heartbeat_none_s: Interval | None = None
     posture: str | None = None
     duty: str | None = None
+    health: str | None = None
 
 
 _PATHS = tuple(field.name for field in msgspec.structs.fields(Context) if field.type in (Path, Path | None))

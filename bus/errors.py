@@ -149,13 +149,13 @@ class StoreError(BusError):
 
     @property
     def is_passing(self) -> bool:
-        """Whether the same work may succeed later: the disk is full, or another process uses the file."""
-        return self.reason in ("store-full", "store-busy")
+        """Whether the same work may succeed later: disk or memory are full, or another process uses the file."""
+        return self.reason in ("store-full", "store-busy", "store-memory")
 
     @property
     def is_final(self) -> bool:
-        """Whether the same work fails again, however long one waits: the store has failed, or is closed."""
-        return self.reason in ("store-failed", "store-closed")
+        """Whether the same work fails again, however long one waits: the store has failed, is not there any more, or is closed."""
+        return self.reason in ("store-failed", "store-closed", "store-corrupt", "store-replaced")
 
 
 class OutboxError(BusError):

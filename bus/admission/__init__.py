@@ -8,12 +8,22 @@ if TYPE_CHECKING:
     from bus.admission.branches import ReceivedLink, Ruling, ending_of, keys_met, standing
     from bus.admission.chain import REFUSED, Link, Neighbours, Outcome, judge_link
     from bus.admission.contradiction import judge_proof
-    from bus.admission.steps import ENDED, REASONS, Admitted, admit, holds_place, verify_file, verify_inside
+    from bus.admission.steps import (
+        BY_VERSION,
+        ENDED,
+        REASONS,
+        Admitted,
+        admit,
+        holds_place,
+        verify_file,
+        verify_inside,
+    )
     from bus.admission.verdict import Judged, Message, Refused, decide
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "BY_VERSION",
     "ENDED",
     "REASONS",
     "REFUSED",

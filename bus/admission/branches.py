@@ -152,9 +152,10 @@ def standing(links: Iterable[ReceivedLink], ended: Mapping[str, Ending]) -> Ruli
     stands = _vouched(given, outright)
     by_date = _dated(given[::-1], stands, _firm(given[::-1], stands, outright))
     by_date = _with_history(given, stands, by_date)
+    kept = stands | by_date
     return Ruling(
-        stands=frozenset(link.digest for link, _ in given if link.place in stands | by_date),
-        falls=frozenset(link.digest for link, _ in given if link.place not in stands | by_date),
+        stands=frozenset(link.digest for link, _ in given if link.place in kept),
+        falls=frozenset(link.digest for link, _ in given if link.place not in kept),
         by_date=frozenset(link.digest for link, _ in given if link.place in by_date),
     )
 

@@ -100,7 +100,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
 ENDED = frozenset({"key-revoked", "key-ended"})
 """Refusals that end when a bulletin by a valid key continues the refused one (`bus.admission.branches`)."""
 
-_BY_VERSION = frozenset({"unknown-key", "wrong-issuer", "key-not-valid", "signature-policy"})
+BY_VERSION = frozenset({"unknown-key", "wrong-issuer", "key-not-valid", "signature-policy"})
 """Refusals, of what nobody is proven to have said, that the next version of the registry may end."""
 
 _PLACED = frozenset({"not-permitted", "from-the-future"})
@@ -292,7 +292,7 @@ def _decide(
 
 def _awaits(reason: str, entries: tuple[Entry, ...], registry: VerifiedRegistry) -> bool:
     """Whether the next version of the registry may let through what nobody is proven to have said."""
-    return reason in _BY_VERSION or any(registry.key(entry.header.kid) is None for entry in entries)
+    return reason in BY_VERSION or any(registry.key(entry.header.kid) is None for entry in entries)
 
 
 def _proof(reading: Reading, signed: _Signed, now: dt.datetime) -> Proof:

@@ -77,6 +77,7 @@ SUBCOMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "registry": {
         "rotate": ("bus.cli.registrar.rotate", "rotate"),
         "revoke": ("bus.cli.registrar.rotate", "revoke"),
+        "keep": ("bus.cli.registrar.keep", "keep"),
         "export": ("bus.cli.registrar.rotate", "export"),
         "accept": ("bus.cli.registrar.publish", "accept"),
         "publish": ("bus.cli.registrar.publish", "publish"),

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from bus.storage import utc
-from bus.subscribing import Inbox, Stored, stored
+from bus.subscribing import Inbox, Stored, contested, stored
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.elections import coarse, next_change, phase_at, phase_over
 from schemas.vocab import Domain, Phase
@@ -158,8 +158,10 @@ def phase_in(store: Inbox, country: str) -> Callable[[dt.datetime], Awaitable[Ph
 
 
 def last_exercises(db: sqlite3.Connection) -> dict[str, dt.datetime]:
-    """By authority, when it issued the newest bulletin of an exercise."""
-    rows = db.execute("SELECT issuer, max(issued) AS last FROM exercise GROUP BY issuer")
+    """By authority, when it issued the newest bulletin of an exercise that has effect."""
+    rows = db.execute(
+        f"SELECT issuer, max(issued) AS last FROM exercise WHERE NOT {contested.muted('exercise.row')} GROUP BY issuer"
+    )
     return {row["issuer"]: utc(row["last"]) for row in rows}
 
 

@@ -40,12 +40,19 @@ STAND_BY_S = 1.0
 READ_FIRST_S = 2.0
 """So long, in seconds, a hub's first heartbeat waits until the bus has been read."""
 LEASE_HELD = "lease-held"
+READS, STANDS_BY = "reading", "standing-by"
 INTERVALS = Intervals()
 
 Work = Callable[[], Coroutine[object, object, None]]
 News = Callable[[str, Mapping[str, Fact]], None]
 
 log = structlog.get_logger()
+
+
+class _Turn(msgspec.Struct):
+    """Whether this process is the one that reads into the store."""
+
+    is_ours: bool = False
 
 
 class HubService(msgspec.Struct, frozen=True):
@@ -59,6 +66,12 @@ class HubService(msgspec.Struct, frozen=True):
     store: Inbox
     subscriber: Subscriber
     _tasks: Background
+    _turn: _Turn
+
+    @property
+    def standing(self) -> str:
+        """`reading`, or `standing-by` while another process reads into the store."""
+        return READS if self._turn.is_ours else STANDS_BY
 
     @classmethod
     @asynccontextmanager
@@ -134,7 +147,7 @@ class HubService(msgspec.Struct, frozen=True):
             receipts, helper = Receipts(store, voice), PeerHelper(store, voice, patience_s)
             works["receipts"] = partial(repeated, receipts.answer, failing="not_answered", every_s=every_s)
             works["peer help"] = partial(repeated, helper.help, failing="not_asked", every_s=every_s)
-        lease = Lease(store, clock)
+        lease, turn = Lease(store, clock), _Turn()
         async with AsyncExitStack() as stack:
             stack.push_async_callback(lease.drop)
             if not stand_by and not await lease.is_ours():  # before anything is published
@@ -145,8 +158,8 @@ class HubService(msgspec.Struct, frozen=True):
                 beats = _heartbeat(voice, store, subscriber, intervals, keeping)
                 await stack.enter_async_context(beats.running())
             tasks = await stack.enter_async_context(background())
-            tasks.start(_while_leased(lease, works, stand_by=stand_by), f"hub {authority_id}")
-            yield cls(store, subscriber, tasks)
+            tasks.start(_while_leased(lease, works, turn, stand_by=stand_by), f"hub {authority_id}")
+            yield cls(store, subscriber, tasks, turn)
 
     def beside(self, work: Coroutine[object, object, None], name: str) -> None:
         """Run more work for as long as the hub runs; its error ends the hub, as that of any task of the hub."""
@@ -164,12 +177,13 @@ async def _keep(lease: Lease) -> None:
         await asyncio.sleep(LEASE_S / 3)
 
 
-async def _while_leased(lease: Lease, works: Mapping[str, Work], *, stand_by: bool) -> None:
+async def _while_leased(lease: Lease, works: Mapping[str, Work], turn: _Turn, *, stand_by: bool) -> None:
     """Work while the lease is held. With `stand_by` wait for it, at the beginning and after it was lost."""
     while True:
         while stand_by and not await lease.is_ours():  # noqa: ASYNC110 (the store is asked, which other processes write)
             await asyncio.sleep(STAND_BY_S)
         try:
+            turn.is_ours = True
             with one_failure():
                 async with asyncio.TaskGroup() as group:
                     group.create_task(_keep(lease), name="lease")
@@ -179,6 +193,8 @@ async def _while_leased(lease: Lease, works: Mapping[str, Work], *, stand_by: bo
             if not stand_by or exc.reason != LEASE_HELD:
                 raise
             log.warning("lease_lost", problem=str(exc))
+        finally:
+            turn.is_ours = False
 
 
 async def _read(subscriber: Subscriber, registry: Callable[[], VerifiedRegistry], authority_id: str) -> None:

@@ -6,7 +6,7 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.keys import nkeys
-    from bus.keys.certificates import certified
+    from bus.keys.certificates import certified, valid_between
     from bus.keys.files import (
         load_opening_key,
         load_signer,
@@ -56,5 +56,6 @@ __all__ = [
     "sign_bulletin",
     "sign_entry",
     "thumbprint",
+    "valid_between",
     "write_secret",
 ]

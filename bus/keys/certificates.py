@@ -6,6 +6,8 @@ there for those who must show a qualified seal.
 
 from __future__ import annotations
 
+import datetime as dt
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -37,3 +39,17 @@ def certified(signer: Signer, certificate: bytes) -> CertifiedSigner:
     if thumbprint(describe(public)[1]) != signer.kid:
         raise TrustError("the certificate is of another key", reason="not-your-key")
     return CertifiedSigner(signer, b64u(read.fingerprint(hashes.SHA256())))
+
+
+def valid_between(certificates: bytes) -> tuple[dt.datetime, dt.datetime]:
+    """The window in which every certificate of a file in PEM is good.
+
+    Raises:
+        TrustError: `unsupported-key`: no certificate in PEM.
+    """
+    try:
+        read = x509.load_pem_x509_certificates(certificates)
+    except ValueError:
+        raise TrustError("not a certificate in PEM", reason="unsupported-key") from None
+    begins = max(one.not_valid_before_utc for one in read)
+    return begins, min(one.not_valid_after_utc for one in read)

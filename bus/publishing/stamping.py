@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -121,33 +121,11 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         # 4 permit
         registry.permit(bulletin)
         sections.judge_section(bulletin, draft.sections, registry)
-        self._may_sign(registry, moment)
+        check_keys(registry, self.authority_id, [signer.kid for signer in self.signers], moment)
         if self.seal is None and (draft.sections or must_seal(bulletin, registry)):
             what = "a draft with sections" if draft.sections else f"what goes to {bulletin.audience}"
             raise PermitError(f"{what} must be sealed, and this publisher does not seal", reason="must-seal")
         return bulletin, payload
-
-    def _may_sign(self, registry: VerifiedRegistry, moment: dt.datetime) -> None:
-        """Part of step 4: refuse what every reader would refuse for its signatures."""
-        algorithms = set()
-        for signer in self.signers:
-            key = own_key(registry, self.authority_id, signer.kid)
-            if key.record.revoked_since is not None:
-                raise PermitError(
-                    f"key {signer.kid} is revoked; your registrar gives you another", reason="key-revoked"
-                )
-            if not key.record.not_before <= moment < key.record.not_after:
-                raise PermitError(
-                    f"key {signer.kid} is valid from {key.record.not_before:%Y-%m-%d} to "
-                    f"{key.record.not_after:%Y-%m-%d}; ask your registrar to rotate it",
-                    reason="key-not-valid",
-                )
-            algorithms.add(key.record.alg)
-        if missing := set(registry.authority(self.authority_id).require) - algorithms:
-            raise PermitError(
-                f"{self.authority_id} must sign with {', '.join(sorted(missing))} too",
-                reason="signature-policy",
-            )
 
     def sign_and_keep(
         self,
@@ -171,6 +149,39 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
         # 7 keep
         table.keep(db, bulletin, payload, name, headers, moment.timestamp(), once, origin)
         return _accepted(bulletin, name)
+
+
+def check_keys(
+    registry: VerifiedRegistry, authority_id: str, kids: Sequence[str], moment: dt.datetime
+) -> None:
+    """Part of step 4: refuse what every reader would refuse for its signatures.
+
+    Args:
+        registry: as it stands at `moment`.
+        authority_id: who would sign.
+        kids: the keys it would sign with.
+        moment: the present, aware.
+
+    Raises:
+        PermitError: `not-your-key`, `key-revoked`, `key-not-valid`; `signature-policy` where another signature is required.
+        TrustError: `unknown-authority`.
+    """
+    algorithms = set()
+    for kid in kids:
+        key = own_key(registry, authority_id, kid)
+        if key.record.revoked_since is not None:
+            raise PermitError(f"key {kid} is revoked; your registrar gives you another", reason="key-revoked")
+        if not key.record.not_before <= moment < key.record.not_after:
+            raise PermitError(
+                f"key {kid} is valid from {key.record.not_before:%Y-%m-%d} to "
+                f"{key.record.not_after:%Y-%m-%d}; ask your registrar to rotate it",
+                reason="key-not-valid",
+            )
+        algorithms.add(key.record.alg)
+    if missing := set(registry.authority(authority_id).require) - algorithms:
+        raise PermitError(
+            f"{authority_id} must sign with {', '.join(sorted(missing))} too", reason="signature-policy"
+        )
 
 
 def own_key(registry: VerifiedRegistry, authority_id: str, kid: str) -> RegisteredKey:

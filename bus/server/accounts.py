@@ -15,18 +15,40 @@ import msgspec
 
 from bus.federation import BrokerRole, guests, served_authorities
 from bus.server.probe import PROBES, probe_permissions
-from bus.transport import MAX_MESSAGE_BYTES, PROVISIONER, Permissions, inbox_prefix, permissions_of
+from bus.transport import (
+    MAX_MESSAGE_BYTES,
+    PROVISIONER,
+    STATEMENTS_STREAM,
+    TRUST_STREAM,
+    Permissions,
+    inbox_prefix,
+    permissions_of,
+    reading,
+)
 from bus.trust import VerifiedRegistry
 from schemas.subject import REGISTRAR_SUBJECTS, Trust, trust_subject
 
 HOLDER = "BUS"
 """The account of the streams."""
 SYSTEM = "SYS"
-API = "$JS.API.>"
+_CALLS = (
+    "$JS.API.INFO",
+    "$JS.API.STREAM.NAMES",
+    "$JS.API.STREAM.INFO.*",
+    "$JS.API.STREAM.CREATE.*",
+    "$JS.API.STREAM.UPDATE.*",
+    "$JS.API.CONSUMER.NAMES.*",
+    "$JS.API.CONSUMER.INFO.*.*",
+    "$JS.API.CONSUMER.CREATE.*.*",
+    "$JS.API.CONSUMER.DELETE.*.*",
+)
+"""The calls that make streams and consumers and look at them (`bus.server.provisioning`, `bus.server.checks`). None ends or
+empties a stream, takes a message out, or hands one on. The streams of authorities that have left have names that the registry
+no longer knows, so no name stands here."""
 # An account without streams is given all of the JetStream API by the server, which answers that it has none, beside what the
 # account imports. It is not, where something else stands in the place of this call: here, what nobody answers.
 _CLOSED, _NOBODY = "$JS.API.INFO", "tocsin.nobody"
-_NEXT = "$JS.API.CONSUMER.MSG.NEXT."
+_INFO, _NEXT = "$JS.API.CONSUMER.INFO.", "$JS.API.CONSUMER.MSG.NEXT."
 ANSWERS_S = 10
 """For so long the server remembers where the next answer to a request goes: more than the silence between two heartbeats
 of a pull request (`bus.transport.pull_consumer`), and little, for each request that waits costs memory."""
@@ -58,9 +80,7 @@ def members(
         probe_nkeys: the keys of `PROBES`, in their order, where there are any.
     """
     taken = set(_own_keys(registry, provisioner_nkey, seat, probe_nkeys))
-    said = (API, *REGISTRAR_SUBJECTS, trust_subject(Trust.REVOKE, PROVISIONER))
-    provisioner = Permissions(publish=said, subscribe=(f"{inbox_prefix(PROVISIONER)}.>",))
-    everybody = [Member(name=PROVISIONER, nkeys=(provisioner_nkey,), permissions=provisioner)]
+    everybody = [Member(name=PROVISIONER, nkeys=(provisioner_nkey,), permissions=_provisioner_permissions())]
     everybody += [
         Member(
             name=name,
@@ -78,6 +98,19 @@ def members(
         for name, nkey in zip(PROBES, probe_nkeys, strict=False)
     ]
     return tuple(everybody)
+
+
+def _provisioner_permissions() -> Permissions:
+    """What makes streams and consumers, reads what is said of trust, and says what the registrar publishes."""
+    # That it may ask about its own consumers too stands in the calls above; a call that stood twice would be answered twice.
+    reads = [
+        call
+        for stream in (STATEMENTS_STREAM, TRUST_STREAM)
+        for call in reading(stream, PROVISIONER)
+        if not call.startswith(_INFO)
+    ]
+    said = (*REGISTRAR_SUBJECTS, trust_subject(Trust.REVOKE, PROVISIONER))
+    return Permissions(publish=(*_CALLS, *reads, *said), subscribe=(f"{inbox_prefix(PROVISIONER)}.>",))
 
 
 def keys_taken(
@@ -165,7 +198,7 @@ def imports_lost(everybody: Iterable[Member], heard: Mapping[str, Collection[str
 
 def answers_often(subject: str) -> bool:
     """Whether a request on a subject may be answered more than once."""
-    return subject == API or subject.startswith(_NEXT)
+    return subject.startswith(_NEXT)
 
 
 def _export(subject: str, names: Sequence[str]) -> str:
@@ -183,7 +216,7 @@ def _account(member: Member, limits: str) -> str:
         f"      {{ service: {{ account: {HOLDER}, subject: {json.dumps(subject)} }} }}"
         for subject in member.permissions.publish
     )
-    if API not in member.permissions.publish:
+    if _CLOSED not in member.permissions.publish:
         imports += f'\n      {{ service: {{ account: {HOLDER}, subject: "{_NOBODY}" }}, to: "{_CLOSED}" }}'
     return f"""\
   {member.name} {{

@@ -28,7 +28,7 @@ from bus.server.config import (
     render_conf,
 )
 from bus.server.findings import Check, hard, soft
-from bus.server.isolation import isolation_check
+from bus.server.isolation import isolation_check, provisioner_check
 from bus.server.layout_checks import (
     FULL_SHARE,
     carrier_check,
@@ -125,6 +125,7 @@ async def check(
             checks += await asyncio.to_thread(lambda: list(_handshakes(url, tls)))
         with ready():
             checks += await _layout_checks(connection, varz, registry, seat)
+            checks.append(await provisioner_check(connection))
         if probe_seeds:
             checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))
         if seat is not None:

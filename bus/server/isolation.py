@@ -11,7 +11,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.server.findings import Check, hard
@@ -94,6 +94,39 @@ def goals(registry: VerifiedRegistry, token: str) -> tuple[Goal, ...]:
         subject = f"{PREFIX}.{status}.clear.{token}.{cc}.{org}.probe"
         found.append(Goal("an authority's channel", subject, f"{name}_{status}".upper()))
     return tuple(found)
+
+
+def closed_calls(token: str) -> tuple[tuple[str, Any], ...]:
+    """Calls of each kind that the provisioner has no need of, in the probes' own stream, where one that passes does no harm."""
+    return (
+        (f"STREAM.DELETE.{token}", None),
+        (f"STREAM.PURGE.{STREAM}", {"filter": f"{HEARD}.{token}"}),
+        (f"STREAM.MSG.GET.{STREAM}", {"last_by_subj": f"{HEARD}.{token}"}),
+        (f"STREAM.MSG.DELETE.{STREAM}", {"seq": 2**53}),
+        (f"STREAM.SNAPSHOT.{STREAM}", {"deliver_subject": f"{HEARD}.{token}"}),
+        (f"STREAM.LEADER.STEPDOWN.{token}", None),
+        (f"DIRECT.GET.{STREAM}", {"last_by_subj": f"{HEARD}.{token}"}),
+        (f"CONSUMER.MSG.NEXT.{STREAM}.{PROBES[1]}", {"batch": 1, "no_wait": True}),
+    )
+
+
+async def provisioner_check(owner: Connection) -> Check:
+    """Whether the provisioner is refused each kind of call that it has no need of.
+
+    Args:
+        owner: its connection.
+    """
+    token = f"probe{secrets.token_hex(4)}"
+    calls, passed = closed_calls(token), []
+    for call, body in calls:
+        try:
+            await js_api(owner, call, body, ANSWER_S)
+        except (BrokerError, UnreachableError) as exc:
+            if exc.reason == DeniedError.reason:
+                continue
+        passed.append(call.replace(f".{token}", ""))
+    told = f"{len(calls)} calls that it has no need of: all refused"
+    return hard("provisioner", not passed, told, f"it may call {', '.join(passed)}")
 
 
 async def isolation_check(

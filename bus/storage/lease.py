@@ -37,13 +37,20 @@ def is_anothers(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEA
     if row is None or row["owner"] == owner:
         return False
     # Twice, because it may have been taken a little after the moment that is now for us.
-    return now < row["until"] <= now + 2 * ttl and _alive(row["owner"])
+    return now < row["until"] <= now + 2 * ttl and is_alive(row["owner"])
 
 
 def is_held(db: sqlite3.Connection, now: float) -> bool:
     """Whether anybody holds it, in a file that need not have the table."""
     known = db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'lease'").fetchone()
     return known is not None and is_anothers(db, "", now)
+
+
+def holder(db: sqlite3.Connection, now: float) -> str | None:
+    """The owner that holds it, in a file that need not have the table; None when it is free."""
+    if not is_held(db, now):
+        return None
+    return str(db.execute("SELECT owner FROM lease").fetchone()["owner"])
 
 
 def drop(db: sqlite3.Connection, owner: str) -> None:
@@ -56,7 +63,12 @@ def owner_name() -> str:
     return f"{_boot_id()}:{os.getpid()}:{_began(os.getpid())}:{secrets.token_hex(4)}"
 
 
-def _alive(owner: str) -> bool:
+def is_alive(owner: str) -> bool:
+    """Whether the process of an owner lives, as far as can be known; of another host it is taken to.
+
+    Raises:
+        ValueError: no name of an owner.
+    """
     boot, pid, began, _ = owner.split(":")
     # Of another host, or where /proc tells nothing, only the time limit counts.
     return boot != _boot_id() or not began or _began(int(pid)) == began

@@ -3,6 +3,9 @@
 Write-ahead log with `synchronous=FULL`: what was committed survives a power cut. Each piece of work runs in its
 own savepoint inside one `BEGIN IMMEDIATE` transaction; one that raises is rolled back alone and its caller gets
 the exception, the others commit with a single fsync. Other processes may share the file.
+
+Whatever befalls the thread, everybody who waits for it is answered. Twice a second, and around each commit, it looks whether
+the file still is where it was (`bus.storage.presence`); a file that stays open is read whole once (`bus.storage.soundness`).
 """
 
 from __future__ import annotations
@@ -18,21 +21,23 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 
 from bus.errors import StoreError
-from bus.storage import lease
+from bus.storage import faults, lease, soundness
 from bus.storage.layout import Layout, bring_up_to_date, is_current, is_older
+from bus.storage.presence import Presence
+from bus.tasks import in_background
 
 BUSY_TIMEOUT_S = 10.0
 POLL_S = 0.025
 MAX_GROUP = 256
-_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-# After these it is not known what is on the disk. A failed fsync is never tried again: the kernel may have dropped the
-# pages and would report success.
-_FATAL = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+LOOK_S = 0.5
+"""Seconds between two looks at the file while nothing is written."""
+CHECK_AFTER_S = 5.0
+"""Seconds after which a file that is still open is read whole, once: most commands have ended by then."""
 
 log = structlog.get_logger()
 
@@ -51,12 +56,23 @@ class _Outcome(NamedTuple):
     error: Exception | None = None
 
 
+class Companion(Protocol):
+    """What a room keeps beside the file, in the thread of the store; it raises nothing."""
+
+    def opened(self, db: sqlite3.Connection) -> None:
+        """The file is open."""
+
+    def committed(self, db: sqlite3.Connection) -> None:
+        """Work was committed, and nobody has been told yet."""
+
+
 class Database:
     """An open store. Use `Database.open`."""
 
-    def __init__(self, path: Path, layouts: Sequence[Layout]) -> None:
+    def __init__(self, path: Path, layouts: Sequence[Layout], companion: Companion | None = None) -> None:
         self.path = path
         self.layouts = layouts
+        self._companion = companion
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name=f"sqlite {path.name}", daemon=True)
@@ -64,36 +80,50 @@ class Database:
         self._written = asyncio.Event()
         self._refusal: StoreError | None = None  # of new work, once closed
         self._broken: StoreError | None = None
+        self._lost: asyncio.Future[None] = self._loop.create_future()  # fails when nobody's work could tell
+        self._presence: Presence | None = None
+        self._looked_at = self._check_at = 0.0
+        self._has_ended = False
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path, layouts: Sequence[Layout]) -> AsyncIterator[Database]:
+    async def open(
+        cls, path: Path, layouts: Sequence[Layout], *, companion: Companion | None = None
+    ) -> AsyncIterator[Database]:
         """Open or make the file, bringing older tables up to date; waits for all work at the end.
+
+        When the file is replaced, moved or deleted meanwhile, or found damaged, the body is cancelled.
 
         Args:
             path: the file; made for its owner alone.
             layouts: the tables that must be in it; the first says what kind of file it is.
+            companion: what is kept beside it.
 
         Raises:
             StoreError: `store-layout`, `store-wire`; the file is of another kind, release or wire, and is left as it is.
-            StoreError: `store-corrupt`, `store-unreadable`, `store-busy`, `store-full`.
+            StoreError: `store-corrupt`, `store-unreadable`, `store-busy`, `store-full`, `store-memory`.
+            StoreError: `store-replaced`, `store-corrupt`, found while the body ran.
         """
-        database = cls(path, layouts)
-        database._thread.start()
+        database = cls(path, layouts, companion)
+        try:
+            database._thread.start()
+        except RuntimeError:
+            raise faults.no_memory(path) from None
         try:
             await database._opened
-            yield database
+            async with in_background(database._until_lost(), f"look at {path.name}"):
+                yield database
         finally:
             database._refusal = StoreError(f"{path} has been closed", reason="store-closed")
             database._work.put(None)
-            await asyncio.to_thread(database._thread.join)
+            await database._joined()
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in a transaction and return when it is on the disk.
 
         Raises:
-            StoreError: `store-full`, `store-busy`; nothing of the work was kept, and it may be tried again.
-            StoreError: `store-failed`; after a failure of the disk the store takes no more work until it is opened anew.
+            StoreError: `store-full`, `store-busy`, `store-memory`; nothing of the work was kept, and it may be tried again.
+            StoreError: `store-failed`, `store-corrupt`, `store-replaced`; the store takes no more work until it is opened anew.
             Exception: what the work raised; nothing of it was kept.
         """
         return await self._put(work, writes=True)
@@ -101,6 +131,21 @@ class Database:
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work`, which only reads; all of its statements see the same moment."""
         return await self._put(work, writes=False)
+
+    async def check(self) -> None:
+        """Read every page of the file.
+
+        Raises:
+            StoreError: `store-corrupt`, and it takes no more work; `store-busy`, `store-memory`, `store-unreadable`.
+        """
+        try:
+            finding = await asyncio.to_thread(
+                soundness.look_through, self.path, goes_on=lambda: self._refusal is None
+            )
+        except (sqlite3.Error, OSError, MemoryError) as exc:
+            raise faults.of_opening(exc, self.path) from None
+        if finding:
+            raise self._breaks(faults.damaged(self.path, finding))
 
     async def changed(self, since: int, timeout: float) -> int:
         """Wait until this or another process has committed since `since`. Returns the new mark.
@@ -126,27 +171,133 @@ class Database:
             raise refusal
         answer: asyncio.Future[T] = self._loop.create_future()
         self._work.put(_Work(work, answer, writes))
+        if self._has_ended:  # since we looked; then nobody takes it out
+            self._answer_left()
         return await answer
+
+    async def _until_lost(self) -> None:
+        """Fail when the file is lost under us. Shielded, as the future is not this task's."""
+        await asyncio.shield(self._lost)
+
+    async def _joined(self) -> None:
+        """Wait for the end of the thread, also where there is no other thread to wait in."""
+        while self._thread.is_alive():
+            try:
+                await asyncio.to_thread(self._thread.join)
+            except (RuntimeError, MemoryError):
+                await asyncio.sleep(POLL_S)
 
     # -- in the thread ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        db: sqlite3.Connection | None = None
+        problem: BaseException | None = None
         try:
             db = self._connect()
-        except (sqlite3.Error, OSError, StoreError) as exc:
-            self._tell([_Outcome(self._opened, error=_opening(exc, self.path))])
-            return
-        self._tell([_Outcome(self._opened)])
-        while (first := self._work.get()) is not None:
-            group = [first]
-            more: _Work | None = first
-            with contextlib.suppress(queue.Empty):
-                while len(group) < MAX_GROUP and (more := self._work.get_nowait()) is not None:
-                    group.append(more)
-            self._serve(db, group)
-            if more is None:
-                break
-        db.close()
+            self._presence = Presence(self.path)
+            if self._companion is not None:
+                self._companion.opened(db)
+            self._check_at = time.monotonic() + CHECK_AFTER_S
+            self._tell([_Outcome(self._opened)])
+            self._work_on(db)
+        except BaseException as exc:  # noqa: BLE001 (whatever it is, nobody may wait for ever)
+            problem = exc
+        opening = faults.of_opening(problem, self.path) if problem else faults.ended(self.path)
+        if self._broken is None:
+            self._broken = faults.ended(self.path, problem) if db is not None else opening
+        self._has_ended = True
+        self._tell([_Outcome(self._opened, error=opening)])  # settled already, as a rule
+        self._answer_left()
+        if db is not None:
+            with contextlib.suppress(sqlite3.Error, MemoryError):
+                db.close()
+
+    def _work_on(self, db: sqlite3.Connection) -> None:
+        """Do all work until the store is closed."""
+        goes_on = True
+        while goes_on:
+            group: list[_Work] = []
+            try:
+                goes_on = self._next(group)
+                self._look_around()
+                if group:
+                    self._serve(db, group)
+            except BaseException as exc:  # noqa: BLE001 (memory, or a fault of ours: those who wait are told)
+                with contextlib.suppress(sqlite3.Error, MemoryError):
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                error = faults.of_work(exc, self.path)
+                self._tell([_Outcome(work.answer, error=error) for work in group])
+                time.sleep(POLL_S)  # it may be so again at once
+
+    def _next(self, group: list[_Work]) -> bool:
+        """Add what is to be done next, waiting for it for a while. Returns False when the store is closed."""
+        try:
+            first = self._work.get(timeout=LOOK_S)
+        except queue.Empty:
+            return True
+        if first is None:
+            return False
+        group.append(first)
+        with contextlib.suppress(queue.Empty):
+            while len(group) < MAX_GROUP:
+                if (more := self._work.get_nowait()) is None:
+                    return False
+                group.append(more)
+        return True
+
+    def _answer_left(self) -> None:
+        """Answer those whose work nobody does any more."""
+        error = self._refusal or self._broken
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (work := self._work.get_nowait()) is not None:
+                    self._tell([_Outcome(work.answer, error=error)])
+
+    def _look_around(self) -> None:
+        """Look now and then whether the file is where it was, and once whether it is sound."""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            self._is_there()
+        if now >= self._check_at:
+            began = soundness.in_thread(
+                self.path,
+                goes_on=lambda: self._refusal is None,
+                tell=lambda finding: self._loses(faults.damaged(self.path, finding)),
+            )
+            self._check_at = float("inf") if began else now + CHECK_AFTER_S
+
+    def _is_there(self) -> bool:
+        """Whether the file is where it was; once it is not, the store takes no more work."""
+        if self._broken is not None or self._presence is None:
+            return self._broken is None
+        try:
+            fault = self._presence.fault()
+        except OSError:
+            return True  # it cannot be looked at now, which says nothing of it
+        if fault:
+            self._loses(faults.replaced(fault))
+        return not fault
+
+    def _breaks(self, error: StoreError) -> StoreError:
+        """Take no more work from now on. Returns the error for everybody."""
+        if self._broken is None:
+            self._broken = error
+            log.error("store_failed", path=str(self.path), reason=error.reason, problem=str(error))
+        return self._broken
+
+    def _loses(self, error: StoreError) -> None:
+        """As `_breaks`, and tell the body, which may ask nothing of the store for a long time."""
+        error = self._breaks(error)
+
+        def tell() -> None:
+            if not self._lost.done():
+                self._lost.set_exception(error)
+                self._lost.exception()  # where nobody waits for it any more, that is no fault
+
+        with contextlib.suppress(RuntimeError, MemoryError):
+            self._loop.call_soon_threadsafe(tell)
 
     def _connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -159,13 +310,12 @@ class Database:
             # Before anything is written, so that a file that is refused stays as it is.
             db.execute("BEGIN")
             current = is_current(db, self.path, self.layouts)
+            if finding := soundness.glance(db, self.path):
+                raise faults.damaged(self.path, finding)
             db.execute("COMMIT")
             _use_log(db)
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
-            finding = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if finding != "ok":
-                raise _damaged(self.path, finding)
             if not current:
                 self._bring_up_to_date(db)
         except BaseException:
@@ -186,15 +336,17 @@ class Database:
         db.execute("COMMIT")
 
     def _serve(self, db: sqlite3.Connection, group: list[_Work]) -> None:
-        if self._broken is not None:
-            self._tell([_Outcome(work.answer, error=self._broken) for work in group])
-            return
+        if db.in_transaction:
+            db.execute("ROLLBACK")  # it could not be ended before
         if writes := [work for work in group if work.writes]:
-            self._tell(self._commit(db, writes))
+            self._tell(self._commit(db, writes) if self._is_there() else self._refused(writes))
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._written.set)
         if reads := [work for work in group if not work.writes]:
-            self._tell(self._look(db, reads))
+            self._tell(self._look(db, reads) if self._broken is None else self._refused(reads))
+
+    def _refused(self, works: list[_Work]) -> list[_Outcome]:
+        return [_Outcome(work.answer, error=self._broken) for work in works]
 
     def _commit(self, db: sqlite3.Connection, writes: list[_Work]) -> list[_Outcome]:
         """The whole group in one commit, each piece of work in a savepoint of its own."""
@@ -205,19 +357,22 @@ class Database:
                 db.execute("SAVEPOINT one")
                 result, error = _try(work.run, db)
                 if error is not None:
-                    if isinstance(error, sqlite3.Error) and not db.in_transaction:
+                    if faults.is_of_store(error) and not db.in_transaction:
                         raise error  # SQLite itself has undone the whole group, as it may when the disk is full
                     db.execute("ROLLBACK TO one")
                 db.execute("RELEASE one")
                 outcomes.append(_Outcome(work.answer, result, error and self._ours(error)))
             db.execute("COMMIT")
-        except sqlite3.Error as exc:
-            with contextlib.suppress(sqlite3.Error):
+        except (sqlite3.Error, MemoryError) as exc:
+            with contextlib.suppress(sqlite3.Error, MemoryError):
                 db.execute("ROLLBACK")
             error = self._ours(exc)
             failed = {outcome.answer: outcome for outcome in outcomes if outcome.error is not None}
             return [failed.get(work.answer, _Outcome(work.answer, error=error)) for work in writes]
-        return outcomes
+        if self._companion is not None:
+            self._companion.committed(db)
+        # What was committed into a file that has lost its name is lost with this program.
+        return outcomes if self._is_there() else self._refused(writes)
 
     def _look(self, db: sqlite3.Connection, reads: list[_Work]) -> list[_Outcome]:
         """The reads of a group, all of one moment."""
@@ -227,12 +382,13 @@ class Database:
             for work in reads:
                 result, error = _try(work.run, db)
                 outcomes.append(_Outcome(work.answer, result, error and self._ours(error)))
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, MemoryError) as exc:
             error = self._ours(exc)
             outcomes += [_Outcome(work.answer, error=error) for work in reads[len(outcomes) :]]
         finally:
-            if db.in_transaction:
-                db.execute("COMMIT")
+            with contextlib.suppress(sqlite3.Error, MemoryError):
+                if db.in_transaction:
+                    db.execute("COMMIT")
         return outcomes
 
     def _tell(self, outcomes: list[_Outcome]) -> None:
@@ -245,21 +401,22 @@ class Database:
                 else:
                     answer.set_result(result)
 
-        # The loop is closed when its owner was cancelled hard; then no caller waits any more.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(settle)
+        while True:
+            # The loop is closed when its owner was cancelled hard; then no caller waits any more.
+            with contextlib.suppress(RuntimeError):
+                try:
+                    self._loop.call_soon_threadsafe(settle)
+                except MemoryError:
+                    time.sleep(POLL_S)
+                    continue
+            return
 
     def _ours(self, exc: Exception) -> Exception:
         """The error for our callers; one after which the state of the disk is unknown ends this store."""
-        if not isinstance(exc, sqlite3.Error):
+        if not faults.is_of_store(exc):
             return exc
-        if (passing := _passing(exc, self.path)) is not None:
-            return passing
-        error = StoreError(f"{self.path}: {exc}", reason="store-failed")
-        if _code(exc) in _FATAL and self._broken is None:
-            self._broken = error
-            log.error("store_failed", path=str(self.path), problem=str(exc))
-        return error
+        error = faults.of_work(exc, self.path)
+        return self._breaks(error) if faults.is_fatal(exc) else error
 
 
 def utc(seconds: float) -> dt.datetime:
@@ -286,43 +443,11 @@ def _use_log(db: sqlite3.Connection) -> None:
         try:
             db.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as exc:
-            if _code(exc) not in _BUSY or time.monotonic() > deadline:
+            if faults.code(exc) not in faults.BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(POLL_S)
         else:
             return
-
-
-def _opening(exc: Exception, path: Path) -> StoreError:
-    if isinstance(exc, StoreError):
-        return exc
-    if isinstance(exc, sqlite3.Error):
-        if _code(exc) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return _damaged(path, str(exc))
-        if (passing := _passing(exc, path)) is not None:
-            return passing
-    return StoreError(f"cannot open {path}: {exc}", reason="store-unreadable")
-
-
-def _passing(exc: sqlite3.Error, path: Path) -> StoreError | None:
-    """The error of a full disk or a busy file, which passes; None for any other."""
-    if _code(exc) == sqlite3.SQLITE_FULL:
-        return StoreError(
-            f"the disk of {path} is full", remedy="free some space and try again", reason="store-full"
-        )
-    if _code(exc) in _BUSY:
-        return StoreError(f"{path} is in use by another process", reason="store-busy")
-    return None
-
-
-def _damaged(path: Path, finding: str) -> StoreError:
-    return StoreError(
-        f"{path} is damaged ({finding})", remedy="restore it or set it aside", reason="store-corrupt"
-    )
-
-
-def _code(exc: sqlite3.Error) -> int:
-    return getattr(exc, "sqlite_errorcode", 0) & 0xFF
 
 
 def _mark(db: sqlite3.Connection) -> int:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from bus.subscribing import contested, erasure, tables
     from bus.subscribing.contested import CONTESTED, is_mute, undecided
     from bus.subscribing.inbox import Inbox
+    from bus.subscribing.progress import Reading
     from bus.subscribing.registry_feed import EVERY_S, RegistryFeed, publish_trust
     from bus.subscribing.subscriber import Subscriber, message_from
     from bus.subscribing.tables import Stored, as_json, stored
@@ -18,6 +19,7 @@ __all__ = [
     "CONTESTED",
     "EVERY_S",
     "Inbox",
+    "Reading",
     "RegistryFeed",
     "Stored",
     "Subscriber",

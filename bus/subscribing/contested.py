@@ -43,6 +43,12 @@ EVIDENCE = (
 """Whether a row of a table named `kept` is one of two that contradict each other, undecided."""
 
 
+def muted(row: str) -> str:
+    """SQL: whether a row of `admitted`, named by this expression, is such a bulletin (`is_mute`)."""
+    names = ", ".join(f"'{label}'" for label in sorted(MUTE))
+    return f"EXISTS (SELECT 1 FROM admitted m, json_each(m.labels) l WHERE m.row = {row} AND l.value IN ({names}))"
+
+
 def is_mute(labels: Collection[str]) -> bool:
     """Whether a bulletin with these labels is shown and nothing more.
 

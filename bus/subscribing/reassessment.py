@@ -7,9 +7,9 @@ honest bulletin that had come second, or history by a key that is no longer in u
 `continued` where its own key has ended, or `by-date` where nothing but its date vouches for it. Where two stand at one place
 one is a `fork`; a contradiction of which one side falls freezes nobody any more (`bus.subscribing.contested`).
 
-A bulletin may come before the version of the registry that lists its key: a reader that was cut off reads both at the same
-time, from two streams. `retry` tries each version once on what is in quarantine for an unknown key, a part at a time. Where
-quarantine was full, and some of that had to be let go, the streams are read once more.
+A bulletin may come before the version of the registry that lists its key, or permits it: a reader that was cut off reads both
+at the same time, from two streams. `retry` tries each version once on what is in quarantine for a reason that a version may
+end, a part at a time. Where quarantine was full, and some of that had to be let go, the streams are read once more.
 
 Runs in the store's thread, on an open transaction.
 """
@@ -45,7 +45,7 @@ from bus.storage import utc
 from bus.subscribing import contested, tables
 from bus.subscribing.intake import Intake
 from bus.subscribing.places import around, quarantined, reassess
-from bus.subscribing.tables import UNKNOWN, UNKNOWN_LET_GO, Waiting, message_of
+from bus.subscribing.tables import BY_VERSION_LET_GO, NOT_PERMITTED, Waiting, message_of
 from bus.trust import Ending, VerifiedRegistry
 
 CONTINUED = "continued"
@@ -53,7 +53,7 @@ READ_AGAIN = "read_again"
 AT_ONCE = 500
 
 # The reason stands in the words of the query, so that its partial index serves: this is asked twice a second.
-_PART = f"SELECT * FROM quarantine WHERE reason = '{UNKNOWN}' AND n > ? ORDER BY n LIMIT ?"
+_PART = f"SELECT * FROM quarantine WHERE {tables.RETRIED} AND n > ? ORDER BY n LIMIT ?"
 
 _NOBODY = "-"  # in place of keys that the registry lists no more
 _UNLISTED = {_NOBODY: Ending(since=dt.datetime.min.replace(tzinfo=dt.UTC))}
@@ -276,17 +276,28 @@ class Reassessment:
             once more for what was let go.
         """
         if self._lacks(db):
-            db.execute("DELETE FROM counters WHERE name = ?", (UNKNOWN_LET_GO,))
+            db.execute("DELETE FROM counters WHERE name = ?", (BY_VERSION_LET_GO,))
             self._note_tried(db, 0)
             return {READ_AGAIN: 1}
         rows = db.execute(_PART, (self._after(db), AT_ONCE)).fetchall()
         self._note_tried(db, rows[-1]["n"])
         judged = []
         for row in rows:
+            if not row["payload"]:
+                continue  # erased
             verdict = decide(message_of(row), self._registry, self._now)
-            if not (isinstance(verdict, Refused) and verdict.reason == UNKNOWN):
-                db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
-                judged.append(verdict)
+            refused = isinstance(verdict, Refused)
+            if row["reason"] == NOT_PERMITTED:
+                if refused:
+                    continue
+                # It held its place as what was refused, and takes it now as what is admitted.
+                place = (row["channel"], row["seq"], row["digest"])
+                db.execute("DELETE FROM links WHERE channel = ? AND seq = ? AND digest = ?", place)
+                db.execute("DELETE FROM held_back WHERE digest = ?", (row["digest"],))
+            elif isinstance(verdict, Refused) and verdict.reason == row["reason"]:
+                continue
+            db.execute("DELETE FROM quarantine WHERE n = ?", (row["n"],))
+            judged.append(verdict)
         return self._intake.settle(db, judged, None, None, self._now)
 
     def _lacks(self, db: sqlite3.Connection) -> bool:
@@ -295,7 +306,7 @@ class Reassessment:
             "SELECT EXISTS (SELECT 1 FROM counters WHERE name = ?) "
             "AND NOT EXISTS (SELECT 1 FROM retried WHERE registry = ?)"
         )
-        return bool(db.execute(sql, (UNKNOWN_LET_GO, self._registry.digest)).fetchone()[0])
+        return bool(db.execute(sql, (BY_VERSION_LET_GO, self._registry.digest)).fetchone()[0])
 
     def _note_tried(self, db: sqlite3.Connection, upto: int) -> None:
         db.execute("DELETE FROM retried")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -24,6 +25,7 @@ from bus.policy import READING, RateLimit
 from bus.subscribing.budget import Budget, Charges
 from bus.subscribing.inbox import Inbox
 from bus.subscribing.intake import OVER_BUDGET
+from bus.subscribing.progress import Moment, Progress, Reading, reading
 from bus.subscribing.reassessment import READ_AGAIN
 from bus.tasks import one_failure, worked
 from bus.transport import (
@@ -42,11 +44,14 @@ from schemas.subject import matches
 
 MOST = 500
 QUIET_S = 5.0
-LOOK_S = 5.0  # so often it is asked whether the consumer follows other grants by now
+LOOK_S = 2.0
+"""So often, in seconds, the broker is asked how far a stream goes, and whether the consumer follows other grants by now."""
 PAUSE_S = 0.5
 TICK_S = 0.5
 WAIT_S = 2.0
 IN_BULK = 128
+WAITING = "-"
+"""Where a problem stands that is of no stream: of what waits in the store."""
 
 log = structlog.get_logger()
 
@@ -64,6 +69,7 @@ class Subscriber:
         clock: Callable[[], dt.datetime],
         allowance: RateLimit = READING,
         streams: Callable[[VerifiedRegistry, str], Iterable[tuple[str, str]]] = reader_streams,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare; `run` reads.
 
@@ -75,11 +81,11 @@ class Subscriber:
             clock: the present, aware.
             allowance: what is read of one authority at once; what is beyond it waits and delays no other.
             streams: which (stream, consumer) pairs it reads, by the registry.
+            monotonic: a clock in seconds that is never set back: the event loop's.
         """
         self.counts: Counter[str] = Counter()
         self.pending: dict[str, int] = {}
         self.attached = 0
-        self.problem = ""
         self._authority_id = authority_id
         self._inbox = inbox
         self._registry = registry
@@ -89,13 +95,41 @@ class Subscriber:
         self._streams = streams
         # One for each stream, for as long as the program runs: who makes a link break buys nobody a burst.
         self._budgets: dict[str, Budget] = {}
-        self._caught_up: set[str] = set()
         self._again: set[str] = set()
+        self._monotonic = monotonic
+        self._progress: dict[str, Progress] = {}
+        self._pulls: dict[str, PullConsumer] = {}
+        self._heard: float | None = None
+        self._problems: dict[str, BusError] = {}
+
+    def reading(self) -> Reading:
+        """How the reading stands now: how far behind it is, and up to which moment it has seen everything. Without I/O."""
+        granted = [stream for stream, _ in self._streams(self._registry(), self._authority_id)]
+        problem = next(iter(self._problems.values()), None)
+        return reading(
+            [self._progress.get(stream) for stream in granted],
+            self._present(),
+            self._note_heard(),
+            ("", "") if problem is None else (str(problem), problem.reason),
+        )
 
     def caught_up(self) -> bool:
-        """Whether all that the granted streams held has been taken in since they were last attached to."""
-        granted = {stream for stream, _ in self._streams(self._registry(), self._authority_id)}
-        return self._caught_up >= granted
+        """Whether all that the granted streams held has been taken in, now or a moment ago (`progress.FRESH_S`)."""
+        return self.reading().caught_up
+
+    @property
+    def problem(self) -> str:
+        """Why something cannot be read or kept, in words; empty when all is well."""
+        return str(next(iter(self._problems.values()), ""))
+
+    def _present(self) -> Moment:
+        return Moment(self._clock(), self._monotonic())
+
+    def _note_heard(self) -> float | None:
+        """When the broker last said anything, in ticks."""
+        said = [pull.heard for pull in self._pulls.values() if pull.heard is not None]
+        self._heard = max([*said, *([] if self._heard is None else [self._heard])], default=None)
+        return self._heard
 
     def read_again(self, stream: str) -> None:
         """Have a stream read from its beginning, because something in it was not seen. What is known is recognised."""
@@ -107,7 +141,7 @@ class Subscriber:
         Raises:
             StoreError: `store-failed`; the store takes nothing more until it is opened anew.
         """
-        self._caught_up.clear()
+        self._problems.clear()
         with one_failure():
             async with Connection.open(self._endpoint) as connection, asyncio.TaskGroup() as tasks:
                 for stream, consumer in self._streams(self._registry(), self._authority_id):
@@ -122,8 +156,7 @@ class Subscriber:
             except (UnreachableError, BrokerError) as exc:
                 self._interrupted(exc, stream=stream)
             except StoreError as exc:
-                self._wait_out(exc)
-            self._caught_up.discard(stream)
+                self._wait_out(exc, stream=stream)
             await asyncio.sleep(PAUSE_S)
 
     async def _attached(self, connection: Connection, stream: str, consumer: str) -> None:
@@ -138,11 +171,15 @@ class Subscriber:
             if resumed is None:
                 await self._doubt(stream, cursor)
                 return
-            if cursor.seq:
-                self.problem = ""
-            if resumed.at_end:
-                self._caught_up.add(stream)
-            await self._follow(connection, pull, stream, consumer, filters, resumed.after)
+            progress = self._progress.setdefault(stream, Progress())
+            progress.attach(pull.given - len(resumed.after))
+            self._pulls[stream] = pull
+            try:
+                await self._follow(connection, pull, stream, consumer, filters, resumed.after)
+            finally:
+                self._note_heard()
+                del self._pulls[stream]
+                progress.detach()
 
     async def _sync_filters(
         self, connection: Connection, stream: str, consumer: str, cursor: Cursor
@@ -166,32 +203,34 @@ class Subscriber:
         batch: list[Received],
     ) -> None:
         """Take in what comes, until the consumer has other filters or the stream is to be read again."""
-        clock = asyncio.get_running_loop().time
-        looked = clock()
+        progress = self._progress[stream]
+        looked: Moment | None = None
         budget = self._budgets.setdefault(stream, Budget(self._allowance))
         settled: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as tasks:
             while True:
                 if batch:
-                    self.problem = ""
+                    progress.came(batch)
                     judged, cursor, now = await self._judged(stream, batch)
                     # In bulk one batch is settled while the next is judged, but never before the one before it.
                     if settled is not None:
                         await settled
                     settled = tasks.create_task(
-                        self._settle(stream, judged, cursor, now, charges(budget, batch))
+                        self._settle(stream, judged, cursor, now, charges(budget, batch), batch[-1])
                     )
                 if stream in self._again:
                     break
-                if clock() - looked > LOOK_S:
-                    looked = clock()
-                    if (await consumer_info(connection, stream, consumer)).filters != filters:
+                present = self._present()
+                if looked is None or present.age(looked) > LOOK_S or looked.age(present) > LOOK_S:
+                    looked = present
+                    info = await consumer_info(connection, stream, consumer)
+                    if info.filters != filters:
                         return
+                    progress.look(looked, self._present(), info)
+                    self._problems.pop(stream, None)
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers
                 batch = await pull.next(MOST, WAIT_S)
-                if not batch:
-                    self._caught_up.add(stream)
         # All is settled, and with it the cursor is where it stays.
         self._again.discard(stream)
         log.info("reading_again", stream=stream)
@@ -252,11 +291,11 @@ class Subscriber:
         cursor: Cursor,
         now: dt.datetime,
         charged: Charges,
+        last: Received,
     ) -> None:
         self._count(await self._inbox.settle(judged, stream, cursor, now, charges=charged))
         self.pending[stream] = cursor.pending
-        if cursor.pending == 0:
-            self._caught_up.add(stream)
+        self._progress[stream].took(last)
 
     def _count(self, outcomes: Mapping[str, int]) -> None:
         if outcomes.get(OVER_BUDGET) and not self.counts[OVER_BUDGET]:
@@ -280,19 +319,22 @@ class Subscriber:
                     registry = self._registry()
                     judged = [decide(message, registry, now) for message in due]
                     self.counts.update(await self._inbox.settle(judged, None, None, now))
+                self._problems.pop(WAITING, None)
             except StoreError as exc:
-                self._wait_out(exc)
+                self._wait_out(exc, stream=WAITING)
 
-    def _wait_out(self, exc: StoreError) -> None:
+    def _wait_out(self, exc: StoreError, *, stream: str) -> None:
         """Log a full disk or a busy file, which passes and loses nothing; raise any other failure."""
         if not exc.is_passing:
             raise exc
-        self._interrupted(exc)
+        self._interrupted(exc, stream=stream)
 
-    def _interrupted(self, exc: BusError, **where: str) -> None:
-        level = log.warning if isinstance(exc, StoreError) and str(exc) != self.problem else log.debug
-        self.problem = str(exc)
-        level("reading_interrupted", problem=self.problem, **where)
+    def _interrupted(self, exc: BusError, *, stream: str) -> None:
+        """Note what keeps a stream from being read; a store's problem is logged once, however many streams it stops."""
+        is_new = all(str(exc) != str(known) for known in self._problems.values())
+        level = log.warning if isinstance(exc, StoreError) and is_new else log.debug
+        self._problems[stream] = exc
+        level("reading_interrupted", problem=str(exc), stream=stream)
 
 
 def message_from(stream: str, received: Received) -> Message:

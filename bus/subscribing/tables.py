@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from bus.admission import Judged, Link, Message, Refused
+from bus.admission import BY_VERSION, Judged, Link, Message, Refused
 from bus.errors import Proof
 from bus.storage import Layout, insert, utc
 from bus.subscribing import erasure
@@ -23,24 +23,29 @@ from schemas.codec import decode, digest
 from schemas.envelope import SIG_HEADER, merge_headers
 from schemas.subject import channel_of
 
-UNKNOWN = "unknown-key"
+_BY_VERSION = ", ".join(f"'{reason}'" for reason in sorted(BY_VERSION))
 UNCONFIRMED = "co-issuers-unconfirmed"
-UNKNOWN_LET_GO = "unknown_let_go"
-"""The counter of what was let go though it may have been signed by a key still to come."""
+BY_VERSION_LET_GO = "by_version_let_go"
+"""The counter of what was let go though the next version of the registry may let it through, as what an unknown key signed."""
 UNPROVEN_LET_GO = "unproven_let_go"
 _KINDS = {
-    UNKNOWN_LET_GO: f"reason = '{UNKNOWN}'",
-    UNPROVEN_LET_GO: f"channel IS NULL AND reason != '{UNKNOWN}'",
+    BY_VERSION_LET_GO: f"channel IS NULL AND reason IN ({_BY_VERSION})",
+    UNPROVEN_LET_GO: f"channel IS NULL AND reason NOT IN ({_BY_VERSION})",
 }
 """What of the quarantine is bounded, by the counter of what was let go of it."""
+NOT_PERMITTED = "not-permitted"
+RETRIED = f"reason IN ({_BY_VERSION}, '{NOT_PERMITTED}')"
+"""What each version of the registry is tried on once: it may know the key, or permit what the one before did not."""
 
 
 def _adds_up(event: str, row: str, sign: str) -> str:
     """A trigger, on one line, that keeps the totals when a row comes or goes."""
-    kind = f"CASE {row}.reason WHEN '{UNKNOWN}' THEN '{UNKNOWN_LET_GO}' ELSE '{UNPROVEN_LET_GO}' END"
+    kind = (
+        f"CASE WHEN {row}.reason IN ({_BY_VERSION}) THEN '{BY_VERSION_LET_GO}' ELSE '{UNPROVEN_LET_GO}' END"
+    )
     return (
         f"CREATE TRIGGER IF NOT EXISTS quarantine_{event.lower()} AFTER {event} ON quarantine "
-        f"WHEN {row}.channel IS NULL OR {row}.reason = '{UNKNOWN}' BEGIN UPDATE quarantine_totals "
+        f"WHEN {row}.channel IS NULL BEGIN UPDATE quarantine_totals "
         f"SET messages = messages {sign} 1, bytes = bytes {sign} {row}.size WHERE kind = {kind}; END;"
     )
 
@@ -48,7 +53,7 @@ def _adds_up(event: str, row: str, sign: str) -> str:
 # What is bounded is never added up: its totals are kept with each row that comes or goes, however it goes.
 _TOTALS = f"""
 CREATE TABLE IF NOT EXISTS quarantine_totals (kind TEXT PRIMARY KEY, messages INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
-INSERT OR IGNORE INTO quarantine_totals VALUES ('{UNKNOWN_LET_GO}', 0, 0), ('{UNPROVEN_LET_GO}', 0, 0);
+INSERT OR IGNORE INTO quarantine_totals VALUES ('{BY_VERSION_LET_GO}', 0, 0), ('{UNPROVEN_LET_GO}', 0, 0);
 {_adds_up("INSERT", "new", "+")}
 {_adds_up("DELETE", "old", "-")}
 """.strip()
@@ -100,8 +105,9 @@ CREATE TABLE IF NOT EXISTS quarantine (
   UNIQUE (digest, reason, variant)
 );
 CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
-CREATE INDEX IF NOT EXISTS quarantine_unproven ON quarantine (n) WHERE channel IS NULL AND reason != 'unknown-key';
-CREATE INDEX IF NOT EXISTS quarantine_unknown_keys ON quarantine (n) WHERE reason = 'unknown-key';
+CREATE INDEX IF NOT EXISTS quarantine_unproven ON quarantine (n) WHERE {_KINDS[UNPROVEN_LET_GO]};
+CREATE INDEX IF NOT EXISTS quarantine_unjudged ON quarantine (n) WHERE {_KINDS[BY_VERSION_LET_GO]};
+CREATE INDEX IF NOT EXISTS quarantine_by_version ON quarantine (n) WHERE {RETRIED};
 {_TOTALS}
 CREATE INDEX IF NOT EXISTS quarantine_forks ON quarantine (channel, n) WHERE reason = 'fork';
 CREATE TABLE IF NOT EXISTS fork_decisions (

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from bus.transport.memory import MemoryBroker
     from bus.transport.permissions import Permissions, permissions_of, reading
     from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
-    from bus.transport.states import PubAck, StreamInfo
+    from bus.transport.server_time import ClockOffset, clock_offset
+    from bus.transport.states import ConsumerInfo, PubAck, StreamInfo
     from bus.transport.streams import (
         HEADS_EACH,
         MARGIN_S,
@@ -77,7 +78,9 @@ __all__ = [
     "STATEMENTS_STREAM",
     "STREAM_NOT_FOUND",
     "TRUST_STREAM",
+    "ClockOffset",
     "Connection",
+    "ConsumerInfo",
     "ConsumerSpec",
     "Cursor",
     "Delivery",
@@ -94,6 +97,7 @@ __all__ = [
     "StreamSpec",
     "Tls",
     "beat_channels",
+    "clock_offset",
     "consumer_differs",
     "consumer_info",
     "consumer_names",

@@ -13,7 +13,7 @@ import msgspec
 from bus.errors import BrokerError, BusError, DeniedError, UnreachableError
 from bus.transport.interface import NO_RESPONDERS, Connection, Outgoing
 from bus.transport.states import MAX_NAMES, ConsumerInfo, Count, Name, PubAck, StreamInfo, decoded
-from bus.transport.streams import StreamSpec
+from bus.transport.streams import StreamSpec, beyond
 
 REQUEST_TIMEOUT_S = 2.0
 DEAF_S = 0.1
@@ -29,9 +29,11 @@ def stream_differs(spec: StreamSpec, info: StreamInfo) -> tuple[str, ...]:
     wanted = spec.config()
     wanted.pop("sources", None)
     different = [key for key, value in wanted.items() if info.config.get(key) != value]
-    if info.sources != set(spec.sources):
+    plain = [{"name": name} for name in sorted(info.sources)]
+    told = sorted(info.config.get("sources") or [], key=lambda source: str(source["name"]))
+    if info.sources != set(spec.sources) or told != plain:
         different.append("sources")
-    return tuple(different)
+    return (*different, *beyond(info.config, wanted, "sources"))
 
 
 class Burst(msgspec.Struct, frozen=True, kw_only=True):

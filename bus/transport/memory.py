@@ -178,10 +178,11 @@ class MemoryConnection(Connection):
 
     def _deliver(self, inbox: str, delivery: Delivery) -> None:
         """Deliver on the loop's next turn, in order, unless the subscription has ended by then."""
-        subscribed = self._inboxes.get(inbox)
+        pattern = next((pattern for pattern in self._inboxes if matches(pattern, inbox)), "")
+        subscribed = self._inboxes.get(pattern)
 
         def deliver() -> None:
-            if subscribed is not None and self._inboxes.get(inbox) is subscribed:
+            if subscribed is not None and self._inboxes.get(pattern) is subscribed:
                 subscribed(delivery)
 
         asyncio.get_running_loop().call_soon(deliver)

@@ -14,6 +14,7 @@ from typing import Any
 from bus.transport.interface import NO_ANSWER, Delivery, Outgoing
 from bus.transport.memory_streams import Answer, MemoryConsumer, MemoryStream, PullRequest, error
 from bus.transport.streams import ConsumerSpec, StreamSpec
+from schemas.subject import matches
 
 API = "$JS.API."
 Reply = tuple[str, Callable[[Delivery], None]]
@@ -39,9 +40,9 @@ class MemoryJetStream:
             self._create_consumer(consumer.stream, consumer.name, consumer.config())
 
     def withdraw(self, inbox: str) -> None:
-        """Drop the pull requests of an inbox that nobody hears any more."""
+        """Drop the pull requests of an inbox, or of a pattern of them, that nobody hears any more."""
         for consumer in (one for stream in self._streams.values() for one in stream.consumers.values()):
-            consumer.waiting = deque(request for request in consumer.waiting if request.inbox != inbox)
+            consumer.waiting = deque(each for each in consumer.waiting if not matches(inbox, each.inbox))
 
     def take(self, message: Outgoing, reply: Reply = ("", lambda _: None)) -> Answer | None:
         """Take what was published. Returns the answer, or None when there is none."""

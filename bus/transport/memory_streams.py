@@ -7,6 +7,7 @@ discard their oldest messages, no test of a room needs.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -81,6 +82,7 @@ class MemoryConsumer:
             "delivered": {"consumer_seq": self._consumer_seq, "stream_seq": self._stream_seq},
             "num_pending": self._pending(),
             "num_waiting": len(self.waiting),
+            "ts": self._stream.time(),
         }
 
     def serve(self) -> None:
@@ -139,6 +141,10 @@ class MemoryStream:
         self._on_stored = on_stored
         self._known: dict[str, tuple[int, int]] = {}  # by message id: stream sequence, when it was stored
         self._batches: dict[str, list[Outgoing]] = {}
+
+    def time(self) -> str:
+        """The broker's time now, as JetStream writes it."""
+        return dt.datetime.fromtimestamp(self._now_ns() / 1e9, dt.UTC).isoformat()
 
     def captures(self, subject: str) -> bool:
         """Whether what is published on a subject comes here."""

@@ -1,7 +1,7 @@
 """Reading a durable pull consumer whose cursor the reader owns.
 
-One request for many messages is kept open at the server, with heartbeats; messages come the moment they are
-stored, and a silence that should not be is noticed. What was in flight when a link died comes again after the
+One request for many messages is kept open at the server, with heartbeats, and never two: messages come the moment they are
+stored, no more of them than were asked for, and a silence that should not be is noticed. What was in flight when a link died comes again after the
 next attach, from the reader's own cursor.
 """
 
@@ -67,6 +67,12 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     pending: int
 
 
+class _Ended(msgspec.Struct, frozen=True):
+    """The server has ended the request that is answered at `reply`."""
+
+    reply: str
+
+
 class Resumed(msgspec.Struct, frozen=True, kw_only=True):
     """Where reading goes on: what has come after the cursor, and whether the stream had nothing more then."""
 
@@ -75,19 +81,27 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PullConsumer:
-    """An attached consumer. Use `PullConsumer.attach`."""
+    """An attached consumer. Use `PullConsumer.attach`.
+
+    Attributes:
+        heard: when the broker last said anything here, by the event loop's clock; None when it has not.
+    """
 
     def __init__(self, connection: Connection, stream: str, consumer: str) -> None:
         self._connection = connection
         self._stream, self._consumer = stream, consumer
         self._place = f"{stream}.{consumer}"
+        # The server ends each request with a word of its own, and a reply subject for each request tells whose end it is.
+        # One that is taken for the end of the next would have the reader ask twice each time, and be given without bound.
         self._inbox = f"{connection.endpoint.private_inbox}.pull.{secrets.token_hex(6)}"
-        self._queue: asyncio.Queue[Received | None] = asyncio.Queue()
+        self._requests = 0
+        self._queue: asyncio.Queue[Received | _Ended] = asyncio.Queue()
         self._queued_bytes = 0
         self._overrun = False
         self._asked = 0
         self._epoch = connection.epoch
-        self._heard = 0.0
+        self._asked_at = 0.0
+        self.heard: float | None = None
         # A reset counts deliveries from 1 again but leaves others' requests standing: one of a connection that the
         # server does not know to be dead still takes messages. So the very first must be number 1.
         self._expected = 1
@@ -105,7 +119,7 @@ class PullConsumer:
         """
         pull = cls(connection, stream, consumer)
         await js_api(connection, f"CONSUMER.RESET.{pull._place}", {"seq": seq})
-        async with connection.subscribed(pull._inbox, pull._on_delivery):
+        async with connection.subscribed(f"{pull._inbox}.*", pull._on_delivery):
             yield pull
 
     async def resume(self, cursor: Cursor, most: int, timeout: float) -> Resumed | None:
@@ -127,6 +141,16 @@ class PullConsumer:
         if seen is Anchor.UNSEEN:
             raise UnreachableError(f"the bus has more on {self._stream}, and does not give it")
         return Resumed(after=batch[1:], at_end=at_end) if seen is Anchor.HOLDS else None
+
+    @property
+    def reply(self) -> str:
+        """Where the request that is open now is answered."""
+        return f"{self._inbox}.{self._requests}"
+
+    @property
+    def given(self) -> int:
+        """How many messages it has handed out since it was attached."""
+        return self._expected - 1
 
     @property
     def waiting(self) -> int:
@@ -158,13 +182,14 @@ class PullConsumer:
         while len(batch) < most and not self._queue.empty():
             await self._take(batch, self._queue.get_nowait())
 
-    async def _take(self, batch: list[Received], message: Received | None) -> None:
+    async def _take(self, batch: list[Received], message: Received | _Ended) -> None:
         if self._overrun:
             raise UnreachableError(f"the bus gives more of {self._stream} than was asked for")
-        if message is None:
+        if isinstance(message, _Ended):
             if self._refusal is not None:
                 raise self._refusal
-            await self._ask()
+            if message.reply == self.reply:
+                await self._ask()
             return
         if message.consumer_seq != self._expected:
             raise UnreachableError(
@@ -177,7 +202,7 @@ class PullConsumer:
         if self._asked == 0:
             await self._ask()
 
-    async def _patient(self) -> Received | None:
+    async def _patient(self) -> Received | _Ended:
         """The next item, noticing a link that has gone quiet."""
         while True:
             if self._connection.epoch != self._epoch or not self._connection.connected:
@@ -186,17 +211,19 @@ class PullConsumer:
                 async with asyncio.timeout(0.25):
                     return await self._queue.get()
             except TimeoutError:
-                if asyncio.get_running_loop().time() - self._heard > HEARTBEAT_S * 3:
+                since = max(self._asked_at, self.heard or 0.0)
+                if asyncio.get_running_loop().time() - since > HEARTBEAT_S * 3:
                     raise UnreachableError("the consumer has gone quiet") from None
 
     async def _ask(self) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self._asked_at = asyncio.get_running_loop().time()
         self._asked = PULL_MESSAGES
+        self._requests += 1
         call = f"$JS.API.CONSUMER.MSG.NEXT.{self._place}"
-        await self._connection.send(call, json.dumps(_REQUEST).encode(), self._inbox)
+        await self._connection.send(call, json.dumps(_REQUEST).encode(), self.reply)
 
     def _on_delivery(self, message: Delivery) -> None:
-        self._heard = asyncio.get_running_loop().time()
+        self.heard = asyncio.get_running_loop().time()
         # What comes from the stream has a delivery address; by that, and never by a header that its publisher chose,
         # it is told from what the server says about the request.
         if (received := _received(message, self._place)) is not None:
@@ -216,7 +243,7 @@ class PullConsumer:
         ):
             self._refusal = BrokerError(f"the consumer refuses: {text}", reason="no-stream")
         if self._has_room():
-            self._queue.put_nowait(None)
+            self._queue.put_nowait(_Ended(message.subject))
 
     def _has_room(self) -> bool:
         """Whether one more is kept; otherwise the reader finds when it takes the next one that it must attach anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -63,12 +64,14 @@ class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
         delivered: how far it has delivered.
         num_pending: how many messages of the stream it has still to deliver.
         num_waiting: how many pull requests wait at it.
+        ts: the broker's own time when it answered.
     """
 
     config: dict[str, Any]
     delivered: Delivered
     num_pending: Count = 0
     num_waiting: Count = 0
+    ts: dt.datetime | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that are used and are not what they should be; msgspec makes it a `ValidationError`."""

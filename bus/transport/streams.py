@@ -13,7 +13,7 @@ this; every other identity has exactly the subjects listed here, as allow lists:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -144,6 +144,12 @@ class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+_SERVERS_OWN = ("metadata", "duplicate_window")
+"""What the server fills in by itself; no stream without bursts is sent a message id, and a window on a world has its check."""
+_DEFAULTS: tuple[Any, ...] = (None, False, 0, -1, "", "none", [], {})
+"""How the server tells that a setting does nothing."""
+
+
 def consumer_differs(spec: ConsumerSpec, config: dict[str, Any]) -> tuple[str, ...]:
     """The settings of a consumer, as the server tells them, that are not as they must stand."""
     wanted = spec.config()
@@ -151,7 +157,22 @@ def consumer_differs(spec: ConsumerSpec, config: dict[str, Any]) -> tuple[str, .
     different = [key for key, value in wanted.items() if config.get(key) != value]
     if set(config.get("filter_subjects") or [config.get("filter_subject")]) != set(spec.filters):
         different.append("filter_subjects")
-    return tuple(different)
+    return (*different, *beyond(config, wanted, "filter_subject", "filter_subjects"))
+
+
+def beyond(config: Mapping[str, Any], wanted: Collection[str], *judged: str) -> tuple[str, ...]:
+    """The settings of a stream or consumer that nobody asked for and that are more than the server's own default.
+
+    A limit, a republishing, a transform or a pause that somebody added changes what readers get as much as a setting that is
+    another than it should be.
+
+    Args:
+        config: as the server tells it.
+        wanted: the names of the settings that are asked for.
+        judged: names of settings that are compared elsewhere.
+    """
+    known = {*wanted, *judged, *_SERVERS_OWN}
+    return tuple(key for key, value in config.items() if key not in known and value not in _DEFAULTS)
 
 
 def origin_stream(authority_id: str, status: Status) -> str:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
         rotate_role,
         usable_keys,
     )
-    from bus.trust.store import AGAIN_S, RegistryStore, trust_kind, version_file
+    from bus.trust.rules import ever_revoked
+    from bus.trust.store import AGAIN_S, RegistryStore, heard_beside, trust_kind, version_file
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -41,6 +42,8 @@ __all__ = [
     "add_key",
     "ceremony",
     "check_rules",
+    "ever_revoked",
+    "heard_beside",
     "key_set",
     "new_statement",
     "proposals",

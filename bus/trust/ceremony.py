@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from bus.errors import TrustError
 from bus.keys import Signer, sign_entry, thumbprint
 from bus.trust.registry import VerifiedRegistry
+from bus.trust.revocations import stated
 from bus.trust.rules import ever_revoked
 from schemas.codec import decode_as, encode
 from schemas.envelope import (
@@ -31,7 +33,9 @@ from schemas.registry import (
     Clock,
     KeyRecord,
     Registry,
+    Revocation,
     Role,
+    SealKeyRecord,
 )
 
 _HOUR = 3600
@@ -88,6 +92,40 @@ def next_version(document: Registry, digest: str, now: dt.datetime, lifetime: dt
         expires=issued + lifetime,
         revoked=dict(sorted(ever_revoked(document).items())),
     )
+
+
+def remembering(document: Registry, statements: Iterable[Revocation]) -> Registry:
+    """The document in which the keys that statements have ended are revoked too, so that who begins with it knows.
+
+    A key that is listed has `revoked_since`, the moment to which the statement reaches; one that is listed no more stands in
+    `revoked`. What the document says of a key itself stays.
+
+    Args:
+        document: a proposal.
+        statements: those in force for the version before it (`VerifiedRegistry.revocations`).
+    """
+    ended = {kid: since for kid, since in stated(statements).items() if kid not in ever_revoked(document)}
+    authorities = {
+        name: msgspec.structs.replace(
+            record,
+            keys=_ended(record.keys, ended),
+            seal_keys=_ended(record.seal_keys, ended),
+        )
+        for name, record in document.authorities.items()
+    }
+    listed = {kid for each in authorities.values() for kid in (*each.keys, *each.seal_keys)}
+    revoked = {**document.revoked, **{kid: since for kid, since in ended.items() if kid not in listed}}
+    return msgspec.structs.replace(document, authorities=authorities, revoked=dict(sorted(revoked.items())))
+
+
+K = TypeVar("K", KeyRecord, SealKeyRecord)
+
+
+def _ended(keys: Mapping[str, K], ended: Mapping[str, dt.datetime]) -> dict[str, K]:
+    return {
+        kid: msgspec.structs.replace(key, revoked_since=ended[kid]) if kid in ended else key
+        for kid, key in keys.items()
+    }
 
 
 def unsigned(document: Registry) -> bytes:

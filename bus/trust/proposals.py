@@ -13,6 +13,7 @@ from bus.trust import receipt_grants
 from bus.trust.grants import HUB, granted, spoken_by
 from bus.trust.receipt_grants import HEARTBEAT
 from bus.trust.rotation import record_of, with_record
+from bus.trust.rules import dropped_seal_keys
 from schemas.bodies.system import receipt_tlp
 from schemas.registry import (
     Audience,
@@ -31,14 +32,22 @@ ADD_FIRST = "add it first"
 def add_authority(
     document: Registry, authority_id: str, record: AuthorityRecord, *, member_of: Sequence[str] = ()
 ) -> Registry:
-    """The document with an authority added or replaced, and made a member of audiences."""
+    """The document with an authority added or replaced, and made a member of audiences.
+
+    Seal keys that a replaced one had are remembered in `revoked`: none has a window anew.
+    """
     audiences = dict(document.audiences)
     for name in member_of:
         audience = audiences.get(name, Audience(scope=Scope.UNION))
         if authority_id not in audience.members:
             audiences[name] = msgspec.structs.replace(audience, members=(*audience.members, authority_id))
+    had = document.authorities.get(authority_id)
+    revoked = {**(dropped_seal_keys(had, record) if had else {}), **document.revoked}
     return msgspec.structs.replace(
-        document, authorities={**document.authorities, authority_id: record}, audiences=audiences
+        document,
+        authorities={**document.authorities, authority_id: record},
+        audiences=audiences,
+        revoked=dict(sorted(revoked.items())),
     )
 
 

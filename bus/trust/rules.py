@@ -14,7 +14,7 @@ import msgspec
 from bus.errors import KeyFileError, TrustError
 from bus.keys import PublicKey, SealKey, nkeys, thumbprint
 from schemas.envelope import b64u
-from schemas.registry import MAX_KEYS, KeyRecord, Registry, SealKeyRecord
+from schemas.registry import MAX_KEYS, AuthorityRecord, KeyRecord, Registry, SealKeyRecord
 from schemas.vocab import TLP_RANK, Status, Tlp
 
 MAX_WINDOW = dt.timedelta(days=90)
@@ -87,6 +87,15 @@ def ever_revoked(document: Registry) -> Mapping[str, dt.datetime]:
         if record.revoked_since is not None:
             found[kid] = record.revoked_since
     return found
+
+
+def dropped_seal_keys(before: AuthorityRecord, after: AuthorityRecord) -> Mapping[str, dt.datetime]:
+    """The seal keys that a record of an authority does not list any more, and when their windows end."""
+    return {
+        kid: record.revoked_since or record.not_after
+        for kid, record in before.seal_keys.items()
+        if kid not in after.seal_keys
+    }
 
 
 def _records(document: Registry) -> Iterator[tuple[str, KeyRecord | SealKeyRecord]]:
@@ -215,7 +224,9 @@ def check_seal_keys(document: Registry, *, sound: bool = False) -> None:
 
 
 def check_seal_succession(held: Registry, document: Registry) -> None:
-    """Rule 4 for seal keys: no window begins anew with the same key.
+    """Rule 4 for seal keys: no window begins anew with the same key, neither at once nor after versions without it.
+
+    So the next version has each seal key of the one held: listed, or remembered in `revoked`.
 
     Raises:
         TrustError: `seal-window`.
@@ -228,3 +239,10 @@ def check_seal_succession(held: Registry, document: Registry) -> None:
                 raise TrustError(
                     f"seal key {kid} had its window", remedy="make a new key", reason="seal-window"
                 )
+    listed = {kid for authority in document.authorities.values() for kid in authority.seal_keys}
+    for kid in sorted(before.keys() - listed - document.revoked.keys()):
+        raise TrustError(
+            f"seal key {kid} is listed no more and not remembered (`revoked`); it could begin anew",
+            remedy="keep it listed, or name it in `revoked`",
+            reason="seal-window",
+        )

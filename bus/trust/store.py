@@ -29,6 +29,7 @@ from schemas.subject import Trust
 
 AGAIN_S = 1.0
 UNREADABLE = "file-unreadable"
+REVOCATIONS = "revocations"
 
 log = structlog.get_logger()
 
@@ -61,7 +62,7 @@ class RegistryStore:
             TrustError: the pinned version does not stand; a later file that does not stand is said in the log.
         """
         self._file = file
-        self._revocations = file.parent / "revocations"
+        self._revocations = file.parent / REVOCATIONS
         self._beacon = beacon
         self._clock = clock
         self._left: set[tuple[Path, str]] = set()
@@ -287,6 +288,17 @@ class RegistryStore:
             return
         self._left.add((path, exc.reason))
         log.warning("registry_file_left_aside", path=str(path), reason=exc.reason, problem=str(exc))
+
+
+def heard_beside(file: Path, registry: VerifiedRegistry, now: dt.datetime) -> VerifiedRegistry:
+    """A registry with the statements that were taken in beside its file, for whoever makes its next version.
+
+    What does not stand there, or cannot be read, is passed over.
+    """
+    for path in sorted((file.parent / REVOCATIONS).glob("*.tocsin.json")):
+        with contextlib.suppress(OSError, TrustError):
+            registry = registry.with_revocation(path.read_bytes(), now, taken_before=True)
+    return registry
 
 
 def version_file(file: Path, version: int) -> Path:

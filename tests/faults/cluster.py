@@ -14,12 +14,11 @@ from bus.federation.plan import BrokerRole, Country, Federation, Node
 from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.server.binary import ServerError
-from bus.server.provisioning import provisioner_endpoint
 from bus.transport.connection import Endpoint
 from bus.transport.jetstream import js_api
 from bus.trust.registry import VerifiedRegistry
 from tests.faults.switch import Switch
-from tests.support.stage import connected
+from tests.support.stage import connected, entered
 from tests.support.waiting import eventually
 from tests.support.world import World, shared_world
 
@@ -29,11 +28,9 @@ NAMES = ("n1", "n2", "n3")
 class Cluster:
     """Three nodes of XA, and the switch between them."""
 
-    def __init__(
-        self, world: World, servers: dict[str, NatsServer], switch: Switch, provisioner: str
-    ) -> None:
+    def __init__(self, world: World, servers: dict[str, NatsServer], switch: Switch, machine: str) -> None:
         self.world, self.servers, self.switch = world, servers, switch
-        self._provisioner = provisioner
+        self._machine = machine
 
     def endpoint(self, identity: str, *nodes: str) -> Endpoint:
         """An identity's place at some nodes, or at all."""
@@ -65,7 +62,8 @@ class Cluster:
         """Let a node lead a stream, or one of its consumers: it is the one whose store is read."""
         kind, place = ("CONSUMER", f"{stream}.{consumer}") if consumer else ("STREAM", stream)
         url = ",".join(each.url for each in self.servers.values())
-        async with connected(provisioner_endpoint(url, self._provisioner)) as connection:
+        machine = Endpoint(url=url, authority_id="machine", nkey_seed=self._machine, name="machine")
+        async with connected(machine) as connection:
 
             async def is_led_by_it() -> bool:
                 with contextlib.suppress(BusError):
@@ -133,12 +131,14 @@ async def clustered(folder: Path) -> AsyncIterator[Cluster]:
     """Three nodes of the shared world, with a switch on every route between them."""
     world = shared_world()
     routes = {name: (free_port(), free_port()) for name in NAMES}
+    machine, public = nkeys.generate()
 
     def behind_switch(name: str, conf: str) -> str:
         dialled, port = routes[name]
         there = f'  listen: "127.0.0.1:{dialled}"\n'
         assert there in conf
-        return conf.replace(there, f'  listen: "127.0.0.1:{port}"\n  advertise: "127.0.0.1:{dialled}"\n')
+        moved = conf.replace(there, f'  listen: "127.0.0.1:{port}"\n  advertise: "127.0.0.1:{dialled}"\n')
+        return entered(moved, public)
 
     switch = Switch(routes)
     dialled = {name: ports[0] for name, ports in routes.items()}
@@ -146,8 +146,8 @@ async def clustered(folder: Path) -> AsyncIterator[Cluster]:
     try:
         async with nodes(folder, world.registry, NAMES, routes=dialled, changed=behind_switch) as (
             servers,
-            seed,
+            _,
         ):
-            yield Cluster(world, servers, switch, seed)
+            yield Cluster(world, servers, switch, machine)
     finally:
         await switch.close()

@@ -27,7 +27,8 @@ from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Connection
 from bus.transport.jetstream import publish
 from tests.faults.forgeries import Forger
-from tests.faults.history import Accepted, Admitted, Forged, History, Kept, Refused, Stored, Withdrawn, read
+from tests.faults.history import Accepted, Forged, History
+from tests.faults.looking import OutboxLook, StoreLook
 from tests.faults.world import SPEAKERS, WAYS, Place, channel_of
 from tests.support.clocks import utc_now
 from tests.support.waiting import longest
@@ -52,7 +53,7 @@ async def publisher(place: Place, history: History) -> None:
             rng=secrets.token_bytes,
         ) as speaking,
     ):
-        told = _Outbox(place, history)
+        told = OutboxLook(outbox_of(place), place.identity, history)
         while not place.is_over():
             audience = rng.choice(list(WAYS))
             try:
@@ -73,29 +74,6 @@ async def publisher(place: Place, history: History) -> None:
         told.look()
 
 
-class _Outbox:
-    """What an outbox holds, told as it comes: its file is the truth, whoever died before telling."""
-
-    def __init__(self, place: Place, history: History) -> None:
-        self._db = sqlite3.connect(outbox_of(place), isolation_level=None)
-        self._issuer = place.identity
-        self._history = history
-        self._n, self._stored_at = 0, 0.0
-
-    def look(self) -> None:
-        """Tell what is new."""
-        for n, channel, seq, found in self._db.execute(
-            "SELECT n, channel, seq, digest FROM outbox WHERE n > ? ORDER BY n", (self._n,)
-        ).fetchall():
-            self._history.tell(Kept(channel=f"{self._issuer}/{channel}", seq=seq, digest=found))
-            self._n = n
-        for found, at in self._db.execute(
-            "SELECT digest, stored_at FROM outbox WHERE stored_at > ? ORDER BY stored_at", (self._stored_at,)
-        ).fetchall():
-            self._history.tell(Stored(digest=found, at=at))
-            self._stored_at = at
-
-
 async def hub(place: Place, history: History) -> None:
     """Read for ever, and tell every row of the store that was not told in an earlier life."""
     async with (
@@ -109,44 +87,12 @@ async def hub(place: Place, history: History) -> None:
             stand_by=True,
         ),
     ):
-        told = _Store(place, history)
+        told = StoreLook(
+            place.folder / f"{place.identity}.store.db", place.identity, history, place.history()
+        )
         while True:
             told.look()
             await asyncio.sleep(LOOK_S)
-
-
-class _Store:
-    """What a hub's store holds, told as it comes; and what it no longer holds."""
-
-    def __init__(self, place: Place, history: History) -> None:
-        self._hub, self._history = place.identity, history
-        self._db = sqlite3.connect(place.folder / f"{place.identity}.store.db", isolation_level=None)
-        self._rows: set[int] = set()
-        self._n = 0
-        for event in read([place.history()]):
-            if isinstance(event, Admitted):
-                self._rows.add(event.row)
-            elif isinstance(event, Withdrawn):
-                self._rows.discard(event.row)
-
-    def look(self) -> None:
-        """Tell what is new, or gone."""
-        after = max(self._rows, default=0)
-        gone = self._rows - {row for (row,) in self._db.execute("SELECT row FROM admitted")}
-        self._history.tell(*(Withdrawn(hub=self._hub, row=row) for row in sorted(gone)))
-        self._rows -= gone
-        for row, at, channel, seq, found in self._db.execute(
-            "SELECT row, admitted_at, channel, seq, digest FROM admitted WHERE row > ? ORDER BY row", (after,)
-        ).fetchall():
-            self._history.tell(
-                Admitted(at=at, hub=self._hub, row=row, channel=channel, seq=seq, digest=found)
-            )
-            self._rows.add(row)
-        for n, found, reason in self._db.execute(
-            "SELECT n, digest, reason FROM quarantine WHERE n > ? ORDER BY n", (self._n,)
-        ).fetchall():
-            self._history.tell(Refused(hub=self._hub, digest=found, reason=reason))
-            self._n = n
 
 
 async def forger(place: Place, history: History) -> None:

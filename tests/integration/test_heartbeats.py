@@ -92,6 +92,7 @@ async def test_who_is_to_be_told_is_told_what_has_changed(bus: Bus, tmp_path: Pa
                 await watch.look()
             assert told == [[]]
             clock.pass_(601)
+            await eventually(subscriber.caught_up)  # by the new time
             for _ in range(3):
                 await watch.look()
             assert told == [[], [ME], [ME]]

@@ -27,6 +27,7 @@ from bus.keys import nkeys
 from bus.server import NatsServer, ServerSettings, provision, render_conf
 from bus.server.accounts import members
 from bus.server.checks import check
+from bus.server.isolation import provisioner_check
 from bus.server.provisioning import provisioner_endpoint
 from bus.transport.connection import Endpoint, NatsConnection
 from bus.transport.jetstream import js_api, publish, stream_names
@@ -36,12 +37,11 @@ from schemas.subject import matches
 from tests.faults.cluster import NAMES, nodes
 from tests.integration.test_server_follows import changed, may
 from tests.support.clocks import utc_now
-from tests.support.stage import Bus, connected, federation, send, serving
+from tests.support.stage import STREAMS, Bus, connected, federation, send, serving
 from tests.support.waiting import eventually
 from tests.support.world import chain, shared_world
 
 WORLD = shared_world()
-ENTER = "jetstream: enabled"
 ASKED: tuple[tuple[bytes, dict[str, str] | None], ...] = (
     (b"", None),
     (b'{"batch": 5, "no_wait": true}', None),
@@ -116,7 +116,7 @@ class Listener:
     @property
     def entered(self) -> tuple[str, str]:
         """The change of a configuration by which it may enter."""
-        return ENTER, f"{ENTER}\n    users: [ {{ nkey: {self.public} }} ]"
+        return STREAMS, f"{STREAMS}\n    users: [ {{ nkey: {self.public} }} ]"
 
     @asynccontextmanager
     async def listening(self, url: str) -> AsyncIterator[None]:
@@ -133,26 +133,25 @@ class Listener:
             await connection.client().flush()
 
 
+MAY_DELETE = "$JS.API.CONSUMER.DELETE."
+
+
 def literal(pattern: str) -> str:
     """A subject that a pattern of an allow list lets through."""
     return (
-        pattern.replace(">", "cyber.cyber-threat.xa.none.p1") if pattern.startswith("tocsin.v1") else pattern
+        pattern.replace(">", "cyber.cyber-threat.xa.none.p1")
+        if pattern.startswith("tocsin.v1")
+        else pattern.replace("*", "TRUST", 1).replace("*", PROVISIONER)
     )
 
 
 def sayable(allowed: Permissions) -> list[str]:
-    """A subject for each pattern that an identity may publish on. The provisioner's calls are those that it makes."""
-    calls = [pattern for pattern in allowed.publish if pattern != "$JS.API.>"]
-    if len(calls) < len(allowed.publish):
-        calls += [
-            "$JS.API.INFO",
-            "$JS.API.STREAM.NAMES",
-            "$JS.API.STREAM.INFO.TRUST",
-            "$JS.API.CONSUMER.NAMES.TRUST",
-        ]
-        calls += [f"$JS.API.CONSUMER.{call}.TRUST.provisioner" for call in ("INFO", "RESET", "MSG.NEXT")]
+    """A subject for each pattern that an identity may publish on."""
     kinds: dict[str, list[str]] = {}
-    for call in calls:
+    for call in allowed.publish:
+        # What a stranger's call would delete, the provisioner may; what it may make is asked for with a body that makes nothing.
+        if call.startswith(MAY_DELETE):
+            continue
         # Calls of one kind differ in whose consumer it is; messages in their channel.
         kind = call.rsplit(".", 2)[0] if call.startswith("$JS") else call.partition(".v1.")[0]
         kinds.setdefault(kind, []).append(literal(call))
@@ -282,7 +281,7 @@ async def test_a_header_of_the_server_is_shown_to_no_reader(bus: Bus) -> None:
     one, two = chain(WORLD, 2)
     async with (
         connected(bus.endpoint("xa-csirt")) as author,
-        connected(bus.owner) as owner,
+        bus.machine() as machine,
     ):
         await send(author, one)
         for place in (1, 2):
@@ -295,7 +294,7 @@ async def test_a_header_of_the_server_is_shown_to_no_reader(bus: Bus) -> None:
                 with contextlib.suppress(Exception):
                     await asyncio.wait_for(answer, 0.2)
         for seq in (1, 2, 3):
-            stored = (await js_api(owner, "STREAM.MSG.GET.XA-CSIRT_ACTUAL", {"seq": seq}))["message"]
+            stored = (await js_api(machine, "STREAM.MSG.GET.XA-CSIRT_ACTUAL", {"seq": seq}))["message"]
             assert b"Request-Info" not in base64.b64decode(stored.get("hdrs", ""))
 
 
@@ -322,7 +321,7 @@ async def test_the_check_of_a_running_broker_tries_its_walls(tmp_path: Path) -> 
         conf = bus.server.conf
         probe = nkeys.public_of(bus.probes[0])
         line = next(each for each in conf.splitlines() if probe in each)
-        moved = conf.replace(line, "", 1).replace(ENTER, f"{ENTER}\n    users: [\n{line}\n    ]", 1)
+        moved = conf.replace(line, "", 1).replace(STREAMS, f"{STREAMS}\n    users: [\n{line}\n    ]", 1)
         await bus.server.reload(moved)
         async with connected(bus.owner) as owner:
             before = await subjects_of(owner)
@@ -330,6 +329,29 @@ async def test_the_check_of_a_running_broker_tries_its_walls(tmp_path: Path) -> 
             assert not ok
             assert "tocsin.probe.heard" in detail
             assert all(each.startswith("tocsin.probe.") for each in added(before, await subjects_of(owner)))
+
+
+async def test_the_check_of_a_running_broker_tries_calls_that_the_provisioner_has_no_need_of(
+    bus: Bus,
+) -> None:
+    """All are refused; where it is given the whole JetStream API, the check fails and names them."""
+
+    async def found_() -> tuple[bool, str]:
+        async with connected(bus.owner) as owner:
+            one = await provisioner_check(owner)
+        return one.ok, one.detail
+
+    assert (await found_())[0]
+    (wide,) = [line for line in bus.server.conf.splitlines() if bus.provisioner[1] in line]
+    calls = wide[wide.index('"$JS.API.INFO"') : wide.index('"tocsin.trust')]
+    exported = '{ service: "tocsin.nobody"'
+    import_ = '{ service: { account: BUS, subject: "$JS.API.STREAM.NAMES" } }'
+    conf = bus.server.conf.replace(wide, wide.replace(calls, '"$JS.API.>", '))
+    conf = conf.replace(exported, f'{{ service: "$JS.API.>", accounts: ["provisioner"] }}\n{exported}', 1)
+    await bus.server.reload(conf.replace(import_, import_.replace("STREAM.NAMES", ">"), 1))
+    ok, detail = await found_()
+    assert not ok
+    assert "STREAM.PURGE.PROBE" in detail
 
 
 async def test_a_cluster_keeps_its_walls_and_its_ways_after_reloads(tmp_path: Path) -> None:

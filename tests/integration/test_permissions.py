@@ -163,7 +163,7 @@ async def test_what_another_has_sent_to_an_inbox_is_not_read(withheld: Withheld)
             (f"$JS.API.CONSUMER.MSG.NEXT.{WORLD}.xb-hub", b'{"batch": 10, "no_wait": true}'),
             (f"$JS.API.CONSUMER.INFO.{WORLD}.xb-hub", b""),
         ):
-            await client.publish(subject, body, reply=pull._inbox)
+            await client.publish(subject, body, reply=pull.reply)
         await client.flush()
         found: list[Received] = []
         while len(found) < 4:

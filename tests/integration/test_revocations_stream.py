@@ -96,7 +96,8 @@ async def test_what_was_said_on_trust_before_is_read_on(bus: Bus, tmp_path: Path
     """A broker of before, with statements among the versions, is made over by `provision` while readers go on."""
     old = [*REGISTRAR_SUBJECTS, "tocsin.trust.v1.revoke"]
     async with connected(bus.owner) as provisioner:
-        await js_api(provisioner, f"STREAM.DELETE.{STATEMENTS_STREAM}")
+        async with bus.machine() as machine:
+            await js_api(machine, f"STREAM.DELETE.{STATEMENTS_STREAM}")
         info = await js_api(provisioner, f"STREAM.INFO.{TRUST_STREAM}")
         await js_api(provisioner, f"STREAM.UPDATE.{TRUST_STREAM}", {**info["config"], "subjects": old})
         for name in ("xb-hub", "xa-csirt"):

@@ -16,7 +16,15 @@ from bus.server.layout_checks import lag_check, stream_checks
 from bus.server.provisioning import layout
 from bus.server.room import batch_checks, room_checks
 from bus.transport.interface import Outgoing
-from bus.transport.jetstream import js_api, publish, publish_batch, publish_burst, stream_info
+from bus.transport.jetstream import (
+    consumer_info,
+    js_api,
+    publish,
+    publish_batch,
+    publish_burst,
+    stream_differs,
+    stream_info,
+)
 from bus.transport.streams import (
     CHARGE_BYTES,
     HEADS_EACH,
@@ -25,6 +33,8 @@ from bus.transport.streams import (
     MAX_ORIGIN_BYTES,
     SYSTEM_AGE_S,
     beat_channels,
+    consumer_differs,
+    consumers,
     kept_s,
     speakers,
     streams_of,
@@ -322,3 +332,61 @@ async def test_a_burst_is_read_in_its_order_after_one_by_one(bus: Bus) -> None:
         for each in messages[len(burst.acks) :]:
             await send(author, each)
         assert (await stream_info(owner, "XA-CSIRT_ACTUAL")).state.messages == len(messages)
+
+
+ADDED = {
+    "max_msgs_per_subject": 1,
+    "republish": {"src": ">", "dest": "elsewhere.>"},
+    "subject_transform": {"src": "tocsin.v1.actual.>", "dest": "tocsin.v1.actual.>"},
+    "max_consumers": 40,
+    "allow_direct": True,
+    "allow_msg_ttl": True,
+}
+
+
+@pytest.mark.parametrize("name", ADDED)
+async def test_a_setting_that_nobody_asked_for_is_found_and_taken_away(bus: Bus, name: str) -> None:
+    """What is added to a stream behind tocsin's back, such as a limit by which it drops what it holds, is no less than a change."""
+    (spec,) = [each for each in streams_of(WORLD.registry) if each.name == "XA-CSIRT_ACTUAL"]
+    async with connected(bus.owner) as owner:
+        config = (await stream_info(owner, spec.name)).config
+        assert stream_differs(spec, await stream_info(owner, spec.name)) == ()
+        await js_api(owner, f"STREAM.UPDATE.{spec.name}", {**config, name: ADDED[name]})
+        assert name in stream_differs(spec, await stream_info(owner, spec.name))
+        await bus.provision()
+        left = stream_differs(spec, await stream_info(owner, spec.name))
+        assert left == (
+            ("allow_msg_ttl",) if name == "allow_msg_ttl" else ()
+        )  # the server never takes it back
+
+
+async def test_a_transform_of_a_source_is_found_and_taken_away(bus: Bus) -> None:
+    """A world copies its origins as they are."""
+    (spec,) = [each for each in streams_of(WORLD.registry) if each.name == "WORLD_ACTUAL"]
+    turned = [
+        {"name": name, "subject_transforms": [{"src": "tocsin.>", "dest": "elsewhere.>"}]}
+        for name in spec.sources
+    ]
+    async with connected(bus.owner) as owner:
+        config = (await stream_info(owner, spec.name)).config
+        await js_api(owner, f"STREAM.UPDATE.{spec.name}", {**config, "sources": turned})
+        assert stream_differs(spec, await stream_info(owner, spec.name)) == ("sources",)
+        await bus.provision()
+        assert stream_differs(spec, await stream_info(owner, spec.name)) == ()
+
+
+@pytest.mark.parametrize("added", [{"headers_only": True}, {"pause_until": "2999-01-01T00:00:00Z"}])
+async def test_a_consumer_that_gives_less_is_found_and_made_anew(bus: Bus, added: dict[str, object]) -> None:
+    """Headers without what was said, or nothing for a thousand years."""
+    place = "WORLD_ACTUAL.xb-hub"
+    (spec,) = [
+        each for each in consumers(WORLD.registry) if (each.stream, each.name) == tuple(place.split("."))
+    ]
+    async with connected(bus.owner) as owner:
+        await js_api(owner, f"CONSUMER.DELETE.{place}")
+        config = {**spec.config(), **added}
+        await js_api(owner, f"CONSUMER.CREATE.{place}", {"stream_name": spec.stream, "config": config})
+        found = (await consumer_info(owner, spec.stream, spec.name)).config
+        assert consumer_differs(spec, found) == tuple(added)
+        await bus.provision()
+        assert consumer_differs(spec, (await consumer_info(owner, spec.stream, spec.name)).config) == ()

@@ -504,7 +504,7 @@ async def test_a_stream_without_room_stops_no_other_and_no_narrowing(bus: Bus) -
     """All room is taken by a stream of nobody's: the new authority has none, which the check says; rights are taken all the same."""
     gone, replaced = _replaced()
     await provision(bus.server.url, bus.provisioner[0], gone)
-    async with connected(bus.owner) as owner:
+    async with bus.machine() as owner:
         free = bus.server.monitor("jsz")
         left = free["config"]["max_storage"] - free["reserved_storage"]
         for name in await stream_names(owner):

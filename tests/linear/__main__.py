@@ -1,4 +1,4 @@
-"""`python -m tests.linear [--most BYTES] [WORD]`: what each hostile shape costs at the bound of its way in, and at an eighth of it."""
+"""`python -m tests.linear [--most BYTES] [WORD]`: what each hostile shape costs at the bound of its way in, at half and at an eighth of it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,24 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("word", nargs="?", default="", help="only ways in whose name has this in it")
     given = parser.parse_args(arguments)
-    write("way in | bound | measured at | worst shape | eighth, ms | whole, ms | ratio | plain passes")
+    write(
+        "way in | bound | measured at | worst shape | eighth, ms | half, ms | whole, ms | to eighth | to half | plain passes"
+    )
     broken = []
     for entry in entries():
         if given.word not in entry.name:
             continue
         with undisturbed():
-            costs = [measured(entry, shape, min(entry.limit, given.most)) for shape in entry.shapes]
+            costs = [
+                measured(entry, shape, min(entry.limit, given.most), halved=True) for shape in entry.shapes
+            ]
         broken += [fault for cost in costs for fault in cost.faults(entry)]
         costs.sort(key=lambda cost: -cost.whole_s)
         for cost in costs if given.all else costs[:1]:
             write(
                 f"{cost.entry} | {entry.limit} | {cost.size} | {cost.shape} | {cost.part_s * 1000:.1f} | "
-                f"{cost.whole_s * 1000:.1f} | {cost.ratio:.2f} | {cost.price:.0f}"
+                f"{cost.half_s * 1000:.1f} | {cost.whole_s * 1000:.1f} | {cost.ratio:.2f} | {cost.doubled:.2f} | "
+                f"{cost.price:.0f}"
             )
     for fault in broken:
         write(f"too dear: {fault}")

@@ -952,7 +952,7 @@ def _operator() -> Iterator[Entry]:
 
 
 def _rows() -> Iterator[Entry]:
-    """Questions that a hub asks at each look, over rows that others make it keep."""
+    """What a hub asks at each look, and rules when a key ends, over rows that others make it keep."""
     yield Entry(
         name="a look at the channels",
         limit=20_000 * rows.ROW_BYTES,
@@ -961,4 +961,13 @@ def _rows() -> Iterator[Entry]:
         prepare=rows.filled_store,
         price=150,
         tested=2_000 * rows.ROW_BYTES,
+    )
+    yield Entry(
+        name="a ruling when a key ends",
+        limit=40_000 * rows.ROW_BYTES,
+        read=rows.rule,
+        shapes=rows.CHAINS,
+        prepare=rows.ended_chain,
+        price=150,
+        tested=4_000 * rows.ROW_BYTES,
     )

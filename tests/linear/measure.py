@@ -34,6 +34,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     shape: str
     size: int
     part_s: float
+    half_s: float = 0.0
+    """Of half of it, where that was asked for."""
     whole_s: float
     plain_s: float
 
@@ -41,6 +43,11 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     def ratio(self) -> float:
         """How much more the whole costs than its part."""
         return self.whole_s / max(self.part_s, 1e-9)
+
+    @property
+    def doubled(self) -> float:
+        """How much more the whole costs than its half: one pass 2 times as much, a pass for each byte 4 times."""
+        return self.whole_s / max(self.half_s, 1e-9)
 
     @property
     def price(self) -> float:
@@ -71,15 +78,29 @@ def undisturbed() -> Iterator[None]:
         gc.enable()
 
 
-def measured(entry: Entry, shape: str, size: int) -> Cost:
-    """What a shape costs at a size and at a part of it; runs are repeated while the result is too high, since noise only adds."""
-    whole, part = (entry.shapes[shape](each) for each in (size, size // PART))
-    ready_whole, ready_part = (entry.prepare(raw) for raw in (whole, part))
-    best = Cost(entry=entry.name, shape=shape, size=len(whole), part_s=1e9, whole_s=1e9, plain_s=1e9)
+def measured(entry: Entry, shape: str, size: int, *, halved: bool = False) -> Cost:
+    """What a shape costs at a size and at a part of it; runs are repeated while the result is too high, since noise only adds.
+
+    Args:
+        entry: the way in.
+        shape: one of its hostile shapes.
+        size: bytes.
+        halved: measure half of it too, to be shown; it decides nothing.
+    """
+    sizes = (size, size // PART, size // 2 if halved else 0)
+    whole, part, half = (entry.shapes[shape](each) if each else None for each in sizes)
+    assert whole is not None
+    ready_whole, ready_part, ready_half = (
+        None if raw is None else entry.prepare(raw) for raw in (whole, part, half)
+    )
+    best = Cost(
+        entry=entry.name, shape=shape, size=len(whole), part_s=1e9, half_s=1e9, whole_s=1e9, plain_s=1e9
+    )
     for _ in range(RUNS):
         best = msgspec.structs.replace(
             best,
             part_s=min(best.part_s, seconds(entry.read, ready_part)),
+            half_s=min(best.half_s, seconds(entry.read, ready_half)) if halved else 0.0,
             whole_s=min(best.whole_s, seconds(entry.read, ready_whole)),
             plain_s=min(best.plain_s, plain(len(whole))),
         )

@@ -1,4 +1,4 @@
-"""A hub's store with many rows that others made it keep, and what is asked of it at each look."""
+"""A hub's store with many rows that others made it keep, what is asked of it at each look, and what is ruled over them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import datetime as dt
 import sqlite3
 from collections.abc import Callable, Mapping
 
+from bus.admission.branches import ReceivedLink, standing
 from bus.hub.exchange import missing
 from bus.hub.picture.projection import Projection
 from bus.hub.watch.watch import look_at
 from bus.subscribing.tables import LAYOUT
+from bus.trust import Ending
 from tests.linear.shapes import Shape, filled
 from tests.support.world import NOW, shared_world
 
@@ -109,6 +111,35 @@ def filled_store(raw: bytes) -> sqlite3.Connection:
     _KINDS[raw[2:].partition(b'"')[0].decode()](db, len(raw) // ROW_BYTES)
     db.execute("ANALYZE")
     return db
+
+
+CHAINS: Mapping[str, Shape] = {
+    kind: filled(b'["' + kind.encode() + b'",', b"1,", b"1]") for kind in ("stolen", "dated back")
+}
+"""The bytes name how a key ended, and are as long as `ROW_BYTES` times the bulletins of a chain."""
+
+
+def ended_chain(raw: bytes) -> tuple[list[ReceivedLink], Mapping[str, Ending]]:
+    """A chain that a thief left in the middle, and how the key he had has ended."""
+    count, is_stated = len(raw) // ROW_BYTES, raw.startswith(b'["dated')
+    links = [
+        ReceivedLink(
+            channel=CHANNEL,
+            seq=n,
+            digest=f"d{n}",
+            prev=f"d{n - 1}" if n > 1 else None,
+            kid="old" if n < count // 2 else "new",
+            received_at=NOW,
+            issued=NOW - dt.timedelta(days=2),
+        )
+        for n in range(1, count + 1)
+    ]
+    return links, {"old": Ending(since=NOW - dt.timedelta(days=1), by_statement=is_stated)}
+
+
+def rule(chain: tuple[list[ReceivedLink], Mapping[str, Ending]]) -> object:
+    """What of a chain stands when a key has ended."""
+    return standing(*chain)
 
 
 def look(db: sqlite3.Connection) -> object:

@@ -1,4 +1,4 @@
-"""A disk of few megabytes, and what fills it."""
+"""A disk of few megabytes, in memory, that can be filled."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 ROOM = 16 * 1024**2
 
 
+class NoDiskError(Exception):
+    """This machine lets nobody mount one."""
+
+
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A disk of few megabytes, in memory; skipped where mounting is not allowed."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(folder)]
+def small_disk(folder: Path, room: int = ROOM) -> Iterator[Path]:
+    """A tmpfs of so many bytes, mounted on a new folder.
+
+    Raises:
+        NoDiskError: mounting is not allowed here.
+    """
+    folder.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("this machine mounts no tmpfs")
+        raise NoDiskError("this machine mounts no tmpfs")
     try:
         yield folder
     finally:
@@ -29,5 +35,5 @@ def fill(disk: Path, left: int) -> Path:
     """Take up a disk but for so many bytes; remove the file to free it."""
     ballast = disk / "ballast"
     free = int(subprocess.check_output(["stat", "-f", "-c", "%a", str(disk)])) * 4096
-    ballast.write_bytes(bytes(free - left))
+    ballast.write_bytes(bytes(max(0, free - left)))
     return ballast

@@ -44,6 +44,16 @@ class Stage(Protocol):
         """An identity's place on the bus."""
 
 
+STREAMS = "jetstream: enabled"
+"""Where the account of the streams begins in a configuration."""
+
+
+def entered(conf: str, public: str) -> str:
+    """A configuration by which a transport key enters the account of the streams, as whoever holds the machine can do."""
+    assert conf.count(STREAMS) == 1
+    return conf.replace(STREAMS, f"{STREAMS}\n    users: [ {{ nkey: {public} }} ]")
+
+
 class Bus(msgspec.Struct, frozen=True, kw_only=True):
     """A running broker and the world it serves."""
 
@@ -63,6 +73,17 @@ class Bus(msgspec.Struct, frozen=True, kw_only=True):
     def owner(self) -> Endpoint:
         """The place of the identity that makes streams and consumers."""
         return provisioner_endpoint(self.server.url, self.provisioner[0])
+
+    @asynccontextmanager
+    async def machine(self) -> AsyncIterator[NatsConnection]:
+        """Who administers the broker's machine, in the account of the streams for as long as the context lasts."""
+        seed, public = nkeys.generate()
+        before = self.server.conf
+        await self.server.reload(entered(before, public))
+        place = Endpoint(url=self.server.url, authority_id="machine", nkey_seed=seed, name="machine")
+        async with connected(place) as connection:
+            yield connection
+        await self.server.reload(before)
 
     async def provision(self) -> None:
         """Make streams and consumers as the world's registry wants them."""

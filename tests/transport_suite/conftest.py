@@ -26,6 +26,7 @@ from bus.transport.connection import Endpoint
 from bus.transport.memory import MemoryBroker
 from bus.transport.permissions import Permissions, permissions_of
 from bus.transport.streams import PROVISIONER
+from tests.support.stage import entered
 from tests.support.world import World, shared_world
 
 COUNTRIES = ("xa", "xb")
@@ -45,7 +46,7 @@ class Broker(Protocol):
     """A broker that is provisioned for the shared world."""
 
     def endpoint(self, identity: str, /) -> Endpoint:
-        """An identity's place; `PROVISIONER` may do everything."""
+        """An identity's place; under the name of `PROVISIONER` is here who may do everything, as the machine's holder may."""
 
     async def forbid(self, identity: str, pattern: str, /) -> None:
         """Take a pattern from what an identity may publish."""
@@ -102,7 +103,9 @@ class Nats:
         self._seat = seat
         self._provisioner = nkeys.generate()
         settings = ServerSettings(name=seat.name if seat else "tocsin", seat=seat)
-        self._conf = render_conf(world.registry, settings=settings, provisioner_nkey=self._provisioner[1])
+        self._machine = nkeys.generate()
+        conf = render_conf(world.registry, settings=settings, provisioner_nkey=self._provisioner[1])
+        self._conf = entered(conf, self._machine[1])
         self.server = NatsServer(folder, self._conf)
 
     async def provision(self) -> None:
@@ -117,7 +120,7 @@ class Nats:
 
     def _seed(self, identity: str) -> str:
         if identity == PROVISIONER:
-            return self._provisioner[0]
+            return self._machine[0]
         carriers = {HOME: CARRIER_KEYS[self._seat.name][0]} if self._seat else {}
         carriers |= {identity_at(country): key[0] for country, key in CARRIER_KEYS.items()}
         return carriers.get(identity) or self._world.nkeys[identity][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,9 +11,9 @@ from bus.errors import BrokerError, UnreachableError
 from bus.transport import pull_consumer
 from bus.transport.connection import Connection
 from bus.transport.cursor import Cursor
-from bus.transport.jetstream import js_api, publish_batch, stream_info
+from bus.transport.jetstream import BATCH, consumer_info, js_api, publish_batch, stream_info
 from bus.transport.pull_consumer import PullConsumer, Received, cursor_at, read_back
-from bus.transport.streams import PROVISIONER
+from bus.transport.streams import PROVISIONER, PULL_MESSAGES
 from schemas.codec import digest
 from tests.support.waiting import longest
 from tests.transport_suite.conftest import Broker
@@ -140,6 +141,24 @@ async def test_a_consumer_that_is_taken_away_refuses(broker: Broker, author: Con
         await js_api(owner, f"CONSUMER.DELETE.{STREAM}.{CONSUMER}")
         with pytest.raises(BrokerError):
             await pull.next(1, 30)
+
+
+async def test_a_backlog_waits_at_the_broker(author: Connection) -> None:
+    """Whatever a reader has not taken of one request is all that it holds, however the server says that a request has ended."""
+    count = 4 * PULL_MESSAGES
+    for first in range(1, count + 1, BATCH):
+        await publish_batch(author, numbered(BATCH, first))
+    most = 0
+    async with PullConsumer.attach(author, STREAM, CONSUMER, 1) as pull:
+        for _ in range(count // BATCH):
+            await taken(pull, BATCH)
+            # Nothing more was asked for than is answered by now: the answer to a later call comes after it.
+            await consumer_info(author, STREAM, CONSUMER)
+            await asyncio.sleep(0)
+            most = max(most, pull.waiting)
+        assert await pull.next(1, 0.1) == []
+    assert most <= PULL_MESSAGES + 2  # with the words that end a request
+    assert pull.reply.rpartition(".")[2] == str(count // PULL_MESSAGES + 1)
 
 
 async def test_more_than_was_asked_for_is_not_kept(

@@ -372,7 +372,9 @@ def _seal_keys() -> Iterator[Case]:
     begun, ended = NOW - 30 * DAY, NOW + 60 * DAY
     later = _window(SEALING, not_before=begun + SECOND)
     yield "seal keys kept", "Seal", _sealing(KEPT), ""
-    yield "seal keys dropped, the revoked one remembered", "Seal", _sealing({}), ""
+    ends = {kid: record.revoked_since or record.not_after for kid, record in KEPT.items()}
+    yield "seal keys dropped, each remembered", "Seal", _sealing({}, revoked=ends), ""
+    yield "a seal key dropped and not remembered", "Seal", _sealing({}), "seal-window"
     yield "a revoked seal key forgotten", "Seal", _sealing({}, revoked={}), "key-revoked"
     yield "a further seal key, for 90 days", "Seal", _sealing(KEPT | _window(NEWER, not_after=ended)), ""
     yield "a window lengthened to 90 days", "Seal", _sealing(KEPT | _window(SEALING, not_after=ended)), ""

@@ -48,6 +48,7 @@ class App:
         self.timeout_s: float | None = None
         self.no_input = False
         self.no_config = False
+        self.health_at: str | None = None
         self.ping_s: int | None = None  # what the phase asks for, once it is known
 
     @functools.cached_property

@@ -123,7 +123,7 @@ async def tell_of_bus(app: App, subscriber: Subscriber) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
         if subscriber.attached > attached:
-            attached, subscriber.problem = subscriber.attached, ""
+            attached = subscriber.attached
             if dark:
                 app.note("the bus answers again")
             dark = False
@@ -166,14 +166,25 @@ def heartbeat_settings(app: App) -> tuple[Intervals, Watchkeeping]:
     return Intervals(**{name: seconds for name, seconds in every.items() if seconds}), keeping
 
 
-async def ended() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
+async def ended(*, works: bool = True) -> None:
+    """Wait for Ctrl-C or SIGTERM, and tell the supervisor meanwhile that the program is alive.
+
+    With `works` it is also told that the program works now; one that is still starting says that itself
+    (`bus.upkeep.notify.ready`).
+    """
+    from bus.tasks import in_background
+    from bus.upkeep import notify
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
     try:
-        await stop.wait()
+        async with in_background(notify.keep_telling(), "watchdog"):
+            if works:
+                notify.ready()
+            await stop.wait()
+            notify.stopping()
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(signum)

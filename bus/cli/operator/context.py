@@ -77,6 +77,11 @@ def use(app: App, name: str) -> None:
 )
 @click.option("--contacts", type=FILE, help="this hub's list of duty desks (TOML)")
 @click.option("--state", type=FILE, help="folder of outbox and store")
+@click.option(
+    "--health",
+    metavar="ADDRESS",
+    help="where its programs serve /healthz: HOST:PORT or unix:PATH; {program} in it is the program's name",
+)
 @click.option("--use", "make_current", is_flag=True, help="make it the current one")
 def add(app: App, name: str, *, registry_file: Path, make_current: bool, **parts: object) -> None:
     """Add or replace the context NAME in your own settings."""

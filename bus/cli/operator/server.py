@@ -80,7 +80,7 @@ async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> N
     app.logs()
     seat = seat_of(folder, production_registry(app), which)
     # A signal that comes while it starts ends it too, and its nats-server with it.
-    await until_first(ended(), serve(app, folder, which, seat, binary))
+    await until_first(ended(works=False), serve(app, folder, which, seat, binary))
 
 
 @command(server, "carrier-key")

@@ -92,6 +92,7 @@ async def _follow(
     from bus.server import ServerError, follow_registry, provisioner_endpoint
     from bus.subscribing import RegistryFeed
     from bus.tasks import until_first
+    from bus.upkeep import notify
 
     seat = settings.seat
     clustered = seat is not None and len(seat.federation.nodes(seat.name)) >= CLUSTER
@@ -114,6 +115,7 @@ async def _follow(
     app.note(
         f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
     )
+    notify.ready()
     await until_first(
         carry(folder, broker.url, held, seat, tls, app.now),
         RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),

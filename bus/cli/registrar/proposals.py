@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,18 +35,51 @@ REGISTRY_LIFETIME_DAYS = 90
 out_option = click.option("--out", type=FILE, help="write the proposal here instead of over FILE")
 
 
-def proposal(file: Path, now: dt.datetime) -> tuple[Registry, str]:
-    """The document to edit: a proposal goes on as it is, a standing registry becomes its next version."""
+def proposal(app: App, file: Path) -> tuple[Registry, str]:
+    """The document to edit: a proposal goes on as it is, a standing registry becomes its next version.
+
+    Keys that statements have ended, as far as they were taken in beside FILE or by the context, are revoked in it, and that
+    is said: who begins with the next version does not hear the statements.
+    """
     from bus.trust import ceremony
 
-    raw = read_file(file)
+    raw, now = read_file(file), app.now()
     standing = standing_registry(file, raw)
     if standing is None:
-        return ceremony.document_of(raw), ""
-    lifetime = dt.timedelta(days=REGISTRY_LIFETIME_DAYS)
-    return ceremony.next_version(
-        standing.document, standing.digest, now, lifetime
-    ), f" (after version {standing.version})"
+        document, note = ceremony.document_of(raw), ""
+        before = previous_of(file, document)
+    else:
+        lifetime = dt.timedelta(days=REGISTRY_LIFETIME_DAYS)
+        document = ceremony.next_version(standing.document, standing.digest, now, lifetime)
+        note, before = f" (after version {standing.version})", standing
+    if before is None:
+        return document, note
+    remembering, told = _remembering(app, file, before, document)
+    return remembering, told + note
+
+
+def _remembering(app: App, file: Path, before: VerifiedRegistry, document: Registry) -> tuple[Registry, str]:
+    """The document in which what statements have ended is revoked, and which keys that are, in words."""
+    from bus.errors import ConfigError
+    from bus.trust import ceremony, ever_revoked, heard_beside
+
+    heard = heard_beside(file, before, app.now())
+    with contextlib.suppress(ConfigError):
+        if app.identity.domain == before.domain:
+            heard = heard_beside(app.identity.registry, heard, app.now())
+    remembering = ceremony.remembering(document, heard.revocations)
+    was = ever_revoked(document)
+    new = [
+        f"{kid} since {since:%Y-%m-%dT%H:%M:%SZ}"
+        for kid, since in ever_revoked(remembering).items()
+        if kid not in was
+    ]
+    if not new:
+        return document, ""
+    return remembering, (
+        f"; also revoked in it, as statements have ended them: {', '.join(new)} (ask their authority whether that is "
+        "the moment; tocsin registry revoke --kid KID --since TIME says another)"
+    )
 
 
 def standing_registry(file: Path, raw: bytes) -> VerifiedRegistry | None:

@@ -36,6 +36,7 @@ from bus.cli.registrar.proposals import (
     proposal,
     propose,
     record_registry,
+    standing_registry,
 )
 
 
@@ -138,7 +139,7 @@ def add(
 
     now = app.now()
     records = [key_record(path, now) for path in keys]
-    document, note = proposal(file, now)
+    document, note = proposal(app, file)
     shape = "an authority id such as xa-csirt: country in small letters, hyphen, name"
     check_shape(authority, OrgId, f"{authority!r} is not {shape}")
     check_country(told["country"])
@@ -235,8 +236,7 @@ def grant(
         )
         for tlp, audience, _ in (parse_grant(text, 2) for text in reads)
     ]
-    now = app.now()
-    document, note = proposal(file, now)
+    document, note = proposal(app, file)
     must_be_in(document, authority)
     check_audiences(document, says)
     check_audiences(document, hears)
@@ -246,6 +246,17 @@ def grant(
         if not document.authorities[authority].keys:
             note += f"; {authority} has no signing key yet, and answers only with one"
     propose(app, file, out, document, f"grants of {authority} proposed for version {document.version}{note}")
+
+
+@command(registry, "renew")
+@click.argument("file", type=FILE)
+@out_option
+def renew(app: App, file: Path, *, out: Path | None) -> None:
+    """Propose the next version with nothing changed but its dates, before the one in FILE ends."""
+    if standing_registry(file, read_file(file)) is None:
+        raise click.UsageError(f"{file} is a proposal already: tocsin registry sign {file}")
+    document, note = proposal(app, file)
+    propose(app, file, out, document, f"version {document.version}, until {document.expires:%Y-%m-%d}{note}")
 
 
 @command(registry, "sign")

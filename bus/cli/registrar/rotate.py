@@ -99,7 +99,7 @@ def rotate(
     if new.beside and (new.replaces or new.key is None):
         raise click.UsageError("--beside is for a --key that replaces none")
     now = app.now()
-    document, note = proposal(file, now)
+    document, note = proposal(app, file)
     if authority is None:
         changed, text = _other_roles(document, roles, now)
     else:
@@ -194,7 +194,7 @@ def revoke(
         write_statement(app, registry, authority, signer, statement, revoking)
         return
     now = app.now()
-    document, note = proposal(file, now)
+    document, note = proposal(app, file)
     keys = _record(document, authority).keys
     left = tuple(kid for kid, key in keys.items() if key.revoked_since is None)
     chosen = keys_to_revoke(authority, left, revoking.kids)

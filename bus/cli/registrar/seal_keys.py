@@ -48,7 +48,7 @@ def seal_key(
     if (key_file is None) == (revoke is None):
         raise click.UsageError("name --key FILE, or --revoke KID")
     now = app.now().replace(microsecond=0)
-    document, note = proposal(file, now)
+    document, note = proposal(app, file)
     if key_file is not None:
         record = _record(key_file, now, days)
         document = proposals.add_seal_key(document, authority, record)
@@ -87,7 +87,7 @@ def seal_policy(app: App, file: Path, audience: str, policy: str, *, out: Path |
     """Propose when bulletins to AUDIENCE must be sealed: never, cross-border (somebody abroad reads), or always."""
     from bus.trust import proposals
 
-    document, note = proposal(file, app.now())
+    document, note = proposal(app, file)
     document = proposals.set_seal_policy(document, audience, SealPolicy(policy))
     text = f"bulletins to {audience} are sealed {policy}"
     propose(app, file, out, document, f"{text} from version {document.version}{note}")

@@ -16,6 +16,7 @@ import msgspec
 
 from bus.hub.rows import SITUATION
 from bus.storage import Layout, single, utc
+from bus.subscribing import contested
 from bus.trust import Way
 from schemas.bodies.system import MAX_RECEIPT_ITEMS, ReceiptItem, receipt_tlp
 from schemas.codec import digest as digest_of
@@ -59,6 +60,11 @@ def is_due(db: sqlite3.Connection) -> bool:
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
     """Queue receipts for what was admitted since the last time and for what is withdrawn now, inside a transaction."""
+    # What was taken out again before it was answered is not answered.
+    db.execute(
+        "DELETE FROM receipt_queue WHERE sent = 0 AND batch IS NULL AND NOT EXISTS "
+        "(SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest)"
+    )
     new = f"SELECT digest, id, channel, admitted_at, row {_NEW} ORDER BY row LIMIT ?"
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for digest, id_, name, at, _ in rows:
@@ -122,8 +128,11 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
     ]
 
 
-_LOOSE = """
-SELECT n FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL ORDER BY n
+# What has no effect is not answered either; its receipt waits until that is over.
+_LOOSE = f"""
+SELECT q.n FROM receipt_queue q JOIN admitted a ON a.digest = q.digest
+WHERE q.sent = 0 AND q.author = ? AND q.tlp = ? AND q.stage = ? AND q.batch IS NULL AND NOT {contested.muted("a.row")}
+ORDER BY q.n
 """
 _GROUP = itemgetter("author", "tlp", "stage", "batch")
 

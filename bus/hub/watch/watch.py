@@ -1,8 +1,9 @@
 """A hub watches the channels it reads: alarms begin and end on record, the states are kept for uptime.
 
-Only what a reader that has caught up can see is judged: while this hub itself cannot read, that is the one alarm
-(`blind`), the others stay as they are, and no time is counted. An alarm is written when it begins and when it ends, and
-logged then, never in between.
+Only what a reader that has caught up can see is judged, and as of the moment up to which it has seen everything, not of now:
+a sign of life that waits unread is later than that moment, so it cannot be missed. While this hub itself cannot read, or is
+too far behind, that is the one alarm (`blind`), the others stay as they are, and no time is counted. An alarm is written when
+it begins and when it ends, and logged then, never in between.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bus.hub.watch import alarms, holdings
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, alarms_of, channel_rows
 from bus.hub.watch.liveness import Alarm, Reason, Silence, changes
-from bus.subscribing import Inbox, Subscriber
+from bus.subscribing import Inbox, Reading, Subscriber
 from bus.transport import world_stream
 from bus.trust import VerifiedRegistry
 from schemas.elections import coarse
@@ -127,15 +128,19 @@ class Watch(msgspec.Struct, kw_only=True):
             self._standing = await self.store.read(alarms.standing)
         await self._tidy(now.timestamp())
         conditions: dict[str, Condition] = {}
-        if self.subscriber.caught_up():
-            self._blind_since = None
-            seen = await self.store.read(lambda db: look_at(db, now, registry, self.authority_id))
+        reading, judged_at = self.subscriber.reading(), now
+        if reading.caught_up and reading.as_of is not None:
+            self._blind_since, judged_at = None, reading.as_of
+            seen = await self.store.read(lambda db: look_at(db, judged_at, registry, self.authority_id))
             present, conditions = [*seen.alarms], seen.conditions
             await self._tell(seen)
         else:
-            present = [*self._blind(), *(Alarm(channel=c, reason=r, detail="") for c, r in self._standing)]
+            present = [
+                *self._blind(reading),
+                *(Alarm(channel=c, reason=r, detail="") for c, r in self._standing),
+            ]
         begun, ended = changes(self._standing, present)
-        await self._record(begun, ended, conditions, now.timestamp())
+        await self._record(begun, ended, conditions, now.timestamp(), judged_at.timestamp())
         self._standing = (self._standing | {(alarm.channel, alarm.reason) for alarm in begun}) - set(ended)
         self._repair(self.monotonic())
 
@@ -165,14 +170,13 @@ class Watch(msgspec.Struct, kw_only=True):
         for holder, count in (await self.store.write(lambda db: holdings.let_lapse(db, now))).items():
             log.warning("claims_lapsed", holder=holder, count=count)
 
-    def _blind(self) -> Iterator[Alarm]:
-        """That this hub sees nothing, when it has lasted for a while."""
+    def _blind(self, reading: Reading) -> Iterator[Alarm]:
+        """That this hub does not see what there is, when it has lasted for a while."""
         moment = self.monotonic()
         if self._blind_since is None:
             self._blind_since = moment
         if moment - self._blind_since >= BLIND_S:
-            problem = self.subscriber.problem or "it has not caught up with the streams"
-            detail = f"this hub cannot judge the channels: {problem}"
+            detail = f"this hub cannot judge the channels: {reading.problem or _behind(reading)}"
             yield Alarm(channel=OWN, reason=Reason.BLIND, detail=detail)
 
     async def _record(
@@ -181,6 +185,7 @@ class Watch(msgspec.Struct, kw_only=True):
         ended: list[tuple[str, Reason]],
         conditions: dict[str, Condition],
         moment: float,
+        judged_at: float,
     ) -> None:
         is_moved = conditions != self._conditions or moment - self._moved_at >= MOVE_S
         if not (begun or ended or (is_moved and conditions)):
@@ -188,7 +193,7 @@ class Watch(msgspec.Struct, kw_only=True):
 
         def work(db: sqlite3.Connection) -> None:
             alarms.record_alarms(db, begun, ended, moment)
-            alarms.record_spans(db, conditions, moment)
+            alarms.record_spans(db, conditions, judged_at)
 
         await self.store.write(work)
         self._conditions, self._moved_at = conditions, moment
@@ -207,6 +212,13 @@ class Watch(msgspec.Struct, kw_only=True):
         due, self._again = read_again(lacking, self._again, moment)
         for stream in due:
             self.subscriber.read_again(stream)
+
+
+def _behind(reading: Reading) -> str:
+    """How far behind a reading is, in words."""
+    if not reading.behind:
+        return "it has not caught up with the streams"
+    return f"{reading.behind} bulletins wait to be read, the oldest for {reading.lag_s:.0f} seconds"
 
 
 def read_again(

@@ -84,6 +84,22 @@ def test_a_registry_with_a_bad_seal_key_is_refused(make: Callable[[World], Regis
     assert refused.value.reason == reason
 
 
+def test_a_dropped_seal_key_does_not_come_back() -> None:
+    """Whoever replaces a record has its seal keys remembered; a version later their window does not begin anew."""
+    world = sealed_world()
+    first = with_(world, READERS[1], seal_record(NEW))
+    held = VerifiedRegistry.open(signed_registry(first, world.roots))
+    without = msgspec.structs.replace(held.authority(READERS[1]), seal_keys={})
+    forgotten = msgspec.structs.replace(first, authorities={**first.authorities, READERS[1]: without})
+    with pytest.raises(TrustError) as refused:
+        held.update(following(held, forgotten, world), NOW)
+    assert refused.value.reason == "seal-window"
+    gone = held.update(following(held, proposals.add_authority(first, READERS[1], without), world), NOW)
+    with pytest.raises(TrustError) as refused:
+        gone.update(following(gone, first, world), NOW)
+    assert refused.value.reason == "key-revoked"
+
+
 def test_a_window_does_not_begin_anew() -> None:
     """A next version neither moves the window of a key, nor takes back its revocation; it may end it."""
     world = sealed_world()
@@ -120,7 +136,12 @@ def with_(world: World, name: str, record: SealKeyRecord) -> Registry:
 def following(held: VerifiedRegistry, document: Registry, world: World) -> bytes:
     """The next version after the one held, with what a document says, signed by every root."""
     made = ceremony.next_version(held.document, held.digest, NOW, 90 * DAY)
-    made = msgspec.structs.replace(made, authorities=document.authorities, audiences=document.audiences)
+    made = msgspec.structs.replace(
+        made,
+        authorities=document.authorities,
+        audiences=document.audiences,
+        revoked={**made.revoked, **document.revoked},
+    )
     return signed_registry(made, world.roots)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from bus.delivery.ledger import TABLES, ReceiptLedger
 from bus.hub import elections
-from bus.hub.exchange import missing
+from bus.hub.exchange import missing, receipt_queue
 from bus.hub.picture.projection import Projection
 from bus.keys.signatures import FileSigner
 from bus.publishing import heartbeat
@@ -166,6 +166,38 @@ async def test_a_receipt_dated_back_is_not_counted(tmp_path: Path) -> None:
     async with Inbox.open(tmp_path / "hub.db", projector=Projection(), hold_s=0) as store:
         await read(store, forged, theft.ended, NOW)
         assert await store.read(lambda db: missing.said_to(db, "xa-csirt", 0, 100)) == []
+
+
+async def test_an_exercise_dated_back_is_no_exercise(tmp_path: Path) -> None:
+    """Until a valid key continues it, nobody has exercised."""
+    theft = Theft("xa-emb")
+    forged = theft.said(8, 1, None, theft.stolen, status=Status.EXERCISE, exercise_id="autumn")
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, [forged], theft.ended, NOW)
+        assert len(await store.query("SELECT row FROM exercise")) == 1
+        assert await store.read(elections.last_exercises) == {}
+        goes_on = theft.said(0, 2, forged.digest, theft.reserve, status=Status.EXERCISE, exercise_id="autumn")
+        await read(store, [goes_on], theft.ended, NOW)
+        assert await store.read(elections.last_exercises) == {"xa-emb": NOW}
+
+
+async def test_what_is_dated_back_is_answered_when_it_takes_effect_and_not_before(tmp_path: Path) -> None:
+    """Its receipt waits; where it is withdrawn, none is sent."""
+    theft = Theft("xa-emb")
+    forged = theft.said(8, 1, None, theft.stolen)
+    granted = {(Tlp.GREEN, "xa-emb")}
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+
+        async def answered() -> list[str]:
+            await store.write(lambda db: receipt_queue.note(db, "xb-hub", NOW))
+            batches = await store.write(lambda db: receipt_queue.take_up(db, granted))
+            return [item.digest for batch in batches for item in batch.items]
+
+        await read(store, [forged], theft.ended, NOW)
+        assert await answered() == []
+        goes_on = theft.said(0, 2, forged.digest, theft.reserve)
+        await read(store, [goes_on], theft.ended, NOW)
+        assert await answered() == [forged.digest, goes_on.digest]
 
 
 async def test_what_is_contested_moves_no_phase_until_a_person_decides(tmp_path: Path) -> None:

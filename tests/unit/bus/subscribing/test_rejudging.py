@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from bus.admission.verdict import Message, Refused, decide
 from bus.keys.signatures import FileSigner
@@ -16,7 +17,16 @@ from bus.transport.cursor import Cursor
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
 from tests.support import world
-from tests.support.world import NOW, bulletin, key_record, shared_world, sign, signed_registry
+from tests.support.world import (
+    NOW,
+    bulletin,
+    chain,
+    draft,
+    key_record,
+    shared_world,
+    sign,
+    signed_registry,
+)
 
 WORLD = shared_world()
 
@@ -89,3 +99,69 @@ async def test_a_key_that_comes_revoked_or_too_late_admits_nothing(tmp_path: Pat
             await settled(store, received(sign(WORLD, bulletin(WORLD), by=new), 1))
             assert dict(await store.amend(listing(new, **record), NOW)) == {"refused": 1}
             assert await reasons(store) == [reason]
+
+
+SECOND = FileSigner.generate("ES256")
+REFUSING: dict[str, dict[str, Any]] = {
+    "wrong-issuer": {"name": "Another name"},
+    "key-not-valid": {"keys": {"not_before": NOW + dt.timedelta(hours=1)}},
+    "signature-policy": {"require": ("Ed25519", "ES256")},
+    "not-permitted": {"publish": ()},
+}
+"""By reason, what the record of xa-csirt has in a version that refuses what the next one admits."""
+
+
+def version(after: VerifiedRegistry, **record: Any) -> VerifiedRegistry:
+    """The next version, with changes to the record of xa-csirt."""
+    document = ceremony.next_version(after.document, after.digest, NOW, dt.timedelta(days=90))
+    had = WORLD.registry.authority("xa-csirt")
+    keys = {kid: msgspec.structs.replace(key, **record.get("keys", {})) for kid, key in had.keys.items()} | {
+        SECOND.kid: key_record(SECOND, NOW)
+    }
+    changed = msgspec.structs.replace(had, **{**record, "keys": keys})
+    document = msgspec.structs.replace(document, authorities={**document.authorities, "xa-csirt": changed})
+    return after.update(signed_registry(document, WORLD.roots), NOW)
+
+
+@pytest.mark.parametrize("reason", REFUSING)
+async def test_whatever_a_version_may_end_is_judged_again_by_it(tmp_path: Path, reason: str) -> None:
+    """A bulletin overtakes the version by which it stands; what follows it stood already, and is no duplicate of it."""
+    refuses = version(WORLD.registry, **REFUSING[reason])
+    permits = version(refuses)
+    one, two = chain(WORLD, 2)
+    async with Inbox.open(tmp_path / "store.db", hold_s=0) as store:
+        early = decide(received(one, 1), refuses, NOW)
+        assert isinstance(early, Refused)
+        assert early.reason == reason
+        await store.settle([early], "WORLD_ACTUAL", Cursor(seq=1, digest=one.digest), NOW)
+        assert dict(await store.amend(refuses, NOW)) == {}
+        assert await reasons(store) == [reason]
+        later = decide(received(two, 2), permits, NOW)
+        await store.settle([later], "WORLD_ACTUAL", Cursor(seq=2, digest=two.digest), NOW)
+        await store.release(NOW + dt.timedelta(minutes=1))
+        assert dict(await store.amend(permits, NOW)) == {"admitted": 1}
+        assert await reasons(store) == []
+        found = await store.query("SELECT seq FROM admitted ORDER BY row")
+        assert [row["seq"] for row in found] == [2, 1]
+        links = await store.query("SELECT seq, reason FROM links ORDER BY seq")
+        assert [tuple(row) for row in links] == [(1, None), (2, None)]
+        assert dict(await store.amend(permits, NOW)) == {}
+        again = decide(received(one, 3), permits, NOW)
+        assert await store.settle([again], "WORLD_ACTUAL", Cursor(seq=3), NOW) == {"duplicate": 1}
+
+
+async def test_a_version_that_permits_one_of_two_at_a_place_lets_neither_push_the_other_aside(
+    tmp_path: Path,
+) -> None:
+    """What is not permitted holds its place, so another there is a fork, whatever a version says later."""
+    refuses = version(WORLD.registry, publish=())
+    permits = version(refuses)
+    one = received(chain(WORLD, 1)[0], 1)
+    other = received(sign(WORLD, bulletin(WORLD, say=draft("something else"))), 2)
+    async with Inbox.open(tmp_path / "store.db", hold_s=0) as store:
+        await store.settle([decide(one, refuses, NOW)], "WORLD_ACTUAL", Cursor(seq=1), NOW)
+        await store.settle([decide(other, permits, NOW)], "WORLD_ACTUAL", Cursor(seq=2), NOW)
+        assert sorted(await reasons(store)) == ["fork", "not-permitted"]
+        await store.amend(permits, NOW)
+        assert await reasons(store) == ["fork"]
+        assert [row["digest"] for row in await store.query("SELECT digest FROM admitted")] == [one.digest]

@@ -184,7 +184,7 @@ def delivery(number: int, **members: Any) -> Delivery:
         ({"subject": "s" * MAX_LINE_BYTES}, MOST_QUEUED),
         ({"subject": "s" * 1_000_000}, MOST_QUEUED_BYTES // 1_000_000 + 2),
         ({"headers": (("", ""),) * MAX_HEADER_LINES}, MOST_QUEUED_BYTES // (MAX_HEADER_LINES * 100)),
-        ({"reply": "", "status": "408"}, MOST_QUEUED),
+        ({"subject": "the request's", "reply": "", "status": "408"}, MOST_QUEUED),
     ],
     ids=["empty", "long subjects", "longer subjects", "header lines", "words of the server"],
 )

@@ -162,7 +162,8 @@ def sealing(
     document = after(held)
     for name, records in (("xa-csirt", keys), ("xb-csirt", theirs or {})):
         record = msgspec.structs.replace(document.authorities[name], seal_keys=records)
-        document = proposals.add_authority(document, name, record)
+        records_of = {**document.authorities, name: record}
+        document = msgspec.structs.replace(document, authorities=records_of)
     return held.update(signed_registry(document, WORLD.roots), NOW)
 
 
@@ -405,7 +406,7 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
     ),
     # -- seal keys
     "a seal key under another id": (
-        lambda: sealing({A43: seal_record(SEAL)}),
+        lambda: sealing({SEAL.kid: seal_record(SEAL), A43: seal_record(SEAL)}),
         "not-a-thumbprint",
         f"seal key {A43} is not its own thumbprint",
     ),
@@ -428,6 +429,14 @@ REFUSALS: dict[str, tuple[Refuse, str, str]] = {
         lambda: sealing({SEAL.kid: seal_record(SEAL, not_before=NOW - 30 * DAY + TICK)}),
         "seal-window",
         f"seal key {SEAL.kid} had its window; make a new key",
+    ),
+    "a seal key that is dropped and not remembered": (
+        lambda: sealing({}),
+        "seal-window",
+        (
+            f"seal key {SEAL.kid} is listed no more and not remembered (`revoked`); it could begin anew; "
+            "keep it listed, or name it in `revoked`"
+        ),
     ),
     "a revoked seal key that comes back": (
         lambda: sealing({SEAL.kid: seal_record(SEAL)}, held=SEAL_REVOKED),

@@ -214,6 +214,33 @@ def test_the_next_versions_keep_what_a_statement_ended() -> None:
     assert ONE.kid in dropped.update(signed_registry(moved, WORLD.roots), NOW).revoked()
 
 
+def test_a_next_version_can_remember_what_statements_have_ended() -> None:
+    """Keys that are listed, seal keys too, and one that was dropped; who begins with that version knows of all."""
+    seal = opening_key("remembered").public
+    sealed = proposals.add_seal_key(next_of(REGISTRY), "xa-csirt", seal_record(seal, NOW))
+    held = REGISTRY.update(signed_registry(sealed, WORLD.roots), NOW)
+    for kid in (ONE.kid, THREE.kid, seal.kid):
+        held = held.with_revocation(statement(kid, by=TWO), NOW)
+    kept = {kid: key_record(key) for kid, key in ((TWO.kid, TWO), (THREE.kid, THREE))}
+    document = ceremony.remembering(with_keys(next_of(held), "xa-csirt", kept), held.revocations)
+    raw = signed_registry(document, WORLD.roots)
+    assert document.revoked[ONE.kid] == NOW - DAY
+    for registry in (VerifiedRegistry.open(raw), held.update(raw, NOW)):
+        assert registry.revoked() == {THREE.kid: NOW - DAY}
+        assert registry.ended(NOW)[ONE.kid] == Ending(since=NOW - DAY)
+        assert registry.seal_keys("xa-csirt")[seal.kid].revoked_since == NOW - DAY
+    assert held.update(raw, NOW).revocations == ()
+
+
+def test_what_the_registry_says_of_a_key_itself_is_not_said_otherwise_by_a_statement() -> None:
+    """A moment that the registrar has chosen stays."""
+    held = REGISTRY.with_revocation(statement(ONE.kid, by=TWO), NOW)
+    document = revoke_keys(
+        next_of(held), "xa-csirt", [ONE.kid], since=NOW - 9 * DAY, reason="key-lost", now=NOW
+    )
+    assert ceremony.remembering(document, held.revocations) == document
+
+
 def test_the_registry_has_the_last_word_on_the_moment() -> None:
     """What m of n say replaces what one key said, later or earlier: a thief's back-dating is mended."""
     for since in (NOW - 9 * DAY, NOW - DAY / 2):

@@ -198,6 +198,33 @@ def test_an_authority_ends_its_own_key_alone(member: Office, world: World) -> No
     assert "rollback" in member.run("registry", "accept", "held.tocsin.json", code=6)
 
 
+def test_a_registrars_next_version_remembers_what_a_statement_has_ended(member: Office, world: World) -> None:
+    """Whatever it is about; the registrar is told, and may say another moment. Who begins with that version knows of it."""
+    stolen = world.signers["xa-csirt"].kid
+    by = ("--key", "spare.pem", "--passphrase-file", "spare.pass", "--out", "end.tocsin.json")
+    member.run("--context", "xa-csirt", "key", "revoke", *by, "--kid", stolen, "--yes")
+    rotate = (
+        "registry",
+        "rotate",
+        "held.tocsin.json",
+        "xb-csirt",
+        "--key",
+        "new.jwk",
+        "--out",
+        FILE,
+        "--json",
+    )
+    assert stolen not in member.run(*rotate)
+    member.run("registry", "accept", "end.tocsin.json")
+    told = json.loads(member.run(*rotate))["text"]
+    assert f"as statements have ended them: {stolen} since " in told
+    assert keys_of(member, "xa-csirt")[stolen]["revoked_since"]
+    earlier = f"{world.now - dt.timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
+    revoke = ("registry", "revoke", FILE, "xa-csirt", "--kid", stolen, "--since", earlier, "--yes", "--json")
+    assert "statements" not in json.loads(member.run(*revoke))["text"]
+    assert keys_of(member, "xa-csirt")[stolen]["revoked_since"] == earlier
+
+
 def test_an_authority_ends_its_own_seal_key(member: Office) -> None:
     """Named, for it is not the one that signs; the officer is told what that does, and every reader takes it in."""
     revoke = ("--context", "xa-csirt", "key", "revoke", "--kid", SEAL.kid, "--out", "end.tocsin.json")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bus.hub.picture.projection import open_store
 from bus.hub.watch import alarms
 from bus.hub.watch.liveness import Alarm, Reason
 from bus.hub.watch.watch import AGAIN_S, BLIND_S, OWN, Watch
 from bus.subscribing.inbox import Inbox
+from bus.subscribing.progress import FRESH_S, Moment, Progress, reading
 from bus.subscribing.subscriber import Subscriber
 from bus.transport.connection import Endpoint
+from bus.transport.pull_consumer import Received
+from bus.transport.states import ConsumerInfo, Delivered
+from tests.support.clocks import Clock
 from tests.support.world import NOW, shared_world
 
 WORLD = shared_world()
@@ -85,3 +94,182 @@ async def test_a_hub_is_blind_once_it_has_been_for_a_while(tmp_path: Path) -> No
             await hub.reads_again(seconds)
             standing = await store.read(lambda db: alarms.recorded_alarms(db, ended=False))
             assert [(row.channel, row.reason) for row in standing] == expected
+
+
+BEATS = "xa-csirt/system.green.community"
+EVERY_S = 5.0  # an authority that says so often that it is there
+
+
+class Starved:
+    """A hub that reads the heartbeats of one honest authority when it comes to it, and a watch that looks whenever it likes."""
+
+    def __init__(self, store: Inbox) -> None:
+        self.store = store
+        self.clock = Clock(NOW)
+        self.progress = Progress()
+        self.progress.attach(0)
+        self.said: list[float] = []
+        self.taken = 0
+        self.watch = Watch(
+            authority_id="xb-hub",
+            store=store,
+            registry=lambda: WORLD.registry,
+            subscriber=self,  # type: ignore[arg-type]  # of a subscriber, a watch asks for the reading alone
+            clock=self.clock,
+            monotonic=lambda: self.tick,
+        )
+
+    @property
+    def tick(self) -> float:
+        """Seconds since the beginning."""
+        return (self.clock.now - NOW).total_seconds()
+
+    def reading(self) -> object:
+        """As `Subscriber.reading`."""
+        return reading([self.progress], Moment(self.clock.now, self.tick), None, ("", ""))
+
+    def read_again(self, stream: str) -> None:
+        """As `Subscriber.read_again`; nothing is missing here."""
+        raise AssertionError(stream)
+
+    def wait(self, seconds: float) -> None:
+        """Time passes, the authority goes on, and the hub does nothing."""
+        self.clock.pass_(seconds)
+        while not self.said or self.said[-1] + EVERY_S <= self.tick:
+            self.said.append(self.said[-1] + EVERY_S if self.said else 0.0)
+
+    async def read(self, most: int) -> None:
+        """Take in some of what waits."""
+        if batch := self.said[self.taken : self.taken + most]:
+            self.taken += len(batch)
+            await self.store.execute(
+                "REPLACE INTO channels VALUES (?, 'xa-csirt', 1, ?2, ?2, 1, 0, 1, 'up', ?3)",
+                BEATS, NOW.timestamp() + batch[-1], int(EVERY_S),
+            )  # fmt: skip
+            self.progress.took(received(self.taken, len(self.said) - self.taken))
+
+    def ask(self) -> None:
+        """Ask the broker how far the stream goes."""
+        now, count = Moment(self.clock.now, self.tick), len(self.said)
+        delivered = Delivered(consumer_seq=self.taken, stream_seq=self.taken)
+        self.progress.look(
+            now, now, ConsumerInfo(config={}, delivered=delivered, num_pending=count - self.taken)
+        )
+
+    async def look(self) -> set[str]:
+        """Look, and say which alarms stand."""
+        await self.watch.look()
+        return {
+            str(row.reason)
+            for row in await self.store.read(lambda db: alarms.recorded_alarms(db, ended=False))
+        }
+
+
+def received(number: int, pending: int) -> Received:
+    """The message that a consumer counts so, when so many are left."""
+    return Received(
+        subject="x",
+        headers=(),
+        payload=b"",
+        stream_seq=number,
+        consumer_seq=number,
+        stored_ns=0,
+        pending=pending,
+    )
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("wait"), st.sampled_from([0.5, 2.0, 5.0, 14.0, 16.0, 25.0, 60.0, 3600.0])),
+    st.tuples(st.just("read"), st.integers(1, 400)),
+    st.tuples(st.just("ask"), st.none()),
+    st.tuples(st.just("look"), st.none()),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEPS, max_size=40))
+async def test_nobody_is_accused_whose_heartbeats_wait_unread(steps: list[tuple[str, float]]) -> None:
+    """However the hub lags, is starved, or is stopped and goes on; and it says so itself when that lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_store(Path(folder) / "store.db") as store:
+            hub = Starved(store)
+            hub.wait(0.0)
+            for what, size in steps:
+                match what:
+                    case "wait":
+                        hub.wait(size)
+                    case "read":
+                        await hub.read(int(size))
+                    case "ask":
+                        hub.ask()
+                    case "look":
+                        assert await hub.look() <= {"blind"}
+            # An honest end: it is stopped for long, is blind, reads everything, and nobody was silent.
+            await hub.look()
+            hub.wait(FRESH_S + BLIND_S + 1)
+            await hub.look()
+            hub.wait(BLIND_S)
+            assert await hub.look() == {"blind"}
+            await hub.read(10**6)
+            hub.ask()
+            assert await hub.look() == set()
+
+
+async def test_who_falls_silent_is_found_by_a_hub_that_lags_and_catches_up(tmp_path: Path) -> None:
+    """Judging as of what was seen hides nothing for longer than it takes to look."""
+    async with open_store(tmp_path / "store.db") as store:
+        hub = Starved(store)
+        hub.wait(0.0)
+        await hub.read(1)
+        hub.ask()
+        assert await hub.look() == set()
+        hub.clock.pass_(3 * EVERY_S)  # and nothing is said
+        assert await hub.look() == set()  # not yet asked
+        hub.ask()
+        assert await hub.look() == {"silent"}
+
+
+async def test_alarms_that_stand_stay_while_a_hub_is_blind(tmp_path: Path) -> None:
+    """They neither end nor begin; when it sees again they are judged anew."""
+    async with open_store(tmp_path / "store.db") as store:
+        hub = Starved(store)
+        hub.wait(0.0)
+        await hub.read(1)
+        hub.clock.pass_(3 * EVERY_S)
+        hub.ask()
+        assert await hub.look() == {"silent"}
+        hub.clock.pass_(FRESH_S + 1)
+        assert await hub.look() == {"silent"}
+        hub.wait(BLIND_S)
+        assert await hub.look() == {"silent", "blind"}
+        await hub.read(10**6)
+        hub.ask()
+        assert await hub.look() == set()
+
+
+async def test_a_blind_hub_says_how_far_it_is_behind(tmp_path: Path) -> None:
+    """In bulletins, when it knows."""
+    async with open_store(tmp_path / "store.db") as store:
+        hub = Starved(store)
+        hub.wait(100 * EVERY_S)
+        hub.ask()
+        await hub.look()
+        hub.wait(BLIND_S)
+        await hub.look()
+        (row,) = await store.read(lambda db: alarms.recorded_alarms(db, ended=False))
+        assert "101 bulletins wait to be read" in row.detail
+
+
+@pytest.mark.parametrize("seconds", [1.0, 600.0])
+async def test_the_time_in_which_a_hub_was_blind_is_not_counted(tmp_path: Path, seconds: float) -> None:
+    """Uptime is of judged time; and it is judged up to what was seen."""
+    async with open_store(tmp_path / "store.db") as store:
+        hub = Starved(store)
+        hub.wait(0.0)
+        await hub.read(1)
+        hub.ask()
+        await hub.look()
+        hub.wait(FRESH_S + seconds)
+        await hub.look()
+        spans = await store.query("SELECT max(until) AS until FROM spans")
+        assert spans[0]["until"] is None or spans[0]["until"] <= NOW.timestamp()

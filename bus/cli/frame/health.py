@@ -1,0 +1,283 @@
+"""What a program that runs long tells of itself: its state file, and `/healthz` and `/metrics` where that is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import functools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from bus.cli.frame.app import App
+from bus.cli.frame.session import endpoint, registry_store
+from schemas.errors import TocsinError
+
+if TYPE_CHECKING:
+    from bus.health import (
+        Condition,
+        DiskFacts,
+        Facts,
+        KeyFacts,
+        LeaseFacts,
+        Link,
+        OutboxFacts,
+        ReaderFacts,
+        Report,
+        TaskFacts,
+    )
+    from bus.hub import HubService
+    from bus.publishing import Publisher
+    from bus.trust import VerifiedRegistry
+
+RARELY_S = 300.0
+"""So often it is counted what a day needs, and looked at certificates."""
+TASKS = ("sender of ", "hub ", "heartbeat of ", "receipts for ")
+"""How the names of tasks begin without which a program does not do its work."""
+
+
+def _remember(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.ensure_object(App).health_at = value
+
+
+health_option = click.option(
+    "--health",
+    metavar="ADDRESS",
+    expose_value=False,
+    callback=_remember,
+    help="serve /healthz and /metrics at HOST:PORT or unix:PATH; the context's setting `health` otherwise",
+)
+
+
+@asynccontextmanager
+async def telling(
+    app: App,
+    program: str,
+    *,
+    publisher: Publisher | None = None,
+    service: HubService | None = None,
+    registry: Callable[[], VerifiedRegistry] | None = None,
+    lasting: bool = True,
+    connected: bool = True,
+    more: Callable[[], tuple[Condition, ...]] = tuple,
+) -> AsyncIterator[None]:
+    """Tell of this program for as long as the context lasts.
+
+    Args:
+        app: this invocation.
+        program: its name, as state files and reports have it.
+        publisher: what it publishes with, if it does.
+        service: what it reads with, if it does.
+        registry: the registry as it stands now; the publisher's, or one opened anew, otherwise.
+        lasting: whether the program is meant to run at all times.
+        connected: whether it looks at the broker by itself, where its context names one.
+        more: conditions that it judges itself.
+
+    Raises:
+        ConfigError: `health-address`, the address cannot be served at.
+    """
+    from bus.health import Link, StateFile, keep_state, metrics_text, parse_address, serve
+    from bus.tasks import background
+
+    held = registry or (publisher.registry if publisher is not None else registry_store(app))
+    context = app.identity
+    link = None
+    if connected and context.server is not None and context.nkey is not None:
+        link = Link(endpoint(app, "health", by_phase=True), held, app.now)
+    teller = Teller(app, held, publisher, service, link, more)
+    file = StateFile(app.state_folder(), program, clock=app.now, lasting=lasting)
+    where = app.health_at or context.health
+    problem = ""
+    await teller.gather()
+    at = None if where is None else parse_address(where.replace("{program}", program))
+    served = nullcontext() if at is None else serve(at, teller.report, metrics_text(teller.current, program))
+    try:
+        with served as bound:
+            if bound is not None:
+                shown = bound.path or f"http://{bound.host}:{bound.port}"
+                app.note(f"health at {shown}/healthz" if bound.path is None else f"health at {shown}")
+            async with background() as tasks:
+                if link is not None:
+                    tasks.start(link.run(), "look at the broker")
+                tasks.start(keep_state(file, teller.gather), "state file")
+                yield
+    except BaseException as exc:
+        problem = (
+            "" if isinstance(exc, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit) else str(exc)
+        )
+        raise
+    finally:
+        with contextlib.suppress(
+            OSError
+        ):  # what it last wrote says that it ran, and its process that it does not
+            file.end(teller.facts, problem)
+
+
+class Teller:
+    """Gathers what one program knows of itself."""
+
+    def __init__(
+        self,
+        app: App,
+        registry: Callable[[], VerifiedRegistry],
+        publisher: Publisher | None,
+        service: HubService | None,
+        link: Link | None,
+        more: Callable[[], tuple[Condition, ...]],
+    ) -> None:
+        from bus.health import Facts
+
+        self.facts = Facts(identity=app.identity.authority)
+        self._app, self._registry, self._publisher = app, registry, publisher
+        self._service, self._link, self._more = service, link, more
+        self._at = self._since = app.now()
+        self._rarely_at = float("-inf")
+        self._a_day = 0
+        self._certificates: tuple[KeyFacts, ...] = ()
+        self._tasks: dict[str, asyncio.Task[object]] = {}
+        self._dead_since: dict[str, dt.datetime] = {}
+        self._read_until: dt.datetime | None = None  # when the lease was lost, after it was held
+        self._has_read = False
+
+    def current(self) -> tuple[Facts, Report, dt.datetime]:
+        """What is known, how it is judged, and now; may be called in any thread."""
+        from bus.health import STALE_S, Condition, Level, judge, moment_text
+
+        facts, at, now = self.facts, self._at, self._app.now()
+        if (now - at).total_seconds() > STALE_S:
+            hangs = Condition(
+                name="tasks",
+                level=Level.BAD,
+                code="program-stuck",
+                detail=f"the program has done nothing since {moment_text(at)}",
+                remedy="end it, and start it again",
+                since=at,
+            )
+            facts = msgspec.structs.replace(facts, more=(*facts.more, hangs))
+        return facts, judge(facts, now), now
+
+    def report(self) -> Report:
+        """The report as it is now."""
+        return self.current()[1]
+
+    async def gather(self) -> Facts:
+        """What is known now."""
+        from bus.health import Facts, TrustFacts, grant_facts, trust_facts
+
+        app, now = self._app, self._app.now()
+        identity = app.identity.authority
+        reader = self._reader()
+        trust, grants, keys = TrustFacts(), None, self._certificates
+        await self._look_rarely(now)
+        try:
+            registry = self._registry()
+        except TocsinError as exc:
+            trust = TrustFacts(problem=str(exc), reason=exc.reason)
+        else:
+            trust = trust_facts(registry, now)
+            if self._publisher is not None or self._service is not None:
+                grants = grant_facts(registry, identity)
+                keys = (*self._keys(registry, now), *self._certificates)
+        self.facts = Facts(
+            identity=identity,
+            reader=reader,
+            bus=None if self._link is None else self._link.bus,
+            trust=trust,
+            keys=keys,
+            grants=grants,
+            outbox=await self._outbox(),
+            clock=None if self._link is None else self._link.clock,
+            disk=self._disk(reader),
+            lease=self._lease(reader, now),
+            tasks=self._seen_tasks(now),
+            more=self._more(),
+        )
+        self._at = self._app.now()
+        return self.facts
+
+    def _reader(self) -> ReaderFacts | None:
+        from bus.health import reader_facts
+
+        if self._service is None:
+            return None
+        return reader_facts(self._service.subscriber.reading(), self._service.standing, self._since)
+
+    def _keys(self, registry: VerifiedRegistry, now: dt.datetime) -> tuple[KeyFacts, ...]:
+        from bus.health import seal_key_facts, signing_key_facts
+
+        identity, publisher = self._app.identity.authority, self._publisher
+        sealed = seal_key_facts(registry, identity)
+        if publisher is None:
+            return sealed
+        kids = [signer.kid for signer in publisher.stamping.signers]
+        return (signing_key_facts(registry, identity, kids, now), *sealed)
+
+    async def _outbox(self) -> OutboxFacts | None:
+        from bus.health import OutboxFacts, sending_facts
+
+        if self._publisher is None:
+            return None
+        try:
+            return await sending_facts(self._publisher)
+        except TocsinError as exc:
+            return OutboxFacts(problem=str(exc), reason=exc.reason)
+
+    def _disk(self, reader: ReaderFacts | None) -> DiskFacts:
+        from bus.health import disk_facts
+
+        found = disk_facts(self._app.state_folder(), self._a_day)
+        if reader is not None and reader.reason == "store-full":
+            return msgspec.structs.replace(found, full=True, problem=reader.problem)
+        return found
+
+    def _lease(self, reader: ReaderFacts | None, now: dt.datetime) -> LeaseFacts | None:
+        from bus.health import LeaseFacts
+
+        if reader is None:
+            return None
+        is_ours = reader.standing == "reading"
+        if is_ours:
+            self._has_read, self._read_until = True, None
+        elif self._has_read and self._read_until is None:
+            self._read_until = now
+        return LeaseFacts(held=is_ours, ours=is_ours, lost_at=self._read_until)
+
+    def _seen_tasks(self, now: dt.datetime) -> tuple[TaskFacts, ...]:
+        """The tasks without which nothing is done, and which of them have ended."""
+        from bus.health import TaskFacts
+
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith(TASKS):
+                self._tasks[task.get_name()] = task
+
+        def of(name: str, task: asyncio.Task[object]) -> TaskFacts:
+            if not task.done():
+                return TaskFacts(name=name)
+            error = None if task.cancelled() else task.exception()
+            return TaskFacts(
+                name=name, alive=False, problem=str(error or ""), since=self._dead_since.setdefault(name, now)
+            )
+
+        return tuple(of(name, task) for name, task in self._tasks.items())
+
+    async def _look_rarely(self, now: dt.datetime) -> None:
+        """What costs a little, or changes seldom."""
+        from bus.health import came_in_a_day, certificate_facts
+
+        tick = asyncio.get_running_loop().time()
+        if tick - self._rarely_at < RARELY_S:
+            return
+        self._rarely_at = tick
+        context = self._app.identity
+        files = (context.tls_cert, context.certificate)
+        self._certificates = await asyncio.to_thread(functools.partial(certificate_facts, *files))
+        if self._service is not None:
+            try:
+                self._a_day = await self._service.store.read(lambda db: came_in_a_day(db, now))
+            except TocsinError:
+                self._rarely_at = float("-inf")

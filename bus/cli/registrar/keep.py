@@ -1,0 +1,155 @@
+"""`tocsin registry keep`: renews the beacon in time, and says what else ends."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    FILE,
+    PARTLY,
+    App,
+    command,
+    ended,
+    recorder,
+    registry_store,
+    signer_of,
+    tls_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bus.audit import Fact
+    from bus.keys import Signer
+    from bus.transport import Endpoint
+    from bus.trust import RegistryStore
+    from bus.upkeep import Keeper, Term
+
+
+@command(name="keep")
+@click.option("--key", "key_file", required=True, type=FILE, help="the beacon key (encrypted PEM)")
+@click.option("--passphrase-file", type=FILE)
+@click.option(
+    "--provisioner",
+    required=True,
+    type=FILE,
+    help="transport key of the server's provisioner (FOLDER/provisioner.nk)",
+)
+@click.option("--hours", type=click.IntRange(1, 48), default=6, show_default=True, help="life of a beacon")
+@click.option("--once", is_flag=True, help="do what is due now, say what ends when, and end")
+def keep(
+    app: App, *, key_file: Path, passphrase_file: Path | None, provisioner: Path, hours: int, once: bool
+) -> int:
+    """Renew the beacon of this context's registry in time, on the disk and on the bus, until Ctrl-C.
+
+    It is renewed when a third of its life is over, and at once for a new version. What cannot be written or sent is tried
+    again, and said. Keys, seal keys, roles, certificates and the registry itself are warned of before they end; to renew
+    those a person decides.
+
+    With --once: exits 1 when something has ended, 8 when something ends soon, 7 when the bus does not answer.
+    """
+    import asyncio
+
+    from bus.upkeep import must_have_role
+
+    app.logs()
+    held = registry_store(app)
+    _must_name_a_beacon(app)
+    signer = signer_of(app, key_file, passphrase_file)
+    must_have_role(held(), signer.kid, app.now())
+    place = _place(app, provisioner)
+    life = dt.timedelta(hours=hours)
+    keeper = _keeper(app, held, place, signer=signer, life=life, folder=provisioner.parent)
+    return asyncio.run(_once(app, keeper, place) if once else _run(app, keeper, held, place))
+
+
+async def _run(app: App, keeper: Keeper, held: RegistryStore, place: Endpoint) -> int:
+    from bus.subscribing import RegistryFeed
+    from bus.tasks import until_first
+
+    app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
+    await until_first(keeper.run(), RegistryFeed(held, place, on_news=recorder(app)).run(), ended())
+    return DONE
+
+
+def _must_name_a_beacon(app: App) -> None:
+    """Without a file for it every start would make a new beacon.
+
+    Raises:
+        ConfigError: `no-beacon-file`.
+    """
+    from bus.errors import ConfigError
+
+    if app.identity.beacon is None:
+        raise ConfigError(
+            "this context names no beacon file",
+            remedy="name one: tocsin context add ... --beacon FILE",
+            reason="no-beacon-file",
+        )
+
+
+def _place(app: App, provisioner: Path) -> Endpoint:
+    from bus.keys import load_nkey
+    from bus.server import provisioner_endpoint
+
+    context = app.identity
+    if context.server is None:
+        raise click.UsageError("this context names no server; add one: tocsin context add ... --server URL")
+    return provisioner_endpoint(context.server, load_nkey(provisioner), tls_of(context))
+
+
+def _keeper(
+    app: App, held: RegistryStore, place: Endpoint, *, signer: Signer, life: dt.timedelta, folder: Path
+) -> Keeper:
+    from bus.cli.frame import certificates
+    from bus.upkeep import Keeper
+
+    def on_news(event: str, facts: Mapping[str, Fact]) -> None:
+        recorder(app)(event, facts)
+        app.note(f"beacon for version {facts['version']} ({facts['why']})")
+
+    return Keeper(
+        held,
+        signer,
+        place,
+        life=life,
+        clock=app.now,
+        certificates=lambda: certificates(app.identity, folder / "tls"),
+        on_news=on_news,
+    )
+
+
+async def _once(app: App, keeper: Keeper, place: Endpoint) -> int:
+    from bus.errors import BusError, UnreachableError
+    from bus.transport import Connection
+
+    async with Connection.open(place) as connection:
+        await keeper.look(connection)
+    code = _told(app, keeper.terms())
+    if "bus" in keeper.problems:
+        raise UnreachableError(f"the beacon could not be sent: {keeper.problems['bus']}")
+    for problem in keeper.problems.values():
+        raise BusError(problem, reason="system")
+    return code
+
+
+def _told(app: App, found: tuple[Term, ...]) -> int:
+    rows = (
+        (
+            "ok" if term.level == "ok" else "soon" if term.level == "warning" else "ENDED",
+            term.what,
+            term.whose,
+            f"{term.ends:%Y-%m-%d %H:%M}" if term.ends else "-",
+            term.remedy,
+        )
+        for term in found
+    )
+    app.answer(list(found), table=(("", "what", "whose", "ends", "do next"), rows))
+    levels = {term.level for term in found}
+    return FAILURE if "bad" in levels else PARTLY if "warning" in levels else DONE

@@ -1,0 +1,224 @@
+"""Judges what an identity holds: trust, keys, grants, outbox, disk, and what was refused of it. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+
+from bus.health.facts import DiskFacts, Facts, GrantFacts, KeyFacts, OutboxFacts, RefusedFacts, TrustFacts
+from bus.health.report import Condition, Level, moment_text
+
+DAY_S = 86_400.0
+WARNING_DAYS = {"registry": 30, "signing": 30, "seal": 14, "certificate": 30}
+"""Days before its end from which a thing is warned of; never more than a third of its life, as `bus.upkeep` has it."""
+WAITING_WARNING_S = 60.0
+WAITING_BAD_S = 3600.0
+DAYS_FREE = 3
+"""For so many days the disk is to have room."""
+LEAST_FREE = 64 * 1024 * 1024
+FULL_AT = 1024 * 1024
+
+
+def trust(facts: TrustFacts | None, now: dt.datetime) -> Iterator[Condition]:
+    """Whether the registry in force is the current one, and how long that can be known."""
+    if facts is None:
+        return
+    renew = "tocsin registry keep where the root keys are; else ask your registrar for a current beacon"
+    if facts.reason:
+        yield Condition(name="trust", level=Level.BAD, code=facts.reason, detail=facts.problem, remedy=renew)
+        return
+    what = f"{facts.domain} version {facts.version}"
+    if facts.state == "expired":
+        detail = f"the registry {what} has expired at {moment_text(facts.expires)}"
+        yield _trust(
+            Level.BAD, "registry-expired", detail, "ask your registrar for the next version", facts.expires
+        )
+    elif facts.state == "stale":
+        since = facts.beacon_until
+        until = (
+            f"the last word that it is current held until {moment_text(since)}"
+            if since
+            else "no beacon came yet"
+        )
+        yield _trust(Level.BAD, "trust-stale", f"trust is stale: {what}; {until}", renew, since)
+    elif facts.state == "behind":
+        detail = f"a version after {what} is in force, and has not come"
+        yield _trust(Level.BAD, "trust-behind", detail, "ask your registrar for the current registry")
+    else:
+        yield _fresh(facts, what, now)
+
+
+def _fresh(facts: TrustFacts, what: str, now: dt.datetime) -> Condition:
+    if _ends_soon(facts.issued, facts.expires, WARNING_DAYS["registry"], now):
+        detail = f"the registry {what} expires at {moment_text(facts.expires)}"
+        return _trust(Level.WARNING, "registry-ends-soon", detail, "ask your registrar for the next version")
+    if _ends_soon(facts.beacon_issued, facts.beacon_until, None, now):
+        detail = f"{what}: the beacon holds until {moment_text(facts.beacon_until)} and was not renewed"
+        return _trust(
+            Level.WARNING,
+            "beacon-ends-soon",
+            detail,
+            "is the registrar's keeper running? tocsin registry keep",
+        )
+    return _trust(Level.OK, "ok", f"{what}, fresh, {_left(facts.expires, now)}")
+
+
+def _trust(
+    level: Level, code: str, detail: str, remedy: str = "", since: dt.datetime | None = None
+) -> Condition:
+    return Condition(name="trust", level=level, code=code, detail=detail, remedy=remedy, since=since)
+
+
+def keys(held: Sequence[KeyFacts], now: dt.datetime) -> Iterator[Condition]:
+    """Whether each key and certificate may be used, and for how long."""
+    for key in held:
+        name = key.use if key.use == "certificate" else f"{key.use} key"
+        remedy = (
+            "have your CA issue a new one"
+            if key.use == "certificate"
+            else "tocsin key new, then your registrar: tocsin registry rotate"
+        )
+        has_ended = key.not_after is not None and key.not_after <= now
+        if key.reason:
+            yield Condition(
+                name=name,
+                level=Level.BAD,
+                code=key.reason,
+                detail=key.problem,
+                remedy=remedy,
+                since=key.since,
+            )
+        elif has_ended:
+            yield Condition(
+                name=name,
+                # Who has no seal key can be sent nothing sealed, and goes on with all else.
+                level=Level.WARNING if key.use == "seal" else Level.BAD,
+                code="key-not-valid",
+                detail=f"{key.kid} has ended at {moment_text(key.not_after)}",
+                remedy=remedy,
+                since=key.not_after,
+            )
+        elif _ends_soon(key.not_before, key.not_after, WARNING_DAYS[key.use], now):
+            detail = f"{key.kid} ends at {moment_text(key.not_after)}"
+            yield Condition(
+                name=name, level=Level.WARNING, code="key-ends-soon", detail=detail, remedy=remedy
+            )
+        else:
+            detail = f"{key.kid}, {_left(key.not_after, now)}"
+            yield Condition(name=name, level=Level.OK, code="ok", detail=detail)
+
+
+def grants(facts: GrantFacts | None) -> Iterator[Condition]:
+    """Whether this identity may say anything at all, and answer, if it is a hub."""
+    if facts is None:
+        return
+    ask = "ask your registrar: tocsin registry grant"
+    if facts.reason:
+        yield Condition(name="grants", level=Level.BAD, code=facts.reason, detail=facts.problem, remedy=ask)
+    elif not facts.publishes and not facts.reads:
+        detail = "the registry lets this identity neither publish nor read anything"
+        yield Condition(name="grants", level=Level.BAD, code="not-permitted", detail=detail, remedy=ask)
+    elif facts.answers == 0:
+        detail = "this hub has no grant for receipts, so no author hears that it has received anything"
+        yield Condition(name="grants", level=Level.WARNING, code="no-receipts", detail=detail, remedy=ask)
+    else:
+        detail = f"may publish on {facts.publishes} channels, read {facts.reads}"
+        yield Condition(name="grants", level=Level.OK, code="ok", detail=detail)
+
+
+def outbox(facts: OutboxFacts | None, now: dt.datetime) -> Iterator[Condition]:
+    """Whether what was accepted goes out, and whether more may be signed."""
+    if facts is None:
+        return
+    if facts.behind:
+        remedy = "tocsin outbox recover; where the key may be stolen: tocsin key revoke, then tocsin outbox reanchor"
+        yield _outbox(Level.BAD, "outbox-behind", facts.behind, remedy)
+        return
+    waits = 0.0 if facts.oldest_at is None else max(0.0, (now - facts.oldest_at).total_seconds())
+    if facts.reason and (facts.reason.startswith("store") or facts.reason.startswith("outbox")):
+        yield _outbox(Level.BAD, facts.reason, facts.problem, "tocsin outbox status", facts.oldest_at)
+    elif facts.parked:
+        detail = f"{facts.parked} bulletins were refused by the broker and wait for a decision"
+        yield _outbox(Level.BAD, "outbox-parked", detail, "tocsin outbox retry")
+    elif facts.waiting and waits >= WAITING_WARNING_S:
+        why = f": {facts.problem}" if facts.problem else ""
+        detail = f"{facts.waiting} bulletins wait to be sent since {moment_text(facts.oldest_at)}{why}"
+        level = Level.BAD if waits >= WAITING_BAD_S else Level.WARNING
+        yield _outbox(level, "outbox-waiting", detail, "tocsin outbox status", facts.oldest_at)
+    else:
+        seen = {
+            True: "compared with the bus",
+            False: "not yet compared with the bus",
+            None: "not compared with the bus",
+        }
+        yield _outbox(Level.OK, "ok", f"{facts.waiting} waiting, {seen[facts.compared]}")
+
+
+def _outbox(
+    level: Level, code: str, detail: str, remedy: str = "", since: dt.datetime | None = None
+) -> Condition:
+    return Condition(name="outbox", level=level, code=code, detail=detail, remedy=remedy, since=since)
+
+
+def disk(facts: Facts) -> Iterator[Condition]:
+    """Whether the disk has room for the days to come; a program that could not write says so louder than a number."""
+    told = [seen.state.facts.disk for seen in facts.programs if seen.alive and seen.state.ended_at is None]
+    found: list[DiskFacts] = [each for each in (facts.disk, *told) if each is not None]
+    if not found:
+        return
+    first = found[0]
+    free = first.free // 1024**2
+    full = next((each for each in found if each.full), None)
+    name, remedy = "disk", f"make room: df -h {first.folder}"
+    if full is not None or first.free < FULL_AT:
+        problem = full.problem if full is not None and full.problem else f"{first.folder} has {free} MiB left"
+        detail = f"the disk is full: {problem}"
+        yield Condition(name=name, level=Level.BAD, code="store-full", detail=detail, remedy=remedy)
+    elif first.problem:
+        yield Condition(name=name, level=Level.BAD, code="state-folder", detail=first.problem, remedy=remedy)
+    elif first.free < max(LEAST_FREE, DAYS_FREE * first.a_day):
+        detail = f"{free} MiB free; a day needs {max(1, first.a_day // 1024**2)} MiB"
+        yield Condition(name=name, level=Level.WARNING, code="disk-short", detail=detail, remedy=remedy)
+    else:
+        yield Condition(name=name, level=Level.OK, code="ok", detail=f"{first.folder}, {free} MiB free")
+
+
+def refused(facts: RefusedFacts | None) -> Iterator[Condition]:
+    """Whether hubs have refused what this identity said."""
+    if facts is None:
+        return
+    if not facts.count:
+        yield Condition(
+            name="quarantine", level=Level.OK, code="ok", detail="no hub says it refused anything of yours"
+        )
+        return
+    detail = (
+        f"{facts.last_by or 'a hub'} refused {facts.count} of your bulletins, the last as {facts.last_reason}"
+    )
+    yield Condition(
+        name="quarantine",
+        level=Level.WARNING,
+        code="own-refused",
+        detail=detail,
+        remedy="tocsin outbox receipts; tocsin outbox scrub sends again what was damaged on the way",
+        since=facts.last_at,
+    )
+
+
+def _ends_soon(
+    begins: dt.datetime | None, ends: dt.datetime | None, days: int | None, now: dt.datetime
+) -> bool:
+    """Whether the last third of a life has begun, or the last days where those are fewer."""
+    if ends is None:
+        return False
+    leads = [dt.timedelta(days=days)] if days is not None else []
+    if begins is not None:
+        leads.append((ends - begins) / 3)
+    return bool(leads) and ends - now <= min(leads)
+
+
+def _left(moment: dt.datetime | None, now: dt.datetime) -> str:
+    if moment is None:
+        return "without an end"
+    days = int((moment - now).total_seconds() // DAY_S)
+    return f"{days} days left" if days else f"until {moment_text(moment)}"

@@ -1,0 +1,204 @@
+"""Turns what the rooms below hold into facts: the registry, keys, an outbox, a store, a disk."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bus.errors import PermitError, TrustError
+from bus.health.facts import (
+    DiskFacts,
+    GrantFacts,
+    KeyFacts,
+    LeaseFacts,
+    OutboxFacts,
+    ReaderFacts,
+    StoreFacts,
+    TrustFacts,
+)
+from bus.keys import valid_between
+from bus.publishing import Publisher, check_keys
+from bus.storage import lease, single, utc
+from bus.trust import HUB, VerifiedRegistry, receipt_grants
+from schemas.errors import TocsinError
+
+if TYPE_CHECKING:
+    from bus.subscribing import Reading
+
+DAY = dt.timedelta(days=1)
+BULLETIN_BYTES = 4096
+"""What one costs on a disk, with its row and indexes: a little more than is measured."""
+
+
+def trust_facts(registry: VerifiedRegistry, now: dt.datetime) -> TrustFacts:
+    """How current the registry in force is known to be."""
+    beacon = registry.beacon
+    return TrustFacts(
+        domain=registry.domain,
+        version=registry.version,
+        state=str(registry.state(now)),
+        issued=registry.document.issued,
+        expires=registry.document.expires,
+        beacon_issued=None if beacon is None else beacon.issued,
+        beacon_until=None if beacon is None else beacon.expires,
+    )
+
+
+def grant_facts(registry: VerifiedRegistry, authority_id: str) -> GrantFacts:
+    """What the registry lets an identity do."""
+    try:
+        is_hub = registry.authority(authority_id).kind == HUB
+    except TrustError as exc:
+        return GrantFacts(problem=str(exc), reason=exc.reason)
+    return GrantFacts(
+        publishes=len(registry.publish_prefixes(authority_id)),
+        reads=len(registry.read_prefixes(authority_id)),
+        answers=len(receipt_grants.ways(registry, authority_id)) if is_hub else None,
+    )
+
+
+def signing_key_facts(
+    registry: VerifiedRegistry, authority_id: str, kids: Sequence[str], now: dt.datetime
+) -> KeyFacts:
+    """Whether an authority may sign with these keys, by the check that `publish` makes."""
+    records = [key.record for kid in kids if (key := registry.key(kid)) is not None]
+    name = ", ".join(kids)
+    first = min(records, key=lambda record: record.not_after, default=None)
+    not_before, not_after = (None, None) if first is None else (first.not_before, first.not_after)
+    try:
+        check_keys(registry, authority_id, kids, now)
+    except (PermitError, TrustError) as exc:
+        ends = [record.revoked_since or record.not_after for record in records]
+        return KeyFacts(
+            use="signing",
+            kid=name,
+            not_before=not_before,
+            not_after=not_after,
+            since=min((end for end in ends if end <= now), default=None),
+            problem=str(exc),
+            reason=exc.reason,
+        )
+    return KeyFacts(use="signing", kid=name, not_before=not_before, not_after=not_after)
+
+
+def unusable_key(use: str, exc: TocsinError) -> KeyFacts:
+    """A key that could not even be opened."""
+    return KeyFacts(use=use, problem=str(exc), reason=exc.reason)
+
+
+def seal_key_facts(registry: VerifiedRegistry, authority_id: str) -> tuple[KeyFacts, ...]:
+    """The seal key of an identity that lasts longest; nothing where it has none."""
+    records = registry.seal_keys(authority_id)
+    standing = {kid: record for kid, record in records.items() if record.revoked_since is None}
+    if not records:
+        return ()
+    if not standing:
+        problem = f"all seal keys of {authority_id} are revoked: nobody can seal anything to it"
+        return (KeyFacts(use="seal", problem=problem, reason="key-revoked"),)
+    kid = max(standing, key=lambda each: standing[each].not_after)
+    best = standing[kid]
+    return (KeyFacts(use="seal", kid=kid, not_before=best.not_before, not_after=best.not_after),)
+
+
+def certificate_facts(*files: Path | None) -> tuple[KeyFacts, ...]:
+    """Until when the certificates in these files are good."""
+    found = []
+    for path in filter(None, files):
+        try:
+            begins, ends = valid_between(path.read_bytes())
+        except OSError as exc:
+            problem = f"{path}: {exc.strerror}"
+            found.append(
+                KeyFacts(use="certificate", kid=str(path), problem=problem, reason="file-unreadable")
+            )
+        except TrustError as exc:
+            found.append(
+                KeyFacts(use="certificate", kid=str(path), problem=f"{path}: {exc}", reason=exc.reason)
+            )
+        else:
+            found.append(KeyFacts(use="certificate", kid=str(path), not_before=begins, not_after=ends))
+    return tuple(found)
+
+
+def outbox_facts(db: sqlite3.Connection) -> OutboxFacts:
+    """What waits in an outbox."""
+    # The words stand in the statements, so that the indexes of what is kept and parked are used.
+    waiting, oldest = db.execute("SELECT count(*), min(kept_at) FROM outbox WHERE state = 'kept'").fetchone()
+    parked = single(db, "SELECT count(*) FROM outbox WHERE state = 'parked'")
+    return OutboxFacts(waiting=waiting, parked=parked, oldest_at=None if oldest is None else utc(oldest))
+
+
+async def sending_facts(publisher: Publisher) -> OutboxFacts:
+    """What waits in the outbox of a publisher that runs, and what its sending knows of the bus."""
+    found = await publisher.outbox.read(outbox_facts)
+    sender = publisher.sender
+    if sender is None:
+        return found
+    return OutboxFacts(
+        waiting=found.waiting,
+        parked=found.parked,
+        oldest_at=found.oldest_at,
+        compared=sender.compared.is_set() if sender.leads or sender.behind else None,
+        behind=sender.behind,
+        problem=sender.problem,
+    )
+
+
+def store_facts(db: sqlite3.Connection, registry: VerifiedRegistry | None, authority_id: str) -> StoreFacts:
+    """Whether a reader's store is meant to be read into at all times, and when something last came."""
+    record = None if registry is None else registry.document.authorities.get(authority_id)
+    last = db.execute("SELECT max(admitted_at) FROM admitted").fetchone()[0]
+    return StoreFacts(
+        lasting=record is not None and record.kind == HUB, last_at=None if last is None else utc(last)
+    )
+
+
+def lease_facts(db: sqlite3.Connection, now: dt.datetime) -> LeaseFacts:
+    """Who reads into a store, or sends from an outbox."""
+    owner = lease.holder(db, now.timestamp())
+    if owner is None:
+        return LeaseFacts()
+    return LeaseFacts(held=True, pid=int(owner.split(":")[1]))
+
+
+def came_in_a_day(db: sqlite3.Connection, now: dt.datetime) -> int:
+    """How many bulletins a store has taken in during the last day."""
+    since = (now - DAY).timestamp()
+    sql = "SELECT (SELECT max(row) FROM admitted), (SELECT max(row) FROM admitted WHERE admitted_at < ?)"
+    last, before = db.execute(sql, (since,)).fetchone()
+    return 0 if last is None else int(last) - int(before or 0)
+
+
+def disk_facts(folder: Path, bulletins: int = 0) -> DiskFacts:
+    """How much is free where a state folder is, and what a day needs that brings so many bulletins."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as exc:
+        return DiskFacts(folder=str(folder), problem=f"{folder}: {exc.strerror}")
+    return DiskFacts(folder=str(folder), free=free, a_day=bulletins * BULLETIN_BYTES)
+
+
+def reader_facts(reading: Reading, standing: str, since: dt.datetime | None) -> ReaderFacts:
+    """How the reading stands.
+
+    Args:
+        reading: as `Subscriber.reading` gives it.
+        standing: as `HubService.standing` gives it.
+        since: when the program began.
+    """
+    return ReaderFacts(
+        standing=standing,
+        attached=reading.attached,
+        caught_up=reading.caught_up,
+        behind=reading.behind,
+        lag_s=reading.lag_s,
+        heard_at=reading.heard_at,
+        as_of=reading.as_of,
+        problem=reading.problem,
+        reason=reading.problem_reason,
+        since=since,
+    )

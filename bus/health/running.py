@@ -1,0 +1,101 @@
+"""Judges programs by the states they have written, and the tasks in them. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+
+from bus.health.facts import Facts, ProgramSeen, TaskFacts
+from bus.health.report import Condition, Level, moment_text
+
+STALE_S = 15.0
+"""A state that is older than this says nothing of the present, though its process lives."""
+
+
+class Way(StrEnum):
+    """In which way a program is."""
+
+    RUNS = "runs"
+    STUCK = "stuck"
+    ENDED = "ended"
+    DIED = "died"
+
+
+_BEST = {way: place for place, way in enumerate(Way)}
+
+
+def way_of(seen: ProgramSeen, now: dt.datetime) -> Way:
+    """In which way a program is, by its state and its process."""
+    state = seen.state
+    if state.ended_at is not None:
+        return Way.ENDED
+    if not seen.alive:
+        return Way.DIED
+    # What was written well after now says nothing either: the clock was set back since.
+    age = abs((now - state.as_of).total_seconds())
+    return Way.RUNS if age <= STALE_S else Way.STUCK
+
+
+def programs(seen: Sequence[ProgramSeen], now: dt.datetime) -> Iterator[Condition]:
+    """A condition for each program: the best of those that bear its name."""
+    for name in sorted({each.state.program for each in seen}):
+        of_name = [each for each in seen if each.state.program == name]
+        best = min(of_name, key=lambda each: (_BEST[way_of(each, now)], -each.state.as_of.timestamp()))
+        yield _program(best, way_of(best, now))
+
+
+def _program(seen: ProgramSeen, way: Way) -> Condition:
+    state = seen.state
+    what, name = f"{state.program} (process {state.pid})", f"program {state.program}"
+    if way is Way.RUNS:
+        detail = f"{what} runs since {moment_text(state.started_at)}"
+        return Condition(name=name, level=Level.OK, code="ok", detail=detail, since=state.started_at)
+    again = f"start it again; when it is not meant to run: tocsin doctor --forget {state.program}"
+    if way is Way.STUCK:
+        return Condition(
+            name=name,
+            level=Level.BAD,
+            code="program-stuck",
+            detail=f"{what} lives, and has said nothing since {moment_text(state.as_of)}",
+            remedy=f"is it stopped, or the disk full? ps -o pid,stat,cmd {state.pid}",
+            since=state.as_of,
+        )
+    if way is Way.DIED:
+        return Condition(
+            name=name,
+            level=Level.BAD if state.lasting else Level.WARNING,
+            code="program-died",
+            detail=f"{what} was killed; it ran until {moment_text(state.as_of)}",
+            remedy=again,
+            since=state.as_of,
+        )
+    why = f": {state.problem}" if state.problem else ""
+    return Condition(
+        name=name,
+        level=Level.BAD if state.problem else Level.WARNING,
+        code="program-ended",
+        detail=f"{what} has ended at {moment_text(state.ended_at)}{why}",
+        remedy=again,
+        since=state.ended_at,
+    )
+
+
+def tasks(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
+    """The tasks that have died, of who tells it and of every program that runs."""
+    told: list[tuple[str, TaskFacts]] = [("", task) for task in facts.tasks]
+    for seen in facts.programs:
+        if way_of(seen, now) is Way.RUNS:
+            told += [(f"{seen.state.program}: ", task) for task in seen.state.facts.tasks]
+    dead = [(where, task) for where, task in told if not task.alive]
+    for where, task in dead:
+        yield Condition(
+            name="tasks",
+            level=Level.BAD,
+            code="task-died",
+            detail=f"{where}the task {task.name!r} has ended: {task.problem or 'without an error'}",
+            remedy="start the program again",
+            since=task.since,
+        )
+    if told and not dead:
+        yield Condition(name="tasks", level=Level.OK, code="ok", detail=f"all {len(told)} tasks run")

@@ -1,0 +1,203 @@
+"""`/healthz` and `/metrics` of a program, over HTTP, from a thread of its own.
+
+The thread has its own event loop: a slow client cannot hold the program, and a program that hangs is still told of. All is
+bounded: connections, bytes of a request, and the seconds that one may last. One request a connection; nothing is read but its
+first line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from bus.errors import ConfigError
+from bus.health.report import Report
+
+MOST_CONNECTIONS = 8
+MOST_REQUEST = 4096
+LASTS_S = 3.0
+START_S = 10.0
+UNIX = "unix:"
+_PORT = re.compile(r"(\[[0-9A-Fa-f:.%a-z]+\]|[A-Za-z0-9._-]*):([0-9]{1,5})")
+_LOOPBACK = "127.0.0.1"
+_TEXT, _JSON = "text/plain; charset=utf-8", "application/json"
+NO_METRICS = "metrics need the extra: pip install 'tocsin[metrics]'\n"
+
+
+class Answer(NamedTuple):
+    """What is answered: status, content type, body."""
+
+    status: HTTPStatus
+    kind: str
+    body: bytes
+
+
+class Address(NamedTuple):
+    """Where it is served: a host and a port, or a path of a unix socket."""
+
+    host: str = ""
+    port: int = 0
+    path: Path | None = None
+
+
+def parse_address(text: str) -> Address:
+    """An address as it is written: `HOST:PORT`, `:PORT` on the loopback, or `unix:PATH`.
+
+    Raises:
+        ConfigError: `health-address`.
+    """
+    if text.startswith(UNIX) and text != UNIX:
+        return Address(path=Path(text[len(UNIX) :]))
+    found = _PORT.fullmatch(text)
+    if found is None or int(found[2]) > 65_535:
+        raise ConfigError(
+            f"{text!r} is no address for health",
+            remedy="write HOST:PORT, such as 127.0.0.1:9180, or unix:PATH",
+            reason="health-address",
+        )
+    return Address(host=found[1].strip("[]") or _LOOPBACK, port=int(found[2]))
+
+
+def answer(line: str, report: Callable[[], Report], metrics: Callable[[], bytes] | None) -> Answer:
+    """What a request is answered.
+
+    Args:
+        line: its first line.
+        report: the report as it is now.
+        metrics: the metrics as they are now, in the text format; None without the extra.
+    """
+    method, _, rest = line.partition(" ")
+    path = rest.split(" ")[0].partition("?")[0]
+    if not rest.startswith("/"):
+        return Answer(HTTPStatus.BAD_REQUEST, _TEXT, b"this is no request\n")
+    if method not in ("GET", "HEAD"):
+        return Answer(HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"only GET is answered\n")
+    if path == "/healthz":
+        found = report()
+        status = HTTPStatus.SERVICE_UNAVAILABLE if found.is_bad else HTTPStatus.OK
+        return Answer(status, _JSON, msgspec.json.encode(found) + b"\n")
+    if path == "/metrics":
+        if metrics is None:
+            return Answer(HTTPStatus.NOT_FOUND, _TEXT, NO_METRICS.encode())
+        return Answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", metrics())
+    return Answer(HTTPStatus.NOT_FOUND, _TEXT, b"/healthz and /metrics are here\n")
+
+
+@contextmanager
+def serve(
+    address: Address, report: Callable[[], Report], metrics: Callable[[], bytes] | None
+) -> Iterator[Address]:
+    """Serve for as long as the context lasts. Gives the address, with the port that was chosen where it was 0.
+
+    Args:
+        address: where.
+        report: the report as it is now; called in another thread.
+        metrics: as in `answer`; called in another thread.
+
+    Raises:
+        ConfigError: `health-address`, it cannot be served there.
+    """
+    server = _Server(_listening(address), report, metrics)
+    bound = address if address.path else address._replace(port=server.socket.getsockname()[1])
+    server.start()
+    try:
+        yield bound
+    finally:
+        server.end()
+        if address.path is not None:
+            address.path.unlink(missing_ok=True)
+
+
+def _listening(address: Address) -> socket.socket:
+    try:
+        if address.path is None:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            return socket.create_server((address.host, address.port), family=family, backlog=MOST_CONNECTIONS)
+        with contextlib.suppress(FileNotFoundError):
+            if address.path.is_socket():
+                address.path.unlink()  # of a program that was killed
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(address.path))
+        address.path.chmod(0o600)
+        listener.listen(MOST_CONNECTIONS)
+    except (OSError, UnicodeError) as exc:
+        where = address.path or f"{address.host}:{address.port}"
+        why = exc.strerror if isinstance(exc, OSError) else "no such name"
+        raise ConfigError(
+            f"health cannot be served at {where}: {why}",
+            remedy="choose another: --health HOST:PORT",
+            reason="health-address",
+        ) from None
+    return listener
+
+
+class _Server:
+    """A thread with an event loop that answers at a socket."""
+
+    def __init__(
+        self, listener: socket.socket, report: Callable[[], Report], metrics: Callable[[], bytes] | None
+    ) -> None:
+        self.socket = listener
+        self._report, self._metrics = report, metrics
+        self._open = 0
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Answer no more."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(START_S)
+
+    def _run(self) -> None:
+        with contextlib.closing(self._loop):
+            self._loop.run_until_complete(self._serve())
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connected, sock=self.socket, limit=MOST_REQUEST)
+        async with server:
+            await self._stop.wait()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._open >= MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self._open += 1
+        try:
+            async with asyncio.timeout(LASTS_S):
+                line = (await reader.readline()).decode("latin-1").rstrip("\r\n")
+                while (await reader.readline()).strip():
+                    pass
+                given = answer(line, self._report, self._metrics)
+                writer.write(_written(given, with_body=not line.startswith("HEAD ")))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (TimeoutError, ValueError, OSError):
+            pass  # a client that is slow, says too much or goes away is left alone
+        finally:
+            self._open -= 1
+            writer.transport.abort()
+
+
+def _written(given: Answer, *, with_body: bool) -> bytes:
+    head = (
+        f"HTTP/1.1 {given.status.value} {given.status.phrase}\r\nContent-Type: {given.kind}\r\n"
+        f"Content-Length: {len(given.body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + (given.body if with_body else b"")

@@ -1,0 +1,184 @@
+"""The state file of a program that runs long: what it knows of itself, for others to read.
+
+It lies in `health` below the state folder of its identity, and is written every `EVERY_S` seconds under another name and then
+renamed, without waiting for the disk: a reader finds a whole file, and one lost with the power is written again. Where the
+disk has no room for another file, the blocks that the old one has are written over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from bus.health.facts import Facts, ProgramSeen, ProgramState
+from bus.storage import lease
+
+EVERY_S = 2.0
+FOLDER = "health"
+BLOCK = 4096
+MOST_BYTES = 262_144
+MOST_FILES = 64
+SAME_NAME = 9
+"""So many programs of one name may write beside each other for one identity: two hubs of which one stands by, adapters."""
+
+
+class StateFile:
+    """The state file of this process for one program of an identity.
+
+    Attributes:
+        path: where it was last written; another process of the same program has the plain name, if there is one.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        program: str,
+        *,
+        clock: Callable[[], dt.datetime],
+        lasting: bool = True,
+        owner: str | None = None,
+    ) -> None:
+        """Name the file; nothing is written yet.
+
+        Args:
+            folder: the state folder of the identity.
+            program: the program's name.
+            clock: the present, aware.
+            lasting: whether the program is meant to run at all times.
+            owner: this process, as `lease.owner_name` writes it.
+        """
+        self._folder = folder / FOLDER
+        self._program = program
+        self._clock = clock
+        self._lasting = lasting
+        self._owner = owner or lease.owner_name()
+        self._started_at = clock()
+        self.path = self._folder / f"{program}.json"
+
+    def write(self, facts: Facts, *, ended: bool = False, problem: str = "") -> None:
+        """Write what is known now.
+
+        Args:
+            facts: what the program knows.
+            ended: whether this is its last word.
+            problem: with which error it ends.
+
+        Raises:
+            OSError: it cannot be written, not even over the old one.
+        """
+        now = self._clock()
+        state = ProgramState(
+            program=self._program,
+            owner=self._owner,
+            started_at=self._started_at,
+            as_of=now,
+            facts=facts,
+            lasting=self._lasting,
+            ended_at=now if ended else None,
+            problem=problem,
+        )
+        raw = msgspec.json.encode(state)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = self._own_path()
+        _write(self.path, raw + b" " * (-len(raw) % BLOCK))
+
+    def end(self, facts: Facts, problem: str = "") -> None:
+        """Say that the program has ended; of one that is not meant to run at all times nothing stays.
+
+        Raises:
+            OSError: see `write`.
+        """
+        if self._lasting:
+            self.write(facts, ended=True, problem=problem)
+        elif (seen := read_state(self.path)) is not None and seen.state.owner == self._owner:
+            self.path.unlink(missing_ok=True)
+
+    def _own_path(self) -> Path:
+        """The path that is ours, else the first that no other living process of this program has."""
+        mine = read_state(self.path)
+        if mine is not None and mine.state.owner == self._owner:
+            return self.path
+        for number in range(1, SAME_NAME + 1):
+            path = self._folder / (
+                f"{self._program}.json" if number == 1 else f"{self._program}-{number}.json"
+            )
+            seen = read_state(path)
+            if seen is None or not seen.alive or seen.state.ended_at is not None:
+                return path
+        raise OSError(f"{SAME_NAME} programs {self._program} write their state into {self._folder} already")
+
+
+def read_state(path: Path) -> ProgramSeen | None:
+    """The state that a program has written, and whether its process lives; None when there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            state = msgspec.json.decode(file.read(MOST_BYTES), type=ProgramState)
+        return ProgramSeen(state=state, alive=lease.is_alive(state.owner))
+    except (OSError, msgspec.DecodeError, ValueError):
+        return None
+
+
+def read_states(folder: Path) -> tuple[ProgramSeen, ...]:
+    """The states of all programs of an identity, by name.
+
+    Args:
+        folder: the identity's state folder.
+    """
+    files = sorted((folder / FOLDER).glob("*.json"))[:MOST_FILES]
+    return tuple(seen for path in files if (seen := read_state(path)) is not None)
+
+
+def forget(folder: Path, program: str) -> bool:
+    """Let go of the states of a program that does not run and is not meant to any more. Returns whether there was one."""
+    gone = False
+    for path in sorted((folder / FOLDER).glob("*.json"))[:MOST_FILES]:
+        seen = read_state(path)
+        if seen is not None and seen.state.program == program and (seen.state.ended_at or not seen.alive):
+            path.unlink(missing_ok=True)
+            gone = True
+    return gone
+
+
+async def keep_state(
+    file: StateFile,
+    facts: Callable[[], Awaitable[Facts]],
+    *,
+    alive: Callable[[], None] = lambda: None,
+    every_s: float = EVERY_S,
+) -> None:
+    """Write a program's state until cancelled; a disk that takes nothing is tried again.
+
+    Args:
+        file: where.
+        facts: what the program knows now.
+        alive: told after each round that the program goes on, for the watchdog of who runs it.
+        every_s: seconds between two rounds.
+    """
+    while True:
+        known = await facts()
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(file.write, known)
+        alive()
+        await asyncio.sleep(every_s)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file under another name and rename it; where there is no room for another, over the old one."""
+    new = path.with_suffix(f".{os.getpid()}.new")
+    try:
+        new.write_bytes(data)
+        new.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        if not path.exists():
+            raise
+        with path.open("r+b") as file:
+            file.write(data)
+            file.truncate()

@@ -1,0 +1,89 @@
+"""What an error of SQLite, or of this machine, is to those who asked a store: whether it passes, and what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from bus.errors import StoreError
+
+BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# After these it is not known what is on the disk. A failed fsync is never tried again: the kernel may have dropped the
+# pages and would report success.
+_FATAL = frozenset({sqlite3.SQLITE_IOERR, *_DAMAGED})
+
+
+def code(exc: BaseException) -> int:
+    """SQLite's primary result code of an error; 0 where it has none."""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF
+
+
+def is_of_store(exc: BaseException) -> bool:
+    """Whether an error is the store's or the machine's, and not the caller's own."""
+    return isinstance(exc, sqlite3.Error | MemoryError)
+
+
+def is_fatal(exc: BaseException) -> bool:
+    """Whether after this error nothing more may be done with the open file."""
+    return isinstance(exc, sqlite3.Error) and code(exc) in _FATAL
+
+
+def of_work(exc: BaseException, path: Path) -> StoreError:
+    """The error for those whose work on an open store failed."""
+    return _known(exc, path) or StoreError(f"{path}: {exc}", reason="store-failed")
+
+
+def of_opening(exc: BaseException, path: Path) -> StoreError:
+    """The error for those who cannot open a store."""
+    if isinstance(exc, StoreError):
+        return exc
+    return _known(exc, path) or StoreError(f"cannot open {path}: {exc}", reason="store-unreadable")
+
+
+def no_memory(path: Path) -> StoreError:
+    """No memory, or no thread, was to be had."""
+    return StoreError(
+        f"there is not enough memory to work on {path}",
+        remedy="end other programs and try again",
+        reason="store-memory",
+    )
+
+
+def damaged(path: Path, finding: str) -> StoreError:
+    """The file is damaged."""
+    return StoreError(
+        f"{path} is damaged ({finding})", remedy="restore it or set it aside", reason="store-corrupt"
+    )
+
+
+def replaced(fault: str) -> StoreError:
+    """Somebody has replaced, moved or deleted the open file."""
+    return StoreError(
+        f"{fault} while it was in use; what was written since may be lost",
+        remedy="put the right file in its place and start again",
+        reason="store-replaced",
+    )
+
+
+def ended(path: Path, why: BaseException | None = None) -> StoreError:
+    """The thread of the store has ended."""
+    if isinstance(why, MemoryError):
+        return no_memory(path)
+    return StoreError(f"the work on {path} broke off ({why!r})", reason="store-failed")
+
+
+def _known(exc: BaseException, path: Path) -> StoreError | None:
+    if isinstance(exc, MemoryError):
+        return no_memory(path)
+    if not isinstance(exc, sqlite3.Error):
+        return None
+    if code(exc) in _DAMAGED:
+        return damaged(path, str(exc))
+    if code(exc) == sqlite3.SQLITE_FULL:
+        return StoreError(
+            f"the disk of {path} is full", remedy="free some space and try again", reason="store-full"
+        )
+    if code(exc) in BUSY:
+        return StoreError(f"{path} is in use by another process", reason="store-busy")
+    return None

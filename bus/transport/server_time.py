@@ -1,0 +1,56 @@
+"""How far this clock is from the broker's, by the time that JetStream writes into its answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bus.transport.interface import Connection
+from bus.transport.jetstream import REQUEST_TIMEOUT_S, js_api
+
+
+class ClockOffset(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a clock is ahead of the broker's, in seconds (behind where negative), to within `within_s`."""
+
+    ahead_s: float
+    within_s: float
+    measured_at: dt.datetime
+
+
+async def clock_offset(
+    connection: Connection,
+    stream: str,
+    consumer: str,
+    clock: Callable[[], dt.datetime],
+    timeout: float = REQUEST_TIMEOUT_S,
+) -> ClockOffset | None:
+    """Compare a clock with the broker's by one call, about a consumer that this identity may ask about.
+
+    A server since 2.10 writes its time as `ts` into the state of a consumer; None for one that does not. The broker may say
+    anything: the answer is fit for a warning, and for refusing to speak, not for believing anything.
+
+    Raises:
+        UnreachableError, BrokerError: from the broker.
+    """
+    before = clock()
+    answer = await js_api(connection, f"CONSUMER.INFO.{stream}.{consumer}", timeout=timeout)
+    return offset_of(answer, before, clock())
+
+
+def offset_of(answer: dict[str, Any], before: dt.datetime, after: dt.datetime) -> ClockOffset | None:
+    """What the time in an answer says of a clock that read `before` when it was asked and `after` when it came.
+
+    None where it holds no time, and where the clock was set back meanwhile.
+    """
+    try:
+        told = msgspec.convert(answer.get("ts"), dt.datetime)
+        lasted = (after - before).total_seconds()
+        if told.tzinfo is None or lasted < 0:
+            return None
+        ahead = (before - told).total_seconds() + lasted / 2
+    except (msgspec.ValidationError, OverflowError):
+        return None
+    return ClockOffset(ahead_s=ahead, within_s=lasted / 2, measured_at=after)

@@ -1,0 +1,313 @@
+"""The keeper: renews the beacon in time, for as long as its key has the role, and says what else ends.
+
+A new beacon goes two ways that do not wait for each other: to the disk, for the programs that read this registry's files,
+and to the bus, for everybody. Each is tried again after waits that double, and what is wrong is said when it begins, when
+it changes and when it is over. What the bus says last is looked at before anything is sent: so a beacon that was kept but
+not sent before the keeper was killed is sent by the next one, and two keepers do not repeat each other.
+
+Two keepers of one registry do no harm: readers take the newer beacon and pass over the other, and each keeper takes in
+what the other has said and then finds nothing due. One that knows only an older version says nothing while it knows of a
+beacon for a later one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime as dt
+import random
+from collections.abc import Callable, Collection, Mapping
+
+import structlog
+
+from bus.audit import Fact
+from bus.errors import BrokerError, BusError, ConfigError, DeniedError, TrustError, UnreachableError
+from bus.keys import Signer
+from bus.policy import Backoff
+from bus.subscribing import publish_trust
+from bus.transport import TRUST_STREAM, Connection, Endpoint, js_api
+from bus.trust import RegistryStore, VerifiedRegistry, ceremony
+from bus.upkeep.endings import Certificate, Term, terms
+from bus.upkeep.schedule import Due, due, life_of
+from schemas.registry import Beacon
+from schemas.subject import Trust, trust_subject
+
+LOOK_S = 1.0
+CONNECT_S = 5.0
+LOOK_AT_BUS_S = 60.0  # how often what the bus says is compared, while nothing is new
+LOOK_AT_ENDS_S = 60.0  # how often all that a registry names is looked through for what ends
+MOST_WAIT_S = 60.0  # between two tries
+REMIND_S = 86_400.0  # how often what ends is said again
+NO_MESSAGE = 10037
+
+log = structlog.get_logger()
+
+
+class Keeper:
+    """Renews the beacon of one registry. `run` goes on until it is cancelled, or its key has lost its role.
+
+    Attributes:
+        renewed: how many beacons were made.
+        problems: what cannot be done at present, by `bus`, `disk` or `beacon`; empty while all is well.
+    """
+
+    def __init__(
+        self,
+        held: RegistryStore,
+        signer: Signer,
+        endpoint: Endpoint,
+        *,
+        life: dt.timedelta,
+        clock: Callable[[], dt.datetime],
+        certificates: Callable[[], Collection[Certificate]] = tuple,
+        on_news: Callable[[str, Mapping[str, Fact]], None] | None = None,
+        rng: Callable[[], float] = random.random,
+        look_s: float = LOOK_S,
+    ) -> None:
+        """Prepare; nothing is signed yet.
+
+        Args:
+            held: the registry, which keeps what is made.
+            signer: a key of the beacon role.
+            endpoint: where and as whom a beacon is published.
+            life: how long a beacon is good.
+            clock: the present, aware.
+            certificates: those whose end is to be warned of, as they are now.
+            on_news: told, by a word and facts fit for the audit record, of each beacon that was made.
+            rng: a number from 0 to below 1.
+            look_s: seconds between two looks at what is held.
+        """
+        self.renewed = 0
+        self.problems: dict[str, str] = {}
+        self._held = held
+        self._signer = signer
+        self._endpoint = endpoint
+        self._life = life
+        self._clock = clock
+        self._certificates = certificates
+        self._on_news = on_news
+        self._rng = rng
+        self._look_s = look_s
+        self._jitter = rng()
+        self._mine: Beacon | None = None  # the last one made here, kept or not
+        self._unkept: bytes | None = None
+        self._unsent: bytes | None = None
+        self._waits = {way: Backoff(wait=1.0, most=MOST_WAIT_S) for way in ("bus", "disk", "beacon")}
+        self._compare_at = self._warn_at = 0.0
+        self._warned: dict[tuple[str, str, str], float] = {}
+
+    async def run(self) -> None:
+        """Keep the beacon fresh until cancelled.
+
+        Raises:
+            TrustError: as `must_have_role`, at the beginning or when a version has taken the role away.
+        """
+        must_have_role(self._held(), self._signer.kid, self._clock())
+        async with Connection.open(self._endpoint) as connection:
+            while True:
+                await self.look(connection)
+                await asyncio.sleep(self._look_s)
+
+    async def look(self, connection: Connection) -> None:
+        """Do what is due now: make a beacon, keep it, send it, say what ends.
+
+        Raises:
+            TrustError: as `must_have_role`.
+        """
+        now, registry = self._clock(), self._held()
+        must_have_role(registry, self._signer.kid, now)
+        when = self.due(now)
+        if when.at is not None and when.at <= now and self._may_try("beacon"):
+            self._make(registry, when.why, now)
+            when = self.due(now)
+        if when.at is None:
+            self._failed(
+                "beacon", "registry_behind", f"a beacon names a later version than {registry.version}"
+            )
+        elif when.at > now:
+            self._done("beacon")
+        self._keep()
+        await self._send(connection)
+        self._warn()
+
+    def due(self, now: dt.datetime) -> Due:
+        """When the next beacon is due, by what is held and what was made here."""
+        registry = self._held()
+        last = max(
+            (one for one in (registry.beacon, self._mine) if one is not None),
+            key=lambda one: (one.version, one.issued),
+            default=None,
+        )
+        return due(version=registry.version, last=last, now=now, jitter=self._jitter)
+
+    def terms(self) -> tuple[Term, ...]:
+        """What ends when, of all that the registry names and of the certificates."""
+        return terms(self._held(), self._certificates(), self._clock())
+
+    # -- a beacon, and its two ways ---------------------------------------------------------------------------------
+
+    def _make(self, registry: VerifiedRegistry, why: str, now: dt.datetime) -> None:
+        """Sign a beacon, check it as every reader will, and lay it ready for both ways."""
+        ends = registry.document.beacon.keys[self._signer.kid].not_after
+        life = life_of(self._life, now=now, key_ends=ends)
+        raw = ceremony.new_beacon(registry, self._signer, now, life)
+        try:
+            made = registry.with_beacon(raw, now)
+        except TrustError as exc:
+            # Such as `rollback`: the clock was put back, or another keeper's is ahead. It passes, and is said meanwhile.
+            self._failed("beacon", "beacon_not_renewed", str(exc), reason=exc.reason)
+            return
+        self._mine = made.beacon
+        self._unkept = self._unsent = raw
+        self._jitter = self._rng()
+        self.renewed += 1
+        for way in self._waits.values():
+            way.until = 0.0
+        log.info("beacon_renewed", version=registry.version, why=why, good_until=str(now + life))
+        if self._on_news is not None:
+            facts: dict[str, Fact] = {
+                "domain": registry.domain,
+                "version": registry.version,
+                "digest": registry.digest,
+            }
+            self._on_news("beacon-signed", {**facts, "by": self._signer.kid, "why": why})
+
+    def _keep(self) -> None:
+        """Write what was made, unless something newer has come meanwhile."""
+        if self._unkept is None or not self._may_try("disk"):
+            return
+        try:
+            self._held.take(self._unkept)
+        except (OSError, ConfigError) as exc:
+            self._failed("disk", "beacon_not_kept", str(exc))
+            return
+        except TrustError as exc:
+            log.info("beacon_overtaken", reason=exc.reason)
+        self._unkept = None
+        self._done("disk")
+
+    async def _send(self, connection: Connection) -> None:
+        """Send what was made, or what is held and the bus does not have."""
+        loop = asyncio.get_running_loop()
+        if not self._may_try("bus") or (self._unsent is None and loop.time() < self._compare_at):
+            return
+        try:
+            raw = self._unsent or self._held.beacon()
+            if raw is not None:
+                await connection.until_connected(CONNECT_S)
+                if await self._is_missing(connection, raw):
+                    await publish_trust(connection, raw)
+        except (UnreachableError, DeniedError, BrokerError, OSError) as exc:
+            reason = exc.reason if isinstance(exc, BusError) else "system"
+            self._failed("bus", "beacon_not_announced", str(exc), reason=reason)
+            return
+        self._unsent = None
+        self._compare_at = loop.time() + LOOK_AT_BUS_S
+        self._done("bus")
+
+    async def _is_missing(self, connection: Connection, raw: bytes) -> bool:
+        """Whether the bus lacks this beacon, which stands, and has none that is as new."""
+        now, registry = self._clock(), self._held()
+        try:
+            ours = registry.with_beacon(raw, now).beacon
+        except TrustError:
+            return False  # it has run out, or was overtaken
+        last = await last_beacon(connection)
+        if last is None:
+            return True
+        try:
+            theirs = registry.with_beacon(last, now).beacon
+        except TrustError:
+            return True
+        return ours is not None and theirs is not None and _order(theirs) < _order(ours)
+
+    # -- what is said -----------------------------------------------------------------------------------------------
+
+    def _may_try(self, way: str) -> bool:
+        return asyncio.get_running_loop().time() >= self._waits[way].until
+
+    def _failed(self, way: str, event: str, problem: str, **facts: str) -> None:
+        self._waits[way].fail(asyncio.get_running_loop().time())
+        if self.problems.get(way) != problem:
+            log.warning(event, problem=problem, **facts)
+        self.problems[way] = problem
+
+    def _done(self, way: str) -> None:
+        wait = self._waits[way]
+        wait.wait, wait.until = 1.0, 0.0
+        if self.problems.pop(way, None):
+            log.info("keeper_problem_over", way=way)
+
+    def _warn(self) -> None:
+        """Say what ends soon or has ended: once, again each day, and when it becomes worse."""
+        present = asyncio.get_running_loop().time()
+        if present < self._warn_at:
+            return
+        self._warn_at = present + LOOK_AT_ENDS_S
+        for term in self.terms():
+            if term.level == "ok":
+                continue
+            key = (term.what, term.name, term.level)
+            if present - self._warned.get(key, -REMIND_S) < REMIND_S:
+                continue
+            self._warned[key] = present
+            say = log.error if term.level == "bad" else log.warning
+            say(
+                "has_ended" if term.level == "bad" else "ends_soon",
+                what=term.what,
+                whose=term.whose,
+                name=term.name,
+                ends=str(term.ends),
+                remedy=term.remedy,
+            )
+
+
+def _order(beacon: Beacon) -> tuple[int, dt.datetime]:
+    return beacon.version, beacon.issued
+
+
+def must_have_role(registry: VerifiedRegistry, kid: str, now: dt.datetime) -> None:
+    """Refuse a key that cannot make a beacon alone.
+
+    Raises:
+        TrustError: `no-beacon-role`, `key-revoked`, `key-not-valid`, or `threshold`: more than one key must sign.
+    """
+    role = registry.document.beacon
+    record = role.keys.get(kid)
+    remedy = "use the key that the registry names now, or let a registrar name this one: registry rotate FILE --beacon"
+    where = f"in {registry.domain} version {registry.version}"
+    if record is None:
+        raise TrustError(f"{kid} is no beacon key {where}", remedy=remedy, reason="no-beacon-role")
+    if record.revoked_since is not None:
+        raise TrustError(f"the beacon key {kid} is revoked {where}", remedy=remedy, reason="key-revoked")
+    if not record.not_before <= now < record.not_after:
+        raise TrustError(
+            f"the beacon key {kid} is good from {record.not_before} to {record.not_after} {where}",
+            remedy=remedy,
+            reason="key-not-valid",
+        )
+    if role.threshold > 1:
+        raise TrustError(
+            f"{role.threshold} keys must sign a beacon {where}; a keeper has one", reason="threshold"
+        )
+
+
+async def last_beacon(connection: Connection) -> bytes | None:
+    """The last message that the bus holds as a beacon, unchecked; None when it holds none.
+
+    Raises:
+        UnreachableError, DeniedError, BrokerError: from the broker.
+    """
+    wanted = {"last_by_subj": trust_subject(Trust.BEACON, "")}
+    try:
+        answer = await js_api(connection, f"STREAM.MSG.GET.{TRUST_STREAM}", wanted)
+    except BrokerError as exc:
+        if exc.code == NO_MESSAGE:
+            return None
+        raise
+    message = answer.get("message")
+    data = message.get("data") if isinstance(message, dict) else None
+    try:
+        return base64.b64decode(str(data or ""), validate=True)
+    except ValueError:
+        return b""

@@ -1,0 +1,330 @@
+"""The keeper: one step at a time, with a clock that a test moves, and a bus that may be gone."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from bus.errors import TrustError, UnreachableError
+from bus.keys.signatures import FileSigner
+from bus.trust import ceremony
+from bus.trust.registry import TrustState
+from bus.trust.store import RegistryStore
+from bus.upkeep import keeper as keeping
+from bus.upkeep.keeper import Keeper, must_have_role
+from schemas.envelope import read_claims
+from schemas.registry import MAX_BEACON_BYTES, Beacon
+from tests.support.clocks import Clock
+from tests.support.trust import NOW, WORLD, hold, version
+from tests.support.world import key_record, signed_registry
+
+HOUR = 3600.0
+LIFE = dt.timedelta(hours=6)
+
+
+class Bus:
+    """What a keeper needs of a connection: a stream of beacons, or nobody there."""
+
+    class Endpoint:
+        """Its identity."""
+
+        authority_id = "provisioner"
+
+    endpoint = Endpoint()
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+        self.is_there = True
+        self.answers = True
+
+    async def until_connected(self, timeout: float) -> None:
+        """As a connection does."""
+        if not self.is_there:
+            raise UnreachableError("the bus does not answer")
+
+    async def request(
+        self, subject: str, payload: bytes, headers: Mapping[str, str] | None, timeout: float
+    ) -> dict[str, Any]:
+        """The last message, or one more."""
+        if subject.startswith("$JS.API.STREAM.MSG.GET."):
+            if not self.said:
+                return {
+                    "error": {"code": 404, "err_code": keeping.NO_MESSAGE, "description": "no message found"}
+                }
+            return {"message": {"data": base64.b64encode(self.said[-1]).decode()}}
+        self.said.append(payload)
+        if not self.answers:
+            raise UnreachableError("no answer")
+        return {"stream": "TRUST", "seq": len(self.said)}
+
+
+class Desk:
+    """A keeper over its own files, at one bus with others."""
+
+    def __init__(
+        self, folder: Path, bus: Bus, clock: Clock, signer: FileSigner = WORLD.beacon, jitter: float = 0.0
+    ) -> None:
+        self.clock = clock
+        self.bus = bus
+        self.folder = folder
+        self.held = hold(folder, clock)
+        self.keeper = Keeper(
+            self.held,
+            signer,
+            cast("Any", bus.endpoint),
+            life=LIFE,
+            clock=clock,
+            rng=lambda: jitter,
+        )
+
+    async def look(self) -> None:
+        """One step, whatever waits."""
+        for wait in self.keeper._waits.values():
+            wait.until = 0.0
+        self.keeper._compare_at = self.keeper._warn_at = 0.0
+        await self.keeper.look(cast("Any", self.bus))
+
+    async def hear(self) -> None:
+        """Take in what the bus says last, as the feed does."""
+        if self.bus.said:
+            try:
+                self.held.take(self.bus.said[-1])
+            except TrustError as exc:
+                assert exc.reason == "rollback"
+
+    @property
+    def state(self) -> TrustState:
+        """What a program says that begins now over these files."""
+        return hold(self.folder, self.clock)().state(self.clock())
+
+
+def said(raw: bytes) -> Beacon:
+    """The beacon in a message."""
+    return msgspec.json.decode(read_claims(raw, max_bytes=MAX_BEACON_BYTES).payload, type=Beacon)
+
+
+async def test_a_day_is_kept_fresh_with_few_beacons(tmp_path: Path) -> None:
+    """Looked at every ten minutes of a day: fresh at every look, and one beacon in two hours of a life of six."""
+    clock = Clock(NOW)
+    desk = Desk(tmp_path, Bus(), clock)
+    for _ in range(24 * 6):
+        await desk.look()
+        assert desk.held().state(clock()) is TrustState.FRESH
+        clock.pass_(600)
+    assert desk.keeper.renewed == len(desk.bus.said) == 12
+    assert desk.state is TrustState.FRESH
+    assert all(said(raw).expires - said(raw).issued == LIFE for raw in desk.bus.said)
+
+
+async def test_a_new_version_is_named_at_once(tmp_path: Path) -> None:
+    """Not when the old beacon would have been renewed."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    await desk.look()
+    desk.clock.pass_(60)
+    desk.held.take(version(WORLD.registry))
+    await desk.look()
+    assert [said(raw).version for raw in desk.bus.said] == [1, 2]
+    assert desk.state is TrustState.FRESH
+
+
+async def test_without_a_bus_the_disk_is_kept_fresh_and_the_bus_is_told_later(tmp_path: Path) -> None:
+    """A dead bus for seven hours: files are fresh all the time, and the newest beacon is sent when it is back."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    desk.bus.is_there = False
+    for _ in range(7 * 6):
+        await desk.look()
+        desk.clock.pass_(600)
+        assert desk.held().state(desk.clock()) is TrustState.FRESH
+    assert desk.keeper.problems == {"bus": "the bus does not answer"}
+    desk.bus.is_there = True
+    await desk.look()
+    assert desk.keeper.problems == {}
+    assert desk.bus.said == [desk.held.beacon()]
+
+
+async def test_without_a_disk_the_bus_is_kept_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written is sent all the same, is not made anew at each look, and is written when it can be."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    real = desk.held.take
+
+    def full(raw: bytes) -> bool:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(desk.held, "take", full)
+    for _ in range(60):
+        await desk.look()
+        desk.clock.pass_(1)
+    assert (len(desk.bus.said), desk.keeper.renewed, "disk" in desk.keeper.problems) == (1, 1, True)
+    assert desk.state is TrustState.STALE
+    monkeypatch.setattr(desk.held, "take", real)
+    await desk.look()
+    assert (desk.keeper.problems, desk.state) == ({}, TrustState.FRESH)
+
+
+async def test_a_restart_makes_no_beacon_and_sends_what_was_not_sent(tmp_path: Path) -> None:
+    """Killed between disk and bus: the next one sends the same bytes, and a third one sends nothing."""
+    bus, clock = Bus(), Clock(NOW)
+    first = Desk(tmp_path, bus, clock)
+    bus.is_there = False
+    await first.look()
+    bus.is_there = True
+    for _ in range(3):
+        again = Desk(tmp_path, bus, clock)
+        await again.look()
+        assert again.keeper.renewed == 0
+    assert bus.said == [first.held.beacon()]
+
+
+async def test_a_beacon_whose_answer_was_lost_is_not_sent_twice(tmp_path: Path) -> None:
+    """It stands on the bus when it is looked at again."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    desk.bus.answers = False
+    await desk.look()
+    assert desk.keeper.problems == {"bus": "no answer"}
+    await desk.look()
+    assert (len(desk.bus.said), desk.keeper.problems) == (1, {})
+
+
+async def test_what_the_bus_has_lost_is_sent_again(tmp_path: Path) -> None:
+    """A stream made anew has no beacon; nobody waits for the next one."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    await desk.look()
+    desk.bus.said.clear()
+    await desk.look()
+    assert desk.bus.said == [desk.held.beacon()]
+
+
+async def test_rubbish_or_an_old_beacon_on_the_bus_is_answered(tmp_path: Path) -> None:
+    """What does not stand there as new as ours is followed by ours, once."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    await desk.look()
+    desk.clock.pass_(60)
+    desk.bus.said.append(b"rubbish")
+    for _ in range(3):
+        await desk.look()
+    assert desk.bus.said[2:] == [desk.held.beacon()]
+
+
+async def test_two_keepers_share_the_work(tmp_path: Path) -> None:
+    """Each hears the other, as two machines do: a day has as many beacons as with one, and both are fresh throughout."""
+    bus, clock = Bus(), Clock(NOW)
+    desks = [Desk(tmp_path / "a", bus, clock, jitter=0.2), Desk(tmp_path / "b", bus, clock, jitter=0.7)]
+    for _ in range(24 * 6):
+        for desk in desks:
+            await desk.look()
+            for other in desks:
+                await other.hear()
+        clock.pass_(600)
+        assert {desk.held().state(clock()) for desk in desks} == {TrustState.FRESH}
+    assert len(bus.said) == sum(desk.keeper.renewed for desk in desks) <= 12
+
+
+async def test_two_keepers_that_do_not_hear_each_other_do_no_harm(tmp_path: Path) -> None:
+    """A reader of both is fresh throughout: it takes the newer one and passes over the other."""
+    bus, clock = Bus(), Clock(NOW)
+    desks = [Desk(tmp_path / "a", bus, clock, jitter=0.2), Desk(tmp_path / "b", bus, clock, jitter=0.7)]
+    reader = hold(tmp_path / "reader", clock)
+    heard = 0
+    for _ in range(24 * 6):
+        for desk in desks:
+            await desk.look()
+        for raw in bus.said[heard:]:
+            _take(reader, raw)
+        heard = len(bus.said)
+        clock.pass_(600)
+        assert reader().state(clock()) is TrustState.FRESH
+    assert all(desk.keeper.renewed <= 12 for desk in desks)
+
+
+def _take(reader: RegistryStore, raw: bytes) -> None:
+    try:
+        reader.take(raw)
+    except TrustError as exc:
+        assert exc.reason == "rollback"
+
+
+async def test_a_keeper_that_is_behind_says_nothing_against_the_other(tmp_path: Path) -> None:
+    """It knows of a beacon for version 2 and holds version 1: it waits for version 2, and says so."""
+    bus, clock = Bus(), Clock(NOW)
+    ahead, behind = Desk(tmp_path / "a", bus, clock), Desk(tmp_path / "b", bus, clock)
+    ahead.held.take(version(WORLD.registry))
+    await ahead.look()
+    await behind.hear()
+    clock.pass_(3 * HOUR)
+    await behind.look()
+    assert (behind.keeper.renewed, "beacon" in behind.keeper.problems, len(bus.said)) == (0, True, 1)
+    behind.held.take(version(WORLD.registry))
+    await behind.look()
+    assert (behind.keeper.renewed, behind.keeper.problems) == (1, {})
+
+
+async def test_a_clock_that_was_put_back_is_said_and_passes(tmp_path: Path) -> None:
+    """A beacon of the future is held: a new version cannot be named before the clock is there again; then it is."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    await desk.look()
+    desk.clock.pass_(-60)
+    desk.held.take(version(WORLD.registry))
+    await desk.look()
+    assert desk.keeper.renewed == 1
+    desk.clock.pass_(66)
+    await desk.look()
+    assert (desk.keeper.renewed, desk.keeper.problems, desk.state) == (2, {}, TrustState.FRESH)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"keys": {}}, "no-beacon-role"),
+        ({"revoked_since": NOW}, "key-revoked"),
+        ({"not_after": NOW}, "key-not-valid"),
+        ({"not_before": NOW + dt.timedelta(days=1)}, "key-not-valid"),
+        ({"threshold": 2}, "threshold"),
+    ],
+)
+async def test_a_key_that_has_lost_its_role_signs_nothing(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    """A version takes it away while the keeper runs: it ends with the reason, and the last beacon was for the old one."""
+    desk = Desk(tmp_path, Bus(), Clock(NOW))
+    await desk.look()
+    other = FileSigner.generate()
+    keys = {other.kid: key_record(other)}
+    threshold = changes.pop("threshold", 1)
+    if "keys" not in changes:
+        keys[WORLD.beacon.kid] = key_record(WORLD.beacon, **changes)
+    document = ceremony.next_version(
+        WORLD.registry.document, WORLD.registry.digest, NOW, dt.timedelta(days=90)
+    )
+    role = msgspec.structs.replace(document.beacon, keys=keys, threshold=threshold)
+    desk.held.take(signed_registry(msgspec.structs.replace(document, beacon=role), WORLD.roots[:2]))
+    with pytest.raises(TrustError) as lost:
+        await desk.look()
+    assert (lost.value.reason, len(desk.bus.said), desk.keeper.renewed) == (reason, 1, 1)
+    with pytest.raises(TrustError):
+        must_have_role(desk.held(), WORLD.beacon.kid, NOW)
+
+
+async def test_a_beacon_ends_with_its_key(tmp_path: Path) -> None:
+    """One made an hour before its key ends is good for an hour."""
+    left = dt.timedelta(hours=1)
+    desk = Desk(
+        tmp_path, Bus(), Clock(WORLD.registry.document.beacon.keys[WORLD.beacon.kid].not_after - left)
+    )
+    await desk.look()
+    (raw,) = desk.bus.said
+    assert said(raw).expires - said(raw).issued == left
+
+
+async def test_what_ends_is_said_once_a_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not at every look."""
+    clock = Clock(NOW + dt.timedelta(days=70))
+    desk = Desk(tmp_path, Bus(), clock)
+    for _ in range(10):
+        await desk.look()
+    assert capsys.readouterr().out.count("ends_soon") == 1
