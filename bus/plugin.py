@@ -80,10 +80,11 @@ def translate(format_: Format, data: bytes, context: ReadContext) -> ReadResult:
 
     Raises:
         FormatError: the document is refused; `format-failed` when the fault is the format's own.
+        MemoryError: the system gives no more memory.
     """
     try:
         result = format_.read(data, context)
-    except TocsinError:
+    except (TocsinError, MemoryError):  # that memory is short is no fault of a document
         raise
     except Exception as exc:
         said = note_failure(format_, exc)

@@ -126,7 +126,6 @@ async def check(
             checks += await asyncio.to_thread(lambda: list(_handshakes(url, tls)))
         with ready():
             checks += await _layout_checks(connection, varz, registry, seat)
-            checks.append(await provisioner_check(connection))
         if probe_seeds:
             checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))
         if seat is not None:
@@ -146,6 +145,7 @@ async def _layout_checks(
     store = int((jetstream.get("config") or {}).get("max_storage", 0))
     checks += room_checks(specs, store, await kept_room(connection, specs))
     checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
+    checks.append(await provisioner_check(connection))
     return checks
 
 

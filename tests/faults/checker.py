@@ -3,7 +3,8 @@
 - nothing accepted is missing at a hub that may read it (lost)
 - nothing is admitted that its authority did not say (forged), or in another form than it said it (altered), or by a hub
   that may not read it (overheard), or by a key that ended a minute before (late key)
-- nothing is admitted twice, and nothing out of the order of its channel; what was withdrawn may come again
+- nothing is admitted twice, and nothing out of the order of its channel unless it says so of itself; what was withdrawn
+  may come again
 - every forgery that got into a stream lies in quarantine (unnoticed)
 - after a fault there are acknowledgements again, and after the last one everything comes to rest
 """
@@ -134,7 +135,7 @@ def judge(history: Iterable[AnyEvent], bounds: Bounds) -> Verdict:
                 twice.append(named)
                 continue
             seen.add(each.digest)
-            if each.seq < last[each.channel]:
+            if each.seq < last[each.channel] and not each.filled:
                 disordered[f"{hub}, {each.channel}"] += 1
             last[each.channel] = max(last[each.channel], each.seq)
         lost += [

@@ -54,6 +54,8 @@ class Admitted(Event, frozen=True, kw_only=True):
     channel: str
     seq: int
     digest: str
+    filled: bool = False
+    """It says of itself that it fills a gap that had been said before: it came late, and everybody can see so."""
 
 
 class Withdrawn(Event, frozen=True, kw_only=True):

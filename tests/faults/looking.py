@@ -24,7 +24,7 @@ class OutboxLook:
     """What an outbox holds. Another file at its place is read from its beginning."""
 
     def __init__(self, path: Path, issuer: str, history: History, *, only: str = "") -> None:
-        """`only` is what the name of a channel begins with, of those that are told of."""
+        """`only`: what the name of a channel begins with, of those that are told of."""
         self.path = path
         self._issuer, self._history, self._only = issuer, history, only
         self._n, self._stored_at, self._file = 0, 0.0, 0
@@ -56,13 +56,31 @@ class OutboxLook:
 class StoreLook:
     """What a hub's store holds; and what it no longer holds."""
 
-    def __init__(self, path: Path, hub: str, history: History, told: Path, *, only: str = "") -> None:
-        """`told` is the history file of an earlier life, `only` what the name of a channel ends with or holds."""
+    def __init__(
+        self,
+        path: Path,
+        hub: str,
+        history: History,
+        told: Path | None = None,
+        *,
+        only: str = "",
+        late: bool = False,
+    ) -> None:
+        """Begin with nothing, or after an earlier life.
+
+        Args:
+            path: the store's file.
+            hub: whose store.
+            history: where it is told.
+            told: the history file of an earlier life.
+            only: what the name of a channel holds, of those that are told of.
+            late: whether a label that a bulletin fills a gap is told too; without it such a one came out of order.
+        """
         self.path = path
-        self._hub, self._history, self._only = hub, history, only
+        self._hub, self._history, self._only, self._late = hub, history, only, late
         self._rows: set[int] = set()
         self._base, self._n, self._file = 0, 0, 0
-        for event in read([told] if told.exists() else []):
+        for event in read([told] if told and told.exists() else []):
             if isinstance(event, Admitted):
                 self._rows.add(event.row)
             elif isinstance(event, Withdrawn):
@@ -85,7 +103,7 @@ class StoreLook:
         with opened(self.path) as db:
             there = {self._base + row for (row,) in db.execute("SELECT row FROM admitted")}
             new = db.execute(
-                "SELECT row, admitted_at, channel, seq, digest, payload FROM admitted WHERE row > ? ORDER BY row",
+                "SELECT row, admitted_at, channel, seq, digest, payload, labels FROM admitted WHERE row > ? ORDER BY row",
                 (after,),
             ).fetchall()
             refused = db.execute(
@@ -94,12 +112,20 @@ class StoreLook:
         gone = self._rows - there
         self._history.tell(*(Withdrawn(hub=self._hub, row=row) for row in sorted(gone)))
         self._rows -= gone
-        for row, at, channel, seq, found, payload in new:
+        for row, at, channel, seq, found, payload, labels in new:
             if self._only not in channel:
                 continue
             shown = found if digest(payload) == found else f"{found}, damaged"
             self._history.tell(
-                Admitted(at=at, hub=self._hub, row=self._base + row, channel=channel, seq=seq, digest=shown)
+                Admitted(
+                    at=at,
+                    hub=self._hub,
+                    row=self._base + row,
+                    channel=channel,
+                    seq=seq,
+                    digest=shown,
+                    filled=self._late and '"filled"' in labels,
+                )
             )
             self._rows.add(self._base + row)
         for n, found, reason in refused:

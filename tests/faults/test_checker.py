@@ -176,6 +176,18 @@ def test_a_row_told_again_after_a_restart_is_the_same_row() -> None:
     assert judge(again(good()), Bounds()).broken(Bounds()) == []
 
 
+def test_what_fills_a_gap_and_says_so_is_not_out_of_order() -> None:
+    """Its place was said to be empty before; one that comes late and does not say so is out of order."""
+    late = [
+        without(Admitted, hub="xb-hub", seq=3),
+        with_(Admitted(at=16, hub="xb-hub", row=7, channel=OPEN, seq=3, digest="o3")),
+    ]
+    events = late[1](late[0](good()))
+    assert judge(events, Bounds()).disordered == {f"xb-hub, {OPEN}": 1}
+    labelled = but(Admitted, {"filled": True}, hub="xb-hub", row=7)(events)
+    assert judge(labelled, Bounds()).broken(Bounds()) == []
+
+
 def test_what_a_revoked_key_said_need_not_arrive() -> None:
     """Nobody is bound to admit what came too late, and the bulletins of others are still owed."""
     revoked = Revoked(at=5, authority="xa-csirt")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,23 +16,12 @@ from bus.publishing.publisher import Accepted
 from bus.server import ServerError, ServerSettings, tend
 from tests.faults import history as told
 from tests.faults import world
-from tests.support.disks import NoDiskError, fill, small_disk
+from tests.support.disks import disk_or_skip, fill
 from tests.support.places import ROOT
 from tests.support.publishers import publishing
 from tests.support.stage import serving, speaking
 from tests.support.waiting import eventually, eventually_sync, longest
 from tests.support.world import draft, shared_world
-
-
-@contextmanager
-def disk_or_skip(folder: Path) -> Iterator[Path]:
-    """A disk of few megabytes; skipped where mounting is not allowed."""
-    with ExitStack() as stack:
-        try:
-            disk = stack.enter_context(small_disk(folder))
-        except NoDiskError as exc:
-            pytest.skip(str(exc))
-        yield disk
 
 
 async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path: Path) -> None:

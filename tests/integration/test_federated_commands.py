@@ -95,7 +95,7 @@ def test_the_guide_joins_countries(reader: Reader, founded: Founded) -> None:
         for carrier in ("carrier_xa", "carrier_xb"):
             assert re.search(rf"^ok\s+{carrier}\s+attached", east, re.MULTILINE)
         assert receipts.startswith("received, withdrawn: xa-csirt/actual.green.community")
-        seen = reader.desk.run("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
+        seen = reader.desk.view("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
         assert [json.loads(line)["bulletin"]["msg_type"] for line in seen.splitlines()] == ["alert", "cancel"]
         follow(reader, last._replace(text="\n".join(lines)))
         until(reader.desk, lambda: "version 2, 3 authorities" in reader.follow(look))

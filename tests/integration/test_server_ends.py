@@ -15,7 +15,7 @@ from bus.keys import nkeys
 from bus.server import tending
 from bus.server.binary import ServerError
 from bus.server.running import ports_of
-from tests.faults.test_machine import disk_or_skip
+from tests.support.disks import disk_or_skip
 from tests.support.office import Desk
 from tests.support.stage import Bus
 from tests.support.waiting import longest

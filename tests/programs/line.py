@@ -152,6 +152,7 @@ class Line:
         self._rng = rng
         self._server: asyncio.Server | None = None
         self._ends: set[asyncio.StreamWriter] = set()
+        self._joins: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Let connections through, at the same port as before."""
@@ -164,6 +165,8 @@ class Line:
             self._server.close()
             self._server = None
         self.reset()
+        if self._joins:
+            await asyncio.wait(self._joins)
 
     def reset(self) -> None:
         """Break every connection; new ones get through."""
@@ -188,6 +191,10 @@ class Line:
             await self.open()
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._joins.add(task)
+        task.add_done_callback(self._joins.discard)
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
         except OSError:

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +39,8 @@ EVERYBODY = (*AUTHORS, READER)
 NETWORKS = {"xa-csirt": "eu-csirts", "xa-dpa": "eu-dpas", "xb-dsc": "eu-dsc"}
 ON_SMALL_DISKS = ("xa-csirt", "xb-hub")
 LOOK_S = 0.1
+LOOKS, PAUSE_S = 150, 0.2
+"""So often, and with such pauses, is looked whether programs have come to terms with what was done to them."""
 AGAIN_S = 0.5
 """After so long a program that has ended is started again."""
 TRIES = 8
@@ -49,6 +52,15 @@ DOCUMENT = """{"Event": {"uuid": "0190a0b1-2c3d-4e5f-8a9b-%012x", "info": "Flood
  "Tag": [{"name": "tlp:green"}, {"name": "rsit:availability=\\"ddos\\""}],
  "Attribute": [{"type": "domain", "category": "Network activity", "value": "c%d.stresser.example", "to_ids": true,
   "timestamp": "1795000000"}]}}"""
+
+
+async def comes(condition: Callable[[], object], looks: int = LOOKS) -> bool:
+    """Whether something comes true within so many looks, more where the machine is slow; who asks says what is amiss."""
+    for _ in range(int(looks * min(patience(), 3.0))):
+        if condition():
+            return True
+        await asyncio.sleep(PAUSE_S)
+    return False
 
 
 class Done(NamedTuple):
@@ -100,10 +112,7 @@ class Stage:
             who: OutboxLook(ground.outbox(who), who, self.history, only="actual.") for who in EVERYBODY
         }
         self.stores = {
-            hub: StoreLook(
-                ground.store(hub), hub, self.history, self.folder / "history" / "none", only="/actual."
-            )
-            for hub in HUBS
+            hub: StoreLook(ground.store(hub), hub, self.history, only="/actual.", late=True) for hub in HUBS
         }
         for hub in HUBS:
             self.history.tell(Reads(hub=hub, channels=channels_of(hub)))
@@ -330,8 +339,12 @@ class Stage:
         return found
 
     async def all_sent(self, who: str) -> None:
-        """Wait until nothing of an authority has still to go out."""
-        await eventually(lambda: not self.waiting()[who], pause_s=0.2)
+        """Wait until nothing of an authority has still to go out; noted when that does not come."""
+        if not await comes(lambda: not self.waiting()[who]):
+            said = judging.last_line(self.programs["heartbeat"].said())
+            self.unsaid.append(
+                f"{who} sends {self.waiting()[who]} no more; its heartbeat program says: {said}"
+            )
 
     def lacks(self, hub: str) -> list[str]:
         """What a hub may read, was said, and is not held by it yet."""
@@ -367,8 +380,7 @@ class Stage:
     async def finish(self) -> Outcome:
         """Let everything go out and come to rest, compare the views, end every program, and say what it came to."""
         await asyncio.gather(*(self._drain(who) for who in AUTHORS))
-        with contextlib.suppress(AssertionError):  # the outcome says what is missing
-            await eventually(self.at_rest, pause_s=0.3)
+        await comes(self.at_rest, 2 * LOOKS)  # the outcome says what is missing
         await asyncio.sleep(1.0)  # a real delay: nothing tells that something is not to come
         await asyncio.gather(*(self._compare_views(hub) for hub in HUBS))
         events, waiting = self.look(), self.waiting()
@@ -482,6 +494,7 @@ async def staged(folder: Path, seed: int, *, disks: bool = False, lines: bool = 
                     mounted[who].chmod(0o700)
         stage = Stage(founded(folder, ports, url_of), ways, rng)
         stage.disks = mounted
+        stack.callback(_save, mounted, folder / "saved")
         stack.enter_context(stage.history)
         stack.callback(stage.kill_all)
         stage.cast()
@@ -489,6 +502,12 @@ async def staged(folder: Path, seed: int, *, disks: bool = False, lines: bool = 
         stack.push_async_callback(_cancel, [tending])
         await stage.start()
         yield stage
+
+
+def _save(mounted: Mapping[str, Path], folder: Path) -> None:
+    """What lies on small disks is kept for whoever looks into it, before they are gone."""
+    for who, disk in mounted.items():
+        shutil.copytree(disk, folder / who, ignore=shutil.ignore_patterns("ballast"))
 
 
 @asynccontextmanager

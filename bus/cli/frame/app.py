@@ -19,6 +19,7 @@ import click
 from bus.cli.frame.text import on_terminal, safe, safe_json
 
 if TYPE_CHECKING:
+    from bus.cli.frame.outlet import Outlets
     from bus.config import Context, Loaded
 
 
@@ -50,6 +51,8 @@ class App:
         self.no_config = False
         self.health_at: str | None = None
         self.ping_s: int | None = None  # what the phase asks for, once it is known
+        self.runs_on = False  # until Ctrl-C: it waits out what passes
+        self.outlets: Outlets | None = None  # of a program that runs on
 
     @functools.cached_property
     def loaded(self) -> Loaded:
@@ -124,6 +127,12 @@ class App:
 
         click.echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()))
 
+    def aside(self, value: object) -> None:
+        """One JSON value on standard error, on a line of its own, beside data that stays as it is."""
+        import msgspec
+
+        click.echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()), err=True)
+
     def line(self, text: str) -> None:
         """One line of data for a person, made safe."""
         click.echo(safe(text))
@@ -137,6 +146,10 @@ class App:
         """A remark on standard error; silent under `--quiet`."""
         if self.verbosity >= 0:
             click.echo(safe(text), err=True)
+
+    def warn(self, text: str) -> None:
+        """A line on standard error that is said under `--quiet` too: what is shown is to be read with it."""
+        click.echo(safe(text), err=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Aligned columns on a terminal, tab-separated values in a pipe; words of a state have a colour where colour is wanted."""

@@ -211,18 +211,33 @@ def gathered(name: str, into: type[msgspec.Struct], *options: Declare[Any]) -> D
 
 
 def command(
-    group: click.Group | None = None, name: str | None = None, **settings: Any
+    group: click.Group | None = None,
+    name: str | None = None,
+    *,
+    when_asked: int | None = None,
+    **settings: Any,
 ) -> Callable[[Callable[..., Outcome]], click.Command]:
     """Declare a command that receives the App first and accepts the shared options and `--json`.
 
     The function may be a coroutine function. What it returns is the exit code; None is 0.
+
+    Args:
+        group: the group it is a command of.
+        name: its name; that of the function otherwise.
+        when_asked: for a coroutine function that runs on until it is asked to end: with which exit code it ends when that
+            comes before it waits in `ended` (`bus.cli.frame.running`).
+        settings: those of click.
     """
 
     def declare(function: Callable[..., Outcome]) -> click.Command:
         @functools.wraps(function)
         def body(*arguments: object, **options: object) -> None:
             outcome = function(click.get_current_context().ensure_object(App), *arguments, **options)
-            if isinstance(outcome, Coroutine):
+            if isinstance(outcome, Coroutine) and when_asked is not None:
+                from bus.cli.frame.running import run_on
+
+                outcome = run_on(click.get_current_context().ensure_object(App), outcome, when_asked)
+            elif isinstance(outcome, Coroutine):
                 import asyncio
 
                 outcome = asyncio.run(outcome)

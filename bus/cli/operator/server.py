@@ -8,7 +8,18 @@ from urllib.parse import urlsplit
 
 import click
 
-from bus.cli.frame import DONE, FAILURE, FILE, FOLDER, App, Group, NotFoundError, command, ended
+from bus.cli.frame import (
+    DONE,
+    FAILURE,
+    FILE,
+    FOLDER,
+    App,
+    Group,
+    NotFoundError,
+    command,
+    ended,
+    health_option,
+)
 from bus.cli.operator.carrier import (
     CARRIER_FILE,
     MONITOR_ABOVE,
@@ -60,9 +71,10 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
     app.answer({"file": str(path), "registry_version": registry.version}, notes=[note])
 
 
-@command(server, "run")
+@command(server, "run", when_asked=DONE)
 @click.argument("folder", type=FOLDER)
 @listening
+@health_option
 @click.option("--binary", type=FILE, help="nats-server [env: TOCSIN_NATS_SERVER]")
 async def run(app: App, folder: Path, *, which: Place, binary: Path | None) -> None:
     """Run a broker on this machine with its store in FOLDER, and make its streams and consumers.

@@ -50,7 +50,7 @@ async def serve(app: App, folder: Path, which: Place, seat: BrokerRole | None, b
 async def _serve(
     app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None, rest_s: float
 ) -> None:
-    from bus.cli.frame import registry_store
+    from bus.cli.frame import registry_store, telling
     from bus.errors import ConfigError
     from bus.server import DISK_RESERVE_BYTES, NatsServer, render_conf, tend
     from bus.tasks import until_first
@@ -66,7 +66,10 @@ async def _serve(
         )
     registry = held()
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
-    async with NatsServer(folder, text, binary=binary) as broker:
+    async with (
+        NatsServer(folder, text, binary=binary) as broker,
+        telling(app, "server", registry=held, connected=False),
+    ):
         await until_first(
             tend(broker, room=DISK_RESERVE_BYTES, rest_s=rest_s),
             _follow(app, folder, broker, held, registry, seed, settings, tls),
@@ -117,7 +120,7 @@ async def _follow(
     )
     notify.ready()
     await until_first(
-        carry(folder, broker.url, held, seat, tls, app.now),
+        carry(app, folder, broker.url, held, seat, tls),
         RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
         follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
     )
