@@ -388,7 +388,7 @@ async def _said_before_harm(stage: Stage, what: str) -> None:
     else:
         stage.spared.append(Spared(digests=frozenset(gone | stage.flipped), reason=last_line(done.err)))
     stage.flipped.clear()
-    recovered = await stage.command("outbox", "recover", "--context", DAMAGED)
+    recovered = await stage.command("outbox", "recover", "--yes", "--context", DAMAGED)
     if recovered.code != 0:
         stage.unsaid.append(
             f"outbox recover, when {what}: exit code {recovered.code}: {last_line(recovered.err)}"
@@ -404,6 +404,7 @@ KILLS: dict[str, Kind] = {
     "kill-nats": Kind(8, kill_nats),
     "kill-adapter": Kind(4, kill("adapter")),
     "kill-heartbeat": Kind(3, kill("heartbeat")),
+    "kill-keeper": Kind(2, kill("keeper")),
 }
 """`kill -9` of any program."""
 OTHERS: dict[str, Kind] = {

@@ -135,6 +135,13 @@ class Stage:
         for hub in HUBS:
             self._add(hub, "hub", "run", "--context", hub)
         self._add("heartbeat", "heartbeat", "run", "--context", "xa-csirt")
+        keys = self.folder / "keys"
+        self._add(
+            "keeper",
+            *("registry", "keep", "--context", UNION),
+            *("--key", str(keys / "beacon.pem"), "--passphrase-file", str(keys / "pass")),
+            *("--provisioner", str(self.ground.broker(UNION) / "provisioner.nk")),
+        )
         spool = self.folder / "spool"
         for name in ("in", "new"):
             (spool / name).mkdir(parents=True)
@@ -244,8 +251,9 @@ class Stage:
             self._commands.discard(process)
         assert process.returncode is not None
         done = Done(process.returncode, out.decode(), err.decode())
-        if judging.TRACEBACK in done.err:
-            (self.logs / f"command-{words[0]}-{process.pid}.log").write_text(f"{words}\n{done.err}")
+        with (self.logs / "commands.log").open("a") as log:
+            shown = " ".join(word for word in words if not word.endswith(".json"))
+            log.write(f"{time.time():.2f} tocsin {shown}: exit code {done.code}\n{done.err}")
         return done, process
 
     def drafts(self, count: int) -> list[str]:
@@ -384,7 +392,7 @@ class Stage:
         await asyncio.sleep(1.0)  # a real delay: nothing tells that something is not to come
         await asyncio.gather(*(self._compare_views(hub) for hub in HUBS))
         events, waiting = self.look(), self.waiting()
-        await self._end_all()
+        await self.end_all()
         made = sum(
             len(found)
             for found in [
@@ -427,7 +435,7 @@ class Stage:
         rows = [row for line in listed.out.splitlines() for row in _rows(msgspec.json.decode(line))]
         self.views += judging.differences(f"bulletin list at {hub}", rows, held, ordered=False)
 
-    async def _end_all(self) -> None:
+    async def end_all(self) -> None:
         """SIGTERM to everything, the brokers last; each must end in time, with exit code 0."""
         brokers = [each for name, each in self.programs.items() if name.startswith("server-")]
         others = [each for each in self.programs.values() if each not in brokers]
