@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -58,12 +60,10 @@ def taken(at: float, name: str, pid: int, folder: Path | None) -> Sample | None:
 
 
 def _sizes(folder: Path) -> Iterable[int]:
-    for path in folder.rglob("*"):
-        try:
-            if path.is_file():
-                yield path.stat().st_size
-        except OSError:
-            continue  # it was renamed or deleted just now
+    for place, _, names in os.walk(folder):  # what was deleted just now is passed over
+        for name in names:
+            with contextlib.suppress(OSError):
+                yield (Path(place) / name).stat().st_size
 
 
 def quarters(samples: Sequence[Sample], ends: float) -> list[list[Sample]]:
