@@ -8,13 +8,17 @@ publishing only needs the disk.
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
+from adapters.reading_thread import in_reading_thread
 from adapters.translation.reading import sha256_hex
 from bus.errors import OutboxError, StoreError, TrustError, UnreachableError
 from bus.plugin import (
@@ -42,7 +46,19 @@ from schemas.sections import SectionDraft
 from schemas.vocab import PERSONAL_RANK, TLP_RANK, Tlp
 
 DAY_S = 86_400.0
+LONG_S = 30.0
+"""A reading of so many seconds is worth a line in the log."""
+MOST_S = 600.0
+"""And one of so many is given up."""
+MEMORY_TRIES = 3
+"""So often a document is tried for which memory does not suffice; then it is refused, so that others are read."""
 PUBLIC = "public"
+
+
+class StuckError(AdapterError):
+    """A format has not come to an end with a document; this process can read no other."""
+
+    reason = "format-stuck"
 
 
 class RateError(AdapterError):
@@ -51,10 +67,25 @@ class RateError(AdapterError):
     reason = "rate"
 
 
-HELD = (RateError, StoreError, OutboxError, TrustError, UnreachableError)
+class MemoryShortError(AdapterError):
+    """There was not enough memory to read the document; it waits."""
+
+    reason = "no-memory"
+
+
+HELD = (RateError, MemoryShortError, StoreError, OutboxError, TrustError, UnreachableError)
 """What is no fault of a document: it stays where it is and is offered again."""
 
 log = structlog.get_logger()
+
+
+class Reading(NamedTuple):
+    """What a document became: the format that recognised it, its drafts on their channels, what was lost, its digest."""
+
+    format: Format
+    drafts: list[Draft]
+    losses: tuple[Loss, ...]
+    digest: str
 
 
 class RunLoop:
@@ -69,6 +100,7 @@ class RunLoop:
         country: str,
         clock: Callable[[], dt.datetime],
         tz: str = "UTC",
+        most_s: float = MOST_S,
     ) -> None:
         """Prepare; `run` works.
 
@@ -79,7 +111,10 @@ class RunLoop:
             country: the authority's country.
             clock: the present, aware.
             tz: time zone of times that name none, from the IANA list.
+            most_s: so many seconds a document may take to be read.
         """
+        self._most_s = most_s
+        self._short: Counter[str] = Counter()  # how often memory did not suffice, by document
         self.counts: Counter[str] = Counter()
         self._manifest = manifest
         self._formats = formats
@@ -90,7 +125,11 @@ class RunLoop:
         self._today: list[float] = []
 
     async def run(self, source: Source) -> None:
-        """Work until the source ends."""
+        """Work until the source ends.
+
+        Raises:
+            StuckError: a format does not come to an end. Its document is refused; only another process can read the next.
+        """
         async for observation in source.observe():
             self.counts["seen"] += 1
             verdict = await self._judge(observation)
@@ -100,6 +139,8 @@ class RunLoop:
             except OSError as exc:
                 # The document is offered again and gives no second bulletin: the publisher knows its digest.
                 log.warning("document_not_settled", document=observation.name, problem=str(exc))
+            if verdict.reason == StuckError.reason:
+                raise StuckError(verdict.detail)
         log.info("source_ended", adapter=self._manifest.name, **self.counts)
 
     async def _judge(self, observation: Observation) -> Verdict:
@@ -126,25 +167,8 @@ class RunLoop:
             TocsinError: what is wrong with it, with its reason; one of `HELD` when the fault is not the document's.
         """
         now = self._clock()
-        context = ReadContext(
-            received=now, adapter=f"tocsin-{self._manifest.name}", country=self._country, tz=self._tz
-        )
-        format_ = recognise(observation.data, self._formats.values())
-        # Not in a thread: msgspec builds what it knows of a struct at first use, and a second thread that decodes one
-        # meanwhile reads it half built and ends the process (seen with 0.22).
-        result = translate(format_, observation.data, context)
-        try:
-            drafts, losses = self._checked(result, now)
-        except TocsinError:
-            raise
-        except Exception as exc:
-            # A draft that is none, or whose fields have other types than they should: a stranger's format may give anything.
-            note_failure(format_, exc)
-            raise FormatError(
-                f"the format {format_.id} gave no draft: {type(exc).__name__}", reason="format-failed"
-            ) from exc
+        format_, drafts, losses, digest = await self._read(observation, now)
         self._hold_rate(len(drafts), now)
-        digest = sha256_hex(observation.data)
         ids: list[str] = []
         told: Counter[str] = Counter()
         for n, draft in enumerate(drafts):
@@ -178,6 +202,55 @@ class RunLoop:
             losses=len(losses),
         )
         return Verdict(accepted=True, bulletins=tuple(ids), losses=losses)
+
+    async def _read(self, observation: Observation, now: dt.datetime) -> Reading:
+        """A document, read in a thread of its own, so that heartbeats and sending go on meanwhile.
+
+        Raises:
+            TocsinError: what is wrong with it.
+            MemoryShortError: there was not enough memory, as often as it is tried again.
+            StuckError: it takes too long.
+        """
+        reading = asyncio.ensure_future(in_reading_thread(partial(self._translated, observation.data, now)))
+        known = {"adapter": self._manifest.name, "document": observation.name}
+        try:
+            await asyncio.wait({reading}, timeout=min(LONG_S, self._most_s))
+            if not reading.done():
+                log.warning("document_takes_long", **known)
+                await asyncio.wait({reading}, timeout=self._most_s - LONG_S)
+            if not reading.done():
+                raise StuckError(
+                    f"it was not read within {self._most_s:.0f} s; this program ends, for it can read nothing more"
+                )
+            found = reading.result()
+        except MemoryError:
+            self._short[observation.name] += 1
+            if self._short[observation.name] < MEMORY_TRIES:
+                raise MemoryShortError("not enough memory to read it") from None
+            raise FormatError("not enough memory to read it", reason=MemoryShortError.reason) from None
+        finally:
+            reading.cancel()
+        self._short.pop(observation.name, None)
+        return found
+
+    def _translated(self, data: bytes, now: dt.datetime) -> Reading:
+        """In the reading thread: recognise, translate, place and prove."""
+        context = ReadContext(
+            received=now, adapter=f"tocsin-{self._manifest.name}", country=self._country, tz=self._tz
+        )
+        format_ = recognise(data, self._formats.values())
+        result = translate(format_, data, context)
+        try:
+            drafts, losses = self._checked(result, now)
+        except (TocsinError, MemoryError):
+            raise
+        except Exception as exc:
+            # A draft that is none, or whose fields have other types than they should: a stranger's format may give anything.
+            said = note_failure(format_, exc)
+            raise FormatError(
+                f"the format {format_.id} gave no draft: {said}", reason="format-failed"
+            ) from exc
+        return Reading(format_, drafts, losses, sha256_hex(data))
 
     def _checked(self, result: ReadResult, now: dt.datetime) -> tuple[list[Draft], tuple[Loss, ...]]:
         """Every draft on its channel, within the manifest, and proved against the rules."""
@@ -221,6 +294,8 @@ def recognise(data: bytes, formats: Iterable[Format]) -> Format:
 def _sniffs(format_: Format, data: bytes) -> bool:
     try:
         return bool(format_.sniff(data))
+    except MemoryError:
+        raise
     except Exception as exc:  # noqa: BLE001 (a stranger's format may fail in any way; this one recognises nothing)
         note_failure(format_, exc)
         return False

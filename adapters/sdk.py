@@ -109,6 +109,9 @@ class AuthorityAdapter:
         """The templates of `samples/<name>/` beside the module, filled in with country, serial, and dates around `now`.
 
         A template is the native format with `${CC}`, `${serial}` and the other names below; a dollar sign is `$$`.
+
+        Raises:
+            AdapterError: `sample`, a template asks for another name.
         """
         day = dt.timedelta(days=1)
         values = {
@@ -135,7 +138,7 @@ class AuthorityAdapter:
         for path in sorted(self._samples.iterdir()):
             if path.name.startswith(".") or not path.is_file():
                 continue
-            text = string.Template(path.read_text("utf-8")).substitute(values)
+            text = _filled(path, values)
             yield Sample(name=f"{path.stem}-{serial}{path.suffix}", data=text.encode())
 
     async def run(
@@ -158,3 +161,13 @@ class AuthorityAdapter:
     def standard_input(self) -> StdinSource:
         """A source of the one document on standard input."""
         return StdinSource()
+
+
+def _filled(path: Path, values: Mapping[str, str]) -> str:
+    try:
+        return string.Template(path.read_text("utf-8")).substitute(values)
+    except KeyError as exc:
+        problem = f"there is no ${{{exc.args[0]}}}; there are: {', '.join(values)}"
+    except ValueError as exc:
+        problem = f"{exc}; a dollar sign is $$"
+    raise AdapterError(f"{path}: {problem}", reason="sample")

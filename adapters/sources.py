@@ -25,6 +25,7 @@ LONGEST_WAIT_S = 30.0
 # A file name is at most 255 bytes on common file systems; this leaves room for a number and `.reason.json`.
 MAX_NAME_BYTES = 200
 _REFUSED = "refused"
+_SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 STDIN_CHUNK_BYTES = 65_536
 STDIN_LOOK_S = 0.2
 _MADE_OF = operator.attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
@@ -56,6 +57,7 @@ class FolderSource:
         self._max_bytes = max_bytes
         self._once = once
         self._left = False
+        self._problem = ""  # why the spool, or a file in it, cannot be read at present
 
     async def observe(self) -> AsyncIterator[Observation]:
         """Files in the order of their names; after one that has to wait, nothing until the next look."""
@@ -65,6 +67,7 @@ class FolderSource:
             for path in await asyncio.to_thread(self._waiting):
                 observation = await asyncio.to_thread(self._offer, path)
                 if observation is not None:
+                    self._is_well()
                     yield observation
                 if self._left:
                     break
@@ -77,20 +80,37 @@ class FolderSource:
         try:
             for folder in (self.incoming, self.done, self.refused):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return sorted(
+            found = sorted(
                 path
                 for path in self.incoming.iterdir()
                 if not path.name.startswith(".") and not path.name.endswith(UNFINISHED)
             )
         except OSError as exc:
-            log.warning("spool_unreadable", spool=str(self.incoming), problem=str(exc))
-            self._left = True
+            self._waits(str(exc))
             return []
+        if not found:
+            self._is_well()
+        return found
+
+    def _waits(self, problem: str) -> None:
+        """Leave everything where it is until the next look; say so once."""
+        self._left = True
+        if problem != self._problem:
+            log.warning("spool_unreadable", spool=str(self.incoming), problem=problem)
+        self._problem = problem
+
+    def _is_well(self) -> None:
+        if self._problem:
+            log.warning("spool_readable_again", spool=str(self.incoming))
+        self._problem = ""
 
     def _offer(self, path: Path) -> Observation | None:
         try:
             data, found = self._read(path)
         except FileNotFoundError:
+            return None
+        except (MemoryError, OSError) as exc:  # no fault of the file's
+            self._waits(str(exc) or "not enough memory")
             return None
         except AdapterError as exc:
             log.warning("document_refused", document=_shown(path), reason=exc.reason, detail=str(exc))
@@ -102,11 +122,19 @@ class FolderSource:
         return Observation(name=_shown(path), data=data, settle=functools.partial(self._settle, path, found))
 
     def _read(self, path: Path) -> tuple[bytes, os.stat_result]:
+        """A file's bytes, and which file it is.
+
+        Raises:
+            AdapterError: it is no document.
+            OSError, MemoryError: the system lacks what it takes to read it.
+        """
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             raise
         except OSError as exc:
+            if exc.errno in _SHORT:
+                raise
             reason = "not-a-file" if exc.errno in (errno.ELOOP, errno.ENXIO) else "unreadable"
             raise AdapterError(f"cannot be read: {exc.strerror}", reason=reason) from None
         try:
@@ -116,6 +144,8 @@ class FolderSource:
             with os.fdopen(handle, "rb", closefd=False) as file:
                 data = file.read(self._max_bytes + 1)
         except OSError as exc:
+            if exc.errno in _SHORT:
+                raise
             raise AdapterError(f"cannot be read: {exc.strerror}", reason="unreadable") from None
         finally:
             os.close(handle)

@@ -11,6 +11,7 @@ Facts are names and numbers: never a secret, a passphrase or a word of a bulleti
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import fcntl
 import json
@@ -28,6 +29,7 @@ MAX_LINE_BYTES = 16_384
 MAX_TEXT = 300  # bytes of one fact as it is spelled in the file
 MAX_LISTED = 32  # entries of a fact that is a list
 TORN = "torn"
+CONTINUED = "continued"
 _BLOCK = 65_536
 
 Fact = str | int | bool | list[str]
@@ -75,9 +77,8 @@ def append(path: Path, event: str, facts: Mapping[str, Fact], now: dt.datetime) 
         OSError: the disk.
     """
     new = not path.exists()
-    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = _locked(path)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         last, torn, ended = _end(path, handle)
         time = f"{now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
         seq, prev = (0, None) if last is None else last
@@ -98,6 +99,38 @@ def append(path: Path, event: str, facts: Mapping[str, Fact], now: dt.datetime) 
     if new:
         _sync_folder(path.parent)
     return digest(lines[-1])
+
+
+def set_aside(path: Path, target: Path, now: dt.datetime) -> Inspection:
+    """Move a record that stands to another name, and begin a new one there, whose first entry names the head of the old.
+
+    Programs that append meanwhile go on in the new one.
+
+    Args:
+        path: the record.
+        target: a name on the same disk that is free.
+        now: the present, aware.
+
+    Returns:
+        The old record.
+
+    Raises:
+        AuditError: as `verify`; nothing was moved.
+        OSError: the disk, or the name is taken.
+    """
+    next(_lines(path), None)  # one that is not there is not made
+    handle = _locked(path)
+    try:
+        old = verify(path)
+        begun = path.with_name(f".{path.name}.begun")
+        begun.unlink(missing_ok=True)
+        append(begun, CONTINUED, {"head": old.head or "", "entries": old.entries, "file": target.name}, now)
+        os.link(path, target)
+        begun.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        os.close(handle)
+    return old
 
 
 def verify(path: Path, *, head: str | None = None) -> Inspection:
@@ -224,6 +257,21 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
             f"there is no audit record at {path}; nothing was recorded yet, or it was taken away",
             reason="audit-missing",
         ) from None
+
+
+def _locked(path: Path) -> int:
+    """The record, open and locked; not one that was set aside while we waited."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), path.stat()):
+                    return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
 
 
 def _end(path: Path, handle: int) -> tuple[tuple[int, str] | None, list[bytes], bool]:

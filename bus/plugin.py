@@ -80,16 +80,15 @@ def translate(format_: Format, data: bytes, context: ReadContext) -> ReadResult:
 
     Raises:
         FormatError: the document is refused; `format-failed` when the fault is the format's own.
+        MemoryError: the system gives no more memory.
     """
     try:
         result = format_.read(data, context)
-    except TocsinError:
+    except (TocsinError, MemoryError):  # that memory is short is no fault of a document
         raise
     except Exception as exc:
-        note_failure(format_, exc)
-        raise FormatError(
-            f"the format {format_.id} failed: {type(exc).__name__}", reason="format-failed"
-        ) from exc
+        said = note_failure(format_, exc)
+        raise FormatError(f"the format {format_.id} failed: {said}", reason="format-failed") from exc
     if not isinstance(result, ReadResult):
         raise FormatError(f"the format {format_.id} gave no ReadResult", reason="format-failed")
     if not result.drafts and not result.losses:
@@ -97,12 +96,17 @@ def translate(format_: Format, data: bytes, context: ReadContext) -> ReadResult:
     return result
 
 
-def note_failure(format_: Format, exc: Exception) -> None:
-    """Log where a format failed; never its variables, which hold the document."""
+def note_failure(format_: Format, exc: Exception) -> str:
+    """Log where a format failed, and all that it says of it for whoever asks for everything: that may quote the document.
+
+    Returns:
+        Its kind and place, without a word of the document.
+    """
     frame = traceback.extract_tb(exc.__traceback__)[-1]
-    log.error(
-        "format_failed", format=format_.id, error=type(exc).__name__, where=f"{frame.filename}:{frame.lineno}"
-    )
+    error, where = type(exc).__name__, f"{frame.filename}:{frame.lineno}"
+    log.error("format_failed", format=format_.id, error=error, where=where)
+    log.debug("format_failed_so", format=format_.id, exc_info=exc)
+    return f"{error} at {Path(frame.filename).name}:{frame.lineno} (-v shows all of it)"
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

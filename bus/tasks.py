@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+LAST_ACTS: set[Callable[[], None]] = set()
+"""What is done even where the process is ended at once, such as ending a server that it has started; nothing here waits."""
 IN_THREAD_FROM = 4
 """So many items are worth a thread: fewer are done faster than one is woken."""
 

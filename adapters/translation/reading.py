@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Container
 from typing import Any, NoReturn
 from xml.etree.ElementTree import Element, ParseError
+from xml.parsers import expat
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -186,8 +187,12 @@ def safe_xml(data: bytes, *, max_bytes: int) -> Element:
         raise FormatError(
             f"XML with a document type or entities is refused ({type(exc).__name__})", reason="hostile-xml"
         ) from None
-    except (ParseError, ValueError, LookupError) as exc:
-        raise FormatError(f"not XML: {exc}") from None
+    except ParseError as exc:
+        line, column = exc.position
+        fault = expat.errors.messages.get(exc.code, "an error")  # its own text may quote the document
+        raise FormatError(f"not XML: {fault} at line {line}, column {column}") from None
+    except (ValueError, LookupError):
+        raise FormatError("not XML: an encoding that is not known or does not fit") from None
     level, depth = [root], 0
     while level:
         depth += 1

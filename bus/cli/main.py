@@ -46,6 +46,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "server": ("bus.cli.operator.server", "server", "the broker: configuration, start, checks"),
     "hub": ("bus.cli.operator.hub", "hub", "a national hub: run, status, decide, scrub, rebuild"),
+    "service": ("bus.cli.operator.service", "service", "units of systemd for the programs that run on"),
+    "backup": ("bus.cli.operator.backup", "backup", "one archive of a context, made while its programs run"),
+    "restore": ("bus.cli.operator.backup", "restore", "put a context back from an archive"),
     "drill": ("bus.cli.operator.drill", "drill", "exercises on the real path, and their score"),
     "bundle": ("bus.cli.operator.bundle", "bundle", "over an air gap: registry and bulletins in one file"),
     "audit": ("bus.cli.operator.audit", "audit", "what this identity refused, signed, took in and opened"),
@@ -140,6 +143,14 @@ def _failure(exc: Exception) -> tuple[int, str, str]:
 
     if isinstance(exc, OSError):
         return FAILURE, "system", _of_system(exc)
+    if isinstance(exc, MemoryError):
+        return (
+            FAILURE,
+            "no-memory",
+            "the system gives no more memory; give this program more, then run it again",
+        )
+    if isinstance(exc, RuntimeError) and "start new thread" in str(exc):
+        return FAILURE, "system", "the system gives no more threads; raise the limits of processes and memory"
     if isinstance(exc, TocsinError):
         return exit_code(exc), exc.reason, str(exc)
     what = f"{type(exc).__name__}: {exc}"
@@ -157,6 +168,8 @@ def _of_system(exc: OSError) -> str:
         errno.ENOENT: "check the path",
         errno.ENOTDIR: "check the path",
         errno.EMFILE: "raise the limit of open files (ulimit -n)",
+        errno.ENFILE: "raise the limit of open files (fs.file-max)",
+        errno.ENOMEM: "give this program more memory, then run it again",
     }.get(exc.errno or 0, "check the path, the disk and the permissions")
     where = f"{exc.filename2 or exc.filename}: " if exc.filename else ""
     return f"{where}{exc.strerror or exc}; {remedy}"
@@ -174,7 +187,7 @@ def main(args: Sequence[str] | None = None) -> None:
     app = App()
     _outputs()
     try:
-        outcome: Any = program.main(args=args, standalone_mode=False, obj=app)
+        outcome: Any = program.main(args=args, prog_name="tocsin", standalone_mode=False, obj=app)
         code = outcome if isinstance(outcome, int) else DONE
     except click.exceptions.Exit as exc:
         code = exc.exit_code
@@ -194,6 +207,9 @@ def main(args: Sequence[str] | None = None) -> None:
         if reason == "bug" and app.verbosity > 0:
             raise
         _say(app, code, reason, text)
+    finally:
+        if app.outlets is not None:
+            app.outlets.close()
     sys.exit(code)
 
 

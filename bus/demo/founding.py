@@ -24,6 +24,7 @@ from bus.demo.countries import (
     key_record,
     record_of,
 )
+from bus.errors import TrustError
 from bus.keys import FileSigner, load_signer, nkeys, read_secret, save_signer, write_secret
 from bus.storage import write_atomically
 from bus.trust import VerifiedRegistry, ceremony, proposals
@@ -75,33 +76,46 @@ def load_key(key: Path) -> FileSigner:
     return load_signer(key, read_secret(key.with_suffix(".pass")))
 
 
-def prepare(root: Path, *, now: dt.datetime) -> VerifiedRegistry:
+def prepare(root: Path, *, now: dt.datetime, hurry: int = 1) -> VerifiedRegistry:
     """Make the folder's registry, keys and contexts, or use those that are there.
 
     Args:
         root: the folder; made when it is not there.
         now: the present.
+        hurry: what lifetimes are divided by: those of keys and registry in a folder that is made, and of the beacon.
 
     Returns:
         The verified registry with a fresh beacon.
+
+    Raises:
+        TrustError: the registry in the folder does not stand here; its reason says why.
     """
     folder = Folder(root)
     for part in ("registry", "server", "keys", "state", "spool"):
         (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
     if not folder.registry.is_file():
-        _found(folder, now)
-    registry = VerifiedRegistry.open(folder.registry.read_bytes())
-    return refresh_beacon(folder, registry, now=now)
+        _found(folder, now, hurry)
+    try:
+        registry = VerifiedRegistry.open(folder.registry.read_bytes())
+    except TrustError as exc:
+        raise TrustError(
+            f"the demonstration in {root} was made by another version of tocsin, or is damaged ({exc})",
+            remedy="delete that folder, or name another",
+            reason=exc.reason,
+        ) from None
+    return refresh_beacon(folder, registry, now=now, life=BEACON_LIFETIME / hurry)
 
 
-def refresh_beacon(folder: Folder, registry: VerifiedRegistry, *, now: dt.datetime) -> VerifiedRegistry:
+def refresh_beacon(
+    folder: Folder, registry: VerifiedRegistry, *, now: dt.datetime, life: dt.timedelta = BEACON_LIFETIME
+) -> VerifiedRegistry:
     """Sign and write a new beacon, and return the registry that has seen it."""
-    raw = ceremony.new_beacon(registry, load_key(folder.beacon_key), now, BEACON_LIFETIME)
+    raw = ceremony.new_beacon(registry, load_key(folder.beacon_key), now, life)
     write_atomically(folder.beacon, raw, mode=0o644)
     return registry.with_beacon(raw, now)
 
 
-def _found(folder: Folder, now: dt.datetime) -> None:
+def _found(folder: Folder, now: dt.datetime, hurry: int) -> None:
     """The founding ceremony: roots, beacon key, authorities, grants; signed by two of three roots."""
     roots = [_new_key(folder.root_key(number)) for number in (1, 2, 3)]
     beacon = _new_key(folder.beacon_key)
@@ -111,8 +125,9 @@ def _found(folder: Folder, now: dt.datetime) -> None:
         roots=roots,
         beacon=beacon,
         audiences=audiences(),
-        records={member.id: _record(folder, member, now) for member in (*MEMBERS, *HUBS)},
+        records={member.id: _record(folder, member, now, hurry) for member in (*MEMBERS, *HUBS)},
         now=now,
+        hurry=hurry,
     )
     raw = signed(document, roots[:2])
     registry = VerifiedRegistry.open(raw)
@@ -129,17 +144,18 @@ def new_registry(
     audiences: Mapping[str, Audience],
     records: Mapping[str, AuthorityRecord],
     now: dt.datetime,
+    hurry: int = 1,
 ) -> Registry:
     """The first version of a registry: signed by two of its roots, with one beacon key."""
     document = ceremony.new_registry(
         domain=domain,
-        root_keys=[key_record(root, now) for root in roots],
+        root_keys=[key_record(root, now, hurry) for root in roots],
         root_threshold=2,
-        beacon_keys=[key_record(beacon, now)],
+        beacon_keys=[key_record(beacon, now, hurry)],
         beacon_threshold=1,
         audiences=audiences,
         now=now,
-        lifetime=REGISTRY_LIFETIME,
+        lifetime=REGISTRY_LIFETIME / hurry,
     )
     for authority_id, record in records.items():
         document = proposals.add_authority(document, authority_id, record)
@@ -173,11 +189,11 @@ def _new_transport_key(file: Path) -> str:
     return public
 
 
-def _record(folder: Folder, member: Member, now: dt.datetime) -> AuthorityRecord:
+def _record(folder: Folder, member: Member, now: dt.datetime, hurry: int) -> AuthorityRecord:
     folder.keys(member.id).mkdir(parents=True, exist_ok=True, mode=0o700)
     public = _new_transport_key(folder.transport_key(member.id))
     signer = _new_key(folder.signing_key(member.id))
-    return record_of(member, {signer.kid: key_record(signer, now)}, public, hub_answers(member.id))
+    return record_of(member, {signer.kid: key_record(signer, now, hurry)}, public, hub_answers(member.id))
 
 
 def _context(folder: Folder, member: Member, registry: VerifiedRegistry) -> Context:

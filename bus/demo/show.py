@@ -16,9 +16,9 @@ import structlog
 from bus import plugin
 from bus.delivery import TABLES, DeliveryTracker
 from bus.demo.countries import HUBS, MEMBERS, Member, Office
-from bus.demo.founding import Folder, load_key, point_to_server, prepare, refresh_beacon
+from bus.demo.founding import BEACON_LIFETIME, Folder, load_key, point_to_server, prepare
 from bus.demo.tally import Tally, count
-from bus.errors import BusError, ConfigError
+from bus.errors import ConfigError
 from bus.hub import HubService, phase_in
 from bus.hub.picture import open_store
 from bus.keys import nkeys
@@ -34,15 +34,15 @@ from bus.server import (
     provisioner_endpoint,
     render_conf,
 )
-from bus.subscribing import Inbox, Stored, publish_trust
+from bus.subscribing import Inbox, RegistryFeed, Stored, publish_trust
 from bus.tasks import background
 from bus.transport import Connection, Endpoint
-from bus.trust import RegistryStore, VerifiedRegistry
+from bus.trust import RegistryStore, TrustState, VerifiedRegistry
+from bus.upkeep import Keeper
 from schemas.bulletin import Defaults
 from schemas.subject import Channel
 from schemas.vocab import Pap, Status, Tlp
 
-BEACON_EVERY_S = 3600.0
 ROUND_EVERY_S = 60.0
 CONNECT_S = 10.0
 DRAIN_S = 20.0
@@ -55,11 +55,17 @@ class Demo:
     """A demonstration in one folder. Use `Demo.open`."""
 
     def __init__(
-        self, folder: Folder, held: RegistryStore, server: NatsServer, clock: Callable[[], dt.datetime]
+        self,
+        folder: Folder,
+        held: RegistryStore,
+        server: NatsServer,
+        keeper: Keeper,
+        clock: Callable[[], dt.datetime],
     ) -> None:
         self.folder = folder
         self._held = held
         self.server = server
+        self.keeper = keeper
         self._clock = clock
         self.publishers: dict[str, Publisher] = {}
         self.stores: dict[str, Inbox] = {}
@@ -68,20 +74,23 @@ class Demo:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, root: Path, *, port: int, clock: Callable[[], dt.datetime]) -> AsyncIterator[Demo]:
+    async def open(
+        cls, root: Path, *, port: int, clock: Callable[[], dt.datetime], hurry: int = 1
+    ) -> AsyncIterator[Demo]:
         """Found or go on, start everything, and stop it at the end.
 
         Args:
             root: the folder.
             port: where the broker listens; -1 is any free port.
             clock: the present, aware.
+            hurry: what lifetimes are divided by (`prepare`).
 
         Raises:
             ConfigError: `demo-running`, when another demonstration runs in the folder.
         """
         async with AsyncExitStack() as stack:
             stack.enter_context(_locked(root))
-            registry = await asyncio.to_thread(prepare, root, now=clock())
+            registry = await asyncio.to_thread(prepare, root, now=clock(), hurry=hurry)
             folder = Folder(root)
             seed = nkeys.load_nkey(folder.provisioner)
             settings = ServerSettings(port=port, probe_nkeys=_probes(folder.server))
@@ -96,7 +105,17 @@ class Demo:
                 beacon=folder.beacon,
                 clock=clock,
             )
-            demo = cls(folder, held, server, clock)
+            registrar = provisioner_endpoint(server.url, seed)
+            feed = RegistryFeed(held, registrar)
+            keeper = Keeper(
+                held,
+                await asyncio.to_thread(load_key, folder.beacon_key),
+                registrar,
+                lambda: feed.heard,
+                life=BEACON_LIFETIME / hurry,
+                clock=clock,
+            )
+            demo = cls(folder, held, server, keeper, clock)
             await demo._announce(folder.registry.read_bytes(), folder.beacon.read_bytes())
             for hub in HUBS:
                 await demo._open_hub(stack, hub)
@@ -108,7 +127,8 @@ class Demo:
             tasks = await stack.enter_async_context(background())  # ends before what its tasks publish with
             for adapter in adapters:
                 tasks.start(adapter(), "adapter")
-            tasks.start(demo._keep_fresh(), "beacon")
+            tasks.start(feed.run(), "what the bus says of the registry")
+            tasks.start(keeper.run(), "keeper")
             following = follow_registry(server, held, standing=registry.digest, seed=seed, settings=settings)
             tasks.start(following, "registry")
             yield demo
@@ -173,6 +193,11 @@ class Demo:
         """The registry as it stands."""
         return self._held()
 
+    @property
+    def trust(self) -> TrustState:
+        """How current the registry is known to be now."""
+        return self.registry.state(self._clock())
+
     def may_read(self, hub: str, channel: str) -> bool:
         """Whether a hub's grants let it read a channel, named as a store names it."""
         return self.registry.may_read(hub, Channel.parse(channel))
@@ -218,15 +243,6 @@ class Demo:
 
     def _outboxes(self) -> dict[str, Outbox]:
         return {name: publisher.outbox for name, publisher in self.publishers.items()}
-
-    async def _keep_fresh(self) -> None:
-        while True:
-            await asyncio.sleep(BEACON_EVERY_S)
-            await asyncio.to_thread(refresh_beacon, self.folder, self.registry, now=self._clock())
-            try:
-                await self._announce(self.folder.beacon.read_bytes())
-            except BusError as exc:
-                log.warning("beacon_not_announced", problem=str(exc))  # the next hour's will be
 
     async def _announce(self, *files: bytes) -> None:
         """Send to everybody what the registrar has made."""

@@ -185,7 +185,8 @@ class Carrier(msgspec.Struct, kw_only=True):
                     return
                 if batch and await self._carry(sink, route, stream, filters, batch, registry):
                     lacking = registry.digest
-                self.problems.pop((route.source, route.sink), None)
+                if self.problems.pop((route.source, route.sink), None):
+                    log.warning("carried_again", source=route.source, sink=route.sink)
                 batch = await pull.next(MOST, QUIET_S)
 
     async def _carry(

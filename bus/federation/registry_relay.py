@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 import msgspec
 import structlog
 
-from bus.errors import BrokerError, DeniedError, UnreachableError
+from bus.errors import BrokerError, DeniedError, StoreError, UnreachableError
 from bus.federation.ledger import Ledger
 from bus.subscribing import EVERY_S, RegistryFeed, publish_trust
 from bus.transport import Connection, Endpoint, country_of
@@ -49,7 +49,7 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
         """Read and pass on until cancelled.
 
         Raises:
-            StoreError: the ledger fails.
+            StoreError: `store-failed`; the ledger takes nothing more until it is opened anew.
         """
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
             for name, endpoint in self.endpoints.items():
@@ -64,8 +64,12 @@ class RegistryRelay(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 if connection.connected:
                     await self._say(place, connection)
-                problem = ""
-            except (UnreachableError, BrokerError, DeniedError) as exc:
+                    if problem:
+                        log.warning("trust_passed_on_again", place=place)
+                    problem = ""
+            except (StoreError, UnreachableError, BrokerError, DeniedError) as exc:
+                if isinstance(exc, StoreError) and not exc.is_passing:
+                    raise
                 if problem != str(exc):
                     problem = str(exc)
                     log.warning("trust_not_passed_on", place=place, problem=problem)

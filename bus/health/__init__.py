@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     )
     from bus.health.metrics import metrics_text
     from bus.health.report import Condition, Level, Report, moment_text
-    from bus.health.running import STALE_S
+    from bus.health.running import STALE_S, running_now
     from bus.health.serving import Address, parse_address, serve
     from bus.health.state_file import EVERY_S, StateFile, forget, keep_state, read_states
 else:
@@ -85,6 +85,7 @@ __all__ = [
     "parse_address",
     "read_states",
     "reader_facts",
+    "running_now",
     "seal_key_facts",
     "sending_facts",
     "serve",

@@ -15,7 +15,7 @@ from bus.health.facts import (
     ReaderFacts,
 )
 from bus.health.holding import disk, grants, keys, outbox, refused, trust
-from bus.health.report import READER, Condition, Level, Report, moment_text, worst_of
+from bus.health.report import READER, UNSEEING, Condition, Level, Report, moment_text, worst_of
 from bus.health.running import Way, programs, tasks, way_of
 
 LAG_WARNING_S = 10.0
@@ -57,7 +57,7 @@ def judge(facts: Facts, now: dt.datetime) -> Report:
         *refused(facts.refused),
         *facts.more,
     )
-    blind_since = next((each.since for each in conditions if each.code in ("not-reading", "lagging")), None)
+    blind_since = next((each.since for each in conditions if each.code in UNSEEING), None)
     return Report(as_of=blind_since or now, verdict=worst_of(conditions), conditions=conditions)
 
 
@@ -82,18 +82,27 @@ def _reading(facts: Facts, now: dt.datetime) -> _Reading | None:
 
 def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterator[Condition]:
     """Whether the store is read into, and how far it is behind."""
-    level = Level.BAD
+    if facts.store is not None and facts.store.reason:
+        yield Condition(
+            name=READER,
+            level=Level.BAD,
+            code=facts.store.reason,
+            detail=facts.store.problem,
+            remedy="tocsin hub scrub",
+        )
+    lease = facts.lease
+    if (
+        lease is not None
+        and lease.held
+        and not lease.ours
+        and (reading is None or reading.way is not Way.RUNS)
+    ):
+        detail = f"process {lease.pid} reads into this store, and tells nothing of itself"
+        yield Condition(name=READER, level=Level.OK, code="ok", detail=detail)
+        return
     if reading is None:
         if facts.store is None:
             return
-        if facts.store.reason:
-            yield Condition(
-                name=READER,
-                level=Level.BAD,
-                code=facts.store.reason,
-                detail=facts.store.problem,
-                remedy="tocsin hub scrub",
-            )
         level = Level.BAD if facts.store.lasting else Level.WARNING
         yield _not_reading(level, facts.store.last_at, "no program reads into this store")
         return
@@ -101,9 +110,9 @@ def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterato
     if way is not Way.RUNS and state is not None:
         is_lasting = state.lasting or (facts.store is not None and facts.store.lasting)
         ended = {
-            Way.ENDED: f"{state.program} run has ended",
-            Way.DIED: f"{state.program} run was killed",
-            Way.STUCK: f"{state.program} run (process {state.pid}) lives and says nothing",
+            Way.ENDED: f"the program {state.program} has ended",
+            Way.DIED: f"the program {state.program} was killed",
+            Way.STUCK: f"the program {state.program} (process {state.pid}) lives and says nothing",
         }[way]
         yield _not_reading(
             Level.BAD if is_lasting else Level.WARNING, _last_read(facts_of, state.as_of), ended
@@ -116,10 +125,25 @@ def _reader(facts: Facts, reading: _Reading | None, now: dt.datetime) -> Iterato
             detail="it stands by while another program reads into this store",
         )
     elif not facts_of.attached:
-        heard = facts_of.heard_at or facts_of.since
-        yield _not_reading(Level.BAD, heard, facts_of.problem or "the streams of the bus are not attached")
+        yield _cut_off(facts_of, now)
     else:
         yield from _lag(facts_of, now)
+
+
+def _cut_off(reader: ReaderFacts, now: dt.datetime) -> Condition:
+    """A reader that the bus does not reach; a moment of that is no more than a moment."""
+    since = reader.as_of or reader.heard_at or reader.since
+    why = reader.problem or "the streams of the bus are not attached"
+    if since is None or (now - since).total_seconds() >= LAG_BAD_S:
+        return _not_reading(Level.BAD, since, why)
+    return Condition(
+        name=READER,
+        level=Level.WARNING,
+        code="attaching" if reader.caught_up else "not-yet-read",
+        detail=f"the reader is not attached to the bus since {moment_text(since)}: {why}",
+        remedy="wait a moment",
+        since=since,
+    )
 
 
 def _last_read(reader: ReaderFacts, as_of: dt.datetime) -> dt.datetime:

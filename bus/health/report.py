@@ -78,7 +78,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         """The report in one line, for the head of a view."""
         stopped = next((each for each in self.worst() if each.code == "not-reading"), None)
-        troubles = "; ".join(each.detail for each in self.worst() if each is not stopped)
+        # Of a reader that has stopped its program has no more to say.
+        troubles = "; ".join(
+            each.detail
+            for each in self.worst()
+            if each is not stopped and not (stopped and each.name.startswith("program "))
+        )
         if stopped is not None:
             return f"{stopped.detail}; {troubles}" if troubles else stopped.detail
         return f"as of {moment_text(self.as_of)}; {troubles or 'all is well'}"

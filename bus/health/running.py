@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
-from bus.health.facts import Facts, ProgramSeen, TaskFacts
+from bus.health.facts import Facts, ProgramSeen, ProgramState, TaskFacts
 from bus.health.report import Condition, Level, moment_text
 
 STALE_S = 15.0
@@ -35,6 +35,11 @@ def way_of(seen: ProgramSeen, now: dt.datetime) -> Way:
     # What was written well after now says nothing either: the clock was set back since.
     age = abs((now - state.as_of).total_seconds())
     return Way.RUNS if age <= STALE_S else Way.STUCK
+
+
+def running_now(seen: Sequence[ProgramSeen], now: dt.datetime) -> tuple[ProgramState, ...]:
+    """The states of the programs that run."""
+    return tuple(each.state for each in seen if way_of(each, now) is Way.RUNS)
 
 
 def programs(seen: Sequence[ProgramSeen], now: dt.datetime) -> Iterator[Condition]:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from bus.keys import nkeys
     from bus.keys.certificates import certified, valid_between
     from bus.keys.files import (
+        is_credential_name,
         load_opening_key,
         load_signer,
         read_secret,
@@ -41,6 +42,7 @@ __all__ = [
     "TokenSigner",
     "certified",
     "check_entries",
+    "is_credential_name",
     "is_token",
     "load_nkey",
     "load_opening_key",

@@ -24,19 +24,56 @@ MAX_KEY_FILE_BYTES = 65_536
 _XWING = "1.3.6.1.4.1.62253.25722"
 _PUBLIC_KEY = 0x81  # [1] IMPLICIT BIT STRING of a OneAsymmetricKey
 _LABEL = re.compile(rb"-----BEGIN ([A-Z ]{1,40})-----\s")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+")
 
 
 def read_secret(path: Path) -> bytes:
-    """The one line in a secret file.
+    """The one line in the file of a passphrase, or of what else opens a key.
+
+    Raises:
+        KeyFileError: `passphrase-missing`; otherwise as `read_line`.
+    """
+    try:
+        return read_line(path)
+    except KeyFileError as exc:
+        if exc.reason != "key-missing":
+            raise
+        raise KeyFileError(
+            f"the passphrase file {path} is not there",
+            remedy="name or bring back the one that was written with the key; no other opens it",
+            reason="passphrase-missing",
+        ) from None
+
+
+def read_line(path: Path) -> bytes:
+    """The one line in a private file; where systemd hands over a file of this name, that one (`LoadCredential=`).
 
     Raises:
         KeyFileError: `key-missing`, `key-symlink`, `key-permissions`, `key-unreadable` or `key-malformed`.
     """
-    data = _read_private(path).rstrip(b"\r\n")
+    handed = _credential(path.name)
+    data = (_read_private(path) if handed is None else handed).rstrip(b"\r\n")
     if not data or b"\n" in data:
         raise KeyFileError(f"{path} must hold one line", reason="key-malformed")
     return data
+
+
+def is_credential_name(name: str) -> bool:
+    """Whether systemd can hand over a file of this name."""
+    return _CREDENTIAL.fullmatch(name) is not None
+
+
+def _credential(name: str) -> bytes | None:
+    """What systemd hands over by this name. Its folder is ours alone, whatever the mode of a file in it says."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not folder or not is_credential_name(name):
+        return None
+    try:
+        with (Path(folder) / name).open("rb") as file:
+            return file.read(MAX_KEY_FILE_BYTES)
+    except OSError:
+        return None
 
 
 def write_secret(path: Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bus.errors import KeyFileError
 from bus.keys import subgroup
-from bus.keys.files import read_secret, write_secret
+from bus.keys.files import read_line, write_secret
 
 _PREFIX_SEED = 18 << 3  # S
 _PREFIX_USER = 20 << 3  # U
@@ -69,10 +69,10 @@ def load_nkey(path: Path) -> str:
     """The seed in a file of mode 0600.
 
     Raises:
-        KeyFileError: as `bus.keys.files.read_secret`, or `key-malformed`.
+        KeyFileError: as `bus.keys.files.read_line`, or `key-malformed`.
     """
     try:
-        seed = read_secret(path).decode("ascii")
+        seed = read_line(path).decode("ascii")
         _private(seed)
     except (UnicodeDecodeError, KeyFileError) as exc:
         if isinstance(exc, KeyFileError) and exc.reason != "key-malformed":

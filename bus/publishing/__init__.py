@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bus.publishing.reanchor import Anchor, Reanchoring
     from bus.publishing.recovery import Recovery
     from bus.publishing.resend import resend_asked
+    from bus.publishing.sender import Sender
     from bus.publishing.stamping import check_keys
 else:
     __getattr__ = opened(__name__, __file__)
@@ -29,6 +30,7 @@ __all__ = [
     "Recovery",
     "Row",
     "RowState",
+    "Sender",
     "Watchkeeping",
     "check_keys",
     "outbox_table",

@@ -246,6 +246,8 @@ class Heartbeat(msgspec.Struct, eq=False):
         if not self.publisher.leads:
             return  # another process goes on, or silence is not planned
         await self._try(self.beat(ChannelState.PLANNED_OUTAGE, anyway=True))
+        if self.publisher.sender is None or not self.publisher.sender.connected:
+            return  # it is sent by whoever sends from this outbox next
         with contextlib.suppress(TocsinError):
             await self.publisher.idle(PART_S)
 
@@ -266,4 +268,6 @@ class Heartbeat(msgspec.Struct, eq=False):
                 log.exception("heartbeat_failed", authority=self.publisher.authority_id)
             self.problem = repr(exc)
         else:
+            if self.problem:
+                log.warning("heartbeat_again", authority=self.publisher.authority_id)
             self.problem = ""

@@ -100,8 +100,31 @@ class Sender:
                 self._forget()
         self.nudge()
 
+    async def compare_once(self, timeout: float) -> str:
+        """Compare the outbox with the own channels on the bus, and send nothing. Returns why it must not publish, or nothing.
+
+        Args:
+            timeout: seconds to wait for the bus.
+
+        Raises:
+            OutboxError: `lease-held`, another process sends from it, and compares it.
+            UnreachableError, BrokerError: from the broker.
+        """
+        async with self.held(), Connection.open(self.endpoint) as connection:
+            await connection.until_connected(timeout)
+            for status, (stream, consumer) in self._streams().items():
+                if not await self._compare(connection, status, stream, consumer):
+                    break
+            behind = self.behind
+            await self._lease.drop()
+        return behind
+
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled.
+
+        Raises:
+            StoreError: `store-failed`, `store-closed`; the outbox takes nothing more until it is opened anew.
+        """
         try:
             async with Connection.open(self.endpoint) as connection:
                 await self._send(connection)
@@ -123,7 +146,7 @@ class Sender:
             except BusError as exc:
                 self._stall(exc.reason, str(exc))
                 if isinstance(exc, StoreError) and exc.is_final:
-                    return  # who publishes is told so by the outbox itself
+                    raise  # nothing is sent from here any more, and no program may live on as if it were
             except Exception as exc:  # a fault of ours must not end the sending in silence
                 log.exception("sender_failed", authority=self.authority_id)
                 self._stall("internal", repr(exc))
@@ -270,7 +293,7 @@ class Sender:
 
     def _flow(self, streams: dict[str, tuple[str, str]]) -> None:
         if self.problem:
-            log.info("sending_resumed", authority=self.authority_id)
+            log.warning("sending_resumed", authority=self.authority_id)
         self.problem = ""
         if streams.keys() <= self._known:
             self.compared.set()

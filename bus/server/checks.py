@@ -39,7 +39,7 @@ from bus.server.layout_checks import (
     stream_checks,
 )
 from bus.server.monitor import read_monitor
-from bus.server.provisioning import layout, provisioner_endpoint
+from bus.server.provisioning import layout, provisioner_endpoint, ready
 from bus.server.room import batch_checks, room_checks
 from bus.server.standing import who_stands_behind
 from bus.transport import (
@@ -95,7 +95,7 @@ async def check(
         settings: those that the configuration should be made with; its ports and its address for clients count not here.
 
     Raises:
-        ServerError: `no-monitor`, when the monitoring address does not answer.
+        ServerError: `no-monitor`, when the monitoring address does not answer; `not-ready`, as `provision`.
         UnreachableError, DeniedError: from the broker.
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
@@ -123,20 +123,28 @@ async def check(
         await connection.until_connected(CONNECT_S)
         if tls is not None:
             checks += await asyncio.to_thread(lambda: list(_handshakes(url, tls)))
-        specs, wanted = layout(registry, seat)
-        checks += await stream_checks(connection, specs, len(registry.document.authorities))
-        checks.append(await lag_check(connection, specs))
-        checks.append(await consumer_check(connection, wanted))
-        jetstream = varz.get("jetstream") or {}
-        store = int((jetstream.get("config") or {}).get("max_storage", 0))
-        checks += room_checks(specs, store, await kept_room(connection, specs))
-        checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
-        checks.append(await provisioner_check(connection))
+        with ready():
+            checks += await _layout_checks(connection, varz, registry, seat)
         if probe_seeds:
             checks.append(await _walls(connection, url=url, seeds=probe_seeds, registry=registry, tls=tls))
         if seat is not None:
             checks.append(country_check(registry, seat.federation))
             checks += [await carrier_check(connection, guest) for guest in guests(registry, seat)]
+    return checks
+
+
+async def _layout_checks(
+    connection: Connection, varz: dict[str, Any], registry: VerifiedRegistry, seat: BrokerRole | None
+) -> list[Check]:
+    specs, wanted = layout(registry, seat)
+    checks = await stream_checks(connection, specs, len(registry.document.authorities))
+    checks.append(await lag_check(connection, specs))
+    checks.append(await consumer_check(connection, wanted))
+    jetstream = varz.get("jetstream") or {}
+    store = int((jetstream.get("config") or {}).get("max_storage", 0))
+    checks += room_checks(specs, store, await kept_room(connection, specs))
+    checks += batch_checks(jetstream.get("limits") or {}, sum(spec.bursts for spec in specs))
+    checks.append(await provisioner_check(connection))
     return checks
 
 

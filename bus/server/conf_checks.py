@@ -13,7 +13,7 @@ from bus.server.binary import ServerError, config_digest
 from bus.server.findings import Check, hard, soft
 from bus.server.monitor import read_monitor
 
-SUBSCRIPTIONS = "subsz?subs=1&limit=65536"
+SUBSCRIPTIONS = "subsz?subs=1&limit=32768"  # of all accounts; some 150 bytes each
 OTHER_DOORS = ("leaf", "gateway", "mqtt", "websocket")
 GLOBAL = "$G"  # the server's own, into which nobody comes where there are accounts
 
@@ -90,16 +90,14 @@ def imports_check(monitor_url: str, everybody: Sequence[Member]) -> Check:
     Raises:
         ServerError: `no-monitor`.
     """
-    heard = {
-        member.name: {
-            str(each.get("subject"))
-            for each in read_monitor(monitor_url, f"{SUBSCRIPTIONS}&acc={member.name}").get(
-                "subscriptions_list"
-            )
-            or ()
-        }
-        for member in everybody
-    }
+    heard: dict[str, set[str]] = {}
+    read, total = 0, 1
+    while read < total:
+        answer = read_monitor(monitor_url, f"{SUBSCRIPTIONS}&offset={read}")
+        listed = answer.get("subscriptions_list") or ()
+        for each in listed:
+            heard.setdefault(str(each.get("account")), set()).add(str(each.get("subject")))
+        read, total = read + len(listed), int(answer.get("total") or 0) if listed else 0
     lost = imports_lost(everybody, heard)
     told = f"{len(everybody)} accounts have their {sum(len(each.permissions.publish) for each in everybody)} imports"
     return hard("accounts", not lost, told, f"{len(lost)} imports are lost; reload it: {', '.join(lost[:8])}")

@@ -19,9 +19,10 @@ from bus.server.monitor import read_monitor
 from bus.server.server_log import ServerLog
 from bus.server.standing import CONF_FILE, Standing, take_server_lock
 from bus.storage import write_atomically
+from bus.tasks import LAST_ACTS
 
 START_S = 60.0  # with a thousand streams, on a busy machine
-STOP_S = 10.0
+STOP_S, DEAF_STOP_S = 10.0, 1.0  # of a server that answers, and of one that does not and may never
 RELOAD_S = 20.0
 _POLL_S = 0.01
 _LOOK_S = 0.05
@@ -130,6 +131,7 @@ class NatsServer:
             write_atomically(self._conf_file, self.conf.encode())
             self._said.begin()
             self._process = self._spawn(lock)
+            LAST_ACTS.add(self.kill)
         finally:
             os.close(lock)  # the child has it now, and gives it back when it ends, whatever becomes of us
 
@@ -224,25 +226,34 @@ class NatsServer:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        LAST_ACTS.discard(self.kill)
         self._step_back()
 
     async def stop(self) -> None:
-        """End the process, gently at first."""
-        process, self._process = self._process, None
+        """End the process, gently at first; at once where this is cancelled."""
+        process = self._process
         try:
             if process is not None and process.poll() is None:
                 await self._end(process)
         finally:
-            self._step_back()
+            self.kill()
+            self._process = None
 
     async def _end(self, process: subprocess.Popen[bytes]) -> None:
+        answers = await asyncio.to_thread(self._answers)
         process.terminate()
-        try:
-            await asyncio.to_thread(process.wait, STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            await asyncio.to_thread(process.wait)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S if answers else DEAF_STOP_S):
+                while process.poll() is None:  # noqa: ASYNC110 (a process is asked, which has no event)
+                    await asyncio.sleep(_POLL_S)
+        self.kill()
         log.info("server_stopped", pid=process.pid)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.monitor("varz"))
+        except (ServerError, KeyError):
+            return False
 
     def _is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None

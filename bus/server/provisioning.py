@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +12,7 @@ import structlog
 
 from bus.errors import BrokerError, UnreachableError
 from bus.federation import BrokerRole, guests, served_authorities
+from bus.server.binary import ServerError
 from bus.server.probe import probe_consumers, probe_stream
 from bus.transport import (
     CONSUMER_NOT_FOUND,
@@ -65,19 +67,36 @@ async def provision(
         tls: the provisioner's certificate, where the broker wants one.
 
     Raises:
+        ServerError: `not-ready`, it is connected to, and its JetStream does not answer or has no leader yet.
         UnreachableError, DeniedError, BrokerError: from the broker.
     """
     specs, wanted = layout(registry, seat)
     async with Connection.open(provisioner_endpoint(url, seed, tls)) as connection:
         await connection.until_connected(CONNECT_S)
-        await _when_ready(connection, "INFO", timeout=1.0)
-        present = await _streams(connection)
-        await _narrow(connection, present, wanted)
-        without = await _make_streams(connection, specs, present)
-        for consumer in wanted:
-            if consumer.stream not in without:
-                await _make_consumer(connection, consumer)
+        with ready():
+            await _when_ready(connection, "INFO", timeout=1.0)
+            present = await _streams(connection)
+            await _narrow(connection, present, wanted)
+            without = await _make_streams(connection, specs, present)
+            for consumer in wanted:
+                if consumer.stream not in without:
+                    await _make_consumer(connection, consumer)
     log.info("bus_provisioned", streams=len(specs), consumers=len(wanted))
+
+
+@contextlib.contextmanager
+def ready() -> Iterator[None]:
+    """What a broker to which one is connected does not answer, or refuses for want of a leader.
+
+    Raises:
+        ServerError: `not-ready`.
+    """
+    try:
+        yield
+    except (BrokerError, UnreachableError) as exc:
+        if isinstance(exc, BrokerError) and exc.code not in NOT_READY:
+            raise
+        raise ServerError(f"JetStream is not ready: {exc}", reason="not-ready") from None
 
 
 class StreamLayout(NamedTuple):

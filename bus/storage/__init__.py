@@ -7,11 +7,12 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.storage import allowances, lease
     from bus.storage.allowances import Allowance
+    from bus.storage.copying import check_copy, copy_database, is_in_use
     from bus.storage.files import write_atomically
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S
     from bus.storage.sqlite import Database, utc
-    from bus.storage.store import Lease, Store, from_row, insert, single
+    from bus.storage.store import Lease, Store, from_row, insert, single, up_to
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -23,10 +24,14 @@ __all__ = [
     "Lease",
     "Store",
     "allowances",
+    "check_copy",
+    "copy_database",
     "from_row",
     "insert",
+    "is_in_use",
     "lease",
     "single",
+    "up_to",
     "utc",
     "write_atomically",
 ]

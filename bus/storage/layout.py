@@ -59,7 +59,7 @@ def is_current(db: sqlite3.Connection, path: Path, layouts: Sequence[Layout]) ->
         StoreError: `store-layout`, it is no such file, or of a later version; `store-wire`, it is of another wire or
             has no mark.
     """
-    _check_mark(db, path)
+    check_mark(db, path)
     recorded = _recorded(db)
     if recorded and layouts[0].name not in recorded:
         raise StoreError(
@@ -102,7 +102,8 @@ def bring_up_to_date(db: sqlite3.Connection, path: Path, layouts: Sequence[Layou
     db.execute(f"PRAGMA user_version = {RECORD}")
 
 
-def _check_mark(db: sqlite3.Connection, path: Path) -> None:
+def check_mark(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file of another program, wire or release; see `is_current`."""
     mark, record = _pragma(db, "application_id"), _pragma(db, "user_version")
     if mark == record == 0:
         if _has_tables(db):

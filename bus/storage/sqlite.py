@@ -77,6 +77,7 @@ class Database:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name=f"sqlite {path.name}", daemon=True)
         self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._closed: asyncio.Future[None] = self._loop.create_future()
         self._written = asyncio.Event()
         self._refusal: StoreError | None = None  # of new work, once closed
         self._broken: StoreError | None = None
@@ -180,12 +181,11 @@ class Database:
         await asyncio.shield(self._lost)
 
     async def _joined(self) -> None:
-        """Wait for the end of the thread, also where there is no other thread to wait in."""
-        while self._thread.is_alive():
-            try:
-                await asyncio.to_thread(self._thread.join)
-            except (RuntimeError, MemoryError):
-                await asyncio.sleep(POLL_S)
+        """Wait for the end of the thread. Who is cancelled goes on, though the file is in use and the thread waits for it."""
+        while self._thread.is_alive() and not self._closed.done():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await asyncio.shield(self._closed)
 
     # -- in the thread ----------------------------------------------------------------------------------------------
 
@@ -211,6 +211,7 @@ class Database:
         if db is not None:
             with contextlib.suppress(sqlite3.Error, MemoryError):
                 db.close()
+        self._tell([_Outcome(self._closed)])
 
     def _work_on(self, db: sqlite3.Connection) -> None:
         """Do all work until the store is closed."""

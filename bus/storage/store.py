@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -96,6 +96,18 @@ class Lease(msgspec.Struct, frozen=True):
         """Leave it to others; where the store fails, it runs out by itself."""
         with contextlib.suppress(StoreError):
             await self.store.drop_lease(self.owner)
+
+
+def up_to(rows: Iterable[sqlite3.Row], column: str, most_bytes: int) -> list[sqlite3.Row]:
+    """The first rows of a statement that together have so many bytes in a column, and one more; the others are not read."""
+    taken: list[sqlite3.Row] = []
+    size = 0
+    for row in rows:
+        taken.append(row)
+        size += len(row[column])
+        if size >= most_bytes:
+            break
+    return taken
 
 
 def from_row(type_: type[T], row: sqlite3.Row, **given: object) -> T:

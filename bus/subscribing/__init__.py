@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from bus.subscribing.contested import CONTESTED, is_mute, undecided
     from bus.subscribing.inbox import Inbox
     from bus.subscribing.progress import Reading
-    from bus.subscribing.registry_feed import EVERY_S, RegistryFeed, publish_trust
+    from bus.subscribing.registry_feed import EVERY_S, Heard, RegistryFeed, publish_trust
     from bus.subscribing.subscriber import Subscriber, message_from
     from bus.subscribing.tables import Stored, as_json, stored
 else:
@@ -18,6 +18,7 @@ else:
 __all__ = [
     "CONTESTED",
     "EVERY_S",
+    "Heard",
     "Inbox",
     "Reading",
     "RegistryFeed",

@@ -11,6 +11,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +19,7 @@ import msgspec
 import structlog
 
 from bus.admission import Judged, Message, Refused
-from bus.storage import Database, Store, lease, utc
+from bus.storage import Database, Store, lease, up_to, utc
 from bus.subscribing import contested
 from bus.subscribing.budget import Charges
 from bus.subscribing.intake import Intake, Projector
@@ -29,9 +30,16 @@ from bus.trust import VerifiedRegistry
 
 T = TypeVar("T")
 FOLLOW_S = 5.0
-AT_ONCE = 500
+AT_ONCE, AT_ONCE_BYTES = 500, 2 * 1024**2
+"""How many bulletins, and bytes of them, are in memory at a time: one may have 256 kB."""
 
 log = structlog.get_logger()
+
+
+def _admitted_after(db: sqlite3.Connection, after: int) -> list[sqlite3.Row]:
+    """The next admitted bulletins after a row."""
+    rows = db.execute("SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT ?", (after, AT_ONCE))
+    return up_to(rows, "payload", AT_ONCE_BYTES)
 
 
 class Inbox(Store):
@@ -147,7 +155,8 @@ class Inbox(Store):
         Those of one moment come in the order of their stream.
         """
         sql = "SELECT message FROM deferred WHERE retry_at <= ? ORDER BY retry_at, stream_seq LIMIT ?"
-        rows = await self.query(sql, now.timestamp(), AT_ONCE)
+        arguments = (now.timestamp(), AT_ONCE)
+        rows = await self.read(lambda db: up_to(db.execute(sql, arguments), "message", AT_ONCE_BYTES))
         return [msgspec.msgpack.decode(row["message"], type=Message) for row in rows]
 
     @property
@@ -162,9 +171,7 @@ class Inbox(Store):
         mark = -1
         while True:
             mark = await self.changed(mark, 0)
-            rows = await self.query(
-                "SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT ?", after, AT_ONCE
-            )
+            rows = await self.read(partial(_admitted_after, after=after))
             for row in rows:
                 after = row["row"]
                 yield stored(row)
@@ -214,8 +221,7 @@ class Inbox(Store):
                 return 0
             projector.clear(db)
             count = after = 0
-            sql = "SELECT * FROM admitted WHERE row > ? ORDER BY row LIMIT ?"
-            while rows := db.execute(sql, (after, AT_ONCE)).fetchall():
+            while rows := _admitted_after(db, after):
                 for again in map(stored, rows):  # one that fails is tried again at once
                     self._intake.project(db, again, again.admitted_at)
                 count, after = count + len(rows), rows[-1]["row"]

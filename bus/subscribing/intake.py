@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -197,9 +197,9 @@ class Intake:
         for due in db.execute(overdue, (moment,)).fetchall():
             while waiting := tables.pop_held_back(db, due["channel"], 1, due["seq"]):
                 released += self.take_place(db, waiting, now, patient=False) == "admitted"
-        again = f"SELECT * FROM admitted WHERE {_TO_TRY} ORDER BY row"
-        for row in db.execute(again, {"now": moment, "most": BACKOFF_S[-1]}).fetchall():
-            self.project(db, stored(row), now)
+        again = f"SELECT row FROM admitted WHERE {_TO_TRY} ORDER BY row"
+        for row in _one_by_one(db, again, {"now": moment, "most": BACKOFF_S[-1]}):
+            self.project(db, row, now)
         return {"released": released}
 
     def project(self, db: sqlite3.Connection, row: Stored, now: dt.datetime) -> None:
@@ -253,12 +253,12 @@ class Intake:
     @contextlib.contextmanager
     def anew(self, db: sqlite3.Connection, channel: str, now: dt.datetime) -> Iterator[None]:
         """Take a channel out of the picture, with all that it did; when the context exits, take in what is admitted then."""
-        admitted = "SELECT * FROM admitted WHERE channel = ? ORDER BY row"
+        admitted = "SELECT row FROM admitted WHERE channel = :channel ORDER BY row"
         if self.projector is not None:
-            self.projector.forget(db, channel, map(stored, db.execute(admitted, (channel,)).fetchall()))
+            self.projector.forget(db, channel, _one_by_one(db, admitted, {"channel": channel}))
         yield
-        for row in db.execute(admitted, (channel,)).fetchall():
-            self.project(db, stored(row), now)
+        for row in _one_by_one(db, admitted, {"channel": channel}):
+            self.project(db, row, now)
 
     def quarantine(self, db: sqlite3.Connection, refused: Refused, now: dt.datetime) -> str:
         """Keep what was refused, with its reason; once, however often it comes."""
@@ -283,3 +283,9 @@ class Intake:
                 "bulletin_refused", reason=refused.reason, subject=message.subject, detail=refused.detail
             )
         return "refused" if added else "duplicate"
+
+
+def _one_by_one(db: sqlite3.Connection, rows: str, arguments: Mapping[str, object]) -> Iterator[Stored]:
+    """The admitted bulletins whose rows a statement selects; of their bytes only one's are in memory."""
+    for (row,) in db.execute(rows, arguments).fetchall():
+        yield stored(db.execute("SELECT * FROM admitted WHERE row = ?", (row,)).fetchone())

@@ -41,7 +41,7 @@ from bus.admission import (
     standing,
 )
 from bus.errors import AdmissionError
-from bus.storage import utc
+from bus.storage import up_to, utc
 from bus.subscribing import contested, tables
 from bus.subscribing.intake import Intake
 from bus.subscribing.places import around, quarantined, reassess
@@ -50,7 +50,7 @@ from bus.trust import Ending, VerifiedRegistry
 
 CONTINUED = "continued"
 READ_AGAIN = "read_again"
-AT_ONCE = 500
+AT_ONCE, AT_ONCE_BYTES = 500, 2 * 1024**2
 
 # The reason stands in the words of the query, so that its partial index serves: this is asked twice a second.
 _PART = f"SELECT * FROM quarantine WHERE {tables.RETRIED} AND n > ? ORDER BY n LIMIT ?"
@@ -279,7 +279,7 @@ class Reassessment:
             db.execute("DELETE FROM counters WHERE name = ?", (BY_VERSION_LET_GO,))
             self._note_tried(db, 0)
             return {READ_AGAIN: 1}
-        rows = db.execute(_PART, (self._after(db), AT_ONCE)).fetchall()
+        rows = up_to(db.execute(_PART, (self._after(db), AT_ONCE)), "payload", AT_ONCE_BYTES)
         self._note_tried(db, rows[-1]["n"])
         judged = []
         for row in rows:

@@ -17,6 +17,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -68,12 +69,20 @@ _HISTORY = frozenset({"rollback", "expired", "unknown-key", "too-old"})
 log = structlog.get_logger()
 
 
+class Heard(NamedTuple):
+    """How far the bus was read: whether to its end, and the last beacon that was said there, unchecked."""
+
+    at_end: bool = False
+    beacon: bytes | None = None
+
+
 class RegistryFeed:
     """Reads versions, beacons and statements for one identity.
 
     Attributes:
         counts: messages by what became of them: `taken`, `known`, or the reason why one was left aside.
         problem: why not all is read at present; empty when all is well.
+        heard: how far the bus was read.
     """
 
     def __init__(
@@ -95,6 +104,7 @@ class RegistryFeed:
         """
         self.counts: Counter[str] = Counter()
         self.problem = ""
+        self.heard = Heard()
         self._held = held
         self._endpoint = endpoint
         self._every = every
@@ -161,14 +171,16 @@ class RegistryFeed:
         stands = await self._stands(connection, TRUST_STREAM)
         seq = self._cursor.seq
         if stands == (seq, 0):
+            self.heard = self.heard._replace(at_end=True)
             return
+        self.heard = self.heard._replace(at_end=False)
         async with PullConsumer.attach(
             connection, TRUST_STREAM, self._endpoint.authority_id, max(seq, 1)
         ) as pull:
             resumed = await pull.resume(self._cursor, MOST, QUIET_S)
             if resumed is None:
                 log.warning("trust_stream_changed", endpoint=self._endpoint.name, cursor=seq)
-                self._cursor = Cursor()
+                self._cursor, self.heard = Cursor(), Heard()
                 return
             if resumed.at_end:
                 return
@@ -180,6 +192,8 @@ class RegistryFeed:
                 batch = await pull.next(MOST, QUIET_S)
 
     def _read_up_to(self, message: Received) -> None:
+        if said_on(message.subject) is Trust.BEACON:
+            self.heard = self.heard._replace(beacon=message.payload)
         self._cursor = cursor_at(message, digest(message.payload))
 
     # -- what they say ----------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from nats.aio.msg import Msg
 
 from bus.errors import DeniedError, UnreachableError
 from bus.keys import nkeys
+from bus.tasks import background
 from bus.transport.answers import Answers
 from bus.transport.client import HardenedClient, delivery_of, mapped
 from bus.transport.failover import Nodes
@@ -86,15 +87,18 @@ class NatsConnection(Connection):
     ) -> AsyncIterator[NatsConnection]:
         """Connect in the background, for as long as the context lasts."""
         connection = cls(endpoint, on_denied)
-        keeper = asyncio.create_task(connection._keep(), name=f"connection {endpoint.name}")
-        try:
-            yield connection
-        finally:
-            # nats-py may swallow the first cancellation while it connects; repeat until the task ends.
-            while not keeper.done():
-                keeper.cancel()
-                await asyncio.wait({keeper}, timeout=0.1)
-            await connection._close()
+        async with (
+            background() as tasks
+        ):  # were the keeper to fail, whoever uses the connection would wait for ever
+            keeper = tasks.start(connection._keep(), f"connection {endpoint.name}")
+            try:
+                yield connection
+            finally:
+                # nats-py may swallow the first cancellation while it connects; repeat until the task ends.
+                while not keeper.done():
+                    keeper.cancel()
+                    await asyncio.wait({keeper}, timeout=0.1)
+                await connection._close()
 
     @property
     def connected(self) -> bool:

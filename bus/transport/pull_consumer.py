@@ -34,6 +34,8 @@ EACH_BYTES, HEADER_LINE_BYTES = 512, 160
 """What a message, and a line of its headers, costs beside its bytes."""
 MOST_QUEUED_BYTES = 3 * PULL_BYTES
 """How many bytes of them."""
+MOST_AT_ONCE_BYTES = 2 * 1024**2
+"""How many bytes are handed out at once: a batch is judged and settled as a whole, and takes several times its size for that."""
 _NS = 1_000_000_000
 _REQUEST = {
     "batch": PULL_MESSAGES,
@@ -158,7 +160,7 @@ class PullConsumer:
         return self._queue.qsize()
 
     async def next(self, most: int, timeout: float) -> list[Received]:
-        """The next messages in order: at least one unless the time runs out, never more than `most`.
+        """The next messages in order: at least one unless the time runs out, never more than `most`, or than 2 MiB and one.
 
         Raises:
             UnreachableError: the link is in doubt, or a message was lost in flight; attach anew.
@@ -179,8 +181,11 @@ class PullConsumer:
         return batch
 
     async def _drain(self, batch: list[Received], most: int) -> None:
-        while len(batch) < most and not self._queue.empty():
+        size = sum(map(_size, batch))
+        while len(batch) < most and size < MOST_AT_ONCE_BYTES and not self._queue.empty():
+            count = len(batch)
             await self._take(batch, self._queue.get_nowait())
+            size += sum(map(_size, batch[count:]))
 
     async def _take(self, batch: list[Received], message: Received | _Ended) -> None:
         if self._overrun:

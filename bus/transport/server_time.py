@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
 from bus.transport.interface import Connection
-from bus.transport.jetstream import REQUEST_TIMEOUT_S, js_api
+from bus.transport.jetstream import REQUEST_TIMEOUT_S, consumer_info
 
 
 class ClockOffset(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,21 +35,17 @@ async def clock_offset(
         UnreachableError, BrokerError: from the broker.
     """
     before = clock()
-    answer = await js_api(connection, f"CONSUMER.INFO.{stream}.{consumer}", timeout=timeout)
-    return offset_of(answer, before, clock())
+    info = await consumer_info(connection, stream, consumer, timeout)
+    return offset_of(info.ts, before, clock())
 
 
-def offset_of(answer: dict[str, Any], before: dt.datetime, after: dt.datetime) -> ClockOffset | None:
-    """What the time in an answer says of a clock that read `before` when it was asked and `after` when it came.
+def offset_of(told: dt.datetime | None, before: dt.datetime, after: dt.datetime) -> ClockOffset | None:
+    """What the broker's time says of a clock that read `before` when it was asked and `after` when the answer came.
 
-    None where it holds no time, and where the clock was set back meanwhile.
+    None where the answer holds no time, and where the clock was set back meanwhile.
     """
-    try:
-        told = msgspec.convert(answer.get("ts"), dt.datetime)
-        lasted = (after - before).total_seconds()
-        if told.tzinfo is None or lasted < 0:
-            return None
-        ahead = (before - told).total_seconds() + lasted / 2
-    except (msgspec.ValidationError, OverflowError):
+    lasted = (after - before).total_seconds()
+    if told is None or told.tzinfo is None or lasted < 0:
         return None
+    ahead = (before - told).total_seconds() + lasted / 2
     return ClockOffset(ahead_s=ahead, within_s=lasted / 2, measured_at=after)

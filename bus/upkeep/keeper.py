@@ -13,7 +13,6 @@ beacon for a later one.
 from __future__ import annotations
 
 import asyncio
-import base64
 import datetime as dt
 import random
 from collections.abc import Callable, Collection, Mapping
@@ -24,13 +23,12 @@ from bus.audit import Fact
 from bus.errors import BrokerError, BusError, ConfigError, DeniedError, TrustError, UnreachableError
 from bus.keys import Signer
 from bus.policy import Backoff
-from bus.subscribing import publish_trust
-from bus.transport import TRUST_STREAM, Connection, Endpoint, js_api
+from bus.subscribing import Heard, publish_trust
+from bus.transport import Connection, Endpoint
 from bus.trust import RegistryStore, VerifiedRegistry, ceremony
 from bus.upkeep.endings import Certificate, Term, terms
 from bus.upkeep.schedule import Due, due, life_of
 from schemas.registry import Beacon
-from schemas.subject import Trust, trust_subject
 
 LOOK_S = 1.0
 CONNECT_S = 5.0
@@ -38,7 +36,6 @@ LOOK_AT_BUS_S = 60.0  # how often what the bus says is compared, while nothing i
 LOOK_AT_ENDS_S = 60.0  # how often all that a registry names is looked through for what ends
 MOST_WAIT_S = 60.0  # between two tries
 REMIND_S = 86_400.0  # how often what ends is said again
-NO_MESSAGE = 10037
 
 log = structlog.get_logger()
 
@@ -56,6 +53,7 @@ class Keeper:
         held: RegistryStore,
         signer: Signer,
         endpoint: Endpoint,
+        heard: Callable[[], Heard],
         *,
         life: dt.timedelta,
         clock: Callable[[], dt.datetime],
@@ -70,6 +68,7 @@ class Keeper:
             held: the registry, which keeps what is made.
             signer: a key of the beacon role.
             endpoint: where and as whom a beacon is published.
+            heard: how far the bus was read, by the feed that runs beside.
             life: how long a beacon is good.
             clock: the present, aware.
             certificates: those whose end is to be warned of, as they are now.
@@ -82,6 +81,7 @@ class Keeper:
         self._held = held
         self._signer = signer
         self._endpoint = endpoint
+        self._heard = heard
         self._life = life
         self._clock = clock
         self._certificates = certificates
@@ -140,6 +140,11 @@ class Keeper:
         )
         return due(version=registry.version, last=last, now=now, jitter=self._jitter)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the newest beacon is on the disk and on the bus, as far as both are known."""
+        return self._unkept is None and self._unsent is None and self._compare_at > 0.0
+
     def terms(self) -> tuple[Term, ...]:
         """What ends when, of all that the registry names and of the certificates."""
         return terms(self._held(), self._certificates(), self._clock())
@@ -191,11 +196,13 @@ class Keeper:
         loop = asyncio.get_running_loop()
         if not self._may_try("bus") or (self._unsent is None and loop.time() < self._compare_at):
             return
+        if self._unsent is None and not self._heard().at_end:
+            return  # what the bus has is not known yet
         try:
             raw = self._unsent or self._held.beacon()
             if raw is not None:
                 await connection.until_connected(CONNECT_S)
-                if await self._is_missing(connection, raw):
+                if self._is_missing(raw):
                     await publish_trust(connection, raw)
         except (UnreachableError, DeniedError, BrokerError, OSError) as exc:
             reason = exc.reason if isinstance(exc, BusError) else "system"
@@ -205,14 +212,14 @@ class Keeper:
         self._compare_at = loop.time() + LOOK_AT_BUS_S
         self._done("bus")
 
-    async def _is_missing(self, connection: Connection, raw: bytes) -> bool:
+    def _is_missing(self, raw: bytes) -> bool:
         """Whether the bus lacks this beacon, which stands, and has none that is as new."""
         now, registry = self._clock(), self._held()
         try:
             ours = registry.with_beacon(raw, now).beacon
         except TrustError:
             return False  # it has run out, or was overtaken
-        last = await last_beacon(connection)
+        last = self._heard().beacon
         if last is None:
             return True
         try:
@@ -290,24 +297,3 @@ def must_have_role(registry: VerifiedRegistry, kid: str, now: dt.datetime) -> No
         raise TrustError(
             f"{role.threshold} keys must sign a beacon {where}; a keeper has one", reason="threshold"
         )
-
-
-async def last_beacon(connection: Connection) -> bytes | None:
-    """The last message that the bus holds as a beacon, unchecked; None when it holds none.
-
-    Raises:
-        UnreachableError, DeniedError, BrokerError: from the broker.
-    """
-    wanted = {"last_by_subj": trust_subject(Trust.BEACON, "")}
-    try:
-        answer = await js_api(connection, f"STREAM.MSG.GET.{TRUST_STREAM}", wanted)
-    except BrokerError as exc:
-        if exc.code == NO_MESSAGE:
-            return None
-        raise
-    message = answer.get("message")
-    data = message.get("data") if isinstance(message, dict) else None
-    try:
-        return base64.b64decode(str(data or ""), validate=True)
-    except ValueError:
-        return b""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -14,26 +13,15 @@ import pytest
 from bus.errors import StoreError
 from bus.publishing.outbox import Outbox
 from bus.publishing.publisher import Accepted
-from bus.server import ServerSettings
+from bus.server import ServerError, ServerSettings, tend
 from tests.faults import history as told
 from tests.faults import world
-from tests.support.disks import NoDiskError, fill, small_disk
+from tests.support.disks import disk_or_skip, fill
 from tests.support.places import ROOT
 from tests.support.publishers import publishing
 from tests.support.stage import serving, speaking
 from tests.support.waiting import eventually, eventually_sync, longest
 from tests.support.world import draft, shared_world
-
-
-@contextmanager
-def disk_or_skip(folder: Path) -> Iterator[Path]:
-    """A disk of few megabytes; skipped where mounting is not allowed."""
-    with ExitStack() as stack:
-        try:
-            disk = stack.enter_context(small_disk(folder))
-        except NoDiskError as exc:
-            pytest.skip(str(exc))
-        yield disk
 
 
 async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path: Path) -> None:
@@ -59,7 +47,7 @@ async def test_a_full_disk_of_the_outbox_refuses_and_keeps_nothing_half(tmp_path
 
 @pytest.mark.faults
 async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path) -> None:
-    """While the broker's disk is full, publishers queue and say so; with room and a restart, everything is stored."""
+    """While it is full, publishers queue and say so; with room again the broker is to be begun anew, and stores everything."""
     with disk_or_skip(tmp_path / "disk") as disk:
         settings = ServerSettings(store_dir=disk / "jetstream")
         async with (
@@ -75,7 +63,13 @@ async def test_a_full_disk_of_the_broker_delays_and_loses_nothing(tmp_path: Path
 
             await eventually(complains)
             assert (await publisher.health()).counts["kept"] > 0
+            looked_after = asyncio.create_task(tend(bus.server, room=1024**2, every=0.05))
+            await asyncio.wait({looked_after}, timeout=1.0)
+            assert not looked_after.done()
             ballast.unlink()
+            with pytest.raises(ServerError) as told:
+                await looked_after
+            assert told.value.reason == "cannot-store"
             await bus.server.stop()
             await bus.server.restart()
             assert await publisher.idle(longest())

@@ -69,7 +69,7 @@ def test_the_guide_leads_to_a_working_federation(tmp_path: Path) -> None:
             assert sent["state"] == "stored"
             seen = ("--context", "xa-hub", "watch", "--since", "all", "--no-follow", "--json")
             eventually_sync(
-                lambda: sent["digest"] in office.run(*seen), describe=(tmp_path / "hub.log").read_text
+                lambda: sent["digest"] in office.view(*seen), describe=(tmp_path / "hub.log").read_text
             )
             again = office.run("--context", "xa-hub", "hub", "run", code=1)
             assert "another process is reading" in again

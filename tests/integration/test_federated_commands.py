@@ -5,81 +5,30 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from bus.demo.federation import free_port
 from bus.server.running import ports_of
-from tests.support.guides import Block, Reader, blocks
-from tests.support.office import TOCSIN, Desk, Office
-from tests.support.waiting import eventually_sync, longest
-
-PORT = re.compile(r"\b422[234]\b")
-
-
-class Founded(NamedTuple):
-    """A desk at which the guide was followed until something is to be started, and what it says from there on."""
-
-    folder: Path
-    shown: dict[str, str]
-    rest: list[Block]
+from tests.support.guides import Reader
+from tests.support.joined import Founded, follow, found, is_sound, reader_at, until
+from tests.support.office import Office
+from tests.support.waiting import longest
 
 
 @pytest.fixture(scope="module")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Founded:
-    """The registry, the contexts and the federation's file of the guide, with ports that are free here."""
-    ports = {str(port): str(free_port()) for port in range(4222, 4225)}
-    guide = [
-        each._replace(text=PORT.sub(lambda found: ports[found[0]], each.text))
-        for each in blocks("federation.md")
-    ]
-    starting = [each.word for each in guide].index("running")
-    with pytest.MonkeyPatch.context() as patch:
-        reader = Reader(Desk(tmp_path_factory.mktemp("desk"), patch))
-        for block in guide[:starting]:
-            follow(reader, block)
-    return Founded(reader.desk.folder, reader.shown, guide[starting:])
+    """The registry, the contexts and the federation's file of the guide."""
+    return found(tmp_path_factory.mktemp("desk"))
 
 
 @pytest.fixture
 def reader(founded: Founded, monkeypatch: pytest.MonkeyPatch) -> Reader:
     """Somebody at that desk."""
-    reader = Reader(Desk(founded.folder, monkeypatch))
-    reader.shown = dict(founded.shown)
-    return reader
-
-
-def follow(reader: Reader, block: Block) -> list[str]:
-    """Write the file, or run each line, and say what each printed; a check is made again until everything is there."""
-    if block.language == "toml":
-        reader.write(block.word, block.text)
-        return []
-    lines = block.text.splitlines()
-    for line in lines:
-        if line.startswith("tocsin server check"):
-            until(reader.desk, partial(_sound, reader, line))
-    return [reader.follow(line) for line in lines]
-
-
-def until(office: Office, ready: Callable[[], bool]) -> None:
-    """Wait for something that processes bring about."""
-    eventually_sync(ready, describe=(office.folder / "server.log").read_text)
-
-
-def _sound(reader: Reader, line: str) -> bool:
-    done = subprocess.run(
-        [TOCSIN, *reader.words(line)],
-        cwd=reader.desk.folder,
-        env=reader.desk.env,
-        capture_output=True,
-    )
-    return done.returncode == 0 and b"not attached" not in done.stdout
+    return reader_at(founded, monkeypatch)
 
 
 @contextmanager
@@ -146,8 +95,8 @@ def test_the_guide_joins_countries(reader: Reader, founded: Founded) -> None:
         for carrier in ("carrier_xa", "carrier_xb"):
             assert re.search(rf"^ok\s+{carrier}\s+attached", east, re.MULTILINE)
         assert receipts.startswith("received, withdrawn: xa-csirt/actual.green.community")
-        seen = reader.desk.run("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
+        seen = reader.desk.view("watch", "--context", "xb-hub", "--since", "all", "--no-follow", "--json")
         assert [json.loads(line)["bulletin"]["msg_type"] for line in seen.splitlines()] == ["alert", "cancel"]
         follow(reader, last._replace(text="\n".join(lines)))
         until(reader.desk, lambda: "version 2, 3 authorities" in reader.follow(look))
-        until(reader.desk, lambda: _sound(reader, rest[0].text.splitlines()[0]))
+        until(reader.desk, lambda: is_sound(reader, rest[0].text.splitlines()[0]))

@@ -209,5 +209,5 @@ def test_commands_say_expired_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def _told(office: Desk, *command: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(office.run(*command, "--json"))
+    found: dict[str, Any] = json.loads(office.view(*command, "--json"))
     return found

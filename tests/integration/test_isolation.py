@@ -13,6 +13,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from bus.server.provisioning import provisioner_endpoint
 from bus.transport.connection import Endpoint, NatsConnection
 from bus.transport.jetstream import js_api, publish, stream_names
 from bus.transport.permissions import Permissions, permissions_of
-from bus.transport.streams import PROVISIONER
+from bus.transport.streams import HEADS_EACH, PROVISIONER
 from schemas.subject import matches
 from tests.faults.cluster import NAMES, nodes
 from tests.integration.test_server_follows import changed, may
@@ -393,7 +394,30 @@ async def test_a_cluster_keeps_its_walls_and_its_ways_after_reloads(tmp_path: Pa
                 )
                 assert info["num_pending"] >= 0
                 assert await may(csirt, chain(WORLD, 1)[0])
+                await eventually(partial(copied, owner))
                 await nothing_passes(owner, place, permissions_of(newer, "xa-newcomer"), listener, url)
+
+
+async def copied(owner: NatsConnection) -> bool:
+    """Whether what was said before has come to the streams that copy it, which take it in a little later."""
+    held = await subjects_of(owner)
+    of_all = {"TRUST", "STATEMENTS", "PROBE"}
+    origins = {
+        name: each for name, each in held.items() if name not in of_all and not name.startswith("WORLD_")
+    }
+    said = {
+        subject: count
+        for name, each in origins.items()
+        if "HEADS" not in name
+        for subject, count in each.items()
+    }
+    world = {
+        subject: count for name in held if name.startswith("WORLD_") for subject, count in held[name].items()
+    }
+    heads = {
+        subject: count for name, each in origins.items() if "HEADS" in name for subject, count in each.items()
+    }
+    return world == said and all(heads.get(subject) == min(said[subject], HEADS_EACH) for subject in said)
 
 
 def renewed(server: NatsServer, registry: Any, provisioner: str, listener: Listener) -> str:

@@ -165,7 +165,8 @@ async def test_what_was_not_said_before_a_crash_is_said_once_after_it(bus: Bus, 
             granted = receipt_grants.ways(bus.world.registry, "xb-hub")
             async with speaking(bus, tmp_path / "hub.db", "xb-hub") as theirs:
                 await store.write(lambda db: receipt_queue.note(db, "xb-hub", bus.world.now))
-                (batch,) = await store.write(lambda db: receipt_queue.take_up(db, granted))
+                (which,) = await store.write(lambda db: receipt_queue.take_up(db, granted))
+                batch = await store.read(lambda db: receipt_queue.batch_of(db, which))
                 assert [item.digest for item in batch.items] == [each.digest for each in said]
                 first = await theirs.publish(
                     receipt_draft(batch.stage, batch.author, batch.tlp, batch.items), once=batch.once

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import pytest
 
 ROOM = 16 * 1024**2
 
@@ -29,6 +31,17 @@ def small_disk(folder: Path, room: int = ROOM) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextmanager
+def disk_or_skip(folder: Path) -> Iterator[Path]:
+    """A disk of few megabytes; the test is skipped where mounting is not allowed."""
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(small_disk(folder))
+        except NoDiskError as exc:
+            pytest.skip(str(exc))
+        yield disk
 
 
 def fill(disk: Path, left: int) -> Path:

@@ -9,18 +9,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from bus.cli.frame import DONE, UNRELIABLE
 from bus.cli.main import main
 from bus.keys.files import save_signer, write_secret
 from bus.keys.signatures import FileSigner
 from tests.support.waiting import eventually_sync, longest
 
 TOCSIN = str(Path(sys.executable).parent / "tocsin")
+
+
+class Done(NamedTuple):
+    """With which code a command ended, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
 
 
 class Office:
@@ -37,6 +46,12 @@ class Office:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """One command; its standard output, or its standard error when it is to fail."""
+        done = self._done(arguments)
+        assert done.code == code, (arguments, done.out, done.err)
+        return done.err if code else done.out
+
+    def _done(self, arguments: Sequence[str]) -> Done:
+        """One command to its end."""
         done = subprocess.run(
             [TOCSIN, *arguments],
             cwd=self.folder,
@@ -45,8 +60,13 @@ class Office:
             text=True,
             timeout=longest(),
         )
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        return done.stderr if code else done.stdout
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def view(self, *arguments: str) -> str:
+        """What a command shows of a store, be it to be relied on or not: in most tests nobody reads into it."""
+        done = self._done(arguments)
+        assert done.code in (DONE, UNRELIABLE), (arguments, done)
+        return done.out
 
     @contextlib.contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -110,8 +130,8 @@ class Desk(Office):
             patch.setenv(name, self.env[name])
         patch.setattr(sys, "stdin", io.StringIO())
 
-    def run(self, *arguments: str, code: int = 0) -> str:
-        """One command; its standard output, or its standard error when it is to fail."""
+    def _done(self, arguments: Sequence[str]) -> Done:
+        """One command to its end."""
         out, err = io.StringIO(), io.StringIO()
         with (
             contextlib.redirect_stdout(out),
@@ -119,8 +139,7 @@ class Desk(Office):
             pytest.raises(SystemExit) as ended,
         ):
             main(arguments)
-        assert ended.value.code == code, (arguments, out.getvalue(), err.getvalue())
-        return err.getvalue() if code else out.getvalue()
+        return Done(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def wait_for(path: Path, text: str, process: subprocess.Popen[bytes]) -> None:

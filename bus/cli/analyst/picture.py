@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     import sqlite3
 
     from bus.cli.frame import Unsealer
+    from bus.health import Report
     from bus.hub.picture import Item, Picture
+    from bus.hub.watch import ChannelRow
+    from bus.hub.watch import alarms as watched
     from bus.subscribing import Stored
     from bus.trust import VerifiedRegistry
 
@@ -23,34 +26,41 @@ COLUMNS = ("state", "authority", "channel", "last", "issued", "gaps", "missing",
 
 
 @command()
-def picture(app: App) -> None:
+def picture(app: App) -> int:
     """The situation now: what is in force, by dimension and country, and what stands out.
 
-    Of what stands out, what is sealed to this identity is opened, when the context names its seal keys.
+    The first line says as of when, and what is wrong here: of a store that nobody reads into no channel is judged. Of what
+    stands out, what is sealed to this identity is opened, when the context names its seal keys. Exits 9 when what is shown
+    is not to be relied on.
     """
-    from bus.cli.frame import Unsealer, present_registry
+    from bus.cli.frame import Unsealer, code_of, present_registry, show_head
     from bus.hub.picture import summary
 
     registry, now = present_registry(app)
-    closed, held = query_store(app, lambda tx: _pictured(tx, now, registry, app.identity.authority))
+    report, closed, held = query_store(app, lambda tx: _pictured(app, tx, now, registry))
     unsealer = Unsealer(app, "picture")
     top = tuple(_seen(item, unsealer, held[item.id, item.issuer]) for item in closed.top)
     seen = msgspec.structs.replace(closed, top=top)
-    app.answer(seen, lines=(part for line in summary.as_text(seen) for part in wrapped(line)))
+    show_head(app, report)
+    facts = {**msgspec.structs.asdict(seen), "health": report}
+    app.answer(facts, lines=(part for line in summary.as_text(seen) for part in wrapped(line)))
+    return code_of(report)
 
 
 def _pictured(
-    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
-) -> tuple[Picture, dict[tuple[str, str], Stored]]:
-    """The picture, and the bulletins that stand out in it, as they are kept."""
+    app: App, db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry
+) -> tuple[Report, Picture, dict[tuple[str, str], Stored]]:
+    """How the picture is to be taken, the picture, and the bulletins that stand out in it, as they are kept."""
+    from bus.cli.frame import report_beside
     from bus.hub.picture import summary
     from bus.subscribing import stored
 
-    closed = summary.picture(db, now, registry, reader)
+    report = report_beside(app, db, registry, now)
+    closed = summary.picture(db, now, registry, app.identity.authority, blind=report.is_blind)
     marks = ", ".join("?" * len(closed.top))
     rows = db.execute(f"SELECT * FROM admitted WHERE id IN ({marks})", [item.id for item in closed.top])
     held = [stored(row) for row in rows]
-    return closed, {(row.id, row.bulletin.issuer.id): row for row in held}
+    return report, closed, {(row.id, row.bulletin.issuer.id): row for row in held}
 
 
 def _seen(item: Item, unsealer: Unsealer, row: Stored) -> Item:
@@ -74,23 +84,32 @@ def _seen(item: Item, unsealer: Unsealer, row: Stored) -> Item:
 @click.option("--alarms", is_flag=True, help="what is wrong: the alarms that stand, since when and why")
 @click.option("--all", "ended", is_flag=True, help="with --alarms: those that have ended too")
 @click.option("--uptime", is_flag=True, help="in parts per million by phase, as far as a hub has watched")
-def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
+def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> int:
     """Every channel this identity may read: live, late, silent, planned or unheard; gaps, forks, refusals.
 
     `missing` is how many its authority, or another hub, says follow that have not come; `split` how many had another
-    bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs.
+    bulletin at one place than this hub was given. Alarms and uptime are recorded by a hub that runs. While nobody reads into
+    the store, or it lags, every state is `unknown`. Exits 9 when what is shown is not to be relied on.
     """
-    from bus.cli.frame import present_registry
-    from bus.hub.watch import channel_rows, real
+    from bus.cli.frame import code_of, present_registry, report_beside, show_head
+    from bus.hub.watch import channel_rows, real, recorded_alarms
 
     if ended and not alarms:
         raise click.UsageError("--all goes with --alarms")
-    if alarms:
-        _alarms(app, ended=ended)
-        return
     authority = app.identity.authority
     registry, now = present_registry(app)
-    rows = real(query_store(app, lambda tx: channel_rows(tx, now, registry, authority)))
+
+    def look(tx: sqlite3.Connection) -> tuple[Report, tuple[ChannelRow, ...], tuple[watched.AlarmRow, ...]]:
+        report = report_beside(app, tx, registry, now)
+        if alarms:
+            return report, (), recorded_alarms(tx, ended=ended)
+        return report, real(channel_rows(tx, now, registry, authority, blind=report.is_blind)), ()
+
+    report, rows, on_record = query_store(app, look)
+    show_head(app, report, table=True)
+    if alarms:
+        _alarms(app, on_record, ended=ended)
+        return code_of(report)
     if uptime:
         columns: tuple[str, ...] = ("state", "authority", "channel", *PHASES)
         cells = (
@@ -115,12 +134,10 @@ def channels(app: App, *, alarms: bool, ended: bool, uptime: bool) -> None:
             for row in rows
         )
     app.answer(rows, table=(columns, cells))
+    return code_of(report)
 
 
-def _alarms(app: App, *, ended: bool) -> None:
-    from bus.hub.watch import recorded_alarms
-
-    alarms = query_store(app, lambda tx: recorded_alarms(tx, ended=ended))
+def _alarms(app: App, alarms: tuple[watched.AlarmRow, ...], *, ended: bool) -> None:
     app.answer(
         alarms,
         table=(

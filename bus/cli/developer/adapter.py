@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FILE, FOLDER, PARTLY, QUEUED, REFUSED, App, Group, command, must_be_known
+from bus.cli.frame import (
+    DONE,
+    FILE,
+    FOLDER,
+    PARTLY,
+    QUEUED,
+    REFUSED,
+    App,
+    Group,
+    command,
+    health_option,
+    must_be_known,
+)
 
 if TYPE_CHECKING:
     from bus.plugin import Format, ReadContext, ReadResult
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
+PARTING_S = 0.5  # for what is still to be confirmed, once somebody wants the program to end
 
 
 def _zone(_: click.Context, __: click.Parameter, name: str) -> str:
@@ -81,6 +92,7 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
     from bus.plugin import ReadContext
     from schemas.errors import TocsinError
 
+    app.logs()
     format_ = format_named(format_id)
     context = ReadContext(received=app.now(), adapter="tocsin-convert", country=country, tz=tz)
     refused = 0
@@ -98,12 +110,13 @@ def convert(app: App, files: tuple[Path, ...], *, format_id: str, country: str, 
     return DONE
 
 
-@command(adapter, "run")
+@command(adapter, "run", when_asked=DONE)
 @click.argument("name")
+@health_option
 @click.option("--spool", type=FOLDER, help="spool folder with in/, done/ and refused/")
 @click.option("--stdin", "from_stdin", is_flag=True, help="read one document from standard input instead")
 @TZ
-def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -> None:
+async def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -> int:
     """Publish what appears in a spool folder, as the chosen context, until Ctrl-C, with heartbeats meanwhile.
 
     With --stdin: exits 0 when the bulletins are stored, 75 when they are safe here and will be sent later, 5 when the
@@ -114,8 +127,10 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
         ended,
         follow_phase,
         follow_trust,
+        is_asked,
         open_publisher,
         open_registry,
+        telling,
         tracking,
     )
     from bus.plugin import adapter_named, discover
@@ -129,23 +144,21 @@ def run(app: App, name: str, *, spool: Path | None, from_stdin: bool, tz: str) -
     authority = app.identity.authority
     country = open_registry(app).authority(authority).country
 
-    async def work() -> bool:
-        async with open_publisher(app) as publisher, tracking(app, publisher):
-            source = chosen.standard_input() if spool is None else chosen.folder(spool)
-            running = chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
-            if from_stdin:
-                await running
-            else:
-                async with beating(app, publisher):
-                    await until_first(running, follow_trust(app), follow_phase(app), ended())
-            return await publisher.idle(app.timeout(5.0))
-
     if spool is not None:
         app.note(f"reading {spool}/in as {authority}; end with Ctrl-C")
-    with contextlib.suppress(KeyboardInterrupt):
-        if not asyncio.run(work()):
-            app.note("safe on this disk; the bus has not confirmed it yet, and it is sent later")
-            raise click.exceptions.Exit(QUEUED)
+    async with open_publisher(app) as publisher, tracking(app, publisher):
+        source = chosen.standard_input() if spool is None else chosen.folder(spool)
+        running = chosen.run(source, publisher, country=country, clock=app.now, tz=tz)
+        if from_stdin:
+            await running
+        else:
+            async with beating(app, publisher), telling(app, "adapter", publisher=publisher):
+                await until_first(running, follow_trust(app), follow_phase(app), ended())
+        is_stored = await publisher.idle(PARTING_S if is_asked() else app.timeout(5.0))
+    if is_stored:
+        return DONE
+    app.note("safe on this disk; the bus has not confirmed it yet, and it is sent later")
+    return QUEUED
 
 
 def format_named(format_id: str) -> Format:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
-from bus.cli.frame import DONE, FOLDER, PARTLY, App, command, show_bulletin
+from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, App, asked, command, show_bulletin
 
 if TYPE_CHECKING:
     from bus.demo import Demo
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("tocsin-demo")
 QUIET_END_S = 6.0
+PARTING_S = 1.5  # so long hubs may still catch up, once somebody wants it to end
 
 
-@command()
+@command(when_asked=INTERRUPTED)
 @click.option(
     "--dir",
     "folder",
@@ -42,7 +44,22 @@ QUIET_END_S = 6.0
 @click.option(
     "--no-browser", is_flag=True, hidden=True, help="accepted for scripts; there is no browser to open"
 )
-async def demo(app: App, *, folder: Path, port: int | None, seconds: float | None, no_browser: bool) -> int:  # noqa: ARG001
+@click.option(
+    "--hurry",
+    type=click.IntRange(1, 1440),
+    default=1,
+    hidden=True,
+    help="divide every lifetime by so much: with 144 a day passes in ten minutes",
+)
+async def demo(
+    app: App,
+    *,
+    folder: Path,
+    port: int | None,
+    seconds: float | None,
+    no_browser: bool,  # noqa: ARG001
+    hurry: int,
+) -> int:
     """Start a broker, two countries with eight authorities, and two hubs; show bulletins as they arrive.
 
     Each authority's adapter reads sample files in native formats from its spool folder. Exits 0 only when each
@@ -52,18 +69,23 @@ async def demo(app: App, *, folder: Path, port: int | None, seconds: float | Non
 
     app.logs()
     app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, ended.set)
-    async with Demo.open(folder, port=port or -1, clock=app.now) as running:
+    async with (
+        Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
+        asked() as ended,
+    ):
         _greet(app, folder, running)
         feed = Feed(app, running)
         telling = [] if app.json else [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
         try:
-            await _rounds(app, running, ended, seconds, telling)
-            await running.drain()
+            trust: Counter[str] = Counter()
+            await _rounds(app, running, ended, seconds, telling, trust)
+            await (running.drain(PARTING_S) if ended.is_set() else running.drain())
             tally = await running.tally()
+            kept = Upkept(
+                trust=dict(trust),
+                renewed=running.keeper.renewed,
+                over=tuple(term.what for term in running.keeper.terms() if term.level == "bad"),
+            )
         finally:
             for task in telling:
                 task.cancel()
@@ -77,13 +99,38 @@ async def demo(app: App, *, folder: Path, port: int | None, seconds: float | Non
     app.answer(table=(("hub", "admitted", "refused"), heard))
     sums = f"published {tally.published}, refused {tally.refused}, lost {tally.lost}"
     app.answer(lines=[f"{sums}; kinds: {', '.join(tally.kinds)}"])
-    return DONE if tally.complete else PARTLY
+    if hurry > 1:
+        looks = ", ".join(f"{state} at {count} looks" for state, count in kept.trust.items())
+        over = ", ".join(kept.over) or "nothing"
+        app.answer(kept, lines=[f"trust: {looks}; beacons: {kept.renewed}; has ended: {over}"])
+    return DONE if tally.complete and (hurry == 1 or kept.fresh) else PARTLY
+
+
+class Upkept(msgspec.Struct, frozen=True, kw_only=True):
+    """How the trust stood at each look of a run in a hurry, how often the beacon was renewed, and what had ended."""
+
+    trust: dict[str, int]
+    renewed: int
+    over: tuple[str, ...]
+
+    @property
+    def fresh(self) -> bool:
+        """Whether all was well at every look."""
+        return set(self.trust) == {"fresh"} and not self.over
 
 
 async def _rounds(
-    app: App, running: Demo, ended: asyncio.Event, seconds: float | None, telling: list[asyncio.Task[None]]
+    app: App,
+    running: Demo,
+    ended: asyncio.Event,
+    seconds: float | None,
+    telling: list[asyncio.Task[None]],
+    trust: Counter[str],
 ) -> None:
-    """Feed the spools, once at least, until the time is up or somebody ends it; raises what ended the telling."""
+    """Feed the spools, once at least, until the time is up or somebody ends it; raises what ended the telling.
+
+    How the trust stands is counted meanwhile.
+    """
     from bus.demo import ROUND_EVERY_S
 
     loop = asyncio.get_running_loop()
@@ -92,6 +139,7 @@ async def _rounds(
     while not ended.is_set():
         if (error := _error(telling)) is not None:
             raise error
+        trust[str(running.trust)] += 1
         now = loop.time()
         if deadline is not None and now >= deadline:
             return

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PARTLY,
         QUEUED,
         REFUSED,
+        UNRELIABLE,
         USAGE,
         exit_code,
     )
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
         write_new,
         write_whole,
     )
+    from bus.cli.frame.health import health_option, telling
     from bus.cli.frame.lines import headline, marking, one_line, show_bulletin
+    from bus.cli.frame.looking import code_of, looked_at, report_beside, show_head
     from bus.cli.frame.opening import Unsealer, opened_data, readable, show, show_inside
     from bus.cli.frame.options import (
         FILE,
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
         tell_of_bus,
         tracking,
     )
+    from bus.cli.frame.running import asked, is_asked, until_shown
     from bus.cli.frame.sending import (
         TLPS,
         Sending,
@@ -77,6 +81,7 @@ if TYPE_CHECKING:
         defaults,
         endpoint,
         find_bulletin,
+        once_open,
         open_outbox,
         open_registry,
         open_seal_keys,
@@ -107,6 +112,7 @@ __all__ = [
     "STATUS",
     "STORE_FILE",
     "TLPS",
+    "UNRELIABLE",
     "USAGE",
     "App",
     "Group",
@@ -116,6 +122,7 @@ __all__ = [
     "Since",
     "Unsealer",
     "admitted_row",
+    "asked",
     "at",
     "at_hand",
     "audience_option",
@@ -123,6 +130,7 @@ __all__ = [
     "beating",
     "certificates",
     "check_shape",
+    "code_of",
     "command",
     "deadlines_of",
     "defaults",
@@ -137,16 +145,20 @@ __all__ = [
     "gathered",
     "global_options",
     "headline",
+    "health_option",
     "heartbeat_of",
     "heartbeat_settings",
     "hint",
     "input_errors",
     "interest_of",
+    "is_asked",
     "load",
+    "looked_at",
     "marking",
     "must_be_known",
     "must_be_new",
     "on_terminal",
+    "once_open",
     "one_line",
     "open_outbox",
     "open_publisher",
@@ -169,6 +181,7 @@ __all__ = [
     "recorder",
     "registry_store",
     "repeatable",
+    "report_beside",
     "report_file",
     "retention",
     "safe",
@@ -176,13 +189,16 @@ __all__ = [
     "send_drafts",
     "show",
     "show_bulletin",
+    "show_head",
     "show_inside",
     "signer_of",
     "stamped",
     "tell_of_bus",
+    "telling",
     "tlp_option",
     "tls_of",
     "tracking",
+    "until_shown",
     "wait_option",
     "with_marking",
     "within",

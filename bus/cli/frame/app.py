@@ -19,7 +19,22 @@ import click
 from bus.cli.frame.text import on_terminal, safe, safe_json
 
 if TYPE_CHECKING:
+    from bus.cli.frame.outlet import Outlets
     from bus.config import Context, Loaded
+
+
+TINTS = {
+    **dict.fromkeys(("ok", "pass", "live", "fresh", "stored", "read"), "green"),
+    **dict.fromkeys(("warn", "warning", "late", "planned", "unknown", "stale", "queued"), "yellow"),
+    **dict.fromkeys(
+        ("FAIL", "fail", "bad", "silent", "gap", "tail", "fork", "split", "blind", "expired"), "red"
+    ),
+}
+"""The colours of words that say how something is, where such a word is a whole cell."""
+
+
+def _tinted(cell: str) -> str:
+    return click.style(cell, fg=TINTS[cell]) if cell in TINTS else cell
 
 
 class App:
@@ -36,6 +51,8 @@ class App:
         self.no_config = False
         self.health_at: str | None = None
         self.ping_s: int | None = None  # what the phase asks for, once it is known
+        self.runs_on = False  # until Ctrl-C: it waits out what passes
+        self.outlets: Outlets | None = None  # of a program that runs on
 
     @functools.cached_property
     def loaded(self) -> Loaded:
@@ -110,6 +127,12 @@ class App:
 
         click.echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()))
 
+    def aside(self, value: object) -> None:
+        """One JSON value on standard error, on a line of its own, beside data that stays as it is."""
+        import msgspec
+
+        click.echo(safe_json(msgspec.json.encode(value, enc_hook=str).decode()), err=True)
+
     def line(self, text: str) -> None:
         """One line of data for a person, made safe."""
         click.echo(safe(text))
@@ -124,12 +147,17 @@ class App:
         if self.verbosity >= 0:
             click.echo(safe(text), err=True)
 
+    def warn(self, text: str) -> None:
+        """A line on standard error that is said under `--quiet` too: what is shown is to be read with it."""
+        click.echo(safe(text), err=True)
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Aligned columns on a terminal, tab-separated values in a pipe."""
+        """Aligned columns on a terminal, tab-separated values in a pipe; words of a state have a colour where colour is wanted."""
         cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]
         if not on_terminal():
+            colored = self.colored() and not self.plain
             for row in cells:
-                click.echo("\t".join(row))
+                click.echo("\t".join(_tinted(cell) if colored else cell for cell in row), color=colored)
             return
         if not self.plain and self._rich(columns, cells):
             return
@@ -148,7 +176,7 @@ class App:
         for name in columns:
             table.add_column(name.upper(), overflow="fold")
         for row in cells:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(cell, TINTS.get(cell, "")) for cell in row))
         Console(no_color=not self.colored(), highlight=False).print(table)
         return True
 

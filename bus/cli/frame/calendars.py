@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -24,21 +23,25 @@ LOOK_S = 30.0
 class AtHand:
     """Questions to the identity's store, which is opened once it is there; there are no calendars before.
 
-    Each raises StoreError when the store cannot be read.
+    But for `phase` each raises StoreError when the store cannot be read.
     """
 
     def __init__(self, app: App, stack: AsyncExitStack, store: Inbox | None) -> None:
         self._app, self._stack, self._store = app, stack, store
         self._country = ""
+        self._known: tuple[Calendar, ...] = ()  # when they were last read
 
     async def known(self) -> tuple[Calendar, ...]:
         """Those that count, of all countries."""
-        from bus.cli.frame.session import STORE_FILE, open_store
+        from bus.cli.frame.session import STORE_FILE
         from bus.hub import calendars
+        from bus.hub.picture import open_store
 
-        if self._store is None and (self._app.state_folder() / STORE_FILE).exists():
-            self._store = await self._stack.enter_async_context(open_store(self._app))
-        return () if self._store is None else await self._store.read(calendars)
+        path = self._app.state_folder() / STORE_FILE
+        if self._store is None and path.exists():
+            self._store = await self._stack.enter_async_context(open_store(path))
+        self._known = () if self._store is None else await self._store.read(calendars)
+        return self._known
 
     async def own(self) -> tuple[ElectionCalendar, ...]:
         """Those of the identity's country; for the Union's, all."""
@@ -50,10 +53,16 @@ class AtHand:
         return of_country(await self.known(), self._country)
 
     async def phase(self, now: dt.datetime) -> Phase:
-        """The phase the identity's country is in."""
+        """The phase the identity's country is in; by the calendars read last, while the store cannot be read."""
+        from bus.errors import StoreError
+        from bus.hub import of_country
         from schemas.elections import phase_over
 
-        return phase_over(await self.own(), now)
+        try:
+            own = await self.own()
+        except StoreError:
+            own = of_country(self._known, self._country) if self._country else ()
+        return phase_over(own, now)
 
 
 @asynccontextmanager
@@ -76,11 +85,9 @@ async def retention(app: App, now: dt.datetime) -> tuple[int, frozenset[str]]:
 
 async def follow_phase(app: App, store: Inbox | None = None) -> None:
     """Have the program's connections ping as often as the phase asks, for as long as it runs."""
-    from bus.errors import StoreError
     from bus.policy import pace
 
     async with at_hand(app, store) as calendars:
         while True:
-            with contextlib.suppress(StoreError):  # while the store cannot be read it stays as it is
-                app.ping_s = pace(await calendars.phase(app.now())).ping_s
+            app.ping_s = pace(await calendars.phase(app.now())).ping_s
             await asyncio.sleep(LOOK_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -40,8 +41,8 @@ class Shared(click.Option):
 
 _option = functools.partial(click.option, cls=Shared, expose_value=False, is_eager=True, callback=_remember)
 
-_JSON = _option("--json", is_flag=True, help="machine-readable output")
 _GLOBAL = (
+    _option("--json", is_flag=True, help="machine-readable output"),
     _option("-q", "--quiet", is_flag=True, callback=_quiet, help="data only"),
     _option("--context", "context_name", metavar="NAME", help="identity to act as [env: TOCSIN_CONTEXT]"),
     _option(
@@ -71,12 +72,53 @@ def _with(options: Sequence[Declare[Any]], function: Callable[..., R]) -> Callab
 
 
 def global_options(function: Callable[..., R]) -> Callable[..., R]:
-    """The options that every command and the program itself accept, in any place."""
+    """The options that the program, every group and every command accept, in any place."""
     return _with(_GLOBAL, function)
+
+
+def _unlisted_options() -> list[Shared]:
+    """The same as parameters, which stand in no help."""
+    declared: click.Command = click.command()(global_options(lambda: None))
+    shared = [each for each in declared.params if isinstance(each, Shared)]
+    for each in shared:
+        each.hidden = True
+    return shared
+
+
+# A digest, or the id of a key: SHA-256 in base64url. Each 64th begins as an option does, and none is one.
+_DIGEST = re.compile(r"-[A-Za-z0-9_-]{42}")
 
 
 class Command(click.Command):
     """A command whose help lists its own options first, then those that every command takes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, but a word in the form of a digest is a value, also when it begins with `-`."""
+        return super().parse_args(ctx, self._options_first(ctx, args) if _has_digest(args) else args)
+
+    def _options_first(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The same words in an order in which no value can be taken for an option: what follows `--` are values."""
+        takes = {
+            name: parameter.nargs
+            for parameter in self.get_params(ctx)
+            if isinstance(parameter, click.Option) and not (parameter.is_flag or parameter.count)
+            for name in parameter.opts
+        }
+        options: list[str] = []
+        values: list[str] = []
+        left = list(args)
+        while left:
+            word = left.pop(0)
+            if word == "--":
+                values += left
+                break
+            if not word.startswith("-") or word == "-" or _DIGEST.fullmatch(word):
+                values.append(word)
+                continue
+            taken = takes.get(word, 0)
+            options += [word, *left[:taken]]
+            del left[:taken]
+        return [*options, "--", *values]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Two lists of options."""
@@ -92,6 +134,10 @@ class Command(click.Command):
                     formatter.write_dl(records)
 
 
+def _has_digest(args: list[str]) -> bool:
+    return any(_DIGEST.fullmatch(each) for each in args)
+
+
 def load(module: str, attribute: str) -> click.Command:
     """Import the command that a module holds."""
     command: click.Command = getattr(importlib.import_module(module), attribute)
@@ -99,13 +145,29 @@ def load(module: str, attribute: str) -> click.Command:
 
 
 class Group(click.Group):
-    """A group of commands that suggests the nearest name for one that it has not.
+    """A group of commands that shows its help when none is named, and the nearest name for one that it has not.
+
+    It takes the options that every command takes, before the command's name.
 
     Attributes:
         elsewhere: module and attribute of the commands that its own module does not hold; imported when first used.
     """
 
     elsewhere: Mapping[str, tuple[str, str]] = MappingProxyType({})
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """As click's; the shared options are added where they were not declared."""
+        usual = {"invoke_without_command": True, "subcommand_metavar": "COMMAND [ARGS]..."}
+        super().__init__(*arguments, **{**usual, **settings})
+        if not any(isinstance(each, Shared) for each in self.params):
+            self.params += _unlisted_options()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; without a command, help on standard output and exit code 0."""
+        outcome = super().invoke(ctx)
+        if ctx.invoked_subcommand is None:
+            ctx.ensure_object(App).block(ctx.get_help())
+        return outcome
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in the order of the alphabet."""
@@ -149,25 +211,40 @@ def gathered(name: str, into: type[msgspec.Struct], *options: Declare[Any]) -> D
 
 
 def command(
-    group: click.Group | None = None, name: str | None = None, **settings: Any
+    group: click.Group | None = None,
+    name: str | None = None,
+    *,
+    when_asked: int | None = None,
+    **settings: Any,
 ) -> Callable[[Callable[..., Outcome]], click.Command]:
     """Declare a command that receives the App first and accepts the shared options and `--json`.
 
     The function may be a coroutine function. What it returns is the exit code; None is 0.
+
+    Args:
+        group: the group it is a command of.
+        name: its name; that of the function otherwise.
+        when_asked: for a coroutine function that runs on until it is asked to end: with which exit code it ends when that
+            comes before it waits in `ended` (`bus.cli.frame.running`).
+        settings: those of click.
     """
 
     def declare(function: Callable[..., Outcome]) -> click.Command:
         @functools.wraps(function)
         def body(*arguments: object, **options: object) -> None:
             outcome = function(click.get_current_context().ensure_object(App), *arguments, **options)
-            if isinstance(outcome, Coroutine):
+            if isinstance(outcome, Coroutine) and when_asked is not None:
+                from bus.cli.frame.running import run_on
+
+                outcome = run_on(click.get_current_context().ensure_object(App), outcome, when_asked)
+            elif isinstance(outcome, Coroutine):
                 import asyncio
 
                 outcome = asyncio.run(outcome)
             if outcome:
                 raise click.exceptions.Exit(outcome)
 
-        declared: click.Command = click.command(name, cls=Command, **settings)(_JSON(global_options(body)))
+        declared: click.Command = click.command(name, cls=Command, **settings)(global_options(body))
         if group is not None:
             group.add_command(declared)
         return declared

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from schemas.errors import TocsinError
 
-DONE, FAILURE, USAGE, NOT_FOUND, NOT_AUTHORISED, REFUSED, UNTRUSTED, UNREACHABLE, PARTLY = range(9)
+DONE, FAILURE, USAGE, NOT_FOUND, NOT_AUTHORISED, REFUSED, UNTRUSTED, UNREACHABLE, PARTLY, UNRELIABLE = range(
+    10
+)
 QUEUED, INTERRUPTED = 75, 130
 
 EXIT_CODES: dict[int, str] = {
@@ -20,6 +22,7 @@ EXIT_CODES: dict[int, str] = {
     UNTRUSTED: "trust failure: signature, revoked key, expired registry",
     UNREACHABLE: "bus unreachable",
     PARTLY: "partly done",
+    UNRELIABLE: "shown, and not to be relied on: the verdict on its health is bad",
     QUEUED: "queued on this disk, will be sent later",
     INTERRUPTED: "interrupted",
 }
@@ -36,15 +39,20 @@ BY_CLASS: dict[str, int] = {
     "SchemaError": REFUSED,
     "AdmissionError": UNTRUSTED,
     "AuditError": UNTRUSTED,
+    "BackupError": UNTRUSTED,
     "BundleError": UNTRUSTED,
     "KeyFileError": UNTRUSTED,
     "SealError": UNTRUSTED,
+    "StuckError": FAILURE,
     "TrustError": UNTRUSTED,
     "UnreachableError": UNREACHABLE,
 }
 
 # Class name and reason, where the reason says more than the class.
 BY_REASON: dict[tuple[str, str], int] = {
+    ("BackupError", "backup-empty"): NOT_FOUND,
+    ("BackupError", "backup-occupied"): REFUSED,
+    ("BackupError", "backup-room"): FAILURE,
     ("InputFileError", "file-missing"): NOT_FOUND,
     ("InputFileError", "file-unreadable"): USAGE,
     ("ServerError", "no-monitor"): UNREACHABLE,

@@ -74,7 +74,7 @@ async def telling(
         publisher: what it publishes with, if it does.
         service: what it reads with, if it does.
         registry: the registry as it stands now; the publisher's, or one opened anew, otherwise.
-        lasting: whether the program is meant to run at all times.
+        lasting: whether the program is meant to run at all times; one that is not serves where its option says alone.
         connected: whether it looks at the broker by itself, where its context names one.
         more: conditions that it judges itself.
 
@@ -91,7 +91,7 @@ async def telling(
         link = Link(endpoint(app, "health", by_phase=True), held, app.now)
     teller = Teller(app, held, publisher, service, link, more)
     file = StateFile(app.state_folder(), program, clock=app.now, lasting=lasting)
-    where = app.health_at or context.health
+    where = app.health_at or (context.health if lasting else None)
     problem = ""
     await teller.gather()
     at = None if where is None else parse_address(where.replace("{program}", program))

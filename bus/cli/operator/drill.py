@@ -11,7 +11,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import DONE, FILE, PARTLY, TLPS, App, Group, Sending, command, gathered, hint, repeatable
+from bus.cli.frame import (
+    DONE,
+    FILE,
+    INTERRUPTED,
+    PARTLY,
+    TLPS,
+    App,
+    Group,
+    Sending,
+    command,
+    gathered,
+    health_option,
+    hint,
+    repeatable,
+)
 from schemas.vocab import FeedbackKind
 
 if TYPE_CHECKING:
@@ -35,8 +49,9 @@ def drill() -> None:
     """Exercises: bulletins of status `exercise`, what is expected in answer, and the score."""
 
 
-@command(drill, "run")
+@command(drill, "run", when_asked=INTERRUPTED)
 @click.argument("script", type=FILE)
+@health_option
 @out_option
 @click.option(
     "--check", "only_check", is_flag=True, help="read and rehearse the script; say nothing on the bus"
@@ -55,7 +70,7 @@ async def run(app: App, script: Path, *, out: Path, only_check: bool) -> int:
     return await _conduct(app, plan.exercise, plan.title, injects, out, only_check=only_check)
 
 
-@command(drill, "comcheck")
+@command(drill, "comcheck", when_asked=INTERRUPTED)
 @click.option("--as", "speaker", metavar="CONTEXT", help="who asks; the chosen context when it is not said")
 @click.option("--to", "audience", default="community", show_default=True, help="the audience that is asked")
 @click.option("--tlp", type=click.Choice(TLPS[1:-1]), default="green", show_default=True)
@@ -209,7 +224,7 @@ async def _conduct(
     async with (
         _speakers(app, injects, offline=False) as speakers,
         open_store(app) as store,
-        reading(app, store),
+        reading(app, store, "drill"),
     ):
         start = await store.row_before(app.now())
         board = Board(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import DONE, FAILURE, PARTLY, App, Group, NotFoundError, command, yes_option
+from bus.cli.frame import DONE, FAILURE, PARTLY, App, Group, NotFoundError, command, health_option, yes_option
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ def hub() -> None:
     """A national hub's store and its reading."""
 
 
-@command(hub, "run")
+@command(hub, "run", when_asked=DONE)
+@health_option
 async def run(app: App) -> None:
     """Read every granted channel into the store until Ctrl-C, showing bulletins as they are admitted.
 
@@ -43,11 +44,13 @@ async def run(app: App) -> None:
         registry_store,
         show,
         tell_of_bus,
+        telling,
     )
-    from bus.cli.operator.server import production_registry
+    from bus.cli.operator.serving import production_registry
     from bus.hub import HubService
 
     production_registry(app)
+    held = registry_store(app)
     intervals, keeping = heartbeat_settings(app)
     async with (
         open_store(app) as store,
@@ -55,7 +58,7 @@ async def run(app: App) -> None:
         HubService.open(
             authority_id=app.identity.authority,
             store=store,
-            registry=registry_store(app),
+            registry=held,
             endpoint=endpoint(app, "hub", by_phase=True),
             clock=app.now,
             publisher=publisher,
@@ -63,6 +66,7 @@ async def run(app: App) -> None:
             keeping=keeping,
             on_news=recorder(app),
         ) as service,
+        telling(app, "hub", publisher=publisher, service=service, registry=held),
     ):
 
         async def tell() -> None:
@@ -102,19 +106,28 @@ async def rebuild(app: App) -> None:
 
 
 @command(hub, "status")
-async def status(app: App) -> None:
-    """Counts, cursors, lag and what waits, from the store."""
-    from bus.cli.frame import open_store, present_registry
+async def status(app: App) -> int:
+    """Counts, cursors, lag and what waits, from the store; first whether anybody reads, and what is wrong.
 
+    Exits 9 when what is shown is not to be relied on.
+    """
+    from bus.cli.frame import code_of, open_store, present_registry, report_beside, show_head
+
+    registry, now = present_registry(app)
     async with open_store(app) as store:
         counts = await store.status()
-    registry, now = present_registry(app)
+        report = await store.read(lambda db: report_beside(app, db, registry, now))
     facts = {**counts, "trust": str(registry.state(now)), "registry_version": registry.version}
     told = dict(facts)
     if last := counts.get("last_admitted"):
         told["last_admitted"] = f"{dt.datetime.fromisoformat(str(last)):%Y-%m-%d %H:%M:%S} UTC"
+    told["programs"] = ", ".join(
+        each.detail for each in report.conditions if each.name.startswith("program ")
+    )
     rows = sorted((name.replace("_", " "), _spell(value)) for name, value in told.items())
-    app.answer(facts, table=(("what", "value"), rows))
+    show_head(app, report, table=not app.json)
+    app.answer({**facts, "health": report}, table=(("what", "value"), rows))
+    return code_of(report)
 
 
 def _spell(value: object) -> str:

@@ -27,9 +27,13 @@ if TYPE_CHECKING:
 
     from bus.audit import Fact
     from bus.keys import Signer
+    from bus.subscribing import RegistryFeed
     from bus.transport import Endpoint
     from bus.trust import RegistryStore
     from bus.upkeep import Keeper, Term
+
+CONNECT_S = 5.0
+LOOK_S = 0.1
 
 
 @command(name="keep")
@@ -56,6 +60,7 @@ def keep(
     """
     import asyncio
 
+    from bus.subscribing import RegistryFeed
     from bus.upkeep import must_have_role
 
     app.logs()
@@ -65,16 +70,16 @@ def keep(
     must_have_role(held(), signer.kid, app.now())
     place = _place(app, provisioner)
     life = dt.timedelta(hours=hours)
-    keeper = _keeper(app, held, place, signer=signer, life=life, folder=provisioner.parent)
-    return asyncio.run(_once(app, keeper, place) if once else _run(app, keeper, held, place))
+    feed = RegistryFeed(held, place, on_news=recorder(app))
+    keeper = _keeper(app, held, feed, place, signer=signer, life=life, folder=provisioner.parent)
+    return asyncio.run(_once(app, keeper, feed, place) if once else _run(app, keeper, feed, held))
 
 
-async def _run(app: App, keeper: Keeper, held: RegistryStore, place: Endpoint) -> int:
-    from bus.subscribing import RegistryFeed
+async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore) -> int:
     from bus.tasks import until_first
 
     app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
-    await until_first(keeper.run(), RegistryFeed(held, place, on_news=recorder(app)).run(), ended())
+    await until_first(keeper.run(), feed.run(), ended())
     return DONE
 
 
@@ -105,7 +110,14 @@ def _place(app: App, provisioner: Path) -> Endpoint:
 
 
 def _keeper(
-    app: App, held: RegistryStore, place: Endpoint, *, signer: Signer, life: dt.timedelta, folder: Path
+    app: App,
+    held: RegistryStore,
+    feed: RegistryFeed,
+    place: Endpoint,
+    *,
+    signer: Signer,
+    life: dt.timedelta,
+    folder: Path,
 ) -> Keeper:
     from bus.cli.frame import certificates
     from bus.upkeep import Keeper
@@ -118,6 +130,7 @@ def _keeper(
         held,
         signer,
         place,
+        lambda: feed.heard,
         life=life,
         clock=app.now,
         certificates=lambda: certificates(app.identity, folder / "tls"),
@@ -125,15 +138,24 @@ def _keeper(
     )
 
 
-async def _once(app: App, keeper: Keeper, place: Endpoint) -> int:
+async def _once(app: App, keeper: Keeper, feed: RegistryFeed, place: Endpoint) -> int:
+    import asyncio
+
     from bus.errors import BusError, UnreachableError
+    from bus.tasks import in_background
     from bus.transport import Connection
 
-    async with Connection.open(place) as connection:
-        await keeper.look(connection)
+    async with Connection.open(place) as connection, in_background(feed.run(), "what the bus says"):
+        try:
+            async with asyncio.timeout(app.timeout(CONNECT_S)):
+                while not keeper.is_done:
+                    await keeper.look(connection)
+                    await asyncio.sleep(LOOK_S)
+        except TimeoutError:
+            keeper.problems.setdefault("bus", "it does not answer in time")
     code = _told(app, keeper.terms())
-    if "bus" in keeper.problems:
-        raise UnreachableError(f"the beacon could not be sent: {keeper.problems['bus']}")
+    if problem := keeper.problems.pop("bus", None):
+        raise UnreachableError(f"whether the bus has the beacon is not known: {problem}")
     for problem in keeper.problems.values():
         raise BusError(problem, reason="system")
     return code

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 @click.argument("file", type=FILE, required=False)
 @click.option("--authority", help="only this one")
 def show(app: App, file: Path | None, *, authority: str | None) -> None:
-    """Print the registry in FILE, or the context's. Nothing is verified; `verify` does that."""
+    """Print the registry in FILE, of which nothing is verified (`verify` does that), or the version in force here."""
+    from bus.cli.frame import open_registry
     from bus.trust import ceremony
 
-    document = ceremony.document_of(read_file(file or app.identity.registry))
+    document = ceremony.document_of(read_file(file)) if file else open_registry(app).document
     if authority is not None:
         must_be_in(document, authority)
     rows = (
@@ -43,8 +44,16 @@ def show(app: App, file: Path | None, *, authority: str | None) -> None:
 
 
 def _spell(grants: Sequence[PublishGrant | ReadGrant]) -> str:
-    """`TLP:AUDIENCE` of every grant."""
-    return " ".join(sorted({f"{tlp}:{name}" for one in grants for tlp in one.tlps for name in one.audiences}))
+    """`STATUS: TLP:AUDIENCE ...` of all grants, each status once, and apart with `(KIND ...)` where not every kind is granted."""
+    places: dict[str, set[str]] = {}
+    for grant in grants:
+        kinds = getattr(grant, "kinds", ("*",))
+        only = "" if "*" in kinds else f" ({' '.join(kinds)})"
+        for status in grant.statuses:
+            places.setdefault(f"{status}{only}", set()).update(
+                f"{tlp}:{name}" for tlp in grant.tlps for name in grant.audiences
+            )
+    return "; ".join(f"{status}: {' '.join(sorted(names))}" for status, names in sorted(places.items()))
 
 
 @command(name="verify")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Collection, Iterable
-from itertools import groupby
-from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,6 +33,15 @@ CREATE INDEX IF NOT EXISTS receipt_queue_open ON receipt_queue (author, tlp, sta
 CREATE TABLE IF NOT EXISTS receipt_queue_upto (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 """
 LAYOUT = Layout("receipt_queue", SCHEMA)
+
+
+class Open(NamedTuple):
+    """A batch that is to be sent, by what its rows have in common."""
+
+    author: str
+    tlp: str
+    stage: str
+    batch: int
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +114,7 @@ def is_noted(db: sqlite3.Connection, stage: ReceiptStage, digest: str) -> bool:
     return db.execute(sql, (digest, stage)).fetchone() is not None
 
 
-def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
+def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
     """Make batches of what is open and granted, inside a transaction. Those made before and not sent come again."""
     for author, tlp, stage in db.execute(
         "SELECT DISTINCT author, tlp, stage FROM receipt_queue WHERE sent = 0"
@@ -119,13 +127,10 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Batch]:
             part = ns[start : start + MAX_RECEIPT_ITEMS]
             db.executemany("UPDATE receipt_queue SET batch = ? WHERE n = ?", [(part[0], n) for n in part])
     rows = db.execute(
-        "SELECT * FROM receipt_queue WHERE sent = 0 AND batch IS NOT NULL ORDER BY author, tlp, stage, batch, n"
+        "SELECT DISTINCT author, tlp, stage, batch FROM receipt_queue WHERE sent = 0 AND batch IS NOT NULL "
+        "ORDER BY author, tlp, stage, batch"
     )
-    return [
-        _batch(list(group))
-        for (author, tlp, *_), group in groupby(rows.fetchall(), _GROUP)
-        if (tlp, author) in granted
-    ]
+    return [Open(*row) for row in rows if (row["tlp"], row["author"]) in granted]
 
 
 # What has no effect is not answered either; its receipt waits until that is over.
@@ -134,14 +139,16 @@ SELECT q.n FROM receipt_queue q JOIN admitted a ON a.digest = q.digest
 WHERE q.sent = 0 AND q.author = ? AND q.tlp = ? AND q.stage = ? AND q.batch IS NULL AND NOT {contested.muted("a.row")}
 ORDER BY q.n
 """
-_GROUP = itemgetter("author", "tlp", "stage", "batch")
 
 
-def _batch(rows: list[sqlite3.Row]) -> Batch:
+def batch_of(db: sqlite3.Connection, which: Open) -> Batch:
+    """The answers of one batch; one at a time is in memory, for a hub may owe many."""
+    sql = "SELECT * FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch = ? ORDER BY n"
+    rows = db.execute(sql, which).fetchall()
     return Batch(
-        stage=ReceiptStage(rows[0]["stage"]),
-        author=rows[0]["author"],
-        tlp=Tlp(rows[0]["tlp"]),
+        stage=ReceiptStage(which.stage),
+        author=which.author,
+        tlp=Tlp(which.tlp),
         items=tuple(ReceiptItem(id=row["id"], digest=row["digest"], at=utc(row["at"])) for row in rows),
         ns=tuple(row["n"] for row in rows),
     )

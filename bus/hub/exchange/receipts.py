@@ -6,6 +6,7 @@ Without a grant for an author, or without a valid key, receipts wait in the queu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from types import MappingProxyType
 
 import msgspec
@@ -44,9 +45,10 @@ class Receipts(msgspec.Struct, frozen=True):
         if not granted or not await self.store.read(receipt_queue.is_due):
             return 0
         await self.store.write(lambda db: receipt_queue.note(db, publisher.authority_id, publisher.clock()))
-        batches = await self.store.write(lambda db: receipt_queue.take_up(db, granted))
+        due = await self.store.write(lambda db: receipt_queue.take_up(db, granted))
         failed: BusError | None = None
-        for batch in batches:
+        for each in due:
+            batch = await self.store.read(partial(receipt_queue.batch_of, which=each))
             receipt = draft(batch.stage, batch.author, batch.tlp, batch.items)
             try:
                 await publisher.publish(receipt, once=batch.once)
@@ -58,7 +60,7 @@ class Receipts(msgspec.Struct, frozen=True):
             await self.store.write(lambda db, ns=batch.ns: receipt_queue.mark(db, ns))  # type: ignore[misc]  # bound now
         if failed is not None:
             raise failed
-        return len(batches)
+        return len(due)
 
 
 _MEANS = MappingProxyType(

@@ -76,9 +76,14 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def picture(
-    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str | None = None
+    db: sqlite3.Connection,
+    now: dt.datetime,
+    registry: VerifiedRegistry,
+    reader: str | None = None,
+    *,
+    blind: bool = False,
 ) -> Picture:
-    """The situation now."""
+    """The situation now; with `blind` no channel is judged, as in `channel_rows`."""
     moment = now.timestamp()
     rows = db.execute("SELECT * FROM actual WHERE ended_by IS NULL AND expires > ?", (moment,)).fetchall()
     areas: dict[str, list[str]] = {}
@@ -86,7 +91,7 @@ def picture(
         for dimension in json.loads(row["dimensions"]):
             areas.setdefault(dimension, []).append(row["area"])
     ranked = sorted(rows, key=lambda row: (row["priority"], -row["issued"], row["id"]))
-    seen = channel_rows(db, now, registry, reader) if reader else ()
+    seen = channel_rows(db, now, registry, reader, blind=blind) if reader else ()
     contested = {channel.partition("/")[0] for channel in undecided(db) if "/actual." in channel}
     return Picture(
         at=now,

@@ -88,11 +88,12 @@ class _Missing(msgspec.Struct):
 
 
 def channel_rows(
-    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str
+    db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry, reader: str, *, blind: bool = False
 ) -> tuple[ChannelRow, ...]:
     """Every channel the reader has a grant for, heard or not, and every other it has heard; actual ones first.
 
-    A heartbeat on the system channel of the same authority, TLP and audience is a sign of life for all of them.
+    A heartbeat on the system channel of the same authority, TLP and audience is a sign of life for all of them. With `blind`
+    the store is not up with the bus: every state is `unknown`, for a silence in it is the reader's own.
     """
     heard = {row["channel"]: row for row in db.execute("SELECT * FROM channels")}
     outages = {(row["channel"], row["seq"]): row["until"] for row in db.execute("SELECT * FROM outages")}
@@ -123,7 +124,7 @@ def channel_rows(
             ChannelRow(
                 authority=authority,
                 channel=channel,
-                state=state_of(signs, now),
+                state=Liveness.UNKNOWN if blind else state_of(signs, now),
                 said=said,
                 last_seq=last_seq,
                 last_issued=utc(row["last_issued"]) if row else None,

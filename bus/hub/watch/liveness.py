@@ -32,6 +32,8 @@ class Liveness(StrEnum):
     SILENT = "silent"
     PLANNED = "planned"
     UNHEARD = "unheard"
+    UNKNOWN = "unknown"
+    """The store is not up with the bus, so nothing is said of anybody."""
 
 
 COUNTED = (Liveness.LIVE, Liveness.LATE, Liveness.SILENT)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import subprocess
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,8 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.conformance.rehearsal import Rehearsal
-from adapters.runloop import RunLoop, hold_to, place, prove, recognise
+from adapters.runloop import RunLoop, StuckError, hold_to, place, prove, recognise
 from adapters.sources import FolderSource
+from bus.cli.frame.exit_codes import FAILURE, exit_code
 from bus.errors import PermitError, StoreError
 from bus.plugin import (
     AdapterError,
@@ -37,7 +41,8 @@ from schemas.errors import TocsinError
 from schemas.parts import Info, Observable, PersonalData
 from schemas.sections import SectionDraft
 from schemas.vocab import TLP_RANK, Domain, Pap, PersonalFlag, Phase, RefRel, Tlp
-from tests.support.waiting import eventually
+from tests.support.places import ROOT
+from tests.support.waiting import eventually, longest
 
 NOW = dt.datetime(2027, 5, 23, 18, 0, tzinfo=dt.UTC)
 MANIFEST = Manifest(
@@ -407,3 +412,130 @@ async def test_times_without_a_zone_are_read_in_the_loop_s(tmp_path: Path) -> No
         )
         await loop.run(FolderSource(tmp_path, once=True))
     assert zones == ["Europe/Vienna"]
+
+
+# -- reading beside the event loop ---------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def one_document(
+    tmp_path: Path, read: Callable[[bytes, ReadContext], ReadResult], **options: Any
+) -> AsyncIterator[tuple[Rehearsal, RunLoop]]:
+    """A loop whose one format reads as it is told, and one document in its spool."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a").write_text("note\none")
+    format_ = msgspec.structs.replace(NOTE, read=read)
+    async with Rehearsal.open(MANIFEST, tmp_path, country="XA", clock=lambda: NOW) as rehearsal:
+        yield (
+            rehearsal,
+            RunLoop(
+                MANIFEST, {"note": format_}, rehearsal.publisher, country="XA", clock=lambda: NOW, **options
+            ),
+        )
+
+
+async def test_a_long_reading_holds_up_nothing_else(tmp_path: Path) -> None:
+    """While a document is being read the same event loop publishes, as heartbeats are, and reading can be cancelled."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read(data: bytes, context: ReadContext) -> ReadResult:
+        begun.set()
+        go_on.wait(longest())
+        return read_note(data, context)
+
+    try:
+        async with one_document(tmp_path, read) as (rehearsal, loop):
+            task = asyncio.create_task(loop.run(FolderSource(tmp_path, once=True)))
+            await eventually(begun.is_set)
+            kept = await rehearsal.publisher.publish(threat("meanwhile"), defaults=MANIFEST.defaults())
+            assert [each.id for each in await rehearsal.bulletins()] == [kept.id]
+            assert not task.done()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            assert (tmp_path / "in" / "a").is_file()
+    finally:
+        go_on.set()
+
+
+async def test_a_document_that_is_never_read_to_its_end_is_refused_and_ends_the_program(
+    tmp_path: Path,
+) -> None:
+    """The next process begins with the next document."""
+    go_on = threading.Event()
+
+    def read(data: bytes, context: ReadContext) -> ReadResult:
+        go_on.wait(longest())
+        return read_note(data, context)
+
+    try:
+        async with one_document(tmp_path, read, most_s=0.05) as (rehearsal, loop):
+            with pytest.raises(StuckError) as ended:
+                await loop.run(FolderSource(tmp_path, once=True))
+            assert exit_code(ended.value) == FAILURE
+            assert not await rehearsal.bulletins()
+    finally:
+        go_on.set()
+    assert refusal(tmp_path, "a")["reason"] == "format-stuck"
+
+
+async def test_a_document_for_which_memory_is_short_is_tried_again(tmp_path: Path) -> None:
+    """It waits twice; then it is refused, so that others are read."""
+
+    def read(data: bytes, context: ReadContext) -> ReadResult:
+        raise MemoryError
+
+    async with one_document(tmp_path, read) as (_, loop):
+        for _ in range(2):
+            await loop.run(FolderSource(tmp_path, once=True))
+            assert (tmp_path / "in" / "a").is_file()
+        await loop.run(FolderSource(tmp_path, once=True))
+    assert loop.counts == {"seen": 3, "held": 2, "refused": 1}
+    assert refusal(tmp_path, "a")["reason"] == "no-memory"
+
+
+async def test_memory_that_was_short_for_a_moment_costs_nothing(tmp_path: Path) -> None:
+    """The document is read the next time."""
+    short = [MemoryError()]
+
+    def read(data: bytes, context: ReadContext) -> ReadResult:
+        if short:
+            raise short.pop()
+        return read_note(data, context)
+
+    async with one_document(tmp_path, read) as (rehearsal, loop):
+        await loop.run(FolderSource(tmp_path, once=True))
+        await loop.run(FolderSource(tmp_path, once=True))
+        assert len(await rehearsal.bulletins()) == 1
+
+
+def test_types_are_built_before_the_reading_thread_uses_them() -> None:
+    """Msgspec 0.22 ends a process in which one thread builds a type and another uses it: tried in a process of its own."""
+    code = """
+import asyncio, sys
+import msgspec
+from adapters.reading_thread import in_reading_thread
+
+sys.setswitchinterval(1e-6)
+
+def made():
+    last = msgspec.defstruct("last", [("x", int, 0)])
+    for n in range(20):
+        last = msgspec.defstruct(f"t{n}", [(f"f{k}", last | None, None) for k in range(10)])
+    return last
+
+def use(type_):
+    for _ in range(10):
+        msgspec.json.decode(b'{"f0":{"f1":{"f2":null}}}', type=type_)
+
+async def main():
+    for _ in range(100):
+        type_ = made()
+        beside = asyncio.ensure_future(in_reading_thread(lambda: use(type_)))
+        await asyncio.sleep(0)
+        use(type_)
+        await beside
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -16,6 +16,7 @@ import pytest
 
 from adapters.authorities.digital import ADAPTER as DIGITAL
 from adapters.runloop import recognise
+from adapters.translation.reading import safe_xml
 from bus.plugin import Format, FormatError, ReadContext, discover, translate
 from schemas.codec import encode
 from schemas.errors import TocsinError
@@ -139,3 +140,22 @@ def test_every_format_has_a_sample() -> None:
     """A format without a sample would not be looked at here."""
     offered = {format_ for found in discover() if found.adapter for format_ in found.adapter.formats}
     assert offered == {param.values[0].id for param in samples()}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'<?xml version="1.0" encoding="canary"?><a/>',
+        b"<a>&canary;</a>",
+        b"<canary><a></canary>",
+        b'<a canary="1" canary="2"/>',
+        b"<?canary",
+        b"<canary:a/>",
+        b'<!DOCTYPE canary [<!ENTITY elmstreet "x">]><a>&elmstreet;</a>',
+    ],
+)
+def test_no_refusal_of_xml_quotes_the_document(data: bytes) -> None:
+    """Not its encoding, nor an entity, nor a name."""
+    with pytest.raises(FormatError) as refused:
+        safe_xml(data, max_bytes=1 << 20)
+    assert not SEEN.search(str(refused.value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
 import json
 import os
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.sources import FolderSource, StdinSource
 from bus.plugin import AdapterError, Loss, Observation, Verdict
@@ -234,3 +236,26 @@ def test_standard_input_without_an_end_can_be_cancelled(typing_end: int) -> None
                 _ = [found async for found in StdinSource().observe()]
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize(
+    "trouble", [OSError(errno.EMFILE, "too many open files"), MemoryError()], ids=["files", "memory"]
+)
+async def test_what_the_system_lacks_is_no_fault_of_a_file(
+    trouble: Exception, tmp_path: Path, incoming: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file stays where it is, it is said once and when it is over, and the file is offered then."""
+    (incoming / "a").write_bytes(b"1")
+    source = FolderSource(tmp_path, once=True)
+
+    def lacks(*_: object, **__: object) -> int:
+        raise trouble
+
+    with capture_logs() as said:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", lacks)
+            for _ in range(2):
+                assert [found async for found in source.observe()] == []
+        assert names(incoming) == ["a"]
+        assert [found.name async for found in source.observe()] == ["a"]
+    assert [each["event"] for each in said] == ["spool_unreadable", "spool_readable_again"]

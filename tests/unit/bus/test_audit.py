@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bus.audit import MAX_LINE_BYTES, MAX_TEXT, AuditError, Entry, append, read, verify
+from bus.audit import MAX_LINE_BYTES, MAX_TEXT, AuditError, Entry, append, read, set_aside, verify
 from schemas.codec import digest
 
 NOW = dt.datetime(2027, 5, 23, 18, 0, tzinfo=dt.UTC)
@@ -322,3 +323,55 @@ def test_kill_9_takes_nothing_that_was_answered(tmp_path: Path) -> None:
     append(path, "after", {}, NOW)
     for head in answered:
         verify(path, head=head)
+
+
+def test_a_record_that_is_set_aside_goes_on_in_a_new_one(tmp_path: Path) -> None:
+    """The old one is whole under its new name; the new one begins with its head, and a writer goes on there."""
+    path, old = tmp_path / "audit.jsonl", tmp_path / "2027.jsonl"
+    filled(path)
+    before = verify(path)
+    assert set_aside(path, old, NOW) == before
+    append(path, "signed", {}, NOW)
+    assert verify(old, head=before.head) == before
+    first, second = read(path)
+    assert (first.event, first.facts["head"], first.facts["entries"], second.event) == (
+        "continued",
+        before.head,
+        before.entries,
+        "signed",
+    )
+    with pytest.raises(FileExistsError):
+        set_aside(path, old, NOW)
+
+
+def test_writers_lose_nothing_while_a_record_is_set_aside(tmp_path: Path) -> None:
+    """Four of them, and a record that is set aside five times: every entry is in one of the files, each of which stands."""
+    path = tmp_path / "audit.jsonl"
+    append(path, "begun", {}, NOW)
+
+    def write(name: int) -> None:
+        for number in range(50):
+            append(path, "signed", {"by": f"{name}.{number}"}, NOW)
+
+    with ThreadPoolExecutor(5) as pool:
+        writing = [pool.submit(write, name) for name in range(4)]
+        for number in range(5):
+            set_aside(path, tmp_path / f"{number}.jsonl", NOW)
+        for each in writing:
+            each.result()
+    files = [path, *(tmp_path / f"{number}.jsonl" for number in range(5))]
+    said = [entry.facts["by"] for file in files for entry in read(file) if entry.event == "signed"]
+    assert sorted(map(str, said)) == sorted(f"{name}.{number}" for name in range(4) for number in range(50))
+
+
+def test_a_broken_record_is_not_set_aside(tmp_path: Path) -> None:
+    """It is evidence where it lies; nor is one that is not there made."""
+    path = tmp_path / "audit.jsonl"
+    with pytest.raises(AuditError):
+        set_aside(path, tmp_path / "old.jsonl", NOW)
+    assert not path.exists()
+    lines = filled(path)
+    path.write_bytes(b"\n".join(lines[1:]) + b"\n")
+    with pytest.raises(AuditError):
+        set_aside(path, tmp_path / "old.jsonl", NOW)
+    assert not (tmp_path / "old.jsonl").exists()

@@ -137,7 +137,7 @@ def told(desk: Desk, arguments: tuple[str, ...], case: str) -> str:
         "draft": str(folder / f"{place}.draft.json"),
         "status": str(CASES[case][0]),
     }
-    return desk.run(*(each.format(**names) for each in arguments))
+    return desk.view(*(each.format(**names) for each in arguments))
 
 
 def says_how(text: str, case: str) -> bool:
@@ -206,8 +206,8 @@ def _words(line: str) -> Iterator[tuple[str, str]]:
 
 def test_the_picture_is_marked_by_the_narrowest_of_what_it_was_made_from(desk: Desk) -> None:
     """Its counts tell of bulletins too."""
-    assert json.loads(desk.run("picture", "--json"))["tlp"] == "amber+strict"
-    assert "made from up to TLP:AMBER+STRICT" in desk.run("picture")
+    assert json.loads(desk.view("picture", "--json"))["tlp"] == "amber+strict"
+    assert "made from up to TLP:AMBER+STRICT" in desk.view("picture")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -232,7 +232,7 @@ def test_a_signed_file_goes_out_byte_for_byte(desk: Desk, way: str, case: str) -
 )
 def test_other_ways_tell_nothing_that_a_bulletin_says(desk: Desk, arguments: tuple[str, ...]) -> None:
     """Not a headline, in words or as JSON."""
-    text = desk.run(*arguments) + desk.run(*arguments, "--json")
+    text = desk.view(*arguments) + desk.view(*arguments, "--json")
     assert not any(case in text for case in CASES)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,8 @@ async def test_what_is_dated_back_is_answered_when_it_takes_effect_and_not_befor
 
         async def answered() -> list[str]:
             await store.write(lambda db: receipt_queue.note(db, "xb-hub", NOW))
-            batches = await store.write(lambda db: receipt_queue.take_up(db, granted))
+            due = await store.write(lambda db: receipt_queue.take_up(db, granted))
+            batches = [await store.read(partial(receipt_queue.batch_of, which=each)) for each in due]
             return [item.digest for batch in batches for item in batch.items]
 
         await read(store, [forged], theft.ended, NOW)

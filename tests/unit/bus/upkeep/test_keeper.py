@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +12,10 @@ import pytest
 
 from bus.errors import TrustError, UnreachableError
 from bus.keys.signatures import FileSigner
+from bus.subscribing.registry_feed import Heard
 from bus.trust import ceremony
 from bus.trust.registry import TrustState
 from bus.trust.store import RegistryStore
-from bus.upkeep import keeper as keeping
 from bus.upkeep.keeper import Keeper, must_have_role
 from schemas.envelope import read_claims
 from schemas.registry import MAX_BEACON_BYTES, Beacon
@@ -43,6 +42,10 @@ class Bus:
         self.is_there = True
         self.answers = True
 
+    def heard(self) -> Heard:
+        """As the feed says."""
+        return Heard(at_end=self.is_there, beacon=self.said[-1] if self.said else None)
+
     async def until_connected(self, timeout: float) -> None:
         """As a connection does."""
         if not self.is_there:
@@ -51,13 +54,7 @@ class Bus:
     async def request(
         self, subject: str, payload: bytes, headers: Mapping[str, str] | None, timeout: float
     ) -> dict[str, Any]:
-        """The last message, or one more."""
-        if subject.startswith("$JS.API.STREAM.MSG.GET."):
-            if not self.said:
-                return {
-                    "error": {"code": 404, "err_code": keeping.NO_MESSAGE, "description": "no message found"}
-                }
-            return {"message": {"data": base64.b64encode(self.said[-1]).decode()}}
+        """One more message."""
         self.said.append(payload)
         if not self.answers:
             raise UnreachableError("no answer")
@@ -78,6 +75,7 @@ class Desk:
             self.held,
             signer,
             cast("Any", bus.endpoint),
+            bus.heard,
             life=LIFE,
             clock=clock,
             rng=lambda: jitter,

@@ -95,28 +95,28 @@ def test_where_nothing_contradicts_there_is_no_proof(desk: Desk) -> None:
 
 def test_alarms_are_listed_with_when_and_why(desk: Desk) -> None:
     """Those that stand; with --all those that ended too; --all alone is a mistake."""
-    assert json.loads(desk.run("channels", "--alarms", "--json")) == []
-    (gap,) = json.loads(desk.run("channels", "--alarms", "--all", "--json"))
+    assert json.loads(desk.view("channels", "--alarms", "--json")) == []
+    (gap,) = json.loads(desk.view("channels", "--alarms", "--all", "--json"))
     assert (gap["channel"], gap["reason"], gap["ended"]) == (DENIED, "gap", "1970-01-01T00:00:20Z")
-    assert desk.run("channels", "--alarms", "--all").count("\t") == 4
+    assert desk.view("channels", "--alarms", "--all").count("\t") == 4
     desk.run("channels", "--all", code=2)
 
 
 def test_channels_show_forks_and_uptime(desk: Desk) -> None:
     """In the table and in JSON; actual channels first."""
-    rows = json.loads(desk.run("channels", "--json"))
+    rows = json.loads(desk.view("channels", "--json"))
     assert {row["channel"].split(".")[0] for row in rows[:-1]} == {"actual"}
     assert next(row for row in rows if row["authority"] == "xa-csirt")["forks"] == 0
     assert next(row for row in rows if f"{row['authority']}/{row['channel']}" == FORKED)["forks"] == 2
     assert all("uptime" in row for row in rows)
-    assert len(desk.run("channels", "--uptime").splitlines()) == len(rows)
+    assert len(desk.view("channels", "--uptime").splitlines()) == len(rows)
 
 
 def test_a_person_decides_on_a_contradiction_once(desk: Desk) -> None:
     """The evidence stays; what a heartbeat alone denies is not to be decided before it came, and nothing twice."""
     asked = ("hub", "decide", FORKED, "--reason", "asked by telephone", "--yes")
     assert json.loads(desk.run(*asked, "--json")) == {"channel": FORKED, "decided": 1, "contested": False}
-    rows = json.loads(desk.run("channels", "--json"))
+    rows = json.loads(desk.view("channels", "--json"))
     assert next(row for row in rows if f"{row['authority']}/{row['channel']}" == FORKED)["forks"] == 1
     assert '{"contradiction"' in desk.run("bulletin", "proof", FORKED)
     assert "fork-decided" in desk.run("audit", "show")

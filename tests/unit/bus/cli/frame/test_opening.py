@@ -121,7 +121,7 @@ class Hub(Desk):
 
     def watched(self) -> list[dict[str, Any]]:
         """What `watch` shows of all that is held."""
-        shown = self.run("watch", "--since", "all", "--no-follow", "--json")
+        shown = self.view("watch", "--since", "all", "--no-follow", "--json")
         return [json.loads(line) for line in shown.splitlines()]
 
     def on_disk(self) -> bytes:
@@ -163,12 +163,12 @@ def test_what_is_sealed_to_a_hub_is_opened_as_it_is_shown(
     tech, data = parts["sections"]
     assert tech["content"]["observables"][0]["value"] == SECRETS[1]
     assert (data["reason"], data["recipients"]) == ("not-a-recipient", [ISSUER, READERS[1]])
-    text = hub.run("watch", "--since", "all", "--no-follow")
+    text = hub.view("watch", "--since", "all", "--no-follow")
     assert f"{SECRETS[0]} (opened)" in text
     assert (
         f"Open part (section indicators opened, section personal-data sealed to {ISSUER} {READERS[1]}" in text
     )
-    top = json.loads(hub.run("picture", "--json"))["top"]
+    top = json.loads(hub.view("picture", "--json"))["top"]
     assert {item["headline"]: item["sealed"][0] for item in top} == {
         SECRETS[0]: "opened",
         "Open part": "section indicators opened",
@@ -194,8 +194,8 @@ def test_a_hub_without_a_key_shows_the_cover(tmp_path: Path, monkeypatch: pytest
     assert parts["sections"][0]["reason"] == "not-a-recipient"
     cover = f"Sealed to {', '.join(READERS)}"
     for shown in (
-        hub.run("watch", "--since", "all", "--no-follow"),
-        hub.run("picture"),
+        hub.view("watch", "--since", "all", "--no-follow"),
+        hub.view("picture"),
         hub.run("bulletin", "list"),
     ):
         assert cover in shown

@@ -28,15 +28,25 @@ HOSTILE = {
     "isolated": "\u2066a\u2069",
     "a NUL": "a\x00b",
     "half a character": "\ud800",
+    "a text in selectors": "a" + "".join(chr(0xE0100 + byte) for byte in b"hidden"),
+    "letters that are empty": "a\u3164\u115f\u2800b",
+    "marks that are empty": "a\u034f\u180b\ufe00b",
 }
 
 
 def unseen(text: str) -> set[str]:
     """The characters in it that steer a terminal, or are not seen."""
-    return {each for each in text if unicodedata.category(each) in UNSEEN} - JOINERS
+    return {each for each in text if unicodedata.category(each) in UNSEEN or each in EMPTY} - JOINERS
+
+
+EMPTY = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00\ufe0d\ufff0\U000e0100\U000e01ef\U000e0fff"
+)
+"""Some of what shows nothing though its category is one of letters, marks, symbols, or none."""
 
 
 EVERY_UNSEEN = "".join(chr(n) for n in range(0x110000) if unicodedata.category(chr(n)) in UNSEEN - {"Cs"})
+EVERY_UNSEEN += "".join(sorted(EMPTY))
 PRINTERS = {
     *("click.echo", "click.secho", "click.confirm", "print", "sys.stdout.write", "sys.stderr.write"),
     *("sys.stdout.buffer.write", "rich.print"),
@@ -88,7 +98,7 @@ def test_json_is_escaped_and_stays_equal(capfd: pytest.CaptureFixture[str]) -> N
     App().data(said)
     printed = capfd.readouterr().out
     assert printed.endswith("\n")
-    assert not {each for each in printed[:-1] if unicodedata.category(each) in UNSEEN}
+    assert not {each for each in printed[:-1] if unicodedata.category(each) in UNSEEN or each in EMPTY}
     assert json.loads(printed) == said
     assert "é\u4e00\U0001f600" in printed
 
@@ -126,6 +136,18 @@ def test_an_error_that_quotes_is_safe(capfd: pytest.CaptureFixture[str], text: s
     err = capfd.readouterr().err
     assert unseen(err) == {"\n"}
     assert err.count("\n") == 1
+
+
+def test_emoji_and_the_scripts_that_need_joiners_are_shown_as_they_are() -> None:
+    """What people write is not escaped: accents, selectors of emoji, joiners, right-to-left letters."""
+    for text in (
+        "é\u0301",
+        "\u2764\ufe0f",
+        "\u0915\u094d\u200d\u0937",
+        "\u05d0\u05d1",
+        "\U0001f468\u200d\U0001f469",
+    ):
+        assert safe(text) == text
 
 
 def test_nothing_else_writes_to_the_terminal() -> None:

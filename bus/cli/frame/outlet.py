@@ -1,0 +1,146 @@
+"""The standard streams of a program that runs on: text is taken at once, and a thread writes it (`bus.cli.frame.writer`)."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from bus.cli.frame.writer import Writer
+
+CLOSE_S = 1.0
+"""So long, in seconds, an end waits for a reader that reads nothing."""
+
+
+class Outlet(io.TextIOBase):
+    """In the place of a standard stream: takes text at once, and has a `Writer` write it."""
+
+    def __init__(self, stream: TextIO, writer: Writer) -> None:
+        """Stand in for a stream."""
+        self._stream = stream
+        self._writer = writer
+        self._partial = ""
+        self._lock = (
+            threading.RLock()
+        )  # a signal may come while it is held, and its last words go through here
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # the stream's own
+        """That of the stream."""
+        return self._stream.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]  # the stream's own
+        """What the stream does with characters that its encoding lacks."""
+        return self._stream.errors
+
+    def write(self, text: str) -> int:
+        """Take text; whole lines go on."""
+        if not isinstance(text, str):
+            raise TypeError(f"text is written here, not {type(text).__name__}")
+        with self._lock:
+            whole, end, self._partial = (self._partial + text).rpartition("\n")
+            if end:
+                self._put(whole + end)
+        return len(text)
+
+    def flush(self) -> None:
+        """Let what is no whole line go on, too; does not wait for it to be written."""
+        with self._lock:
+            partial, self._partial = self._partial, ""
+            if partial:
+                self._put(partial)
+
+    def _put(self, text: str) -> None:
+        self._writer.put(text.encode(self.encoding, self.errors or "backslashreplace"))
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The stream's own descriptor."""
+        return self._stream.fileno()
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+
+class Outlets:
+    """Both standard streams of a program that runs on."""
+
+    def __init__(self, *, json: bool) -> None:
+        """Stand in for both; a stream that is no file of the system stays as it is.
+
+        Args:
+            json: standard output has one JSON value on each line; so has its line about what was left out.
+        """
+        self._before = (sys.stdout, sys.stderr)
+        writers: dict[tuple[int, int], Writer] = {}
+        out = self._stand_in(sys.stdout, writers, _gap_in_json if json else _gap)
+        err = self._stand_in(sys.stderr, writers, _gap)
+        self._out = out
+        self._writers = tuple(writers.values())
+        if out is not None and err is not None and out is not err:
+            out.on_change = lambda what: err.put(f"tocsin: standard output {what}\n".encode())
+
+    def _stand_in(
+        self, stream: TextIO | None, writers: dict[tuple[int, int], Writer], gap: Callable[[int], str]
+    ) -> Writer | None:
+        if stream is None:
+            return None
+        try:
+            stream.flush()
+            fd = stream.fileno()
+            found = os.fstat(fd)
+            place = (found.st_dev, found.st_ino)
+            writer = writers.setdefault(place, writers.get(place) or Writer(fd, gap))
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+        ):  # no file of the system, such as a test's; or no thread for it
+            return None
+        outlet = Outlet(stream, writer)
+        if stream is sys.stdout:
+            sys.stdout = outlet
+        else:
+            sys.stderr = outlet
+        return writer
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes of standard output wait to be written."""
+        return 0 if self._out is None else self._out.waiting
+
+    def flush(self) -> None:
+        """Hand over what is no whole line, too."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, Outlet):
+                stream.flush()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the reader of standard output has gone away."""
+        return self._out is not None and self._out.is_gone
+
+    def close(self, patience_s: float = CLOSE_S) -> None:
+        """Write what waits, for as long as it is read, and give the streams back."""
+        self.flush()
+        deadline = time.monotonic() + patience_s
+        for writer in self._writers:  # side by side: none of them waits for another's reader
+            writer.close(max(0.0, deadline - time.monotonic()))
+        sys.stdout, sys.stderr = self._before
+
+
+def _gap(lines: int) -> str:
+    return f"tocsin: {lines} lines were left out here, because nobody read them"
+
+
+def _gap_in_json(lines: int) -> str:
+    return f'{{"left_out":{{"lines":{lines}}}}}'

@@ -1,0 +1,185 @@
+"""A thread that writes lines to a file, within bounds, and counts those for which nobody has made room.
+
+A pipe that is full, a paused terminal or a slow log stops whoever writes to it. A program that runs on must not be stopped
+by that, so it hands its lines over and goes on (ADR-024).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+MOST_LINES = 10_000
+MOST_BYTES = 4 * 1024**2
+"""So much waits for its reader; what comes then is left out until half of it has been read."""
+CHUNK_BYTES = 65_536
+AGAIN_S = 1.0
+"""How long to wait after a failed write, such as to a full disk, before the next."""
+LOOK_S = 1.0
+
+
+class Writer:
+    """Writes to one file in a thread of its own; several streams that lead to the same file share it."""
+
+    def __init__(
+        self, fd: int, gap: Callable[[int], str], *, lines: int = MOST_LINES, size: int = MOST_BYTES
+    ) -> None:
+        """Begin to write.
+
+        Args:
+            fd: where to.
+            gap: the line that says how many lines were left out at its place.
+            lines: so many lines wait at the most.
+            size: so many bytes wait at the most; a single line may be longer.
+
+        Raises:
+            RuntimeError: the system gives no thread.
+        """
+        self.is_gone = False
+        self.on_change: Callable[[str], None] = lambda _: None
+        self._fd = fd
+        self._gap = gap
+        self._most = (lines, size)
+        self._moved = threading.Condition()
+        self._waiting: deque[tuple[bytes, int]] = (
+            deque()
+        )  # text and its lines; empty text: these lines are left out here
+        self._lines = self._bytes = 0
+        self._leaves_out = False
+        self._lost = 0  # lines that could not be written, to be told before the next one
+        self._failed = self._closing = self._is_midline = False
+        self._thread = threading.Thread(target=self._run, name=f"output {fd}", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait to be written."""
+        return self._bytes
+
+    def put(self, data: bytes) -> None:
+        """Hand over one or more lines; returns at once."""
+        lines = max(1, data.count(b"\n"))
+        begins = False
+        with self._moved:
+            if self.is_gone:
+                return
+            most_lines, most_bytes = self._most
+            if self._leaves_out and 2 * self._lines <= most_lines and 2 * self._bytes <= most_bytes:
+                self._leaves_out = False
+            elif self._lines and (self._lines + lines > most_lines or self._bytes + len(data) > most_bytes):
+                begins = not self._leaves_out
+                self._leaves_out = True
+            if not self._leaves_out:
+                self._waiting.append((data, lines))
+                self._lines += lines
+                self._bytes += len(data)
+            elif begins or not self._waiting or self._waiting[-1][0]:
+                self._waiting.append((b"", lines))
+            else:
+                self._waiting[-1] = (b"", self._waiting[-1][1] + lines)
+            self._moved.notify_all()
+        if begins:
+            self.on_change("is not read; lines are left out until it is")
+
+    def drained(self, patience_s: float) -> bool:
+        """Wait until all is written, for as long as something is within `patience_s`. Returns whether it is."""
+        with self._moved:
+            while self._waiting and not self.is_gone:
+                before = (self._bytes, len(self._waiting))
+                deadline = time.monotonic() + patience_s
+                while (self._bytes, len(self._waiting)) == before and not self.is_gone:
+                    if not self._moved.wait(max(0.0, deadline - time.monotonic())):
+                        return False
+            return not self.is_gone
+
+    def close(self, patience_s: float) -> bool:
+        """End, once all is written or nothing moves for `patience_s`. Returns whether all is written."""
+        is_whole = self.drained(patience_s)
+        with self._moved:
+            self._closing = True
+            self._moved.notify_all()
+        return is_whole
+
+    # -- in the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while self._turn():
+                pass
+        except Exception as exc:  # noqa: BLE001 (whatever it is, the program must not believe that it is still heard)
+            self._give_up(f"cannot be written to ({exc!r}); this program goes on without it")
+
+    def _turn(self) -> bool:
+        """Write what comes next; False at the end."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._waiting or self._closing)
+            if not self._waiting:
+                return False
+            data, lines = self._waiting[0]
+            if not data:
+                self._lost += lines
+            lost = self._lost
+        try:
+            if lost:
+                self._write(f"{chr(10) * self._is_midline}{self._gap(lost)}\n".encode())
+            self._write(data)
+        except BrokenPipeError:
+            self._give_up("has no reader any more; this program goes on without it")
+            return False
+        except OSError as exc:
+            self._fail(exc, lines)
+            return not self._closing
+        with self._moved:
+            self._lost -= lost
+            self._let_go(lines)
+            if data:
+                self._lines -= lines
+                self._bytes -= len(data)
+            self._moved.notify_all()
+        if lost or self._failed:
+            self._failed = False
+            self.on_change(f"takes lines again; {lost} were left out")
+        return True
+
+    def _let_go(self, lines: int) -> None:
+        """Take out what came next; what was left out beside it meanwhile is told with the next line."""
+        data, now = self._waiting.popleft()
+        self._lost += 0 if data else now - lines
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            try:
+                written = os.write(self._fd, left[:CHUNK_BYTES])
+                self._is_midline = left[written - 1] != ord("\n")
+                left = left[written:]
+            except BlockingIOError:  # whoever shares the file has made it so
+                select.select([], [self._fd], [], LOOK_S)
+
+    def _fail(self, exc: OSError, lines: int) -> None:
+        """Leave out what could not be written, and wait a moment before the next."""
+        is_news, self._failed = not self._failed, True
+        with self._moved:
+            data = self._waiting[0][0]
+            self._let_go(lines)
+            if data:
+                self._lost += lines
+                self._lines -= lines
+                self._bytes -= len(data)
+            self._moved.notify_all()
+        if is_news:
+            self.on_change(f"cannot be written to ({exc.strerror}); lines are left out until it can")
+        with self._moved:
+            self._moved.wait_for(lambda: self._closing, AGAIN_S)
+
+    def _give_up(self, what: str) -> None:
+        with self._moved:
+            self.is_gone = True
+            self._waiting.clear()
+            self._lines = self._bytes = 0
+            self._moved.notify_all()
+        self.on_change(what)

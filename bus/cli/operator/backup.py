@@ -1,0 +1,109 @@
+"""`tocsin backup` and `tocsin restore`: one archive of a context."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.cli.frame import FILE, App, command, input_errors, must_be_new
+
+if TYPE_CHECKING:
+    from bus.config import Context
+
+
+@command()
+@click.argument("archive", type=FILE)
+@click.option(
+    "--with-keys",
+    is_flag=True,
+    help="signing and seal keys (encrypted), transport and TLS keys (not encrypted); never a passphrase",
+)
+@click.option("--no-store", is_flag=True, help="leave out the reader's store, which may be large")
+def backup(app: App, archive: Path, *, with_keys: bool, no_store: bool) -> None:
+    """Write ARCHIVE, a new file of mode 0600: outbox, store, audit record, registry, statements and settings of a context.
+
+    Its programs may run meanwhile. Each file has its digest in it, and the digest of the whole is printed: write it down
+    elsewhere.
+    """
+    from bus.cli.frame import record
+    from bus.upkeep import back_up
+
+    must_be_new(archive)
+    name, context = app.context()
+    kept = back_up(
+        name,
+        context,
+        app.state_folder(),
+        archive.absolute(),
+        app.now(),
+        with_keys=with_keys,
+        with_store=not no_store,
+    )
+    record(app, "backed-up", file=str(archive), sha256=kept.sha256, with_keys=with_keys)
+    size = sum(kept.members.values())
+    app.answer(
+        {"file": str(archive), "sha256": kept.sha256, "members": kept.members},
+        lines=[kept.sha256],
+        notes=[
+            f"{archive} holds {len(kept.members)} files of {name}, {size} bytes; write its digest down elsewhere"
+        ],
+    )
+
+
+@command()
+@click.argument("archive", type=FILE)
+@click.option("--digest", "sha256", metavar="SHA256", help="of the archive, as backup printed it")
+@click.option("--force", is_flag=True, help="set an outbox or a store that is there aside")
+@click.option("--dry-run", is_flag=True, help="check everything, and write nothing")
+def restore(app: App, archive: Path, *, sha256: str | None, force: bool, dry_run: bool) -> None:
+    """Put a context back from ARCHIVE, once all of it has been compared with its digests.
+
+    Files go to where the settings here name them, or, where they know no such context, below the folder of the settings.
+    What is there stays: registry, keys and audit record are never overwritten, an outbox or a store is set aside with --force.
+    A restored outbox signs nothing before it was compared with the bus: publish does that, or tocsin outbox recover.
+    """
+    from bus.cli.frame import record
+    from bus.config import save_context
+    from bus.upkeep import restore as put_back
+
+    def find(name: str) -> tuple[Context, Path] | None:
+        from bus.config import state_of
+
+        context = app.loaded.settings.contexts.get(name)
+        return None if context is None else (context, state_of(name, context, os.environ))
+
+    with input_errors(archive):
+        archive.open("rb").close()
+    done = put_back(archive, app.loaded.home, find, app.now(), force=force, sha256=sha256, rehearse=dry_run)
+    name = done.name
+    if not dry_run:
+        if name not in app.loaded.settings.contexts:
+            save_context(app.loaded.home, name, done.context)
+        app.context_name = name
+        app.__dict__.pop("loaded", None)
+        record(
+            app,
+            "restored",
+            file=str(archive),
+            made=f"{done.made:%Y-%m-%dT%H:%M:%SZ}",
+            files=len(done.written),
+        )
+    would = "would be " if dry_run else ""
+    app.answer(
+        done,
+        table=(
+            ("", "file"),
+            [
+                *((f"{would}written", path) for path in done.written),
+                *((f"{would}set aside", path) for path in done.set_aside),
+                *(("stays", path) for path in done.kept),
+            ],
+        ),
+        notes=[
+            f"{name}, as it was on {done.made:%Y-%m-%d %H:%M:%S} UTC",
+            "its outbox signs nothing before it was compared with the bus: tocsin outbox recover, or any publish that reaches it",
+        ],
+    )

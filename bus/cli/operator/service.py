@@ -1,0 +1,300 @@
+"""`tocsin service`: units of systemd for the programs that run on."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from bus.cli.frame import FOLDER, App, Group, NotFoundError, command
+
+if TYPE_CHECKING:
+    from bus.config import Context
+    from bus.upkeep import Scope, UnitSpec
+
+SYSTEM_UNITS = Path("/etc/systemd/system")
+PROGRAMS: dict[str, tuple[tuple[str, ...], str]] = {
+    "server": (("server", "run"), "the broker of {}"),
+    "hub": (("hub", "run"), "the hub {}"),
+    "adapter": (("adapter", "run"), "the adapter of {}"),
+    "heartbeat": (("heartbeat", "run"), "the heartbeats of {}"),
+    "keeper": (("registry", "keep"), "the keeper of the registry ({})"),
+}
+_SIGNS = ("hub", "adapter", "heartbeat")  # with the key of its context
+
+
+@click.group(cls=Group)
+def service() -> None:
+    """Units of systemd for the programs that run on, with walls around them and a watchdog."""
+
+
+_dir = click.option("--dir", "folder", type=FOLDER, help="where units lie, instead of systemd's own folder")
+_scope = click.option(
+    "--system/--user",
+    "is_system",
+    default=None,
+    help="for the machine, or for you  [default: as root or not]",
+)
+
+
+@command(service, "install")
+@click.argument("program", type=click.Choice(list(PROGRAMS)))
+@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENT...]")
+@_scope
+@_dir
+@click.option("--run-as", metavar="USER", help="the user, in the system scope  [default: you]")
+@click.option("--name", "label", help="one of several of this program and context")
+@click.option("--print", "is_printed", is_flag=True, help="print the unit and write nothing")
+@click.option("--force", is_flag=True, help="write over a unit that was changed by hand")
+def install(
+    app: App,
+    program: str,
+    arguments: tuple[str, ...],
+    *,
+    is_system: bool | None,
+    folder: Path | None,
+    run_as: str | None,
+    label: str | None,
+    is_printed: bool,
+    force: bool,
+) -> None:
+    """Write a unit that runs PROGRAM as the chosen context; ARGUMENTs are those of its own command.
+
+    For example: tocsin service install adapter -- cyber --spool /srv/spool. The unit is not started; the commands that do
+    that are printed. In the system scope systemd hands passphrases over, so root alone need be able to read their files.
+    """
+    from bus.cli.frame import write_whole
+    from bus.upkeep import unit_name, unit_text
+
+    system = os.geteuid() == 0 if is_system is None else is_system
+    if label is not None and not label.replace("-", "").replace("_", "").isalnum():
+        raise click.UsageError(f"{label!r} cannot name a unit: letters, digits, hyphens")
+    name = unit_name(program, app.context()[0], label)
+    spec = _spec(app, program, arguments, name, "system" if system else "user", run_as)
+    text = unit_text(spec)
+    if is_printed:
+        click.echo(text, nl=False)
+        return
+    place = folder or _folder(system)
+    path = place / f"{name}.service"
+    _must_be_ours(path, force=force)
+    place.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text.encode())
+    systemctl = "systemctl" if system else "systemctl --user"
+    app.answer(
+        {"file": str(path), "unit": f"{name}.service", "writes": [str(each) for each in spec.writes]},
+        notes=[
+            f"{path} written",
+            f"start it, now and at every boot: {systemctl} daemon-reload && {systemctl} enable --now {name}",
+            *(f"make this folder first: {each}" for each in spec.writes if not each.is_dir()),
+        ],
+    )
+
+
+@command(service, "list")
+@_scope
+@_dir
+def list_(app: App, *, is_system: bool | None, folder: Path | None) -> None:
+    """List the units that were written, and which of them were changed by hand."""
+    found = [
+        {"unit": path.name, "file": str(path), "changed": not _is_as_written(path)}
+        for path in _units(is_system, folder)
+    ]
+    rows = [(each["unit"], "changed by hand" if each["changed"] else "as written") for each in found]
+    app.answer(found, table=(("unit", "state"), rows), notes=[] if found else ["no unit of tocsin is there"])
+
+
+@command(service, "remove")
+@click.argument("unit")
+@_scope
+@_dir
+@click.option("--force", is_flag=True, help="one that was changed by hand too")
+def remove(app: App, unit: str, *, is_system: bool | None, folder: Path | None, force: bool) -> None:
+    """Delete the file of UNIT, as `service list` names it; end the program first."""
+    wanted = unit if unit.endswith(".service") else f"{unit}.service"
+    path = next((each for each in _units(is_system, folder) if each.name == wanted), None)
+    if path is None:
+        raise NotFoundError(f"there is no unit {wanted}", remedy="tocsin service list names those there are")
+    _must_be_ours(path, force=force)
+    path.unlink()
+    app.answer({"removed": str(path)}, notes=[f"{path} is gone; now: systemctl daemon-reload"])
+
+
+def _folder(system: bool) -> Path:
+    if system:
+        return SYSTEM_UNITS
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(home) / "systemd" / "user"
+
+
+def _units(is_system: bool | None, folder: Path | None) -> Iterator[Path]:
+    from bus.upkeep import is_ours
+
+    place = folder or _folder(os.geteuid() == 0 if is_system is None else is_system)
+    return (path for path in sorted(place.glob("*.service")) if is_ours(path.name))
+
+
+def _is_as_written(path: Path) -> bool:
+    from bus.upkeep import is_unchanged
+
+    return is_unchanged(path.read_text("utf-8", "surrogateescape"))
+
+
+def _must_be_ours(path: Path, *, force: bool) -> None:
+    """Refuse to write over or delete what a person has changed.
+
+    Raises:
+        UnitError: `unit-changed`.
+    """
+    from bus.upkeep import UnitError
+
+    if path.exists() and not force and not _is_as_written(path):
+        raise UnitError(
+            f"{path} was changed since it was written",
+            remedy="keep your changes in a drop-in (systemctl edit), then use --force",
+            reason="unit-changed",
+        )
+
+
+# -- what a program needs -----------------------------------------------------------------------------------------
+
+
+def _spec(
+    app: App, program: str, arguments: Sequence[str], name: str, scope: Scope, run_as: str | None
+) -> UnitSpec:
+    from bus.keys import is_token
+    from bus.upkeep import UnitSpec
+
+    context_name, context = app.context()
+    _must_be_everywhere(context_name, context)
+    words, about = PROGRAMS[program]
+    given = _parsed(words, arguments)
+    user = run_as or getpass.getuser()
+    if scope == "system" and user == "root":
+        raise click.UsageError("which user is to run it? add --run-as USER, one that owns the state folder")
+    state = app.state_folder().absolute()
+    places = [state, context.registry.parent, *([context.beacon.parent] if context.beacon else [])]
+    places += [path for param, path in given.paths if param.type is FOLDER]
+    secrets = [path for param, path in given.paths if param.name == "passphrase_file"]
+    if context.passphrase_file is not None and program in _SIGNS:
+        secrets.append(context.passphrase_file)
+    if program == "keeper" and not secrets:
+        raise click.UsageError("nobody is there to be asked: add --passphrase-file FILE")
+    environment = {"TOCSIN_HOME": str(app.loaded.home)}
+    if context.state is None:
+        environment["XDG_STATE_HOME"] = str(state.parent.parent)
+    if binary := os.environ.get("TOCSIN_NATS_SERVER"):
+        environment["TOCSIN_NATS_SERVER"] = binary
+    keys = (context.key, *(path for param, path in given.paths if param.name == "key_file"))
+    return UnitSpec(
+        name=name,
+        description=f"tocsin: {about.format(context.authority)}",
+        command=(*_program(), *words, "--context", context_name, *given.words),
+        environment=environment,
+        writes=tuple(dict.fromkeys(path.absolute() for path in places)),
+        reads=(app.loaded.home, *(path for _, path in given.paths), *_named(context), Path(sys.prefix)),
+        credentials=_credentials(secrets) if scope == "system" else {},
+        run_as=user if scope == "system" else None,
+        scope=scope,
+        netlink=program == "server",
+        devices=any(key is not None and is_token(key) for key in keys),
+    )
+
+
+def _must_be_everywhere(name: str, context: Context) -> None:
+    """Refuse a context that stands in ./tocsin.toml alone: a unit does not run in this folder.
+
+    Raises:
+        ConfigError: `context-here`.
+    """
+    from bus.config import load
+    from bus.errors import ConfigError
+
+    if load(os.environ, Path("/")).settings.contexts.get(name) != context:
+        raise ConfigError(
+            f"the context {name} is set in {Path.cwd() / 'tocsin.toml'}, which a service does not read",
+            remedy="put it into your own settings: tocsin context add",
+            reason="context-here",
+        )
+
+
+class _Given:
+    """The arguments of a program's command: as words with absolute paths, and the paths among them."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.paths: list[tuple[click.Parameter, Path]] = []
+
+
+def _parsed(words: Sequence[str], arguments: Sequence[str]) -> _Given:
+    """The arguments, checked by the command itself.
+
+    Raises:
+        click.UsageError: the command does not take them.
+    """
+    from bus.keys import is_token
+
+    root = click.get_current_context().find_root()
+    found: click.Command = root.command
+    for word in words:
+        assert isinstance(found, click.Group)  # noqa: S101 (as the table above says)
+        inner = found.get_command(root, word)
+        assert inner is not None  # noqa: S101
+        found = inner
+    context = found.make_context(" ".join(words), list(arguments), obj=App(), resilient_parsing=False)
+    given = _Given()
+    for param in found.params:
+        value = context.params.get(str(param.name), given)
+        if value is given or context.get_parameter_source(str(param.name)) is not ParameterSource.COMMANDLINE:
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            whole = one.absolute() if isinstance(one, Path) and not is_token(one) else one
+            if isinstance(whole, Path):
+                given.paths.append((param, whole))
+            given.words += _spelled(param, whole)
+    return given
+
+
+def _spelled(param: click.Parameter, value: object) -> list[str]:
+    """One value as words of a command line."""
+    if not isinstance(param, click.Option):
+        return [str(value)]
+    name = max(param.opts, key=len)
+    return [name] if param.is_flag else [name, str(value)]
+
+
+def _program() -> tuple[str, ...]:
+    """How this program is started by its absolute path."""
+    beside = Path(sys.executable).with_name("tocsin")
+    found = beside if beside.exists() else shutil.which("tocsin")
+    if found is not None:
+        return (str(Path(found).absolute()),)
+    return (sys.executable, "-c", "from bus.cli.main import main; main()")
+
+
+def _named(context: Context) -> Iterator[Path]:
+    """The files that a context names."""
+    for field in context.__struct_fields__:
+        if isinstance(value := getattr(context, field), Path):
+            yield value
+
+
+def _credentials(secrets: Sequence[Path]) -> dict[str, Path]:
+    """Secret files by the names under which systemd hands them over: their own."""
+    from bus.keys import is_credential_name
+
+    found: dict[str, Path] = {}
+    for path in secrets:
+        if is_credential_name(path.name) and found.setdefault(path.name, path) == path:
+            continue
+        raise click.UsageError(
+            f"{path.name} cannot be handed over by systemd; give {path} a name of its own, of letters, digits, dots, hyphens"
+        )
+    return found

@@ -1,0 +1,226 @@
+"""A broker that serves: what it is started with, begun anew when it hangs, and what runs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bus.cli.frame import App, NotFoundError
+from bus.cli.operator.carrier import MONITOR_ABOVE, Place, carry, key_in, name_of, port_of
+
+if TYPE_CHECKING:
+    from bus.federation import BrokerRole
+    from bus.server import NatsServer, ServerSettings
+    from bus.transport import Tls
+    from bus.trust import RegistryStore, VerifiedRegistry
+
+PROVISIONER_FILE = "provisioner.nk"  # of who makes streams
+ROUTE_FILE = "route.secret"
+CONF_FILE = "nats-server.conf"
+# Between the beginning of a server that could not write and its next: everybody is disconnected by it.
+LEAST_REST_S, MOST_REST_S = 10.0, 300.0
+AGAIN_S = 1.0
+MOST_UNSOUND = 20
+"""So often in a row a cluster may be found unsound while its nodes find one another, before a node gives up."""
+
+
+async def serve(app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None) -> None:
+    """Serve; begin anew, after rests that double, when the server hangs or can store nothing more."""
+    from bus.server import ServerError
+
+    loop = asyncio.get_running_loop()
+    rest_s = 0.0
+    while True:
+        began = loop.time()
+        try:
+            return await _serve(app, folder, which, seat, binary, rest_s)
+        except ServerError as exc:
+            if exc.reason not in ("no-answer", "cannot-store"):
+                raise
+            app.note(f"{exc}; it is begun anew")
+        rest_s = (
+            LEAST_REST_S
+            if loop.time() - began > MOST_REST_S
+            else min(MOST_REST_S, 2 * rest_s or LEAST_REST_S)
+        )
+
+
+async def _serve(
+    app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None, rest_s: float
+) -> None:
+    from bus.cli.frame import registry_store, telling
+    from bus.errors import ConfigError
+    from bus.server import DISK_RESERVE_BYTES, NatsServer, render_conf, tend
+    from bus.tasks import until_first
+
+    held = registry_store(app)
+    seed, public = key_in(folder, PROVISIONER_FILE)
+    tls = tls_here(app)
+    settings = settings_of(folder, which, seat)
+    if (tls is None) != (settings.tls is None):
+        raise ConfigError(
+            f"the context and the broker must both have TLS or none: tls_ca, tls_cert and tls_key there, {folder}/tls here",
+            reason="tls-file",
+        )
+    registry = held()
+    text = render_conf(registry, settings=settings, provisioner_nkey=public)
+    async with (
+        NatsServer(folder, text, binary=binary) as broker,
+        telling(app, "server", registry=held, connected=False),
+    ):
+        await until_first(
+            tend(broker, room=DISK_RESERVE_BYTES, rest_s=rest_s),
+            _follow(app, folder, broker, held, registry, seed, settings, tls),
+        )
+
+
+async def _follow(
+    app: App,
+    folder: Path,
+    broker: NatsServer,
+    held: RegistryStore,
+    registry: VerifiedRegistry,
+    seed: str,
+    settings: ServerSettings,
+    tls: Tls | None,
+) -> None:
+    """Make what the registry wants, check all of it, and follow the registry.
+
+    A node of a cluster waits for the others: it is one of those for whom they wait, and would end them by ending.
+    """
+    from bus.cli.frame import recorder
+    from bus.federation import CLUSTER
+    from bus.server import ServerError, follow_registry, provisioner_endpoint
+    from bus.subscribing import RegistryFeed
+    from bus.tasks import until_first
+    from bus.upkeep import notify
+
+    seat = settings.seat
+    clustered = seat is not None and len(seat.federation.nodes(seat.name)) >= CLUSTER
+    unsound, told = 0, ""
+    while True:
+        try:
+            await _make(folder, broker, registry, seed, settings, tls)
+            break
+        except ServerError as exc:
+            unsound += exc.reason == "not-sound"
+            if exc.reason != "not-ready" and not (clustered and 0 < unsound <= MOST_UNSOUND):
+                raise
+            said = str(exc)
+        if said != told:
+            told = said
+            app.note(
+                f"not serving yet: {said}{'; the other nodes may still have to come' if clustered else ''}"
+            )
+        await asyncio.sleep(AGAIN_S)
+    app.note(
+        f"serving {registry.domain} (registry version {registry.version}) on {broker.url}; end with Ctrl-C"
+    )
+    notify.ready()
+    await until_first(
+        carry(app, folder, broker.url, held, seat, tls),
+        RegistryFeed(held, provisioner_endpoint(broker.url, seed, tls), on_news=recorder(app)).run(),
+        follow_registry(broker, held, standing=registry.digest, seed=seed, settings=settings, tls=tls),
+    )
+
+
+async def _make(
+    folder: Path,
+    broker: NatsServer,
+    registry: VerifiedRegistry,
+    seed: str,
+    settings: ServerSettings,
+    tls: Tls | None,
+) -> None:
+    from bus.server import check as run_checks
+    from bus.server import must_be_sound, provision
+
+    await provision(broker.url, seed, registry, seat=settings.seat, tls=tls)
+    must_be_sound(
+        await run_checks(
+            url=broker.url,
+            monitor_url=broker.monitor_url,
+            provisioner_seed=seed,
+            registry=registry,
+            seat=settings.seat,
+            conf_file=folder / CONF_FILE,
+            binary=broker.binary,
+            tls=tls,
+            probe_seeds=[each for each, _ in probes_in(folder)],
+            settings=settings,
+        )
+    )
+
+
+def settings_of(folder: Path, which: Place, seat: BrokerRole | None) -> ServerSettings:
+    """What the operator has chosen, by options, by the federation's file and by what lies in the folder."""
+    from bus.server import ServerSettings, ServerTls
+
+    port = which.port or port_of(seat)
+    return ServerSettings(
+        host=which.host,
+        port=port,
+        monitor_port=port + MONITOR_ABOVE,
+        name=name_of(seat),
+        tls=ServerTls.in_folder(folder),
+        probe_nkeys=tuple(public for _, public in probes_in(folder)),
+        route_secret=_route_secret(folder, seat),
+        seat=seat,
+    )
+
+
+def tls_here(app: App) -> Tls | None:
+    """The context's certificates; the broker's must bear the host name of the context's server."""
+    from bus.cli.frame import tls_of
+
+    tls = tls_of(app.identity, host=urlsplit(app.identity.server or "").hostname)
+    if tls is not None:
+        tls.context()  # what is wrong with its files is said now
+    return tls
+
+
+def production_registry(app: App) -> VerifiedRegistry:
+    """The context's registry, refused when it is a demonstration's."""
+    from bus.cli.frame import open_registry
+    from bus.errors import ConfigError
+
+    registry = open_registry(app)
+    if registry.domain.startswith("demo-"):
+        raise ConfigError(
+            f"{registry.domain} is a demonstration: its keys protect nothing",
+            remedy="run `tocsin demo`, or make a registry: tocsin registry init",
+            reason="demo-domain",
+        )
+    return registry
+
+
+def probes_in(folder: Path) -> list[tuple[str, str]]:
+    """The seeds and public keys of the identities that try the walls; made when first asked for."""
+    from bus.server import PROBE_FILES
+
+    return [key_in(folder, name) for name in PROBE_FILES]
+
+
+def _route_secret(folder: Path, seat: BrokerRole | None) -> str | None:
+    """What the nodes of a cluster know one another by; the first node makes it, and the others are given its file.
+
+    Raises:
+        NotFoundError: it is not in the folder of another node.
+        KeyFileError: as `read_secret`.
+    """
+    import secrets
+
+    from bus.federation import CLUSTER
+    from bus.keys import read_secret, write_secret
+
+    if seat is None or len(seat.federation.nodes(seat.name)) < CLUSTER:
+        return None
+    path = folder / ROUTE_FILE
+    if not path.exists():
+        if seat.node > 0:
+            raise NotFoundError(f"{path} is not there: copy it from the folder of node 1 of {seat.name}")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_secret(path, secrets.token_hex(32).encode())
+    return read_secret(path).decode("ascii")

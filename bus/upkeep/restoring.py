@@ -1,0 +1,236 @@
+"""Puts a context back from an archive.
+
+A restored outbox is marked as one that may be an old copy: it signs nothing before it was compared with the bus
+(`bus.publishing.fitness`). What is there already is never overwritten: an outbox or a store is set aside, and registry,
+statements, keys and audit record stay as they are, since what is held may be newer.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from bus.config import Context
+from bus.errors import StoreError
+from bus.storage import check_copy, is_in_use
+from bus.trust import RegistryStore, version_file
+from bus.upkeep.archive import BackupError, Manifest, unpacked
+from bus.upkeep.backup import NOT_KEPT, OUTBOX, PLAIN, REGISTRY, SECRETS, STORE
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restoring did.
+
+    Attributes:
+        name: of the context.
+        context: the context, with the paths where its files are now.
+        written: the files that were written.
+        kept: files that were there, and stay.
+        set_aside: where an outbox or a store that was there is now.
+        made: when the backup was made.
+    """
+
+    name: str
+    context: Context
+    written: tuple[Path, ...]
+    kept: tuple[Path, ...]
+    set_aside: tuple[Path, ...]
+    made: dt.datetime
+
+
+def restore(
+    archive: Path,
+    home: Path,
+    find: Callable[[str], tuple[Context, Path] | None],
+    now: dt.datetime,
+    *,
+    force: bool = False,
+    sha256: str | None = None,
+    rehearse: bool = False,
+) -> Restored:
+    """Put a context back from an archive: to the places that its settings name, or, without settings, below `home`.
+
+    Args:
+        archive: the file.
+        home: the folder of the settings.
+        find: the context of a name, with its state folder, if there is one.
+        now: the present.
+        force: set an outbox or a store that is there aside, and go on.
+        sha256: the archive's digest, as it was written down.
+        rehearse: check everything, and write nothing.
+
+    Raises:
+        BackupError: `malformed-backup`, `backup-digest`, `backup-occupied`, `backup-other`: it is of another identity than
+            the context here of its name.
+        StoreError: `store-busy`: a program runs; or a store in it is damaged or of another wire.
+        TrustError, ConfigError: the registry in it does not stand under its pin.
+        OSError: the disk.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with unpacked(archive, home, sha256=sha256) as (manifest, folder):
+        context, state = _places(manifest, home, find)
+        _must_stand(folder, context, now)
+        for store in (OUTBOX, STORE):
+            if (folder / "state" / store).exists():
+                check_copy(folder / "state" / store, _doubt if store == OUTBOX else None)
+        occupied = [state / store for store in (OUTBOX, STORE) if (state / store).exists()]
+        replaced = [path for path in occupied if (folder / "state" / path.name).exists()]
+        _must_be_free(occupied, replaced, force=force)
+        aside = tuple(_set_aside(path, now, rehearse=rehearse) for path in replaced)
+        written, kept = [], []
+        for source, target in _targets(folder, context, state):
+            if target.exists() and not (rehearse and target in replaced):
+                kept.append(target)
+                continue
+            if not rehearse:
+                _put(source, target)
+            written.append(target)
+    return Restored(
+        name=manifest.context,
+        context=context,
+        written=tuple(written),
+        kept=tuple(kept),
+        set_aside=aside,
+        made=manifest.made,
+    )
+
+
+def _doubt(db: sqlite3.Connection) -> None:
+    """Mark an outbox as another file than the one that was last written: no file has the number 0."""
+    db.execute(
+        "CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL)"
+    )
+    db.execute("REPLACE INTO outbox_file VALUES (1, 0)")
+
+
+def _places(
+    manifest: Manifest, home: Path, find: Callable[[str], tuple[Context, Path] | None]
+) -> tuple[Context, Path]:
+    """Where each thing goes."""
+    found = find(manifest.context)
+    if found is not None:
+        context, state = found
+        mine = {name: getattr(context, name) for name in ("authority", "domain", "pin")}
+        theirs = {name: manifest.settings.get(name) for name in mine}
+        if mine != theirs:
+            raise BackupError(
+                f"the archive is of {theirs['authority']} in {theirs['domain']}, and the context {manifest.context} here is "
+                f"of {mine['authority']} in {mine['domain']}, or trusts another pin",
+                reason="backup-other",
+            )
+        return context, state
+    if taken := sorted(set(manifest.settings) & set(NOT_KEPT)):
+        raise BackupError(f"the archive says where {', '.join(taken)} lies, which is not its to say")
+    place = home / manifest.context
+    names = {member.name for member in manifest.members}
+    paths: dict[str, str] = {"registry": str(place / "registry" / REGISTRY), "state": str(place / "state")}
+    paths["beacon"] = str(place / "registry" / "beacon.tocsin.json")
+    paths |= {
+        field: str(place / "files" / field) for field in (*SECRETS, *PLAIN) if f"files/{field}" in names
+    }
+    if any(name.startswith("seal/") for name in names):
+        paths["seal_keys"] = str(place / "seal")
+    try:
+        context = msgspec.convert(
+            {**manifest.settings, **paths}, Context, dec_hook=lambda type_, value: type_(value)
+        )
+    except msgspec.ValidationError as exc:
+        raise BackupError(f"its settings are none of a context: {exc}") from None
+    return context, place / "state"
+
+
+def _must_stand(folder: Path, context: Context, now: dt.datetime) -> None:
+    """The registry in the archive is that of the context."""
+    pinned = folder / "registry" / REGISTRY
+    if not pinned.is_file():
+        raise BackupError("the archive holds no registry")
+    RegistryStore(
+        pinned,
+        pin=context.pin,
+        domain=context.domain,
+        beacon=None,
+        clock=lambda: now,
+    )
+
+
+def _must_be_free(occupied: list[Path], replaced: list[Path], *, force: bool) -> None:
+    for path in occupied:
+        if is_in_use(path):
+            raise StoreError(
+                f"a program is using {path}", remedy="end the programs of this context", reason="store-busy"
+            )
+    if replaced and not force:
+        raise BackupError(
+            f"{', '.join(str(path) for path in replaced)} is there already",
+            remedy="move it away, or let it be set aside: --force",
+            reason="backup-occupied",
+        )
+
+
+def _set_aside(path: Path, now: dt.datetime, *, rehearse: bool) -> Path:
+    """Move a database with its log out of the way; its heads file stays, for it knows what was accepted last."""
+    aside = path.with_name(f"{path.name}.{now:%Y%m%dT%H%M%SZ}")
+    if aside.exists():
+        raise BackupError(f"{aside} is there already", reason="backup-occupied")
+    for suffix in () if rehearse else ("-wal", "-shm", ""):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _targets(folder: Path, context: Context, state: Path) -> Iterator[tuple[Path, Path]]:
+    """Each unpacked file and its place; databases last, so that a program never finds one without its registry."""
+    seal = context.seal_keys
+    places: Mapping[str, Path | None] = {
+        **{f"files/{field}": getattr(context, field) for field in (*SECRETS, *PLAIN)},
+        f"registry/{REGISTRY}": context.registry,
+        "registry/beacon.tocsin.json": context.beacon,
+    }
+    for source in sorted((path for path in folder.rglob("*") if path.is_file()), key=_databases_last):
+        name = str(source.relative_to(folder))
+        if name.startswith("state/"):
+            target: Path | None = state / source.name
+        elif name.startswith("registry/registry.v"):
+            target = version_file(context.registry, int(source.name.split(".")[1].removeprefix("v")))
+        elif name.startswith("registry/revocations/"):
+            target = context.registry.parent / "revocations" / source.name
+        elif name.startswith("seal/"):
+            target = None if seal is None else seal if seal.suffix == ".pem" else seal / source.name
+        else:
+            target = places.get(name)
+        if target is not None:
+            yield source, target
+
+
+def _databases_last(path: Path) -> tuple[bool, str]:
+    return path.suffix == ".db", str(path)
+
+
+def _put(source: Path, target: Path) -> None:
+    """Write a file whole, for its owner alone, or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = target.with_name(f".{target.name}.restoring")
+    try:
+        shutil.copyfile(source, partial)
+        partial.chmod(0o600)
+        _sync(partial)
+        partial.rename(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
