@@ -38,6 +38,10 @@ READER = "xb-csirt"
 EVERYBODY = (*AUTHORS, READER)
 NETWORKS = {"xa-csirt": "eu-csirts", "xa-dpa": "eu-dpas", "xb-dsc": "eu-dsc"}
 ON_SMALL_DISKS = ("xa-csirt", "xb-hub")
+IDENTITIES = {"heartbeat": "xa-csirt", "adapter": READER}
+"""Whose a program is that has not the name of its identity."""
+VIEWS = (("doctor",), ("hub", "status"), ("picture",), ("channels",))
+"""What says whether all is well, by its exit code; of an author the first alone."""
 LOOK_S = 0.1
 LOOKS, PAUSE_S = 150, 0.2
 """So often, and with such pauses, is looked whether programs have come to terms with what was done to them."""
@@ -93,6 +97,8 @@ class Stage:
         """The `publish` commands that run."""
         self.flipped: set[str] = set()
         """Digests of payloads in an outbox of which a bit was turned over."""
+        self._ids: dict[str, str] = {}
+        """The ids of what `publish` has printed, by digest."""
         self._quiet = asyncio.Lock()
         self._speaking = 0
         self._said = 0
@@ -276,6 +282,7 @@ class Stage:
         done, _ = await self._run(words, clock_s=clock_s, among=self.talking)
         for line in done.out.splitlines():
             told = msgspec.json.decode(line)
+            self._ids[told["digest"]] = told["id"]
             self.history.tell(Accepted(channel=told["channel"], seq=told["seq"], digest=told["digest"]))
         return done
 
@@ -376,8 +383,26 @@ class Stage:
             held |= {digest for (digest,) in db.execute("SELECT digest FROM outbox")}
         return said - held
 
-    async def must_not_be_green(self, name: str) -> None:
-        """While a program does not run, nothing that judges it may say that all is well."""
+    def spare_restamped(self, who: str, told: str) -> None:
+        """What `outbox recover` stamped anew, under the same id, or set aside, and told so, is not owed as it was."""
+        gone = self.gone_from(who)
+        with opened(self.ground.outbox(who)) as db:
+            there = {found for (found,) in db.execute("SELECT id FROM outbox WHERE state != 'superseded'")}
+            aside = {found for (found,) in db.execute("SELECT digest FROM outbox WHERE state = 'superseded'")}
+        anew = {digest for digest in gone if self._ids.get(digest) in there}
+        if anew or aside:
+            self.spared.append(Spared(digests=frozenset(anew | aside), reason=told))
+
+    async def must_not_be_green(self, name: str, how: str) -> None:
+        """While a program is dead or stopped, nothing that judges its identity may say that all is well."""
+        who = IDENTITIES.get(name, name)
+        views = VIEWS if name in HUBS else VIEWS[:1]
+        done = await asyncio.gather(*(self.command(*words, "--context", who) for words in views))
+        self.green += [
+            f"{' '.join(words)} of {who} while {name} is {how}"
+            for words, each in zip(views, done, strict=True)
+            if each.code == 0
+        ]
 
     def describe(self) -> str:
         """What is not at rest, for a failure."""
