@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from bus.subscribing import Inbox
     from bus.transport import Endpoint, Tls
     from bus.trust import RegistryStore, VerifiedRegistry
-    from bus.upkeep import Certificate
 
 
 S = TypeVar("S")
@@ -143,26 +142,6 @@ def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
     if not demands_tls(context):
         return None
     return Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
-
-
-def certificates(context: Context, *folders: Path) -> list[Certificate]:
-    """The certificates that a context names, and those in folders such as a broker's; what cannot be read is left out.
-
-    A program that uses one says what is wrong with it; here is asked only when those that are there end.
-    """
-    from bus.errors import TrustError
-    from bus.keys import valid_between
-    from bus.upkeep import Certificate
-
-    named = [path for path in (context.tls_cert, context.tls_ca, context.certificate) if path is not None]
-    found = []
-    for path in (*named, *(each for folder in folders for each in sorted(folder.glob("*.pem")))):
-        try:
-            begins, ends = valid_between(path.read_bytes())
-        except (OSError, TrustError):
-            continue
-        found.append(Certificate(name=str(path), not_before=begins, not_after=ends))
-    return found
 
 
 def defaults(context: Context) -> Defaults:
