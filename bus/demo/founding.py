@@ -24,6 +24,7 @@ from bus.demo.countries import (
     key_record,
     record_of,
 )
+from bus.errors import TrustError
 from bus.keys import FileSigner, load_signer, nkeys, read_secret, save_signer, write_secret
 from bus.storage import write_atomically
 from bus.trust import VerifiedRegistry, ceremony, proposals
@@ -85,13 +86,23 @@ def prepare(root: Path, *, now: dt.datetime, hurry: int = 1) -> VerifiedRegistry
 
     Returns:
         The verified registry with a fresh beacon.
+
+    Raises:
+        TrustError: the registry in the folder does not stand here; its reason says why.
     """
     folder = Folder(root)
     for part in ("registry", "server", "keys", "state", "spool"):
         (root / part).mkdir(parents=True, exist_ok=True, mode=0o700)
     if not folder.registry.is_file():
         _found(folder, now, hurry)
-    registry = VerifiedRegistry.open(folder.registry.read_bytes())
+    try:
+        registry = VerifiedRegistry.open(folder.registry.read_bytes())
+    except TrustError as exc:
+        raise TrustError(
+            f"the demonstration in {root} was made by another version of tocsin, or is damaged ({exc})",
+            remedy="delete that folder, or name another",
+            reason=exc.reason,
+        ) from None
     return refresh_beacon(folder, registry, now=now, life=BEACON_LIFETIME / hurry)
 
 

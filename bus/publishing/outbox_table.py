@@ -20,9 +20,9 @@ __all__ = ["ChainHead", "Row", "RowState", "Settled", "whole"]
 
 log = structlog.get_logger()
 
-_FILE = """
-CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL);
-"""
+FILE_TABLE = (
+    "CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL)"
+)
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS outbox (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -58,11 +58,11 @@ CREATE TABLE IF NOT EXISTS pruned_once (
   once TEXT PRIMARY KEY, id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
   subject TEXT NOT NULL
 ) WITHOUT ROWID;
+{FILE_TABLE};
 CREATE TABLE IF NOT EXISTS lost_numbers (
   channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT, digest TEXT, found_at REAL NOT NULL, PRIMARY KEY (channel, seq)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-{_FILE.strip()}
 """
 LAYOUT = Layout("publishing", SCHEMA, migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n",))
 
@@ -81,9 +81,12 @@ ORDER BY seq LIMIT 1
 """
 
 
-def mark_as_copy(db: sqlite3.Connection) -> None:
-    """Have a copy of an outbox compared with the bus before it signs, inside a transaction: no file has the inode 0."""
-    db.execute(_FILE)
+def distrust(db: sqlite3.Connection) -> None:
+    """Mark the outbox as another file than the one that was last written, inside a transaction: no file has the number 0.
+
+    For one that is put back from a copy: the number of the file that is gone may be given to this one.
+    """
+    db.execute(FILE_TABLE)
     db.execute("REPLACE INTO outbox_file VALUES (1, 0)")
 
 

@@ -78,7 +78,7 @@ def restore(
         _must_stand(folder, context, now)
         for store in (OUTBOX, STORE):
             if (folder / "state" / store).exists():
-                check_copy(folder / "state" / store, outbox_table.mark_as_copy if store == OUTBOX else None)
+                check_copy(folder / "state" / store, outbox_table.distrust if store == OUTBOX else None)
         occupied = [state / store for store in (OUTBOX, STORE) if (state / store).exists()]
         replaced = [path for path in occupied if (folder / "state" / path.name).exists()]
         _must_be_free(occupied, replaced, force=force)
