@@ -112,13 +112,14 @@ def write_down(state: str, views: dict[str, View]) -> None:
 def all_say(hub: Hub, state: str, code: str, *, level: str = "bad", silent: bool = False) -> None:
     """Every view names the code at this level, with one verdict and its exit code; a hub that is gone says nothing."""
 
+    views: dict[str, View] = {}
+
     def agree() -> bool:
         nonlocal views
         views = hub.views()
         asked = [view for view in views.values() if view.report is not None]
         return all(code in view.codes for view in asked)
 
-    views: dict[str, View] = {}
     eventually_sync(agree, describe=lambda: views)
     write_down(state, views)
     is_bad = level == "bad"

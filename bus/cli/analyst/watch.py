@@ -71,10 +71,8 @@ async def watch(
     What is sealed to this identity is opened as it is shown, when the context names its seal keys.
 
     A hub's store is fed by hub run; for any other identity watch reads from the bus itself. Within --timeout it says when the
-    bus does not answer. Ctrl-C ends it (exit 130).
-
-    With --no-follow it says first, on standard error, as of when it is and what is wrong. It exits 7 when the bus does not
-    answer, and 9 when what was shown is not to be relied on for another reason.
+    bus does not answer. Ctrl-C ends it (exit 130). With --no-follow it says first, on standard error, as of when it is and what
+    is wrong, and exits 9 when that is bad, 7 when the bus does not answer.
     """
     return await _watch(app, interest_of(**interest), since, count, follow=follow)
 
@@ -82,14 +80,27 @@ async def watch(
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
 ) -> int:
-    from bus.cli.frame import Unsealer, code_of, open_store, present_registry, report_beside, until_shown
+    from bus.cli.frame import (
+        Unsealer,
+        code_of,
+        open_store,
+        present_registry,
+        report_beside,
+        until_shown,
+        until_unread,
+    )
+    from bus.tasks import in_background
     from schemas.subject import parse
 
     shown = 0
     unsealer = Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
     registry, now = present_registry(app)
-    async with open_store(app) as store, _fed(app, store) if follow else contextlib.nullcontext():
+    async with (
+        in_background(until_unread(app), "reader of the output"),
+        open_store(app) as store,
+        _fed(app, store) if follow else contextlib.nullcontext(),
+    ):
         code = DONE
         if not follow:
             report = await store.read(lambda db: report_beside(app, db, registry, now))
@@ -103,8 +114,9 @@ async def _watch(
             await until_shown(app)
             shown += 1
             if count is not None and shown >= count:
-                return code
-        await _must_answer(app, store)
+                break
+        if not follow:
+            await _must_answer(app, store)
     return code
 
 

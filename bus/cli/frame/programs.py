@@ -12,13 +12,13 @@ from bus.cli.frame.app import App
 from bus.cli.frame.audit import record_refusal, recorder
 from bus.cli.frame.files import private_folder
 from bus.cli.frame.health import telling
+from bus.cli.frame.patience import once_open
 from bus.cli.frame.running import asked
 from bus.cli.frame.session import (
     OUTBOX_FILE,
     defaults,
     endpoint,
     member_of,
-    once_open,
     open_signer,
     registry_store,
 )
@@ -105,7 +105,7 @@ async def reading(
     Args:
         app: this invocation.
         store: what is read into.
-        program: under which name it tells of itself.
+        program: under which name it tells of itself (`telling`).
         tell: say on standard error when the bus is out of reach.
 
     Yields:

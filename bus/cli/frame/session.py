@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ import msgspec
 from bus.cli.frame.app import App
 from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.files import private_folder, read_passphrase
+from bus.cli.frame.patience import once_open
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
@@ -36,7 +37,6 @@ V = TypeVar("V", Tlp, Pap, Posture)
 
 OUTBOX_FILE = "outbox.db"
 STORE_FILE = "store.db"
-AGAIN_S = 1.0  # between two tries to open a file that is in use, or on a full disk
 
 
 def open_registry(app: App, now: dt.datetime | None = None) -> VerifiedRegistry:
@@ -233,41 +233,6 @@ async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
     path = private_folder(app.state_folder()) / STORE_FILE
     async with once_open(app, lambda: projection.open_store(path, hold_s=hold_s)) as store:
         yield store
-
-
-@asynccontextmanager
-async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S]]) -> AsyncIterator[S]:
-    """A file of SQLite, opened; a program that runs on waits while it is in use or its disk is full, and says so.
-
-    Args:
-        app: this invocation.
-        opened: opens it, once for each try.
-
-    Raises:
-        StoreError: it cannot be opened; in a program that runs on, not one that passes.
-    """
-    from bus.errors import StoreError
-
-    async with AsyncExitStack() as stack:
-
-        async def patiently() -> S:
-            waits = False
-            while True:
-                try:
-                    it = await stack.enter_async_context(opened())
-                except StoreError as exc:
-                    if not (app.runs_on and exc.is_passing):
-                        raise
-                    if not waits:
-                        app.note(f"waiting: {exc}")
-                    waits = True
-                else:
-                    if waits:
-                        app.note("going on: that has passed")
-                    return it
-                await asyncio.sleep(AGAIN_S)
-
-        yield await patiently()
 
 
 def within(opened: AbstractAsyncContextManager[S], work: Callable[[S], Awaitable[T]]) -> T:

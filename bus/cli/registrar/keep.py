@@ -19,6 +19,7 @@ from bus.cli.frame import (
     health_option,
     recorder,
     registry_store,
+    run_on,
     signer_of,
     tls_of,
 )
@@ -74,7 +75,9 @@ def keep(
     life = dt.timedelta(hours=hours)
     feed = RegistryFeed(held, place, on_news=recorder(app))
     keeper = _keeper(app, held, feed, place, signer=signer, life=life, folder=provisioner.parent)
-    return asyncio.run(_once(app, keeper, feed, place) if once else _run(app, keeper, feed, held))
+    if once:
+        return asyncio.run(_once(app, keeper, feed, place))
+    return run_on(app, _run(app, keeper, feed, held), DONE) or DONE
 
 
 async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore) -> int:

@@ -61,7 +61,7 @@ def test_what_is_held_is_shown_and_then_that_the_bus_was_not_reached(
     told = office.run(*SHOWN, code=UNREACHABLE)
     assert "does not answer" in told
     assert f"the newest of it since {world.now:%Y-%m-%d}" in told
-    error = json.loads(office.run(*SHOWN, "--json", code=UNREACHABLE))["error"]
+    error = json.loads(office.run(*SHOWN, "--json", code=UNREACHABLE).splitlines()[-1])["error"]
     assert (error["reason"], error["exit_code"]) == ("unreachable", UNREACHABLE)
     assert said.bulletin.id in office.run("bulletin", "list", "--json")
 
