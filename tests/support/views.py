@@ -111,7 +111,6 @@ def write_down(state: str, views: dict[str, View]) -> None:
 
 def all_say(hub: Hub, state: str, code: str, *, level: str = "bad", silent: bool = False) -> None:
     """Every view names the code at this level, with one verdict and its exit code; a hub that is gone says nothing."""
-
     views: dict[str, View] = {}
 
     def agree() -> bool:
