@@ -70,7 +70,7 @@ def owner_name(*, gives_way: bool = False) -> str:
     Of one that `gives_way` any other that does not takes the lease at once, as a hub does of a `watch`.
     """
     token = f"{_GIVES_WAY if gives_way else ''}{secrets.token_hex(4)}"
-    return f"{_boot_id()}:{os.getpid()}:{_began(os.getpid())}:{token}"
+    return f"{boot_id()}:{os.getpid()}:{_began(os.getpid())}:{token}"
 
 
 def _gives_way(owner: str) -> bool:
@@ -85,11 +85,12 @@ def is_alive(owner: str) -> bool:
     """
     boot, pid, began, _ = owner.split(":")
     # Of another host, or where /proc tells nothing, only the time limit counts.
-    return boot != _boot_id() or not began or _began(int(pid)) == began
+    return boot != boot_id() or not began or _began(int(pid)) == began
 
 
 @cache
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Which boot of this machine it is; the same word for every boot where that cannot be known."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return "host"

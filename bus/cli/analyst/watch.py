@@ -71,8 +71,10 @@ async def watch(
     What is sealed to this identity is opened as it is shown, when the context names its seal keys.
 
     A hub's store is fed by hub run; for any other identity watch reads from the bus itself. Within --timeout it says when the
-    bus does not answer. Ctrl-C ends it (exit 130). With --no-follow it says first, on standard error, as of when it is and what
-    is wrong, and exits 9 when that is bad, 7 when the bus does not answer.
+    bus does not answer. Ctrl-C ends it (exit 130).
+
+    With --no-follow it says first, on standard error, as of when it is and what is wrong. It exits 7 when the bus does not
+    answer, and 9 when what was shown is not to be relied on for another reason.
     """
     return await _watch(app, interest_of(**interest), since, count, follow=follow)
 
@@ -98,7 +100,7 @@ async def _watch(
     registry, now = present_registry(app)
     async with (
         in_background(until_unread(app), "reader of the output"),
-        open_store(app) as store,
+        open_store(app, make=follow) as store,
         _fed(app, store) if follow else contextlib.nullcontext(),
     ):
         code = DONE
@@ -114,9 +116,8 @@ async def _watch(
             await until_shown(app)
             shown += 1
             if count is not None and shown >= count:
-                break
-        if not follow:
-            await _must_answer(app, store)
+                return code
+        await _must_answer(app, store)
     return code
 
 

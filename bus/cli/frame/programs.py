@@ -63,6 +63,7 @@ async def open_publisher(
             rng=secrets.token_bytes,
             seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
             on_refused=lambda exc: record_refusal(app, exc),
+            beside_broker=True,
         ) as publisher,
     ):
         yield publisher

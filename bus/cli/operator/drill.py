@@ -226,7 +226,7 @@ async def _conduct(
     await _must_answer(app)
     async with (
         _speakers(app, injects, offline=False) as speakers,
-        open_store(app) as store,
+        open_store(app, make=True) as store,
         reading(app, store, "drill"),
     ):
         start = await store.row_before(app.now())
