@@ -193,15 +193,13 @@ def refused(facts: RefusedFacts | None) -> Iterator[Condition]:
             name="quarantine", level=Level.OK, code="ok", detail="no hub says it refused anything of yours"
         )
         return
-    detail = (
-        f"{facts.last_by or 'a hub'} refused {facts.count} of your bulletins, the last as {facts.last_reason}"
-    )
+    detail = f"{facts.last_by or 'a hub'} holds {facts.count} of your bulletins and has not admitted them"
     yield Condition(
         name="quarantine",
         level=Level.WARNING,
         code="own-refused",
         detail=detail,
-        remedy="tocsin outbox receipts; tocsin outbox scrub sends again what was damaged on the way",
+        remedy="tocsin outbox status; tocsin outbox scrub sends again what was damaged on the way",
         since=facts.last_at,
     )
 
