@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.publishing import outbox_table, resend
     from bus.publishing.fitness import Behind, Unfit, fit_to_sign
+    from bus.publishing.heads_lines import heads_path
     from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
     from bus.publishing.outbox import Outbox, Row
     from bus.publishing.outbox_table import RowState
@@ -38,6 +39,7 @@ __all__ = [
     "Watchkeeping",
     "check_keys",
     "fit_to_sign",
+    "heads_path",
     "outbox_table",
     "resend",
     "resend_asked",

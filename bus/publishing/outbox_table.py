@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import structlog
@@ -11,6 +11,9 @@ import structlog
 from bus.publishing.outbox_rows import ChainHead, Row, RowState, Settled, sum_of, whole
 from bus.storage import Layout, insert
 from schemas.bulletin import Bulletin
+from schemas.codec import decode
+from schemas.codec import digest as digest_of
+from schemas.envelope import MESSAGE_ID, SIG_HEADER, hints
 from schemas.subject import channel_of, subject_for
 
 __all__ = ["ChainHead", "Row", "RowState", "Settled", "whole"]
@@ -189,6 +192,31 @@ def due(db: sqlite3.Connection, status: str, most: int, most_bytes: int, fresh: 
         taken.remove(bad)
         set_damaged(db, bad.n)
     return taken
+
+
+def damaged(db: sqlite3.Connection, digests: Iterable[str]) -> list[Row]:
+    """Those of these bulletins whose rows are not what was signed."""
+    found = (first(db, "SELECT * FROM outbox WHERE digest = ?", name) for name in digests)
+    return [row for row in found if row is not None and not row.is_whole]
+
+
+def heal_all(db: sqlite3.Connection, messages: Iterable[tuple[bytes, Mapping[str, str]]]) -> None:
+    """Write bulletins into their damaged rows as a stream holds them (payload, headers), inside a transaction."""
+    for payload, headers in messages:
+        _heal(db, payload, headers)
+
+
+def _heal(db: sqlite3.Connection, payload: bytes, headers: Mapping[str, str]) -> None:
+    bulletin, name = decode(payload), digest_of(payload)
+    sent = hints(bulletin, name) | {SIG_HEADER: headers[SIG_HEADER]}
+    del sent[MESSAGE_ID]  # the stream may remember it
+    row: dict[str, object] = {"channel": channel_of(bulletin).name, "subject": subject_for(bulletin)}
+    row |= {field: getattr(bulletin, field) for field in ("status", "seq", "id", "prev")}
+    row |= {"sum": sum_of(row, sent), "headers": msgspec.json.encode(sent).decode(), "payload": payload}
+    settings = ", ".join(f"{field} = :{field}" for field in row)
+    sql = f"UPDATE outbox SET {settings}, problem = NULL, state = iif(state = 'damaged', 'kept', state) WHERE digest = :digest"
+    db.execute(sql, {**row, "digest": name})
+    log.warning("row_healed", channel=row["channel"], seq=row["seq"], id=row["id"])
 
 
 def set_damaged(db: sqlite3.Connection, n: int) -> None:

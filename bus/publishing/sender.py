@@ -125,11 +125,7 @@ class Sender:
         return behind
 
     async def run(self) -> None:
-        """Send until cancelled.
-
-        Raises:
-            StoreError: `store-failed`, `store-closed`; the outbox takes nothing more until it is opened anew.
-        """
+        """Send until cancelled, or until the outbox takes nothing more (StoreError: `store-failed`, `store-closed`)."""
         try:
             async with Connection.open(self.endpoint) as connection:
                 await self._send(connection)

@@ -26,15 +26,17 @@ def outbox() -> None:
 
 @command(outbox, "status")
 async def status(app: App) -> int:
-    """Counts by state, what is parked, superseded, damaged or lost, and whether it may sign.
+    """Counts by state, what is parked, superseded, damaged or lost, what hubs lack or refuse, and whether it may sign.
 
     Exits 1 when it may not sign, or when something in it is damaged. `damaged` is what is not as it was signed: it is not sent;
     `tocsin outbox scrub` brings back what the bus has of it, the rest is to be said again. `lost` is what a recovery found
     to have been accepted here, and is nowhere any more.
     """
     from bus.cli.frame import open_outbox
+    from bus.delivery import ledger
 
     async with open_outbox(app) as box:
+        refused, again = await box.read(ledger.refused), await box.query(_SENT_AGAIN)
         troubled = [
             row for state in ("parked", "superseded", "damaged") for row in await box.rows(state=state)
         ]
@@ -43,14 +45,29 @@ async def status(app: App) -> int:
         "counts": counts,
         "parked": [_shown(row) for row in troubled],
         "lost": [dict(row) for row in lost],
+        "refused": [dict(row) for row in refused],
+        "sent_again": [dict(row) for row in again],
     }
     notes = [f"{row.state}: {row.subject}: {row.problem}" for row in troubled]
+    notes += [
+        f"held by {row['reader']} and not admitted: {_place(row['channel'], row['seq'], row['id'])}; ask its operator why"
+        for row in refused[:SHOWN]
+    ]
+    notes += [
+        f"sent again, for a reader lacked it: {_place(row['channel'], row['seq'], row['id'])}"
+        for row in again
+    ]
     notes += [f"lost for good: {_place(row['channel'], row['seq'], row['id'])}" for row in lost[:SHOWN]]
     notes += [f"and {len(lost) - SHOWN} more that are lost"] if len(lost) > SHOWN else []
     if unfit is not None:
         notes.append(f"it may not sign: {unfit.detail}; {unfit.remedy} [{unfit.reason}]")
     app.answer({**facts, "unfit": unfit}, table=(("state", "bulletins"), sorted(counts.items())), notes=notes)
     return FAILURE if unfit is not None or counts["damaged"] else DONE
+
+
+_SENT_AGAIN = """
+SELECT o.id, o.channel, o.seq, r.at FROM resent r JOIN outbox o ON o.n = r.n ORDER BY r.at DESC LIMIT 20
+"""
 
 
 def _shown(row: Row) -> dict[str, object]:
