@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 CORES  := bus/admission/*,bus/trust/registry.py,bus/trust/rules.py,bus/trust/grants.py,bus/trust/revocations.py
 
-.PHONY: help setup demo token test coverage mutants record attacks linear faults check bench prices fmt lock clean
+.PHONY: help setup demo token test coverage mutants record attacks linear faults soak check bench prices fmt lock clean
 .DEFAULT_GOAL := help
 
 help:          ## this list
@@ -53,9 +53,14 @@ attacks: setup token ## every attack of the threat model, 20 000 mutations, and 
 linear: setup  ## what hostile bytes cost at the bound of each way in, at half and at an eighth of it; some minutes; ARGS='--most 262144'
 	$(BIN)/python -m tests.linear $(ARGS)
 
-faults: setup  ## a power cut, a full disk, then five minutes of faults by seed, judged; ARGS='--seconds 60 --seed 7'
+faults: setup  ## a power cut, a full disk, then five minutes of faults by seed, then 200 kills and 60 other faults of whole programs, judged; ARGS='--seconds 60 --seed 7'
 	$(BIN)/pytest -q -n 0 -m faults tests/faults
 	$(BIN)/python -m tests.faults.run $(ARGS)
+	$(BIN)/python -m tests.programs --rounds 200 --seed 11
+	$(BIN)/python -m tests.programs --rounds 60 --seed 12 --kinds all
+
+soak: setup    ## an hour of traffic over whole programs; bounds on memory, descriptors and files; ARGS='--minutes 10 --rate 145'
+	$(BIN)/python -m tests.programs.soak $(ARGS)
 
 check: setup   ## ruff, mypy, import contracts, generated files, spelling
 	$(BIN)/ruff check .

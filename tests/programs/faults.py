@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from bus.health import STALE_S
 from tests.faults.looking import opened
 from tests.programs import damage
 from tests.programs.founding import PLACES
@@ -52,6 +53,18 @@ def kill(name: str) -> Doing:
     return do
 
 
+def die(name: str) -> Doing:
+    """Kill -9, and a look at what is said of the program before it is started again."""
+
+    async def do(stage: Stage, rng: random.Random) -> None:
+        with stage.fault("die", name):
+            stage.programs[name].kill()
+            await stage.must_not_be_green(name, "dead")
+            stage.programs[name].start()
+
+    return do
+
+
 async def kill_publish(stage: Stage, rng: random.Random) -> None:
     """Kill -9 a `publish` somewhere in its course."""
     who, seconds = rng.choice(AUTHORS), rng.uniform(0.2, 1.2)
@@ -81,17 +94,18 @@ async def kill_nats(stage: Stage, rng: random.Random) -> None:
             stage.unsaid.append(f"{name} does not come back: {last_line(stage.programs[name].said())}")
 
 
-def stop(name: str, longest_s: float) -> Doing:
-    """SIGSTOP, and SIGCONT after a while; nothing that looks meanwhile may find it well."""
+def stop(name: str, longest_s: float, *, looked_at: bool = False) -> Doing:
+    """SIGSTOP, and SIGCONT after a while; with `looked_at` nothing that judges it may find it well meanwhile."""
 
     async def do(stage: Stage, rng: random.Random) -> None:
-        seconds = rng.uniform(longest_s / 4, longest_s)
+        seconds = max(rng.uniform(longest_s / 4, longest_s), STALE_S + 1.0 if looked_at else 0.0)
         program = stage.programs[name]
         with stage.fault("stop", name):
             program.signal(signal.SIGSTOP)
             try:
                 await asyncio.sleep(seconds)
-                await stage.must_not_be_green(name)
+                if looked_at:
+                    await stage.must_not_be_green(name, "stopped")
             finally:
                 program.signal(signal.SIGCONT)
 
@@ -388,11 +402,13 @@ async def _said_before_harm(stage: Stage, what: str) -> None:
     else:
         stage.spared.append(Spared(digests=frozenset(gone | stage.flipped), reason=last_line(done.err)))
     stage.flipped.clear()
-    recovered = await stage.command("outbox", "recover", "--context", DAMAGED)
+    recovered = await stage.command("outbox", "recover", "--yes", "--context", DAMAGED)
     if recovered.code != 0:
         stage.unsaid.append(
             f"outbox recover, when {what}: exit code {recovered.code}: {last_line(recovered.err)}"
         )
+    else:
+        stage.spare_restamped(DAMAGED, last_line(recovered.err))
     stage.programs["heartbeat"].start()
     await _publishes(stage, DAMAGED, f"and was recovered, after {what}")
 
@@ -404,10 +420,12 @@ KILLS: dict[str, Kind] = {
     "kill-nats": Kind(8, kill_nats),
     "kill-adapter": Kind(4, kill("adapter")),
     "kill-heartbeat": Kind(3, kill("heartbeat")),
+    "kill-keeper": Kind(2, kill("keeper")),
 }
 """`kill -9` of any program."""
 OTHERS: dict[str, Kind] = {
-    **{f"stop-{hub}": Kind(2, stop(hub, 20.0)) for hub in HUBS},
+    **{f"stop-{hub}": Kind(2, stop(hub, 20.0, looked_at=True)) for hub in HUBS},
+    **{f"die-{name}": Kind(1, die(name)) for name in (*HUBS, "heartbeat", "adapter")},
     **{
         f"stop-{name}": Kind(1, stop(name, 6.0))
         for name in ("adapter", "heartbeat", "server-xa", "server-east")

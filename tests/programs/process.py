@@ -37,6 +37,10 @@ class Program:
         """By how much its clock is off."""
         self.deaf = False
         """Whether nobody reads its output, which is a pipe that is full."""
+        self.output = -1
+        """Where its output goes, when not into its log; this is the next start's alone."""
+        self.module = ""
+        """A module of the tests that is run instead of the installed program."""
         self._env = dict(env)
         self._pipe = -1
         self.process: subprocess.Popen[bytes] | None = None
@@ -58,7 +62,9 @@ class Program:
         if self.runs:
             return
         with self.log.open("ab") as log:
-            out = self._full_pipe() if self.deaf else os.dup(log.fileno())
+            into = self.output if self.output >= 0 else log.fileno()
+            out = self._full_pipe() if self.deaf else os.dup(into)
+            self.output = -1
             try:
                 self.process = subprocess.Popen(
                     self.command(),
@@ -74,6 +80,8 @@ class Program:
 
     def command(self) -> list[str]:
         """What is started: the installed program, or the same with a clock that is off."""
+        if self.module:
+            return [sys.executable, "-m", self.module, *self.words]
         if self.clock_s:
             return [sys.executable, "-m", "tests.programs.shifted", str(self.clock_s), *self.words]
         return [str(TOCSIN), *self.words]

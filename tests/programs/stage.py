@@ -38,6 +38,10 @@ READER = "xb-csirt"
 EVERYBODY = (*AUTHORS, READER)
 NETWORKS = {"xa-csirt": "eu-csirts", "xa-dpa": "eu-dpas", "xb-dsc": "eu-dsc"}
 ON_SMALL_DISKS = ("xa-csirt", "xb-hub")
+IDENTITIES = {"heartbeat": "xa-csirt", "adapter": READER}
+"""Whose a program is that has not the name of its identity."""
+VIEWS = (("doctor",), ("hub", "status"), ("picture",), ("channels",))
+"""What says whether all is well, by its exit code; of an author the first alone."""
 LOOK_S = 0.1
 LOOKS, PAUSE_S = 150, 0.2
 """So often, and with such pauses, is looked whether programs have come to terms with what was done to them."""
@@ -93,6 +97,8 @@ class Stage:
         """The `publish` commands that run."""
         self.flipped: set[str] = set()
         """Digests of payloads in an outbox of which a bit was turned over."""
+        self._ids: dict[str, str] = {}
+        """The ids of what `publish` has printed, by digest."""
         self._quiet = asyncio.Lock()
         self._speaking = 0
         self._said = 0
@@ -135,6 +141,13 @@ class Stage:
         for hub in HUBS:
             self._add(hub, "hub", "run", "--context", hub)
         self._add("heartbeat", "heartbeat", "run", "--context", "xa-csirt")
+        keys = self.folder / "keys"
+        self._add(
+            "keeper",
+            *("registry", "keep", "--context", UNION),
+            *("--key", str(keys / "beacon.pem"), "--passphrase-file", str(keys / "pass")),
+            *("--provisioner", str(self.ground.broker(UNION) / "provisioner.nk")),
+        )
         spool = self.folder / "spool"
         for name in ("in", "new"):
             (spool / name).mkdir(parents=True)
@@ -244,8 +257,9 @@ class Stage:
             self._commands.discard(process)
         assert process.returncode is not None
         done = Done(process.returncode, out.decode(), err.decode())
-        if judging.TRACEBACK in done.err:
-            (self.logs / f"command-{words[0]}-{process.pid}.log").write_text(f"{words}\n{done.err}")
+        with (self.logs / "commands.log").open("a") as log:
+            shown = " ".join(word for word in words if not word.endswith(".json"))
+            log.write(f"{time.time():.2f} tocsin {shown}: exit code {done.code}\n{done.err}")
         return done, process
 
     def drafts(self, count: int) -> list[str]:
@@ -268,6 +282,7 @@ class Stage:
         done, _ = await self._run(words, clock_s=clock_s, among=self.talking)
         for line in done.out.splitlines():
             told = msgspec.json.decode(line)
+            self._ids[told["digest"]] = told["id"]
             self.history.tell(Accepted(channel=told["channel"], seq=told["seq"], digest=told["digest"]))
         return done
 
@@ -368,8 +383,26 @@ class Stage:
             held |= {digest for (digest,) in db.execute("SELECT digest FROM outbox")}
         return said - held
 
-    async def must_not_be_green(self, name: str) -> None:
-        """While a program does not run, nothing that judges it may say that all is well."""
+    def spare_restamped(self, who: str, told: str) -> None:
+        """What `outbox recover` stamped anew, under the same id, or set aside, and told so, is not owed as it was."""
+        gone = self.gone_from(who)
+        with opened(self.ground.outbox(who)) as db:
+            there = {found for (found,) in db.execute("SELECT id FROM outbox WHERE state != 'superseded'")}
+            aside = {found for (found,) in db.execute("SELECT digest FROM outbox WHERE state = 'superseded'")}
+        anew = {digest for digest in gone if self._ids.get(digest) in there}
+        if anew or aside:
+            self.spared.append(Spared(digests=frozenset(anew | aside), reason=told))
+
+    async def must_not_be_green(self, name: str, how: str) -> None:
+        """While a program is dead or stopped, nothing that judges its identity may say that all is well."""
+        who = IDENTITIES.get(name, name)
+        views = VIEWS if name in HUBS else VIEWS[:1]
+        done = await asyncio.gather(*(self.command(*words, "--context", who) for words in views))
+        self.green += [
+            f"{' '.join(words)} of {who} while {name} is {how}"
+            for words, each in zip(views, done, strict=True)
+            if each.code == 0
+        ]
 
     def describe(self) -> str:
         """What is not at rest, for a failure."""
@@ -384,7 +417,7 @@ class Stage:
         await asyncio.sleep(1.0)  # a real delay: nothing tells that something is not to come
         await asyncio.gather(*(self._compare_views(hub) for hub in HUBS))
         events, waiting = self.look(), self.waiting()
-        await self._end_all()
+        await self.end_all()
         made = sum(
             len(found)
             for found in [
@@ -427,7 +460,7 @@ class Stage:
         rows = [row for line in listed.out.splitlines() for row in _rows(msgspec.json.decode(line))]
         self.views += judging.differences(f"bulletin list at {hub}", rows, held, ordered=False)
 
-    async def _end_all(self) -> None:
+    async def end_all(self) -> None:
         """SIGTERM to everything, the brokers last; each must end in time, with exit code 0."""
         brokers = [each for name, each in self.programs.items() if name.startswith("server-")]
         others = [each for each in self.programs.values() if each not in brokers]
