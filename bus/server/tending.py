@@ -9,6 +9,7 @@ from typing import NamedTuple
 import structlog
 
 from bus.server.binary import ServerError
+from bus.server.findings import SOUND, Trouble
 from bus.server.process import NatsServer
 
 EVERY_S = 5.0
@@ -30,7 +31,11 @@ class Look(NamedTuple):
 
 
 class Tending:
-    """What follows from the looks at one server; pure."""
+    """What follows from the looks at one server; pure.
+
+    Attributes:
+        trouble: what is wrong with it now.
+    """
 
     def __init__(self, *, room: int, rest_s: float, began: float) -> None:
         """Nothing was seen yet.
@@ -44,7 +49,7 @@ class Tending:
         self._may_from = began + rest_s
         self._heard = began
         self._unanswered = 0
-        self._said = ""
+        self.trouble = SOUND
 
     def judge(self, look: Look, now: float) -> str:
         """Take in a look.
@@ -61,28 +66,34 @@ class Tending:
             if self._unanswered >= HUNG_AFTER and silent >= HUNG_S:
                 raise ServerError(f"the broker has not answered for {silent:.0f} s", reason="no-answer")
             return (
-                self._once(f"the broker does not answer; after {HUNG_S:.0f} s it is ended and begun anew")
+                self._once(
+                    Trouble(
+                        "no-answer",
+                        f"the broker does not answer; after {HUNG_S:.0f} s it is ended and begun anew",
+                    )
+                )
                 if self._unanswered >= SAID_AFTER
                 else ""
             )
         self._heard, self._unanswered = now, 0
         if _FAILED not in look.problem:
-            return self._once("")
+            return self._once(SOUND)
         if look.free >= self._room and now >= self._may_from:
             raise ServerError(
                 f"the broker stores nothing more, and its disk has room: {look.problem}",
                 reason="cannot-store",
             )
-        return self._once(
+        sentence = (
             f"the broker could not write and stores nothing more: {look.problem}; "
             f"it is begun anew when {self._room} bytes are free on its disk"
         )
+        return self._once(Trouble("cannot-store", sentence))
 
-    def _once(self, sentence: str) -> str:
-        if sentence == self._said:
+    def _once(self, trouble: Trouble) -> str:
+        if trouble == self.trouble:
             return ""
-        had, self._said = self._said, sentence
-        return sentence or ("the broker answers and stores again" if had else "")
+        self.trouble = trouble
+        return trouble.sentence or "the broker answers and stores again"
 
 
 async def tend(broker: NatsServer, *, room: int, rest_s: float = 0.0, every: float = EVERY_S) -> None:
@@ -105,6 +116,7 @@ async def tend(broker: NatsServer, *, room: int, rest_s: float = 0.0, every: flo
         broker.must_run()
         if said := tending.judge(look, loop.time()):
             log.error("broker_tended", problem=said)
+        broker.trouble = tending.trouble
         await asyncio.sleep(every)
 
 

@@ -37,8 +37,8 @@ class Cluster:
         ca = Ca(folder / "ca") if secure else None
         nodes = []
         for node in NODES:
-            url = f"{scheme}://{host}:{free_port()}"
-            nodes.append(f'{{ url = "{url}", route = "nats-route://{host}:{free_port()}" }}')
+            place = f"{host}:{free_port()}"
+            nodes.append(f'{{ url = "nats://{place}", route = "nats-route://{host}:{free_port()}" }}')
             (folder / f"registry{node}").mkdir()
             (folder / f"registry{node}" / "registry.tocsin.json").write_bytes(world.raw)
             certified: tuple[str, ...] = ()
@@ -52,15 +52,15 @@ class Cluster:
                     "--tls-key",
                     str(client[1]),
                 )
-                place = self.folder(node) / "tls"
-                place.mkdir(parents=True)
+                files = self.folder(node) / "tls"
+                files.mkdir(parents=True)
                 cert, key = ca.issue(f"node-{node}", hosts=("localhost",), client=True)
                 for source, name in ((cert, "server.pem"), (key, "server.key"), (ca.file, "ca.pem")):
-                    shutil.copy(source, place / name)
+                    shutil.copy(source, files / name)
             self.desk.run(
                 *("context", "add", f"node{node}", "--authority", "west", "--domain", world.registry.domain),
                 *("--pin", world.pin, "--registry", f"registry{node}/registry.tocsin.json"),
-                *("--state", f"state{node}", "--server", url, *certified),
+                *("--state", f"state{node}", "--server", f"{scheme}://{place}", *certified),
             )
         carriers = {cc: self.desk.run("server", "carrier-key", f"{cc}/broker").strip() for cc in ("xa", "xb")}
         (folder / "federation.toml").write_text(
