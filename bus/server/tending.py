@@ -14,6 +14,9 @@ from bus.server.process import NatsServer
 
 EVERY_S = 5.0
 SAID_AFTER = 3  # questions without an answer: a busy machine answers late now and then
+LASTS = (
+    12  # looks at what a broker complains of, before it is said: a cluster brings a node up to date by itself
+)
 HUNG_AFTER, HUNG_S = 10, 120.0
 """Without an answer to so many questions, and for so long, a server is ended: it serves nobody."""
 _FAILED = "write error"
@@ -48,7 +51,7 @@ class Tending:
         self._room = room
         self._may_from = began + rest_s
         self._heard = began
-        self._unanswered = 0
+        self._unanswered = self._unhealthy = 0
         self.trouble = SOUND
 
     def judge(self, look: Look, now: float) -> str:
@@ -77,7 +80,13 @@ class Tending:
             )
         self._heard, self._unanswered = now, 0
         if _FAILED not in look.problem:
-            return self._once(SOUND)
+            self._unhealthy = self._unhealthy + 1 if look.problem else 0
+            if not look.problem:
+                return self._once(SOUND)
+            if self._unhealthy < LASTS:
+                return ""
+            return self._once(Trouble("unhealthy", f"the broker says of itself: {look.problem}"))
+        self._unhealthy = 0
         if look.free >= self._room and now >= self._may_from:
             raise ServerError(
                 f"the broker stores nothing more, and its disk has room: {look.problem}",

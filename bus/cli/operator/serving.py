@@ -84,7 +84,8 @@ def _conditions(broker: NatsServer) -> tuple[Condition, ...]:
     code, sentence = broker.trouble
     if not code:
         return (Condition(name="broker", level=Level.OK, code="ok", detail="it answers and stores"),)
-    return (Condition(name="broker", level=Level.BAD, code=code, detail=sentence),)
+    level = Level.WARNING if code == "unhealthy" else Level.BAD
+    return (Condition(name="broker", level=level, code=code, detail=sentence),)
 
 
 async def _follow(
