@@ -20,7 +20,7 @@ import msgspec
 
 from bus.admission import Message, decide
 from bus.bundle.file import Carried, Current, Opening, Statement, Version, read, trust_line
-from bus.errors import PermitError, TrustError
+from bus.errors import PermitError, StoreError, TrustError
 from bus.subscribing import Inbox
 from bus.trust import RegistryStore, VerifiedRegistry
 from schemas.codec import digest
@@ -37,14 +37,14 @@ NAMED_ONLY = frozenset({Tlp.RED, Tlp.AMBER_STRICT})
 
 OF_STORE = """
 SELECT l.channel, l.seq, l.received_at AS moment, coalesce(a.subject, q.subject) AS subject,
-  coalesce(a.payload, q.payload) AS payload, a.signature, q.headers
+  coalesce(a.payload, q.payload) AS payload, a.signature, q.headers, l.digest
 FROM links l LEFT JOIN admitted a ON a.digest = l.digest
 LEFT JOIN quarantine q ON q.n = (SELECT min(n) FROM quarantine WHERE digest = l.digest AND reason = l.reason)
 """
 """What a reader holds in the places of its chains."""
 
 OF_OUTBOX = """
-SELECT channel, seq, kept_at AS moment, subject, payload, NULL AS signature, headers
+SELECT channel, seq, kept_at AS moment, subject, payload, NULL AS signature, headers, digest
 FROM outbox WHERE state IN ('kept', 'stored')
 """
 """What an authority has said itself."""
@@ -110,9 +110,20 @@ def choose(
 
 
 def carried(db: sqlite3.Connection, of: str, chosen: Sequence[Chosen]) -> list[Carried]:
-    """These bulletins, to the byte, without those that were withdrawn from the store since they were chosen."""
+    """These bulletins, to the byte, without those that were withdrawn from the store since they were chosen.
+
+    Raises:
+        StoreError: `row-damaged`, one of them is not what was signed.
+    """
     sql = f"SELECT * FROM ({of}) WHERE channel = ? AND seq = ?"
-    rows = (db.execute(sql, (place, seq)).fetchone() for place, seq, _ in chosen)
+    rows = [db.execute(sql, (place, seq)).fetchone() for place, seq, _ in chosen]
+    for row in rows:
+        if row is not None and row["payload"] and digest(row["payload"]) != row["digest"]:
+            raise StoreError(
+                f"number {row['seq']} on {row['channel']} is not what was signed: its bytes have changed on this disk",
+                remedy="leave its channel out, or scrub first",
+                reason="row-damaged",
+            )
     return [
         Carried(
             subject=row["subject"],

@@ -23,10 +23,10 @@ from bus.subscribing import Stored, tables
 from bus.trust import VerifiedRegistry, receipt_grants
 from schemas.bodies.electoral import ElectionCalendar
 from schemas.bodies.system import Receipt, Request
-from schemas.codec import decode
+from schemas.codec import decode, digest
 from schemas.elections import coarse, phase_over
 from schemas.subject import Channel, parse
-from schemas.vocab import MsgType, RefRel, Status
+from schemas.vocab import MsgType, ReceiptStage, RefRel, Status
 
 T = TypeVar("T")
 KEEP = dt.timedelta(days=30)
@@ -97,6 +97,8 @@ class ReceiptLedger(msgspec.Struct, frozen=True):
                 continue
             receipt = (item.digest, reader, stage, row.rowid, item.at.timestamp(), SAME)
             db.execute(_KEEP_RECEIPT, receipt)
+            if stage is ReceiptStage.KEPT:
+                log.error("held_and_not_admitted", reader=reader, id=item.id, channel=sent["channel"])
         if disregarded:  # one line, however many it names
             log.warning("receipts_disregarded", reader=reader, count=disregarded, stage=stage)
 
@@ -119,6 +121,19 @@ WHERE (SELECT count(*) FROM receipts WHERE digest = ?1 AND reader = ?2 AND stage
 """
 
 
+def refused(db: sqlite3.Connection) -> list[sqlite3.Row]:
+    """What readers hold and have not admitted, as far as they say so, the last first: id, channel, seq, reader, at."""
+    return db.execute(_REFUSED).fetchall()
+
+
+_REFUSED = """
+SELECT o.id, o.channel, o.seq, r.reader, min(r.at) AS at FROM receipts r JOIN outbox o ON o.digest = r.digest
+WHERE r.stage = 'kept' AND NOT EXISTS (
+  SELECT 1 FROM receipts other WHERE other.digest = r.digest AND other.reader = r.reader AND other.stage != 'kept'
+) GROUP BY r.digest, r.reader ORDER BY at DESC LIMIT 1000
+"""
+
+
 async def read(outbox: Outbox, question: Callable[[sqlite3.Connection], T]) -> T:
     """Enrol what was kept, then answer a question about it."""
     if await outbox.read(_is_behind):
@@ -138,8 +153,8 @@ def enrol(db: sqlite3.Connection) -> None:
     new = f"SELECT n, id, digest, status, subject, payload {_NEW} ORDER BY n LIMIT ?"
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for row in rows:
-            if row["status"] == Status.SYSTEM:
-                continue
+            if row["status"] == Status.SYSTEM or digest(row["payload"]) != row["digest"]:
+                continue  # nobody answers the first; of what is damaged nothing is known
             bulletin = decode(row["payload"])
             phase = coarse(bulletin.election.phase) if bulletin.election else "none"
             cancels = [ref.id for ref in bulletin.references if ref.rel is RefRel.CANCELS]

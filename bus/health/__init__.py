@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from bus.doors import opened
 
 if TYPE_CHECKING:
+    from bus.health import serving, state_file
     from bus.health.facts import (
         BusFacts,
         ClockFacts,
@@ -89,7 +90,9 @@ __all__ = [
     "seal_key_facts",
     "sending_facts",
     "serve",
+    "serving",
     "signing_key_facts",
+    "state_file",
     "store_facts",
     "trust_facts",
     "unusable_key",

@@ -51,7 +51,7 @@ def judge(facts: Facts, now: dt.datetime) -> Report:
         *outbox(_outbox(facts, now), now),
         *_clock(facts, now),
         *disk(facts),
-        *_lease(facts),
+        *_lease(facts, now),
         *programs(facts.programs, now),
         *tasks(facts, now),
         *refused(facts.refused),
@@ -257,20 +257,19 @@ def _clock(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
     )
 
 
-def _lease(facts: Facts) -> Iterator[Condition]:
+def _lease(facts: Facts, now: dt.datetime) -> Iterator[Condition]:
     """Who reads into the store, and whether that was taken from the program that tells it."""
-    lease = facts.lease
-    if lease is None:
-        return
-    if lease.lost_at is not None and not lease.ours:
+    told = [seen.state.facts.lease for seen in facts.programs if way_of(seen, now) is Way.RUNS]
+    lost = [each for each in (facts.lease, *told) if each is not None and each.lost_at is not None]
+    for each in lost:
         yield Condition(
             name="lease",
             level=Level.WARNING,
             code="lease-lost",
-            detail=f"another process reads into this store since {moment_text(lease.lost_at)}",
-            remedy="none while the other reads; tocsin doctor says which it is",
-            since=lease.lost_at,
+            detail=f"a program lost the lease of this store at {moment_text(each.lost_at)}, and stands by",
+            remedy="none while another program reads; was this machine stopped, or too busy?",
+            since=each.lost_at,
         )
-    else:
+    if (lease := facts.lease) is not None and not lost:
         holder = "this program" if lease.ours else f"process {lease.pid}" if lease.held else "nobody"
         yield Condition(name="lease", level=Level.OK, code="ok", detail=f"held by {holder}")

@@ -127,9 +127,13 @@ def _listening(address: Address) -> socket.socket:
             if address.path.is_socket():
                 address.path.unlink()  # of a program that was killed
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(address.path))
-        address.path.chmod(0o600)
-        listener.listen(MOST_CONNECTIONS)
+        try:
+            listener.bind(str(address.path))
+            address.path.chmod(0o600)
+            listener.listen(MOST_CONNECTIONS)
+        except BaseException:
+            listener.close()
+            raise
     except (OSError, UnicodeError) as exc:
         where = address.path or f"{address.host}:{address.port}"
         why = exc.strerror if isinstance(exc, OSError) else "no such name"

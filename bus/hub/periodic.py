@@ -35,6 +35,8 @@ class Problem(msgspec.Struct):
         self.present = repr(exc)
         if isinstance(exc, TocsinError):
             log.warning(self.event, authority=authority_id, reason=exc.reason, problem=str(exc))
+        elif isinstance(exc, MemoryError):
+            log.warning(self.event, authority=authority_id, problem="there is not enough memory")
         else:  # a fault in this program: where it is stands in the traceback
             log.error(self.event, authority=authority_id, problem=repr(exc), exc_info=exc)
 
@@ -65,7 +67,7 @@ async def repeat(
         authority_id: the hub's authority.
         every_s: seconds between the end of one run and the beginning of the next.
         rest: pause at least so many times as long as the run took.
-        survives: errors that are logged; the work is tried again. Any other one is raised.
+        survives: errors that are logged; the work is tried again, as it is where memory ran out. Any other one is raised.
         sleep: waits for some seconds.
         monotonic: a clock in seconds that is never set back.
 
@@ -77,7 +79,7 @@ async def repeat(
         began = monotonic()
         try:
             await work()
-        except survives as exc:
+        except (survives, MemoryError) as exc:
             if isinstance(exc, StoreError) and exc.is_final:
                 raise
             problem.is_there(exc, authority_id)

@@ -6,12 +6,14 @@
 - with a publisher besides: sends receipts and heartbeats, asks other hubs for what it lacks and helps them, says when a
   channel goes dark
 
-It reads only while it holds the lease of its store: a store has one reader.
+It reads only while it holds the lease of its store: a store has one reader. While another has it, it stands by, and it
+takes over when that one has ended; no loss of the lease, whatever its cause, ends it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,25 +23,23 @@ import msgspec
 import structlog
 
 from bus.audit import Fact
-from bus.errors import StoreError
 from bus.hub import retention
 from bus.hub.elections import phase_in
 from bus.hub.exchange import PATIENCE_S, PeerHelper, Receipts
 from bus.hub.periodic import EVERY_S, repeat
+from bus.hub.turn import LeaseLostError, Turn
 from bus.hub.watch import LOOK_S, Holdings, Notices, Watch
 from bus.policy import READING, RateLimit
 from bus.publishing import UNSTAFFED, Heartbeat, Intervals, Publisher, Watchkeeping
-from bus.storage import LEASE_S, Lease
+from bus.storage import Lease, lease
 from bus.subscribing import Inbox, RegistryFeed, Subscriber
 from bus.tasks import Background, background, one_failure, run_with_current
 from bus.transport import Endpoint, reader_streams
 from bus.trust import AGAIN_S, HUB, RegistryStore, VerifiedRegistry
 from schemas.vocab import Phase
 
-STAND_BY_S = 1.0
 READ_FIRST_S = 2.0
 """So long, in seconds, a hub's first heartbeat waits until the bus has been read."""
-LEASE_HELD = "lease-held"
 READS, STANDS_BY = "reading", "standing-by"
 INTERVALS = Intervals()
 
@@ -47,12 +47,6 @@ Work = Callable[[], Coroutine[object, object, None]]
 News = Callable[[str, Mapping[str, Fact]], None]
 
 log = structlog.get_logger()
-
-
-class _Turn(msgspec.Struct):
-    """Whether this process is the one that reads into the store."""
-
-    is_ours: bool = False
 
 
 class HubService(msgspec.Struct, frozen=True):
@@ -66,7 +60,7 @@ class HubService(msgspec.Struct, frozen=True):
     store: Inbox
     subscriber: Subscriber
     _tasks: Background
-    _turn: _Turn
+    _turn: Turn
 
     @property
     def standing(self) -> str:
@@ -87,7 +81,7 @@ class HubService(msgspec.Struct, frozen=True):
         intervals: Intervals | None = INTERVALS,
         keeping: Watchkeeping = UNSTAFFED,
         on_news: News | None = None,
-        stand_by: bool = False,
+        gives_way: bool = False,
         allowance: RateLimit = READING,
         look_s: float = LOOK_S,
         every_s: float = EVERY_S,
@@ -105,15 +99,14 @@ class HubService(msgspec.Struct, frozen=True):
             intervals: of its heartbeats; None leaves them to another program.
             keeping: what else its heartbeats say.
             on_news: told, by a word and facts fit for the audit record, what was taken in of the registry, and erased.
-            stand_by: wait while another process reads into this store, and take over when it is gone.
+            gives_way: a hub takes the reading over at once; for one that only reads while no hub does.
             allowance: what is read of one authority at once; see `Subscriber`.
             look_s: seconds between two looks at the channels.
             every_s: seconds between two looks at what is to be answered, asked for and handed on.
             patience_s: seconds for which an alarm has stood before other hubs are asked.
 
         Raises:
-            StoreError: `lease-held`, when another process reads into this store and `stand_by` is False, at the
-                beginning or later; `store-failed`, when the store takes nothing more until it is opened anew.
+            StoreError: `store-failed` and others that are final; the store takes nothing more until it is opened anew.
         """
         subscriber = Subscriber(
             authority_id=authority_id,
@@ -147,18 +140,16 @@ class HubService(msgspec.Struct, frozen=True):
             receipts, helper = Receipts(store, voice), PeerHelper(store, voice, patience_s)
             works["receipts"] = partial(repeated, receipts.answer, failing="not_answered", every_s=every_s)
             works["peer help"] = partial(repeated, helper.help, failing="not_asked", every_s=every_s)
-        lease, turn = Lease(store, clock), _Turn()
+        owner = lease.owner_name(gives_way=gives_way)
+        turn = Turn(authority_id, Lease(store, clock, owner, by_writing=True), is_quiet=gives_way)
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(lease.drop)
-            if not stand_by and not await lease.is_ours():  # before anything is published
-                raise StoreError(
-                    "another process is reading into this store; end it first", reason=LEASE_HELD
-                )
+            stack.push_async_callback(turn.lease.drop)
+            await turn.try_for_it()  # now, so that one that can have it has it when this returns
             if voice is not None and intervals is not None:
                 beats = _heartbeat(voice, store, subscriber, intervals, keeping)
                 await stack.enter_async_context(beats.running())
             tasks = await stack.enter_async_context(background())
-            tasks.start(_while_leased(lease, works, turn, stand_by=stand_by), f"hub {authority_id}")
+            tasks.start(_while_leased(turn, works), f"hub {authority_id}")
             yield cls(store, subscriber, tasks, turn)
 
     def beside(self, work: Coroutine[object, object, None], name: str) -> None:
@@ -166,35 +157,31 @@ class HubService(msgspec.Struct, frozen=True):
         self._tasks.start(work, name)
 
 
-async def _keep(lease: Lease) -> None:
-    """Renew a lease until it is lost.
-
-    Raises:
-        StoreError: `lease-held`.
-    """
+async def _while_leased(turn: Turn, works: Mapping[str, Work]) -> None:
+    """Work while the lease is held; wait for it, at the beginning and after it was lost."""
     while True:
-        await lease.renew()
-        await asyncio.sleep(LEASE_S / 3)
-
-
-async def _while_leased(lease: Lease, works: Mapping[str, Work], turn: _Turn, *, stand_by: bool) -> None:
-    """Work while the lease is held. With `stand_by` wait for it, at the beginning and after it was lost."""
-    while True:
-        while stand_by and not await lease.is_ours():  # noqa: ASYNC110 (the store is asked, which other processes write)
-            await asyncio.sleep(STAND_BY_S)
+        await turn.come()
         try:
-            turn.is_ours = True
             with one_failure():
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(_keep(lease), name="lease")
+                    group.create_task(turn.keep(), name="lease")
                     for name, work in works.items():
-                        group.create_task(work(), name=name)
-        except StoreError as exc:
-            if not stand_by or exc.reason != LEASE_HELD:
-                raise
-            log.warning("lease_lost", problem=str(exc))
-        finally:
-            turn.is_ours = False
+                        group.create_task(_without_end(name, work), name=name)
+        except LeaseLostError:
+            turn.lost()
+
+
+async def _without_end(name: str, work: Work) -> None:
+    """Do a work that ends only when it is cancelled or fails; a hub that has lost one in silence would look healthy.
+
+    Raises:
+        RuntimeError: it has ended by itself.
+    """
+    with contextlib.suppress(asyncio.CancelledError):
+        await work()
+    if (task := asyncio.current_task()) is not None and task.cancelling():
+        raise asyncio.CancelledError
+    raise RuntimeError(f"the task {name!r} of this hub has ended by itself")
 
 
 async def _read(subscriber: Subscriber, registry: Callable[[], VerifiedRegistry], authority_id: str) -> None:

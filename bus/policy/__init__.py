@@ -7,6 +7,7 @@ from bus.doors import opened
 if TYPE_CHECKING:
     from bus.policy import deadlines
     from bus.policy.backoff import Backoff
+    from bus.policy.clocks import ClockGap, clock_gap
     from bus.policy.deadlines import Deadlines, changed, steps, stricter
     from bus.policy.phases import PACES, is_unfinished, keep_days, pace
     from bus.policy.rates import READING, SENDING, RateLimit, RateMeter
@@ -18,10 +19,12 @@ __all__ = [
     "READING",
     "SENDING",
     "Backoff",
+    "ClockGap",
     "Deadlines",
     "RateLimit",
     "RateMeter",
     "changed",
+    "clock_gap",
     "deadlines",
     "is_unfinished",
     "keep_days",

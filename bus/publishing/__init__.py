@@ -6,12 +6,14 @@ from bus.doors import opened
 
 if TYPE_CHECKING:
     from bus.publishing import outbox_table, resend
+    from bus.publishing.fitness import Behind, Unfit, fit_to_sign
+    from bus.publishing.heads_lines import heads_path
     from bus.publishing.heartbeat import UNSTAFFED, Heartbeat, Intervals, Watchkeeping
     from bus.publishing.outbox import Outbox, Row
     from bus.publishing.outbox_table import RowState
     from bus.publishing.publisher import Accepted, Publisher
     from bus.publishing.reanchor import Anchor, Reanchoring
-    from bus.publishing.recovery import Recovery
+    from bus.publishing.recovery import Lost, Recovery
     from bus.publishing.resend import resend_asked
     from bus.publishing.sender import Sender
     from bus.publishing.stamping import check_keys
@@ -22,8 +24,10 @@ __all__ = [
     "UNSTAFFED",
     "Accepted",
     "Anchor",
+    "Behind",
     "Heartbeat",
     "Intervals",
+    "Lost",
     "Outbox",
     "Publisher",
     "Reanchoring",
@@ -31,8 +35,11 @@ __all__ = [
     "Row",
     "RowState",
     "Sender",
+    "Unfit",
     "Watchkeeping",
     "check_keys",
+    "fit_to_sign",
+    "heads_path",
     "outbox_table",
     "resend",
     "resend_asked",

@@ -164,6 +164,8 @@ def standing(db: sqlite3.Connection, channel: Channel) -> ChannelGroup:
 def _last(db: sqlite3.Connection, channel: str) -> Last | None:
     newest = "SELECT * FROM outbox WHERE channel = ? AND state != 'superseded' ORDER BY seq DESC LIMIT ?"
     for row in table.rows(db, newest, channel, LOOK_BACK):
+        if not row.is_whole:
+            continue
         bulletin: Bulletin = decode(row.payload)
         if isinstance(bulletin.body, ChannelStatus):
             return Last(

@@ -15,6 +15,8 @@ import msgspec
 
 from bus.publishing import outbox_table as table
 from bus.publishing import resend
+from bus.publishing.fitness import Unfit
+from bus.publishing.heads_file import HeadsFile
 from bus.publishing.outbox_table import ChainHead, Row, RowState, Settled
 from bus.storage import Database, Layout, Store, allowances, lease
 
@@ -26,12 +28,25 @@ MOST_BYTES = 8 * 1024 * 1024
 
 
 class Outbox(Store):
-    """An authority's outbox. Use `Outbox.open`."""
+    """An authority's outbox. Use `Outbox.open`.
+
+    Attributes:
+        heads: what was accepted last, written down beside it.
+    """
+
+    def __init__(self, database: Database, heads: HeadsFile) -> None:
+        super().__init__(database)
+        self.heads = heads
+
+    @property
+    def unfit(self) -> Unfit | None:
+        """Why it may not sign, as it was last seen; None when it may."""
+        return self.heads.unfit
 
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path, *, tables: Iterable[Layout] = ()) -> AsyncIterator[Outbox]:
-        """Open or make the file.
+        """Open or make the file, and compare it with the heads file beside it. One that may not sign is opened all the same.
 
         Args:
             path: the file.
@@ -40,8 +55,9 @@ class Outbox(Store):
         Raises:
             StoreError: it is damaged or unreadable.
         """
-        async with Database.open(path, (*LAYOUTS, *tables)) as database:
-            yield cls(database)
+        heads = HeadsFile(path)
+        async with Database.open(path, (*LAYOUTS, *tables), companion=heads) as database:
+            yield cls(database, heads)
 
     async def claim(
         self, settled: Sequence[Settled], resting: Collection[str], now: float, fresh: int = MOST
@@ -99,10 +115,15 @@ class Outbox(Store):
         await self.write(lambda db: db.executemany(sql, [(why, n) for n, why in problems.items()]))
 
     async def get(self, id_or_digest: str) -> Row | None:
-        """One row by bulletin id or digest."""
-        return await self.read(
+        """One row by bulletin id or digest.
+
+        Raises:
+            StoreError: `row-damaged`, it is not what was signed.
+        """
+        row = await self.read(
             lambda db: table.first(db, "SELECT * FROM outbox WHERE id = ?1 OR digest = ?1", id_or_digest)
         )
+        return row and table.whole(row)
 
     async def rows(self, state: str | None = None, limit: int = 1000, status: str | None = None) -> list[Row]:
         """The newest rows, of one state and status or of all."""
@@ -138,6 +159,14 @@ class Outbox(Store):
         """Wait until nothing waits to be sent. Returns False on timeout."""
         waiting, _ = await self.wait(self.oldest, lambda oldest: not oldest[0], timeout)
         return not waiting
+
+    async def lost(self) -> list[sqlite3.Row]:
+        """The numbers that a recovery found lost for good (table `lost_numbers`), the last found first."""
+        return await self.query("SELECT * FROM lost_numbers ORDER BY found_at DESC, channel, seq")
+
+    async def vouch(self) -> None:
+        """Take it for the right one from now on: it was compared with the bus, or recovered from it."""
+        await self.write(self.heads.vouch)
 
     # -- what the own channels hold ---------------------------------------------------------------------------------
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 
 import msgspec
+import structlog
 
+from bus.publishing.outbox_rows import ChainHead, Row, RowState, Settled, sum_of, whole
 from bus.storage import Layout, insert
 from schemas.bulletin import Bulletin
+from schemas.codec import decode
+from schemas.codec import digest as digest_of
+from schemas.envelope import MESSAGE_ID, SIG_HEADER, hints
 from schemas.subject import channel_of, subject_for
 
-SCHEMA = """
+__all__ = ["ChainHead", "Row", "RowState", "Settled", "whole"]
+
+log = structlog.get_logger()
+
+FILE_TABLE = (
+    "CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL)"
+)
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS outbox (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   status TEXT NOT NULL,
@@ -32,7 +43,8 @@ CREATE TABLE IF NOT EXISTS outbox (
   state TEXT NOT NULL DEFAULT 'kept',
   problem TEXT,
   once TEXT UNIQUE,
-  origin TEXT
+  origin TEXT,
+  sum TEXT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS outbox_place ON outbox (channel, seq) WHERE state != 'superseded';
 CREATE INDEX IF NOT EXISTS outbox_origin ON outbox (origin, n) WHERE origin IS NOT NULL;
@@ -40,14 +52,19 @@ CREATE INDEX IF NOT EXISTS outbox_parked ON outbox (channel, seq) WHERE state = 
 CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (status, n) WHERE state = 'kept';
 CREATE INDEX IF NOT EXISTS outbox_stored ON outbox (stream, stream_seq) WHERE stream IS NOT NULL;
 CREATE INDEX IF NOT EXISTS outbox_superseded ON outbox (n) WHERE state = 'superseded';
+CREATE INDEX IF NOT EXISTS outbox_damaged ON outbox (n) WHERE state = 'damaged';
 CREATE TABLE IF NOT EXISTS heads (channel TEXT PRIMARY KEY, seq INTEGER NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pruned_once (
   once TEXT PRIMARY KEY, id TEXT NOT NULL, channel TEXT NOT NULL, seq INTEGER NOT NULL, digest TEXT NOT NULL,
   subject TEXT NOT NULL
 ) WITHOUT ROWID;
+{FILE_TABLE};
+CREATE TABLE IF NOT EXISTS lost_numbers (
+  channel TEXT NOT NULL, seq INTEGER NOT NULL, id TEXT, digest TEXT, found_at REAL NOT NULL, PRIMARY KEY (channel, seq)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS own_cursors (stream TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
 """
-LAYOUT = Layout("publishing", SCHEMA)
+LAYOUT = Layout("publishing", SCHEMA, migrations=("ALTER TABLE outbox ADD COLUMN sum TEXT;\n",))
 
 
 # A channel with a parked row waits behind it.
@@ -64,61 +81,13 @@ ORDER BY seq LIMIT 1
 """
 
 
-class RowState(StrEnum):
-    """How far a row has come.
+def distrust(db: sqlite3.Connection) -> None:
+    """Mark the outbox as another file than the one that was last written, inside a transaction: no file has the number 0.
 
-    `parked`: the broker does not take it; its channel waits behind it until it is released. `superseded`: a recovery
-    found its number taken on the bus, or a re-anchor went on before it; it holds nothing up, and is for a person to look
-    at.
+    For one that is put back from a copy: the number of the file that is gone may be given to this one.
     """
-
-    KEPT = "kept"
-    STORED = "stored"
-    PARKED = "parked"
-    SUPERSEDED = "superseded"
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One bulletin in the outbox. Times are seconds since the epoch."""
-
-    n: int
-    status: str
-    channel: str
-    seq: int
-    id: str
-    digest: str
-    prev: str | None
-    subject: str
-    headers: str
-    payload: bytes
-    kept_at: float
-    attempted_at: float | None
-    stored_at: float | None
-    stream: str | None
-    stream_seq: int | None
-    state: str
-    problem: str | None
-    once: str | None
-    origin: str | None
-
-    def header_map(self) -> dict[str, str]:
-        """The headers it is sent with."""
-        return msgspec.json.decode(self.headers, type=dict[str, str])
-
-
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that a stream has acknowledged."""
-
-    n: int
-    stream: str
-    stream_seq: int
-
-
-class ChainHead(msgspec.Struct, frozen=True, kw_only=True):
-    """The last bulletin of a channel."""
-
-    seq: int
-    digest: str
+    db.execute(FILE_TABLE)
+    db.execute("REPLACE INTO outbox_file VALUES (1, 0)")
 
 
 def head(db: sqlite3.Connection, channel: str) -> ChainHead | None:
@@ -158,6 +127,7 @@ def keep(
         "origin": origin,
     }
     row |= {name: getattr(bulletin, name) for name in ("status", "seq", "id", "prev")}
+    row["sum"] = sum_of(row, headers)
     insert(db, "outbox", row)
     set_head(db, channel, bulletin.seq, digest)
 
@@ -203,17 +173,73 @@ def after(db: sqlite3.Connection, channel: str, seq: int) -> list[Row]:
 def due(db: sqlite3.Connection, status: str, most: int, most_bytes: int, fresh: int) -> list[Row]:
     """Rows of a status to be sent, oldest first, inside a transaction: within the bounds, but for the first if it is large.
 
-    At most `fresh` of them were never sent before.
+    At most `fresh` of them were never sent before. What is not whole is set aside as `damaged`, and logged.
     """
+    try:
+        found = db.execute(_DUE, (status, most)).fetchall()
+    except sqlite3.OperationalError:  # a text among them is none any more
+        _set_aside_unreadable(db, status, most)
+        found = db.execute(_DUE, (status, most)).fetchall()
     taken: list[Row] = []
     left = most_bytes
-    for row in db.execute(_DUE, (status, most)):
+    for row in found:
         left -= len(row["payload"])
         fresh -= row["attempted_at"] is None
         if fresh < 0 or (taken and left < 0):
             break
         taken.append(Row(**dict(row)))
+    for bad in [row for row in taken if not row.is_whole]:
+        taken.remove(bad)
+        set_damaged(db, bad.n)
     return taken
+
+
+def damaged(db: sqlite3.Connection, digests: Iterable[str]) -> list[Row]:
+    """Those of these bulletins whose rows are not what was signed."""
+    found = (first(db, "SELECT * FROM outbox WHERE digest = ?", name) for name in digests)
+    return [row for row in found if row is not None and not row.is_whole]
+
+
+def heal_all(db: sqlite3.Connection, messages: Iterable[tuple[bytes, Mapping[str, str]]]) -> None:
+    """Write bulletins into their damaged rows as a stream holds them (payload, headers), inside a transaction."""
+    for payload, headers in messages:
+        _heal(db, payload, headers)
+
+
+def _heal(db: sqlite3.Connection, payload: bytes, headers: Mapping[str, str]) -> None:
+    bulletin, name = decode(payload), digest_of(payload)
+    sent = hints(bulletin, name) | {SIG_HEADER: headers[SIG_HEADER]}
+    del sent[MESSAGE_ID]  # the stream may remember it
+    row: dict[str, object] = {"channel": channel_of(bulletin).name, "subject": subject_for(bulletin)}
+    row |= {field: getattr(bulletin, field) for field in ("status", "seq", "id", "prev")}
+    row |= {"sum": sum_of(row, sent), "headers": msgspec.json.encode(sent).decode(), "payload": payload}
+    settings = ", ".join(f"{field} = :{field}" for field in row)
+    sql = f"UPDATE outbox SET {settings}, problem = NULL, state = iif(state = 'damaged', 'kept', state) WHERE digest = :digest"
+    db.execute(sql, {**row, "digest": name})
+    log.warning("row_healed", channel=row["channel"], seq=row["seq"], id=row["id"])
+
+
+def set_damaged(db: sqlite3.Connection, n: int) -> None:
+    """Set a row aside that is not what was signed, inside a transaction; its place, so far as it can be read, is logged."""
+    log.error("row_damaged", n=n, table="outbox", remedy="tocsin outbox status says more")
+    sql = "UPDATE outbox SET state = 'damaged', problem = ? WHERE n = ?"
+    db.execute(sql, ("its bytes are not those that were signed", n))
+
+
+def _set_aside_unreadable(db: sqlite3.Connection, status: str, most: int) -> None:
+    sql = "SELECT n FROM outbox WHERE state = 'kept' AND status = ? ORDER BY n LIMIT ?"
+    for (n,) in db.execute(sql, (status, most)).fetchall():
+        try:
+            db.execute("SELECT * FROM outbox WHERE n = ?", (n,)).fetchall()
+        except sqlite3.OperationalError:
+            texts = ("channel", "id", "digest", "prev", "subject", "headers", "once", "origin")
+            # What is no text any more becomes one, so that a person can look at it.
+            for name in texts:
+                try:
+                    db.execute(f"SELECT {name} FROM outbox WHERE n = ?", (n,)).fetchall()
+                except sqlite3.OperationalError:
+                    db.execute(f"UPDATE outbox SET {name} = hex({name}) WHERE n = ?", (n,))
+            set_damaged(db, n)
 
 
 def settle(db: sqlite3.Connection, settled: Iterable[Settled], now: float) -> None:
@@ -251,7 +277,7 @@ def counts(db: sqlite3.Connection) -> dict[str, int]:
     # Only what is stored is many; the others have an index of their own.
     few = {
         str(state): _count(db, f"SELECT count(*) FROM outbox WHERE state = '{state}'")
-        for state in (RowState.KEPT, RowState.PARKED, RowState.SUPERSEDED)
+        for state in (RowState.KEPT, RowState.PARKED, RowState.SUPERSEDED, RowState.DAMAGED)
     }
     return {**few, str(RowState.STORED): _count(db, "SELECT count(*) FROM outbox") - sum(few.values())}
 

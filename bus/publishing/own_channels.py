@@ -184,6 +184,8 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
             messages = {digest(message.payload): message for message in batch}
             for name in messages:
                 expected.pop(name, None)
+            if whole:
+                await self._heal(messages, registry)
             unknown = [messages[name] for name in await outbox.unknown(list(messages))]
             strange += placed(unknown, registry, self.clock())
             if not strange:
@@ -200,6 +202,20 @@ class OwnChannels(msgspec.Struct, frozen=True, kw_only=True):
         if last is not None and not missing:
             await outbox.move_own_cursor(stream, last)
         return Comparison(strange=missing, lost=tuple(sorted(expected.values())))
+
+    async def _heal(self, messages: Mapping[str, Received], registry: VerifiedRegistry) -> None:
+        """Bring back from a stream what has changed in the outbox; each by its digest, with the signatures that hold."""
+        outbox = self.outbox
+        bad = await outbox.read(lambda db: table.damaged(db, messages))
+        whole = [
+            messages[row.digest]
+            for row in bad
+            if placed([messages[row.digest]], registry, self.clock()) and messages[row.digest].payload
+        ]
+        if whole:
+            await outbox.write(
+                lambda db: table.heal_all(db, [(each.payload, dict(each.headers)) for each in whole])
+            )
 
 
 def placed(messages: Sequence[Received], registry: VerifiedRegistry, now: dt.datetime) -> list[ReceivedLink]:

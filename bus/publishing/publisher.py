@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -28,6 +29,7 @@ import msgspec
 
 from bus.errors import OutboxError, PermitError
 from bus.keys import Signer
+from bus.publishing.author_clock import clock_ahead
 from bus.publishing.outbox import Outbox, RowState
 from bus.publishing.own_channels import OwnChannels
 from bus.publishing.recovery import Recovery, recover
@@ -84,6 +86,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         rng: Callable[[int], bytes],
         seal: Sealer | None = None,
         on_refused: Callable[[TocsinError], None] | None = None,
+        beside_broker: bool = False,
     ) -> AsyncIterator[Publisher]:
         """Publish as an authority; what is kept is sent in the background until the context exits.
 
@@ -98,6 +101,7 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             rng: random bytes.
             seal: seals what must be sealed, in the transaction that stamps; with None such drafts are refused.
             on_refused: called with the error of each draft that is refused before it is signed.
+            beside_broker: compare `clock` with the broker's, and publish nothing while it is ahead by more than readers allow.
 
         Raises:
             PermitError: `not-your-key`, when a signer is not the authority's in the registry.
@@ -107,14 +111,24 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         sender = None
         if endpoint is not None:
             sender = Sender(
-                authority_id=authority_id, outbox=outbox, endpoint=endpoint, registry=registry, clock=clock
+                authority_id=authority_id,
+                outbox=outbox,
+                endpoint=endpoint,
+                registry=registry,
+                clock=clock,
+                beside_broker=beside_broker,
             )
         publisher = cls(
             authority_id=authority_id,
             outbox=outbox,
             registry=registry,
             stamping=Stamping(
-                authority_id=authority_id, signers=tuple(signers), defaults=defaults, rng=rng, seal=seal
+                authority_id=authority_id,
+                signers=tuple(signers),
+                defaults=defaults,
+                rng=rng,
+                seal=seal,
+                head=outbox.heads.head,
             ),
             clock=clock,
             sender=sender,
@@ -145,18 +159,22 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         Raises:
             SchemaError, RuleError: the draft is incomplete or contradicts itself.
             PermitError: the registry does not let this authority say this there, or not with these keys.
-            OutboxError: `outbox-behind`, when this outbox does not know what was already said.
+            OutboxError: `outbox-behind`, when this outbox does not know what was already said; `outbox-restored`, when it
+                may be an old copy and was not compared with the bus; `clock-ahead`, by the broker's clock.
             StoreError: the disk is full or fails; nothing was kept.
         """
         self._refuse_when_behind()
         _refuse_anchor(draft)
         registry, moment = self.registry(), self.clock()
-        try:
-            accepted = await self.outbox.write(
-                lambda db: self.stamping.keep(
-                    db, draft, registry, moment, defaults=defaults, once=once, origin=origin
-                )
+
+        def keep(db: sqlite3.Connection) -> Accepted:
+            self.outbox.heads.guard(db)
+            return self.stamping.keep(
+                db, draft, registry, moment, defaults=defaults, once=once, origin=origin
             )
+
+        try:
+            accepted = await self.outbox.write(keep)
         except (SchemaError, PermitError) as exc:
             if self.on_refused is not None:
                 self.on_refused(exc)
@@ -189,19 +207,38 @@ class Publisher(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         self._refuse_when_behind()
         return self.sender.compared.is_set()
 
+    async def heard(self, timeout: float) -> None:
+        """Wait until it is known whether this may publish: the bus was compared with, cannot be reached, or is another's to compare.
+
+        Without an endpoint, or after `timeout` seconds, it is not known.
+        """
+        if self.sender is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self.sender.heard.wait()
+
     def _refuse_when_behind(self) -> None:
-        if self.sender is not None and self.sender.behind:
+        if self.sender is None:
+            return
+        if self.sender.behind:
             raise OutboxError(self.sender.behind, reason="outbox-behind")
+        if self.sender.clock_ahead_s:
+            raise OutboxError(clock_ahead(self.sender.clock_ahead_s), reason="clock-ahead")
 
     async def rehearse(self, draft: Draft) -> Accepted:
         """Steps 1 to 5 as they would be now; no key is used and nothing is kept.
 
         Raises:
-            SchemaError, RuleError, PermitError: as `publish`.
+            SchemaError, RuleError, PermitError, OutboxError: as `publish`.
         """
         _refuse_anchor(draft)
         registry, moment = self.registry(), self.clock()
-        return await self.outbox.read(lambda db: self.stamping.rehearse(db, draft, registry, moment))
+
+        def rehearse(db: sqlite3.Connection) -> Accepted:
+            self.outbox.heads.guard(db)
+            return self.stamping.rehearse(db, draft, registry, moment)
+
+        return await self.outbox.read(rehearse)
 
     async def settled(self, digest: str, timeout: float) -> str:
         """Wait until a bulletin is `stored` or `parked`. Returns that state; `accepted` on timeout."""

@@ -235,12 +235,16 @@ class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
         def keep(db: sqlite3.Connection) -> Accepted:
             """Check again, set aside what stands in the way, move the head, and stamp."""
             check(channel, anchor, survey, table.after(db, channel, 0))
+            publisher.outbox.heads.step_over(db)
             passed_over = table.after(db, channel, from_.seq)
             table.set_aside(db, passed_over, "its channel went on before it; say it again if it still holds")
             if from_.digest is None:
                 table.clear_head(db, channel)
             else:
                 table.set_head(db, channel, from_.seq, from_.digest)
-            return publisher.stamping.keep(db, wording, registry, moment)
+            stamping = msgspec.structs.replace(
+                publisher.stamping, head=table.head
+            )  # a person has decided on it
+            return stamping.keep(db, wording, registry, moment)
 
         return await self.own.outbox.write(keep)

@@ -3,21 +3,38 @@
 Without it the authority would use a number twice, which every reader takes for a contradiction. A thief's bulletin by a key
 that has ended is no head. While the key is valid it cannot be told from an honest one, so a theft is answered by `key revoke`
 first, and then by `bus.publishing.reanchor`.
+
+What was accepted, lost here and never came to the bus is lost for good; the heads file knows its numbers. None of them is given
+again, since a reader may have had them after all: the channel goes on after them, naming the last one as its predecessor. Readers
+wait for such a hole as for any other, half a minute, and then show what follows, with the hole.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from bus.errors import OutboxError
 from bus.publishing import outbox_table as table
+from bus.publishing.fitness import Said
 from bus.publishing.own_channels import OwnChannels
 from schemas.bulletin import Bulletin
 from schemas.codec import decode, encode
+
+MOST_LOST = 10_000
+"""So many numbers of a channel are written down as lost, the last ones."""
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """A bulletin that was accepted and is lost for good; id and digest where the heads file still has them."""
+
+    channel: str
+    seq: int
+    id: str | None = None
+    digest: str | None = None
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,12 +45,14 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         adopted: channels whose heads they gave.
         restamped: bulletins that had never been sent, and have another number now.
         superseded: bulletins that were attempted or sealed, are not on the bus, and have lost their number.
+        lost: bulletins that were accepted, and are neither here nor on the bus: they are to be said again.
     """
 
     read: int
     adopted: int
     restamped: int
     superseded: int
+    lost: tuple[Lost, ...] = ()
 
 
 Keep = Callable[[sqlite3.Connection, Bulletin, bytes, dt.datetime, str | None, str | None], object]
@@ -50,19 +69,69 @@ async def recover(own: OwnChannels, keep: Keep) -> Recovery:
         UnreachableError, BrokerError: from the broker; the outbox is as it was.
         OutboxError: `head-unproven`; the outbox is as it was.
     """
-    survey = await own.survey()
-    if survey.doubtful:
+    survey, outbox = await own.survey(), own.outbox
+    heads = survey.heads()
+    said = await outbox.read(lambda _: outbox.heads.last())
+    # What the heads file has need not be proven by the bus.
+    doubtful = {
+        channel
+        for channel in survey.doubtful
+        if channel not in said or said[channel].seq < heads.get(channel, (0, ""))[0]
+    }
+    if doubtful:
         raise OutboxError(
             f"something that is not this authority's word has perhaps taken the place of the head of "
-            f"{', '.join(sorted(survey.doubtful))} on the bus, and a number would be used twice; restore the outbox "
+            f"{', '.join(sorted(doubtful))} on the bus, and a number would be used twice; restore the outbox "
             "from a copy, or decide from where the channel goes on: tocsin outbox reanchor",
             reason="head-unproven",
         )
-    heads = survey.heads()
-    restamped, superseded = await own.outbox.write(lambda db: _adopt(db, keep, heads, own.clock()))
+    there = {link.digest for link in survey.links}
+
+    def work(db: sqlite3.Connection) -> tuple[int, int, list[Lost]]:
+        ends, known = outbox.heads.lacking(db)
+        outbox.heads.step_over(db)
+        restamped, superseded = _adopt(db, keep, heads, own.clock())
+        lost = _go_past(db, ends, [each for each in known if each.digest not in there], own.clock())
+        return restamped, superseded, lost
+
+    restamped, superseded, lost = await outbox.write(work)
     for stream, seq in survey.cursors.items():
-        await own.outbox.move_own_cursor(stream, seq)
-    return Recovery(read=len(survey.links), adopted=len(heads), restamped=restamped, superseded=superseded)
+        await outbox.move_own_cursor(stream, seq)
+    await outbox.vouch()
+    return Recovery(
+        read=len(survey.links),
+        adopted=len(heads),
+        restamped=restamped,
+        superseded=superseded,
+        lost=tuple(lost),
+    )
+
+
+def _go_past(
+    db: sqlite3.Connection, ends: Mapping[str, Said], known: Sequence[Said], moment: dt.datetime
+) -> list[Lost]:
+    """Inside a transaction: have channels go on after what was accepted last, and write down what of it is lost."""
+    by_place = {(each.channel, each.seq): each for each in known}
+    lost: list[Lost] = []
+    for channel, end in ends.items():
+        head = table.head(db, channel)
+        held = head.seq if head else 0
+        if held < end.seq:
+            table.set_head(db, channel, end.seq, end.digest)
+        numbers = {*range(max(held, end.seq - MOST_LOST) + 1, end.seq + 1)}
+        numbers |= {each.seq for each in known if each.channel == channel}
+        for seq in sorted(numbers):
+            found = by_place.get((channel, seq))
+            lost.append(
+                Lost(channel=channel, seq=seq)
+                if found is None
+                else Lost(channel=channel, seq=seq, id=found.id, digest=found.digest)
+            )
+    db.executemany(
+        "REPLACE INTO lost_numbers (channel, seq, id, digest, found_at) VALUES (?, ?, ?, ?, ?)",
+        [(each.channel, each.seq, each.id, each.digest, moment.timestamp()) for each in lost],
+    )
+    return lost
 
 
 def _adopt(
@@ -79,7 +148,7 @@ def _adopt(
         waiting = "SELECT * FROM outbox WHERE channel = ? AND state IN ('kept', 'parked') ORDER BY seq"
         behind = table.rows(db, waiting, channel)
         # What is sealed has its number inside too, where nobody can change it any more.
-        unsent = [row for row in behind if row.attempted_at is None and not _is_sealed(row)]
+        unsent = [row for row in behind if row.attempted_at is None and row.is_whole and not _is_sealed(row)]
         lost = [row for row in behind if row not in unsent]
         superseded += len(lost)
         db.executemany("DELETE FROM outbox WHERE n = ?", [(row.n,) for row in unsent])

@@ -17,6 +17,7 @@ import structlog
 
 from bus.errors import BrokerError, BusError, OutboxError, StoreError, UnreachableError
 from bus.policy import SENDING, Backoff, RateLimit, RateMeter
+from bus.publishing.author_clock import clock_ahead, clock_ahead_s
 from bus.publishing.outbox import Outbox, Settled
 from bus.publishing.own_channels import OwnChannels
 from bus.publishing.transmission import Transmission
@@ -47,6 +48,7 @@ class Sender:
         registry: Callable[[], VerifiedRegistry],
         clock: Callable[[], dt.datetime],
         allowance: RateLimit = SENDING,
+        beside_broker: bool = False,
     ) -> None:
         self.authority_id = authority_id
         self.endpoint = endpoint
@@ -54,10 +56,13 @@ class Sender:
         self.problem = ""
         self.connected = False
         self.compared = asyncio.Event()
+        self.heard = asyncio.Event()  # compared; or the bus cannot be reached; or another process compares
+        self.clock_ahead_s = 0.0  # of the broker's, beyond what readers allow; 0 when it is not, or not known
         self.own = OwnChannels(endpoint=endpoint, outbox=outbox, registry=registry, clock=clock)
         self._outbox = outbox
         self._registry = registry
         self._clock = clock
+        self._beside_broker = beside_broker
         self._lease = Lease(outbox, clock)
         self._leased_until = 0.0
         self._wake = asyncio.Event()
@@ -120,11 +125,7 @@ class Sender:
         return behind
 
     async def run(self) -> None:
-        """Send until cancelled.
-
-        Raises:
-            StoreError: `store-failed`, `store-closed`; the outbox takes nothing more until it is opened anew.
-        """
+        """Send until cancelled, or until the outbox takes nothing more (StoreError: `store-failed`, `store-closed`)."""
         try:
             async with Connection.open(self.endpoint) as connection:
                 await self._send(connection)
@@ -145,6 +146,8 @@ class Sender:
                             await self._note()
             except BusError as exc:
                 self._stall(exc.reason, str(exc))
+                if connection.connected or connection.problem:
+                    self.heard.set()
                 if isinstance(exc, StoreError) and exc.is_final:
                     raise  # nothing is sent from here any more, and no program may live on as if it were
             except Exception as exc:  # a fault of ours must not end the sending in silence
@@ -176,6 +179,7 @@ class Sender:
         if self.behind and await self._known_now() != self._behind_at:
             self._forget()  # a recovery, in any process, has read the own channels; or a key has ended
         if self.behind or not await self._leads():
+            self.heard.set()
             return False
         if not connection.connected:
             raise UnreachableError(connection.problem or "the bus is not connected")
@@ -188,6 +192,10 @@ class Sender:
             with self._patience_with(status, now):
                 if not await self._compare(connection, status, *streams[status]):
                     return False
+        if self.clock_ahead_s:
+            raise BrokerError(clock_ahead(self.clock_ahead_s), reason="clock-ahead")
+        if self._outbox.unfit is not None and streams.keys() <= self._known:
+            await self._outbox.vouch()  # nothing there that it does not know
         room = self._budget.room(now)  # what is sent again was counted the first time
         due = await self._outbox.claim(self._settled, self._resting(now), self._clock().timestamp(), room)
         self._settled = []
@@ -257,6 +265,8 @@ class Sender:
 
     async def _compare(self, connection: Connection, status: str, stream: str, consumer: str) -> bool:
         """Whether the outbox accounts for all that the stream holds in the authority's name. What it lost is sent again."""
+        if self._beside_broker:
+            self.clock_ahead_s = await clock_ahead_s(connection, stream, consumer, self._clock)
         compared = await self.own.compare(connection, stream, consumer)
         self._known.add(status)
         if compared.lost and not compared.strange:
@@ -270,6 +280,7 @@ class Sender:
             self._behind_at = await self._known_now()
             self._stall("outbox-behind", self.behind)
             self.compared.set()
+            self.heard.set()
             # Nothing is sent from here now, and a recovery in another process needs the lease.
             await self._lease.drop()
             self._leased_until = 0.0
@@ -297,6 +308,7 @@ class Sender:
         self.problem = ""
         if streams.keys() <= self._known:
             self.compared.set()
+            self.heard.set()
 
 
 def _by_urgency(statuses: Iterable[str]) -> list[str]:

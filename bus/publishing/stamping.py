@@ -49,13 +49,18 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stamping(msgspec.Struct, frozen=True, kw_only=True):
-    """Stamps and signs for one authority. See `Publisher.open` for the attributes."""
+    """Stamps and signs for one authority. See `Publisher.open` for the other attributes.
+
+    Attributes:
+        head: the last bulletin of a channel, inside a transaction; it may refuse (`bus.publishing.heads_file`).
+    """
 
     authority_id: str
     signers: tuple[Signer, ...]
     defaults: Defaults
     rng: Callable[[int], bytes]
     seal: Sealer | None
+    head: Callable[[sqlite3.Connection, str], table.ChainHead | None] = table.head
 
     def keep(
         self,
@@ -70,7 +75,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Accepted:
         """Steps 1 to 7, as `Publisher.publish` describes."""
         if once is not None and (known := table.kept_once(db, once)) is not None:
-            return _accepted(decode(known.payload), known.digest, state="known")
+            return _accepted(decode(table.whole(known).payload), known.digest, state="known")
         if once is not None and (pruned := table.pruned_once(db, once)) is not None:
             place = {name: pruned[name] for name in ("id", "seq", "digest", "subject")}
             return Accepted(channel=f"{self.authority_id}/{pruned['channel']}", state="known", **place)
@@ -111,7 +116,7 @@ class Stamping(msgspec.Struct, frozen=True, kw_only=True):
             defaults=defaults or self.defaults,
         )
         # 2 chain
-        head = table.head(db, channel_of(bulletin).name)
+        head = self.head(db, channel_of(bulletin).name)
         if head is not None:
             bulletin = msgspec.structs.replace(bulletin, seq=head.seq + 1, prev=head.digest)
         # 3 validate: constructors do not check, so the bytes are read back as a stranger would

@@ -99,7 +99,8 @@ async def check(
         UnreachableError, DeniedError: from the broker.
     """
     varz = await asyncio.to_thread(read_monitor, monitor_url, "varz")
-    checks = list(_server(varz))
+    home = conf_file.parent if conf_file else Path()
+    checks = list(_server(varz, home))
     public, probes = nkeys.public_of(provisioner_seed), tuple(nkeys.public_of(seed) for seed in probe_seeds)
     everybody = members(registry, public, seat, probes)
     taken = keys_taken(registry, public, seat, probes)
@@ -185,7 +186,7 @@ def must_be_sound(checks: Iterable[Check]) -> None:
         raise ServerError(f"this broker is not as it must be: {'; '.join(failed)}", reason="not-sound")
 
 
-def _server(varz: dict[str, Any]) -> Iterator[Check]:
+def _server(varz: dict[str, Any], home: Path) -> Iterator[Check]:
     version = str(varz.get("version", "0"))
     parts = tuple(int(part) for part in version.split("-", maxsplit=1)[0].split(".")[:3] if part.isdigit())
     yield hard("version", parts >= MINIMUM_VERSION, version)
@@ -206,7 +207,8 @@ def _server(varz: dict[str, Any]) -> Iterator[Check]:
     yield soft("write_deadline", 0 < deadline <= MOST_WRITE_DEADLINE_S, f"{deadline:.0f} s")
     yield _tls(varz)
     try:
-        total, used, free = shutil.disk_usage(str(jetstream.get("store_dir", ".")))
+        # The server names it as its configuration does, from where it runs.
+        total, used, free = shutil.disk_usage(home / str(jetstream.get("store_dir", ".")))
     except OSError:
         return
     limit = int(jetstream.get("max_storage", 0))

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from bus.storage.copying import check_copy, copy_database, is_in_use
     from bus.storage.files import write_atomically
     from bus.storage.layout import Layout
-    from bus.storage.lease import LEASE_S
-    from bus.storage.sqlite import Database, utc
+    from bus.storage.lease import LEASE_S, boot_id
+    from bus.storage.sqlite import Companion, Database, utc
     from bus.storage.store import Lease, Store, from_row, insert, single, up_to
 else:
     __getattr__ = opened(__name__, __file__)
@@ -19,11 +19,13 @@ else:
 __all__ = [
     "LEASE_S",
     "Allowance",
+    "Companion",
     "Database",
     "Layout",
     "Lease",
     "Store",
     "allowances",
+    "boot_id",
     "check_copy",
     "copy_database",
     "from_row",

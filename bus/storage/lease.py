@@ -12,6 +12,7 @@ from pathlib import Path
 from bus.storage.layout import Layout
 
 LEASE_S = 10.0
+_GIVES_WAY = "way-"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS lease (one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, until REAL NOT NULL);
@@ -31,10 +32,15 @@ def take(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -
     return True
 
 
+def extend(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> None:
+    """Make it last from now on for a holder that has it, inside a transaction; for any other it does nothing."""
+    db.execute("UPDATE lease SET until = ?2 WHERE owner = ?1 AND until < ?2", (owner, now + ttl))
+
+
 def is_anothers(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEASE_S) -> bool:
-    """Whether another holds it."""
+    """Whether another holds it, to whom it is left: one that gives way holds it for its like alone."""
     row = db.execute("SELECT owner, until FROM lease").fetchone()
-    if row is None or row["owner"] == owner:
+    if row is None or row["owner"] == owner or (_gives_way(row["owner"]) and not _gives_way(owner)):
         return False
     # Twice, because it may have been taken a little after the moment that is now for us.
     return now < row["until"] <= now + 2 * ttl and is_alive(row["owner"])
@@ -43,7 +49,7 @@ def is_anothers(db: sqlite3.Connection, owner: str, now: float, ttl: float = LEA
 def is_held(db: sqlite3.Connection, now: float) -> bool:
     """Whether anybody holds it, in a file that need not have the table."""
     known = db.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'lease'").fetchone()
-    return known is not None and is_anothers(db, "", now)
+    return known is not None and is_anothers(db, f":::{_GIVES_WAY}", now)
 
 
 def holder(db: sqlite3.Connection, now: float) -> str | None:
@@ -58,9 +64,17 @@ def drop(db: sqlite3.Connection, owner: str) -> None:
     db.execute("DELETE FROM lease WHERE owner = ?", (owner,))
 
 
-def owner_name() -> str:
-    """A holder's name, by which its process can be recognised as gone: host boot, process id, when it began."""
-    return f"{_boot_id()}:{os.getpid()}:{_began(os.getpid())}:{secrets.token_hex(4)}"
+def owner_name(*, gives_way: bool = False) -> str:
+    """A holder's name, by which its process can be recognised as gone: host boot, process id, when it began.
+
+    Of one that `gives_way` any other that does not takes the lease at once, as a hub does of a `watch`.
+    """
+    token = f"{_GIVES_WAY if gives_way else ''}{secrets.token_hex(4)}"
+    return f"{boot_id()}:{os.getpid()}:{_began(os.getpid())}:{token}"
+
+
+def _gives_way(owner: str) -> bool:
+    return owner.rpartition(":")[2].startswith(_GIVES_WAY)
 
 
 def is_alive(owner: str) -> bool:
@@ -71,11 +85,12 @@ def is_alive(owner: str) -> bool:
     """
     boot, pid, began, _ = owner.split(":")
     # Of another host, or where /proc tells nothing, only the time limit counts.
-    return boot != _boot_id() or not began or _began(int(pid)) == began
+    return boot != boot_id() or not began or _began(int(pid)) == began
 
 
 @cache
-def _boot_id() -> str:
+def boot_id() -> str:
+    """Which boot of this machine it is; the same word for every boot where that cannot be known."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return "host"

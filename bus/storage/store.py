@@ -23,10 +23,26 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._kept: Lease | None = None
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction; on the disk when this returns. See `Database.write`."""
-        return await self.database.write(work)
+        """Run `work` in one transaction; on the disk when this returns. See `Database.write`.
+
+        A lease that is kept by writing (`Lease`) is renewed in the same transaction.
+        """
+        if (kept := self._kept) is None:
+            return await self.database.write(work)
+
+        def work_and_renew(db: sqlite3.Connection) -> T:
+            result = work(db)
+            lease.extend(db, kept.owner, kept.clock().timestamp())
+            return result
+
+        return await self.database.write(work_and_renew)
+
+    def keep_by_writing(self, kept: Lease | None) -> None:
+        """Renew a lease with everything that is written from now on; with None, none."""
+        self._kept = kept
 
     async def read(self, question: Callable[[sqlite3.Connection], T]) -> T:
         """Run `question`, which only reads; all its statements see the same moment."""
@@ -73,15 +89,26 @@ class Lease(msgspec.Struct, frozen=True):
         store: whose lease it is.
         clock: the present, aware.
         owner: the name under which it is held.
+        by_writing: whether whatever is written to the store while it is held renews it too. A renewal waits for its turn in
+            the store's one thread, and may come too late behind work that is large; such work is a sign of life itself.
     """
 
     store: Store
     clock: Callable[[], dt.datetime]
     owner: str = msgspec.field(default_factory=lease.owner_name)
+    by_writing: bool = False
 
     async def is_ours(self) -> bool:
         """Take or renew it. Returns False when another process has it."""
-        return await self.store.take_lease(self.owner, self.clock().timestamp())
+        taken = await self.store.take_lease(self.owner, self.clock().timestamp())
+        if self.by_writing:
+            self.store.keep_by_writing(self if taken else None)
+        return taken
+
+    async def is_lost(self) -> bool:
+        """Whether another process has it now; asked without a write."""
+        moment = self.clock().timestamp()
+        return await self.store.read(lambda db: lease.is_anothers(db, self.owner, moment))
 
     async def renew(self) -> None:
         """Renew it.
@@ -94,6 +121,7 @@ class Lease(msgspec.Struct, frozen=True):
 
     async def drop(self) -> None:
         """Leave it to others; where the store fails, it runs out by itself."""
+        self.store.keep_by_writing(None)
         with contextlib.suppress(StoreError):
             await self.store.drop_lease(self.owner)
 

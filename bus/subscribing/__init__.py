@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bus.subscribing.progress import Reading
     from bus.subscribing.registry_feed import EVERY_S, Heard, RegistryFeed, publish_trust
     from bus.subscribing.subscriber import Subscriber, message_from
-    from bus.subscribing.tables import Stored, as_json, stored
+    from bus.subscribing.tables import Stored, as_json, stored, whole
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -33,4 +33,5 @@ __all__ = [
     "stored",
     "tables",
     "undecided",
+    "whole",
 ]

@@ -24,7 +24,7 @@ from bus.subscribing import contested
 from bus.subscribing.budget import Charges
 from bus.subscribing.intake import Intake, Projector
 from bus.subscribing.reassessment import Reassessment
-from bus.subscribing.tables import LAYOUT, Stored, stored
+from bus.subscribing.tables import LAYOUT, Stored, stored, whole
 from bus.transport import Cursor
 from bus.trust import VerifiedRegistry
 
@@ -174,7 +174,8 @@ class Inbox(Store):
             rows = await self.read(partial(_admitted_after, after=after))
             for row in rows:
                 after = row["row"]
-                yield stored(row)
+                for kept in whole([row]):
+                    yield kept
             if not rows:
                 if not live:
                     return

@@ -64,6 +64,7 @@ _EARLY: Mapping[Trust | None, frozenset[str]] = {
 }
 _EARLY_TICKS, _MOST_PASSED = 10, 15
 # What a reader of history meets: it was true once, or is of keys that are gone.
+NO_MEMORY = "there is not enough memory"
 _HISTORY = frozenset({"rollback", "expired", "unknown-key", "too-old"})
 
 log = structlog.get_logger()
@@ -119,7 +120,7 @@ class RegistryFeed:
         self._told: dict[tuple[Trust | None, str], float] = {}
 
     async def run(self) -> None:
-        """Read until cancelled. No fault of the bus, of a message or of the disk ends it."""
+        """Read until cancelled. No fault of the bus, of a message, of the disk or of memory ends it."""
         async with Connection.open(self._endpoint) as connection:
             while True:
                 problem = ""
@@ -127,10 +128,10 @@ class RegistryFeed:
                     try:
                         await connection.until_connected(CONNECT_S)
                         await step(connection)
-                    except (UnreachableError, DeniedError, BrokerError, OSError) as exc:
-                        # An OSError is the disk's: the message was not counted as read, and comes again.
-                        problem = str(exc)
-                        new = isinstance(exc, OSError) and problem != self.problem
+                    except (UnreachableError, DeniedError, BrokerError, OSError, MemoryError) as exc:
+                        # An OSError is the disk's: the message was not counted as read, and comes again. So with memory.
+                        problem = str(exc) or NO_MEMORY
+                        new = isinstance(exc, (OSError, MemoryError)) and problem != self.problem
                         level = log.warning if new else log.debug
                         level("trust_feed_interrupted", endpoint=self._endpoint.name, problem=problem)
                 self.problem = problem

@@ -139,14 +139,16 @@ class Subscriber:
         """Read until cancelled.
 
         Raises:
-            StoreError: `store-failed`; the store takes nothing more until it is opened anew.
+            StoreError: one that is final; the store takes nothing more until it is opened anew.
         """
-        self._problems.clear()
-        with one_failure():
-            async with Connection.open(self._endpoint) as connection, asyncio.TaskGroup() as tasks:
-                for stream, consumer in self._streams(self._registry(), self._authority_id):
-                    tasks.create_task(self._stream(connection, stream, consumer), name=f"read {stream}")
-                tasks.create_task(self._tick(), name="waiting bulletins")
+        try:
+            with one_failure():
+                async with Connection.open(self._endpoint) as connection, asyncio.TaskGroup() as tasks:
+                    for stream, consumer in self._streams(self._registry(), self._authority_id):
+                        tasks.create_task(self._stream(connection, stream, consumer), name=f"read {stream}")
+                    tasks.create_task(self._tick(), name="waiting bulletins")
+        finally:
+            self._problems.clear()
 
     async def _stream(self, connection: Connection, stream: str, consumer: str) -> None:
         while True:
@@ -155,7 +157,7 @@ class Subscriber:
                     await self._attached(connection, stream, consumer)
             except (UnreachableError, BrokerError) as exc:
                 self._interrupted(exc, stream=stream)
-            except StoreError as exc:
+            except (StoreError, MemoryError) as exc:
                 self._wait_out(exc, stream=stream)
             await asyncio.sleep(PAUSE_S)
 
@@ -320,11 +322,13 @@ class Subscriber:
                     judged = [decide(message, registry, now) for message in due]
                     self.counts.update(await self._inbox.settle(judged, None, None, now))
                 self._problems.pop(WAITING, None)
-            except StoreError as exc:
+            except (StoreError, MemoryError) as exc:
                 self._wait_out(exc, stream=WAITING)
 
-    def _wait_out(self, exc: StoreError, *, stream: str) -> None:
-        """Log a full disk or a busy file, which passes and loses nothing; raise any other failure."""
+    def _wait_out(self, exc: StoreError | MemoryError, *, stream: str) -> None:
+        """Log a full disk, a busy file or want of memory, which pass and lose nothing; raise any other failure."""
+        if isinstance(exc, MemoryError):
+            exc = StoreError("there is not enough memory to read on", reason="store-memory")
         if not exc.is_passing:
             raise exc
         self._interrupted(exc, stream=stream)

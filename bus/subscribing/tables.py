@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 import msgspec
+import structlog
 
 from bus.admission import BY_VERSION, Judged, Link, Message, Refused
-from bus.errors import Proof
+from bus.errors import Proof, StoreError
 from bus.storage import Layout, insert, utc
 from bus.subscribing import erasure
 from bus.transport import Cursor
@@ -34,6 +35,7 @@ _KINDS = {
 }
 """What of the quarantine is bounded, by the counter of what was let go of it."""
 NOT_PERMITTED = "not-permitted"
+log = structlog.get_logger()
 RETRIED = f"reason IN ({_BY_VERSION}, '{NOT_PERMITTED}')"
 """What each version of the registry is tried on once: it may know the key, or permit what the one before did not."""
 
@@ -158,9 +160,24 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     endorsers: tuple[str, ...]
     tries: int = 0  # how often the picture has failed to take it in
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its bytes are those that were admitted."""
+        return digest(self.payload) == self.digest
+
     @cached_property
     def bulletin(self) -> Bulletin:
-        """What it says; read from the signed bytes."""
+        """What it says; read from the signed bytes.
+
+        Raises:
+            StoreError: `row-damaged`, they are not those that were admitted.
+        """
+        if not self.is_whole:
+            raise StoreError(
+                f"number {self.seq} on {self.channel} ({self.id}) is not what was admitted: its bytes have changed in this store",
+                remedy="tocsin hub scrub lists what is damaged",
+                reason="row-damaged",
+            )
         return decode(self.payload)
 
 
@@ -276,6 +293,15 @@ def stored(row: sqlite3.Row | Mapping[str, Any]) -> Stored:
         "endorsers": msgspec.json.decode(row["endorsers"], type=tuple[str, ...]),
     }
     return Stored(**read)
+
+
+def whole(rows: Iterable[sqlite3.Row | Mapping[str, Any]]) -> Iterator[Stored]:
+    """Those rows of the admitted table that are as they were admitted; the others are logged and left out."""
+    for row in map(stored, rows):
+        if row.is_whole:
+            yield row
+        else:
+            log.error("row_damaged", table="admitted", channel=row.channel, seq=row.seq, id=row.id)
 
 
 def held_back(db: sqlite3.Connection, channel: str) -> list[Waiting]:

@@ -12,6 +12,7 @@ from bus.errors import BrokerError
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Name = Annotated[str, msgspec.Meta(max_length=256)]
 _Subject = Annotated[str, msgspec.Meta(max_length=1024)]
+Aware = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 MAX_NAMES = 100_000
 ALL_SUBJECTS = ">"
 T = TypeVar("T")
@@ -71,7 +72,7 @@ class ConsumerInfo(msgspec.Struct, frozen=True, kw_only=True):
     delivered: Delivered
     num_pending: Count = 0
     num_waiting: Count = 0
-    ts: dt.datetime | None = None
+    ts: Aware | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that are used and are not what they should be; msgspec makes it a `ValidationError`."""

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from bus.upkeep import notify
     from bus.upkeep.archive import BackupError
     from bus.upkeep.backup import Kept, back_up
+    from bus.upkeep.conditions import keeper_conditions
     from bus.upkeep.endings import Certificate, Level, Term, terms
     from bus.upkeep.keeper import Keeper, must_have_role
     from bus.upkeep.restoring import Restored, restore
@@ -29,6 +30,7 @@ __all__ = [
     "back_up",
     "is_ours",
     "is_unchanged",
+    "keeper_conditions",
     "must_have_role",
     "notify",
     "restore",

@@ -46,6 +46,7 @@ class Keeper:
     Attributes:
         renewed: how many beacons were made.
         problems: what cannot be done at present, by `bus`, `disk` or `beacon`; empty while all is well.
+        found: what ends when, as of a minute ago at the most.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Keeper:
         """
         self.renewed = 0
         self.problems: dict[str, str] = {}
+        self.found: tuple[Term, ...] = ()
         self._held = held
         self._signer = signer
         self._endpoint = endpoint
@@ -251,22 +253,21 @@ class Keeper:
         if present < self._warn_at:
             return
         self._warn_at = present + LOOK_AT_ENDS_S
-        for term in self.terms():
+        self.found = self.terms()
+        for term in self.found:
             if term.level == "ok":
                 continue
             key = (term.what, term.name, term.level)
             if present - self._warned.get(key, -REMIND_S) < REMIND_S:
                 continue
             self._warned[key] = present
-            say = log.error if term.level == "bad" else log.warning
-            say(
-                "has_ended" if term.level == "bad" else "ends_soon",
-                what=term.what,
-                whose=term.whose,
-                name=term.name,
-                ends=str(term.ends),
-                remedy=term.remedy,
-            )
+            facts = {
+                field: str(getattr(term, field)) for field in ("what", "whose", "name", "ends", "remedy")
+            }
+            if term.level == "bad":
+                log.error("has_ended", **facts)
+            else:
+                log.warning("ends_soon", **facts)
 
 
 def _order(beacon: Beacon) -> tuple[int, dt.datetime]:

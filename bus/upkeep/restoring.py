@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import msgspec
 
 from bus.config import Context
 from bus.errors import StoreError
+from bus.publishing import outbox_table
 from bus.storage import check_copy, is_in_use
 from bus.trust import RegistryStore, version_file
 from bus.upkeep.archive import BackupError, Manifest, unpacked
@@ -78,7 +78,7 @@ def restore(
         _must_stand(folder, context, now)
         for store in (OUTBOX, STORE):
             if (folder / "state" / store).exists():
-                check_copy(folder / "state" / store, _doubt if store == OUTBOX else None)
+                check_copy(folder / "state" / store, outbox_table.distrust if store == OUTBOX else None)
         occupied = [state / store for store in (OUTBOX, STORE) if (state / store).exists()]
         replaced = [path for path in occupied if (folder / "state" / path.name).exists()]
         _must_be_free(occupied, replaced, force=force)
@@ -99,14 +99,6 @@ def restore(
         set_aside=aside,
         made=manifest.made,
     )
-
-
-def _doubt(db: sqlite3.Connection) -> None:
-    """Mark an outbox as another file than the one that was last written: no file has the number 0."""
-    db.execute(
-        "CREATE TABLE IF NOT EXISTS outbox_file (one INTEGER PRIMARY KEY CHECK (one = 1), inode INTEGER NOT NULL)"
-    )
-    db.execute("REPLACE INTO outbox_file VALUES (1, 0)")
 
 
 def _places(

@@ -26,7 +26,6 @@ from schemas.parts import Info
 from schemas.registry import Audience, AuthorityRecord, PublishGrant, ReadGrant
 from schemas.vocab import Domain, Scope, Status, Tlp
 from tests.support.clocks import utc_now
-from tests.support.office import Office
 from tests.support.stage import Bus
 from tests.support.waiting import longest
 from tests.support.world import World, bulletin, found, key_record, sign
@@ -135,22 +134,6 @@ async def fill(bus: Bus, count: int, size: Size = small) -> int:
                 await publish_batch(author, batch)
                 total += sum(len(each.payload) for each in batch)
     return total
-
-
-def hub_office(folder: Path, bus: Bus, identity: str = HUB) -> Office:
-    """A desk with the context of the hub."""
-    folder.mkdir(parents=True, exist_ok=True)
-    office, world = Office(folder), bus.world
-    (folder / "registry.tocsin.json").write_bytes(world.raw)
-    nkeys.save_nkey(folder / f"{identity}.nk", world.nkeys[identity][0])
-    office.hold(identity, world.signers[identity])
-    office.run(
-        "context", "add", identity, "--authority", identity, "--domain", "test", "--pin", world.pin,
-        "--registry", "registry.tocsin.json", "--beacon", "beacon.tocsin.json", "--server", bus.server.url,
-        "--nkey", f"{identity}.nk", "--key", f"{identity}.pem", "--passphrase-file", f"{identity}.pass",
-        "--state", f"state-{identity}", "--use",
-    )  # fmt: skip
-    return office
 
 
 class Sample(msgspec.Struct, frozen=True):

@@ -84,7 +84,6 @@ async def hub(place: Place, history: History) -> None:
             registry=place.registry(),
             endpoint=place.endpoint(),
             clock=utc_now,
-            stand_by=True,
         ),
     ):
         told = StoreLook(

@@ -16,11 +16,11 @@ from tests.faults.backlog import (
     backlog_world,
     curve,
     fill,
-    hub_office,
     large,
     small,
     watched,
 )
+from tests.support.hubs import office_at, store_of
 from tests.support.stage import serving
 from tests.support.waiting import longest
 
@@ -37,10 +37,10 @@ async def test_a_backlog_fills_no_memory(tmp_path: Path, size: Callable[[int], D
     world = backlog_world()
     async with serving(tmp_path / "server", world) as bus:
         await fill(bus, count, size)
-        office = hub_office(tmp_path / "office", bus)
+        office = office_at(tmp_path / "office", world, bus.server.url, HUB)
         process = office.start("hub", "run")
         try:
-            store = office.folder / f"state-{HUB}" / "store.db"
+            store = store_of(office.folder, HUB)
             samples = await asyncio.to_thread(watched, process, store, count * len(AUTHORS))
             process.terminate()
             assert await asyncio.to_thread(process.wait, longest()) == 0

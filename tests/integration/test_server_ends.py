@@ -103,8 +103,8 @@ def test_a_store_that_cannot_be_opened_is_said(broker: Broker) -> None:
     broker.folder.mkdir()
     (broker.folder / "jetstream").write_text("no folder")
     told = broker.desk.run(*broker.run, code=1)
+    assert "not a directory" in told
     assert "[server-start]" in told
-    assert "jetstream" in told
 
 
 def test_a_broker_without_room_on_its_disk_is_not_run(
@@ -112,11 +112,13 @@ def test_a_broker_without_room_on_its_disk_is_not_run(
 ) -> None:
     """Exit code 1, and how much is wanted."""
     with disk_or_skip(tmp_path / "disk") as disk:
-        broker = Broker(disk, monkeypatch)
-        told = broker.desk.run(*broker.run, code=1)
+        try:
+            broker = Broker(disk, monkeypatch)
+            told = broker.desk.run(*broker.run, code=1)
+        finally:
+            monkeypatch.chdir(tmp_path)  # or the disk could not be taken away
         assert "disk reserve" in told
         assert "[not-sound]" in told
-        monkeypatch.chdir(tmp_path)  # or the disk could not be taken away
 
 
 async def test_a_broker_that_hangs_is_said_and_begun_anew(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:

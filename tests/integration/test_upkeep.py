@@ -24,6 +24,11 @@ AUTHORITY, HUB = "xa-csirt", "xa-hub"
 
 @pytest.fixture
 def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """An authority and a hub."""
+    return found(tmp_path, monkeypatch)
+
+
+def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A registry of an authority and a hub, signed 2 of 2."""
     office = Desk(tmp_path, monkeypatch)
     for name in ("root-1", "root-2", "beacon", "csirt"):

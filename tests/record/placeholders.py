@@ -32,6 +32,9 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("time", re.compile(r"(?<!\d)\d\d-\d\d \d\d:\d\d(?::\d\d)?(?!\d)")),
     ("date", re.compile(r"(?<!\d)(?P<year>20\d\d)-\d\d-\d\d(?!\d)")),
     ("date", re.compile(r"(?<!\d)(?P<year>20[2-9]\d)[01]\d[0-3]\d(?!\d)")),
+    ("bytes", re.compile(r"\b\d+(?= bytes free)|(?<=grow by )\d+|(?<= of )\d+(?= bytes\b)")),
+    ("share", re.compile(r"\b\d+(?= % full)")),
+    ("process", re.compile(r"(?<=\bprocess )\d+|(?<=\bkill )\d+")),
     ("clock", re.compile(r"(?<![\dT:])[0-2]\d:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?![\d:])")),
 )
 # What only its name tells: the initialisation vector and the tag of what is sealed, and a key's window in seconds.

@@ -23,6 +23,7 @@ from tests.record import (
     serving,
     sharing,
     speaking,
+    upkeep,
 )
 from tests.record.desk import NATS_SERVER, Chapter, Desk
 
@@ -66,6 +67,7 @@ def play(desk: Desk) -> None:
         chapter(desk, "reading", reading.play)
         chapter(desk, "amending", amending.play)
         chapter(desk, "sharing", sharing.play)
+        chapter(desk, "upkeep", upkeep.play)
     chapter(desk, "dead", dead.play)
 
 

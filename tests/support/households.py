@@ -6,7 +6,8 @@ import datetime as dt
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,15 @@ from tests.support.waiting import longest
 from tests.support.world import World, make_world
 
 PASSPHRASE = b"correct horse"
+SHIFTED = """
+import datetime as dt, sys
+from bus.cli.frame.app import App
+from bus.cli.main import main
+ahead = dt.timedelta(seconds=float(sys.argv.pop(1)))
+App.now = lambda self: dt.datetime.now(dt.UTC) + ahead
+main(sys.argv[1:])
+"""
+"""A tocsin whose clock is so many seconds ahead."""
 NOBODY = "nats://127.0.0.1:9"
 
 
@@ -39,7 +49,13 @@ class Told(NamedTuple):
 
 
 class Household:
-    """A home with a context for each of some identities. Programs begun in it are ended with `close`."""
+    """A home with a context for each of some identities. Programs begun in it are ended with `close`.
+
+    Attributes:
+        ahead_s: how far the clock of the machine is ahead, for all that is begun from now on.
+    """
+
+    ahead_s = 0.0
 
     def __init__(self, folder: Path, world: World, url: str, *identities: str, **settings: object) -> None:
         """Write the home.
@@ -97,7 +113,7 @@ class Household:
     def told(self, identity: str, *arguments: str, env: Mapping[str, str] | None = None) -> Told:
         """One command to its end."""
         done = subprocess.run(
-            [TOCSIN, "--context", identity, *arguments],
+            self._command(identity, arguments),
             cwd=self.folder,
             env=self.env(env),
             stdin=subprocess.DEVNULL,
@@ -113,7 +129,7 @@ class Household:
         """Begin a program; what it writes goes to `log(identity)`."""
         with self.log(identity).open("ab") as to:
             process = subprocess.Popen(
-                [TOCSIN, "--context", identity, *arguments],
+                self._command(identity, arguments),
                 cwd=self.folder,
                 env=self.env(env),
                 stdin=subprocess.DEVNULL,
@@ -122,6 +138,10 @@ class Household:
             )
         self._programs.append(process)
         return process
+
+    def _command(self, identity: str, arguments: Sequence[str]) -> list[str]:
+        begin = [sys.executable, "-c", SHIFTED, str(self.ahead_s)] if self.ahead_s else [TOCSIN]
+        return [*begin, "--context", identity, *arguments]
 
     def log(self, identity: str) -> Path:
         """What the programs of an identity have written."""

@@ -12,13 +12,16 @@ import pytest
 from bus.admission.verdict import Judged, Refused, decide
 from bus.admission.verdict import Message as Received
 from bus.hub.picture.projection import open_store
+from bus.keys.nkeys import save_nkey
 from bus.publishing import heartbeat
+from bus.trust import ceremony
 from bus.trust.registry import VerifiedRegistry
 from schemas.bodies.system import Head
 from schemas.subject import Channel
 from schemas.vocab import ChannelState, Status, Tlp
-from tests.support.office import Desk
-from tests.support.world import NOW, Message, World, bulletin, shared_world, sign
+from tests.support.clocks import utc_now
+from tests.support.office import Desk, Office
+from tests.support.world import BEACON_LIFETIME, NOW, Message, World, bulletin, shared_world, sign
 
 STREAM = "WORLD_ACTUAL"
 GREEN = Channel(issuer="xa-csirt", status=Status.SYSTEM, tlp=Tlp.GREEN, audience="community")
@@ -78,6 +81,24 @@ def hub_desk(folder: Path, patch: pytest.MonkeyPatch, world: World, *identities:
             arguments += ["--key", f"{name}.pem", "--passphrase-file", f"{name}.pass"]
         desk.run(*arguments)
     return desk
+
+
+def office_at(folder: Path, world: World, url: str, identity: str) -> Office:
+    """An office whose one context is that of an identity at a broker, with its keys and its state in `state/IDENTITY`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    office = Office(folder)
+    (folder / "registry.tocsin.json").write_bytes(world.raw)
+    beacon = ceremony.new_beacon(world.registry, world.beacon, utc_now(), BEACON_LIFETIME)
+    (folder / "beacon.tocsin.json").write_bytes(beacon)
+    save_nkey(folder / f"{identity}.nk", world.nkeys[identity][0])
+    office.hold(identity, world.signers[identity])
+    office.run(
+        "context", "add", identity, "--authority", identity, "--domain", world.registry.domain, "--pin", world.pin,
+        "--registry", "registry.tocsin.json", "--beacon", "beacon.tocsin.json", "--server", url,
+        "--nkey", f"{identity}.nk", "--key", f"{identity}.pem", "--passphrase-file", f"{identity}.pass",
+        "--state", f"state/{identity}", "--use",
+    )  # fmt: skip
+    return office
 
 
 def store_of(folder: Path, identity: str) -> Path:

@@ -1,14 +1,18 @@
 """`tocsin watch`: bulletins by topic, each verified, as they arrive.
 
-The reader's own store is followed. When no hub of this identity is running, this process reads in its place: it takes
-the store's lease, subscribes, admits and keeps, exactly as a hub does. With --no-follow it shows what is held and ends,
-and keeps no hub from starting.
+The reader's own store is followed. A hub's store is fed by `tocsin hub run` alone: beside it a watch only looks. For any
+other identity this process reads while no other does: it takes the store's lease, subscribes, admits and keeps, exactly as
+a hub does, and a hub that begins takes it over at once. With --no-follow it shows what is held, and then asks whether the
+bus is there: what is held would look like what there is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -20,15 +24,25 @@ from bus.cli.frame import (
     App,
     Since,
     command,
+    endpoint,
     health_option,
     interest_of,
+    open_registry,
     reading,
     repeatable,
     show,
 )
 
 if TYPE_CHECKING:
+    from bus.subscribing import Inbox, Subscriber
+    from bus.transport import Connection
     from schemas.subject import Interest
+
+REACH_S = 5.0
+"""So long the bus may take to answer before it is said that it does not."""
+LOOK_S = 1.0
+PATIENCE = 3
+"""So many looks in a row must find what is said to be wrong: an attach anew is over in less."""
 
 
 @command(when_asked=INTERRUPTED)
@@ -56,8 +70,11 @@ async def watch(
 
     What is sealed to this identity is opened as it is shown, when the context names its seal keys.
 
-    Without a hub of this identity running, watch reads from the bus itself. Ctrl-C ends it (exit 130). With --no-follow it
-    says first, on standard error, as of when it is and what is wrong, and exits 9 when that is bad.
+    A hub's store is fed by hub run; for any other identity watch reads from the bus itself. Within --timeout it says when the
+    bus does not answer. Ctrl-C ends it (exit 130).
+
+    With --no-follow it says first, on standard error, as of when it is and what is wrong. It exits 7 when the bus does not
+    answer, and 9 when what was shown is not to be relied on for another reason.
     """
     return await _watch(app, interest_of(**interest), since, count, follow=follow)
 
@@ -65,14 +82,27 @@ async def watch(
 async def _watch(
     app: App, interest: Interest, since: dt.timedelta | None, count: int | None, *, follow: bool
 ) -> int:
-    from bus.cli.frame import Unsealer, code_of, open_store, present_registry, report_beside, until_shown
+    from bus.cli.frame import (
+        Unsealer,
+        code_of,
+        open_store,
+        present_registry,
+        report_beside,
+        until_shown,
+        until_unread,
+    )
+    from bus.tasks import in_background
     from schemas.subject import parse
 
     shown = 0
     unsealer = Unsealer(app, "watch")
     unsealer.keys()  # now, for it may ask for a passphrase, and nothing must wait for that once the bus is read
     registry, now = present_registry(app)
-    async with open_store(app) as store, reading(app, store, "watch") if follow else contextlib.nullcontext():
+    async with (
+        in_background(until_unread(app), "reader of the output"),
+        open_store(app, make=follow) as store,
+        _fed(app, store) if follow else contextlib.nullcontext(),
+    ):
         code = DONE
         if not follow:
             report = await store.read(lambda db: report_beside(app, db, registry, now))
@@ -86,5 +116,99 @@ async def _watch(
             await until_shown(app)
             shown += 1
             if count is not None and shown >= count:
-                break
+                return code
+        await _must_answer(app, store)
     return code
+
+
+async def _must_answer(app: App, store: Inbox) -> None:
+    """Ask whether the bus is there, where the context names one.
+
+    Raises:
+        UnreachableError: it does not answer within the timeout; the message says as of when what was shown is.
+        DeniedError: it refuses this identity.
+    """
+    from bus.errors import UnreachableError
+    from bus.transport import Connection
+
+    if app.identity.server is None or app.identity.nkey is None:
+        return
+    try:
+        async with Connection.open(endpoint(app, "watch")) as connection:
+            await connection.until_connected(app.timeout(REACH_S))
+    except UnreachableError as exc:
+        raise UnreachableError(
+            f"{exc} What was shown is what this store holds, {await _as_of(store)}"
+        ) from None
+
+
+async def _as_of(store: Inbox) -> str:
+    last = (await store.status())["last_admitted"]
+    return f"the newest of it since {last}" if last else "which is nothing"
+
+
+@asynccontextmanager
+async def _fed(app: App, store: Inbox) -> AsyncIterator[None]:
+    """Have the store fed by whoever may feed it, and say on standard error while it is not, for as long as the context lasts."""
+    from bus.tasks import in_background
+    from bus.transport import Connection, reader_streams
+    from bus.trust import HUB
+
+    registry, identity = open_registry(app), app.identity.authority
+    record = registry.document.authorities.get(identity)
+    is_hub = record is not None and record.kind == HUB
+    async with AsyncExitStack() as stack:
+        service = (
+            None if is_hub else await stack.enter_async_context(reading(app, store, "watch", tell=False))
+        )
+        if app.identity.server is not None and app.identity.nkey is not None:
+            if not any(True for _ in reader_streams(registry, identity)):
+                app.note(f"the registry grants {identity} nothing to read; only what is held is shown")
+            connection = await stack.enter_async_context(Connection.open(endpoint(app, "watch bus")))
+            told = _tell_of_bus(app, connection, service.subscriber if service else None)
+            await stack.enter_async_context(in_background(told, "tell of the bus"))
+        if is_hub:
+            await stack.enter_async_context(in_background(_tell_of_hub(app, store), "tell of the hub"))
+        yield
+
+
+async def _tell_of_bus(app: App, connection: Connection, subscriber: Subscriber | None) -> None:
+    """Say when the bus is out of reach, or nothing can be read from it, and when it can again."""
+    from bus.errors import DeniedError, UnreachableError
+
+    with contextlib.suppress(UnreachableError, DeniedError):
+        await connection.until_connected(app.timeout(REACH_S))
+    dark, wrong = False, 0
+    while True:
+        problem = "" if connection.connected else connection.problem or "it does not answer"
+        if not problem and subscriber is not None and subscriber.problem:
+            wrong += 1
+            problem = subscriber.problem if dark or wrong >= PATIENCE else ""
+        else:
+            wrong = 0
+        if problem and not dark:
+            app.note(f"nothing can be read from the bus ({problem}); what is held is shown, and tried again")
+        elif dark and not problem:
+            app.note("the bus answers again")
+        dark = bool(problem)
+        await asyncio.sleep(LOOK_S)
+
+
+async def _tell_of_hub(app: App, store: Inbox) -> None:
+    """Say when no hub feeds the store, and when one does again."""
+    from bus.errors import StoreError
+    from bus.storage import lease
+
+    alone, looks = False, 0
+    while True:
+        with contextlib.suppress(StoreError):
+            moment = app.now().timestamp()
+            is_fed = await store.read(lambda db: lease.holder(db, moment)) is not None  # noqa: B023 (awaited here)
+            looks = 0 if is_fed else looks + 1
+            if alone and is_fed:
+                app.note("a hub feeds this store again")
+                alone = False
+            elif looks >= PATIENCE and not alone:
+                app.note(f"no hub feeds this store, {await _as_of(store)}; start one: tocsin hub run")
+                alone = True
+        await asyncio.sleep(LOOK_S)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, App, asked, command, show_bulletin
+from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, App, asked, command, show_bulletin, until_unread
 
 if TYPE_CHECKING:
     from bus.demo import Demo
@@ -75,7 +75,9 @@ async def demo(
     ):
         _greet(app, folder, running)
         feed = Feed(app, running)
-        telling = [] if app.json else [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
+        telling = [asyncio.create_task(until_unread(app))]
+        if not app.json:
+            telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
         try:
             trust: Counter[str] = Counter()
             await _rounds(app, running, ended, seconds, telling, trust)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         PARTLY,
         QUEUED,
         REFUSED,
+        UNREACHABLE,
         UNRELIABLE,
         USAGE,
         exit_code,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         repeatable,
         yes_option,
     )
+    from bus.cli.frame.patience import once_open
     from bus.cli.frame.programs import (
         beating,
         deadlines_of,
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
         tell_of_bus,
         tracking,
     )
-    from bus.cli.frame.running import asked, is_asked, until_shown
+    from bus.cli.frame.running import asked, is_asked, run_on, until_shown, until_unread
     from bus.cli.frame.sending import (
         TLPS,
         Sending,
@@ -77,11 +79,9 @@ if TYPE_CHECKING:
         OUTBOX_FILE,
         STORE_FILE,
         admitted_row,
-        certificates,
         defaults,
         endpoint,
         find_bulletin,
-        once_open,
         open_outbox,
         open_registry,
         open_seal_keys,
@@ -112,6 +112,7 @@ __all__ = [
     "STATUS",
     "STORE_FILE",
     "TLPS",
+    "UNREACHABLE",
     "UNRELIABLE",
     "USAGE",
     "App",
@@ -128,7 +129,6 @@ __all__ = [
     "audience_option",
     "audit_file",
     "beating",
-    "certificates",
     "check_shape",
     "code_of",
     "command",
@@ -184,6 +184,7 @@ __all__ = [
     "report_beside",
     "report_file",
     "retention",
+    "run_on",
     "safe",
     "safe_json",
     "send_drafts",
@@ -199,6 +200,7 @@ __all__ = [
     "tls_of",
     "tracking",
     "until_shown",
+    "until_unread",
     "wait_option",
     "with_marking",
     "within",

@@ -43,13 +43,13 @@ BY_CLASS: dict[str, int] = {
     "BundleError": UNTRUSTED,
     "KeyFileError": UNTRUSTED,
     "SealError": UNTRUSTED,
-    "StuckError": FAILURE,
     "TrustError": UNTRUSTED,
     "UnreachableError": UNREACHABLE,
 }
 
 # Class name and reason, where the reason says more than the class.
 BY_REASON: dict[tuple[str, str], int] = {
+    ("AdapterError", "format-stuck"): FAILURE,
     ("BackupError", "backup-empty"): NOT_FOUND,
     ("BackupError", "backup-occupied"): REFUSED,
     ("BackupError", "backup-room"): FAILURE,

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from bus.publishing import Publisher
     from bus.trust import VerifiedRegistry
 
+PATIENCE_S = 5.0
+SAY_S = 0.25
 RARELY_S = 300.0
 """So often it is counted what a day needs, and looked at certificates."""
 TASKS = ("sender of ", "hub ", "heartbeat of ", "receipts for ")
@@ -64,6 +66,7 @@ async def telling(
     registry: Callable[[], VerifiedRegistry] | None = None,
     lasting: bool = True,
     connected: bool = True,
+    says: bool = True,
     more: Callable[[], tuple[Condition, ...]] = tuple,
 ) -> AsyncIterator[None]:
     """Tell of this program for as long as the context lasts.
@@ -76,6 +79,7 @@ async def telling(
         registry: the registry as it stands now; the publisher's, or one opened anew, otherwise.
         lasting: whether the program is meant to run at all times; one that is not serves where its option says alone.
         connected: whether it looks at the broker by itself, where its context names one.
+        says: whether it is said on standard error when the bus does not answer, by this where no reading says it.
         more: conditions that it judges itself.
 
     Raises:
@@ -83,12 +87,14 @@ async def telling(
     """
     from bus.health import Link, StateFile, keep_state, metrics_text, parse_address, serve
     from bus.tasks import background
+    from bus.transport import reader_streams
 
     held = registry or (publisher.registry if publisher is not None else registry_store(app))
     context = app.identity
     link = None
     if connected and context.server is not None and context.nkey is not None:
-        link = Link(endpoint(app, "health", by_phase=True), held, app.now)
+        place = endpoint(app, "health", by_phase=True)
+        link = Link(place, held, app.now, patience_s=app.timeout(PATIENCE_S))
     teller = Teller(app, held, publisher, service, link, more)
     file = StateFile(app.state_folder(), program, clock=app.now, lasting=lasting)
     where = app.health_at or (context.health if lasting else None)
@@ -104,6 +110,10 @@ async def telling(
             async with background() as tasks:
                 if link is not None:
                     tasks.start(link.run(), "look at the broker")
+                    if says and (service is None or not reader_streams(held(), context.authority)):
+                        tasks.start(
+                            _say_of_bus(app, link), "tell of the bus"
+                        )  # otherwise its reading says it
                 tasks.start(keep_state(file, teller.gather), "state file")
                 yield
     except BaseException as exc:
@@ -116,6 +126,16 @@ async def telling(
             OSError
         ):  # what it last wrote says that it ran, and its process that it does not
             file.end(teller.facts, problem)
+
+
+async def _say_of_bus(app: App, link: Link) -> None:
+    """Say on standard error when the bus does not answer, and when it does again."""
+    is_dark = False
+    while True:
+        if link.bus is not None and link.bus.reached == is_dark:
+            is_dark = not link.bus.reached
+            app.note(f"{link.bus.problem} It is tried again." if is_dark else "the bus answers again")
+        await asyncio.sleep(SAY_S)
 
 
 class Teller:

@@ -127,7 +127,7 @@ class Outlets:
     @property
     def is_gone(self) -> bool:
         """Whether the reader of standard output has gone away."""
-        return self._out is not None and self._out.is_gone
+        return self._out is not None and (self._out.is_gone or self._out.is_unread)
 
     def close(self, patience_s: float = CLOSE_S) -> None:
         """Write what waits, for as long as it is read, and give the streams back."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,13 +12,13 @@ from bus.cli.frame.app import App
 from bus.cli.frame.audit import record_refusal, recorder
 from bus.cli.frame.files import private_folder
 from bus.cli.frame.health import telling
+from bus.cli.frame.patience import once_open
 from bus.cli.frame.running import asked
 from bus.cli.frame.session import (
     OUTBOX_FILE,
     defaults,
     endpoint,
     member_of,
-    once_open,
     open_signer,
     registry_store,
 )
@@ -27,6 +26,7 @@ from schemas.vocab import Posture
 
 if TYPE_CHECKING:
     from bus.delivery import DeliveryTracker
+    from bus.hub import HubService
     from bus.policy import Deadlines
     from bus.publishing import Heartbeat, Intervals, Publisher, Watchkeeping
     from bus.subscribing import Inbox, Subscriber
@@ -63,6 +63,7 @@ async def open_publisher(
             rng=secrets.token_bytes,
             seal=Sealer((signer,), secrets.token_bytes, everything=seal, without=without),
             on_refused=lambda exc: record_refusal(app, exc),
+            beside_broker=True,
         ) as publisher,
     ):
         yield publisher
@@ -96,15 +97,27 @@ async def follow_trust(app: App) -> None:
     await RegistryFeed(registry_store(app), at, on_news=recorder(app)).run()
 
 
-@contextlib.asynccontextmanager
-async def reading(app: App, store: Inbox, program: str):  # type: ignore[no-untyped-def]  # an async context manager of nothing
-    """Do the hub's reading while nobody else does, and tell of it under the name of the program."""
+@asynccontextmanager
+async def reading(
+    app: App, store: Inbox, program: str, *, tell: bool = True
+) -> AsyncIterator[HubService | None]:
+    """Do the hub's reading while nobody else does; a hub that begins takes it over at once.
+
+    Args:
+        app: this invocation.
+        store: what is read into.
+        program: under which name it tells of itself (`telling`).
+        tell: say on standard error when the bus is out of reach.
+
+    Yields:
+        What reads; None where the context has no server.
+    """
     from bus.hub import HubService
 
     context = app.identity
     if context.server is None or context.nkey is None:
         app.note("this context has no server; showing what the store holds")
-        yield
+        yield None
         return
     held = registry_store(app)
     async with (
@@ -115,12 +128,13 @@ async def reading(app: App, store: Inbox, program: str):  # type: ignore[no-unty
             endpoint=endpoint(app, "watch"),
             clock=app.now,
             on_news=recorder(app),
-            stand_by=True,
+            gives_way=True,
         ) as service,
-        telling(app, program, service=service, registry=held, lasting=False),
+        telling(app, program, service=service, registry=held, lasting=False, says=tell),
     ):
-        service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
-        yield
+        if tell:
+            service.beside(tell_of_bus(app, service.subscriber), "tell of the bus")
+        yield service
 
 
 async def tell_of_bus(app: App, subscriber: Subscriber) -> None:

@@ -33,7 +33,7 @@ AGAIN_S = 0.3  # what was cancelled may wait once more, for the next thing that 
 LOOK_S, ASKED_LOOK_S = 1.0, 0.1
 LAST_WORDS_S = 0.2
 ROOM_BYTES = 1024**2
-PAUSE_S = 0.02
+PAUSE_S, GONE_LOOK_S = 0.02, 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -224,26 +224,37 @@ def is_asked() -> bool:
 def asking() -> Iterator[None]:
     """A person is asked, and everything else stands still: a signal breaks the question off."""
     program = Program.current
-    if program is None:
+    if program is not None:
+        program.is_asking = True
+        try:
+            yield
+        finally:
+            program.is_asking = False
+        return
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    program.is_asking = True
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # the terminal is given back as it was
     try:
         yield
     finally:
-        program.is_asking = False
+        signal.signal(signal.SIGTERM, before)
 
 
 async def until_shown(app: App) -> None:
-    """Wait until there is room for more output, in a program whose output is its work.
+    """Wait until there is room for more output, in a program whose output is its work."""
+    await _written(app, ROOM_BYTES)
+
+
+async def until_unread(app: App) -> None:
+    """Wait until the reader of standard output has gone away, in a program whose output is its work.
 
     Raises:
-        BrokenPipeError: the reader has gone away.
+        BrokenPipeError: it has.
     """
-    if app.outlets is not None:
-        await _written(app, ROOM_BYTES)
-        if app.outlets.is_gone:
-            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+    while app.outlets is None or not app.outlets.is_gone:  # noqa: ASYNC110 (the system is asked)
+        await asyncio.sleep(GONE_LOOK_S)
+    raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 async def _written(app: App, most: int) -> None:

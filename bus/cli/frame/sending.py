@@ -12,7 +12,7 @@ import msgspec
 
 from bus.cli.frame.app import App
 from bus.cli.frame.commands import Declare
-from bus.cli.frame.exit_codes import DONE, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
+from bus.cli.frame.exit_codes import DONE, FAILURE, NOT_AUTHORISED, PARTLY, QUEUED, exit_code
 from bus.cli.frame.text import on_terminal
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NamedDraft = tuple[str, Callable[[], "Draft"]]
 TLPS = ("red", "amber+strict", "amber", "green", "clear")
+HEARD_S = 3.0
+"""So long what the bus knows is waited for before anything is signed: an outbox that is behind, a clock that is off."""
 WAIT_S = {"accepted": 5.0, "stored": 5.0, "received": 30.0, "read": 300.0}
 
 
@@ -117,6 +119,8 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
         open_publisher(app, offline=offline, seal=sending.seal, without=sending.without) as publisher,
         nullcontext() if offline or state == "stored" else tracking(app, publisher) as tracker,
     ):
+        if not dry_run:
+            await publisher.heard(min(patience, HEARD_S))
         for name, make in drafts:
             try:
                 draft = with_marking(make(), sending.audience, sending.tlp)
@@ -147,6 +151,11 @@ async def send_drafts(app: App, drafts: Sequence[NamedDraft], sending: Sending) 
             "the broker refuses this authority's subject; nothing is lost: tocsin outbox status says more"
         )
         return NOT_AUTHORISED
+    if "damaged" in states:
+        app.note(
+            "its bytes have changed on this disk, and it was not sent: say it again; tocsin outbox status says more"
+        )
+        return FAILURE
     for short in missing:
         app.note(short)
     if state != "accepted" and "accepted" in states:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from bus.cli.frame.app import App
 from bus.cli.frame.errors import NotFoundError
 from bus.cli.frame.files import private_folder, read_passphrase
+from bus.cli.frame.patience import once_open
 from bus.config import Context
 from bus.errors import ConfigError
 from schemas.bulletin import Defaults
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from bus.subscribing import Inbox
     from bus.transport import Endpoint, Tls
     from bus.trust import RegistryStore, VerifiedRegistry
-    from bus.upkeep import Certificate
 
 
 S = TypeVar("S")
@@ -36,7 +37,6 @@ V = TypeVar("V", Tlp, Pap, Posture)
 
 OUTBOX_FILE = "outbox.db"
 STORE_FILE = "store.db"
-AGAIN_S = 1.0  # between two tries to open a file that is in use, or on a full disk
 
 
 def open_registry(app: App, now: dt.datetime | None = None) -> VerifiedRegistry:
@@ -144,26 +144,6 @@ def tls_of(context: Context, *, host: str | None = None) -> Tls | None:
     return Tls(ca=context.tls_ca, cert=context.tls_cert, key=context.tls_key, host=host)
 
 
-def certificates(context: Context, *folders: Path) -> list[Certificate]:
-    """The certificates that a context names, and those in folders such as a broker's; what cannot be read is left out.
-
-    A program that uses one says what is wrong with it; here is asked only when those that are there end.
-    """
-    from bus.errors import TrustError
-    from bus.keys import valid_between
-    from bus.upkeep import Certificate
-
-    named = [path for path in (context.tls_cert, context.tls_ca, context.certificate) if path is not None]
-    found = []
-    for path in (*named, *(each for folder in folders for each in sorted(folder.glob("*.pem")))):
-        try:
-            begins, ends = valid_between(path.read_bytes())
-        except (OSError, TrustError):
-            continue
-        found.append(Certificate(name=str(path), not_before=begins, not_after=ends))
-    return found
-
-
 def defaults(context: Context) -> Defaults:
     """What a draft leaves out and the context fills in."""
     return Defaults(
@@ -214,60 +194,45 @@ def open_seal_keys(
 
 @asynccontextmanager
 async def open_outbox(app: App) -> AsyncIterator[Outbox]:
-    """The outbox of the chosen context, with what hubs have answered in it."""
+    """The outbox of the chosen context, with what hubs have answered in it; where there is none, an empty one, and it is said."""
     app.logs()
     from bus.delivery import TABLES
-    from bus.publishing import Outbox
+    from bus.publishing import Outbox, heads_path
 
     path = private_folder(app.state_folder()) / OUTBOX_FILE
-    async with once_open(app, lambda: Outbox.open(path, tables=TABLES)) as outbox:
-        yield outbox
+    missing = not (path.exists() or heads_path(path).exists())
+    with _instead(app, path, "outbox: nothing was published here", missing=missing) as there:
+        async with once_open(app, lambda: Outbox.open(there, tables=TABLES)) as outbox:
+            yield outbox
 
 
 @asynccontextmanager
-async def open_store(app: App, *, hold_s: float = 30.0) -> AsyncIterator[Inbox]:
-    """The reader's store of the chosen context, with the hub's projection in it; `hold_s` as in `Inbox.open`."""
+async def open_store(app: App, *, hold_s: float = 30.0, make: bool = False) -> AsyncIterator[Inbox]:
+    """The reader's store of the chosen context, with the hub's projection in it; `hold_s` as in `Inbox.open`.
+
+    Where there is none it is made with `make`, as by programs that read; else it is an empty one, nothing is made, and it is said.
+    """
     app.logs()
     from bus.hub.picture import projection
 
     path = private_folder(app.state_folder()) / STORE_FILE
-    async with once_open(app, lambda: projection.open_store(path, hold_s=hold_s)) as store:
-        yield store
+    missing = not make and not path.exists()
+    with _instead(
+        app, path, "store: nobody has read here (tocsin hub run, tocsin watch)", missing=missing
+    ) as there:
+        async with once_open(app, lambda: projection.open_store(there, hold_s=hold_s)) as store:
+            yield store
 
 
-@asynccontextmanager
-async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S]]) -> AsyncIterator[S]:
-    """A file of SQLite, opened; a program that runs on waits while it is in use or its disk is full, and says so.
-
-    Args:
-        app: this invocation.
-        opened: opens it, once for each try.
-
-    Raises:
-        StoreError: it cannot be opened; in a program that runs on, not one that passes.
-    """
-    from bus.errors import StoreError
-
-    async with AsyncExitStack() as stack:
-
-        async def patiently() -> S:
-            waits = False
-            while True:
-                try:
-                    it = await stack.enter_async_context(opened())
-                except StoreError as exc:
-                    if not (app.runs_on and exc.is_passing):
-                        raise
-                    if not waits:
-                        app.note(f"waiting: {exc}")
-                    waits = True
-                else:
-                    if waits:
-                        app.note("going on: that has passed")
-                    return it
-                await asyncio.sleep(AGAIN_S)
-
-        yield await patiently()
+@contextmanager
+def _instead(app: App, path: Path, what: str, *, missing: bool) -> Iterator[Path]:
+    """A file that is there, or an empty place for one that is gone when it is closed."""
+    if not missing:
+        yield path
+        return
+    app.note(f"there is no {what}")
+    with TemporaryDirectory() as empty:
+        yield Path(empty) / path.name
 
 
 def within(opened: AbstractAsyncContextManager[S], work: Callable[[S], Awaitable[T]]) -> T:

@@ -6,6 +6,7 @@ by that, so it hands its lines over and goes on (ADR-024).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -59,6 +60,15 @@ class Writer:
     def waiting(self) -> int:
         """How many bytes wait to be written."""
         return self._bytes
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nobody can read what is written, as far as the system says so before it is tried."""
+        with contextlib.suppress(OSError):
+            look = select.poll()
+            look.register(self._fd, 0)
+            return any(event & select.POLLERR for _, event in look.poll(0))
+        return False
 
     def put(self, data: bytes) -> None:
         """Hand over one or more lines; returns at once."""

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from bus.cli.frame import DONE, QUEUED, App, Group, command, yes_option
+from bus.cli.frame import DONE, FAILURE, QUEUED, App, Group, command, yes_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bus.publishing import Anchor
+    from bus.publishing import Anchor, Row
 
 RECOVER_S = 60.0
+SHOWN = 20
 
 
 @click.group(cls=Group)
@@ -24,18 +25,59 @@ def outbox() -> None:
 
 
 @command(outbox, "status")
-async def status(app: App) -> None:
-    """Counts by state, and what is parked or superseded, and why."""
+async def status(app: App) -> int:
+    """Counts by state, what is parked, superseded, damaged or lost, what hubs lack or refuse, and whether it may sign.
+
+    Exits 1 when it may not sign, or when something in it is damaged. `damaged` is what is not as it was signed: it is not sent;
+    `tocsin outbox scrub` brings back what the bus has of it, the rest is to be said again. `lost` is what a recovery found
+    to have been accepted here, and is nowhere any more.
+    """
     from bus.cli.frame import open_outbox
+    from bus.delivery import ledger
 
     async with open_outbox(app) as box:
-        troubled = [*await box.rows(state="parked"), *await box.rows(state="superseded")]
-        counts = await box.counts()
-    app.answer(
-        {"counts": counts, "parked": troubled},
-        table=(("state", "bulletins"), sorted(counts.items())),
-        notes=(f"{row.state}: {row.subject}: {row.problem}" for row in troubled),
-    )
+        refused, again = await box.read(ledger.refused), await box.query(_SENT_AGAIN)
+        troubled = [
+            row for state in ("parked", "superseded", "damaged") for row in await box.rows(state=state)
+        ]
+        counts, lost, unfit = await box.counts(), await box.lost(), box.unfit
+    facts = {
+        "counts": counts,
+        "parked": [_shown(row) for row in troubled],
+        "lost": [dict(row) for row in lost],
+        "refused": [dict(row) for row in refused],
+        "sent_again": [dict(row) for row in again],
+    }
+    notes = [f"{row.state}: {row.subject}: {row.problem}" for row in troubled]
+    notes += [
+        f"held by {row['reader']} and not admitted: {_place(row['channel'], row['seq'], row['id'])}; ask its operator why"
+        for row in refused[:SHOWN]
+    ]
+    notes += [
+        f"sent again, for a reader lacked it: {_place(row['channel'], row['seq'], row['id'])}"
+        for row in again
+    ]
+    notes += [f"lost for good: {_place(row['channel'], row['seq'], row['id'])}" for row in lost[:SHOWN]]
+    notes += [f"and {len(lost) - SHOWN} more that are lost"] if len(lost) > SHOWN else []
+    if unfit is not None:
+        notes.append(f"it may not sign: {unfit.detail}; {unfit.remedy} [{unfit.reason}]")
+    app.answer({**facts, "unfit": unfit}, table=(("state", "bulletins"), sorted(counts.items())), notes=notes)
+    return FAILURE if unfit is not None or counts["damaged"] else DONE
+
+
+_SENT_AGAIN = """
+SELECT o.id, o.channel, o.seq, r.at FROM resent r JOIN outbox o ON o.n = r.n ORDER BY r.at DESC LIMIT 20
+"""
+
+
+def _shown(row: Row) -> dict[str, object]:
+    """A row, without the bytes of one that is damaged."""
+    facts = msgspec.structs.asdict(row)
+    return facts if row.is_whole else {**facts, "payload": None}
+
+
+def _place(channel: str, seq: int, id_: str | None) -> str:
+    return f"{channel}, number {seq}" + (f", {id_}" if id_ else "")
 
 
 @command(outbox, "retry")
@@ -123,14 +165,21 @@ def recover(app: App, *, yes: bool) -> None:
     For an outbox that was lost or restored from an old copy: reads the authority's own bulletins, verifies
     each, goes on from the last, and stamps anew what had never been sent. After a theft use `reanchor`: this
     command would take the thief's bulletins for your own while his key is not revoked.
+
+    What had been accepted here, and is neither here nor on the bus, is lost for good. It is listed: say it again if it still
+    holds. Its numbers are not given again, and readers see a hole there.
     """
     from bus.cli.frame import open_publisher, record, within
 
     app.confirm("Is no other outbox of this authority in use anywhere?", yes=yes)
     app.logs(errors_only=True)
     recovery = within(open_publisher(app), lambda publisher: publisher.recover(app.timeout(RECOVER_S)))
-    record(app, "override", what="outbox-recovered")
-    app.answer(recovery, notes=[f"recovered: {msgspec.json.encode(recovery, enc_hook=str).decode()}"])
+    places = [_place(each.channel, each.seq, each.id) for each in recovery.lost]
+    record(app, "override", what="outbox-recovered", lost=places[:SHOWN], lost_in_all=len(places))
+    told = {name: getattr(recovery, name) for name in ("read", "adopted", "restamped", "superseded")}
+    notes = [f"recovered: {msgspec.json.encode(told).decode()}"]
+    notes += [f"lost for good, say it again if it still holds: {place}" for place in places]
+    app.answer(recovery, notes=notes)
 
 
 @command(outbox, "reanchor")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bus.cli.frame import App, NotFoundError, at, command
+from bus.cli.frame import DONE, UNREACHABLE, App, NotFoundError, at, command
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -22,18 +22,19 @@ READ_S = 5.0
 @click.argument("bulletin_id", metavar="[ID]", required=False)
 @click.option("--overdue", is_flag=True, help="only who has not answered in time, and whom to ask next")
 @click.option("--offline", is_flag=True, help="what is known on this disk; do not read the bus")
-async def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline: bool) -> None:
+async def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline: bool) -> int:
     """How far each bulletin has come: accepted, stored, received, read; and who confirms a withdrawal.
 
     ID is an id or a digest of this authority's outbox; without it, everything of the last 30 days. Reads what has come
-    on the bus first.
+    on the bus first; what is known is shown all the same when it does not answer, and then exits 7.
     """
     from bus.cli.frame import at_hand, deadlines_of, present_registry
     from bus.delivery import late
 
     app.logs(errors_only=True)
     registry, now = present_registry(app)
-    statuses = await _statuses(app, registry, now, bulletin_id, offline=offline)
+    is_whole = offline or await _heard(app)
+    statuses = await _statuses(app, registry, now, bulletin_id)
     if bulletin_id is not None and not statuses:
         raise NotFoundError(f"the outbox of this context has not said {bulletin_id}")
     async with at_hand(app) as calendars:
@@ -50,19 +51,29 @@ async def receipts(app: App, bulletin_id: str | None, *, overdue: bool, offline:
             ("state", "channel", "seq", "id", "not answered"),
             [(_state(s), s.said.channel, s.said.seq, s.said.id, _missing(s)) for s in statuses],
         )
+    return DONE if is_whole else UNREACHABLE
+
+
+async def _heard(app: App) -> bool:
+    """Read what has come on the bus; False when that was not possible to its end."""
+    from bus.cli.frame import open_publisher, tracking
+
+    async with open_publisher(app) as publisher, tracking(app, publisher) as tracker:
+        if await tracker.caught_up(app.timeout(READ_S)):
+            return True
+        health = await publisher.health()
+    why = "" if health.connected else f": {health.problem or 'it does not answer'}"
+    app.note(f"the bus could not be read to its end; this is what was known before{why}")
+    return False
 
 
 async def _statuses(
-    app: App, registry: VerifiedRegistry, now: dt.datetime, wanted: str | None, *, offline: bool
+    app: App, registry: VerifiedRegistry, now: dt.datetime, wanted: str | None
 ) -> Sequence[DeliveryStatus]:
-    from bus.cli.frame import open_outbox, open_publisher, tracking
+    from bus.cli.frame import open_outbox
     from bus.delivery import ledger
 
     authority = app.identity.authority
-    if not offline:
-        async with open_publisher(app) as publisher, tracking(app, publisher) as tracker:
-            if not await tracker.caught_up(app.timeout(READ_S)):
-                app.note("the bus could not be read to its end; this is what was known before")
     async with open_outbox(app) as box:
         if wanted is None:
             return await ledger.read(box, lambda db: ledger.lately(db, authority, registry, now))

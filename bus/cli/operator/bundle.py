@@ -137,7 +137,7 @@ async def import_(app: App, file: Path) -> int:
     with _opened(file) as opened:
         summary = _checked(opened)
         try:
-            async with open_store(app, hold_s=0.0) as store:
+            async with open_store(app, hold_s=0.0, make=True) as store:
                 taken = await take_in(opened, store=store, held=held, clock=app.now)
         except TrustError as exc:
             record(app, "bundle-refused", bundle=summary.digest, file=str(file), reason=exc.reason)

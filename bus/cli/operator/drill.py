@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from schemas.bulletin import Draft
     from schemas.vocab import Tlp
 
+CONNECT_S = 5.0
+
 out_option = click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -221,9 +223,10 @@ async def _conduct(
     if only_check:
         app.note(f"{len(injects)} bulletins would be said, each as an exercise and each permitted")
         return DONE
+    await _must_answer(app)
     async with (
         _speakers(app, injects, offline=False) as speakers,
-        open_store(app) as store,
+        open_store(app, make=True) as store,
         reading(app, store, "drill"),
     ):
         start = await store.row_before(app.now())
@@ -238,6 +241,19 @@ async def _conduct(
         report = await play(board, speakers, store.follow(start), clock=app.now)
     _tell(app, report, out)
     return DONE if report.passed else PARTLY
+
+
+async def _must_answer(app: App) -> None:
+    """Refuse to begin while the bus does not answer: what is said then would come late, and no answer be heard.
+
+    Raises:
+        UnreachableError, DeniedError: from the broker.
+    """
+    from bus.cli.frame import endpoint
+    from bus.transport import Connection
+
+    async with Connection.open(endpoint(app, "drill")) as connection:
+        await connection.until_connected(app.timeout(CONNECT_S))
 
 
 async def _rehearse(app: App, injects: Sequence[Inject]) -> None:

@@ -53,7 +53,7 @@ async def run(app: App) -> None:
     held = registry_store(app)
     intervals, keeping = heartbeat_settings(app)
     async with (
-        open_store(app) as store,
+        open_store(app, make=True) as store,
         speaking(app) as publisher,
         HubService.open(
             authority_id=app.identity.authority,

@@ -16,9 +16,11 @@ from bus.cli.frame import (
     App,
     command,
     ended,
+    health_option,
     recorder,
     registry_store,
     signer_of,
+    telling,
     tls_of,
 )
 
@@ -26,17 +28,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bus.audit import Fact
+    from bus.config import Context
+    from bus.health import Condition
     from bus.keys import Signer
     from bus.subscribing import RegistryFeed
     from bus.transport import Endpoint
     from bus.trust import RegistryStore
-    from bus.upkeep import Keeper, Term
+    from bus.upkeep import Certificate, Keeper, Term
 
 CONNECT_S = 5.0
 LOOK_S = 0.1
 
 
-@command(name="keep")
+@command(name="keep", when_asked=DONE)
 @click.option("--key", "key_file", required=True, type=FILE, help="the beacon key (encrypted PEM)")
 @click.option("--passphrase-file", type=FILE)
 @click.option(
@@ -46,8 +50,9 @@ LOOK_S = 0.1
     help="transport key of the server's provisioner (FOLDER/provisioner.nk)",
 )
 @click.option("--hours", type=click.IntRange(1, 48), default=6, show_default=True, help="life of a beacon")
+@health_option
 @click.option("--once", is_flag=True, help="do what is due now, say what ends when, and end")
-def keep(
+async def keep(
     app: App, *, key_file: Path, passphrase_file: Path | None, provisioner: Path, hours: int, once: bool
 ) -> int:
     """Renew the beacon of this context's registry in time, on the disk and on the bus, until Ctrl-C.
@@ -58,8 +63,6 @@ def keep(
 
     With --once: exits 1 when something has ended, 8 when something ends soon, 7 when the bus does not answer.
     """
-    import asyncio
-
     from bus.subscribing import RegistryFeed
     from bus.upkeep import must_have_role
 
@@ -72,14 +75,20 @@ def keep(
     life = dt.timedelta(hours=hours)
     feed = RegistryFeed(held, place, on_news=recorder(app))
     keeper = _keeper(app, held, feed, place, signer=signer, life=life, folder=provisioner.parent)
-    return asyncio.run(_once(app, keeper, feed, place) if once else _run(app, keeper, feed, held))
+    return await (_once(app, keeper, feed, place) if once else _run(app, keeper, feed, held))
 
 
 async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore) -> int:
     from bus.tasks import until_first
+    from bus.upkeep import keeper_conditions
 
-    app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
-    await until_first(keeper.run(), feed.run(), ended())
+    def more() -> tuple[Condition, ...]:
+        return keeper_conditions(keeper.problems, keeper.found)
+
+    # What the keeper does at the broker says whether that is there.
+    async with telling(app, "keeper", registry=held, connected=False, more=more):
+        app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
+        await until_first(keeper.run(), feed.run(), ended())
     return DONE
 
 
@@ -119,7 +128,6 @@ def _keeper(
     life: dt.timedelta,
     folder: Path,
 ) -> Keeper:
-    from bus.cli.frame import certificates
     from bus.upkeep import Keeper
 
     def on_news(event: str, facts: Mapping[str, Fact]) -> None:
@@ -133,9 +141,22 @@ def _keeper(
         lambda: feed.heard,
         life=life,
         clock=app.now,
-        certificates=lambda: certificates(app.identity, folder / "tls"),
+        certificates=lambda: _certificates(app.identity, folder / "tls"),
         on_news=on_news,
     )
+
+
+def _certificates(context: Context, folder: Path) -> list[Certificate]:
+    """Those of the context and of a broker's folder; what cannot be read is said by who uses it."""
+    from bus.health import certificate_facts
+    from bus.upkeep import Certificate
+
+    files = (context.tls_cert, context.tls_ca, context.certificate, *sorted(folder.glob("*.pem")))
+    return [
+        Certificate(name=each.kid, not_before=each.not_before, not_after=each.not_after)
+        for each in certificate_facts(*files)
+        if each.not_before is not None and each.not_after is not None
+    ]
 
 
 async def _once(app: App, keeper: Keeper, feed: RegistryFeed, place: Endpoint) -> int:

@@ -15,7 +15,7 @@ from bus.hub.exchange.requests import Asked, Lack, Place, place
 from bus.hub.exchange.signed_files import signed_file
 from bus.hub.watch import Reason, holdings
 from bus.storage import Allowance, Layout, allowances, single
-from bus.subscribing import Stored, is_mute, stored
+from bus.subscribing import Stored, is_mute, whole
 from bus.trust import VerifiedRegistry
 from schemas.bodies.system import MAX_WANTED
 from schemas.errors import SchemaError
@@ -231,7 +231,7 @@ def note_processed(db: sqlite3.Connection, row: int) -> None:
 def said_to(db: sqlite3.Connection, me: str, after: int, upto: int) -> list[Stored]:
     """The bulletins addressed to a hub after one row, up to another, that have effect."""
     sql = "SELECT * FROM admitted WHERE row > ? AND row <= ? AND subject GLOB ? ORDER BY row"
-    found = map(stored, db.execute(sql, (after, upto, f"tocsin.v1.system.*.{me}.*")).fetchall())
+    found = whole(db.execute(sql, (after, upto, f"tocsin.v1.system.*.{me}.*")).fetchall())
     return [row for row in found if not is_mute(row.labels)]
 
 

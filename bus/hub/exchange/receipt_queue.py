@@ -23,6 +23,7 @@ from schemas.subject import Channel
 from schemas.vocab import ReceiptStage, Status, Tlp
 
 AT_ONCE = 2000
+DAY_S = 86_400.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS receipt_queue (
@@ -31,8 +32,11 @@ CREATE TABLE IF NOT EXISTS receipt_queue (
 );
 CREATE INDEX IF NOT EXISTS receipt_queue_open ON receipt_queue (author, tlp, stage, batch, n) WHERE sent = 0;
 CREATE TABLE IF NOT EXISTS receipt_queue_upto (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS refused_upto (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL);
 """
-LAYOUT = Layout("receipt_queue", SCHEMA)
+LAYOUT = Layout("receipt_queue", SCHEMA, migrations=("",))
+REFUSED_A_DAY = 200
+"""So many refusals an author is told of in a day: what a stolen key signs is refused too, without end."""
 
 
 class Open(NamedTuple):
@@ -62,15 +66,18 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 def is_due(db: sqlite3.Connection) -> bool:
     """Whether there is anything to queue or to send."""
     withdrawn = "".join(f" OR EXISTS ({_WITHDRAWN.format(table=table)})" for table in SITUATION)
-    asked = f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 {_NEW})"
+    asked = f"SELECT EXISTS (SELECT 1 FROM receipt_queue WHERE sent = 0) OR EXISTS (SELECT 1 {_NEW}) OR EXISTS (SELECT 1 {_REFUSED})"
     return bool(single(db, asked + withdrawn))
 
 
 def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
-    """Queue receipts for what was admitted since the last time and for what is withdrawn now, inside a transaction."""
+    """Queue receipts for what was admitted or refused since the last time and for what is withdrawn now, inside a transaction.
+
+    What was refused and is proven to be its issuer's is `kept`: so its author learns that it was not admitted.
+    """
     # What was taken out again before it was answered is not answered.
     db.execute(
-        "DELETE FROM receipt_queue WHERE sent = 0 AND batch IS NULL AND NOT EXISTS "
+        "DELETE FROM receipt_queue WHERE sent = 0 AND batch IS NULL AND stage != 'kept' AND NOT EXISTS "
         "(SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest)"
     )
     new = f"SELECT digest, id, channel, admitted_at, row {_NEW} ORDER BY row LIMIT ?"
@@ -80,12 +87,30 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
             if channel.issuer != me and channel.status is not Status.SYSTEM:
                 add(db, ReceiptStage.VERIFIED, digest, id_, channel, at)
         db.execute("REPLACE INTO receipt_queue_upto VALUES (1, ?)", (rows[-1]["row"],))
+    _note_refused(db, me, now)
     for table in SITUATION:
         for gone in db.execute(_WITHDRAWN.format(table=table)).fetchall():
             if (channel := Channel.parse(gone["channel"])).issuer != me:
                 add(db, ReceiptStage.WITHDRAWN, gone["digest"], gone["id"], channel, now.timestamp())
 
 
+def _note_refused(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
+    lately = "SELECT count(*) FROM receipt_queue WHERE stage = 'kept' AND author = ? AND at > ?"
+    new = f"SELECT n, digest, id, channel {_REFUSED} ORDER BY n LIMIT ?"
+    while rows := db.execute(new, (AT_ONCE,)).fetchall():
+        for _, digest, id_, name in rows:
+            channel = Channel.parse(name)
+            if channel.issuer == me or channel.status is Status.SYSTEM:
+                continue
+            if single(db, lately, channel.issuer, now.timestamp() - DAY_S) < REFUSED_A_DAY:
+                add(db, ReceiptStage.KEPT, digest, id_, channel, now.timestamp())
+        db.execute("REPLACE INTO refused_upto VALUES (1, ?)", (rows[-1]["n"],))
+
+
+_REFUSED = (
+    "FROM quarantine WHERE n > coalesce((SELECT n FROM refused_upto), 0) AND channel IS NOT NULL AND id IS NOT NULL "
+    "AND NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = quarantine.digest)"
+)
 _NEW = "FROM admitted WHERE row > coalesce((SELECT row FROM receipt_queue_upto), 0)"
 _WITHDRAWN = """
 SELECT a.digest, a.id, a.channel FROM {table} t JOIN admitted a ON a.row = t.row WHERE t.ended_how = 'cancelled'

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from schemas.codec import digest as digest_of
 from schemas.envelope import SIG_HEADER, file_form, write_contradiction
 
 
@@ -39,13 +40,13 @@ def signed_file(db: sqlite3.Connection, digest: str) -> bytes | None:
     """What is held under a digest, as a signed file; a refused one that keeps its place lies in quarantine."""
     row = db.execute("SELECT signature, payload FROM admitted WHERE digest = ?", (digest,)).fetchone()
     if row is not None:
-        return _of_admitted(row)
+        return _of_admitted(row) if digest_of(row["payload"]) == digest else None  # else it is damaged
     # What has a place is its issuer's word; the same bytes may lie there under other headers. One may have been erased.
     sql = (
         "SELECT headers, payload FROM quarantine WHERE digest = ? AND channel IS NOT NULL AND length(payload)"
     )
     row = db.execute(sql, (digest,)).fetchone()
-    return None if row is None else _of_quarantine(row)
+    return None if row is None or digest_of(row["payload"]) != digest else _of_quarantine(row)
 
 
 def _of_admitted(row: sqlite3.Row) -> bytes:

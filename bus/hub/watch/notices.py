@@ -123,6 +123,8 @@ def _said(db: sqlite3.Connection) -> dict[str, int]:
     """The channels that were last said to be dark, with their intervals."""
     last = {}
     for row in table.rows(db, _LAST, ORIGIN, ORIGIN[:-1] + ";"):  # ';' comes right after ':'
+        if not row.is_whole:
+            continue  # nothing in it is to be believed
         body = decode(row.payload).body
         if row.origin is not None and isinstance(body, ChannelStatus):
             last[row.origin.removeprefix(ORIGIN)] = body

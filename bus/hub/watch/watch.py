@@ -103,12 +103,15 @@ class Watch(msgspec.Struct, kw_only=True):
     async def run(self) -> None:
         """Look until cancelled; a fault of the watch must not end the reading, so it is logged and looked again.
 
+        Until it has looked without one this hub is `blind`: a watch that fails would look like one that finds nothing.
+
         Raises:
-            StoreError: `store-failed`; the store takes nothing more until it is opened anew.
+            StoreError: one that is final; the store takes nothing more until it is opened anew.
         """
-        self._standing = None  # another process may have watched since the last run
+        # Another process may have watched since the last run.
+        self._standing = self._announced = self._blind_since = None
         await repeat(
-            self.look,
+            self._look_or_be_blind,
             failing="no_look",
             authority_id=self.authority_id,
             every_s=self.look_s,
@@ -116,6 +119,24 @@ class Watch(msgspec.Struct, kw_only=True):
             survives=Exception,
             monotonic=self.monotonic,
         )
+
+    async def _look_or_be_blind(self) -> None:
+        try:
+            await self.look()
+        except (TocsinError, MemoryError):
+            raise
+        except Exception as exc:
+            detail = f"this hub cannot judge the channels: its watch has failed ({exc!r}; its log says where)"
+            await self._record_blind(Alarm(channel=OWN, reason=Reason.BLIND, detail=detail))
+            raise
+
+    async def _record_blind(self, blind: Alarm) -> None:
+        if self._standing is None:
+            self._standing = await self.store.read(alarms.standing)
+        if (OWN, Reason.BLIND) not in self._standing:
+            moment = self.clock().timestamp()
+            await self._record([blind], [], {}, moment, moment)
+            self._standing.add((OWN, Reason.BLIND))
 
     async def look(self) -> None:
         """Judge the channels once, and record what has begun and what has ended.

@@ -100,3 +100,20 @@ def test_a_folder_is_polled_as_the_manifest_says(tmp_path: Path) -> None:
     """The spool's parts hang under the folder that is given."""
     source = AuthorityAdapter(module(tmp_path), (MISP,)).folder(tmp_path / "spool")
     assert source.incoming == tmp_path / "spool" / "in"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("${country}", "there is no ${country}; there are: CC,"), ("$ 5", "a dollar sign is $$")],
+)
+def test_a_template_that_cannot_be_filled_says_which_and_why(tmp_path: Path, text: str, problem: str) -> None:
+    """Never a bare KeyError."""
+    folder = tmp_path / "samples" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text(text)
+    adapter = AuthorityAdapter(module(tmp_path), (MISP,))
+    with pytest.raises(AdapterError) as told:
+        list(adapter.samples("XA", NOW, 1))
+    assert told.value.reason == "sample"
+    assert "a.json" in str(told.value)
+    assert problem in str(told.value)

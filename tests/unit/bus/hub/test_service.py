@@ -8,12 +8,14 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from bus.cli.frame import FAILURE, exit_code
 from bus.errors import StoreError
-from bus.hub import service
+from bus.hub import turn
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.storage import lease
@@ -33,7 +35,10 @@ NOWHERE = Endpoint(
 
 
 def hub(
-    store: Inbox, *, stand_by: bool = False, registry: Callable[[], VerifiedRegistry] = lambda: WORLD.registry
+    store: Inbox,
+    *,
+    gives_way: bool = False,
+    registry: Callable[[], VerifiedRegistry] = lambda: WORLD.registry,
 ) -> AbstractAsyncContextManager[HubService]:
     """A hub over a store."""
     return HubService.open(
@@ -42,7 +47,7 @@ def hub(
         registry=registry,
         endpoint=NOWHERE,
         clock=lambda: NOW,
-        stand_by=stand_by,
+        gives_way=gives_way,
     )
 
 
@@ -52,36 +57,48 @@ async def owner(store: Inbox) -> str | None:
     return row and str(row["owner"])
 
 
-async def test_a_store_has_one_reader(tmp_path: Path) -> None:
-    """A second hub is refused; when the first has ended it may read."""
+async def test_a_store_has_one_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second hub stands by, and says so once; when the first has ended it takes over."""
+    monkeypatch.setattr(turn, "STAND_BY_S", 0.01)
     async with open_store(tmp_path / "store.db") as store:
-        async with hub(store):
-            with pytest.raises(StoreError) as refused:
-                async with hub(store):
-                    pass
-        assert refused.value.reason == "lease-held"
+        with capture_logs() as logs:
+            async with hub(store) as one:
+                first = await owner(store)
+                second = hub(store)
+                other = await second.__aenter__()
+                await eventually(lambda: said(logs, "standing_by"))
+                assert (one.standing, other.standing) == ("reading", "standing-by")
+                assert await owner(store) == first
+            await eventually(lambda: other.standing == "reading")
+            assert await owner(store) not in (None, first)
+            await second.__aexit__(None, None, None)
         assert await owner(store) is None
-        async with hub(store):
-            assert await owner(store) is not None
+        assert [line["event"] for line in logs if line["log_level"] == "warning"] == [
+            "standing_by",
+            "reading_taken_over",
+        ]
 
 
-async def test_who_stands_by_takes_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the one that reads has ended."""
-    monkeypatch.setattr(service, "STAND_BY_S", 0.01)
+async def test_who_gives_way_loses_the_store_to_a_hub_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And stands by, quietly, until that hub has ended; another that gives way waits for it."""
+    monkeypatch.setattr(turn, "STAND_BY_S", 0.01)
+    monkeypatch.setattr(turn, "LEASE_S", 0.09)
     async with open_store(tmp_path / "store.db") as store:
-        async with hub(store):
-            first = await owner(store)
-            second = hub(store, stand_by=True)
-            await second.__aenter__()
-            await asyncio.sleep(0)
-            assert await owner(store) == first
+        with capture_logs() as logs:
+            async with hub(store, gives_way=True) as watch, hub(store, gives_way=True) as later:
+                assert (watch.standing, later.standing) == ("reading", "standing-by")
+                async with hub(store) as theirs:
+                    assert theirs.standing == "reading"
+                    await eventually(lambda: watch.standing == "standing-by")
+                await eventually(lambda: "reading" in (watch.standing, later.standing))
+        assert not [line for line in logs if line["log_level"] == "warning"]
 
-        async def other() -> bool:
-            return await owner(store) not in (None, first)
 
-        await eventually(other)
-        await second.__aexit__(None, None, None)
-        assert await owner(store) is None
+def said(logs: list[Any], event: str) -> bool:
+    """Whether something was logged."""
+    return any(line["event"] == event for line in logs)
 
 
 def taken_by(name: str) -> Callable[[sqlite3.Connection], None]:
@@ -95,44 +112,99 @@ def taken_by(name: str) -> Callable[[sqlite3.Connection], None]:
     return work
 
 
-async def test_a_hub_that_has_lost_its_store_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the reason; the lease stays with the process that has it now."""
-    monkeypatch.setattr(service, "LEASE_S", 0.03)
-    thief = lease.owner_name()
-    async with open_store(tmp_path / "store.db") as store:
-
-        async def robbed() -> None:
-            async with hub(store):
-                await store.write(taken_by(thief))
-                await asyncio.Event().wait()
-
-        with pytest.raises(StoreError) as lost:
-            await robbed()
-        assert lost.value.reason == "lease-held"
-        assert await owner(store) == thief
-
-
 async def test_who_stands_by_stands_by_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lease that was lost is waited for once more, and the reading goes on with it."""
-    monkeypatch.setattr(service, "LEASE_S", 0.03)
-    monkeypatch.setattr(service, "STAND_BY_S", 0.01)
+    monkeypatch.setattr(turn, "LEASE_S", 0.03)
+    monkeypatch.setattr(turn, "STAND_BY_S", 0.01)
     thief = lease.owner_name()
     async with open_store(tmp_path / "store.db") as store:
         with capture_logs() as logs:
-            async with hub(store, stand_by=True):
-
-                async def ours() -> bool:
-                    return await owner(store) not in (None, thief)
-
-                async def noticed() -> bool:
-                    return any(line["event"] == "lease_lost" for line in logs)
-
-                await eventually(ours)
+            async with hub(store) as ours:
                 await store.write(taken_by(thief))
-                await eventually(noticed)
+                await eventually(lambda: said(logs, "lease_lost"))
+                assert ours.standing == "standing-by"
                 assert await owner(store) == thief
                 await store.write(lambda db: lease.drop(db, thief))
-                await eventually(ours)
+                await eventually(lambda: ours.standing == "reading")
+
+
+PASSING = [
+    StoreError("no room", reason="store-full"),
+    StoreError("in use", reason="store-busy"),
+    StoreError("no memory", reason="store-memory"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=lambda each: getattr(each, "reason", "MemoryError"))
+async def test_a_lease_that_cannot_be_renewed_ends_no_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """It reads on, says once what is wrong, and once that it is over; nor does one that stands by end."""
+    monkeypatch.setattr(turn, "LEASE_S", 0.03)
+    monkeypatch.setattr(turn, "STAND_BY_S", 0.01)
+    asked = 0
+
+    async def fails(*_: object) -> bool:
+        nonlocal asked
+        asked += 1
+        raise fault
+
+    async with open_store(tmp_path / "store.db") as store:
+        with capture_logs() as logs:
+            async with hub(store) as ours:
+                with monkeypatch.context() as patch:
+                    patch.setattr(store, "take_lease", fails)
+                    await eventually(lambda: asked > 5)
+                    assert ours.standing == "reading"
+                    assert [line["event"] for line in logs].count("lease_not_renewed") == 1
+                await eventually(lambda: said(logs, "lease_not_renewed_ended"))
+        monkeypatch.setattr(store, "take_lease", fails)
+        async with hub(store) as waiting:
+            seen = asked
+            await eventually(lambda: asked > seen + 5)
+            assert waiting.standing == "standing-by"
+            monkeypatch.undo()
+            await eventually(lambda: waiting.standing == "reading")
+
+
+async def test_a_store_that_has_failed_ends_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the store's own error, of which the program ends with a code that has a supervisor start it again."""
+    monkeypatch.setattr(turn, "LEASE_S", 0.03)
+    failure = StoreError("the disk is gone", reason="store-failed")
+
+    async def fails(*_: object) -> bool:
+        raise failure
+
+    async def broken(store: Inbox) -> None:
+        async with hub(store):
+            monkeypatch.setattr(store, "take_lease", fails)
+            await asyncio.Event().wait()
+
+    async with open_store(tmp_path / "store.db") as store:
+        with pytest.raises(StoreError) as ended:
+            await broken(store)
+        assert ended.value is failure
+        assert exit_code(failure) == FAILURE
+
+
+@pytest.mark.parametrize("how", ["returns", "is cancelled from within"])
+async def test_a_task_that_ends_by_itself_ends_the_hub(tmp_path: Path, how: str) -> None:
+    """One that has lost its reading without an error would look healthy."""
+
+    async def ends() -> None:
+        if how != "returns":
+            raise asyncio.CancelledError
+
+    async with open_store(tmp_path / "store.db") as store:
+
+        async def broken() -> None:
+            async with hub(store) as ours:
+                ours.subscriber.run = ends  # type: ignore[method-assign]
+                await asyncio.Event().wait()
+
+        with pytest.raises(RuntimeError, match="'reading' of this hub has ended by itself"):
+            await broken()
 
 
 async def test_a_task_that_fails_ends_the_hub_with_its_error(tmp_path: Path) -> None:

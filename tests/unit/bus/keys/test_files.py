@@ -135,6 +135,18 @@ def _sample(folder: Path) -> bytes:
     return path.read_bytes()
 
 
+def test_a_passphrase_file_that_is_not_there_is_no_missing_key(tmp_path: Path) -> None:
+    """Nobody is told to make a key; a missing transport key is a missing key."""
+    with pytest.raises(KeyFileError) as refused:
+        read_secret(tmp_path / "signing.pass")
+    assert refused.value.reason == "passphrase-missing"
+    assert "passphrase file" in str(refused.value)
+    assert "tocsin key new" not in str(refused.value)
+    with pytest.raises(KeyFileError) as missing:
+        nkeys.load_nkey(tmp_path / "none.nk")
+    assert missing.value.reason == "key-missing"
+
+
 def test_a_secret_is_one_line_for_one_person(tmp_path: Path) -> None:
     """Written 0600, read back without its newline."""
     path = tmp_path / "pass"

@@ -142,7 +142,7 @@ async def test_states_counts_and_the_wait_behind_a_parked_row(tmp_path: Path) ->
         await outbox.settle([Settled(n=1, stream="XA_ACTUAL", stream_seq=1)], 1.0)
         await outbox.park([2], "refused-by-broker")
         assert await outbox.claim([], (), 2.0) == {}
-        assert await outbox.counts() == {"kept": 1, "stored": 1, "parked": 1, "superseded": 0}
+        assert await outbox.counts() == {"kept": 1, "stored": 1, "parked": 1, "superseded": 0, "damaged": 0}
         assert await outbox.wait_state(rows[0].digest, 0) == "stored"
         assert await outbox.wait_state(rows[2].digest, 0.05) == "kept"
 

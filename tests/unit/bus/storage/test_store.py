@@ -77,3 +77,57 @@ async def test_a_lease_of_a_store_that_fails_is_left_to_run_out(tmp_path: Path) 
         held = Lease(Store(database), lambda: NOW)
         assert await held.is_ours()
     await held.drop()
+
+
+async def test_one_that_gives_way_loses_a_lease_to_one_that_does_not(tmp_path: Path) -> None:
+    """At once; never the other way round, nor to its like."""
+    async with Database.open(tmp_path / "store.db", (lease.LAYOUT,)) as database:
+        watch, another = (
+            Lease(Store(database), lambda: NOW, lease.owner_name(gives_way=True)) for _ in range(2)
+        )
+        hub = Lease(Store(database), lambda: NOW)
+        assert await watch.is_ours()
+        assert not await another.is_ours()
+        assert not await watch.is_lost()
+        assert await Store(database).read(lambda db: lease.is_held(db, NOW.timestamp()))
+        assert await hub.is_ours()
+        assert await watch.is_lost()
+        assert not await watch.is_ours()
+        assert not await hub.is_lost()
+
+
+async def test_what_is_written_renews_the_lease_of_its_writer(tmp_path: Path) -> None:
+    """In the same transaction, so that work which takes long is a sign of life; not once it is lost or given back."""
+    now = NOW
+    async with Database.open(tmp_path / "store.db", (lease.LAYOUT,)) as database:
+        store = Store(database)
+        mine = Lease(store, lambda: now, by_writing=True)
+        other = Lease(Store(database), lambda: now)
+        assert await mine.is_ours()
+        for _ in range(5):
+            now += dt.timedelta(seconds=8)
+            await store.execute("SELECT 1")
+        assert not await other.is_ours()
+        now += dt.timedelta(seconds=11)
+        assert await other.is_ours()
+        await store.execute("SELECT 1")
+        assert not await mine.is_ours()
+        await other.drop()
+        assert await mine.is_ours()
+        await mine.drop()
+        await store.execute("SELECT 1")
+        assert await other.is_ours()
+
+
+async def test_work_that_fails_renews_no_lease(tmp_path: Path) -> None:
+    """Nothing of it is kept, so it is no sign of life either."""
+    now = NOW
+    async with Database.open(tmp_path / "store.db", (lease.LAYOUT,)) as database:
+        store = Store(database)
+        mine, other = Lease(store, lambda: now, by_writing=True), Lease(Store(database), lambda: now)
+        assert await mine.is_ours()
+        now += dt.timedelta(seconds=9)
+        with pytest.raises(StoreError):
+            await store.execute("no SQL")
+        now += dt.timedelta(seconds=2)
+        assert await other.is_ours()

@@ -7,14 +7,14 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from bus.cli.main import main
 from bus.demo.founding import Folder, point_to_server, prepare
-from bus.plugin import adapter_named
+from bus.plugin import Format, ReadContext, ReadResult, adapter_named
 from schemas.codec import decode_draft
 
 NOW = dt.datetime(2027, 5, 23, 18, 0, tzinfo=dt.UTC)
@@ -123,6 +123,24 @@ def test_what_cannot_be_done_says_so_in_a_sentence(name: str, tocsin: Run, broke
     args, expected, words = REFUSED[name]
     code, _, err = tocsin(*(arg.format(broken=broken) for arg in args))
     assert (code, words in err, "Traceback" in err) == (expected, True, False), err
+
+
+def test_a_format_that_fails_says_where_and_with_v_all_of_it(
+    tocsin: Run, event: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its words, which may quote the document, only for whoever asks for them; standard output has data alone."""
+
+    def read(data: bytes, context: ReadContext) -> ReadResult:
+        raise KeyError("the attacker")
+
+    formats = adapter_named("cyber").formats
+    failing = msgspec.structs.replace(formats["misp-event"], read=read)
+    monkeypatch.setitem(cast("dict[str, Format]", formats), "misp-event", failing)
+    code, out, err = tocsin("adapter", "convert", str(event), "--from", "misp-event")
+    assert (code, out, "KeyError at test_adapter.py:" in err) == (5, "", True)
+    assert "the attacker" not in err
+    code, out, err = tocsin("adapter", "convert", str(event), "--from", "misp-event", "-v")
+    assert (code, out, "KeyError: 'the attacker'" in err) == (5, "", True)
 
 
 def test_a_country_is_carried_into_drafts(tocsin: Run, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bus.hub.picture.projection import open_store
 from bus.hub.watch import alarms
+from bus.hub.watch import watch as watch_module
 from bus.hub.watch.liveness import Alarm, Reason
 from bus.hub.watch.watch import AGAIN_S, BLIND_S, OWN, Watch
 from bus.subscribing.inbox import Inbox
@@ -20,6 +21,8 @@ from bus.transport.connection import Endpoint
 from bus.transport.pull_consumer import Received
 from bus.transport.states import ConsumerInfo, Delivered
 from tests.support.clocks import Clock
+from tests.support.stage import running
+from tests.support.waiting import eventually
 from tests.support.world import NOW, shared_world
 
 WORLD = shared_world()
@@ -258,6 +261,32 @@ async def test_a_blind_hub_says_how_far_it_is_behind(tmp_path: Path) -> None:
         await hub.look()
         (row,) = await store.read(lambda db: alarms.recorded_alarms(db, ended=False))
         assert "101 bulletins wait to be read" in row.detail
+
+
+async def test_a_watch_that_fails_makes_a_hub_blind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on looking; once it has looked without a fault that is over."""
+    looks = 0
+    monkeypatch.setattr(watch_module, "REST", 0.0)
+
+    def fails(*_: object) -> None:
+        nonlocal looks
+        looks += 1
+        raise LookupError("a fault of ours")
+
+    async with open_store(tmp_path / "store.db") as store:
+        hub = Starved(store)
+        hub.wait(0.0)
+        await hub.read(1)
+        hub.ask()
+        hub.watch.look_s = 0.01
+        with monkeypatch.context() as patch:
+            patch.setattr(watch_module, "look_at", fails)
+            async with running(hub.watch.run()):
+                await eventually(lambda: looks > 3)
+                (row,) = await store.read(lambda db: alarms.recorded_alarms(db, ended=False))
+        assert (row.channel, row.reason) == (OWN, "blind")
+        assert "a fault of ours" in row.detail
+        assert await hub.look() == set()
 
 
 @pytest.mark.parametrize("seconds", [1.0, 600.0])

@@ -1,0 +1,49 @@
+"""Files of SQLite that a program which runs on waits for, when they are in use or their disk is full."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypeVar
+
+from bus.cli.frame.app import App
+
+S = TypeVar("S")
+
+AGAIN_S = 1.0
+
+
+@asynccontextmanager
+async def once_open(app: App, opened: Callable[[], AbstractAsyncContextManager[S]]) -> AsyncIterator[S]:
+    """A file of SQLite, opened; a program that runs on waits while it is in use or its disk is full, and says so.
+
+    Args:
+        app: this invocation.
+        opened: opens it, once for each try.
+
+    Raises:
+        StoreError: it cannot be opened; in a program that runs on, not one that passes.
+    """
+    from bus.errors import StoreError
+
+    async with AsyncExitStack() as stack:
+
+        async def patiently() -> S:
+            waits = False
+            while True:
+                try:
+                    it = await stack.enter_async_context(opened())
+                except StoreError as exc:
+                    if not (app.runs_on and exc.is_passing):
+                        raise
+                    if not waits:
+                        app.note(f"waiting: {exc}")
+                    waits = True
+                else:
+                    if waits:
+                        app.note("going on: that has passed")
+                    return it
+                await asyncio.sleep(AGAIN_S)
+
+        yield await patiently()

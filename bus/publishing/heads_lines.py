@@ -1,0 +1,53 @@
+"""The lines of a heads file: each accepted bulletin, with a checksum of its own. Pure.
+
+A line is `<crc32> a <n> <seq> <channel> <digest> <id> <time>` for an accepted bulletin, or `<crc32> m <inode> <boot> <time>`
+for a mark; times are milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+from bus.publishing.fitness import Mark, Record, Said
+
+
+def heads_path(outbox: Path) -> Path:
+    """The heads file of an outbox."""
+    return outbox.with_name(f"{outbox.name}.heads")
+
+
+def parse(raw: bytes) -> Record:
+    """What the bytes of a heads file say; lines that are not as they were written are only counted."""
+    said: list[Said] = []
+    mark, written_at, damaged = None, 0.0, 0
+    for line in filter(None, raw.split(b"\n")):
+        crc, _, rest = line.partition(b" ")
+        try:
+            if int(crc, 16) != zlib.crc32(rest):
+                raise ValueError
+            kind, *fields = rest.decode("ascii").split(" ")
+            written_at = int(fields[-1]) / 1000
+            if kind == "a":
+                n, seq, channel, digest, id_, _ = fields
+                said.append(Said(n=int(n), seq=int(seq), channel=channel, digest=digest, id=id_))
+            elif kind == "m":
+                mark = Mark(inode=int(fields[0]), boot=fields[1])
+        except (ValueError, IndexError):
+            damaged += 1
+    return Record(said=tuple(said), mark=mark, written_at=written_at, damaged=damaged)
+
+
+def accepted_line(said: Said, now: float) -> bytes:
+    """The line of an accepted bulletin."""
+    return _line(f"a {said.n} {said.seq} {said.channel} {said.digest} {said.id} {int(now * 1000)}")
+
+
+def mark_line(mark: Mark, now: float) -> bytes:
+    """The line of a mark."""
+    return _line(f"m {mark.inode} {mark.boot} {int(now * 1000)}")
+
+
+def _line(text: str) -> bytes:
+    raw = text.encode("ascii")
+    return b"%08x %b\n" % (zlib.crc32(raw), raw)

@@ -1,0 +1,31 @@
+"""A demonstration whose lifetimes are divided: what must be renewed is renewed while nobody does anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bus.demo import BEACON_LIFETIME, Demo
+from bus.trust import RegistryStore, TrustState
+from tests.support.clocks import utc_now
+from tests.support.waiting import eventually
+
+HURRY = 1440
+
+
+async def test_a_demonstration_that_is_left_alone_stays_fresh(tmp_path: Path) -> None:
+    """A beacon of fifteen seconds is renewed again and again; who begins now over its files trusts them, and nothing has ended."""
+    async with Demo.open(tmp_path / "demo", port=-1, clock=utc_now, hurry=HURRY) as demo:
+        for number in range(1, 4):
+            await eventually(lambda number=number: demo.keeper.renewed >= number)  # type: ignore[misc]
+            assert demo.trust is TrustState.FRESH
+            anew = RegistryStore(
+                demo.folder.registry,
+                pin=None,
+                domain=None,
+                beacon=demo.folder.beacon,
+                clock=utc_now,
+            )()
+            assert anew.beacon is not None
+            assert anew.beacon.expires - anew.beacon.issued == BEACON_LIFETIME / HURRY
+        assert [term.what for term in demo.keeper.terms() if term.level == "bad"] == []
+        assert demo.keeper.problems == {}

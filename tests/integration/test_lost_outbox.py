@@ -1,0 +1,164 @@
+"""An outbox that has lost, or is said to have lost, what it had accepted: over a real broker."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bus.errors import OutboxError, StoreError
+from bus.publishing.heads_lines import heads_path
+from bus.publishing.recovery import Lost, recover
+from bus.transport.jetstream import publish
+from bus.transport.streams import HEADS_EACH
+from schemas.codec import decode
+from tests.integration.test_room import CHANNEL, _aged, _own
+from tests.support.publishers import publishing
+from tests.support.stage import Bus, connected, speaking, stored
+from tests.support.waiting import eventually, longest
+from tests.support.world import draft
+from tests.unit.bus.publishing.test_heads_file import cut
+
+
+async def test_what_is_lost_for_good_is_named_and_its_numbers_are_not_given_again(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """Two are on the bus, three more were accepted without it and are gone: the channel goes on after them, as number six."""
+    path = tmp_path / "outbox.db"
+    async with speaking(bus, path) as publisher:
+        sent = [await publisher.publish(draft(f"{n}")) for n in range(2)]
+        assert await publisher.settled(sent[-1].digest, longest()) == "stored"
+    async with publishing(path, bus.world) as publisher:
+        gone = [await publisher.publish(draft(f"without the bus {n}")) for n in range(3)]
+    cut(path, 3)
+    async with speaking(bus, path) as publisher:
+        with pytest.raises(OutboxError) as refused:
+            await publisher.publish(draft("too early"))
+        assert refused.value.reason == "outbox-behind"
+        found = await publisher.recover(longest())
+        assert found.lost == tuple(
+            Lost(channel=CHANNEL, seq=each.seq, id=each.id, digest=each.digest) for each in gone
+        )
+        assert [row["seq"] for row in await publisher.outbox.lost()] == [3, 4, 5]
+        after = await publisher.publish(draft("goes on"))
+        assert after.seq == 6
+        assert await publisher.settled(after.digest, longest()) == "stored"
+    there = [decode(message.payload) for message in await stored(bus, 3)]
+    assert [each.seq for each in there] == [1, 2, 6]
+    assert there[-1].prev == gone[-1].digest
+
+
+async def test_what_the_bus_has_is_not_lost(bus: Bus, tmp_path: Path) -> None:
+    """The outbox has lost its end, and the bus has all of it: nothing is to be said again."""
+    path = tmp_path / "outbox.db"
+    async with speaking(bus, path) as publisher:
+        last = [await publisher.publish(draft(f"{n}")) for n in range(4)][-1]
+        assert await publisher.settled(last.digest, longest()) == "stored"
+    cut(path, 2)
+    async with speaking(bus, path) as publisher:
+        found = await publisher.recover(longest())
+        assert not found.lost
+        assert (await publisher.publish(draft("goes on"))).seq == 5
+
+
+async def test_rubbish_in_the_place_of_a_head_stops_nobody_who_has_the_heads_file(
+    bus: Bus, tmp_path: Path
+) -> None:
+    """The streams prove no head any more, and the outbox is lost; the file beside it knows the number."""
+    path = tmp_path / "outbox.db"
+    async with speaking(bus, path) as publisher:
+        last = [await publisher.publish(draft(f"{n}")) for n in range(3)][-1]
+        assert await publisher.settled(last.digest, longest()) == "stored"
+    async with connected(bus.endpoint("xa-csirt")) as thief:
+        for n in range(HEADS_EACH):
+            await publish(thief, last.subject, b"rubbish %d" % n, {}, 5.0)
+    await _aged(bus, heads=3 + HEADS_EACH)
+    path.unlink()
+    async with publishing(path, bus.world) as publisher:
+        found = await recover(_own(bus, publisher.outbox), lambda *_: None)
+        assert [each.seq for each in found.lost] == [1, 2, 3]
+        assert (await publisher.publish(draft("goes on"))).seq == 4
+
+
+async def test_an_old_copy_signs_once_it_was_compared(bus: Bus, tmp_path: Path) -> None:
+    """Outbox and heads file are copied back: without the bus nothing is signed; with it, at once."""
+    path = tmp_path / "outbox.db"
+    async with speaking(bus, path) as publisher:
+        sent = await publisher.publish(draft())
+        assert await publisher.settled(sent.digest, longest()) == "stored"
+    for each in (path, heads_path(path)):
+        shutil.copy2(each, each.with_suffix(".copy"))
+        each.with_suffix(".copy").replace(each)
+    async with publishing(path, bus.world) as publisher:
+        with pytest.raises(OutboxError) as refused:
+            await publisher.publish(draft("without the bus"))
+        assert refused.value.reason == "outbox-restored"
+    async with speaking(bus, path) as publisher:
+        assert await publisher.ready(longest())
+        assert (await publisher.publish(draft("with it"))).seq == 2
+    async with publishing(path, bus.world) as publisher:
+        assert (await publisher.publish(draft("and without it again"))).seq == 3
+
+
+HARM = {
+    "payload": "UPDATE outbox SET payload = x'7b7d' WHERE seq = 1",
+    "subject": "UPDATE outbox SET subject = replace(subject, 'green', 'amber') WHERE seq = 1",
+    "headers": "UPDATE outbox SET headers = replace(headers, 'ce-id', 'ce-ie') WHERE seq = 1",
+    "headers that are none": "UPDATE outbox SET headers = '{' WHERE seq = 1",
+    "a text that is none": "UPDATE outbox SET subject = CAST(x'ff' || CAST(subject AS BLOB) AS TEXT) WHERE seq = 1",
+    "digest": "UPDATE outbox SET digest = replace(digest, substr(digest, 9, 1), '.') WHERE seq = 1",
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+async def test_a_row_that_is_not_what_was_signed_is_never_sent(bus: Bus, tmp_path: Path, name: str) -> None:
+    """It stands as damaged and is said to be; what follows it goes out."""
+    path = tmp_path / "outbox.db"
+    async with publishing(path, bus.world) as publisher:
+        for n in range(3):
+            await publisher.publish(draft(f"{n}"))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(HARM[name])
+    async with speaking(bus, path) as publisher:
+        assert await publisher.idle(longest())
+        counts = await publisher.outbox.counts()
+        assert (counts["damaged"], counts["stored"]) == (1, 2)
+        (row,) = await publisher.outbox.rows(state="damaged")
+        assert row.problem
+        with pytest.raises(StoreError) as refused:
+            await publisher.outbox.get(row.id)
+        assert refused.value.reason == "row-damaged"
+    assert [decode(message.payload).seq for message in await stored(bus, 2)] == [2, 3]
+
+
+async def test_a_scrub_brings_back_what_the_bus_has(bus: Bus, tmp_path: Path) -> None:
+    """A stored row is damaged: it is not shown, and a scrub writes it anew, to the byte."""
+    path = tmp_path / "outbox.db"
+    async with speaking(bus, path) as publisher:
+        sent = await publisher.publish(draft())
+        assert await publisher.settled(sent.digest, longest()) == "stored"
+        before = await publisher.outbox.get(sent.id)
+        await publisher.outbox.execute(HARM["payload"])
+        with pytest.raises(StoreError):
+            await publisher.outbox.get(sent.id)
+        await publisher.scrub(longest())
+        healed = await publisher.outbox.get(sent.id)
+        assert before is not None
+        assert healed is not None
+        assert (healed.payload, healed.subject, healed.state) == (before.payload, before.subject, "stored")
+
+
+async def test_an_author_whose_clock_is_ahead_of_the_brokers_signs_nothing(bus: Bus, tmp_path: Path) -> None:
+    """The world of the tests lies in the broker's future: once it has answered, the author is told, and nothing is kept."""
+    async with speaking(bus, tmp_path / "outbox.db", beside_broker=True) as publisher:
+        await publisher.heard(longest())
+        sender = publisher.sender
+        assert sender is not None
+        await eventually(lambda: bool(sender.clock_ahead_s))
+        with pytest.raises(OutboxError) as refused:
+            await publisher.publish(draft())
+        assert refused.value.reason == "clock-ahead"
+        assert (await publisher.outbox.counts())["kept"] == 0

@@ -1,0 +1,35 @@
+"""What must be kept up: the beacon, units of systemd, copies of a context, and a record that has grown."""
+
+from __future__ import annotations
+
+from tests.record.desk import WITHOUT_TERMINAL, Call, Desk
+from tests.record.founding import REGISTRY
+from tests.record.serving import FOLDER
+
+_KEEP = (
+    *("--key", "beacon.pem", "--passphrase-file", "beacon.pass"),
+    *("--provisioner", f"{FOLDER}/provisioner.nk"),
+)
+# How large a file is differs from run to run.
+_SIZES = {r"\d+ bytes": "<n> bytes", r'(\.db|\.json|\.jsonl|files/\w+)":\d+': r'\1":<n>'}
+
+
+def play(desk: Desk) -> None:
+    """While the broker runs."""
+    desk.run(Call(command="registry renew", arguments=(REGISTRY, "--out", "renewed-{form}.json")))
+    desk.run(Call(command="registry keep", arguments=(*_KEEP, "--once")))
+    hub = ("hub", "--user")
+    shown = ("--print",)
+    desk.run(Call(command="service install", title="shown", arguments=(*hub, *shown), forms=WITHOUT_TERMINAL))
+    units = ("--dir", "units-{form}")
+    for command, arguments in (
+        ("service install", (*hub, *units)),
+        ("service list", units),
+        ("service remove", ("tocsin-hub-xa-csirt", *units)),
+    ):
+        desk.run(Call(command=command, arguments=arguments))
+    desk.run(Call(command="backup", arguments=("kept-{form}.tar",), hidden=_SIZES))
+    put_back = ("kept-pipe.tar", "--force", "--dry-run")
+    # The width of its table depends on the name of the folder: no terminal.
+    desk.run(Call(command="restore", arguments=put_back, forms=WITHOUT_TERMINAL))
+    desk.run(Call(command="audit archive", arguments=("record-{form}.jsonl",), context="xa-emb"))
