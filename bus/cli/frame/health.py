@@ -98,6 +98,7 @@ async def telling(
         place = endpoint(app, "health", by_phase=True)
         link = Link(place, held, app.now, patience_s=app.timeout(PATIENCE_S))
     teller = Teller(app, held, publisher, service, link, more)
+    app.told_at = teller.told_at
     file = StateFile(app.state_folder(), program, clock=app.now, lasting=lasting)
     where = app.health_at or (context.health if lasting else None)
     problem = ""
@@ -166,6 +167,10 @@ class Teller:
         self._dead_since: dict[str, dt.datetime] = {}
         self._read_until: dt.datetime | None = None  # when the lease was lost, after it was held
         self._has_read = False
+
+    def told_at(self) -> dt.datetime:
+        """When it last gathered."""
+        return self._at
 
     def current(self) -> tuple[Facts, Report, dt.datetime]:
         """What is known, how it is judged, and now; may be called in any thread."""
