@@ -82,6 +82,7 @@ CREATE TABLE IF NOT EXISTS admitted (
   problem TEXT
 );
 CREATE INDEX IF NOT EXISTS admitted_by_id ON admitted (id);
+CREATE INDEX IF NOT EXISTS admitted_by_channel ON admitted (channel);
 CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
