@@ -107,7 +107,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
   received_at REAL NOT NULL DEFAULT 0, issued REAL, believed INTEGER NOT NULL DEFAULT 0,
   UNIQUE (digest, reason, variant)
 );
-CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
+CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq, digest) WHERE channel IS NOT NULL;
 CREATE INDEX IF NOT EXISTS quarantine_unproven ON quarantine (n) WHERE {_KINDS[UNPROVEN_LET_GO]};
 CREATE INDEX IF NOT EXISTS quarantine_unjudged ON quarantine (n) WHERE {_KINDS[BY_VERSION_LET_GO]};
 CREATE INDEX IF NOT EXISTS quarantine_by_version ON quarantine (n) WHERE {RETRIED};
