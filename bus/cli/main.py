@@ -143,7 +143,7 @@ def _failure(exc: Exception) -> tuple[int, str, str]:
 
     if isinstance(exc, OSError):
         return FAILURE, "system", _of_system(exc)
-    if isinstance(exc, MemoryError):
+    if isinstance(exc, MemoryError) or (isinstance(exc, ImportError) and "failed to map" in str(exc)):
         return (
             FAILURE,
             "no-memory",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED
+from bus.cli.frame.exit_codes import DONE, FAILURE, INTERRUPTED, QUEUED
 from tests.support.disks import fill, small_disk
 from tests.support.premises import Premises, ends, full_pipe, held_by_another
 from tests.support.waiting import eventually_sync, longest, patience
@@ -22,6 +22,7 @@ from tests.support.waiting import eventually_sync, longest, patience
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 HUB, CSIRT, AUTHOR = "xa-hub", "xa-csirt", "xa-emb"
 WITHIN_S = 5.0
+FULL_S = 8.0  # so long a disk stays full: longer than a lease is good before it is renewed
 MONITOR_ABOVE = 4000  # of the port for clients
 
 
@@ -133,11 +134,12 @@ def test_programs_on_a_full_disk_stay_and_end_when_asked(identity: str, tmp_path
         command = ("hub", "run") if identity == HUB else ("heartbeat", "run")
         with premises.running(identity, *command) as program:
             premises.says(identity, "stalled", program)
-            ballast = fill(disk, 0)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                pytest.fail(f"ended with {program.wait(12)}: {premises.log(identity).read_text()}")
-            ballast.unlink()
-            fill(disk, 0)
+            for _ in range(2):
+                with contextlib.suppress(OSError):  # the program takes of the last room, too
+                    fill(disk, 0)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    code = program.wait(FULL_S)
+                    pytest.fail(f"ended with {code}: {premises.log(identity).read_text()}")
             code, seconds = ends(program)
         assert code == DONE
         assert seconds < WITHIN_S * patience()
@@ -197,4 +199,4 @@ def test_programs_without_memory_or_descriptors_wait_or_end_with_a_code(tmp_path
         resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (soft, hard))
         eventually_sync((spool / "refused" / "a.json").is_file)
         premises.says(AUTHOR, "spool readable again", program)
-        assert ends(program)[0] == DONE
+        assert ends(program)[0] in (DONE, QUEUED)  # a heartbeat may wait
