@@ -42,6 +42,7 @@ def test_an_outbox_that_lost_its_end_says_so_everywhere(office: Office) -> None:
     assert "tocsin outbox recover" in told
     assert "[outbox-behind]" in office.run(*AS, "publish", "--dry-run", DRAFT, code=1)
     assert "holds number 2 and had accepted 3" in office.run(*AS, "outbox", "status", code=1)
+    assert "had accepted 3" in office.view(*AS, "doctor")
 
 
 def test_looking_makes_no_store(office: Office) -> None:
