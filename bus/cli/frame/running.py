@@ -11,7 +11,9 @@ import asyncio
 import contextlib
 import errno
 import os
+import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -52,6 +54,7 @@ class Program:
         self._stops: list[asyncio.Event] = []
         self._asked_at = self._closing_since = 0.0
         self._is_over = threading.Event()
+        self._heard, self._wakes = socket.socketpair()  # where the numbers of signals go, as they come
         self._watchman = threading.Thread(target=self._watch, name="watchman", daemon=True)
 
     def run(self, work: Coroutine[Any, Any, int | None], code: int) -> int | None:
@@ -76,8 +79,12 @@ class Program:
                         raise
                     return code
         finally:
-            self._is_over.set()
             Program.current = before
+            self._is_over.set()
+            self._wakes.send(b"\0")
+            self._watchman.join()
+            self._heard.close()
+            self._wakes.close()
 
     async def _body(self, work: Coroutine[Any, Any, int | None]) -> int | None:
         self._loop, self._main = asyncio.get_running_loop(), asyncio.current_task()
@@ -98,26 +105,36 @@ class Program:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Hear the signals; they can be heard in the main thread alone."""
+        """Hear the signals; that can be set up in the main thread alone.
+
+        The watchman hears them. Python runs a handler in the main thread alone, between two of its steps: not while that
+        stands still, and not when it has just begun to wait.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {each: signal.signal(each, self._hear) for each in SIGNALS}
+        self._wakes.setblocking(False)
+        handlers = {each: signal.signal(each, self._break_off_question) for each in SIGNALS}
+        wakes = signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
         try:
             yield
         finally:
-            for each, handler in before.items():
+            signal.set_wakeup_fd(wakes)
+            for each, handler in handlers.items():
                 signal.signal(each, handler)
 
-    def _hear(self, _signal: int, _frame: FrameType | None) -> None:
-        """A signal has come; this runs between any two steps of the main thread, also while the loop stands still."""
+    def _break_off_question(self, _signal: int, _frame: FrameType | None) -> None:
+        if self.is_asking:
+            raise KeyboardInterrupt
+
+    def _hear(self) -> None:
+        """A signal has come; in the watchman's thread."""
         if self.is_asked:
             self._break_off("ended at once, by a second signal", INTERRUPTED)
         self.is_asked, self._asked_at = True, time.monotonic()
-        if self.is_asking:
-            raise KeyboardInterrupt
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._stop)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
         for stop in self._stops:
@@ -132,15 +149,22 @@ class Program:
         self._stops.append(stop)
         try:
             yield stop
+        except BaseException:
+            self._closing_since = self._closing_since or time.monotonic()
+            raise
         finally:
             self._stops.remove(stop)
 
     # -- an end that comes ------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """See to it that what has begun to end does end; in a thread, for the loop itself may stand still."""
-        next_press, fails_since = PRESS_S, 0.0
-        while not self._is_over.wait(ASKED_LOOK_S if self.is_asked else LOOK_S):
+        """Hear signals, and see to it that what has begun to end does end; in a thread, for the loop may stand still."""
+        next_press = PRESS_S
+        while not self._is_over.is_set():
+            if select.select([self._heard], [], [], ASKED_LOOK_S if self.is_asked else LOOK_S)[0]:
+                for number in self._heard.recv(64):
+                    if number in SIGNALS:
+                        self._hear()
             now = time.monotonic()
             if self._asked_at:
                 if now - self._asked_at >= GRACE_S:
@@ -154,10 +178,7 @@ class Program:
                     with contextlib.suppress(RuntimeError):  # the loop is closed
                         self._loop.call_soon_threadsafe(self._press)
                 continue
-            is_failing = self._main is not None and self._main.cancelling() > 0
-            fails_since = (fails_since or now) if is_failing else 0.0
-            since = self._closing_since or fails_since
-            if since and now - since >= CLOSE_S:
+            if self._closing_since and now - self._closing_since >= CLOSE_S:
                 self._break_off(f"it fails, and not all has ended within {CLOSE_S:.0f} s of that", FAILURE)
 
     def _press(self) -> None:
@@ -167,11 +188,11 @@ class Program:
 
     def _break_off(self, why: str, code: int) -> None:
         """End the process now, with the last acts that must be done even so."""
+        if self._is_over.is_set():
+            return
         for act in tuple(LAST_ACTS):
             with contextlib.suppress(Exception):
                 act()
-        if self._is_over.is_set():
-            return
         self.app.note(f"tocsin: {why}{self._unfinished()}")
         if self.app.outlets is not None:
             self.app.outlets.close(LAST_WORDS_S)

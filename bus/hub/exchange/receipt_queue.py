@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS receipt_queue (
   n INTEGER PRIMARY KEY AUTOINCREMENT, stage TEXT NOT NULL, digest TEXT NOT NULL, id TEXT NOT NULL, author TEXT NOT NULL,
   tlp TEXT NOT NULL, at REAL NOT NULL, batch INTEGER, sent INTEGER NOT NULL DEFAULT 0, UNIQUE (digest, stage)
 );
+CREATE INDEX IF NOT EXISTS receipt_queue_kept ON receipt_queue (author, at) WHERE stage = 'kept';
 CREATE INDEX IF NOT EXISTS receipt_queue_open ON receipt_queue (author, tlp, stage, batch, n) WHERE sent = 0;
 CREATE TABLE IF NOT EXISTS receipt_queue_upto (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS refused_upto (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL);
