@@ -20,7 +20,7 @@ from tests.programs import damage
 from tests.programs.founding import PLACES
 from tests.programs.judging import Spared, last_line
 from tests.programs.line import HURTS
-from tests.programs.stage import AUTHORS, HUBS, Done, Stage, comes
+from tests.programs.stage import AUTHORS, HUBS, IDENTITIES, Done, Stage, comes
 from tests.support.disks import fill
 from tests.support.waiting import eventually
 
@@ -146,11 +146,11 @@ async def full_pipe(stage: Stage, rng: random.Random) -> None:
 async def no_descriptors(stage: Stage, rng: random.Random) -> None:
     """A program can open nothing more for a while, and its connection breaks: it waits and goes on."""
     name = rng.choice((*HUBS, "heartbeat", "adapter"))
-    who = {"heartbeat": "xa-csirt", "adapter": "xb-csirt"}.get(name, name)
+    who = IDENTITIES.get(name, name)
     program = stage.programs[name]
     with stage.fault("no-descriptors", name):
-        if not program.runs:
-            return
+        if not await comes(lambda: stage.is_up(name)):
+            return  # who has not begun yet cannot even load its modules
         was = resource.prlimit(program.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (3, was[1]))
         stage.lines[who].reset()

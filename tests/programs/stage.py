@@ -355,6 +355,14 @@ class Stage:
                 (found[who],) = db.execute("SELECT count(*) FROM outbox WHERE state = 'kept'").fetchone()
         return found
 
+    def is_up(self, name: str) -> bool:
+        """Whether a program has told of itself since it was last started."""
+        folder = self.ground.state(IDENTITIES.get(name, name)) / "health"
+        program = self.programs[name]
+        return program.runs and any(
+            f":{program.pid}:" in path.read_text("utf-8", "replace") for path in folder.glob("*.json")
+        )
+
     def lacks(self, hub: str) -> list[str]:
         """What a hub may read, was said, and is not held by it yet."""
         return [each for each in self.verdict(self.look()).lost if each.startswith(f"{hub}:")]
