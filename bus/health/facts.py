@@ -155,7 +155,6 @@ class RefusedFacts(Shape, frozen=True, kw_only=True):
 
     count: int = 0
     last_at: dt.datetime | None = None
-    last_reason: str = ""
     last_by: str = ""
 
 

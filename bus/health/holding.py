@@ -136,7 +136,8 @@ def outbox(facts: OutboxFacts | None, now: dt.datetime) -> Iterator[Condition]:
         return
     waits = 0.0 if facts.oldest_at is None else max(0.0, (now - facts.oldest_at).total_seconds())
     if facts.reason and (facts.reason.startswith("store") or facts.reason.startswith("outbox")):
-        yield _outbox(Level.BAD, facts.reason, facts.problem, "tocsin outbox status", facts.oldest_at)
+        remedy = "tocsin outbox recover" if facts.reason.startswith("outbox") else "tocsin outbox status"
+        yield _outbox(Level.BAD, facts.reason, facts.problem, remedy, facts.oldest_at)
     elif facts.parked:
         detail = f"{facts.parked} bulletins were refused by the broker and wait for a decision"
         yield _outbox(Level.BAD, "outbox-parked", detail, "tocsin outbox retry")
@@ -192,15 +193,13 @@ def refused(facts: RefusedFacts | None) -> Iterator[Condition]:
             name="quarantine", level=Level.OK, code="ok", detail="no hub says it refused anything of yours"
         )
         return
-    detail = (
-        f"{facts.last_by or 'a hub'} refused {facts.count} of your bulletins, the last as {facts.last_reason}"
-    )
+    detail = f"{facts.last_by or 'a hub'} holds {facts.count} of your bulletins and has not admitted them"
     yield Condition(
         name="quarantine",
         level=Level.WARNING,
         code="own-refused",
         detail=detail,
-        remedy="tocsin outbox receipts; tocsin outbox scrub sends again what was damaged on the way",
+        remedy="tocsin outbox status; tocsin outbox scrub sends again what was damaged on the way",
         since=facts.last_at,
     )
 

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bus.errors import PermitError, TrustError
+import msgspec
+
+from bus.errors import OutboxError, PermitError, TrustError
 from bus.health.facts import (
     DiskFacts,
     GrantFacts,
@@ -21,7 +23,7 @@ from bus.health.facts import (
     TrustFacts,
 )
 from bus.keys import valid_between
-from bus.publishing import Publisher, check_keys
+from bus.publishing import Outbox, Publisher, check_keys
 from bus.storage import lease, single, utc
 from bus.trust import HUB, VerifiedRegistry, receipt_grants
 from schemas.errors import TocsinError
@@ -124,7 +126,7 @@ def certificate_facts(*files: Path | None) -> tuple[KeyFacts, ...]:
     return tuple(found)
 
 
-def outbox_facts(db: sqlite3.Connection) -> OutboxFacts:
+def _counted(db: sqlite3.Connection) -> OutboxFacts:
     """What waits in an outbox."""
     # The words stand in the statements, so that the indexes of what is kept and parked are used.
     waiting, oldest = db.execute("SELECT count(*), min(kept_at) FROM outbox WHERE state = 'kept'").fetchone()
@@ -132,19 +134,31 @@ def outbox_facts(db: sqlite3.Connection) -> OutboxFacts:
     return OutboxFacts(waiting=waiting, parked=parked, oldest_at=None if oldest is None else utc(oldest))
 
 
+async def held_facts(outbox: Outbox) -> OutboxFacts:
+    """What waits in an outbox, and whether it may sign, by the guard that `publish` passes."""
+
+    def look(db: sqlite3.Connection) -> OutboxFacts:
+        found = _counted(db)
+        try:
+            outbox.heads.guard(db)
+        except OutboxError as exc:
+            return msgspec.structs.replace(found, problem=str(exc), reason=exc.reason)
+        return found
+
+    return await outbox.read(look)
+
+
 async def sending_facts(publisher: Publisher) -> OutboxFacts:
     """What waits in the outbox of a publisher that runs, and what its sending knows of the bus."""
-    found = await publisher.outbox.read(outbox_facts)
+    found = await held_facts(publisher.outbox)
     sender = publisher.sender
     if sender is None:
         return found
-    return OutboxFacts(
-        waiting=found.waiting,
-        parked=found.parked,
-        oldest_at=found.oldest_at,
+    return msgspec.structs.replace(
+        found,
         compared=sender.compared.is_set() if sender.leads or sender.behind else None,
         behind=sender.behind,
-        problem=sender.problem,
+        problem=found.problem or sender.problem,
     )
 
 

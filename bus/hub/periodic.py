@@ -13,6 +13,10 @@ from bus.errors import StoreError
 from schemas.errors import TocsinError
 
 EVERY_S = 1.0
+AGAIN_S = 30.0
+"""What has failed is tried again after this many seconds at the latest."""
+_OF_MACHINE = (MemoryError, OSError)
+"""What the machine lacks for a while: memory, room on a disk, descriptors."""
 
 log = structlog.get_logger()
 
@@ -35,8 +39,9 @@ class Problem(msgspec.Struct):
         self.present = repr(exc)
         if isinstance(exc, TocsinError):
             log.warning(self.event, authority=authority_id, reason=exc.reason, problem=str(exc))
-        elif isinstance(exc, MemoryError):
-            log.warning(self.event, authority=authority_id, problem="there is not enough memory")
+        elif isinstance(exc, _OF_MACHINE):
+            problem = str(exc) or "there is not enough memory"
+            log.warning(self.event, authority=authority_id, problem=problem)
         else:  # a fault in this program: where it is stands in the traceback
             log.error(self.event, authority=authority_id, problem=repr(exc), exc_info=exc)
 
@@ -67,22 +72,24 @@ async def repeat(
         authority_id: the hub's authority.
         every_s: seconds between the end of one run and the beginning of the next.
         rest: pause at least so many times as long as the run took.
-        survives: errors that are logged; the work is tried again, as it is where memory ran out. Any other one is raised.
+        survives: errors that are logged; the work is tried again, as it is where the machine lacks something. Any other one is a
+            fault of ours, and is raised.
         sleep: waits for some seconds.
         monotonic: a clock in seconds that is never set back.
 
     Raises:
-        StoreError: `store-failed`, `store-closed`; these do not pass.
+        StoreError: one that is final.
     """
     problem = Problem(failing)
     while True:
-        began = monotonic()
+        began, pause = monotonic(), every_s
         try:
             await work()
-        except (survives, MemoryError) as exc:
+        except (survives, *_OF_MACHINE) as exc:
             if isinstance(exc, StoreError) and exc.is_final:
                 raise
             problem.is_there(exc, authority_id)
+            pause = min(every_s, AGAIN_S)
         else:
             problem.is_over(authority_id)
-        await sleep(max(every_s, rest * (monotonic() - began)))
+        await sleep(max(pause, rest * (monotonic() - began)))

@@ -12,7 +12,7 @@ import re
 import stat
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from bus.errors import KeyFileError, TrustError
@@ -103,6 +103,8 @@ def load_signer(path: Path, passphrase: bytes | None) -> FileSigner:
                 f"{path} opens sealed bulletins and signs nothing", reason="unsupported-key"
             ) from None
         raise _wrong_passphrase(path) from None
+    except InternalError:  # of OpenSSL, about bytes that have changed
+        raise KeyFileError(f"{path} is damaged", reason="key-malformed") from None
     try:
         return FileSigner(private)  # type: ignore[arg-type]  # FileSigner refuses the kinds it does not know
     except TrustError as exc:

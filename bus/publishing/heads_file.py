@@ -43,6 +43,8 @@ MOST_BYTES = 16 * LONGEST_BYTES
 """No more than so much of its end is read."""
 LOCK_TRIES = 50
 LATE_S = 1.0
+_FRESH = "SELECT n, channel, seq, digest, id FROM outbox WHERE n > ? ORDER BY n"
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 log = structlog.get_logger()
 
@@ -61,7 +63,10 @@ class HeadsFile:
         self._clock = clock
         self._last: dict[str, Said] = {}
         self._upto = 0
+        self._fresh: list[tuple[int, str, int, str, str]] = []
         self._is_silent = False
+        self._name = str(self._path)
+        self._handle: int | None = None
 
     # -- beside the outbox's transactions ---------------------------------------------------------------------------
 
@@ -82,23 +87,37 @@ class HeadsFile:
         if record is None or record.damaged or held.counter - self._upto > RECENT:
             self._write_anew(db)
         else:
+            self.committing(db)
             self.committed(db)
         self._settle_mark(db, record)
 
+    def committing(self, db: sqlite3.Connection) -> None:
+        """Look what was accepted since the last time, by this process or another, while the transaction is still open."""
+        self._fresh = db.execute(_FRESH, (self._upto,)).fetchall()
+
     def committed(self, db: sqlite3.Connection) -> None:
-        """Write down what was accepted since the last time, by this process or another."""
-        if self.unfit is not None:
+        """Write it down."""
+        was_unfit = self.unfit is not None
+        if was_unfit:
             self._judge(db, self._read())
-            if self.unfit is not None:
-                return
-        rows = db.execute(
-            "SELECT n, channel, seq, digest, id FROM outbox WHERE n > ? ORDER BY n", (self._upto,)
-        ).fetchall()
-        if rows:
-            said = [Said(**dict(row)) for row in rows]
+        if self.unfit is not None:
+            return
+        if was_unfit:
+            self.committing(db)
+        if self._fresh:
+            said = [
+                Said(n=n, channel=name, seq=seq, digest=digest, id=id_)
+                for n, name, seq, digest, id_ in self._fresh
+            ]
             now = self._clock()
             self._append(b"".join(accepted_line(each, now) for each in said))
             self._remember(said)
+
+    def close(self) -> None:
+        """The outbox is closed, or the file was written anew: it is opened again when it is needed."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
     # -- before signing ---------------------------------------------------------------------------------------------
 
@@ -220,14 +239,19 @@ class HeadsFile:
         try:
             for _ in range(3):
                 now = self._clock()
-                with self._locked(fcntl.LOCK_SH) as handle:
+                handle = self._open()
+                _lock(handle, fcntl.LOCK_SH)
+                try:
                     os.write(handle, b"\n" + lines)  # a line that was cut off before ends here
                     found = os.fstat(handle)
                     if abs(found.st_ctime - now) > LATE_S:
                         self._note_lateness(handle)
                     size = found.st_size
-                    if self._is_current(handle):
-                        break
+                finally:
+                    fcntl.flock(handle, fcntl.LOCK_UN)
+                if self._is_current(found):
+                    break
+                self.close()
             self._is_silent = False
         except OSError as exc:
             self._tell(exc)
@@ -245,7 +269,8 @@ class HeadsFile:
     def _shorten(self) -> None:
         """Keep the last line of each channel, and the recent ones."""
         with contextlib.suppress(OSError), self._locked(fcntl.LOCK_EX) as handle:
-            if self._is_current(handle) and os.fstat(handle).st_size > LONGEST_BYTES:
+            found = os.fstat(handle)
+            if self._is_current(found) and found.st_size > LONGEST_BYTES:
                 record = self._read() or Record()
                 kept = {each.n: each for each in (*record.last.values(), *record.said[-RECENT:])}
                 self._replace([kept[n] for n in sorted(kept)], record.mark or self._mark())
@@ -277,19 +302,24 @@ class HeadsFile:
         finally:
             new.unlink(missing_ok=True)
 
-    def _is_current(self, handle: int) -> bool:
-        return os.path.samestat(os.fstat(handle), self._path.stat())
+    def _is_current(self, found: os.stat_result) -> bool:
+        try:
+            there = os.stat(self._name)  # noqa: PTH116 (after each commit, and much cheaper than a Path)
+        except FileNotFoundError:
+            return False
+        return (there.st_ino, there.st_dev) == (found.st_ino, found.st_dev)
+
+    def _open(self) -> int:
+        if self._handle is None:
+            self._handle = os.open(self._path, _FLAGS, 0o600)
+        return self._handle
 
     @contextlib.contextmanager
     def _locked(self, how: int) -> Iterator[int]:
         """The open file, locked: no line may be added while it is written anew."""
-        handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(self._path, _FLAGS, 0o600)
         try:
-            for _ in range(LOCK_TRIES):
-                with contextlib.suppress(BlockingIOError):
-                    fcntl.flock(handle, how | fcntl.LOCK_NB)
-                    break
-                time.sleep(0.001)  # a process that was stopped while it held the lock holds nobody up
+            _lock(handle, how)
             yield handle
         finally:
             os.close(handle)
@@ -298,3 +328,12 @@ class HeadsFile:
         if not self._is_silent:
             log.warning("heads_file_not_kept", path=str(self._path), problem=str(exc))
         self._is_silent = True
+
+
+def _lock(handle: int, how: int) -> None:
+    """Lock an open file; a process that was stopped while it held the lock holds nobody up for long."""
+    for _ in range(LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, how | fcntl.LOCK_NB)
+            return
+        time.sleep(0.001)

@@ -82,10 +82,7 @@ ORDER BY seq LIMIT 1
 
 
 def distrust(db: sqlite3.Connection) -> None:
-    """Mark the outbox as another file than the one that was last written, inside a transaction: no file has the number 0.
-
-    For one that is put back from a copy: the number of the file that is gone may be given to this one.
-    """
+    """Mark one that was put back from a copy as another file, inside a transaction: no file has the number 0."""
     db.execute(FILE_TABLE)
     db.execute("REPLACE INTO outbox_file VALUES (1, 0)")
 

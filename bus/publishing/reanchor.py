@@ -63,6 +63,19 @@ def propose(channel: str, survey: Survey, mine: Sequence[Row], from_: str | None
     return Anchor(from_=head, lost=_ends(links, head, _way_back(links, mine, head))[:MAX_LOST])
 
 
+def _with_lost(anchor: Anchor, lost: Sequence[sqlite3.Row]) -> Anchor:
+    """The anchor, disowning too what was accepted after it and is lost for good (`bus.publishing.recovery`)."""
+    from_ = anchor.from_
+    gone = [
+        row for row in lost if row["channel"] == from_.channel and row["seq"] > from_.seq and row["digest"]
+    ]
+    if not gone:
+        return anchor
+    end = max(gone, key=lambda row: int(row["seq"]))
+    named = Head(channel=from_.channel, seq=end["seq"], digest=end["digest"])
+    return Anchor(from_=from_, lost=tuple(dict.fromkeys((named, *anchor.lost)))[:MAX_LOST])
+
+
 def _ends(links: Sequence[ReceivedLink], from_: Head, way: Mapping[int, str]) -> tuple[Head, ...]:
     """The ends of the branches that contradict an anchor."""
     others = [link for link in links if _is_against(link, from_, way)]
@@ -205,6 +218,7 @@ class Reanchoring(msgspec.Struct, frozen=True, kw_only=True):
         """
         survey, mine = await self.own.survey(), await self.own.outbox.chain(channel)
         anchor = propose(channel, survey, mine, from_)
+        anchor = _with_lost(anchor, await self.own.outbox.lost())
         check(channel, anchor, survey, mine)
         return anchor
 

@@ -9,6 +9,7 @@ subjects of that identity, each exported to those alone who may use it. The allo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
@@ -228,3 +229,8 @@ def _account(member: Member, limits: str) -> str:
 {imports}
     ]
   }}"""
+
+
+def accounts_in(conf: str) -> set[str]:
+    """The names of the accounts in a configuration that was rendered here."""
+    return set(re.findall(r"^  (\S+) \{$", conf.partition("\naccounts {")[2], flags=re.MULTILINE))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 
@@ -22,3 +24,13 @@ def hard(name: str, ok: bool, detail: str, otherwise: str = "") -> Check:
 def soft(name: str, ok: bool, detail: str, otherwise: str = "") -> Check:
     """A check that warns; `otherwise` is the detail when it fails."""
     return Check(name=name, ok=ok, hard=False, detail=detail if ok else otherwise or detail)
+
+
+class Trouble(NamedTuple):
+    """What is wrong with a server that runs: a code and a sentence, both empty when nothing is."""
+
+    code: str
+    sentence: str
+
+
+SOUND = Trouble("", "")

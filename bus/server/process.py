@@ -14,7 +14,9 @@ from typing import Any, Self
 
 import structlog
 
+from bus.server.accounts import accounts_in
 from bus.server.binary import ServerError, check_version, config_digest, find_binary
+from bus.server.findings import SOUND
 from bus.server.monitor import read_monitor
 from bus.server.server_log import ServerLog
 from bus.server.standing import CONF_FILE, Standing, take_server_lock
@@ -34,6 +36,9 @@ class NatsServer:
     """A broker with its store in a folder; an async context manager.
 
     The same folder can be started again later: the streams are still there.
+
+    Attributes:
+        trouble: what whoever looks after it has last found (`bus.server.tend`).
     """
 
     def __init__(self, folder: Path, conf: str, *, binary: Path | None = None) -> None:
@@ -50,6 +55,7 @@ class NatsServer:
         self._said = ServerLog(folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._standing: Standing | None = None
+        self.trouble = SOUND
         self._ports: dict[str, list[str]] = {}
 
     async def __aenter__(self) -> Self:
@@ -185,7 +191,7 @@ class NatsServer:
         write_atomically(self._conf_file, conf.encode())
         # An account that comes in a reload has its imports from the next reload on (nats-server 2.15, with its #8560 in
         # the same place): until then its identity is deaf and mute.
-        is_new = bool(_accounts(conf) - _accounts(held.decode("utf-8")))
+        is_new = bool(accounts_in(conf) - accounts_in(held.decode("utf-8")))
         try:
             wanted = await asyncio.to_thread(config_digest, self.binary, self._conf_file)
             for _ in range(1 + is_new):
@@ -296,8 +302,3 @@ class NatsServer:
             return bool(self.monitor("healthz?js-enabled-only=true").get("status") == "ok")
         except (OSError, ValueError, ServerError):
             return False
-
-
-def _accounts(conf: str) -> set[str]:
-    """The names of the accounts in a configuration that was rendered here."""
-    return set(re.findall(r"^  (\S+) \{$", conf.partition("\naccounts {")[2], flags=re.MULTILINE))

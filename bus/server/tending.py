@@ -9,10 +9,14 @@ from typing import NamedTuple
 import structlog
 
 from bus.server.binary import ServerError
+from bus.server.findings import SOUND, Trouble
 from bus.server.process import NatsServer
 
 EVERY_S = 5.0
 SAID_AFTER = 3  # questions without an answer: a busy machine answers late now and then
+LASTS = (
+    12  # looks at what a broker complains of, before it is said: a cluster brings a node up to date by itself
+)
 HUNG_AFTER, HUNG_S = 10, 120.0
 """Without an answer to so many questions, and for so long, a server is ended: it serves nobody."""
 _FAILED = "write error"
@@ -30,7 +34,11 @@ class Look(NamedTuple):
 
 
 class Tending:
-    """What follows from the looks at one server; pure."""
+    """What follows from the looks at one server; pure.
+
+    Attributes:
+        trouble: what is wrong with it now.
+    """
 
     def __init__(self, *, room: int, rest_s: float, began: float) -> None:
         """Nothing was seen yet.
@@ -43,8 +51,8 @@ class Tending:
         self._room = room
         self._may_from = began + rest_s
         self._heard = began
-        self._unanswered = 0
-        self._said = ""
+        self._unanswered = self._unhealthy = 0
+        self.trouble = SOUND
 
     def judge(self, look: Look, now: float) -> str:
         """Take in a look.
@@ -61,28 +69,40 @@ class Tending:
             if self._unanswered >= HUNG_AFTER and silent >= HUNG_S:
                 raise ServerError(f"the broker has not answered for {silent:.0f} s", reason="no-answer")
             return (
-                self._once(f"the broker does not answer; after {HUNG_S:.0f} s it is ended and begun anew")
+                self._once(
+                    Trouble(
+                        "no-answer",
+                        f"the broker does not answer; after {HUNG_S:.0f} s it is ended and begun anew",
+                    )
+                )
                 if self._unanswered >= SAID_AFTER
                 else ""
             )
         self._heard, self._unanswered = now, 0
         if _FAILED not in look.problem:
-            return self._once("")
+            self._unhealthy = self._unhealthy + 1 if look.problem else 0
+            if not look.problem:
+                return self._once(SOUND)
+            if self._unhealthy < LASTS:
+                return ""
+            return self._once(Trouble("unhealthy", f"the broker says of itself: {look.problem}"))
+        self._unhealthy = 0
         if look.free >= self._room and now >= self._may_from:
             raise ServerError(
                 f"the broker stores nothing more, and its disk has room: {look.problem}",
                 reason="cannot-store",
             )
-        return self._once(
+        sentence = (
             f"the broker could not write and stores nothing more: {look.problem}; "
             f"it is begun anew when {self._room} bytes are free on its disk"
         )
+        return self._once(Trouble("cannot-store", sentence))
 
-    def _once(self, sentence: str) -> str:
-        if sentence == self._said:
+    def _once(self, trouble: Trouble) -> str:
+        if trouble == self.trouble:
             return ""
-        had, self._said = self._said, sentence
-        return sentence or ("the broker answers and stores again" if had else "")
+        self.trouble = trouble
+        return trouble.sentence or "the broker answers and stores again"
 
 
 async def tend(broker: NatsServer, *, room: int, rest_s: float = 0.0, every: float = EVERY_S) -> None:
@@ -105,6 +125,7 @@ async def tend(broker: NatsServer, *, room: int, rest_s: float = 0.0, every: flo
         broker.must_run()
         if said := tending.judge(look, loop.time()):
             log.error("broker_tended", problem=said)
+        broker.trouble = tending.trouble
         await asyncio.sleep(every)
 
 

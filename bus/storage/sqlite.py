@@ -62,8 +62,14 @@ class Companion(Protocol):
     def opened(self, db: sqlite3.Connection) -> None:
         """The file is open."""
 
+    def committing(self, db: sqlite3.Connection) -> None:
+        """Work is about to be committed, all of it."""
+
     def committed(self, db: sqlite3.Connection) -> None:
         """Work was committed, and nobody has been told yet."""
+
+    def close(self) -> None:
+        """The file is closed."""
 
 
 class Database:
@@ -208,6 +214,8 @@ class Database:
         self._has_ended = True
         self._tell([_Outcome(self._opened, error=opening)])  # settled already, as a rule
         self._answer_left()
+        if self._companion is not None:
+            self._companion.close()
         if db is not None:
             with contextlib.suppress(sqlite3.Error, MemoryError):
                 db.close()
@@ -363,6 +371,8 @@ class Database:
                     db.execute("ROLLBACK TO one")
                 db.execute("RELEASE one")
                 outcomes.append(_Outcome(work.answer, result, error and self._ours(error)))
+            if self._companion is not None:
+                self._companion.committing(db)
             db.execute("COMMIT")
         except (sqlite3.Error, MemoryError) as exc:
             with contextlib.suppress(sqlite3.Error, MemoryError):

@@ -19,6 +19,9 @@ FRESH_S = 15.0
 """A reader that saw all there was no longer ago than this has caught up: a look every 2 s, and its call may take 2 s more, so
 that this is passed only when several looks in a row have failed or a backlog takes longer than it to be read."""
 
+STUCK = 5
+"""So many looks in a row must find that the broker has more and gives nothing of it, before the link is in doubt."""
+
 
 class Moment(msgspec.Struct, frozen=True):
     """A moment by two clocks: `at` is the present, `tick` are seconds of a clock that nobody sets.
@@ -74,12 +77,14 @@ class Progress:
         self._taken = 0
         self._oldest_s: float | None = None  # when the oldest that has come and waits was stored
         self._newest_taken_s: float | None = None
+        self._withheld: list[int] = []  # how much was at the last looks, while nothing was given
 
     def attach(self, taken: int) -> None:
         """The consumer counts from 1 again; `taken` of what it has given are known to be held already."""
         self.attached = True
         self.as_of = self._asked = self._oldest_s = self._newest_taken_s = None
         self._target, self._held, self._taken = 0, taken, taken
+        self._withheld = []
 
     def detach(self) -> None:
         """The link is in doubt."""
@@ -89,6 +94,8 @@ class Progress:
         """Take in what the broker said of the consumer when it was asked."""
         target = info.delivered.consumer_seq + info.num_pending
         self._held = max(target, self._taken)
+        is_withheld = info.num_pending > 0 and info.delivered.consumer_seq <= self._taken
+        self._withheld = [*self._withheld, info.delivered.consumer_seq] if is_withheld else []
         if info.ts is not None:
             middle = asked.at + (answered.at - asked.at) / 2
             self.broker_ahead_s = (info.ts - middle).total_seconds()
@@ -111,6 +118,11 @@ class Progress:
         self._oldest_s, self._newest_taken_s = None, last.stored_ns / 1e9
         if self._asked is not None and self._taken >= self._target:
             self.as_of, self._asked = self._asked, None
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the broker has said for a while that it has more, and has given none of it. Attaching anew has it count anew."""
+        return len(self._withheld) >= STUCK and len(set(self._withheld[-STUCK:])) == 1
 
     @property
     def behind(self) -> int:

@@ -229,6 +229,8 @@ class Subscriber:
                     if info.filters != filters:
                         return
                     progress.look(looked, self._present(), info)
+                    if progress.is_stuck:
+                        raise UnreachableError(f"the bus has more on {stream}, and does not give it")
                     self._problems.pop(stream, None)
                 if settled is not None and pull.waiting < IN_BULK:
                     await settled  # while the disk is busy a larger batch gathers

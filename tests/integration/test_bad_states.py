@@ -16,13 +16,29 @@ import pytest
 
 from bus.trust import new_statement
 from tests.support.disks import disk_or_skip, fill
-from tests.support.households import Household, world_of_now
+from tests.support.households import Household, Told, world_of_now
+from tests.support.places import ROOT
 from tests.support.stage import serving
 from tests.support.views import HUB, NOT_RELIABLE, Hub, all_say, played
 from tests.support.waiting import longest
-from tests.support.world import key_record, signed_registry
+from tests.support.world import World, key_record, signed_registry
 
 pytestmark = [pytest.mark.slow]
+DRAFT = str(ROOT / "examples" / "drafts" / "cyber.json")
+
+
+def revocation(world: World, authority: str) -> bytes:
+    """An authority ends its own key, now."""
+    signer, now = world.signers[authority], dt.datetime.now(dt.UTC)
+    return new_statement(
+        domain=world.registry.domain,
+        authority=authority,
+        kids=(signer.kid,),
+        since=now,
+        reason="key-compromise",
+        signer=signer,
+        now=now,
+    )
 
 
 async def test_a_revoked_key(tmp_path: Path) -> None:
@@ -31,16 +47,7 @@ async def test_a_revoked_key(tmp_path: Path) -> None:
     def play(hub: Hub) -> None:
         world = hub.bus.world
         hub.reads()
-        signer = world.signers[HUB]
-        raw = new_statement(
-            domain=world.registry.domain,
-            authority=HUB,
-            kids=(signer.kid,),
-            since=dt.datetime.now(dt.UTC),
-            reason="key-compromise",
-            signer=signer,
-            now=dt.datetime.now(dt.UTC),
-        )
+        raw = revocation(world, HUB)
         (hub.house.folder / "revoke.tocsin.json").write_bytes(raw)
         done = hub.house.told(HUB, "registry", "accept", "revoke.tocsin.json")
         assert done.code == 0, done
@@ -194,3 +201,48 @@ async def test_stale_trust(tmp_path: Path) -> None:
 
     world = msgspec.structs.replace(world_of_now())
     await played(tmp_path, play, world)
+
+
+async def test_doctor_needs_no_program_to_judge_as_publish_does(tmp_path: Path) -> None:
+    """An authority whose programs are all down: an old copy of its outbox, then a revoked key, each with the code of publish."""
+
+    def scene(house: Household, world: World) -> None:
+        name = "xa-csirt"
+
+        def publish() -> Told:
+            return house.told(
+                name,
+                "publish",
+                DRAFT,
+                "--tlp",
+                "green",
+                "--audience",
+                "community",
+                "--wait",
+                "stored=30",
+                "--json",
+            )
+
+        def doctor() -> tuple[int, set[str]]:
+            told = house.told(name, "doctor", "--json", "--timeout", "5")
+            return told.code, {each["code"] for each in told.json()["conditions"] if each["level"] == "bad"}
+
+        state, kept = house.state(name), house.folder / "kept"
+        assert publish().code == 0
+        assert doctor() == (0, set())
+        shutil.copytree(state, kept)
+        assert publish().code == 0
+        for path in state.glob("outbox*"):
+            path.unlink()
+        for path in kept.glob("outbox*"):
+            shutil.copy2(path, state / path.name)
+        assert doctor() == (NOT_RELIABLE, {"outbox-behind"})
+        (house.folder / "revoke.tocsin.json").write_bytes(revocation(world, name))
+        assert house.told(name, "registry", "accept", "revoke.tocsin.json").code == 0
+        code, codes = doctor()
+        assert code == NOT_RELIABLE
+        assert "key-revoked" in codes
+
+    async with serving(tmp_path / "server", world_of_now()) as bus:
+        house = Household(tmp_path / "house", bus.world, bus.server.url, "xa-csirt")
+        await asyncio.to_thread(scene, house, bus.world)

@@ -63,6 +63,24 @@ SAID: tuple[tuple[bytes, dict[str, str] | None], ...] = (
     (b"x", {"Nats-Trace-Dest": "tocsin.trust.v1.registry"}),
     (b"x", {"Nats-Request-Info": '{"acc":"BUS","svc":"BUS"}'}),
     (b"x", {"Nats-Rollup": "all"}),
+    (b"x", {"Nats-Incr": "1"}),
+    (
+        b"x",
+        {
+            "Nats-Expected-Last-Subject-Sequence": "0",
+            "Nats-Expected-Last-Subject-Sequence-Subject": "tocsin.trust.v1.registry",
+        },
+    ),
+    (
+        b"x",
+        {
+            "nats-rollup": "all",
+            "nats-ttl": "1s",
+            "Nats-Marker-Reason": "Purge",
+            "KV-Operation": "PURGE",
+            "Nats-Schedule-Source": "tocsin.>",
+        },
+    ),
 )
 """What a message may be: every header by which a server does something more than store it."""
 
@@ -92,6 +110,12 @@ FOREIGN = (
     "$SYS.REQ.USER.INFO",
     "$SRV.PING",
     "$KV.b.k",
+    "$O.b.C.x",
+    "$JS.hub.API.STREAM.NAMES",
+    "$JS.EVENT.ADVISORY.STREAM.DELETED.x",
+    "$JSC.R.x",
+    "$NRG.P.x",
+    "$GNR.x",
     "_R_.ABCDEF.ABCDEF",
     "_GR_.ABCDEF.ABCDEF.x",
 )

@@ -11,6 +11,7 @@ import pytest
 
 from bus.errors import OutboxError, StoreError
 from bus.publishing.heads_lines import heads_path
+from bus.publishing.reanchor import Reanchoring
 from bus.publishing.recovery import Lost, recover
 from bus.transport.jetstream import publish
 from bus.transport.streams import HEADS_EACH
@@ -49,6 +50,27 @@ async def test_what_is_lost_for_good_is_named_and_its_numbers_are_not_given_agai
     there = [decode(message.payload) for message in await stored(bus, 3)]
     assert [each.seq for each in there] == [1, 2, 6]
     assert there[-1].prev == gone[-1].digest
+
+
+async def test_who_knows_that_nobody_has_it_may_close_the_hole(bus: Bus, tmp_path: Path) -> None:
+    """By a re-anchor, before anything else is said there: it takes the first lost number and disowns the last."""
+    path = tmp_path / "outbox.db"
+    async with speaking(bus, path) as publisher:
+        sent = await publisher.publish(draft())
+        assert await publisher.settled(sent.digest, longest()) == "stored"
+    async with publishing(path, bus.world) as publisher:
+        gone = [await publisher.publish(draft(f"without the bus {n}")) for n in range(2)]
+    cut(path, 2)
+    async with speaking(bus, path) as publisher:
+        await publisher.recover(longest())
+        async with Reanchoring.open(publisher, longest()) as reanchoring:
+            anchor = await reanchoring.proposal(CHANNEL)
+            assert (anchor.from_.seq, anchor.lost[0].digest) == (1, gone[-1].digest)
+            kept = await reanchoring.reanchor(CHANNEL, anchor, reason="The bus was down.")
+        assert kept.seq == 2
+        assert (await publisher.publish(draft("goes on"))).seq == 3
+    async with publishing(path, bus.world) as publisher:
+        assert (await publisher.publish(draft("and on"))).seq == 4
 
 
 async def test_what_the_bus_has_is_not_lost(bus: Bus, tmp_path: Path) -> None:

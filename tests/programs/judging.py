@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from tests.faults.checker import PROMISES, Verdict
-from tests.faults.history import Accepted, Admitted, AnyEvent, Kept, Withdrawn
+from tests.faults.history import Admitted, AnyEvent, Withdrawn
 from tests.programs.process import Ended
 
 TRACEBACK = "Traceback (most recent call last)"
@@ -72,10 +72,12 @@ def last_line(text: str) -> str:
     return lines[-1][-300:] if lines else "it said nothing"
 
 
-def without(events: Iterable[AnyEvent], spared: Iterable[Spared]) -> list[AnyEvent]:
-    """The history without what a damage has cost that was said."""
+def sparing(verdict: Verdict, spared: Iterable[Spared]) -> Verdict:
+    """The verdict in which what a damage has cost is not lost, for it was said; whatever else went wrong still did."""
     cost = frozenset[str]().union(*(each.digests for each in spared))
-    return [each for each in events if not (isinstance(each, Accepted | Kept) and each.digest in cost)]
+    return msgspec.structs.replace(
+        verdict, lost=tuple(each for each in verdict.lost if each.rpartition(" ")[2] not in cost)
+    )
 
 
 def held_by(events: Iterable[AnyEvent], hub: str) -> list[tuple[str, int, str]]:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bus.demo.federation import free_port
-from tests.faults.checker import PROMISES, judge
+from tests.faults.checker import PROMISES, Verdict, judge
 from tests.faults.history import Accepted, AnyEvent, Fault, History, Kept, Mended, Reads, read
 from tests.faults.looking import OutboxLook, StoreLook, opened
 from tests.programs import judging
@@ -95,8 +95,6 @@ class Stage:
         self.disks: dict[str, Path] = {}
         self.talking: set[asyncio.subprocess.Process] = set()
         """The `publish` commands that run."""
-        self.flipped: set[str] = set()
-        """Digests of payloads in an outbox of which a bit was turned over."""
         self._ids: dict[str, str] = {}
         """The ids of what `publish` has printed, by digest."""
         self._quiet = asyncio.Lock()
@@ -329,16 +327,20 @@ class Stage:
     # -- judgement ------------------------------------------------------------------------------------------
 
     def look(self) -> list[AnyEvent]:
-        """The history up to now, without what was lost and said."""
+        """The history up to now."""
         looks = [each.look for each in self.outboxes.values()] + [each.look for each in self.stores.values()]
         for look in looks:
             with contextlib.suppress(sqlite3.Error):  # damaged, deleted, or just being made
                 look()
-        return judging.without(read((self.folder / "history").glob("*.jsonl")), self.spared)
+        return list(read((self.folder / "history").glob("*.jsonl")))
+
+    def verdict(self, events: list[AnyEvent]) -> Verdict:
+        """What a history comes to; what was lost and said is not owed."""
+        return judging.sparing(judge(events, PROMISES), self.spared)
 
     def at_rest(self) -> bool:
         """Whether no hub lacks anything, and nothing has still to go out."""
-        verdict = judge(self.look(), PROMISES)
+        verdict = self.verdict(self.look())
         return (
             not verdict.lost
             and not any(self.waiting().values())
@@ -353,17 +355,9 @@ class Stage:
                 (found[who],) = db.execute("SELECT count(*) FROM outbox WHERE state = 'kept'").fetchone()
         return found
 
-    async def all_sent(self, who: str) -> None:
-        """Wait until nothing of an authority has still to go out; noted when that does not come."""
-        if not await comes(lambda: not self.waiting()[who]):
-            said = judging.last_line(self.programs["heartbeat"].said())
-            self.unsaid.append(
-                f"{who} sends {self.waiting()[who]} no more; its heartbeat program says: {said}"
-            )
-
     def lacks(self, hub: str) -> list[str]:
         """What a hub may read, was said, and is not held by it yet."""
-        return [each for each in judge(self.look(), PROMISES).lost if each.startswith(f"{hub}:")]
+        return [each for each in self.verdict(self.look()).lost if each.startswith(f"{hub}:")]
 
     def look_at_outbox(self, who: str) -> None:
         """Tell what an outbox holds now, as far as it can be read."""
@@ -406,14 +400,14 @@ class Stage:
 
     def describe(self) -> str:
         """What is not at rest, for a failure."""
-        verdict = judge(self.look(), PROMISES)
+        verdict = self.verdict(self.look())
         said = {name: each.said(300) for name, each in self.programs.items()}
         return f"lost {verdict.lost[:3]} of {len(verdict.lost)}; waiting {self.waiting()}; {said}"
 
     async def finish(self) -> Outcome:
         """Let everything go out and come to rest, compare the views, end every program, and say what it came to."""
         await asyncio.gather(*(self._drain(who) for who in AUTHORS))
-        await comes(self.at_rest, 2 * LOOKS)  # the outcome says what is missing
+        await comes(self.at_rest)  # the outcome says what is missing
         await asyncio.sleep(1.0)  # a real delay: nothing tells that something is not to come
         await asyncio.gather(*(self._compare_views(hub) for hub in HUBS))
         events, waiting = self.look(), self.waiting()
@@ -425,7 +419,7 @@ class Stage:
             ]
         )
         return Outcome(
-            verdict=judge(events, PROMISES),
+            verdict=self.verdict(events),
             ended=tuple(self.ended),
             traces=tuple(
                 path.name

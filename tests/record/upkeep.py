@@ -31,5 +31,6 @@ def play(desk: Desk) -> None:
     desk.run(Call(command="backup", arguments=("kept-{form}.tar",), hidden=_SIZES))
     put_back = ("kept-pipe.tar", "--force", "--dry-run")
     # The width of its table depends on the name of the folder: no terminal.
-    desk.run(Call(command="restore", arguments=put_back, forms=WITHOUT_TERMINAL))
+    aside = {r"\.\d{8}T\d{6}Z": ".<time>"}
+    desk.run(Call(command="restore", arguments=put_back, forms=WITHOUT_TERMINAL, hidden=aside))
     desk.run(Call(command="audit archive", arguments=("record-{form}.jsonl",), context="xa-emb"))

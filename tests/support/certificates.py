@@ -38,7 +38,10 @@ class Ca:
         days: float = 60,
         client: bool = False,
     ) -> tuple[Path, Path]:
-        """A certificate and its key (mode 0600); of negative days it has expired."""
+        """A certificate and its key (mode 0600); of negative days it has expired.
+
+        With hosts, or without `client`, it is a server's; with both it is of a node, which is each to the other.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         made = self._builder(name, key.public_key(), days * DAY)
         if hosts:
@@ -47,8 +50,9 @@ class Ca:
                 for host in hosts
             ]
             made = made.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        use = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
-        made = made.add_extension(x509.ExtendedKeyUsage([use]), critical=False)
+        uses = [ExtendedKeyUsageOID.CLIENT_AUTH] if client else []
+        uses += [ExtendedKeyUsageOID.SERVER_AUTH] if hosts or not client else []
+        made = made.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
         secret = self.folder / f"{name}.key"
         secret.touch(mode=0o600)
         secret.write_bytes(

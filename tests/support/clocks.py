@@ -22,15 +22,16 @@ class Clock:
 
 
 class RunningClock:
-    """Starts at a moment when it is made in an event loop, and goes on with that loop's time."""
+    """Starts at a moment when it is made in an event loop, and goes on with that loop's time, in any thread."""
 
     def __init__(self, start: dt.datetime) -> None:
         self._start = start
-        self._began = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
 
     def __call__(self) -> dt.datetime:
         """The present."""
-        return self._start + dt.timedelta(seconds=asyncio.get_running_loop().time() - self._began)
+        return self._start + dt.timedelta(seconds=self._loop.time() - self._began)
 
 
 def utc_now() -> dt.datetime:

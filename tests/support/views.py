@@ -67,9 +67,9 @@ class Hub:
         return process
 
     def reads(self) -> subprocess.Popen[bytes]:
-        """Begin, and wait until all is well."""
+        """Begin, and wait until all is well; a test's disk may be small."""
         process = self.begin()
-        self.until(lambda view: view.code == 200 and not view.codes)
+        self.until(lambda view: view.code == 200 and view.codes <= {"disk-short"})
         return process
 
     def healthz(self) -> View:

@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,7 @@ class App:
         self.no_config = False
         self.health_at: str | None = None
         self.ping_s: int | None = None  # what the phase asks for, once it is known
+        self.told_at: Callable[[], dt.datetime] | None = None  # when the program last looked at itself
         self.runs_on = False  # until Ctrl-C: it waits out what passes
         self.outlets: Outlets | None = None  # of a program that runs on
 

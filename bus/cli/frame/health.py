@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from bus.cli.frame.app import App
+from bus.cli.frame.looking import refused_by_hubs
 from bus.cli.frame.session import endpoint, registry_store
 from schemas.errors import TocsinError
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         Link,
         OutboxFacts,
         ReaderFacts,
+        RefusedFacts,
         Report,
         TaskFacts,
     )
@@ -36,8 +38,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 5.0
 SAY_S = 0.25
-RARELY_S = 300.0
-"""So often it is counted what a day needs, and looked at certificates."""
+RARELY_S = 60.0
+"""So often it is counted what a day needs and what was refused, and looked at certificates."""
 TASKS = ("sender of ", "hub ", "heartbeat of ", "receipts for ")
 """How the names of tasks begin without which a program does not do its work."""
 
@@ -96,6 +98,7 @@ async def telling(
         place = endpoint(app, "health", by_phase=True)
         link = Link(place, held, app.now, patience_s=app.timeout(PATIENCE_S))
     teller = Teller(app, held, publisher, service, link, more)
+    app.told_at = teller.told_at
     file = StateFile(app.state_folder(), program, clock=app.now, lasting=lasting)
     where = app.health_at or (context.health if lasting else None)
     problem = ""
@@ -159,10 +162,15 @@ class Teller:
         self._rarely_at = float("-inf")
         self._a_day = 0
         self._certificates: tuple[KeyFacts, ...] = ()
+        self._refused: RefusedFacts | None = None
         self._tasks: dict[str, asyncio.Task[object]] = {}
         self._dead_since: dict[str, dt.datetime] = {}
         self._read_until: dt.datetime | None = None  # when the lease was lost, after it was held
         self._has_read = False
+
+    def told_at(self) -> dt.datetime:
+        """When it last gathered."""
+        return self._at
 
     def current(self) -> tuple[Facts, Report, dt.datetime]:
         """What is known, how it is judged, and now; may be called in any thread."""
@@ -215,6 +223,7 @@ class Teller:
             disk=self._disk(reader),
             lease=self._lease(reader, now),
             tasks=self._seen_tasks(now),
+            refused=self._refused,
             more=self._more(),
         )
         self._at = self._app.now()
@@ -296,6 +305,9 @@ class Teller:
         context = self._app.identity
         files = (context.tls_cert, context.certificate)
         self._certificates = await asyncio.to_thread(functools.partial(certificate_facts, *files))
+        if self._publisher is not None:
+            with contextlib.suppress(TocsinError):
+                self._refused = await refused_by_hubs(self._publisher.outbox)
         if self._service is not None:
             try:
                 self._a_day = await self._service.store.read(lambda db: came_in_a_day(db, now))

@@ -24,7 +24,7 @@ from bus.cli.frame.text import on_terminal
 from schemas.errors import TocsinError
 
 if TYPE_CHECKING:
-    from bus.health import Facts, KeyFacts, OutboxFacts, Report
+    from bus.health import Facts, KeyFacts, OutboxFacts, RefusedFacts, Report
     from bus.publishing import Outbox
     from bus.trust import RegistryStore, VerifiedRegistry
 
@@ -196,18 +196,32 @@ async def _with_bus(app: App, facts: Facts, held: RegistryStore, timeout: float)
 
 async def _with_outbox(app: App, facts: Facts, held: RegistryStore, timeout: float) -> Facts:
     """With the outbox, compared with the own channels on the bus unless a program that sends from it does that."""
-    from bus.health import OutboxFacts, outbox_facts
+    from bus.health import OutboxFacts, held_facts
 
     if app.identity.key is None or not (app.state_folder() / OUTBOX_FILE).exists():
         return facts
     try:
         async with open_outbox(app) as box:
-            found = await box.read(outbox_facts)
+            found = await held_facts(box)
+            refused = await refused_by_hubs(box)
             if facts.bus is not None and facts.bus.reached:
                 found = await _compared(app, box, found, held, timeout)
     except TocsinError as exc:
         found = OutboxFacts(problem=str(exc), reason=exc.reason)
-    return msgspec.structs.replace(facts, outbox=found)
+        return msgspec.structs.replace(facts, outbox=found)
+    return msgspec.structs.replace(facts, outbox=found, refused=refused)
+
+
+async def refused_by_hubs(box: Outbox) -> RefusedFacts:
+    """What hubs hold of this identity's and have not admitted, as far as their receipts say so."""
+    from bus.delivery import ledger
+    from bus.health import RefusedFacts
+    from bus.storage import utc
+
+    rows = await box.read(ledger.refused)
+    if not rows:
+        return RefusedFacts()
+    return RefusedFacts(count=len(rows), last_at=utc(rows[0]["at"]), last_by=rows[0]["reader"])
 
 
 async def _compared(

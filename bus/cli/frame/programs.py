@@ -13,7 +13,7 @@ from bus.cli.frame.audit import record_refusal, recorder
 from bus.cli.frame.files import private_folder
 from bus.cli.frame.health import telling
 from bus.cli.frame.patience import once_open
-from bus.cli.frame.running import asked
+from bus.cli.frame.running import Program, asked
 from bus.cli.frame.session import (
     OUTBOX_FILE,
     defaults,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bus.publishing import Heartbeat, Intervals, Publisher, Watchkeeping
     from bus.subscribing import Inbox, Subscriber
 
+MUTE_S = 60.0  # a program that has not looked at itself for so long is not called alive
 LOOK_S = 2.0  # how often `tell_of_bus` looks
 
 
@@ -190,12 +191,19 @@ async def ended(*, works: bool = True) -> None:
     """Wait for Ctrl-C or SIGTERM, and tell the supervisor meanwhile that the program is alive.
 
     With `works` it is also told that the program works now; one that is still starting says that itself
-    (`bus.upkeep.notify.ready`).
+    (`bus.upkeep.notify.ready`). A program that could not look at itself for a minute is no longer called alive.
     """
     from bus.tasks import in_background
     from bus.upkeep import notify
 
-    async with asked() as stop, in_background(notify.keep_telling(), "watchdog"):
+    app = Program.current.app if Program.current is not None else None
+
+    def alive() -> bool:
+        if app is None or app.told_at is None:
+            return True
+        return (app.now() - app.told_at()).total_seconds() < MUTE_S
+
+    async with asked() as stop, in_background(notify.keep_telling(alive), "watchdog"):
         if works:
             notify.ready()
         await stop.wait()

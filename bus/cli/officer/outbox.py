@@ -99,7 +99,8 @@ async def scrub(app: App) -> int:
     """Compare everything sent with what the bus holds of it, and send again what it has lost: the same bytes.
 
     Programs that run look at what is new every minute, and at everything when a stream has become shorter; this finds
-    what went missing in its midst. Where a program runs, it is asked to do so. Exits 75 when something is offered again and not stored yet.
+    what went missing in its midst, and reads every page of the file. Where a program runs, it is asked to do so. Exits 75
+    when something is offered again and not stored yet.
     """
     from bus.cli.frame import open_publisher, record
     from bus.errors import OutboxError
@@ -108,6 +109,7 @@ async def scrub(app: App) -> int:
     lost: int | None = None
     is_stored = True
     async with open_publisher(app) as publisher:
+        await publisher.outbox.database.check()
         try:
             lost = await publisher.scrub(app.timeout(RECOVER_S))
             is_stored = await publisher.idle(app.timeout(RECOVER_S))

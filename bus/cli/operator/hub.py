@@ -242,6 +242,7 @@ async def _scrubbed(app: App) -> tuple[list[Damage], tuple[Compared, ...] | None
 
     registry = open_registry(app)
     async with open_store(app) as store:
+        await store.database.check()
         damage = await store.read(lambda db: list(scrubbing.damaged(db, registry)))
         place = endpoint(app, "scrub")
         try:

@@ -12,6 +12,7 @@ from bus.cli.operator.carrier import MONITOR_ABOVE, Place, carry, key_in, name_o
 
 if TYPE_CHECKING:
     from bus.federation import BrokerRole
+    from bus.health import Condition
     from bus.server import NatsServer, ServerSettings
     from bus.transport import Tls
     from bus.trust import RegistryStore, VerifiedRegistry
@@ -68,12 +69,23 @@ async def _serve(
     text = render_conf(registry, settings=settings, provisioner_nkey=public)
     async with (
         NatsServer(folder, text, binary=binary) as broker,
-        telling(app, "server", registry=held, connected=False),
+        telling(app, "server", registry=held, connected=False, more=lambda: _conditions(broker)),
     ):
         await until_first(
             tend(broker, room=DISK_RESERVE_BYTES, rest_s=rest_s),
             _follow(app, folder, broker, held, registry, seed, settings, tls),
         )
+
+
+def _conditions(broker: NatsServer) -> tuple[Condition, ...]:
+    """What the program's report says of its broker."""
+    from bus.health import Condition, Level
+
+    code, sentence = broker.trouble
+    if not code:
+        return (Condition(name="broker", level=Level.OK, code="ok", detail="it answers and stores"),)
+    level = Level.WARNING if code == "unhealthy" else Level.BAD
+    return (Condition(name="broker", level=level, code=code, detail=sentence),)
 
 
 async def _follow(

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS receipt_queue (
   n INTEGER PRIMARY KEY AUTOINCREMENT, stage TEXT NOT NULL, digest TEXT NOT NULL, id TEXT NOT NULL, author TEXT NOT NULL,
   tlp TEXT NOT NULL, at REAL NOT NULL, batch INTEGER, sent INTEGER NOT NULL DEFAULT 0, UNIQUE (digest, stage)
 );
+CREATE INDEX IF NOT EXISTS receipt_queue_kept ON receipt_queue (author, at) WHERE stage = 'kept';
 CREATE INDEX IF NOT EXISTS receipt_queue_open ON receipt_queue (author, tlp, stage, batch, n) WHERE sent = 0;
 CREATE TABLE IF NOT EXISTS receipt_queue_upto (one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS refused_upto (one INTEGER PRIMARY KEY CHECK (one = 1), n INTEGER NOT NULL);
@@ -75,11 +76,6 @@ def note(db: sqlite3.Connection, me: str, now: dt.datetime) -> None:
 
     What was refused and is proven to be its issuer's is `kept`: so its author learns that it was not admitted.
     """
-    # What was taken out again before it was answered is not answered.
-    db.execute(
-        "DELETE FROM receipt_queue WHERE sent = 0 AND batch IS NULL AND stage != 'kept' AND NOT EXISTS "
-        "(SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest)"
-    )
     new = f"SELECT digest, id, channel, admitted_at, row {_NEW} ORDER BY row LIMIT ?"
     while rows := db.execute(new, (AT_ONCE,)).fetchall():
         for digest, id_, name, at, _ in rows:
@@ -146,6 +142,7 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
     ).fetchall():
         if (tlp, author) not in granted:
             continue
+        db.execute(_GONE, (author, tlp, stage))
         # What one batch holds stays in it: after a crash the same is offered again, and the outbox knows it.
         ns = [row["n"] for row in db.execute(_LOOSE, (author, tlp, stage))]
         for start in range(0, len(ns), MAX_RECEIPT_ITEMS):
@@ -158,9 +155,15 @@ def take_up(db: sqlite3.Connection, granted: Collection[Way]) -> list[Open]:
     return [Open(*row) for row in rows if (row["tlp"], row["author"]) in granted]
 
 
+# What was withdrawn before it was answered is not answered; what was erased is.
+_GONE = """
+DELETE FROM receipt_queue WHERE sent = 0 AND author = ? AND tlp = ? AND stage = ? AND batch IS NULL AND stage != 'kept'
+AND NOT EXISTS (SELECT 1 FROM admitted a WHERE a.digest = receipt_queue.digest)
+AND NOT EXISTS (SELECT 1 FROM tombstones e WHERE e.digest = receipt_queue.digest)
+"""
 # What has no effect is not answered either; its receipt waits until that is over.
 _LOOSE = f"""
-SELECT q.n FROM receipt_queue q JOIN admitted a ON a.digest = q.digest
+SELECT q.n FROM receipt_queue q LEFT JOIN admitted a ON a.digest = q.digest
 WHERE q.sent = 0 AND q.author = ? AND q.tlp = ? AND q.stage = ? AND q.batch IS NULL AND NOT {contested.muted("a.row")}
 ORDER BY q.n
 """

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     FORK = "fork"
     SPLIT = "split"
     BLIND = "blind"
+    AHEAD = "from-the-future"
 
 
 class Signs(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ import structlog
 from bus.hub.elections import present_phase
 from bus.hub.periodic import Problem, repeat
 from bus.hub.watch import alarms, holdings
+from bus.hub.watch.ahead import ahead_alarms
 from bus.hub.watch.alarms import Condition
 from bus.hub.watch.channels import ChannelRow, alarms_of, channel_rows
 from bus.hub.watch.liveness import Alarm, Reason, Silence, changes
@@ -278,7 +279,7 @@ def look_at(db: sqlite3.Connection, now: dt.datetime, registry: VerifiedRegistry
     }
     return Seen(
         rows=rows,
-        alarms=alarms_of(db, rows),
+        alarms=(*alarms_of(db, rows), *ahead_alarms(db, now)),
         conditions={
             row.name: Condition(phases[record.country], str(row.state))
             for row in rows

@@ -11,7 +11,7 @@ from bus.delivery.ledger import SAME, TABLES, ReceiptLedger
 from bus.publishing.outbox import Outbox
 from bus.subscribing.tables import Stored
 from schemas.bodies.system import Receipt, ReceiptItem
-from schemas.codec import encode
+from schemas.codec import digest, encode
 from schemas.subject import channel_of, subject_for
 from schemas.vocab import ReceiptStage, Status
 from tests.support.publishers import keeping
@@ -29,7 +29,7 @@ def receipt(row: int, items: Sequence[ReceiptItem]) -> Stored:
     )
     made = bulletin(WORLD, "xb-hub", seq=row, prev=None if row == 1 else "A" * 43, say=say)
     return Stored(
-        rowid=row, digest=f"r{row}", id=made.id, channel=str(channel_of(made)), seq=row, subject=subject_for(made),
+        rowid=row, digest=digest(encode(made)), id=made.id, channel=str(channel_of(made)), seq=row, subject=subject_for(made),
         signature="", payload=encode(made), kid="", admitted_at=NOW, labels=frozenset(), trust="", endorsers=(),
     )  # fmt: skip
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 from structlog.testing import capture_logs
 
 from bus.errors import PermitError, StoreError
+from bus.hub import periodic
 from bus.hub.periodic import repeat
 from schemas.errors import TocsinError
 
@@ -89,10 +91,32 @@ async def test_a_store_that_has_failed_ends_it(reason: str) -> None:
         await repeated([StoreError("the disk has failed", reason=reason)])
 
 
-async def test_a_full_disk_passes() -> None:
-    """Other failures of a store are a problem as any."""
-    _, logged = await repeated([StoreError("the disk is full", reason="store-full"), None])
-    assert [event for _, event, _ in logged] == ["not_done", "not_done_ended"]
+PASSING = [
+    StoreError("full", reason="store-full"),
+    StoreError("busy", reason="store-busy"),
+    StoreError("no memory", reason="store-memory"),
+    MemoryError(),
+    OSError(errno.ENOSPC, "No space left on device"),
+    OSError(errno.EMFILE, "Too many open files"),
+]
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+async def test_what_the_machine_lacks_passes(fault: Exception) -> None:
+    """It is said when it begins and when it ends, as a warning: a disk, memory, descriptors."""
+    _, logged = await repeated([fault, fault, None])
+    assert [(level, event) for level, event, _ in logged] == [
+        ("warning", "not_done"),
+        ("info", "not_done_ended"),
+    ]
+    assert logged[0][2]
+
+
+async def test_what_is_done_seldom_is_tried_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work of once an hour that has failed waits half a minute."""
+    monkeypatch.setattr(periodic, "AGAIN_S", 2.0)
+    time, _ = await repeated([MemoryError(), None])
+    assert time.slept == [2.0, 5.0]
 
 
 async def test_a_fault_ends_it_unless_it_is_to_be_survived() -> None:

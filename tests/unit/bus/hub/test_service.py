@@ -15,10 +15,11 @@ from structlog.testing import capture_logs
 
 from bus.cli.frame import FAILURE, exit_code
 from bus.errors import StoreError
-from bus.hub import turn
+from bus.hub import periodic, turn
 from bus.hub.picture.projection import open_store
 from bus.hub.service import HubService
 from bus.storage import lease
+from bus.subscribing import subscriber
 from bus.subscribing.inbox import Inbox
 from bus.transport.connection import Endpoint
 from bus.trust.registry import VerifiedRegistry
@@ -166,6 +167,32 @@ async def test_a_lease_that_cannot_be_renewed_ends_no_hub(
             assert waiting.standing == "standing-by"
             monkeypatch.undo()
             await eventually(lambda: waiting.standing == "reading")
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=lambda each: getattr(each, "reason", "MemoryError"))
+async def test_a_store_that_takes_nothing_for_a_while_ends_no_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """None of its tasks, whatever each writes; afterwards they go on."""
+    monkeypatch.setattr(turn, "LEASE_S", 0.03)
+    monkeypatch.setattr(periodic, "AGAIN_S", 0.01)
+    monkeypatch.setattr(subscriber, "TICK_S", 0.01)
+    asked = 0
+
+    async def fails(*_: object) -> None:
+        nonlocal asked
+        asked += 1
+        raise fault
+
+    async with open_store(tmp_path / "store.db") as store, hub(store) as ours:
+        with monkeypatch.context() as patch:
+            for name in ("write", "read"):
+                patch.setattr(store, name, fails)
+            await eventually(lambda: asked > 100)
+        assert ours.standing == "reading"
+        row = await store.read(lambda db: db.execute("SELECT until FROM lease").fetchone())
+        assert row["until"] >= NOW.timestamp()
+        await eventually(lambda: "connect" in ours.subscriber.problem)  # of the bus alone
 
 
 async def test_a_store_that_has_failed_ends_a_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

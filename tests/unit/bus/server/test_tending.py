@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.server.binary import ServerError
-from bus.server.tending import HUNG_AFTER, HUNG_S, SAID_AFTER, Look, Tending
+from bus.server.tending import HUNG_AFTER, HUNG_S, LASTS, SAID_AFTER, Look, Tending
 
 ROOM = 1000
 FINE = Look(answers=True, problem="", free=ROOM)
@@ -24,6 +24,14 @@ def test_nothing_is_said_of_a_server_that_answers_and_stores() -> None:
     """Nor of one that a cluster has still to bring up to date."""
     each = tending()
     assert [each.judge(look, at) for at, look in enumerate([FINE, BEHIND, FINE])] == ["", "", ""]
+
+
+def test_what_a_server_goes_on_complaining_of_is_said_once_and_its_end_too() -> None:
+    """It is not begun anew for it."""
+    each = tending()
+    said = [each.judge(look, at) for at, look in enumerate([*[BEHIND] * (LASTS + 3), FINE])]
+    assert [n for n, sentence in enumerate(said) if sentence] == [LASTS - 1, LASTS + 3]
+    assert BEHIND.problem in said[LASTS - 1]
 
 
 def test_silence_is_said_once_and_its_end_too() -> None:

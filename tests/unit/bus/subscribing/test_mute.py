@@ -15,6 +15,7 @@ from bus.delivery.ledger import TABLES, ReceiptLedger
 from bus.hub import elections
 from bus.hub.exchange import missing, receipt_queue
 from bus.hub.picture.projection import Projection
+from bus.hub.retention import erase_and_prune
 from bus.keys.signatures import FileSigner
 from bus.publishing import heartbeat
 from bus.subscribing.contested import BY_DATE, CONTESTED, is_mute
@@ -25,9 +26,9 @@ from bus.trust.revocations import new_statement
 from bus.trust.rotation import add_key
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.bodies.system import ChannelStatus, Head, HeldHead, Receipt, ReceiptItem, Request, Wanted
-from schemas.parts import ElectionRef
+from schemas.parts import ElectionRef, PersonalData
 from schemas.subject import Channel
-from schemas.vocab import ChannelState, ElectionType, Phase, ReceiptStage, Status, Tlp
+from schemas.vocab import ChannelState, ElectionType, PersonalFlag, Phase, ReceiptStage, Status, Tlp
 from tests.support.hubs import judged
 from tests.support.publishers import keeping
 from tests.support.world import NOW, Message, bulletin, draft, key_record, shared_world, sign, signed_registry
@@ -200,6 +201,40 @@ async def test_what_is_dated_back_is_answered_when_it_takes_effect_and_not_befor
         goes_on = theft.said(0, 2, forged.digest, theft.reserve)
         await read(store, [goes_on], theft.ended, NOW)
         assert await answered() == [forged.digest, goes_on.digest]
+
+
+async def test_what_was_withdrawn_before_it_was_answered_is_not_answered(tmp_path: Path) -> None:
+    """A forgery that fell with its key while its receipt waited."""
+    theft = Theft("xa-emb")
+    forged = theft.said(0.2, 1, None, theft.stolen)
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, [forged], theft.before, NOW)
+        await store.write(lambda db: receipt_queue.note(db, "xb-hub", NOW))
+        await store.amend(theft.ended, NOW)
+        assert await store.query("SELECT row FROM admitted") == []
+        assert await store.write(lambda db: receipt_queue.take_up(db, {(Tlp.GREEN, "xa-emb")})) == []
+        assert await store.query("SELECT n FROM receipt_queue") == []
+
+
+async def test_what_was_erased_before_it_was_answered_is_answered(tmp_path: Path) -> None:
+    """The hub had it; that its bytes had to go changes nothing of that."""
+    theft = Theft("xa-emb")
+    data = PersonalData(
+        flag=PersonalFlag.PERSONAL,
+        lawful_basis="celex:32016R0679#6.1.e",
+        purpose="p",
+        retention_until=(NOW + DAY).date(),
+    )
+    said = theft.said(0, 1, None, theft.stolen, personal_data=data, expires=NOW + DAY)
+    async with Inbox.open(tmp_path / "s.db", projector=Projection(), hold_s=0) as store:
+        await read(store, [said], theft.before, NOW)
+        await store.write(lambda db: receipt_queue.note(db, "xb-hub", NOW))
+        await store.write(lambda db: erase_and_prune(db, NOW + 5 * DAY))
+        assert await store.query("SELECT row FROM admitted") == []
+        await store.write(lambda db: receipt_queue.note(db, "xb-hub", NOW))
+        (which,) = await store.write(lambda db: receipt_queue.take_up(db, {(Tlp.GREEN, "xa-emb")}))
+        batch = await store.read(lambda db: receipt_queue.batch_of(db, which))
+        assert [item.digest for item in batch.items] == [said.digest]
 
 
 async def test_what_is_contested_moves_no_phase_until_a_person_decides(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bus.subscribing.progress import FRESH_S, Moment, Progress, reading
+from bus.subscribing.progress import FRESH_S, STUCK, Moment, Progress, reading
 from bus.transport.pull_consumer import Received
 from bus.transport.states import ConsumerInfo, Delivered
 from tests.support.world import NOW
@@ -221,3 +221,25 @@ def test_the_age_of_a_backlog_is_by_the_streams_own_time() -> None:
     assert state.behind == 100
     assert state.lag_s == pytest.approx(86_400.0)
     assert state.broker_ahead_s == pytest.approx(AHEAD_S)
+
+
+def test_what_is_announced_and_never_given_puts_the_link_in_doubt() -> None:
+    """After several looks; not while something is on its way or is given, and after an attach it is counted anew."""
+    progress = Progress()
+    progress.attach(0)
+
+    def looks(count: int, delivered: int, pending: int) -> bool:
+        for _ in range(count):
+            progress.look(moment(0.0), moment(0.0), info(delivered, pending, 0.0))
+        return progress.is_stuck
+
+    assert not looks(STUCK, 3, 2)  # three are on their way
+    progress.took(received(3, 2, 0.0))
+    assert not looks(STUCK - 1, 3, 2)
+    assert looks(1, 3, 2)
+    progress.attach(0)
+    assert not looks(STUCK - 1, 0, 2)
+    progress.took(received(1, 1, 0.0))
+    assert not looks(STUCK - 1, 1, 1)
+    assert not looks(1, 1, 0)
+    assert not looks(STUCK - 1, 1, 1)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bus.admission.verdict import Message, Refused, decide
 from bus.keys.signatures import FileSigner
@@ -165,3 +169,40 @@ async def test_a_version_that_permits_one_of_two_at_a_place_lets_neither_push_th
         await store.amend(permits, NOW)
         assert await reasons(store) == ["fork"]
         assert [row["digest"] for row in await store.query("SELECT digest FROM admitted")] == [one.digest]
+
+
+@given(
+    order=st.permutations(range(4)),
+    kinds=st.lists(st.sampled_from([None, *REFUSING]), min_size=2, max_size=2),
+    moments=st.lists(st.integers(0, 3), min_size=4, max_size=4).map(sorted),
+)
+@settings(max_examples=12, deadline=None)
+def test_whatever_overtakes_what_a_reader_ends_as_one_that_reads_all_by_the_last_version(
+    order: list[int], kinds: list[str | None], moments: list[int]
+) -> None:
+    """Bulletins in any order among versions that refuse them for any reason, the last of which permits all."""
+    versions = [WORLD.registry]
+    for kind in (*kinds, None):
+        versions.append(version(versions[-1], **(REFUSING[kind] if kind else {})))
+    messages = chain(WORLD, 4)
+
+    async def ended(path: Path, came: list[tuple[int, int]]) -> tuple[list[tuple[object, ...]], list[str]]:
+        async with Inbox.open(path, hold_s=0) as store:
+            held = 0
+            for n, (at, place) in enumerate(came, 1):
+                while held < at:
+                    held += 1
+                    await store.amend(versions[held], NOW)
+                found = decide(received(messages[place], n), versions[held], NOW)
+                await store.settle([found], "WORLD_ACTUAL", Cursor(seq=n), NOW)
+                await store.release(NOW + dt.timedelta(hours=1))
+            await store.amend(versions[-1], NOW)
+            await store.release(NOW + dt.timedelta(hours=2))
+            links = await store.query("SELECT seq, digest, reason FROM links ORDER BY seq")
+            return [tuple(row) for row in links], await reasons(store)
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(ended(Path(folder) / "a.db", list(zip(moments, order, strict=True))))
+        whole = asyncio.run(ended(Path(folder) / "b.db", [(3, place) for place in range(4)]))
+    assert found == whole
+    assert len(found[0]) == len(messages)

@@ -1,0 +1,56 @@
+"""What it costs to queue receipts."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from bus.hub.exchange import receipt_queue
+from bus.hub.picture.projection import open_store
+from bus.subscribing.inbox import Inbox
+from tests.support.hubs import judged
+from tests.support.world import NOW, bulletin, draft, shared_world, sign
+
+WORLD = shared_world()
+REFUSED = 20
+
+
+async def steps(store: Inbox, sent: int) -> int:
+    """How many steps SQLite takes to queue receipts for what was refused, beside so many that were sent."""
+    contradictions = [
+        judged(sign(WORLD, bulletin(WORLD, say=draft(f"number {n}")))) for n in range(REFUSED + 1)
+    ]
+    await store.settle(contradictions, None, None, NOW)
+    rows = [(f"d{n}", f"i{n}", "xa-csirt", NOW.timestamp()) for n in range(sent)]
+
+    def look(db: sqlite3.Connection) -> int:
+        db.executemany(
+            "INSERT INTO receipt_queue (stage, digest, id, author, tlp, at, sent) VALUES ('verified', ?, ?, ?, 'green', ?, 1)",
+            rows,
+        )
+        count = 0
+
+        def step() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        db.set_progress_handler(step, 1)
+        receipt_queue.note(db, "xb-hub", NOW)
+        db.set_progress_handler(None, 0)
+        return count
+
+    return await store.write(look)
+
+
+async def test_what_was_refused_is_queued_at_a_cost_that_does_not_grow_with_what_was_sent(
+    tmp_path: Path,
+) -> None:
+    """An author who contradicts itself over and over holds no hub up that has answered much."""
+    found = {}
+    for sent in (50, 2000):
+        async with open_store(tmp_path / f"{sent}.db", hold_s=0) as store:
+            found[sent] = await steps(store, sent)
+            (row,) = await store.query("SELECT count(*) AS count FROM receipt_queue WHERE stage = 'kept'")
+            assert row["count"] == REFUSED
+    assert found[2000] < 1.2 * found[50]
