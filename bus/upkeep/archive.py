@@ -67,6 +67,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     members: Annotated[tuple[Member, ...], Meta(max_length=MAX_MEMBERS)]
 
 
+class _Listing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The manifest as it is written, with the SHA-256 of its very bytes: the members are checked by it, and it by this."""
+
+    sha256: str
+    manifest: msgspec.Raw
+
+
+def listing_of(manifest: bytes) -> bytes:
+    """The bytes of the first member, around an encoded manifest."""
+    listing = _Listing(sha256=hashlib.sha256(manifest).hexdigest(), manifest=msgspec.Raw(manifest))
+    return msgspec.json.encode(listing)
+
+
 def write_archive(
     path: Path,
     files: Mapping[str, Path],
@@ -95,7 +108,7 @@ def write_archive(
         for name, file in sorted(files.items())
     )
     manifest = Manifest(spec=SPEC, made=made, context=context, settings=dict(settings), members=members)
-    listed = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+    listed = listing_of(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as out:
@@ -171,7 +184,11 @@ def _manifest(file: IO[bytes]) -> Manifest:
     size = tarfile.TarInfo.frombuf(header, tarfile.ENCODING, "strict").size
     if not 0 < size <= MAX_MANIFEST_BYTES:
         raise BackupError("an archive of tocsin begins with its list")
-    manifest = msgspec.json.decode(file.read(size), type=Manifest)
+    listing = msgspec.json.decode(file.read(size), type=_Listing)
+    listed = bytes(listing.manifest)
+    if hashlib.sha256(listed).hexdigest() != listing.sha256:
+        raise BackupError("its list is not as it was written", reason="backup-digest")
+    manifest = msgspec.json.decode(listed, type=Manifest)
     if header != _header(MANIFEST, size, manifest.made):
         raise BackupError("an archive of tocsin begins with its list")
     _skip_padding(file, size)

@@ -120,7 +120,7 @@ def listing(*names: str, data: bytes = b"", **changes: Any) -> bytes:
         Member(name=name, size=len(data), sha256=hashlib.sha256(data).hexdigest()) for name in names
     )
     made = Manifest(spec=archives.SPEC, made=NOW, context="mine", settings={}, members=members)
-    return msgspec.json.encode({**msgspec.to_builtins(made), **changes})
+    return archives.listing_of(msgspec.json.encode({**msgspec.to_builtins(made), **changes}))
 
 
 def tar_of(

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from bus.delivery import TABLES
+from bus.publishing.outbox import Outbox
 from schemas.bodies.electoral import ElectionCalendar, PhaseWindow
 from schemas.parts import ElectionRef, Ref
 from schemas.vocab import ElectionType, MsgType, Phase, RefRel, Status, Tlp
@@ -291,6 +293,12 @@ def test_what_was_said_of_an_election_is_kept_until_it_is_over(
     outbox = store_of(desk.folder, "xa-emb").with_name("outbox.db")
     arguments = ("outbox", "prune", "--dry-run", "--json")
     assert json.loads(desk.run(*arguments))["pruned"] == 0
+
+    async def begin() -> None:
+        async with Outbox.open(outbox, tables=TABLES):
+            pass
+
+    asyncio.run(begin())
     with contextlib.closing(sqlite3.connect(outbox)) as db, db:
         db.execute(
             "INSERT INTO outbox (id, digest, channel, seq, status, subject, headers, payload, kept_at, stored_at, state) "
