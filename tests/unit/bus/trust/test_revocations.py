@@ -232,6 +232,22 @@ def test_a_next_version_can_remember_what_statements_have_ended() -> None:
     assert held.update(raw, NOW).revocations == ()
 
 
+def test_a_replaced_record_has_its_seal_keys_remembered_since_they_ended() -> None:
+    """One with its revocation, one with the end of its window; one that the new record lists is not among them."""
+    ended, plain, kept = (opening_key(name).public for name in ("ended", "plain", "kept"))
+    records = {
+        ended.kid: seal_record(ended, NOW, revoked_since=NOW - DAY),
+        plain.kid: seal_record(plain, NOW),
+        kept.kid: seal_record(kept, NOW),
+    }
+    document = next_of(REGISTRY)
+    had = msgspec.structs.replace(document.authorities["xa-csirt"], seal_keys=records)
+    document = proposals.add_authority(document, "xa-csirt", had)
+    after = msgspec.structs.replace(had, seal_keys={kept.kid: records[kept.kid]})
+    found = proposals.add_authority(document, "xa-csirt", after).revoked
+    assert found == {ended.kid: NOW - DAY, plain.kid: records[plain.kid].not_after}
+
+
 def test_what_the_registry_says_of_a_key_itself_is_not_said_otherwise_by_a_statement() -> None:
     """A moment that the registrar has chosen stays."""
     held = REGISTRY.with_revocation(statement(ONE.kid, by=TWO), NOW)
