@@ -82,6 +82,7 @@ CREATE TABLE IF NOT EXISTS admitted (
   problem TEXT
 );
 CREATE INDEX IF NOT EXISTS admitted_by_id ON admitted (id);
+CREATE INDEX IF NOT EXISTS admitted_by_channel ON admitted (channel);
 CREATE INDEX IF NOT EXISTS admitted_by_time ON admitted (admitted_at);
 CREATE INDEX IF NOT EXISTS admitted_failing ON admitted (row) WHERE tries > 0;
 CREATE TABLE IF NOT EXISTS links (
@@ -106,7 +107,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
   received_at REAL NOT NULL DEFAULT 0, issued REAL, believed INTEGER NOT NULL DEFAULT 0,
   UNIQUE (digest, reason, variant)
 );
-CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq) WHERE channel IS NOT NULL;
+CREATE INDEX IF NOT EXISTS quarantine_by_channel ON quarantine (channel, seq, digest) WHERE channel IS NOT NULL;
 CREATE INDEX IF NOT EXISTS quarantine_unproven ON quarantine (n) WHERE {_KINDS[UNPROVEN_LET_GO]};
 CREATE INDEX IF NOT EXISTS quarantine_unjudged ON quarantine (n) WHERE {_KINDS[BY_VERSION_LET_GO]};
 CREATE INDEX IF NOT EXISTS quarantine_by_version ON quarantine (n) WHERE {RETRIED};

@@ -197,8 +197,10 @@ async def _with_bus(app: App, facts: Facts, held: RegistryStore, timeout: float)
 async def _with_outbox(app: App, facts: Facts, held: RegistryStore, timeout: float) -> Facts:
     """With the outbox, compared with the own channels on the bus unless a program that sends from it does that."""
     from bus.health import OutboxFacts, held_facts
+    from bus.publishing import heads_path
 
-    if app.identity.key is None or not (app.state_folder() / OUTBOX_FILE).exists():
+    path = app.state_folder() / OUTBOX_FILE
+    if app.identity.key is None or not (path.exists() or heads_path(path).exists()):
         return facts
     try:
         async with open_outbox(app) as box:
@@ -206,6 +208,8 @@ async def _with_outbox(app: App, facts: Facts, held: RegistryStore, timeout: flo
             refused = await refused_by_hubs(box)
             if facts.bus is not None and facts.bus.reached:
                 found = await _compared(app, box, found, held, timeout)
+            if box.unfit is not None:  # as whoever signs from it would be told
+                found = msgspec.structs.replace(found, behind=found.behind or box.unfit.detail)
     except TocsinError as exc:
         found = OutboxFacts(problem=str(exc), reason=exc.reason)
         return msgspec.structs.replace(facts, outbox=found)

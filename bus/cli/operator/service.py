@@ -80,7 +80,7 @@ def install(
     spec = _spec(app, program, arguments, name, "system" if system else "user", run_as)
     text = unit_text(spec)
     if is_printed:
-        click.echo(text, nl=False)
+        app.block(text.rstrip("\n"))
         return
     place = folder or _folder(system)
     path = place / f"{name}.service"

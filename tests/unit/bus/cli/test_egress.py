@@ -53,10 +53,11 @@ ELSEWHERE = {
     "its own tests": (
         *("demo", "bulletin seal", "bulletin open", "bulletin endorse", "bulletin proof"),
         *("bundle export", "bundle import", "bundle inspect", "drill run", "drill comcheck", "drill answer"),
+        *("backup", "restore"),
     ),
     "numbers, names and reasons alone": (
         *("channels", "quarantine", "hub run", "hub status", "hub decide", "hub prune", "hub scrub", "hub rebuild", "doctor", "outbox status", "outbox retry"),
-        *("outbox recover", "outbox reanchor", "outbox scrub", "outbox receipts", "outbox prune", "audit show", "audit verify", "audit head"),
+        *("outbox recover", "outbox reanchor", "outbox scrub", "outbox receipts", "outbox prune", "audit show", "audit verify", "audit head", "audit archive"),
         *("election list", "election show", "heartbeat run", "heartbeat once"),
     ),
     "channel, number and digest of what was said, which name marking and status": (
@@ -64,7 +65,7 @@ ELSEWHERE = {
     ),
     "drafts, which are nobody's word yet": ("bulletin draft", "bulletin check", "adapter convert", "adapter run"),
     "nothing of a bulletin": (
-        *("bench", "key", "registry", "server", "context", "config", "completion", "help", "schema", "adapter list"),
+        *("bench", "key", "registry", "server", "service", "context", "config", "completion", "help", "schema", "adapter list"),
     ),
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import sqlite3
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from hypothesis import strategies as st
 
 from bus.admission.verdict import Message, Refused, decide
 from bus.keys.signatures import FileSigner
+from bus.storage import insert
 from bus.subscribing.inbox import Inbox
-from bus.subscribing.reassessment import AT_ONCE
+from bus.subscribing.reassessment import AT_ONCE, Reassessment
 from bus.transport.cursor import Cursor
 from bus.trust import ceremony, proposals
 from bus.trust.registry import VerifiedRegistry
+from bus.trust.revocations import new_statement
+from schemas.subject import channel_of
 from tests.support import world
 from tests.support.world import (
     NOW,
@@ -206,3 +210,54 @@ def test_whatever_overtakes_what_a_reader_ends_as_one_that_reads_all_by_the_last
         whole = asyncio.run(ended(Path(folder) / "b.db", [(3, place) for place in range(4)]))
     assert found == whole
     assert len(found[0]) == len(messages)
+
+
+async def test_a_ruling_costs_what_its_channel_holds_and_not_what_others_do(tmp_path: Path) -> None:
+    """A thief whose key has ended has his channel ruled about with each bulletin; what others have said is not looked at."""
+    stolen, reserve = WORLD.signers["xa-csirt"], FileSigner.generate()
+    two_keys = listing(reserve)
+    statement = new_statement(
+        domain="test",
+        authority="xa-csirt",
+        kids=(stolen.kid,),
+        since=NOW,
+        reason="key-compromise",
+        signer=reserve,
+        now=NOW,
+    )
+    ended = two_keys.with_revocation(statement, NOW)
+    mine, late = chain(WORLD, 2)
+    other = {"digest": "", "channel": ""}
+    steps = {}
+    for kept in (50, 3000):
+        async with Inbox.open(tmp_path / f"{kept}.db", hold_s=0) as store:
+            await store.settle([decide(received(mine, 1), two_keys, NOW)], None, None, NOW)
+
+            def fill(db: sqlite3.Connection, kept: int = kept) -> int:
+                row = dict(db.execute("SELECT * FROM admitted").fetchone())
+                for n in range(kept):
+                    other.update({"digest": f"d{n}", "channel": f"xb-c{n % 50}/actual.green.community"})
+                    insert(db, "admitted", {**row, **other, "row": None})
+                return kept
+
+            await store.write(fill)
+            await store.amend(ended, NOW)
+            await store.settle([decide(received(late, 2), ended, NOW)], None, None, NOW)
+
+            def rule(db: sqlite3.Connection, store: Inbox = store) -> int:
+                count = 0
+
+                def step() -> int:
+                    nonlocal count
+                    count += 1
+                    return 0
+
+                db.set_progress_handler(step, 1)
+                Reassessment(store._intake, ended, NOW).rule(db)
+                with store._intake.anew(db, str(channel_of(mine.bulletin)), NOW):
+                    pass
+                db.set_progress_handler(None, 0)
+                return count
+
+            steps[kept] = await store.write(rule)
+    assert steps[3000] < 1.2 * steps[50]

@@ -14,6 +14,7 @@ from bus.cli.frame.errors import InputFileError, NotFoundError
 from bus.cli.frame.exit_codes import BY_CLASS, BY_REASON, EXIT_CODES, exit_code
 from bus.plugin import AdapterError, FormatError
 from bus.server.binary import ServerError
+from bus.upkeep.archive import BackupError
 from schemas.errors import EnvelopeError, RuleError, SchemaError, TocsinError, Violation
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -24,21 +25,25 @@ OURS: dict[TocsinError, int] = {
     errors.StoreError("x"): 1,
     EnvelopeError("x"): 1,
     ServerError("x"): 1,
+    BackupError("x", reason="backup-room"): 1,
     errors.ConfigError("x"): 2,
     errors.ConfigError("x", reason="file-missing"): 2,
     InputFileError("x", reason="file-unreadable"): 2,
     InputFileError("x", reason="file-missing"): 3,
+    BackupError("x", reason="backup-empty"): 3,
     NotFoundError("x"): 3,
     NotFoundError("x", reason="unknown-authority"): 3,
     errors.DeniedError("x"): 4,
     AdapterError("x"): 5,
     FormatError("x"): 5,
     InputFileError("x", reason="empty"): 5,
+    BackupError("x", reason="backup-occupied"): 5,
     errors.PermitError("x"): 5,
     SchemaError("x"): 5,
     RuleError((Violation("R1", "$", "x"),)): 5,
     errors.AdmissionError("x", reason="bad-signature"): 6,
     AuditError("x"): 6,
+    BackupError("x"): 6,
     BundleError("x"): 6,
     errors.KeyFileError("x"): 6,
     errors.SealError("x"): 6,
