@@ -269,6 +269,7 @@ async def outbox_row_bit(stage: Stage, rng: random.Random) -> None:
             stage.unsaid.append(f"outbox status of a damaged row: exit code {done.code}: {done.out}")
         stage.spared.append(Spared(digests=frozenset({digest}), reason="row-damaged"))
         stage.programs["heartbeat"].start()
+        await stage.must_see(DAMAGED, "outbox", "a row of it is damaged")
 
 
 async def restored_outbox(stage: Stage, rng: random.Random) -> None:

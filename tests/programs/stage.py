@@ -406,6 +406,15 @@ class Stage:
             if each.code == 0
         ]
 
+    async def must_see(self, who: str, name: str, what: str) -> None:
+        """`doctor` of an identity must not find one of its conditions well while something is known to be wrong."""
+        done = await self.command("doctor", "--json", "--context", who)
+        found = [
+            each["level"] for each in msgspec.json.decode(done.out)["conditions"] if each["name"] == name
+        ]
+        if found in ([], ["ok"]):
+            self.green.append(f"doctor of {who} finds its {name} well, though {what}")
+
     def describe(self) -> str:
         """What is not at rest, for a failure."""
         verdict = self.verdict(self.look())
