@@ -99,7 +99,7 @@ class GrantFacts(Shape, frozen=True, kw_only=True):
 
 
 class OutboxFacts(Shape, frozen=True, kw_only=True):
-    """What must still go out.
+    """What must still go out, and what is damaged, which does not.
 
     `compared` says whether it was compared with the own channels on the bus; None where nobody has tried. `behind` is why
     it must not publish; `reason` why it cannot be read, or what its sending waits for.
@@ -107,6 +107,7 @@ class OutboxFacts(Shape, frozen=True, kw_only=True):
 
     waiting: int = 0
     parked: int = 0
+    damaged: int = 0
     oldest_at: dt.datetime | None = None
     compared: bool | None = None
     behind: str = ""

@@ -138,6 +138,11 @@ def outbox(facts: OutboxFacts | None, now: dt.datetime) -> Iterator[Condition]:
     if facts.reason and (facts.reason.startswith("store") or facts.reason.startswith("outbox")):
         remedy = "tocsin outbox recover" if facts.reason.startswith("outbox") else "tocsin outbox status"
         yield _outbox(Level.BAD, facts.reason, facts.problem, remedy, facts.oldest_at)
+    elif facts.damaged:
+        detail = f"{facts.damaged} bulletins in it are not as they were signed, and are not sent"
+        yield _outbox(
+            Level.BAD, "row-damaged", detail, "tocsin outbox scrub; tocsin outbox status names them"
+        )
     elif facts.parked:
         detail = f"{facts.parked} bulletins were refused by the broker and wait for a decision"
         yield _outbox(Level.BAD, "outbox-parked", detail, "tocsin outbox retry")

@@ -225,6 +225,7 @@ def _outbox(facts: Facts, now: dt.datetime) -> OutboxFacts | None:
     return OutboxFacts(
         waiting=first.waiting,
         parked=first.parked,
+        damaged=first.damaged,
         oldest_at=first.oldest_at,
         compared=compared,
         behind=next((each.behind for each in present if each.behind), ""),

@@ -127,11 +127,13 @@ def certificate_facts(*files: Path | None) -> tuple[KeyFacts, ...]:
 
 
 def _counted(db: sqlite3.Connection) -> OutboxFacts:
-    """What waits in an outbox."""
-    # The words stand in the statements, so that the indexes of what is kept and parked are used.
+    """What waits in an outbox, and what is damaged."""
+    # The words stand in the statements, so that the indexes of what is kept, parked and damaged are used.
     waiting, oldest = db.execute("SELECT count(*), min(kept_at) FROM outbox WHERE state = 'kept'").fetchone()
     parked = single(db, "SELECT count(*) FROM outbox WHERE state = 'parked'")
-    return OutboxFacts(waiting=waiting, parked=parked, oldest_at=None if oldest is None else utc(oldest))
+    damaged = single(db, "SELECT count(*) FROM outbox WHERE state = 'damaged'")
+    since = None if oldest is None else utc(oldest)
+    return OutboxFacts(waiting=waiting, parked=parked, damaged=damaged, oldest_at=since)
 
 
 async def held_facts(outbox: Outbox) -> OutboxFacts:

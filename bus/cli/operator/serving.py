@@ -23,8 +23,9 @@ CONF_FILE = "nats-server.conf"
 # Between the beginning of a server that could not write and its next: everybody is disconnected by it.
 LEAST_REST_S, MOST_REST_S = 10.0, 300.0
 AGAIN_S = 1.0
-MOST_UNSOUND = 20
-"""So often in a row a cluster may be found unsound while its nodes find one another, before a node gives up."""
+MOST_UNSOUND, MOST_UNSOUND_ALONE = 20, 4
+"""So often in a row a broker may be found unsound before it is given up: the nodes of a cluster find one another meanwhile, and a
+server whose last one was killed begins only after some seconds to copy again."""
 
 
 async def serve(app: App, folder: Path, which: Place, seat: BrokerRole | None, binary: Path | None) -> None:
@@ -111,6 +112,7 @@ async def _follow(
 
     seat = settings.seat
     clustered = seat is not None and len(seat.federation.nodes(seat.name)) >= CLUSTER
+    most = MOST_UNSOUND if clustered else MOST_UNSOUND_ALONE
     unsound, told = 0, ""
     while True:
         try:
@@ -118,7 +120,7 @@ async def _follow(
             break
         except ServerError as exc:
             unsound += exc.reason == "not-sound"
-            if exc.reason != "not-ready" and not (clustered and 0 < unsound <= MOST_UNSOUND):
+            if exc.reason != "not-ready" and not 0 < unsound <= most:
                 raise
             said = str(exc)
         if said != told:

@@ -246,6 +246,7 @@ CASES: dict[str, tuple[Facts, str, str, str]] = {
         "bad",
         "outbox-waiting",
     ),
+    "a row is damaged": (Facts(outbox=OutboxFacts(damaged=1, parked=1)), "outbox", "bad", "row-damaged"),
     "the broker refused": (Facts(outbox=OutboxFacts(parked=1)), "outbox", "bad", "outbox-parked"),
     "an old copy": (Facts(outbox=OutboxFacts(behind="why")), "outbox", "bad", "outbox-behind"),
     "an old copy, says a program": (
