@@ -22,7 +22,7 @@ from bus.publishing.outbox import Outbox, Settled
 from bus.publishing.own_channels import OwnChannels
 from bus.publishing.transmission import Transmission
 from bus.storage import LEASE_S, Lease
-from bus.transport import Connection, Endpoint, own_streams, status_of
+from bus.transport import NOT_YET, Connection, Endpoint, own_streams, status_of
 from bus.trust import VerifiedRegistry
 from schemas.vocab import Status
 
@@ -303,7 +303,7 @@ class Sender:
         self.problem = problem
 
     def _flow(self, streams: dict[str, tuple[str, str]]) -> None:
-        if self.problem:
+        if self.problem and self.problem != NOT_YET:  # whose beginning was no news
             log.warning("sending_resumed", authority=self.authority_id)
         self.problem = ""
         if streams.keys() <= self._known:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from bus.transport.client import RawHeaders
     from bus.transport.connection import Connection, Endpoint, NatsConnection
     from bus.transport.cursor import Cursor
-    from bus.transport.interface import Delivery, Outgoing
+    from bus.transport.interface import NOT_YET, Delivery, Outgoing
     from bus.transport.jetstream import (
         BATCH,
         BATCH_FROM,
@@ -72,6 +72,7 @@ __all__ = [
     "MAX_AGE_S",
     "MAX_MESSAGE_BYTES",
     "MAX_STATEMENT_BYTES",
+    "NOT_YET",
     "PROVISIONER",
     "PULL_BYTES",
     "STATEMENTS_ROOM_BYTES",

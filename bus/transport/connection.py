@@ -30,7 +30,7 @@ from bus.tasks import background
 from bus.transport.answers import Answers
 from bus.transport.client import HardenedClient, delivery_of, mapped
 from bus.transport.failover import Nodes
-from bus.transport.interface import NO_RESPONDERS, Connection, Delivery, Outgoing, StreamPlace
+from bus.transport.interface import NO_RESPONDERS, NOT_YET, Connection, Delivery, Outgoing, StreamPlace
 from bus.transport.tls import Tls, explain
 
 PING_S = 10
@@ -69,7 +69,7 @@ class NatsConnection(Connection):
 
     def __init__(self, endpoint: Endpoint, on_denied: Callable[[str], None] | None) -> None:
         self.endpoint: Endpoint = endpoint
-        self.problem = "not connected yet"
+        self.problem = NOT_YET
         self.denied = False
         self._uncertified = False
         self.epoch = 0  # grows with every connect and reconnect

@@ -16,6 +16,8 @@ import msgspec
 from bus.transport.streams import inbox_prefix
 
 NO_RESPONDERS = 503
+NOT_YET = "not connected yet"
+"""The problem of a connection that is still being made for the first time, which is no news."""
 NO_ANSWER = {"error": {"code": NO_RESPONDERS, "description": "nothing on the bus answers there"}}
 """What a request gets where nobody listens."""
 

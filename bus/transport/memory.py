@@ -16,7 +16,7 @@ from typing import Any
 
 from bus.errors import BrokerError, DeniedError, UnreachableError
 from bus.transport.connection import Endpoint
-from bus.transport.interface import Connection, Delivery, Outgoing, header_bytes
+from bus.transport.interface import NOT_YET, Connection, Delivery, Outgoing, header_bytes
 from bus.transport.memory_jetstream import MemoryJetStream
 from bus.transport.permissions import Permissions
 from bus.transport.streams import MAX_MESSAGE_BYTES
@@ -74,7 +74,7 @@ class MemoryConnection(Connection):
 
     def __init__(self, endpoint: MemoryEndpoint, on_denied: Callable[[str], None] | None) -> None:
         self.endpoint = endpoint
-        self.problem = "not connected yet"
+        self.problem = NOT_YET
         self.denied = False
         self.epoch = 0
         self._broker = endpoint.broker
