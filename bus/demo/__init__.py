@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         until,
         warning,
     )
+    from bus.demo.tally import Tally
 else:
     __getattr__ = opened(__name__, __file__)
 
@@ -36,6 +37,7 @@ __all__ = [
     "Joined",
     "Stage",
     "StepError",
+    "Tally",
     "clock",
     "forged",
     "found",

@@ -176,6 +176,11 @@ class _Server:
         server = await asyncio.start_server(self._connected, sock=self.socket, limit=MOST_REQUEST)
         async with server:
             await self._stop.wait()
+            talks = asyncio.all_tasks() - {asyncio.current_task()}
+            for talk in talks:
+                talk.cancel()
+            await asyncio.gather(*talks, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted is closed in the next turn of the loop
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._open >= MOST_CONNECTIONS:

@@ -152,6 +152,7 @@ EXCUSED: Mapping[str, str] = {
     "bus.keys.pbes2.oid": "writes",
     "bus.admission.steps.holds_place": "a word of the vocabulary",
     "bus.cli.frame.text.at": "a time",
+    "bus.cli.frame.text.is_seen": "a letter",
     "bus.cli.frame.text.hint": "a word of the command line",
     "bus.cli.frame.text.on_terminal": "takes nothing",
     "bus.cli.frame.text.wrapped": "one line of a rendering, whose texts the schema bounds",

@@ -116,8 +116,9 @@ def all_say(hub: Hub, state: str, code: str, *, level: str = "bad", silent: bool
     def agree() -> bool:
         nonlocal views
         views = hub.views()
-        asked = [view for view in views.values() if view.report is not None]
-        return all(code in view.codes for view in asked)
+        asked = [(view.codes, view.report) for view in views.values() if view.report is not None]
+        # Beside what is asked for there may for a moment be more: a link that is only just made again.
+        return all(code in codes and report["verdict"] == level for codes, report in asked)
 
     eventually_sync(agree, describe=lambda: views)
     write_down(state, views)

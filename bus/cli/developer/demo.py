@@ -14,7 +14,7 @@ import msgspec
 from bus.cli.frame import DONE, FOLDER, INTERRUPTED, PARTLY, App, asked, command, show_bulletin, until_unread
 
 if TYPE_CHECKING:
-    from bus.demo import Demo
+    from bus.demo import Demo, Tally
     from bus.subscribing import Stored
 
 DEFAULT_FOLDER = Path("tocsin-demo")
@@ -59,7 +59,7 @@ async def demo(
     seconds: float | None,
     no_browser: bool,  # noqa: ARG001
     hurry: int,
-) -> int:
+) -> int | None:
     """Start a broker, two countries with eight authorities, and two hubs; show bulletins as they arrive.
 
     Each authority's adapter reads sample files in native formats from its spool folder. Exits 0 only when each
@@ -69,32 +69,46 @@ async def demo(
 
     app.logs()
     app.note("starting: registry, broker, eight authorities, two hubs (a few seconds)")
-    async with (
-        Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
-        asked() as ended,
-    ):
-        _greet(app, folder, running)
-        feed = Feed(app, running)
-        telling = [asyncio.create_task(until_unread(app))]
-        if not app.json:
-            telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
-        try:
-            trust: Counter[str] = Counter()
-            await _rounds(app, running, ended, seconds, telling, trust)
-            await (running.drain(PARTING_S) if ended.is_set() else running.drain())
-            tally = await running.tally()
-            kept = Upkept(
-                trust=dict(trust),
-                renewed=running.keeper.renewed,
-                over=tuple(term.what for term in running.keeper.terms() if term.level == "bad"),
-            )
-        finally:
-            for task in telling:
-                task.cancel()
-            await asyncio.gather(*telling, return_exceptions=True)
-        feed.tell_rest()
-    if ended.is_set() and not tally.published:
-        raise click.Abort  # before anybody had said anything; there is nothing to judge
+    outcome: int | None = None
+    try:
+        async with (
+            Demo.open(folder, port=port or -1, clock=app.now, hurry=hurry) as running,
+            asked() as ended,
+        ):
+            _greet(app, folder, running)
+            feed = Feed(app, running)
+            telling = [asyncio.create_task(until_unread(app))]
+            if not app.json:
+                telling += [asyncio.create_task(feed.tell(hub)) for hub in running.stores]
+            try:
+                trust: Counter[str] = Counter()
+                await _rounds(app, running, ended, seconds, telling, trust)
+                await (running.drain(PARTING_S) if ended.is_set() else running.drain())
+                tally = await running.tally()
+                kept = Upkept(
+                    trust=dict(trust),
+                    renewed=running.keeper.renewed,
+                    over=tuple(term.what for term in running.keeper.terms() if term.level == "bad"),
+                )
+            finally:
+                for task in telling:
+                    task.cancel()
+                await asyncio.gather(*telling, return_exceptions=True)
+            feed.tell_rest()
+            if ended.is_set() and not tally.published:
+                raise click.Abort  # before anybody had said anything; there is nothing to judge
+            # Now, for to close everything may take longer than somebody waits who wants it to end.
+            _sum_up(app, tally, kept, hurry)
+            outcome = DONE if tally.complete and (hurry == 1 or kept.fresh) else PARTLY
+    except asyncio.CancelledError:
+        if outcome is None:
+            app.note("tocsin: interrupted")
+            raise
+    return outcome
+
+
+def _sum_up(app: App, tally: Tally, kept: Upkept, hurry: int) -> None:
+    """What was said and what came of it."""
     said = ((name, count.published, count.stored) for name, count in tally.authorities.items())
     app.answer(tally, lines=[""], table=(("authority", "published", "stored"), said))
     heard = ((name, count.admitted, count.refused) for name, count in tally.hubs.items())
@@ -105,7 +119,6 @@ async def demo(
         looks = ", ".join(f"{state} at {count} looks" for state, count in kept.trust.items())
         over = ", ".join(kept.over) or "nothing"
         app.answer(kept, lines=[f"trust: {looks}; beacons: {kept.renewed}; has ended: {over}"])
-    return DONE if tally.complete and (hurry == 1 or kept.fresh) else PARTLY
 
 
 class Upkept(msgspec.Struct, frozen=True, kw_only=True):

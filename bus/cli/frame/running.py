@@ -72,12 +72,11 @@ class Program:
         self._watchman.start()
         try:
             with self._signals(), asyncio.Runner() as runner:
-                try:
-                    return runner.run(self._body(work))
-                except asyncio.CancelledError:
-                    if not self.is_asked:
-                        raise
-                    return code
+                return runner.run(self._body(work))
+        except asyncio.CancelledError:
+            if not self.is_asked:
+                raise
+            return code
         finally:
             Program.current = before
             self._is_over.set()
@@ -182,9 +181,10 @@ class Program:
                 self._break_off(f"it fails, and not all has ended within {CLOSE_S:.0f} s of that", FAILURE)
 
     def _press(self) -> None:
-        """Cancel all that still runs: what it waits for will not come in time."""
+        """Cancel all that still runs: what it waits for will not come in time. A thread cannot be cancelled."""
         for task in asyncio.all_tasks(self._loop):
-            task.cancel()
+            if getattr(task.get_coro(), "__name__", "") != "shutdown_default_executor":
+                task.cancel()
 
     def _break_off(self, why: str, code: int) -> None:
         """End the process now, with the last acts that must be done even so."""

@@ -67,7 +67,10 @@ def test_every_program_has_a_unit_that_systemd_takes(
     done = subprocess.run(
         arguments, capture_output=True, text=True, env={"XDG_RUNTIME_DIR": str(desk.folder), "HOME": "/"}
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    ours = [
+        line for line in done.stderr.splitlines() if unit.name in line
+    ]  # units of the machine may have faults
+    assert (done.returncode, ours) == (0, [])
 
 
 @pytest.mark.parametrize(
