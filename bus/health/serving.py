@@ -176,11 +176,12 @@ class _Server:
         server = await asyncio.start_server(self._connected, sock=self.socket, limit=MOST_REQUEST)
         async with server:
             await self._stop.wait()
-            talks = asyncio.all_tasks() - {asyncio.current_task()}
-            for talk in talks:
-                talk.cancel()
-            await asyncio.gather(*talks, return_exceptions=True)
-        await asyncio.sleep(0)  # what was aborted is closed in the next turn of the loop
+        await _turns()  # what was accepted just now has its task then
+        talks = asyncio.all_tasks() - {asyncio.current_task()}
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await _turns()  # what was aborted is closed then
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._open >= MOST_CONNECTIONS:
@@ -202,6 +203,12 @@ class _Server:
         finally:
             self._open -= 1
             writer.transport.abort()
+
+
+async def _turns(count: int = 3) -> None:
+    """Let the loop take some turns."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 def _written(given: Answer, *, with_body: bool) -> bytes:
