@@ -312,6 +312,7 @@ async def test_a_running_hub_begins_to_read_a_status_that_it_is_granted(bus: Bus
     ):
         await announce(bus, second.raw)
         await eventually(lambda: held().version == 2)
+        await eventually(partial(_is_narrow, bus, second))
         assert await may(speaker, tried)
         assert await may(speaker, chain(WORLD, 1)[0])
         await eventually(partial(admitted, store))

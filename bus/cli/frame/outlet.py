@@ -89,6 +89,11 @@ class Outlets:
         if out is not None and err is not None and out is not err:
             out.on_change = lambda what: err.put(f"tocsin: standard output {what}\n".encode())
 
+    def end_with_reader(self) -> None:
+        """The output is the program's work: that its reader has gone is no news, for the program ends with it."""
+        if self._out is not None:
+            self._out.on_change = lambda _: None
+
     def _stand_in(
         self, stream: TextIO | None, writers: dict[tuple[int, int], Writer], gap: Callable[[int], str]
     ) -> Writer | None:

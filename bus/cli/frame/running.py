@@ -273,6 +273,8 @@ async def until_unread(app: App) -> None:
     Raises:
         BrokenPipeError: it has.
     """
+    if app.outlets is not None:
+        app.outlets.end_with_reader()
     while app.outlets is None or not app.outlets.is_gone:  # noqa: ASYNC110 (the system is asked)
         await asyncio.sleep(GONE_LOOK_S)
     raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
