@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from bus.server.process import NatsServer
     from bus.server.provisioning import provision, provisioner_endpoint
     from bus.server.running import ports_of
+    from bus.server.standing import CONF_FILE
     from bus.server.tending import tend
 else:
     __getattr__ = opened(__name__, __file__)
 
 __all__ = [
+    "CONF_FILE",
     "DISK_RESERVE_BYTES",
     "MINIMUM_VERSION",
     "PROBE_FILES",

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from bus.storage import allowances, lease
     from bus.storage.allowances import Allowance
     from bus.storage.copying import check_copy, copy_database, is_in_use
-    from bus.storage.files import write_atomically
+    from bus.storage.files import write_atomically, written_atomically
     from bus.storage.layout import Layout
     from bus.storage.lease import LEASE_S, boot_id
     from bus.storage.sqlite import Companion, Database, utc
@@ -36,4 +36,5 @@ __all__ = [
     "up_to",
     "utc",
     "write_atomically",
+    "written_atomically",
 ]

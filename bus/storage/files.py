@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Write a whole file or none of it: temporary file, fsync, rename, fsync of the folder."""
+    """Write a whole file or none of it."""
+    with written_atomically(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_atomically(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """A file to be written; it takes its name when the context ends well: temporary file, fsync, rename, fsync of the folder."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(mode)

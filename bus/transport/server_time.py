@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from bus.policy import clock_gap
 from bus.transport.interface import Connection
 from bus.transport.jetstream import REQUEST_TIMEOUT_S, consumer_info
 
@@ -44,8 +45,7 @@ def offset_of(told: dt.datetime | None, before: dt.datetime, after: dt.datetime)
 
     None where the answer holds no time, and where the clock was set back meanwhile.
     """
-    lasted = (after - before).total_seconds()
-    if told is None or told.tzinfo is None or lasted < 0:
+    if told is None or told.tzinfo is None or after < before:
         return None
-    ahead = (before - told).total_seconds() + lasted / 2
-    return ClockOffset(ahead_s=ahead, within_s=lasted / 2, measured_at=after)
+    gap = clock_gap(before, told, after)
+    return ClockOffset(ahead_s=gap.ahead_s, within_s=gap.doubt_s, measured_at=after)

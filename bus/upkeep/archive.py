@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from bus.errors import BusError
+from bus.storage import written_atomically
 
 SPEC: Literal["tocsin-backup/1"] = "tocsin-backup/1"
 MANIFEST = "manifest.json"
@@ -109,25 +110,11 @@ def write_archive(
     )
     manifest = Manifest(spec=SPEC, made=made, context=context, settings=dict(settings), members=members)
     listed = listing_of(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            with tarfile.open(fileobj=out, mode="w", format=_FORMAT) as tar:
-                tar.addfile(_entry(MANIFEST, len(listed), made), io.BytesIO(listed))
-                for member in members:
-                    with files[member.name].open("rb") as file:
-                        tar.addfile(_entry(member.name, member.size, made), file)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with written_atomically(path) as out, tarfile.open(fileobj=out, mode="w", format=_FORMAT) as tar:
+        tar.addfile(_entry(MANIFEST, len(listed), made), io.BytesIO(listed))
+        for member in members:
+            with files[member.name].open("rb") as file:
+                tar.addfile(_entry(member.name, member.size, made), file)
     return _digest_of(path)
 
 

@@ -21,8 +21,6 @@ if _hide:
     del _modules["rich"]
 
 DEBUG, WARNING, ERROR, CRITICAL = 10, 30, 40, 50
-# A connection that is still being made is no news; it is, once there is a reason why it is not.
-_STILL_CONNECTING = "not connected yet"
 LINES_EACH = 60
 WINDOW_S = 60.0
 MAX_LINE = 4000
@@ -103,8 +101,12 @@ class Share:
 
 def render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
     """`17:59:04 warning: document refused: reason misp-shape, detail ...`."""
-    if event.get("problem") == _STILL_CONNECTING:
-        raise structlog.DropEvent
+    if "problem" in event:
+        from bus.transport import NOT_YET
+
+        # A connection that is still being made is no news; it is, once there is a reason why it is not.
+        if event["problem"] == NOT_YET:
+            raise structlog.DropEvent
     when, level = event.pop("timestamp", ""), event.pop("level", "")
     what, trace = str(event.pop("event", "")).replace("_", " "), event.pop("exception", "")
     details = ", ".join(f"{name.replace('_', ' ')} {safe(value)}" for name, value in event.items())

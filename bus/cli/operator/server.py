@@ -30,7 +30,6 @@ from bus.cli.operator.carrier import (
     seat_of,
 )
 from bus.cli.operator.serving import (
-    CONF_FILE,
     PROVISIONER_FILE,
     probes_in,
     production_registry,
@@ -55,7 +54,7 @@ def conf(app: App, folder: Path, *, which: Place, stdout: bool) -> None:
     With --federation and --as it is one of several: it serves its own country's authorities, and the carriers that come.
     With server.pem, server.key and ca.pem in FOLDER/tls the broker speaks TLS 1.3 alone and wants client certificates.
     """
-    from bus.server import render_conf
+    from bus.server import CONF_FILE, render_conf
     from bus.storage import write_atomically
 
     registry = production_registry(app)
@@ -118,8 +117,8 @@ async def check(app: App, folder: Path, *, url: str | None, monitor: str | None,
     """
     from bus.cli.frame import open_registry
     from bus.config import is_server
+    from bus.server import CONF_FILE, find_binary, ports_of, standing_check
     from bus.server import check as run_checks
-    from bus.server import find_binary, ports_of, standing_check
 
     app.logs()
     address = url or app.identity.server

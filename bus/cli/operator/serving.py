@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 PROVISIONER_FILE = "provisioner.nk"  # of who makes streams
 ROUTE_FILE = "route.secret"
-CONF_FILE = "nats-server.conf"
 # Between the beginning of a server that could not write and its next: everybody is disconnected by it.
 LEAST_REST_S, MOST_REST_S = 10.0, 300.0
 AGAIN_S = 1.0
@@ -148,8 +147,8 @@ async def _make(
     settings: ServerSettings,
     tls: Tls | None,
 ) -> None:
+    from bus.server import CONF_FILE, must_be_sound, provision
     from bus.server import check as run_checks
-    from bus.server import must_be_sound, provision
 
     await provision(broker.url, seed, registry, seat=settings.seat, tls=tls)
     must_be_sound(
