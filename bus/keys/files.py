@@ -10,6 +10,7 @@ import base64
 import os
 import re
 import stat
+import tempfile
 from pathlib import Path
 
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
@@ -250,13 +251,18 @@ def _read_private(path: Path) -> bytes:
 
 
 def _write_private(path: Path, data: bytes) -> None:
+    """Write a new file that is there whole or not at all: another program may wait for it, and a disk may be full."""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(partial, path)  # it does not replace what is there, nor follow a symbolic link
+        finally:
+            Path(partial).unlink()
     except FileExistsError:
         raise KeyFileError(f"{path} is there already and is not overwritten", reason="key-exists") from None
     except OSError as exc:
         raise KeyFileError(f"cannot write {path}: {exc.strerror}", reason="key-unwritable") from None
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -164,6 +164,22 @@ def test_the_keeper_keeps_a_reader_fresh(office: Desk, supervise: Callable[[str]
     assert "does not answer" in office.run(*KEEP, "registrar", "--once", "--timeout", "0.5", code=7)
 
 
+def test_a_keeper_waits_for_the_key_that_the_server_makes(
+    office: Desk, supervise: Callable[[str], Supervisor]
+) -> None:
+    """A service manager may start it before the server has ever run: it says for what it waits, and goes on."""
+    add_context(office, "registrar", "nats://127.0.0.1:1")
+    (office.folder / "broker").mkdir()
+    supervisor, log = supervise("keeper"), office.folder / "keeper.log"
+    with supervised(office, supervisor, "keeper", *KEEP, "registrar"):
+        eventually_sync(
+            lambda: "waiting for broker/provisioner.nk" in log.read_text(), describe=log.read_text
+        )
+        office.run("key", "new", "--transport", "broker/provisioner.nk")
+        says(supervisor, "READY=1", log)
+    assert "STOPPING=1" in supervisor.close()
+
+
 def test_a_keeper_without_the_role_is_refused(office: Desk) -> None:
     """An authority's own key is none of the beacon role: exit 6, nothing is written."""
     folder = add_context(office, "registrar", "nats://127.0.0.1:1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,6 +72,8 @@ async def keep(
     _must_name_a_beacon(app)
     signer = signer_of(app, key_file, passphrase_file)
     must_have_role(held(), signer.kid, app.now())
+    if not once:
+        await _comes(app, provisioner)
     place = _place(app, provisioner)
     life = dt.timedelta(hours=hours)
     feed = RegistryFeed(held, place, on_news=recorder(app))
@@ -90,6 +93,15 @@ async def _run(app: App, keeper: Keeper, feed: RegistryFeed, held: RegistryStore
         app.note(f"keeping the beacon of {held().domain}; end with Ctrl-C")
         await until_first(keeper.run(), feed.run(), ended())
     return DONE
+
+
+async def _comes(app: App, provisioner: Path) -> None:
+    """Wait for the key that the server makes when it first begins; a service manager may start both at once."""
+    there = provisioner.exists
+    if not there():
+        app.note(f"waiting for {provisioner}, which `tocsin server run` makes when it first begins")
+    while not there():  # noqa: ASYNC110 (a file tells nobody that it has come)
+        await asyncio.sleep(LOOK_S)
 
 
 def _must_name_a_beacon(app: App) -> None:
@@ -160,8 +172,6 @@ def _certificates(context: Context, folder: Path) -> list[Certificate]:
 
 
 async def _once(app: App, keeper: Keeper, feed: RegistryFeed, place: Endpoint) -> int:
-    import asyncio
-
     from bus.errors import BusError, UnreachableError
     from bus.tasks import in_background
     from bus.transport import Connection
